@@ -1,0 +1,213 @@
+"""The only reader and writer of checkpoints, arrays and JSON documents.
+
+Every file is written beside its final name, flushed to disk and renamed, so a file under its
+final name is whole. Loading is data only: no pickled objects, in checkpoints or in arrays.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ganexplain.config import FrontEnd
+from ganexplain.errors import GanexplainError, UsageError
+
+SCHEMA = 1
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary neighbour of `path`; rename it to `path` when the block ends well.
+
+    Raises GanexplainError where the disk is full or the folder cannot be written.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise GanexplainError(_disk_message(path, error)) from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _disk_message(path: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{path}: no space left on the disk; free some and run the command again"
+    return f"{path}: cannot be written ({error.strerror or error}); choose another --out"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a small file whole or not at all."""
+    with atomic_file(path) as stream:
+        stream.write(content)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON document; numbers that are not finite are refused by json itself."""
+    text = json.dumps(document, indent=2, allow_nan=False)
+    write_bytes(path, text.encode() + b"\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON document; GanexplainError names the file where it is not one."""
+    try:
+        document = json.loads(_existing(path).read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise GanexplainError(f"{path}: not a JSON document ({error}); make it again") from error
+    if not isinstance(document, dict):
+        raise GanexplainError(f"{path}: expected a JSON object; make it again")
+    return document
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    return path
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    with _existing(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+# --- arrays -------------------------------------------------------------------------------
+
+
+def write_arrays(
+    path: Path, kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
+) -> None:
+    """Write named arrays and a `meta` JSON text (with `kind` and `schema`) to an `.npz`."""
+    text = json.dumps({"kind": kind, "schema": SCHEMA, **meta}, allow_nan=False)
+    with atomic_file(path) as stream:
+        np.savez(stream, allow_pickle=False, meta=np.array(text), **arrays)
+
+
+def read_arrays(
+    path: Path, kind: str, keys: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """All arrays of an `.npz` written by `write_arrays`, and its meta.
+
+    Raises UsageError for a missing file or another kind, GanexplainError for a truncated or
+    foreign one or a missing key.
+    """
+    try:
+        with np.load(_existing(path), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        meta = json.loads(str(arrays.pop("meta")))
+        found = meta["kind"]
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise GanexplainError(
+            f"{path}: not a whole {kind} file ({_short(error)}); make it again"
+        ) from error
+    _check_kind(path, kind, found, meta.get("schema"))
+    for key in keys:
+        if key not in arrays:
+            raise GanexplainError(f"{path}: key {key!r} is missing; make it again")
+    return arrays, meta
+
+
+def _short(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
+    if found != wanted:
+        raise UsageError(f"{path}: holds {found!r}, but {wanted!r} is needed here")
+    if schema != SCHEMA:
+        raise UsageError(f"{path}: schema {schema}, this version reads {SCHEMA}; make it again")
+
+
+# --- checkpoints --------------------------------------------------------------------------
+
+
+def write_checkpoint(path: Path, kind: str, content: Mapping[str, Any]) -> None:
+    """Write tensors and plain values as a `.pt` that `weights_only=True` can load."""
+    import torch
+
+    with atomic_file(path) as stream:
+        torch.save({"kind": kind, "schema": SCHEMA, **content}, stream)
+
+
+def read_checkpoint(path: Path, kind: str) -> dict[str, Any]:
+    """Read a checkpoint to the CPU, data only.
+
+    Raises UsageError for a missing file or one of another kind, GanexplainError otherwise.
+    """
+    import torch
+
+    _existing(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged or foreign file
+        raise GanexplainError(
+            f"{path}: not a whole ganexplain checkpoint ({_short(error)}); make it again"
+        ) from error
+    if not isinstance(content, dict) or "kind" not in content:
+        raise UsageError(f"{path}: not a ganexplain checkpoint; a {kind!r} is needed here")
+    _check_kind(path, kind, content["kind"], content.get("schema"))
+    return content
+
+
+def front_end_to_dict(front_end: FrontEnd) -> dict[str, float]:
+    """The front end as plain numbers for a checkpoint."""
+    return asdict(front_end)
+
+
+def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> FrontEnd:
+    """The front end a checkpoint was made with."""
+    try:
+        return FrontEnd(**values)
+    except TypeError as error:
+        raise GanexplainError(f"{path}: front end not understood ({error})") from error
+
+
+def check_same_front_end(first: tuple[Path, FrontEnd], second: tuple[Path, FrontEnd]) -> None:
+    """Refuse two files made with different front ends, naming the first field that differs."""
+    ours, theirs = front_end_to_dict(first[1]), front_end_to_dict(second[1])
+    for name, value in ours.items():
+        if theirs[name] != value:
+            raise UsageError(
+                f"{first[0]} and {second[0]} have different front ends: {name} is {value} and "
+                f"{theirs[name]}; train both with the same"
+            )
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one `.npy`."""
+    with atomic_file(path) as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def map_array(path: Path) -> np.ndarray | None:
+    """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None

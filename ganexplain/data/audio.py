@@ -1,0 +1,96 @@
+"""Decoding: any file libsndfile reads, to mono blocks at one rate, checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from ganexplain.errors import BadFile
+
+BLOCK_SECONDS = 10.0
+SILENCE = 1e-5  # a file whose peak is below -100 dBFS holds no sound
+
+
+def duration_of(path: Path) -> float:
+    """Length of a sound file in seconds, from its header; BadFile where it cannot be read."""
+    try:
+        return sf.info(str(path)).duration
+    except (sf.SoundFileError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> BadFile:
+    if not path.exists():
+        return BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
+    reason = str(error).splitlines()[0].removeprefix(f"Error opening {str(path)!r}: ")
+    return BadFile(f"{path}: cannot be read as sound ({reason}); replace it or leave it out")
+
+
+def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
+    """Yield float32 blocks (samples,) of the file, down-mixed and resampled to `sample_rate` Hz.
+
+    The down-mix is the mean of the channels, whatever their number. Resampling is soxr's "HQ".
+    Raises BadFile where the file is unreadable, empty, silent or holds values that are not
+    finite.
+    """
+    import soxr
+
+    peak, read = 0.0, 0
+    try:
+        with sf.SoundFile(str(path)) as sound:
+            rate = sound.samplerate
+            resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+            length = int(rate * BLOCK_SECONDS)
+            while True:
+                block = sound.read(length, dtype="float32", always_2d=True).mean(axis=1)
+                if not np.isfinite(block).all():
+                    at = (read + int(np.argmin(np.isfinite(block)))) / rate
+                    raise BadFile(
+                        f"{path}: a sample at {at:.3f} s is not a finite number; repair the file"
+                    )
+                read += block.size
+                peak = max(peak, float(np.abs(block).max(initial=0.0)))
+                last = block.size < length
+                out = block if rate == sample_rate else resampler.resample_chunk(block, last=last)
+                if out.size:
+                    yield out
+                if last:
+                    break
+    except (sf.SoundFileError, OSError) as error:
+        raise _unreadable(path, error) from error
+    if read == 0:
+        raise BadFile(f"{path}: holds no samples; replace it or leave it out")
+    if peak < SILENCE:
+        raise BadFile(f"{path}: is silent throughout; replace it or leave it out")
+
+
+def load_mono(path: Path, sample_rate: int) -> np.ndarray:
+    """The whole file as `mono_blocks` gives it, float32 (samples,)."""
+    return np.concatenate(list(mono_blocks(path, sample_rate)))
+
+
+def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np.ndarray:
+    """`samples` samples from `start` seconds on, zeros where the file has none, float32.
+
+    A second more is decoded on both sides, so that the resampler's edges are not heard.
+    """
+    import soxr
+
+    margin = 1.0
+    try:
+        with sf.SoundFile(str(path)) as sound:
+            rate = sound.samplerate
+            first = max(0, int((start - margin) * rate))
+            sound.seek(min(first, sound.frames))
+            count = int((samples / sample_rate + 2 * margin) * rate) + 1
+            block = sound.read(count, dtype="float32", always_2d=True).mean(axis=1)
+    except (sf.SoundFileError, OSError) as error:
+        raise _unreadable(path, error) from error
+    if rate != sample_rate:
+        block = soxr.resample(block, rate, sample_rate, quality="HQ")
+    begin = round((start - first / rate) * sample_rate)
+    piece = block[max(begin, 0) : max(begin, 0) + samples]
+    return np.pad(piece, (0, samples - piece.size))

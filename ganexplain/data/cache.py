@@ -1,0 +1,73 @@
+"""Features of recordings, computed once: memory-mapped files named by content and front end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.artifacts import file_hash, map_array, write_array
+from ganexplain.config import FrontEnd
+from ganexplain.data.audio import load_mono, mono_blocks
+from ganexplain.data.frontend import log_mel_blocks
+from ganexplain.errors import BadFile
+
+
+def cache_directory(named: str) -> Path:
+    """The folder named, or `ganexplain` under the user's cache directory."""
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ganexplain"
+
+
+def cached_log_mel(path: Path, front_end: FrontEnd, folder: Path) -> np.ndarray:
+    """Log-mel (T, F) of a recording, memory-mapped, computed on the first call.
+
+    Raises BadFile where the recording cannot be used or is shorter than one frame.
+    """
+
+    def compute() -> np.ndarray:
+        blocks = mono_blocks(path, front_end.sample_rate)
+        frames = list(log_mel_blocks(blocks, front_end))
+        if not frames:
+            length = front_end.frame_length / front_end.sample_rate
+            raise BadFile(f"{path}: shorter than one frame ({length:.3f} s); leave it out")
+        return np.concatenate(frames)
+
+    return _cached(path, "log-mel", asdict(front_end), folder, compute)
+
+
+def cached_waveform(path: Path, sample_rate: int, folder: Path) -> np.ndarray:
+    """Decoded mono waveform (samples,) float32, memory-mapped, for features of altered sound."""
+    return _cached(
+        path,
+        "waveform",
+        {"sample_rate": sample_rate},
+        folder,
+        lambda: load_mono(path, sample_rate),
+    )
+
+
+def _cached(
+    path: Path,
+    kind: str,
+    parameters: dict[str, float],
+    folder: Path,
+    compute: Callable[[], np.ndarray],
+) -> np.ndarray:
+    if not path.is_file():
+        raise BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
+    key = json.dumps([kind, file_hash(path), parameters], sort_keys=True)
+    entry = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+    found = map_array(entry)
+    if found is None:
+        write_array(entry, compute())
+        found = map_array(entry)
+        assert found is not None
+    return found

@@ -1,0 +1,147 @@
+"""Excerpts of a split: which centre frames may be drawn, their class, and their log-mel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.config import FrontEnd
+from ganexplain.data.cache import cached_log_mel
+from ganexplain.data.corpus import UNLABELLED, Corpus, Recording
+from ganexplain.errors import BadFile, GanexplainError
+from ganexplain.runtime import Progress, random_stream
+
+
+@dataclass(frozen=True)
+class Split:
+    """The recordings of one split with their features.
+
+    `mels[i]` (T_i, F) and `labels[i]` (T_i,) belong to `recordings[i]`.
+    """
+
+    recordings: tuple[Recording, ...]
+    mels: tuple[np.ndarray, ...]
+    labels: tuple[np.ndarray, ...]
+    front_end: FrontEnd
+
+    def labelled_frames(self) -> np.ndarray:
+        """All labelled centre frames (M, 3): recording, frame, class."""
+        rows = [
+            np.stack([np.full(frames.size, i), frames, labels[frames]], axis=1)
+            for i, labels in enumerate(self.labels)
+            if (frames := np.flatnonzero(labels != UNLABELLED)).size
+        ]
+        return np.concatenate(rows) if rows else np.empty((0, 3), dtype=np.int64)
+
+    def whole_excerpts(self, hop_frames: int = 1) -> np.ndarray:
+        """Centre frames (M, 2) of excerpts that lie inside their recording, every `hop_frames`.
+
+        A recording shorter than an excerpt gives one, padded with silence.
+        """
+        length = self.front_end.excerpt_frames
+        before = length // 2
+        rows = []
+        for i, mel in enumerate(self.mels):
+            last = max(len(mel) - length, 0) + before
+            frames = np.arange(before, last + 1, hop_frames)
+            if len(mel) < length:
+                frames = np.array([len(mel) // 2])
+            rows.append(np.stack([np.full(frames.size, i), frames], axis=1))
+        return np.concatenate(rows)
+
+    def gather(self, centres: np.ndarray) -> np.ndarray:
+        """Log-mel excerpts (N, F, T) float32 around centres (N, 2+): recording, frame.
+
+        Beyond the ends of a recording stands silence, the logarithm of the floor.
+        """
+        length = self.front_end.excerpt_frames
+        silence = np.float32(np.log(self.front_end.floor))
+        shape = (len(centres), self.front_end.mel_bands, length)
+        excerpts = np.full(shape, silence, dtype=np.float32)
+        for k, (i, frame) in enumerate(centres[:, :2]):
+            mel = self.mels[i]
+            start = frame - length // 2
+            low, high = max(start, 0), min(start + length, len(mel))
+            excerpts[k, :, low - start : high - start] = mel[low:high].T
+        return excerpts
+
+    def band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (F,) of each mel band over all frames (ddof = 1), in nat."""
+        count = sum(len(mel) for mel in self.mels)
+        mean = sum(mel.sum(axis=0, dtype=np.float64) for mel in self.mels) / count
+        squares = sum(((mel - mean) ** 2).sum(axis=0) for mel in self.mels)
+        deviation = np.sqrt(squares / max(count - 1, 1))
+        if not (deviation > 1e-6).all():
+            band = int(np.argmin(deviation))
+            raise GanexplainError(
+                f"mel band {band} never varies over the training recordings; "
+                "they hold too little sound in that range to standardise it"
+            )
+        return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def load_split(
+    corpus: Corpus,
+    name: str,
+    front_end: FrontEnd,
+    cache: Path,
+    progress: Progress,
+    skip_bad_files: bool = False,
+) -> Split:
+    """Features and frame labels of all recordings of a split.
+
+    Raises BadFile for a recording that cannot be used (noted and left out with
+    `skip_bad_files`), GanexplainError where the split is empty.
+    """
+    recordings, mels, labels = [], [], []
+    listed = corpus.split(name)
+    progress.start(f"features of {name}", len(listed))
+    for recording in listed:
+        try:
+            mel = cached_log_mel(recording.path, front_end, cache)
+        except BadFile as error:
+            if not skip_bad_files:
+                raise
+            progress.note(f"skipped: {error}")
+        else:
+            recordings.append(recording)
+            mels.append(mel)
+            labels.append(recording.frame_labels(len(mel), front_end))
+        progress.advance()
+    if not recordings:
+        raise GanexplainError(f"{corpus.path}: the {name} split is empty; list recordings in it")
+    return Split(tuple(recordings), tuple(mels), tuple(labels), front_end)
+
+
+def require_classes(corpus: Corpus, split: Split, name: str) -> None:
+    """GanexplainError naming the class that has no frame in a split."""
+    present = np.unique(split.labelled_frames()[:, 2])
+    for number, label in enumerate(corpus.classes):
+        if number not in present:
+            raise GanexplainError(
+                f"{corpus.path}: no frame of class {label!r} in the {name} split; "
+                "move a recording that has it there"
+            )
+
+
+def batch_rows(count: int, batch_size: int, step: int, seed: int) -> np.ndarray:
+    """Row numbers (batch_size,) of training batch `step`: without replacement in each epoch.
+
+    A function of its arguments alone, so a resumed run draws what an undisturbed one would.
+    """
+    first = step * batch_size
+    positions = np.arange(first, first + batch_size)
+    rows = np.empty(batch_size, dtype=np.int64)
+    for epoch in np.unique(positions // count):
+        mine = positions // count == epoch
+        order = _epoch_order(count, seed, int(epoch))
+        rows[mine] = order[positions[mine] % count]
+    return rows
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return random_stream(seed, "epoch order", epoch).permutation(count)

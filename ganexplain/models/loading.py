@@ -1,0 +1,89 @@
+"""Networks from checkpoints, ready to be explained: frozen, in eval mode, on a device."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_checkpoint
+from ganexplain.config import FrontEnd
+from ganexplain.errors import GanexplainError
+from ganexplain.models.dcgan import Generator
+from ganexplain.models.svdnet import SVDNet
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier and what must be known to use it; `threshold` is of the second class."""
+
+    network: SVDNet
+    front_end: FrontEnd
+    classes: tuple[str, ...]
+    threshold: float
+    figures: dict[str, Any]
+
+    def unit_name(self, layer: str, neuron: int) -> str:
+        """The class an output unit stands for, or an empty string."""
+        if layer != "fc9":
+            return ""
+        return self.classes[-1] if self.network.outputs == 1 else self.classes[neuron]
+
+
+def write_classifier(path: Path, classifier: Classifier, config: Any) -> None:
+    """Write `classifier.pt`."""
+    content = {
+        "architecture": "svdnet",
+        "outputs": classifier.network.outputs,
+        "weights": classifier.network.state_dict(),
+        "front_end": asdict(classifier.front_end),
+        "classes": list(classifier.classes),
+        "threshold": classifier.threshold,
+        "figures": classifier.figures,
+        "config": asdict(config),
+    }
+    write_checkpoint(path, "classifier", content)
+
+
+def load_classifier(path: Path, device: torch.device) -> Classifier:
+    """Read `classifier.pt`; errors as `read_checkpoint`."""
+    content = read_checkpoint(path, "classifier")
+    network = SVDNet(int(content["outputs"]))
+    _fill(network, content["weights"], path)
+    return Classifier(
+        network=frozen(network, device),
+        front_end=front_end_from_dict(path, content["front_end"]),
+        classes=tuple(content["classes"]),
+        threshold=float(content["threshold"]),
+        figures=content["figures"],
+    )
+
+
+def load_generator(path: Path, device: torch.device) -> tuple[Generator, FrontEnd]:
+    """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
+    content = read_checkpoint(path, "gan")
+    front_end = front_end_from_dict(path, content["front_end"])
+    generator = Generator(front_end.floor)
+    _fill(generator, content["generator"], path)
+    return frozen(generator, device), front_end
+
+
+def _fill(network: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> None:
+    try:
+        network.load_state_dict(weights)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise GanexplainError(f"{path}: weights do not fit the network ({reason})") from error
+    for name, value in network.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise GanexplainError(f"{path}: weight {name} holds values that are not finite")
+
+
+def frozen(network: Network, device: torch.device) -> Network:
+    """The network in eval mode on the device, no gradient of its weights kept (1.5x in ascent)."""
+    return network.to(device).eval().requires_grad_(False)

@@ -1,0 +1,39 @@
+"""Class probabilities of whole recordings, one for every frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.config import FrontEnd
+from ganexplain.models.svdnet import SVDNet
+
+CHUNK_FRAMES = 1024  # outputs computed at once: bounded memory, little overlap
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Class probabilities (..., K) of logits (..., outputs); one output gives two classes."""
+    if logits.shape[-1] == 1:
+        positive = torch.sigmoid(logits)
+        return torch.cat([1 - positive, positive], dim=-1)
+    return torch.softmax(logits, dim=-1)
+
+
+@torch.inference_mode()
+def predict_frames(network: SVDNet, mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """Class probabilities (T, K), float32, of each frame of a recording (T, F).
+
+    The ends are padded with silence, half an excerpt each side, so every frame has a value.
+    """
+    network.eval()
+    device = network.mean.device
+    half = front_end.excerpt_frames // 2
+    silence = float(np.log(front_end.floor))
+    padded = np.pad(np.asarray(mel), ((half, half), (0, 0)), constant_values=silence)
+    rows = []
+    for start in range(0, len(mel), CHUNK_FRAMES):
+        piece = padded[start : start + CHUNK_FRAMES + 2 * half].T
+        x = torch.from_numpy(np.ascontiguousarray(piece)).to(device)
+        rows.append(probabilities(network.forward_dense(x[None]))[0].cpu().numpy())
+    return np.concatenate(rows)

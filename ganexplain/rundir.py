@@ -1,0 +1,145 @@
+"""A run directory: what was asked (`config.toml`), what ran (`run.json`), what happened
+(`log.txt`, `metrics.jsonl`), beside the artifacts of the stage."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ganexplain import __version__
+from ganexplain.artifacts import file_hash, write_bytes, write_json
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.runtime import Progress
+
+LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
+
+
+class RunDirectory:
+    """Open a run directory for one stage; on leaving, `run.json` tells how the run ended.
+
+    Raises UsageError where the directory holds something and `overwrite` is not set.
+    """
+
+    def __init__(self, path: Path, stage: str, config: Any, overwrite: bool = False) -> None:
+        self.path, self.stage, self.config = path, stage, config
+        self._prepare(overwrite)
+        self.inputs: dict[str, str] = {}
+        self.results: dict[str, Any] = {}
+
+    def _prepare(self, overwrite: bool) -> None:
+        if self.path.is_dir() and any(self.path.iterdir()):
+            if not overwrite:
+                raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
+            if not (self.path / "run.json").is_file():
+                raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
+            shutil.rmtree(self.path)
+        elif self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"--out {self.path}: is a file; name a directory")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--out {self.path}: cannot be made ({error.strerror})") from error
+
+    def __enter__(self) -> RunDirectory:
+        self.started = time.time()
+        self._write_state("running")
+        write_bytes(self.path / "config.toml", toml_text(self.stage, asdict(self.config)).encode())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._write_state("done")
+            return
+        state = "interrupted" if kind is KeyboardInterrupt else "failed"
+        try:
+            self.log(f"{state}: {error}")
+            self._write_state(state, error=str(error))
+        except (GanexplainError, OSError):
+            pass  # the disk is full; the first error is the one to show
+
+    def used(self, name: str, path: Path) -> str:
+        """Note an input file in `run.json` and give its SHA-256."""
+        self.inputs[name] = file_hash(path)
+        return self.inputs[name]
+
+    def log(self, message: str) -> None:
+        """Append a line with the time to `log.txt`."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._append("log.txt", f"{stamp} {message}")
+
+    def metric(self, **values: float | str) -> None:
+        """Append one line of numbers to `metrics.jsonl`."""
+        self._append("metrics.jsonl", json.dumps(values))
+
+    def _append(self, name: str, line: str) -> None:
+        try:
+            with (self.path / name).open("a") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            raise GanexplainError(f"{self.path / name}: {error.strerror}") from error
+
+    def keep_notes(self, progress: Progress) -> Progress:
+        """A progress that shows what `progress` shows and writes its notes to `log.txt` too."""
+        return _LoggedProgress(progress, self)
+
+    def _write_state(self, state: str, **more: str) -> None:
+        write_json(
+            self.path / "run.json",
+            {
+                "stage": self.stage,
+                "state": state,
+                "version": __version__,
+                "argv": sys.argv,
+                "seed": getattr(self.config, "seed", None),
+                "device": getattr(self.config, "device", None),
+                "python": platform.python_version(),
+                "machine": platform.platform(),
+                "libraries": dict(_versions(LIBRARIES)),
+                "inputs": self.inputs,
+                "results": self.results,
+                "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.started)),
+                "seconds": round(time.time() - self.started, 2),
+                **more,
+            },
+        )
+
+
+class _LoggedProgress:
+    def __init__(self, shown: Progress, run: RunDirectory) -> None:
+        self.start, self.advance = shown.start, shown.advance
+        self._shown, self._run = shown, run
+
+    def note(self, message: str) -> None:
+        self._run.log(message)
+        self._shown.note(message)
+
+
+def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for name in names:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "absent"
+
+
+def toml_text(stage: str, values: dict[str, Any]) -> str:
+    """Flat settings as TOML, readable again by `--config`."""
+    lines = [f"# ganexplain {stage} --config THIS_FILE"]
+    for name, value in values.items():
+        listed = list(value) if isinstance(value, tuple) else value
+        lines.append(f"{name.replace('_', '-')} = {json.dumps(listed)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,165 @@
+"""Where and how a run computes: device, seeds, progress."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ganexplain.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device for `auto`, `cpu`, `cuda` or `cuda:1`; UsageError where it is not there."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0][:100]
+        raise UsageError(f"--device {name}: not usable here ({reason}); try cpu") from error
+    return device
+
+
+def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
+    """The random generator for one purpose ("batch noise", say) at one step.
+
+    Every purpose and step has a stream of its own, so a resumed run draws what an undisturbed
+    one would, and a draw added in one place changes nothing in another.
+    """
+    return np.random.default_rng([seed, zlib.crc32(purpose.encode()), index])
+
+
+class Progress(Protocol):
+    """What a stage tells of its advance."""
+
+    def start(self, description: str, total: int) -> None:
+        """A long step of `total` units begins."""
+
+    def advance(self, units: int = 1, **values: float) -> None:
+        """`units` are done; `values` (a loss, a distance) stand beside the bar."""
+
+    def note(self, message: str) -> None:
+        """One line worth keeping: a warning, or a result on the way."""
+
+
+class Silent:
+    """Progress that shows nothing and keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def start(self, description: str, total: int) -> None:
+        """Nothing is shown."""
+
+    def advance(self, units: int = 1, **values: float) -> None:
+        """Nothing is shown."""
+
+    def note(self, message: str) -> None:
+        """Kept for whoever asks."""
+        self.notes.append(message)
+
+
+def _values_text(values: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+
+def _duration_text(seconds: float) -> str:
+    minutes, seconds = divmod(math.ceil(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+class LineProgress(Silent):
+    """Progress as a plain line on stderr every `every` seconds, for logs and pipes."""
+
+    def __init__(self, every: float = 15.0) -> None:
+        super().__init__()
+        self.every = every
+
+    def start(self, description: str, total: int) -> None:
+        """Announce a step."""
+        self.description, self.total, self.done = description, total, 0
+        self.started = self.shown = time.monotonic()
+        print(f"{description} ...", file=sys.stderr, flush=True)
+
+    def advance(self, units: int = 1, **values: float) -> None:
+        """Write a line where one is due, and at the end of the step."""
+        self.done += units
+        now = time.monotonic()
+        if self.done < self.total and now - self.shown < self.every:
+            return
+        self.shown = now
+        spent = now - self.started
+        left = spent / max(self.done, 1) * (self.total - self.done)
+        times = f"{_duration_text(spent)} spent, {_duration_text(left)} left"
+        print(
+            f"{self.description} {self.done}/{self.total}  {times}  {_values_text(values)}".rstrip(),
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def note(self, message: str) -> None:
+        """Write the note at once."""
+        super().note(message)
+        print(message, file=sys.stderr, flush=True)
+
+
+class BarProgress(Silent):
+    """Progress as a rich bar with the time left, for a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self.console = Console(stderr=True, highlight=False)
+        self.bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[values]}"),
+            console=self.console,
+        )
+        self.task = None
+
+    def start(self, description: str, total: int) -> None:
+        """Begin a bar below the finished ones."""
+        self.task = self.bar.add_task(description, total=total, values="")
+
+    def advance(self, units: int = 1, **values: float) -> None:
+        """Move the bar."""
+        if self.task is not None:
+            fields = {"values": _values_text(values)} if values else {}
+            self.bar.update(self.task, advance=units, **fields)
+
+    def note(self, message: str) -> None:
+        """Print the note above the bar."""
+        super().note(message)
+        self.console.print(message, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_on_stderr(quiet: bool) -> Iterator[Silent]:
+    """The progress that fits stderr: a bar on a terminal, lines elsewhere, nothing when quiet."""
+    if quiet:
+        yield Silent()
+    elif sys.stderr.isatty():
+        progress = BarProgress()
+        with progress.bar:
+            yield progress
+    else:
+        yield LineProgress()
