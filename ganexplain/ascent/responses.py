@@ -1,0 +1,52 @@
+"""Real excerpts that drive a neuron most and least."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.data.excerpts import Split
+
+BATCH = 32
+
+
+@torch.no_grad()
+def excerpt_responses(
+    split: Split,
+    centres: np.ndarray,
+    respond: Callable[[Tensor], Tensor],
+    device: torch.device,
+    advance: Callable[[int], None] = lambda units: None,
+) -> np.ndarray:
+    """Responses (M,) of excerpts around centres (M, 2), streamed in batches."""
+    values = []
+    for i in range(0, len(centres), BATCH):
+        mel = torch.from_numpy(split.gather(centres[i : i + BATCH])).to(device)
+        values.append(respond(mel).cpu().numpy())
+        advance(len(mel))
+    return np.concatenate(values)
+
+
+def strongest(
+    response: np.ndarray, centres: np.ndarray, count: int, apart: int, direction: str
+) -> np.ndarray:
+    """Rows (up to `count`) with the highest (`max`) or lowest (`min`) response, best first.
+
+    Non-maximum suppression: a row less than `apart` frames from a chosen one of the same
+    recording is passed over, so that neighbours of one moment do not fill the list. With
+    `apart` zero the list is the authors', overlapping.
+    """
+    order = np.argsort(-response if direction == "max" else response, kind="stable")
+    chosen: list[int] = []
+    taken: dict[int, list[int]] = {}
+    for row in order:
+        recording, frame = int(centres[row, 0]), int(centres[row, 1])
+        if all(abs(frame - other) >= apart for other in taken.get(recording, [])):
+            chosen.append(int(row))
+            taken.setdefault(recording, []).append(frame)
+            if len(chosen) == count:
+                break
+    return np.array(chosen, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""The report page: pure functions from arrays to markup, pictures and sounds."""

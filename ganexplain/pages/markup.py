@@ -1,0 +1,52 @@
+"""HTML and SVG elements as text, escaped unless they are markup already."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+
+class Markup(str):
+    """Text that is HTML; any other text is escaped when it becomes part of an element."""
+
+
+Child = str | Iterable["Child"]
+
+
+def escaped(value: object) -> Markup:
+    """`value` as text of an element or attribute; Markup stays what it is."""
+    return value if isinstance(value, Markup) else Markup(html.escape(str(value), quote=True))
+
+
+def joined(children: Child) -> Markup:
+    """Texts and elements, nested as they come, in one piece of markup."""
+    if isinstance(children, str):
+        return escaped(children)
+    return Markup("".join(joined(child) for child in children))
+
+
+def element(tag: str, *children: Child, **attributes: object) -> Markup:
+    """One element: `element("p", "a < b", class_="note")` is `<p class="note">a &lt; b</p>`.
+
+    An underscore in an attribute's name stands for a hyphen, a last one is dropped. None and
+    False leave the attribute out, True gives its bare name, floats keep two decimals.
+    """
+    text = "".join(_attribute(name, value) for name, value in attributes.items())
+    return Markup(f"<{tag}{text}>{joined(children)}</{tag}>")
+
+
+def void(tag: str, **attributes: object) -> Markup:
+    """An element that holds nothing: `<rect .../>`."""
+    text = "".join(_attribute(name, value) for name, value in attributes.items())
+    return Markup(f"<{tag}{text}/>")
+
+
+def _attribute(name: str, value: object) -> str:
+    if value is None or value is False:
+        return ""
+    name = name if name == "viewBox" else name.rstrip("_").replace("_", "-")
+    if value is True:
+        return f" {name}"
+    if isinstance(value, float):
+        value = f"{value:.2f}".rstrip("0").rstrip(".")
+    return f' {name}="{html.escape(str(value), quote=True)}"'

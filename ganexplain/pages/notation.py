@@ -1,0 +1,67 @@
+"""How numbers read on the page."""
+
+from __future__ import annotations
+
+import math
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number to `digits` significant digits: 0.541, 33.1, 60.5k, 1.2M, 3.4e12."""
+    if not math.isfinite(value):
+        return "not finite"
+    if value == 0:
+        return "0"
+    sign, size = (MINUS if value < 0 else ""), abs(value)
+    if size < 1e-4:
+        return sign + _exponent(size)
+    for limit, scale, letter in ((999.5, 1.0, ""), (999.5e3, 1e3, "k"), (999.5e6, 1e6, "M")):
+        if size < limit:
+            return sign + _plain(size / scale, digits) + letter
+    return sign + _exponent(size)
+
+
+def _plain(value: float, digits: int) -> str:
+    decimals = max(0, digits - 1 - math.floor(math.log10(value) + 1e-9))
+    return f"{value:.{decimals}f}"
+
+
+def _exponent(value: float) -> str:
+    mantissa, power = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(power)}".replace("-", MINUS)
+
+
+def exact(value: float) -> str:
+    """A setting as it was given: 0.001, 100, 1e-05."""
+    return f"{value:g}".replace("-", MINUS)
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """A response: always with its sign, fixed decimals, thousands shortened."""
+    if abs(value) >= 1000:
+        text = number(abs(value))
+    else:
+        text = f"{abs(value):.{decimals if abs(value) < 100 else 1}f}"
+    return (MINUS if value < 0 else "+") + text
+
+
+def spread(mean: float, deviation: float) -> str:
+    """Mean and standard deviation."""
+    if abs(mean) >= 1000 or deviation >= 1000:
+        return f"{signed(mean)} ± {number(deviation)}"
+    return f"{signed(mean, 1)} ± {deviation:.1f}"
+
+
+def clock(seconds: float) -> str:
+    """A place in a recording, `1:07.25`."""
+    minutes, rest = divmod(max(0.0, seconds), 60.0)
+    if rest >= 59.995:
+        minutes, rest = minutes + 1, 0.0
+    return f"{int(minutes)}:{rest:05.2f}"
+
+
+def ordinal(position: int) -> str:
+    """1st, 2nd, 14th."""
+    teen = 10 <= position % 100 <= 20
+    return f"{position}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(position % 10, 'th')}"
