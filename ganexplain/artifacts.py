@@ -105,8 +105,11 @@ def write_arrays(
 ) -> None:
     """Write named arrays and a `meta` JSON text (with `kind` and `schema`) to an `.npz`."""
     text = json.dumps({"kind": kind, "schema": SCHEMA, **meta}, allow_nan=False)
-    with atomic_file(path) as stream:
-        np.savez(stream, allow_pickle=False, meta=np.array(text), **arrays)
+    # Not np.savez: it cannot hold a key named `file`, and stamps the time of day on each entry.
+    with atomic_file(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, array in {"meta": np.array(text), **arrays}.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def read_arrays(

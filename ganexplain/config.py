@@ -1,11 +1,14 @@
-"""Every setting and its default: one frozen dataclass a stage, and the front end.
+"""Every setting: its default, its range and what it means, in one frozen dataclass a stage.
 
-Nothing heavy is imported here, so that `ganexplain --help` stays quick.
+The command line is made from these (a field is an option, the docstring the help text), and
+so is `config.toml` of a run. Nothing heavy is imported here: `ganexplain --help` stays quick.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import MISSING, asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,97 +38,157 @@ class FrontEnd:
         return (self.excerpt_frames - 1) * self.hop_length + self.frame_length
 
 
-@dataclass(frozen=True)
-class CorpusConfig:
+def setting(
+    meaning: str,
+    default: Any = MISSING,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    argument: bool = False,
+) -> Any:
+    """A field with its meaning and range; required without a default, positional if `argument`."""
+    metadata = {"help": meaning, "min": minimum, "max": maximum, "argument": argument}
+    return field(default=default, metadata=metadata)
+
+
+def toml_text(stage: str, config: Any) -> str:
+    """The settings of a config as TOML that `--config` reads again."""
+    lines = [f"# ganexplain {stage} --config THIS_FILE"]
+    for name, value in asdict(config).items():
+        listed = list(value) if isinstance(value, tuple) else value
+        lines.append(f"{name.replace('_', '-')} = {json.dumps(listed)}")
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadsRecordings:
     """What every stage that reads recordings takes."""
 
-    corpus: str = ""
-    cache: str = ""  # empty: the user's cache directory
-    skip_bad_files: bool = False
+    cache: str = setting("Feature cache; empty: the user's cache directory.", "")
+    skip_bad_files: bool = setting("Leave out files that cannot be used, and list them.", False)
 
 
-@dataclass(frozen=True)
-class TrainClassifierConfig(CorpusConfig):
-    """`train-classifier`: the recipe of Schlueter & Grill 2015, section 2.2 of the method."""
+@dataclass(frozen=True, kw_only=True)
+class Computes:
+    """What every stage that computes with networks takes."""
 
-    outputs: int = 0  # 0: one for two classes, else one per class
-    epochs: int = 20
-    updates_per_epoch: int = 2000
-    batch_size: int = 32
-    learning_rate: float = 0.01
-    learning_rate_decay: float = 0.85
-    momentum: float = 0.95
-    augment: bool = False
-    seed: int = 0
-    device: str = "auto"
+    device: str = setting("auto, cpu, cuda or cuda:N.", "auto")
 
 
-@dataclass(frozen=True)
-class TrainGanConfig(CorpusConfig):
-    """`train-gan`. Zero for a learning rate or batch size means the recipe's own."""
-
-    loss: str = "non-saturating"
-    steps: int = 20000
-    batch_size: int = 0
-    learning_rate: float = 0.0
-    ema_decay: float = 0.999
-    sample_every: int = 1000
-    seed: int = 0
-    device: str = "auto"
+CORPUS = "Folder in the Jamendo layout (audio, labels, filelists), or a CSV manifest."
+SEED = "Seed of every random draw."
 
 
-@dataclass(frozen=True)
-class ExplainConfig:
-    """`explain`: the grid of Mishra et al. 2019 (3 x 3 x 3 settings, 50 examples)."""
+@dataclass(frozen=True, kw_only=True)
+class TrainClassifierConfig(ReadsRecordings, Computes):
+    """Train a classifier on a labelled corpus: OUT/classifier.pt.
 
-    classifier: str = ""
-    gan: str = ""
-    layer: str = "fc9"
-    neuron: int = 0
-    direction: str = "max"
-    learning_rate: tuple[float, ...] = (0.1, 0.01, 0.001)
-    prior_weight: tuple[float, ...] = (0.1, 0.01, 0.001)
-    iterations: tuple[int, ...] = (100, 500, 1000)
-    examples: int = 50
-    features: str = ""  # empty: the last hidden layer
-    batch_size: int = 8
-    seed: int = 0
-    device: str = "auto"
+    `ganexplain train-classifier sample_data --out runs/classifier --epochs 5`
 
+    The defaults are the recipe of Schlueter and Grill (2015).
+    """
 
-@dataclass(frozen=True)
-class SelectConfig(CorpusConfig):
-    """`select`: real responses and the ranking of settings."""
-
-    explanations: str = ""
-    classifier: str = ""
-    responses: str = ""
-    top: int = 0  # 0: as many as the explanations have examples
-    hop_frames: int = 10
-    overlapping: bool = False
-    by: str = "fid-response"
-    device: str = "auto"
+    corpus: str = setting(CORPUS, argument=True)
+    outputs: int = setting("Output units; 0: one for two classes, else one each.", 0, 0)
+    epochs: int = setting("Epochs; the best on validation is kept.", 20, 1)
+    updates_per_epoch: int = setting("Updates in an epoch.", 2000, 1)
+    batch_size: int = setting("Excerpts in an update.", 32, 1)
+    learning_rate: float = setting("Of Nesterov SGD, in the first epoch.", 0.01, 0)
+    learning_rate_decay: float = setting("Factor on it after each epoch.", 0.85, 0, 1)
+    momentum: float = setting("Of Nesterov SGD.", 0.95, 0, 1)
+    augment: bool = setting("Stretch time and pitch by up to 30 %, equalise at random.", False)
+    seed: int = setting(SEED, 0, 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class TrainGanConfig(ReadsRecordings, Computes):
+    """Train a generator of excerpts on a corpus: OUT/gan.pt, with sample sheets on the way.
+
+    `ganexplain train-gan sample_data --out runs/gan --steps 2000`
+    """
+
+    corpus: str = setting(CORPUS, argument=True)
+    loss: str = setting("non-saturating, hinge or wgan-gp.", "non-saturating")
+    steps: int = setting("Updates of the generator.", 20000, 1)
+    batch_size: int = setting("Excerpts in an update; 0: that of the loss's recipe.", 0, 0)
+    learning_rate: float = setting("Of Adam; 0: that of the loss's recipe.", 0.0, 0)
+    ema_decay: float = setting("Of the running average of the generator, a step.", 0.999, 0, 1)
+    sample_every: int = setting("Steps between sample sheets.", 1000, 1)
+    seed: int = setting(SEED, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainConfig(Computes):
+    """Find inputs that drive one unit, over a grid of settings: OUT/explanations.npz.
+
+    `ganexplain explain --classifier runs/classifier/classifier.pt --gan runs/gan/gan.pt
+    --layer fc9 --neuron 0 --direction max --out runs/explain`
+
+    The default grid is that of Mishra et al. (2019), 3 x 3 x 3 settings of 50 examples.
+    """
+
+    classifier: str = setting("Path of classifier.pt.")
+    gan: str = setting("Path of gan.pt.")
+    layer: str = setting("Layer of the unit.", "fc9")
+    neuron: int = setting("Number of the unit; of a convolution, the channel.", 0, 0)
+    direction: str = setting("max or min: what to do with its activation.", "max")
+    learning_rate: tuple[float, ...] = setting("Of Adam; repeat for several.", (0.1, 0.01, 0.001))
+    prior_weight: tuple[float, ...] = setting(
+        "Weight of |z|^2; repeat for several.", (0.1, 0.01, 0.001)
+    )
+    iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
+    examples: int = setting("Examples of each setting.", 50, 2)
+    features: str = setting("Layer recorded for selection; empty: the last hidden one.", "")
+    batch_size: int = setting("Searches run at once; no effect on what they find.", 8, 1)
+    seed: int = setting("Example k starts from a draw of seed + k alone.", 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectConfig(ReadsRecordings, Computes):
+    """Rank the settings by distance to the real excerpts that drive the unit: OUT/selection.json.
+
+    `ganexplain select runs/explain/explanations.npz --corpus sample_data --out runs/select`
+    """
+
+    explanations: str = setting("Path of explanations.npz.", argument=True)
+    corpus: str = setting("Corpus whose training split holds the real excerpts.", "")
+    responses: str = setting("Or responses.npz of an earlier run.", "")
+    classifier: str = setting("Where classifier.pt is now; empty: where it was explained.", "")
+    top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
+    hop_frames: int = setting("Frames from one real excerpt tried to the next.", 10, 1)
+    overlapping: bool = setting("The authors' list: at every frame, overlaps kept.", False)
+    by: str = setting("Score to rank by: fid-response or fid-features.", "fid-response")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """`report`."""
+    """Show and play the best, median and worst setting beside real excerpts: OUT/report.html.
 
-    explanations: str = ""
-    selection: str = ""
-    responses: str = ""
-    examples: int = 6
-    griffin_lim_iterations: int = 100
-    seed: int = 0
+    `ganexplain report runs/explain/explanations.npz --selection runs/select/selection.json
+    --responses runs/select/responses.npz --out runs/report`
+    """
+
+    explanations: str = setting("Path of explanations.npz.", argument=True)
+    selection: str = setting("Path of selection.json.")
+    responses: str = setting("Path of responses.npz.")
+    examples: int = setting("Examples shown of each setting.", 6, 1)
+    griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
+    seed: int = setting("Seed of the phases.", 0, 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelStemsConfig:
-    """`label-stems`: vocal labels from the energy of a separate vocal track (dB, seconds)."""
+    """Label singing by the energy of the vocal stem: a CSV manifest beside the tracks.
 
-    stems: str = ""
-    threshold_db: float = -40.0
-    join_gaps: float = 0.35
-    shortest: float = 0.1
-    valid_share: float = 0.15
-    seed: int = 0
+    `ganexplain label-stems ~/musdb18hq`
+
+    Takes folders that hold `mixture` and `vocals` as sound files, below `train` and `test` if
+    there are such. Prints the path of STEMS/manifest.csv, which is a corpus for the other
+    commands.
+    """
+
+    stems: str = setting("Folder of the tracks.", argument=True)
+    threshold_db: float = setting("Level below the loudest at which vocals end (dB).", -40.0, None, 0)
+    join_gaps: float = setting("Shorter pauses count as singing (s).", 0.35, 0)
+    shortest: float = setting("Shorter sounds do not count (s).", 0.1, 0)
+    valid_share: float = setting("Share of the training tracks held out.", 0.15, 0, 1)
+    seed: int = setting("Seed of which tracks are held out.", 0, 0)

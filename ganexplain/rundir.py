@@ -9,7 +9,6 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from typing import Any
 
 from ganexplain import __version__
 from ganexplain.artifacts import file_hash, write_bytes, write_json
+from ganexplain.config import toml_text
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.runtime import Progress
 
@@ -52,7 +52,7 @@ class RunDirectory:
     def __enter__(self) -> RunDirectory:
         self.started = time.time()
         self._write_state("running")
-        write_bytes(self.path / "config.toml", toml_text(self.stage, asdict(self.config)).encode())
+        write_bytes(self.path / "config.toml", toml_text(self.stage, self.config).encode())
         return self
 
     def __exit__(
@@ -134,12 +134,3 @@ def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:
             yield name, version(name)
         except PackageNotFoundError:
             yield name, "absent"
-
-
-def toml_text(stage: str, values: dict[str, Any]) -> str:
-    """Flat settings as TOML, readable again by `--config`."""
-    lines = [f"# ganexplain {stage} --config THIS_FILE"]
-    for name, value in values.items():
-        listed = list(value) if isinstance(value, tuple) else value
-        lines.append(f"{name.replace('_', '-')} = {json.dumps(listed)}")
-    return "\n".join(lines) + "\n"

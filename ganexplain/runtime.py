@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from ganexplain.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -39,6 +38,8 @@ def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generato
     Every purpose and step has a stream of its own, so a resumed run draws what an undisturbed
     one would, and a draw added in one place changes nothing in another.
     """
+    import numpy as np
+
     return np.random.default_rng([seed, zlib.crc32(purpose.encode()), index])
 
 

@@ -44,7 +44,7 @@ def void(tag: str, **attributes: object) -> Markup:
 def _attribute(name: str, value: object) -> str:
     if value is None or value is False:
         return ""
-    name = name if name == "viewBox" else name.rstrip("_").replace("_", "-")
+    name = name.rstrip("_").replace("_", "-")
     if value is True:
         return f" {name}"
     if isinstance(value, float):

@@ -32,6 +32,13 @@ def _exponent(value: float) -> str:
     return f"{mantissa}e{int(power)}".replace("-", MINUS)
 
 
+def tick(value: float) -> str:
+    """A round value beside an axis: 0, 0.5, 20, 5k."""
+    if abs(value) < 1000:
+        return exact(value)
+    return number(value, 1)
+
+
 def exact(value: float) -> str:
     """A setting as it was given: 0.001, 100, 1e-05."""
     return f"{value:g}".replace("-", MINUS)
@@ -42,7 +49,7 @@ def signed(value: float, decimals: int = 2) -> str:
     if abs(value) >= 1000:
         text = number(abs(value))
     else:
-        text = f"{abs(value):.{decimals if abs(value) < 100 else 1}f}"
+        text = f"{abs(value):.{decimals if abs(value) < 100 else min(decimals, 1)}f}"
     return (MINUS if value < 0 else "+") + text
 
 

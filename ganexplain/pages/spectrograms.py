@@ -69,7 +69,7 @@ def picture(mel: np.ndarray, scale: ColourScale, front_end: FrontEnd, label: str
     bands, frames = mel.shape
     start, stop = frame_edges(frames, front_end)
     image = void(
-        "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio_="none",
+        "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio="none",
         href=png_uri(scale.indices(mel[::-1])),
     )  # fmt: skip
     playhead = void(
@@ -121,7 +121,7 @@ def colour_bar(scale: ColourScale) -> Markup:
     width, height = 220.0, 10.0
     ramp = png_uri(np.arange(256, dtype=np.uint8)[None], pixels=1)
     marks = [
-        void("image", x=10.0, y=0.0, width=width, height=height, preserveAspectRatio_="none",
+        void("image", x=10.0, y=0.0, width=width, height=height, preserveAspectRatio="none",
              href=ramp)
     ]  # fmt: skip
     for value in linear_ticks(scale.low, scale.high, 6):

@@ -1,0 +1,211 @@
+"""The command line: options to a config, a config to a stage, its result to stdout.
+
+The only module that prints results and sets the exit status. Options are made from the
+fields of the configs; nothing heavy is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from ganexplain import __version__, config
+from ganexplain.errors import GanexplainError, UsageError, did_you_mean
+from ganexplain.runtime import progress_on_stderr
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Entry point of the `ganexplain` command."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ganexplain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """What has an audio network learned? Inputs that drive a neuron, drawn by a GAN.
+
+    train-classifier, train-gan, explain, select, report: each reads the files of those before.
+    """
+
+
+# --- results on stdout --------------------------------------------------------------------
+
+
+def _show_path(path: Path, as_json: bool) -> None:
+    if as_json:
+        run = json.loads((path.parent / "run.json").read_text())
+        typer.echo(json.dumps({"path": str(path), **run["results"]}, indent=2))
+    else:
+        typer.echo(path)
+
+
+def _show_ranking(document: dict[str, Any], as_json: bool) -> None:
+    typer.echo(json.dumps(document, indent=2) if as_json else _ranking_table(document))
+
+
+RANKING_COLUMNS = (
+    ("rank", "rank", "d"),
+    ("learning rate", "learning_rate", "g"),
+    ("prior weight", "prior_weight", "g"),
+    ("iterations", "iterations", "d"),
+    ("FID response", "fid_response", ".3f"),
+    ("FID features", "fid_features", ".3f"),
+    ("mean response", "mean_response", ".3f"),
+    ("std", "std_response", ".3f"),
+    ("mean |z|", "latent_norm", ".2f"),
+)
+
+
+def _ranking_table(document: dict[str, Any]) -> str:
+    rows = sorted(document["configurations"], key=lambda row: row["rank"])
+    table: list[Sequence[str]] = [[title for title, _, _ in RANKING_COLUMNS]]
+    table += [[format(row[key], form) for _, key, form in RANKING_COLUMNS] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in table
+    )
+
+
+# --- commands from configs ----------------------------------------------------------------
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except GanexplainError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(error.exit_status) from error
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing unfinished stands under a final name", err=True)
+        raise typer.Exit(130) from None
+
+
+def _read_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Make the values of a TOML file the command's defaults; flags still win."""
+    if path is None:
+        return None
+    with _one_line_errors():
+        try:
+            values = tomllib.loads(path.read_text())
+        except OSError as error:
+            raise UsageError(f"--config {path}: cannot be read ({error.strerror})") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"--config {path}: not TOML ({error})") from error
+        known = [(p.name or "").replace("_", "-") for p in context.command.params]
+        for key in values:
+            if key not in known:
+                raise UsageError(
+                    f"--config {path}: {key} is not a setting of this command"
+                    f"{did_you_mean(key, known)}"
+                )
+        context.default_map = {key.replace("-", "_"): value for key, value in values.items()}
+    return path
+
+
+def _option(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is MISSING else default,
+        annotation=Annotated[kind, info],
+    )
+
+
+def _field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
+    meta, required = field.metadata, field.default is MISSING
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    if isinstance(field.default, tuple):
+        kind = list[kind.__args__[0]]
+    if meta["argument"]:
+        return _option(field.name, kind, MISSING, typer.Argument(help=meta["help"]))
+    flag = "--" + field.name.replace("_", "-")
+    info = typer.Option(
+        flag, help=meta["help"], min=meta["min"], max=meta["max"], show_default=not required
+    )
+    return _option(field.name, kind, default, info)
+
+
+def _common_options(has_out: bool) -> list[inspect.Parameter]:
+    config_info = typer.Option(
+        "--config", callback=_read_config, is_eager=True, help="TOML file of settings; flags win."
+    )
+    switches = [
+        ("overwrite", ("--overwrite",), "Replace what an earlier run left in its place."),
+        ("as_json", ("--json",), "Print the result as one JSON document."),
+        ("quiet", ("--quiet", "-q"), "No progress and no notes."),
+        ("dry_run", ("--dry-run", "-n"), "Print the settings in force, and stop."),
+    ]
+    options = [_option("config", Path | None, None, config_info)]
+    if has_out:
+        out_info = typer.Option("--out", help="Run directory to write.")
+        options.insert(0, _option("out", Path, MISSING, out_info))
+    for name, flags, meaning in switches:
+        if has_out or name != "as_json":
+            options.append(_option(name, bool, False, typer.Option(*flags, help=meaning)))
+    return options
+
+
+def _add_command(
+    name: str, config_class: type, stage: str, show: Callable[[Any, bool], None], has_out: bool
+) -> None:
+    """Add the command whose options are the fields of `config_class`, run by `module:function`."""
+    kinds = get_type_hints(config_class)
+    settings = fields(config_class)
+
+    def command(**given: Any) -> None:
+        values = {f.name: given[f.name] for f in settings}
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        chosen = config_class(**values)
+        if given["dry_run"]:
+            typer.echo(config.toml_text(name, chosen), nl=False)
+            return
+        with _one_line_errors(), progress_on_stderr(given["quiet"]) as progress:
+            module, function = stage.split(":")
+            run = getattr(import_module(f"ganexplain.stages.{module}"), function)
+            out = {"out": given["out"]} if has_out else {}
+            result = run(chosen, progress=progress, overwrite=given["overwrite"], **out)
+        show(result, given.get("as_json", False))
+
+    parameters = [_field_option(f, kinds[f.name]) for f in settings] + _common_options(has_out)
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__doc__ = config_class.__doc__
+    app.command(name)(command)
+
+
+for _arguments in (
+    ("train-classifier", config.TrainClassifierConfig, "train_classifier:train_classifier", _show_path, True),  # noqa: E501
+    ("train-gan", config.TrainGanConfig, "train_gan:train_gan", _show_path, True),
+    ("explain", config.ExplainConfig, "explain:explain", _show_path, True),
+    ("select", config.SelectConfig, "selection:select", _show_ranking, True),
+    ("report", config.ReportConfig, "report:write_report", _show_path, True),
+    ("label-stems", config.LabelStemsConfig, "label_stems:label_stems", lambda p, _: typer.echo(p), False),  # noqa: E501
+):
+    _add_command(*_arguments)  # type: ignore[arg-type]

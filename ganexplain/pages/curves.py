@@ -1,0 +1,138 @@
+"""A quantity against the iteration, a small plot for each learning rate and prior weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganexplain.pages.axes import Axis, fitted_axis, linear_ticks
+from ganexplain.pages.markup import Markup, element, void
+from ganexplain.pages.notation import exact, tick
+
+PLOT_WIDTH, PLOT_HEIGHT, GAP = 168.0, 104.0, 10.0
+LEFT, TOP, RIGHT, BOTTOM = 40.0, 22.0, 20.0, 34.0
+POINTS = 160  # points a curve keeps
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Traces (L, N, S) at iterations `steps` (S,) of L learning rates and prior weights.
+
+    `level` (named `level_name`) is drawn as a line and sets where a wide axis turns
+    logarithmic; `snapshots` are the iteration counts of the grid; `chosen` is the trajectory
+    and the iteration count that were selected.
+    """
+
+    title: str
+    traces: np.ndarray
+    steps: np.ndarray
+    learning_rate: Sequence[float]
+    prior_weight: Sequence[float]
+    level: float
+    level_name: str
+    snapshots: Sequence[int]
+    chosen: tuple[int, int]
+
+
+def curves(content: Curves) -> Markup:
+    """Median (line) and 10-90 % of the examples (band), all plots on the same axes, as SVG."""
+    keep = np.unique(np.linspace(0, len(content.steps) - 1, POINTS).round().astype(int))
+    steps = content.steps[keep].astype(np.float64)
+    bands = np.percentile(content.traces[:, :, keep].astype(np.float64), [10, 50, 90], axis=1)
+    across = Axis(0.0, float(max(steps.max(), *content.snapshots)))
+    upright = fitted_axis([bands, np.array([content.level])], content.level)
+    rates = sorted(set(content.learning_rate), reverse=True)
+    weights = sorted(set(content.prior_weight), reverse=True)
+    parts: list[Markup] = []
+    for index in range(len(content.traces)):
+        column = rates.index(content.learning_rate[index])
+        line = weights.index(content.prior_weight[index])
+        x, y = LEFT + column * (PLOT_WIDTH + GAP), TOP + line * (PLOT_HEIGHT + GAP)
+        parts.append(_plot(content, index, bands[:, index], steps, across, upright, x, y))
+    parts += _labels(rates, weights, across, upright)
+    width = LEFT + len(rates) * (PLOT_WIDTH + GAP) - GAP + RIGHT
+    height = TOP + len(weights) * (PLOT_HEIGHT + GAP) - GAP + BOTTOM
+    return element(
+        "svg", parts, class_="curves", viewBox=f"0 0 {width:g} {height:g}", role="img",
+        aria_label=content.title, style=f"min-width:{width * 0.8:.0f}px",
+    )  # fmt: skip
+
+
+def _plot(
+    content: Curves, index: int, band: np.ndarray, steps: np.ndarray, across: Axis,
+    upright: Axis, x: float, y: float,
+) -> Markup:  # fmt: skip
+    def places(values: np.ndarray) -> list[str]:
+        right = x + PLOT_WIDTH * across.position(steps)
+        down = y + PLOT_HEIGHT * (1 - upright.position(values))
+        return [f"{a:.1f} {b:.1f}" for a, b in zip(right, down, strict=True)]
+
+    low, middle, high = band
+    level = y + PLOT_HEIGHT * (1 - float(upright.position(content.level)))
+    is_chosen = index == content.chosen[0]
+    inside = [
+        void("rect", class_="frame", x=x, y=y, width=PLOT_WIDTH, height=PLOT_HEIGHT),
+        _grid_lines(content, across, x, y),
+        void("path", class_="band", d=f"M{' L'.join(places(high) + places(low)[::-1])}Z"),
+        void("line", class_="level", x1=x, x2=x + PLOT_WIDTH, y1=level, y2=level),
+        void("path", class_="median", d=f"M{' L'.join(places(middle))}"),
+    ]
+    if is_chosen:
+        inside.append(_chosen_dot(content, steps, middle, across, upright, x, y))
+    return element("g", inside, class_="plot chosen" if is_chosen else "plot")
+
+
+def _grid_lines(content: Curves, across: Axis, x: float, y: float) -> list[Markup]:
+    lines = []
+    for count in content.snapshots:
+        at = x + PLOT_WIDTH * float(across.position(count))
+        lines.append(void("line", class_="snapshot", x1=at, x2=at, y1=y, y2=y + PLOT_HEIGHT))
+    return lines
+
+
+def _chosen_dot(
+    content: Curves, steps: np.ndarray, middle: np.ndarray, across: Axis, upright: Axis,
+    x: float, y: float,
+) -> Markup:  # fmt: skip
+    count = content.chosen[1]
+    value = float(np.interp(count, steps, middle))
+    at = x + PLOT_WIDTH * float(across.position(count))
+    height = y + PLOT_HEIGHT * (1 - float(upright.position(value)))
+    return void("circle", class_="chosen-dot", cx=at, cy=height, r=4.0)
+
+
+def _labels(
+    rates: Sequence[float], weights: Sequence[float], across: Axis, upright: Axis
+) -> list[Markup]:
+    labels = []
+    bottom = TOP + len(weights) * (PLOT_HEIGHT + GAP) - GAP
+    for column, rate in enumerate(rates):
+        x = LEFT + column * (PLOT_WIDTH + GAP)
+        labels.append(_text(f"learning rate {exact(rate)}", "head", x + PLOT_WIDTH / 2, TOP - 8))
+        for value in linear_ticks(across.low, across.high, 3):
+            at = x + PLOT_WIDTH * float(across.position(value))
+            labels.append(void("line", class_="axis", x1=at, x2=at, y1=bottom, y2=bottom + 4))
+            anchor = "end" if value == across.high else "middle"
+            labels.append(_text(tick(value), "tick", at, bottom + 15, text_anchor=anchor))
+        labels.append(_text("iteration", "tick unit", x + PLOT_WIDTH / 2, bottom + 28))
+    right = LEFT + len(rates) * (PLOT_WIDTH + GAP) - GAP + 13
+    for line, weight in enumerate(weights):
+        top = TOP + line * (PLOT_HEIGHT + GAP)
+        middle = top + PLOT_HEIGHT / 2
+        turn = f"rotate(90 {right - 4:g} {middle:g})"
+        labels.append(
+            _text(f"prior weight {exact(weight)}", "head", right - 4, middle, transform=turn)
+        )
+        for value in upright.ticks(0.2):
+            y = top + PLOT_HEIGHT * (1 - float(upright.position(value)))
+            labels.append(void("line", class_="axis", x1=LEFT - 4, x2=LEFT, y1=y, y2=y))
+            labels.append(_text(tick(value), "tick", LEFT - 7, y + 3.5, text_anchor="end"))
+    return labels
+
+
+def _text(text: str, class_: str, x: float, y: float, **more: object) -> Markup:
+    return element(
+        "text", text, **{"class_": class_, "x": x, "y": y, "text_anchor": "middle"} | more
+    )

@@ -1,0 +1,163 @@
+"""The whole page: sections in their order, with style and script inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+
+from ganexplain.config import FrontEnd
+from ganexplain.pages.markup import Child, Markup, element, escaped
+from ganexplain.pages.notation import signed
+from ganexplain.pages.panels import Row, row
+from ganexplain.pages.spectrograms import ColourScale, colour_bar
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing with its heading and the sentence that says how to read it."""
+
+    heading: str
+    note: Child
+    drawing: Markup
+
+
+@dataclass(frozen=True)
+class Table:
+    """Names and values under a heading."""
+
+    heading: str
+    lines: Sequence[tuple[str, Child]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the report shows, in the order it shows it."""
+
+    title: str
+    guide: str
+    answer: Sequence[tuple[str, Child]]
+    responses: Chart
+    scale: ColourScale
+    scale_note: str
+    front_end: FrontEnd
+    compared: Sequence[Row]
+    others: Sequence[Row]
+    others_note: str
+    grid: Sequence[Chart]
+    grid_note: str
+    search: Sequence[Chart]
+    provenance: Sequence[Table]
+
+
+def render(page: Page) -> str:
+    """The page as one HTML document that needs no other file."""
+    template = Template(_resource("page.html"))
+    script = _resource("page.js")
+    return template.substitute(
+        title=escaped(page.title),
+        policy=_policy(script),
+        style=_resource("page.css"),
+        script=script,
+        body=_body(page),
+    )
+
+
+def _resource(name: str) -> str:
+    return files("ganexplain.pages").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    """A content policy under which only this script runs and nothing is fetched."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
+
+
+def _body(page: Page) -> Markup:
+    return element(
+        "main",
+        _head(page),
+        _listening(page),
+        _section("grid", "The grid of settings", page.grid_note, _pair(page.grid)),
+        _section("search", "How the search went", "", _pair(page.search)),
+        _section("provenance", "What produced this page", "", _tables(page.provenance)),
+    )
+
+
+def _head(page: Page) -> Markup:
+    facts = [element("div", element("dt", k), element("dd", v)) for k, v in page.answer]
+    told = [
+        element("p", "ganexplain report", class_="brand"),
+        element("h1", page.title),
+        element("p", page.guide, class_="guide"),
+        element("dl", facts, class_="answer"),
+    ]
+    return element("header", element("div", told), _chart(page.responses), class_="top")
+
+
+def _listening(page: Page) -> Markup:
+    legend = element(
+        "div",
+        element("span", "nat", class_="unit"),
+        colour_bar(page.scale),
+        element("span", page.scale_note, class_="note"),
+        class_="legend",
+    )
+    compared = [row(r, page.scale, page.front_end) for r in page.compared]
+    others = [row(r, page.scale, page.front_end) for r in page.others]
+    note = (
+        "One colour scale for every picture. The signed number under a picture is the response; "
+        f"“reaches {signed(page.scale.high + 5, 0)} nat” says how far a picture passes the scale."
+    )
+    return element(
+        "section",
+        element("h2", "See and hear", id="listen"),
+        element("p", note, class_="note"),
+        legend,
+        compared,
+        element("p", page.others_note, class_="note between") if others else "",
+        others,
+        aria_labelledby="listen",
+    )
+
+
+def _section(identity: str, heading: str, note: str, *content: Child) -> Markup:
+    return element(
+        "section",
+        element("h2", heading, id=identity),
+        element("p", note, class_="note") if note else "",
+        *content,
+        aria_labelledby=identity,
+    )
+
+
+def _pair(charts: Sequence[Chart]) -> Markup:
+    return element("div", [_chart(chart) for chart in charts], class_="pair")
+
+
+def _chart(chart: Chart) -> Markup:
+    return element(
+        "figure",
+        element("h3", chart.heading),
+        element("div", chart.drawing, class_="scroll"),
+        element("figcaption", chart.note, class_="note"),
+        class_="chart",
+    )
+
+
+def _tables(tables: Sequence[Table]) -> Markup:
+    return element("div", [_table(table) for table in tables], class_="tables")
+
+
+def _table(table: Table) -> Markup:
+    lines = [
+        element("tr", element("th", name, scope="row"), element("td", value))
+        for name, value in table.lines
+    ]
+    return element("table", element("caption", table.heading), element("tbody", lines))

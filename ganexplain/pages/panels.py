@@ -1,0 +1,124 @@
+"""Rows of excerpts: each a spectrogram, its response, and buttons that play it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ganexplain.config import FrontEnd
+from ganexplain.pages.markup import Markup, element, void
+from ganexplain.pages.notation import signed
+from ganexplain.pages.spectrograms import ColourScale, picture
+
+NOTABLE = 0.5  # nat above the colour scale from which a panel says so
+
+
+@dataclass(frozen=True)
+class Sound:
+    """One player: `label` on the button (may be empty), `source` a `data:` address."""
+
+    label: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """One panel: `mel` (F, T) in nat, its response, and what identifies it.
+
+    `origin` is short ("seed 3", a file name); `detail` a second line (a start time).
+    """
+
+    mel: np.ndarray
+    response: float
+    origin: str
+    sounds: tuple[Sound, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Excerpts under one heading; `kind` is real, best, start, median or worst."""
+
+    kind: str
+    heading: str
+    setting: str
+    facts: tuple[tuple[str, str], ...]
+    excerpts: Sequence[Excerpt]
+    note: str = ""
+    chosen: bool = field(default=False)
+
+
+def row(content: Row, scale: ColourScale, front_end: FrontEnd) -> Markup:
+    """A row as a section of the page."""
+    identity = f"row-{content.kind}"
+    chip = element("span", "chosen", class_="chip") if content.chosen else ""
+    heading = element("h3", content.heading, " ", chip, id=identity)
+    head = [heading, element("p", content.setting, class_="setting")]
+    facts = [
+        element("div", element("dt", name), element("dd", value)) for name, value in content.facts
+    ]
+    sheet = [panel(excerpt, content, scale, front_end) for excerpt in content.excerpts]
+    return element(
+        "section",
+        element("header", element("div", head), element("dl", facts, class_="facts")),
+        element("p", content.note, class_="note") if content.note else "",
+        element("div", sheet, class_="sheet"),
+        class_=f"row {content.kind}",
+        aria_labelledby=identity,
+    )
+
+
+def panel(excerpt: Excerpt, within: Row, scale: ColourScale, front_end: FrontEnd) -> Markup:
+    """One excerpt as a figure."""
+    name = f"{within.heading}, {excerpt.origin}"
+    label = f"Spectrogram: {name}, response {signed(excerpt.response)}"
+    lines = [
+        element(
+            "div",
+            element("span", excerpt.origin, class_="origin", title=excerpt.origin),
+            element("span", signed(excerpt.response), class_="response", title="response"),
+            class_="caption",
+        )
+    ]
+    if excerpt.detail:
+        lines.append(element("div", excerpt.detail, class_="detail"))
+    players = [player(sound, name) for sound in excerpt.sounds]
+    passed = clipping(excerpt.mel, scale)
+    if passed:
+        players.append(element("span", passed, class_="detail"))
+    return element(
+        "figure",
+        picture(excerpt.mel, scale, front_end, label),
+        element("figcaption", lines, element("div", players, class_="players")),
+        class_="panel",
+    )
+
+
+def clipping(mel: np.ndarray, scale: ColourScale) -> str:
+    """What a picture does not show: how far its values pass the end of the colours."""
+    if not np.isfinite(mel).all():
+        return "holds values that are not finite"
+    highest = float(mel.max())
+    if highest <= scale.high + NOTABLE:
+        return ""
+    return f"reaches {signed(highest, 0)} nat"
+
+
+def player(sound: Sound, name: str) -> Markup:
+    """A button that plays an `<audio>`, whose own controls show where scripts do not run."""
+    said = f"{name} ({sound.label})" if sound.label else name
+    icon = element(
+        "svg",
+        void("path", class_="go", d="M3 1.5v9l7.5-4.5z"),
+        void("path", class_="halt", d="M2.5 2.5h7v7h-7z"),
+        viewBox="0 0 12 12",
+        aria_hidden="true",
+    )
+    button = element(
+        "button", icon, sound.label, type="button", class_="play", aria_label=f"Play {said}",
+        aria_pressed="false",
+    )  # fmt: skip
+    audio = element("audio", controls=True, preload="none", src=sound.source, aria_label=said)
+    return element("span", button, audio, class_="player")
