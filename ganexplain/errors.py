@@ -22,6 +22,10 @@ class BadFile(GanexplainError):
     """An input file that cannot be used; `--skip-bad-files` may leave it out."""
 
 
+class SilentFile(BadFile):
+    """A recording without any sound: no use as a mixture, meaningful as a stem."""
+
+
 class Diverged(GanexplainError):
     """Training or optimisation ran into values that are not finite."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from ganexplain.errors import BadFile
+from ganexplain.errors import BadFile, SilentFile
 
 BLOCK_SECONDS = 10.0
 SILENCE = 1e-5  # a file whose peak is below -100 dBFS holds no sound
@@ -33,8 +33,8 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     """Yield float32 blocks (samples,) of the file, down-mixed and resampled to `sample_rate` Hz.
 
     The down-mix is the mean of the channels, whatever their number. Resampling is soxr's "HQ".
-    Raises BadFile where the file is unreadable, empty, silent or holds values that are not
-    finite.
+    Raises BadFile where the file is unreadable, empty or holds values that are not finite,
+    SilentFile (at the end) where it is silent.
     """
     import soxr
 
@@ -64,7 +64,7 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     if read == 0:
         raise BadFile(f"{path}: holds no samples; replace it or leave it out")
     if peak < SILENCE:
-        raise BadFile(f"{path}: is silent throughout; replace it or leave it out")
+        raise SilentFile(f"{path}: is silent throughout; replace it or leave it out")
 
 
 def load_mono(path: Path, sample_rate: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganexplain.config import FrontEnd, TrainClassifierConfig
-from ganexplain.data.cache import cache_directory
+from ganexplain.data.augment import altered_excerpts
+from ganexplain.data.cache import cache_directory, cached_waveform
 from ganexplain.data.corpus import UNLABELLED, Corpus, read_corpus
 from ganexplain.data.excerpts import Split, batch_rows, load_split, require_classes
 from ganexplain.errors import Diverged, UsageError
@@ -106,6 +107,7 @@ def _train(
         network.parameters(), config.learning_rate, momentum=config.momentum, nesterov=True
     )
     rows = splits["train"].labelled_frames()
+    waveforms = _waveforms(splits["train"], config) if config.augment else []
     best: _Best | None = None
     progress.start("training", config.epochs * config.updates_per_epoch)
     for epoch in range(config.epochs):
@@ -116,7 +118,8 @@ def _train(
         for update in range(config.updates_per_epoch):
             step = epoch * config.updates_per_epoch + update
             batch = rows[batch_rows(len(rows), config.batch_size, step, config.seed)]
-            losses.append(_update(network, optimiser, splits["train"], batch, step, config.seed))
+            mel = _excerpts(splits["train"], waveforms, batch, step, config.seed)
+            losses.append(_update(network, optimiser, mel, batch[:, 2], step, config.seed))
             progress.advance(loss=losses[-1])
         figures, threshold = _evaluate(network, splits["valid"], None)
         run.metric(epoch=epoch, loss=float(np.mean(losses)), threshold=threshold, **figures)
@@ -129,18 +132,32 @@ def _train(
     return best
 
 
+def _waveforms(split: Split, config: TrainClassifierConfig) -> list[np.ndarray]:
+    folder, rate = cache_directory(config.cache), split.front_end.sample_rate
+    return [cached_waveform(recording.path, rate, folder) for recording in split.recordings]
+
+
+def _excerpts(
+    split: Split, waveforms: list[np.ndarray], batch: np.ndarray, step: int, seed: int
+) -> np.ndarray:
+    if not waveforms:
+        return split.gather(batch)
+    stream = random_stream(seed, "augmentation", step)
+    return altered_excerpts(waveforms, batch, stream, split.front_end)
+
+
 def _update(
     network: SVDNet,
     optimiser: torch.optim.Optimizer,
-    split: Split,
-    batch: np.ndarray,
+    mel: np.ndarray,
+    label: np.ndarray,
     step: int,
     seed: int,
 ) -> float:
     torch.manual_seed(int(random_stream(seed, "dropout", step).integers(2**31)))
     device = network.mean.device
-    mel = torch.from_numpy(split.gather(batch)).to(device)
-    loss = smoothed_loss(network(mel), torch.from_numpy(batch[:, 2]).to(device))
+    logits = network(torch.from_numpy(mel).to(device))
+    loss = smoothed_loss(logits, torch.from_numpy(label).to(device))
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
