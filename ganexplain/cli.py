@@ -174,7 +174,11 @@ def _common_options(has_out: bool) -> list[inspect.Parameter]:
 
 
 def _add_command(
-    name: str, config_class: type, stage: str, show: Callable[[Any, bool], None], has_out: bool
+    name: str,
+    config_class: type,
+    stage: str,
+    show: Callable[[Any, bool], None],
+    has_out: bool = True,
 ) -> None:
     """Add the command whose options are the fields of `config_class`, run by `module:function`."""
     kinds = get_type_hints(config_class)
@@ -200,12 +204,24 @@ def _add_command(
     app.command(name)(command)
 
 
-for _arguments in (
-    ("train-classifier", config.TrainClassifierConfig, "train_classifier:train_classifier", _show_path, True),  # noqa: E501
-    ("train-gan", config.TrainGanConfig, "train_gan:train_gan", _show_path, True),
-    ("explain", config.ExplainConfig, "explain:explain", _show_path, True),
-    ("select", config.SelectConfig, "selection:select", _show_ranking, True),
-    ("report", config.ReportConfig, "report:write_report", _show_path, True),
-    ("label-stems", config.LabelStemsConfig, "label_stems:label_stems", lambda p, _: typer.echo(p), False),  # noqa: E501
-):
-    _add_command(*_arguments)  # type: ignore[arg-type]
+def _show_plain_path(path: Path, as_json: bool) -> None:
+    typer.echo(path)
+
+
+_add_command(
+    "train-classifier",
+    config.TrainClassifierConfig,
+    "train_classifier:train_classifier",
+    _show_path,
+)
+_add_command("train-gan", config.TrainGanConfig, "train_gan:train_gan", _show_path)
+_add_command("explain", config.ExplainConfig, "explain:explain", _show_path)
+_add_command("select", config.SelectConfig, "selection:select", _show_ranking)
+_add_command("report", config.ReportConfig, "report:write_report", _show_path)
+_add_command(
+    "label-stems",
+    config.LabelStemsConfig,
+    "label_stems:label_stems",
+    _show_plain_path,
+    has_out=False,
+)

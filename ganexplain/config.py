@@ -187,7 +187,9 @@ class LabelStemsConfig:
     """
 
     stems: str = setting("Folder of the tracks.", argument=True)
-    threshold_db: float = setting("Level below the loudest at which vocals end (dB).", -40.0, None, 0)
+    threshold_db: float = setting(
+        "Level below the loudest at which vocals end (dB).", -40.0, None, 0
+    )
     join_gaps: float = setting("Shorter pauses count as singing (s).", 0.35, 0)
     shortest: float = setting("Shorter sounds do not count (s).", 0.1, 0)
     valid_share: float = setting("Share of the training tracks held out.", 0.15, 0, 1)

@@ -1,5 +1,6 @@
 """A run directory: what was asked (`config.toml`), what ran (`run.json`), what happened
-(`log.txt`, `metrics.jsonl`), beside the artifacts of the stage."""
+(`log.txt`, `metrics.jsonl`), beside the artifacts of the stage.
+"""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from ganexplain.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from rich.progress import TaskID
 
 
 def pick_device(name: str) -> torch.device:
@@ -105,11 +106,8 @@ class LineProgress(Silent):
         spent = now - self.started
         left = spent / max(self.done, 1) * (self.total - self.done)
         times = f"{_duration_text(spent)} spent, {_duration_text(left)} left"
-        print(
-            f"{self.description} {self.done}/{self.total}  {times}  {_values_text(values)}".rstrip(),
-            file=sys.stderr,
-            flush=True,
-        )
+        line = f"{self.description} {self.done}/{self.total}  {times}  {_values_text(values)}"
+        print(line.rstrip(), file=sys.stderr, flush=True)
 
     def note(self, message: str) -> None:
         """Write the note at once."""
@@ -135,7 +133,7 @@ class BarProgress(Silent):
             TextColumn("{task.fields[values]}"),
             console=self.console,
         )
-        self.task = None
+        self.task: TaskID | None = None
 
     def start(self, description: str, total: int) -> None:
         """Begin a bar below the finished ones."""
@@ -144,8 +142,9 @@ class BarProgress(Silent):
     def advance(self, units: int = 1, **values: float) -> None:
         """Move the bar."""
         if self.task is not None:
-            fields = {"values": _values_text(values)} if values else {}
-            self.bar.update(self.task, advance=units, **fields)
+            self.bar.update(self.task, advance=units)
+            if values:
+                self.bar.update(self.task, values=_values_text(values))
 
     def note(self, message: str) -> None:
         """Print the note above the bar."""

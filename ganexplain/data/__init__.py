@@ -1,0 +1,1 @@
+"""Recordings, labels, features and sound."""

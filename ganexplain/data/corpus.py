@@ -80,8 +80,10 @@ def read_corpus(path: Path, skip_bad_files: bool = False) -> Corpus:
         return _read_jamendo(path, skip_bad_files)
     if path.is_file():
         return _read_manifest(path, skip_bad_files)
-    raise UsageError(f"{path}: no such corpus; name a folder with audio/, labels/ and filelists/, "
-                     "or a CSV manifest")
+    raise UsageError(
+        f"{path}: no such corpus; name a folder with audio/, labels/ and filelists/, "
+        "or a CSV manifest"
+    )
 
 
 def _collect(
@@ -141,7 +143,9 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"{path}: cannot be read as text ({error}); write it again in UTF-8") from error
+        raise BadFile(
+            f"{path}: cannot be read as text ({error}); write it again in UTF-8"
+        ) from error
 
 
 def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Recording:
@@ -183,7 +187,9 @@ def _times(where: str, start_text: str, end_text: str, duration: float) -> tuple
         start = float(start_text) if start_text else 0.0
         end = float(end_text) if end_text else duration
     except ValueError:
-        raise BadFile(f"{where}: {start_text!r}, {end_text!r} are not two times in seconds") from None
+        raise BadFile(
+            f"{where}: {start_text!r}, {end_text!r} are not two times in seconds"
+        ) from None
     if not 0 <= start < end:
         raise BadFile(f"{where}: {start:g} to {end:g} s is not a span; start must come before end")
     if end > duration + LABEL_TOLERANCE:
@@ -245,6 +251,8 @@ def _manifest_recording(
     segments = []
     for number, row in rows:
         where = f"{manifest}, line {number}"
-        start, end = _times(where, (row["start"] or "").strip(), (row["end"] or "").strip(), duration)
+        start, end = _times(
+            where, (row["start"] or "").strip(), (row["end"] or "").strip(), duration
+        )
         segments.append(Segment(start, end, classes.index(_cell(manifest, number, row, "label"))))
     return Recording(audio, split, tuple(segments), str(manifest))

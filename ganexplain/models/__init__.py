@@ -1,0 +1,1 @@
+"""The networks, their losses, and how they are stored and applied."""

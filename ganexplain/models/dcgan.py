@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,9 @@ class Generator(nn.Module):
     behind every layer but the last while training; `folded` gives the equal network without.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, floor: float = 1e-7, normalise: bool = False) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(BANDS))
@@ -32,7 +36,7 @@ class Generator(nn.Module):
         self.fc = nn.Linear(LATENT_SIZE, CHANNELS[0] * 5 * 8)
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(i, o, 5, stride=2, padding=2, output_padding=1)
-            for i, o in zip(CHANNELS[:-1], CHANNELS[1:], strict=True)
+            for i, o in pairwise(CHANNELS)
         )
         self.out = nn.Conv2d(CHANNELS[-1], 1, 5, padding=2)
         self.norms = nn.ModuleList(
@@ -56,6 +60,7 @@ class Generator(nn.Module):
         plain.load_state_dict(self.state_dict(), strict=False)
         for norm, layer in zip(self.norms, [plain.fc, *plain.ups], strict=True):
             if isinstance(norm, nn.BatchNorm2d):
+                assert norm.running_mean is not None and norm.running_var is not None
                 scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
                 shift = norm.bias - norm.running_mean * scale
                 if isinstance(layer, nn.Linear):
@@ -74,13 +79,15 @@ class Discriminator(nn.Module):
     penalties are those of single examples.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 128)) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(BANDS))
         self.register_buffer("deviation", torch.ones(BANDS))
         self.downs = nn.ModuleList(
-            nn.Conv2d(i, o, 5, stride=2, padding=2)
-            for i, o in zip((1, *channels[:-1]), channels, strict=True)
+            nn.Conv2d(i, o, 5, stride=2, padding=2) for i, o in pairwise((1, *channels))
         )
         self.score = nn.Linear(channels[-1] * 5 * 8, 1)
 

@@ -66,9 +66,7 @@ def generator_loss(loss: str, score: Score, fake: Tensor) -> Tensor:
     return -on_fake.mean()
 
 
-def penalty(
-    loss: str, score: Score, real: Tensor, fake: Tensor, mix: Tensor, every: int
-) -> Tensor:
+def penalty(loss: str, score: Score, real: Tensor, fake: Tensor, mix: Tensor, every: int) -> Tensor:
     """Gradient penalty of a recipe; `mix` (B,) in 0..1 places the Wasserstein interpolates.
 
     Zero for `hinge`, which relies on spectral normalisation.

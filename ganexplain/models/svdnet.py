@@ -21,6 +21,9 @@ class SVDNet(nn.Module):
     1,408,225 parameters with one output (method, section 2.1).
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, outputs: int = 1) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(80))
@@ -90,4 +93,5 @@ def initialise(network: SVDNet, seed: int) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.orthogonal_(module.weight, generator=generator)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

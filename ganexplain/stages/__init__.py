@@ -1,0 +1,1 @@
+"""One file a subcommand: reads artifacts, computes, writes artifacts."""

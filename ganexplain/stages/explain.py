@@ -121,9 +121,7 @@ def _search(
     count = len(starts)
     total = len(pairs) * count * max(config.iterations)
     progress.start(f"{config.layer}:{config.neuron} {config.direction}", total)
-    generator = generator.to(memory_format=torch.channels_last)
-    network = classifier.network.to(memory_format=torch.channels_last)
-    with neuron_response(network, config.layer, config.neuron) as respond:
+    with neuron_response(classifier.network, config.layer, config.neuron) as respond:
         return ascend(
             generator,
             respond,

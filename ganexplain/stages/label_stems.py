@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,9 @@ def find_tracks(root: Path, valid_share: float, seed: int) -> list[Track]:
 def _stem_pairs(folder: Path) -> list[tuple[Path, Path]]:
     pairs = []
     for mixture in sorted(folder.rglob("mixture.*")):
-        vocals = [p for p in sorted(mixture.parent.glob("vocals.*")) if p.suffix.lower() in SUFFIXES]
+        vocals = [
+            p for p in sorted(mixture.parent.glob("vocals.*")) if p.suffix.lower() in SUFFIXES
+        ]
         if mixture.suffix.lower() in SUFFIXES and vocals:
             pairs.append((mixture, vocals[0]))
     return pairs
@@ -101,9 +104,7 @@ def track_spans(track: Track, config: LabelStemsConfig) -> list[tuple[float, flo
         vocals = np.concatenate(list(mono_blocks(track.vocals, STEM_RATE)))
     except SilentFile:
         return [(0.0, length, False)]
-    sung = sounding_spans(
-        vocals, STEM_RATE, config.threshold_db, config.join_gaps, config.shortest
-    )
+    sung = sounding_spans(vocals, STEM_RATE, config.threshold_db, config.join_gaps, config.shortest)
     edges = [0.0, *(min(edge, length) for span in sung for edge in span), length]
-    spans = zip(edges[:-1], edges[1:], strict=True)
+    spans = pairwise(edges)
     return [(start, end, i % 2 == 1) for i, (start, end) in enumerate(spans) if end > start]

@@ -1,4 +1,4 @@
-"""`select`: explanations and real excerpts -> `responses.npz`, `selection.json`, `selection.npz`."""
+"""`select`: explanations and real excerpts -> `responses.npz` and `selection.json`, `.npz`."""
 
 from __future__ import annotations
 
@@ -116,9 +116,7 @@ def _find_responses(
     device = pick_device(config.device)
     classifier = load_classifier(classifier_path, device)
     front_end = front_end_from_dict(explanations.path, meta["front_end"])
-    check_same_front_end(
-        (classifier_path, classifier.front_end), (explanations.path, front_end)
-    )
+    check_same_front_end((classifier_path, classifier.front_end), (explanations.path, front_end))
     corpus = read_corpus(Path(config.corpus), config.skip_bad_files)
     for message in corpus.skipped:
         progress.note(f"skipped: {message}")
@@ -147,7 +145,7 @@ def real_responses(
     if hop < 1:
         raise UsageError(f"--hop-frames {hop}: must be at least 1")
     centres = split.whole_excerpts(hop)
-    network = classifier.network.to(memory_format=torch.channels_last)
+    network = classifier.network
     progress.start("responses of real excerpts", len(centres))
     with neuron_response(network, meta["layer"], meta["neuron"]) as respond:
         response = excerpt_responses(split, centres, respond, device, progress.advance)
@@ -217,8 +215,12 @@ def score_settings(
         "learning_rate": ours["learning_rate"],
         "prior_weight": ours["prior_weight"],
         "iterations": ours["iterations"],
-        "fid_response": np.array([frechet_distance(ours["response"][c], response) for c in settings]),
-        "fid_features": np.array([frechet_distance(ours["features"][c], features) for c in settings]),
+        "fid_response": np.array(
+            [frechet_distance(ours["response"][c], response) for c in settings]
+        ),
+        "fid_features": np.array(
+            [frechet_distance(ours["features"][c], features) for c in settings]
+        ),
         "mean_response": ours["response"].mean(axis=1, dtype=np.float64),
         "std_response": ours["response"].std(axis=1, ddof=1, dtype=np.float64),
         "latent_norm": np.linalg.norm(ours["latent"].astype(np.float64), axis=2).mean(axis=1),

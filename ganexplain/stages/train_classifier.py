@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,12 +51,16 @@ def train_classifier(
 
         best = _train(network, splits, corpus.classes, config, run, progress)
         network.load_state_dict(best.weights)
-        figures = {"valid": best.figures, "epoch": best.epoch}
+        figures: dict[str, Any] = {"valid": best.figures, "epoch": best.epoch}
         if "test" in splits:
             figures["test"] = _evaluate(network, splits["test"], best.threshold)[0]
             progress.note("test: " + _figures_text(figures["test"]))
         classifier = Classifier(
-            frozen(network, torch.device("cpu")), FrontEnd(), corpus.classes, best.threshold, figures
+            frozen(network, torch.device("cpu")),
+            FrontEnd(),
+            corpus.classes,
+            best.threshold,
+            figures,
         )
         path = out / "classifier.pt"
         write_classifier(path, classifier, config)
@@ -123,8 +128,9 @@ def _train(
             progress.advance(loss=losses[-1])
         figures, threshold = _evaluate(network, splits["valid"], None)
         run.metric(epoch=epoch, loss=float(np.mean(losses)), threshold=threshold, **figures)
-        progress.note(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation "
-                      + _figures_text(figures))
+        progress.note(
+            f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation " + _figures_text(figures)
+        )
         if best is None or figures["frame_error"] < best.figures["frame_error"]:
             weights = {name: value.clone() for name, value in network.state_dict().items()}
             best = _Best(weights, epoch, threshold, figures)

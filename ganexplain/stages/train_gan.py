@@ -48,9 +48,7 @@ def train_gan(
         for message in corpus.skipped:
             progress.note(f"skipped: {message}")
         cache = cache_directory(config.cache)
-        split = load_split(
-            corpus, "train", FrontEnd(), cache, progress, config.skip_bad_files
-        )
+        split = load_split(corpus, "train", FrontEnd(), cache, progress, config.skip_bad_files)
         training = GanTraining(config, recipe, split, device)
         progress.start("training", config.steps)
         for step in range(config.steps):
@@ -58,7 +56,7 @@ def train_gan(
             if (step + 1) % config.sample_every == 0 or step + 1 == config.steps:
                 run.metric(step=step + 1, **losses)
                 write_bytes(out / f"samples-{step + 1:06d}.png", training.sheet())
-            progress.advance(**losses)
+            progress.advance(1, **losses)
         path = out / "gan.pt"
         write_checkpoint(path, "gan", training.checkpoint(config))
     return path
@@ -101,7 +99,10 @@ class GanTraining:
         loss = generator_loss(self.loss, self.discriminator, fake)
         self._descend("generator", loss)
         self._average(step)
-        losses = {"discriminator": float(on_discriminator.detach()), "generator": float(loss.detach())}
+        losses = {
+            "discriminator": float(on_discriminator.detach()),
+            "generator": float(loss.detach()),
+        }
         if not np.isfinite(list(losses.values())).all():
             raise Diverged(f"a loss is not finite at step {step}; lower --learning-rate")
         return losses
@@ -115,7 +116,9 @@ class GanTraining:
         total = loss
         every = self.recipe.penalty_every
         if turn % every == 0:
-            mix = random_stream(self.seed, "interpolation", turn).random(self.batch_size, np.float32)
+            mix = random_stream(self.seed, "interpolation", turn).random(
+                self.batch_size, np.float32
+            )
             mixed = torch.from_numpy(mix).to(self.device)
             total = loss + penalty(self.loss, self.discriminator, real, fake, mixed, every)
         self._descend("discriminator", total)

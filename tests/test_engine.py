@@ -1,0 +1,210 @@
+"""Latent ascent against closed forms, the authors' published numbers and torch's own Adam."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ganexplain.ascent.engine import Trajectories, ascend, start_latents
+from ganexplain.ascent.neurons import neuron_response
+from ganexplain.errors import Diverged
+from ganexplain.models.dcgan import Generator
+from ganexplain.models.loading import frozen
+from ganexplain.models.svdnet import SVDNet, initialise
+
+CPU = torch.device("cpu")
+
+
+def networks() -> tuple[Generator, SVDNet]:
+    torch.manual_seed(0)
+    network = SVDNet()
+    initialise(network, 0)
+    return frozen(Generator(), CPU), frozen(network, CPU)
+
+
+def search(
+    rows: int = 3,
+    iterations: tuple[int, ...] = (3, 8),
+    batch_size: int = 8,
+    direction: str = "max",
+    rate: float = 0.05,
+) -> Trajectories:
+    generator, network = networks()
+    with neuron_response(network, "fc9", 0) as respond:
+        return ascend(
+            generator,
+            respond,
+            start_latents(0, rows, 128),
+            np.full(rows, rate),
+            np.full(rows, 0.01),
+            iterations,
+            direction,
+            batch_size,
+            CPU,
+        )
+
+
+def linear(latent: torch.Tensor) -> torch.Tensor:
+    return latent
+
+
+def test_start_norms_are_those_the_authors_plotted() -> None:
+    norms = np.linalg.norm(start_latents(0, 50, 128), axis=1)
+    assert norms[[4, 10, 21, 39]] == pytest.approx([10.890, 11.114, 11.750, 11.209], abs=6e-4)
+
+
+def test_a_start_depends_on_seed_plus_k_alone() -> None:
+    many = start_latents(0, 20, 128)
+    assert np.array_equal(many[7:9], start_latents(7, 2, 128))
+
+
+def test_the_first_step_of_adam_moves_each_coordinate_by_the_learning_rate() -> None:
+    start = np.array([[1.0, -2.0, 0.5]], np.float32)
+    slope = torch.tensor([3.0, -4.0, 0.01])
+    found = ascend(
+        linear,
+        lambda x: (x * slope).sum(1),
+        start,
+        np.array([0.1]),
+        np.array([0.0]),
+        (1,),
+        "max",
+        4,
+        CPU,
+    )
+    expected = start + 0.1 * np.sign(slope.numpy())
+    assert found.latent[0] == pytest.approx(expected, abs=1e-5)
+    assert found.response[0, 0] == pytest.approx(float((expected * slope.numpy()).sum()), abs=1e-5)
+
+
+def test_trajectory_equals_that_of_torch_s_adam() -> None:
+    """Up to where epsilon stands, 1e-8 of gradients of order one."""
+    start = np.random.default_rng(0).normal(size=(1, 6)).astype(np.float32)
+
+    def response(x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(2 * x).sum(1)
+
+    weight = 0.3
+    found = ascend(
+        linear, response, start, np.array([0.05]), np.array([weight]), (40,), "max", 1, CPU
+    )
+    z = torch.tensor(start, requires_grad=True)
+    adam = torch.optim.Adam([z], lr=0.05)
+    trace = [response(z).item()]
+    for _ in range(40):
+        adam.zero_grad()
+        (-(response(z) - weight * z.square().sum(1)).sum()).backward()
+        adam.step()
+        trace.append(response(z).item())
+    assert found.response_trace[0] == pytest.approx(trace, abs=1e-4)
+
+
+def test_the_prior_alone_pulls_the_latent_to_the_origin_in_both_directions() -> None:
+    start = np.full((1, 4), 2.0, np.float32)
+    for direction in ("max", "min"):
+        found = ascend(
+            linear,
+            lambda x: 0 * x.sum(1),
+            start,
+            np.array([0.05]),
+            np.array([1.0]),
+            (200,),
+            direction,
+            1,
+            CPU,
+        )
+        assert found.latent_norm_trace[0, 0] == pytest.approx(4.0)
+        assert found.latent_norm_trace[0, -1] < 0.1
+
+
+def test_minimising_is_maximising_the_negative() -> None:
+    start = start_latents(0, 2, 5)
+    arguments = (start, np.full(2, 0.1), np.full(2, 0.1), (20,))
+
+    def bumps(x: torch.Tensor) -> torch.Tensor:
+        return torch.cos(x).sum(1)
+
+    low = ascend(linear, bumps, *arguments, "min", 2, CPU)
+    high = ascend(linear, lambda x: -bumps(x), *arguments, "max", 2, CPU)
+    assert np.array_equal(low.latent, high.latent)
+    assert np.array_equal(low.response, -high.response)
+
+
+def test_the_best_iterate_is_kept_and_the_last_is_evaluated() -> None:
+    """A response that overshoots: the best is in the middle; one that grows: the last is best."""
+    start = np.array([[0.0], [0.0]], np.float32)
+    found = ascend(
+        linear,
+        lambda x: 1 - (x[:, 0] - 0.25).square(),
+        start,
+        np.array([0.1, 0.01]),
+        np.zeros(2),
+        (5,),
+        "max",
+        2,
+        CPU,
+    )
+    trace = found.response_trace
+    assert trace.shape == (2, 6)
+    assert found.best_iteration[0].tolist() == trace.argmax(axis=1).tolist()
+    assert found.response[0] == pytest.approx(trace.max(axis=1))
+    assert found.best_iteration[0, 0] < 5 and found.best_iteration[0, 1] == 5
+
+
+def test_snapshots_are_prefixes_of_one_trajectory() -> None:
+    long, short = search(iterations=(3, 8)), search(iterations=(3,))
+    assert np.array_equal(long.latent[0], short.latent[0])
+    assert np.array_equal(long.response_trace[:, :4], short.response_trace)
+    assert np.array_equal(long.best_iteration[0], short.best_iteration[0])
+    assert (long.response[1] >= long.response[0]).all()
+
+
+def test_iteration_counts_may_come_in_any_order() -> None:
+    assert np.array_equal(search(iterations=(8, 3)).latent, search(iterations=(3, 8)).latent[::-1])
+
+
+def test_results_do_not_depend_on_the_batch_size() -> None:
+    together = search(rows=5, batch_size=5)
+    for batch_size in (1, 2, 3):
+        apart = search(rows=5, batch_size=batch_size)
+        assert apart.response_trace == pytest.approx(together.response_trace, abs=1e-4)
+        assert apart.latent == pytest.approx(together.latent, abs=1e-3)
+
+
+def test_rows_keep_their_own_settings() -> None:
+    generator, network = networks()
+    starts = np.repeat(start_latents(3, 1, 128), 2, axis=0)
+    with neuron_response(network, "fc9", 0) as respond:
+        both = ascend(
+            generator,
+            respond,
+            starts,
+            np.array([0.1, 0.001]),
+            np.array([0.0, 0.1]),
+            (6,),
+            "max",
+            2,
+            CPU,
+        )
+    moved = np.abs(both.latent[0] - starts).max(axis=1)
+    assert moved[0] > 10 * moved[1] > 0
+
+
+def test_the_same_search_twice_is_bit_identical() -> None:
+    assert np.array_equal(search().latent, search().latent)
+
+
+def test_a_response_that_is_not_finite_is_said() -> None:
+    with pytest.raises(Diverged, match="not finite at iteration 2"):
+        ascend(
+            linear,
+            lambda x: x[:, 0] / (x[:, 0] < 1.15),
+            np.array([[1.0]], np.float32),
+            np.array([0.1]),
+            np.array([0.0]),
+            (5,),
+            "max",
+            1,
+            CPU,
+        )

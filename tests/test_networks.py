@@ -1,0 +1,168 @@
+"""The two networks: sizes from the paper, and rewritten forms equal to the plain ones."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ganexplain.errors import UsageError
+from ganexplain.models.dcgan import Discriminator, Generator
+from ganexplain.models.gan_losses import (
+    discriminator_loss,
+    generator_loss,
+    penalty,
+    with_spectral_norm,
+)
+from ganexplain.models.svdnet import SVDNet, initialise
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_parameter_counts_are_those_of_the_paper() -> None:
+    assert parameters(SVDNet(1)) == 1_408_225
+    assert parameters(SVDNet(2)) == 1_408_290
+    assert parameters(Generator()) == 932_801
+
+
+def test_layer_shapes_are_those_of_the_paper() -> None:
+    network = SVDNet().eval()
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, module in network.named_modules():
+        module.register_forward_hook(
+            lambda m, i, o, name=name: shapes.__setitem__(name, tuple(o.shape[1:]))
+        )
+    network(torch.zeros(1, 80, 115))
+    assert shapes["conv1"] == (64, 78, 113)
+    assert shapes["conv2"] == (32, 76, 111)
+    assert shapes["pool3"] == (32, 25, 37)
+    assert shapes["conv4"] == (128, 23, 35)
+    assert shapes["conv5"] == (64, 21, 33)
+    assert shapes["pool6"] == (64, 7, 11)
+    assert shapes["fc7"] == (256,) and shapes["fc8"] == (64,) and shapes["fc9"] == (1,)
+
+
+def test_pooling_before_the_rectifier_is_the_plain_network() -> None:
+    network = SVDNet().eval()
+    initialise(network, 3)
+    mel = torch.randn(3, 80, 115, generator=torch.Generator().manual_seed(0)) * 3
+    layers = dict(network.named_children())
+
+    def rectify(x: torch.Tensor) -> torch.Tensor:
+        return functional.leaky_relu(x, 0.01)
+
+    x = rectify(layers["conv2"](rectify(layers["conv1"](mel[:, None]))))
+    x = functional.max_pool2d(x, 3)
+    x = rectify(layers["conv5"](rectify(layers["conv4"](x))))
+    x = functional.max_pool2d(x, 3).flatten(1)
+    x = layers["fc9"](rectify(layers["fc8"](rectify(layers["fc7"](x)))))
+    torch.testing.assert_close(network(mel), x, rtol=0, atol=1e-5)
+
+
+def test_standardisation_is_per_band() -> None:
+    network = SVDNet()
+    network.mean.copy_(torch.arange(80.0))
+    network.deviation.fill_(2.0)
+    mel = torch.arange(80.0)[:, None].expand(80, 115) + 2.0
+    assert torch.equal(network.standardise(mel[None]), torch.ones(1, 1, 80, 115))
+
+
+def test_dense_prediction_equals_one_window_a_frame() -> None:
+    network = SVDNet(2).eval()
+    initialise(network, 1)
+    mel = torch.randn(1, 80, 160, generator=torch.Generator().manual_seed(1))
+    windows = mel[0].unfold(1, 115, 1).transpose(0, 1)
+    with torch.no_grad():
+        dense = network.forward_dense(mel)[0]
+        torch.testing.assert_close(dense, network(windows), rtol=0, atol=1e-5)
+
+
+def test_initial_weights_are_orthogonal_and_follow_the_seed() -> None:
+    first, again, other = SVDNet(), SVDNet(), SVDNet()
+    for network, seed in ((first, 7), (again, 7), (other, 8)):
+        initialise(network, seed)
+    weight = first.fc8.weight
+    torch.testing.assert_close(weight @ weight.T, torch.eye(64), rtol=0, atol=1e-5)
+    assert torch.equal(weight, again.fc8.weight) and not torch.equal(weight, other.fc8.weight)
+    assert not first.conv1.bias.any()
+
+
+def test_generated_values_never_fall_below_the_floor() -> None:
+    generator = Generator()
+    generator.deviation.fill_(1e3)
+    mel = generator(torch.randn(4, 128))
+    assert mel.shape == (4, 80, 115)
+    assert mel.min().item() == pytest.approx(math.log(1e-7))
+
+
+def test_folding_keeps_the_function_and_the_paper_s_size() -> None:
+    torch.manual_seed(0)
+    generator = Generator(normalise=True)
+    for norm in generator.norms:
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.3, 3.0)
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    generator.eval()
+    folded = generator.folded()
+    assert parameters(folded) == 932_801
+    latent = torch.randn(8, 128)
+    torch.testing.assert_close(folded(latent), generator(latent), rtol=0, atol=1e-4)
+
+
+def test_spectral_norm_bounds_every_layer_of_the_discriminator() -> None:
+    torch.manual_seed(0)
+    network = Discriminator()
+    with torch.no_grad():
+        network.score.weight.mul_(50)
+    with_spectral_norm(network).train()
+    for _ in range(50):  # power iterations run in training mode, one a pass
+        network(torch.zeros(1, 80, 115))
+    assert torch.linalg.matrix_norm(network.score.weight, 2).item() == pytest.approx(1, abs=0.02)
+
+
+def test_losses_of_a_known_score() -> None:
+    real, fake = torch.full((2, 80, 115), 1.0), torch.full((2, 80, 115), -2.0)
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        return x[:, 0, 0]
+
+    softplus = functional.softplus
+    expected = softplus(torch.tensor(-1.0)) + softplus(torch.tensor(-2.0))
+    torch.testing.assert_close(discriminator_loss("non-saturating", score, real, fake), expected)
+    assert discriminator_loss("hinge", score, real, fake).item() == 0.0
+    assert discriminator_loss("wgan-gp", score, real, fake).item() == -3.0
+    assert generator_loss("wgan-gp", score, fake).item() == 2.0
+    assert generator_loss("hinge", score, fake).item() == 2.0
+    torch.testing.assert_close(
+        generator_loss("non-saturating", score, fake), softplus(torch.tensor(2.0))
+    )
+
+
+@pytest.mark.parametrize("slope, wasserstein", [(3.0, 10 * (3 - 1) ** 2), (0.5, 0.0)])
+def test_penalties_of_a_linear_score(slope: float, wasserstein: float) -> None:
+    direction = torch.zeros(80, 115)
+    direction[4, 5] = slope
+    real, fake, mix = torch.randn(6, 80, 115), torch.randn(6, 80, 115), torch.rand(6)
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        return (x * direction).sum(dim=(1, 2))
+
+    assert penalty("wgan-gp", score, real, fake, mix, 1).item() == pytest.approx(wasserstein)
+    assert penalty("non-saturating", score, real, fake, mix, 4).item() == pytest.approx(
+        4 * slope**2 / 2
+    )
+    assert penalty("hinge", score, real, fake, mix, 1).item() == 0.0
+
+
+def test_an_unknown_loss_names_the_nearest() -> None:
+    from ganexplain.errors import check_known
+    from ganexplain.models.gan_losses import RECIPES
+
+    with pytest.raises(UsageError, match="did you mean 'wgan-gp'"):
+        check_known("--loss", "wgangp", RECIPES)

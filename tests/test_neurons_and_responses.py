@@ -1,0 +1,95 @@
+"""Units of layers, and the real excerpts that drive them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ganexplain.ascent.neurons import (
+    check_neuron,
+    last_hidden_layer,
+    neuron_response,
+    responses_and_features,
+)
+from ganexplain.ascent.responses import strongest
+from ganexplain.errors import UsageError
+from ganexplain.models.svdnet import SVDNet, initialise
+
+
+@pytest.fixture(scope="module")
+def network() -> SVDNet:
+    network = SVDNet(2).eval()
+    initialise(network, 0)
+    return network
+
+
+@pytest.fixture(scope="module")
+def mel() -> torch.Tensor:
+    return torch.randn(3, 80, 115, generator=torch.Generator().manual_seed(0))
+
+
+def test_an_output_unit_is_a_column_of_the_logits(network: SVDNet, mel: torch.Tensor) -> None:
+    with neuron_response(network, "fc9", 1) as respond:
+        assert torch.equal(respond(mel), network(mel)[:, 1])
+
+
+def test_a_unit_of_a_convolution_is_its_channel_s_mean(network: SVDNet, mel: torch.Tensor) -> None:
+    with neuron_response(network, "conv1", 5) as respond:
+        expected = network.conv1(network.standardise(mel))[:, 5].mean(dim=(1, 2))
+        torch.testing.assert_close(respond(mel), expected)
+
+
+def test_hooks_are_gone_afterwards(network: SVDNet, mel: torch.Tensor) -> None:
+    with pytest.raises(RuntimeError, match="stop"), neuron_response(network, "fc8", 0):
+        raise RuntimeError("stop")
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_features_of_one_pass_agree_with_the_layer(network: SVDNet, mel: torch.Tensor) -> None:
+    response, features = responses_and_features(network, "fc9", 0, "fc8", mel)
+    assert features.shape == (3, 64)
+    torch.testing.assert_close(network.fc9(network.act8(features))[:, 0], response)
+
+
+def test_the_last_hidden_layer_is_the_default(network: SVDNet) -> None:
+    assert last_hidden_layer(network) == "fc8"
+
+
+@pytest.mark.parametrize(
+    "layer, neuron, message",
+    [
+        ("fc10", 0, r"no layer 'fc10' \(did you mean 'fc9'\?\)"),
+        ("", 0, "no layer ''"),
+        ("fc9", 2, "layer fc9 has units 0 to 1"),
+        ("conv5", 64, "units 0 to 63"),
+        ("fc8", -1, "units 0 to 63"),
+    ],
+)
+def test_a_wrong_unit_is_named(
+    network: SVDNet, mel: torch.Tensor, layer: str, neuron: int, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_neuron(network, layer, neuron, mel[:1])
+
+
+CENTRES = np.array([[0, 100], [0, 110], [0, 300], [1, 100], [1, 160], [1, 300]])
+RESPONSE = np.array([5.0, 6.0, 1.0, 4.0, 3.0, -2.0])
+
+
+def test_neighbours_of_a_chosen_moment_are_passed_over() -> None:
+    assert strongest(RESPONSE, CENTRES, 3, 115, "max").tolist() == [1, 3, 2]
+    assert strongest(RESPONSE, CENTRES, 2, 115, "min").tolist() == [5, 2]
+
+
+def test_the_authors_list_overlaps() -> None:
+    assert strongest(RESPONSE, CENTRES, 4, 0, "max").tolist() == [1, 0, 3, 4]
+
+
+def test_fewer_than_asked_where_there_are_no_more() -> None:
+    chosen = strongest(RESPONSE, CENTRES, 50, 115, "max")
+    assert len(chosen) == 4
+    frames = CENTRES[chosen]
+    for recording in (0, 1):
+        mine = np.sort(frames[frames[:, 0] == recording, 1])
+        assert (np.diff(mine) >= 115).all()
