@@ -20,7 +20,7 @@ import typer
 
 from ganexplain import __version__, config
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
-from ganexplain.runtime import progress_on_stderr
+from ganexplain.runtime import keep_freed_memory, progress_on_stderr
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -191,6 +191,7 @@ def _add_command(
         if given["dry_run"]:
             typer.echo(config.toml_text(name, chosen), nl=False)
             return
+        keep_freed_memory()
         with _one_line_errors(), progress_on_stderr(given["quiet"]) as progress:
             module, function = stage.split(":")
             run = getattr(import_module(f"ganexplain.stages.{module}"), function)

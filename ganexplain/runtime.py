@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import sys
 import time
@@ -31,6 +32,22 @@ def pick_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0][:100]
         raise UsageError(f"--device {name}: not usable here ({reason}); try cpu") from error
     return device
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed memory instead of mapping and faulting it afresh at every step.
+
+    Worth 1.3x in ascent. It holds for the whole process, so only our own command line calls
+    it; elsewhere than on glibc nothing happens.
+    """
+    trim_threshold, top_pad, mmap_max = -1, -2, -4
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 64 * 2**20)
 
 
 def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:

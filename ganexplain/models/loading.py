@@ -85,6 +85,6 @@ def _fill(network: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> N
 
 
 def frozen(network: Network, device: torch.device) -> Network:
-    """The network on the device as ascent is fastest: eval mode, channels last, no weight gradients."""
+    """The network on the device as ascent is fastest: eval mode, frozen weights, channels last."""
     network = network.to(device).eval().requires_grad_(False)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -56,7 +56,8 @@ def curves(content: Curves) -> Markup:
     height = TOP + len(weights) * (PLOT_HEIGHT + GAP) - GAP + BOTTOM
     return element(
         "svg", parts, class_="curves", viewBox=f"0 0 {width:g} {height:g}", role="img",
-        aria_label=content.title, style=f"min-width:{width * 0.8:.0f}px",
+        aria_label=content.title,
+        style=f"min-width:{width * 0.8:.0f}px;max-width:{width * 1.2:.0f}px",
     )  # fmt: skip
 
 
@@ -64,6 +65,8 @@ def _plot(
     content: Curves, index: int, band: np.ndarray, steps: np.ndarray, across: Axis,
     upright: Axis, x: float, y: float,
 ) -> Markup:  # fmt: skip
+    """One small plot with its corner at (x, y); `band` holds the 10, 50 and 90 % lines (3, S)."""
+
     def places(values: np.ndarray) -> list[str]:
         right = x + PLOT_WIDTH * across.position(steps)
         down = y + PLOT_HEIGHT * (1 - upright.position(values))
@@ -76,7 +79,15 @@ def _plot(
         void("rect", class_="frame", x=x, y=y, width=PLOT_WIDTH, height=PLOT_HEIGHT),
         _grid_lines(content, across, x, y),
         void("path", class_="band", d=f"M{' L'.join(places(high) + places(low)[::-1])}Z"),
-        void("line", class_="level", x1=x, x2=x + PLOT_WIDTH, y1=level, y2=level),
+        element(
+            "line",
+            element("title", content.level_name),
+            class_="level",
+            x1=x,
+            x2=x + PLOT_WIDTH,
+            y1=level,
+            y2=level,
+        ),
         void("path", class_="median", d=f"M{' L'.join(places(middle))}"),
     ]
     if is_chosen:

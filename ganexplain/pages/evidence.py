@@ -11,6 +11,8 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.pages.notation import exact
 
+CRITERIA = {"fid-response": "responses", "fid-features": "features"}  # by what settings rank
+
 
 @dataclass(frozen=True)
 class Score:
@@ -54,6 +56,11 @@ class Evidence:
     def upwards(self) -> bool:
         """Whether the response was raised, not lowered."""
         return bool(self.meta["direction"] == "max")
+
+    @property
+    def ranked_on(self) -> str:
+        """What the distance that ranks is measured on, in a word."""
+        return CRITERIA[self.ranked_by]
 
     @property
     def order(self) -> list[int]:

@@ -18,7 +18,11 @@ def number(value: float, digits: int = 3) -> str:
         return sign + _exponent(size)
     for limit, scale, letter in ((999.5, 1.0, ""), (999.5e3, 1e3, "k"), (999.5e6, 1e6, "M")):
         if size < limit:
-            return sign + _plain(size / scale, digits) + letter
+            return (
+                sign
+                + _plain(size / scale if scale == 1 else max(size / scale, 1.0), digits)
+                + letter
+            )
     return sign + _exponent(size)
 
 

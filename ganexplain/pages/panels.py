@@ -121,4 +121,5 @@ def player(sound: Sound, name: str) -> Markup:
         aria_pressed="false",
     )  # fmt: skip
     audio = element("audio", controls=True, preload="none", src=sound.source, aria_label=said)
-    return element("span", button, audio, class_="player")
+    said_plainly = element("span", sound.label, class_="said", aria_hidden="true")
+    return element("span", button, said_plainly, audio, class_="player")

@@ -7,18 +7,14 @@ from pathlib import PurePath
 
 import numpy as np
 
-from ganexplain.pages.curves import Curves, curves
-from ganexplain.pages.document import Chart, Page, Table
-from ganexplain.pages.evidence import Evidence, Score
-from ganexplain.pages.heatmap import Setting, heat_map
-from ganexplain.pages.markup import Child, Markup, element
+from ganexplain.pages.charts import grid_chart, norm_chart, response_chart, strip_chart
+from ganexplain.pages.document import Page, Table
+from ganexplain.pages.evidence import CRITERIA, Evidence, Score
+from ganexplain.pages.markup import Child, element
 from ganexplain.pages.notation import clock, number, ordinal, signed, spread
 from ganexplain.pages.panels import Excerpt, Row, Sound
 from ganexplain.pages.sounds import wav_uri
 from ganexplain.pages.spectrograms import ColourScale, colour_scale
-from ganexplain.pages.strips import Strip, strips
-
-CRITERIA = {"fid-response": "responses", "fid-features": "features"}
 
 
 def tell(evidence: Evidence, sounds: Mapping[str, np.ndarray], provenance: Sequence[Table]) -> Page:
@@ -29,7 +25,7 @@ def tell(evidence: Evidence, sounds: Mapping[str, np.ndarray], provenance: Seque
         title=_title(evidence),
         guide=_guide(evidence),
         answer=_answer(evidence),
-        responses=_strip_chart(evidence),
+        responses=strip_chart(evidence),
         scale=scale,
         scale_note=_scale_note(evidence, scale),
         front_end=evidence.front_end,
@@ -37,11 +33,11 @@ def tell(evidence: Evidence, sounds: Mapping[str, np.ndarray], provenance: Seque
         others=[rows[name] for name in ("start", "median", "worst") if name in rows],
         others_note="The same seeds, column by column: where each began, and what other settings "
         "of the grid made of it.",
-        grid=[_grid_chart(evidence, name) for name in CRITERIA.values()],
+        grid=[grid_chart(evidence, name) for name in CRITERIA.values()],
         grid_note="Rows are learning rates, columns prior weights, blocks iteration counts. Each "
         "number is a Fréchet distance to the real excerpts, smaller is closer; colours are "
         "logarithmic. Arrow keys move between cells.",
-        search=[_response_chart(evidence), _norm_chart(evidence)],
+        search=[response_chart(evidence), norm_chart(evidence)],
         provenance=provenance,
     )
 
@@ -68,7 +64,7 @@ def _guide(evidence: Evidence) -> str:
 def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
     best = evidence.scores[evidence.order[0]]
     real, start = evidence.real["response"], evidence.made["start_response"]
-    of = CRITERIA[evidence.ranked_by]
+    of = evidence.ranked_on
     distance = best.fid_response if of == "responses" else best.fid_features
     word = "highest" if evidence.upwards else "lowest"
     return [
@@ -89,27 +85,6 @@ def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
 def _moments(values: np.ndarray) -> tuple[float, float]:
     values = values.astype(np.float64)
     return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
-
-
-def _strip_chart(evidence: Evidence) -> Chart:
-    real = evidence.real["response"]
-    lines = [
-        Strip("before search", "start", evidence.made["start_response"]),
-        Strip(f"real {'top' if evidence.upwards else 'bottom'} {len(real)}", "real", real),
-    ]
-    for name in ("best", "median", "worst"):
-        if name in evidence.landmarks:
-            responses = evidence.made["response"][evidence.landmarks[name]]
-            lines.append(Strip(f"{name} setting", name, responses))
-    note = (
-        "A dot is one excerpt, a bar the median. A setting is right where its dots lie on the "
-        "real ones: neither short of them nor beyond."
-    )
-    return Chart("All responses", note, strips(lines, _level(real)))
-
-
-def _level(values: np.ndarray) -> float:
-    return float(np.median(values))
 
 
 def _scale_note(evidence: Evidence, scale: ColourScale) -> str:
@@ -175,6 +150,10 @@ def _generated(
     ]
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def _real_row(evidence: Evidence, sounds: np.ndarray) -> Row:
     real, rate = evidence.real, evidence.front_end.sample_rate
     excerpts = [
@@ -196,92 +175,10 @@ def _real_row(evidence: Evidence, sounds: np.ndarray) -> Row:
         "Real excerpts",
         f"with the {word} responses in the training recordings",
         (
-            ("from", f"{len(set(map(str, real['file'])))} recordings"),
+            ("from", _counted(len(set(map(str, real["file"]))), "recording")),
             ("mean response", spread(*_moments(real["response"]))),
         ),
         excerpts,
         note="“Original” is the recording. “Resynth” is the picture turned back into sound the way "
         "the generated ones are, so that like is compared with like.",
     )
-
-
-# --- Charts ---------------------------------------------------------------------------------
-
-
-def _grid_chart(evidence: Evidence, of: str) -> Chart:
-    count, layer = len(evidence.scores), str(evidence.meta["features_layer"])
-    scores = [s.fid_response if of == "responses" else s.fid_features for s in evidence.scores]
-    settings = [
-        Setting(s.learning_rate, s.prior_weight, s.iterations, _in_full(s, count, layer))
-        for s in evidence.scores
-    ]
-    marks = {index: name for name, index in evidence.landmarks.items()}
-    width = evidence.made["features"].shape[-1]
-    if of == "responses":
-        heading, note = "Distance of responses", "One number an excerpt: the response itself. "
-    else:
-        heading = f"Distance of features, {layer}"
-        note = f"{width} numbers an excerpt: the activations of {layer}. "
-    note += "Settings are ranked by this." if of == CRITERIA[evidence.ranked_by] else ""
-    drawing = heat_map(scores, settings, evidence.order[0], marks, heading)
-    return Chart(heading, note, drawing)
-
-
-def _in_full(score: Score, count: int, layer: str) -> str:
-    features = (
-        f", of {layer} {number(score.fid_features)}" if score.fid_features is not None else ""
-    )
-    setting = score.setting[0].upper() + score.setting[1:]
-    return (
-        f"{setting}: rank {score.rank} of {count}; distance of responses "
-        f"{number(score.fid_response)}{features}; mean response "
-        f"{spread(score.mean_response, score.std_response)}"
-    )
-
-
-def _curves(evidence: Evidence, title: str, key: str, level: float, name: str) -> Markup:
-    made, best = evidence.made, evidence.order[0]
-    trajectory = made["trajectory"]
-    first = [int(np.flatnonzero(trajectory == t)[0]) for t in range(len(made[key]))]
-    return curves(
-        Curves(
-            title=title,
-            traces=made[key],
-            steps=evidence.steps,
-            learning_rate=[float(made["learning_rate"][i]) for i in first],
-            prior_weight=[float(made["prior_weight"][i]) for i in first],
-            level=level,
-            level_name=name,
-            snapshots=sorted({int(i) for i in made["iterations"]}),
-            chosen=(int(trajectory[best]), int(made["iterations"][best])),
-        )
-    )
-
-
-def _key(style: str, words: str) -> Markup:
-    return element("span", element("i", "", class_=style), words, class_="key")
-
-
-def _reading(level: str) -> Child:
-    return [
-        _key("line", "median of the examples"), " \N{MIDDLE DOT} ", _key("band", "10–90 %"),
-        " \N{MIDDLE DOT} ", _key("level", level),
-        ". Vertical lines: the iteration counts of the grid; the dot: the chosen setting. "
-        "The axes are shared; where values explode they are logarithmic beyond the dashed level.",
-    ]  # fmt: skip
-
-
-def _response_chart(evidence: Evidence) -> Chart:
-    real = evidence.real["response"]
-    name = f"median of the real {'top' if evidence.upwards else 'bottom'} {len(real)}"
-    drawing = _curves(evidence, "Response against iteration", "response_trace", _level(real), name)
-    return Chart("Response", _reading(name), drawing)
-
-
-def _norm_chart(evidence: Evidence) -> Chart:
-    size = evidence.made["latent"].shape[-1]
-    name = f"√{size} = {np.sqrt(size):.1f}, typical before the search"
-    drawing = _curves(
-        evidence, "Latent norm against iteration", "latent_norm_trace", float(np.sqrt(size)), name
-    )
-    return Chart("Norm of the latent vector", _reading(name), drawing)

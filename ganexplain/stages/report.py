@@ -113,9 +113,11 @@ def _commands(files: Mapping[str, Path], meta: Mapping[str, Any]) -> list[tuple[
     for path in [*paths, *files.values()]:
         try:
             run = read_json(path.parent / "run.json")
-            line = shlex.join(["ganexplain", *map(str, run["argv"][1:])])
-            made_with = f"version {run['version']}, seed {run['seed']}"
-            commands.setdefault(str(run["stage"]), [line, element("code", made_with)])
+            words = ["ganexplain", *(shlex.quote(str(word)) for word in run["argv"][1:])]
+            line = [[element("span", word, class_="word"), " "] for word in words]
+            seed = "" if run["seed"] is None else f", seed {run['seed']}"
+            made_with = element("code", f"version {run['version']}{seed}")
+            commands.setdefault(str(run["stage"]), [*line, made_with])
         except (GanexplainError, KeyError, TypeError):
             continue
     return list(commands.items()) or [("commands", "no run.json beside the inputs")]

@@ -77,8 +77,10 @@ def main() -> None:
     real = {name: described(network, real_excerpts(split)) for name, split in splits.items()}
     floor = frechet_distance(real["train"][1], real["test"][1])
     print(f"{torch.get_num_threads()} thread(s), {arguments.minutes:g} min each, {corpus.path}")
-    print(f"training to test excerpts: FD fc8 {floor:.2f}; response of test excerpts "
-          f"{real['test'][0].mean():.2f} +- {real['test'][0].std():.2f}")
+    print(
+        f"training to test excerpts: FD fc8 {floor:.2f}; response of test excerpts "
+        f"{real['test'][0].mean():.2f} +- {real['test'][0].std():.2f}"
+    )
     print(f"{'loss':>16} seed  steps  FD fc8 to test   response")
     for loss in arguments.loss or RECIPES:
         for seed in range(arguments.seeds):
@@ -88,8 +90,11 @@ def main() -> None:
                 drawn = training.average.folded()(torch.from_numpy(latent)).numpy()
             response, features = described(network, drawn)
             distance = frechet_distance(features, real["test"][1])
-            print(f"{loss:>16} {seed:4d} {steps:6d} {distance:15.2f}   "
-                  f"{response.mean():.2f} +- {response.std():.2f}", flush=True)
+            print(
+                f"{loss:>16} {seed:4d} {steps:6d} {distance:15.2f}   "
+                f"{response.mean():.2f} +- {response.std():.2f}",
+                flush=True,
+            )
             if arguments.sheets:
                 write_bytes(arguments.sheets / f"{loss}-{seed}.png", training.sheet())
 
