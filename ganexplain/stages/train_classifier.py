@@ -53,7 +53,7 @@ def train_classifier(
         network.load_state_dict(best.weights)
         figures: dict[str, Any] = {"valid": best.figures, "epoch": best.epoch}
         if "test" in splits:
-            figures["test"] = _evaluate(network, splits["test"], best.threshold)[0]
+            figures["test"] = evaluate(network, splits["test"], best.threshold)[0]
             progress.note("test: " + _figures_text(figures["test"]))
         classifier = Classifier(
             frozen(network, torch.device("cpu")),
@@ -126,7 +126,7 @@ def _train(
             mel = _excerpts(splits["train"], waveforms, batch, step, config.seed)
             losses.append(_update(network, optimiser, mel, batch[:, 2], step, config.seed))
             progress.advance(loss=losses[-1])
-        figures, threshold = _evaluate(network, splits["valid"], None)
+        figures, threshold = evaluate(network, splits["valid"], None)
         run.metric(epoch=epoch, loss=float(np.mean(losses)), threshold=threshold, **figures)
         progress.note(
             f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation " + _figures_text(figures)
@@ -181,7 +181,7 @@ def smoothed_loss(logits: Tensor, label: Tensor) -> Tensor:
     return functional.cross_entropy(logits, label, label_smoothing=2 * LOW_TARGET)
 
 
-def _evaluate(
+def evaluate(
     network: SVDNet, split: Split, threshold: float | None
 ) -> tuple[dict[str, float], float]:
     """Figures over all labelled frames of a split, and the threshold: chosen here where None."""

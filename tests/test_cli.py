@@ -1,0 +1,102 @@
+"""The command line's conventions: help, settings from files, output streams, exit status."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ganexplain import __version__
+
+STAGES = ("train-classifier", "train-gan", "explain", "select", "report", "label-stems")
+
+
+def cli(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ganexplain", *words], capture_output=True, text=True
+    )
+
+
+def test_help_names_every_stage() -> None:
+    done = cli("--help")
+    assert done.returncode == 0
+    for stage in STAGES:
+        assert stage in done.stdout
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_has_help_with_an_example(stage: str) -> None:
+    done = cli(stage, "--help")
+    assert done.returncode == 0 and f"ganexplain {stage}" in done.stdout
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    heavy = ("torch", "librosa", "matplotlib", "scipy", "numpy", "soundfile")
+    code = f"import sys, ganexplain.cli; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_version() -> None:
+    assert cli("--version").stdout.strip() == f"ganexplain {__version__}"
+
+
+def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('examples = 7\niterations = [5, 9]\nlayer = "fc8"\nclassifier = "c.pt"\n')
+    words = f"explain --config {file} --gan g.pt --out x --examples 8 --dry-run".split()
+    done = cli(*words)
+    assert done.returncode == 0
+    settings = tomllib.loads(done.stdout)
+    assert settings["examples"] == 8 and settings["iterations"] == [5, 9]
+    assert settings["layer"] == "fc8" and settings["classifier"] == "c.pt"
+    assert settings["learning-rate"] == [0.1, 0.01, 0.001]
+
+
+def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert cli("train-gan", str(tmp_path), "--out", str(out), "-n").returncode == 0
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("exampels = 3\n", "exampels is not a setting of this command (did you mean 'examples'?)"),
+        ("examples = \n", "not TOML"),
+    ],
+)
+def test_a_settings_file_that_does_not_fit_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    done = cli(*f"explain --config {file} --classifier c --gan g --out x".split())
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and message in done.stderr
+
+
+def test_a_missing_option_and_a_wrong_value_are_usage_errors() -> None:
+    assert cli("explain", "--gan", "g.pt").returncode == 2
+    assert cli(*"explain --classifier c --gan g --out x --examples one".split()).returncode == 2
+    assert cli("no-such-stage").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--direction up", "--direction: 'up' is not known"),
+        ("--iterations 5 --iterations 5", "--iterations: a value is given twice"),
+        ("--learning-rate 0", "--learning-rate 0: must be a finite number above zero"),
+        ("--learning-rate nan", "--learning-rate nan"),
+        ("--prior-weight -1", "--prior-weight -1"),
+        ("--iterations 0", "--iterations 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_runs(words: str, message: str) -> None:
+    done = cli(*f"explain --classifier c.pt --gan g.pt --out x {words}".split())
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and message in done.stderr
+    assert not Path("x").exists()
