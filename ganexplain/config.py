@@ -44,9 +44,14 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     argument: bool = False,
+    reads: bool = False,
 ) -> Any:
-    """A field with its meaning and range; required without a default, positional if `argument`."""
+    """A field with its meaning and range; required without a default, positional if `argument`.
+
+    `reads` marks the path of an input, which no run may overwrite.
+    """
     metadata = {"help": meaning, "min": minimum, "max": maximum, "argument": argument}
+    metadata["reads"] = reads
     return field(default=default, metadata=metadata)
 
 
@@ -55,7 +60,7 @@ def toml_text(stage: str, config: Any) -> str:
     lines = [f"# ganexplain {stage} --config THIS_FILE"]
     for name, value in asdict(config).items():
         listed = list(value) if isinstance(value, tuple) else value
-        lines.append(f"{name.replace('_', '-')} = {json.dumps(listed)}")
+        lines.append(f"{name.replace('_', '-')} = {json.dumps(listed, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
 
 
@@ -87,7 +92,7 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
     The defaults are the recipe of Schlueter and Grill (2015).
     """
 
-    corpus: str = setting(CORPUS, argument=True)
+    corpus: str = setting(CORPUS, argument=True, reads=True)
     outputs: int = setting("Output units; 0: one for two classes, else one each.", 0, 0)
     epochs: int = setting("Epochs; the best on validation is kept.", 20, 1)
     updates_per_epoch: int = setting("Updates in an epoch.", 2000, 1)
@@ -106,7 +111,7 @@ class TrainGanConfig(ReadsRecordings, Computes):
     `ganexplain train-gan sample_data --out runs/gan --steps 2000`
     """
 
-    corpus: str = setting(CORPUS, argument=True)
+    corpus: str = setting(CORPUS, argument=True, reads=True)
     loss: str = setting("non-saturating, hinge or wgan-gp.", "non-saturating")
     steps: int = setting("Updates of the generator.", 20000, 1)
     batch_size: int = setting("Excerpts in an update; 0: that of the loss's recipe.", 0, 0)
@@ -126,8 +131,8 @@ class ExplainConfig(Computes):
     The default grid is that of Mishra et al. (2019), 3 x 3 x 3 settings of 50 examples.
     """
 
-    classifier: str = setting("Path of classifier.pt.")
-    gan: str = setting("Path of gan.pt.")
+    classifier: str = setting("Path of classifier.pt.", reads=True)
+    gan: str = setting("Path of gan.pt.", reads=True)
     layer: str = setting("Layer of the unit.", "fc9")
     neuron: int = setting("Number of the unit; of a convolution, the channel.", 0, 0)
     direction: str = setting("max or min: what to do with its activation.", "max")
@@ -149,10 +154,12 @@ class SelectConfig(ReadsRecordings, Computes):
     `ganexplain select runs/explain/explanations.npz --corpus sample_data --out runs/select`
     """
 
-    explanations: str = setting("Path of explanations.npz.", argument=True)
-    corpus: str = setting("Corpus whose training split holds the real excerpts.", "")
-    responses: str = setting("Or responses.npz of an earlier run.", "")
-    classifier: str = setting("Where classifier.pt is now; empty: where it was explained.", "")
+    explanations: str = setting("Path of explanations.npz.", argument=True, reads=True)
+    corpus: str = setting("Corpus whose training split holds the real excerpts.", "", reads=True)
+    responses: str = setting("Or responses.npz of an earlier run.", "", reads=True)
+    classifier: str = setting(
+        "Where classifier.pt is now; empty: where it was explained.", "", reads=True
+    )
     top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
     hop_frames: int = setting("Frames from one real excerpt tried to the next.", 10, 1)
     overlapping: bool = setting("The authors' list: at every frame, overlaps kept.", False)
@@ -167,9 +174,9 @@ class ReportConfig:
     --responses runs/select/responses.npz --out runs/report`
     """
 
-    explanations: str = setting("Path of explanations.npz.", argument=True)
-    selection: str = setting("Path of selection.json.")
-    responses: str = setting("Path of responses.npz.")
+    explanations: str = setting("Path of explanations.npz.", argument=True, reads=True)
+    selection: str = setting("Path of selection.json.", reads=True)
+    responses: str = setting("Path of responses.npz.", reads=True)
     examples: int = setting("Examples shown of each setting.", 6, 1)
     griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
     seed: int = setting("Seed of the phases.", 0, 0)

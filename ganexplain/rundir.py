@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -42,13 +43,25 @@ class RunDirectory:
                 raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
             if not (self.path / "run.json").is_file():
                 raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
-            shutil.rmtree(self.path)
+            self._refuse_to_delete_inputs()
+            for entry in self.path.iterdir():  # not the directory itself, which may be a link
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
         elif self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--out {self.path}: is a file; name a directory")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--out {self.path}: cannot be made ({error.strerror})") from error
+
+    def _refuse_to_delete_inputs(self) -> None:
+        for field in fields(self.config):
+            value = getattr(self.config, field.name)
+            is_input = field.metadata.get("reads") and value
+            if is_input and Path(value).resolve().is_relative_to(self.path.resolve()):
+                raise UsageError(f"--out {self.path}: holds {value}, an input; name another")
 
     def __enter__(self) -> RunDirectory:
         self.started = time.time()

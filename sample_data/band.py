@@ -72,8 +72,9 @@ def chord_at(style: Style, degree: int) -> list[int]:
     return [root + steps[(degree + k) % 7] + 12 * ((degree + k) // 7) for k in (0, 2, 4)]
 
 
-def chord_events(chord: list[int], start: float, beat: float, band: Band,
-                 rng: np.random.Generator) -> list[Event]:
+def chord_events(
+    chord: list[int], start: float, beat: float, band: Band, rng: np.random.Generator
+) -> list[Event]:
     """One bar of the chord instrument."""
     loud = int(rng.integers(55, 85))
     keys = [k + 12 if rng.random() < 0.3 else k for k in chord]
@@ -95,8 +96,9 @@ def chord_events(chord: list[int], start: float, beat: float, band: Band,
     return events
 
 
-def rhythm_events(chord: list[int], start: float, beat: float, band: Band, kicks: tuple,
-                  rng: np.random.Generator) -> list[Event]:
+def rhythm_events(
+    chord: list[int], start: float, beat: float, band: Band, kicks: tuple, rng: np.random.Generator
+) -> list[Event]:
     """One bar of bass and drums."""
     events: list[Event] = []
     if band.bass >= 0:
@@ -108,15 +110,27 @@ def rhythm_events(chord: list[int], start: float, beat: float, band: Band, kicks
         hits = [(w, 36, 100) for w in kicks] + [(1, 38, 95), (3, 38, 95)]
         hits += [(i * 0.5, 42, 55 + 20 * (i % 2 == 0)) for i in range(8)]
         hits += [(3.5, 46, 70)] if rng.random() < 0.3 else []
-        hits += [(3 + i / 4, int(rng.choice([45, 47, 50])), 90) for i in range(4)] \
-            if rng.random() < 0.12 else []
-        events += [(start + w * beat + abs(rng.normal(0, 0.004)), "on", 9, k,
-                    int(np.clip(v + rng.integers(-12, 12), 1, 127))) for w, k, v in hits]
+        hits += (
+            [(3 + i / 4, int(rng.choice([45, 47, 50])), 90) for i in range(4)]
+            if rng.random() < 0.12
+            else []
+        )
+        events += [
+            (
+                start + w * beat + abs(rng.normal(0, 0.004)),
+                "on",
+                9,
+                k,
+                int(np.clip(v + rng.integers(-12, 12), 1, 127)),
+            )
+            for w, k, v in hits
+        ]
     return events
 
 
-def accompaniment(style: Style, band: Band, seconds: float,
-                  rng: np.random.Generator) -> list[Event]:
+def accompaniment(
+    style: Style, band: Band, seconds: float, rng: np.random.Generator
+) -> list[Event]:
     """Chords, bass and drums over a progression of four bars."""
     beat = 60.0 / singing_tempo(style.bpm)
     mode = "minor" if style.scale in ("minor", "dorian") else "major"
@@ -153,4 +167,4 @@ def play(events: list[Event], band: Band, seconds: float, ingredients: Path) -> 
                 synth.pitchbend(channel, value)
             position += 1
         blocks.append(np.frombuffer(bytes(synth.generate(BLOCK)), np.float32).reshape(-1, 2))
-    return np.concatenate(blocks).mean(axis=1).astype(float)[:int(seconds * PLAY_RATE)]
+    return np.concatenate(blocks).mean(axis=1).astype(float)[: int(seconds * PLAY_RATE)]

@@ -18,8 +18,8 @@ Segments = list[tuple[float, float]]
 
 def sung_segments(stem: np.ndarray, rate: int) -> Segments:
     """Seconds where the short-time level of a dry stem is above the threshold."""
-    power = uniform_filter1d(stem ** 2, int(WINDOW * rate))
-    level = np.sqrt(np.maximum(power, 0))[::int(HOP * rate)]
+    power = uniform_filter1d(stem**2, int(WINDOW * rate))
+    level = np.sqrt(np.maximum(power, 0))[:: int(HOP * rate)]
     sounding = level[level > level.max() * 0.01]
     if len(sounding) == 0:
         return []
@@ -38,7 +38,7 @@ def sung_mask(segments: Segments, size: int, rate: int) -> np.ndarray:
     """True for the samples inside the segments."""
     mask = np.zeros(size, bool)
     for begin, end in segments:
-        mask[int(begin * rate):int(end * rate)] = True
+        mask[int(begin * rate) : int(end * rate)] = True
     return mask
 
 
@@ -59,5 +59,6 @@ def label_lines(segments: Segments, seconds: float) -> list[tuple[float, float, 
 
 def write_labels(path: Path, segments: Segments, seconds: float) -> None:
     """Write a label file."""
-    path.write_text("".join(f"{a:.3f} {b:.3f} {label}\n"
-                            for a, b, label in label_lines(segments, seconds)))
+    path.write_text(
+        "".join(f"{a:.3f} {b:.3f} {label}\n" for a, b, label in label_lines(segments, seconds))
+    )

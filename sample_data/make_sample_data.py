@@ -61,8 +61,9 @@ def write_filelists(out: Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ingredients", type=Path, required=True,
-                        help="folder with the unpacked Debian packages")
+    parser.add_argument(
+        "--ingredients", type=Path, required=True, help="folder with the unpacked Debian packages"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--only", nargs="*", help="names of the pieces to build")
     options = parser.parse_args(arguments)

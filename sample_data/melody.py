@@ -21,24 +21,65 @@ SYLLABLES: dict[str, tuple[str, ...]] = {
     "nasal": tuple("まみむめもなにぬねのがごんわ"),
     "plosive": tuple("かきくけこたてとぱぴぷぺぽばびぶべぼだでど"),
     "fricative": tuple("さしすせそはひふへほざじずぜぞつち"),
-    "mixed": tuple("あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほ"
-                   "まみむめもらりるれろやゆよわんがぎぐげござじずぜぞだでどばびぶべぼぱぷぽ"),
-    "yod": ("きゃ", "しゅ", "ちょ", "にゃ", "りょ", "みゅ", "ら", "え", "ふぁ", "うぃ", "でぃ",
-            "お"),
+    "mixed": tuple(
+        "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほ"
+        "まみむめもらりるれろやゆよわんがぎぐげござじずぜぞだでどばびぶべぼぱぷぽ"
+    ),
+    "yod": (
+        "きゃ",
+        "しゅ",
+        "ちょ",
+        "にゃ",
+        "りょ",
+        "みゅ",
+        "ら",
+        "え",
+        "ふぁ",
+        "うぃ",
+        "でぃ",
+        "お",
+    ),
 }
-VOWEL_ROWS = ("あかさたなはまやらわがざだばぱ", "いきしちにひみりぎじびぴ",
-              "うくすつぬふむゆるぐずぶぷ", "えけせてねへめれげぜでべぺ",
-              "おこそとのほもよろごぞどぼぽ")
-CONSONANT_ROWS = {"-": "あいうえお", "k": "かきくけこ", "s": "さしすせそ", "t": "たちつてと",
-                  "n": "なにぬねの", "h": "はひふへほ", "m": "まみむめも", "y": "やゆよ",
-                  "r": "らりるれろ", "w": "わ", "g": "がぎぐげご", "z": "ざじずぜぞ",
-                  "d": "だでど", "b": "ばびぶべぼ", "p": "ぱぴぷぺぽ"}
+VOWEL_ROWS = (
+    "あかさたなはまやらわがざだばぱ",
+    "いきしちにひみりぎじびぴ",
+    "うくすつぬふむゆるぐずぶぷ",
+    "えけせてねへめれげぜでべぺ",
+    "おこそとのほもよろごぞどぼぽ",
+)
+CONSONANT_ROWS = {
+    "-": "あいうえお",
+    "k": "かきくけこ",
+    "s": "さしすせそ",
+    "t": "たちつてと",
+    "n": "なにぬねの",
+    "h": "はひふへほ",
+    "m": "まみむめも",
+    "y": "やゆよ",
+    "r": "らりるれろ",
+    "w": "わ",
+    "g": "がぎぐげご",
+    "z": "ざじずぜぞ",
+    "d": "だでど",
+    "b": "ばびぶべぼ",
+    "p": "ぱぴぷぺぽ",
+}
 HOLD = "ー"  # Sinsy: keep singing the vowel of the note before
 
 # Rhythm cells in beats; a phrase is a chain of them.
 CELLS: tuple[tuple[float, ...], ...] = (
-    (1, 1), (0.5, 0.5, 1), (1.5, 0.5), (2,), (0.5, 0.5, 0.5, 0.5), (0.75, 0.25, 1), (1, 0.5, 0.5),
-    (3, 1), (0.5, 1, 0.5), (2.5, 0.5), (1.5, 1.5, 1), (4,),
+    (1, 1),
+    (0.5, 0.5, 1),
+    (1.5, 0.5),
+    (2,),
+    (0.5, 0.5, 0.5, 0.5),
+    (0.75, 0.25, 1),
+    (1, 0.5, 0.5),
+    (3, 1),
+    (0.5, 1, 0.5),
+    (2.5, 0.5),
+    (1.5, 1.5, 1),
+    (4,),
 )
 STEPS = np.array([-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5])
 STEP_ODDS = np.array([1, 2, 4, 10, 22, 12, 22, 10, 5, 3, 1], float) / 92
@@ -147,13 +188,16 @@ def draw_phrase(rng: np.random.Generator, style: Style, start: float) -> Phrase:
     pitches = draw_pitches(rng, style, len(beats))
     syllables = draw_syllables(rng, style, len(beats))
     onsets = np.concatenate([[0.0], np.cumsum(beats)[:-1]])
-    notes = tuple(Note(float(o), float(b), p, s)
-                  for o, b, p, s in zip(onsets, beats, pitches, syllables, strict=True))
+    notes = tuple(
+        Note(float(o), float(b), p, s)
+        for o, b, p, s in zip(onsets, beats, pitches, syllables, strict=True)
+    )
     return Phrase(start, bpm, notes)
 
 
-def fitting_phrase(rng: np.random.Generator, style: Style, start: float,
-                   room: float) -> Phrase | None:
+def fitting_phrase(
+    rng: np.random.Generator, style: Style, start: float, room: float
+) -> Phrase | None:
     """A phrase no longer than `room` seconds: shorter and shorter ones are tried."""
     longest = min(style.phrase[1], room)
     for _ in range(12):
@@ -165,8 +209,9 @@ def fitting_phrase(rng: np.random.Generator, style: Style, start: float,
     return None
 
 
-def compose(rng: np.random.Generator, style: Style, windows: list[tuple[float, float]],
-            origin: float = 0.0) -> list[Phrase]:
+def compose(
+    rng: np.random.Generator, style: Style, windows: list[tuple[float, float]], origin: float = 0.0
+) -> list[Phrase]:
     """Phrases inside the time windows, on the beat grid `origin + n beats`."""
     beat = 60.0 / singing_tempo(style.bpm)
     phrases: list[Phrase] = []
@@ -191,8 +236,9 @@ def harmony(phrases: list[Phrase], style: Style, degrees: int) -> list[Phrase]:
         index = int(np.argmin(np.abs(pitches - midi))) + degrees
         return int(pitches[np.clip(index, 0, len(pitches) - 1)])
 
-    return [replace(p, notes=tuple(replace(n, midi=moved(n.midi)) for n in p.notes))
-            for p in phrases]
+    return [
+        replace(p, notes=tuple(replace(n, midi=moved(n.midi)) for n in p.notes)) for p in phrases
+    ]
 
 
 def rotate_vowel(syllable: str, by: int) -> str:

@@ -36,18 +36,22 @@ def read_cut(ingredients: Path, source: str, start: float, seconds: float | None
         frames = -1 if seconds is None else int(np.ceil(seconds * rate)) + 64
         wave = audio.read(frames, dtype="float64", always_2d=True).mean(axis=1)
     wave = resample(wave, rate)
-    return wave if seconds is None else wave[:round(seconds * RATE)]
+    return wave if seconds is None else wave[: round(seconds * RATE)]
 
 
 def chroma_of(wave: np.ndarray) -> tuple[np.ndarray, float]:
     """Pitch-class profile and tuning (cents away from A = 440 Hz) of a recording."""
     size = 8192
-    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[::size // 2] * np.hanning(size)
+    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[:: size // 2] * np.hanning(size)
     power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
     hertz = np.fft.rfftfreq(size, 1 / RATE)
     inner = power[:, 1:-1]
-    peaks = (inner > power[:, :-2]) & (inner > power[:, 2:]) & (hertz[1:-1] > 110) \
+    peaks = (
+        (inner > power[:, :-2])
+        & (inner > power[:, 2:])
+        & (hertz[1:-1] > 110)
         & (hertz[1:-1] < 2000)
+    )
     rows, bins = np.nonzero(peaks)
     left, mid, right = (np.log(power[rows, bins + k] + 1e-12) for k in range(3))
     shift = 0.5 * (left - right) / (left - 2 * mid + right + 1e-12)
@@ -61,8 +65,11 @@ def chroma_of(wave: np.ndarray) -> tuple[np.ndarray, float]:
 def estimate_key(wave: np.ndarray) -> tuple[int, str, float]:
     """Tonic, "major" or "minor", and tuning in cents (Krumhansl profiles)."""
     chroma, tuning = chroma_of(wave)
-    scores = {(tonic, name): np.corrcoef(chroma, np.roll(profile, tonic))[0, 1]
-              for name, profile in (("major", MAJOR), ("minor", MINOR)) for tonic in range(12)}
+    scores = {
+        (tonic, name): np.corrcoef(chroma, np.roll(profile, tonic))[0, 1]
+        for name, profile in (("major", MAJOR), ("minor", MINOR))
+        for tonic in range(12)
+    }
     tonic, scale = max(scores, key=lambda key: scores[key])
     return tonic, scale, tuning
 
@@ -76,7 +83,7 @@ def estimate_beat(wave: np.ndarray) -> tuple[float, float]:
     onset -= uniform_filter1d(onset, 101)
     rate = RATE / hop
     spectrum = np.abs(np.fft.rfft(onset, 2 * len(onset))) ** 2
-    auto = np.fft.irfft(spectrum)[:len(onset)]
+    auto = np.fft.irfft(spectrum)[: len(onset)]
     lags = np.arange(int(rate * 60 / 180), int(rate * 60 / 55))
     weight = np.exp(-0.5 * (np.log2(60 * rate / lags / 100) / 0.8) ** 2)
     lag = int(lags[np.argmax(auto[lags] * weight)])
@@ -84,8 +91,9 @@ def estimate_beat(wave: np.ndarray) -> tuple[float, float]:
     return 60 * rate / lag, (phase + 1) / rate
 
 
-def biquad(wave: np.ndarray, kind: str, hertz: float, gain: float,
-           width: float = 1.0) -> np.ndarray:
+def biquad(
+    wave: np.ndarray, kind: str, hertz: float, gain: float, width: float = 1.0
+) -> np.ndarray:
     """One equaliser band ("peak", "low" or "high" shelf), gain in dB."""
     amp = 10 ** (gain / 40)
     w = 2 * np.pi * hertz / RATE
@@ -97,11 +105,16 @@ def biquad(wave: np.ndarray, kind: str, hertz: float, gain: float,
     else:
         s = 1 if kind == "low" else -1
         root = 2 * np.sqrt(amp) * alpha
-        b = [amp * (amp + 1 - s * (amp - 1) * cos + root),
-             s * 2 * amp * (amp - 1 - s * (amp + 1) * cos),
-             amp * (amp + 1 - s * (amp - 1) * cos - root)]
-        a = [amp + 1 + s * (amp - 1) * cos + root, -s * 2 * (amp - 1 + s * (amp + 1) * cos),
-             amp + 1 + s * (amp - 1) * cos - root]
+        b = [
+            amp * (amp + 1 - s * (amp - 1) * cos + root),
+            s * 2 * amp * (amp - 1 - s * (amp + 1) * cos),
+            amp * (amp + 1 - s * (amp - 1) * cos - root),
+        ]
+        a = [
+            amp + 1 + s * (amp - 1) * cos + root,
+            -s * 2 * (amp - 1 + s * (amp + 1) * cos),
+            amp + 1 + s * (amp - 1) * cos - root,
+        ]
     sos = np.array([b + a]) / a[0]
     return sosfilt(sos, wave)
 
@@ -109,8 +122,8 @@ def biquad(wave: np.ndarray, kind: str, hertz: float, gain: float,
 def compress(wave: np.ndarray, threshold: float, ratio: float, attack: float = 0.01) -> np.ndarray:
     """Feed-forward compressor; threshold in dB relative to the wave's own RMS."""
     size = max(int(attack * RATE), 1)
-    level = np.sqrt(np.maximum(uniform_filter1d(wave ** 2, 4 * size), 1e-12))
-    loud = np.sqrt(np.mean(wave ** 2) + 1e-12)
+    level = np.sqrt(np.maximum(uniform_filter1d(wave**2, 4 * size), 1e-12))
+    loud = np.sqrt(np.mean(wave**2) + 1e-12)
     over = np.clip(20 * np.log10(level / loud) - threshold, 0, None)
     gain = uniform_filter1d(-over * (1 - 1 / ratio), 2 * size)
     return wave * 10 ** (gain / 20)
@@ -127,17 +140,18 @@ def room(rng: np.random.Generator, seconds: float) -> np.ndarray:
     dull = sosfilt(butter(1, rng.uniform(1800, 5000), fs=RATE, output="sos"), noise)
     mix = np.exp(-times / (0.25 * seconds))
     tail = (noise * mix * 0.5 + dull * (1 - mix)) * 10 ** (-3 * times / seconds)
-    tail[:int(rng.uniform(0.008, 0.03) * RATE)] = 0
+    tail[: int(rng.uniform(0.008, 0.03) * RATE)] = 0
     for delay in rng.uniform(0.006, 0.05, 6):
         tail[int(delay * RATE)] += rng.choice([-1, 1]) * rng.uniform(1, 4)
     tail = sosfilt(butter(2, 150, "highpass", fs=RATE, output="sos"), tail)
-    return tail / np.sqrt(np.sum(tail ** 2))
+    return tail / np.sqrt(np.sum(tail**2))
 
 
-def reverberate(wave: np.ndarray, rng: np.random.Generator, seconds: float,
-                wet: float) -> np.ndarray:
+def reverberate(
+    wave: np.ndarray, rng: np.random.Generator, seconds: float, wet: float
+) -> np.ndarray:
     """Add a room at `wet` dB relative to the dry wave."""
-    tail = fftconvolve(wave, room(rng, seconds))[:len(wave)]
+    tail = fftconvolve(wave, room(rng, seconds))[: len(wave)]
     return wave + tail * 10 ** (wet / 20)
 
 
@@ -152,7 +166,7 @@ def echo(wave: np.ndarray, delay: float, level: float) -> np.ndarray:
 
 def rms(wave: np.ndarray) -> float:
     """Root mean square, never zero."""
-    return float(np.sqrt(np.mean(wave ** 2) + 1e-20))
+    return float(np.sqrt(np.mean(wave**2) + 1e-20))
 
 
 def dress_voice(voice: np.ndarray, rng: np.random.Generator, wet: bool) -> np.ndarray:
@@ -191,8 +205,13 @@ def master(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The chain of every file: equaliser, compressor, saturation, hiss, level, limiter."""
     wave = wave / rms(wave) * 0.1
     wave = biquad(wave, "low", rng.uniform(80, 250), rng.uniform(-4, 4))
-    wave = biquad(wave, "peak", np.exp(rng.uniform(np.log(400), np.log(4500))),
-                  rng.uniform(-4, 4), rng.uniform(0.5, 1.5))
+    wave = biquad(
+        wave,
+        "peak",
+        np.exp(rng.uniform(np.log(400), np.log(4500))),
+        rng.uniform(-4, 4),
+        rng.uniform(0.5, 1.5),
+    )
     wave = biquad(wave, "high", rng.uniform(3000, 7000), rng.uniform(-6, 5))
     wave = sosfilt(butter(2, rng.uniform(25, 60), "highpass", fs=RATE, output="sos"), wave)
     if rng.random() < 0.35:
@@ -201,8 +220,9 @@ def master(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     drive = rng.uniform(0.2, 1.4)
     wave = np.tanh(drive * wave / (rms(wave) * 6)) / drive
     wave = wave / rms(wave) * 10 ** (rng.uniform(-28, -13) / 20)
-    hiss = sosfilt(butter(1, rng.uniform(1000, 6000), fs=RATE, output="sos"),
-                   rng.standard_normal(len(wave)))
+    hiss = sosfilt(
+        butter(1, rng.uniform(1000, 6000), fs=RATE, output="sos"), rng.standard_normal(len(wave))
+    )
     wave = wave + hiss / rms(hiss) * rms(wave) * 10 ** (rng.uniform(-62, -42) / 20)
     excess = np.percentile(np.abs(wave), 99.95) / PEAK
     return limit(wave / max(excess * 0.7, 1.0), PEAK)
@@ -220,7 +240,8 @@ def fade(wave: np.ndarray, seconds: float = 0.03) -> np.ndarray:
 
 def write_ogg(path: Path, wave: np.ndarray, quality: float) -> None:
     """Ogg Vorbis at `quality` 0..1, written in blocks (libsndfile dislikes long ones)."""
-    with sf.SoundFile(path, "w", RATE, 1, format="OGG", subtype="VORBIS",
-                      compression_level=1 - quality) as out:
+    with sf.SoundFile(
+        path, "w", RATE, 1, format="OGG", subtype="VORBIS", compression_level=1 - quality
+    ) as out:
         for start in range(0, len(wave), RATE):
-            out.write(wave[start:start + RATE])
+            out.write(wave[start : start + RATE])

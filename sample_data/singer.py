@@ -20,8 +20,20 @@ BURST_MARGIN = 3  # frames around a burst that are given up too
 RETRIES = tuple((vowels, extra) for vowels in (0, 1, 3, 2, 4) for extra in (0, 2, 4))
 PLOSIVES = frozenset("kgtdpb")
 FRAME = 0.005  # seconds per WORLD frame
-NAMES = (("C", 0), ("C", 1), ("D", 0), ("D", 1), ("E", 0), ("F", 0), ("F", 1), ("G", 0), ("G", 1),
-         ("A", 0), ("A", 1), ("B", 0))
+NAMES = (
+    ("C", 0),
+    ("C", 1),
+    ("D", 0),
+    ("D", 1),
+    ("E", 0),
+    ("F", 0),
+    ("F", 1),
+    ("G", 0),
+    ("G", 1),
+    ("A", 0),
+    ("A", 1),
+    ("B", 0),
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,7 @@ class Take:
 
 def music_xml(phrase: Phrase, shift: int) -> str:
     """A one-measure MusicXML score of the phrase between two beats of rest."""
+
     def note(beats: float, inner: str) -> str:
         return f"<note>{inner}<duration>{round(beats * 4)}</duration>"
 
@@ -63,17 +76,18 @@ def music_xml(phrase: Phrase, shift: int) -> str:
     for n in phrase.notes:
         step, alter = NAMES[(n.midi + shift) % 12]
         octave = (n.midi + shift) // 12 - 1
-        pitch = (f"<pitch><step>{step}</step><alter>{alter}</alter>"
-                 f"<octave>{octave}</octave></pitch>")
+        pitch = f"<pitch><step>{step}</step><alter>{alter}</alter><octave>{octave}</octave></pitch>"
         body += note(n.beats, pitch) + f"<lyric><text>{n.syllable}</text></lyric></note>"
     body += note(2, "<rest/>") + "</note>"
     beats = int(np.ceil(sum(n.beats for n in phrase.notes))) + 4
-    return ('<?xml version="1.0" encoding="UTF-8"?><score-partwise version="2.0"><part-list>'
-            '<score-part id="P1"><part-name>V</part-name></score-part></part-list><part id="P1">'
-            '<measure number="1"><attributes><divisions>4</divisions><key><fifths>0</fifths></key>'
-            f"<time><beats>{beats}</beats><beat-type>4</beat-type></time></attributes>"
-            f'<direction><sound tempo="{phrase.bpm:.3f}"/></direction>{body}'
-            "</measure></part></score-partwise>")
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><score-partwise version="2.0"><part-list>'
+        '<score-part id="P1"><part-name>V</part-name></score-part></part-list><part id="P1">'
+        '<measure number="1"><attributes><divisions>4</divisions><key><fifths>0</fifths></key>'
+        f"<time><beats>{beats}</beats><beat-type>4</beat-type></time></attributes>"
+        f'<direction><sound tempo="{phrase.bpm:.3f}"/></direction>{body}'
+        "</measure></part></score-partwise>"
+    )
 
 
 @lru_cache(maxsize=1)
@@ -103,8 +117,9 @@ def sing_plain(phrase: Phrase, shift: int) -> np.ndarray:
 
 def analyse(wave: np.ndarray) -> Take:
     """WORLD analysis."""
-    f0, times = pyworld.harvest(wave, WORK_RATE, f0_floor=110, f0_ceil=1000,
-                                frame_period=FRAME * 1000)
+    f0, times = pyworld.harvest(
+        wave, WORK_RATE, f0_floor=110, f0_ceil=1000, frame_period=FRAME * 1000
+    )
     envelope = pyworld.cheaptrick(wave, f0, times, WORK_RATE)
     aperiodicity = pyworld.d4c(wave, f0, times, WORK_RATE)
     return Take(f0, envelope, aperiodicity)
@@ -113,7 +128,7 @@ def analyse(wave: np.ndarray) -> Take:
 def bursts(wave: np.ndarray) -> np.ndarray:
     """Per WORLD frame: whether the engine's filter has run away (it does for some tens of ms)."""
     size = int(FRAME * WORK_RATE)
-    frames = np.nan_to_num(wave[:len(wave) // size * size], nan=1e30, posinf=1e30, neginf=-1e30)
+    frames = np.nan_to_num(wave[: len(wave) // size * size], nan=1e30, posinf=1e30, neginf=-1e30)
     level = np.sqrt(np.mean(frames.reshape(-1, size) ** 2, axis=1))
     sane = level[(level > 1e-3) & (level < 1)]
     if len(sane) == 0:
@@ -152,8 +167,9 @@ def bridge(take: Take, wild: np.ndarray, closures: list[int]) -> Take:
 
 def turn_vowels(phrase: Phrase, by: int) -> Phrase:
     """The phrase with every syllable moved to another vowel row."""
-    return replace(phrase, notes=tuple(replace(n, syllable=rotate_vowel(n.syllable, by))
-                                       for n in phrase.notes))
+    return replace(
+        phrase, notes=tuple(replace(n, syllable=rotate_vowel(n.syllable, by)) for n in phrase.notes)
+    )
 
 
 def sing_steadily(phrase: Phrase, shift: int) -> Take:
@@ -169,12 +185,15 @@ def sing_steadily(phrase: Phrase, shift: int) -> Take:
         wild = bursts(wave)
         if wild.mean() > 0.15:
             continue
-        gate = np.repeat(~wild, int(FRAME * WORK_RATE))[:len(wave)]
-        take = analyse(np.where(gate, np.nan_to_num(wave[:len(gate)]), 0.0))
+        gate = np.repeat(~wild, int(FRAME * WORK_RATE))[: len(wave)]
+        take = analyse(np.where(gate, np.nan_to_num(wave[: len(gate)]), 0.0))
         if not (take.f0 > 0).any():
             continue
-        closures = [span[0] for note, span in zip(phrase.notes, note_frames(phrase), strict=True)
-                    if consonant_of(note.syllable) in PLOSIVES]
+        closures = [
+            span[0]
+            for note, span in zip(phrase.notes, note_frames(phrase), strict=True)
+            if consonant_of(note.syllable) in PLOSIVES
+        ]
         take = bridge(take, maximum_filter1d(wild, 5), closures)
         return replace(take, f0=take.f0 * 2 ** (-extra / 12))
     raise RuntimeError(f"Sinsy cannot sing {phrase}")
@@ -190,16 +209,19 @@ def take_of(phrase: Phrase, singer: Singer, ingredients: Path) -> Take:
         return take
     other = correct_source(sing_steadily(turn_vowels(phrase, row), singer.shift))
     size = min(len(take.f0), len(other.f0))
-    mixed = np.exp((1 - weight) * np.log(take.envelope[:size] + 1e-16)
-                   + weight * np.log(other.envelope[:size] + 1e-16))
+    mixed = np.exp(
+        (1 - weight) * np.log(take.envelope[:size] + 1e-16)
+        + weight * np.log(other.envelope[:size] + 1e-16)
+    )
     return Take(take.f0[:size], mixed, take.aperiodicity[:size])
 
 
 def correct_source(take: Take) -> Take:
     """Make up for the strong 3 kHz and the empty 5 kHz band of the HMM voice."""
     hertz = np.linspace(0, WORK_RATE / 2, take.envelope.shape[1])
-    gain_db = 8 * np.exp(-0.5 * ((hertz - 5300) / 900) ** 2) \
-        - 4 * np.exp(-0.5 * ((hertz - 3500) / 700) ** 2)
+    gain_db = 8 * np.exp(-0.5 * ((hertz - 5300) / 900) ** 2) - 4 * np.exp(
+        -0.5 * ((hertz - 3500) / 700) ** 2
+    )
     return replace(take, envelope=take.envelope * 10 ** (gain_db / 10))
 
 
@@ -217,8 +239,9 @@ def warp_frequencies(bins: int, formants: tuple[float, float, float]) -> np.ndar
     return np.clip(hertz / stretch, 0, WORK_RATE / 2) / (WORK_RATE / 2) * (bins - 1)
 
 
-def reshape_envelope(envelope: np.ndarray, singer: Singer, loud: np.ndarray,
-                     wander: np.ndarray) -> np.ndarray:
+def reshape_envelope(
+    envelope: np.ndarray, singer: Singer, loud: np.ndarray, wander: np.ndarray
+) -> np.ndarray:
     """Move formants, deepen valleys, tilt and ring.
 
     `loud` (dB per frame) also brightens, `wander` (dB per octave and frame) changes the tilt.
@@ -239,8 +262,9 @@ def reshape_envelope(envelope: np.ndarray, singer: Singer, loud: np.ndarray,
     return np.exp(log + singer.sharpen * detail + gain_db * np.log(10) / 10)
 
 
-def pitch_curve(take: Take, phrase: Phrase, singer: Singer, rng: np.random.Generator,
-                tuning: float) -> np.ndarray:
+def pitch_curve(
+    take: Take, phrase: Phrase, singer: Singer, rng: np.random.Generator, tuning: float
+) -> np.ndarray:
     """The sung pitch per frame: Sinsy's, moved to the range, with the singer's movements."""
     voiced = take.f0 > 0
     size = len(take.f0)
@@ -262,12 +286,15 @@ def pitch_curve(take: Take, phrase: Phrase, singer: Singer, rng: np.random.Gener
 def note_frames(phrase: Phrase) -> list[tuple[int, int]]:
     """First and last frame of each note in the rendered phrase (after two beats of rest)."""
     beat = 60.0 / phrase.bpm
-    return [(int((n.beat + 2) * beat / FRAME), int((n.beat + n.beats + 2) * beat / FRAME))
-            for n in phrase.notes]
+    return [
+        (int((n.beat + 2) * beat / FRAME), int((n.beat + n.beats + 2) * beat / FRAME))
+        for n in phrase.notes
+    ]
 
 
-def vibrato_depth(phrase: Phrase, singer: Singer, rng: np.random.Generator,
-                  size: int) -> np.ndarray:
+def vibrato_depth(
+    phrase: Phrase, singer: Singer, rng: np.random.Generator, size: int
+) -> np.ndarray:
     """Cents of vibrato per frame: it fades in on notes that are long enough."""
     depth = np.zeros(size)
     for first, last in note_frames(phrase):
@@ -275,7 +302,7 @@ def vibrato_depth(phrase: Phrase, singer: Singer, rng: np.random.Generator,
             continue
         delay = int(rng.uniform(0.08, 0.35) * min((last - first), 200))
         ramp = np.clip((np.arange(size) - first - delay) / 40.0, 0, 1)
-        ramp[min(last, size):] = 0
+        ramp[min(last, size) :] = 0
         depth = np.maximum(depth, ramp * singer.vibrato[1] * rng.uniform(0.5, 1.3))
     return gaussian_filter1d(depth, 6)
 
@@ -286,8 +313,11 @@ def scoop(phrase: Phrase, rng: np.random.Generator, size: int) -> np.ndarray:
     spans = note_frames(phrase)
     frames = np.arange(size)
     if rng.random() < 0.5:
-        curve -= rng.uniform(50, 250) * np.exp(-np.clip(frames - spans[0][0], 0, None) / 14.0) \
+        curve -= (
+            rng.uniform(50, 250)
+            * np.exp(-np.clip(frames - spans[0][0], 0, None) / 14.0)
             * (frames < spans[0][1])
+        )
     if rng.random() < 0.3:
         end = spans[-1][1]
         curve -= rng.uniform(50, 300) * np.clip((frames - end + 30) / 30.0, 0, 1)
@@ -331,11 +361,12 @@ def disperse(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     phase -= np.linspace(0, phase[-1] - np.round(phase[-1] / np.pi) * np.pi, size // 2 + 1)
     kernel = np.fft.irfft(np.exp(1j * phase), size)
     start = int(np.argmax(np.abs(kernel)))
-    return fftconvolve(np.concatenate([wave, np.zeros(size)]), kernel)[start:start + len(wave)]
+    return fftconvolve(np.concatenate([wave, np.zeros(size)]), kernel)[start : start + len(wave)]
 
 
-def sing(phrase: Phrase, singer: Singer, rng: np.random.Generator, take: Take,
-         tuning: float = 0.0) -> np.ndarray:
+def sing(
+    phrase: Phrase, singer: Singer, rng: np.random.Generator, take: Take, tuning: float = 0.0
+) -> np.ndarray:
     """The phrase in the singer's voice, at `WORK_RATE`, starting two beats before its start."""
     size = len(take.f0)
     loud = loudness_curve(phrase, rng, size)
@@ -343,9 +374,13 @@ def sing(phrase: Phrase, singer: Singer, rng: np.random.Generator, take: Take,
     wander = rng.uniform(0.4, 1.0) * smooth_noise(rng, size, 45)
     envelope = reshape_envelope(take.envelope, singer, loud, wander)
     aperiodicity = breathe(take.aperiodicity, singer.breath * rng.uniform(0.7, 1.3))
-    wave = pyworld.synthesize(f0, np.ascontiguousarray(envelope),
-                              np.ascontiguousarray(np.clip(aperiodicity, 0, 1)), WORK_RATE,
-                              FRAME * 1000)
+    wave = pyworld.synthesize(
+        f0,
+        np.ascontiguousarray(envelope),
+        np.ascontiguousarray(np.clip(aperiodicity, 0, 1)),
+        WORK_RATE,
+        FRAME * 1000,
+    )
     return disperse(growl(wave, f0, singer.rough, loud), rng)
 
 
@@ -354,17 +389,28 @@ def breath_noise(rng: np.random.Generator, seconds: float) -> np.ndarray:
     size = int(seconds * WORK_RATE)
     spectrum = np.fft.rfft(rng.standard_normal(size))
     hertz = np.fft.rfftfreq(size, 1 / WORK_RATE)
-    shape = sum(np.exp(-0.5 * ((hertz - centre) / width) ** 2)
-                for centre, width in ((rng.uniform(600, 1100), 250), (rng.uniform(1500, 2200), 350),
-                                      (rng.uniform(3000, 5000), 1200)))
+    shape = sum(
+        np.exp(-0.5 * ((hertz - centre) / width) ** 2)
+        for centre, width in (
+            (rng.uniform(600, 1100), 250),
+            (rng.uniform(1500, 2200), 350),
+            (rng.uniform(3000, 5000), 1200),
+        )
+    )
     wave = np.fft.irfft(spectrum * shape, size)
     rise = np.linspace(0, 1, size) ** 1.5 * np.clip((size - np.arange(size)) / (0.15 * size), 0, 1)
     return wave * rise / (np.abs(wave).max() + 1e-9)
 
 
-def perform(phrases: list[Phrase], singer: Singer, rng: np.random.Generator, seconds: float,
-            ingredients: Path, tuning: float = 0.0,
-            copies: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def perform(
+    phrases: list[Phrase],
+    singer: Singer,
+    rng: np.random.Generator,
+    seconds: float,
+    ingredients: Path,
+    tuning: float = 0.0,
+    copies: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
     """All phrases on one time line: the dry voice, and the breaths between phrases.
 
     `copies` > 1 sings every phrase that often with fresh movements and slightly other timing.
@@ -392,5 +438,5 @@ def place(track: np.ndarray, wave: np.ndarray, seconds: float) -> None:
     """Add a wave to a track at a time; what sticks out is cut."""
     start = round(seconds * WORK_RATE)
     skip = max(-start, 0)
-    part = wave[skip:skip + max(len(track) - max(start, 0), 0)]
-    track[max(start, 0):max(start, 0) + len(part)] += part
+    part = wave[skip : skip + max(len(track) - max(start, 0), 0)]
+    track[max(start, 0) : max(start, 0) + len(part)] += part

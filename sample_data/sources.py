@@ -185,13 +185,17 @@ def table(split: str, out: Path) -> str:
         seconds = sf.info(str(out / "audio" / f"{piece.name}.ogg")).duration
         sung = read_labels(out / "labels" / f"{piece.name}.lab")
         label = {"song": "detector + eye", "instrumental": "known"}.get(piece.kind, "exact")
-        rows.append(f"| {piece.name}.ogg | {makers_of(piece)} | {seconds:.1f} | {sung:.1f} "
-                    f"| {piece.kind} | {source_of(piece)} | {label} | {licence_of(piece)} |")
+        rows.append(
+            f"| {piece.name}.ogg | {makers_of(piece)} | {seconds:.1f} | {sung:.1f} "
+            f"| {piece.kind} | {source_of(piece)} | {label} | {licence_of(piece)} |"
+        )
         total, sung_total = total + seconds, sung_total + sung
-    head = (f"## {split}: {len(rows)} files, {total / 60:.1f} min, "
-            f"{100 * sung_total / total:.0f} % sung\n\n"
-            "| file | singer; composer or band | s | sung s | kind | source | label | licence |\n"
-            "|---|---|---|---|---|---|---|---|\n")
+    head = (
+        f"## {split}: {len(rows)} files, {total / 60:.1f} min, "
+        f"{100 * sung_total / total:.0f} % sung\n\n"
+        "| file | singer; composer or band | s | sung s | kind | source | label | licence |\n"
+        "|---|---|---|---|---|---|---|---|\n"
+    )
     return head + "\n".join(rows) + "\n"
 
 
@@ -206,16 +210,24 @@ def composer_lines() -> str:
     for (composer, package), titles in sorted(used.items()):
         name, version, licence = PACKAGES[package]
         quoted = ", ".join(f'"{title}"' for title in sorted(titles))
-        lines.append(f"* **{composer}**: {quoted} (Debian {name} {version}, {licence}). Changed: "
-                     "cut, mixed to mono, processed, partly with a voice added.")
+        lines.append(
+            f"* **{composer}**: {quoted} (Debian {name} {version}, {licence}). Changed: "
+            "cut, mixed to mono, processed, partly with a voice added."
+        )
     return "\n".join(lines)
 
 
 def write_sources(out: Path) -> None:
     """Write SOURCES.md beside the audio."""
-    packages = " ".join([*(name for name, _, _ in PACKAGES.values()), "fluid-soundfont-gm",
-                         "flite", "libflite1"])
-    text = "\n".join([INTRODUCTION, *(table(split, out) for split in SPLITS),
-                      HOW.replace("{packages}", packages),
-                      CREDITS.replace("{composers}", composer_lines()).replace("{flite}", FLITE)])
+    packages = " ".join(
+        [*(name for name, _, _ in PACKAGES.values()), "fluid-soundfont-gm", "flite", "libflite1"]
+    )
+    text = "\n".join(
+        [
+            INTRODUCTION,
+            *(table(split, out) for split in SPLITS),
+            HOW.replace("{packages}", packages),
+            CREDITS.replace("{composers}", composer_lines()).replace("{flite}", FLITE),
+        ]
+    )
     (out / "SOURCES.md").write_text(text, encoding="utf-8")

@@ -17,8 +17,27 @@ from melody import HOLD, Phrase
 SPEECH_RATE = 16000
 SLOWER = 1.5  # speech is slowed down so that vowels have a middle
 EDGE = 0.045  # seconds at both ends of a vowel that keep their own pace
-VOWELS = frozenset({"aa", "ae", "ah", "ao", "aw", "ax", "axr", "ay", "eh", "er", "ey", "ih", "iy",
-                    "ow", "oy", "uh", "uw"})
+VOWELS = frozenset(
+    {
+        "aa",
+        "ae",
+        "ah",
+        "ao",
+        "aw",
+        "ax",
+        "axr",
+        "ay",
+        "eh",
+        "er",
+        "ey",
+        "ih",
+        "iy",
+        "ow",
+        "oy",
+        "uh",
+        "uw",
+    }
+)
 ONE = """
 love night rain heart fire light dream road home blue sky stone wind time eyes hand voice gone long
 far wild you me we they sing hold come go fall rise burn shine turn break fly stay cry deep cold
@@ -64,26 +83,45 @@ def speak(text: str, voice: str, ingredients: str) -> tuple[np.ndarray, list[tup
     with TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         result = subprocess.run(
-            [program, "-voice", voice, "--setf", f"duration_stretch={SLOWER}", "-psdur",
-             "-o", str(path), "-t", text],
-            env=environment, capture_output=True, text=True, check=True)
+            [
+                program,
+                "-voice",
+                voice,
+                "--setf",
+                f"duration_stretch={SLOWER}",
+                "-psdur",
+                "-o",
+                str(path),
+                "-t",
+                text,
+            ],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         wave, rate = sf.read(path)
     if rate != SPEECH_RATE:
         raise ValueError(f"flite voice {voice} speaks at {rate} Hz")
-    phones = [(name, float(end)) for name, _, end in
-              (item.partition(":") for item in result.stdout.split()) if end]
+    phones = [
+        (name, float(end))
+        for name, _, end in (item.partition(":") for item in result.stdout.split())
+        if end
+    ]
     return wave, phones
 
 
 def vowel_spans(phones: list[tuple[str, float]]) -> list[tuple[float, float]]:
     """Start and end of each vowel, in seconds."""
     starts = [0.0] + [end for _, end in phones[:-1]]
-    return [(start, end) for start, (name, end) in zip(starts, phones, strict=True)
-            if name in VOWELS]
+    return [
+        (start, end) for start, (name, end) in zip(starts, phones, strict=True) if name in VOWELS
+    ]
 
 
-def time_anchors(phrase: Phrase, phones: list[tuple[str, float]]) -> tuple[list[float],
-                                                                          list[float]]:
+def time_anchors(
+    phrase: Phrase, phones: list[tuple[str, float]]
+) -> tuple[list[float], list[float]]:
     """Seconds in the song and the seconds in the speech that are heard there.
 
     A vowel begins with its note and lasts until the consonants before the next sung note, which
@@ -92,8 +130,8 @@ def time_anchors(phrase: Phrase, phones: list[tuple[str, float]]) -> tuple[list[
     beat = 60.0 / phrase.bpm
     lead = 2 * beat
     onsets = [lead + n.beat * beat for n in phrase.notes if n.syllable != HOLD]
-    vowels = vowel_spans(phones)[:len(onsets)]
-    onsets = onsets[:len(vowels)]
+    vowels = vowel_spans(phones)[: len(onsets)]
+    onsets = onsets[: len(vowels)]
     finish = lead + phrase.seconds
     first = phones[0][1] if phones[0][0] == "pau" else 0.0
     target, source = [onsets[0] - (vowels[0][0] - first)], [first]
@@ -114,7 +152,7 @@ def time_anchors(phrase: Phrase, phones: list[tuple[str, float]]) -> tuple[list[
 def widen(spectrum: np.ndarray, bins: int, slope: float) -> np.ndarray:
     """Continue a log spectrum above 7 kHz up to `bins` bins, falling by `slope` per octave."""
     known = int(len(spectrum[0]) * 7.0 / 8.0)
-    level = spectrum[:, known - 60:known].mean(axis=1, keepdims=True)
+    level = spectrum[:, known - 60 : known].mean(axis=1, keepdims=True)
     above = level - slope * np.log2(np.arange(known, bins) / known)[None, :]
     return np.concatenate([spectrum[:, :known], above], axis=1)
 
@@ -124,7 +162,7 @@ def note_pitch(phrase: Phrase, size: int, frame: float) -> np.ndarray:
     beat = 60.0 / phrase.bpm
     pitch = np.zeros(size)
     for note in reversed(phrase.notes):
-        pitch[:max(int((2 + note.beat + note.beats) * beat / frame), 0)] = note.midi
+        pitch[: max(int((2 + note.beat + note.beats) * beat / frame), 0)] = note.midi
     pitch[pitch == 0] = phrase.notes[-1].midi
     return 440.0 * 2 ** ((pitch - 69) / 12)
 
@@ -135,12 +173,14 @@ def words_for(phrase: Phrase) -> str:
     return draw_words(rng, sum(n.syllable != HOLD for n in phrase.notes))
 
 
-def spoken_take(phrase: Phrase, voice: str, ingredients: str,
-                frame: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def spoken_take(
+    phrase: Phrase, voice: str, ingredients: str, frame: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """F0, envelope and aperiodicity (for 32 kHz) of words sung on a phrase, two beats early."""
     wave, phones = speak(words_for(phrase), voice, ingredients)
-    f0, times = pyworld.harvest(wave, SPEECH_RATE, f0_floor=60, f0_ceil=400,
-                                frame_period=frame * 1000)
+    f0, times = pyworld.harvest(
+        wave, SPEECH_RATE, f0_floor=60, f0_ceil=400, frame_period=frame * 1000
+    )
     envelope = np.log(pyworld.cheaptrick(wave, f0, times, SPEECH_RATE) + 1e-16)
     noise = pyworld.d4c(wave, f0, times, SPEECH_RATE)
     bins = 2 * (envelope.shape[1] - 1) + 1

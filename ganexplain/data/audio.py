@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 def load_mono(path: Path, sample_rate: int) -> np.ndarray:
     """The whole file as `mono_blocks` gives it, float32 (samples,)."""
-    return np.concatenate(list(mono_blocks(path, sample_rate)))
+    return np.concatenate([np.empty(0, np.float32), *mono_blocks(path, sample_rate)])
 
 
 def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np.ndarray:
@@ -83,9 +84,9 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
     try:
         with sf.SoundFile(str(path)) as sound:
             rate = sound.samplerate
-            first = max(0, int((start - margin) * rate))
+            first = max(0, math.floor(start - margin)) * rate  # whole seconds: same phase
             sound.seek(min(first, sound.frames))
-            count = int((samples / sample_rate + 2 * margin) * rate) + 1
+            count = int((samples / sample_rate + 3 * margin) * rate) + 1
             block = sound.read(count, dtype="float32", always_2d=True).mean(axis=1)
     except (sf.SoundFileError, OSError) as error:
         raise _unreadable(path, error) from error

@@ -56,8 +56,9 @@ def draw_alteration(stream: np.random.Generator) -> Alteration:
 
 
 def frames_needed(front_end: FrontEnd) -> int:
-    """Frames of original sound that an excerpt stretched most can draw on (164)."""
-    return int(front_end.excerpt_frames / (1 - STRETCH))
+    """Frames of original sound that an excerpt stretched most can draw on (165), an odd number."""
+    half = front_end.excerpt_frames // 2
+    return 2 * math.ceil(half / (1 - STRETCH)) + 1
 
 
 def spline_matrix(positions: np.ndarray, size: int) -> np.ndarray:

@@ -150,7 +150,7 @@ def _text_of(path: Path) -> str:
 
 def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Recording:
     audio = _inside(root / "audio", name, f"{root / 'filelists' / split}, line {number}")
-    duration = duration_of(audio)
+    duration = _sounding_duration(audio)
     labels = (root / "labels" / name).with_suffix(".lab")
     if not labels.is_file():
         raise BadFile(f"{labels}: no such file; every recording in a list needs its labels")
@@ -161,6 +161,13 @@ def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Record
     if not segments:
         raise BadFile(f"{labels}: holds no labels; write lines `start end sing|nosing`")
     return Recording(audio, split, tuple(segments), str(labels))
+
+
+def _sounding_duration(audio: Path) -> float:
+    duration = duration_of(audio)
+    if not duration > 0:
+        raise BadFile(f"{audio}: holds no samples; replace it or leave it out")
+    return duration
 
 
 def _inside(folder: Path, name: str, where: str) -> Path:
@@ -203,7 +210,9 @@ def _times(where: str, start_text: str, end_text: str, duration: float) -> tuple
 
 
 def _read_manifest(path: Path, skip_bad_files: bool) -> Corpus:
-    rows = list(csv.DictReader(io.StringIO(_text_of(path), newline="")))
+    reader = csv.DictReader(io.StringIO(_text_of(path), newline=""))
+    numbered = [(reader.line_num, row) for row in reader]
+    rows = [row for _, row in numbered]
     columns = list(rows[0]) if rows else []
     for column in MANIFEST_COLUMNS:
         if column not in columns:
@@ -211,7 +220,6 @@ def _read_manifest(path: Path, skip_bad_files: bool) -> Corpus:
                 f"{path}, line 1: no column {column!r}; the first line is "
                 f"{','.join(MANIFEST_COLUMNS)} and rows follow"
             )
-    numbered = list(enumerate(rows, 2))
     classes = tuple(sorted({_cell(path, number, row, "label") for number, row in numbered}))
     if len(classes) < 2:
         raise GanexplainError(f"{path}: all rows have one label, {classes}; two or more are needed")
@@ -247,7 +255,7 @@ def _manifest_recording(
 ) -> Recording:
     name, split = key
     audio = _inside(manifest.parent, name, f"{manifest}, line {rows[0][0]}")
-    duration = duration_of(audio)
+    duration = _sounding_duration(audio)
     segments = []
     for number, row in rows:
         where = f"{manifest}, line {number}"

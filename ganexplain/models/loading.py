@@ -15,6 +15,7 @@ from ganexplain.errors import GanexplainError
 from ganexplain.models.dcgan import Generator
 from ganexplain.models.svdnet import SVDNet
 
+CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -52,7 +53,7 @@ def write_classifier(path: Path, classifier: Classifier, config: Any) -> None:
 
 def load_classifier(path: Path, device: torch.device) -> Classifier:
     """Read `classifier.pt`; errors as `read_checkpoint`."""
-    content = read_checkpoint(path, "classifier")
+    content = read_checkpoint(path, "classifier", CLASSIFIER_KEYS)
     network = SVDNet(int(content["outputs"]))
     _fill(network, content["weights"], path)
     return Classifier(
@@ -66,7 +67,7 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
 
 def load_generator(path: Path, device: torch.device) -> tuple[Generator, FrontEnd]:
     """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
-    content = read_checkpoint(path, "gan")
+    content = read_checkpoint(path, "gan", ("generator", "front_end"))
     front_end = front_end_from_dict(path, content["front_end"])
     generator = Generator(front_end.floor)
     _fill(generator, content["generator"], path)

@@ -13,7 +13,7 @@ import soundfile as sf
 
 from ganexplain.artifacts import write_bytes
 from ganexplain.config import LabelStemsConfig
-from ganexplain.data.audio import mono_blocks
+from ganexplain.data.audio import duration_of, mono_blocks
 from ganexplain.data.corpus import JAMENDO_CLASSES, MANIFEST_COLUMNS
 from ganexplain.data.sounding import sounding_spans
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
@@ -51,7 +51,8 @@ def label_stems(config: LabelStemsConfig, progress: Progress, overwrite: bool = 
         name = track.mixture.relative_to(root).as_posix()
         for start, end, sounding in track_spans(track, config):
             label = JAMENDO_CLASSES[sounding]
-            rows.append((name, f"{start:.3f}", f"{end:.3f}", label, track.split))
+            if f"{start:.3f}" != f"{end:.3f}":
+                rows.append((name, f"{start:.3f}", f"{end:.3f}", label, track.split))
         progress.advance()
     text = io.StringIO(newline="")
     csv.writer(text).writerows([MANIFEST_COLUMNS, *rows])
@@ -99,7 +100,7 @@ def track_spans(track: Track, config: LabelStemsConfig) -> list[tuple[float, flo
 
     A vocal stem without any sound is a track without singing.
     """
-    length = sf.info(str(track.mixture)).duration
+    length = duration_of(track.mixture)
     try:
         vocals = np.concatenate(list(mono_blocks(track.vocals, STEM_RATE)))
     except SilentFile:

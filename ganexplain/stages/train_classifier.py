@@ -192,6 +192,8 @@ def evaluate(
         curves.append(curve[labelled])
         labels.append(label[labelled])
     curve, label = np.concatenate(curves), np.concatenate(labels)
+    if not np.isfinite(curve).all():
+        raise Diverged("the network's outputs are no longer finite; lower --learning-rate")
     if curve.shape[1] > 2:
         return multiclass_figures(curve, label), 0.5
     truth = label == 1
