@@ -143,7 +143,7 @@ class ExplainConfig(Computes):
     iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
     examples: int = setting("Examples of each setting.", 50, 2)
     features: str = setting("Layer recorded for selection; empty: the last hidden one.", "")
-    batch_size: int = setting("Searches run at once; no effect on what they find.", 8, 1)
+    batch_size: int = setting("Searches run at once; no effect on what they find.", 48, 1)
     seed: int = setting("Example k starts from a draw of seed + k alone.", 0, 0)
 
 
