@@ -113,7 +113,10 @@ class TrainGanConfig(ReadsRecordings, Computes):
 
     corpus: str = setting(CORPUS, argument=True, reads=True)
     loss: str = setting("non-saturating, hinge or wgan-gp.", "non-saturating")
-    steps: int = setting("Updates of the generator.", 20000, 1)
+    autoencoder_steps: int = setting(
+        "Steps as the decoder of a variational autoencoder before; 0: none.", 1000, 0
+    )
+    steps: int = setting("Adversarial updates of the generator.", 20000, 1)
     batch_size: int = setting("Excerpts in an update; 0: that of the loss's recipe.", 0, 0)
     learning_rate: float = setting("Of Adam; 0: that of the loss's recipe.", 0.0, 0)
     ema_decay: float = setting("Of the running average of the generator, a step.", 0.999, 0, 1)

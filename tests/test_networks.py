@@ -10,8 +10,10 @@ from torch import nn
 from torch.nn import functional
 
 from ganexplain.errors import UsageError
-from ganexplain.models.dcgan import Discriminator, Generator
+from ganexplain.models.dcgan import Discriminator, Encoder, Generator
 from ganexplain.models.gan_losses import (
+    R1_PENALTY,
+    autoencoder_loss,
     discriminator_loss,
     generator_loss,
     penalty,
@@ -93,8 +95,10 @@ def test_initial_weights_are_orthogonal_and_follow_the_seed() -> None:
 
 
 def test_generated_values_never_fall_below_the_floor() -> None:
+    torch.manual_seed(0)
     generator = Generator()
-    generator.deviation.fill_(1e3)
+    generator.deviation.fill_(1e5)
+    nn.init.zeros_(generator.out.bias)
     mel = generator(torch.randn(4, 128))
     assert mel.shape == (4, 80, 115)
     assert mel.min().item() == pytest.approx(math.log(1e-7))
@@ -119,11 +123,11 @@ def test_spectral_norm_bounds_every_layer_of_the_discriminator() -> None:
     torch.manual_seed(0)
     network = Discriminator()
     with torch.no_grad():
-        network.score.weight.mul_(50)
+        network.out.weight.mul_(50)
     with_spectral_norm(network).train()
     for _ in range(50):  # power iterations run in training mode, one a pass
         network(torch.zeros(1, 80, 115))
-    assert torch.linalg.matrix_norm(network.score.weight, 2).item() == pytest.approx(1, abs=0.02)
+    assert torch.linalg.matrix_norm(network.out.weight, 2).item() == pytest.approx(1, abs=0.02)
 
 
 def test_losses_of_a_known_score() -> None:
@@ -155,9 +159,23 @@ def test_penalties_of_a_linear_score(slope: float, wasserstein: float) -> None:
 
     assert penalty("wgan-gp", score, real, fake, mix, 1).item() == pytest.approx(wasserstein)
     assert penalty("non-saturating", score, real, fake, mix, 4).item() == pytest.approx(
-        4 * slope**2 / 2
+        4 * R1_PENALTY * slope**2 / 2
     )
     assert penalty("hinge", score, real, fake, mix, 1).item() == 0.0
+
+
+def test_autoencoder_loss_is_error_plus_weighted_divergence() -> None:
+    generator, encoder = Generator(), Encoder()
+    with torch.no_grad():
+        encoder.out.weight.zero_()
+        encoder.out.bias.zero_()
+        encoder.out.bias[:128] = 2.0  # means of 2, log-variances of 0
+    noise = torch.randn(3, 128, generator=torch.Generator().manual_seed(0))
+    mel = torch.zeros(3, 80, 115)
+    error = (generator(2 + noise) - mel).square().mean()
+    torch.testing.assert_close(
+        autoencoder_loss(encoder, generator, mel, noise), error + 1e-3 * 128 * 2.0**2 / 2
+    )
 
 
 def test_an_unknown_loss_names_the_nearest() -> None:

@@ -59,7 +59,11 @@ def walk(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     train = "--epochs 2 --updates-per-epoch 8 --batch-size 16".split()
     stage("train-classifier", SAMPLE, *train)
-    stage("train-gan", SAMPLE, *"--steps 4 --batch-size 8 --sample-every 2".split())
+    stage(
+        "train-gan",
+        SAMPLE,
+        *"--autoencoder-steps 2 --steps 4 --batch-size 8 --sample-every 2".split(),
+    )
     checkpoints = ("--classifier", paths["train-classifier"], "--gan", paths["train-gan"])
     stage("explain", *checkpoints, *GRID)
     run("select", paths["explain"], "--corpus", SAMPLE, "--hop-frames", "60",

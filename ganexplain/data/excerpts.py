@@ -127,21 +127,24 @@ def require_classes(corpus: Corpus, split: Split, name: str) -> None:
             )
 
 
-def batch_rows(count: int, batch_size: int, step: int, seed: int) -> np.ndarray:
+def batch_rows(
+    count: int, batch_size: int, step: int, seed: int, purpose: str = "epoch order"
+) -> np.ndarray:
     """Row numbers (batch_size,) of training batch `step`: without replacement in each epoch.
 
-    A function of its arguments alone, so a resumed run draws what an undisturbed one would.
+    The order is that of the stream named `purpose`. A function of its arguments alone, so a
+    resumed run draws what an undisturbed one would.
     """
     first = step * batch_size
     positions = np.arange(first, first + batch_size)
     rows = np.empty(batch_size, dtype=np.int64)
     for epoch in np.unique(positions // count):
         mine = positions // count == epoch
-        order = _epoch_order(count, seed, int(epoch))
+        order = _epoch_order(count, seed, purpose, int(epoch))
         rows[mine] = order[positions[mine] % count]
     return rows
 
 
 @lru_cache(maxsize=2)
-def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    return random_stream(seed, "epoch order", epoch).permutation(count)
+def _epoch_order(count: int, seed: int, purpose: str, epoch: int) -> np.ndarray:
+    return random_stream(seed, purpose, epoch).permutation(count)

@@ -72,28 +72,51 @@ class Generator(nn.Module):
         return plain.eval()
 
 
-class Discriminator(nn.Module):
-    """Excerpts (B, F, T) in nat -> one score each (B,), high for real ones.
+class Ladder(nn.Module):
+    """Excerpts (B, F, T) in nat -> (B, outputs), by 5 x 5 convolutions of stride two.
 
-    A DCGAN ladder of 5 x 5 convolutions of stride two without normalisation, so that gradient
-    penalties are those of single examples.
+    No normalisation between the layers, so that gradient penalties are those of single
+    examples. The buffers `mean` and `deviation` (F,) standardise what enters.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 128)) -> None:
+    def __init__(self, outputs: int, channels: tuple[int, ...] = (16, 32, 64, 128)) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(BANDS))
         self.register_buffer("deviation", torch.ones(BANDS))
         self.downs = nn.ModuleList(
             nn.Conv2d(i, o, 5, stride=2, padding=2) for i, o in pairwise((1, *channels))
         )
-        self.score = nn.Linear(channels[-1] * 5 * 8, 1)
+        self.out = nn.Linear(channels[-1] * 5 * 8, outputs)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Scores (B,) of excerpts (B, F, T)."""
+        """Outputs (B, outputs) of excerpts (B, F, T)."""
         x = ((mel - self.mean[:, None]) / self.deviation[:, None]).unsqueeze(1)
         for down in self.downs:
             x = functional.leaky_relu(down(x), SLOPE)
-        return self.score(x.flatten(1)).squeeze(1)
+        return self.out(x.flatten(1))
+
+
+class Discriminator(Ladder):
+    """Excerpts (B, F, T) in nat -> one score each (B,), high for real ones."""
+
+    def __init__(self) -> None:
+        super().__init__(outputs=1)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Scores (B,) of excerpts (B, F, T)."""
+        return super().forward(mel).squeeze(1)
+
+
+class Encoder(Ladder):
+    """Excerpts (B, F, T) in nat -> mean and log-variance, (B, Z) each, of a latent Gaussian."""
+
+    def __init__(self) -> None:
+        super().__init__(outputs=2 * LATENT_SIZE)
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Mean and log-variance (B, Z) of the latents of excerpts (B, F, T)."""
+        mean, log_variance = super().forward(mel).chunk(2, dim=1)
+        return mean, log_variance.clamp(-8.0, 4.0)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
+from ganexplain.models.dcgan import Encoder, Generator
+
 Score = Callable[[Tensor], Tensor]
 
 
@@ -37,7 +39,8 @@ RECIPES = {
     "hinge": Recipe(32, 2e-4, (0.5, 0.99), normalise_generator=True, spectral_norm=True),
 }
 WASSERSTEIN_PENALTY = 10.0
-R1_PENALTY = 1.0
+R1_PENALTY = 10.0
+DIVERGENCE_WEIGHT = 1e-3
 
 
 def with_spectral_norm(network: nn.Module) -> nn.Module:
@@ -79,6 +82,19 @@ def penalty(loss: str, score: Score, real: Tensor, fake: Tensor, mix: Tensor, ev
         gradient = _input_gradient(score, real).flatten(1)
         return every * R1_PENALTY / 2 * gradient.square().sum(dim=1).mean()
     return real.new_zeros(())
+
+
+def autoencoder_loss(encoder: Encoder, generator: Generator, mel: Tensor, noise: Tensor) -> Tensor:
+    """Variational autoencoder's loss with the generator as decoder (Kingma & Welling 2014).
+
+    Mean squared error of standardised excerpts (B, F, T) plus the divergence from N(0, I) in
+    nat, weighted down so that pictures come first. `noise` (B, Z) places the latents.
+    """
+    mean, log_variance = encoder(mel)
+    drawn = generator(mean + noise * torch.exp(log_variance / 2))
+    error = ((drawn - mel) / generator.deviation[:, None]).square().mean()
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+    return error + DIVERGENCE_WEIGHT * divergence.mean()
 
 
 def _input_gradient(score: Score, excerpts: Tensor) -> Tensor:

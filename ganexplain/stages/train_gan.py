@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.excerpts import Split, batch_rows, load_split
 from ganexplain.errors import Diverged, check_known
-from ganexplain.models.dcgan import LATENT_SIZE, Discriminator, Generator
+from ganexplain.models.dcgan import LATENT_SIZE, Discriminator, Encoder, Generator
 from ganexplain.models.gan_losses import (
     RECIPES,
     Recipe,
+    autoencoder_loss,
     discriminator_loss,
     generator_loss,
     penalty,
@@ -30,6 +32,7 @@ from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device, random_stream
 
 SHEET_COLUMNS = 8
+AUTOENCODER_RATE = 2e-3
 
 
 def train_gan(
@@ -50,7 +53,10 @@ def train_gan(
         cache = cache_directory(config.cache)
         split = load_split(corpus, "train", FrontEnd(), cache, progress, config.skip_bad_files)
         training = GanTraining(config, recipe, split, device)
-        progress.start("training", config.steps)
+        progress.start("autoencoder", config.autoencoder_steps)
+        for step in range(config.autoencoder_steps):
+            progress.advance(1, loss=training.autoencoder_step(step))
+        progress.start("adversarial training", config.steps)
         for step in range(config.steps):
             losses = training.step(step)
             if (step + 1) % config.sample_every == 0 or step + 1 == config.steps:
@@ -77,7 +83,8 @@ class GanTraining:
         self.generator = Generator(floor, normalise=recipe.normalise_generator).to(device)
         self.discriminator = Discriminator().to(device)
         mean, deviation = map(torch.from_numpy, split.band_statistics())
-        for network in (self.generator, self.discriminator):
+        self.encoder = Encoder().to(device)
+        for network in (self.generator, self.discriminator, self.encoder):
             network.mean.copy_(mean)
             network.deviation.copy_(deviation)
         if recipe.spectral_norm:
@@ -87,7 +94,19 @@ class GanTraining:
         self.optimisers = {
             "generator": torch.optim.Adam(self.generator.parameters(), rate, recipe.betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), rate, recipe.betas),
+            "autoencoder": torch.optim.Adam(
+                [*self.generator.parameters(), *self.encoder.parameters()], AUTOENCODER_RATE
+            ),
         }
+
+    def autoencoder_step(self, step: int) -> float:
+        """One update of the generator as the decoder of an autoencoder; the loss."""
+        real = self._real("autoencoder order", step)
+        noise = self._latents("autoencoder noise", step)
+        loss = autoencoder_loss(self.encoder, self.generator, real, noise)
+        self._descend("autoencoder", loss)
+        self._average(step)
+        return _finite(loss, step)
 
     def step(self, step: int) -> dict[str, float]:
         """One update of the generator after those of the discriminator; the losses."""
@@ -99,26 +118,21 @@ class GanTraining:
         loss = generator_loss(self.loss, self.discriminator, fake)
         self._descend("generator", loss)
         self._average(step)
-        losses = {
-            "discriminator": float(on_discriminator.detach()),
-            "generator": float(loss.detach()),
+        return {
+            "discriminator": _finite(on_discriminator, step),
+            "generator": _finite(loss, step),
         }
-        if not np.isfinite(list(losses.values())).all():
-            raise Diverged(f"a loss is not finite at step {step}; lower --learning-rate")
-        return losses
 
     def _update_discriminator(self, turn: int) -> Tensor:
-        rows = batch_rows(len(self.centres), self.batch_size, turn, self.seed)
-        real = torch.from_numpy(self.split.gather(self.centres[rows])).to(self.device)
+        real = self._real("epoch order", turn)
         with torch.no_grad():
             fake = self.generator(self._latents("discriminator latents", turn))
         loss = discriminator_loss(self.loss, self.discriminator, real, fake)
         total = loss
         every = self.recipe.penalty_every
         if turn % every == 0:
-            mix = random_stream(self.seed, "interpolation", turn).random(
-                self.batch_size, np.float32
-            )
+            stream = random_stream(self.seed, "interpolation", turn)
+            mix = stream.random(self.batch_size, np.float32)
             mixed = torch.from_numpy(mix).to(self.device)
             total = loss + penalty(self.loss, self.discriminator, real, fake, mixed, every)
         self._descend("discriminator", total)
@@ -128,6 +142,10 @@ class GanTraining:
         self.optimisers[name].zero_grad(set_to_none=True)
         loss.backward()
         self.optimisers[name].step()
+
+    def _real(self, purpose: str, index: int) -> Tensor:
+        rows = batch_rows(len(self.centres), self.batch_size, index, self.seed, purpose)
+        return torch.from_numpy(self.split.gather(self.centres[rows])).to(self.device)
 
     def _latents(self, purpose: str, index: int) -> Tensor:
         stream = random_stream(self.seed, purpose, index)
@@ -161,6 +179,13 @@ class GanTraining:
             "front_end": asdict(self.split.front_end),
             "config": asdict(config),
         }
+
+
+def _finite(loss: Tensor, step: int) -> float:
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise Diverged(f"a loss is {value} at step {step}; lower --learning-rate")
+    return value
 
 
 def _cpu(network: nn.Module) -> dict[str, Tensor]:

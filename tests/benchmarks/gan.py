@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/gan.py sample_data --classifier classifier.pt
 
-Each loss trains for the same wall-clock time, with its recipe's own settings; the averaged
+Each loss trains for the same wall-clock time, with its recipe's own settings, from random
+weights and after a quarter of the time as the decoder of an autoencoder; the averaged
 generator's samples are compared with excerpts of the test split by the Frechet distance of the
 classifier's fc8 features. Beside it the distance of training to test excerpts (the floor) and
 the spread of the classifier's responses.
@@ -11,6 +12,7 @@ the spread of the classifier's responses.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 
@@ -49,10 +51,16 @@ def real_excerpts(split: Split) -> np.ndarray:
     return split.gather(centres[rows])
 
 
-def train_for(seconds: float, loss: str, seed: int, split: Split) -> tuple[GanTraining, int]:
-    config = TrainGanConfig(corpus="", loss=loss, seed=seed)
+def train_for(
+    seconds: float, autoencoder: bool, loss: str, seed: int, split: Split
+) -> tuple[GanTraining, int]:
+    config = TrainGanConfig(corpus="", loss=loss, seed=seed, ema_decay=0.99)
     training = GanTraining(config, RECIPES[loss], split, torch.device("cpu"))
     started, step = time.monotonic(), 0
+    while autoencoder and time.monotonic() - started < seconds / 4:
+        training.autoencoder_step(step)
+        step += 1
+    step = 0
     while time.monotonic() - started < seconds:
         training.step(step)
         step += 1
@@ -81,22 +89,26 @@ def main() -> None:
         f"training to test excerpts: FD fc8 {floor:.2f}; response of test excerpts "
         f"{real['test'][0].mean():.2f} +- {real['test'][0].std():.2f}"
     )
-    print(f"{'loss':>16} seed  steps  FD fc8 to test   response")
-    for loss in arguments.loss or RECIPES:
-        for seed in range(arguments.seeds):
-            training, steps = train_for(60 * arguments.minutes, loss, seed, splits["train"])
-            latent = np.random.default_rng(1).standard_normal((SAMPLES, LATENT_SIZE), np.float32)
-            with torch.no_grad():
-                drawn = training.average.folded()(torch.from_numpy(latent)).numpy()
-            response, features = described(network, drawn)
-            distance = frechet_distance(features, real["test"][1])
-            print(
-                f"{loss:>16} {seed:4d} {steps:6d} {distance:15.2f}   "
-                f"{response.mean():.2f} +- {response.std():.2f}",
-                flush=True,
-            )
-            if arguments.sheets:
-                write_bytes(arguments.sheets / f"{loss}-{seed}.png", training.sheet())
+    print(f"{'loss':>16} autoencoder seed  steps  FD fc8 to test   response")
+    latent = torch.randn(SAMPLES, LATENT_SIZE, generator=torch.Generator().manual_seed(1))
+    for loss, autoencoder, seed in itertools.product(
+        arguments.loss or RECIPES, (False, True), range(arguments.seeds)
+    ):
+        training, steps = train_for(
+            60 * arguments.minutes, autoencoder, loss, seed, splits["train"]
+        )
+        with torch.no_grad():
+            drawn = training.average.folded()(latent).numpy()
+        response, features = described(network, drawn)
+        print(
+            f"{loss:>16} {autoencoder!s:>11} {seed:4d} {steps:6d} "
+            f"{frechet_distance(features, real['test'][1]):15.2f}   "
+            f"{response.mean():.2f} +- {response.std():.2f}",
+            flush=True,
+        )
+        if arguments.sheets:
+            name = f"{loss}{'-autoencoder' if autoencoder else ''}-{seed}.png"
+            write_bytes(arguments.sheets / name, training.sheet())
 
 
 if __name__ == "__main__":
