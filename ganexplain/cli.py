@@ -179,6 +179,7 @@ def _add_command(
     stage: str,
     show: Callable[[Any, bool], None],
     has_out: bool = True,
+    can_resume: bool = False,
 ) -> None:
     """Add the command whose options are the fields of `config_class`, run by `module:function`."""
     kinds = get_type_hints(config_class)
@@ -195,11 +196,14 @@ def _add_command(
         with _one_line_errors(), progress_on_stderr(given["quiet"]) as progress:
             module, function = stage.split(":")
             run = getattr(import_module(f"ganexplain.stages.{module}"), function)
-            out = {"out": given["out"]} if has_out else {}
-            result = run(chosen, progress=progress, overwrite=given["overwrite"], **out)
+            extra = {name: given[name] for name in ("out", "resume") if name in given}
+            result = run(chosen, progress=progress, overwrite=given["overwrite"], **extra)
         show(result, given.get("as_json", False))
 
     parameters = [_field_option(f, kinds[f.name]) for f in settings] + _common_options(has_out)
+    if can_resume:
+        meaning = "Go on where an earlier run in --out stopped; start where there is none."
+        parameters.append(_option("resume", bool, False, typer.Option("--resume", help=meaning)))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = config_class.__doc__
     app.command(name)(command)
@@ -214,8 +218,9 @@ _add_command(
     config.TrainClassifierConfig,
     "train_classifier:train_classifier",
     _show_path,
+    can_resume=True,
 )
-_add_command("train-gan", config.TrainGanConfig, "train_gan:train_gan", _show_path)
+_add_command("train-gan", config.TrainGanConfig, "train_gan:train_gan", _show_path, can_resume=True)
 _add_command("explain", config.ExplainConfig, "explain:explain", _show_path)
 _add_command("select", config.SelectConfig, "selection:select", _show_ranking)
 _add_command("report", config.ReportConfig, "report:write_report", _show_path)

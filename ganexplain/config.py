@@ -45,13 +45,15 @@ def setting(
     maximum: float | None = None,
     argument: bool = False,
     reads: bool = False,
+    extends: bool = False,
 ) -> Any:
     """A field with its meaning and range; required without a default, positional if `argument`.
 
-    `reads` marks the path of an input, which no run may overwrite.
+    `reads` marks the path of an input, which no run may overwrite; `extends` a setting that a
+    resumed run may change.
     """
     metadata = {"help": meaning, "min": minimum, "max": maximum, "argument": argument}
-    metadata["reads"] = reads
+    metadata |= {"reads": reads, "extends": extends}
     return field(default=default, metadata=metadata)
 
 
@@ -68,7 +70,7 @@ def toml_text(stage: str, config: Any) -> str:
 class ReadsRecordings:
     """What every stage that reads recordings takes."""
 
-    cache: str = setting("Feature cache; empty: the user's cache directory.", "")
+    cache: str = setting("Feature cache; empty: the user's cache directory.", "", extends=True)
     skip_bad_files: bool = setting("Leave out files that cannot be used, and list them.", False)
 
 
@@ -76,11 +78,12 @@ class ReadsRecordings:
 class Computes:
     """What every stage that computes with networks takes."""
 
-    device: str = setting("auto, cpu, cuda or cuda:N.", "auto")
+    device: str = setting("auto, cpu, cuda or cuda:N.", "auto", extends=True)
 
 
 CORPUS = "Folder in the Jamendo layout (audio, labels, filelists), or a CSV manifest."
 SEED = "Seed of every random draw."
+CHECKPOINT_EVERY = "Updates between states written for --resume."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +97,14 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
 
     corpus: str = setting(CORPUS, argument=True, reads=True)
     outputs: int = setting("Output units; 0: one for two classes, else one each.", 0, 0)
-    epochs: int = setting("Epochs; the best on validation is kept.", 20, 1)
+    epochs: int = setting("Epochs; the best on validation is kept.", 20, 1, extends=True)
     updates_per_epoch: int = setting("Updates in an epoch.", 2000, 1)
     batch_size: int = setting("Excerpts in an update.", 32, 1)
     learning_rate: float = setting("Of Nesterov SGD, in the first epoch.", 0.01, 0)
     learning_rate_decay: float = setting("Factor on it after each epoch.", 0.85, 0, 1)
     momentum: float = setting("Of Nesterov SGD.", 0.95, 0, 1)
     augment: bool = setting("Stretch time and pitch by up to 30 %, equalise at random.", False)
+    checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
 
 
@@ -116,11 +120,12 @@ class TrainGanConfig(ReadsRecordings, Computes):
     autoencoder_steps: int = setting(
         "Steps as the decoder of a variational autoencoder before; 0: none.", 1000, 0
     )
-    steps: int = setting("Adversarial updates of the generator.", 20000, 1)
+    steps: int = setting("Adversarial updates of the generator.", 20000, 1, extends=True)
     batch_size: int = setting("Excerpts in an update; 0: that of the loss's recipe.", 0, 0)
     learning_rate: float = setting("Of Adam; 0: that of the loss's recipe.", 0.0, 0)
     ema_decay: float = setting("Of the running average of the generator, a step.", 0.999, 0, 1)
-    sample_every: int = setting("Steps between sample sheets.", 1000, 1)
+    sample_every: int = setting("Steps between sample sheets.", 1000, 1, extends=True)
+    checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
 
 

@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Iterable
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from ganexplain import __version__
-from ganexplain.artifacts import file_hash, write_bytes, write_json
+from ganexplain.artifacts import file_hash, read_json, write_bytes, write_json
 from ganexplain.config import toml_text
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.runtime import Progress
@@ -28,12 +29,21 @@ LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
 class RunDirectory:
     """Open a run directory for one stage; on leaving, `run.json` tells how the run ended.
 
-    Raises UsageError where the directory holds something and `overwrite` is not set.
+    With `resume`, what an earlier run of the same settings left stays; without one the run is
+    fresh. Raises UsageError where the directory holds something and neither `overwrite` nor
+    `resume` is set, or where a setting is not that of the run to resume.
     """
 
-    def __init__(self, path: Path, stage: str, config: Any, overwrite: bool = False) -> None:
+    def __init__(
+        self, path: Path, stage: str, config: Any, overwrite: bool = False, resume: bool = False
+    ) -> None:
         self.path, self.stage, self.config = path, stage, config
-        self._prepare(overwrite)
+        self.metrics = 0
+        self.resumed = resume and (path / "config.toml").is_file()
+        if self.resumed:
+            self._check_same_settings()
+        else:
+            self._prepare(overwrite or resume)
         self.inputs: dict[str, str] = {}
         self.results: dict[str, Any] = {}
 
@@ -62,6 +72,20 @@ class RunDirectory:
             is_input = field.metadata.get("reads") and value
             if is_input and Path(value).resolve().is_relative_to(self.path.resolve()):
                 raise UsageError(f"--out {self.path}: holds {value}, an input; name another")
+
+    def _check_same_settings(self) -> None:
+        earlier = read_json(self.path / "run.json").get("stage")
+        if earlier != self.stage:
+            raise UsageError(f"--out {self.path}: holds a run of {earlier}, not of {self.stage}")
+        before = tomllib.loads((self.path / "config.toml").read_text())
+        now = tomllib.loads(toml_text(self.stage, self.config))
+        free = {f.name.replace("_", "-") for f in fields(self.config) if f.metadata.get("extends")}
+        for name, value in now.items():
+            if name not in free and before.get(name) != value:
+                raise UsageError(
+                    f"--resume: {name} was {before.get(name)!r} in {self.path}, now {value!r}; "
+                    "give the same, or --overwrite to start again"
+                )
 
     def __enter__(self) -> RunDirectory:
         self.started = time.time()
@@ -98,6 +122,14 @@ class RunDirectory:
     def metric(self, **values: float | str) -> None:
         """Append one line of numbers to `metrics.jsonl`."""
         self._append("metrics.jsonl", json.dumps(values))
+        self.metrics += 1
+
+    def keep_metrics(self, lines: int) -> None:
+        """Keep the first `lines` lines of `metrics.jsonl`, those before the state resumed from."""
+        path = self.path / "metrics.jsonl"
+        text = path.read_text().splitlines(keepends=True) if path.is_file() else []
+        write_bytes(path, "".join(text[:lines]).encode())
+        self.metrics = lines
 
     def _append(self, name: str, line: str) -> None:
         try:

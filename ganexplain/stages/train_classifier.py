@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,17 @@ from ganexplain.models.prediction import predict_frames
 from ganexplain.models.svdnet import SVDNet, initialise
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device, random_stream
+from ganexplain.stages.resuming import check_same_recordings, resumable_steps
 
 LOW_TARGET = 0.02  # targets 0.02 and 0.98, the authors' label smoothing
 
 
 def train_classifier(
-    config: TrainClassifierConfig, out: Path, progress: Progress, overwrite: bool = False
+    config: TrainClassifierConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> Path:
     """Train on the training split, keep the epoch with the lowest validation error, test it.
 
@@ -38,28 +43,24 @@ def train_classifier(
     corpus = read_corpus(Path(config.corpus), config.skip_bad_files)
     outputs = _output_count(config.outputs, len(corpus.classes))
     device = pick_device(config.device)
-    with RunDirectory(out, "train-classifier", config, overwrite) as run:
+    with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for message in corpus.skipped:
             progress.note(f"skipped: {message}")
         splits = _load_splits(corpus, config, progress)
-        network = SVDNet(outputs).to(device)
-        initialise(network, config.seed)
-        mean, deviation = splits["train"].band_statistics()
-        network.mean.copy_(torch.from_numpy(mean))
-        network.deviation.copy_(torch.from_numpy(deviation))
-
-        best = _train(network, splits, corpus.classes, config, run, progress)
-        network.load_state_dict(best.weights)
-        figures: dict[str, Any] = {"valid": best.figures, "epoch": best.epoch}
+        training = ClassifierTraining(config, outputs, splits["train"], device)
+        _train(training, splits["valid"], run, progress)
+        network, best = training.network, training.best
+        network.load_state_dict(best["weights"])
+        figures: dict[str, Any] = {"valid": best["figures"], "epoch": best["epoch"]}
         if "test" in splits:
-            figures["test"] = evaluate(network, splits["test"], best.threshold)[0]
+            figures["test"] = evaluate(network, splits["test"], best["threshold"])[0]
             progress.note("test: " + _figures_text(figures["test"]))
         classifier = Classifier(
             frozen(network, torch.device("cpu")),
             FrontEnd(),
             corpus.classes,
-            best.threshold,
+            best["threshold"],
             figures,
         )
         path = out / "classifier.pt"
@@ -92,85 +93,108 @@ def _load_splits(
     return splits
 
 
-@dataclass(frozen=True)
-class _Best:
-    weights: dict[str, Tensor]
-    epoch: int
-    threshold: float
-    figures: dict[str, float]
-
-
 def _train(
-    network: SVDNet,
-    splits: dict[str, Split],
-    classes: tuple[str, ...],
-    config: TrainClassifierConfig,
-    run: RunDirectory,
-    progress: Progress,
-) -> _Best:
-    optimiser = torch.optim.SGD(
-        network.parameters(), config.learning_rate, momentum=config.momentum, nesterov=True
-    )
-    rows = splits["train"].labelled_frames()
-    waveforms = _waveforms(splits["train"], config) if config.augment else []
-    best: _Best | None = None
-    progress.start("training", config.epochs * config.updates_per_epoch)
-    for epoch in range(config.epochs):
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * config.learning_rate_decay**epoch
-        network.train()
-        losses = []
-        for update in range(config.updates_per_epoch):
-            step = epoch * config.updates_per_epoch + update
-            batch = rows[batch_rows(len(rows), config.batch_size, step, config.seed)]
-            mel = _excerpts(splits["train"], waveforms, batch, step, config.seed)
-            losses.append(_update(network, optimiser, mel, batch[:, 2], step, config.seed))
-            progress.advance(loss=losses[-1])
-        figures, threshold = evaluate(network, splits["valid"], None)
-        run.metric(epoch=epoch, loss=float(np.mean(losses)), threshold=threshold, **figures)
-        progress.note(
-            f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation " + _figures_text(figures)
+    training: ClassifierTraining, valid: Split, run: RunDirectory, progress: Progress
+) -> None:
+    config = training.config
+    total = config.epochs * config.updates_per_epoch
+    progress.start("training", total)
+    shown = 0
+    for step in resumable_steps(run, training, total, config.checkpoint_every):
+        loss = training.step(step)
+        progress.advance(step + 1 - shown, loss=loss)
+        shown = step + 1
+        if shown % config.updates_per_epoch == 0:
+            epoch = shown // config.updates_per_epoch - 1
+            figures = training.finish_epoch(epoch, valid)
+            run.metric(epoch=epoch, **figures)
+            progress.note(
+                f"epoch {epoch + 1}: loss {figures['loss']:.3f}, validation "
+                + _figures_text(figures)
+            )
+
+
+class ClassifierTraining:
+    """The network, its optimiser and the best epoch so far."""
+
+    def __init__(
+        self, config: TrainClassifierConfig, outputs: int, split: Split, device: torch.device
+    ) -> None:
+        self.config, self.split = config, split
+        self.rows = split.labelled_frames()
+        self.waveforms = _waveforms(split, config) if config.augment else []
+        self.network = SVDNet(outputs)
+        initialise(self.network, config.seed)
+        mean, deviation = split.band_statistics()
+        self.network.mean.copy_(torch.from_numpy(mean))
+        self.network.deviation.copy_(torch.from_numpy(deviation))
+        self.network.to(device)
+        self.optimiser = torch.optim.SGD(
+            self.network.parameters(), config.learning_rate, config.momentum, nesterov=True
         )
-        if best is None or figures["frame_error"] < best.figures["frame_error"]:
-            weights = {name: value.clone() for name, value in network.state_dict().items()}
-            best = _Best(weights, epoch, threshold, figures)
-    assert best is not None
-    return best
+        self.losses: list[float] = []  # of the running epoch
+        self.best: dict[str, Any] = {}
+
+    def step(self, step: int) -> float:
+        """One update; the loss in nat."""
+        config = self.config
+        for group in self.optimiser.param_groups:
+            epoch = step // config.updates_per_epoch
+            group["lr"] = config.learning_rate * config.learning_rate_decay**epoch
+        batch = self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
+        device = self.network.mean.device
+        torch.manual_seed(int(random_stream(config.seed, "dropout", step).integers(2**31)))
+        logits = self.network.train()(torch.from_numpy(self._excerpts(batch, step)).to(device))
+        loss = smoothed_loss(logits, torch.from_numpy(batch[:, 2]).to(device))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise Diverged(f"the loss is {value} at update {step}; lower --learning-rate")
+        self.losses.append(value)
+        return value
+
+    def _excerpts(self, batch: np.ndarray, step: int) -> np.ndarray:
+        if not self.waveforms:
+            return self.split.gather(batch)
+        stream = random_stream(self.config.seed, "augmentation", step)
+        return altered_excerpts(self.waveforms, batch, stream, self.split.front_end)
+
+    def finish_epoch(self, epoch: int, valid: Split) -> dict[str, float]:
+        """Validate, keep the weights where they are the best yet; the epoch's figures."""
+        figures, threshold = evaluate(self.network, valid, None)
+        if not self.best or figures["frame_error"] < self.best["figures"]["frame_error"]:
+            self.best = {
+                "weights": {k: v.clone() for k, v in self.network.state_dict().items()},
+                "epoch": epoch,
+                "threshold": threshold,
+                "figures": figures,
+            }
+        loss = float(np.mean(self.losses))
+        self.losses.clear()
+        return {"loss": loss, "threshold": threshold, **figures}
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and values of the training, for `restore`."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "losses": self.losses,
+            "best": self.best,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it was trained on other recordings."""
+        check_same_recordings(state["network"], self.network)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.losses, self.best = list(state["losses"]), dict(state["best"])
 
 
 def _waveforms(split: Split, config: TrainClassifierConfig) -> list[np.ndarray]:
     folder, rate = cache_directory(config.cache), split.front_end.sample_rate
     return [cached_waveform(recording.path, rate, folder) for recording in split.recordings]
-
-
-def _excerpts(
-    split: Split, waveforms: list[np.ndarray], batch: np.ndarray, step: int, seed: int
-) -> np.ndarray:
-    if not waveforms:
-        return split.gather(batch)
-    stream = random_stream(seed, "augmentation", step)
-    return altered_excerpts(waveforms, batch, stream, split.front_end)
-
-
-def _update(
-    network: SVDNet,
-    optimiser: torch.optim.Optimizer,
-    mel: np.ndarray,
-    label: np.ndarray,
-    step: int,
-    seed: int,
-) -> float:
-    torch.manual_seed(int(random_stream(seed, "dropout", step).integers(2**31)))
-    device = network.mean.device
-    logits = network(torch.from_numpy(mel).to(device))
-    loss = smoothed_loss(logits, torch.from_numpy(label).to(device))
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
-    value = float(loss.detach())
-    if not np.isfinite(value):
-        raise Diverged(f"the loss is {value} at update {step}; lower --learning-rate")
-    return value
 
 
 def smoothed_loss(logits: Tensor, label: Tensor) -> Tensor:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,13 +32,18 @@ from ganexplain.models.gan_losses import (
 from ganexplain.pages.sample_sheet import sample_sheet
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device, random_stream
+from ganexplain.stages.resuming import check_same_recordings, resumable_steps
 
 SHEET_COLUMNS = 8
 AUTOENCODER_RATE = 2e-3
 
 
 def train_gan(
-    config: TrainGanConfig, out: Path, progress: Progress, overwrite: bool = False
+    config: TrainGanConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> Path:
     """Train a generator on the excerpts of the training split; gives the path of `gan.pt`.
 
@@ -46,23 +53,24 @@ def train_gan(
     recipe = RECIPES[check_known("--loss", config.loss, RECIPES)]
     corpus = read_corpus(Path(config.corpus), config.skip_bad_files)
     device = pick_device(config.device)
-    with RunDirectory(out, "train-gan", config, overwrite) as run:
+    with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for message in corpus.skipped:
             progress.note(f"skipped: {message}")
         cache = cache_directory(config.cache)
         split = load_split(corpus, "train", FrontEnd(), cache, progress, config.skip_bad_files)
         training = GanTraining(config, recipe, split, device)
-        progress.start("autoencoder", config.autoencoder_steps)
-        for step in range(config.autoencoder_steps):
-            progress.advance(1, loss=training.autoencoder_step(step))
-        progress.start("adversarial training", config.steps)
-        for step in range(config.steps):
-            losses = training.step(step)
-            if (step + 1) % config.sample_every == 0 or step + 1 == config.steps:
-                run.metric(step=step + 1, **losses)
-                write_bytes(out / f"samples-{step + 1:06d}.png", training.sheet())
-            progress.advance(1, **losses)
+        warm, total = config.autoencoder_steps, config.autoencoder_steps + config.steps
+        progress.start("training", total)
+        shown = 0
+        for step in resumable_steps(run, training, total, config.checkpoint_every):
+            done = step + 1 - warm
+            losses = training.autoencoder_step(step) if done <= 0 else training.step(done - 1)
+            if done > 0 and (done % config.sample_every == 0 or done == config.steps):
+                run.metric(step=done, **losses)
+                write_bytes(out / f"samples-{done:06d}.png", training.sheet())
+            progress.advance(step + 1 - shown, **losses)
+            shown = step + 1
         path = out / "gan.pt"
         write_checkpoint(path, "gan", training.checkpoint(config))
     return path
@@ -99,14 +107,14 @@ class GanTraining:
             ),
         }
 
-    def autoencoder_step(self, step: int) -> float:
+    def autoencoder_step(self, step: int) -> dict[str, float]:
         """One update of the generator as the decoder of an autoencoder; the loss."""
         real = self._real("autoencoder order", step)
         noise = self._latents("autoencoder noise", step)
         loss = autoencoder_loss(self.encoder, self.generator, real, noise)
         self._descend("autoencoder", loss)
         self._average(step)
-        return _finite(loss, step)
+        return {"autoencoder": _finite(loss, step)}
 
     def step(self, step: int) -> dict[str, float]:
         """One update of the generator after those of the discriminator; the losses."""
@@ -159,6 +167,28 @@ class GanTraining:
         for name, value in self.average.state_dict().items():
             if value.is_floating_point():
                 value.lerp_(running[name], 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """All tensors of the training, for `restore`."""
+        networks = {name: network.state_dict() for name, network in self._networks().items()}
+        optimisers = {name: adam.state_dict() for name, adam in self.optimisers.items()}
+        return {"networks": networks, "optimisers": optimisers}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it was trained on other recordings."""
+        check_same_recordings(state["networks"]["generator"], self.generator)
+        for name, network in self._networks().items():
+            network.load_state_dict(state["networks"][name])
+        for name, adam in self.optimisers.items():
+            adam.load_state_dict(state["optimisers"][name])
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "encoder": self.encoder,
+            "average": self.average,
+        }
 
     @torch.no_grad()
     def sheet(self) -> bytes:

@@ -1,0 +1,134 @@
+"""`predict`: recordings and a classifier -> curves, segments and pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganexplain.artifacts import write_bytes
+from ganexplain.config import FrontEnd, PredictConfig
+from ganexplain.data.audio import duration_of
+from ganexplain.data.cache import cache_directory, cached_log_mel
+from ganexplain.data.frontend import frame_times
+from ganexplain.data.segments import Prediction, decide, lab_text, segments_of
+from ganexplain.errors import BadFile, GanexplainError
+from ganexplain.metrics import smooth
+from ganexplain.models.loading import Classifier, load_classifier
+from ganexplain.models.prediction import predict_frames
+from ganexplain.pages.curve_picture import curve_picture
+from ganexplain.rundir import RunDirectory
+from ganexplain.runtime import Progress, pick_device
+
+
+def predict(
+    config: PredictConfig, out: Path, progress: Progress, overwrite: bool = False
+) -> dict[str, Any]:
+    """Write NAME.csv, NAME.lab and NAME.png of every recording; give the document of `--json`.
+
+    Raises UsageError for a classifier that is not there, BadFile for a recording that cannot
+    be used (noted and left out with `skip_bad_files`), GanexplainError where none can.
+    """
+    classifier = load_classifier(Path(config.classifier), pick_device(config.device))
+    paths = [Path(name) for name in config.files]
+    if not config.skip_bad_files:
+        for path in paths:  # a misspelt name shows now, not after the hours of those before
+            duration_of(path)
+    document: dict[str, Any] = {
+        "classifier": config.classifier,
+        "classes": list(classifier.classes),
+        "threshold": classifier.threshold,
+        "files": [],
+        "skipped": [],
+    }
+    with RunDirectory(out, "predict", config, overwrite) as run:
+        progress = run.keep_notes(progress)
+        run.used("classifier", Path(config.classifier))
+        progress.start("predicting", len(paths))
+        for path, name in zip(paths, output_names(paths), strict=True):
+            try:
+                mel = cached_log_mel(path, classifier.front_end, cache_directory(config.cache))
+                prediction = predict_recording(classifier, mel, duration_of(path))
+            except BadFile as error:
+                if not config.skip_bad_files:
+                    raise
+                document["skipped"].append(str(error))
+                progress.note(f"skipped: {error}")
+            else:
+                run.used(str(path), path)
+                entry = _write(out / name, path, mel, prediction, classifier.front_end)
+                document["files"].append(entry)
+            progress.advance()
+        run.results.update(files=document["files"], skipped=document["skipped"])
+        if not document["files"]:
+            raise GanexplainError("no file could be used; each is named above with the reason")
+    return document
+
+
+def output_names(paths: Sequence[Path]) -> list[str]:
+    """A name for the results of each recording: its stem, the second of a kind `STEM-2`.
+
+    Distinct where upper and lower case are one, too. Only the paths count, not what is in
+    them, so a file left out renames no other.
+    """
+    reserved = {path.stem.casefold() for path in paths}
+    taken: set[str] = set()
+    names = []
+    for path in paths:
+        name, number = path.stem, 1
+        while name.casefold() in taken or (number > 1 and name.casefold() in reserved):
+            number += 1
+            name = f"{path.stem}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) -> Prediction:
+    """Smoothed probabilities of each frame of (T, F) log-mel in nat, and what they say.
+
+    `duration` in seconds is what the file's header tells. The frames bound the true length to
+    within a hop, and win where a header is wrong.
+    """
+    front_end = classifier.front_end
+    curve = smooth(predict_frames(classifier.network, mel, front_end))
+    if not np.isfinite(curve).all():
+        raise GanexplainError("the classifier's outputs are not finite; train it again")
+    times = frame_times(len(mel), front_end)
+    shortest = times[-1] + front_end.frame_length / 2 / front_end.sample_rate
+    end = float(np.clip(duration, shortest, shortest + 1 / front_end.frame_rate))
+    decisions = decide(curve, classifier.threshold)
+    segments = segments_of(decisions, times, end)
+    return Prediction(times, curve, segments, classifier.classes, classifier.threshold)
+
+
+def _write(
+    base: Path, recording: Path, mel: np.ndarray, prediction: Prediction, front_end: FrontEnd
+) -> dict[str, Any]:
+    """Write the three files that `base` names, and give their entry in the document."""
+    curve, lab, picture = (base.with_name(f"{base.name}.{kind}") for kind in ("csv", "lab", "png"))
+    write_bytes(curve, _csv_text(prediction).encode())
+    write_bytes(picture, curve_picture(mel, prediction, front_end, recording.name))
+    write_bytes(lab, lab_text(prediction.segments, prediction.classes).encode())
+    return {
+        "file": str(recording),
+        "lab": str(lab),
+        "curve": str(curve),
+        "picture": str(picture),
+        "seconds": round(prediction.seconds, 3),
+        "segments": len(prediction.segments),
+        "shares": {name: round(share, 4) for name, share in prediction.shares().items()},
+    }
+
+
+def _csv_text(prediction: Prediction) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["time_s", *prediction.classes])
+    for time, row in zip(prediction.times, prediction.curve, strict=True):
+        writer.writerow([f"{time:.4f}", *(f"{value:.6f}" for value in row)])
+    return text.getvalue()

@@ -1,0 +1,90 @@
+"""Training that may be stopped at any step, killed even, and taken up again exactly.
+
+Nothing random is kept between steps (every draw comes from a stream of its own step), so the
+state of a training is its tensors and the number of steps done.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.artifacts import read_checkpoint, write_checkpoint
+from ganexplain.errors import GanexplainError
+from ganexplain.rundir import RunDirectory
+
+STATE_FILE = "training.pt"
+
+
+class Trainable(Protocol):
+    """What can be stopped and taken up again."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Tensors and plain values from which `restore` makes an equal training."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it belongs to other data."""
+
+
+def resumable_steps(
+    run: RunDirectory, training: Trainable, total: int, every: int
+) -> Iterator[int]:
+    """Yield the numbers of the steps still to do, 0 .. total - 1 in a fresh run.
+
+    The state is written to `training.pt` after every `every` steps, after the last, and where
+    Ctrl-C was pressed, after the step it came in. A resumed run starts from that file, and its
+    `metrics.jsonl` from what stood in it then.
+    """
+    path = run.path / STATE_FILE
+    first = 0
+    if run.resumed and path.is_file():
+        content = read_checkpoint(path, "training", ("step", "metrics", "state"))
+        training.restore(content["state"])
+        first = content["step"]
+        run.keep_metrics(content["metrics"])
+    with _interrupt_between_steps() as interrupted:
+        for step in range(first, total):
+            yield step
+            done = step + 1
+            if done % every == 0 or done == total or interrupted.is_set():
+                content = {"step": done, "metrics": run.metrics, "state": training.state()}
+                write_checkpoint(path, "training", content)
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+
+
+def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> None:
+    """GanexplainError where a network's state has other band statistics than the network."""
+    mean = network.get_buffer("mean").cpu()
+    if not torch.allclose(state["mean"].cpu(), mean, rtol=0, atol=1e-4):
+        raise GanexplainError(
+            "--resume: the training recordings are not those of the run to resume; "
+            "give the same corpus, or --overwrite to start again"
+        )
+
+
+@contextmanager
+def _interrupt_between_steps() -> Iterator[threading.Event]:
+    """While open, the first Ctrl-C sets the event instead of breaking into a step."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event  # signals reach the main thread only
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
