@@ -103,7 +103,7 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
     learning_rate: float = setting("Of Nesterov SGD, in the first epoch.", 0.01, 0)
     learning_rate_decay: float = setting("Factor on it after each epoch.", 0.85, 0, 1)
     momentum: float = setting("Of Nesterov SGD.", 0.95, 0, 1)
-    augment: bool = setting("Stretch time and pitch by up to 30 %, equalise at random.", False)
+    augment: bool = setting("Stretch time and pitch by up to 30 %, vary EQ and level by 10 dB.", False)
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
 

@@ -231,3 +231,10 @@ def test_excerpts_of_a_batch_are_altered_one_by_one() -> None:
     assert np.abs(batch[0] - batch[2]).max() > 0.1
     again = altered_excerpts(waveforms, rows, np.random.default_rng(3), FRONT_END)
     np.testing.assert_array_equal(batch, again)
+
+
+def test_a_gain_of_the_sound_is_a_constant_of_the_log_mel() -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, 22050 * 4).astype(np.float32)
+    louder = altered_excerpt(sound, 120, replace(PLAIN, level_db=6.0), FrontEnd())
+    played = altered_excerpt(10 ** (6 / 20) * sound, 120, PLAIN, FrontEnd())
+    assert louder == pytest.approx(played, abs=1e-4)

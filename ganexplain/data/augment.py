@@ -3,8 +3,8 @@
 Time stretch and pitch shift are one affine map of the linear magnitude spectrogram, sampled
 with quadratic splines. Splines are linear in what they interpolate and the map does not mix
 the axes, so the whole is two matrix products: time on the left, and on the right frequency
-with the mel filterbank already multiplied in. Afterwards an equaliser adds a Gaussian bump in
-the log-mel domain.
+with the mel filterbank already multiplied in. Afterwards an equaliser adds a Gaussian bump, and
+a gain a constant, in the log-mel domain.
 """
 
 from __future__ import annotations
@@ -28,23 +28,28 @@ from ganexplain.data.frontend import (
 STRETCH = 0.3  # time and frequency scale by 1 - 0.3 .. 1 + 0.3
 EQ_HZ = (150.0, 8000.0)
 EQ_DB = 10.0
+LEVEL_DB = 10.0  # recordings are mastered that differently; the network is not level invariant
 EQ_WIDTH, EQ_WIDTH_RANGE = 5.0, 2.0  # semitones
 NAT_PER_DB = math.log(10) / 20
 
 
 @dataclass(frozen=True)
 class Alteration:
-    """One draw: durations and pitches times these factors, and one equaliser bump."""
+    """One draw: durations and pitches times these factors, one equaliser bump, and a gain."""
 
     time_scale: float
     pitch_scale: float
     eq_hz: float
     eq_semitones: float
     eq_db: float
+    level_db: float = 0.0
 
 
 def draw_alteration(stream: np.random.Generator) -> Alteration:
-    """Draw as the authors did, save for the width: they meant it uniform, wrote it normal."""
+    """Draw as the authors did, and a level.
+
+    Save for the width of the bump: they meant it uniform, but wrote it normal.
+    """
     low, high = np.log(EQ_HZ)
     return Alteration(
         time_scale=1 + stream.uniform(-STRETCH, STRETCH),
@@ -52,6 +57,7 @@ def draw_alteration(stream: np.random.Generator) -> Alteration:
         eq_hz=float(np.exp(stream.uniform(low, high))),
         eq_semitones=EQ_WIDTH + EQ_WIDTH_RANGE * stream.uniform(-1, 1),
         eq_db=stream.uniform(-EQ_DB, EQ_DB),
+        level_db=stream.uniform(-LEVEL_DB, LEVEL_DB),
     )
 
 
@@ -105,7 +111,8 @@ def altered_excerpt(
     in_time = spline_matrix(frames, source)
     in_pitch = spline_matrix(np.arange(used_bins(front_end)) / alteration.pitch_scale, bins)
     mel = in_time @ spectrum @ (in_pitch.T @ mel_filterbank(front_end))
-    return log_compress(mel, front_end).T + equaliser(alteration, front_end)[:, None]
+    gain = equaliser(alteration, front_end) + np.float32(alteration.level_db * NAT_PER_DB)
+    return log_compress(mel, front_end).T + gain[:, None]
 
 
 def _samples_around(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from ganexplain.pages.spectrograms import COLOUR_MAP, colour_scale
 
 ROW_SECONDS = 120.0  # at most in a row, until there are MOST_ROWS of them
 MOST_ROWS = 6
-WIDTH, ROW_HEIGHT, DPI = 14.0, 2.6, 100  # inches, and dots an inch
+WIDTH, DPI = 14.0, 100  # inches, and dots an inch
+ROW_HEIGHT, ONLY_ROW_HEIGHT, MARGINS = 2.6, 3.8, 0.9  # inches
 COLUMNS = 2400  # values drawn along a row: more would fall on one dot
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#000000")
 OTHERS = "#b0b0b0"  # classes beyond the number of colours
+LONGEST_TITLE, LONGEST_NAME = 110, 22  # letters of a file and of a class
 
 
 def row_spans(seconds: float) -> list[tuple[float, float]]:
@@ -45,33 +48,39 @@ def curve_picture(
     from matplotlib.figure import Figure
 
     spans = row_spans(prediction.seconds)
-    figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(spans) + 1.0), dpi=DPI, layout="constrained")
+    height = ROW_HEIGHT * len(spans) if len(spans) > 1 else ONLY_ROW_HEIGHT
+    figure = Figure(figsize=(WIDTH, height + MARGINS), dpi=DPI, layout="constrained")
     axes = figure.subplots(
         2 * len(spans), 1, squeeze=False, gridspec_kw={"height_ratios": [1.4, 1] * len(spans)}
     )[:, 0]
     colours = class_colours(prediction)
     scale = colour_scale(mel[None])
-    image = None
     for above, below, span in zip(axes[::2], axes[1::2], spans, strict=True):
         rows = slice(*np.searchsorted(prediction.times, span))
         image = _draw_spectrogram(above, mel, rows, (scale.low, scale.high), front_end)
         _draw_curves(below, prediction, rows, colours)
+        _draw_segments(below, prediction, span, colours)
         for axis in (above, below):
             axis.set_xlim(span)
             axis.set_xticks(linear_ticks(*span, 12))
             axis.tick_params(labelsize=8)
         above.tick_params(labelbottom=False)
     axes[-1].set_xlabel("time (s)", fontsize=9)
-    axes[0].set_title(_plain(title), loc="left", fontsize=11)
-    _draw_legend(figure, prediction, colours)
-    figure.colorbar(image, ax=list(axes[::2]), label="log-mel (nat)", aspect=12 * len(spans))
+    _draw_legend(figure, prediction, colours, title)
+    bar = figure.colorbar(image, ax=list(axes), aspect=15 * len(spans), pad=0.01)
+    bar.set_label("log-mel (nat)", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
     stream = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(stream)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
+        FigureCanvasAgg(figure).print_png(stream)
     return stream.getvalue()
 
 
-def _plain(text: str) -> str:
-    return text.replace("$", r"\$")  # between two of them matplotlib would set mathematics
+def _plain(text: str, longest: int) -> str:
+    """Text cut to `longest` letters; between two `$` matplotlib would set mathematics."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return cut.replace("$", r"\$")
 
 
 def class_colours(prediction: Prediction) -> dict[int, str]:
@@ -123,15 +132,22 @@ def _draw_curves(
             _draw_curve(axis, times, curve[:, label], OTHERS)
     for label, colour in colours.items():
         _draw_curve(axis, times, curve[:, label], colour)
-    for segment in prediction.segments:
-        if len(prediction.classes) > 2 or segment.label == 1:
-            colour = colours.get(segment.label, OTHERS)
-            axis.axvspan(segment.start, segment.end, color=colour, alpha=0.22, linewidth=0)
     if len(prediction.classes) == 2:
         axis.axhline(prediction.threshold, color="black", linewidth=0.9, linestyle="--")
     axis.set_ylim(-0.03, 1.03)
     axis.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     axis.set_ylabel("probability", fontsize=9)
+
+
+def _draw_segments(
+    axis: Any, prediction: Prediction, span: tuple[float, float], colours: dict[int, str]
+) -> None:
+    """Shade the segments that reach into a row; of two classes those of the second."""
+    for segment in prediction.segments:
+        inside = segment.start < span[1] and segment.end > span[0]
+        if inside and (len(prediction.classes) > 2 or segment.label == 1):
+            colour = colours.get(segment.label, OTHERS)
+            axis.axvspan(segment.start, segment.end, color=colour, alpha=0.22, linewidth=0)
 
 
 def _draw_curve(axis: Any, times: np.ndarray, values: np.ndarray, colour: str) -> None:
@@ -143,20 +159,24 @@ def _draw_curve(axis: Any, times: np.ndarray, values: np.ndarray, colour: str) -
     axis.plot(times, values, color=colour, linewidth=1.2)
 
 
-def _draw_legend(figure: Any, prediction: Prediction, colours: dict[int, str]) -> None:
+def _draw_legend(
+    figure: Any, prediction: Prediction, colours: dict[int, str], title: str
+) -> None:
+    """The title, and below it each class with its share of the time."""
     from matplotlib.lines import Line2D
 
     shares = list(prediction.shares().values())
+    names = [_plain(name, LONGEST_NAME) for name in prediction.classes]
     handles = [
-        Line2D([], [], color=colour, linewidth=4,
-               label=f"{_plain(prediction.classes[label])} {100 * shares[label]:.1f} %")
-        for label, colour in colours.items()
-    ]  # fmt: skip
-    if len(prediction.classes) == 2:
+        Line2D([], [], color=colour, linewidth=4, label=f"{100 * shares[k]:.1f} % {names[k]}")
+        for k, colour in colours.items()
+    ]
+    if len(names) == 2:
         text = f"threshold {prediction.threshold:g}"
         handles.append(Line2D([], [], color="black", linestyle="--", linewidth=0.9, label=text))
-    elif len(prediction.classes) > len(colours):
+    elif len(names) > len(colours):
         handles.append(Line2D([], [], color=OTHERS, linewidth=4, label="other classes"))
     figure.legend(
-        handles=handles, loc="outside upper right", ncols=len(handles), fontsize=9, frameon=False
-    )
+        handles=handles, loc="outside upper left", ncols=min(len(handles), 5), fontsize=9,
+        frameon=False, title=_plain(title, LONGEST_TITLE), title_fontsize=11, alignment="left",
+    )  # fmt: skip

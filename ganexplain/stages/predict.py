@@ -41,7 +41,7 @@ def predict(
     document: dict[str, Any] = {
         "classifier": config.classifier,
         "classes": list(classifier.classes),
-        "threshold": classifier.threshold,
+        "threshold": classifier.threshold if len(classifier.classes) == 2 else None,
         "files": [],
         "skipped": [],
     }
