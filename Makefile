@@ -9,6 +9,8 @@ CORPUS ?= sample_data
 SETTINGS ?= sample_data/demo
 RUN ?= runs/demo
 VENV := .venv
+# Names with spaces cannot stand in a make rule; a corpus of such names is just not watched.
+CORPUS_FILES := $(wildcard $(CORPUS)/filelists/*) $(filter %.csv,$(CORPUS))
 GANEXPLAIN := $(VENV)/bin/ganexplain
 
 .PHONY: demo test lint clean
@@ -22,10 +24,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
-$(RUN)/classifier/classifier.pt: $(SETTINGS)/train-classifier.toml $(wildcard $(CORPUS)/filelists/*) | $(VENV)/installed
+$(RUN)/classifier/classifier.pt: $(SETTINGS)/train-classifier.toml $(CORPUS_FILES) | $(VENV)/installed
 	$(GANEXPLAIN) train-classifier $(CORPUS) --config $< --out $(@D) --overwrite
 
-$(RUN)/gan/gan.pt: $(SETTINGS)/train-gan.toml $(wildcard $(CORPUS)/filelists/*) | $(VENV)/installed
+$(RUN)/gan/gan.pt: $(SETTINGS)/train-gan.toml $(CORPUS_FILES) | $(VENV)/installed
 	$(GANEXPLAIN) train-gan $(CORPUS) --config $< --out $(@D) --overwrite
 
 $(RUN)/explain/explanations.npz: $(SETTINGS)/explain.toml $(RUN)/classifier/classifier.pt $(RUN)/gan/gan.pt | $(VENV)/installed
@@ -51,4 +53,4 @@ test: $(VENV)/installed
 	$(VENV)/bin/pytest
 
 clean:
-	rm -rf runs build dist *.egg-info
+	rm -rf runs/demo build dist *.egg-info

@@ -61,7 +61,7 @@ def _umask() -> int:
 def _disk_message(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, None):  # None: a short write of numpy
         return f"{path}: no space left on the disk; free some and run the command again"
-    return f"{path}: cannot be written ({error.strerror or error}); choose another --out"
+    return f"{path}: cannot be written ({error.strerror or error}); choose another folder"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -187,11 +187,6 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
     return content
 
 
-def front_end_to_dict(front_end: FrontEnd) -> dict[str, float]:
-    """The front end as plain numbers for a checkpoint."""
-    return asdict(front_end)
-
-
 def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> FrontEnd:
     """The front end a checkpoint was made with."""
     try:
@@ -202,7 +197,7 @@ def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> FrontEnd:
 
 def check_same_front_end(first: tuple[Path, FrontEnd], second: tuple[Path, FrontEnd]) -> None:
     """Refuse two files made with different front ends, naming the first field that differs."""
-    ours, theirs = front_end_to_dict(first[1]), front_end_to_dict(second[1])
+    ours, theirs = asdict(first[1]), asdict(second[1])
     for name, value in ours.items():
         if theirs[name] != value:
             raise UsageError(

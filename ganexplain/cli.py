@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
@@ -50,7 +50,8 @@ def _app(
 ) -> None:
     """What has an audio network learned? Inputs that drive a neuron, drawn by a GAN.
 
-    train-classifier, train-gan, explain, select, report: each reads the files of those before.
+    train-classifier, train-gan, explain, select, report: each reads the files of those before;
+    predict runs a classifier on recordings, label-stems makes a corpus.
     """
 
 
@@ -67,6 +68,16 @@ def _show_path(path: Path, as_json: bool) -> None:
 
 def _show_ranking(document: dict[str, Any], as_json: bool) -> None:
     typer.echo(json.dumps(document, indent=2) if as_json else _ranking_table(document))
+
+
+def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    shown = document["classes"][1:] if len(document["classes"]) == 2 else document["classes"]
+    for entry in document["files"]:
+        shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]
+        typer.echo("\t".join([entry["lab"], *shares]))
 
 
 RANKING_COLUMNS = (
@@ -119,14 +130,16 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
             raise UsageError(f"--config {path}: cannot be read ({error.strerror})") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"--config {path}: not TOML ({error})") from error
-        known = [(p.name or "").replace("_", "-") for p in context.command.params]
+        flags = [max(p.opts, key=len).removeprefix("--") for p in context.command.params]
+        names = dict(zip(flags, (p.name for p in context.command.params), strict=True))
+        known = [flag for flag in names if flag not in ("config", "help")]
         for key in values:
             if key not in known:
                 raise UsageError(
                     f"--config {path}: {key} is not a setting of this command"
                     f"{did_you_mean(key, known)}"
                 )
-        context.default_map = {key.replace("-", "_"): value for key, value in values.items()}
+        context.default_map = {names[key]: value for key, value in values.items()}
     return path
 
 
@@ -142,7 +155,7 @@ def _option(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
 def _field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
     meta, required = field.metadata, field.default is MISSING
     default = list(field.default) if isinstance(field.default, tuple) else field.default
-    if isinstance(field.default, tuple):
+    if get_origin(kind) is tuple:
         kind = list[kind.__args__[0]]
     if meta["argument"]:
         return _option(field.name, kind, MISSING, typer.Argument(help=meta["help"]))
@@ -220,6 +233,7 @@ _add_command(
     _show_path,
     can_resume=True,
 )
+_add_command("predict", config.PredictConfig, "predict:predict", _show_predictions)
 _add_command("train-gan", config.TrainGanConfig, "train_gan:train_gan", _show_path, can_resume=True)
 _add_command("explain", config.ExplainConfig, "explain:explain", _show_path)
 _add_command("select", config.SelectConfig, "selection:select", _show_ranking)

@@ -103,9 +103,24 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
     learning_rate: float = setting("Of Nesterov SGD, in the first epoch.", 0.01, 0)
     learning_rate_decay: float = setting("Factor on it after each epoch.", 0.85, 0, 1)
     momentum: float = setting("Of Nesterov SGD.", 0.95, 0, 1)
-    augment: bool = setting("Stretch time and pitch by up to 30 %, vary EQ and level by 10 dB.", False)
+    augment: bool = setting(
+        "Stretch time and pitch by up to 30 %, vary EQ and level by 10 dB.", False
+    )
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(ReadsRecordings, Computes):
+    """Say when in a recording what sounds: OUT/NAME.csv, NAME.lab and NAME.png of each file.
+
+    `ganexplain predict song.mp3 --classifier runs/classifier/classifier.pt --out runs/predict`
+
+    NAME is the file's without its ending; where several have one NAME, the second is NAME-2.
+    """
+
+    files: tuple[str, ...] = setting("Recordings.", argument=True, reads=True)
+    classifier: str = setting("Path of classifier.pt.", reads=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
+import shlex
 import shutil
 import sys
 import time
@@ -15,7 +17,7 @@ from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from ganexplain import __version__
 from ganexplain.artifacts import file_hash, read_json, write_bytes, write_json
@@ -24,6 +26,18 @@ from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.runtime import Progress
 
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
+
+
+class Recording(Protocol):
+    """What is noted of a recording: its file and its labels."""
+
+    @property
+    def path(self) -> Path:
+        """The sound file."""
+
+    @property
+    def segments(self) -> tuple[object, ...]:
+        """The labels."""
 
 
 class RunDirectory:
@@ -53,6 +67,7 @@ class RunDirectory:
                 raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
             if not (self.path / "run.json").is_file():
                 raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
+            self._check_same_stage()
             self._refuse_to_delete_inputs()
             for entry in self.path.iterdir():  # not the directory itself, which may be a link
                 if entry.is_dir() and not entry.is_symlink():
@@ -69,14 +84,21 @@ class RunDirectory:
     def _refuse_to_delete_inputs(self) -> None:
         for field in fields(self.config):
             value = getattr(self.config, field.name)
-            is_input = field.metadata.get("reads") and value
-            if is_input and Path(value).resolve().is_relative_to(self.path.resolve()):
-                raise UsageError(f"--out {self.path}: holds {value}, an input; name another")
+            if not (field.metadata.get("reads") and value):
+                continue
+            for name in value if isinstance(value, tuple) else (value,):
+                if Path(name).resolve().is_relative_to(self.path.resolve()):
+                    raise UsageError(f"--out {self.path}: holds {name}, an input; name another")
 
-    def _check_same_settings(self) -> None:
+    def _check_same_stage(self) -> None:
         earlier = read_json(self.path / "run.json").get("stage")
         if earlier != self.stage:
-            raise UsageError(f"--out {self.path}: holds a run of {earlier}, not of {self.stage}")
+            raise UsageError(
+                f"--out {self.path}: holds a run of {earlier}, not of {self.stage}; name another"
+            )
+
+    def _check_same_settings(self) -> None:
+        self._check_same_stage()
         before = tomllib.loads((self.path / "config.toml").read_text())
         now = tomllib.loads(toml_text(self.stage, self.config))
         free = {f.name.replace("_", "-") for f in fields(self.config) if f.metadata.get("extends")}
@@ -90,7 +112,9 @@ class RunDirectory:
     def __enter__(self) -> RunDirectory:
         self.started = time.time()
         self._write_state("running")
-        write_bytes(self.path / "config.toml", toml_text(self.stage, self.config).encode())
+        settings = toml_text(self.stage, self.config)
+        write_bytes(self.path / "config.toml", settings.encode(errors="backslashreplace"))
+        self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")
         return self
 
     def __exit__(
@@ -100,6 +124,7 @@ class RunDirectory:
         traceback: TracebackType | None,
     ) -> None:
         if kind is None:
+            self.log("done")
             self._write_state("done")
             return
         state = "interrupted" if kind is KeyboardInterrupt else "failed"
@@ -113,6 +138,15 @@ class RunDirectory:
         """Note an input file in `run.json` and give its SHA-256."""
         self.inputs[name] = file_hash(path)
         return self.inputs[name]
+
+    def used_recordings(self, split: str, recordings: Iterable[Recording]) -> None:
+        """Note one SHA-256 over the names and contents of a split's recordings and labels."""
+        digest = hashlib.sha256()
+        for recording in recordings:
+            digest.update(recording.path.name.encode(errors="surrogateescape"))
+            digest.update(file_hash(recording.path).encode())
+            digest.update(repr(recording.segments).encode())
+        self.inputs[f"{split} recordings"] = digest.hexdigest()
 
     def log(self, message: str) -> None:
         """Append a line with the time to `log.txt`."""

@@ -64,8 +64,8 @@ def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generato
 class Progress(Protocol):
     """What a stage tells of its advance."""
 
-    def start(self, description: str, total: int) -> None:
-        """A long step of `total` units begins."""
+    def start(self, description: str, total: int, done: int = 0) -> None:
+        """A long step of `total` units begins, `done` of them done by an earlier run."""
 
     def advance(self, units: int = 1, **values: float) -> None:
         """`units` are done; `values` (a loss, a distance) stand beside the bar."""
@@ -80,7 +80,7 @@ class Silent:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def start(self, description: str, total: int) -> None:
+    def start(self, description: str, total: int, done: int = 0) -> None:
         """Nothing is shown."""
 
     def advance(self, units: int = 1, **values: float) -> None:
@@ -107,9 +107,9 @@ class LineProgress(Silent):
         super().__init__()
         self.every = every
 
-    def start(self, description: str, total: int) -> None:
+    def start(self, description: str, total: int, done: int = 0) -> None:
         """Announce a step."""
-        self.description, self.total, self.done = description, total, 0
+        self.description, self.total, self.done, self.before = description, total, done, done
         self.started = self.shown = time.monotonic()
         print(f"{description} ...", file=sys.stderr, flush=True)
 
@@ -121,7 +121,7 @@ class LineProgress(Silent):
             return
         self.shown = now
         spent = now - self.started
-        left = spent / max(self.done, 1) * (self.total - self.done)
+        left = spent / max(self.done - self.before, 1) * (self.total - self.done)
         times = f"{_duration_text(spent)} spent, {_duration_text(left)} left"
         line = f"{self.description} {self.done}/{self.total}  {times}  {_values_text(values)}"
         print(line.rstrip(), file=sys.stderr, flush=True)
@@ -152,9 +152,9 @@ class BarProgress(Silent):
         )
         self.task: TaskID | None = None
 
-    def start(self, description: str, total: int) -> None:
+    def start(self, description: str, total: int, done: int = 0) -> None:
         """Begin a bar below the finished ones."""
-        self.task = self.bar.add_task(description, total=total, values="")
+        self.task = self.bar.add_task(description, total=total, completed=done, values="")
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Move the bar."""

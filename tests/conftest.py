@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+ROOT = Path(__file__).parent.parent
+# An hour of labelled music beside the checkout, where there is one; tests that want it skip.
+SHARED_CORPUS = Path(os.environ.get("GANEXPLAIN_CORPUS", ROOT.parent / "shared" / "corpus"))
 RATE = 22050
 SECONDS = 4.0
 SUNG = ((0.0, 1.5), (2.5, 4.0))  # where a corpus recording holds its "voice"

@@ -11,7 +11,15 @@ import pytest
 
 from ganexplain import __version__
 
-STAGES = ("train-classifier", "train-gan", "explain", "select", "report", "label-stems")
+STAGES = (
+    "train-classifier",
+    "predict",
+    "train-gan",
+    "explain",
+    "select",
+    "report",
+    "label-stems",
+)
 
 
 def cli(*words: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import RATE, JamendoFolder, noise, song, write_sound
+from conftest import RATE, SHARED_CORPUS, JamendoFolder, noise, song, write_sound
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.corpus import Recording, Segment, read_corpus
@@ -324,7 +324,7 @@ def test_label_times_are_seconds_at_any_rate(tmp_path: Path, rate: int) -> None:
 
 
 def test_shared_corpus_is_read() -> None:
-    root = Path("/work/shared/corpus")
+    root = SHARED_CORPUS
     if not root.is_dir():
         pytest.skip("the shared corpus is absent")
     corpus = read_corpus(root)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from conftest import SHARED_CORPUS
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_excerpt
@@ -20,7 +19,7 @@ from ganexplain.data.sonify import (
 
 FRONT_END = FrontEnd()
 FLOOR = np.log(FRONT_END.floor)
-AUDIO = Path("/work/shared/corpus/audio")
+AUDIO = SHARED_CORPUS / "audio"
 REAL = [
     ("makam_safiye_Aksam.ogg", 30.0),
     ("tanabe_dans_la_tristesse.ogg", 40.0),

@@ -12,6 +12,7 @@ import soundfile as sf
 from ganexplain.errors import BadFile, SilentFile
 
 BLOCK_SECONDS = 10.0
+UNREADABLE = (sf.SoundFileError, OSError, TypeError)  # TypeError: headerless .raw
 SILENCE = 1e-5  # a file whose peak is below -100 dBFS holds no sound
 
 
@@ -19,7 +20,7 @@ def duration_of(path: Path) -> float:
     """Length of a sound file in seconds, from its header; BadFile where it cannot be read."""
     try:
         return sf.info(str(path)).duration
-    except (sf.SoundFileError, OSError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
@@ -60,7 +61,7 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
                     yield out
                 if last:
                     break
-    except (sf.SoundFileError, OSError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
     if read == 0:
         raise BadFile(f"{path}: holds no samples; replace it or leave it out")
@@ -88,7 +89,7 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
             sound.seek(min(first, sound.frames))
             count = int((samples / sample_rate + 3 * margin) * rate) + 1
             block = sound.read(count, dtype="float32", always_2d=True).mean(axis=1)
-    except (sf.SoundFileError, OSError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
     if rate != sample_rate:
         block = soxr.resample(block, rate, sample_rate, quality="HQ")

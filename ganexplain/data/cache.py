@@ -17,6 +17,8 @@ from ganexplain.data.audio import load_mono, mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
 from ganexplain.errors import BadFile
 
+FEATURES_VERSION = 1  # raise it with any change to decoding or to the front end's arithmetic
+
 
 def cache_directory(named: str) -> Path:
     """The folder named, or `ganexplain` under the user's cache directory."""
@@ -63,7 +65,7 @@ def _cached(
 ) -> np.ndarray:
     if not path.is_file():
         raise BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
-    key = json.dumps([kind, file_hash(path), parameters], sort_keys=True)
+    key = json.dumps([FEATURES_VERSION, kind, file_hash(path), parameters], sort_keys=True)
     entry = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     found = map_array(entry)
     if found is None:

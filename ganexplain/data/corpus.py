@@ -11,7 +11,7 @@ import io
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ class Recording:
     path: Path
     split: str
     segments: tuple[Segment, ...]
-    labelled_in: str  # the file its labels stand in, for messages
+    labelled_in: Path  # the file its labels stand in
 
     def frame_labels(self, frames: int, front_end: FrontEnd) -> np.ndarray:
         """Class number of each frame (T,), int64, by the frame's centre; -1 where unlabelled."""
@@ -62,7 +62,7 @@ class Corpus:
     path: Path
     classes: tuple[str, ...]
     recordings: tuple[Recording, ...]
-    skipped: tuple[str, ...] = field(default=())
+    skipped: tuple[str, ...] = ()
 
     def split(self, name: str) -> list[Recording]:
         """The recordings of one split, in the order of the list."""
@@ -105,14 +105,23 @@ def _finish(
 ) -> Corpus:
     seen: dict[Path, str] = {}
     for recording in recordings:
-        key = recording.path.resolve()
-        if seen.setdefault(key, recording.split) != recording.split:
+        earlier = seen.setdefault(recording.path.resolve(), recording.split)
+        if earlier != recording.split:
             raise GanexplainError(
-                f"{path}: {recording.path.name} is in two splits, {seen[key]} and "
+                f"{path}: {recording.path.name} is in two splits, {earlier} and "
                 f"{recording.split}; leave it in one"
             )
+    if len(seen) < len(recordings):
+        paths = [recording.path.resolve() for recording in recordings]
+        twice = next(p for p in paths if paths.count(p) > 1)
+        raise GanexplainError(f"{path}: {twice.name} is listed twice; leave one")
     if not recordings:
-        raise GanexplainError(f"{path}: the corpus is empty; add recordings to its lists")
+        reason = (
+            f"none of {len(skipped)} recordings can be used, the first: {skipped[0]}"
+            if (skipped)
+            else "the corpus is empty; add recordings to its lists"
+        )
+        raise GanexplainError(f"{path}: {reason}")
     return Corpus(path, classes, tuple(recordings), tuple(skipped))
 
 
@@ -160,7 +169,7 @@ def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Record
             segments.append(_jamendo_segment(labels, number, line, duration))
     if not segments:
         raise BadFile(f"{labels}: holds no labels; write lines `start end sing|nosing`")
-    return Recording(audio, split, tuple(segments), str(labels))
+    return Recording(audio, split, tuple(segments), labels)
 
 
 def _sounding_duration(audio: Path) -> float:
@@ -211,7 +220,11 @@ def _times(where: str, start_text: str, end_text: str, duration: float) -> tuple
 
 def _read_manifest(path: Path, skip_bad_files: bool) -> Corpus:
     reader = csv.DictReader(io.StringIO(_text_of(path), newline=""))
-    numbered = [(reader.line_num, row) for row in reader]
+    try:
+        numbered = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        where = f"{path}, line {reader.line_num}"
+        raise GanexplainError(f"{where}: not CSV ({error}); look for an open quote") from error
     rows = [row for _, row in numbered]
     columns = list(rows[0]) if rows else []
     for column in MANIFEST_COLUMNS:
@@ -263,4 +276,4 @@ def _manifest_recording(
             where, (row["start"] or "").strip(), (row["end"] or "").strip(), duration
         )
         segments.append(Segment(start, end, classes.index(_cell(manifest, number, row, "label"))))
-    return Recording(audio, split, tuple(segments), str(manifest))
+    return Recording(audio, split, tuple(segments), manifest)

@@ -122,13 +122,10 @@ def _blocks(frames: int) -> tuple[np.ndarray, int]:
     return np.arange(0, frames, length), length
 
 
-def _draw_curves(
-    axis: Any, prediction: Prediction, rows: slice, colours: dict[int, str]
-) -> None:
+def _draw_curves(axis: Any, prediction: Prediction, rows: slice, colours: dict[int, str]) -> None:
     times, curve = prediction.times[rows], prediction.curve[rows]
-    starts, length = _blocks(len(times))
-    for label in range(2 if len(prediction.classes) == 2 else 0, len(prediction.classes)):
-        if label not in colours:
+    if len(prediction.classes) > 2:
+        for label in set(range(len(prediction.classes))) - set(colours):
             _draw_curve(axis, times, curve[:, label], OTHERS)
     for label, colour in colours.items():
         _draw_curve(axis, times, curve[:, label], colour)
@@ -156,12 +153,11 @@ def _draw_curve(axis: Any, times: np.ndarray, values: np.ndarray, colour: str) -
     if length > 1:
         low, high = (f.reduceat(values, starts) for f in (np.minimum, np.maximum))
         times, values = np.repeat(times[starts], 2), np.stack([low, high], axis=1).ravel()
-    axis.plot(times, values, color=colour, linewidth=1.2)
+    marker = "." if len(times) == 1 else None  # a line needs two points
+    axis.plot(times, values, color=colour, linewidth=1.2, marker=marker)
 
 
-def _draw_legend(
-    figure: Any, prediction: Prediction, colours: dict[int, str], title: str
-) -> None:
+def _draw_legend(figure: Any, prediction: Prediction, colours: dict[int, str], title: str) -> None:
     """The title, and below it each class with its share of the time."""
     from matplotlib.lines import Line2D
 

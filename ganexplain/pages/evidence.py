@@ -91,10 +91,4 @@ class Evidence:
     @property
     def steps(self) -> np.ndarray:
         """The iteration of each recorded value of the traces (S,)."""
-        recorded = self.made["response_trace"].shape[2]
-        if "trace_iteration" in self.made:
-            return self.made["trace_iteration"]
-        longest = int(self.made["iterations"].max())
-        if recorded in (longest, longest + 1):
-            return np.arange(recorded)
-        return np.linspace(0, longest, recorded)
+        return np.arange(self.made["response_trace"].shape[2])

@@ -28,6 +28,7 @@ from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 
 DIRECTIONS = ("max", "min")
+LARGEST_SEED = 2**32  # of NumPy's legacy generator
 
 
 def explain(config: ExplainConfig, out: Path, progress: Progress, overwrite: bool = False) -> Path:
@@ -79,14 +80,15 @@ def check_settings(config: ExplainConfig) -> None:
             raise UsageError(f"{option}: give at least one value")
         if len(set(values)) < len(values):
             raise UsageError(f"{option}: a value is given twice; leave one out")
-        smallest = 0 if option == "--prior-weight" else 1e-12
+        may_be_zero = option == "--prior-weight"
         for value in values:
-            if not smallest <= value < float("inf"):
-                raise UsageError(f"{option} {value:g}: must be a finite number above zero")
+            if not (0 < value < float("inf") or (value == 0 and may_be_zero)):
+                kind = "zero or above" if may_be_zero else "above zero"
+                raise UsageError(f"{option} {value:g}: must be a finite number {kind}")
     if config.examples < 2:
         raise UsageError(f"--examples {config.examples}: a distance needs at least 2")
-    if config.batch_size < 1:
-        raise UsageError(f"--batch-size {config.batch_size}: must be at least 1")
+    if config.seed + config.examples > LARGEST_SEED:
+        raise UsageError(f"--seed {config.seed}: seed + examples must stay below 2^32")
 
 
 def features_layer(config: ExplainConfig, classifier: Classifier) -> str:

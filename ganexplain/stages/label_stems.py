@@ -20,7 +20,7 @@ from ganexplain.errors import GanexplainError, SilentFile, UsageError
 from ganexplain.runtime import Progress, random_stream
 
 STEM_RATE = 22050
-SUFFIXES = {f".{name.lower()}" for name in sf.available_formats()} | {".mp3", ".oga"}
+SUFFIXES = {f".{name.lower()}" for name in sf.available_formats()} - {".raw"} | {".oga"}
 
 
 @dataclass(frozen=True)

@@ -3,113 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import front_end_from_dict, read_arrays, read_json
-from ganexplain.config import FrontEnd, ReportConfig
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.artifacts import file_hash, read_json
+from ganexplain.config import ReportConfig
+from ganexplain.errors import GanexplainError
 from ganexplain.pages.evidence import CRITERIA, Evidence, Score
-
-# Axis letters as in the design: a letter stands for one length throughout a report.
-EXPLANATION_AXES = {
-    "learning_rate": "C", "prior_weight": "C", "iterations": "C", "trajectory": "C",
-    "seed": "N", "latent": "CNZ", "mel": "CNFT", "response": "CN", "features": "CND",
-    "start_mel": "NFT", "start_response": "N", "response_trace": "LNS", "latent_norm_trace": "LNS",
-}  # fmt: skip
-REAL_AXES = {"mel": "RFT", "response": "R", "file": "R", "start_s": "R", "audio": "RW"}
-FINITE = ("response", "start_mel", "start_response", "response_trace", "latent_norm_trace")
-REAL_FINITE = ("mel", "response", "start_s")
-META_FIELDS = ("layer", "neuron", "direction", "features_layer", "front_end", "classifier_hash")
-SAME_UNIT = ("layer", "neuron")
+from ganexplain.stages.contracts import (
+    REAL_AXES,
+    Explanations,
+    check_same,
+    read_explanations,
+    read_responses,
+)
 
 
 def read_evidence(config: ReportConfig) -> Evidence:
     """The three inputs of a report, checked against each other; errors as `write_report`."""
-    for name in ("examples", "griffin_lim_iterations"):
-        if getattr(config, name) < 1:
-            option = name.replace("_", "-")
-            raise UsageError(f"--{option} {getattr(config, name)}: must be at least 1")
-    explanations, responses, selection = (
-        _named(config, name) for name in ("explanations", "responses", "selection")
-    )
-    made, meta = read_arrays(explanations, "explanations", tuple(EXPLANATION_AXES))
-    sizes = _check_shapes(explanations, made, EXPLANATION_AXES, {})
-    _check_finite(explanations, made, FINITE)
-    if set(made["trajectory"].tolist()) != set(range(sizes["L"])):
-        raise GanexplainError(
-            f"{explanations}: trajectory does not name all of 0 to {sizes['L'] - 1}"
-        )
-    front_end = _check_meta(explanations, meta)
-    prefix = "" if meta["direction"] == "max" else "bottom_"
-    keys = {prefix + name: axes for name, axes in REAL_AXES.items()}
-    found, real_meta = read_arrays(responses, "responses", tuple(keys))
-    _check_shapes(responses, found, keys, sizes)
-    _check_finite(responses, found, [prefix + name for name in REAL_FINITE])
-    for field in (*SAME_UNIT, "classifier_hash"):
-        _check_same(responses, field, real_meta.get(field), explanations, meta[field])
-    if "front_end" in real_meta:
-        _check_same(responses, "front_end", real_meta["front_end"], explanations, meta["front_end"])
-    ranked_by, scores = _read_selection(selection, explanations, made, meta)
+    explanations = read_explanations(Path(config.explanations))
+    real, _ = read_responses(Path(config.responses), explanations)
+    prefix = explanations.prefix
+    ranked_by, scores = _read_selection(Path(config.selection), explanations)
     return Evidence(
-        made=made,
-        meta=meta,
-        real=_strongest_first({name: found[prefix + name] for name in REAL_AXES}, prefix == ""),
+        made=explanations.arrays,
+        meta=explanations.meta,
+        real=_strongest_first({name: real[prefix + name] for name in REAL_AXES}, prefix == ""),
         scores=scores,
         ranked_by=ranked_by,
-        front_end=front_end,
+        front_end=explanations.front_end,
         seeds=config.examples,
     )
-
-
-def _named(config: ReportConfig, name: str) -> Path:
-    if not getattr(config, name):
-        raise UsageError(f"--{name}: needed; name the file")
-    return Path(getattr(config, name))
-
-
-def _check_shapes(
-    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], known: dict[str, int]
-) -> dict[str, int]:
-    """Hold every array against its axis letters; give the length of each letter."""
-    sizes = dict(known)
-    for name, letters in axes.items():
-        shape = arrays[name].shape
-        if len(shape) == len(letters):
-            wanted = tuple(sizes.setdefault(k, n) for k, n in zip(letters, shape, strict=True))
-        else:
-            wanted = tuple(sizes.get(k, 0) for k in letters)
-        if shape != wanted or 0 in shape:
-            raise GanexplainError(
-                f"{path}: {name} has shape {shape}, not ({', '.join(letters)}) = {wanted}; "
-                "make it again"
-            )
-    return sizes
-
-
-def _check_finite(path: Path, arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> None:
-    for name in names:
-        if not np.isfinite(arrays[name]).all():
-            raise GanexplainError(f"{path}: {name} holds values that are not finite; make it again")
-
-
-def _check_meta(path: Path, meta: Mapping[str, Any]) -> FrontEnd:
-    for field in META_FIELDS:
-        if field not in meta:
-            raise GanexplainError(f"{path}: meta field {field!r} is missing; make it again")
-    if meta["direction"] not in ("max", "min"):
-        raise GanexplainError(f"{path}: direction is {meta['direction']!r}, not max or min")
-    return front_end_from_dict(path, meta["front_end"])
-
-
-def _check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:
-    if value != wanted:
-        raise GanexplainError(
-            f"{path}: {field} is {value!r}, but {wanted!r} in {other}; run select on the same files"
-        )
 
 
 def _strongest_first(real: dict[str, np.ndarray], descending: bool) -> dict[str, np.ndarray]:
@@ -118,17 +45,17 @@ def _strongest_first(real: dict[str, np.ndarray], descending: bool) -> dict[str,
     return {name: array[order] for name, array in real.items()}
 
 
-def _read_selection(
-    path: Path, explanations: Path, made: Mapping[str, np.ndarray], meta: Mapping[str, Any]
-) -> tuple[str, tuple[Score, ...]]:
-    document = read_json(path)
-    for field in (*SAME_UNIT, "direction"):
-        _check_same(path, field, document.get(field), explanations, meta[field])
+def _read_selection(path: Path, explanations: Explanations) -> tuple[str, tuple[Score, ...]]:
+    document, made = read_json(path), explanations.arrays
+    for field in ("layer", "neuron", "direction"):
+        wanted = explanations.meta[field]
+        check_same(path, field, document.get(field), explanations.path, wanted)
     entries, count = document.get("configurations"), len(made["learning_rate"])
     if not isinstance(entries, list) or len(entries) != count:
         held = len(entries) if isinstance(entries, list) else "no list of"
         raise GanexplainError(
-            f"{path}: holds {held} configurations, but {count} in {explanations}; run select again"
+            f"{path}: holds {held} configurations, but {count} in {explanations.path}; "
+            "run select again"
         )
     scores = tuple(_score(path, index, entry) for index, entry in enumerate(entries))
     for index, score in enumerate(scores):
@@ -136,8 +63,12 @@ def _read_selection(
             value, wanted = getattr(score, field), float(made[field][index])
             if not math.isclose(value, wanted, rel_tol=1e-6):
                 name = f"configurations[{index}].{field}"
-                _check_same(path, name, value, explanations, wanted)
+                check_same(path, name, value, explanations.path, wanted)
     _check_ranking(path, document, scores)
+    if document.get("explanations_hash") != file_hash(explanations.path):
+        raise GanexplainError(
+            f"{path}: ranks other explanations than {explanations.path} holds; run select again"
+        )
     return str(document["by"]), scores
 
 

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
-from ganexplain.errors import GanexplainError
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.rundir import RunDirectory
+from ganexplain.runtime import Progress
 
 STATE_FILE = "training.pt"
 
@@ -34,7 +35,7 @@ class Trainable(Protocol):
 
 
 def resumable_steps(
-    run: RunDirectory, training: Trainable, total: int, every: int
+    run: RunDirectory, training: Trainable, total: int, every: int, progress: Progress
 ) -> Iterator[int]:
     """Yield the numbers of the steps still to do, 0 .. total - 1 in a fresh run.
 
@@ -43,12 +44,16 @@ def resumable_steps(
     `metrics.jsonl` from what stood in it then.
     """
     path = run.path / STATE_FILE
-    first = 0
+    first, metrics = 0, 0
     if run.resumed and path.is_file():
         content = read_checkpoint(path, "training", ("step", "metrics", "state"))
         training.restore(content["state"])
-        first = content["step"]
-        run.keep_metrics(content["metrics"])
+        first, metrics = content["step"], content["metrics"]
+        if first > total:
+            raise UsageError(f"--resume: {path} is {first} updates on, more than {total} asked for")
+    if run.resumed:
+        run.keep_metrics(metrics)
+    progress.start("training", total, done=first)
     with _interrupt_between_steps() as interrupted:
         for step in range(first, total):
             yield step

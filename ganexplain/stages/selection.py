@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import torch
 from ganexplain.artifacts import (
     check_same_front_end,
     file_hash,
-    front_end_from_dict,
-    read_arrays,
     write_arrays,
     write_json,
 )
@@ -23,42 +20,20 @@ from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import FrontEnd, SelectConfig
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpus
+from ganexplain.data.corpus import Corpus, read_corpus
 from ganexplain.data.excerpts import Split, load_split
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
-
-SCORES = {"fid-response": "fid_response", "fid-features": "fid_features"}
-EXPLANATION_KEYS = (
-    "learning_rate", "prior_weight", "iterations", "seed", "latent", "mel", "response",
-    "features", "best_iteration", "trajectory", "response_trace", "latent_norm_trace",
-    "start_mel", "start_response",
-)  # fmt: skip
-RESPONSE_KEYS = tuple(
-    prefix + key
-    for prefix in ("", "bottom_")
-    for key in ("mel", "response", "features", "file", "start_s", "audio")
+from ganexplain.stages.contracts import (
+    SAME_UNIT,
+    Explanations,
+    read_explanations,
+    read_responses,
 )
 
-
-@dataclass(frozen=True)
-class Explanations:
-    """The arrays and meta of `explanations.npz`, checked."""
-
-    arrays: dict[str, np.ndarray]
-    meta: dict[str, Any]
-    path: Path
-
-
-def read_explanations(path: Path) -> Explanations:
-    """Read `explanations.npz`; errors as `read_arrays`, or values that are not finite."""
-    arrays, meta = read_arrays(path, "explanations", EXPLANATION_KEYS)
-    for key in ("response", "features"):
-        if not np.isfinite(arrays[key]).all():
-            raise GanexplainError(f"{path}: {key} holds values that are not finite; explain again")
-    return Explanations(arrays, meta, path)
+SCORES = {"fid-response": "fid_response", "fid-features": "fid_features"}
 
 
 def select(
@@ -70,62 +45,64 @@ def select(
     training split, or taken from `config.responses`.
     """
     check_known("--by", config.by, SCORES)
-    explanations = read_explanations(Path(config.explanations))
     if bool(config.responses) == bool(config.corpus):
         raise UsageError("give the real excerpts as --corpus or, found before, as --responses")
+    if config.top == 1:
+        raise UsageError("--top 1: a distance needs at least 2 real excerpts")
+    explanations = read_explanations(Path(config.explanations))
+    classifier, corpus = None, None
+    if config.responses:
+        real, meta = read_responses(Path(config.responses), explanations)
+    else:
+        classifier = _load_explained(config, explanations)
+        corpus = read_corpus(Path(config.corpus), config.skip_bad_files)
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
-        run.used("explanations", explanations.path)
-        if config.responses:
-            real, meta = read_responses(Path(config.responses), explanations)
-        else:
-            real, meta = _find_responses(config, explanations, progress)
+        digest = run.used("explanations", explanations.path)
+        if classifier is not None and corpus is not None:
+            run.used_recordings("train", corpus.split("train"))
+            real, meta = _find_responses(config, explanations, classifier, corpus, progress)
         write_arrays(out / "responses.npz", "responses", real, meta)
         table = score_settings(explanations, real)
-        document = selection_document(config.by, explanations, table)
+        document = selection_document(config.by, explanations, digest, table)
         write_arrays(out / "selection.npz", "selection", table, {"by": config.by})
         write_json(out / "selection.json", document)
         run.results["chosen"] = document["chosen"]
     return document
 
 
-def read_responses(
-    path: Path, explanations: Explanations
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read `responses.npz`; UsageError where it belongs to another classifier or unit."""
-    real, meta = read_arrays(path, "responses", RESPONSE_KEYS)
-    for field in ("classifier_hash", "layer", "neuron", "features_layer"):
-        if meta.get(field) != explanations.meta[field]:
-            raise UsageError(
-                f"{path}: {field} is {meta.get(field)!r}, in {explanations.path} it is "
-                f"{explanations.meta[field]!r}; find the real responses again with --corpus"
-            )
-    return real, meta
+def _load_explained(config: SelectConfig, explanations: Explanations) -> Classifier:
+    """The classifier that the explanations are of; UsageError for another."""
+    path = Path(config.classifier or explanations.meta["classifier"])
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; say where the classifier is with --classifier")
+    if file_hash(path) != explanations.meta["classifier_hash"]:
+        raise UsageError(
+            f"{path}: not the classifier that {explanations.path} explains; "
+            "name that one with --classifier"
+        )
+    classifier = load_classifier(path, pick_device(config.device))
+    ours = (explanations.path, explanations.front_end)
+    check_same_front_end((path, classifier.front_end), ours)
+    return classifier
 
 
 def _find_responses(
-    config: SelectConfig, explanations: Explanations, progress: Progress
+    config: SelectConfig,
+    explanations: Explanations,
+    classifier: Classifier,
+    corpus: Corpus,
+    progress: Progress,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     meta = explanations.meta
-    classifier_path = Path(config.classifier or meta["classifier"])
-    if file_hash(classifier_path) != meta["classifier_hash"]:
-        raise UsageError(
-            f"{classifier_path}: not the classifier that {explanations.path} explains; "
-            "name that one with --classifier"
-        )
-    device = pick_device(config.device)
-    classifier = load_classifier(classifier_path, device)
-    front_end = front_end_from_dict(explanations.path, meta["front_end"])
-    check_same_front_end((classifier_path, classifier.front_end), (explanations.path, front_end))
-    corpus = read_corpus(Path(config.corpus), config.skip_bad_files)
     for message in corpus.skipped:
         progress.note(f"skipped: {message}")
-    cache = cache_directory(config.cache)
+    cache, front_end = cache_directory(config.cache), explanations.front_end
     split = load_split(corpus, "train", front_end, cache, progress, config.skip_bad_files)
+    device = classifier.network.mean.device
     found = real_responses(config, classifier, meta, split, device, progress)
-    keys = ("layer", "neuron", "features_layer", "classifier_hash", "front_end")
     return found, {
-        **{key: meta[key] for key in keys},
+        **{key: meta[key] for key in SAME_UNIT},
         "corpus": config.corpus,
         "hop_frames": config.hop_frames,
         "overlapping": config.overlapping,
@@ -208,7 +185,7 @@ def score_settings(
     on the vector of features. Real excerpts are the highest for `max`, the lowest for `min`.
     """
     ours = explanations.arrays
-    prefix = "" if explanations.meta["direction"] == "max" else "bottom_"
+    prefix = explanations.prefix
     response, features = real[prefix + "response"], real[prefix + "features"]
     settings = range(len(ours["response"]))
     return {
@@ -228,7 +205,7 @@ def score_settings(
 
 
 def selection_document(
-    by: str, explanations: Explanations, table: dict[str, np.ndarray]
+    by: str, explanations: Explanations, digest: str, table: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """Content of `selection.json`; rank 1 is the smallest score, the least optimised on a tie."""
     score = table[SCORES[by]]
@@ -240,6 +217,7 @@ def selection_document(
     return {
         "chosen": int(order[0]),
         "by": by,
+        "explanations_hash": digest,
         **{key: meta[key] for key in ("layer", "neuron", "unit", "direction", "features_layer")},
         "configurations": [
             {**{key: values[c].item() for key, values in table.items()}, "rank": int(rank[c])}

@@ -48,6 +48,8 @@ def train_classifier(
         for message in corpus.skipped:
             progress.note(f"skipped: {message}")
         splits = _load_splits(corpus, config, progress)
+        for name, split in splits.items():
+            run.used_recordings(name, split.recordings)
         training = ClassifierTraining(config, outputs, splits["train"], device)
         _train(training, splits["valid"], run, progress)
         network, best = training.network, training.best
@@ -98,14 +100,11 @@ def _train(
 ) -> None:
     config = training.config
     total = config.epochs * config.updates_per_epoch
-    progress.start("training", total)
-    shown = 0
-    for step in resumable_steps(run, training, total, config.checkpoint_every):
+    for step in resumable_steps(run, training, total, config.checkpoint_every, progress):
         loss = training.step(step)
-        progress.advance(step + 1 - shown, loss=loss)
-        shown = step + 1
-        if shown % config.updates_per_epoch == 0:
-            epoch = shown // config.updates_per_epoch - 1
+        progress.advance(1, loss=loss)
+        if (step + 1) % config.updates_per_epoch == 0:
+            epoch = step // config.updates_per_epoch
             figures = training.finish_epoch(epoch, valid)
             run.metric(epoch=epoch, **figures)
             progress.note(
@@ -130,7 +129,10 @@ class ClassifierTraining:
         self.network.deviation.copy_(torch.from_numpy(deviation))
         self.network.to(device)
         self.optimiser = torch.optim.SGD(
-            self.network.parameters(), config.learning_rate, config.momentum, nesterov=True
+            self.network.parameters(),
+            config.learning_rate,
+            config.momentum,
+            nesterov=config.momentum > 0,
         )
         self.losses: list[float] = []  # of the running epoch
         self.best: dict[str, Any] = {}
@@ -198,11 +200,16 @@ def _waveforms(split: Split, config: TrainClassifierConfig) -> list[np.ndarray]:
 
 
 def smoothed_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy in nat of logits (B, outputs) for classes (B,) with targets 0.02 and 0.98."""
+    """Cross-entropy in nat of logits (B, outputs) for classes (B,), target 0.98 for the right one.
+
+    The others share 0.02; with one output the targets are 0.02 and 0.98.
+    """
     if logits.shape[1] == 1:
         target = LOW_TARGET + (1 - 2 * LOW_TARGET) * label.to(logits.dtype)
         return functional.binary_cross_entropy_with_logits(logits[:, 0], target)
-    return functional.cross_entropy(logits, label, label_smoothing=2 * LOW_TARGET)
+    classes = logits.shape[1]  # torch spreads the smoothing over all classes, the right one too
+    smoothing = LOW_TARGET * classes / (classes - 1)
+    return functional.cross_entropy(logits, label, label_smoothing=smoothing)
 
 
 def evaluate(

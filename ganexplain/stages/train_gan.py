@@ -57,20 +57,19 @@ def train_gan(
         progress = run.keep_notes(progress)
         for message in corpus.skipped:
             progress.note(f"skipped: {message}")
+        run.used_recordings("train", corpus.split("train"))
         cache = cache_directory(config.cache)
         split = load_split(corpus, "train", FrontEnd(), cache, progress, config.skip_bad_files)
         training = GanTraining(config, recipe, split, device)
         warm, total = config.autoencoder_steps, config.autoencoder_steps + config.steps
-        progress.start("training", total)
-        shown = 0
-        for step in resumable_steps(run, training, total, config.checkpoint_every):
+        every = config.checkpoint_every
+        for step in resumable_steps(run, training, total, every, progress):
             done = step + 1 - warm
             losses = training.autoencoder_step(step) if done <= 0 else training.step(done - 1)
             if done > 0 and (done % config.sample_every == 0 or done == config.steps):
                 run.metric(step=done, **losses)
                 write_bytes(out / f"samples-{done:06d}.png", training.sheet())
-            progress.advance(step + 1 - shown, **losses)
-            shown = step + 1
+            progress.advance(1, **losses)
         path = out / "gan.pt"
         write_checkpoint(path, "gan", training.checkpoint(config))
     return path

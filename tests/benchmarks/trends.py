@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts import read_arrays, read_json
-from ganexplain.stages.selection import read_explanations
+from ganexplain.stages.contracts import read_explanations
 
 
 def main() -> None:

@@ -1,0 +1,120 @@
+"""What stands in `explanations.npz` and `responses.npz`, checked where they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganexplain.artifacts import front_end_from_dict, read_arrays
+from ganexplain.config import FrontEnd
+from ganexplain.errors import GanexplainError, UsageError
+
+# Axis letters as in the README: a letter stands for one length throughout a run.
+EXPLANATION_AXES = {
+    "learning_rate": "C", "prior_weight": "C", "iterations": "C", "trajectory": "C",
+    "seed": "N", "latent": "CNZ", "mel": "CNFT", "response": "CN", "features": "CND",
+    "best_iteration": "CN", "start_mel": "NFT", "start_response": "N",
+    "response_trace": "LNS", "latent_norm_trace": "LNS",
+}  # fmt: skip
+REAL_AXES = {
+    "mel": "RFT", "response": "R", "features": "RD", "file": "R", "start_s": "R", "audio": "RW",
+}  # fmt: skip
+MADE_FINITE = (
+    "response", "features", "start_mel", "start_response", "response_trace", "latent_norm_trace",
+)  # fmt: skip
+REAL_FINITE = ("mel", "response", "features", "start_s")
+META_FIELDS = (
+    "layer", "neuron", "unit", "direction", "features_layer", "front_end", "classifier",
+    "classifier_hash",
+)  # fmt: skip
+SAME_UNIT = ("layer", "neuron", "features_layer", "classifier_hash", "front_end")
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """Arrays and meta of `explanations.npz`; `sizes` gives the length of each axis letter."""
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+    meta: dict[str, Any]
+    front_end: FrontEnd
+    sizes: dict[str, int]
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of the real excerpts to compare with begin with."""
+        return "" if self.meta["direction"] == "max" else "bottom_"
+
+
+def read_explanations(path: Path) -> Explanations:
+    """Read `explanations.npz`; errors as `read_arrays`, or naming the array that does not fit."""
+    arrays, meta = read_arrays(path, "explanations", tuple(EXPLANATION_AXES))
+    sizes = _check_shapes(path, arrays, EXPLANATION_AXES, {})
+    _check_finite(path, arrays, MADE_FINITE)
+    for field in META_FIELDS:
+        if field not in meta:
+            raise GanexplainError(f"{path}: meta field {field!r} is missing; make it again")
+    if meta["direction"] not in ("max", "min"):
+        raise GanexplainError(f"{path}: direction is {meta['direction']!r}, not max or min")
+    if set(arrays["trajectory"].tolist()) != set(range(sizes["L"])):
+        raise GanexplainError(f"{path}: trajectory does not name all of 0 to {sizes['L'] - 1}")
+    if sizes["S"] != arrays["iterations"].max() + 1:
+        raise GanexplainError(
+            f"{path}: the traces hold {sizes['S']} values, not one for each of 0 to "
+            f"{arrays['iterations'].max()} iterations; make it again"
+        )
+    front_end = front_end_from_dict(path, meta["front_end"])
+    return Explanations(path, arrays, meta, front_end, sizes)
+
+
+def read_responses(
+    path: Path, explanations: Explanations
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read `responses.npz`; UsageError where it belongs to another classifier or unit."""
+    axes = {prefix + name: letters for prefix in ("", "bottom_") for name, letters in
+            REAL_AXES.items()}  # fmt: skip
+    arrays, meta = read_arrays(path, "responses", tuple(axes))
+    for field in SAME_UNIT:
+        check_same(path, field, meta.get(field), explanations.path, explanations.meta[field])
+    for prefix in ("", "bottom_"):
+        mine = {prefix + name: letters for name, letters in REAL_AXES.items()}
+        _check_shapes(path, arrays, mine, explanations.sizes)
+        _check_finite(path, arrays, [prefix + name for name in REAL_FINITE])
+    return arrays, meta
+
+
+def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:
+    """UsageError where a field of one file is not that of the other."""
+    if value != wanted:
+        raise UsageError(
+            f"{path}: {field} is {value!r}, but {wanted!r} in {other}; run select on the same files"
+        )
+
+
+def _check_shapes(
+    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], known: dict[str, int]
+) -> dict[str, int]:
+    """Hold every array against its axis letters; give the length of each letter."""
+    sizes = dict(known)
+    for name, letters in axes.items():
+        shape = arrays[name].shape
+        if len(shape) == len(letters):
+            wanted = tuple(sizes.setdefault(k, n) for k, n in zip(letters, shape, strict=True))
+        else:
+            wanted = tuple(sizes.get(k, 0) for k in letters)
+        if shape != wanted or 0 in shape:
+            raise GanexplainError(
+                f"{path}: {name} has shape {shape}, not ({', '.join(letters)}) = {wanted}; "
+                "make it again"
+            )
+    return sizes
+
+
+def _check_finite(path: Path, arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> None:
+    for name in names:
+        if not np.isfinite(arrays[name]).all():
+            raise GanexplainError(f"{path}: {name} holds values that are not finite; make it again")
