@@ -17,7 +17,7 @@ from ganexplain.data.audio import load_mono, mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
 from ganexplain.errors import BadFile
 
-FEATURES_VERSION = 1  # raise it with any change to decoding or to the front end's arithmetic
+FEATURES_VERSION = 2  # raise it with any change to decoding or to the front end's arithmetic
 
 
 def cache_directory(named: str) -> Path:
