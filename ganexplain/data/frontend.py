@@ -111,7 +111,6 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
     """Log-mel (t, F) blocks of a signal that arrives in pieces; equal to that of the whole."""
     filters = _sparse_filterbank(front_end)
     hop = front_end.hop_length
-    step = BLOCK_FRAMES * hop
     rest = np.empty(0, dtype=np.float32)
     for block in blocks:
         rest = np.concatenate([rest, np.asarray(block, dtype=np.float32)])
@@ -123,7 +122,7 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
             spectrum = magnitudes(rest[start:stop], front_end)[:, : filters.shape[1]]
             mel = (filters @ np.ascontiguousarray(spectrum.T)).T
             yield log_compress(np.ascontiguousarray(mel), front_end)
-            start += min(count * hop, step)
+            start += count * hop
             frames -= count
         rest = rest[start:]
 

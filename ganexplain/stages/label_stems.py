@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import soundfile as sf
 
 from ganexplain.artifacts import write_bytes
 from ganexplain.config import LabelStemsConfig
-from ganexplain.data.audio import duration_of, mono_blocks
+from ganexplain.data.audio import duration_of, load_mono
 from ganexplain.data.corpus import JAMENDO_CLASSES, MANIFEST_COLUMNS
 from ganexplain.data.sounding import sounding_spans
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
@@ -102,7 +101,7 @@ def track_spans(track: Track, config: LabelStemsConfig) -> list[tuple[float, flo
     """
     length = duration_of(track.mixture)
     try:
-        vocals = np.concatenate(list(mono_blocks(track.vocals, STEM_RATE)))
+        vocals = load_mono(track.vocals, STEM_RATE)
     except SilentFile:
         return [(0.0, length, False)]
     sung = sounding_spans(vocals, STEM_RATE, config.threshold_db, config.join_gaps, config.shortest)
