@@ -6,6 +6,7 @@ final name is whole. Loading is data only: no pickled objects, in checkpoints or
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import io
@@ -13,7 +14,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -74,6 +75,15 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON document; numbers that are not finite are refused by json itself."""
     text = json.dumps(document, indent=2, allow_nan=False)
     write_bytes(path, text.encode() + b"\n")
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV table, atomically."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -198,10 +198,12 @@ def _add_command(
     kinds = get_type_hints(config_class)
     settings = fields(config_class)
 
-    def command(**given: Any) -> None:
+    def command(context: typer.Context, **given: Any) -> None:
         values = {f.name: given[f.name] for f in settings}
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        chosen = config_class(**values)
+        asked = {name for name in values if _was_set(context, name)}
+        with _one_line_errors():
+            chosen = config.with_preset(config_class, values, asked)
         if given["dry_run"]:
             typer.echo(config.toml_text(name, chosen), nl=False)
             return
@@ -213,13 +215,22 @@ def _add_command(
             result = run(chosen, progress=progress, overwrite=given["overwrite"], **extra)
         show(result, given.get("as_json", False))
 
-    parameters = [_field_option(f, kinds[f.name]) for f in settings] + _common_options(has_out)
+    parameters = [
+        inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *(_field_option(f, kinds[f.name]) for f in settings),
+        *_common_options(has_out),
+    ]
     if can_resume:
         meaning = "Go on where an earlier run in --out stopped; start where there is none."
         parameters.append(_option("resume", bool, False, typer.Option("--resume", help=meaning)))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = config_class.__doc__
     app.command(name)(command)
+
+
+def _was_set(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _show_plain_path(path: Path, as_json: bool) -> None:

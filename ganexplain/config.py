@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from ganexplain.errors import check_known
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,18 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
+def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
+    """The config of the values `given`, where not in `asked` as its preset has them.
+
+    Raises UsageError for an unknown preset.
+    """
+    presets = getattr(kind, "PRESETS", None)
+    if presets is None:
+        return kind(**given)
+    chosen = presets[check_known("--preset", given["preset"], presets)]
+    return kind(**given | {name: value for name, value in chosen.items() if name not in asked})
+
+
 def toml_text(stage: str, config: Any) -> str:
     """The settings of a config as TOML that `--config` reads again."""
     lines = [f"# ganexplain {stage} --config THIS_FILE"]
@@ -81,6 +95,7 @@ class Computes:
     device: str = setting("auto, cpu, cuda or cuda:N.", "auto", extends=True)
 
 
+CORPORA = "Folders in the Jamendo layout (audio, labels, filelists), or CSV manifests of one kind."
 CORPUS = "Folder in the Jamendo layout (audio, labels, filelists), or a CSV manifest."
 SEED = "Seed of every random draw."
 CHECKPOINT_EVERY = "Updates between states written for --resume."
@@ -88,26 +103,55 @@ CHECKPOINT_EVERY = "Updates between states written for --resume."
 
 @dataclass(frozen=True, kw_only=True)
 class TrainClassifierConfig(ReadsRecordings, Computes):
-    """Train a classifier on a labelled corpus: OUT/classifier.pt.
+    """Train a classifier on labelled recordings: OUT/classifier.pt.
 
-    `ganexplain train-classifier sample_data --out runs/classifier --epochs 5`
+    `ganexplain train-classifier sample_data --out runs/classifier --preset quick`
 
-    The defaults are the recipe of Schlueter and Grill (2015).
+    The presets: `best`, the defaults below; `quick`, the same in a tenth of the updates;
+    `paper`, the recipe of Schlueter and Grill (2015).
     """
 
-    corpus: str = setting(CORPUS, argument=True, reads=True)
+    corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
+    preset: str = setting("best, quick or paper: what is not set otherwise.", "best")
+    architecture: str = setting("svdnet or compactnet.", "svdnet")
     outputs: int = setting("Output units; 0: one for two classes, else one each.", 0, 0)
     epochs: int = setting("Epochs; the best on validation is kept.", 20, 1, extends=True)
-    updates_per_epoch: int = setting("Updates in an epoch.", 2000, 1)
+    updates_per_epoch: int = setting("Updates in an epoch.", 500, 1)
     batch_size: int = setting("Excerpts in an update.", 32, 1)
-    learning_rate: float = setting("Of Nesterov SGD, in the first epoch.", 0.01, 0)
-    learning_rate_decay: float = setting("Factor on it after each epoch.", 0.85, 0, 1)
-    momentum: float = setting("Of Nesterov SGD.", 0.95, 0, 1)
-    augment: bool = setting(
-        "Stretch time and pitch by up to 30 %, vary EQ and level by 10 dB.", False
+    optimiser: str = setting("adamw, or sgd with Nesterov momentum.", "adamw")
+    learning_rate: float = setting("In the first epoch.", 1e-3, 0)
+    schedule: str = setting("Of the learning rate: cosine to zero, or step by epoch.", "cosine")
+    learning_rate_decay: float = setting("Of step: factor after each epoch.", 0.85, 0, 1)
+    momentum: float = setting("Of sgd.", 0.95, 0, 1)
+    weight_decay: float = setting("Of adamw.", 0.01, 0)
+    batch_norm: bool = setting("Normalise while training; folded into the weights after.", True)
+    level_invariant: bool = setting("First filters of zero mean, blind to gain.", False)
+    augment: bool = setting("Stretch time and pitch by up to 30 %, vary equalisation.", True)
+    level: float = setting("With --augment: random gain of up to this much (dB).", 10.0, 0)
+    mix: float = setting(
+        "With --augment: share of excerpts with one of the first of two classes added.", 0.5, 0, 1
     )
+    masks: bool = setting("Hide spans of frames and bands (SpecAugment).", False)
+    mixup: float = setting("Blend pairs of excerpts by Beta(x, x); 0: none.", 0.0, 0)
+    precision: str = setting("bfloat16 or float32, of convolutions in training.", "bfloat16")
+    workers: int = setting("Threads that make batches; 0: none.", 1, 0, extends=True)
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "best": {},
+        "quick": {"epochs": 5, "updates_per_epoch": 200},
+        "paper": {
+            "updates_per_epoch": 2000,
+            "optimiser": "sgd",
+            "learning_rate": 0.01,
+            "schedule": "step",
+            "batch_norm": False,
+            "level": 0.0,
+            "mix": 0.0,
+            "precision": "float32",
+        },
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +175,15 @@ class TrainGanConfig(ReadsRecordings, Computes):
     """
 
     corpus: str = setting(CORPUS, argument=True, reads=True)
-    loss: str = setting("non-saturating, hinge or wgan-gp.", "non-saturating")
+    loss: str = setting("non-saturating, hinge, wgan-gp or relativistic.", "non-saturating")
+    classifier: str = setting(
+        "Path of a classifier.pt whose features choose the best generator.", "", reads=True
+    )
+    features_of: str = setting(
+        "Path of another classifier.pt, for a discriminator on its features.", "", reads=True
+    )
+    augment: bool = setting("Alter what the discriminators see, for small corpora.", False)
+    channels: int = setting("Of the generator's first layer; the authors' big one: 512.", 128, 16)
     autoencoder_steps: int = setting(
         "Steps as the decoder of a variational autoencoder before; 0: none.", 1000, 0
     )
@@ -139,7 +191,9 @@ class TrainGanConfig(ReadsRecordings, Computes):
     batch_size: int = setting("Excerpts in an update; 0: that of the loss's recipe.", 0, 0)
     learning_rate: float = setting("Of Adam; 0: that of the loss's recipe.", 0.0, 0)
     ema_decay: float = setting("Of the running average of the generator, a step.", 0.999, 0, 1)
-    sample_every: int = setting("Steps between sample sheets.", 1000, 1, extends=True)
+    encoder_steps: int = setting("Updates of the encoder for the best generator.", 500, 0)
+    sample_every: int = setting("Steps between validations and their samples.", 1000, 1)
+    precision: str = setting("float32 or bfloat16, of the networks in training.", "float32")
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
 

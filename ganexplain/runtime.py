@@ -50,6 +50,19 @@ def keep_freed_memory() -> None:
     mallopt(top_pad, 64 * 2**20)
 
 
+@contextmanager
+def leave_cores_to(workers: int) -> Iterator[None]:
+    """While open, torch leaves as many of its threads' cores to `workers`, but keeps one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(before - workers, 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
     """The random generator for one purpose ("batch noise", say) at one step.
 

@@ -34,8 +34,9 @@ from conftest import (
 from ganexplain.artifacts import read_checkpoint, read_json, write_checkpoint
 from ganexplain.config import FrontEnd, TrainClassifierConfig
 from ganexplain.models.dcgan import Generator
+from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import Classifier, load_classifier, write_classifier
-from ganexplain.models.svdnet import SVDNet, initialise
+from ganexplain.models.svdnet import SVDNet
 
 TINY = ("--epochs", "1", "--updates-per-epoch", "1", "--batch-size", "2")
 FINAL_NAMES = {"classifier.pt", "gan.pt", "explanations.npz", "selection.json", "report.html"}

@@ -10,8 +10,9 @@ from ganexplain.ascent.engine import Trajectories, ascend, start_latents
 from ganexplain.ascent.neurons import neuron_response
 from ganexplain.errors import Diverged
 from ganexplain.models.dcgan import Generator
+from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import frozen
-from ganexplain.models.svdnet import SVDNet, initialise
+from ganexplain.models.svdnet import SVDNet
 
 CPU = torch.device("cpu")
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ganexplain.errors import UsageError
 from ganexplain.models.dcgan import Discriminator, Encoder, Generator
+from ganexplain.models.excerptnet import initialise
 from ganexplain.models.gan_losses import (
     R1_PENALTY,
     autoencoder_loss,
@@ -19,7 +20,7 @@ from ganexplain.models.gan_losses import (
     penalty,
     with_spectral_norm,
 )
-from ganexplain.models.svdnet import SVDNet, initialise
+from ganexplain.models.svdnet import SVDNet
 
 
 def parameters(network: nn.Module) -> int:

@@ -14,7 +14,8 @@ from ganexplain.ascent.neurons import (
 )
 from ganexplain.ascent.responses import strongest
 from ganexplain.errors import UsageError
-from ganexplain.models.svdnet import SVDNet, initialise
+from ganexplain.models.excerptnet import initialise
+from ganexplain.models.svdnet import SVDNet
 
 
 @pytest.fixture(scope="module")

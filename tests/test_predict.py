@@ -23,9 +23,10 @@ from ganexplain.data.frontend import frame_times, log_mel
 from ganexplain.data.segments import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.metrics import smooth
+from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import Classifier, load_classifier, write_classifier
 from ganexplain.models.prediction import probabilities
-from ganexplain.models.svdnet import SVDNet, initialise
+from ganexplain.models.svdnet import SVDNet
 from ganexplain.pages.curve_picture import ROW_SECONDS, class_colours, curve_picture, row_spans
 from ganexplain.runtime import Silent
 from ganexplain.stages.predict import output_names, predict, predict_recording

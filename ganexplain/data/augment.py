@@ -3,8 +3,9 @@
 Time stretch and pitch shift are one affine map of the linear magnitude spectrogram, sampled
 with quadratic splines. Splines are linear in what they interpolate and the map does not mix
 the axes, so the whole is two matrix products: time on the left, and on the right frequency
-with the mel filterbank already multiplied in. Afterwards an equaliser adds a Gaussian bump, and
-a gain a constant, in the log-mel domain.
+with the mel filterbank already multiplied in. Before, another sound may be added to the
+samples; afterwards an equaliser adds a Gaussian bump, and a gain a constant, in the log-mel
+domain.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from ganexplain.data.frontend import (
 STRETCH = 0.3  # time and frequency scale by 1 - 0.3 .. 1 + 0.3
 EQ_HZ = (150.0, 8000.0)
 EQ_DB = 10.0
-LEVEL_DB = 10.0  # recordings are mastered that differently; the network is not level invariant
 EQ_WIDTH, EQ_WIDTH_RANGE = 5.0, 2.0  # semitones
+ADDED_DB = (-15.0, 5.0)  # level of an added sound over that of the excerpt
 NAT_PER_DB = math.log(10) / 20
 
 
 @dataclass(frozen=True)
 class Alteration:
-    """One draw: durations and pitches times these factors, one equaliser bump, and a gain."""
+    """One draw: durations and pitches times these factors, one equaliser bump, and gains."""
 
     time_scale: float
     pitch_scale: float
@@ -43,10 +44,11 @@ class Alteration:
     eq_semitones: float
     eq_db: float
     level_db: float = 0.0
+    added_db: float = 0.0
 
 
-def draw_alteration(stream: np.random.Generator) -> Alteration:
-    """Draw as the authors did, and a level.
+def draw_alteration(stream: np.random.Generator, level: float) -> Alteration:
+    """Draw as the authors did, and a gain of up to `level` dB.
 
     Save for the width of the bump: they meant it uniform, but wrote it normal.
     """
@@ -57,7 +59,8 @@ def draw_alteration(stream: np.random.Generator) -> Alteration:
         eq_hz=float(np.exp(stream.uniform(low, high))),
         eq_semitones=EQ_WIDTH + EQ_WIDTH_RANGE * stream.uniform(-1, 1),
         eq_db=stream.uniform(-EQ_DB, EQ_DB),
-        level_db=stream.uniform(-LEVEL_DB, LEVEL_DB),
+        level_db=stream.uniform(-level, level),
+        added_db=stream.uniform(*ADDED_DB),
     )
 
 
@@ -95,15 +98,22 @@ def equaliser(alteration: Alteration, front_end: FrontEnd) -> np.ndarray:
 
 
 def altered_excerpt(
-    waveform: np.ndarray, centre: int, alteration: Alteration, front_end: FrontEnd
+    waveform: np.ndarray,
+    centre: int,
+    alteration: Alteration,
+    front_end: FrontEnd,
+    added: np.ndarray | None = None,
 ) -> np.ndarray:
     """Log-mel (F, T) in nat of the altered sound around frame `centre` of a waveform (samples,).
 
     Beyond the ends of the waveform is digital silence. Bins whose origin lies above half the
-    sample rate are zero.
+    sample rate are zero. `added`, samples as `samples_around` gives them, sounds with it.
     """
     source = frames_needed(front_end)
-    spectrum = magnitudes(_samples_around(waveform, centre, source, front_end), front_end)
+    samples = samples_around(waveform, centre, front_end)
+    if added is not None:
+        samples = with_added(samples, added, alteration.added_db)
+    spectrum = magnitudes(samples, front_end)
     for axis in (0, 1):
         spectrum = spline_filter1d(spectrum, order=2, axis=axis, output=np.float32, mode="mirror")
     length, bins = front_end.excerpt_frames, spectrum.shape[1]
@@ -115,25 +125,39 @@ def altered_excerpt(
     return log_compress(mel, front_end).T + gain[:, None]
 
 
-def _samples_around(
-    waveform: np.ndarray, centre: int, frames: int, front_end: FrontEnd
-) -> np.ndarray:
+def samples_around(waveform: np.ndarray, centre: int, front_end: FrontEnd) -> np.ndarray:
+    """The samples (S,) that an excerpt around a frame can draw on, silence beyond the ends."""
+    frames = frames_needed(front_end)
     start = (centre - frames // 2) * front_end.hop_length
     stop = start + (frames - 1) * front_end.hop_length + front_end.frame_length
     piece = waveform[max(start, 0) : max(stop, 0)]
     return np.pad(piece, (max(-start, 0), max(stop - max(start, 0) - piece.size, 0)))
 
 
+def with_added(samples: np.ndarray, added: np.ndarray, level_db: float) -> np.ndarray:
+    """Samples (S,) with others (S,) added `level_db` above their level; silence adds nothing."""
+    own, other = (float(np.sqrt(np.mean(np.square(s)))) for s in (samples, added))
+    if not own or not other:
+        return samples
+    return samples + np.float32(own / other * 10 ** (level_db / 20)) * added
+
+
 def altered_excerpts(
     waveforms: Sequence[np.ndarray],
     centres: np.ndarray,
+    added: np.ndarray,
+    level: float,
     stream: np.random.Generator,
     front_end: FrontEnd,
 ) -> np.ndarray:
-    """Log-mel (N, F, T) around centres (N, 2+): recording, frame; one alteration each."""
-    return np.stack(
-        [
-            altered_excerpt(waveforms[i], int(frame), draw_alteration(stream), front_end)
-            for i, frame in centres[:, :2]
-        ]
-    )
+    """Log-mel (N, F, T) around centres (N, 2+): recording, frame; one alteration each.
+
+    `added` (N, 2) names the place of the sound added to each, -1 for none; `level` is the range
+    of the gain in dB.
+    """
+    excerpts = []
+    for (i, frame), (j, other) in zip(centres[:, :2], added, strict=True):
+        sound = samples_around(waveforms[j], int(other), front_end) if j >= 0 else None
+        alteration = draw_alteration(stream, level)
+        excerpts.append(altered_excerpt(waveforms[i], int(frame), alteration, front_end, sound))
+    return np.stack(excerpts)

@@ -57,9 +57,12 @@ class Recording:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Recordings and the names of their classes; for two classes the second is the positive one."""
+    """Recordings and the names of their classes; for two classes the second is the positive one.
 
-    path: Path
+    `name` tells errors where it came from.
+    """
+
+    name: str
     classes: tuple[str, ...]
     recordings: tuple[Recording, ...]
     skipped: tuple[str, ...] = ()
@@ -86,6 +89,21 @@ def read_corpus(path: Path, skip_bad_files: bool = False) -> Corpus:
     )
 
 
+def read_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> Corpus:
+    """Read several corpora of the same classes as one; errors as `read_corpus`."""
+    parts = [read_corpus(Path(path), skip_bad_files) for path in paths]
+    classes = parts[0].classes
+    for part in parts:
+        if part.classes != classes:
+            raise GanexplainError(
+                f"{part.name}: its classes are {', '.join(part.classes)}, those of "
+                f"{parts[0].name} {', '.join(classes)}; use the same names"
+            )
+    recordings = [recording for part in parts for recording in part.recordings]
+    skipped = [message for part in parts for message in part.skipped]
+    return _finish(" + ".join(part.name for part in parts), classes, recordings, skipped)
+
+
 def _collect(
     tasks: Sequence[Callable[[], Recording]], skip_bad_files: bool
 ) -> tuple[list[Recording], list[str]]:
@@ -101,28 +119,28 @@ def _collect(
 
 
 def _finish(
-    path: Path, classes: tuple[str, ...], recordings: list[Recording], skipped: list[str]
+    name: Path | str, classes: tuple[str, ...], recordings: list[Recording], skipped: list[str]
 ) -> Corpus:
     seen: dict[Path, str] = {}
     for recording in recordings:
         earlier = seen.setdefault(recording.path.resolve(), recording.split)
         if earlier != recording.split:
             raise GanexplainError(
-                f"{path}: {recording.path.name} is in two splits, {earlier} and "
+                f"{name}: {recording.path.name} is in two splits, {earlier} and "
                 f"{recording.split}; leave it in one"
             )
     if len(seen) < len(recordings):
         paths = [recording.path.resolve() for recording in recordings]
         twice = next(p for p in paths if paths.count(p) > 1)
-        raise GanexplainError(f"{path}: {twice.name} is listed twice; leave one")
+        raise GanexplainError(f"{name}: {twice.name} is listed twice; leave one")
     if not recordings:
         reason = (
             f"none of {len(skipped)} recordings can be used, the first: {skipped[0]}"
             if (skipped)
             else "the corpus is empty; add recordings to its lists"
         )
-        raise GanexplainError(f"{path}: {reason}")
-    return Corpus(path, classes, tuple(recordings), tuple(skipped))
+        raise GanexplainError(f"{name}: {reason}")
+    return Corpus(str(name), classes, tuple(recordings), tuple(skipped))
 
 
 # --- Jamendo layout -----------------------------------------------------------------------

@@ -112,7 +112,7 @@ def load_split(
             labels.append(recording.frame_labels(len(mel), front_end))
         progress.advance()
     if not recordings:
-        raise GanexplainError(f"{corpus.path}: the {name} split is empty; list recordings in it")
+        raise GanexplainError(f"{corpus.name}: the {name} split is empty; list recordings in it")
     return Split(tuple(recordings), tuple(mels), tuple(labels), front_end)
 
 
@@ -122,7 +122,7 @@ def require_classes(corpus: Corpus, split: Split, name: str) -> None:
     for number, label in enumerate(corpus.classes):
         if number not in present:
             raise GanexplainError(
-                f"{corpus.path}: no frame of class {label!r} in the {name} split; "
+                f"{corpus.name}: no frame of class {label!r} in the {name} split; "
                 "move a recording that has it there"
             )
 

@@ -12,8 +12,9 @@ from torch import nn
 from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_checkpoint
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError
+from ganexplain.models.architectures import ARCHITECTURES, architecture_of
 from ganexplain.models.dcgan import Generator
-from ganexplain.models.svdnet import SVDNet
+from ganexplain.models.excerptnet import ExcerptNet
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 Network = TypeVar("Network", bound=nn.Module)
@@ -23,7 +24,7 @@ Network = TypeVar("Network", bound=nn.Module)
 class Classifier:
     """A classifier and what must be known to use it; `threshold` is of the second class."""
 
-    network: SVDNet
+    network: ExcerptNet
     front_end: FrontEnd
     classes: tuple[str, ...]
     threshold: float
@@ -39,7 +40,7 @@ class Classifier:
 def write_classifier(path: Path, classifier: Classifier, config: Any) -> None:
     """Write `classifier.pt`."""
     content = {
-        "architecture": "svdnet",
+        "architecture": architecture_of(classifier.network),
         "outputs": classifier.network.outputs,
         "weights": classifier.network.state_dict(),
         "front_end": asdict(classifier.front_end),
@@ -54,7 +55,14 @@ def write_classifier(path: Path, classifier: Classifier, config: Any) -> None:
 def load_classifier(path: Path, device: torch.device) -> Classifier:
     """Read `classifier.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "classifier", CLASSIFIER_KEYS)
-    network = SVDNet(int(content["outputs"]))
+    architecture = content.get("architecture", "svdnet")
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise GanexplainError(
+            f"{path}: architecture {architecture!r} is unknown here (known: {known}); "
+            "update ganexplain"
+        )
+    network = ARCHITECTURES[architecture](int(content["outputs"]))
     _fill(network, content["weights"], path)
     return Classifier(
         network=frozen(network, device),

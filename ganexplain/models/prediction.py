@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.config import FrontEnd
-from ganexplain.models.svdnet import SVDNet
+from ganexplain.models.excerptnet import ExcerptNet
 
 CHUNK_FRAMES = 1024  # outputs computed at once: bounded memory, little overlap
 
@@ -21,7 +21,7 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def predict_frames(network: SVDNet, mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """Class probabilities (T, K), float32, of each frame of a recording (T, F).
 
     The ends are padded with silence, half an excerpt each side, so every frame has a value.

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SLOPE = 0.01  # of every leaky rectifier
+from ganexplain.models.excerptnet import SLOPE, ExcerptNet
 
 
-class SVDNet(nn.Module):
+class SVDNet(ExcerptNet):
     """Excerpts (B, F=80, T=115) of natural-log mel in nat -> logits (B, outputs).
 
-    The per-band standardisation of the training set is part of the network (buffers `mean` and
-    `deviation`, (F,)), so what enters is log-mel as the front end or a generator emits it.
     Pooling stands before the rectifier, which is the same function (the rectifier is
-    monotone) at a ninth of the work. A layer's name addresses what that layer itself puts
-    out: `fc8` is (B, 64) before its rectifier, `fc9` the logits.
+    monotone) at a ninth of the work.
 
     1,408,225 parameters with one output (method, section 2.1).
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, outputs: int = 1) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(80))
-        self.register_buffer("deviation", torch.ones(80))
         self.conv1 = nn.Conv2d(1, 64, 3)
         self.act1 = nn.LeakyReLU(SLOPE)
         self.conv2 = nn.Conv2d(64, 32, 3)
@@ -47,15 +38,6 @@ class SVDNet(nn.Module):
         self.drop8 = nn.Dropout(0.5)
         self.fc9 = nn.Linear(64, outputs)
 
-    @property
-    def outputs(self) -> int:
-        """Number of output units."""
-        return self.fc9.out_features
-
-    def standardise(self, mel: Tensor) -> Tensor:
-        """Log-mel (B, F, T) to one channel (B, 1, F, T) of zero mean and unit deviation a band."""
-        return ((mel - self.mean[:, None]) / self.deviation[:, None]).unsqueeze(1)
-
     def forward(self, mel: Tensor) -> Tensor:
         """Logits (B, outputs) of excerpts (B, F, T)."""
         x = self.act1(self.conv1(self.standardise(mel)))
@@ -69,8 +51,7 @@ class SVDNet(nn.Module):
     def forward_dense(self, mel: Tensor) -> Tensor:
         """Logits (B, T - 114, outputs) for every centre frame of recordings (B, F, T), one pass.
 
-        Pooling keeps every frame and what follows is dilated by three for each pooling, so
-        output t equals `forward` of frames t .. t + 114.
+        Pooling keeps every frame and what follows is dilated by three for each pooling.
         """
         x = self.act1(self.conv1(self.standardise(mel)))
         x = self.act3(functional.max_pool2d(self.conv2(x), 3, stride=(3, 1)))
@@ -85,13 +66,3 @@ class SVDNet(nn.Module):
 
 def _dilated(layer: nn.Conv2d, x: Tensor, dilation: int) -> Tensor:
     return functional.conv2d(x, layer.weight, layer.bias, dilation=(1, dilation))
-
-
-def initialise(network: SVDNet, seed: int) -> None:
-    """Orthogonal weights (gain 1) and zero biases, drawn from `seed`."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.orthogonal_(module.weight, generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import write_bytes
+from ganexplain.artifacts import write_bytes, write_table
 from ganexplain.config import FrontEnd, PredictConfig
 from ganexplain.data.audio import duration_of
 from ganexplain.data.cache import cache_directory, cached_log_mel
@@ -111,7 +109,9 @@ def _write(
 ) -> dict[str, Any]:
     """Write the three files that `base` names, and give their entry in the document."""
     curve, lab, picture = (base.with_name(f"{base.name}.{kind}") for kind in ("csv", "lab", "png"))
-    write_bytes(curve, _csv_text(prediction).encode())
+    rows = zip(prediction.times, prediction.curve, strict=True)
+    numbers = ([f"{time:.4f}", *(f"{value:.6f}" for value in row)] for time, row in rows)
+    write_table(curve, ["time_s", *prediction.classes], numbers)
     write_bytes(picture, curve_picture(mel, prediction, front_end, recording.name))
     write_bytes(lab, lab_text(prediction.segments, prediction.classes).encode())
     return {
@@ -123,12 +123,3 @@ def _write(
         "segments": len(prediction.segments),
         "shares": {name: round(share, 4) for name, share in prediction.shares().items()},
     }
-
-
-def _csv_text(prediction: Prediction) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["time_s", *prediction.classes])
-    for time, row in zip(prediction.times, prediction.curve, strict=True):
-        writer.writerow([f"{time:.4f}", *(f"{value:.6f}" for value in row)])
-    return text.getvalue()

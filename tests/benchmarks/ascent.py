@@ -25,8 +25,9 @@ from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.neurons import neuron_response
 from ganexplain.config import ExplainConfig
 from ganexplain.models.dcgan import Generator
+from ganexplain.models.excerptnet import SLOPE, initialise
 from ganexplain.models.loading import frozen
-from ganexplain.models.svdnet import SLOPE, SVDNet, initialise
+from ganexplain.models.svdnet import SVDNet
 from ganexplain.runtime import keep_freed_memory
 
 GFLOP_PER_ITERATION = 1.112  # forward and input gradient of both networks

@@ -21,9 +21,10 @@ import torch
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.frontend import log_mel
+from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import frozen, load_classifier
 from ganexplain.models.prediction import predict_frames, probabilities
-from ganexplain.models.svdnet import SVDNet, initialise
+from ganexplain.models.svdnet import SVDNet
 from ganexplain.runtime import keep_freed_memory, pick_device
 
 FRONT_END = FrontEnd()

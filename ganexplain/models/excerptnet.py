@@ -1,0 +1,54 @@
+"""What classifiers of log-mel excerpts share: the standardisation that is part of the network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+BANDS, FRAMES = 80, 115  # F and T of an excerpt
+SLOPE = 0.01  # of every leaky rectifier
+
+
+class ExcerptNet(nn.Module):
+    """A network on excerpts (B, F=80, T=115) of natural-log mel in nat, as the front end has it.
+
+    The per-band mean and standard deviation of the training set are its buffers `mean` and
+    `deviation` (F,), so what enters is log-mel as the front end or a generator emits it. A
+    layer's name addresses what that layer itself puts out: `fc8` is (B, 64) before its
+    rectifier, `fc9` the logits.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    fc9: nn.Linear
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(BANDS))
+        self.register_buffer("deviation", torch.ones(BANDS))
+
+    @property
+    def outputs(self) -> int:
+        """Number of output units."""
+        return self.fc9.out_features
+
+    def standardise(self, mel: Tensor) -> Tensor:
+        """Log-mel (B, F, T) to one channel (B, 1, F, T) of zero mean and unit deviation a band."""
+        return ((mel - self.mean[:, None]) / self.deviation[:, None]).unsqueeze(1)
+
+    def forward_dense(self, mel: Tensor) -> Tensor:
+        """Logits (B, T - 114, outputs) for every centre frame of recordings (B, F, T), one pass.
+
+        Output t equals `forward` of frames t .. t + 114.
+        """
+        raise NotImplementedError
+
+
+def initialise(network: nn.Module, seed: int) -> None:
+    """Orthogonal weights (gain 1) and zero biases, drawn from `seed`."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.orthogonal_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

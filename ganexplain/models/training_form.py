@@ -1,0 +1,97 @@
+"""The form in which a classifier is trained, and the plain network of equal function.
+
+Batch normalisation and zero-mean filters help training and level invariance; at inference both
+are an affine map of weights, so what is explained and shipped is the plain architecture.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import fusion
+
+from ganexplain.models.excerptnet import ExcerptNet
+
+Net = TypeVar("Net", bound=ExcerptNet)
+OUTPUT = "fc9"
+
+
+class Normalised(nn.Sequential):
+    """A layer and the batch normalisation behind it."""
+
+
+class ZeroMeanConv2d(nn.Conv2d):
+    """A convolution whose filters sum to zero, whatever the optimiser makes of its weights."""
+
+    def zero_mean_weight(self) -> Tensor:
+        """The filters (O, I, H, W) that are used."""
+        return self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, O, F', T') of maps (B, I, F, T), no padding."""
+        return functional.conv2d(x, self.zero_mean_weight(), self.bias)
+
+
+def with_batch_norm(network: Net) -> Net:
+    """Give every weighted layer but the output batch normalisation, in place.
+
+    Ioffe & Szegedy 2015; as in the authors' later detectors (Schlueter & Grill's `ismir2016`).
+    """
+    layers = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    for name, layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            _replace(network, name, Normalised(layer, nn.BatchNorm2d(layer.out_channels)))
+        elif name != OUTPUT:
+            _replace(network, name, Normalised(layer, nn.BatchNorm1d(layer.out_features)))
+    return network
+
+
+def with_zero_mean_filters(network: Net) -> Net:
+    """Make the first convolution blind to level, in place (Schlueter & Lehner 2018).
+
+    A gain is a constant in log-mel, which filters of zero mean do not see. All bands share one
+    deviation, or the constant would differ between them.
+    """
+    network.deviation.fill_(network.deviation.square().mean().sqrt().item())
+    layer = network.get_submodule("conv1")
+    assert isinstance(layer, nn.Conv2d)
+    _replace(network, "conv1", _like(layer, ZeroMeanConv2d, layer.weight))
+    return network
+
+
+@torch.no_grad()
+def plain(network: Net) -> Net:
+    """A copy in eval mode of equal function, with nothing left of the training form."""
+    network = copy.deepcopy(network).eval()
+    for name, module in list(network.named_modules()):
+        if isinstance(module, ZeroMeanConv2d):
+            _replace(network, name, _like(module, nn.Conv2d, module.zero_mean_weight()))
+    for name, module in list(network.named_modules()):
+        if isinstance(module, Normalised):
+            _replace(network, name, _fused(*module))
+    return network
+
+
+def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module:
+    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+    if isinstance(layer, nn.Conv2d):
+        return fusion.fuse_conv_bn_eval(layer, norm)
+    assert isinstance(layer, nn.Linear)
+    return fusion.fuse_linear_bn_eval(layer, norm)
+
+
+def _like(layer: nn.Conv2d, kind: type[nn.Conv2d], weight: Tensor) -> nn.Conv2d:
+    size = (layer.kernel_size[0], layer.kernel_size[1])
+    other = kind(layer.in_channels, layer.out_channels, size)
+    assert layer.bias is not None
+    other.load_state_dict({"weight": weight, "bias": layer.bias})
+    return other.train(layer.training)
+
+
+def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(network.get_submodule(parent), last, module)

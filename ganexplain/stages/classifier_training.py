@@ -1,0 +1,168 @@
+"""One training of a classifier: the network, its optimiser and the best epoch so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ganexplain.config import TrainClassifierConfig
+from ganexplain.data.batches import Batch
+from ganexplain.data.excerpts import Split
+from ganexplain.errors import Diverged, UsageError, check_known
+from ganexplain.models.architectures import ARCHITECTURES
+from ganexplain.models.excerptnet import ExcerptNet, initialise
+from ganexplain.models.training_form import plain, with_batch_norm, with_zero_mean_filters
+from ganexplain.runtime import random_stream
+from ganexplain.stages.classifier_figures import evaluate
+from ganexplain.stages.resuming import check_same_recordings
+
+LOW_TARGET = 0.02  # targets 0.02 and 0.98, the authors' label smoothing
+OPTIMISERS = ("adamw", "sgd")
+SCHEDULES = ("cosine", "step")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class ClassifierTraining:
+    """The network, its optimiser and the best epoch so far."""
+
+    def __init__(
+        self, config: TrainClassifierConfig, outputs: int, split: Split, device: torch.device
+    ) -> None:
+        check_known("--schedule", config.schedule, SCHEDULES)
+        self.config, self.device = config, device
+        self.autocast = PRECISIONS[check_known("--precision", config.precision, PRECISIONS)]
+        network = new_network(config, outputs, split)
+        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = _optimiser(config, self.network)
+        self.losses: list[float] = []  # of the running epoch
+        self.best: dict[str, Any] = {}
+
+    @property
+    def updates(self) -> int:
+        """Updates of the whole training."""
+        return self.config.epochs * self.config.updates_per_epoch
+
+    def step(self, step: int, batch: Batch) -> float:
+        """One update; the loss in nat."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate(step)
+        torch.manual_seed(int(random_stream(self.config.seed, "dropout", step).integers(2**31)))
+        loss = self._loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise Diverged(f"the loss is {value} at update {step}; lower --learning-rate")
+        self.losses.append(value)
+        return value
+
+    def learning_rate(self, step: int) -> float:
+        """Of one update."""
+        config = self.config
+        if config.schedule == "cosine":
+            return config.learning_rate * (1 + math.cos(math.pi * step / self.updates)) / 2
+        decay = config.learning_rate_decay ** (step // config.updates_per_epoch)
+        return config.learning_rate * decay
+
+    def _loss(self, batch: Batch) -> Tensor:
+        mel = torch.from_numpy(batch.mel).to(self.device)
+        on = self.autocast is not torch.float32
+        with torch.autocast(self.device.type, self.autocast, enabled=on):
+            logits = self.network.train()(mel)
+        label, other, share = (
+            torch.from_numpy(v).to(self.device) for v in (batch.label, batch.other, batch.share)
+        )
+        logits = logits.float()
+        losses = smoothed_loss(logits, label)
+        if self.config.mixup:
+            losses = share * losses + (1 - share) * smoothed_loss(logits, other)
+        return losses.mean()
+
+    def finish_epoch(self, epoch: int, valid: Split) -> dict[str, float]:
+        """Validate, keep the weights where they are the best yet; the epoch's figures."""
+        network = plain(self.network)
+        evaluation = evaluate(network, valid, None)
+        figures = evaluation.figures
+        if not self.best or figures["frame_error"] < self.best["figures"]["frame_error"]:
+            self.best = {
+                "weights": network.state_dict(),
+                "epoch": epoch,
+                "threshold": evaluation.threshold,
+                "figures": figures,
+            }
+        loss = float(np.mean(self.losses))
+        self.losses.clear()
+        return {"loss": loss, "threshold": evaluation.threshold, **figures}
+
+    def best_network(self) -> ExcerptNet:
+        """The network of the best epoch, in its plain form on the CPU."""
+        network = ARCHITECTURES[self.config.architecture](self.network.outputs)
+        network.load_state_dict(self.best["weights"])
+        return network
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and values of the training, for `restore`."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "losses": self.losses,
+            "best": self.best,
+            "updates": self.updates,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it was trained on other recordings.
+
+        UsageError where another length was asked for under a schedule that depends on it.
+        """
+        check_same_recordings(state["network"], self.network)
+        if self.config.schedule == "cosine" and state["updates"] != self.updates:
+            raise UsageError(
+                f"--resume: the cosine schedule was laid out for {state['updates']} updates; "
+                "keep --epochs, or use --schedule step"
+            )
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.losses, self.best = list(state["losses"]), dict(state["best"])
+
+
+def new_network(config: TrainClassifierConfig, outputs: int, split: Split) -> ExcerptNet:
+    """The network asked for, in its training form, with the band statistics of a split."""
+    known = check_known("--architecture", config.architecture, ARCHITECTURES)
+    network: ExcerptNet = ARCHITECTURES[known](outputs)
+    initialise(network, config.seed)
+    mean, deviation = split.band_statistics()
+    network.mean.copy_(torch.from_numpy(mean))
+    network.deviation.copy_(torch.from_numpy(deviation))
+    if config.level_invariant:
+        with_zero_mean_filters(network)
+    if config.batch_norm:
+        with_batch_norm(network)
+    return network
+
+
+def _optimiser(config: TrainClassifierConfig, network: ExcerptNet) -> torch.optim.Optimizer:
+    rate, parameters = config.learning_rate, network.parameters()
+    if check_known("--optimiser", config.optimiser, OPTIMISERS) == "adamw":
+        return torch.optim.AdamW(parameters, rate, weight_decay=config.weight_decay)
+    return torch.optim.SGD(parameters, rate, config.momentum, nesterov=config.momentum > 0)
+
+
+def smoothed_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy (B,) in nat of logits (B, outputs) for classes (B,), target 0.98 for the right.
+
+    The others share 0.02; with one output the targets are 0.02 and 0.98.
+    """
+    if logits.shape[1] == 1:
+        target = LOW_TARGET + (1 - 2 * LOW_TARGET) * label.to(logits.dtype)
+        return functional.binary_cross_entropy_with_logits(logits[:, 0], target, reduction="none")
+    classes = logits.shape[1]  # torch spreads the smoothing over all classes, the right one too
+    smoothing = LOW_TARGET * classes / (classes - 1)
+    return functional.cross_entropy(logits, label, label_smoothing=smoothing, reduction="none")
