@@ -160,6 +160,8 @@ def _field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
     if meta["argument"]:
         return _option(field.name, kind, MISSING, typer.Argument(help=meta["help"]))
     flag = "--" + field.name.replace("_", "-")
+    if default is True:
+        flag += "/--no-" + flag.removeprefix("--")
     info = typer.Option(
         flag, help=meta["help"], min=meta["min"], max=meta["max"], show_default=not required
     )

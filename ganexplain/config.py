@@ -126,11 +126,11 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
     weight_decay: float = setting("Of adamw.", 0.01, 0)
     batch_norm: bool = setting("Normalise while training; folded into the weights after.", True)
     level_invariant: bool = setting("First filters of zero mean, blind to gain.", False)
-    augment: bool = setting("Stretch time and pitch by up to 30 %, vary equalisation.", True)
-    level: float = setting("With --augment: random gain of up to this much (dB).", 10.0, 0)
-    mix: float = setting(
-        "With --augment: share of excerpts with one of the first of two classes added.", 0.5, 0, 1
+    augment: float = setting(
+        "Share of excerpts stretched in time and pitch by up to 30 %, and equalised.", 0.7, 0, 1
     )
+    level: float = setting("Random gain of up to this much (dB).", 10.0, 0)
+    mix: float = setting("Share of excerpts with one of the first of two classes added.", 0.5, 0, 1)
     masks: bool = setting("Hide spans of frames and bands (SpecAugment).", False)
     mixup: float = setting("Blend pairs of excerpts by Beta(x, x); 0: none.", 0.0, 0)
     precision: str = setting("bfloat16 or float32, of convolutions in training.", "bfloat16")
@@ -147,6 +147,7 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
             "learning_rate": 0.01,
             "schedule": "step",
             "batch_norm": False,
+            "augment": 1.0,
             "level": 0.0,
             "mix": 0.0,
             "precision": "float32",
@@ -191,7 +192,9 @@ class TrainGanConfig(ReadsRecordings, Computes):
     batch_size: int = setting("Excerpts in an update; 0: that of the loss's recipe.", 0, 0)
     learning_rate: float = setting("Of Adam; 0: that of the loss's recipe.", 0.0, 0)
     ema_decay: float = setting("Of the running average of the generator, a step.", 0.999, 0, 1)
-    encoder_steps: int = setting("Updates of the encoder for the best generator.", 500, 0)
+    encoder_steps: int = setting(
+        "Updates of the encoder for the best generator.", 500, 0, extends=True
+    )
     sample_every: int = setting("Steps between validations and their samples.", 1000, 1)
     precision: str = setting("float32 or bfloat16, of the networks in training.", "float32")
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)

@@ -64,10 +64,14 @@ def detection_figures(
 
 
 def multiclass_figures(probability: np.ndarray, label: np.ndarray) -> dict[str, float]:
-    """Frame error of the largest probability (T, K) and the mean one-against-rest AUROC."""
+    """Frame error of the largest probability (T, K) and the mean one-against-rest AUROC.
+
+    The mean is over the classes that some frame has and some has not; NaN where there is none.
+    """
     areas = [auroc(probability[:, k], label == k) for k in range(probability.shape[1])]
+    areas = [area for area in areas if not np.isnan(area)] or [float("nan")]
     return {
         "frames": float(label.size),
         "frame_error": float(np.mean(probability.argmax(axis=1) != label)),
-        "auroc": float(np.nanmean(areas)),
+        "auroc": float(np.mean(areas)),
     }

@@ -18,7 +18,9 @@ from ganexplain.data.augment import (
     draw_alteration,
     equaliser,
     frames_needed,
+    samples_around,
     spline_matrix,
+    with_added,
 )
 from ganexplain.data.frontend import log_mel, mel_filterbank, mel_frequencies
 
@@ -196,12 +198,14 @@ def test_equaliser_is_added_in_the_log_domain() -> None:
 
 def test_draws_fill_their_ranges() -> None:
     stream = np.random.default_rng(0)
-    drawn = [draw_alteration(stream) for _ in range(4000)]
+    drawn = [draw_alteration(stream, level=6.0) for _ in range(4000)]
     for name, low, high in (
         ("time_scale", 0.7, 1.3),
         ("pitch_scale", 0.7, 1.3),
         ("eq_db", -10, 10),
         ("eq_semitones", 3, 7),
+        ("level_db", -6, 6),
+        ("added_db", -15, 5),
     ):
         values = np.array([getattr(one, name) for one in drawn])
         assert values.min() >= low
@@ -219,18 +223,59 @@ def test_draws_fill_their_ranges() -> None:
     )
 
 
+def test_all_but_a_share_keep_time_pitch_and_spectrum() -> None:
+    stream = np.random.default_rng(0)
+    drawn = [draw_alteration(stream, share=0.7, level=6.0) for _ in range(2000)]
+    kept = [one for one in drawn if one.time_scale == one.pitch_scale == 1 and one.eq_db == 0]
+    assert len(kept) == pytest.approx(600, abs=60)
+    assert np.std([one.level_db for one in kept]) == pytest.approx(12 / math.sqrt(12), rel=0.1)
+
+
 def test_excerpts_of_a_batch_are_altered_one_by_one() -> None:
     waveforms = [SOUND, noise(3.0, seed=4).astype(np.float32)]
     rows = np.array([[0, 100, 1], [1, 30, 0], [0, 100, 1]])
-    batch = altered_excerpts(waveforms, rows, np.random.default_rng(3), FRONT_END)
-    assert batch.shape == (3, 80, 115)
+    added = np.array([[-1, -1], [0, 50], [-1, -1]])
     stream = np.random.default_rng(3)
-    for excerpt, (i, frame, _) in zip(batch, rows, strict=True):
-        wanted = altered_excerpt(waveforms[i], frame, draw_alteration(stream), FRONT_END)
+    alterations = [draw_alteration(stream) for _ in rows]
+    batch = altered_excerpts(waveforms, rows, alterations, added, FRONT_END)
+    assert batch.shape == (3, 80, 115)
+    for k, (excerpt, (i, frame, _)) in enumerate(zip(batch, rows, strict=True)):
+        sound = samples_around(SOUND, 50, FRONT_END) if k == 1 else None
+        wanted = altered_excerpt(waveforms[i], frame, alterations[k], FRONT_END, sound)
         np.testing.assert_array_equal(excerpt, wanted)
     assert np.abs(batch[0] - batch[2]).max() > 0.1
-    again = altered_excerpts(waveforms, rows, np.random.default_rng(3), FRONT_END)
-    np.testing.assert_array_equal(batch, again)
+
+
+# --- added sound ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [-15.0, 0.0, 5.0])
+def test_added_sound_has_the_level_asked_for(level: float) -> None:
+    """Of uncorrelated sounds the powers add."""
+    low, high = (tone(hz, 2.0).astype(np.float32) * gain for hz, gain in ((300, 0.5), (3000, 0.01)))
+    both = with_added(low, high, level)
+    spectrum = np.abs(np.fft.rfft(both)) ** 2
+    ratio = spectrum[6000 - 20 : 6000 + 20].sum() / spectrum[600 - 20 : 600 + 20].sum()
+    assert 10 * math.log10(ratio) == pytest.approx(level, abs=0.05)
+
+
+def test_silence_adds_nothing_and_takes_nothing() -> None:
+    silence = np.zeros(1000, dtype=np.float32)
+    np.testing.assert_array_equal(with_added(silence, SOUND[:1000], 0.0), silence)
+    np.testing.assert_array_equal(with_added(SOUND[:1000], silence, 0.0), SOUND[:1000])
+
+
+def test_an_excerpt_with_added_sound_is_that_of_the_sum() -> None:
+    other = (0.3 * noise(6.0, seed=8)).astype(np.float32)
+    added = samples_around(other, 150, FRONT_END)
+    shift = (CENTRE - 150) * 315  # so that frame 150 of `other` falls on CENTRE
+    moved = np.zeros_like(SOUND)
+    moved[shift:] = other[: len(SOUND) - shift]
+    own = samples_around(SOUND, CENTRE, FRONT_END)
+    gain = math.sqrt(np.mean(own**2) / np.mean(added**2))
+    got = altered_excerpt(SOUND, CENTRE, PLAIN, FRONT_END, added)
+    wanted = altered_excerpt(SOUND + np.float32(gain) * moved, CENTRE, PLAIN, FRONT_END)
+    np.testing.assert_allclose(got, wanted, atol=1e-3)
 
 
 def test_a_gain_of_the_sound_is_a_constant_of_the_log_mel() -> None:

@@ -16,7 +16,7 @@ from conftest import COMMAND, JamendoFolder, Run, cli_environment
 from ganexplain.artifacts import read_checkpoint
 
 GAN = ("--batch-size", "4", "--sample-every", "4", "--autoencoder-steps", "3", "--checkpoint-every",
-       "2", "--quiet")  # fmt: skip
+       "2", "--encoder-steps", "2", "--quiet")  # fmt: skip
 CLASSIFIER = ("--updates-per-epoch", "3", "--batch-size", "4", "--checkpoint-every", "2", "--quiet")
 
 
@@ -30,7 +30,7 @@ def assert_equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]
         assert torch.equal(first[name], second[name]), name
 
 
-@pytest.mark.parametrize("loss", ["non-saturating", "hinge", "wgan-gp"])
+@pytest.mark.parametrize("loss", ["non-saturating", "hinge", "wgan-gp", "relativistic"])
 def test_a_gan_trained_in_two_parts_is_that_trained_in_one(
     command: Run, jamendo: JamendoFolder, tmp_path: Path, loss: str
 ) -> None:
@@ -45,10 +45,13 @@ def test_a_gan_trained_in_two_parts_is_that_trained_in_one(
     assert last[0] == last[1]
 
 
+@pytest.mark.parametrize(
+    "recipe", ["--preset paper", "--preset best --schedule step --masks --mixup 0.2 --workers 2"]
+)
 def test_a_classifier_trained_in_two_parts_is_that_trained_in_one(
-    command: Run, jamendo: JamendoFolder, tmp_path: Path
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, recipe: str
 ) -> None:
-    words = ("train-classifier", jamendo.root, *CLASSIFIER, "--augment")
+    words = ("train-classifier", jamendo.root, *CLASSIFIER, *recipe.split())
     assert command(*words, "--epochs", "4", "--out", tmp_path / "one").code == 0
     assert command(*words, "--epochs", "2", "--out", tmp_path / "two").code == 0
     assert command(*words, "--epochs", "4", "--out", tmp_path / "two", "--resume").code == 0
@@ -73,6 +76,15 @@ def test_another_setting_or_stage_is_refused(
     jamendo.add("train", "five.wav", 3 * np.random.default_rng(0).uniform(-0.3, 0.3, 4 * 22050))
     done = command(*words, "--resume")
     assert done.code == 1 and "not those of the run to resume" in done.error_line()
+
+
+def test_a_cosine_schedule_is_not_made_longer(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    words = ("train-classifier", jamendo.root, *CLASSIFIER, "--out", tmp_path / "run")
+    assert command(*words, "--epochs", "1").code == 0
+    done = command(*words, "--epochs", "2", "--resume")
+    assert done.code == 2 and "laid out for 3 updates" in done.error_line()
 
 
 def test_resume_without_an_earlier_run_starts_one(

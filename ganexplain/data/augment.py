@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import spline_filter1d
@@ -47,13 +47,18 @@ class Alteration:
     added_db: float = 0.0
 
 
-def draw_alteration(stream: np.random.Generator, level: float) -> Alteration:
+def draw_alteration(
+    stream: np.random.Generator, share: float = 1.0, level: float = 0.0
+) -> Alteration:
     """Draw as the authors did, and a gain of up to `level` dB.
+
+    All but a `share` keep their time, pitch and spectrum: what is resampled between frames and
+    bins is a little smoother than what a network meets later, so it had better see both.
 
     Save for the width of the bump: they meant it uniform, but wrote it normal.
     """
     low, high = np.log(EQ_HZ)
-    return Alteration(
+    drawn = Alteration(
         time_scale=1 + stream.uniform(-STRETCH, STRETCH),
         pitch_scale=1 + stream.uniform(-STRETCH, STRETCH),
         eq_hz=float(np.exp(stream.uniform(low, high))),
@@ -62,6 +67,9 @@ def draw_alteration(stream: np.random.Generator, level: float) -> Alteration:
         level_db=stream.uniform(-level, level),
         added_db=stream.uniform(*ADDED_DB),
     )
+    if stream.random() < share:
+        return drawn
+    return replace(drawn, time_scale=1.0, pitch_scale=1.0, eq_db=0.0)
 
 
 def frames_needed(front_end: FrontEnd) -> int:
@@ -145,19 +153,16 @@ def with_added(samples: np.ndarray, added: np.ndarray, level_db: float) -> np.nd
 def altered_excerpts(
     waveforms: Sequence[np.ndarray],
     centres: np.ndarray,
+    alterations: Sequence[Alteration],
     added: np.ndarray,
-    level: float,
-    stream: np.random.Generator,
     front_end: FrontEnd,
 ) -> np.ndarray:
     """Log-mel (N, F, T) around centres (N, 2+): recording, frame; one alteration each.
 
-    `added` (N, 2) names the place of the sound added to each, -1 for none; `level` is the range
-    of the gain in dB.
+    `added` (N, 2) names the place of the sound added to each, -1 for none.
     """
     excerpts = []
-    for (i, frame), (j, other) in zip(centres[:, :2], added, strict=True):
+    for (i, frame), alteration, (j, other) in zip(centres[:, :2], alterations, added, strict=True):
         sound = samples_around(waveforms[j], int(other), front_end) if j >= 0 else None
-        alteration = draw_alteration(stream, level)
         excerpts.append(altered_excerpt(waveforms[i], int(frame), alteration, front_end, sound))
     return np.stack(excerpts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.data.augment import altered_excerpts
+from ganexplain.data.augment import altered_excerpts, draw_alteration
 from ganexplain.data.excerpts import Split, batch_rows
 from ganexplain.runtime import random_stream
 
@@ -26,11 +26,16 @@ class Batch:
     share: np.ndarray
 
 
+def alters_sound(config: TrainClassifierConfig) -> bool:
+    """Whether batches are made from waveforms, not from the features of recordings as they are."""
+    return bool(config.augment or config.level or config.mix)
+
+
 class TrainingBatches:
     """The batches of one training: which excerpts, and how they are altered.
 
-    `waveforms[i]` (samples,) belong to `split.recordings[i]`; none where nothing is altered in
-    sound. Where the corpus has a class "absent" (the first of two), a share `config.mix` of the
+    `waveforms[i]` (samples,) belong to `split.recordings[i]`; there are none where `alters_sound`
+    says no. Where the corpus has a class "absent" (the first of two), a share `config.mix` of the
     excerpts is heard through an excerpt of that class, which leaves the label as it was: voices
     alone become voices over instruments, and instruments more instruments.
     """
@@ -66,13 +71,13 @@ class TrainingBatches:
     def _excerpts(self, rows: np.ndarray, step: int) -> np.ndarray:
         if not self.waveforms:
             return self.split.gather(rows)
-        stream = random_stream(self.config.seed, "augmentation", step)
+        config, stream = self.config, random_stream(self.config.seed, "augmentation", step)
+        alterations = [draw_alteration(stream, config.augment, config.level) for _ in rows]
         added = np.full((len(rows), 2), -1)
         if len(self.absent):
-            chosen = stream.random(len(rows)) < self.config.mix
+            chosen = stream.random(len(rows)) < config.mix
             added[chosen] = self.absent[stream.integers(len(self.absent), size=chosen.sum()), :2]
-        level, front_end = self.config.level, self.split.front_end
-        return altered_excerpts(self.waveforms, rows, added, level, stream, front_end)
+        return altered_excerpts(self.waveforms, rows, alterations, added, self.split.front_end)
 
 
 def mask(mel: np.ndarray, mean: np.ndarray, stream: np.random.Generator) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from ganexplain.artifacts import write_table
 from ganexplain.config import FrontEnd, TrainClassifierConfig
-from ganexplain.data.batches import TrainingBatches
+from ganexplain.data.batches import TrainingBatches, alters_sound
 from ganexplain.data.cache import cache_directory, cached_waveform
 from ganexplain.data.corpus import Corpus, read_corpora
 from ganexplain.data.excerpts import Split, load_split, require_classes
@@ -98,7 +98,7 @@ def _train(
     training: ClassifierTraining, splits: dict[str, Split], run: RunDirectory, progress: Progress
 ) -> None:
     config, last = training.config, training.updates - 1
-    waveforms = _waveforms(splits["train"], config) if config.augment else []
+    waveforms = _waveforms(splits["train"], config) if alters_sound(config) else []
     batches = TrainingBatches(config, splits["train"], waveforms)
     with leave_cores_to(config.workers), Prefetch(batches.make, config.workers) as made:
         for step in resumable_steps(run, training, last + 1, config.checkpoint_every, progress):

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from ganexplain.config import FrontEnd, TrainClassifierConfig, with_preset
-from ganexplain.data.batches import TrainingBatches
+from ganexplain.data.batches import TrainingBatches, alters_sound
 from ganexplain.data.cache import cache_directory, cached_waveform
 from ganexplain.data.corpus import read_corpora
 from ganexplain.data.excerpts import Split, load_split
@@ -57,7 +57,7 @@ def train(
     train_split = splits["train"]
     cache, rate = cache_directory(""), train_split.front_end.sample_rate
     waveforms = [cached_waveform(r.path, rate, cache) for r in train_split.recordings]
-    batches = TrainingBatches(config, train_split, waveforms if config.augment else [])
+    batches = TrainingBatches(config, train_split, waveforms if alters_sound(config) else [])
 
     def begin(updates_per_epoch: int) -> ClassifierTraining:
         laid_out = replace(config, epochs=EPOCHS, updates_per_epoch=updates_per_epoch)

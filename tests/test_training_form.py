@@ -1,0 +1,80 @@
+"""What is trained and what is kept are one function; the second architecture is a detector too."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ganexplain.models.architectures import ARCHITECTURES, architecture_of
+from ganexplain.models.compactnet import CompactNet
+from ganexplain.models.excerptnet import ExcerptNet, initialise
+from ganexplain.models.training_form import plain, with_batch_norm, with_zero_mean_filters
+
+MEL = torch.randn(6, 80, 115, generator=torch.Generator().manual_seed(0)) * 3 - 2
+
+
+def trained_a_little(architecture: str, zero_mean: bool, batch_norm: bool) -> ExcerptNet:
+    """A network after a few updates, so that running statistics and affine parts are its own."""
+    torch.manual_seed(0)
+    network: ExcerptNet = ARCHITECTURES[architecture](2)
+    initialise(network, 0)
+    network.mean.fill_(-2.0)
+    network.deviation.copy_(torch.linspace(1, 4, 80))
+    if zero_mean:
+        with_zero_mean_filters(network)
+    if batch_norm:
+        with_batch_norm(network)
+    optimiser = torch.optim.SGD(network.parameters(), 1e-3)
+    for _ in range(4):
+        optimiser.zero_grad()
+        network.train()(MEL).square().mean().backward()
+        optimiser.step()
+    return network.eval()
+
+
+@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+@pytest.mark.parametrize("zero_mean, batch_norm", [(True, False), (False, True), (True, True)])
+def test_the_plain_network_is_the_trained_one(
+    architecture: str, zero_mean: bool, batch_norm: bool
+) -> None:
+    network = trained_a_little(architecture, zero_mean, batch_norm)
+    kept = plain(network)
+    assert kept.state_dict().keys() == ARCHITECTURES[architecture](2).state_dict().keys()
+    assert architecture_of(kept) == architecture
+    with torch.no_grad():
+        torch.testing.assert_close(kept(MEL), network(MEL), rtol=1e-4, atol=1e-5)
+        again = plain(network)(MEL)  # making a plain copy leaves the trained one as it was
+        torch.testing.assert_close(again, kept(MEL), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+def test_filters_of_zero_mean_do_not_hear_a_gain(architecture: str) -> None:
+    kept = plain(trained_a_little(architecture, zero_mean=True, batch_norm=True))
+    hears = plain(trained_a_little(architecture, zero_mean=False, batch_norm=True))
+    with torch.no_grad():
+        torch.testing.assert_close(kept(MEL + 2.3), kept(MEL), rtol=0, atol=1e-4)
+        assert (hears(MEL + 2.3) - hears(MEL)).abs().max() > 1e-2
+
+
+def test_every_convolution_is_normalised_and_nothing_else() -> None:
+    network = with_batch_norm(CompactNet())
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert len(norms) == len([m for m in network.modules() if isinstance(m, nn.Conv2d)])
+    assert isinstance(network.fc8, nn.Linear)
+
+
+def test_the_compact_network_sees_one_excerpt_and_no_more() -> None:
+    network = CompactNet().eval()
+    initialise(network, 0)
+    assert sum(p.numel() for p in network.parameters()) == 296_225
+    long = torch.randn(1, 80, 150, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    out = network.forward_dense(long)
+    assert out.shape == (1, 36, 1)
+    (gradient,) = torch.autograd.grad(out[0, 10, 0], long)
+    seen = gradient[0].abs().sum(0).nonzero().flatten()
+    assert seen.min() == 10 and seen.max() == 124
+    windows = long.detach()[0].unfold(1, 115, 1).transpose(0, 1)
+    with torch.no_grad():
+        torch.testing.assert_close(network.forward_dense(long)[0], network(windows), atol=1e-6,
+                                   rtol=0)  # fmt: skip
