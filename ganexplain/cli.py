@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
 from ganexplain import __version__, config
+from ganexplain.distributed import place, process_group
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.runtime import keep_freed_memory, progress_on_stderr
 
@@ -119,6 +121,21 @@ def _one_line_errors() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+@contextmanager
+def _one_of_several(given: dict[str, Any], is_training: bool) -> Iterator[bool]:
+    """Join the processes that torchrun started; whether this is the first, which alone reports.
+
+    The others work in a folder that is gone afterwards.
+    """
+    rank, world = place()
+    if world > 1 and not is_training:
+        raise UsageError("torchrun divides trainings only; start this command by itself")
+    with process_group(), TemporaryDirectory() as scratch:
+        if rank:
+            given |= {"out": Path(scratch) / "run", "overwrite": False, "resume": False}
+        yield rank == 0
+
+
 def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     """Make the values of a TOML file the command's defaults; flags still win."""
     if path is None:
@@ -210,12 +227,14 @@ def _add_command(
             typer.echo(config.toml_text(name, chosen), nl=False)
             return
         keep_freed_memory()
-        with _one_line_errors(), progress_on_stderr(given["quiet"]) as progress:
-            module, function = stage.split(":")
-            run = getattr(import_module(f"ganexplain.stages.{module}"), function)
-            extra = {name: given[name] for name in ("out", "resume") if name in given}
-            result = run(chosen, progress=progress, overwrite=given["overwrite"], **extra)
-        show(result, given.get("as_json", False))
+        module, function = stage.split(":")
+        with _one_line_errors(), _one_of_several(given, can_resume) as first:
+            with progress_on_stderr(given["quiet"] or not first) as progress:
+                run = getattr(import_module(f"ganexplain.stages.{module}"), function)
+                extra = {name: given[name] for name in ("out", "resume") if name in given}
+                result = run(chosen, progress=progress, overwrite=given["overwrite"], **extra)
+            if first:
+                show(result, given.get("as_json", False))
 
     parameters = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),

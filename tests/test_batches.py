@@ -11,7 +11,7 @@ import pytest
 from conftest import RATE, noise, tone
 
 from ganexplain.config import FrontEnd, TrainClassifierConfig
-from ganexplain.data.batches import TrainingBatches, mask
+from ganexplain.data.batches import TrainingBatches, draw_masks, hide
 from ganexplain.data.corpus import Recording, Segment
 from ganexplain.data.excerpts import Split
 from ganexplain.data.frontend import log_mel
@@ -83,23 +83,34 @@ def test_mixup_is_a_weighted_sum_of_two_excerpts_and_their_labels() -> None:
     mixed = TrainingBatches(replace(PLAIN, mixup=0.5), SPLIT, []).make(0)
     assert ((mixed.share >= 0) & (mixed.share <= 1)).all() and mixed.share.std() > 0.1
     for k, share in enumerate(mixed.share):
-        partners = [
-            j
-            for j in range(16)
-            if np.allclose(mixed.mel[k], share * plain.mel[k] + (1 - share) * plain.mel[j], atol=1e-4)
-        ]  # fmt: skip
+        sums = share * plain.mel[k] + (1 - share) * plain.mel
+        partners = np.abs(sums - mixed.mel[k]).max(axis=(1, 2)) < 1e-4
         assert mixed.other[k] in plain.label[partners]
 
 
 def test_masks_hide_at_most_forty_frames_and_sixteen_bands_behind_the_mean() -> None:
     mean = np.arange(80, dtype=np.float32)
     mel = np.full((200, 80, 115), -50, dtype=np.float32)
-    mask(mel, mean, np.random.default_rng(0))
+    stream = np.random.default_rng(0)
+    for excerpt in mel:
+        hide(excerpt, mean, *draw_masks(stream, (80, 115)))
     hidden = mel != -50
     assert (mel[hidden] == np.broadcast_to(mean[:, None], mel.shape)[hidden]).all()
     frames, bands = hidden.all(axis=1).sum(axis=1), hidden.all(axis=2).sum(axis=1)
     assert frames.max() <= 40 and bands.max() <= 16
     assert 15 < frames.mean() < 21 and 6 < bands.mean() < 10  # of 2 x U(0..20) and U(0..16)
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_processes_divide_a_batch_among_them(monkeypatch: pytest.MonkeyPatch, mixup: float) -> None:
+    config = replace(PLAIN, augment=0.7, level=5.0, mix=0.5, masks=True, mixup=mixup)
+    whole = TrainingBatches(config, SPLIT, WAVEFORMS).make(4)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    for rank in range(4):
+        monkeypatch.setenv("RANK", str(rank))
+        part = TrainingBatches(config, SPLIT, WAVEFORMS).make(4)
+        for name in ("mel", "label", "other", "share"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[rank::4])
 
 
 # --- made ahead -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.data.augment import altered_excerpts, draw_alteration
 from ganexplain.data.excerpts import Split, batch_rows
+from ganexplain.distributed import own_part
 from ganexplain.runtime import random_stream
 
 TIME_MASKS, TIME_MASK_FRAMES = 2, 20
@@ -52,46 +53,66 @@ class TrainingBatches:
             self.absent = self.rows[self.rows[:, 2] == 0]
 
     def make(self, step: int) -> Batch:
-        """The batch of one update."""
+        """The batch of one update, of several processes this one's part of it."""
         config = self.config
         rows = self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
-        mel = self._excerpts(rows, step)
-        if config.masks:
-            mask(mel, self.mean, random_stream(config.seed, "masks", step))
-        label = rows[:, 2]
-        other, share = label, np.ones(len(rows), dtype=np.float32)
-        if config.mixup:
-            stream = random_stream(config.seed, "mixup", step)
-            share = stream.beta(config.mixup, config.mixup, len(rows)).astype(np.float32)
-            partner = stream.permutation(len(rows))
-            mel = share[:, None, None] * mel + (1 - share[:, None, None]) * mel[partner]
-            other = label[partner]
-        return Batch(mel, label, other, share)
+        mine = np.arange(len(rows))[own_part()]
+        label, share = rows[:, 2], np.ones(len(rows), dtype=np.float32)
+        mel = self._excerpts(rows, mine, step)
+        if not config.mixup:
+            return Batch(mel, label[mine], label[mine], share[mine])
+        stream = random_stream(config.seed, "mixup", step)
+        share = stream.beta(config.mixup, config.mixup, len(rows)).astype(np.float32)
+        partner = stream.permutation(len(rows))[mine]
+        weight = share[mine, None, None]
+        mel = weight * mel + (1 - weight) * self._excerpts(rows, partner, step)
+        return Batch(mel, label[mine], label[partner], share[mine])
 
-    def _excerpts(self, rows: np.ndarray, step: int) -> np.ndarray:
-        if not self.waveforms:
-            return self.split.gather(rows)
+    def _excerpts(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
+        """Those `chosen` (C,) of the excerpts at `rows` (B, 3), each with its own alterations."""
+        mel = (
+            self._altered(rows, chosen, step) if self.waveforms else self.split.gather(rows[chosen])
+        )
+        if self.config.masks:
+            stream = random_stream(self.config.seed, "masks", step)
+            hidden = [draw_masks(stream, mel.shape[1:]) for _ in rows]
+            for excerpt, k in zip(mel, chosen, strict=True):
+                hide(excerpt, self.mean, *hidden[k])
+        return mel
+
+    def _altered(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
         config, stream = self.config, random_stream(self.config.seed, "augmentation", step)
         alterations = [draw_alteration(stream, config.augment, config.level) for _ in rows]
         added = np.full((len(rows), 2), -1)
         if len(self.absent):
-            chosen = stream.random(len(rows)) < config.mix
-            added[chosen] = self.absent[stream.integers(len(self.absent), size=chosen.sum()), :2]
-        return altered_excerpts(self.waveforms, rows, alterations, added, self.split.front_end)
+            with_added = stream.random(len(rows)) < config.mix
+            places = stream.integers(len(self.absent), size=len(rows))
+            added[with_added] = self.absent[places[with_added], :2]
+        own = [alterations[k] for k in chosen]
+        front_end = self.split.front_end
+        return altered_excerpts(self.waveforms, rows[chosen], own, added[chosen], front_end)
 
 
-def mask(mel: np.ndarray, mean: np.ndarray, stream: np.random.Generator) -> None:
-    """Set spans of frames and of bands of excerpts (B, F, T) to the bands' mean (F,), in place.
+def draw_masks(
+    stream: np.random.Generator, shape: tuple[int, ...]
+) -> tuple[list[slice], list[slice]]:
+    """Spans of bands and of frames to hide in an excerpt of shape (F, T)."""
+
+    def span(size: int, widest: int) -> slice:
+        width = int(stream.integers(widest + 1))
+        start = int(stream.integers(size - width + 1))
+        return slice(start, start + width)
+
+    bands = [span(shape[0], BAND_MASK_BANDS) for _ in range(BAND_MASKS)]
+    return bands, [span(shape[1], TIME_MASK_FRAMES) for _ in range(TIME_MASKS)]
+
+
+def hide(mel: np.ndarray, mean: np.ndarray, bands: list[slice], frames: list[slice]) -> None:
+    """Set spans of bands and frames of an excerpt (F, T) to the bands' mean (F,), in place.
 
     SpecAugment (Park et al. 2019) without its time warp, which stretching is already.
     """
-    bands, frames = mel.shape[1:]
-    for excerpt in mel:
-        for _ in range(TIME_MASKS):
-            width = stream.integers(TIME_MASK_FRAMES + 1)
-            start = stream.integers(frames - width + 1)
-            excerpt[:, start : start + width] = mean[:, None]
-        for _ in range(BAND_MASKS):
-            width = stream.integers(BAND_MASK_BANDS + 1)
-            start = stream.integers(bands - width + 1)
-            excerpt[start : start + width] = mean[start : start + width, None]
+    for span in frames:
+        mel[:, span] = mean[:, None]
+    for span in bands:
+        mel[span] = mean[span, None]

@@ -14,6 +14,7 @@ from torch.nn import functional
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.data.batches import Batch
 from ganexplain.data.excerpts import Split
+from ganexplain.distributed import average_gradients, check_divisible
 from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.models.architectures import ARCHITECTURES
 from ganexplain.models.excerptnet import ExcerptNet, initialise
@@ -35,6 +36,7 @@ class ClassifierTraining:
         self, config: TrainClassifierConfig, outputs: int, split: Split, device: torch.device
     ) -> None:
         check_known("--schedule", config.schedule, SCHEDULES)
+        check_divisible(config.batch_size)
         self.config, self.device = config, device
         self.autocast = PRECISIONS[check_known("--precision", config.precision, PRECISIONS)]
         network = new_network(config, outputs, split)
@@ -56,6 +58,7 @@ class ClassifierTraining:
         loss = self._loss(batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.network.parameters())
         self.optimiser.step()
         value = float(loss.detach())
         if not np.isfinite(value):

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
+from ganexplain.distributed import of_the_first
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress
@@ -45,8 +46,10 @@ def resumable_steps(
     """
     path = run.path / STATE_FILE
     first, metrics = 0, 0
-    if run.resumed and path.is_file():
-        content = read_checkpoint(path, "training", ("step", "metrics", "state"))
+    found = run.resumed and path.is_file()
+    keys = ("step", "metrics", "state")
+    content = of_the_first(read_checkpoint(path, "training", keys) if found else None)
+    if content is not None:
         training.restore(content["state"])
         first, metrics = content["step"], content["metrics"]
         if first > total:
