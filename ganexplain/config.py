@@ -235,7 +235,9 @@ class SelectConfig(ReadsRecordings, Computes):
     """
 
     explanations: str = setting("Path of explanations.npz.", argument=True, reads=True)
-    corpus: str = setting("Corpus whose training split holds the real excerpts.", "", reads=True)
+    corpus: tuple[str, ...] = setting(
+        "Corpus whose training split holds the real excerpts; repeat for several.", (), reads=True
+    )
     responses: str = setting("Or responses.npz of an earlier run.", "", reads=True)
     classifier: str = setting(
         "Where classifier.pt is now; empty: where it was explained.", "", reads=True

@@ -63,6 +63,38 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
     assert settings["learning-rate"] == [0.1, 0.01, 0.001]
 
 
+def test_a_preset_gives_way_to_settings_of_a_file_and_those_to_flags(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('preset = "paper"\nepochs = 3\nlearning-rate = 0.5\n')
+    words = f"train-classifier corpus --config {file} --learning-rate 0.2 --out x -n".split()
+    settings = tomllib.loads(cli(*words).stdout)
+    assert settings["preset"] == "paper"
+    assert settings["optimiser"] == "sgd" and settings["batch-norm"] is False  # of the preset
+    assert settings["epochs"] == 3  # of the file
+    assert settings["learning-rate"] == 0.2  # of the command line
+    resolved = tmp_path / "resolved.toml"
+    resolved.write_text(cli(*words).stdout)
+    again = cli(*f"train-classifier --config {resolved} --out x -n".split())
+    assert tomllib.loads(again.stdout) == settings
+
+
+def test_the_paper_s_preset_is_the_paper_s_recipe() -> None:
+    """Schlueter & Grill 2015: 40,000 updates of 32, rate 0.01 x 0.85 an epoch, momentum 0.95."""
+    settings = tomllib.loads(
+        cli(*"train-classifier corpus --preset paper --out x -n".split()).stdout
+    )
+    assert settings["epochs"] * settings["updates-per-epoch"] == 40_000
+    assert (settings["batch-size"], settings["momentum"]) == (32, 0.95)
+    assert (settings["learning-rate"], settings["learning-rate-decay"]) == (0.01, 0.85)
+    assert (settings["schedule"], settings["augment"], settings["mix"]) == ("step", 1.0, 0.0)
+
+
+def test_an_unknown_preset_is_named() -> None:
+    done = cli(*"train-classifier corpus --preset papre --out x".split())
+    assert done.returncode == 2
+    assert "--preset: 'papre' is not known (did you mean 'paper'?)" in done.stderr
+
+
 def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert cli("train-gan", str(tmp_path), "--out", str(out), "-n").returncode == 0

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import RATE, SHARED_CORPUS, JamendoFolder, noise, song, write_sound
+from conftest import RATE, SHARED_CORPUS, JamendoFolder, jamendo_folder, noise, song, write_sound
 
 from ganexplain.config import FrontEnd
-from ganexplain.data.corpus import Recording, Segment, read_corpus
+from ganexplain.data.corpus import Recording, Segment, read_corpora, read_corpus
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 
 FRONT_END = FrontEnd()
@@ -336,3 +336,21 @@ def test_shared_corpus_is_read() -> None:
         if segment.label == 1
     )
     assert sung / 60 == pytest.approx(14.8 + 3.1 + 6.1, abs=0.5)  # SOURCES.md
+
+
+# --- several corpora ------------------------------------------------------------------------
+
+
+def test_corpora_of_the_same_classes_are_one(jamendo: JamendoFolder, tmp_path: Path) -> None:
+    other = jamendo_folder(tmp_path / "other")
+    corpus = read_corpora([str(jamendo.root), str(other.root)])
+    assert len(corpus.split("train")) == 4 and corpus.classes == ("nosing", "sing")
+    assert corpus.split("train")[2].path.is_relative_to(other.root)
+    with pytest.raises(GanexplainError, match=r"one\.wav is listed twice"):
+        read_corpora([str(jamendo.root), str(jamendo.root)])
+
+
+def test_corpora_of_other_classes_are_named(jamendo: JamendoFolder, tmp_path: Path) -> None:
+    manifest = manifest_with(tmp_path, GOOD_ROWS)
+    with pytest.raises(GanexplainError, match=r"its classes are .* those of .* nosing, sing"):
+        read_corpora([str(jamendo.root), str(manifest)])

@@ -20,7 +20,7 @@ from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import FrontEnd, SelectConfig
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import Corpus, read_corpus
+from ganexplain.data.corpus import Corpus, read_corpora
 from ganexplain.data.excerpts import Split, load_split
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.models.loading import Classifier, load_classifier
@@ -55,7 +55,7 @@ def select(
         real, meta = read_responses(Path(config.responses), explanations)
     else:
         classifier = _load_explained(config, explanations)
-        corpus = read_corpus(Path(config.corpus), config.skip_bad_files)
+        corpus = read_corpora(config.corpus, config.skip_bad_files)
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
         digest = run.used("explanations", explanations.path)
@@ -103,7 +103,7 @@ def _find_responses(
     found = real_responses(config, classifier, meta, split, device, progress)
     return found, {
         **{key: meta[key] for key in SAME_UNIT},
-        "corpus": config.corpus,
+        "corpus": list(config.corpus),
         "hop_frames": config.hop_frames,
         "overlapping": config.overlapping,
     }
@@ -134,7 +134,9 @@ def real_responses(
         if len(rows) < count:
             progress.note(f"only {len(rows)} excerpts that do not overlap, {count} were asked for")
         if len(rows) < 2:
-            raise GanexplainError(f"{config.corpus}: fewer than two excerpts to compare with")
+            raise GanexplainError(
+                f"{' + '.join(config.corpus)}: fewer than two excerpts to compare with"
+            )
         described = _described(split, centres[rows], network, meta, device)
         arrays.update({prefix + key: value for key, value in described.items()})
     return arrays
