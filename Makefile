@@ -1,38 +1,48 @@
-# make demo   set up .venv, install, and run all five stages on sample_data/
-# make test   set up .venv, install, and run the tests
+# make demo                set up .venv, install, and explain the classifier in
+#                          sample_data/pretrained/ with the GAN there
+# make demo-from-scratch   the same after training both on sample_data/ for some minutes
+# make test                set up .venv, install, and run the tests
 #
-# The demo's stages are file targets: editing sample_data/demo/STAGE.toml reruns that stage
-# and those after it, no more. Other recordings: make demo CORPUS=~/jamendo RUN=runs/jamendo
+# The stages are file targets: editing sample_data/demo/STAGE.toml reruns that stage and those
+# after it, no more. Other recordings:
+#   make demo-from-scratch CORPUS=~/jamendo SCRATCH=runs/jamendo SETTINGS=my-settings
 
 PYTHON ?= python3
 CORPUS ?= sample_data
 SETTINGS ?= sample_data/demo
 RUN ?= runs/demo
+SCRATCH ?= runs/demo-from-scratch
+PRETRAINED := sample_data/pretrained
+CLASSIFIER ?= $(PRETRAINED)/classifier.pt
+GAN ?= $(PRETRAINED)/gan.pt
 VENV := .venv
 # Names with spaces cannot stand in a make rule; a corpus of such names is just not watched.
 CORPUS_FILES := $(wildcard $(CORPUS)/filelists/*) $(filter %.csv,$(CORPUS))
 GANEXPLAIN := $(VENV)/bin/ganexplain
 
-.PHONY: demo test lint clean
+.PHONY: demo demo-from-scratch test lint clean
 .DELETE_ON_ERROR:
 
 demo: $(RUN)/report/report.html
 	@echo "$(abspath $<)"
+
+demo-from-scratch:
+	$(MAKE) demo RUN=$(SCRATCH) CLASSIFIER=$(SCRATCH)/classifier/classifier.pt GAN=$(SCRATCH)/gan/gan.pt
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
-$(RUN)/classifier/classifier.pt: $(SETTINGS)/train-classifier.toml $(CORPUS_FILES) | $(VENV)/installed
+$(SCRATCH)/classifier/classifier.pt: $(SETTINGS)/train-classifier.toml $(CORPUS_FILES) | $(VENV)/installed
 	$(GANEXPLAIN) train-classifier $(CORPUS) --config $< --out $(@D) --overwrite
 
-$(RUN)/gan/gan.pt: $(SETTINGS)/train-gan.toml $(CORPUS_FILES) | $(VENV)/installed
+$(SCRATCH)/gan/gan.pt: $(SETTINGS)/train-gan.toml $(CORPUS_FILES) | $(VENV)/installed
 	$(GANEXPLAIN) train-gan $(CORPUS) --config $< --out $(@D) --overwrite
 
-$(RUN)/explain/explanations.npz: $(SETTINGS)/explain.toml $(RUN)/classifier/classifier.pt $(RUN)/gan/gan.pt | $(VENV)/installed
-	$(GANEXPLAIN) explain --config $< --classifier $(RUN)/classifier/classifier.pt \
-	    --gan $(RUN)/gan/gan.pt --out $(@D) --overwrite
+$(RUN)/explain/explanations.npz: $(SETTINGS)/explain.toml $(CLASSIFIER) $(GAN) | $(VENV)/installed
+	$(GANEXPLAIN) explain --config $< --classifier $(CLASSIFIER) --gan $(GAN) \
+	    --out $(@D) --overwrite
 
 $(RUN)/select/selection.json: $(SETTINGS)/select.toml $(RUN)/explain/explanations.npz | $(VENV)/installed
 	$(GANEXPLAIN) select $(RUN)/explain/explanations.npz --config $< --corpus $(CORPUS) \
@@ -53,4 +63,4 @@ test: $(VENV)/installed
 	$(VENV)/bin/pytest
 
 clean:
-	rm -rf runs/demo build dist *.egg-info
+	rm -rf runs/demo runs/demo-from-scratch build dist *.egg-info

@@ -96,7 +96,6 @@ class Computes:
 
 
 CORPORA = "Folders in the Jamendo layout (audio, labels, filelists), or CSV manifests of one kind."
-CORPUS = "Folder in the Jamendo layout (audio, labels, filelists), or a CSV manifest."
 SEED = "Seed of every random draw."
 CHECKPOINT_EVERY = "Updates between states written for --resume."
 
@@ -170,13 +169,13 @@ class PredictConfig(ReadsRecordings, Computes):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainGanConfig(ReadsRecordings, Computes):
-    """Train a generator of excerpts on a corpus: OUT/gan.pt, with sample sheets on the way.
+    """Train a generator of excerpts on recordings: OUT/gan.pt, with samples on the way.
 
     `ganexplain train-gan sample_data --out runs/gan --steps 2000`
     """
 
-    corpus: str = setting(CORPUS, argument=True, reads=True)
-    loss: str = setting("non-saturating, hinge, wgan-gp or relativistic.", "non-saturating")
+    corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
+    loss: str = setting("hinge, non-saturating, wgan-gp or relativistic.", "hinge")
     classifier: str = setting(
         "Path of a classifier.pt whose features choose the best generator.", "", reads=True
     )
@@ -196,7 +195,7 @@ class TrainGanConfig(ReadsRecordings, Computes):
         "Updates of the encoder for the best generator.", 500, 0, extends=True
     )
     sample_every: int = setting("Steps between validations and their samples.", 1000, 1)
-    precision: str = setting("float32 or bfloat16, of the networks in training.", "float32")
+    precision: str = setting("float32 or bfloat16, of the networks in training.", "bfloat16")
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
 

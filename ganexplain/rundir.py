@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -53,6 +54,7 @@ class RunDirectory:
     ) -> None:
         self.path, self.stage, self.config = path, stage, config
         self.metrics = 0
+        self._board: Any = None  # False where TensorBoard is not installed
         self.resumed = resume and (path / "config.toml").is_file()
         if self.resumed:
             self._check_same_settings()
@@ -154,9 +156,17 @@ class RunDirectory:
         self._append("log.txt", f"{stamp} {message}")
 
     def metric(self, **values: float | str) -> None:
-        """Append one line of numbers to `metrics.jsonl`."""
+        """Append one line of numbers to `metrics.jsonl`, and to TensorBoard's where it is there."""
         self._append("metrics.jsonl", json.dumps(values))
         self.metrics += 1
+        if self._board is None:
+            self._board = _tensorboard(self.path / "tensorboard")
+        if self._board:
+            step = next((int(values[k]) for k in ("step", "epoch") if k in values), self.metrics)
+            for name, value in values.items():
+                if not isinstance(value, str):
+                    self._board.add_scalar(name, value, step)
+            self._board.flush()
 
     def keep_metrics(self, lines: int) -> None:
         """Keep the first `lines` lines of `metrics.jsonl`, those before the state resumed from."""
@@ -196,6 +206,15 @@ class RunDirectory:
                 **more,
             },
         )
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A writer of TensorBoard's event files, or False where it is not installed."""
+    if find_spec("tensorboard") is None:
+        return False
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
 
 
 class _LoggedProgress:

@@ -13,7 +13,7 @@ from ganexplain.errors import UsageError
 from ganexplain.models.dcgan import Discriminator, Encoder, Generator
 from ganexplain.models.excerptnet import initialise
 from ganexplain.models.gan_losses import (
-    R1_PENALTY,
+    ZERO_CENTRED_PENALTY,
     autoencoder_loss,
     discriminator_loss,
     generator_loss,
@@ -132,20 +132,23 @@ def test_spectral_norm_bounds_every_layer_of_the_discriminator() -> None:
 
 
 def test_losses_of_a_known_score() -> None:
-    real, fake = torch.full((2, 80, 115), 1.0), torch.full((2, 80, 115), -2.0)
-
-    def score(x: torch.Tensor) -> torch.Tensor:
-        return x[:, 0, 0]
+    real, fake = torch.full((2,), 1.0), torch.full((2,), -2.0)
 
     softplus = functional.softplus
     expected = softplus(torch.tensor(-1.0)) + softplus(torch.tensor(-2.0))
-    torch.testing.assert_close(discriminator_loss("non-saturating", score, real, fake), expected)
-    assert discriminator_loss("hinge", score, real, fake).item() == 0.0
-    assert discriminator_loss("wgan-gp", score, real, fake).item() == -3.0
-    assert generator_loss("wgan-gp", score, fake).item() == 2.0
-    assert generator_loss("hinge", score, fake).item() == 2.0
+    torch.testing.assert_close(discriminator_loss("non-saturating", real, fake), expected)
+    assert discriminator_loss("hinge", real, fake).item() == 0.0
+    assert discriminator_loss("wgan-gp", real, fake).item() == -3.0
     torch.testing.assert_close(
-        generator_loss("non-saturating", score, fake), softplus(torch.tensor(2.0))
+        discriminator_loss("relativistic", real, fake), softplus(torch.tensor(-3.0))
+    )
+    assert generator_loss("wgan-gp", fake, real).item() == 2.0
+    assert generator_loss("hinge", fake, real).item() == 2.0
+    torch.testing.assert_close(
+        generator_loss("non-saturating", fake, real), softplus(torch.tensor(2.0))
+    )
+    torch.testing.assert_close(
+        generator_loss("relativistic", fake, real), softplus(torch.tensor(3.0))
     )
 
 
@@ -160,7 +163,10 @@ def test_penalties_of_a_linear_score(slope: float, wasserstein: float) -> None:
 
     assert penalty("wgan-gp", score, real, fake, mix, 1).item() == pytest.approx(wasserstein)
     assert penalty("non-saturating", score, real, fake, mix, 4).item() == pytest.approx(
-        4 * R1_PENALTY * slope**2 / 2
+        4 * ZERO_CENTRED_PENALTY * slope**2 / 2
+    )
+    assert penalty("relativistic", score, real, fake, mix, 4).item() == pytest.approx(
+        2 * 4 * ZERO_CENTRED_PENALTY * slope**2 / 2
     )
     assert penalty("hinge", score, real, fake, mix, 1).item() == 0.0
 

@@ -37,9 +37,11 @@ RECIPES = {
     "non-saturating": Recipe(32, 5e-4, (0.5, 0.99), normalise_generator=True, penalty_every=4),
     # Hinge with spectral normalisation: Lim & Ye 2017, Miyato et al. 2018.
     "hinge": Recipe(32, 2e-4, (0.5, 0.99), normalise_generator=True, spectral_norm=True),
+    # Relativistic pairing with R1 and R2: Huang et al. 2024 (R3GAN); the penalties lazy as above.
+    "relativistic": Recipe(32, 5e-4, (0.0, 0.99), normalise_generator=True, penalty_every=4),
 }
 WASSERSTEIN_PENALTY = 10.0
-R1_PENALTY = 10.0
+ZERO_CENTRED_PENALTY = 10.0
 DIVERGENCE_WEIGHT = 1e-3
 
 
@@ -51,21 +53,27 @@ def with_spectral_norm(network: nn.Module) -> nn.Module:
     return network
 
 
-def discriminator_loss(loss: str, score: Score, real: Tensor, fake: Tensor) -> Tensor:
-    """What the discriminator minimises on real and generated excerpts (B, F, T), no penalty."""
-    on_real, on_fake = score(real), score(fake)
+def discriminator_loss(loss: str, on_real: Tensor, on_fake: Tensor) -> Tensor:
+    """What the discriminator minimises, from its scores (B,) or (B, heads), without penalty."""
     if loss == "wgan-gp":
         return on_fake.mean() - on_real.mean()
     if loss == "hinge":
         return functional.relu(1 - on_real).mean() + functional.relu(1 + on_fake).mean()
+    if loss == "relativistic":
+        return functional.softplus(on_fake - on_real).mean()
     return functional.softplus(-on_real).mean() + functional.softplus(on_fake).mean()
 
 
-def generator_loss(loss: str, score: Score, fake: Tensor) -> Tensor:
-    """What the generator minimises."""
-    on_fake = score(fake)
+def generator_loss(loss: str, on_fake: Tensor, on_real: Tensor) -> Tensor:
+    """What the generator minimises, from the scores (B,) or (B, heads) of a discriminator.
+
+    Those of real excerpts count in `relativistic` only, where each generated excerpt is to
+    score above the real one it is paired with.
+    """
     if loss == "non-saturating":
         return functional.softplus(-on_fake).mean()
+    if loss == "relativistic":
+        return functional.softplus(on_real - on_fake).mean()
     return -on_fake.mean()
 
 
@@ -79,9 +87,16 @@ def penalty(loss: str, score: Score, real: Tensor, fake: Tensor, mix: Tensor, ev
         norm = _input_gradient(score, share * real + (1 - share) * fake).flatten(1).norm(dim=1)
         return WASSERSTEIN_PENALTY * functional.relu(norm - 1).square().mean()
     if loss == "non-saturating":
-        gradient = _input_gradient(score, real).flatten(1)
-        return every * R1_PENALTY / 2 * gradient.square().sum(dim=1).mean()
+        return every * zero_centred(score, real)
+    if loss == "relativistic":
+        return every * (zero_centred(score, real) + zero_centred(score, fake))
     return real.new_zeros(())
+
+
+def zero_centred(score: Score, excerpts: Tensor) -> Tensor:
+    """Mean squared norm of the score's gradient, weighted (Mescheder et al. 2018)."""
+    gradient = _input_gradient(score, excerpts).flatten(1)
+    return ZERO_CENTRED_PENALTY / 2 * gradient.square().sum(dim=1).mean()
 
 
 def autoencoder_loss(encoder: Encoder, generator: Generator, mel: Tensor, noise: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_che
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError
 from ganexplain.models.architectures import ARCHITECTURES, architecture_of
-from ganexplain.models.dcgan import Generator
+from ganexplain.models.dcgan import CHANNELS, Encoder, Generator
 from ganexplain.models.excerptnet import ExcerptNet
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
@@ -77,9 +77,18 @@ def load_generator(path: Path, device: torch.device) -> tuple[Generator, FrontEn
     """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
     front_end = front_end_from_dict(path, content["front_end"])
-    generator = Generator(front_end.floor)
+    # Files written before the size was a setting hold the small generator.
+    generator = Generator(front_end.floor, channels=int(content.get("channels", CHANNELS)))
     _fill(generator, content["generator"], path)
     return frozen(generator, device), front_end
+
+
+def load_encoder(path: Path, device: torch.device) -> Encoder:
+    """Read the encoder that belongs to the generator of `gan.pt`; errors as `read_checkpoint`."""
+    content = read_checkpoint(path, "gan", ("encoder",))
+    encoder = Encoder()
+    _fill(encoder, content["encoder"], path)
+    return frozen(encoder, device)
 
 
 def _fill(network: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A sheet of spectrograms as a PNG: what a generator draws while it learns."""
+"""What a generator draws while it learns: a sheet of spectrograms, and a strip of sounds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import mel_frequencies
+from ganexplain.data.sonify import sonify
+from ganexplain.pages.sounds import to_pcm
 
 TICKS_HZ = (100, 500, 1000, 2000, 4000)
+PAUSE_SECONDS = 0.4
+GRIFFIN_LIM_ITERATIONS = 30  # a sketch: a second or so for a handful
 
 
 def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
@@ -47,4 +51,16 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
         figure.colorbar(image, ax=axes, label="nat", shrink=0.6)
     stream = io.BytesIO()
     FigureCanvasAgg(figure).print_png(stream)
+    return stream.getvalue()
+
+
+def sample_sounds(mel: np.ndarray, front_end: FrontEnd) -> bytes:
+    """FLAC of log-mel excerpts (N, F, T) in nat one after another, with pauses between."""
+    import soundfile as sf
+
+    pause = np.zeros(round(PAUSE_SECONDS * front_end.sample_rate), dtype=np.float32)
+    waveforms = sonify(mel, front_end, GRIFFIN_LIM_ITERATIONS)
+    strip = np.concatenate([part for waveform in waveforms for part in (waveform, pause)])
+    stream = io.BytesIO()
+    sf.write(stream, to_pcm(strip[: -pause.size]), front_end.sample_rate, format="FLAC")
     return stream.getvalue()

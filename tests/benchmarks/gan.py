@@ -54,7 +54,7 @@ def real_excerpts(split: Split) -> np.ndarray:
 def train_for(
     seconds: float, autoencoder: bool, loss: str, seed: int, split: Split
 ) -> tuple[GanTraining, int]:
-    config = TrainGanConfig(corpus="", loss=loss, seed=seed, ema_decay=0.99)
+    config = TrainGanConfig(corpus=(), loss=loss, seed=seed, ema_decay=0.99)
     training = GanTraining(config, RECIPES[loss], split, torch.device("cpu"))
     started, step = time.monotonic(), 0
     while autoencoder and time.monotonic() - started < seconds / 4:

@@ -15,31 +15,24 @@ import numpy as np
 import torch
 
 from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.excerpts import Split, load_split
+from ganexplain.data.corpus import read_corpora
+from ganexplain.data.excerpts import load_split
 from ganexplain.models.loading import load_classifier
 from ganexplain.runtime import Silent
-from ganexplain.stages.train_classifier import evaluate
-
-
-def alone(split: Split, i: int) -> Split:
-    return Split(
-        split.recordings[i : i + 1], split.mels[i : i + 1], split.labels[i : i + 1], split.front_end
-    )
+from ganexplain.stages.classifier_figures import evaluate
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("classifier", type=Path)
-    parser.add_argument("corpus", type=Path)
+    parser.add_argument("corpus", nargs="+")
     arguments = parser.parse_args()
     classifier = load_classifier(arguments.classifier, torch.device("cpu"))
-    corpus = read_corpus(arguments.corpus)
+    corpus = read_corpora(arguments.corpus)
     split = load_split(corpus, "test", classifier.front_end, cache_directory(""), Silent())
-    figures, _ = evaluate(classifier.network, split, classifier.threshold)
-    print("  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
-    for i, recording in enumerate(split.recordings):
-        figures, _ = evaluate(classifier.network, alone(split, i), classifier.threshold)
+    evaluation = evaluate(classifier.network, split, classifier.threshold)
+    print("  ".join(f"{name} {value:.4g}" for name, value in evaluation.figures.items()))
+    for recording, figures in zip(split.recordings, evaluation.files, strict=True):
         area = "" if np.isnan(figures["auroc"]) else f"AUROC {figures['auroc']:.3f}"
         print(f"{recording.path.stem:40} frame error {figures['frame_error']:.3f}  {area}")
 

@@ -1,0 +1,219 @@
+"""The networks of one adversarial training and its steps."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganexplain.config import TrainGanConfig
+from ganexplain.data.excerpts import Split, batch_rows
+from ganexplain.errors import Diverged, check_known
+from ganexplain.models.dcgan import LATENT_SIZE, Discriminator, Encoder, Generator
+from ganexplain.models.differentiable_augment import augmented
+from ganexplain.models.gan_losses import (
+    RECIPES,
+    autoencoder_loss,
+    discriminator_loss,
+    generator_loss,
+    penalty,
+    with_spectral_norm,
+)
+from ganexplain.models.projected import FeatureDiscriminator, LayerOutputs
+from ganexplain.runtime import random_stream
+from ganexplain.stages.resuming import check_same_recordings
+
+AUTOENCODER_RATE = 2e-3
+PRECISIONS = ("float32", "bfloat16")
+FEATURE_EXAMPLES = 64
+
+
+class GanTraining:
+    """The networks, optimisers and running average of one adversarial training.
+
+    With a frozen `classifier`, a second discriminator judges by what its layers compute.
+    """
+
+    def __init__(
+        self,
+        config: TrainGanConfig,
+        split: Split,
+        device: torch.device,
+        classifier: nn.Module | None = None,
+    ) -> None:
+        self.config, self.split, self.device = config, split, device
+        self.recipe = RECIPES[check_known("--loss", config.loss, RECIPES)]
+        self.precision = check_known("--precision", config.precision, PRECISIONS)
+        self.batch_size = config.batch_size or self.recipe.batch_size
+        self.centres = split.whole_excerpts()
+        torch.manual_seed(config.seed)
+        self._make_networks(classifier)
+        self._make_optimisers()
+
+    def _make_networks(self, classifier: nn.Module | None) -> None:
+        recipe, floor = self.recipe, self.split.front_end.floor
+        self.generator = Generator(floor, recipe.normalise_generator, self.config.channels)
+        self.discriminator, self.encoder = Discriminator(), Encoder()
+        mean, deviation = map(torch.from_numpy, self.split.band_statistics())
+        for network in (self.generator, self.discriminator, self.encoder):
+            network.mean.copy_(mean)
+            network.deviation.copy_(deviation)
+            network.to(self.device)
+            # On a CPU a quarter less time a step than in the default layout.
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if recipe.spectral_norm:
+            with_spectral_norm(self.discriminator)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.networks: dict[str, nn.Module] = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "encoder": self.encoder,
+            "average": self.average,
+        }
+        self.layer_outputs = None
+        if classifier is not None:
+            self.layer_outputs = LayerOutputs(classifier)
+            with torch.no_grad():
+                examples = self.layer_outputs(self._real("feature examples", 0, FEATURE_EXAMPLES))
+            self.feature_discriminator = FeatureDiscriminator(examples).to(self.device)
+            self.networks["feature discriminator"] = self.feature_discriminator
+
+    def _make_optimisers(self) -> None:
+        rate = self.config.learning_rate or self.recipe.learning_rate
+        trained = {name: [*net.parameters()] for name, net in self.networks.items()}
+        coders = [*trained["generator"], *trained.pop("encoder")]
+        del trained["average"]
+        self.optimisers = {
+            name: torch.optim.Adam(parameters, rate, self.recipe.betas)
+            for name, parameters in trained.items()
+        }
+        self.optimisers["autoencoder"] = torch.optim.Adam(coders, AUTOENCODER_RATE)
+
+    def autoencoder_step(self, step: int) -> dict[str, float]:
+        """One update of the generator as the decoder of an autoencoder; the loss."""
+        real = self._real("autoencoder order", step)
+        noise = self._latents("autoencoder noise", step)
+        with self._autocast():
+            loss = autoencoder_loss(self.encoder, self.generator, real, noise)
+        self._descend("autoencoder", loss)
+        self._average(step)
+        return {"autoencoder": _finite(loss, step)}
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update of the generator after those of the discriminators; the losses.
+
+        The batches of the last of these, features included, serve the generator too.
+        """
+        turns = self.recipe.discriminator_steps
+        for index in range(step * turns, (step + 1) * turns):
+            last = index == (step + 1) * turns - 1
+            real = self._altered(self._real("epoch order", index), "real", index)
+            with torch.set_grad_enabled(last), self._autocast():
+                fake = self.generator(self._latents("generator latents", index))
+            fake = self._altered(fake.float(), "generated", index)
+            losses = {"discriminator": self._update_discriminator(index, real, fake.detach())}
+            if self.layer_outputs is not None:
+                on_real, on_fake = self._features(real), self._features(fake, last)
+                detached = [part.detach() for part in on_fake]
+                losses["features"] = self._update_feature_discriminator(on_real, detached)
+        loss = self._generator_loss(self._score, fake, real)
+        if self.layer_outputs is not None:
+            loss = loss + self._generator_loss(self.feature_discriminator, on_fake, on_real)
+        self._descend("generator", loss)
+        self._average(step)
+        losses["generator"] = loss
+        return {name: _finite(value, step) for name, value in losses.items()}
+
+    def _generator_loss(self, score: Callable[[Any], Tensor], fake: Any, real: Any) -> Tensor:
+        on_fake = score(fake)
+        on_real = score(real) if self.config.loss == "relativistic" else on_fake
+        return generator_loss(self.config.loss, on_fake, on_real)
+
+    def _update_discriminator(self, index: int, real: Tensor, fake: Tensor) -> Tensor:
+        loss = discriminator_loss(self.config.loss, self._score(real), self._score(fake))
+        total, every = loss, self.recipe.penalty_every
+        if index % every == 0:
+            stream = random_stream(self.config.seed, "interpolation", index)
+            mix = torch.from_numpy(stream.random(self.batch_size, np.float32)).to(self.device)
+            kept = self.config.loss, self.discriminator, real, fake, mix, every
+            total = loss + penalty(*kept)
+        self._descend("discriminator", total)
+        return loss
+
+    def _update_feature_discriminator(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
+        on_real, on_fake = self.feature_discriminator(real), self.feature_discriminator(fake)
+        loss = discriminator_loss(self.config.loss, on_real, on_fake)
+        self._descend("feature discriminator", loss)
+        return loss
+
+    def _features(self, mel: Tensor, gradient: bool = False) -> list[Tensor]:
+        assert self.layer_outputs is not None
+        with torch.set_grad_enabled(gradient), self._autocast():
+            return self.layer_outputs(mel)
+
+    def _score(self, mel: Tensor) -> Tensor:
+        with self._autocast():
+            return self.discriminator(mel).float()
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        lower = self.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=lower)
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        """Update what `name` trains; the one place where gradients are applied."""
+        optimiser = self.optimisers[name]
+        parameters = [value for group in optimiser.param_groups for value in group["params"]]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward(inputs=parameters)
+        optimiser.step()
+
+    def _altered(self, mel: Tensor, purpose: str, index: int) -> Tensor:
+        if not self.config.augment:
+            return mel
+        stream = random_stream(self.config.seed, f"augmentation of {purpose}", index)
+        return augmented(mel, self.generator.mean, stream)
+
+    def _real(self, purpose: str, index: int, count: int = 0) -> Tensor:
+        size = count or self.batch_size
+        rows = batch_rows(len(self.centres), size, index, self.config.seed, purpose)
+        return torch.from_numpy(self.split.gather(self.centres[rows])).to(self.device)
+
+    def _latents(self, purpose: str, index: int) -> Tensor:
+        stream = random_stream(self.config.seed, purpose, index)
+        drawn = stream.standard_normal((self.batch_size, LATENT_SIZE), np.float32)
+        return torch.from_numpy(drawn).to(self.device)
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        decay = min(self.config.ema_decay, (1 + step) / (10 + step))
+        running = self.generator.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(running[name], 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """All tensors of the training, for `restore`."""
+        networks = {name: network.state_dict() for name, network in self.networks.items()}
+        optimisers = {name: adam.state_dict() for name, adam in self.optimisers.items()}
+        return {"networks": networks, "optimisers": optimisers}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it was trained on other recordings."""
+        check_same_recordings(state["networks"]["generator"], self.generator)
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, adam in self.optimisers.items():
+            adam.load_state_dict(state["optimisers"][name])
+
+
+def _finite(loss: Tensor, step: int) -> float:
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise Diverged(f"a loss is {value} at step {step}; lower --learning-rate")
+    return value

@@ -1,0 +1,147 @@
+"""How near a generator's samples come to excerpts of the validation split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial.distance import cdist, pdist
+from torch import nn
+from torch.nn import functional
+
+from ganexplain.ascent.frechet import frechet_distance
+from ganexplain.ascent.neurons import find_layer, last_hidden_layer, recording, units
+from ganexplain.data.excerpts import Split
+from ganexplain.errors import Diverged
+from ganexplain.models.dcgan import LATENT_SIZE, Generator
+from ganexplain.runtime import random_stream
+
+EXCERPTS = 500
+CANDIDATES, NEIGHBOUR_SAMPLES = 2000, 200
+COARSE = (5, 5)  # bands and frames to a cell where excerpts are compared directly
+CHUNK = 50
+
+
+@dataclass(frozen=True)
+class Described:
+    """N excerpts: features (N, D), responses of the output (N,), and coarse pictures (N, C)."""
+
+    features: np.ndarray
+    response: np.ndarray
+    coarse: np.ndarray
+
+
+class Validation:
+    """Samples of the same latents each time, against the same real excerpts.
+
+    Features are the outputs of the last hidden layer of a frozen `classifier`, responses those
+    of its last unit. Without one, features are the mean and the standard deviation over time
+    of each standardised band (160 of them), and responses are empty.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        train: Split,
+        valid: Split,
+        device: torch.device,
+        classifier: nn.Module | None = None,
+    ) -> None:
+        self.seed, self.train, self.valid, self.device = seed, train, valid, device
+        self.classifier = classifier
+        self.mean, self.deviation = train.band_statistics()
+        stream = random_stream(seed, "validation latents")
+        self.latents = stream.standard_normal((EXCERPTS, LATENT_SIZE), np.float32)
+        self.real = self._described(self.excerpts(valid, EXCERPTS))
+        self.real_distance = float(pdist(self.real.coarse).mean())
+        training = self._described(self.excerpts(train, EXCERPTS))
+        self.floor = frechet_distance(training.features, self.real.features)
+
+    def excerpts(self, split: Split, count: int) -> np.ndarray:
+        """At most `count` excerpts (N, F, T) of a split, the same ones every time."""
+        centres = split.whole_excerpts()
+        stream = random_stream(self.seed, "validation excerpts")
+        rows = stream.choice(len(centres), min(count, len(centres)), replace=False)
+        return split.gather(centres[rows])
+
+    @torch.no_grad()
+    def samples(self, generator: Generator, count: int = EXCERPTS) -> np.ndarray:
+        """The first `count` samples (N, F, T) of the generator in nat."""
+        rows = torch.from_numpy(self.latents[:count]).to(self.device)
+        return torch.cat([generator(part).cpu() for part in rows.split(CHUNK)]).numpy()
+
+    def measure(self, generator: Generator) -> dict[str, float]:
+        """Figures of a generator.
+
+        `score`: Frechet distance of the features of its samples to those of real excerpts;
+        `diversity`: mean distance between samples over that between real excerpts;
+        `response_mean`, `response_std` where there is a classifier. Raises Diverged where
+        samples are not finite.
+        """
+        drawn = self._described(self.samples(generator))
+        if not np.isfinite(drawn.features).all():
+            raise Diverged("the generator draws values that are not finite; lower --learning-rate")
+        figures = {
+            "score": frechet_distance(drawn.features, self.real.features),
+            "diversity": float(pdist(drawn.coarse).mean()) / max(self.real_distance, 1e-9),
+        }
+        return figures | _responses("response", drawn.response)
+
+    def reference(self) -> dict[str, float]:
+        """`floor`, the score of training excerpts, and the responses of real ones."""
+        return {"floor": self.floor} | _responses("real_response", self.real.response)
+
+    def nearest(self, generator: Generator) -> dict[str, float]:
+        """Median distances to the nearest neighbour, in standard deviations of a cell.
+
+        Of samples to training and to held-out excerpts, out of equally many, and of held-out
+        to training excerpts: samples much nearer to training than to held-out excerpts are
+        learnt by heart.
+        """
+        count = min(CANDIDATES, *(len(s.whole_excerpts()) for s in (self.train, self.valid)))
+        training = self.coarse(self.excerpts(self.train, count))
+        held_out = self.coarse(self.excerpts(self.valid, count))
+        drawn = self.coarse(self.samples(generator, NEIGHBOUR_SAMPLES))
+        return {
+            "nearest_training": _nearest(drawn, training),
+            "nearest_held_out": _nearest(drawn, held_out),
+            "held_out_to_training": _nearest(held_out[:NEIGHBOUR_SAMPLES], training),
+        }
+
+    def coarse(self, mel: np.ndarray) -> np.ndarray:
+        """Standardised excerpts (N, F, T), averaged to cells of 5 bands by 5 frames: (N, C)."""
+        standard = torch.from_numpy((mel - self.mean[:, None]) / self.deviation[:, None])
+        return functional.avg_pool2d(standard[:, None], COARSE).flatten(1).numpy()
+
+    def _described(self, mel: np.ndarray) -> Described:
+        if self.classifier is None:
+            standard = (mel - self.mean[:, None]) / self.deviation[:, None]
+            features = np.concatenate([standard.mean(axis=2), standard.std(axis=2)], axis=1)
+            response = np.empty(0, dtype=np.float32)
+        else:
+            features, response = self._answers(self.classifier, mel)
+        return Described(features, response, self.coarse(mel))
+
+    @torch.no_grad()
+    def _answers(self, classifier: nn.Module, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        layer = find_layer(classifier, last_hidden_layer(classifier))
+        features, response = [], []
+        with recording(classifier, {"features": layer}) as outputs:
+            for start in range(0, len(mel), CHUNK):
+                part = torch.from_numpy(mel[start : start + CHUNK]).to(self.device)
+                response.append(classifier(part)[:, -1].cpu())
+                features.append(units(outputs["features"]).cpu())
+        return torch.cat(features).numpy(), torch.cat(response).numpy()
+
+
+def _responses(name: str, response: np.ndarray) -> dict[str, float]:
+    if not response.size:
+        return {}
+    return {f"{name}_mean": float(response.mean()), f"{name}_std": float(response.std())}
+
+
+def _nearest(these: np.ndarray, those: np.ndarray) -> float:
+    """Median over `these` (N, C) of the root mean square distance to the nearest of `those`."""
+    distance = cdist(these, those).min(axis=1) / np.sqrt(these.shape[1])
+    return float(np.median(distance))
