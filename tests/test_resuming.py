@@ -104,9 +104,12 @@ def start(jamendo: JamendoFolder, out: Path, cache: Path, steps: int) -> subproc
     )
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: subprocess.Popen[str], since: float = 0) -> None:
+    """Until the file is there, written after `since` (seconds of the epoch)."""
     deadline = time.monotonic() + 120
-    while not path.is_file() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if path.is_file() and path.stat().st_mtime >= since:
+            return
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.02)
 
@@ -118,12 +121,13 @@ def test_killed_at_random_moments_it_ends_as_if_undisturbed(
     steps, out, cache = 30, tmp_path / "killed", tmp_path / "cache"
     moments = np.random.default_rng(int(number)).uniform(0, 0.4, 3)
     for moment in moments:
+        started = time.time()
         process = start(jamendo, out, cache, steps)
+        wait_for(out / "run.json", process, started)
         wait_for(out / "training.pt", process)
         time.sleep(moment)
         process.send_signal(number)
         process.wait(timeout=60)
-        # An interrupt while Python itself starts ends it the hard way, as SIGKILL does.
         assert process.returncode in (-number, 130, 0)
         read_checkpoint(out / "training.pt", "training")  # whole, whatever happened
     assert start(jamendo, out, cache, steps).wait(timeout=120) == 0

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist, pdist
 from torch import nn
 from torch.nn import functional
 
 from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.neurons import find_layer, last_hidden_layer, recording, units
 from ganexplain.data.excerpts import Split
-from ganexplain.errors import Diverged
+from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.models.dcgan import LATENT_SIZE, Generator
 from ganexplain.runtime import random_stream
 
@@ -53,8 +52,13 @@ class Validation:
         self.mean, self.deviation = train.band_statistics()
         stream = random_stream(seed, "validation latents")
         self.latents = stream.standard_normal((EXCERPTS, LATENT_SIZE), np.float32)
+        if len(valid.whole_excerpts()) < 2 or len(train.whole_excerpts()) < 2:
+            raise GanexplainError(
+                "the train and valid splits must hold two excerpts (1.7 s) at the least to train "
+                "a GAN; list longer recordings"
+            )
         self.real = self._described(self.excerpts(valid, EXCERPTS))
-        self.real_distance = float(pdist(self.real.coarse).mean())
+        self.real_distance = _spread(self.real.coarse)
         training = self._described(self.excerpts(train, EXCERPTS))
         self.floor = frechet_distance(training.features, self.real.features)
 
@@ -84,7 +88,7 @@ class Validation:
             raise Diverged("the generator draws values that are not finite; lower --learning-rate")
         figures = {
             "score": frechet_distance(drawn.features, self.real.features),
-            "diversity": float(pdist(drawn.coarse).mean()) / max(self.real_distance, 1e-9),
+            "diversity": _spread(drawn.coarse) / max(self.real_distance, 1e-9),
         }
         return figures | _responses("response", drawn.response)
 
@@ -141,7 +145,13 @@ def _responses(name: str, response: np.ndarray) -> dict[str, float]:
     return {f"{name}_mean": float(response.mean()), f"{name}_std": float(response.std())}
 
 
+def _spread(coarse: np.ndarray) -> float:
+    """Mean distance between two of N pictures (N, C)."""
+    return float(torch.pdist(torch.from_numpy(coarse)).mean())
+
+
 def _nearest(these: np.ndarray, those: np.ndarray) -> float:
     """Median over `these` (N, C) of the root mean square distance to the nearest of `those`."""
-    distance = cdist(these, those).min(axis=1) / np.sqrt(these.shape[1])
-    return float(np.median(distance))
+    exact = "donot_use_mm_for_euclid_dist"  # the product of matrices would blur copies
+    distance = torch.cdist(torch.from_numpy(these), torch.from_numpy(those), compute_mode=exact)
+    return float(np.median(distance.min(dim=1).values.numpy()) / np.sqrt(these.shape[1]))
