@@ -253,8 +253,18 @@ def test_make_reruns_an_edited_stage_and_those_after_it(
     if edited:
         os.utime(settings / f"{edited}.toml", (newest + 100, newest + 100))
     planned = subprocess.run(
-        ["make", "-n", "demo", f"RUN={tmp_path / 'run'}", f"SETTINGS={settings}"],
+        ["make", "-n", "demo-from-scratch", f"SCRATCH={tmp_path / 'run'}", f"SETTINGS={settings}"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     ran = [line.split()[1] for line in planned.splitlines() if "/ganexplain " in line]
     assert sorted(ran, key=stages.index) == sorted(rerun, key=stages.index)
+
+
+def test_the_demo_trains_nothing(tmp_path: Path) -> None:
+    planned = subprocess.run(
+        ["make", "-n", "demo", f"RUN={tmp_path / 'run'}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    ran = [line.split()[1] for line in planned.splitlines() if "/ganexplain " in line]
+    assert ran == ["explain", "select", "report"]
+    assert "sample_data/pretrained/classifier.pt" in planned

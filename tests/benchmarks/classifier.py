@@ -5,7 +5,7 @@
 
 A recipe is a preset, with settings changed after commas: `best,masks=true,mixup=0.2`. Each is
 given the same processor time for its updates (so a busy machine distorts nothing); the number of
-epochs stays 20, with the schedule laid out over as many updates as fit. The epoch and the
+epochs is 10, with the schedule laid out over as many updates as fit. The epoch and the
 threshold are chosen on the validation split; figures are those of the test corpus' songs, whose
 artists are in neither.
 """
@@ -31,7 +31,7 @@ from ganexplain.runtime import Silent, keep_freed_memory
 from ganexplain.stages.classifier_figures import evaluate
 from ganexplain.stages.classifier_training import ClassifierTraining
 
-EPOCHS = 20
+EPOCHS = 10
 TIMED_UPDATES = 12
 
 

@@ -1,114 +1,131 @@
-"""Which loss trains the better generator in the same time?
+"""Which recipe trains the better generator in the same time?
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/gan.py sample_data --classifier classifier.pt
+    OMP_NUM_THREADS=1 python tests/benchmarks/gan.py sample_data --minutes 1.5 --out gan.jsonl
 
-Each loss trains for the same wall-clock time, with its recipe's own settings, from random
-weights and after a quarter of the time as the decoder of an autoencoder; the averaged
-generator's samples are compared with excerpts of the test split by the Frechet distance of the
-classifier's fc8 features. Beside it the distance of training to test excerpts (the floor) and
-the spread of the classifier's responses.
+Each recipe trains for the same processor time on the training split (one thread, so a busy
+machine distorts nothing), from random weights or after a quarter of the time as the decoder of
+an autoencoder. The running average's samples are compared with excerpts of the test split by the
+Frechet distance of the last hidden layer of `--classifier`; the feature discriminator of `features`
+has another network. All recipes of one seed run before those of the next, so what was cut short
+is still even; lines already in `--out` are not run again, and the table is made of all of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from ganexplain.artifacts import write_bytes
-from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.neurons import responses_and_features
 from ganexplain.config import FrontEnd, TrainGanConfig
 from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpus
+from ganexplain.data.corpus import read_corpora
 from ganexplain.data.excerpts import Split, load_split
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.gan_losses import RECIPES
 from ganexplain.models.loading import load_classifier
-from ganexplain.runtime import Silent
-from ganexplain.stages.train_gan import GanTraining
+from ganexplain.pages.sample_sheet import sample_sheet
+from ganexplain.runtime import Silent, keep_freed_memory
+from ganexplain.stages.gan_training import GanTraining
+from ganexplain.stages.gan_validation import Validation
 
-SAMPLES = 1000
-
-
-def described(network: torch.nn.Module, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Responses (N,) of fc9 and features (N, 64) of fc8 for excerpts (N, F, T)."""
-    parts = [
-        responses_and_features(network, "fc9", 0, "fc8", torch.from_numpy(mel[i : i + 50]))
-        for i in range(0, len(mel), 50)
-    ]
-    response, features = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
-    return response, features
-
-
-def real_excerpts(split: Split) -> np.ndarray:
-    centres = split.whole_excerpts()
-    rows = np.random.default_rng(0).choice(len(centres), SAMPLES, replace=False)
-    return split.gather(centres[rows])
+PRETRAINED = Path("sample_data/pretrained")
+CPU = torch.device("cpu")
+LOSSES = ("wgan-gp", "non-saturating", "relativistic", "hinge")
+SETTINGS: dict[str, dict[str, Any]] = {
+    **{loss: {"loss": loss, "autoencoder_steps": 0} for loss in LOSSES},
+    **{f"{loss}, autoencoder": {"loss": loss} for loss in LOSSES},
+    "hinge, autoencoder, augment": {"loss": "hinge", "augment": True},
+    "hinge, autoencoder, features": {"loss": "hinge", "features_of": "teacher"},
+    "relativistic, autoencoder, features": {"loss": "relativistic", "features_of": "teacher"},
+}
 
 
 def train_for(
-    seconds: float, autoencoder: bool, loss: str, seed: int, split: Split
+    seconds: float, config: TrainGanConfig, split: Split, teacher: torch.nn.Module
 ) -> tuple[GanTraining, int]:
-    config = TrainGanConfig(corpus=(), loss=loss, seed=seed, ema_decay=0.99)
-    training = GanTraining(config, RECIPES[loss], split, torch.device("cpu"))
-    started, step = time.monotonic(), 0
-    while autoencoder and time.monotonic() - started < seconds / 4:
+    training = GanTraining(config, split, CPU, teacher if config.features_of else None)
+    started = time.process_time()
+    for step in itertools.count():
+        if not config.autoencoder_steps or time.process_time() - started > seconds / 4:
+            break
         training.autoencoder_step(step)
-        step += 1
-    step = 0
-    while time.monotonic() - started < seconds:
+    for step in itertools.count():
+        if time.process_time() - started > seconds:
+            return training, step
         training.step(step)
-        step += 1
-    return training, step
+    raise AssertionError
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    print("| recipe | seeds | steps | Frechet distance | each | std of responses | diversity |")
+    print("|---|---|---|---|---|---|---|")
+    for recipe in SETTINGS:
+        mine = sorted((r for r in rows if r["recipe"] == recipe), key=lambda r: r["seed"])
+        if not mine:
+            continue
+        score, share, diversity, steps = (
+            np.array([row[key] for row in mine])
+            for key in ("score", "response_share", "diversity", "steps")
+        )
+        each = ", ".join(f"{value:.1f}" for value in score)
+        print(
+            f"| {recipe} | {len(mine)} | {steps.mean():.0f} | {score.mean():.1f} | {each} | "
+            f"{share.mean():.2f} | {diversity.mean():.2f} |"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus")
-    parser.add_argument("--classifier", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=4.0)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--loss", action="append", choices=list(RECIPES))
+    parser.add_argument("corpus", nargs="+")
+    parser.add_argument("--classifier", type=Path, default=PRETRAINED / "classifier.pt")
+    parser.add_argument("--features-of", type=Path, default=PRETRAINED / "judge.pt")
+    parser.add_argument("--minutes", type=float, default=1.5)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipe", action="append", choices=list(SETTINGS))
+    parser.add_argument("--out", type=Path, required=True, help="file of one JSON line a training")
     parser.add_argument("--sheets", type=Path, help="folder for sample sheets")
     arguments = parser.parse_args()
-    corpus = read_corpus(Path(arguments.corpus))
-    network = load_classifier(arguments.classifier, torch.device("cpu")).network
-    splits = {
-        name: load_split(corpus, name, FrontEnd(), cache_directory(""), Silent())
+    keep_freed_memory()
+    corpus = read_corpora(arguments.corpus)
+    train, test = (
+        load_split(corpus, name, FrontEnd(), cache_directory(""), Silent())
         for name in ("train", "test")
-    }
-    real = {name: described(network, real_excerpts(split)) for name, split in splits.items()}
-    floor = frechet_distance(real["train"][1], real["test"][1])
-    print(f"{torch.get_num_threads()} thread(s), {arguments.minutes:g} min each, {corpus.path}")
-    print(
-        f"training to test excerpts: FD fc8 {floor:.2f}; response of test excerpts "
-        f"{real['test'][0].mean():.2f} +- {real['test'][0].std():.2f}"
     )
-    print(f"{'loss':>16} autoencoder seed  steps  FD fc8 to test   response")
-    latent = torch.randn(SAMPLES, LATENT_SIZE, generator=torch.Generator().manual_seed(1))
-    for loss, autoencoder, seed in itertools.product(
-        arguments.loss or RECIPES, (False, True), range(arguments.seeds)
-    ):
-        training, steps = train_for(
-            60 * arguments.minutes, autoencoder, loss, seed, splits["train"]
-        )
-        with torch.no_grad():
-            drawn = training.average.folded()(latent).numpy()
-        response, features = described(network, drawn)
-        print(
-            f"{loss:>16} {autoencoder!s:>11} {seed:4d} {steps:6d} "
-            f"{frechet_distance(features, real['test'][1]):15.2f}   "
-            f"{response.mean():.2f} +- {response.std():.2f}",
-            flush=True,
-        )
+    teacher = load_classifier(arguments.features_of, CPU).network
+    judge = load_classifier(arguments.classifier, CPU).network
+    validation = Validation(0, train, test, CPU, judge)
+    real = validation.reference()
+    rows = []
+    if arguments.out.is_file():
+        rows = [json.loads(line) for line in arguments.out.read_text().splitlines()]
+    done = {(row["recipe"], row["seed"]) for row in rows}
+    recipes = arguments.recipe or list(SETTINGS)
+    for seed, recipe in itertools.product(range(arguments.seeds), recipes):
+        if (recipe, seed) in done:
+            continue
+        config = TrainGanConfig(corpus=(), seed=seed, ema_decay=0.99, **SETTINGS[recipe])
+        training, steps = train_for(60 * arguments.minutes, config, train, teacher)
+        figures = validation.measure(training.average.folded())
+        figures["response_share"] = figures["response_std"] / real["real_response_std"]
+        rows.append({"recipe": recipe, "seed": seed, "steps": steps, **figures})
+        with arguments.out.open("a") as stream:
+            stream.write(json.dumps(rows[-1]) + "\n")
+        print(f"{recipe}, seed {seed}: {steps} steps, {figures['score']:.2f}", flush=True)
         if arguments.sheets:
-            name = f"{loss}{'-autoencoder' if autoencoder else ''}-{seed}.png"
-            write_bytes(arguments.sheets / name, training.sheet())
+            drawn = validation.samples(training.average, 16)
+            sheet = sample_sheet({"first": drawn[:8], "next": drawn[8:]}, FrontEnd())
+            write_bytes(arguments.sheets / f"{recipe}-{seed}.png", sheet)
+    print(
+        f"{torch.get_num_threads()} thread(s), {arguments.minutes:g} min each, {corpus.name}; "
+        f"training to test excerpts {real['floor']:.2f}, responses of test excerpts "
+        f"{real['real_response_mean']:.2f} +- {real['real_response_std']:.2f}"
+    )
+    print_table(rows)
 
 
 if __name__ == "__main__":
