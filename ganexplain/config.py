@@ -183,9 +183,13 @@ class TrainGanConfig(ReadsRecordings, Computes):
     """Train a generator of excerpts on recordings: OUT/gan.pt, with samples on the way.
 
     `ganexplain train-gan sample_data --out runs/gan --steps 2000`
+
+    The presets: `small`, the defaults below; `large`, the authors' big generator; `paper`, their
+    recipe.
     """
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
+    preset: str = setting("small, large or paper: what is not set otherwise.", "small")
     loss: str = setting("hinge, non-saturating, wgan-gp or relativistic.", "hinge")
     classifier: str = setting(
         "Path of a classifier.pt whose features choose the best generator.", "", reads=True
@@ -194,7 +198,7 @@ class TrainGanConfig(ReadsRecordings, Computes):
         "Path of another classifier.pt, for a discriminator on its features.", "", reads=True
     )
     augment: bool = setting("Alter what the discriminators see, for small corpora.", False)
-    channels: int = setting("Of the generator's first layer; the authors' big one: 512.", 128, 16)
+    channels: int = setting("Of the generator's first layer.", 128, 16)
     autoencoder_steps: int = setting(
         "Steps as the decoder of a variational autoencoder before; 0: none.", 1000, 0
     )
@@ -209,6 +213,18 @@ class TrainGanConfig(ReadsRecordings, Computes):
     precision: str = setting("float32 or bfloat16, of the networks in training.", "bfloat16")
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {},
+        "large": {"channels": 512},
+        "paper": {
+            "loss": "wgan-gp",
+            "autoencoder_steps": 0,
+            "steps": 1_000_000,
+            "ema_decay": 0.0,
+            "precision": "float32",
+        },
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

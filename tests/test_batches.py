@@ -18,7 +18,7 @@ from ganexplain.data.frontend import log_mel
 from ganexplain.data.prefetch import Prefetch
 
 FRONT_END = FrontEnd()
-PLAIN = TrainClassifierConfig(corpus=(), augment=0, level=0, mix=0, batch_size=16)
+PLAIN = TrainClassifierConfig(corpus=(), augment=0, level=0, mix=0, masks=False, batch_size=16)
 
 
 def split_of(sounds: list[np.ndarray], labels: list[int]) -> tuple[Split, list[np.ndarray]]:

@@ -13,6 +13,7 @@ from ganexplain.models.differentiable_augment import (
     LEVEL_NAT,
     SHIFT_FRAMES,
     augmented,
+    draw_changes,
 )
 from ganexplain.models.projected import FeatureDiscriminator, LayerOutputs
 from ganexplain.models.svdnet import SVDNet
@@ -22,7 +23,7 @@ MEAN = torch.full((80,), -50.0)
 
 
 def altered(mel: torch.Tensor, index: int = 0) -> torch.Tensor:
-    return augmented(mel, MEAN, random_stream(0, "test", index))
+    return augmented(mel, MEAN, draw_changes(random_stream(0, "test", index), len(mel)))
 
 
 def test_altered_excerpts_are_shifted_louder_or_softer_and_cut() -> None:

@@ -16,24 +16,38 @@ LEVEL_NAT = 0.5  # 4.3 dB
 CUT_FRAMES, CUT_BANDS = 24, 16  # a fifth of each
 
 
-def augmented(mel: Tensor, mean: Tensor, stream: np.random.Generator) -> Tensor:
+def draw_changes(stream: np.random.Generator, count: int) -> np.ndarray:
+    """How each of `count` excerpts is altered (count, 6), for `augmented`.
+
+    Shift in frames, level in nat, then width and place of the span of frames and of that of
+    bands, places as shares of the whole.
+    """
+    return np.stack(
+        [
+            stream.integers(-SHIFT_FRAMES, SHIFT_FRAMES + 1, count),
+            stream.uniform(-LEVEL_NAT, LEVEL_NAT, count),
+            stream.integers(CUT_FRAMES + 1, size=count),
+            stream.random(count),
+            stream.integers(CUT_BANDS + 1, size=count),
+            stream.random(count),
+        ],
+        axis=1,
+    )
+
+
+def augmented(mel: Tensor, mean: Tensor, changes: np.ndarray) -> Tensor:
     """Excerpts (B, F, T) in nat, each shifted in time and level, with spans cut out.
 
-    Frames pushed out at one end come in at the other; the spans, one of frames and one of
-    bands, become the bands' `mean` (F,). Draws come from `stream`, on any device the same.
+    As `changes` (B, 6) of `draw_changes` say. Frames pushed out at one end come in at the
+    other; the spans become the bands' `mean` (F,).
     """
-    count, bands, frames = mel.shape
-
-    def draw(low: int, high: int) -> Tensor:
-        return torch.from_numpy(stream.integers(low, high + 1, (count, 1))).to(mel.device)
-
-    shift = draw(-SHIFT_FRAMES, SHIFT_FRAMES)
-    place = (torch.arange(frames, device=mel.device) + shift) % frames
-    x = mel.gather(2, place[:, None, :].expand(-1, bands, -1))
-    level = torch.from_numpy(stream.uniform(-LEVEL_NAT, LEVEL_NAT, count).astype(np.float32))
-    x = x + level.to(mel.device)[:, None, None]
-    in_time = _span(frames, draw(0, CUT_FRAMES), draw(0, frames - 1))[:, None, :]
-    in_bands = _span(bands, draw(0, CUT_BANDS), draw(0, bands - 1))[:, :, None]
+    _, bands, frames = mel.shape
+    columns = torch.from_numpy(changes.astype(np.float32)).to(mel.device)[:, :, None]
+    shift, level, wide, when, high, where = columns.unbind(dim=1)
+    place = (torch.arange(frames, device=mel.device) + shift.long()) % frames
+    x = mel.gather(2, place[:, None, :].expand(-1, bands, -1)) + level[:, :, None]
+    in_time = _span(frames, wide.long(), (frames * when).long())[:, None, :]
+    in_bands = _span(bands, high.long(), (bands * where).long())[:, :, None]
     return torch.where(in_time | in_bands, mean[:, None], x)
 
 

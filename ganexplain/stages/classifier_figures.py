@@ -24,24 +24,43 @@ class Evaluation:
 
 
 def evaluate(network: ExcerptNet, split: Split, threshold: float | None) -> Evaluation:
-    """Evaluate on all labelled frames of a split; the threshold is chosen here where None.
+    """Evaluate on all labelled frames of a split; the threshold is chosen on it where None.
 
     With the protocol of Schlueter & Grill 2015 (method, section 2.3): median over 0.8 s.
     """
+    curves, labels = _answers(network, split)
+    curve, label = np.concatenate(curves), np.concatenate(labels)
+    if threshold is None:
+        threshold = _best_threshold(curve, label)
+    files = [_figures(c, y, threshold) for c, y in zip(curves, labels, strict=True)]
+    return Evaluation(_figures(curve, label, threshold), threshold, files)
+
+
+def threshold_over(network: ExcerptNet, *splits: Split) -> float:
+    """The threshold of highest accuracy over the labelled frames of several splits."""
+    answers = [_answers(network, split) for split in splits]
+    curve, label = (
+        np.concatenate([part for parts in kind for part in parts])
+        for kind in zip(*answers, strict=True)
+    )
+    return _best_threshold(curve, label)
+
+
+def _answers(network: ExcerptNet, split: Split) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of each recording the smoothed probabilities (T, K) and classes (T,) of labelled frames."""
     curves, labels = [], []
     for mel, label in zip(split.mels, split.labels, strict=True):
         curve = smooth(predict_frames(network, mel, split.front_end))
+        if not np.isfinite(curve).all():
+            raise Diverged("the network's outputs are no longer finite; lower --learning-rate")
         labelled = label != UNLABELLED
         curves.append(curve[labelled])
         labels.append(label[labelled])
-    curve, label = np.concatenate(curves), np.concatenate(labels)
-    if not np.isfinite(curve).all():
-        raise Diverged("the network's outputs are no longer finite; lower --learning-rate")
-    if threshold is None:
-        two = curve.shape[1] == 2
-        threshold = best_threshold(curve[:, 1], label == 1) if two else 0.5
-    files = [_figures(c, y, threshold) for c, y in zip(curves, labels, strict=True)]
-    return Evaluation(_figures(curve, label, threshold), threshold, files)
+    return curves, labels
+
+
+def _best_threshold(curve: np.ndarray, label: np.ndarray) -> float:
+    return best_threshold(curve[:, 1], label == 1) if curve.shape[1] == 2 else 0.5
 
 
 def _figures(curve: np.ndarray, label: np.ndarray, threshold: float) -> dict[str, float]:

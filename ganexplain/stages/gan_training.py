@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from ganexplain.config import TrainGanConfig
 from ganexplain.data.excerpts import Split, batch_rows
+from ganexplain.distributed import average_gradients, check_divisible, own_part
 from ganexplain.errors import Diverged, check_known
 from ganexplain.models.dcgan import LATENT_SIZE, Discriminator, Encoder, Generator
-from ganexplain.models.differentiable_augment import augmented
+from ganexplain.models.differentiable_augment import augmented, draw_changes
 from ganexplain.models.gan_losses import (
     RECIPES,
     autoencoder_loss,
@@ -38,6 +39,8 @@ class GanTraining:
     """The networks, optimisers and running average of one adversarial training.
 
     With a frozen `classifier`, a second discriminator judges by what its layers compute.
+    Of several processes each has its part of every batch; what is normalised over a batch, and
+    its minibatch deviation, are of that part.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class GanTraining:
         self.recipe = RECIPES[check_known("--loss", config.loss, RECIPES)]
         self.precision = check_known("--precision", config.precision, PRECISIONS)
         self.batch_size = config.batch_size or self.recipe.batch_size
+        check_divisible(self.batch_size)
         self.centres = split.whole_excerpts()
         torch.manual_seed(config.seed)
         self._make_networks(classifier)
@@ -80,7 +84,10 @@ class GanTraining:
         if classifier is not None:
             self.layer_outputs = LayerOutputs(classifier)
             with torch.no_grad():
-                examples = self.layer_outputs(self._real("feature examples", 0, FEATURE_EXAMPLES))
+                chosen = (len(self.centres), FEATURE_EXAMPLES, 0, self.config.seed)
+                rows = self.centres[batch_rows(*chosen, "feature examples")]
+                real = torch.from_numpy(self.split.gather(rows)).to(self.device)
+                examples = self.layer_outputs(real)
             self.feature_discriminator = FeatureDiscriminator(examples).to(self.device)
             self.networks["feature discriminator"] = self.feature_discriminator
 
@@ -140,7 +147,8 @@ class GanTraining:
         total, every = loss, self.recipe.penalty_every
         if index % every == 0:
             stream = random_stream(self.config.seed, "interpolation", index)
-            mix = torch.from_numpy(stream.random(self.batch_size, np.float32)).to(self.device)
+            shares = stream.random(self.batch_size, np.float32)[own_part()]
+            mix = torch.from_numpy(shares).to(self.device)
             kept = self.config.loss, self.discriminator, real, fake, mix, every
             total = loss + penalty(*kept)
         self._descend("discriminator", total)
@@ -171,23 +179,25 @@ class GanTraining:
         parameters = [value for group in optimiser.param_groups for value in group["params"]]
         optimiser.zero_grad(set_to_none=True)
         loss.backward(inputs=parameters)
+        average_gradients(parameters)
         optimiser.step()
 
     def _altered(self, mel: Tensor, purpose: str, index: int) -> Tensor:
         if not self.config.augment:
             return mel
         stream = random_stream(self.config.seed, f"augmentation of {purpose}", index)
-        return augmented(mel, self.generator.mean, stream)
+        changes = draw_changes(stream, self.batch_size)[own_part()]
+        return augmented(mel, self.generator.mean, changes)
 
-    def _real(self, purpose: str, index: int, count: int = 0) -> Tensor:
-        size = count or self.batch_size
-        rows = batch_rows(len(self.centres), size, index, self.config.seed, purpose)
+    def _real(self, purpose: str, index: int) -> Tensor:
+        size, seed = self.batch_size, self.config.seed
+        rows = batch_rows(len(self.centres), size, index, seed, purpose)[own_part()]
         return torch.from_numpy(self.split.gather(self.centres[rows])).to(self.device)
 
     def _latents(self, purpose: str, index: int) -> Tensor:
         stream = random_stream(self.config.seed, purpose, index)
         drawn = stream.standard_normal((self.batch_size, LATENT_SIZE), np.float32)
-        return torch.from_numpy(drawn).to(self.device)
+        return torch.from_numpy(drawn[own_part()]).to(self.device)
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
