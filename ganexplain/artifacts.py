@@ -132,22 +132,37 @@ def read_arrays(
     Raises UsageError for a missing file or another kind, GanexplainError for a truncated or
     foreign one or a missing key.
     """
-    try:
-        with np.load(_existing(path), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+    with _whole(path, kind), np.load(_existing(path), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(str(arrays.pop("meta")))
         found = meta["kind"]
-    except (GanexplainError, MemoryError):
-        raise
-    except Exception as error:  # zipfile and numpy raise many kinds for a damaged file
-        raise GanexplainError(
-            f"{path}: not a whole {kind} file ({_short(error)}); make it again"
-        ) from error
     _check_kind(path, kind, found, meta.get("schema"))
     for key in keys:
         if key not in arrays:
             raise GanexplainError(f"{path}: key {key!r} is missing; make it again")
     return arrays, meta
+
+
+def read_meta(path: Path, kind: str) -> dict[str, Any]:
+    """The meta alone of an `.npz` written by `write_arrays`; errors as `read_arrays`."""
+    with _whole(path, kind), np.load(_existing(path), allow_pickle=False) as archive:
+        meta: dict[str, Any] = json.loads(str(archive["meta"]))
+        found = meta["kind"]
+    _check_kind(path, kind, found, meta.get("schema"))
+    return meta
+
+
+@contextmanager
+def _whole(path: Path, kind: str) -> Iterator[None]:
+    """While open, whatever a damaged file raises becomes a GanexplainError."""
+    try:
+        yield
+    except (GanexplainError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and numpy raise many kinds
+        raise GanexplainError(
+            f"{path}: not a whole {kind} file ({_short(error)}); make it again"
+        ) from error
 
 
 def _short(error: Exception) -> str:

@@ -68,8 +68,26 @@ def _show_path(path: Path, as_json: bool) -> None:
         typer.echo(path)
 
 
-def _show_ranking(document: dict[str, Any], as_json: bool) -> None:
-    typer.echo(json.dumps(document, indent=2) if as_json else _ranking_table(document))
+def _show_paths(paths: list[Path], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"paths": [str(path) for path in paths]}, indent=2))
+    else:
+        typer.echo("\n".join(map(str, paths)))
+
+
+def _show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
+    one = documents[0] if len(documents) == 1 else None
+    if as_json:
+        typer.echo(json.dumps(one or {"units": documents}, indent=2))
+    elif one:
+        rows = sorted(one["configurations"], key=lambda row: row["rank"])
+        typer.echo(_table(RANKING_COLUMNS, rows))
+    else:
+        typer.echo(_table(UNIT_COLUMNS + RANKING_COLUMNS[1:], _chosen_settings(documents)))
+
+
+def _chosen_settings(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [doc | doc["configurations"][doc["chosen"]] for doc in documents]
 
 
 def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
@@ -95,10 +113,13 @@ RANKING_COLUMNS = (
 )
 
 
-def _ranking_table(document: dict[str, Any]) -> str:
-    rows = sorted(document["configurations"], key=lambda row: row["rank"])
-    table: list[Sequence[str]] = [[title for title, _, _ in RANKING_COLUMNS]]
-    table += [[format(row[key], form) for _, key, form in RANKING_COLUMNS] for row in rows]
+UNIT_COLUMNS = (("layer", "layer", "s"), ("unit", "neuron", "d"), ("direction", "direction", "s"))
+
+
+def _table(columns: Sequence[tuple[str, str, str]], rows: list[dict[str, Any]]) -> str:
+    """Rows as text under the titles of `columns`: title, key and format of each."""
+    table: list[Sequence[str]] = [[title for title, _, _ in columns]]
+    table += [[format(row[key], form) for _, key, form in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
@@ -122,14 +143,18 @@ def _one_line_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _one_of_several(given: dict[str, Any], is_training: bool) -> Iterator[bool]:
+def _one_of_several(given: dict[str, Any], under_torchrun: str) -> Iterator[bool]:
     """Join the processes that torchrun started; whether this is the first, which alone reports.
 
-    The others work in a folder that is gone afterwards.
+    A stage that goes `together` writes one run directory, so the others work in a folder that
+    is gone afterwards; one that goes `apart` shares its work out by itself.
     """
     rank, world = place()
-    if world > 1 and not is_training:
-        raise UsageError("torchrun divides trainings only; start this command by itself")
+    if world > 1 and not under_torchrun:
+        raise UsageError("torchrun divides trainings and explain; start this command by itself")
+    if under_torchrun != "together":
+        yield rank == 0
+        return
     with process_group(), TemporaryDirectory() as scratch:
         if rank:
             given |= {"out": Path(scratch) / "run", "overwrite": False, "resume": False}
@@ -156,7 +181,11 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
                     f"--config {path}: {key} is not a setting of this command"
                     f"{did_you_mean(key, known)}"
                 )
-        context.default_map = {names[key]: value for key, value in values.items()}
+        several = {p.name for p in context.command.params if getattr(p, "multiple", False)}
+        context.default_map = {
+            names[key]: [value] if names[key] in several and not isinstance(value, list) else value
+            for key, value in values.items()
+        }
     return path
 
 
@@ -211,9 +240,12 @@ def _add_command(
     stage: str,
     show: Callable[[Any, bool], None],
     has_out: bool = True,
-    can_resume: bool = False,
+    under_torchrun: str = "",
 ) -> None:
-    """Add the command whose options are the fields of `config_class`, run by `module:function`."""
+    """Add the command whose options are the fields of `config_class`, run by `module:function`.
+
+    What can run `under_torchrun` can be resumed.
+    """
     kinds = get_type_hints(config_class)
     settings = fields(config_class)
 
@@ -228,7 +260,7 @@ def _add_command(
             return
         keep_freed_memory()
         module, function = stage.split(":")
-        with _one_line_errors(), _one_of_several(given, can_resume) as first:
+        with _one_line_errors(), _one_of_several(given, under_torchrun) as first:
             with progress_on_stderr(given["quiet"] or not first) as progress:
                 run = getattr(import_module(f"ganexplain.stages.{module}"), function)
                 extra = {name: given[name] for name in ("out", "resume") if name in given}
@@ -241,7 +273,7 @@ def _add_command(
         *(_field_option(f, kinds[f.name]) for f in settings),
         *_common_options(has_out),
     ]
-    if can_resume:
+    if under_torchrun:
         meaning = "Go on where an earlier run in --out stopped; start where there is none."
         parameters.append(_option("resume", bool, False, typer.Option("--resume", help=meaning)))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -263,11 +295,19 @@ _add_command(
     config.TrainClassifierConfig,
     "train_classifier:train_classifier",
     _show_path,
-    can_resume=True,
+    under_torchrun="together",
 )
 _add_command("predict", config.PredictConfig, "predict:predict", _show_predictions)
-_add_command("train-gan", config.TrainGanConfig, "train_gan:train_gan", _show_path, can_resume=True)
-_add_command("explain", config.ExplainConfig, "explain:explain", _show_path)
+_add_command(
+    "train-gan",
+    config.TrainGanConfig,
+    "train_gan:train_gan",
+    _show_path,
+    under_torchrun="together",
+)
+_add_command(
+    "explain", config.ExplainConfig, "explain:explain", _show_paths, under_torchrun="apart"
+)
 _add_command("select", config.SelectConfig, "selection:select", _show_ranking)
 _add_command("report", config.ReportConfig, "report:write_report", _show_path)
 _add_command(

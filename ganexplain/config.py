@@ -190,7 +190,7 @@ class TrainGanConfig(ReadsRecordings, Computes):
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
     preset: str = setting("small, large or paper: what is not set otherwise.", "small")
-    loss: str = setting("hinge, non-saturating, wgan-gp or relativistic.", "hinge")
+    loss: str = setting("relativistic, non-saturating, hinge or wgan-gp.", "relativistic")
     classifier: str = setting(
         "Path of a classifier.pt whose features choose the best generator.", "", reads=True
     )
@@ -239,9 +239,11 @@ class ExplainConfig(Computes):
 
     classifier: str = setting("Path of classifier.pt.", reads=True)
     gan: str = setting("Path of gan.pt.", reads=True)
-    layer: str = setting("Layer of the unit.", "fc9")
-    neuron: int = setting("Number of the unit; of a convolution, the channel.", 0, 0)
-    direction: str = setting("max or min: what to do with its activation.", "max")
+    layer: tuple[str, ...] = setting("Layer of the unit; repeat for several.", ("fc9",))
+    neuron: str = setting(
+        "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all.", "0"
+    )
+    direction: str = setting("max, min or both: what to do with its activation.", "max")
     learning_rate: tuple[float, ...] = setting("Of Adam; repeat for several.", (0.1, 0.01, 0.001))
     prior_weight: tuple[float, ...] = setting(
         "Weight of |z|^2; repeat for several.", (0.1, 0.01, 0.001)
@@ -249,7 +251,10 @@ class ExplainConfig(Computes):
     iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
     examples: int = setting("Examples of each setting.", 50, 2)
     features: str = setting("Layer recorded for selection; empty: the last hidden one.", "")
-    batch_size: int = setting("Searches run at once; no effect on what they find.", 48, 1)
+    precision: str = setting("float32; of the search alone tfloat32 (GPU) or bfloat16.", "float32")
+    batch_size: int = setting("Searches run at once, and in a part; 0: 48, on a GPU 512.", 0, 0)
+    jobs: str = setting("Processes; auto: one a core where it pays.", "auto", extends=True)
+    shard: str = setting("i/n: do every n-th part from the i-th (0 to n - 1).", "", extends=True)
     seed: int = setting("Example k starts from a draw of seed + k alone.", 0, 0)
 
 
@@ -260,11 +265,15 @@ class SelectConfig(ReadsRecordings, Computes):
     `ganexplain select runs/explain/explanations.npz --corpus sample_data --out runs/select`
     """
 
-    explanations: str = setting("Path of explanations.npz.", argument=True, reads=True)
+    explanations: str = setting(
+        "Path of explanations.npz, or the run directory of explain.", argument=True, reads=True
+    )
     corpus: tuple[str, ...] = setting(
         "Corpus whose training split holds the real excerpts; repeat for several.", (), reads=True
     )
-    responses: str = setting("Or responses.npz of an earlier run.", "", reads=True)
+    responses: str = setting(
+        "Or responses.npz, or the directory, of an earlier run.", "", reads=True
+    )
     classifier: str = setting(
         "Where classifier.pt is now; empty: where it was explained.", "", reads=True
     )

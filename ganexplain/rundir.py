@@ -46,16 +46,26 @@ class RunDirectory:
 
     With `resume`, what an earlier run of the same settings left stays; without one the run is
     fresh. Raises UsageError where the directory holds something and neither `overwrite` nor
-    `resume` is set, or where a setting is not that of the run to resume.
+    `resume` is set, or where a setting is not that of the run to resume. Runs with a `share`
+    ("0-of-8") use one directory at the same time, each with its own `run-SHARE.json` and
+    `log-SHARE.txt`; the first to come writes `config.toml`, the others must agree.
     """
 
     def __init__(
-        self, path: Path, stage: str, config: Any, overwrite: bool = False, resume: bool = False
+        self,
+        path: Path,
+        stage: str,
+        config: Any,
+        overwrite: bool = False,
+        resume: bool = False,
+        share: str = "",
     ) -> None:
-        self.path, self.stage, self.config = path, stage, config
+        self.path, self.stage, self.config, self.share = path, stage, config, share
+        ending = f"-{share}" if share else ""
+        self.run_file, self.log_file = path / f"run{ending}.json", path / f"log{ending}.txt"
         self.metrics = 0
         self._board: Any = None  # False where TensorBoard is not installed
-        self.resumed = resume and (path / "config.toml").is_file()
+        self.resumed = (resume or bool(share)) and (path / "config.toml").is_file()
         if self.resumed:
             self._check_same_settings()
         else:
@@ -64,10 +74,11 @@ class RunDirectory:
         self.results: dict[str, Any] = {}
 
     def _prepare(self, overwrite: bool) -> None:
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.is_dir() and any(self._entries()):
             if not overwrite:
-                raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
-            if not (self.path / "run.json").is_file():
+                hint = "" if self.share else "add --overwrite or "
+                raise UsageError(f"--out {self.path}: not empty; {hint}name another")
+            if not self._earlier_runs():
                 raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
             self._check_same_stage()
             self._refuse_to_delete_inputs()
@@ -83,6 +94,14 @@ class RunDirectory:
         except OSError as error:
             raise UsageError(f"--out {self.path}: cannot be made ({error.strerror})") from error
 
+    def _entries(self) -> list[Path]:
+        """What is in the way; of several shares, not what another is writing just now."""
+        entries = list(self.path.iterdir())
+        return [e for e in entries if not (self.share and e.name.startswith("."))]
+
+    def _earlier_runs(self) -> list[Path]:
+        return sorted(self.path.glob("run*.json"))
+
     def _refuse_to_delete_inputs(self) -> None:
         for field in fields(self.config):
             value = getattr(self.config, field.name)
@@ -93,7 +112,8 @@ class RunDirectory:
                     raise UsageError(f"--out {self.path}: holds {name}, an input; name another")
 
     def _check_same_stage(self) -> None:
-        earlier = read_json(self.path / "run.json").get("stage")
+        runs = self._earlier_runs()
+        earlier = read_json(runs[0]).get("stage") if runs else self.stage
         if earlier != self.stage:
             raise UsageError(
                 f"--out {self.path}: holds a run of {earlier}, not of {self.stage}; name another"
@@ -113,9 +133,10 @@ class RunDirectory:
 
     def __enter__(self) -> RunDirectory:
         self.started = time.time()
+        if not (self.share and self.resumed):
+            settings = toml_text(self.stage, self.config)
+            write_bytes(self.path / "config.toml", settings.encode(errors="backslashreplace"))
         self._write_state("running")
-        settings = toml_text(self.stage, self.config)
-        write_bytes(self.path / "config.toml", settings.encode(errors="backslashreplace"))
         self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")
         return self
 
@@ -153,7 +174,7 @@ class RunDirectory:
     def log(self, message: str) -> None:
         """Append a line with the time to `log.txt`."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        self._append("log.txt", f"{stamp} {message}")
+        self._append(self.log_file.name, f"{stamp} {message}")
 
     def metric(self, **values: float | str) -> None:
         """Append one line of numbers to `metrics.jsonl`, and to TensorBoard's where it is there."""
@@ -188,7 +209,7 @@ class RunDirectory:
 
     def _write_state(self, state: str, **more: str) -> None:
         write_json(
-            self.path / "run.json",
+            self.run_file,
             {
                 "stage": self.stage,
                 "state": state,

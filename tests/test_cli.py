@@ -59,7 +59,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
     assert done.returncode == 0
     settings = tomllib.loads(done.stdout)
     assert settings["examples"] == 8 and settings["iterations"] == [5, 9]
-    assert settings["layer"] == "fc8" and settings["classifier"] == "c.pt"
+    assert settings["layer"] == ["fc8"] and settings["classifier"] == "c.pt"
     assert settings["learning-rate"] == [0.1, 0.01, 0.001]
 
 

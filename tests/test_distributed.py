@@ -74,5 +74,5 @@ def test_a_batch_that_cannot_be_divided_and_a_stage_that_is_not_are_refused(
     command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    done = command("explain", "--classifier", "c", "--gan", "g", "--out", tmp_path / "e")
-    assert done.code == 2 and "torchrun divides trainings only" in done.error_line()
+    done = command("select", "e.npz", "--corpus", "c", "--out", tmp_path / "s")
+    assert done.code == 2 and "torchrun divides trainings and explain" in done.error_line()

@@ -69,8 +69,8 @@ def check_neuron(network: nn.Module, layer: str, neuron: int, example: Tensor) -
 
 
 @contextmanager
-def neuron_response(network: nn.Module, layer: str, neuron: int) -> Iterator[Response]:
-    """A function from inputs (B, F, T) to responses (B,) of one unit, while the block is open.
+def layer_response(network: nn.Module, layer: str) -> Iterator[Response]:
+    """A function from inputs (B, F, T) to responses (B, U) of all units, while the block is open.
 
     A unit of a convolution is a channel, its response the mean over places.
     """
@@ -78,9 +78,16 @@ def neuron_response(network: nn.Module, layer: str, neuron: int) -> Iterator[Res
 
         def respond(mel: Tensor) -> Tensor:
             network(mel)
-            return units(outputs["layer"])[:, neuron]
+            return units(outputs["layer"])
 
         yield respond
+
+
+@contextmanager
+def neuron_response(network: nn.Module, layer: str, neuron: int) -> Iterator[Response]:
+    """A function from inputs (B, F, T) to responses (B,) of one unit, while the block is open."""
+    with layer_response(network, layer) as respond:
+        yield lambda mel: respond(mel)[:, neuron]
 
 
 def last_hidden_layer(network: nn.Module) -> str:

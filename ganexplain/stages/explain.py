@@ -1,76 +1,160 @@
-"""`explain`: classifier and GAN -> `explanations.npz`."""
+"""`explain`: classifier and GAN -> an `explanations.npz` for each unit."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 from ganexplain import __version__
-from ganexplain.artifacts import check_same_front_end, write_arrays
-from ganexplain.ascent.engine import Trajectories, ascend, start_latents
-from ganexplain.ascent.neurons import (
-    check_neuron,
-    find_layer,
-    last_hidden_layer,
-    neuron_response,
-    responses_and_features,
-)
+from ganexplain.artifacts import check_same_front_end, read_meta, write_json
+from ganexplain.ascent.neurons import find_layer
 from ganexplain.config import ExplainConfig
+from ganexplain.distributed import place
 from ganexplain.errors import UsageError, check_known
-from ganexplain.models.dcgan import LATENT_SIZE, Generator
-from ganexplain.models.loading import Classifier, load_classifier, load_generator
+from ganexplain.models.dcgan import LATENT_SIZE
+from ganexplain.models.loading import load_classifier, load_generator
+from ganexplain.pool import job_count, work_through
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
+from ganexplain.stages.explain_merge import merge_all
+from ganexplain.stages.explain_parts import (
+    PRECISIONS,
+    PartWork,
+    check_same_inputs,
+    features_layer,
+    is_done,
+)
+from ganexplain.stages.explain_plan import (
+    DIRECTIONS,
+    PARTS_FOLDER,
+    PLAN_FILE,
+    Part,
+    Plan,
+    make_plan,
+    own_share,
+    parse_shard,
+    read_plan,
+)
 
-DIRECTIONS = ("max", "min")
 LARGEST_SEED = 2**32  # of NumPy's legacy generator
+BATCH_SIZES = {"cpu": 48, "cuda": 512}
+WORTH_PROCESSES = 10_000  # example-iterations, a minute's work: starting a process takes seconds
+HOW_ONLY = ("jobs", "shard")  # settings of which the result does not depend
 
 
-def explain(config: ExplainConfig, out: Path, progress: Progress, overwrite: bool = False) -> Path:
-    """Search the latent space for inputs that drive one unit, over the grid of settings.
+def explain(
+    config: ExplainConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> list[Path]:
+    """Search the latent space for inputs that drive units, over the grid of settings.
 
-    Gives the path of `explanations.npz`. Raises UsageError for an unknown layer, unit or
+    Gives the paths of the `explanations.npz`, one for each unit and direction; of a shard the
+    folder of the parts, which `select` merges. Raises UsageError for an unknown layer, unit or
     direction, settings out of range, or checkpoints that do not belong together.
     """
     check_settings(config)
+    shard = parse_shard(config.shard) or torchrun_shard()
+    if shard and overwrite:
+        raise UsageError("--overwrite: would delete what other shards have done; remove --out")
     device = pick_device(config.device)
+    batch_size = config.batch_size or BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
+    plan, meta = _prepared(config, device, batch_size)
+    share = f"{shard[0]}-of-{shard[1]}" if shard else ""
+    with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
+        progress = run.keep_notes(progress)
+        for name in ("classifier", "gan"):
+            meta[f"{name}_hash"] = run.used(name, Path(getattr(config, name)))
+        _keep_plan(out, plan)
+        parts = own_share([part for unit in plan.units for part in plan.parts(unit)], shard)
+        waiting = [part for part in parts if not _is_merged(out, plan, part, meta)]
+        waiting = [part for part in waiting if not is_done(out, part, meta)]
+        if len(waiting) < len(parts):
+            progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
+        _work(config, waiting, batch_size, out, meta, progress)
+        spent = sum(part.last - part.first for part in waiting) * max(config.iterations)
+        run.results["example_iterations"] = spent
+        return [out / PARTS_FOLDER] if shard else merge_all(out, plan)
+
+
+def torchrun_shard() -> tuple[int, int] | None:
+    """The share of this process where torchrun has started several."""
+    rank, world = place()
+    return (rank, world) if world > 1 else None
+
+
+def _prepared(
+    config: ExplainConfig, device: torch.device, batch_size: int
+) -> tuple[Plan, dict[str, Any]]:
+    """What is to be done, and the meta of every part; errors as `explain`."""
     classifier_path, gan_path = Path(config.classifier), Path(config.gan)
     classifier = load_classifier(classifier_path, device)
     generator, front_end = load_generator(gan_path, device)
     check_same_front_end((classifier_path, classifier.front_end), (gan_path, front_end))
-    _check_units(config, classifier, generator, device)
-    with RunDirectory(out, "explain", config, overwrite) as run:
-        progress = run.keep_notes(progress)
-        hashes = {
-            "classifier_hash": run.used("classifier", classifier_path),
-            "gan_hash": run.used("gan", gan_path),
-        }
-        starts = start_latents(config.seed, config.examples, LATENT_SIZE)
-        found = _search(config, classifier, generator, starts, device, progress)
-        arrays = explanation_arrays(config, classifier, generator, starts, found, device)
-        meta = {
-            **asdict(config),
-            **hashes,
-            "features_layer": features_layer(config, classifier),
-            "unit": classifier.unit_name(config.layer, config.neuron),
-            "front_end": asdict(front_end),
-            "classes": list(classifier.classes),
-            "version": __version__,
-        }
-        path = out / "explanations.npz"
-        write_arrays(path, "explanations", arrays, meta)
-        run.results["example_iterations"] = int(found.response_trace.size)
-    return path
+    with torch.no_grad():
+        example = generator(torch.zeros(1, LATENT_SIZE, device=device))
+    features = features_layer(config, classifier)
+    find_layer(classifier.network, features, "--features")
+    settings = {name: value for name, value in asdict(config).items() if name not in HOW_ONLY}
+    return make_plan(config, classifier.network, example, batch_size), {
+        **settings,
+        "features_layer": features,
+        "front_end": asdict(front_end),
+        "classes": list(classifier.classes),
+        "version": __version__,
+    }
+
+
+def _keep_plan(out: Path, plan: Plan) -> None:
+    if (out / PLAN_FILE).is_file() and read_plan(out) != plan:
+        raise UsageError(
+            f"--out {out}: holds parts laid out otherwise; give the same --batch-size and "
+            "classifier, or name another"
+        )
+    write_json(out / PLAN_FILE, plan.document())
+
+
+def _is_merged(out: Path, plan: Plan, part: Part, meta: Mapping[str, Any]) -> bool:
+    path = plan.path(out, part.unit)
+    if not path.is_file():
+        return False
+    check_same_inputs(path, read_meta(path, "explanations"), meta)
+    return True
+
+
+def _work(
+    config: ExplainConfig,
+    parts: Sequence[Part],
+    batch_size: int,
+    out: Path,
+    meta: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    """Search all parts, in several processes on a CPU where that pays."""
+    if not parts:
+        return
+    total = sum(part.last - part.first for part in parts) * max(config.iterations)
+    alone = pick_device(config.device).type != "cpu" or place()[1] > 1
+    jobs = (
+        1
+        if alone and config.jobs == "auto"
+        else job_count(config.jobs, len(parts), total >= WORTH_PROCESSES)
+    )
+    units = list(dict.fromkeys(part.unit.name for part in parts))
+    progress.start(units[0] if len(units) == 1 else f"{len(units)} units", total)
+    work_through(parts, jobs, PartWork, (config, batch_size, out, meta), progress.advance)
 
 
 def check_settings(config: ExplainConfig) -> None:
     """UsageError naming the option whose value is out of range or repeated."""
     check_known("--direction", config.direction, DIRECTIONS)
+    check_known("--precision", config.precision, PRECISIONS)
     for option, values in (
         ("--learning-rate", config.learning_rate),
         ("--prior-weight", config.prior_weight),
@@ -89,111 +173,3 @@ def check_settings(config: ExplainConfig) -> None:
         raise UsageError(f"--examples {config.examples}: a distance needs at least 2")
     if config.seed + config.examples > LARGEST_SEED:
         raise UsageError(f"--seed {config.seed}: seed + examples must stay below 2^32")
-
-
-def features_layer(config: ExplainConfig, classifier: Classifier) -> str:
-    """The layer whose output is recorded for selection; by default the last hidden one."""
-    return config.features or last_hidden_layer(classifier.network)
-
-
-def _check_units(
-    config: ExplainConfig, classifier: Classifier, generator: Generator, device: torch.device
-) -> None:
-    with torch.no_grad():
-        example = generator(torch.zeros(1, LATENT_SIZE, device=device))
-    check_neuron(classifier.network, config.layer, config.neuron, example)
-    find_layer(classifier.network, features_layer(config, classifier), "--features")
-
-
-def trajectory_settings(config: ExplainConfig) -> list[tuple[float, float]]:
-    """The L distinct (learning rate, prior weight) pairs, in the order of the grid."""
-    return list(itertools.product(config.learning_rate, config.prior_weight))
-
-
-def _search(
-    config: ExplainConfig,
-    classifier: Classifier,
-    generator: Generator,
-    starts: np.ndarray,
-    device: torch.device,
-    progress: Progress,
-) -> Trajectories:
-    """All settings and examples as rows of one search: row l * N + k is example k of pair l."""
-    pairs = np.array(trajectory_settings(config))
-    count = len(starts)
-    total = len(pairs) * count * max(config.iterations)
-    progress.start(f"{config.layer}:{config.neuron} {config.direction}", total)
-    with neuron_response(classifier.network, config.layer, config.neuron) as respond:
-        return ascend(
-            generator,
-            respond,
-            np.tile(starts, (len(pairs), 1)),
-            np.repeat(pairs[:, 0], count),
-            np.repeat(pairs[:, 1], count),
-            config.iterations,
-            config.direction,
-            config.batch_size,
-            device,
-            lambda units, response: progress.advance(units, response=response),
-        )
-
-
-def explanation_arrays(
-    config: ExplainConfig,
-    classifier: Classifier,
-    generator: Generator,
-    starts: np.ndarray,
-    found: Trajectories,
-    device: torch.device,
-) -> dict[str, np.ndarray]:
-    """Arrays of `explanations.npz`: configurations C = L x P, iteration counts fastest."""
-    pairs = trajectory_settings(config)
-    lines, steps, count = len(pairs), len(config.iterations), len(starts)
-
-    def by_configuration(values: np.ndarray) -> np.ndarray:
-        """(P, L * N, ...) to (C, N, ...)."""
-        split = values.reshape(steps, lines, count, *values.shape[2:])
-        return np.ascontiguousarray(split.swapaxes(0, 1)).reshape(-1, *split.shape[2:])
-
-    latent = by_configuration(found.latent)
-    mel, response, features = _drawn(config, classifier, generator, latent, device)
-    start_mel, start_response, _ = _drawn(config, classifier, generator, starts[None], device)
-    return {
-        "learning_rate": np.repeat([rate for rate, _ in pairs], steps),
-        "prior_weight": np.repeat([weight for _, weight in pairs], steps),
-        "iterations": np.tile(config.iterations, lines),
-        "trajectory": np.repeat(np.arange(lines), steps),
-        "seed": config.seed + np.arange(count),
-        "latent": latent,
-        "mel": mel,
-        "response": response,
-        "features": features,
-        "best_iteration": by_configuration(found.best_iteration),
-        "response_trace": found.response_trace.reshape(lines, count, -1),
-        "latent_norm_trace": found.latent_norm_trace.reshape(lines, count, -1),
-        "start_mel": start_mel[0],
-        "start_response": start_response[0],
-    }
-
-
-def _drawn(
-    config: ExplainConfig,
-    classifier: Classifier,
-    generator: Generator,
-    latent: np.ndarray,
-    device: torch.device,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-mel (C, N, F, T), responses (C, N) and features (C, N, D) of latents (C, N, Z)."""
-    rows = torch.from_numpy(latent.reshape(-1, latent.shape[-1])).to(device)
-    layer = features_layer(config, classifier)
-    drawn: list[Sequence[torch.Tensor]] = []
-    with torch.no_grad():
-        for part in rows.split(config.batch_size):
-            mel = generator(part)
-            answer = responses_and_features(
-                classifier.network, config.layer, config.neuron, layer, mel
-            )
-            drawn.append((mel, *answer))
-    joined = [torch.cat(column).cpu().numpy() for column in zip(*drawn, strict=True)]
-    mel, response, features = (v.reshape(*latent.shape[:2], *v.shape[1:]) for v in joined)
-    return mel, response, features

@@ -112,12 +112,14 @@ def _commands(files: Mapping[str, Path], meta: Mapping[str, Any]) -> list[tuple[
     commands: dict[str, Child] = {}
     for path in [*paths, *files.values()]:
         try:
-            run = read_json(path.parent / "run.json")
+            folders = (path.parent, path.parent.parent)  # the second of several units' folders
+            files_there = (folder / "run.json" for folder in folders)
+            run = read_json(next(filter(Path.is_file, files_there)))
             words = ["ganexplain", *(shlex.quote(str(word)) for word in run["argv"][1:])]
             line = [[element("span", word, class_="word"), " "] for word in words]
             seed = "" if run["seed"] is None else f", seed {run['seed']}"
             made_with = element("code", f"version {run['version']}{seed}")
             commands.setdefault(str(run["stage"]), [*line, made_with])
-        except (GanexplainError, KeyError, TypeError):
+        except (GanexplainError, KeyError, TypeError, StopIteration):
             continue
     return list(commands.items()) or [("commands", "no run.json beside the inputs")]

@@ -1,0 +1,134 @@
+"""Tasks worked through by several processes, one thread each.
+
+On a CPU two processes of one thread do more than one process of two threads, and the allocator
+can be set for them whatever the calling program does with its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for
+from typing import Any
+
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.runtime import keep_freed_memory
+
+Advance = Callable[[int], None]
+Work = Callable[[Any, Advance], None]
+LOOK_EVERY = 0.2  # s between two looks at what the processes have told
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def job_count(jobs: str, tasks: int, worth_it: bool) -> int:
+    """Processes to use: a number as it is, `auto` one per core where the work is `worth_it`.
+
+    Never more than there are tasks. Raises UsageError for anything else.
+    """
+    if jobs == "auto":
+        asked = usable_cores() if worth_it else 1
+    elif jobs.isdecimal() and int(jobs) > 0:
+        asked = int(jobs)
+    else:
+        raise UsageError(f"--jobs {jobs}: give auto or a number of processes")
+    return max(min(asked, tasks), 1)
+
+
+def work_through(
+    tasks: Sequence[Any],
+    jobs: int,
+    prepare: Callable[..., Work],
+    arguments: tuple[Any, ...],
+    advance: Advance,
+) -> None:
+    """Do every task with the work that `prepare(*arguments)` gives, made once a process.
+
+    With one job in this process, else in `jobs` others; then `prepare` and its arguments must be
+    picklable. `advance` hears of units done on the way. Errors of a task come up here, the first
+    one stopping the rest; GanexplainError where a process was killed.
+    """
+    if jobs == 1:
+        work = prepare(*arguments)
+        for task in tasks:
+            work(task, advance)
+        return
+    context = multiprocessing.get_context("spawn")
+    told = context.Queue()
+    setup = (prepare, arguments, told)
+    with ProcessPoolExecutor(jobs, context, _start, setup) as pool, _stopping(pool):
+        running = {pool.submit(_do, task) for task in tasks}
+        while running:
+            done, running = wait(running, timeout=LOOK_EVERY)
+            for units in _drain(told):
+                advance(units)
+            _raise_errors(done)
+
+
+@contextmanager
+def _stopping(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Where the block fails, end the processes at once instead of after their tasks."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+
+
+def _drain(told: Any) -> Iterator[int]:
+    while True:
+        try:
+            yield told.get_nowait()
+        except queue.Empty:
+            return
+
+
+def _raise_errors(done: set[Future[None]]) -> None:
+    for future in done:
+        try:
+            future.result()
+        except BrokenProcessPool as error:
+            raise GanexplainError(
+                "a worker process was killed (out of memory?); what is done is kept: "
+                "run the command again with --resume, or with fewer --jobs"
+            ) from error
+
+
+# --- in the processes ---------------------------------------------------------------------
+
+_state: dict[str, Any] = {}
+
+
+def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], told: Any) -> None:
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process to answer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    _state.update(work=prepare(*arguments), told=told)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+def _do(task: Any) -> None:
+    _state["work"](task, _state["told"].put)

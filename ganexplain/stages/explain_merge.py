@@ -1,0 +1,82 @@
+"""Parts of an `explain` run put together: one `explanations.npz` a unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.artifacts import read_arrays, write_arrays
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.stages.explain_parts import KIND, part_path
+from ganexplain.stages.explain_plan import PARTS_FOLDER, PLAN_FILE, Plan, Unit, read_plan
+
+BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
+BY_TRAJECTORY = ("response_trace", "latent_norm_trace")
+STARTS = ("start_mel", "start_response")
+
+
+def explanation_files(path: Path) -> list[Path]:
+    """The `explanations.npz` that a path names: itself, or those of the run in that folder.
+
+    Parts not merged yet are. GanexplainError where some are missing.
+    """
+    if not path.is_dir():
+        return [path]
+    if not (path / PLAN_FILE).is_file():
+        raise UsageError(f"{path}: no run of explain; name its folder or an explanations.npz")
+    return merge_all(path, read_plan(path))
+
+
+def merge_all(out: Path, plan: Plan) -> list[Path]:
+    """Merge what is not merged yet; the paths of all units' explanations."""
+    waiting = [unit for unit in plan.units if not plan.path(out, unit).is_file()]
+    needed = [part for unit in waiting for part in plan.parts(unit)]
+    missing = [part.name for part in needed if not part_path(out, part).is_file()]
+    if missing:
+        raise GanexplainError(
+            f"{out}: {len(missing)} of {len(plan.units) * (len(plan.bounds) - 1)} parts are "
+            f"missing, first {missing[0]}; run explain again as before, with --resume or the "
+            "same --shard"
+        )
+    for unit in waiting:
+        _merge(out, plan, unit)
+    folder = out / PARTS_FOLDER
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+    return [plan.path(out, unit) for unit in plan.units]
+
+
+def _merge(out: Path, plan: Plan, unit: Unit) -> None:
+    """Write one unit's explanations, and remove its parts."""
+    paths = [part_path(out, part) for part in plan.parts(unit)]
+    names = BY_SETTING + BY_TRAJECTORY + STARTS
+    read = [read_arrays(path, KIND, names) for path in paths]
+    meta = read[0][1]
+    meta = {name: value for name, value in meta.items() if name not in ("kind", "schema")}
+    examples, steps = meta["examples"], meta["iterations"]
+    pairs = [(rate, weight) for rate in meta["learning_rate"] for weight in meta["prior_weight"]]
+    lines = len(pairs)
+
+    def joined(name: str, axis: int) -> np.ndarray:
+        return np.concatenate([arrays[name] for arrays, _ in read], axis=axis)
+
+    def by_setting(name: str) -> np.ndarray:
+        """(P, L * N, ...) to (C, N, ...), iteration counts fastest."""
+        values = joined(name, axis=1)
+        split = values.reshape(len(steps), lines, examples, *values.shape[2:]).swapaxes(0, 1)
+        return np.ascontiguousarray(split).reshape(-1, *split.shape[2:])
+
+    arrays = {
+        "learning_rate": np.repeat([rate for rate, _ in pairs], len(steps)),
+        "prior_weight": np.repeat([weight for _, weight in pairs], len(steps)),
+        "iterations": np.tile(steps, lines),
+        "trajectory": np.repeat(np.arange(lines), len(steps)),
+        "seed": meta["seed"] + np.arange(examples),
+        **{name: by_setting(name) for name in BY_SETTING},
+        **{name: joined(name, 0).reshape(lines, examples, -1) for name in BY_TRAJECTORY},
+        **{name: joined(name, 0) for name in STARTS},
+    }
+    write_arrays(plan.path(out, unit), "explanations", arrays, meta)
+    for path in paths:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""One part of an `explain` run: the searches of a block of rows, from checkpoints to arrays.
+
+Row l * N + k is example k of the l-th (learning rate, prior weight) pair.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganexplain.artifacts import read_meta, write_arrays
+from ganexplain.ascent.engine import Trajectories, ascend, start_latents
+from ganexplain.ascent.neurons import last_hidden_layer, neuron_response, responses_and_features
+from ganexplain.config import ExplainConfig
+from ganexplain.errors import UsageError, check_known
+from ganexplain.models.dcgan import LATENT_SIZE
+from ganexplain.models.loading import Classifier, load_classifier, load_generator
+from ganexplain.runtime import pick_device
+from ganexplain.stages.explain_plan import PARTS_FOLDER, Part, Unit
+
+KIND = "explanations part"
+PRECISIONS = ("float32", "tfloat32", "bfloat16")
+
+
+def trajectory_settings(config: ExplainConfig) -> list[tuple[float, float]]:
+    """The L distinct (learning rate, prior weight) pairs, in the order of the grid."""
+    return list(itertools.product(config.learning_rate, config.prior_weight))
+
+
+def features_layer(config: ExplainConfig, classifier: Classifier) -> str:
+    """The layer whose output is recorded for selection; by default the last hidden one."""
+    return config.features or last_hidden_layer(classifier.network)
+
+
+class PartWork:
+    """Both networks, loaded once a process, and what is done with each part."""
+
+    def __init__(
+        self, config: ExplainConfig, batch_size: int, out: Path, meta: Mapping[str, Any]
+    ) -> None:
+        self.config, self.batch_size, self.out, self.meta = config, batch_size, out, meta
+        self.device = pick_device(config.device)
+        self.classifier = load_classifier(Path(config.classifier), self.device)
+        self.generator, _ = load_generator(Path(config.gan), self.device)
+        self.starts = start_latents(config.seed, config.examples, LATENT_SIZE)
+
+    def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
+        """Search the rows of a part and write its file."""
+        found, unit = self._search(part, advance), part.unit
+        name = self.classifier.unit_name(unit.layer, unit.neuron)
+        meta = {**self.meta, **asdict(unit), "unit": name}
+        write_arrays(part_path(self.out, part), KIND, self._arrays(part, found), meta)
+
+    def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
+        config, unit = self.config, part.unit
+        rows = np.arange(part.first, part.last)
+        pairs = np.array(trajectory_settings(config))[rows // config.examples]
+        network = self.classifier.network
+        with (
+            in_precision(config.precision, self.device),
+            neuron_response(network, unit.layer, unit.neuron) as respond,
+        ):
+            return ascend(
+                self.generator,
+                respond,
+                self.starts[rows % config.examples],
+                pairs[:, 0],
+                pairs[:, 1],
+                config.iterations,
+                unit.direction,
+                self.batch_size,
+                self.device,
+                lambda units, response: advance(units),
+            )
+
+    def _arrays(self, part: Part, found: Trajectories) -> dict[str, np.ndarray]:
+        """(P, R, ...) of P iteration counts and R rows; of rows of the first pair their starts."""
+        mel, response, features = self._drawn(part.unit, found.latent)
+        first = self.starts[part.first : min(part.last, self.config.examples)]
+        start_mel, start_response, _ = self._drawn(part.unit, first[None])
+        return {
+            "latent": found.latent,
+            "mel": mel,
+            "response": response,
+            "features": features,
+            "best_iteration": found.best_iteration,
+            "response_trace": found.response_trace,
+            "latent_norm_trace": found.latent_norm_trace,
+            "start_mel": start_mel[0],
+            "start_response": start_response[0],
+        }
+
+    def _drawn(self, unit: Unit, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Log-mel (P, R, F, T), responses (P, R) and features (P, R, D) of latents (P, R, Z)."""
+        network, layer = self.classifier.network, features_layer(self.config, self.classifier)
+        rows = torch.from_numpy(latent.reshape(-1, latent.shape[-1])).to(self.device)
+        drawn = []
+        with torch.no_grad():
+            for part in rows.split(self.batch_size):
+                mel = self.generator(part)
+                drawn.append(
+                    (mel, *responses_and_features(network, unit.layer, unit.neuron, layer, mel))
+                )
+        joined = [torch.cat(column).cpu().numpy() for column in zip(*drawn, strict=True)]
+        mel, response, features = (v.reshape(*latent.shape[:2], *v.shape[1:]) for v in joined)
+        return mel, response, features
+
+
+@contextmanager
+def in_precision(precision: str, device: torch.device) -> Iterator[None]:
+    """While open, networks compute in that precision: float32 means it on a GPU too."""
+    check_known("--precision", precision, PRECISIONS)
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.allow_tf32 = matmul.allow_tf32 = precision == "tfloat32"
+    lower = precision == "bfloat16"
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=lower):
+            yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before
+
+
+def part_path(out: Path, part: Part) -> Path:
+    """Where a part stands until it is merged."""
+    return out / PARTS_FOLDER / part.name
+
+
+def is_done(out: Path, part: Part, meta: Mapping[str, Any]) -> bool:
+    """Whether a part is there; UsageError where it is of other checkpoints."""
+    path = part_path(out, part)
+    if not path.is_file():
+        return False
+    check_same_inputs(path, read_meta(path, KIND), meta)
+    return True
+
+
+def check_same_inputs(path: Path, found: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    """UsageError where a file was made from other checkpoints than now."""
+    for name in ("classifier", "gan"):
+        if found.get(f"{name}_hash") != meta[f"{name}_hash"]:
+            raise UsageError(
+                f"{path}: made with another {name}.pt than {meta[name]} is now; "
+                "use --overwrite to start again"
+            )

@@ -1,0 +1,133 @@
+"""What an `explain` run is to search: which units, in which parts, and which parts are its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from ganexplain.artifacts import read_json
+from ganexplain.ascent.neurons import output_units
+from ganexplain.config import ExplainConfig
+from ganexplain.errors import GanexplainError, UsageError
+
+DIRECTIONS = {"max": ("max",), "min": ("min",), "both": ("max", "min")}
+PLAN_FILE, PARTS_FOLDER = "plan.json", "parts"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit of a layer and what to do with its activation: `max` or `min`."""
+
+    layer: str
+    neuron: int
+    direction: str
+
+    @property
+    def name(self) -> str:
+        """Of its folder and its parts."""
+        return f"{self.layer}-{self.neuron}-{self.direction}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows `first` to `last` (the latter not included) of one unit's searches."""
+
+    unit: Unit
+    block: int
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Of its file, without folder."""
+        return f"{self.unit.name}-{self.block:03d}.npz"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All units of a run and the bounds (B + 1,) of the blocks into which each one's rows fall."""
+
+    units: tuple[Unit, ...]
+    bounds: tuple[int, ...]
+
+    def parts(self, unit: Unit) -> list[Part]:
+        """The parts of one unit, in the order of their rows."""
+        spans = zip(self.bounds, self.bounds[1:], strict=False)
+        return [Part(unit, block, *span) for block, span in enumerate(spans)]
+
+    def document(self) -> dict[str, Any]:
+        """Content of `plan.json`."""
+        return {"units": [asdict(unit) for unit in self.units], "bounds": list(self.bounds)}
+
+    def path(self, out: Path, unit: Unit) -> Path:
+        """Where the explanations of a unit stand: by themselves where there is but one."""
+        folder = out if len(self.units) == 1 else out / unit.name
+        return folder / "explanations.npz"
+
+
+def read_plan(out: Path) -> Plan:
+    """The plan of a run; GanexplainError where `plan.json` is damaged."""
+    document = read_json(out / PLAN_FILE)
+    try:
+        units = tuple(Unit(**unit) for unit in document["units"])
+        return Plan(units, tuple(int(bound) for bound in document["bounds"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise GanexplainError(f"{out / PLAN_FILE}: not a plan ({error}); make it again") from error
+
+
+def make_plan(config: ExplainConfig, network: nn.Module, example: Tensor, batch_size: int) -> Plan:
+    """The units asked for and blocks of at most `batch_size` rows, as even as can be.
+
+    `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
+    """
+    if not config.layer:
+        raise UsageError("--layer: give at least one")
+    units = tuple(
+        Unit(layer, neuron, direction)
+        for layer in dict.fromkeys(config.layer)
+        for neuron in neuron_numbers(config.neuron, layer, output_units(network, layer, example))
+        for direction in DIRECTIONS[config.direction]
+    )
+    rows = len(config.learning_rate) * len(config.prior_weight) * config.examples
+    blocks = -(-rows // batch_size)
+    bounds = np.linspace(0, rows, blocks + 1).round().astype(int)
+    return Plan(units, tuple(bounds.tolist()))
+
+
+def neuron_numbers(text: str, layer: str, count: int) -> list[int]:
+    """Numbers of units: `all`, or numbers and spans as in `0,3,8-11`, of a layer of `count`."""
+    if text.strip() == "all":
+        return list(range(count))
+    chosen: list[int] = []
+    for item in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", item)
+        if found is None:
+            raise UsageError(f"--neuron {text}: give numbers and spans as in 0,3,8-11, or all")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise UsageError(f"--neuron {text}: {item.strip()} ends before it begins")
+        if last >= count:
+            raise UsageError(f"--neuron {text}: layer {layer} has units 0 to {count - 1}")
+        chosen += range(first, last + 1)
+    return list(dict.fromkeys(chosen))
+
+
+def own_share(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:
+    """Of all parts those that shard i of n works on: every n-th."""
+    return list(parts if shard is None else parts[shard[0] :: shard[1]])
+
+
+def parse_shard(text: str) -> tuple[int, int] | None:
+    """(i, n) of `i/n`, i from 0 to n - 1; None of nothing. UsageError for anything else."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise UsageError(f"--shard {text}: give i/n with i from 0 to n - 1, as in 0/8")
+    return int(found[1]), int(found[2])

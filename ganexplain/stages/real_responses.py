@@ -1,0 +1,139 @@
+"""The real excerpts that drive a unit most and least: found in a corpus, or given as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganexplain.ascent.neurons import layer_response, responses_and_features
+from ganexplain.ascent.responses import excerpt_responses, strongest
+from ganexplain.config import FrontEnd, SelectConfig
+from ganexplain.data.audio import load_excerpt
+from ganexplain.data.cache import cache_directory
+from ganexplain.data.corpus import Corpus
+from ganexplain.data.excerpts import Split, load_split
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.models.loading import Classifier
+from ganexplain.runtime import Progress
+from ganexplain.stages.contracts import SAME_UNIT, Explanations, read_responses
+
+RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz
+
+
+class GivenResponses:
+    """Real responses of an earlier run: one file, or a folder with one for each unit."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def of(self, explanations: Explanations) -> RealResponses:
+        """Those of the unit explained; UsageError where they are of another."""
+        path = self.path
+        if path.is_dir():
+            folder = path / explanations.path.parent.name
+            path = (folder if folder.is_dir() else path) / "responses.npz"
+        return read_responses(path, explanations)
+
+
+class FoundResponses:
+    """Real responses found in a corpus, by one pass of the classifier for each layer."""
+
+    def __init__(self, config: SelectConfig, classifier: Classifier, corpus: Corpus) -> None:
+        self.config, self.classifier, self.corpus = config, classifier, corpus
+        hop = 1 if config.overlapping else config.hop_frames
+        if hop < 1:
+            raise UsageError(f"--hop-frames {hop}: must be at least 1")
+        self.hop = hop
+        self.last: tuple[tuple[str, int], dict[str, np.ndarray]] = ("", -1), {}
+
+    def prepare(
+        self, explanations: Explanations, metas: list[dict[str, Any]], progress: Progress
+    ) -> None:
+        """Read the training split and compute the responses (M, U) of the layers explained."""
+        for message in self.corpus.skipped:
+            progress.note(f"skipped: {message}")
+        config, self.progress = self.config, progress
+        cache, front_end = cache_directory(config.cache), explanations.front_end
+        skip = config.skip_bad_files
+        self.split = load_split(self.corpus, "train", front_end, cache, progress, skip)
+        self.centres = self.split.whole_excerpts(self.hop)
+        network, device = self.classifier.network, self.classifier.network.mean.device
+        self.responses = {}
+        for layer in dict.fromkeys(meta["layer"] for meta in metas):
+            progress.start(f"responses of real excerpts, {layer}", len(self.centres))
+            with layer_response(network, layer) as respond:
+                self.responses[layer] = excerpt_responses(
+                    self.split, self.centres, respond, device, progress.advance
+                )
+
+    def of(self, explanations: Explanations) -> RealResponses:
+        """Those of the unit explained; GanexplainError where there are fewer than two."""
+        meta, config = explanations.meta, self.config
+        unit = meta["layer"], meta["neuron"]
+        if self.last[0] != unit:  # both directions of a unit come one after the other
+            self.last = unit, self._strongest(meta)
+        return self.last[1], {
+            **{key: meta[key] for key in SAME_UNIT},
+            "corpus": list(config.corpus),
+            "hop_frames": config.hop_frames,
+            "overlapping": config.overlapping,
+        }
+
+    def _strongest(self, meta: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
+        config, network = self.config, self.classifier.network
+        response = self.responses[meta["layer"]][:, meta["neuron"]]
+        count = config.top or meta["examples"]
+        apart = 0 if config.overlapping else self.split.front_end.excerpt_frames
+        arrays: dict[str, np.ndarray] = {}
+        for prefix, direction in (("", "max"), ("bottom_", "min")):
+            rows = strongest(response, self.centres, count, apart, direction)
+            if len(rows) < count:
+                self.progress.note(
+                    f"only {len(rows)} excerpts that do not overlap, {count} were asked for"
+                )
+            if len(rows) < 2:
+                raise GanexplainError(
+                    f"{' + '.join(config.corpus)}: fewer than two excerpts to compare with"
+                )
+            described = _described(self.split, self.centres[rows], network, meta)
+            arrays.update({prefix + key: value for key, value in described.items()})
+        return arrays
+
+
+def _described(
+    split: Split,
+    centres: np.ndarray,
+    network: torch.nn.Module,
+    meta: dict[str, Any],
+) -> dict[str, np.ndarray]:
+    front_end, device = split.front_end, next(network.buffers()).device
+    mel = split.gather(centres)
+    response, features = responses_and_features(
+        network,
+        meta["layer"],
+        meta["neuron"],
+        meta["features_layer"],
+        torch.from_numpy(mel).to(device),
+    )
+    first = np.maximum(centres[:, 1] - front_end.excerpt_frames // 2, 0)
+    start = first * front_end.hop_length / front_end.sample_rate
+    paths = [split.recordings[i].path for i in centres[:, 0]]
+    return {
+        "mel": mel,
+        "response": response.cpu().numpy(),
+        "features": features.cpu().numpy(),
+        "file": np.array([path.name for path in paths]),
+        "start_s": start,
+        "audio": np.stack(
+            [_audio(path, at, front_end) for path, at in zip(paths, start, strict=True)]
+        ),
+    }
+
+
+def _audio(path: Path, start: float, front_end: FrontEnd) -> np.ndarray:
+    sound = load_excerpt(path, start, front_end.excerpt_samples, front_end.sample_rate)
+    return np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)

@@ -1,0 +1,215 @@
+"""Runs of `explain` in parts: several units, processes and shards, and what a kill leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import COMMAND, ROOT, cli_environment
+
+from ganexplain.artifacts import read_arrays
+from ganexplain.config import ExplainConfig, SelectConfig
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.pool import job_count
+from ganexplain.runtime import Silent
+from ganexplain.stages.explain import explain
+from ganexplain.stages.explain_merge import explanation_files
+from ganexplain.stages.explain_plan import neuron_numbers, parse_shard
+from ganexplain.stages.selection import select
+
+PRETRAINED = ROOT / "sample_data" / "pretrained"
+SMALL = ExplainConfig(
+    classifier=str(PRETRAINED / "classifier.pt"),
+    gan=str(PRETRAINED / "gan.pt"),
+    learning_rate=(0.1, 0.01),
+    prior_weight=(0.01,),
+    iterations=(2, 4),
+    examples=3,
+    batch_size=2,
+    jobs="1",
+)
+SEVERAL = replace(SMALL, layer=("fc8", "conv5"), neuron="1,3", direction="both")
+NAMES = [f"{layer}-{n}-{d}" for layer in ("fc8", "conv5") for n in (1, 3) for d in ("max", "min")]
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("several") / "run"
+    assert explain(SEVERAL, out, Silent()) == [out / name / "explanations.npz" for name in NAMES]
+    return out
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for name in NAMES:
+        found, wanted = ((run / name / "explanations.npz").read_bytes() for run in (one, other))
+        assert found == wanted
+
+
+def test_a_unit_of_several_is_as_by_itself(several: Path, tmp_path: Path) -> None:
+    config = replace(SEVERAL, layer=("conv5",), neuron="3", direction="min")
+    (alone,) = explain(config, tmp_path / "e", Silent())
+    one, meta = read_arrays(alone, "explanations", ())
+    many, its_meta = read_arrays(several / "conv5-3-min" / "explanations.npz", "explanations", ())
+    for name in one:
+        np.testing.assert_array_equal(one[name], many[name])
+    assert (meta["layer"], meta["neuron"], meta["direction"]) == ("conv5", 3, "min")
+    assert meta["unit"] == its_meta["unit"]
+    assert not (several / "parts").exists()
+
+
+def test_parts_of_any_size_give_the_same_searches(several: Path, tmp_path: Path) -> None:
+    config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", batch_size=5)
+    (alone,) = explain(config, tmp_path / "e", Silent())
+    one, _ = read_arrays(alone, "explanations", ())
+    many, _ = read_arrays(several / "fc8-1-max" / "explanations.npz", "explanations", ())
+    for name in one:
+        np.testing.assert_allclose(one[name], many[name], rtol=1e-3, atol=1e-3)
+
+
+def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -> None:
+    out = tmp_path / "e"
+    for shard in ("2/3", "0/3"):
+        assert explain(replace(SEVERAL, shard=shard), out, Silent()) == [out / "parts"]
+    with pytest.raises(GanexplainError, match=r"8 of 24 parts are missing, first fc8-1-max-001"):
+        explanation_files(out)
+    explain(replace(SEVERAL, shard="1/3"), out, Silent())
+    explanation_files(out)
+    assert_same_run(out, several)
+    progress = Silent()
+    explain(replace(SEVERAL, shard="1/3"), out, progress)  # nothing is left to do
+    assert progress.notes == ["8 of 8 parts were done before"]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_torchrun_shares_the_parts_out(several: Path, tmp_path: Path, processes: int) -> None:
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    words = [*start, "-m", "ganexplain", "explain", "--config", several / "config.toml", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, *map(str, words), "--out", str(tmp_path / "e")],
+        capture_output=True, text=True, timeout=300, env=cli_environment(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "e" / "parts")]
+    explanation_files(tmp_path / "e")
+    assert_same_run(tmp_path / "e", several)
+
+
+def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
+    several: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "e"
+    words = [*COMMAND, "explain", "--config", str(several / "config.toml"), "--out", str(out)]
+    running = subprocess.Popen(
+        [*words, "--jobs", "2"], stderr=subprocess.PIPE, text=True, env=cli_environment(tmp_path)
+    )
+    deadline = time.monotonic() + 120
+    while not list((out / "parts").glob("fc8*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    workers = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    spawned = [
+        pid for pid in workers if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    os.kill(int(spawned[0]), signal.SIGKILL)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "a worker process was killed" in said
+    parts = list((out / "parts").glob("[!.]*"))
+    assert 0 < len(parts) < 24
+    for part in parts:
+        read_arrays(part, "explanations part", ("latent", "start_mel"))
+    explain(replace(SEVERAL), out, Silent(), resume=True)
+    assert_same_run(out, several)
+
+
+def test_parts_of_another_network_are_refused(several: Path, tmp_path: Path) -> None:
+    config = replace(SEVERAL, layer=("fc8",))
+    explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
+    other = tmp_path / "classifier.pt"
+    other.write_bytes(Path(SMALL.classifier).read_bytes() + b" ")
+    link = tmp_path / "link.pt"
+    link.symlink_to(SMALL.classifier)
+    config = replace(config, classifier=str(link))
+    explain(replace(config, shard="0/2"), tmp_path / "f", Silent())
+    link.unlink()
+    link.symlink_to(other)
+    with pytest.raises(UsageError, match=r"made with another classifier\.pt"):
+        explain(replace(config, shard="0/2"), tmp_path / "f", Silent())
+
+
+def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) -> None:
+    config = replace(SMALL, shard="0/2")
+    explain(config, tmp_path / "e", Silent())
+    with pytest.raises(UsageError, match="seed was 0"):
+        explain(replace(config, seed=1, shard="1/2"), tmp_path / "e", Silent())
+    with pytest.raises(UsageError, match="would delete what other shards have done"):
+        explain(config, tmp_path / "e", Silent(), overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("dear")
+    with pytest.raises(UsageError, match="not empty; name another"):
+        explain(config, tmp_path / "mine", Silent())
+
+
+def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None:
+    config = SelectConfig(explanations=str(several), corpus=(str(ROOT / "sample_data"),))
+    config = replace(config, cache=str(tmp_path / "cache"), hop_frames=2000)
+    documents = select(config, tmp_path / "s", Silent())
+    assert [f"{d['layer']}-{d['neuron']}-{d['direction']}" for d in documents] == NAMES
+    real = {}
+    for name, document in zip(NAMES, documents, strict=True):
+        folder = tmp_path / "s" / name
+        assert (folder / "selection.json").is_file()
+        real[name], meta = read_arrays(folder / "responses.npz", "responses", ())
+        assert (meta["layer"], meta["neuron"]) == (document["layer"], document["neuron"])
+        assert (np.diff(real[name]["response"]) <= 0).all()
+    np.testing.assert_array_equal(real["fc8-1-max"]["mel"], real["fc8-1-min"]["mel"])
+    assert not np.array_equal(real["fc8-1-max"]["response"], real["fc8-3-max"]["response"])
+    given = SelectConfig(explanations=str(several), responses=str(tmp_path / "s"))
+    assert select(given, tmp_path / "again", Silent()) == documents
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="no wait4")
+def test_eight_units_take_no_more_memory_than_one(tmp_path: Path) -> None:
+    peaks = []
+    for neuron in ("0", "0-7"):
+        words = [*COMMAND, "explain", "--classifier", SMALL.classifier, "--gan", SMALL.gan,
+                 "--layer", "fc8", "--neuron", neuron, "--iterations", "1", "--examples", "12",
+                 "--jobs", "1", "--quiet", "--out", str(tmp_path / neuron)]  # fmt: skip
+        running = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=cli_environment(tmp_path))
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+        assert running.returncode == 0
+        peaks.append(used.ru_maxrss)
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("3", [3]), ("0-2", [0, 1, 2]), ("5,0-1,1", [5, 0, 1]), (" 2 , 4 ", [2, 4]), ("all", range(6))],
+)  # fmt: skip
+def test_units_are_named_by_numbers_and_spans(text: str, numbers: list[int]) -> None:
+    assert neuron_numbers(text, "fc8", 6) == list(numbers)
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1-", "0,6", "1..3", "all,1"])
+def test_units_that_cannot_be_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--neuron"):
+        neuron_numbers(text, "fc8", 6)
+
+
+def test_shards_and_jobs_are_read() -> None:
+    assert parse_shard("") is None and parse_shard("0/8") == (0, 8) and parse_shard("7/8") == (7, 8)
+    for text in ("8/8", "1", "1/0", "-1/2", "a/b"):
+        with pytest.raises(UsageError, match="--shard"):
+            parse_shard(text)
+    assert job_count("3", 10, False) == 3 and job_count("3", 2, False) == 2
+    assert job_count("auto", 10, False) == 1
+    for text in ("0", "-1", "two"):
+        with pytest.raises(UsageError, match="--jobs"):
+            job_count(text, 10, True)
