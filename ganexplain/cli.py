@@ -53,7 +53,8 @@ def _app(
     """What has an audio network learned? Inputs that drive a neuron, drawn by a GAN.
 
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
-    predict runs a classifier on recordings, label-stems makes a corpus.
+    predict runs a classifier on recordings, responses finds what drives its units there,
+    label-stems makes a corpus.
     """
 
 
@@ -305,6 +306,7 @@ _add_command(
     _show_path,
     under_torchrun="together",
 )
+_add_command("responses", config.ResponsesConfig, "responses:responses", _show_paths)
 _add_command(
     "explain", config.ExplainConfig, "explain:explain", _show_paths, under_torchrun="apart"
 )

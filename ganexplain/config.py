@@ -97,6 +97,9 @@ class Computes:
 
 CORPORA = "Folders in the Jamendo layout (audio, labels, filelists), or CSV manifests of one kind."
 SEED = "Seed of every random draw."
+LAYER = "Layer of the unit; repeat for several."
+NEURON = "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all."
+FEATURES = "Layer recorded for selection; empty: the last hidden one."
 CHECKPOINT_EVERY = "Updates between states written for --resume."
 
 
@@ -239,10 +242,8 @@ class ExplainConfig(Computes):
 
     classifier: str = setting("Path of classifier.pt.", reads=True)
     gan: str = setting("Path of gan.pt.", reads=True)
-    layer: tuple[str, ...] = setting("Layer of the unit; repeat for several.", ("fc9",))
-    neuron: str = setting(
-        "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all.", "0"
-    )
+    layer: tuple[str, ...] = setting(LAYER, ("fc9",))
+    neuron: str = setting(NEURON, "0")
     direction: str = setting("max, min or both: what to do with its activation.", "max")
     learning_rate: tuple[float, ...] = setting("Of Adam; repeat for several.", (0.1, 0.01, 0.001))
     prior_weight: tuple[float, ...] = setting(
@@ -250,7 +251,7 @@ class ExplainConfig(Computes):
     )
     iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
     examples: int = setting("Examples of each setting.", 50, 2)
-    features: str = setting("Layer recorded for selection; empty: the last hidden one.", "")
+    features: str = setting(FEATURES, "")
     precision: str = setting("float32; of the search alone tfloat32 (GPU) or bfloat16.", "float32")
     batch_size: int = setting("Searches run at once, and in a part; 0: 48, on a GPU 512.", 0, 0)
     jobs: str = setting("Processes; auto: one a core where it pays.", "auto", extends=True)
@@ -259,7 +260,33 @@ class ExplainConfig(Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectConfig(ReadsRecordings, Computes):
+class SeeksExcerpts(ReadsRecordings):
+    """What every stage that looks for real excerpts takes."""
+
+    hop_frames: int = setting("Frames from one real excerpt tried to the next.", 10, 1)
+    overlapping: bool = setting("The authors' list: at every frame, overlaps kept.", False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponsesConfig(SeeksExcerpts, Computes):
+    """Find the real excerpts that drive units most and least: OUT/responses.npz.
+
+    `ganexplain responses sample_data --classifier runs/classifier/classifier.pt --layer fc8
+    --neuron all --out runs/responses`
+
+    What `explain --search adaptive` aims at; `select` takes it in place of a corpus.
+    """
+
+    corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
+    classifier: str = setting("Path of classifier.pt.", reads=True)
+    layer: tuple[str, ...] = setting(LAYER, ("fc9",))
+    neuron: str = setting(NEURON, "0")
+    features: str = setting(FEATURES, "")
+    top: int = setting("Excerpts of either kind.", 50, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectConfig(SeeksExcerpts, Computes):
     """Rank the settings by distance to the real excerpts that drive the unit: OUT/selection.json.
 
     `ganexplain select runs/explain/explanations.npz --corpus sample_data --out runs/select`
@@ -278,8 +305,6 @@ class SelectConfig(ReadsRecordings, Computes):
         "Where classifier.pt is now; empty: where it was explained.", "", reads=True
     )
     top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
-    hop_frames: int = setting("Frames from one real excerpt tried to the next.", 10, 1)
-    overlapping: bool = setting("The authors' list: at every frame, overlaps kept.", False)
     by: str = setting("Score to rank by: fid-response or fid-features.", "fid-response")
 
 

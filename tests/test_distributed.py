@@ -14,7 +14,7 @@ from conftest import JamendoFolder, Run, cli_environment
 from ganexplain.artifacts import read_checkpoint
 
 CLASSIFIER = ("--preset paper --level 6 --mix 0.5 --masks --mixup 0.3 --epochs 1 "
-              "--updates-per-epoch 3 --batch-size 8 --checkpoint-every 2 --quiet").split()  # fmt: skip
+              "--updates-per-epoch 3 --batch-size 8 --checkpoint-every 2 -q").split()  # fmt: skip
 GAN = ("--loss wgan-gp --precision float32 --augment --autoencoder-steps 0 --steps 2 "
        "--batch-size 6 --encoder-steps 0 --sample-every 2 --quiet").split()  # fmt: skip
 

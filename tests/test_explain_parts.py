@@ -15,13 +15,15 @@ import pytest
 from conftest import COMMAND, ROOT, cli_environment
 
 from ganexplain.artifacts import read_arrays
-from ganexplain.config import ExplainConfig, SelectConfig
+from ganexplain.ascent.neurons import neuron_numbers
+from ganexplain.config import ExplainConfig, ResponsesConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.pool import job_count
 from ganexplain.runtime import Silent
 from ganexplain.stages.explain import explain
 from ganexplain.stages.explain_merge import explanation_files
-from ganexplain.stages.explain_plan import neuron_numbers, parse_shard
+from ganexplain.stages.explain_plan import parse_shard
+from ganexplain.stages.responses import responses
 from ganexplain.stages.selection import select
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
@@ -84,7 +86,7 @@ def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -
     assert_same_run(out, several)
     progress = Silent()
     explain(replace(SEVERAL, shard="1/3"), out, progress)  # nothing is left to do
-    assert progress.notes == ["8 of 8 parts were done before"]
+    assert progress.notes == ["8 of 8 parts were done before", "0 example-iterations"]
 
 
 @pytest.mark.parametrize("processes", [2, 3])
@@ -113,9 +115,7 @@ def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
     while not list((out / "parts").glob("fc8*.npz")) and time.monotonic() < deadline:
         time.sleep(0.02)
     workers = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
-    spawned = [
-        pid for pid in workers if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    spawned = [pid for pid in workers if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(int(spawned[0]), signal.SIGKILL)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 1
@@ -172,6 +172,15 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
     assert not np.array_equal(real["fc8-1-max"]["response"], real["fc8-3-max"]["response"])
     given = SelectConfig(explanations=str(several), responses=str(tmp_path / "s"))
     assert select(given, tmp_path / "again", Silent()) == documents
+    sought = ResponsesConfig(
+        corpus=config.corpus, classifier=SMALL.classifier, layer=SEVERAL.layer, neuron="1,3",
+        top=3, hop_frames=2000, cache=config.cache,
+    )  # fmt: skip
+    paths = responses(sought, tmp_path / "r", Silent())
+    assert paths[0] == tmp_path / "r" / "fc8-1" / "responses.npz"
+    assert paths[0].read_bytes() == (tmp_path / "s" / "fc8-1-max/responses.npz").read_bytes()
+    given = replace(given, responses=str(tmp_path / "r"))
+    assert select(given, tmp_path / "third", Silent()) == documents
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="no wait4")
@@ -191,7 +200,8 @@ def test_eight_units_take_no_more_memory_than_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "numbers"),
-    [("3", [3]), ("0-2", [0, 1, 2]), ("5,0-1,1", [5, 0, 1]), (" 2 , 4 ", [2, 4]), ("all", range(6))],
+    [("3", [3]), ("0-2", [0, 1, 2]), ("5,0-1,1", [5, 0, 1]), (" 2 , 4 ", [2, 4]),
+     ("all", range(6))],
 )  # fmt: skip
 def test_units_are_named_by_numbers_and_spans(text: str, numbers: list[int]) -> None:
     assert neuron_numbers(text, "fc8", 6) == list(numbers)

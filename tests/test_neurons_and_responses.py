@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganexplain.ascent.neurons import (
-    check_neuron,
+    chosen_neurons,
     last_hidden_layer,
     neuron_response,
     responses_and_features,
@@ -60,18 +60,18 @@ def test_the_last_hidden_layer_is_the_default(network: SVDNet) -> None:
 @pytest.mark.parametrize(
     "layer, neuron, message",
     [
-        ("fc10", 0, r"no layer 'fc10' \(did you mean 'fc9'\?\)"),
-        ("", 0, "no layer ''"),
-        ("fc9", 2, "layer fc9 has units 0 to 1"),
-        ("conv5", 64, "units 0 to 63"),
-        ("fc8", -1, "units 0 to 63"),
+        ("fc10", "0", r"no layer 'fc10' \(did you mean 'fc9'\?\)"),
+        ("", "0", "no layer ''"),
+        ("fc9", "2", "layer fc9 has units 0 to 1"),
+        ("conv5", "0-64", "units 0 to 63"),
+        ("fc8", "-1", "give numbers and spans"),
     ],
 )
 def test_a_wrong_unit_is_named(
-    network: SVDNet, mel: torch.Tensor, layer: str, neuron: int, message: str
+    network: SVDNet, mel: torch.Tensor, layer: str, neuron: str, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        check_neuron(network, layer, neuron, mel[:1])
+        chosen_neurons([layer], neuron, network, mel[:1])
 
 
 CENTRES = np.array([[0, 100], [0, 110], [0, 300], [1, 100], [1, 160], [1, 300]])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -61,11 +62,38 @@ def output_units(network: nn.Module, layer: str, example: Tensor) -> int:
     return units(outputs["layer"]).shape[1]
 
 
-def check_neuron(network: nn.Module, layer: str, neuron: int, example: Tensor) -> None:
-    """UsageError where the layer has no unit of that number."""
-    count = output_units(network, layer, example)
-    if not 0 <= neuron < count:
-        raise UsageError(f"--neuron {neuron}: layer {layer} has units 0 to {count - 1}")
+def chosen_neurons(
+    layers: Sequence[str], neurons: str, network: nn.Module, example: Tensor
+) -> list[tuple[str, int]]:
+    """Layer and number of each unit asked for; UsageError where there is no such one.
+
+    `neurons` as `neuron_numbers` takes them; `example` (1, F, T) is an input of the network.
+    """
+    if not layers:
+        raise UsageError("--layer: give at least one")
+    return [
+        (layer, neuron)
+        for layer in dict.fromkeys(layers)
+        for neuron in neuron_numbers(neurons, layer, output_units(network, layer, example))
+    ]
+
+
+def neuron_numbers(text: str, layer: str, count: int) -> list[int]:
+    """Numbers of units: `all`, or numbers and spans as in `0,3,8-11`, of a layer of `count`."""
+    if text.strip() == "all":
+        return list(range(count))
+    chosen: list[int] = []
+    for item in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", item)
+        if found is None:
+            raise UsageError(f"--neuron {text}: give numbers and spans as in 0,3,8-11, or all")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise UsageError(f"--neuron {text}: {item.strip()} ends before it begins")
+        if last >= count:
+            raise UsageError(f"--neuron {text}: layer {layer} has units 0 to {count - 1}")
+        chosen += range(first, last + 1)
+    return list(dict.fromkeys(chosen))
 
 
 @contextmanager

@@ -72,17 +72,20 @@ def read_explanations(path: Path) -> Explanations:
 
 
 def read_responses(
-    path: Path, explanations: Explanations
+    path: Path, other: Path, wanted: Mapping[str, Any], sizes: dict[str, int]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read `responses.npz`; UsageError where it belongs to another classifier or unit."""
+    """Read `responses.npz`; UsageError where it belongs to another classifier or unit.
+
+    That of `other` is what `wanted`, its meta, says; `sizes` has its lengths of axis letters.
+    """
     axes = {prefix + name: letters for prefix in ("", "bottom_") for name, letters in
             REAL_AXES.items()}  # fmt: skip
     arrays, meta = read_arrays(path, "responses", tuple(axes))
     for field in SAME_UNIT:
-        check_same(path, field, meta.get(field), explanations.path, explanations.meta[field])
+        check_same(path, field, meta.get(field), other, wanted[field])
     for prefix in ("", "bottom_"):
         mine = {prefix + name: letters for name, letters in REAL_AXES.items()}
-        _check_shapes(path, arrays, mine, explanations.sizes)
+        _check_shapes(path, arrays, mine, sizes)
         _check_finite(path, arrays, [prefix + name for name in REAL_FINITE])
     return arrays, meta
 

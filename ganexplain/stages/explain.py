@@ -80,6 +80,7 @@ def explain(
         _work(config, waiting, batch_size, out, meta, progress)
         spent = sum(part.last - part.first for part in waiting) * max(config.iterations)
         run.results["example_iterations"] = spent
+        progress.note(f"{spent:,} example-iterations")
         return [out / PARTS_FOLDER] if shard else merge_all(out, plan)
 
 

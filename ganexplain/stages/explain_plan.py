@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ganexplain.artifacts import read_json
-from ganexplain.ascent.neurons import output_units
+from ganexplain.ascent.neurons import chosen_neurons
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import GanexplainError, UsageError
 
@@ -86,36 +86,15 @@ def make_plan(config: ExplainConfig, network: nn.Module, example: Tensor, batch_
 
     `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
     """
-    if not config.layer:
-        raise UsageError("--layer: give at least one")
     units = tuple(
         Unit(layer, neuron, direction)
-        for layer in dict.fromkeys(config.layer)
-        for neuron in neuron_numbers(config.neuron, layer, output_units(network, layer, example))
+        for layer, neuron in chosen_neurons(config.layer, config.neuron, network, example)
         for direction in DIRECTIONS[config.direction]
     )
     rows = len(config.learning_rate) * len(config.prior_weight) * config.examples
     blocks = -(-rows // batch_size)
     bounds = np.linspace(0, rows, blocks + 1).round().astype(int)
     return Plan(units, tuple(bounds.tolist()))
-
-
-def neuron_numbers(text: str, layer: str, count: int) -> list[int]:
-    """Numbers of units: `all`, or numbers and spans as in `0,3,8-11`, of a layer of `count`."""
-    if text.strip() == "all":
-        return list(range(count))
-    chosen: list[int] = []
-    for item in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", item)
-        if found is None:
-            raise UsageError(f"--neuron {text}: give numbers and spans as in 0,3,8-11, or all")
-        first, last = int(found[1]), int(found[2] or found[1])
-        if last < first:
-            raise UsageError(f"--neuron {text}: {item.strip()} ends before it begins")
-        if last >= count:
-            raise UsageError(f"--neuron {text}: layer {layer} has units 0 to {count - 1}")
-        chosen += range(first, last + 1)
-    return list(dict.fromkeys(chosen))
 
 
 def own_share(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:

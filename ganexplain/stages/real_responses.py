@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from ganexplain.ascent.neurons import layer_response, responses_and_features
 from ganexplain.ascent.responses import excerpt_responses, strongest
-from ganexplain.config import FrontEnd, SelectConfig
+from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import Corpus
@@ -18,61 +19,82 @@ from ganexplain.data.excerpts import Split, load_split
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.models.loading import Classifier
 from ganexplain.runtime import Progress
-from ganexplain.stages.contracts import SAME_UNIT, Explanations, read_responses
+from ganexplain.stages.contracts import SAME_UNIT
 
 RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz
 
 
-class GivenResponses:
-    """Real responses of an earlier run: one file, or a folder with one for each unit."""
+class Sought(Protocol):
+    """Settings of the search for real excerpts, those of `responses` and of `select`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    @property
+    def corpus(self) -> tuple[str, ...]:
+        """Corpora whose training splits are searched."""
 
-    def of(self, explanations: Explanations) -> RealResponses:
-        """Those of the unit explained; UsageError where they are of another."""
-        path = self.path
-        if path.is_dir():
-            folder = path / explanations.path.parent.name
-            path = (folder if folder.is_dir() else path) / "responses.npz"
-        return read_responses(path, explanations)
+    @property
+    def top(self) -> int:
+        """Excerpts to find; 0: as many as there are examples."""
+
+    @property
+    def hop_frames(self) -> int:
+        """Frames from one excerpt tried to the next."""
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether every frame is tried and overlaps are kept."""
+
+    @property
+    def cache(self) -> str:
+        """Feature cache."""
+
+    @property
+    def skip_bad_files(self) -> bool:
+        """Whether files that cannot be used are left out."""
+
+
+def given_path(path: Path, meta: Mapping[str, Any]) -> Path:
+    """The `responses.npz` of a unit: the file named, or that for the unit in the folder named."""
+    if not path.is_dir():
+        return path
+    unit = f"{meta['layer']}-{meta['neuron']}"
+    folders = (path / f"{unit}-{meta['direction']}", path / unit, path)
+    return next((f for f in folders if f.is_dir()), path) / "responses.npz"
 
 
 class FoundResponses:
     """Real responses found in a corpus, by one pass of the classifier for each layer."""
 
-    def __init__(self, config: SelectConfig, classifier: Classifier, corpus: Corpus) -> None:
+    def __init__(
+        self, config: Sought, classifier: Classifier, corpus: Corpus, front_end: FrontEnd
+    ) -> None:
         self.config, self.classifier, self.corpus = config, classifier, corpus
+        self.front_end = front_end
         hop = 1 if config.overlapping else config.hop_frames
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
         self.hop = hop
         self.last: tuple[tuple[str, int], dict[str, np.ndarray]] = ("", -1), {}
 
-    def prepare(
-        self, explanations: Explanations, metas: list[dict[str, Any]], progress: Progress
-    ) -> None:
-        """Read the training split and compute the responses (M, U) of the layers explained."""
+    def prepare(self, layers: Iterable[str], progress: Progress) -> None:
+        """Read the training split and compute the responses (M, U) of layers."""
         for message in self.corpus.skipped:
             progress.note(f"skipped: {message}")
         config, self.progress = self.config, progress
-        cache, front_end = cache_directory(config.cache), explanations.front_end
-        skip = config.skip_bad_files
-        self.split = load_split(self.corpus, "train", front_end, cache, progress, skip)
+        cache, skip = cache_directory(config.cache), config.skip_bad_files
+        self.split = load_split(self.corpus, "train", self.front_end, cache, progress, skip)
         self.centres = self.split.whole_excerpts(self.hop)
         network, device = self.classifier.network, self.classifier.network.mean.device
         self.responses = {}
-        for layer in dict.fromkeys(meta["layer"] for meta in metas):
+        for layer in dict.fromkeys(layers):
             progress.start(f"responses of real excerpts, {layer}", len(self.centres))
             with layer_response(network, layer) as respond:
                 self.responses[layer] = excerpt_responses(
                     self.split, self.centres, respond, device, progress.advance
                 )
 
-    def of(self, explanations: Explanations) -> RealResponses:
-        """Those of the unit explained; GanexplainError where there are fewer than two."""
-        meta, config = explanations.meta, self.config
-        unit = meta["layer"], meta["neuron"]
+    def of(self, meta: Mapping[str, Any]) -> RealResponses:
+        """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
+        config, unit = self.config, (meta["layer"], meta["neuron"])
         if self.last[0] != unit:  # both directions of a unit come one after the other
             self.last = unit, self._strongest(meta)
         return self.last[1], {
@@ -82,7 +104,7 @@ class FoundResponses:
             "overlapping": config.overlapping,
         }
 
-    def _strongest(self, meta: dict[str, Any]) -> dict[str, np.ndarray]:
+    def _strongest(self, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
         config, network = self.config, self.classifier.network
         response = self.responses[meta["layer"]][:, meta["neuron"]]
@@ -108,7 +130,7 @@ def _described(
     split: Split,
     centres: np.ndarray,
     network: torch.nn.Module,
-    meta: dict[str, Any],
+    meta: Mapping[str, Any],
 ) -> dict[str, np.ndarray]:
     front_end, device = split.front_end, next(network.buffers()).device
     mel = split.gather(centres)

@@ -25,7 +25,8 @@ from ganexplain.stages.contracts import (
 def read_evidence(config: ReportConfig) -> Evidence:
     """The three inputs of a report, checked against each other; errors as `write_report`."""
     explanations = read_explanations(Path(config.explanations))
-    real, _ = read_responses(Path(config.responses), explanations)
+    meta, sizes = explanations.meta, explanations.sizes
+    real, _ = read_responses(Path(config.responses), explanations.path, meta, sizes)
     prefix = explanations.prefix
     ranked_by, scores = _read_selection(Path(config.selection), explanations)
     return Evidence(

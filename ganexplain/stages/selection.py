@@ -24,9 +24,10 @@ from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.contracts import (
     Explanations,
     read_explanations,
+    read_responses,
 )
 from ganexplain.stages.explain_merge import explanation_files
-from ganexplain.stages.real_responses import FoundResponses, GivenResponses
+from ganexplain.stages.real_responses import FoundResponses, RealResponses, given_path
 
 SCORES = {"fid-response": "fid_response", "fid-features": "fid_features"}
 
@@ -47,27 +48,31 @@ def select(
         raise UsageError("--top 1: a distance needs at least 2 real excerpts")
     files = explanation_files(Path(config.explanations))
     first = read_explanations(files[0])
-    source: FoundResponses | GivenResponses
+    found = None
     if config.responses:
-        source = GivenResponses(Path(config.responses))
-        source.of(first)  # what is wrong with it is said before the run begins
+        _given(config, first)  # what is wrong with it is said before the run begins
     else:
         corpus = read_corpora(config.corpus, config.skip_bad_files)
-        source = FoundResponses(config, _load_explained(config, first), corpus)
+        found = FoundResponses(config, _load_explained(config, first), corpus, first.front_end)
     documents = []
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
-        if isinstance(source, FoundResponses):
-            run.used_recordings("train", source.corpus.split("train"))
-            source.prepare(first, [read_meta(path, "explanations") for path in files], progress)
+        if found:
+            run.used_recordings("train", found.corpus.split("train"))
+            found.prepare((read_meta(path, "explanations")["layer"] for path in files), progress)
         for path in files:
             explanations = first if path == files[0] else read_explanations(path)
             folder = out if len(files) == 1 else out / path.parent.name
             digest = run.used("explanations" if folder == out else path.parent.name, path)
-            real, meta = source.of(explanations)
+            real, meta = found.of(explanations.meta) if found else _given(config, explanations)
             documents.append(_select_one(config.by, explanations, digest, real, meta, folder))
         run.results["chosen"] = [document["chosen"] for document in documents]
     return documents
+
+
+def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
+    path = given_path(Path(config.responses), explanations.meta)
+    return read_responses(path, explanations.path, explanations.meta, explanations.sizes)
 
 
 def _select_one(
