@@ -17,6 +17,7 @@ from torch import Tensor
 from ganexplain.errors import Diverged
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
+REPORT_EVERY = 10  # iterations; telling the response waits for the device
 
 Objective = Callable[[Tensor], Tensor]
 
@@ -46,6 +47,67 @@ def start_latents(seed: int, examples: int, size: int) -> np.ndarray:
     return np.stack(rows).astype(np.float32)
 
 
+class Ascent:
+    """R searches that run on step by step, for as long as one likes.
+
+    `start` (R, Z), `learning_rate` and `prior_weight` (R,) are tensors of one device; at most
+    `batch_size` rows go through the networks at once. `iteration` counts the steps done; `latent`
+    (R, Z) is z_iteration, not yet evaluated. Of z_0 to z_(iteration - 1), the kept iterates are
+    in `best_latent` (R, Z), `best` (R,; signed: higher is better) and `best_iteration` (R,).
+    """
+
+    def __init__(
+        self,
+        generator: Objective,
+        respond: Objective,
+        start: Tensor,
+        learning_rate: Tensor,
+        prior_weight: Tensor,
+        direction: str,
+        batch_size: int,
+    ) -> None:
+        self.generator, self.respond = generator, respond
+        self.sign = 1.0 if direction == "max" else -1.0
+        self.batch_size = batch_size
+        self.iteration = 0
+        self.latent, self.rate, self.weight = start, learning_rate, prior_weight
+        self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
+        self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
+        self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
+
+    def step(self) -> Tensor:
+        """Evaluate the latent, keep it where it is the best so far, move on; responses (R,)."""
+        parts = [self._evaluate(z) for z in self.latent.split(self.batch_size)]
+        response, gradient = (torch.cat(values) for values in zip(*parts, strict=True))
+        self._keep_best(response)
+        descent = 2 * self.weight[:, None] * self.latent - self.sign * gradient
+        self.iteration += 1
+        self.latent = _adam(
+            self.latent, descent, self.momentum, self.square, self.rate, self.iteration
+        )
+        return response
+
+    @torch.no_grad()
+    def finish(self) -> Tensor:
+        """Evaluate the latent and keep it as `step` does, but do not move on; responses (R,)."""
+        parts = [self.respond(self.generator(z)) for z in self.latent.split(self.batch_size)]
+        response = torch.cat(parts)
+        self._keep_best(response)
+        return response
+
+    def _keep_best(self, response: Tensor) -> None:
+        better = self.sign * response > self.best
+        self.best = torch.where(better, self.sign * response, self.best)
+        self.best_latent = torch.where(better[:, None], self.latent, self.best_latent)
+        self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
+
+    def _evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        z = z.detach().requires_grad_(True)
+        response = self.respond(self.generator(z))
+        (gradient,) = torch.autograd.grad(response.sum(), z)
+        return response.detach(), gradient
+
+
 def ascend(
     generator: Objective,
     respond: Objective,
@@ -64,22 +126,19 @@ def ascend(
     and `prior_weight` are (R,); w multiplies the sum of squares, as in the authors' code
     (their paper's lambda is 2 w). The kept iterate has the best response, not the best
     objective; z_0 to z_K are all evaluated for K iterations. `advance(units, response)` is
-    called with example-iterations done. Raises Diverged where a response is not finite.
+    called now and then with example-iterations done since and the mean response. Raises
+    Diverged where a response is not finite.
     """
-    parts = [
-        _ascend_batch(
-            generator,
-            respond,
-            torch.from_numpy(start[i : i + batch_size]).to(device),
-            torch.from_numpy(learning_rate[i : i + batch_size]).float().to(device),
-            torch.from_numpy(prior_weight[i : i + batch_size]).float().to(device),
-            sorted(set(iterations)),
-            1.0 if direction == "max" else -1.0,
-            advance,
+    counts = sorted(set(iterations))
+    parts = []
+    for i in range(0, len(start), batch_size):
+        z, rate, weight = (
+            torch.from_numpy(values[i : i + batch_size]).float().to(device)
+            for values in (start, learning_rate, prior_weight)
         )
-        for i in range(0, len(start), batch_size)
-    ]
-    order = [sorted(set(iterations)).index(count) for count in iterations]
+        search = Ascent(generator, respond, z, rate, weight, direction, batch_size)
+        parts.append(_run(search, counts, advance))
+    order = [counts.index(count) for count in iterations]
     return Trajectories(
         latent=np.concatenate([p.latent for p in parts], axis=1)[order],
         response=np.concatenate([p.response for p in parts], axis=1)[order],
@@ -89,35 +148,18 @@ def ascend(
     )
 
 
-def _ascend_batch(
-    generator: Objective,
-    respond: Objective,
-    z: Tensor,
-    rate: Tensor,
-    weight: Tensor,
-    counts: list[int],
-    sign: float,
-    advance: Callable[[int, float], None],
-) -> Trajectories:
-    momentum, square = torch.zeros_like(z), torch.zeros_like(z)
-    best, best_z = torch.full_like(rate, -torch.inf), z.clone()
-    best_at = torch.zeros(len(z), dtype=torch.long, device=z.device)
+def _run(search: Ascent, counts: list[int], advance: Callable[[int, float], None]) -> Trajectories:
     trace, norms, snapshots = [], [], []
-    for k in range(counts[-1] + 1):
-        last = k == counts[-1]
-        response, gradient = _evaluate(generator, respond, z, need_gradient=not last)
-        norms.append(z.norm(dim=1))
-        trace.append(response)
-        better = sign * response > best
-        best = torch.where(better, sign * response, best)
-        best_z = torch.where(better[:, None], z, best_z)
-        best_at = torch.where(better, k, best_at)
+    last, reported = counts[-1], 0
+    for k in range(last + 1):
+        norms.append(search.latent.norm(dim=1))
+        trace.append(search.step() if k < last else search.finish())
         if k in counts:
-            snapshots.append((best_z, sign * best, best_at))
-        if not last:
-            descent = 2 * weight[:, None] * z - sign * gradient
-            z = _adam(z, descent, momentum, square, rate, k + 1)
-            advance(len(z), float(response.mean()))
+            snapshots.append((search.best_latent, search.sign * search.best, search.best_iteration))
+        if search.iteration - reported == REPORT_EVERY or k == last:
+            units = len(search.latent) * (search.iteration - reported)
+            advance(units, float(trace[-1].mean()))
+            reported = search.iteration
     responses = torch.stack(trace, dim=1)
     if not torch.isfinite(responses).all():
         at = int((~torch.isfinite(responses)).any(dim=0).float().argmax())
@@ -130,18 +172,6 @@ def _ascend_batch(
         responses.cpu().numpy(),
         torch.stack(norms, dim=1).cpu().numpy(),
     )
-
-
-def _evaluate(
-    generator: Objective, respond: Objective, z: Tensor, need_gradient: bool
-) -> tuple[Tensor, Tensor]:
-    if not need_gradient:
-        with torch.no_grad():
-            return respond(generator(z)), torch.empty(0)
-    z = z.detach().requires_grad_(True)
-    response = respond(generator(z))
-    (gradient,) = torch.autograd.grad(response.sum(), z)
-    return response.detach(), gradient
 
 
 def _adam(

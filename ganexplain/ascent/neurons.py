@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ganexplain.ascent.early_stop import stopping_at
 from ganexplain.errors import UsageError, did_you_mean
 
 Response = Callable[[Tensor], Tensor]
@@ -100,15 +101,15 @@ def neuron_numbers(text: str, layer: str, count: int) -> list[int]:
 def layer_response(network: nn.Module, layer: str) -> Iterator[Response]:
     """A function from inputs (B, F, T) to responses (B, U) of all units, while the block is open.
 
-    A unit of a convolution is a channel, its response the mean over places.
+    A unit of a convolution is a channel, its response the mean over places. Nothing behind the
+    layer is computed.
     """
-    with recording(network, {"layer": find_layer(network, layer)}) as outputs:
+    with stopping_at(network, find_layer(network, layer)) as run:
+        yield lambda mel: units(_at_least_float32(run(mel)))
 
-        def respond(mel: Tensor) -> Tensor:
-            network(mel)
-            return units(outputs["layer"])
 
-        yield respond
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @contextmanager
