@@ -251,6 +251,12 @@ class ExplainConfig(Computes):
     )
     iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
     examples: int = setting("Examples of each setting.", 50, 2)
+    search: str = setting(
+        "grid: all settings; adaptive: towards --responses, for a tenth of that.", "grid"
+    )
+    responses: str = setting(
+        "Path of responses.npz, or directory of `responses`, for adaptive.", "", reads=True
+    )
     features: str = setting(FEATURES, "")
     precision: str = setting("float32; of the search alone tfloat32 (GPU) or bfloat16.", "float32")
     batch_size: int = setting("Searches run at once, and in a part; 0: 48, on a GPU 512.", 0, 0)

@@ -75,6 +75,8 @@ def work_through(
             for units in _drain(told):
                 advance(units)
             _raise_errors(done)
+    for units in _drain(told):  # the last they told, there now that they are gone
+        advance(units)
 
 
 @contextmanager

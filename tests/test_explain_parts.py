@@ -187,6 +187,48 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
     assert select(given, tmp_path / "third", Silent()) == documents
 
 
+def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
+    sought = ResponsesConfig(
+        corpus=(str(ROOT / "sample_data"),), classifier=SMALL.classifier, neuron="0", top=4,
+        hop_frames=2000, cache=str(tmp_path / "cache"),
+    )  # fmt: skip
+    (real,) = responses(sought, tmp_path / "r", Silent())
+    config = replace(
+        SMALL, search="adaptive", responses=str(tmp_path / "r"), direction="both", examples=4,
+        learning_rate=(0.1, 0.03), prior_weight=(0.1, 0.01), iterations=(10, 40),
+    )  # fmt: skip
+    progress = Silent()
+    explain(config, tmp_path / "e", progress)
+    spent = int(progress.notes[-1].split()[0].replace(",", ""))
+    assert 0 < spent <= 2 * 4 * 4 * 40 / 10
+    documents = select(
+        SelectConfig(explanations=str(tmp_path / "e"), responses=str(real)),
+        tmp_path / "s",
+        Silent(),
+    )
+    for document in documents:
+        chosen = document["configurations"][document["chosen"]]
+        assert document["chosen"] == 0  # what it took for the closest is
+        grid = replace(
+            SMALL, direction=document["direction"], examples=4,
+            learning_rate=(chosen["learning_rate"],), prior_weight=(chosen["prior_weight"],),
+            iterations=(chosen["iterations"],), batch_size=4,
+        )  # fmt: skip
+        (path,) = explain(grid, tmp_path / document["direction"], Silent())
+        found = tmp_path / "e" / f"fc9-0-{document['direction']}" / "explanations.npz"
+        one, adaptive = (read_arrays(p, "explanations", ())[0] for p in (path, found))
+        np.testing.assert_allclose(one["response"][0], adaptive["response"][0], rtol=1e-2)
+
+
+def test_the_adaptive_search_wants_something_to_aim_at_and_to_spend(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name them with --responses"):
+        explain(replace(SMALL, search="adaptive", iterations=(90,)), tmp_path / "e", Silent())
+    with pytest.raises(UsageError, match="is too little to search"):
+        explain(replace(SMALL, search="adaptive"), tmp_path / "e", Silent())
+    with pytest.raises(UsageError, match=r"--search: 'adaptiv' is not known \(did you mean"):
+        explain(replace(SMALL, search="adaptiv"), tmp_path / "e", Silent())
+
+
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="no wait4")
 def test_eight_units_take_no_more_memory_than_one(tmp_path: Path) -> None:
     peaks = []

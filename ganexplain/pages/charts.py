@@ -80,7 +80,9 @@ def _curves(evidence: Evidence, title: str, key: str, level: float, name: str) -
             prior_weight=[float(made["prior_weight"][i]) for i in first],
             level=level,
             level_name=name,
-            snapshots=sorted({int(i) for i in made["iterations"]}),
+            snapshots=[
+                sorted(map(int, made["iterations"][trajectory == t])) for t in range(len(made[key]))
+            ],
             chosen=(int(trajectory[best]), int(made["iterations"][best])),
         )
     )
@@ -94,7 +96,7 @@ def _reading(level: str) -> Child:
     return [
         _key("line", "median of the examples"), " \N{MIDDLE DOT} ", _key("band", "10–90 %"),
         " \N{MIDDLE DOT} ", _key("level", level),
-        ". Vertical lines: the iteration counts of the grid; the dot: the chosen setting. "
+        ". Vertical lines: the iteration counts of the settings; the dot: the chosen setting. "
         "The axes are shared; where values explode they are logarithmic beyond the dashed level.",
     ]  # fmt: skip
 

@@ -13,6 +13,7 @@ from ganexplain.pages.notation import exact, tick
 
 PLOT_WIDTH, PLOT_HEIGHT, GAP = 168.0, 104.0, 10.0
 LEFT, TOP, RIGHT, BOTTOM = 40.0, 22.0, 20.0, 34.0
+ABREAST, HEAD_GAP = 3, 26.0  # of plots that make no grid
 POINTS = 160  # points a curve keeps
 
 
@@ -21,8 +22,9 @@ class Curves:
     """Traces (L, N, S) at iterations `steps` (S,) of L learning rates and prior weights.
 
     `level` (named `level_name`) is drawn as a line and sets where a wide axis turns
-    logarithmic; `snapshots` are the iteration counts of the grid; `chosen` is the trajectory
-    and the iteration count that were selected.
+    logarithmic; `snapshots` are the iteration counts of the settings of each trajectory;
+    `chosen` is the trajectory and the iteration count that were selected. A trace that ends
+    before the others is NaN from there.
     """
 
     title: str
@@ -32,28 +34,42 @@ class Curves:
     prior_weight: Sequence[float]
     level: float
     level_name: str
-    snapshots: Sequence[int]
+    snapshots: Sequence[Sequence[int]]
     chosen: tuple[int, int]
 
 
 def curves(content: Curves) -> Markup:
-    """Median (line) and 10-90 % of the examples (band), all plots on the same axes, as SVG."""
+    """Median (line) and 10-90 % of the examples (band), all plots on the same axes, as SVG.
+
+    Rates side by side and weights below each other, or, where they make no whole grid, in rows.
+    """
     keep = np.unique(np.linspace(0, len(content.steps) - 1, POINTS).round().astype(int))
     steps = content.steps[keep].astype(np.float64)
     bands = np.percentile(content.traces[:, :, keep].astype(np.float64), [10, 50, 90], axis=1)
-    across = Axis(0.0, float(max(steps.max(), *content.snapshots)))
+    across = Axis(0.0, float(steps.max()))
     upright = fitted_axis([bands, np.array([content.level])], content.level)
     rates = sorted(set(content.learning_rate), reverse=True)
     weights = sorted(set(content.prior_weight), reverse=True)
+    count = len(content.traces)
+    whole = count == len(rates) * len(weights)
+    columns, lines = (len(rates), len(weights)) if whole else (ABREAST, -(-count // ABREAST))
+    gap = GAP if whole else HEAD_GAP
     parts: list[Markup] = []
-    for index in range(len(content.traces)):
-        column = rates.index(content.learning_rate[index])
-        line = weights.index(content.prior_weight[index])
-        x, y = LEFT + column * (PLOT_WIDTH + GAP), TOP + line * (PLOT_HEIGHT + GAP)
+    for index in range(count):
+        rate, weight = content.learning_rate[index], content.prior_weight[index]
+        column, line = divmod(index, ABREAST)[::-1]
+        if whole:
+            column, line = rates.index(rate), weights.index(weight)
+        x, y = LEFT + column * (PLOT_WIDTH + GAP), TOP + line * (PLOT_HEIGHT + gap)
         parts.append(_plot(content, index, bands[:, index], steps, across, upright, x, y))
-    parts += _labels(rates, weights, across, upright)
-    width = LEFT + len(rates) * (PLOT_WIDTH + GAP) - GAP + RIGHT
-    height = TOP + len(weights) * (PLOT_HEIGHT + GAP) - GAP + BOTTOM
+        if not whole:
+            head = f"{exact(rate)}, {exact(weight)}"
+            parts.append(_text(head, "head", x + PLOT_WIDTH / 2, y - 8))
+    heads = [f"learning rate {exact(rate)}" for rate in rates] if whole else [""] * columns
+    sides = [f"prior weight {exact(weight)}" for weight in weights] if whole else [""] * lines
+    parts += _labels(heads, sides, gap, across, upright)
+    width = LEFT + columns * (PLOT_WIDTH + GAP) - GAP + RIGHT
+    height = TOP + lines * (PLOT_HEIGHT + gap) - gap + BOTTOM
     return element(
         "svg", parts, class_="curves", viewBox=f"0 0 {width:g} {height:g}", role="img",
         aria_label=content.title,
@@ -72,12 +88,14 @@ def _plot(
         down = y + PLOT_HEIGHT * (1 - upright.position(values))
         return [f"{a:.1f} {b:.1f}" for a, b in zip(right, down, strict=True)]
 
-    low, middle, high = band
+    there = np.isfinite(band[1])
+    steps = steps[there]
+    low, middle, high = band[:, there]
     level = y + PLOT_HEIGHT * (1 - float(upright.position(content.level)))
     is_chosen = index == content.chosen[0]
     inside = [
         void("rect", class_="frame", x=x, y=y, width=PLOT_WIDTH, height=PLOT_HEIGHT),
-        _grid_lines(content, across, x, y),
+        _grid_lines(content.snapshots[index], across, x, y),
         void("path", class_="band", d=f"M{' L'.join(places(high) + places(low)[::-1])}Z"),
         element(
             "line",
@@ -95,9 +113,9 @@ def _plot(
     return element("g", inside, class_="plot chosen" if is_chosen else "plot")
 
 
-def _grid_lines(content: Curves, across: Axis, x: float, y: float) -> list[Markup]:
+def _grid_lines(snapshots: Sequence[int], across: Axis, x: float, y: float) -> list[Markup]:
     lines = []
-    for count in content.snapshots:
+    for count in snapshots:
         at = x + PLOT_WIDTH * float(across.position(count))
         lines.append(void("line", class_="snapshot", x1=at, x2=at, y1=y, y2=y + PLOT_HEIGHT))
     return lines
@@ -115,27 +133,26 @@ def _chosen_dot(
 
 
 def _labels(
-    rates: Sequence[float], weights: Sequence[float], across: Axis, upright: Axis
+    heads: Sequence[str], sides: Sequence[str], gap: float, across: Axis, upright: Axis
 ) -> list[Markup]:
+    """Axes, and what stands above each column and beside each line of plots."""
     labels = []
-    bottom = TOP + len(weights) * (PLOT_HEIGHT + GAP) - GAP
-    for column, rate in enumerate(rates):
+    bottom = TOP + len(sides) * (PLOT_HEIGHT + gap) - gap
+    for column, head in enumerate(heads):
         x = LEFT + column * (PLOT_WIDTH + GAP)
-        labels.append(_text(f"learning rate {exact(rate)}", "head", x + PLOT_WIDTH / 2, TOP - 8))
+        labels.append(_text(head, "head", x + PLOT_WIDTH / 2, TOP - 8))
         for value in linear_ticks(across.low, across.high, 3):
             at = x + PLOT_WIDTH * float(across.position(value))
             labels.append(void("line", class_="axis", x1=at, x2=at, y1=bottom, y2=bottom + 4))
             anchor = "end" if value == across.high else "middle"
             labels.append(_text(tick(value), "tick", at, bottom + 15, text_anchor=anchor))
         labels.append(_text("iteration", "tick unit", x + PLOT_WIDTH / 2, bottom + 28))
-    right = LEFT + len(rates) * (PLOT_WIDTH + GAP) - GAP + 13
-    for line, weight in enumerate(weights):
-        top = TOP + line * (PLOT_HEIGHT + GAP)
+    right = LEFT + len(heads) * (PLOT_WIDTH + GAP) - GAP + 13
+    for line, side in enumerate(sides):
+        top = TOP + line * (PLOT_HEIGHT + gap)
         middle = top + PLOT_HEIGHT / 2
         turn = f"rotate(90 {right - 4:g} {middle:g})"
-        labels.append(
-            _text(f"prior weight {exact(weight)}", "head", right - 4, middle, transform=turn)
-        )
+        labels.append(_text(side, "head", right - 4, middle, transform=turn))
         for value in upright.ticks(0.2):
             y = top + PLOT_HEIGHT * (1 - float(upright.position(value)))
             labels.append(void("line", class_="axis", x1=LEFT - 4, x2=LEFT, y1=y, y2=y))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from ganexplain.pages.notation import exact, number
 CELL_WIDTH, CELL_HEIGHT, BLOCK_GAP = 54.0, 38.0, 20.0
 LEFT, TOP = 76.0, 40.0
 BLOCKS_ABREAST = 3
+LIST_WIDTH, LIST_TOP, LIST_ABREAST = 92.0, 36.0, 7
 SHADES = {"low": 0.26, "middle": 0.5, "high": 1.0}  # where the colour of the text changes
 
 
@@ -36,8 +38,11 @@ def heat_map(
     """Scores (C,), smaller is better, None where there is none, over the axes of `settings`.
 
     The scale of colours is logarithmic. `marks` names cells ("best", "worst"); `chosen` gets a
-    frame and is where the keyboard enters.
+    frame and is where the keyboard enters. Settings that make no whole grid stand in rows, each
+    with its values above.
     """
+    if not is_grid(settings):
+        return _listed(scores, settings, chosen, marks, title)
     rates = sorted({s.learning_rate for s in settings}, reverse=True)
     weights = sorted({s.prior_weight for s in settings}, reverse=True)
     counts = sorted({s.iterations for s in settings})
@@ -60,6 +65,38 @@ def heat_map(
     abreast = min(len(counts), BLOCKS_ABREAST)
     width = LEFT + abreast * block_width + (abreast - 1) * BLOCK_GAP + 4
     height = -(-len(counts) // BLOCKS_ABREAST) * block_height
+    return _drawing(parts, width, height, title)
+
+
+def is_grid(settings: Sequence[Setting]) -> bool:
+    """Whether every combination of the values that occur is there."""
+    axes = zip(*((s.learning_rate, s.prior_weight, s.iterations) for s in settings), strict=True)
+    return math.prod(len(set(axis)) for axis in axes) == len(settings)
+
+
+def _listed(
+    scores: Sequence[float | None], settings: Sequence[Setting], chosen: int,
+    marks: Mapping[int, str], title: str,
+) -> Markup:  # fmt: skip
+    shares = colour_shares(scores)
+    parts: list[Markup] = []
+    for index, setting in sorted(enumerate(settings), key=lambda pair: pair[0] == chosen):
+        x = LIST_WIDTH * (index % LIST_ABREAST) + (LIST_WIDTH - CELL_WIDTH) / 2
+        y = (index // LIST_ABREAST) * (CELL_HEIGHT + LIST_TOP) + LIST_TOP
+        pair = f"{exact(setting.learning_rate)}, {exact(setting.prior_weight)}"
+        for line, text in enumerate((f"{setting.iterations} iterations", pair)):
+            parts.append(
+                element("text", text, class_="tick", x=x + CELL_WIDTH / 2, y=y - 5 - 11 * line,
+                        text_anchor="middle")
+            )  # fmt: skip
+        mark = marks.get(index, "")
+        parts.append(_cell(index, x, y, scores[index], shares[index], setting, mark, chosen))
+    width = LIST_WIDTH * min(len(settings), LIST_ABREAST)
+    height = -(-len(settings) // LIST_ABREAST) * (CELL_HEIGHT + LIST_TOP)
+    return _drawing(parts, width, height, title)
+
+
+def _drawing(parts: list[Markup], width: float, height: float, title: str) -> Markup:
     return element(
         "svg", parts, class_="heat-map", viewBox=f"0 0 {width:g} {height:g}",
         style=f"min-width:{width * 0.85:.0f}px;max-width:{width * 1.25:.0f}px", role="group",

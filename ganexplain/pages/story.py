@@ -34,12 +34,17 @@ def tell(evidence: Evidence, sounds: Mapping[str, np.ndarray], provenance: Seque
         others_note="The same seeds, column by column: where each began, and what other settings "
         "of the grid made of it.",
         grid=[grid_chart(evidence, name) for name in CRITERIA.values()],
-        grid_note="Rows are learning rates, columns prior weights, blocks iteration counts. Each "
-        "number is a Fréchet distance to the real excerpts, smaller is closer; colours are "
-        "logarithmic. Arrow keys move between cells.",
+        grid_note=f"{_layout(evidence)} Each number is a Fréchet distance to the real excerpts, "
+        "smaller is closer; colours are logarithmic. Arrow keys move between cells.",
         search=[response_chart(evidence), norm_chart(evidence)],
         provenance=provenance,
     )
+
+
+def _layout(evidence: Evidence) -> str:
+    if evidence.meta.get("search") == "adaptive":
+        return "Above each cell stand the iterations, the learning rate and the prior weight."
+    return "Rows are learning rates, columns prior weights, blocks iteration counts."
 
 
 # --- Head -----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ REAL_AXES = {
     "mel": "RFT", "response": "R", "features": "RD", "file": "R", "start_s": "R", "audio": "RW",
 }  # fmt: skip
 MADE_FINITE = (
-    "response", "features", "start_mel", "start_response", "response_trace", "latent_norm_trace",
+    "response", "features", "start_mel", "start_response",
 )  # fmt: skip
 REAL_FINITE = ("mel", "response", "features", "start_s")
 META_FIELDS = (
@@ -67,6 +67,9 @@ def read_explanations(path: Path) -> Explanations:
             f"{path}: the traces hold {sizes['S']} values, not one for each of 0 to "
             f"{arrays['iterations'].max()} iterations; make it again"
         )
+    for name in ("response_trace", "latent_norm_trace"):
+        for line, count in zip(arrays["trajectory"], arrays["iterations"], strict=True):
+            _check_finite(path, {name: arrays[name][line, :, : count + 1]}, [name])
     front_end = front_end_from_dict(path, meta["front_end"])
     return Explanations(path, arrays, meta, front_end, sizes)
 

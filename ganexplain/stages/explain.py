@@ -16,10 +16,16 @@ from ganexplain.config import ExplainConfig
 from ganexplain.distributed import place
 from ganexplain.errors import UsageError, check_known
 from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import load_classifier, load_generator
+from ganexplain.models.loading import Classifier, load_classifier, load_generator
 from ganexplain.pool import job_count, work_through
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
+from ganexplain.stages.explain_adaptive import (
+    AdaptiveWork,
+    budget,
+    real_path,
+    real_responses,
+)
 from ganexplain.stages.explain_merge import merge_all
 from ganexplain.stages.explain_parts import (
     PRECISIONS,
@@ -27,6 +33,8 @@ from ganexplain.stages.explain_parts import (
     check_same_inputs,
     features_layer,
     is_done,
+    trajectory_settings,
+    unit_meta,
 )
 from ganexplain.stages.explain_plan import (
     DIRECTIONS,
@@ -40,6 +48,7 @@ from ganexplain.stages.explain_plan import (
     read_plan,
 )
 
+SEARCHES = ("grid", "adaptive")
 LARGEST_SEED = 2**32  # of NumPy's legacy generator
 BATCH_SIZES = {"cpu": 48, "cuda": 512}
 WORTH_PROCESSES = 10_000  # example-iterations, a minute's work: starting a process takes seconds
@@ -65,20 +74,24 @@ def explain(
         raise UsageError("--overwrite: would delete what other shards have done; remove --out")
     device = pick_device(config.device)
     batch_size = config.batch_size or BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
-    plan, meta = _prepared(config, device, batch_size)
+    classifier, plan, meta = _prepared(config, device, batch_size)
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
     with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
         for name in ("classifier", "gan"):
             meta[f"{name}_hash"] = run.used(name, Path(getattr(config, name)))
+        if config.search == "adaptive":
+            for unit in plan.units:
+                of_unit = unit_meta(meta, unit, classifier)
+                real_responses(config, of_unit)  # what is wrong with them is said at once
+                run.used(f"responses of {unit.name}", real_path(config, of_unit))
         _keep_plan(out, plan)
         parts = own_share([part for unit in plan.units for part in plan.parts(unit)], shard)
         waiting = [part for part in parts if not _is_merged(out, plan, part, meta)]
         waiting = [part for part in waiting if not is_done(out, part, meta)]
         if len(waiting) < len(parts):
             progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
-        _work(config, waiting, batch_size, out, meta, progress)
-        spent = sum(part.last - part.first for part in waiting) * max(config.iterations)
+        spent = _work(config, waiting, batch_size, out, meta, progress)
         run.results["example_iterations"] = spent
         progress.note(f"{spent:,} example-iterations")
         return [out / PARTS_FOLDER] if shard else merge_all(out, plan)
@@ -92,8 +105,8 @@ def torchrun_shard() -> tuple[int, int] | None:
 
 def _prepared(
     config: ExplainConfig, device: torch.device, batch_size: int
-) -> tuple[Plan, dict[str, Any]]:
-    """What is to be done, and the meta of every part; errors as `explain`."""
+) -> tuple[Classifier, Plan, dict[str, Any]]:
+    """The network explained, what is to be done, and the meta of every part."""
     classifier_path, gan_path = Path(config.classifier), Path(config.gan)
     classifier = load_classifier(classifier_path, device)
     generator, front_end = load_generator(gan_path, device)
@@ -103,13 +116,25 @@ def _prepared(
     features = features_layer(config, classifier)
     find_layer(classifier.network, features, "--features")
     settings = {name: value for name, value in asdict(config).items() if name not in HOW_ONLY}
-    return make_plan(config, classifier.network, example, batch_size), {
-        **settings,
-        "features_layer": features,
-        "front_end": asdict(front_end),
-        "classes": list(classifier.classes),
-        "version": __version__,
-    }
+    rows = len(trajectory_settings(config)) * config.examples
+    plan = make_plan(
+        config,
+        classifier.network,
+        example,
+        rows=1 if config.search == "adaptive" else rows,
+        batch_size=batch_size,
+    )
+    return (
+        classifier,
+        plan,
+        {
+            **settings,
+            "features_layer": features,
+            "front_end": asdict(front_end),
+            "classes": list(classifier.classes),
+            "version": __version__,
+        },
+    )
 
 
 def _keep_plan(out: Path, plan: Plan) -> None:
@@ -136,11 +161,19 @@ def _work(
     out: Path,
     meta: Mapping[str, Any],
     progress: Progress,
-) -> None:
-    """Search all parts, in several processes on a CPU where that pays."""
+) -> int:
+    """Search all parts, in several processes on a CPU where that pays; what it took."""
     if not parts:
-        return
-    total = sum(part.last - part.first for part in parts) * max(config.iterations)
+        return 0
+    adaptive, spent = config.search == "adaptive", 0
+    each = budget(config) if adaptive else max(config.iterations)
+    total = sum(part.last - part.first for part in parts) * each
+
+    def advance(units: int) -> None:
+        nonlocal spent
+        spent += units
+        progress.advance(units)
+
     alone = pick_device(config.device).type != "cpu" or place()[1] > 1
     jobs = (
         1
@@ -149,13 +182,16 @@ def _work(
     )
     units = list(dict.fromkeys(part.unit.name for part in parts))
     progress.start(units[0] if len(units) == 1 else f"{len(units)} units", total)
-    work_through(parts, jobs, PartWork, (config, batch_size, out, meta), progress.advance)
+    prepare = AdaptiveWork if adaptive else PartWork
+    work_through(parts, jobs, prepare, (config, batch_size, out, meta), advance)
+    return spent
 
 
 def check_settings(config: ExplainConfig) -> None:
     """UsageError naming the option whose value is out of range or repeated."""
     check_known("--direction", config.direction, DIRECTIONS)
     check_known("--precision", config.precision, PRECISIONS)
+    check_known("--search", config.search, SEARCHES)
     for option, values in (
         ("--learning-rate", config.learning_rate),
         ("--prior-weight", config.prior_weight),
@@ -174,3 +210,6 @@ def check_settings(config: ExplainConfig) -> None:
         raise UsageError(f"--examples {config.examples}: a distance needs at least 2")
     if config.seed + config.examples > LARGEST_SEED:
         raise UsageError(f"--seed {config.seed}: seed + examples must stay below 2^32")
+    if config.search == "adaptive":
+        budget(config)
+        real_path(config, {"layer": "", "neuron": 0, "direction": ""})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,14 +54,24 @@ def _merge(out: Path, plan: Plan, unit: Unit) -> None:
     paths = [part_path(out, part) for part in plan.parts(unit)]
     names = BY_SETTING + BY_TRAJECTORY + STARTS
     read = [read_arrays(path, KIND, names) for path in paths]
-    meta = read[0][1]
-    meta = {name: value for name, value in meta.items() if name not in ("kind", "schema")}
+    meta = {name: value for name, value in read[0][1].items() if name not in ("kind", "schema")}
+    whole = meta["search"] == "adaptive"  # its part has all settings, found as it went
+    arrays = read[0][0] if whole else _gathered([arrays for arrays, _ in read], meta)
+    write_arrays(plan.path(out, unit), "explanations", arrays, meta)
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _gathered(
+    parts: Sequence[Mapping[str, np.ndarray]], meta: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Arrays of `explanations.npz` of the grid from those of all its rows."""
     examples, steps = meta["examples"], meta["iterations"]
     pairs = [(rate, weight) for rate in meta["learning_rate"] for weight in meta["prior_weight"]]
     lines = len(pairs)
 
     def joined(name: str, axis: int) -> np.ndarray:
-        return np.concatenate([arrays[name] for arrays, _ in read], axis=axis)
+        return np.concatenate([arrays[name] for arrays in parts], axis=axis)
 
     def by_setting(name: str) -> np.ndarray:
         """(P, L * N, ...) to (C, N, ...), iteration counts fastest."""
@@ -67,7 +79,7 @@ def _merge(out: Path, plan: Plan, unit: Unit) -> None:
         split = values.reshape(len(steps), lines, examples, *values.shape[2:]).swapaxes(0, 1)
         return np.ascontiguousarray(split).reshape(-1, *split.shape[2:])
 
-    arrays = {
+    return {
         "learning_rate": np.repeat([rate for rate, _ in pairs], len(steps)),
         "prior_weight": np.repeat([weight for _, weight in pairs], len(steps)),
         "iterations": np.tile(steps, lines),
@@ -77,6 +89,3 @@ def _merge(out: Path, plan: Plan, unit: Unit) -> None:
         **{name: joined(name, 0).reshape(lines, examples, -1) for name in BY_TRAJECTORY},
         **{name: joined(name, 0) for name in STARTS},
     }
-    write_arrays(plan.path(out, unit), "explanations", arrays, meta)
-    for path in paths:
-        path.unlink(missing_ok=True)

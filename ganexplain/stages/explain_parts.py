@@ -58,9 +58,8 @@ class PartWork:
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the rows of a part and write its file."""
-        found, unit = self._search(part, advance), part.unit
-        name = self.classifier.unit_name(unit.layer, unit.neuron)
-        meta = {**self.meta, **asdict(unit), "unit": name}
+        found = self._search(part, advance)
+        meta = unit_meta(self.meta, part.unit, self.classifier)
         write_arrays(part_path(self.out, part), KIND, self._arrays(part, found), meta)
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
@@ -116,6 +115,12 @@ class PartWork:
         joined = [torch.cat(column).cpu().numpy() for column in zip(*drawn, strict=True)]
         mel, response, features = (v.reshape(*latent.shape[:2], *v.shape[1:]) for v in joined)
         return mel, response, features
+
+
+def unit_meta(meta: Mapping[str, Any], unit: Unit, classifier: Classifier) -> dict[str, Any]:
+    """The meta of a run with that of one unit in it."""
+    name = classifier.unit_name(unit.layer, unit.neuron)
+    return {**meta, **asdict(unit), "unit": name}
 
 
 def fast_networks(

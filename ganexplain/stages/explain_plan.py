@@ -81,8 +81,10 @@ def read_plan(out: Path) -> Plan:
         raise GanexplainError(f"{out / PLAN_FILE}: not a plan ({error}); make it again") from error
 
 
-def make_plan(config: ExplainConfig, network: nn.Module, example: Tensor, batch_size: int) -> Plan:
-    """The units asked for and blocks of at most `batch_size` rows, as even as can be.
+def make_plan(
+    config: ExplainConfig, network: nn.Module, example: Tensor, rows: int, batch_size: int
+) -> Plan:
+    """The units asked for, `rows` of each in blocks of at most `batch_size`, as even as can be.
 
     `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
     """
@@ -91,7 +93,6 @@ def make_plan(config: ExplainConfig, network: nn.Module, example: Tensor, batch_
         for layer, neuron in chosen_neurons(config.layer, config.neuron, network, example)
         for direction in DIRECTIONS[config.direction]
     )
-    rows = len(config.learning_rate) * len(config.prior_weight) * config.examples
     blocks = -(-rows // batch_size)
     bounds = np.linspace(0, rows, blocks + 1).round().astype(int)
     return Plan(units, tuple(bounds.tolist()))

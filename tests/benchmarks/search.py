@@ -34,6 +34,7 @@ from ganexplain.data.excerpts import load_split
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.loading import load_classifier, load_generator
 from ganexplain.runtime import Silent, keep_freed_memory, pick_device
+from ganexplain.stages.explain_parts import fast_networks
 
 PRETRAINED = Path("sample_data/pretrained")
 HOP_FRAMES = 10
@@ -50,6 +51,8 @@ class Bench:
         self.batch_size = arguments.batch_size
         self.classifier = load_classifier(arguments.classifier, self.device)
         self.generator, _ = load_generator(arguments.gan, self.device)
+        layers = [unit.rsplit(":", 2)[0] for unit in arguments.unit]
+        self.fast = fast_networks(self.generator, self.classifier.network, layers, self.device)
         self.identity = [file_hash(arguments.classifier)[:8], file_hash(arguments.gan)[:8]]
         corpus, front_end = read_corpora(arguments.corpus), self.classifier.front_end
         self.split = load_split(corpus, "train", front_end, cache_directory(""), Silent())
@@ -68,7 +71,7 @@ class Bench:
         """Responses (P, L, N) of L pairs (L, 2) at P iteration counts."""
         starts = start_latents(seed, self.examples, LATENT_SIZE)
         found = ascend(
-            self.generator, respond, np.tile(starts, (len(pairs), 1)),
+            self.fast[0], respond, np.tile(starts, (len(pairs), 1)),
             np.repeat(pairs[:, 0], self.examples), np.repeat(pairs[:, 1], self.examples),
             counts, direction, self.batch_size, self.device,
         )  # fmt: skip
@@ -89,7 +92,7 @@ class Bench:
     def adaptive(self, respond: Callable, real: np.ndarray, direction: str, seed: int) -> dict:
         """The same of the adaptive search, and the distance its setting has when run alone."""
         found = search_settings(
-            self.generator, respond, start_latents(seed, self.examples, LATENT_SIZE),
+            self.fast[0], respond, start_latents(seed, self.examples, LATENT_SIZE),
             RATES, WEIGHTS, max(self.counts), real, direction, self.batch_size, self.device,
         )  # fmt: skip
         rate, weight = float(found.learning_rate[0]), float(found.prior_weight[0])
@@ -156,7 +159,7 @@ def main() -> None:
         layer, neuron, direction = unit.rsplit(":", 2)
         real = bench.real(layer, int(neuron), direction)
         print(f"{unit}: real responses {real.mean():.2f} +- {real.std(ddof=1):.2f}", flush=True)
-        with neuron_response(bench.classifier.network, layer, int(neuron)) as respond:
+        with neuron_response(bench.fast[1], layer, int(neuron)) as respond:
             for number in range(arguments.seeds):
                 seed = number * arguments.examples  # no start is shared by two of them
                 work = (respond, real, direction, seed)
