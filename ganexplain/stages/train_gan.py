@@ -39,7 +39,7 @@ def train_gan(
     """Train a generator on the excerpts of the training split; gives the path of `gan.pt`.
 
     The generator kept is the running average of the weights at the step of the best score
-    against the validation split. Errors: those of the corpus and the classifiers, UsageError
+    against real excerpts. Errors: those of the corpus and the classifiers, UsageError
     for an unknown loss, Diverged where a loss is no longer finite; the best generator until
     then is written to `best.pt`, which is read as `gan.pt` is.
     """
@@ -176,8 +176,9 @@ def _with_encoder(config: TrainGanConfig, choice: Choice, progress: Progress) ->
 def summary(step: int, figures: dict[str, float]) -> list[str]:
     """Lines that say how good a generator is."""
     lines = [
-        f"best of step {step}: score {figures['score']:.4g}, training excerpts "
-        f"{figures['floor']:.4g}; diversity {figures['diversity']:.2f} of real excerpts"
+        f"best of step {step}: score {figures['score']:.4g}; distance to held-out excerpts "
+        f"{figures['held_out']:.4g} (of training excerpts {figures['floor']:.4g}); diversity "
+        f"{figures['diversity']:.2f} of real excerpts"
     ]
     if "response_std" in figures:
         lines.append(

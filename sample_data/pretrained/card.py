@@ -48,10 +48,11 @@ def main() -> None:
         network = load_classifier(HERE / f"{name}.pt", cpu).network
         validation = Validation(0, train, test, cpu, network)
         figures = validation.measure(generator) | validation.reference()
+        samples, floor = figures["held_out"], figures["floor"]
         print(
-            f"{name}: Frechet distance to test excerpts: samples {figures['score']:.2f}, training "
-            f"excerpts {figures['floor']:.2f} (ratio {figures['score'] / figures['floor']:.2f}); "
-            f"responses {figures['response_mean']:.2f} +- {figures['response_std']:.2f}, real "
+            f"{name}: Frechet distance to test excerpts: samples {samples:.2f}, training "
+            f"excerpts {floor:.2f} (ratio {samples / floor:.2f}); responses "
+            f"{figures['response_mean']:.2f} +- {figures['response_std']:.2f}, real "
             f"{figures['real_response_mean']:.2f} +- {figures['real_response_std']:.2f} (ratio "
             f"{figures['response_std'] / figures['real_response_std']:.2f})"
         )
