@@ -232,12 +232,13 @@ class TrainGanConfig(ReadsRecordings, Computes):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainConfig(Computes):
-    """Find inputs that drive one unit, over a grid of settings: OUT/explanations.npz.
+    """Find inputs that drive units, over a grid of settings: OUT/explanations.npz.
 
     `ganexplain explain --classifier runs/classifier/classifier.pt --gan runs/gan/gan.pt
     --layer fc9 --neuron 0 --direction max --out runs/explain`
 
-    The default grid is that of Mishra et al. (2019), 3 x 3 x 3 settings of 50 examples.
+    The default grid is that of Mishra et al. (2019), 3 x 3 x 3 settings of 50 examples. Of
+    several units each has a folder, OUT/LAYER-NEURON-DIRECTION. Done parts are kept for --resume.
     """
 
     classifier: str = setting("Path of classifier.pt.", reads=True)

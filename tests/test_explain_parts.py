@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import COMMAND, ROOT, cli_environment
 
 from ganexplain.artifacts import read_arrays, write_arrays
-from ganexplain.ascent.neurons import neuron_numbers
+from ganexplain.ascent.neurons import neuron_numbers, neuron_response
 from ganexplain.config import ExplainConfig, ResponsesConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.models.loading import load_classifier
 from ganexplain.pool import job_count
 from ganexplain.runtime import Silent
 from ganexplain.stages import explain_merge, explain_parts
@@ -77,6 +79,24 @@ def test_parts_of_any_size_give_the_same_searches(several: Path, tmp_path: Path)
     many, _ = read_arrays(several / "fc8-1-max" / "explanations.npz", "explanations", ())
     for name in one:
         np.testing.assert_allclose(one[name], many[name], rtol=1e-3, atol=1e-3)
+
+
+def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Path) -> None:
+    """Other latents than those of a search in float32, with responses as float32 gives them."""
+    config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")
+    (path,) = explain(config, tmp_path / "e", Silent())
+    rough, _ = read_arrays(path, "explanations", ())
+    exact, _ = read_arrays(several / "fc8-1-max" / "explanations.npz", "explanations", ())
+    off = np.abs(rough["latent"] - exact["latent"]).mean()
+    assert 0 < off < 0.1  # four steps of 0.1 and 0.01
+    classifier = load_classifier(Path(SMALL.classifier), torch.device("cpu")).network
+    with torch.no_grad(), neuron_response(classifier, "fc8", 1) as respond:
+        response = respond(torch.from_numpy(rough["mel"][0])).numpy()
+    np.testing.assert_allclose(rough["response"][0], response, rtol=1e-4, atol=1e-4)
+    searched = np.take_along_axis(
+        rough["response_trace"][0], rough["best_iteration"][1][:, None], axis=1
+    )
+    assert np.abs(searched[:, 0] - rough["response"][1]).max() > 1e-4  # bfloat16 was used
 
 
 def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -> None:
