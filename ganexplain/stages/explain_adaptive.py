@@ -11,14 +11,12 @@ import numpy as np
 from ganexplain.artifacts import write_arrays
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.adaptive_run import Found
-from ganexplain.ascent.neurons import neuron_response
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 from ganexplain.stages.contracts import read_responses
 from ganexplain.stages.explain_parts import (
     KIND,
     PartWork,
-    in_precision,
     part_path,
     trajectory_settings,
     unit_meta,
@@ -70,13 +68,9 @@ class AdaptiveWork(PartWork):
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:
         config, unit = self.config, part.unit
-        generator, network = self.fast
-        with (
-            in_precision(config.precision, self.device),
-            neuron_response(network, unit.layer, unit.neuron) as respond,
-        ):
+        with self.responding(unit) as respond:
             return search_settings(
-                generator,
+                self.fast[0],
                 respond,
                 self.starts,
                 config.learning_rate,
@@ -92,21 +86,11 @@ class AdaptiveWork(PartWork):
 
     def _settings(self, part: Part, found: Found) -> dict[str, np.ndarray]:
         """Arrays of `explanations.npz`, the closest setting first, each its own trajectory."""
-        mel, response, features = self._drawn(part.unit, found.latent)
-        start_mel, start_response, _ = self._drawn(part.unit, self.starts[None])
         return {
             "learning_rate": found.learning_rate,
             "prior_weight": found.prior_weight,
             "iterations": found.iterations,
             "trajectory": np.arange(len(found.iterations)),
             "seed": self.config.seed + np.arange(self.config.examples),
-            "latent": found.latent,
-            "mel": mel,
-            "response": response,
-            "features": features,
-            "best_iteration": found.best_iteration,
-            "response_trace": found.response_trace,
-            "latent_norm_trace": found.latent_norm_trace,
-            "start_mel": start_mel[0],
-            "start_response": start_response[0],
+            **self.drawn(part.unit, found, self.starts),
         }

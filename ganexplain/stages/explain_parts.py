@@ -17,8 +17,14 @@ import torch
 from torch import nn
 
 from ganexplain.artifacts import read_meta, write_arrays
+from ganexplain.ascent.adaptive_run import Found
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
-from ganexplain.ascent.neurons import last_hidden_layer, neuron_response, responses_and_features
+from ganexplain.ascent.neurons import (
+    Response,
+    last_hidden_layer,
+    neuron_response,
+    responses_and_features,
+)
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.models.dcgan import LATENT_SIZE
@@ -57,22 +63,23 @@ class PartWork:
         self.fast = fast_networks(self.generator, network, config.layer, self.device)
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
-        """Search the rows of a part and write its file."""
+        """Search the rows of a part and write its file: (P, R, ...) of P counts and R rows.
+
+        Of rows of the first pair it has the starts.
+        """
         found = self._search(part, advance)
         meta = unit_meta(self.meta, part.unit, self.classifier)
-        write_arrays(part_path(self.out, part), KIND, self._arrays(part, found), meta)
+        starts = self.starts[part.first : min(part.last, self.config.examples)]
+        arrays = self.drawn(part.unit, found, starts)
+        write_arrays(part_path(self.out, part), KIND, arrays, meta)
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
         config, unit = self.config, part.unit
         rows = np.arange(part.first, part.last)
         pairs = np.array(trajectory_settings(config))[rows // config.examples]
-        generator, network = self.fast
-        with (
-            in_precision(config.precision, self.device),
-            neuron_response(network, unit.layer, unit.neuron) as respond,
-        ):
+        with self.responding(unit) as respond:
             return ascend(
-                generator,
+                self.fast[0],
                 respond,
                 self.starts[rows % config.examples],
                 pairs[:, 0],
@@ -84,11 +91,21 @@ class PartWork:
                 lambda units, response: advance(units),
             )
 
-    def _arrays(self, part: Part, found: Trajectories) -> dict[str, np.ndarray]:
-        """(P, R, ...) of P iteration counts and R rows; of rows of the first pair their starts."""
-        mel, response, features = self._drawn(part.unit, found.latent)
-        first = self.starts[part.first : min(part.last, self.config.examples)]
-        start_mel, start_response, _ = self._drawn(part.unit, first[None])
+    @contextmanager
+    def responding(self, unit: Unit) -> Iterator[Response]:
+        """While open, a function from excerpts to the unit's responses, as precise as asked."""
+        with (
+            in_precision(self.config.precision, self.device),
+            neuron_response(self.fast[1], unit.layer, unit.neuron) as respond,
+        ):
+            yield respond
+
+    def drawn(
+        self, unit: Unit, found: Trajectories | Found, starts: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Arrays of what a search found, and of starts (N, Z): latents, drawn and responded to."""
+        mel, response, features = self._drawn(unit, found.latent)
+        start_mel, start_response, _ = self._drawn(unit, starts[None])
         return {
             "latent": found.latent,
             "mel": mel,
