@@ -21,6 +21,20 @@ def place() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def use_own_gpu() -> bool:
+    """Of several processes on a machine with a GPU for each, let this one's `cuda` be its own.
+
+    Whether it is so.
+    """
+    import torch
+
+    count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if place()[1] == 1 or not 0 < count <= torch.cuda.device_count():
+        return False
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    return True
+
+
 @contextmanager
 def process_group() -> Iterator[None]:
     """While open, the processes that torchrun started can speak to each other; else nothing.
@@ -32,10 +46,7 @@ def process_group() -> Iterator[None]:
         return
     import torch
 
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    on_gpus = torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    if on_gpus:
-        torch.cuda.set_device(local)
+    on_gpus = use_own_gpu()
     torch.distributed.init_process_group("nccl" if on_gpus else "gloo")
     try:
         yield

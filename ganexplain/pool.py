@@ -122,7 +122,11 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], told: Any) 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     keep_freed_memory()
-    _state.update(work=prepare(*arguments), told=told)
+    _state["told"] = told
+    try:
+        _state["work"] = prepare(*arguments)
+    except Exception as error:  # comes up with the first task, not as a death of the process
+        _state["error"] = error
 
 
 def _end_with_parent() -> None:
@@ -133,4 +137,6 @@ def _end_with_parent() -> None:
 
 
 def _do(task: Any) -> None:
+    if "error" in _state:
+        raise _state["error"]
     _state["work"](task, _state["told"].put)

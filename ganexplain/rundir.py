@@ -13,7 +13,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,19 +65,24 @@ class RunDirectory:
         self.run_file, self.log_file = path / f"run{ending}.json", path / f"log{ending}.txt"
         self.metrics = 0
         self._board: Any = None  # False where TensorBoard is not installed
+        # Of several shares the first to come writes config.toml before anything else, so what
+        # is seen here before it is looked for is another's only if it is there then.
+        strange = share and path.is_dir() and any(self._entries())
         self.resumed = (resume or bool(share)) and (path / "config.toml").is_file()
         if self.resumed:
             self._check_same_settings()
-        else:
+        elif strange:
+            raise UsageError(f"--out {path}: not empty; name another")
+        elif not share:
             self._prepare(overwrite or resume)
+        self._make()
         self.inputs: dict[str, str] = {}
         self.results: dict[str, Any] = {}
 
     def _prepare(self, overwrite: bool) -> None:
-        if self.path.is_dir() and any(self._entries()):
+        if self.path.is_dir() and any(self.path.iterdir()):
             if not overwrite:
-                hint = "" if self.share else "add --overwrite or "
-                raise UsageError(f"--out {self.path}: not empty; {hint}name another")
+                raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
             if not self._earlier_runs():
                 raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
             self._check_same_stage()
@@ -87,7 +92,9 @@ class RunDirectory:
                     shutil.rmtree(entry)
                 else:
                     entry.unlink()
-        elif self.path.exists() and not self.path.is_dir():
+
+    def _make(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--out {self.path}: is a file; name a directory")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -95,9 +102,8 @@ class RunDirectory:
             raise UsageError(f"--out {self.path}: cannot be made ({error.strerror})") from error
 
     def _entries(self) -> list[Path]:
-        """What is in the way; of several shares, not what another is writing just now."""
-        entries = list(self.path.iterdir())
-        return [e for e in entries if not (self.share and e.name.startswith("."))]
+        """What is in the way, but for what another share is writing just now."""
+        return [entry for entry in self.path.iterdir() if not entry.name.startswith(".")]
 
     def _earlier_runs(self) -> list[Path]:
         return sorted(self.path.glob("run*.json"))
@@ -127,14 +133,16 @@ class RunDirectory:
         for name, value in now.items():
             if name not in free and before.get(name) != value:
                 raise UsageError(
-                    f"--resume: {name} was {before.get(name)!r} in {self.path}, now {value!r}; "
-                    "give the same, or --overwrite to start again"
+                    f"--{'out' if self.share else 'resume'}: {name} was {before.get(name)!r} in "
+                    f"{self.path}, now {value!r}; give the same, or "
+                    f"{'name another' if self.share else '--overwrite to start again'}"
                 )
 
     def __enter__(self) -> RunDirectory:
         self.started = time.time()
         if not (self.share and self.resumed):
-            settings = toml_text(self.stage, self.config)
+            shared = {"shard": ""} if self.share and hasattr(self.config, "shard") else {}
+            settings = toml_text(self.stage, replace(self.config, **shared))
             write_bytes(self.path / "config.toml", settings.encode(errors="backslashreplace"))
         self._write_state("running")
         self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")

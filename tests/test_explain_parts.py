@@ -152,19 +152,41 @@ def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
     assert_same_run(out, several)
 
 
-def test_parts_of_another_network_are_refused(several: Path, tmp_path: Path) -> None:
-    config = replace(SEVERAL, layer=("fc8",))
-    explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
-    other = tmp_path / "classifier.pt"
+def test_parts_of_another_network_are_refused(tmp_path: Path) -> None:
+    """By the shard that made them, and by the merge of two shards of which one had another."""
+    link, other = tmp_path / "link.pt", tmp_path / "classifier.pt"
     other.write_bytes(Path(SMALL.classifier).read_bytes() + b" ")
-    link = tmp_path / "link.pt"
     link.symlink_to(SMALL.classifier)
-    config = replace(config, classifier=str(link))
-    explain(replace(config, shard="0/2"), tmp_path / "f", Silent())
+    config = replace(SMALL, classifier=str(link))
+    explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
     link.unlink()
     link.symlink_to(other)
-    with pytest.raises(UsageError, match=r"made with another classifier\.pt"):
-        explain(replace(config, shard="0/2"), tmp_path / "f", Silent())
+    with pytest.raises(UsageError, match="made with another classifier file"):
+        explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
+    explain(replace(config, shard="1/2"), tmp_path / "e", Silent())
+    with pytest.raises(GanexplainError, match="made with other networks than fc9-0-max-000"):
+        explanation_files(tmp_path / "e")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"jobs": "two"}, {"search": "adaptive", "iterations": (90,), "responses": "/nowhere"},
+     {"neuron": "9"}, {"gan": "nowhere.pt"}],
+)  # fmt: skip
+def test_what_cannot_run_overwrites_nothing(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    (made,) = explain(SMALL, tmp_path / "e", Silent())
+    before = made.read_bytes()
+    with pytest.raises(UsageError):
+        explain(replace(SMALL, **wrong), tmp_path / "e", Silent(), overwrite=True)
+    assert made.read_bytes() == before
+
+
+def test_torchrun_and_a_shard_exclude_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="torchrun shares the parts out by itself"):
+        explain(replace(SMALL, shard="0/2"), tmp_path / "e", Silent())
 
 
 def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) -> None:

@@ -43,7 +43,11 @@ def curves(content: Curves) -> Markup:
 
     Rates side by side and weights below each other, or, where they make no whole grid, in rows.
     """
-    keep = np.unique(np.linspace(0, len(content.steps) - 1, POINTS).round().astype(int))
+    even = np.linspace(0, len(content.steps) - 1, POINTS).round().astype(int)
+    ends = [count for counts in content.snapshots for count in counts]
+    # A trace far shorter than the longest has points enough of its own.
+    short = [np.linspace(0, end, 12).round().astype(int) for end in ends]
+    keep = np.unique(np.concatenate([even, np.array(ends, dtype=int), *short]))
     steps = content.steps[keep].astype(np.float64)
     bands = np.percentile(content.traces[:, :, keep].astype(np.float64), [10, 50, 90], axis=1)
     across = Axis(0.0, float(steps.max()))

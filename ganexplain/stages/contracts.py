@@ -97,7 +97,7 @@ def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> 
     """UsageError where a field of one file is not that of the other."""
     if value != wanted:
         raise UsageError(
-            f"{path}: {field} is {value!r}, but {wanted!r} in {other}; run select on the same files"
+            f"{path}: {field} is {value!r}, but {wanted!r} in {other}; they do not belong together"
         )
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from ganexplain import __version__
-from ganexplain.artifacts import check_same_front_end, read_meta, write_json
+from ganexplain.artifacts import check_same_front_end, file_hash, read_meta, write_json
 from ganexplain.ascent.neurons import find_layer
 from ganexplain.config import ExplainConfig
-from ganexplain.distributed import place
+from ganexplain.distributed import place, use_own_gpu
 from ganexplain.errors import UsageError, check_known
 from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import Classifier, load_classifier, load_generator
+from ganexplain.models.loading import load_classifier, load_generator
 from ganexplain.pool import job_count, work_through
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
@@ -34,7 +34,6 @@ from ganexplain.stages.explain_parts import (
     features_layer,
     is_done,
     trajectory_settings,
-    unit_meta,
 )
 from ganexplain.stages.explain_plan import (
     DIRECTIONS,
@@ -42,6 +41,7 @@ from ganexplain.stages.explain_plan import (
     PLAN_FILE,
     Part,
     Plan,
+    Unit,
     make_plan,
     own_share,
     parse_shard,
@@ -69,81 +69,88 @@ def explain(
     direction, settings out of range, or checkpoints that do not belong together.
     """
     check_settings(config)
-    shard = parse_shard(config.shard) or torchrun_shard()
+    shard = _own_shard(config)
     if shard and overwrite:
         raise UsageError("--overwrite: would delete what other shards have done; remove --out")
+    use_own_gpu()
     device = pick_device(config.device)
     batch_size = config.batch_size or BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
-    classifier, plan, meta = _prepared(config, device, batch_size)
+    # All that can be wrong with the inputs is found before --overwrite deletes anything.
+    plan, metas = _prepared(config, device, batch_size)
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
     with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
         for name in ("classifier", "gan"):
-            meta[f"{name}_hash"] = run.used(name, Path(getattr(config, name)))
+            run.used(name, Path(getattr(config, name)))
         if config.search == "adaptive":
             for unit in plan.units:
-                of_unit = unit_meta(meta, unit, classifier)
-                real_responses(config, of_unit)  # what is wrong with them is said at once
-                run.used(f"responses of {unit.name}", real_path(config, of_unit))
-        _keep_plan(out, plan)
+                run.used(f"responses of {unit.name}", real_path(config, metas[unit]))
+        plan = _kept_plan(config, out, plan)
         parts = own_share([part for unit in plan.units for part in plan.parts(unit)], shard)
-        waiting = [part for part in parts if not _is_merged(out, plan, part, meta)]
-        waiting = [part for part in waiting if not is_done(out, part, meta)]
+        waiting = [part for part in parts if not _is_merged(out, plan, part, metas[part.unit])]
+        waiting = [part for part in waiting if not is_done(out, part, metas[part.unit])]
         if len(waiting) < len(parts):
             progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
-        spent = _work(config, waiting, batch_size, out, meta, progress)
+        spent = _work(config, waiting, batch_size, out, metas, progress)
         run.results["example_iterations"] = spent
         progress.note(f"{spent:,} example-iterations")
-        return [out / PARTS_FOLDER] if shard else merge_all(out, plan)
+        whole = all(plan.path(out, unit).is_file() for unit in plan.units)
+        return [out / PARTS_FOLDER] if shard and not whole else merge_all(out, plan)
 
 
-def torchrun_shard() -> tuple[int, int] | None:
-    """The share of this process where torchrun has started several."""
-    rank, world = place()
-    return (rank, world) if world > 1 else None
+def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
+    """The share of this process: as asked for, or of those that torchrun has started."""
+    asked, (rank, world) = parse_shard(config.shard), place()
+    if asked and world > 1:
+        raise UsageError("--shard: torchrun shares the parts out by itself; leave one of them out")
+    return (rank, world) if world > 1 else asked
 
 
 def _prepared(
     config: ExplainConfig, device: torch.device, batch_size: int
-) -> tuple[Classifier, Plan, dict[str, Any]]:
-    """The network explained, what is to be done, and the meta of every part."""
-    classifier_path, gan_path = Path(config.classifier), Path(config.gan)
-    classifier = load_classifier(classifier_path, device)
-    generator, front_end = load_generator(gan_path, device)
-    check_same_front_end((classifier_path, classifier.front_end), (gan_path, front_end))
+) -> tuple[Plan, dict[Unit, dict[str, Any]]]:
+    """What is to be done, and the meta of each unit's files."""
+    paths = {name: Path(getattr(config, name)) for name in ("classifier", "gan")}
+    classifier = load_classifier(paths["classifier"], device)
+    generator, front_end = load_generator(paths["gan"], device)
+    check_same_front_end((paths["classifier"], classifier.front_end), (paths["gan"], front_end))
     with torch.no_grad():
         example = generator(torch.zeros(1, LATENT_SIZE, device=device))
     features = features_layer(config, classifier)
     find_layer(classifier.network, features, "--features")
+    adaptive = config.search == "adaptive"
+    rows = 1 if adaptive else len(trajectory_settings(config)) * config.examples
+    plan = make_plan(config, classifier.network, example, rows, batch_size)
     settings = {name: value for name, value in asdict(config).items() if name not in HOW_ONLY}
-    rows = len(trajectory_settings(config)) * config.examples
-    plan = make_plan(
-        config,
-        classifier.network,
-        example,
-        rows=1 if config.search == "adaptive" else rows,
-        batch_size=batch_size,
-    )
-    return (
-        classifier,
-        plan,
-        {
-            **settings,
-            "features_layer": features,
-            "front_end": asdict(front_end),
-            "classes": list(classifier.classes),
-            "version": __version__,
-        },
-    )
+    common = {
+        **settings,
+        **{f"{name}_hash": file_hash(path) for name, path in paths.items()},
+        "features_layer": features,
+        "front_end": asdict(front_end),
+        "classes": list(classifier.classes),
+        "version": __version__,
+    }
+    metas = {}
+    for unit in plan.units:
+        name = classifier.unit_name(unit.layer, unit.neuron)
+        metas[unit] = {**common, **asdict(unit), "unit": name}
+        if adaptive:
+            real_responses(config, metas[unit])
+            metas[unit]["responses_hash"] = file_hash(real_path(config, metas[unit]))
+    return plan, metas
 
 
-def _keep_plan(out: Path, plan: Plan) -> None:
-    if (out / PLAN_FILE).is_file() and read_plan(out) != plan:
+def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
+    """The plan of the run in `out`: of the first to come, where sizes of parts were left open."""
+    earlier = read_plan(out) if (out / PLAN_FILE).is_file() else plan
+    same = earlier.units == plan.units and earlier.bounds[-1] == plan.bounds[-1]
+    if not same or (config.batch_size and earlier != plan):
         raise UsageError(
             f"--out {out}: holds parts laid out otherwise; give the same --batch-size and "
             "classifier, or name another"
         )
-    write_json(out / PLAN_FILE, plan.document())
+    write_json(out / PLAN_FILE, earlier.document())
+    return earlier
 
 
 def _is_merged(out: Path, plan: Plan, part: Part, meta: Mapping[str, Any]) -> bool:
@@ -159,7 +166,7 @@ def _work(
     parts: Sequence[Part],
     batch_size: int,
     out: Path,
-    meta: Mapping[str, Any],
+    metas: Mapping[Unit, Mapping[str, Any]],
     progress: Progress,
 ) -> int:
     """Search all parts, in several processes on a CPU where that pays; what it took."""
@@ -183,7 +190,7 @@ def _work(
     units = list(dict.fromkeys(part.unit.name for part in parts))
     progress.start(units[0] if len(units) == 1 else f"{len(units)} units", total)
     prepare = AdaptiveWork if adaptive else PartWork
-    work_through(parts, jobs, prepare, (config, batch_size, out, meta), advance)
+    work_through(parts, jobs, prepare, (config, batch_size, out, metas), advance)
     return spent
 
 
@@ -192,6 +199,7 @@ def check_settings(config: ExplainConfig) -> None:
     check_known("--direction", config.direction, DIRECTIONS)
     check_known("--precision", config.precision, PRECISIONS)
     check_known("--search", config.search, SEARCHES)
+    job_count(config.jobs, 1, worth_it=False)
     for option, values in (
         ("--learning-rate", config.learning_rate),
         ("--prior-weight", config.prior_weight),

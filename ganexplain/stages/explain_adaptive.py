@@ -19,7 +19,6 @@ from ganexplain.stages.explain_parts import (
     PartWork,
     part_path,
     trajectory_settings,
-    unit_meta,
 )
 from ganexplain.stages.explain_plan import Part
 from ganexplain.stages.real_responses import given_path
@@ -62,7 +61,7 @@ class AdaptiveWork(PartWork):
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the settings of a unit and write its file."""
-        meta = unit_meta(self.meta, part.unit, self.classifier)
+        meta = self.metas[part.unit]
         found = self._found(part, real_responses(self.config, meta), advance)
         write_arrays(part_path(self.out, part), KIND, self._settings(part, found), meta)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ganexplain.stages.explain_plan import PARTS_FOLDER, PLAN_FILE, Plan, Unit, 
 
 BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
 BY_TRAJECTORY = ("response_trace", "latent_norm_trace")
+SAME_INPUTS = ("classifier_hash", "gan_hash", "responses_hash")
 STARTS = ("start_mel", "start_response")
 
 
@@ -42,24 +44,34 @@ def merge_all(out: Path, plan: Plan) -> list[Path]:
             "same --shard"
         )
     for unit in waiting:
-        _merge(out, plan, unit)
-    folder = out / PARTS_FOLDER
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+        try:
+            _merge(out, plan, unit)
+        except GanexplainError:
+            if not plan.path(out, unit).is_file():  # else another process merged it meanwhile
+                raise
+    for unit in plan.units:
+        for part in plan.parts(unit):
+            part_path(out, part).unlink(missing_ok=True)
+    with suppress(OSError):  # something else is in it
+        (out / PARTS_FOLDER).rmdir()
     return [plan.path(out, unit) for unit in plan.units]
 
 
 def _merge(out: Path, plan: Plan, unit: Unit) -> None:
-    """Write one unit's explanations, and remove its parts."""
+    """Write one unit's explanations; GanexplainError where parts are of different inputs."""
     paths = [part_path(out, part) for part in plan.parts(unit)]
     names = BY_SETTING + BY_TRAJECTORY + STARTS
     read = [read_arrays(path, KIND, names) for path in paths]
     meta = {name: value for name, value in read[0][1].items() if name not in ("kind", "schema")}
+    for path, (_, other) in zip(paths, read, strict=True):
+        if any(other.get(name) != meta.get(name) for name in SAME_INPUTS):
+            raise GanexplainError(
+                f"{path}: made with other networks than {paths[0].name}; remove it, and run "
+                "explain again with --resume"
+            )
     whole = meta["search"] == "adaptive"  # its part has all settings, found as it went
     arrays = read[0][0] if whole else _gathered([arrays for arrays, _ in read], meta)
     write_arrays(plan.path(out, unit), "explanations", arrays, meta)
-    for path in paths:
-        path.unlink(missing_ok=True)
 
 
 def _gathered(

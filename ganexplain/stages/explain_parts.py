@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +51,13 @@ class PartWork:
     """Both networks, loaded once a process, and what is done with each part."""
 
     def __init__(
-        self, config: ExplainConfig, batch_size: int, out: Path, meta: Mapping[str, Any]
+        self,
+        config: ExplainConfig,
+        batch_size: int,
+        out: Path,
+        metas: Mapping[Unit, Mapping[str, Any]],
     ) -> None:
-        self.config, self.batch_size, self.out, self.meta = config, batch_size, out, meta
+        self.config, self.batch_size, self.out, self.metas = config, batch_size, out, metas
         self.device = pick_device(config.device)
         self.classifier = load_classifier(Path(config.classifier), self.device)
         self.generator, _ = load_generator(Path(config.gan), self.device)
@@ -68,10 +71,9 @@ class PartWork:
         Of rows of the first pair it has the starts.
         """
         found = self._search(part, advance)
-        meta = unit_meta(self.meta, part.unit, self.classifier)
         starts = self.starts[part.first : min(part.last, self.config.examples)]
         arrays = self.drawn(part.unit, found, starts)
-        write_arrays(part_path(self.out, part), KIND, arrays, meta)
+        write_arrays(part_path(self.out, part), KIND, arrays, self.metas[part.unit])
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
         config, unit = self.config, part.unit
@@ -134,12 +136,6 @@ class PartWork:
         return mel, response, features
 
 
-def unit_meta(meta: Mapping[str, Any], unit: Unit, classifier: Classifier) -> dict[str, Any]:
-    """The meta of a run with that of one unit in it."""
-    name = classifier.unit_name(unit.layer, unit.neuron)
-    return {**meta, **asdict(unit), "unit": name}
-
-
 def fast_networks(
     generator: nn.Module, network: nn.Module, layers: Collection[str], device: torch.device
 ) -> tuple[nn.Module, nn.Module]:
@@ -182,10 +178,10 @@ def is_done(out: Path, part: Part, meta: Mapping[str, Any]) -> bool:
 
 
 def check_same_inputs(path: Path, found: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-    """UsageError where a file was made from other checkpoints than now."""
-    for name in ("classifier", "gan"):
-        if found.get(f"{name}_hash") != meta[f"{name}_hash"]:
+    """UsageError where a file was made from other inputs than `meta` names."""
+    for name in ("classifier", "gan", "responses"):
+        if found.get(f"{name}_hash") != meta.get(f"{name}_hash"):
             raise UsageError(
-                f"{path}: made with another {name}.pt than {meta[name]} is now; "
-                "use --overwrite to start again"
+                f"{path}: made with another {name} file than {meta[name]} is now; name another "
+                "--out, or remove this one"
             )

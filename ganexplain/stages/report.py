@@ -113,8 +113,8 @@ def _commands(files: Mapping[str, Path], meta: Mapping[str, Any]) -> list[tuple[
     for path in [*paths, *files.values()]:
         try:
             folders = (path.parent, path.parent.parent)  # the second of several units' folders
-            files_there = (folder / "run.json" for folder in folders)
-            run = read_json(next(filter(Path.is_file, files_there)))
+            runs = (run for folder in folders for run in sorted(folder.glob("run*.json")))
+            run = read_json(next(runs))  # of several shards the first
             words = ["ganexplain", *(shlex.quote(str(word)) for word in run["argv"][1:])]
             line = [[element("span", word, class_="word"), " "] for word in words]
             seed = "" if run["seed"] is None else f", seed {run['seed']}"

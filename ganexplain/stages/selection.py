@@ -50,7 +50,9 @@ def select(
     first = read_explanations(files[0])
     found = None
     if config.responses:
-        _given(config, first)  # what is wrong with it is said before the run begins
+        for path in files:  # what is wrong with them is said before the run begins
+            explanations = first if path == files[0] else read_explanations(path)
+            _given(config, explanations)
     else:
         corpus = read_corpora(config.corpus, config.skip_bad_files)
         found = FoundResponses(config, _load_explained(config, first), corpus, first.front_end)
