@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from importlib import import_module
@@ -77,18 +77,13 @@ def _show_paths(paths: list[Path], as_json: bool) -> None:
 
 
 def _show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
+    from ganexplain.pages.ranking import chosen_table, ranking_table
+
     one = documents[0] if len(documents) == 1 else None
     if as_json:
         typer.echo(json.dumps(one or {"units": documents}, indent=2))
-    elif one:
-        rows = sorted(one["configurations"], key=lambda row: row["rank"])
-        typer.echo(_table(RANKING_COLUMNS, rows))
     else:
-        typer.echo(_table(UNIT_COLUMNS + RANKING_COLUMNS[1:], _chosen_settings(documents)))
-
-
-def _chosen_settings(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [doc | doc["configurations"][doc["chosen"]] for doc in documents]
+        typer.echo(ranking_table(one) if one else chosen_table(documents))
 
 
 def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
@@ -99,33 +94,6 @@ def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
     for entry in document["files"]:
         shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]
         typer.echo("\t".join([entry["lab"], *shares]))
-
-
-RANKING_COLUMNS = (
-    ("rank", "rank", "d"),
-    ("learning rate", "learning_rate", "g"),
-    ("prior weight", "prior_weight", "g"),
-    ("iterations", "iterations", "d"),
-    ("FID response", "fid_response", ".3f"),
-    ("FID features", "fid_features", ".3f"),
-    ("mean response", "mean_response", ".3f"),
-    ("std", "std_response", ".3f"),
-    ("mean |z|", "latent_norm", ".2f"),
-)
-
-
-UNIT_COLUMNS = (("layer", "layer", "s"), ("unit", "neuron", "d"), ("direction", "direction", "s"))
-
-
-def _table(columns: Sequence[tuple[str, str, str]], rows: list[dict[str, Any]]) -> str:
-    """Rows as text under the titles of `columns`: title, key and format of each."""
-    table: list[Sequence[str]] = [[title for title, _, _ in columns]]
-    table += [[format(row[key], form) for _, key, form in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in table
-    )
 
 
 # --- commands from configs ----------------------------------------------------------------

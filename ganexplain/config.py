@@ -311,8 +311,19 @@ class SelectConfig(SeeksExcerpts, Computes):
     classifier: str = setting(
         "Where classifier.pt is now; empty: where it was explained.", "", reads=True
     )
+    gan: str = setting("Where gan.pt is now; empty: where it was explained.", "", reads=True)
     top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
-    by: str = setting("Score to rank by: fid-response or fid-features.", "fid-response")
+    by: str = setting(
+        "fid-response (the paper's), fid-features, kid, wasserstein or composite: rank by that.",
+        "fid-response",
+    )
+    judge: tuple[str, ...] = setting(
+        "Path of another classifier, to judge the examples; repeat for several.", (), reads=True
+    )
+    controls: bool = setting(
+        "Score controls: no search, no GAN, a classifier that learned nothing.", True
+    )
+    seed: int = setting("Seed of the bootstrap and of the controls.", 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

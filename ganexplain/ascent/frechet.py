@@ -14,18 +14,23 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     (m1 - m2)^2 + (s1 - s2)^2, the authors' score. Raises ValueError for fewer than two
     examples, different dimensions, or values that are not finite.
     """
-    a, b = _sample(first), _sample(second)
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"samples have {a.shape[1]} and {b.shape[1]} dimensions")
-    mean_part = np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2)
-    a = (a - a.mean(axis=0)) / np.sqrt(len(a) - 1)
-    b = (b - b.mean(axis=0)) / np.sqrt(len(b) - 1)
-    overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-    spread = np.sum(a**2) + np.sum(b**2) - 2 * overlap
-    return float(mean_part + max(spread, 0.0))
+    return float(frechet_distances(as_sample(first)[None], second)[0])
 
 
-def _sample(values: np.ndarray) -> np.ndarray:
+def frechet_distances(samples: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The same (B,) of each of `samples` (B, N, D) to `other` (R, D) or (R,)."""
+    other = as_sample(other)
+    if samples.shape[2] != other.shape[1]:
+        raise ValueError(f"samples have {samples.shape[2]} and {other.shape[1]} dimensions")
+    mean_part = np.sum((samples.mean(axis=1) - other.mean(axis=0)) ** 2, axis=1)
+    a, b = _root(samples), _root(other[None])
+    overlap = np.linalg.svd(a @ b.swapaxes(1, 2), compute_uv=False).sum(axis=1)
+    spread = np.sum(a**2, axis=(1, 2)) + np.sum(b**2) - 2 * overlap
+    return np.asarray(mean_part + np.maximum(spread, 0.0))
+
+
+def as_sample(values: np.ndarray) -> np.ndarray:
+    """A sample (N, D) in double precision of (N, D) or (N,); ValueError as `frechet_distance`."""
     sample = np.asarray(values, dtype=np.float64)
     sample = sample[:, None] if sample.ndim == 1 else sample
     if sample.ndim != 2 or len(sample) < 2:
@@ -33,3 +38,10 @@ def _sample(values: np.ndarray) -> np.ndarray:
     if not np.isfinite(sample).all():
         raise ValueError("a sample holds values that are not finite")
     return sample
+
+
+def _root(samples: np.ndarray) -> np.ndarray:
+    """Matrices A (B, at most D, D) with A^T A the covariances of samples (B, N, D)."""
+    a = (samples - samples.mean(axis=1, keepdims=True)) / np.sqrt(samples.shape[1] - 1)
+    # A triangular factor is smaller where there are more examples than dimensions.
+    return np.asarray(np.linalg.qr(a, mode="r")) if a.shape[1] > a.shape[2] else a

@@ -91,13 +91,13 @@ def load_split(
     progress: Progress,
     skip_bad_files: bool = False,
 ) -> Split:
-    """Features and frame labels of all recordings of a split.
+    """Features and frame labels of all recordings of a split, or of several as in `valid+test`.
 
     Raises BadFile for a recording that cannot be used (noted and left out with
     `skip_bad_files`), GanexplainError where the split is empty.
     """
     recordings, mels, labels = [], [], []
-    listed = corpus.split(name)
+    listed = [recording for part in name.split("+") for recording in corpus.split(part)]
     progress.start(f"features of {name}", len(listed))
     for recording in listed:
         try:

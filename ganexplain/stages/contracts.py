@@ -23,6 +23,7 @@ EXPLANATION_AXES = {
 REAL_AXES = {
     "mel": "RFT", "response": "R", "features": "RD", "file": "R", "start_s": "R", "audio": "RW",
 }  # fmt: skip
+HELD_OUT = "held_out_"  # what keys of excerpts of the valid and test splits begin with
 MADE_FINITE = (
     "response", "features", "start_mel", "start_response",
 )  # fmt: skip
@@ -81,13 +82,18 @@ def read_responses(
 
     That of `other` is what `wanted`, its meta, says; `sizes` has its lengths of axis letters.
     """
-    axes = {prefix + name: letters for prefix in ("", "bottom_") for name, letters in
-            REAL_AXES.items()}  # fmt: skip
-    arrays, meta = read_arrays(path, "responses", tuple(axes))
+    needed = tuple(prefix + name for prefix in ("", "bottom_") for name in REAL_AXES)
+    arrays, meta = read_arrays(path, "responses", needed)
     for field in SAME_UNIT:
         check_same(path, field, meta.get(field), other, wanted[field])
-    for prefix in ("", "bottom_"):
+    groups = ["", "bottom_"]
+    if f"{HELD_OUT}response" in arrays:
+        groups += [HELD_OUT, f"{HELD_OUT}bottom_"]
+    for prefix in groups:
         mine = {prefix + name: letters for name, letters in REAL_AXES.items()}
+        for name in mine:
+            if name not in arrays:
+                raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
         _check_shapes(path, arrays, mine, sizes)
         _check_finite(path, arrays, [prefix + name for name in REAL_FINITE])
     return arrays, meta

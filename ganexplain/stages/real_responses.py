@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from ganexplain.data.excerpts import Split, load_split
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.models.loading import Classifier
 from ganexplain.runtime import Progress
-from ganexplain.stages.contracts import SAME_UNIT
+from ganexplain.stages.contracts import HELD_OUT, SAME_UNIT
 
 RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz
 
@@ -29,7 +30,7 @@ class Sought(Protocol):
 
     @property
     def corpus(self) -> tuple[str, ...]:
-        """Corpora whose training splits are searched."""
+        """Corpora whose recordings are searched."""
 
     @property
     def top(self) -> int:
@@ -62,7 +63,11 @@ def given_path(path: Path, meta: Mapping[str, Any]) -> Path:
 
 
 class FoundResponses:
-    """Real responses found in a corpus, by one pass of the classifier for each layer."""
+    """Real responses found in a corpus, by one pass of the classifier for each layer.
+
+    Those of the training split, and apart from them those of the recordings held out (the
+    splits `valid` and `test` together), where there are such.
+    """
 
     def __init__(
         self, config: Sought, classifier: Classifier, corpus: Corpus, front_end: FrontEnd
@@ -75,22 +80,34 @@ class FoundResponses:
         self.hop = hop
         self.last: tuple[tuple[str, int], dict[str, np.ndarray]] = ("", -1), {}
 
+    @property
+    def splits(self) -> dict[str, str]:
+        """The splits searched, as `load_split` takes them, by what their keys begin with."""
+        held_out = self.corpus.split("valid") + self.corpus.split("test")
+        return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
+
     def prepare(self, layers: Iterable[str], progress: Progress) -> None:
-        """Read the training split and compute the responses (M, U) of layers."""
+        """Read the splits and compute the responses (M, U) of layers."""
         for message in self.corpus.skipped:
             progress.note(f"skipped: {message}")
-        config, self.progress = self.config, progress
+        self.progress = progress
+        wanted = list(dict.fromkeys(layers))
+        self.pools = {key: self._pool(name, wanted) for key, name in self.splits.items()}
+
+    def _pool(self, name: str, layers: Sequence[str]) -> _Pool:
+        config, progress = self.config, self.progress
         cache, skip = cache_directory(config.cache), config.skip_bad_files
-        self.split = load_split(self.corpus, "train", self.front_end, cache, progress, skip)
-        self.centres = self.split.whole_excerpts(self.hop)
+        split = load_split(self.corpus, name, self.front_end, cache, progress, skip)
+        centres = split.whole_excerpts(self.hop)
         network, device = self.classifier.network, self.classifier.network.mean.device
-        self.responses = {}
-        for layer in dict.fromkeys(layers):
-            progress.start(f"responses of real excerpts, {layer}", len(self.centres))
+        responses = {}
+        for layer in layers:
+            progress.start(f"responses of real excerpts, {name}, {layer}", len(centres))
             with layer_response(network, layer) as respond:
-                self.responses[layer] = excerpt_responses(
-                    self.split, self.centres, respond, device, progress.advance
+                responses[layer] = excerpt_responses(
+                    split, centres, respond, device, progress.advance
                 )
+        return _Pool(split, centres, responses)
 
     def of(self, meta: Mapping[str, Any]) -> RealResponses:
         """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
@@ -106,24 +123,42 @@ class FoundResponses:
 
     def _strongest(self, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
-        config, network = self.config, self.classifier.network
-        response = self.responses[meta["layer"]][:, meta["neuron"]]
-        count = config.top or meta["examples"]
-        apart = 0 if config.overlapping else self.split.front_end.excerpt_frames
+        network, count = self.classifier.network, self.config.top or meta["examples"]
+        apart = 0 if self.config.overlapping else self.front_end.excerpt_frames
         arrays: dict[str, np.ndarray] = {}
-        for prefix, direction in (("", "max"), ("bottom_", "min")):
-            rows = strongest(response, self.centres, count, apart, direction)
-            if len(rows) < count:
-                self.progress.note(
-                    f"only {len(rows)} excerpts that do not overlap, {count} were asked for"
-                )
-            if len(rows) < 2:
-                raise GanexplainError(
-                    f"{' + '.join(config.corpus)}: fewer than two excerpts to compare with"
-                )
-            described = _described(self.split, self.centres[rows], network, meta)
-            arrays.update({prefix + key: value for key, value in described.items()})
+        for key, pool in self.pools.items():
+            response = pool.responses[meta["layer"]][:, meta["neuron"]]
+            found = {
+                prefix: strongest(response, pool.centres, count, apart, direction)
+                for prefix, direction in (("", "max"), ("bottom_", "min"))
+            }
+            if self._enough(key, min(map(len, found.values())), count):
+                for prefix, rows in found.items():
+                    described = _described(pool.split, pool.centres[rows], network, meta)
+                    arrays.update({key + prefix + name: v for name, v in described.items()})
         return arrays
+
+    def _enough(self, key: str, found: int, count: int) -> bool:
+        """Whether there are excerpts to compare with; what is missing is noted, or raised."""
+        held_out = " held-out" if key else ""
+        if found < count:
+            self.progress.note(
+                f"only {found}{held_out} excerpts that do not overlap, {count} were asked for"
+            )
+        if found < 2 and not key:
+            raise GanexplainError(
+                f"{' + '.join(self.config.corpus)}: fewer than two excerpts to compare with"
+            )
+        return found >= 2
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Excerpts of a split around centres (M, 2) and, by layer, their responses (M, U)."""
+
+    split: Split
+    centres: np.ndarray
+    responses: Mapping[str, np.ndarray]
 
 
 def _described(

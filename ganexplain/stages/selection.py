@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import (
-    check_same_front_end,
-    file_hash,
-    read_meta,
-    write_arrays,
-    write_json,
-)
-from ganexplain.ascent.frechet import frechet_distance
+from ganexplain.artifacts import check_same_front_end, read_meta, write_arrays, write_json
+from ganexplain.ascent.scores import RULES, SCORES, Examples, score_examples
 from ganexplain.config import SelectConfig
 from ganexplain.data.corpus import read_corpora
 from ganexplain.errors import UsageError, check_known
@@ -22,14 +18,23 @@ from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.contracts import (
+    HELD_OUT,
     Explanations,
     read_explanations,
     read_responses,
 )
+from ganexplain.stages.controls import MEANINGS, Controls, Networks, explained_path, load_networks
 from ganexplain.stages.explain_merge import explanation_files
+from ganexplain.stages.judging import Judge, judge_entry, load_judges
 from ganexplain.stages.real_responses import FoundResponses, RealResponses, given_path
-
-SCORES = {"fid-response": "fid_response", "fid-features": "fid_features"}
+from ganexplain.stages.scoring import (
+    TIE_RULE,
+    Table,
+    chosen_setting,
+    real_examples,
+    score_settings,
+    warnings_of,
+)
 
 
 def select(
@@ -41,13 +46,14 @@ def select(
     `out` where there is one, else in folders of the units' names. The real responses are found
     in the training split, or taken from `config.responses`.
     """
-    check_known("--by", config.by, SCORES)
+    check_known("--by", config.by, RULES)
     if bool(config.responses) == bool(config.corpus):
         raise UsageError("give the real excerpts as --corpus or, found before, as --responses")
     if config.top == 1:
         raise UsageError("--top 1: a distance needs at least 2 real excerpts")
     files = explanation_files(Path(config.explanations))
     first = read_explanations(files[0])
+    context = _Context.of(config, first)
     found = None
     if config.responses:
         for path in files:  # what is wrong with them is said before the run begins
@@ -59,17 +65,39 @@ def select(
     documents = []
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
+        for judge in context.judges:
+            run.used(f"judge {judge.name}", judge.path)
         if found:
-            run.used_recordings("train", found.corpus.split("train"))
+            for key, name in found.splits.items():
+                recordings = [r for part in name.split("+") for r in found.corpus.split(part)]
+                run.used_recordings("held-out" if key else name, recordings)
             found.prepare((read_meta(path, "explanations")["layer"] for path in files), progress)
         for path in files:
             explanations = first if path == files[0] else read_explanations(path)
             folder = out if len(files) == 1 else out / path.parent.name
             digest = run.used("explanations" if folder == out else path.parent.name, path)
             real, meta = found.of(explanations.meta) if found else _given(config, explanations)
-            documents.append(_select_one(config.by, explanations, digest, real, meta, folder))
+            write_arrays(folder / "responses.npz", "responses", real, meta)
+            document = _Unit(config, explanations, real, context, folder).select(progress)
+            document["explanations_hash"] = digest
+            write_json(folder / "selection.json", document)
+            documents.append(document)
         run.results["chosen"] = [document["chosen"] for document in documents]
     return documents
+
+
+@dataclass(frozen=True)
+class _Context:
+    """Networks that serve all units: judges, and where there are controls those explained."""
+
+    judges: Sequence[Judge]
+    networks: Networks | None
+
+    @classmethod
+    def of(cls, config: SelectConfig, first: Explanations) -> _Context:
+        device = pick_device(config.device)
+        judges = load_judges(config.judge, (first.path, first.front_end), device)
+        return cls(judges, load_networks(config, first, device) if config.controls else None)
 
 
 def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
@@ -77,83 +105,95 @@ def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
     return read_responses(path, explanations.path, explanations.meta, explanations.sizes)
 
 
-def _select_one(
-    by: str,
-    explanations: Explanations,
-    digest: str,
-    real: dict[str, np.ndarray],
-    meta: dict[str, Any],
-    folder: Path,
-) -> dict[str, Any]:
-    table = score_settings(explanations, real)
-    document = selection_document(by, explanations, digest, table)
-    write_arrays(folder / "responses.npz", "responses", real, meta)
-    write_arrays(folder / "selection.npz", "selection", table, {"by": by})
-    write_json(folder / "selection.json", document)
-    return document
-
-
 def _load_explained(config: SelectConfig, explanations: Explanations) -> Classifier:
     """The classifier that the explanations are of; UsageError for another."""
-    path = Path(config.classifier or explanations.meta["classifier"])
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; say where the classifier is with --classifier")
-    if file_hash(path) != explanations.meta["classifier_hash"]:
-        raise UsageError(
-            f"{path}: not the classifier that {explanations.path} explains; "
-            "name that one with --classifier"
-        )
+    path = explained_path(explanations, "classifier", config.classifier)
     classifier = load_classifier(path, pick_device(config.device))
     ours = (explanations.path, explanations.front_end)
     check_same_front_end((path, classifier.front_end), ours)
     return classifier
 
 
-def score_settings(
-    explanations: Explanations, real: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Arrays of `selection.npz`, one row a setting (C,): the settings and their scores.
+class _Unit:
+    """The selection of one unit."""
 
-    `fid_response` is the paper's score, on responses alone; `fid_features` the same distance
-    on the vector of features. Real excerpts are the highest for `max`, the lowest for `min`.
-    """
-    ours = explanations.arrays
-    prefix = explanations.prefix
-    response, features = real[prefix + "response"], real[prefix + "features"]
-    settings = range(len(ours["response"]))
-    return {
-        "learning_rate": ours["learning_rate"],
-        "prior_weight": ours["prior_weight"],
-        "iterations": ours["iterations"],
-        "fid_response": np.array(
-            [frechet_distance(ours["response"][c], response) for c in settings]
-        ),
-        "fid_features": np.array(
-            [frechet_distance(ours["features"][c], features) for c in settings]
-        ),
-        "mean_response": ours["response"].mean(axis=1, dtype=np.float64),
-        "std_response": ours["response"].std(axis=1, ddof=1, dtype=np.float64),
-        "latent_norm": np.linalg.norm(ours["latent"].astype(np.float64), axis=2).mean(axis=1),
-    }
+    def __init__(
+        self,
+        config: SelectConfig,
+        explanations: Explanations,
+        real: Mapping[str, np.ndarray],
+        context: _Context,
+        folder: Path,
+    ) -> None:
+        self.config, self.explanations, self.folder = config, explanations, folder
+        self.all_real, self.real = real, real_examples(real, explanations.prefix)
+        self.networks = context.networks
+        unit, direction = explanations.meta["unit"], explanations.meta["direction"]
+        self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in context.judges]
 
+    def select(self, progress: Progress) -> dict[str, Any]:
+        """Score, choose, compare with the controls; write the arrays and give the document."""
+        config, explanations = self.config, self.explanations
+        made = explanations.arrays
+        progress.note(f"scoring {len(made['response'])} settings of {self._name}")
+        table = score_settings(made, self.real, config.by, config.seed, self.verdicts)
+        chosen = chosen_setting(table)
+        controls = self._controls(chosen, progress)
+        warnings = warnings_of(made, self.real, config.by)
+        for warning in warnings:
+            progress.note(f"{self._name}: {warning}")
+        meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}
+        write_arrays(self.folder / "selection.npz", "selection", table, meta)
+        names = ("layer", "neuron", "unit", "direction", "features_layer")
+        return {
+            "chosen": chosen,
+            "by": config.by,
+            "tie_rule": TIE_RULE,
+            "warnings": warnings,
+            **{name: explanations.meta[name] for name in names},
+            "configurations": [self._row(table, index) for index in range(len(table["rank"]))],
+            "controls": {name: self._control(name, one) for name, one in controls.items()},
+            "judges": {
+                v.judge.name: judge_entry(v, float(table["judges"][chosen, j]), self.real.mel)
+                for j, v in enumerate(self.verdicts)
+            },
+        }
 
-def selection_document(
-    by: str, explanations: Explanations, digest: str, table: dict[str, np.ndarray]
-) -> dict[str, Any]:
-    """Content of `selection.json`; rank 1 is the smallest score, the least optimised on a tie."""
-    score = table[SCORES[by]]
-    effort = table["learning_rate"] * table["iterations"]
-    order = np.lexsort([effort, score])
-    rank = np.empty(len(order), dtype=int)
-    rank[order] = np.arange(1, len(order) + 1)
-    meta = explanations.meta
-    return {
-        "chosen": int(order[0]),
-        "by": by,
-        "explanations_hash": digest,
-        **{key: meta[key] for key in ("layer", "neuron", "unit", "direction", "features_layer")},
-        "configurations": [
-            {**{key: values[c].item() for key, values in table.items()}, "rank": int(rank[c])}
-            for c in range(len(order))
-        ],
-    }
+    @property
+    def _name(self) -> str:
+        return "{layer}:{neuron} {direction}".format(**self.explanations.meta)
+
+    def _row(self, table: Table, index: int) -> dict[str, Any]:
+        plain = {name: table[name][index].tolist() for name in table if name != "judges"}
+        shares = zip(self.verdicts, table["judges"][index], strict=True)
+        return plain | {"judges": {v.judge.name: float(share) for v, share in shares}}
+
+    def _controls(self, chosen: int, progress: Progress) -> dict[str, Examples]:
+        """Control sets by name; their examples are kept in `controls.npz`."""
+        if not self.networks:
+            return {}
+        controls = Controls(self.explanations, self.all_real, self.networks)
+        found = controls.of_setting(chosen, self.config.seed, progress)
+        searched = {name: found[name] for name in ("input_ascent", "reinitialised")}
+        arrays = {
+            f"{name}_{key}": getattr(one, key)
+            for name, one in searched.items()
+            for key in ("mel", "response")
+        }
+        write_arrays(self.folder / "controls.npz", "controls", arrays, {"seed": self.config.seed})
+        prefix = HELD_OUT + self.explanations.prefix
+        if f"{prefix}response" in self.all_real:
+            found["held_out"] = real_examples(self.all_real, prefix)
+        return found
+
+    def _control(self, name: str, examples: Examples) -> dict[str, Any]:
+        """A control's scores, as those of a setting but for what compares settings."""
+        response = examples.response.astype(np.float64)
+        return {
+            "meaning": MEANINGS[name],
+            "examples": len(response),
+            **{key: v for key, v in score_examples(examples, self.real).items() if key in SCORES},
+            "mean_response": float(response.mean()),
+            "std_response": float(response.std(ddof=1)),
+            "judges": {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts},
+        }

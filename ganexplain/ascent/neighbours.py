@@ -1,0 +1,53 @@
+"""Realism and diversity apart, by nearest neighbours among real examples."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from ganexplain.ascent.frechet import as_sample
+
+NEIGHBOURS = 5  # of Naeem et al.
+
+
+def manifold_scores(
+    generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS
+) -> dict[str, float]:
+    """`precision`, `recall` (0 to 1), `density` (0 up) and `coverage` (0 to 1) of features.
+
+    `generated` (N, D), `real` (R, D). Each example has a ball as wide as its k-th neighbour of its
+    own kind is far. Precision: share of generated examples in a real ball; recall: of real
+    ones in a generated ball (Kynkaanniemi et al. 2019, eq. 2). Density: real balls around a
+    generated example, over k; coverage: share of real balls with a generated example in them
+    (Naeem et al. 2020, eq. 3, 5). With fewer than k + 1 examples of a kind k is as large as can
+    be. Raises ValueError as `frechet_distance` does.
+    """
+    a, b = as_sample(generated), as_sample(real)
+    across = cdist(a, b)
+    k = min(neighbours, len(b) - 1)
+    in_real = across <= _radius(b, k)[None]
+    in_generated = across <= _radius(a, min(neighbours, len(a) - 1))[:, None]
+    return {
+        "precision": float(in_real.any(axis=1).mean()),
+        "recall": float(in_generated.any(axis=0).mean()),
+        "density": float(in_real.sum() / (k * len(a))),
+        "coverage": float(in_real.any(axis=0).mean()),
+    }
+
+
+def nearest_distance(these: np.ndarray, those: np.ndarray, apart: bool = False) -> float:
+    """Mean over `these` (N, D) of the Euclidean distance to the nearest of `those` (R, D).
+
+    `apart` where both are the same sample: nobody is their own neighbour.
+    """
+    distance = cdist(as_sample(these), as_sample(those))
+    if apart:
+        np.fill_diagonal(distance, np.inf)
+    return float(distance.min(axis=1).mean())
+
+
+def _radius(sample: np.ndarray, k: int) -> np.ndarray:
+    """Distance (N,) of each example to its k-th neighbour in the sample."""
+    distance = cdist(sample, sample)
+    np.fill_diagonal(distance, np.inf)
+    return np.partition(distance, k - 1, axis=1)[:, k - 1]

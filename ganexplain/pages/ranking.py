@@ -1,0 +1,81 @@
+"""The table that `select` prints: settings by rank, and the controls below them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganexplain.ascent.scores import RULES, SCORES
+
+SETTING = (("learning_rate", "g"), ("prior_weight", "g"), ("iterations", "d"))
+SCORES_SHOWN = ("fid_response", "fid_features", "kid", "density", "coverage", "shell_distance")
+MARKS = "* chosen, = tied with the best"
+
+
+def ranking_table(document: Mapping[str, Any]) -> str:
+    """One `selection.json` as text: a row a setting, best first, then a row a control."""
+    rule = RULES[document["by"]]
+    rows = sorted(document["configurations"], key=lambda row: row["rank"])
+    chosen = document["configurations"][document["chosen"]]
+    judges = list(document["judges"])
+    shown = list(dict.fromkeys([rule, *SCORES_SHOWN]))
+    head = ["rank", "", "learning rate", "prior weight", "iterations"]
+    head += [SCORES[rule].title, "95 %", *(SCORES[name].title for name in shown[1:])]
+    table = [[*head, "response", "std", *(f"judge {name}" for name in judges)]]
+    for row in rows:
+        mark = "*" if row is chosen else "=" if row["tied"] else ""
+        place = [str(row["rank"]), mark, *(format(row[name], form) for name, form in SETTING)]
+        table.append(place + _figures(row, shown, judges))
+    for name, row in document["controls"].items():
+        place = ["", "", name.replace("_", " "), "", ""]
+        table.append(place + _figures(row, shown, judges))
+    notes = [f"by {document['by']}: {MARKS}; {document['tie_rule']}", *document["warnings"]]
+    return "\n".join([aligned(table), *notes])
+
+
+def chosen_table(documents: Sequence[Mapping[str, Any]]) -> str:
+    """The chosen setting of each of several units, a row each."""
+    table = [["layer", "unit", "direction", "learning rate", "prior weight", "iterations"]]
+    table[0] += [SCORES["fid_response"].title, SCORES["fid_features"].title, "KID", "response"]
+    judges = list(documents[0]["judges"])
+    table[0] += [f"judge {name}" for name in judges]
+    for document in documents:
+        row = document["configurations"][document["chosen"]]
+        place = [document["layer"], str(document["neuron"]), document["direction"]]
+        place += [format(row[name], form) for name, form in SETTING]
+        scores = [_number(row[name]) for name in ("fid_response", "fid_features", "kid")]
+        votes = [_share(row["judges"][name]) for name in judges]
+        table.append([*place, *scores, f"{row['mean_response']:.2f}", *votes])
+    return aligned(table)
+
+
+def aligned(table: Sequence[Sequence[str]]) -> str:
+    """Cells right-aligned in columns two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )
+
+
+def _figures(row: Mapping[str, Any], shown: Sequence[str], judges: Sequence[str]) -> list[str]:
+    """Cells of a setting or a control: of a control some do not exist."""
+    bounds = row.get(f"{shown[0]}_interval")
+    interval = f"{_number(bounds[0])}-{_number(bounds[1])}" if bounds else ""
+    scores = [_number(row[name]) if name in row else "" for name in shown]
+    response = [f"{row['mean_response']:.2f}", f"{row['std_response']:.2f}"]
+    return [
+        scores[0],
+        interval,
+        *scores[1:],
+        *response,
+        *(_share(row["judges"][n]) for n in judges),
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"

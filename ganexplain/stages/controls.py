@@ -1,0 +1,166 @@
+"""Controls of a selection: sets of examples that an explanation must be better than."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganexplain.artifacts import check_same_front_end, file_hash
+from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.frechet import frechet_distance
+from ganexplain.ascent.input_ascent import ascend_input
+from ganexplain.ascent.neurons import neuron_response, responses_and_features
+from ganexplain.ascent.scores import Examples
+from ganexplain.config import SelectConfig
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.models.dcgan import LATENT_SIZE
+from ganexplain.models.loading import Classifier, load_classifier, load_generator
+from ganexplain.models.reinitialised import reinitialised
+from ganexplain.runtime import Progress
+from ganexplain.stages.contracts import Explanations
+from ganexplain.stages.explain_parts import fast_networks
+
+BATCH = 48
+INPUT_SNAPSHOTS = 12  # iteration counts at which the ascent without a GAN is looked at
+MEANINGS = {
+    "start": "samples of the GAN before the search",
+    "held_out": "real excerpts of recordings kept from training, the strongest of them",
+    "input_ascent": "gradient ascent on the excerpt itself, without the GAN, stopped where its "
+    "responses come nearest to the real ones",
+    "reinitialised": "the same search for a classifier of shuffled weights, which learned nothing",
+}
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Both networks that explanations are of, on a device."""
+
+    classifier: Classifier
+    generator: nn.Module
+    device: torch.device
+
+
+def explained_path(explanations: Explanations, name: str, given: str) -> Path:
+    """Where the classifier or the GAN that was explained is; UsageError for another file."""
+    path = Path(given or explanations.meta.get(name, ""))
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; say where the {name} is with --{name}")
+    if file_hash(path) != explanations.meta.get(f"{name}_hash"):
+        raise UsageError(
+            f"{path}: not the {name} of {explanations.path}; name that one with --{name}"
+        )
+    return path
+
+
+def load_networks(
+    config: SelectConfig, explanations: Explanations, device: torch.device
+) -> Networks:
+    """The networks that explanations are of; UsageError for other ones."""
+    paths = {n: explained_path(explanations, n, getattr(config, n)) for n in ("classifier", "gan")}
+    classifier = load_classifier(paths["classifier"], device)
+    generator, front_end = load_generator(paths["gan"], device)
+    ours = (explanations.path, explanations.front_end)
+    check_same_front_end((paths["classifier"], classifier.front_end), ours)
+    check_same_front_end((paths["gan"], front_end), ours)
+    return Networks(classifier, generator, device)
+
+
+class Controls:
+    """The control sets of one unit, each N examples as the trained classifier hears them."""
+
+    def __init__(
+        self, explanations: Explanations, real: Mapping[str, np.ndarray], networks: Networks
+    ) -> None:
+        self.explanations, self.real, self.networks = explanations, real, networks
+        self.meta = explanations.meta
+        self.network = networks.classifier.network
+        made = explanations.arrays
+        self.starts = start_latents(self.meta["seed"], len(made["seed"]), LATENT_SIZE)
+
+    def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
+        """All controls: those that search do so with the setting chosen."""
+        start = self._heard(self.explanations.arrays["start_mel"])
+        return {
+            "start": replace(start, latent=self.starts),
+            "input_ascent": self.input_ascent(chosen, seed, progress),
+            "reinitialised": self.reinitialised(chosen, seed, progress),
+        }
+
+    def reinitialised(self, chosen: int, seed: int, progress: Progress) -> Examples:
+        """What the same search finds for a classifier with shuffled weights."""
+        made, device = self.explanations.arrays, self.networks.device
+        plain = reinitialised(self.network, seed)
+        fast = fast_networks(self.networks.generator, plain, [self.meta["layer"]], device)
+        with neuron_response(fast[1], self.meta["layer"], self.meta["neuron"]) as respond:
+            found = ascend(
+                fast[0],
+                respond,
+                self.starts,
+                np.full(len(self.starts), made["learning_rate"][chosen]),
+                np.full(len(self.starts), made["prior_weight"][chosen]),
+                [self._iterations(chosen)],
+                self.meta["direction"],
+                BATCH,
+                device,
+                self._shown(progress, "control: weights shuffled", chosen),
+            )
+        latent = found.latent[0]
+        with torch.no_grad():
+            rows = torch.from_numpy(latent).to(device)
+            mel = torch.cat([self.networks.generator(part) for part in rows.split(BATCH)])
+        return replace(self._heard(mel.cpu().numpy()), latent=latent)
+
+    def input_ascent(self, chosen: int, seed: int, progress: Progress) -> Examples:
+        """What gradient ascent on the excerpt itself finds, at its best moment."""
+        made, front_end = self.explanations.arrays, self.explanations.front_end
+        pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
+        prefix, last = self.explanations.prefix, self._iterations(chosen)
+        counts = np.unique(np.geomspace(1, last, INPUT_SNAPSHOTS).round().astype(int)).tolist()
+        with neuron_response(self.network, self.meta["layer"], self.meta["neuron"]) as respond:
+            found, mel = ascend_input(
+                respond,
+                pool.mean(axis=(0, 2)),
+                pool.std(axis=(0, 2)),
+                pool.shape[2],
+                front_end.floor,
+                seed,
+                len(self.starts),
+                float(made["learning_rate"][chosen]),
+                float(made["prior_weight"][chosen]),
+                counts,
+                self.meta["direction"],
+                BATCH,
+                self.networks.device,
+                self._shown(progress, "control: without the GAN", chosen),
+            )
+        target = self.real[prefix + "response"]
+        nearest = np.argmin([frechet_distance(response, target) for response in found.response])
+        return self._heard(mel[nearest])
+
+    def _shown(self, progress: Progress, name: str, chosen: int) -> Callable[[int, float], None]:
+        """Begin a step of the progress that the search of a control is."""
+        progress.start(name, len(self.starts) * (self._iterations(chosen) + 1))
+        return lambda units, response: progress.advance(units, response=response)
+
+    def _iterations(self, chosen: int) -> int:
+        return int(self.explanations.arrays["iterations"][chosen])
+
+    @torch.no_grad()
+    def _heard(self, mel: np.ndarray) -> Examples:
+        """Examples (N, F, T) as the trained classifier responds to them."""
+        meta, parts = self.meta, []
+        for part in torch.from_numpy(mel).to(self.networks.device).split(BATCH):
+            parts.append(
+                responses_and_features(
+                    self.network, meta["layer"], meta["neuron"], meta["features_layer"], part
+                )
+            )
+        response, features = (torch.cat(v).cpu().numpy() for v in zip(*parts, strict=True))
+        if not (np.isfinite(response).all() and np.isfinite(features).all()):
+            raise GanexplainError("a control has responses that are not finite; use --no-controls")
+        return Examples(mel, response, features)

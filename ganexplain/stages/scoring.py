@@ -1,0 +1,102 @@
+"""Settings scored, ranked and told apart: arrays of explanations to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
+from ganexplain.ascent.scores import (
+    RULES,
+    Examples,
+    composite,
+    resampled_scores,
+    score_examples,
+)
+from ganexplain.stages.judging import Verdict
+
+TIE_RULE = (
+    "settings whose 95 % bootstrap interval of the paired difference to the best holds zero are "
+    "tied with it; of those the one with the least optimisation (learning rate x iterations) is "
+    "chosen, and of equals the one with the largest prior weight"
+)
+
+Table = dict[str, np.ndarray]
+
+
+def setting_examples(made: Mapping[str, np.ndarray], index: int) -> Examples:
+    """The N examples of one setting."""
+    return Examples(*(made[name][index] for name in ("mel", "response", "features", "latent")))
+
+
+def real_examples(real: Mapping[str, np.ndarray], prefix: str) -> Examples:
+    """The real excerpts whose keys begin with `prefix`."""
+    return Examples(*(real[prefix + name] for name in ("mel", "response", "features")))
+
+
+def score_settings(
+    made: Mapping[str, np.ndarray], real: Examples, by: str, seed: int, verdicts: Sequence[Verdict]
+) -> Table:
+    """Arrays of `selection.npz`, one row a setting (C,): the setting, its scores, its rank.
+
+    Each score of `RULES` has its `_interval` (C, 2), low and high; `tied` says which settings
+    cannot be told from the best by the rule `by`; `rank` counts from 1, the smallest score, the
+    least optimised first where scores are equal; `judges` (C, J) are shares of examples.
+    """
+    count, examples = made["response"].shape
+    rows = resample_rows(examples, seed)
+    scored, resampled = [], []
+    for index in range(count):
+        mine = setting_examples(made, index)
+        scored.append(score_examples(mine, real))
+        resampled.append(resampled_scores(mine, real, rows))
+    table = {name: np.array([one[name] for one in scored]) for name in scored[0]}
+    spread = {name: np.stack([one[name] for one in resampled]) for name in resampled[0]}
+    table["composite"], spread["composite"] = composite(table), composite(spread)
+    for name in RULES.values():
+        least = -np.inf if name == "kid" else 0.0  # unbiased, so below zero now and then
+        table[f"{name}_interval"] = np.maximum(interval(table[name], spread[name]), least)
+    settings = {name: made[name] for name in ("learning_rate", "prior_weight", "iterations")}
+    score = table[RULES[by]]
+    return {
+        **settings,
+        **table,
+        "mean_response": made["response"].mean(axis=1, dtype=np.float64),
+        "std_response": made["response"].std(axis=1, ddof=1, dtype=np.float64),
+        "latent_norm": np.linalg.norm(made["latent"].astype(np.float64), axis=2).mean(axis=1),
+        "rank": _ranks(np.lexsort([*_caution(settings), score])),
+        "tied": tied_with_best(score, spread[RULES[by]]),
+        "judges": np.array([v.agreement(made["mel"]) for v in verdicts]).reshape(-1, count).T,
+    }
+
+
+def chosen_setting(table: Mapping[str, np.ndarray]) -> int:
+    """The least optimised of the settings tied with the best (`TIE_RULE`)."""
+    order = np.lexsort([table["rank"], *_caution(table)])
+    return int(next(index for index in order if table["tied"][index]))
+
+
+def warnings_of(made: Mapping[str, np.ndarray], real: Examples, by: str) -> list[str]:
+    """What makes the scores less sure than they look, in plain words."""
+    (_, examples, size), found = made["features"].shape, []
+    fewest = min(examples, len(real.features))
+    if fewest <= size:
+        found.append(
+            f"{fewest} examples span fewer than the {size} dimensions of the features: FID "
+            "features is biased upwards, compare it only between sets of this size; KID is not"
+        )
+    if fewest < 20:
+        found.append(f"{fewest} examples are few: intervals are rough, 50 are usual")
+    return found
+
+
+def _caution(settings: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Keys of a sort that puts the least optimised setting first; the last weighs most."""
+    return -settings["prior_weight"], settings["learning_rate"] * settings["iterations"]
+
+
+def _ranks(order: np.ndarray) -> np.ndarray:
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    return rank
