@@ -177,3 +177,27 @@ def command(
         return Finished(int(ended.value.code or 0), shown.out, shown.err)
 
     return run
+
+
+StageRun = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> StageRun:
+    """Runs the command in a process of its own and expects a status, 0 where none is named.
+
+    One cache for all tests of a module, whose fixtures can share what it made.
+    """
+    cache = tmp_path_factory.mktemp("cache")
+
+    def ganexplain(*words: str | Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*COMMAND, *map(str, words)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)},
+        )
+        assert done.returncode == status, done.stderr
+        return done
+
+    return ganexplain

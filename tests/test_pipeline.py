@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from conftest import StageRun as Run
 
 from ganexplain.artifacts import read_arrays
 from ganexplain.ascent.frechet import frechet_distance
@@ -26,25 +25,6 @@ GRID = (
     "--learning-rate 0.1 --learning-rate 0.001 --prior-weight 0.1 --prior-weight 0.001 "
     "--iterations 2 --iterations 6 --examples 4"
 ).split()
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    cache = tmp_path_factory.mktemp("cache")
-
-    def ganexplain(*words: str | Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "ganexplain", *map(str, words)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)},
-        )
-        assert done.returncode == status, done.stderr
-        return done
-
-    return ganexplain
 
 
 @pytest.fixture(scope="module")

@@ -38,22 +38,26 @@ class Judge:
             return (chance[:, 1] > self.classifier.threshold).astype(np.int64)
         return np.asarray(chance.argmax(axis=1))
 
-    def verdict(self, unit: str, direction: str, real: np.ndarray) -> Verdict:
-        """What the judge is to say of examples of a unit, on real excerpts (R, F, T) of it.
-
-        Of an output unit its class, or for `min` any other; UsageError where the judge has no
-        such class. Of a hidden unit the class that it takes most of the real excerpts for.
-        """
+    def must_know(self, unit: str) -> None:
+        """UsageError where the judge has no class of the name of an output unit."""
         known = self.classifier.classes
-        if not unit:
-            most = int(np.bincount(self.classes(real)).argmax())
-            return Verdict(self, most, True)
-        if unit not in known:
+        if unit and unit not in known:
             raise UsageError(
                 f"--judge {self.path}: has no class {unit!r}{did_you_mean(unit, known)}; "
                 f"its classes: {', '.join(known)}"
             )
-        return Verdict(self, known.index(unit), direction == "max")
+
+    def verdict(self, unit: str, direction: str, real: np.ndarray) -> Verdict:
+        """What the judge is to say of examples of a unit, on real excerpts (R, F, T) of it.
+
+        Of an output unit its class, or for `min` any other; of a hidden unit the class that it
+        takes most of the real excerpts for. Errors as `must_know`.
+        """
+        self.must_know(unit)
+        if not unit:
+            most = int(np.bincount(self.classes(real)).argmax())
+            return Verdict(self, most, True)
+        return Verdict(self, self.classifier.classes.index(unit), direction == "max")
 
 
 class Verdict:

@@ -54,6 +54,9 @@ def select(
     files = explanation_files(Path(config.explanations))
     first = read_explanations(files[0])
     context = _Context.of(config, first)
+    for judge in context.judges:
+        for path in files:
+            judge.must_know(read_meta(path, "explanations")["unit"])
     found = None
     if config.responses:
         for path in files:  # what is wrong with them is said before the run begins

@@ -1,0 +1,239 @@
+"""Scores of a selection: closed forms, hand-computed cases, invariances, degenerate sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chi
+
+from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
+from ganexplain.ascent.frechet import frechet_distance, frechet_distances
+from ganexplain.ascent.kernel_distance import kernel_distance, kernel_distances
+from ganexplain.ascent.neighbours import manifold_scores, nearest_distance
+from ganexplain.ascent.scores import (
+    RULES,
+    SCORES,
+    Examples,
+    composite,
+    resampled_scores,
+    score_examples,
+)
+from ganexplain.ascent.typical_shell import shell_distance
+
+rng = np.random.default_rng(0)
+
+
+def examples(count: int, shift: float = 0.0, latent: bool = False) -> Examples:
+    features = rng.normal(shift, 1, (count, 6))
+    mel = rng.normal(shift, 1, (count, 20, 25)).astype(np.float32)
+    z = rng.normal(size=(count, 128)) if latent else None
+    return Examples(mel, features.sum(axis=1), features, z)
+
+
+# --- kernel distance ------------------------------------------------------------------------
+
+
+def test_kernel_distance_of_a_hand_computed_case() -> None:
+    # (xy + 1)^3: within {0, 2} 1, within {1, 3} 64, across 1, 1, 27 and 343.
+    assert kernel_distance(np.array([0.0, 2.0]), np.array([1.0, 3.0])) == 1 + 64 - 2 * 93
+
+
+@pytest.mark.parametrize("shift, expected", [(0.0, 0.0), (1.0, 22.0)])
+def test_kernel_distance_is_unbiased(shift: float, expected: float) -> None:
+    """Of N(0, 1) and N(m, 1): 4 + (m^3 + 3m)^2 + 3 (m^2 + 1)^2 + 3 m^2 + 1 - 2 (3 m^2 + 4)."""
+    drawn = [kernel_distance(rng.normal(size=10), rng.normal(shift, 1, 12)) for _ in range(4000)]
+    error = np.std(drawn) / np.sqrt(len(drawn))
+    assert abs(np.mean(drawn) - expected) < 4 * error
+    assert error < 1
+
+
+def test_copies_of_an_example_are_no_pair() -> None:
+    a, b = rng.normal(size=(7, 3)), rng.normal(size=(5, 3))
+    twice, once = kernel_distances(a, b, np.array([[2.0] * 7, [1.0] * 7]))
+    assert twice == pytest.approx(once)
+    assert once == pytest.approx(kernel_distance(a, b))
+    some = kernel_distances(a, b, np.array([[1.0, 0, 1, 1, 0, 0, 1]]))[0]
+    assert some == pytest.approx(kernel_distance(a[[0, 2, 3, 6]], b))
+    with pytest.raises(ValueError, match="copies"):
+        kernel_distances(a, b, np.array([[7.0] + [0] * 6]))
+
+
+def test_kernel_distance_does_not_grow_with_dimensions_where_frechet_does() -> None:
+    pairs = [(rng.normal(size=(50, 64)), rng.normal(size=(50, 64))) for _ in range(20)]
+    assert abs(np.mean([kernel_distance(*pair) for pair in pairs])) < 0.02
+    assert np.mean([frechet_distance(*pair) for pair in pairs]) > 20  # of one distribution: 0
+
+
+# --- neighbours -----------------------------------------------------------------------------
+
+
+def test_manifold_scores_of_a_hand_computed_case() -> None:
+    real = np.array([0.0, 1.0, 2.0, 10.0])  # to the next: 1, 1, 1, 8
+    made = np.array([0.5, 100.0, 101.0])  # to the next: 99.5, 1, 1
+    found = manifold_scores(made, real, neighbours=1)
+    assert found["precision"] == pytest.approx(1 / 3)
+    assert found["recall"] == 1.0  # all lie in the ball of 0.5
+    assert found["density"] == pytest.approx(2 / 3)  # 0.5 lies in the balls of 0 and 1
+    assert found["coverage"] == pytest.approx(2 / 4)
+
+
+def test_equal_distributions_have_the_expected_density_and_coverage() -> None:
+    """Density 1; coverage 1 - (R-1)...(R-k) / ((N+R-1)...(N+R-k)): Naeem et al., eq. 8 and 9."""
+    n, r, k = 40, 60, 5
+    runs = [manifold_scores(rng.normal(size=(n, 3)), rng.normal(size=(r, 3))) for _ in range(200)]
+    terms = [(r - i) / (n + r - i) for i in range(1, k + 1)]
+    assert np.mean([run["density"] for run in runs]) == pytest.approx(1, abs=0.03)
+    assert np.mean([run["coverage"] for run in runs]) == pytest.approx(1 - np.prod(terms), abs=0.01)
+
+
+def test_realism_and_diversity_come_apart() -> None:
+    real = rng.normal(size=(60, 4))
+    collapsed = real[:1] + 0.01 * rng.normal(size=(60, 4))
+    spread = 3 * rng.normal(size=(60, 4))
+    one, other = manifold_scores(collapsed, real), manifold_scores(spread, real)
+    assert one["precision"] == 1 and one["recall"] < 0.1 and one["coverage"] < 0.2
+    assert other["recall"] > 0.9 and other["precision"] < 0.7
+    same = manifold_scores(real, real)
+    assert same["precision"] == same["recall"] == same["coverage"] == 1
+
+
+def test_degenerate_sets_have_scores() -> None:
+    still = np.ones((3, 2))
+    assert manifold_scores(still, still)["precision"] == 1
+    assert manifold_scores(still, still + 1) == dict.fromkeys(
+        ("precision", "recall", "density", "coverage"), 0.0
+    )
+    with pytest.raises(ValueError, match="sample"):
+        manifold_scores(np.ones((1, 2)), still)
+
+
+def test_nearest_distance_knows_a_copy() -> None:
+    real = rng.normal(size=(30, 5))
+    assert nearest_distance(real[3:9], real) == 0
+    assert nearest_distance(real, real, apart=True) > 0.5
+    assert nearest_distance(np.array([[0.0], [5.0]]), np.array([[1.0], [7.0]])) == 1.5
+
+
+# --- latents --------------------------------------------------------------------------------
+
+
+def test_shell_distance_of_prior_and_mode() -> None:
+    drawn = rng.normal(size=(4000, 128))
+    assert shell_distance(drawn) == pytest.approx(np.sqrt(2 / np.pi), abs=0.03)
+    on_it = drawn / np.linalg.norm(drawn, axis=1, keepdims=True) * chi(128).mean()
+    assert shell_distance(on_it) == pytest.approx(0, abs=1e-9)
+    assert shell_distance(np.zeros((2, 128))) == pytest.approx(chi(128).mean() / chi(128).std())
+
+
+# --- all scores -----------------------------------------------------------------------------
+
+
+def test_every_score_has_a_value_and_a_meaning() -> None:
+    found = score_examples(examples(12, latent=True), examples(9))
+    assert set(found) | {"composite"} == set(SCORES)
+    assert all(np.isfinite(value) for value in found.values())
+    assert set(RULES.values()) <= set(SCORES)
+    assert "shell_distance" not in score_examples(examples(12), examples(9))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.integers(2, 12), st.randoms(use_true_random=False))
+def test_order_of_examples_changes_no_score(count: int, others: int, random: object) -> None:
+    made, real = examples(count), examples(others, 0.5)
+    order = np.random.default_rng(random.randint(0, 2**30)).permutation(count)  # type: ignore[attr-defined]
+    mixed = Examples(made.mel[order], made.response[order], made.features[order])
+    one, other = score_examples(made, real), score_examples(mixed, real)
+    assert one == pytest.approx(other, rel=1e-9, abs=1e-9)
+
+
+def test_a_real_set_is_at_no_distance_from_itself() -> None:
+    real = examples(20)
+    found = score_examples(real, real)
+    assert found["fid_response"] == found["wasserstein"] == found["nearest_real"] == 0
+    assert found["fid_features"] == pytest.approx(0, abs=1e-12)
+
+
+def test_wasserstein_of_a_hand_computed_case_and_of_doubled_sets() -> None:
+    def of(first: list[float], second: list[float]) -> float:
+        made, real = (
+            Examples(np.zeros((len(v), 5, 5)), np.array(v), np.array(v)[:, None])
+            for v in (first, second)
+        )
+        return score_examples(made, real)["wasserstein"]
+
+    assert of([0, 1], [3, 5]) == pytest.approx(3.5)
+    assert of([0, 1] * 2, [3, 5] * 3) == pytest.approx(3.5)
+    assert of([0, 0, 0], [0, 0, 3]) == pytest.approx(1)
+
+
+def test_nearest_real_is_an_rms_in_nat() -> None:
+    real = examples(4)
+    made = Examples(real.mel + 0.25, real.response, real.features)
+    assert score_examples(made, real)["nearest_real"] == pytest.approx(0.25, abs=0.02)
+
+
+def test_the_composite_is_a_mean_rank() -> None:
+    table = {"fid_response": np.array([1.0, 2.0, 3.0]), "kid": np.array([0.2, 0.1, 0.3])}
+    assert composite(table).tolist() == [1.5, 1.5, 3.0]
+
+
+def test_resamples_hold_the_scores_of_what_they_name() -> None:
+    made, real = examples(10), examples(8, 0.3)
+    rows = np.array([np.arange(10), [0, 1, 2, 3, 4, 4, 4, 4, 4, 4]])
+    found, whole = resampled_scores(made, real, rows), score_examples(made, real)
+    assert set(found) | {"composite"} == set(RULES.values())
+    for name, values in found.items():
+        assert values[0] == pytest.approx(whole[name])
+    assert found["fid_features"][1] == pytest.approx(
+        frechet_distance(made.features[rows[1]], real.features)
+    )
+
+
+def test_many_distances_at_once_are_those_one_by_one() -> None:
+    samples, real = rng.normal(size=(4, 9, 3)), rng.normal(size=(20, 3))
+    found = frechet_distances(samples, real)
+    assert found == pytest.approx([frechet_distance(sample, real) for sample in samples])
+
+
+# --- bootstrap ------------------------------------------------------------------------------
+
+
+def test_resamples_are_drawn_from_the_seed() -> None:
+    assert (resample_rows(50, 3) == resample_rows(50, 3)).all()
+    assert (resample_rows(50, 3) != resample_rows(50, 4)).any()
+    assert all(len(set(row)) > 1 for row in resample_rows(2, 0).tolist())
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    """Responses N(3, 1) against real ones of mean 1, deviation 1: the distance is 4."""
+    real = np.array([1 - np.sqrt(0.5), 1 + np.sqrt(0.5)])
+    rows, held = resample_rows(50, 0), 0
+    for _ in range(300):
+        made = rng.normal(3, 1, 50)
+        score = frechet_distance(made, real)
+        low, high = interval(np.array(score), frechet_distances(made[rows][..., None], real))
+        held += low <= 4 <= high
+    assert 0.88 < held / 300 < 0.99
+
+
+def test_bias_of_resampling_is_taken_off() -> None:
+    """Copies of examples make a Frechet distance of many dimensions larger than it is."""
+    made, real = rng.normal(size=(50, 64)), rng.normal(size=(50, 64))
+    score = np.array(frechet_distance(made, real))
+    resampled = frechet_distances(made[resample_rows(50, 0)], real)
+    assert resampled.min() > score
+    low, high = interval(score, resampled)
+    assert low < score < high
+
+
+def test_pairing_tells_settings_apart_whose_intervals_overlap() -> None:
+    real, rows = rng.normal(0, 1, 50), resample_rows(50, 0)
+    base = rng.normal(2, 1, 50)
+    made = np.stack([base, base + 0.1, base - 1e-3 * rng.normal(size=50), base + 5])
+    score = np.array([frechet_distance(row, real) for row in made])
+    resampled = np.stack([frechet_distances(row[rows][..., None], real) for row in made])
+    bounds = interval(score, resampled)
+    assert bounds[1, 0] < bounds[0, 1]  # they overlap
+    assert tied_with_best(score, resampled).tolist() == [True, False, True, False]
