@@ -1,4 +1,4 @@
-"""What is shipped is what its card says: two detectors, and a GAN whose samples drive both."""
+"""What is shipped is what its card says: detectors, and a GAN whose samples drive them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ SAMPLE = Path(__file__).parents[1] / "sample_data"
 PRETRAINED = SAMPLE / "pretrained"
 CARD = (PRETRAINED / "README.md").read_text()
 CPU = torch.device("cpu")
+DETECTORS = ("classifier", "judge", "referee")
 
 
 @pytest.fixture(scope="module")
 def detectors() -> dict[str, Classifier]:
-    return {n: load_classifier(PRETRAINED / f"{n}.pt", CPU) for n in ("classifier", "judge")}
+    return {n: load_classifier(PRETRAINED / f"{n}.pt", CPU) for n in DETECTORS}
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +43,16 @@ def test_all_of_it_is_less_than_twenty_megabytes() -> None:
     assert sum(path.stat().st_size for path in PRETRAINED.iterdir()) < 20e6
 
 
-def test_the_judge_is_another_network_for_the_same_question(
+def test_the_judges_are_other_networks_for_the_same_question(
     detectors: dict[str, Classifier],
 ) -> None:
     names = {name: architecture_of(one.network) for name, one in detectors.items()}
-    assert names == {"classifier": "svdnet", "judge": "compactnet"}
-    first, second = detectors.values()
-    assert first.classes == second.classes == ("nosing", "sing")
-    assert first.front_end == second.front_end == FrontEnd()
+    assert names == {"classifier": "svdnet", "judge": "compactnet", "referee": "compactnet"}
+    assert {one.classes for one in detectors.values()} == {("nosing", "sing")}
+    assert {one.front_end for one in detectors.values()} == {FrontEnd()}
 
 
-@pytest.mark.parametrize("name", ["classifier", "judge"])
+@pytest.mark.parametrize("name", DETECTORS)
 def test_the_card_has_the_error_on_the_sample_corpus(
     detectors: dict[str, Classifier], test_split: Split, name: str
 ) -> None:
@@ -64,14 +64,14 @@ def test_the_card_has_the_error_on_the_sample_corpus(
 
 
 @torch.no_grad()
-def test_samples_of_the_gan_drive_classifier_and_judge_alike(
+def test_samples_of_the_gan_drive_all_detectors_alike(
     detectors: dict[str, Classifier],
 ) -> None:
     generator, front_end = load_generator(PRETRAINED / "gan.pt", CPU)
     assert front_end == FrontEnd()
     drawn = generator(torch.from_numpy(start_latents(0, 64, LATENT_SIZE)))
     answers = [one.network(drawn)[:, 0].numpy() for one in detectors.values()]
-    assert np.corrcoef(answers)[0, 1] > 0.5
+    assert np.corrcoef(answers).min() > 0.5
     for answer in answers:
         assert (answer > 0).any() and (answer < 0).any()
 

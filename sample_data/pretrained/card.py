@@ -44,7 +44,7 @@ def main() -> None:
         load_split(corpus, name, FrontEnd(), cache_directory(""), Silent())
         for name in ("train", "test")
     )
-    for name in ("classifier", "judge"):
+    for name in ("classifier", "judge", "referee"):
         network = load_classifier(HERE / f"{name}.pt", cpu).network
         validation = Validation(0, train, test, cpu, network)
         figures = validation.measure(generator) | validation.reference()
