@@ -247,8 +247,15 @@ class ExplainConfig(Computes):
     neuron: str = setting(NEURON, "0")
     direction: str = setting("max, min or both: what to do with its activation.", "max")
     learning_rate: tuple[float, ...] = setting("Of Adam; repeat for several.", (0.1, 0.01, 0.001))
+    prior: str = setting(
+        "On latents z: l2, to the origin; shell, to a norm of sqrt(128); sphere, kept there; "
+        "langevin, samples instead of a best.",
+        "l2",
+    )
     prior_weight: tuple[float, ...] = setting(
-        "Weight of |z|^2; repeat for several.", (0.1, 0.01, 0.001)
+        "Weight of the prior (of langevin, half its temperature; of sphere, none); repeat for "
+        "several.",
+        (0.1, 0.01, 0.001),
     )
     iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
     examples: int = setting("Examples of each setting.", 50, 2)
