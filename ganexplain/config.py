@@ -274,6 +274,38 @@ class ExplainConfig(Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CounterfactualConfig(Computes):
+    """Change real excerpts until the network decides otherwise: OUT/counterfactual.npz, sounds.
+
+    `ganexplain counterfactual --start-from song.ogg@12.5 --classifier runs/classifier/classifier.pt
+    --gan runs/gan/gan.pt --out runs/counterfactual`
+
+    Each excerpt is redrawn by the GAN, then its latent is moved until the response changes side.
+    """
+
+    start_from: tuple[str, ...] = setting(
+        "FILE@SECONDS: a recording and where in it the excerpt begins; repeat for several.",
+        reads=True,
+    )
+    classifier: str = setting("Path of classifier.pt.", reads=True)
+    gan: str = setting("Path of gan.pt.", reads=True)
+    layer: str = setting("Layer of the unit.", "fc9")
+    neuron: int = setting("Number of the unit (of a convolution, the channel).", 0, 0)
+    level: str = setting(
+        "Response that divides the sides; empty: where the classifier decides, of hidden units "
+        "the median of 256 samples of the GAN.",
+        "",
+    )
+    prior: str = setting("near (the start, by |z - start|^2), l2, shell or sphere.", "near")
+    prior_weight: float = setting("Weight of the prior; of sphere, none.", 0.1, 0)
+    learning_rate: float = setting("Of Adam.", 0.02, 0)
+    iterations: int = setting("Steps on the way to the other side.", 200, 1)
+    refine_steps: int = setting("Steps that refine the encoder's latent.", 300, 1)
+    griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
+    seed: int = setting("Seed of the phases, and of the samples behind a median.", 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeeksExcerpts(ReadsRecordings):
     """What every stage that looks for real excerpts takes."""
 
