@@ -106,7 +106,7 @@ def _show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(document, indent=2))
         return
     for entry in document["excerpts"]:
-        before, redrawn, after = entry["responses"].values()
+        before, redrawn, after, retouched = entry["responses"].values()
         sides, count, change = entry["sides"], entry["iterations"], entry["change"]
         way = f"after {count} iterations" if count >= 0 else "never changed side"
         ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change["ranges_db"].items())
@@ -115,6 +115,7 @@ def _show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
             entry["excerpt"],
             f"{sides['original']} {before:.2f}, redrawn {redrawn:.2f}, "
             f"{sides['counterfactual']} {after:.2f} {way}",
+            f"the recording so changed: {sides['retouched']} {retouched:.2f}",
             f"latent moved {entry['moved']:.2f}",
             f"{ranges} dB",
             f"most at {hz} Hz ({change['band_db']:+.1f} dB), {seconds} s",

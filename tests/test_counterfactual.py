@@ -24,6 +24,7 @@ from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.change import change, decibels
 from ganexplain.data.frontend import log_mel, mel_frequencies
+from ganexplain.data.retouch import retouched
 from ganexplain.data.segments import decide
 from ganexplain.models.loading import load_classifier, load_encoder, load_generator
 from ganexplain.models.prediction import decision_margin, probabilities
@@ -187,6 +188,20 @@ def test_the_picture_has_a_panel_for_each_and_one_for_the_difference() -> None:
 # --- runs -----------------------------------------------------------------------------------
 
 
+def test_a_recording_is_retouched_by_so_many_decibels_where_it_is_said() -> None:
+    sound = load_mono(PLAYED, 22050)[50000 : 50000 + FRONT_END.excerpt_samples]
+    nothing = np.zeros((80, 115))
+    assert retouched(sound, nothing, FRONT_END) == pytest.approx(sound, abs=1e-6)
+    by = nothing.copy()
+    by[30:50, 60:] = 1.5
+    made = retouched(sound, by, FRONT_END)
+    assert made.shape == sound.shape
+    got = log_mel(made, FRONT_END).T - log_mel(sound, FRONT_END).T
+    assert np.median(got[34:46, 66:110]) == pytest.approx(1.5, abs=0.05)
+    assert np.abs(got[:28]).max() < 0.3 and np.abs(got[52:]).max() < 0.3
+    assert np.abs(got[:, :56]).max() < 1e-3  # frames there share no sample with frame 60
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     """A run from a sung and a played excerpt, with fewer steps than by default."""
@@ -229,10 +244,10 @@ def test_the_arrays_are_what_the_networks_give(two: tuple[Path, Finished]) -> No
     assert arrays["original_mel"][0] == pytest.approx(excerpt(SUNG, 5.0), abs=1e-3)
     assert arrays["start_s"].tolist() == [5.0, 3.25]
     assert [Path(str(name)).name for name in arrays["file"]] == [SUNG.name, PLAYED.name]
-    for state in ("original", "reconstruction", "counterfactual"):
+    for state in ("original", "reconstruction", "counterfactual", "retouched"):
         mel = torch.from_numpy(arrays[f"{state}_mel"])
         assert arrays[f"{state}_response"] == pytest.approx(network(mel)[:, 0].numpy(), abs=1e-3)
-        if state != "original":
+        if f"{state}_latent" in arrays:
             drawn = generator(torch.from_numpy(arrays[f"{state}_latent"])).numpy()
             assert arrays[f"{state}_mel"] == pytest.approx(drawn, abs=1e-3)
 
@@ -242,7 +257,7 @@ def test_the_sounds_and_pictures_are_there(two: tuple[Path, Finished]) -> None:
     for entry, start in zip(document["excerpts"], (5.0, 3.25), strict=True):
         sounds = [sf.read(path) for path in entry["sounds"]]
         assert [Path(p).stem.rsplit("-", 1)[1] for p in entry["sounds"]] == [
-            "original", "reconstruction", "counterfactual",
+            "original", "reconstruction", "counterfactual", "retouched",
         ]  # fmt: skip
         assert {(len(sound), rate) for sound, rate in sounds} == {(36934, 22050)}
         original = load_mono(Path(entry["excerpt"].rpartition("@")[0]), 22050)
@@ -341,3 +356,14 @@ def test_a_gan_without_encoder_is_refused(command: Run, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.code == 1
     assert done.error_line().startswith(f"{tmp_path / 'best.pt'}: holds no encoder")
+
+
+def test_a_sample_that_is_not_a_number_is_named(command: Run, tmp_path: Path) -> None:
+    sound = np.sin(np.arange(3 * 22050) / 20).astype(np.float32)
+    sound[30000] = np.nan
+    sf.write(str(tmp_path / "nan.wav"), sound, 22050, subtype="FLOAT")
+    start = f"{tmp_path / 'nan.wav'}@0.5"
+    words = ("--start-from", start, *SHIPPED, *QUICK.split())
+    done = command("counterfactual", *words, "--out", tmp_path / "e")
+    assert done.code == 1
+    assert done.error_line() == f"{start}: holds a sample that is not finite; repair the file"

@@ -98,5 +98,7 @@ def crossed_latent(
             distance = float((latent - z).norm())
             if distance < closest:
                 closest, kept = distance, latent
+        if closest == 0:
+            break  # the start is there already
     kept = kept if first >= 0 else search.best_latent
     return Crossed(kept[0].cpu().numpy(), first)

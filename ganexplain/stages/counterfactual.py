@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ganexplain import __version__
 from ganexplain.artifacts import check_same_front_end, write_arrays, write_bytes
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
 from ganexplain.ascent.priors import PRIORS
 from ganexplain.config import CounterfactualConfig, FrontEnd
-from ganexplain.data.audio import duration_of, load_excerpt
-from ganexplain.data.change import DB_A_NAT, change
+from ganexplain.data.change import DB_A_NAT, change, decibels
 from ganexplain.data.frontend import log_mel
-from ganexplain.data.sonify import sonify
+from ganexplain.data.retouch import retouched
+from ganexplain.data.sonify import sonify, unclipped
 from ganexplain.errors import UsageError, check_known
 from ganexplain.models.dcgan import Encoder, Generator
 from ganexplain.models.loading import load_classifier, load_encoder, load_generator
@@ -29,21 +30,10 @@ from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.divide import Divided, divided_by_side, given_level
 from ganexplain.stages.predict import output_names
+from ganexplain.stages.real_start import Start, parse_start
 
 STATES = ("original", "reconstruction", "counterfactual")
-
-
-@dataclass(frozen=True)
-class Start:
-    """An excerpt to start from: a recording, and where in it the excerpt begins in seconds."""
-
-    path: Path
-    seconds: float
-
-    @property
-    def text(self) -> str:
-        """As it is given."""
-        return f"{self.path}@{self.seconds:g}"
+RETOUCHED = "retouched"  # the original with what changed from reconstruction to counterfactual
 
 
 def counterfactual(
@@ -61,7 +51,7 @@ def counterfactual(
     encoder = load_encoder(Path(config.gan), device)
     ours, theirs = (Path(config.classifier), classifier.front_end), (Path(config.gan), front_end)
     check_same_front_end(ours, theirs)
-    starts = [_start(text, front_end) for text in config.start_from]
+    starts = [parse_start(text, front_end) for text in config.start_from]
     with divided_by_side(config, classifier, generator) as divided:
         names = output_names([Path(f"{s.path.stem}-{s.seconds:g}s.flac") for s in starts])
         with RunDirectory(out, "counterfactual", config, overwrite) as run:
@@ -111,27 +101,6 @@ def _check_settings(config: CounterfactualConfig) -> None:
         given_level(config.level)
 
 
-def _start(text: str, front_end: FrontEnd) -> Start:
-    """The excerpt that FILE@SECONDS names; UsageError where it is not whole in its file."""
-    name, _, number = text.rpartition("@")
-    try:
-        start = Start(Path(name), float(number))
-    except ValueError:
-        start = Start(Path(name), math.nan)
-    if not name or not 0 <= start.seconds < math.inf:
-        raise UsageError(f"--start-from {text}: give FILE@SECONDS, as in song.ogg@12.5")
-    if not start.path.is_file():
-        raise UsageError(f"--start-from {text}: no such file as {name}")
-    duration, length = duration_of(start.path), front_end.excerpt_samples / front_end.sample_rate
-    if start.seconds + length > duration:
-        latest = f"begin at {duration - length:.3f} s at the latest"
-        raise UsageError(
-            f"--start-from {text}: an excerpt is {length:.3f} s long and the file "
-            f"{duration:.3f} s; {latest if duration >= length else 'name a longer one'}"
-        )
-    return start
-
-
 class _Maker:
     """Networks and settings, and what is made of each excerpt, by itself."""
 
@@ -148,10 +117,9 @@ class _Maker:
         self.device = generator.mean.device
 
     def arrays(self, start: Start) -> dict[str, np.ndarray]:
-        """Log-mel (F, T), response and margin of the three states, and the two latents (Z,)."""
+        """Log-mel (F, T), response and margin of each state, and the two latents (Z,)."""
         config, generator, margin = self.config, self.generator, self.divided.margin
-        sound = self._sound(start)
-        mel = torch.from_numpy(log_mel(sound, self.front_end).T.copy()).to(self.device)
+        mel = self._seen(start.sound(self.front_end))
         with torch.no_grad():
             encoded = self.encoder(mel[None])[0][0].cpu().numpy()
             upwards = float(margin(mel[None])) <= 0
@@ -164,36 +132,42 @@ class _Maker:
             redrawn, generator, margin, upwards, config.prior, config.learning_rate,
             config.prior_weight, config.iterations, self.device,
         )  # fmt: skip
-        latents = {"reconstruction": redrawn, "counterfactual": crossed.latent}
+        latents = torch.from_numpy(np.stack([redrawn, crossed.latent])).to(self.device)
+        with torch.no_grad():
+            drawn = [generator(latent[None])[0] for latent in latents]
+        shown = dict(zip(STATES, [mel, *drawn], strict=True))
+        shown[RETOUCHED] = self._seen(self._retouched(start, *(m.cpu().numpy() for m in drawn)))
         found: dict[str, np.ndarray] = {
             "file": np.array(str(start.path)),
             "start_s": np.array(start.seconds),
             "iterations": np.array(crossed.iterations),
+            "reconstruction_latent": redrawn,
+            "counterfactual_latent": crossed.latent,
         }
-        for state in STATES:
+        for state, excerpt in shown.items():
+            found[f"{state}_mel"] = excerpt.cpu().numpy()
             with torch.no_grad():
-                shown = mel[None]
-                if state in latents:
-                    latent = torch.from_numpy(latents[state])[None].to(self.device)
-                    shown = generator(latent)
-                    found[f"{state}_latent"] = latents[state]
-                found[f"{state}_mel"] = shown[0].cpu().numpy()
-                found[f"{state}_response"] = self.divided.response(shown)[0].cpu().numpy()
-                found[f"{state}_margin"] = margin(shown)[0].cpu().numpy()
+                found[f"{state}_response"] = self.divided.response(excerpt[None])[0].cpu().numpy()
+                found[f"{state}_margin"] = margin(excerpt[None])[0].cpu().numpy()
         return found
 
-    def _sound(self, start: Start) -> np.ndarray:
-        samples, rate = self.front_end.excerpt_samples, self.front_end.sample_rate
-        return load_excerpt(start.path, start.seconds, samples, rate)
+    def _seen(self, sound: np.ndarray) -> Tensor:
+        """Log-mel (F, T) of a waveform."""
+        return torch.from_numpy(log_mel(sound, self.front_end).T.copy()).to(self.device)
+
+    def _retouched(self, start: Start, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        by = decibels(before, after) / DB_A_NAT
+        return retouched(start.sound(self.front_end), by, self.front_end)
 
     def written(self, start: Start, base: Path, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Write the sounds and the picture that `base` names; the entry in the document."""
         config, front_end = self.config, self.front_end
         mels = [found[f"{state}_mel"] for state in STATES]
         drawn = sonify(np.stack(mels[1:]), front_end, config.griffin_lim_iterations, config.seed)
-        paths = [base.with_name(f"{base.name}-{state}.flac") for state in STATES]
-        for path, sound in zip(paths, [self._sound(start), *drawn], strict=True):
-            write_bytes(path, flac(sound, front_end.sample_rate))
+        sounds = [start.sound(self.front_end), *drawn, self._retouched(start, *mels[1:])]
+        paths = [base.with_name(f"{base.name}-{s}.flac") for s in (*STATES, RETOUCHED)]
+        for path, sound in zip(paths, sounds, strict=True):
+            write_bytes(path, flac(unclipped(sound), front_end.sample_rate))
         titles = [f"{state}: {float(found[f'{state}_response']):+.2f}" for state in STATES]
         picture = base.with_name(f"{base.name}.png")
         excerpts = dict(zip(titles, mels, strict=True))
@@ -207,12 +181,13 @@ class _Maker:
     def _told(self, start: Start, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
         original, redrawn, changed = (found[f"{state}_mel"] for state in STATES)
         latents = [found[f"{state}_latent"].astype(np.float64) for state in STATES[1:]]
+        states = (*STATES, RETOUCHED)
         what = change(redrawn, changed, self.front_end)
         off = float(np.sqrt(np.mean((redrawn - original) ** 2)) * DB_A_NAT)
         return {
             "excerpt": start.text,
-            "sides": {s: self._side(float(found[f"{s}_margin"])) for s in STATES},
-            "responses": {s: round(float(found[f"{s}_response"]), 4) for s in STATES},
+            "sides": {s: self._side(float(found[f"{s}_margin"])) for s in states},
+            "responses": {s: round(float(found[f"{s}_response"]), 4) for s in states},
             "iterations": int(found["iterations"]),
             "reconstruction_off_db": round(off, 2),
             "moved": round(float(np.linalg.norm(latents[1] - latents[0])), 4),
