@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganexplain.artifacts import read_arrays
+from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
 from ganexplain.ascent.priors import (
     l2_descent,
@@ -227,6 +228,22 @@ def test_a_step_to_where_nothing_is_finite_is_rejected() -> None:
     found = search(walled, "langevin", rows=50, rate=0.3, batch_size=50)
     assert np.isfinite(found.response_trace).all()
     assert np.abs(found.latent).max() <= 3
+
+
+@pytest.mark.parametrize("prior", ["shell", "sphere"])
+def test_the_adaptive_search_finds_what_ascend_finds_with_the_prior(prior: str) -> None:
+    start, real = start_latents(0, 8, SIZE), np.linspace(4, 6, 9)
+    found = search_settings(
+        same, linear, start, (0.1, 0.03), (0.5,), 200, real, "max", 16, CPU, budget=1500,
+        prior=prior,
+    )  # fmt: skip
+    rate, weight = (np.full(8, values[0]) for values in (found.learning_rate, found.prior_weight))
+    count = (int(found.iterations[0]),)
+    alone = ascend(same, linear, start, rate, weight, count, "max", 16, CPU, prior=prior)
+    assert found.latent[0] == pytest.approx(alone.latent[0], abs=1e-5)
+    assert found.response[0] == pytest.approx(alone.response[0], abs=1e-5)
+    paper_s = ascend(same, linear, start, rate, weight, count, "max", 16, CPU)
+    assert np.abs(paper_s.latent - alone.latent).max() > 0.01
 
 
 # --- explain --------------------------------------------------------------------------------

@@ -44,12 +44,12 @@ def search_settings(
     """Settings from starts (N, Z) whose N responses come close to the real ones (R,).
 
     Begins with pairs of `learning_rate` and `prior_weight` and stays within half a decade of
-    their ranges; no setting has more than `iterations`. The rest as for `ascend`, `langevin`
-    not among the priors: what it keeps need not come closer. Spends at most
-    `budget` evaluations of one example, by default a tenth of the grid's. `advance(units,
-    distance)` is called with evaluations done since and the smallest distance so far. Raises
-    ValueError for fewer than two examples or real responses, or a budget below four evaluations
-    of each example, and Diverged where no setting has finite responses.
+    their ranges; no setting has more than `iterations`. The rest as for `ascend`, `prior` being
+    one of `PRIORS`: what `langevin` keeps need not come closer. Spends at most `budget`
+    evaluations of one example, by default a tenth of the grid's. `advance(units, distance)` is
+    called with evaluations done since and the smallest distance so far. Raises ValueError for
+    fewer than two examples or real responses, or a budget below four evaluations of each example,
+    and Diverged where no setting has finite responses.
     """
     pairs = [(rate, weight) for rate in learning_rate for weight in prior_weight]
     budget = len(pairs) * len(start) * iterations // 10 if budget is None else budget

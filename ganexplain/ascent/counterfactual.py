@@ -17,8 +17,8 @@ from ganexplain.ascent.engine import Ascent, Objective, ascend
 from ganexplain.ascent.priors import PRIORS, near
 
 REFINING_RATE, REFINING_WEIGHT = 0.05, 1e-3
-# The squared difference of margins beside a squared error of standardised values. Redrawn by its
-# looks alone, every fourth excerpt is on the other side already.
+# Of the squared difference of margins, beside the mean square of standardised values: next to
+# nothing of the likeness is lost, but without it many an excerpt is redrawn on the other side.
 MARGIN_WEIGHT = 3e-3
 BEYOND = 0.05  # how far past the divide a margin is pushed
 

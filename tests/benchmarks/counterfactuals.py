@@ -12,6 +12,7 @@ classifier alone.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,29 +40,41 @@ def main() -> None:
         return decision_margin(logits, 0, judge.threshold).numpy()
 
     up = arrays["original_margin"] > 0
-    across = (arrays["counterfactual_margin"] > 0) != up
     redrawn = (arrays["reconstruction_margin"] > 0) != up
-    moved = np.linalg.norm(
-        arrays["counterfactual_latent"] - arrays["reconstruction_latent"], axis=1
-    )
-    off = np.sqrt(((arrays["reconstruction_mel"] - arrays["original_mel"]) ** 2).mean(axis=(1, 2)))
-    before, after = judged("reconstruction"), judged("counterfactual")
-    followed = np.where(up, before - after, after - before)[across & ~redrawn]
-    own = np.abs(arrays["counterfactual_margin"] - arrays["reconstruction_margin"])
-    judge_side = ((before > 0) == up) & across & ~redrawn
-    judge_crossed = judge_side & ((after > 0) != up)
-    count = len(up)
+    across = (arrays["counterfactual_margin"] > 0) != up
+    made = across & ~redrawn  # by moving the latent
+    way = arrays["counterfactual_latent"] - arrays["reconstruction_latent"]
+    off = arrays["reconstruction_mel"] - arrays["original_mel"]
+
+    def gain(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Margins' way to the other side."""
+        return np.where(up, before - after, after - before)[made]
+
+    def shares(name: str, of: Callable[[str], np.ndarray]) -> list[tuple[str, str]]:
+        """How a network's margins move, from the redrawing, and from the recording itself."""
+        rows = []
+        for step, ends in (
+            ("counterfactual", ("reconstruction", "counterfactual")),
+            ("recording retouched", ("original", "retouched")),
+        ):
+            before, after = (of(state) for state in ends)
+            there = ((before > 0) == up) & made
+            crossed = there & ((after > 0) != up)
+            rows += [
+                (f"{name}: margin's way, mean, {step}", f"{gain(before, after).mean():.2f}"),
+                (f"{name}: changed side, {step}", f"{crossed.sum()} of {there.sum()}"),
+            ]
+        return rows
+
     rows = [
-        ("redrawn on the other side already", f"{redrawn.sum()} of {count}"),
-        ("on the other side in the end", f"{across.sum()} of {count}"),
-        ("first iteration there, median", f"{np.median(arrays['iterations'][across]):g}"),
-        ("latent moved, median", f"{np.median(moved[across]):.2f}"),
-        ("redrawing off, median", f"{DB_A_NAT * np.median(off):.1f} dB"),
-        ("margin moved, mean", f"{own[across & ~redrawn].mean():.2f}"),
-        ("judge's margin moved the same way", f"{(followed > 0).sum()} of {followed.size}"),
-        ("judge's margin moved, mean", f"{followed.mean():.2f}"),
-        ("judge across as well", f"{judge_crossed.sum()} of {judge_side.sum()}"),
-    ]  # fmt: skip
+        ("redrawn on the other side already", f"{redrawn.sum()} of {len(up)}"),
+        ("moved to the other side", f"{made.sum()} of {(~redrawn).sum()}"),
+        ("first iteration there, median", f"{np.median(arrays['iterations'][made]):g}"),
+        ("latent moved, median", f"{np.median(np.linalg.norm(way, axis=1)[made]):.2f}"),
+        ("redrawing off, median", f"{DB_A_NAT * np.median(np.sqrt((off**2).mean((1, 2)))):.1f} dB"),
+        *shares("classifier", lambda state: arrays[f"{state}_margin"]),
+        *shares("judge", judged),
+    ]
     print("| | |\n|---|---|")
     for name, value in rows:
         print(f"| {name} | {value} |")

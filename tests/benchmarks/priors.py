@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("responses", type=Path)
     parser.add_argument("--examples", type=int, default=24)
-    parser.add_argument("--iterations", type=int, nargs="+", default=[40, 150])
+    parser.add_argument("--iterations", type=int, nargs="+", default=[10, 40, 150])
     parser.add_argument("--learning-rate", type=float, default=0.1)
     arguments = parser.parse_args()
     keep_freed_memory()
