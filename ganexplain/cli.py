@@ -54,7 +54,7 @@ def _app(
 
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
     predict runs a classifier on recordings, responses finds what drives its units there,
-    label-stems makes a corpus.
+    counterfactual what would have to change for another decision; label-stems makes a corpus.
     """
 
 
