@@ -37,8 +37,7 @@ WAYS = (
     ("shell", "shell", 0.1),
     ("sphere", "sphere", 0.0),
     ("langevin", "langevin", 0.1),
-    ("langevin", "langevin", 0.03),
-)  # fmt: skip
+)
 
 
 class Judges:
