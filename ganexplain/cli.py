@@ -54,7 +54,7 @@ def _app(
 
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
     predict runs a classifier on recordings, responses finds what drives its units there,
-    label-stems makes a corpus.
+    counterfactual what would have to change for another decision; label-stems makes a corpus.
     """
 
 
@@ -94,6 +94,28 @@ def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
     for entry in document["files"]:
         shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]
         typer.echo("\t".join([entry["lab"], *shares]))
+
+
+def _show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    for entry in document["excerpts"]:
+        before, redrawn, after, retouched = entry["responses"].values()
+        sides, count, change = entry["sides"], entry["iterations"], entry["change"]
+        way = f"after {count} iterations" if count >= 0 else "never changed side"
+        ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change["ranges_db"].items())
+        hz, seconds = ("{}-{}".format(*change[key]) for key in ("band_hz", "time_s"))
+        fields = [
+            entry["excerpt"],
+            f"{sides['original']} {before:.2f}, redrawn {redrawn:.2f}, "
+            f"{sides['counterfactual']} {after:.2f} {way}",
+            f"the recording so changed: {sides['retouched']} {retouched:.2f}",
+            f"latent moved {entry['moved']:.2f}",
+            f"{ranges} dB",
+            f"most at {hz} Hz ({change['band_db']:+.1f} dB), {seconds} s",
+        ]
+        typer.echo("\t".join(fields))
 
 
 # --- commands from configs ----------------------------------------------------------------
@@ -273,6 +295,12 @@ _add_command(
     "train_gan:train_gan",
     _show_path,
     under_torchrun="together",
+)
+_add_command(
+    "counterfactual",
+    config.CounterfactualConfig,
+    "counterfactual:counterfactual",
+    _show_counterfactuals,
 )
 _add_command("responses", config.ResponsesConfig, "responses:responses", _show_paths)
 _add_command(

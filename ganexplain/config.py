@@ -247,8 +247,15 @@ class ExplainConfig(Computes):
     neuron: str = setting(NEURON, "0")
     direction: str = setting("max, min or both: what to do with its activation.", "max")
     learning_rate: tuple[float, ...] = setting("Of Adam; repeat for several.", (0.1, 0.01, 0.001))
+    prior: str = setting(
+        "On latents z: l2, to the origin; shell, to a norm of sqrt(128); sphere, kept there; "
+        "langevin, samples instead of a best.",
+        "l2",
+    )
     prior_weight: tuple[float, ...] = setting(
-        "Weight of |z|^2; repeat for several.", (0.1, 0.01, 0.001)
+        "Weight of the prior (of langevin, half its temperature; of sphere, none); repeat for "
+        "several.",
+        (0.1, 0.01, 0.001),
     )
     iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
     examples: int = setting("Examples of each setting.", 50, 2)
@@ -264,6 +271,38 @@ class ExplainConfig(Computes):
     jobs: str = setting("Processes; auto: one a core where it pays.", "auto", extends=True)
     shard: str = setting("i/n: do every n-th part from the i-th (0 to n - 1).", "", extends=True)
     seed: int = setting("Example k starts from a draw of seed + k alone.", 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CounterfactualConfig(Computes):
+    """Change real excerpts until the network decides otherwise: OUT/counterfactual.npz, sounds.
+
+    `ganexplain counterfactual --start-from song.ogg@12.5 --classifier runs/classifier/classifier.pt
+    --gan runs/gan/gan.pt --out runs/counterfactual`
+
+    Each excerpt is redrawn by the GAN, then its latent is moved until the response changes side.
+    """
+
+    start_from: tuple[str, ...] = setting(
+        "FILE@SECONDS: a recording and where in it the excerpt begins; repeat for several.",
+        reads=True,
+    )
+    classifier: str = setting("Path of classifier.pt.", reads=True)
+    gan: str = setting("Path of gan.pt.", reads=True)
+    layer: str = setting("Layer of the unit.", "fc9")
+    neuron: int = setting("Number of the unit (of a convolution, the channel).", 0, 0)
+    level: str = setting(
+        "Response that divides the sides; empty: where the classifier decides, of hidden units "
+        "the median of 256 samples of the GAN.",
+        "",
+    )
+    prior: str = setting("near (the start, by |z - start|^2), l2, shell or sphere.", "near")
+    prior_weight: float = setting("Weight of the prior; of sphere, none.", 0.1, 0)
+    learning_rate: float = setting("Of Adam.", 0.02, 0)
+    iterations: int = setting("Steps on the way to the other side.", 200, 1)
+    refine_steps: int = setting("Steps that refine the encoder's latent.", 300, 1)
+    griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
+    seed: int = setting("Seed of the phases, and of the samples behind a median.", 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

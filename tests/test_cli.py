@@ -16,6 +16,7 @@ STAGES = (
     "predict",
     "train-gan",
     "explain",
+    "counterfactual",
     "select",
     "report",
     "label-stems",

@@ -16,6 +16,7 @@ import torch
 
 from ganexplain.ascent.adaptive_run import Found, Run, Target, gather
 from ganexplain.ascent.engine import Ascent, Objective
+from ganexplain.ascent.priors import PRIORS
 from ganexplain.errors import Diverged
 
 STEPS = (1 / 2, 1 / 4, 1 / 8)  # decades between a setting and those tried around it
@@ -38,15 +39,17 @@ def search_settings(
     device: torch.device,
     advance: Callable[[int, float], None] = lambda units, distance: None,
     budget: int | None = None,
+    prior: str = "l2",
 ) -> Found:
     """Settings from starts (N, Z) whose N responses come close to the real ones (R,).
 
     Begins with pairs of `learning_rate` and `prior_weight` and stays within half a decade of
-    their ranges; no setting has more than `iterations`. The rest as for `ascend`. Spends at most
-    `budget` evaluations of one example, by default a tenth of the grid's. `advance(units,
-    distance)` is called with evaluations done since and the smallest distance so far. Raises
-    ValueError for fewer than two examples or real responses, or a budget below four evaluations
-    of each example, and Diverged where no setting has finite responses.
+    their ranges; no setting has more than `iterations`. The rest as for `ascend`, `prior` being
+    one of `PRIORS`: what `langevin` keeps need not come closer. Spends at most `budget`
+    evaluations of one example, by default a tenth of the grid's. `advance(units, distance)` is
+    called with evaluations done since and the smallest distance so far. Raises ValueError for
+    fewer than two examples or real responses, or a budget below four evaluations of each example,
+    and Diverged where no setting has finite responses.
     """
     pairs = [(rate, weight) for rate in learning_rate for weight in prior_weight]
     budget = len(pairs) * len(start) * iterations // 10 if budget is None else budget
@@ -61,7 +64,7 @@ def search_settings(
     def begin(setting: Setting) -> Run:
         rate, weight = (torch.full_like(z[:, 0], value) for value in setting)
         # Batches as of a search with this setting alone, which then gives the very same rows.
-        ascent = Ascent(generator, respond, z, rate, weight, direction, batch_size)
+        ascent = Ascent(generator, respond, z, rate, weight, direction, batch_size, PRIORS[prior])
         return Run(setting, ascent, target)
 
     search = _Search(begin, len(start), iterations, budget, advance)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.ascent.langevin import Langevin
+from ganexplain.ascent.priors import L2, PRIORS, Prior
 from ganexplain.errors import Diverged
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
@@ -27,8 +30,8 @@ class Trajectories:
     """What R searches with S recorded iterations (0 .. the largest count) found.
 
     For each of the P iteration counts: the latent with the best response so far (P, R, Z), that
-    response (P, R), and the iteration it was met at (P, R). The response (R, S) and the latent
-    norm (R, S) at every iteration.
+    response (P, R), and the iteration it was met at (P, R); of `langevin` the latent at that
+    count. The response (R, S) and the latent norm (R, S) at every iteration.
     """
 
     latent: np.ndarray
@@ -65,11 +68,13 @@ class Ascent:
         prior_weight: Tensor,
         direction: str,
         batch_size: int,
+        prior: Prior = L2,
     ) -> None:
         self.generator, self.respond = generator, respond
         self.sign = 1.0 if direction == "max" else -1.0
-        self.batch_size = batch_size
+        self.batch_size, self.prior = batch_size, prior
         self.iteration = 0
+        start = prior.settle(start)
         self.latent, self.rate, self.weight = start, learning_rate, prior_weight
         self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
         self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
@@ -77,14 +82,12 @@ class Ascent:
 
     def step(self) -> Tensor:
         """Evaluate the latent, keep it where it is the best so far, move on; responses (R,)."""
-        parts = [self._evaluate(z) for z in self.latent.split(self.batch_size)]
-        response, gradient = (torch.cat(values) for values in zip(*parts, strict=True))
+        response, gradient = evaluate(self.generator, self.respond, self.latent, self.batch_size)
         self._keep_best(response)
-        descent = 2 * self.weight[:, None] * self.latent - self.sign * gradient
+        descent = self.prior.descent(self.latent, self.sign * gradient, self.weight)
         self.iteration += 1
-        self.latent = _adam(
-            self.latent, descent, self.momentum, self.square, self.rate, self.iteration
-        )
+        moved = _adam(self.latent, descent, self.momentum, self.square, self.rate, self.iteration)
+        self.latent = self.prior.settle(moved)
         return response
 
     @torch.no_grad()
@@ -95,17 +98,29 @@ class Ascent:
         self._keep_best(response)
         return response
 
+    def kept(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (R, Z), responses and iterations (R,) of the best iterates so far."""
+        return self.best_latent, self.sign * self.best, self.best_iteration
+
     def _keep_best(self, response: Tensor) -> None:
         better = self.sign * response > self.best
         self.best = torch.where(better, self.sign * response, self.best)
         self.best_latent = torch.where(better[:, None], self.latent, self.best_latent)
         self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
 
-    def _evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        z = z.detach().requires_grad_(True)
-        response = self.respond(self.generator(z))
+
+def evaluate(
+    generator: Objective, respond: Objective, latent: Tensor, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """Responses (R,) of latents (R, Z) and their gradients (R, Z), `batch_size` rows at once."""
+    responses, gradients = [], []
+    for part in latent.split(batch_size):
+        z = part.detach().requires_grad_(True)
+        response = respond(generator(z))
         (gradient,) = torch.autograd.grad(response.sum(), z)
-        return response.detach(), gradient
+        responses.append(response.detach())
+        gradients.append(gradient)
+    return torch.cat(responses), torch.cat(gradients)
 
 
 def ascend(
@@ -119,6 +134,8 @@ def ascend(
     batch_size: int,
     device: torch.device,
     advance: Callable[[int, float], None] = lambda units, response: None,
+    prior: str = "l2",
+    noise_seed: np.ndarray | None = None,
 ) -> Trajectories:
     """Maximise s(G(z)) - w |z|^2, or minimise s(G(z)) + w |z|^2, from each start (R, Z).
 
@@ -126,8 +143,10 @@ def ascend(
     and `prior_weight` are (R,); w multiplies the sum of squares, as in the authors' code
     (their paper's lambda is 2 w). The kept iterate has the best response, not the best
     objective; z_0 to z_K are all evaluated for K iterations. `advance(units, response)` is
-    called now and then with example-iterations done since and the mean response. Raises
-    Diverged where a response is not finite.
+    called now and then with example-iterations done since and the mean response. Another
+    `prior` is one of `PRIORS`, or `langevin`: then the learning rate is the step size, w is
+    above zero, and row r draws its noise from `noise_seed[r]`. Raises Diverged where a response
+    is not finite.
     """
     counts = sorted(set(iterations))
     parts = []
@@ -136,7 +155,15 @@ def ascend(
             torch.from_numpy(values[i : i + batch_size]).float().to(device)
             for values in (start, learning_rate, prior_weight)
         )
-        search = Ascent(generator, respond, z, rate, weight, direction, batch_size)
+        search: Ascent | Langevin
+        if prior == "langevin":
+            assert noise_seed is not None, "langevin needs the seeds of its noise"
+            seeds = noise_seed[i : i + batch_size]
+            both = partial(evaluate, generator, respond, batch_size=batch_size)
+            search = Langevin(both, z, rate, weight, 1.0 if direction == "max" else -1.0, seeds)
+        else:
+            rows = (z, rate, weight)
+            search = Ascent(generator, respond, *rows, direction, batch_size, PRIORS[prior])
         parts.append(_run(search, counts, advance))
     order = [counts.index(count) for count in iterations]
     return Trajectories(
@@ -148,14 +175,16 @@ def ascend(
     )
 
 
-def _run(search: Ascent, counts: list[int], advance: Callable[[int, float], None]) -> Trajectories:
+def _run(
+    search: Ascent | Langevin, counts: list[int], advance: Callable[[int, float], None]
+) -> Trajectories:
     trace, norms, snapshots = [], [], []
     last, reported = counts[-1], 0
     for k in range(last + 1):
         norms.append(search.latent.norm(dim=1))
         trace.append(search.step() if k < last else search.finish())
         if k in counts:
-            snapshots.append((search.best_latent, search.sign * search.best, search.best_iteration))
+            snapshots.append(search.kept())
         if search.iteration - reported == REPORT_EVERY or k == last:
             units = len(search.latent) * (search.iteration - reported)
             advance(units, float(trace[-1].mean()))

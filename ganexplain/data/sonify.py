@@ -49,6 +49,11 @@ def _sonify_one(excerpt: np.ndarray, front_end: FrontEnd, iterations: int, seed:
     ramp = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2
     waveform[:fade] *= ramp
     waveform[-fade:] *= ramp[::-1]
+    return unclipped(waveform)
+
+
+def unclipped(waveform: np.ndarray) -> np.ndarray:
+    """The waveform (samples,), float32, scaled down to `PEAK` where it would exceed it."""
     peak = np.abs(waveform).max(initial=0.0)
     return (waveform * min(1.0, PEAK / max(peak, PEAK))).astype(np.float32)
 

@@ -84,8 +84,16 @@ def load_generator(path: Path, device: torch.device) -> tuple[Generator, FrontEn
 
 
 def load_encoder(path: Path, device: torch.device) -> Encoder:
-    """Read the encoder that belongs to the generator of `gan.pt`; errors as `read_checkpoint`."""
-    content = read_checkpoint(path, "gan", ("encoder",))
+    """Read the encoder that belongs to the generator of `gan.pt`; errors as `read_checkpoint`.
+
+    GanexplainError where there is none, as in what is left of a training that diverged.
+    """
+    content = read_checkpoint(path, "gan")
+    if "encoder" not in content:
+        raise GanexplainError(
+            f"{path}: holds no encoder, which finds the latents of real excerpts; "
+            "name the gan.pt of a training that came to its end"
+        )
     encoder = Encoder()
     _fill(encoder, content["encoder"], path)
     return frozen(encoder, device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +20,23 @@ def probabilities(logits: Tensor) -> Tensor:
         positive = torch.sigmoid(logits)
         return torch.cat([1 - positive, positive], dim=-1)
     return torch.softmax(logits, dim=-1)
+
+
+def decision_margin(logits: Tensor, neuron: int, threshold: float) -> Tensor:
+    """How far an output unit's class is ahead of being decided for (B,), of logits (B, outputs).
+
+    Above zero where `predict` decides for it: of two classes by the `threshold` of the second's
+    probability, of more where it is the most probable.
+    """
+    own = logits[:, neuron]
+    if logits.shape[1] > 2:
+        others = logits.detach().clone()
+        others[:, neuron] = -torch.inf
+        return own - logits.gather(1, others.argmax(dim=1, keepdim=True))[:, 0]
+    divide = math.log(threshold / (1 - threshold))
+    if logits.shape[1] == 1:
+        return own - divide
+    return own - logits[:, 1 - neuron] - (divide if neuron == 1 else -divide)
 
 
 @torch.inference_mode()

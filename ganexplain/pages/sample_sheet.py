@@ -9,7 +9,7 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import mel_frequencies
 from ganexplain.data.sonify import sonify
-from ganexplain.pages.sounds import to_pcm
+from ganexplain.pages.sounds import flac
 
 TICKS_HZ = (100, 500, 1000, 2000, 4000)
 PAUSE_SECONDS = 0.4
@@ -56,11 +56,7 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
 
 def sample_sounds(mel: np.ndarray, front_end: FrontEnd) -> bytes:
     """FLAC of log-mel excerpts (N, F, T) in nat one after another, with pauses between."""
-    import soundfile as sf
-
     pause = np.zeros(round(PAUSE_SECONDS * front_end.sample_rate), dtype=np.float32)
     waveforms = sonify(mel, front_end, GRIFFIN_LIM_ITERATIONS)
     strip = np.concatenate([part for waveform in waveforms for part in (waveform, pause)])
-    stream = io.BytesIO()
-    sf.write(stream, to_pcm(strip[: -pause.size]), front_end.sample_rate, format="FLAC")
-    return stream.getvalue()
+    return flac(strip[: -pause.size], front_end.sample_rate)

@@ -22,6 +22,15 @@ def to_pcm(waveform: np.ndarray) -> np.ndarray:
     return np.round(np.clip(waveform, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
 
 
+def flac(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """A mono waveform (samples,), float in [-1, 1] or int16, as a 16-bit FLAC file."""
+    import soundfile as sf
+
+    stream = io.BytesIO()
+    sf.write(stream, to_pcm(waveform), sample_rate, format="FLAC", subtype="PCM_16")
+    return stream.getvalue()
+
+
 def wav_uri(waveform: np.ndarray, sample_rate: int) -> str:
     """A mono waveform (samples,), float in [-1, 1] or int16, as a 16-bit WAV `data:` address."""
     import soundfile as sf

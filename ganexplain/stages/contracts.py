@@ -30,7 +30,7 @@ MADE_FINITE = (
 REAL_FINITE = ("mel", "response", "features", "start_s")
 META_FIELDS = (
     "layer", "neuron", "unit", "direction", "features_layer", "front_end", "classifier",
-    "classifier_hash",
+    "classifier_hash", "prior", "seed",
 )  # fmt: skip
 SAME_UNIT = ("layer", "neuron", "features_layer", "classifier_hash", "front_end")
 

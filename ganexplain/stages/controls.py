@@ -108,6 +108,8 @@ class Controls:
                 BATCH,
                 device,
                 self._shown(progress, "control: weights shuffled", chosen),
+                self.meta["prior"],
+                self.meta["seed"] + np.arange(len(self.starts)),
             )
         latent = found.latent[0]
         with torch.no_grad():

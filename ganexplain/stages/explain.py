@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from ganexplain import __version__
 from ganexplain.artifacts import check_same_front_end, file_hash, read_meta, write_json
 from ganexplain.ascent.neurons import find_layer
+from ganexplain.ascent.priors import PRIORS
 from ganexplain.config import ExplainConfig
 from ganexplain.distributed import place, use_own_gpu
 from ganexplain.errors import UsageError, check_known
@@ -68,6 +69,7 @@ def explain(
     folder of the parts, which `select` merges. Raises UsageError for an unknown layer, unit or
     direction, settings out of range, or checkpoints that do not belong together.
     """
+    config = _with_weights_in_force(config)
     check_settings(config)
     shard = _own_shard(config)
     if shard and overwrite:
@@ -194,11 +196,24 @@ def _work(
     return spent
 
 
+def _with_weights_in_force(config: ExplainConfig) -> ExplainConfig:
+    """The settings with a prior weight of zero where the prior has none: `sphere` and no other.
+
+    UsageError where one was asked for all the same.
+    """
+    if config.prior != "sphere":
+        return config
+    if config.prior_weight not in (ExplainConfig.prior_weight, (0.0,)):
+        raise UsageError("--prior sphere: has no weight; leave --prior-weight out, or give 0")
+    return replace(config, prior_weight=(0.0,))
+
+
 def check_settings(config: ExplainConfig) -> None:
     """UsageError naming the option whose value is out of range or repeated."""
     check_known("--direction", config.direction, DIRECTIONS)
     check_known("--precision", config.precision, PRECISIONS)
     check_known("--search", config.search, SEARCHES)
+    check_known("--prior", config.prior, (*PRIORS, "langevin"))
     job_count(config.jobs, 1, worth_it=False)
     for option, values in (
         ("--learning-rate", config.learning_rate),
@@ -209,7 +224,7 @@ def check_settings(config: ExplainConfig) -> None:
             raise UsageError(f"{option}: give at least one value")
         if len(set(values)) < len(values):
             raise UsageError(f"{option}: a value is given twice; leave one out")
-        may_be_zero = option == "--prior-weight"
+        may_be_zero = option == "--prior-weight" and config.prior != "langevin"
         for value in values:
             if not (0 < value < float("inf") or (value == 0 and may_be_zero)):
                 kind = "zero or above" if may_be_zero else "above zero"
@@ -219,5 +234,10 @@ def check_settings(config: ExplainConfig) -> None:
     if config.seed + config.examples > LARGEST_SEED:
         raise UsageError(f"--seed {config.seed}: seed + examples must stay below 2^32")
     if config.search == "adaptive":
+        if config.prior == "langevin":
+            raise UsageError(
+                "--prior langevin: samples do not come closer step by step, as --search adaptive "
+                "has it; leave one of them out"
+            )
         budget(config)
         real_path(config, {"layer": "", "neuron": 0, "direction": ""})

@@ -81,6 +81,7 @@ class AdaptiveWork(PartWork):
                 self.device,
                 lambda units, distance: advance(units),
                 budget(config),
+                config.prior,
             )
 
     def _settings(self, part: Part, found: Found) -> dict[str, np.ndarray]:

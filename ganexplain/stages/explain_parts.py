@@ -78,12 +78,13 @@ class PartWork:
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
         config, unit = self.config, part.unit
         rows = np.arange(part.first, part.last)
+        examples = rows % config.examples
         pairs = np.array(trajectory_settings(config))[rows // config.examples]
         with self.responding(unit) as respond:
             return ascend(
                 self.fast[0],
                 respond,
-                self.starts[rows % config.examples],
+                self.starts[examples],
                 pairs[:, 0],
                 pairs[:, 1],
                 config.iterations,
@@ -91,6 +92,8 @@ class PartWork:
                 self.batch_size,
                 self.device,
                 lambda units, response: advance(units),
+                config.prior,
+                config.seed + examples,
             )
 
     @contextmanager

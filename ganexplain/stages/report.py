@@ -77,6 +77,7 @@ def _provenance(
         ("layer, neuron", f"{meta['layer']}, {meta['neuron']}"),
         ("classes", ", ".join(map(str, meta.get("classes", ()))) or "unknown"),
         ("direction", str(meta["direction"])),
+        ("prior", str(meta.get("prior", "l2"))),
         ("examples", f"{len(seeds)}, seeds {seeds.min()} to {seeds.max()}"),
         ("shown", f"the first {len(evidence.shown['start'])}, not picked by eye or ear"),
         ("settings", f"{len(evidence.scores)} on {len(made['response_trace'])} trajectories"),

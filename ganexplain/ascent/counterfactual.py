@@ -1,0 +1,104 @@
+"""A real excerpt as a latent, and that latent moved until the network decides otherwise.
+
+The encoder's guess is refined until the generator redraws the excerpt; then the latent goes to
+the other side of a divide between responses, no further from its start than it has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.ascent.engine import Ascent, Objective, ascend
+from ganexplain.ascent.priors import PRIORS, near
+
+REFINING_RATE, REFINING_WEIGHT = 0.05, 1e-3
+# Of the squared difference of margins, beside the mean square of standardised values: next to
+# nothing of the likeness is lost, but without it many an excerpt is redrawn on the other side.
+MARGIN_WEIGHT = 3e-3
+BEYOND = 0.05  # how far past the divide a margin is pushed
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Where a search ended: the latent (Z,), and the first iteration on the other side, or -1."""
+
+    latent: np.ndarray
+    iterations: int
+
+
+def refined_latent(
+    encoded: np.ndarray,
+    mel: Tensor,
+    generator: Objective,
+    deviation: Tensor,
+    margin: Callable[[Tensor], Tensor],
+    prior: str,
+    steps: int,
+) -> np.ndarray:
+    """The latent (Z,) near an encoder's guess (Z,) that redraws an excerpt (F, T) best.
+
+    Least squares of log-mel over the `deviation` (F,) of each band, with a little of `prior` (of
+    `PRIORS`) so that the latent stays one the generator knows, and of the difference of margins,
+    so that the network takes the redrawn excerpt as it takes the real one (as Lang et al. 2021
+    train their encoder to).
+    """
+    with torch.no_grad():
+        wanted = margin(mel[None])
+
+    def likeness(drawn: Tensor) -> Tensor:
+        error = ((drawn - mel) / deviation[:, None]).square().mean(dim=(1, 2))
+        return -error - MARGIN_WEIGHT * (margin(drawn) - wanted).square()
+
+    rate, weight = np.array([REFINING_RATE]), np.array([REFINING_WEIGHT])
+    start = encoded[None]
+    found = ascend(
+        generator, likeness, start, rate, weight, (steps,), "max", 1, mel.device, prior=prior
+    )
+    latent: np.ndarray = found.latent[0, 0]
+    return latent
+
+
+def crossed_latent(
+    start: np.ndarray,
+    generator: Objective,
+    margin: Callable[[Tensor], Tensor],
+    upwards: bool,
+    prior: str,
+    learning_rate: float,
+    prior_weight: float,
+    iterations: int,
+    device: torch.device,
+) -> Crossed:
+    """Move a latent (Z,) until its margin is above zero (`upwards`) or below.
+
+    `prior` is `near`, w |z - start|^2, or one of `PRIORS`. Past the divide nothing but the prior
+    counts, so `near` draws the latent back to the divide. Of all latents on the other side the
+    one closest to the start is kept; where there is none, that whose margin came closest.
+    """
+    sign = 1.0 if upwards else -1.0
+
+    def towards(drawn: Tensor) -> Tensor:
+        return (sign * margin(drawn)).clamp_max(BEYOND)
+
+    z = torch.from_numpy(start[None]).float().to(device)
+    rate, weight = (torch.full_like(z[:, 0], value) for value in (learning_rate, prior_weight))
+    chosen = near(z) if prior == "near" else PRIORS[prior]
+    search = Ascent(generator, towards, z, rate, weight, "max", 1, chosen)
+    first, closest, kept = -1, torch.inf, z
+    for iteration in range(iterations + 1):
+        latent = search.latent
+        response = search.step() if iteration < iterations else search.finish()
+        if response > 0:
+            first = iteration if first < 0 else first
+            distance = float((latent - z).norm())
+            if distance < closest:
+                closest, kept = distance, latent
+        if closest == 0:
+            break  # the start is there already
+    kept = kept if first >= 0 else search.best_latent
+    return Crossed(kept[0].cpu().numpy(), first)

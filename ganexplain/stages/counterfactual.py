@@ -1,0 +1,220 @@
+"""`counterfactual`: real excerpts, classifier and GAN -> what must change for another decision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain import __version__
+from ganexplain.artifacts import check_same_front_end, write_arrays, write_bytes
+from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
+from ganexplain.ascent.priors import PRIORS
+from ganexplain.config import CounterfactualConfig, FrontEnd
+from ganexplain.data.change import DB_A_NAT, change, decibels
+from ganexplain.data.frontend import log_mel
+from ganexplain.data.retouch import retouched
+from ganexplain.data.sonify import sonify, unclipped
+from ganexplain.errors import UsageError, check_known
+from ganexplain.models.dcgan import Encoder, Generator
+from ganexplain.models.loading import load_classifier, load_encoder, load_generator
+from ganexplain.pages.change_picture import change_picture
+from ganexplain.pages.sounds import flac
+from ganexplain.rundir import RunDirectory
+from ganexplain.runtime import Progress, pick_device
+from ganexplain.stages.divide import Divided, divided_by_side, given_level
+from ganexplain.stages.predict import output_names
+from ganexplain.stages.real_start import Start, parse_start
+
+STATES = ("original", "reconstruction", "counterfactual")
+RETOUCHED = "retouched"  # the original with what changed from reconstruction to counterfactual
+
+
+def counterfactual(
+    config: CounterfactualConfig, out: Path, progress: Progress, overwrite: bool = False
+) -> dict[str, Any]:
+    """Write `counterfactual.npz`, and sounds and a picture of each excerpt; give the document.
+
+    Raises UsageError for an excerpt that is not there, settings out of range or checkpoints that
+    do not belong together, GanexplainError for a GAN without encoder.
+    """
+    _check_settings(config)
+    device = pick_device(config.device)
+    classifier = load_classifier(Path(config.classifier), device)
+    generator, front_end = load_generator(Path(config.gan), device)
+    encoder = load_encoder(Path(config.gan), device)
+    ours, theirs = (Path(config.classifier), classifier.front_end), (Path(config.gan), front_end)
+    check_same_front_end(ours, theirs)
+    starts = [parse_start(text, front_end) for text in config.start_from]
+    with divided_by_side(config, classifier, generator) as divided:
+        names = output_names([Path(f"{s.path.stem}-{s.seconds:g}s.flac") for s in starts])
+        with RunDirectory(out, "counterfactual", config, overwrite) as run:
+            progress = run.keep_notes(progress)
+            run.used("classifier", Path(config.classifier))
+            run.used("gan", Path(config.gan))
+            for start in starts:
+                run.used(str(start.path), start.path)
+            maker = _Maker(config, generator, encoder, divided, front_end)
+            each = config.refine_steps + config.iterations
+            progress.start("counterfactuals", each * len(starts))
+            found, entries = [], []
+            for start, name in zip(starts, names, strict=True):
+                found.append(maker.arrays(start))
+                entries.append(maker.written(start, out / name, found[-1]))
+                progress.advance(each)
+                for note in _remarks(entries[-1]):
+                    progress.note(note)
+            named = {
+                "unit": classifier.unit_name(config.layer, config.neuron),
+                "divide": divided.meaning,
+            }
+            arrays = {key: np.stack([one[key] for one in found]) for key in found[0]}
+            hashes = {f"{name}_hash": run.inputs[name] for name in ("classifier", "gan")}
+            more = {**hashes, "front_end": asdict(front_end), "version": __version__}
+            meta = {**asdict(config), **named, **more}
+            write_arrays(out / "counterfactual.npz", "counterfactual", arrays, meta)
+            run.results["excerpts"] = entries
+    asked = {name: getattr(config, name) for name in ("classifier", "gan", "layer", "neuron")}
+    return {**asked, **named, "excerpts": entries}
+
+
+def _check_settings(config: CounterfactualConfig) -> None:
+    check_known("--prior", config.prior, ("near", *PRIORS))
+    if not config.start_from:
+        raise UsageError("--start-from: give at least one FILE@SECONDS")
+    if not 0 < config.learning_rate < math.inf:
+        raise UsageError(f"--learning-rate {config.learning_rate:g}: must be above zero")
+    if not math.isfinite(config.prior_weight):
+        raise UsageError(f"--prior-weight {config.prior_weight:g}: must be a finite number")
+    if config.prior == "sphere" and config.prior_weight not in (
+        CounterfactualConfig.prior_weight,
+        0,
+    ):
+        raise UsageError("--prior sphere: has no weight; leave --prior-weight out, or give 0")
+    if config.level:
+        given_level(config.level)
+
+
+class _Maker:
+    """Networks and settings, and what is made of each excerpt, by itself."""
+
+    def __init__(
+        self,
+        config: CounterfactualConfig,
+        generator: Generator,
+        encoder: Encoder,
+        divided: Divided,
+        front_end: FrontEnd,
+    ) -> None:
+        self.config, self.generator, self.encoder = config, generator, encoder
+        self.divided, self.front_end = divided, front_end
+        self.device = generator.mean.device
+
+    def arrays(self, start: Start) -> dict[str, np.ndarray]:
+        """Log-mel (F, T), response and margin of each state, and the two latents (Z,)."""
+        config, generator, margin = self.config, self.generator, self.divided.margin
+        mel = self._seen(start.sound(self.front_end))
+        with torch.no_grad():
+            encoded = self.encoder(mel[None])[0][0].cpu().numpy()
+            upwards = float(margin(mel[None])) <= 0
+        # Near a latent that the generator does not know, nothing it draws would mean much.
+        prior = "shell" if config.prior == "near" else config.prior
+        redrawn = refined_latent(
+            encoded, mel, generator, generator.deviation, margin, prior, config.refine_steps
+        )
+        crossed = crossed_latent(
+            redrawn, generator, margin, upwards, config.prior, config.learning_rate,
+            config.prior_weight, config.iterations, self.device,
+        )  # fmt: skip
+        latents = torch.from_numpy(np.stack([redrawn, crossed.latent])).to(self.device)
+        with torch.no_grad():
+            drawn = [generator(latent[None])[0] for latent in latents]
+        shown = dict(zip(STATES, [mel, *drawn], strict=True))
+        shown[RETOUCHED] = self._seen(self._retouched(start, *(m.cpu().numpy() for m in drawn)))
+        found: dict[str, np.ndarray] = {
+            "file": np.array(str(start.path)),
+            "start_s": np.array(start.seconds),
+            "iterations": np.array(crossed.iterations),
+            "reconstruction_latent": redrawn,
+            "counterfactual_latent": crossed.latent,
+        }
+        for state, excerpt in shown.items():
+            found[f"{state}_mel"] = excerpt.cpu().numpy()
+            with torch.no_grad():
+                found[f"{state}_response"] = self.divided.response(excerpt[None])[0].cpu().numpy()
+                found[f"{state}_margin"] = margin(excerpt[None])[0].cpu().numpy()
+        return found
+
+    def _seen(self, sound: np.ndarray) -> Tensor:
+        """Log-mel (F, T) of a waveform."""
+        return torch.from_numpy(log_mel(sound, self.front_end).T.copy()).to(self.device)
+
+    def _retouched(self, start: Start, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        by = decibels(before, after) / DB_A_NAT
+        return retouched(start.sound(self.front_end), by, self.front_end)
+
+    def written(self, start: Start, base: Path, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Write the sounds and the picture that `base` names; the entry in the document."""
+        config, front_end = self.config, self.front_end
+        mels = [found[f"{state}_mel"] for state in STATES]
+        drawn = sonify(np.stack(mels[1:]), front_end, config.griffin_lim_iterations, config.seed)
+        sounds = [start.sound(self.front_end), *drawn, self._retouched(start, *mels[1:])]
+        paths = [base.with_name(f"{base.name}-{s}.flac") for s in (*STATES, RETOUCHED)]
+        for path, sound in zip(paths, sounds, strict=True):
+            write_bytes(path, flac(unclipped(sound), front_end.sample_rate))
+        titles = [f"{state}: {float(found[f'{state}_response']):+.2f}" for state in STATES]
+        picture = base.with_name(f"{base.name}.png")
+        excerpts = dict(zip(titles, mels, strict=True))
+        write_bytes(picture, change_picture(excerpts, front_end))
+        return {
+            **self._told(start, found),
+            "sounds": [str(path) for path in paths],
+            "picture": str(picture),
+        }
+
+    def _told(self, start: Start, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        original, redrawn, changed = (found[f"{state}_mel"] for state in STATES)
+        latents = [found[f"{state}_latent"].astype(np.float64) for state in STATES[1:]]
+        states = (*STATES, RETOUCHED)
+        what = change(redrawn, changed, self.front_end)
+        off = float(np.sqrt(np.mean((redrawn - original) ** 2)) * DB_A_NAT)
+        return {
+            "excerpt": start.text,
+            "sides": {s: self._side(float(found[f"{s}_margin"])) for s in states},
+            "responses": {s: round(float(found[f"{s}_response"]), 4) for s in states},
+            "iterations": int(found["iterations"]),
+            "reconstruction_off_db": round(off, 2),
+            "moved": round(float(np.linalg.norm(latents[1] - latents[0])), 4),
+            "latent_norm": round(float(np.linalg.norm(latents[1])), 4),
+            "change": {
+                "ranges_db": {name: round(by, 2) for name, by in what.ranges_db.items()},
+                "band_hz": [round(hz) for hz in what.band_hz],
+                "band_db": round(what.band_db, 2),
+                "time_s": [round(s, 2) for s in what.time_s],
+                "time_db": round(what.time_db, 2),
+            },
+        }
+
+    def _side(self, margin: float) -> str:
+        return self.divided.sides[margin > 0]
+
+
+def _remarks(entry: Mapping[str, Any]) -> Sequence[str]:
+    """What must be said of an excerpt beside its results."""
+    if entry["iterations"] < 0:
+        return [
+            f"{entry['excerpt']}: never changed side; give more --iterations, a smaller "
+            "--prior-weight or a larger --learning-rate"
+        ]
+    if entry["iterations"] == 0:
+        return [
+            f"{entry['excerpt']}: changed side by being redrawn alone, so the counterfactual is "
+            "the reconstruction; give more --refine-steps"
+        ]
+    return []

@@ -1,0 +1,86 @@
+"""The two sides of a unit's responses, between which a counterfactual crosses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ganexplain.ascent.engine import start_latents
+from ganexplain.ascent.neurons import Response, layer_response, neuron_numbers, output_units
+from ganexplain.config import CounterfactualConfig
+from ganexplain.errors import UsageError
+from ganexplain.models.dcgan import LATENT_SIZE, Generator
+from ganexplain.models.loading import Classifier
+from ganexplain.models.prediction import decision_margin
+
+OUTPUT_LAYER = "fc9"
+SAMPLES_BEHIND_MEDIAN = 256
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A unit's responses, and on which side of a divide they are."""
+
+    response: Response
+    margin: Response  # above zero on the upper side
+    sides: tuple[str, str]  # names of the lower and the upper
+    meaning: str
+
+
+@contextmanager
+def divided_by_side(
+    config: CounterfactualConfig, classifier: Classifier, generator: Generator
+) -> Iterator[Divided]:
+    """The unit asked for, while the block is open; UsageError where there is none."""
+    network, layer, neuron = classifier.network, config.layer, config.neuron
+    example = generator(torch.zeros(1, LATENT_SIZE, device=network.mean.device))
+    neuron_numbers(str(neuron), layer, output_units(network, layer, example))
+    with layer_response(network, layer) as respond:
+
+        def response(mel: Tensor) -> Tensor:
+            return respond(mel)[:, neuron]
+
+        if layer == OUTPUT_LAYER and not config.level:
+            decide = partial(decision_margin, neuron=neuron, threshold=classifier.threshold)
+            yield Divided(
+                response,
+                lambda mel: decide(respond(mel)),
+                _class_sides(classifier, neuron),
+                "the classifier's decision",
+            )
+        else:
+            given = config.level
+            level = given_level(given) if given else _median(config, generator, response)
+            sides = (f"below {level:.4g}", f"above {level:.4g}")
+            yield Divided(response, lambda mel: response(mel) - level, sides, f"level {level:.6g}")
+
+
+def _class_sides(classifier: Classifier, neuron: int) -> tuple[str, str]:
+    """What is decided where the unit's class is not, and where it is."""
+    name = classifier.unit_name(OUTPUT_LAYER, neuron)
+    others = [other for other in classifier.classes if other != name]
+    return (others[0] if len(others) == 1 else f"not {name}"), name
+
+
+@torch.no_grad()
+def _median(config: CounterfactualConfig, generator: Generator, response: Response) -> float:
+    latents = torch.from_numpy(start_latents(config.seed, SAMPLES_BEHIND_MEDIAN, LATENT_SIZE))
+    parts = latents.to(generator.mean.device).split(32)
+    return float(torch.cat([response(generator(part)) for part in parts]).median())
+
+
+def given_level(text: str) -> float:
+    """The number that `--level` gives; UsageError for anything else."""
+    try:
+        level = float(text)
+    except ValueError:
+        level = math.nan
+    if not math.isfinite(level):
+        raise UsageError(f"--level {text}: give a number, a response of the unit")
+    return level

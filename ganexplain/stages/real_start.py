@@ -1,0 +1,51 @@
+"""A place in a real recording where an excerpt begins, as FILE@SECONDS names it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.config import FrontEnd
+from ganexplain.data.audio import duration_of, load_excerpt
+from ganexplain.errors import BadFile, UsageError
+
+
+@dataclass(frozen=True)
+class Start:
+    """An excerpt to start from: a recording, and where in it the excerpt begins in seconds."""
+
+    text: str  # as given
+    path: Path
+    seconds: float
+
+    def sound(self, front_end: FrontEnd) -> np.ndarray:
+        """The excerpt's waveform (samples,); BadFile where a sample is not finite."""
+        samples, rate = front_end.excerpt_samples, front_end.sample_rate
+        sound = load_excerpt(self.path, self.seconds, samples, rate)
+        if not np.isfinite(sound).all():
+            raise BadFile(f"{self.text}: holds a sample that is not finite; repair the file")
+        return sound
+
+
+def parse_start(text: str, front_end: FrontEnd) -> Start:
+    """The excerpt that FILE@SECONDS names; UsageError where it is not whole in its file."""
+    name, _, number = text.rpartition("@")
+    try:
+        start = Start(text, Path(name), float(number))
+    except ValueError:
+        start = Start(text, Path(name), math.nan)
+    if not name or not 0 <= start.seconds < math.inf:
+        raise UsageError(f"--start-from {text}: give FILE@SECONDS, as in song.ogg@12.5")
+    if not start.path.is_file():
+        raise UsageError(f"--start-from {text}: no such file as {name}")
+    duration, length = duration_of(start.path), front_end.excerpt_samples / front_end.sample_rate
+    if start.seconds + length > duration:
+        latest = f"begin at {duration - length:.3f} s at the latest"
+        raise UsageError(
+            f"--start-from {text}: an excerpt is {length:.3f} s long and the file "
+            f"{duration:.3f} s; {latest if duration >= length else 'name a longer one'}"
+        )
+    return start
