@@ -22,10 +22,10 @@ def to_pcm(waveform: np.ndarray) -> np.ndarray:
     return np.round(np.clip(waveform, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
 
 
-def wav_uri(waveform: np.ndarray, sample_rate: int) -> str:
-    """A mono waveform (samples,), float in [-1, 1] or int16, as a 16-bit WAV `data:` address."""
+def flac_uri(waveform: np.ndarray, sample_rate: int) -> str:
+    """A mono waveform (samples,), float in [-1, 1] or int16, as a 16-bit FLAC `data:` address."""
     import soundfile as sf
 
     stream = io.BytesIO()
-    sf.write(stream, to_pcm(waveform), sample_rate, format="WAV", subtype="PCM_16")
-    return data_uri("audio/wav", stream.getvalue())
+    sf.write(stream, to_pcm(waveform), sample_rate, format="FLAC", subtype="PCM_16")
+    return data_uri("audio/flac", stream.getvalue())

@@ -93,6 +93,19 @@ def read_responses(
     return arrays, meta
 
 
+def check_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], sizes: dict[str, int]
+) -> None:
+    """GanexplainError where a named array is missing, of another shape, or its responses are
+    not finite.
+    """
+    for name in axes:
+        if name not in arrays:
+            raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
+    _check_shapes(path, arrays, axes, sizes)
+    _check_finite(path, arrays, [name for name in axes if name.endswith("response")])
+
+
 def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:
     """UsageError where a field of one file is not that of the other."""
     if value != wanted:
