@@ -19,7 +19,8 @@ SCORES = {
     kind.key: kind
     for kind in (
         ScoreKind(
-            "fid_response", "FID response", "Fréchet distance of the unit's responses (the paper's)",
+            "fid_response", "FID response", "Fréchet distance of the unit's responses"
+            " (the paper's)",
             "low",
         ),
         ScoreKind(
@@ -34,12 +35,14 @@ SCORES = {
         ScoreKind("coverage", "coverage", "share of the real ones with an example near by", "high"),
         ScoreKind(
             "shell_distance", "shell distance",
-            "how far latents lie from those the prior draws, in standard deviations (0.8: as drawn)",
+            "how far latents lie from those the prior draws, in standard deviations "
+            "(0.8: as drawn)",
             "low",
         ),
         ScoreKind(
             "nearest_real", "nearest real",
-            "RMS distance to the nearest real excerpt in cells of 5 x 5 (nat; near 0: learnt by heart)",
+            "RMS distance to the nearest real excerpt in cells of 5 x 5 "
+            "(nat; near 0: learnt by heart)",
             "high",
         ),
     )

@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 
 from ganexplain.ascent.scores import SCORES
 from ganexplain.pages.evidence import Evidence, Figures
-from ganexplain.pages.findings import NAMES, ON_FEATURES, ON_RESPONSES, findings, judge_finding
+from ganexplain.pages.findings import (
+    NAMES,
+    ON_FEATURES,
+    ON_RESPONSES,
+    called,
+    findings,
+    judge_finding,
+)
 from ganexplain.pages.markup import Child, Markup, element
 from ganexplain.pages.notation import interval, number, percent, spread
 from ganexplain.pages.rows import moments
 
 DASH = "\N{EN DASH}"
+MEANS = "What it means"
 Line = tuple[str, Sequence[Child]]  # what the line is of, and its cells
 
 
@@ -47,12 +55,12 @@ def controls_table(evidence: Evidence) -> Markup | None:
         control = controls[name]
         said: list[Child] = [element("span", control.meaning, class_="detail")]
         if finding.conclusion:
-            said.append(f"{_capital(finding.figures)}: so {finding.conclusion}.")
+            said.append(f"{_capital(finding.comparison)}; so {finding.conclusion}.")
         lines.append(
             line(finding.name, _response(control.figures), control.figures, control.figures.votes,
                  said)
         )  # fmt: skip
-    return _table([*heads, "So"], lines)
+    return _table([*heads, MEANS], lines)
 
 
 def _columns(evidence: Evidence) -> list[str]:
@@ -68,7 +76,7 @@ def _cell(figures: Figures, key: str) -> Child:
         return DASH
     ends = figures.intervals.get(key)
     more: Child = element("span", interval(ends), class_="detail") if ends else ""
-    return [number(figures.values[key]), " ", more]
+    return element("span", number(figures.values[key]), " ", more)
 
 
 def _response(figures: Figures) -> str:
@@ -93,16 +101,14 @@ def judges_table(evidence: Evidence) -> Markup | None:
         shares = [judge.agreement, judge.real_agreement]
         shares += [controls[n].figures.judges.get(name) for n in shown]
         cells: list[Child] = [judge.class_name or DASH, *map(_share, shares)]
-        lines.append(
-            (f"Judge {name}", [*cells, f"{_capital(judge_finding(judge, examples, real))}."])
-        )
-    return _table([*heads, "So"], lines)
+        lines.append((called(name), [*cells, f"{_capital(judge_finding(judge, examples, real))}."]))
+    return _table([*heads, MEANS], lines)
 
 
 def judge_files(evidence: Evidence) -> Mapping[str, Child]:
     """Where each judge stood and the hash of its file, for the provenance."""
     return {
-        f"judge {name}": [judge.path or "unnamed", element("code", f"sha256 {judge.sha256}")]
+        called(name): [judge.path or "unnamed", element("code", f"sha256 {judge.sha256}")]
         for name, judge in evidence.selection.judges.items()
     }
 
@@ -123,7 +129,9 @@ def _table(heads: Sequence[str], lines: Sequence[Line]) -> Markup:
             "tr",
             element("th", name, scope="row"),
             [
-                element("td", cell, data_label=label, class_="said" if label == "So" else "figure")
+                element(
+                    "td", cell, data_label=label, class_="means" if label == MEANS else "figure"
+                )
                 for label, cell in zip(heads[1:], cells, strict=True)
             ],
         )

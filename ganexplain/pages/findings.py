@@ -13,7 +13,7 @@ from typing import Literal
 
 from ganexplain.ascent.scores import SCORES
 from ganexplain.pages.evidence import Control, Evidence, Figures, Judge
-from ganexplain.pages.notation import number, percent
+from ganexplain.pages.notation import percent
 
 Standing = Literal["worse", "alike", "better"]
 Interval = tuple[float, float]
@@ -26,54 +26,63 @@ NAMES = {
     "input_ascent": "Search without the GAN",
     "reinitialised": "Re-initialised network",
 }
-# What follows where the control is worse than the explanation by every measure, by none, by some.
-CONCLUSIONS = {
-    "start": (
-        "the search matters: unsearched sounds of the generator fall short",
-        "the search added nothing that these measures show: do not read the examples as what the "
-        "neuron asks for",
-        "the search changed only part of what is measured: compare the two rows by ear",
-    ),
-    "held_out": (
-        "the examples lie nearer to the top excerpts than real ones of other recordings do: past "
-        "that line, nearer is no evidence of being more real",
-        "a gap to real sound remains, or just closes: real excerpts of other recordings come at "
-        "least as near",
-        "the examples match real sound in part only: by some measures real excerpts of other "
-        "recordings come nearer",
-    ),
-    "input_ascent": (
-        "the generator is what keeps the examples like music: without it the neuron is driven by "
-        "something else",
-        "these measures do not need the generator: noise made for the neuron does as well, so "
-        "trust your ears more than the scores",
-        "driving the neuron alone is easy, with noise too: only the measures by which it fails "
-        "speak for the examples",
-    ),
-    "reinitialised": (
-        "this explanation shows what the classifier has learned",
-        "this explanation shows the GAN, not the classifier",
-        "part of what you hear is the GAN’s own: trust only what the re-initialised row lacks",
-    ),
-}  # fmt: skip
+# What follows where the control is worse than the explanation by every measure, alike by every
+# one, never worse and somewhere better, or worse by some alone.
+CONCLUSIONS: dict[str, dict[str, str]] = {
+    "start": {
+        "worse": "the search matters: unsearched sounds of the generator fall short",
+        "alike": "the search added nothing that can be measured: do not take the examples for "
+        "what the neuron asks for",
+        "better": "the search led away from the real excerpts: do not take the examples for what "
+        "the neuron asks for",
+        "mixed": "the search changed only part of what is measured: compare the two rows by ear",
+    },
+    "held_out": {
+        "worse": "the examples lie nearer to the top excerpts than real ones of other recordings "
+        "do: nearer than that is no evidence of being more real",
+        "alike": "the examples come as near to the top excerpts as real ones of other recordings: "
+        "as near as one can ask",
+        "better": "a gap to real sound remains: real excerpts of other recordings come nearer",
+        "mixed": "the examples match real sound in part only: compare the two rows by ear",
+    },
+    "input_ascent": {
+        "worse": "the generator is what keeps the examples like music: without it something else "
+        "drives the neuron as well",
+        "alike": "noise made for the neuron does as well by these measures: trust your ears more "
+        "than them",
+        "better": "noise made for the neuron does better by these measures: trust your ears more "
+        "than them",
+        "mixed": "to drive the neuron is easy, with noise too: only where this control fails do "
+        "the measures speak for the examples",
+    },
+    "reinitialised": {
+        "worse": "this explanation shows what the classifier has learned",
+        "alike": "this explanation shows the GAN, not the classifier",
+        "better": "this explanation shows the GAN, not the classifier",
+        "mixed": "part of what you hear is the GAN’s own: trust only what the re-initialised row "
+        "lacks",
+    },
+}
+VOTES = "judges’ votes"
+STANDINGS = {"worse": "worse by", "alike": "as good by", "better": "better by"}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One comparison: values of control and chosen setting in words, and how the control stands."""
+    """One comparison: what is compared, the values of control and chosen setting, the outcome."""
 
     title: str
-    control: str
-    chosen: str
+    control: float
+    chosen: float
     standing: Standing
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a control says: the comparisons, in words, and what follows from them."""
+    """What a control says: how it compares, in words, and what follows from that."""
 
     name: str
-    figures: str
+    comparison: str
     conclusion: str
 
 
@@ -105,15 +114,14 @@ def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[M
         if key is None:
             continue
         ends = (_ends(ours, key), _ends(chosen, key))
-        texts = (number(ours.values[key]), number(chosen.values[key]))
-        found.append(Measure(SCORES[key].title, *texts, standing(*ends, SCORES[key].better)))
+        values = (ours.values[key], chosen.values[key])
+        found.append(Measure(SCORES[key].title, *values, standing(*ends, SCORES[key].better)))
     if ours.votes is not None and chosen.votes is not None:
         ends = (
             share_interval(ours.votes, control.examples or examples),
             share_interval(chosen.votes, examples),
         )
-        texts = (percent(ours.votes), percent(chosen.votes))
-        found.append(Measure("judges’ votes", *texts, standing(*ends, "high")))
+        found.append(Measure(VOTES, ours.votes, chosen.votes, standing(*ends, "high")))
     return found
 
 
@@ -126,9 +134,27 @@ def conclude(name: str, measures: Sequence[Measure]) -> str:
     """What follows from how a control stands; empty for an unknown one or without a measure."""
     if name not in CONCLUSIONS or not measures:
         return ""
-    worse = [measure.standing == "worse" for measure in measures]
-    all_worse, none_worse, mixed = CONCLUSIONS[name]
-    return all_worse if all(worse) else mixed if any(worse) else none_worse
+    found = {measure.standing for measure in measures}
+    if found == {"worse"}:
+        outcome = "worse"
+    elif "worse" in found:
+        outcome = "mixed"
+    else:
+        outcome = "better" if "better" in found else "alike"
+    return CONCLUSIONS[name][outcome]
+
+
+def in_words(measures: Sequence[Measure]) -> str:
+    """Comparisons as a clause, the votes with their numbers: they read by themselves."""
+    votes = [m for m in measures if m.title == VOTES]
+    told = [f"{percent(m.control)} of {VOTES} against {percent(m.chosen)}" for m in votes]
+    for outcome, words in STANDINGS.items():
+        titles = [m.title for m in measures if m.standing == outcome]
+        if titles:
+            told.append(
+                f"{words} {' and '.join(filter(None, [', '.join(titles[:-1]), titles[-1]]))}"
+            )
+    return "; ".join(told)
 
 
 def findings(evidence: Evidence) -> dict[str, Finding]:
@@ -138,11 +164,13 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
     told = {}
     for name in [*(n for n in NAMES if n in controls), *(n for n in controls if n not in NAMES)]:
         measures = compare(controls[name], chosen, count, evidence.selection.by)
-        figures = ", ".join(
-            f"{m.title} {m.control} against {m.chosen} ({m.standing})" for m in measures
-        )
-        told[name] = Finding(NAMES.get(name, name), figures, conclude(name, measures))
+        told[name] = Finding(NAMES.get(name, name), in_words(measures), conclude(name, measures))
     return told
+
+
+def called(judge: str) -> str:
+    """A judge's name as one reads it."""
+    return judge if "judge" in judge.lower() else f"judge {judge}"
 
 
 def judge_finding(judge: Judge, examples: int, real: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.pages.evidence import Evidence, Score
+from ganexplain.pages.findings import called
 from ganexplain.pages.heatmap import Setting, heat_map
 from ganexplain.pages.markup import Child, Markup, element, void
 from ganexplain.pages.notation import interval, number, percent, spread
@@ -55,7 +56,7 @@ def grid_of(evidence: Evidence, heard: Mapping[int, np.ndarray]) -> Grid:
     settings = [
         Explored(
             index,
-            score.setting[0].upper() + score.setting[1:],
+            _capital(score.setting),
             _numbers(score, evidence),
             setting_row(evidence, index, heard.get(index, np.empty((0, 0))))
             if index in explored
@@ -89,7 +90,7 @@ def score_maps(evidence: Evidence) -> list[ScoreMap]:
             evidence,
             kind.key,
             kind.title,
-            f"{kind.meaning[0].upper()}{kind.meaning[1:]}; {kind.better} is better."
+            f"{_capital(kind.meaning)}; {kind.better} is better."
             + (" Settings are ranked by this." if kind.key == evidence.selection.by else ""),
             kind.better,
             lambda score, key=kind.key: score.figures.values.get(key),  # type: ignore[misc]
@@ -100,8 +101,9 @@ def score_maps(evidence: Evidence) -> list[ScoreMap]:
         _score_map(
             evidence,
             f"judge-{place}",
-            f"Judge {name}",
-            f"Share of the examples of which {name} says what was asked for; high is better.",
+            _capital(called(name)),
+            f"Share of the examples of which {called(name)} says what was asked for; high is "
+            "better.",
             "high",
             lambda score, name=name: score.figures.judges.get(name),  # type: ignore[misc]
         )
@@ -115,7 +117,13 @@ def _score_map(
 ) -> ScoreMap:  # fmt: skip
     values = [value(score) for score in evidence.scores]
     settings = [
-        Setting(s.learning_rate, s.prior_weight, s.iterations, _label(s, title, key, v, evidence))
+        Setting(
+            s.learning_rate,
+            s.prior_weight,
+            s.iterations,
+            _label(s, title, key, v, evidence),
+            s.tied,
+        )
         for s, v in zip(evidence.scores, values, strict=True)
     ]
     drawing = heat_map(
@@ -140,7 +148,7 @@ def _label(
     said += f", 95 % interval {interval(ends)}" if ends else ""
     tied = ", tied with the best" if score.tied and score.rank > 1 else ""
     return (
-        f"{score.setting[0].upper()}{score.setting[1:]}: {title} {said}; rank {score.rank} of "
+        f"{_capital(score.setting)}: {title} {said}; rank {score.rank} of "
         f"{len(evidence.scores)}{tied}; mean response "
         f"{spread(score.mean_response, score.std_response)}"
     )
@@ -155,8 +163,12 @@ def _numbers(score: Score, evidence: Evidence) -> list[tuple[str, str]]:
             ends = figures.intervals.get(kind.key)
             more = f" ({interval(ends)})" if ends else ""
             lines.append((kind.title, number(figures.values[kind.key]) + more))
-    lines += [(f"Judge {name}", percent(share)) for name, share in figures.judges.items()]
+    lines += [(_capital(called(name)), percent(share)) for name, share in figures.judges.items()]
     return [*lines, ("Mean response", spread(score.mean_response, score.std_response))]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 # --- Grid to markup -------------------------------------------------------------------------
@@ -179,7 +191,7 @@ def grid_view(grid: Grid, scale: ColourScale, front_end: FrontEnd) -> list[Marku
         for place, content in enumerate(grid.maps)
     ]
     hint = "Hover over a cell, or move with the arrow keys, for its numbers. Click it, or press \
-Enter, to see and hear its examples below the real ones."
+Enter, to see and hear its examples above the real ones."
     return [
         _choice(grid.maps),
         element("p", hint, class_="note scripted"),

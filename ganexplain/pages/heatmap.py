@@ -15,6 +15,7 @@ CELL_WIDTH, CELL_HEIGHT, BLOCK_GAP = 54.0, 38.0, 20.0
 LEFT, TOP = 76.0, 40.0
 BLOCKS_ABREAST = 3
 LIST_WIDTH, LIST_TOP, LIST_ABREAST = 92.0, 36.0, 7
+LONGEST = 7  # letters that fit a cell
 SHADES = {"low": 0.26, "middle": 0.5, "high": 1.0}  # where the colour of the text changes
 
 
@@ -26,6 +27,7 @@ class Setting:
     prior_weight: float
     iterations: int
     description: str
+    tied: bool = False
 
 
 def heat_map(
@@ -153,6 +155,13 @@ def _block_labels(
     return labels
 
 
+def _short(score: float) -> str:
+    """A number that fits into a cell."""
+    return next(
+        (t for t in (number(score), number(score, 2)) if len(t) <= LONGEST), number(score, 1)
+    )
+
+
 def _axis_name(name: str, x: float, y: float, **more: object) -> Markup:
     return element("text", name, **{"class_": "tick", "x": x, "y": y, "text_anchor": "end"} | more)
 
@@ -162,7 +171,7 @@ def _cell(
     mark: str, chosen: int,
 ) -> Markup:  # fmt: skip
     middle, height = x + CELL_WIDTH / 2, y + CELL_HEIGHT / 2
-    text = number(score) if score is not None else "\N{EN DASH}"
+    text = _short(score) if score is not None else "\N{EN DASH}"
     inside = [
         element("title", setting.description),
         void("rect", x=x + 1, y=y + 1, width=CELL_WIDTH - 2, height=CELL_HEIGHT - 2, rx=3.0),
@@ -174,7 +183,7 @@ def _cell(
         )
     names = ["cell", next(name for name, end in SHADES.items() if share <= end)]
     names += ["chosen"] if index == chosen else []
-    names += ["tied"] if mark == "tied" else []
+    names += ["tied"] if setting.tied else []
     names += ["missing"] if score is None else []
     return element(
         "g", inside, class_=" ".join(names), style=f"--share:{share * 100:.1f}%",

@@ -107,7 +107,9 @@ def _line(line: UnitLine) -> Markup:
         "tr",
         element("th", link, element("span", line.detail, class_="detail"), scope="row"),
         [
-            element("td", cell, data_label=label, class_="said" if label == HEADS[-1] else "figure")
+            element(
+                "td", cell, data_label=label, class_="means" if label == HEADS[-1] else "figure"
+            )
             for label, cell in zip(HEADS[1:], cells, strict=True)
         ],
     )

@@ -115,11 +115,14 @@ def _median_note(evidence: Evidence) -> str:
 def _generated(
     evidence: Evidence, name: str, responses: np.ndarray, sounds: np.ndarray
 ) -> list[Excerpt]:
-    rate = evidence.front_end.sample_rate
+    rate, seeds = evidence.front_end.sample_rate, evidence.made["seed"]
+    # Only what the generator made has a latent vector, and so a seed of its own.
+    named = "example" if name == "input_ascent" else "seed"
+    origins = [f"{named} {seed}" for seed in (range(len(sounds)) if named == "example" else seeds)]
     return [
-        Excerpt(mel, float(response), f"seed {seed}", (Sound("listen", flac_uri(sound, rate)),))
-        for mel, response, seed, sound in zip(
-            evidence.shown[name], responses, evidence.made["seed"], sounds, strict=False
+        Excerpt(mel, float(response), origin, (Sound("listen", flac_uri(sound, rate)),))
+        for mel, response, origin, sound in zip(
+            evidence.shown[name], responses, origins, sounds, strict=False
         )
     ]
 

@@ -12,7 +12,7 @@ from ganexplain.pages.document import Page, Section, Table
 from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.grid import grid_of
 from ganexplain.pages.markup import Child, element
-from ganexplain.pages.notation import interval, number, signed, spread
+from ganexplain.pages.notation import interval, number, ordinal, signed, spread
 from ganexplain.pages.rows import moments, shown_rows
 from ganexplain.pages.spectrograms import ColourScale, colour_scale
 
@@ -70,9 +70,11 @@ def _guide(evidence: Evidence) -> str:
 def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
     chosen = evidence.chosen
     real, start = evidence.real["response"], evidence.made["start_response"]
+    ties = _ties(evidence)
     return [
         ("Chosen setting", element("strong", chosen.setting)),
         ("Why this one", [element("strong", _scored(evidence)), _reason(evidence)]),
+        *([("Ties", ties)] if ties else []),
         ("Response", [
             element("strong", spread(chosen.mean_response, chosen.std_response)),
             f" generated, against {spread(*moments(real))} real and "
@@ -89,30 +91,33 @@ def _scored(evidence: Evidence) -> str:
 
 
 def _reason(evidence: Evidence) -> str:
-    """Why this setting was chosen: the score, and how ties were decided."""
-    kind, count = evidence.kind, len(evidence.scores)
+    """What the score is, and where the setting stands by it."""
+    kind, count, rank = evidence.kind, len(evidence.scores), evidence.chosen.rank
     word = "highest" if evidence.upwards else "lowest"
-    what = (
-        f": {kind.meaning}, held against the {len(evidence.real['response'])} real excerpts with "
-        f"the {word} responses. "
+    first = "smallest" if kind.better == "low" else "largest"
+    place = f"the {first}" if rank == 1 else f"the {ordinal(rank)} {first}"
+    return (
+        f", {place} of {count} settings: {kind.meaning}, held against the "
+        f"{len(evidence.real['response'])} real excerpts with the {word} responses"
     )
+
+
+def _ties(evidence: Evidence) -> str:
+    """How many settings cannot be told from the best, and which was taken; empty without any."""
     tied = sum(score.tied for score in evidence.scores if score is not evidence.chosen)
-    if evidence.chosen.rank == 1:
-        place = f"The {'smallest' if kind.better == 'low' else 'largest'} of {count} settings"
-        place += f"; {_counted(tied)} tied with it. " if tied else ". "
-    else:
-        best = evidence.scores[evidence.order[0]]
-        place = (
-            f"Rank {evidence.chosen.rank} of {count} settings, but tied with the first "
-            f"({best.setting}: {number(best.figures.values[kind.key])}): of what cannot be told "
-            "apart, the least optimised was taken. "
+    if not tied:
+        return ""
+    best = evidence.scores[evidence.order[0]]
+    said = "1 other setting is" if tied == 1 else f"{tied} other settings are"
+    said += " as good, as far as can be told"
+    if evidence.chosen is not best:
+        value = number(best.figures.values[evidence.selection.by])
+        said += (
+            f", among them the first of the ranking ({best.setting}: {value}); the least optimised "
+            "was taken"
         )
-    rule = evidence.selection.tie_rule if tied else ""
-    return what + place + (f"Ties: {rule}." if rule and not rule.endswith(".") else rule)
-
-
-def _counted(tied: int) -> str:
-    return "1 other is" if tied == 1 else f"{tied} others are"
+    rule = evidence.selection.tie_rule.strip().rstrip(".")
+    return f"{said}. {rule[:1].upper()}{rule[1:]}." if rule else f"{said}."
 
 
 def _scale_note(evidence: Evidence, scale: ColourScale) -> str:
@@ -133,11 +138,13 @@ def _comparisons(evidence: Evidence) -> list[Section]:
             "explanation is to be believed. “Alike” means that the 95 % intervals touch; smaller "
             "intervals, from more examples, can tell more."
         )
-        sections.append(Section("controls", "Is it the neuron that speaks?", note, controls))
+        sections.append(
+            Section("controls", "Controls: is it the neuron that speaks?", note, controls)
+        )
     if judges:
         note = (
             "A judge is another network that had no part in the search. The shares are of examples "
             "of which it says what was asked for."
         )
-        sections.append(Section("judges", "What other networks hear", note, judges))
+        sections.append(Section("judges", "Judges: what other networks hear", note, judges))
     return sections
