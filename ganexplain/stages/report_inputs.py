@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts import read_arrays
+from ganexplain.artifacts import read_arrays, read_meta
 from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
 from ganexplain.pages.evidence import Evidence
@@ -52,36 +52,29 @@ def unit_files(config: ReportConfig) -> list[UnitFiles]:
 
     Explanations are a file, or the run directory of `explain`; the selection is a file, or the
     directory of `select`, in which each of several units has a folder. Real responses are those
-    beside the selection unless named. Raises UsageError where files do not go together.
+    beside the selection unless named. Raises UsageError where files do not go together or are
+    missing.
     """
-    files = explanation_files(Path(config.explanations))
-    given = Path(config.selection)
-    if len(files) == 1:
-        selection = given / "selection.json" if given.is_dir() else given
-        return [UnitFiles("", files[0], selection, _responses(config, selection, ""))]
-    if not given.is_dir():
+    paths = explanation_files(Path(config.explanations))
+    given, several = Path(config.selection), len(paths) > 1
+    if several and not given.is_dir():
         raise UsageError(
-            f"--selection {given}: {config.explanations} holds {len(files)} units; name the "
+            f"--selection {given}: {config.explanations} holds {len(paths)} units; name the "
             "directory that select wrote for them"
         )
     units = []
-    for path in files:
+    for path in paths:
         selection = given / path.parent.name / "selection.json"
-        responses = _responses(config, selection, path.parent.name)
-        units.append(UnitFiles(path.parent.name, path, selection, responses))
+        if not several and not selection.is_file():
+            selection = given / "selection.json" if given.is_dir() else given
+        responses = selection.with_name("responses.npz")
+        if config.responses:
+            responses = given_path(Path(config.responses), read_meta(path, "explanations"))
+        for needed in (selection, responses):
+            if not needed.is_file():
+                raise UsageError(f"{needed}: no such file; run select on {config.explanations}")
+        units.append(UnitFiles(path.parent.name if several else "", path, selection, responses))
     return units
-
-
-def _responses(config: ReportConfig, selection: Path, unit: str) -> Path:
-    if not config.responses:
-        return selection.with_name("responses.npz")
-    given = Path(config.responses)
-    if not given.is_dir():
-        return given
-    if not unit:
-        return given / "responses.npz"
-    layer, neuron, direction = unit.rsplit("-", 2)
-    return given_path(given, {"layer": layer, "neuron": neuron, "direction": direction})
 
 
 def read_evidence(files: UnitFiles, examples: int) -> Evidence:
