@@ -111,7 +111,7 @@ class Artifacts:
         scored |= {f"{key}_interval": [0.25, 0.75] for key in scored}
         for k, entry in enumerate(self.selection["configurations"]):
             entry.update(scored | {"kid": 0.1 * k - 0.05, "tied": k < 3})
-            entry["kid_interval"] = [0.1 * k - 0.06, 0.1 * k + 0.06]
+            entry["kid_interval"] = [0.1 * k - 0.11, 0.1 * k + 0.01]
             entry["fid_response"] = frechet_distance(self.made["response"][k], real)
             entry["fid_response_interval"] = [entry["fid_response"] * f for f in (0.5, 1.5)]
             entry["judges"] = {"judge": 1 - k / len(self.grid)}

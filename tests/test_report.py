@@ -297,7 +297,7 @@ def test_every_score_and_judge_has_a_map_with_its_intervals(complete: Artifacts)
     labels = [e.attributes["aria-label"] for e in cells]
     kid = [label for label in labels if ": KID " in label]
     assert len(kid) == len(complete.grid)
-    assert any("KID −0.0500, 95 % interval −0.0600 to 0.0600;" in label for label in kid)
+    assert any("KID −0.0500, 95 % interval −0.110 to 0.0100;" in label for label in kid)
     shades = {
         e.attributes["data-setting"]: float(e.attributes["style"].split(":")[1].rstrip("%"))
         for e in cells
@@ -305,7 +305,7 @@ def test_every_score_and_judge_has_a_map_with_its_intervals(complete: Artifacts)
     }
     assert shades["0"] == 0.0 and shades["7"] == 100.0  # high is better: the first is strongest
     details = [e.text for e in page.of("dd", held=True)]
-    assert "−0.0500 (−0.0600 to 0.0600)" in details
+    assert "−0.0500 (−0.110 to 0.0100)" in details
 
 
 def test_each_cell_has_its_examples_and_the_first_have_sound(complete: Artifacts) -> None:
