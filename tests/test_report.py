@@ -35,6 +35,11 @@ def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(tmp_path)
 
 
+@pytest.fixture
+def complete(tmp_path: Path) -> Artifacts:
+    return Artifacts(tmp_path).complete()
+
+
 @dataclass
 class Element:
     tag: str
@@ -223,6 +228,19 @@ def test_hostile_names_are_text(artifacts: Artifacts) -> None:
     assert HOSTILE in page.of("h1")[0].text
 
 
+def test_hostile_selections_are_text(complete: Artifacts) -> None:
+    chosen = complete.selection
+    chosen["warnings"], chosen["tie_rule"] = [HOSTILE], HOSTILE
+    chosen["judges"] = {HOSTILE: chosen["judges"]["judge"] | {"path": HOSTILE, "class": HOSTILE}}
+    for entry in (*chosen["configurations"], *chosen["controls"].values()):
+        entry["judges"] = {HOSTILE: 0.5}
+    chosen["controls"][HOSTILE] = chosen["controls"].pop("start") | {"meaning": HOSTILE}
+    text = complete.report()
+    assert "<script>alert" not in text
+    assert text.count("&lt;script&gt;alert") > 10
+    assert len(Elements(text).of("script")) == 1
+
+
 def test_same_inputs_same_bytes(artifacts: Artifacts) -> None:
     first = artifacts.report("one")
     assert first == artifacts.report("two")
@@ -256,11 +274,6 @@ def test_commands_of_earlier_runs_are_shown(artifacts: Artifacts) -> None:
 
 
 # --- What select adds: ties, intervals, controls, judges --------------------------------------
-
-
-@pytest.fixture
-def complete(tmp_path: Path) -> Artifacts:
-    return Artifacts(tmp_path).complete()
 
 
 def test_every_control_that_can_be_heard_has_a_row(complete: Artifacts) -> None:

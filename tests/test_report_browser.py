@@ -129,6 +129,16 @@ def test_a_sound_ends_by_itself(page: Page) -> None:
     page.until("playing === null")
 
 
+def test_one_sound_at_a_time_however_fast_one_clicks(page: Page) -> None:
+    page.evaluate("for (const b of document.querySelectorAll('.row.chosen .play')) b.click()")
+    page.until("playing && playing.audio.currentTime > 0.1")
+    assert page.evaluate(
+        "playing.panel === document.querySelector('.row.chosen .panel:last-child')"
+    )
+    sounding = "[...document.querySelectorAll('audio')].filter((a) => !a.paused).length"
+    assert page.evaluate(sounding) == 1
+
+
 def test_a_b_switches_in_place_while_it_plays(page: Page) -> None:
     row = ".row.chosen .panel:nth-child(2)"
     box = page.evaluate(f"document.querySelector('{row} .picture').getBoundingClientRect().top")

@@ -15,21 +15,22 @@ function stop() {
   panel.classList.remove("playing");
 }
 
-function follow() {
-  if (!playing) return;
-  const { audio, line } = playing;
-  const { from, to, width } = line.dataset;
-  const share = (audio.currentTime - from) / (to - from);
+function follow(mine) {
+  if (playing !== mine) return;
+  const { from, to, width } = mine.line.dataset;
+  const share = (mine.audio.currentTime - from) / (to - from);
   const x = Math.min(1, Math.max(0, share)) * width;
-  line.setAttribute("transform", `translate(${x.toFixed(2)} 0)`);
-  requestAnimationFrame(follow);
+  mine.line.setAttribute("transform", `translate(${x.toFixed(2)} 0)`);
+  requestAnimationFrame(() => follow(mine));
 }
 
 function hear(audio, seconds) {
   playing.audio = audio;
   audio.onended = stop;
   audio.currentTime = seconds;
-  return audio.play();
+  audio.play().catch(() => {
+    if (playing && playing.audio === audio) stop(); // else another sound has taken its place
+  });
 }
 
 function start(button) {
@@ -39,7 +40,8 @@ function start(button) {
   listened = panel.closest(".row");
   button.setAttribute("aria-pressed", "true");
   panel.classList.add("playing");
-  hear(sounding(panel, button), 0).then(follow, stop);
+  hear(sounding(panel, button), 0);
+  follow(playing);
 }
 
 function toggle(button) {
@@ -94,7 +96,7 @@ function switchRow(row) {
   const seconds = before.currentTime;
   before.onended = null;
   before.pause();
-  hear(sounding(playing.panel, playing.button), seconds).catch(stop);
+  hear(sounding(playing.panel, playing.button), seconds);
 }
 
 document.addEventListener("click", (event) => {

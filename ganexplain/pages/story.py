@@ -134,9 +134,10 @@ def _comparisons(evidence: Evidence) -> list[Section]:
     sections = []
     if controls:
         note = (
-            "Each control is a set of sounds that should do worse than the explanation if the "
-            "explanation is to be believed. “Alike” means that the 95 % intervals touch; smaller "
-            "intervals, from more examples, can tell more."
+            "Sounds to hold the explanation against. Those from before the search, from a search "
+            "without the GAN and from a network that learned nothing should do worse; real "
+            "excerpts held out show how near is near enough. “As good” means that the 95 % "
+            "intervals touch: more examples can tell more apart."
         )
         sections.append(
             Section("controls", "Controls: is it the neuron that speaks?", note, controls)
