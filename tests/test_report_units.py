@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 from conftest import Run
-from test_report import Elements
+from elements import Elements
 
 from ganexplain.artifacts import read_json, write_json
-from ganexplain.config import ReportConfig, SelectConfig
+from ganexplain.config import ExplainConfig, ReportConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.pages.notation import number
 from ganexplain.runtime import Silent
@@ -28,8 +28,6 @@ UNITS = ["fc8-3-max", "fc8-3-min"]
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`explain` and `select` of both directions of a hidden unit of the shipped classifier."""
-    from ganexplain.config import ExplainConfig
-
     root = tmp_path_factory.mktemp("units")
     explain(
         ExplainConfig(

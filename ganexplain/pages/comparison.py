@@ -25,42 +25,35 @@ Line = tuple[str, Sequence[Child]]  # what the line is of, and its cells
 
 def controls_table(evidence: Evidence) -> Markup | None:
     """Every control, the chosen setting and the real excerpts; None without controls."""
-    controls = evidence.selection.controls
+    controls, chosen = evidence.selection.controls, evidence.chosen
     if not controls:
         return None
-    chosen, told = evidence.chosen, findings(evidence)
-    keys = _columns(evidence)
-    judged = bool(chosen.figures.votes is not None or evidence.selection.judges)
+    keys, judged = _columns(evidence), bool(evidence.selection.judges)
     heads = ["", "Response", *(SCORES[key].title for key in keys)]
-    heads += ["Judges’ votes"] if judged else []
-    real = spread(*moments(evidence.real["response"]))
-    agreements = [
-        j.real_agreement for j in evidence.selection.judges.values() if j.real_agreement is not None
-    ]
-    votes = sum(agreements) / len(agreements) if agreements else None
+    heads += ["Judges’ votes", MEANS] if judged else [MEANS]
 
-    def line(
-        name: str, response: str, figures: Figures, share: float | None, said: Child
-    ) -> Line:  # fmt: skip
-        cells: list[Child] = [response, *(_cell(figures, key) for key in keys)]
-        cells += [percent(share) if share is not None else DASH] if judged else []
-        return name, [*cells, said]
+    def line(name: str, figures: Figures, said: Child) -> Line:
+        cells: list[Child] = [_response(figures), *(_cell(figures, key) for key in keys)]
+        return name, [*cells, *([_share(figures.votes)] if judged else []), said]
 
     lines = [
-        line("Chosen setting", spread(chosen.mean_response, chosen.std_response), chosen.figures,
-             chosen.figures.votes, "what this page explains the neuron with"),
-        line("Real excerpts", real, Figures({}), votes, "what the examples are held against"),
-    ]  # fmt: skip
-    for name, finding in told.items():
-        control = controls[name]
-        said: list[Child] = [element("span", control.meaning, class_="detail")]
+        line("Chosen setting", chosen.figures, "what this page explains the neuron with"),
+        line("Real excerpts", _real_figures(evidence), "what the examples are held against"),
+    ]
+    for name, finding in findings(evidence).items():
+        said: list[Child] = [element("span", controls[name].meaning, class_="detail")]
         if finding.conclusion:
             said.append(f"{_capital(finding.comparison)}; so {finding.conclusion}.")
-        lines.append(
-            line(finding.name, _response(control.figures), control.figures, control.figures.votes,
-                 said)
-        )  # fmt: skip
-    return _table([*heads, MEANS], lines)
+        lines.append(line(finding.name, controls[name].figures, said))
+    return _table(heads, lines)
+
+
+def _real_figures(evidence: Evidence) -> Figures:
+    """Responses and votes of the real excerpts; they have no distance to themselves."""
+    mean, deviation = moments(evidence.real["response"])
+    judges = evidence.selection.judges.items()
+    votes = {name: j.real_agreement for name, j in judges if j.real_agreement is not None}
+    return Figures({"mean_response": mean, "std_response": deviation}, judges=votes)
 
 
 def _columns(evidence: Evidence) -> list[str]:

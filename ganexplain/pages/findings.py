@@ -90,7 +90,7 @@ def standing(control: Interval, chosen: Interval, better: str) -> Standing:
     """How a control stands by intervals of its value and the chosen one's; `better` low or high.
 
     Alike where the intervals touch, a cautious rule: two values may differ more surely than
-    their intervals tell.
+    their intervals tell. A value without an interval is one of no width.
     """
     if control[0] <= chosen[1] and chosen[0] <= control[1]:
         return "alike"

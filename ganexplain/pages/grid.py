@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from ganexplain.pages.heatmap import Setting, heat_map
 from ganexplain.pages.markup import Child, Markup, element, void
 from ganexplain.pages.notation import interval, number, percent, spread
 from ganexplain.pages.panels import Row, row
-from ganexplain.pages.rows import setting_row
+from ganexplain.pages.rows import rank, scored, setting_row
 from ganexplain.pages.spectrograms import ColourScale
 
 
@@ -84,85 +84,63 @@ def _note(evidence: Evidence) -> str:
 
 def score_maps(evidence: Evidence) -> list[ScoreMap]:
     """A heat map for every score that a setting has, and one for every judge."""
-    names = dict.fromkeys(name for score in evidence.scores for name in score.figures.judges)
-    maps = [
-        _score_map(
-            evidence,
-            kind.key,
-            kind.title,
-            f"{_capital(kind.meaning)}; {kind.better} is better."
-            + (" Settings are ranked by this." if kind.key == evidence.selection.by else ""),
-            kind.better,
-            lambda score, key=kind.key: score.figures.values.get(key),  # type: ignore[misc]
-        )
-        for kind in evidence.selection.kinds
-    ]
-    return maps + [
-        _score_map(
-            evidence,
-            f"judge-{place}",
-            _capital(called(name)),
-            f"Share of the examples of which {called(name)} says what was asked for; high is "
-            "better.",
-            "high",
-            lambda score, name=name: score.figures.judges.get(name),  # type: ignore[misc]
-        )
-        for place, name in enumerate(names)
-    ]
+    figures = [score.figures for score in evidence.scores]
+    maps = []
+    for kind in evidence.selection.kinds:
+        note = f"{_capital(kind.meaning)}; {kind.better} is better."
+        if kind is evidence.kind:
+            note += " Settings are ranked by this."
+        values = [f.values.get(kind.key) for f in figures]
+        maps.append(_score_map(evidence, (kind.key, kind.title, note), values, kind.better))
+    for place, name in enumerate(dict.fromkeys(name for f in figures for name in f.judges)):
+        judge = called(name)
+        note = f"Share of the examples of which {judge} says what was asked for; high is better."
+        values = [f.judges.get(name) for f in figures]
+        maps.append(_score_map(evidence, (f"judge-{place}", _capital(judge), note), values, "high"))
+    return maps
 
 
 def _score_map(
-    evidence: Evidence, key: str, title: str, note: str, better: str,
-    value: Callable[[Score], float | None],
-) -> ScoreMap:  # fmt: skip
-    values = [value(score) for score in evidence.scores]
+    evidence: Evidence, words: tuple[str, str, str], values: Sequence[float | None], better: str
+) -> ScoreMap:
+    """`words` are the key, the title and the note of the map."""
+    key, title, _ = words
     settings = [
         Setting(
-            s.learning_rate,
-            s.prior_weight,
-            s.iterations,
-            _label(s, title, key, v, evidence),
-            s.tied,
+            score.learning_rate,
+            score.prior_weight,
+            score.iterations,
+            _label(score, title, key, value, evidence),
+            score.tied,
         )
-        for s, v in zip(evidence.scores, values, strict=True)
+        for score, value in zip(evidence.scores, values, strict=True)
     ]
-    drawing = heat_map(
-        values, settings, evidence.selection.chosen, marks(evidence), title, better
-    )  # fmt: skip
-    return ScoreMap(key, title, note, drawing)
+    chosen = evidence.selection.chosen
+    return ScoreMap(*words, heat_map(values, settings, chosen, marks(evidence), title, better))
 
 
 def marks(evidence: Evidence) -> dict[int, str]:
     """What stands in the cells: the landmarks, and which settings are tied with the best."""
-    tied = {i: "tied" for i, score in enumerate(evidence.scores) if score.tied}
-    return {index: name for name, index in evidence.landmarks.items()} | {
-        index: name for index, name in tied.items() if index not in evidence.landmarks.values()
-    }
+    tied = {index: "tied" for index, score in enumerate(evidence.scores) if score.tied}
+    return tied | {index: name for name, index in evidence.landmarks.items()}
 
 
-def _label(
-    score: Score, title: str, key: str, value: float | None, evidence: Evidence
-) -> str:  # fmt: skip
+def _label(score: Score, title: str, key: str, value: float | None, evidence: Evidence) -> str:
     ends = score.figures.intervals.get(key)
     said = number(value) if value is not None else "none"
     said += f", 95 % interval {interval(ends)}" if ends else ""
-    tied = ", tied with the best" if score.tied and score.rank > 1 else ""
     return (
-        f"{_capital(score.setting)}: {title} {said}; rank {score.rank} of "
-        f"{len(evidence.scores)}{tied}; mean response "
-        f"{spread(score.mean_response, score.std_response)}"
+        f"{_capital(score.setting)}: {title} {said}; rank {rank(score, evidence)}; "
+        f"mean response {spread(score.mean_response, score.std_response)}"
     )
 
 
 def _numbers(score: Score, evidence: Evidence) -> list[tuple[str, str]]:
-    tied = ", tied with the best" if score.tied and score.rank > 1 else ""
     figures = score.figures
-    lines = [("Rank", f"{score.rank} of {len(evidence.scores)}{tied}")]
+    lines = [("Rank", rank(score, evidence))]
     for kind in evidence.selection.kinds:
         if kind.key in figures.values:
-            ends = figures.intervals.get(kind.key)
-            more = f" ({interval(ends)})" if ends else ""
-            lines.append((kind.title, number(figures.values[kind.key]) + more))
+            lines.append((kind.title, scored(figures, kind.key)))
     lines += [(_capital(called(name)), percent(share)) for name, share in figures.judges.items()]
     return [*lines, ("Mean response", spread(score.mean_response, score.std_response))]
 
@@ -190,8 +168,10 @@ def grid_view(grid: Grid, scale: ColourScale, front_end: FrontEnd) -> list[Marku
         )
         for place, content in enumerate(grid.maps)
     ]
-    hint = "Hover over a cell, or move with the arrow keys, for its numbers. Click it, or press \
-Enter, to see and hear its examples above the real ones."
+    hint = (
+        "Hover over a cell, or move with the arrow keys, for its numbers. Click it, or press "
+        "Enter, to see and hear its examples above the real ones."
+    )
     return [
         _choice(grid.maps),
         element("p", hint, class_="note scripted"),

@@ -12,8 +12,8 @@ from ganexplain.pages.document import document
 from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.findings import findings
 from ganexplain.pages.markup import Child, Markup, element, void
-from ganexplain.pages.notation import interval, number, percent, spread
-from ganexplain.pages.rows import moments
+from ganexplain.pages.notation import percent, spread
+from ganexplain.pages.rows import moments, scored
 from ganexplain.pages.spectrograms import COARSE, colour_scale, png_uri
 
 HEADS = ("Unit", "Chosen example", "Real excerpt", "Chosen setting", "Response", "Score",
@@ -44,7 +44,7 @@ def unit_line(evidence: Evidence, link: str) -> UnitLine:
     def small(mel: np.ndarray) -> str:
         return png_uri(scale.indices(mel[::-1]) // COARSE * COARSE, pixels=1)
 
-    ends, votes = chosen.figures.intervals.get(key), chosen.figures.votes
+    votes = chosen.figures.votes
     return UnitLine(
         link=link,
         name=f"{meta['layer']}, neuron {meta['neuron']}",
@@ -54,8 +54,7 @@ def unit_line(evidence: Evidence, link: str) -> UnitLine:
         setting=chosen.setting,
         response=f"{spread(chosen.mean_response, chosen.std_response)}, real "
         f"{spread(*moments(evidence.real['response']))}",
-        score=f"{evidence.kind.title} {number(chosen.figures.values[key])}"
-        + (f" ({interval(ends)})" if ends else ""),
+        score=f"{evidence.kind.title} {scored(chosen.figures, key)}",
         votes=percent(votes) if votes is not None else "",
         reading=_reading(evidence),
     )

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from ganexplain.pages.evidence import Evidence, Score
+from ganexplain.pages.evidence import Evidence, Figures, Score
 from ganexplain.pages.findings import NAMES
 from ganexplain.pages.notation import clock, interval, number, ordinal, spread
 from ganexplain.pages.panels import Excerpt, Row, Sound
@@ -93,18 +93,23 @@ def setting_row(evidence: Evidence, index: int, sounds: np.ndarray) -> Row:
 
 def score_facts(score: Score, evidence: Evidence) -> tuple[tuple[str, str], ...]:
     """Rank, the score that ranks with its interval, and the responses."""
-    figures, key = score.figures, evidence.selection.by
-    rank = f"{score.rank} of {len(evidence.scores)}"
-    if score.tied and score.rank > 1:
-        rank += ", tied with the best"
-    value = number(figures.values[key])
-    if key in figures.intervals:
-        value += f" ({interval(figures.intervals[key])})"
     return (
-        ("rank", rank),
-        (evidence.kind.title, value),
+        ("rank", rank(score, evidence)),
+        (evidence.kind.title, scored(score.figures, evidence.selection.by)),
         ("mean response", spread(score.mean_response, score.std_response)),
     )
+
+
+def rank(score: Score, evidence: Evidence) -> str:
+    """The place of a setting among all, and whether it is tied with the first."""
+    tied = ", tied with the best" if score.tied and score.rank > 1 else ""
+    return f"{score.rank} of {len(evidence.scores)}{tied}"
+
+
+def scored(figures: Figures, key: str) -> str:
+    """A score with its 95 % interval where it has one."""
+    ends = figures.intervals.get(key)
+    return number(figures.values[key]) + (f" ({interval(ends)})" if ends else "")
 
 
 def _median_note(evidence: Evidence) -> str:
