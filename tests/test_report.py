@@ -214,6 +214,16 @@ def test_run_directory_tells_what_happened(artifacts: Artifacts) -> None:
     assert write_report(artifacts.write(), out, progress, overwrite=True) == path
 
 
+def test_a_large_page_says_how_to_make_it_smaller(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganexplain.stages.report.LARGE", 1e5)
+    progress = Silent()
+    path = write_report(artifacts.write(), artifacts.folder / "run", progress)
+    assert progress.notes == [f"{path}: 1 MB; fewer --heard make it smaller"]
+    assert "fewer --heard" in (path.parent / "log.txt").read_text()
+
+
 def test_commands_of_earlier_runs_are_shown(artifacts: Artifacts) -> None:
     document = {
         "argv": ["x", "select", "--by", "<b>"],

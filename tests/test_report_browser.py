@@ -13,7 +13,9 @@ from report_artifacts import SHOWN, Artifacts
 pytest.importorskip("websockets")
 from browser import CHROMIUM, Page, browser
 
+from ganexplain.pages.index import render_index, unit_line
 from ganexplain.pages.notation import signed
+from ganexplain.stages.report_inputs import read_evidence, unit_files
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is absent")
 
@@ -228,6 +230,23 @@ def test_everything_that_acts_has_a_name_and_shows_its_focus(page: Page) -> None
     assert page.evaluate(focused) == "solid"
     identities = "[...document.querySelectorAll('[id]')].map((e) => e.id)"
     assert page.evaluate(f"new Set({identities}).size === {identities}.length")
+
+
+def test_an_index_fits_and_opens_its_pages(window: Page, artifacts: Artifacts) -> None:
+    (unit,) = unit_files(artifacts.write())
+    line = unit_line(read_evidence(unit, SHOWN), "report/report.html")
+    index = artifacts.folder / "index.html"
+    index.write_text(render_index([line, line]))
+    for width in (WIDE, NARROW):
+        window.look(width)
+        window.open(index)
+        assert window.evaluate("document.documentElement.scrollWidth") == width
+        assert min(window.evaluate(CONTRASTS)) >= 4.5
+    window.look(WIDE)
+    window.click("tbody a")
+    window.until("location.pathname.endsWith('report/report.html')")
+    window.until("document.querySelector('.explored .row')")
+    assert window.complaints == []
 
 
 # The contrast (WCAG 2.1) of text in a sample of places against the nearest painted background.
