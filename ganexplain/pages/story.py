@@ -104,7 +104,8 @@ def _reason(evidence: Evidence) -> str:
 
 def _ties(evidence: Evidence) -> str:
     """How many settings cannot be told from the best, and which was taken; empty without any."""
-    tied = sum(score.tied for score in evidence.scores if score is not evidence.chosen)
+    others = [score for score in evidence.scores if score is not evidence.chosen]
+    tied = sum(score.tied or score.rank == 1 for score in others)
     if not tied:
         return ""
     best = evidence.scores[evidence.order[0]]
