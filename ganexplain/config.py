@@ -367,16 +367,22 @@ class SelectConfig(SeeksExcerpts, Computes):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """Show and play the best, median and worst setting beside real excerpts: OUT/report.html.
+    """See and hear the chosen setting beside real excerpts, controls and the rest of the grid.
 
-    `ganexplain report runs/explain/explanations.npz --selection runs/select/selection.json
-    --responses runs/select/responses.npz --out runs/report`
+    `ganexplain report runs/explain/explanations.npz --selection runs/select --out runs/report`
+
+    Writes OUT/report.html; of a run of several units, a page each and OUT/index.html.
     """
 
-    explanations: str = setting("Path of explanations.npz.", argument=True, reads=True)
-    selection: str = setting("Path of selection.json.", reads=True)
-    responses: str = setting("Path of responses.npz.", reads=True)
+    explanations: str = setting(
+        "Path of explanations.npz, or the run directory of explain.", argument=True, reads=True
+    )
+    selection: str = setting("Path of selection.json, or the directory of select.", reads=True)
+    responses: str = setting(
+        "Path of responses.npz, or its directory; empty: beside the selection.", "", reads=True
+    )
     examples: int = setting("Examples shown of each setting.", 6, 1)
+    heard: int = setting("Of these with sound where a cell of the grid is clicked.", 2, 0)
     griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
     seed: int = setting("Seed of the phases.", 0, 0)
 

@@ -6,10 +6,8 @@ import numpy as np
 
 from ganexplain.pages.curves import Curves, curves
 from ganexplain.pages.document import Chart
-from ganexplain.pages.evidence import Evidence, Score
-from ganexplain.pages.heatmap import Setting, heat_map
+from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.markup import Child, Markup, element
-from ganexplain.pages.notation import number, spread
 from ganexplain.pages.strips import Strip, strips
 
 
@@ -20,10 +18,17 @@ def strip_chart(evidence: Evidence) -> Chart:
         Strip("before search", "start", evidence.made["start_response"]),
         Strip(f"real {'top' if evidence.upwards else 'bottom'} {len(real)}", "real", real),
     ]
-    for name in ("best", "median", "worst"):
+    for name in ("chosen", "best", "median", "worst"):
         if name in evidence.landmarks:
             responses = evidence.made["response"][evidence.landmarks[name]]
-            lines.append(Strip(f"{name} setting", name, responses))
+            title = "best of ranking" if name == "best" else f"{name} setting"
+            lines.append(Strip(title, name, responses))
+    if evidence.held_out:
+        lines.insert(2, Strip("held-out real", "held-out", evidence.held_out["response"]))
+    for name, title in (("input_ascent", "without GAN"), ("reinitialised", "re-initialised")):
+        if name in evidence.driven:
+            kind = name.replace("_", "-")
+            lines.append(Strip(title, kind, evidence.driven[name]["response"]))
     note = (
         "A dot is one excerpt, a bar the median. A setting is right where its dots lie on the "
         "real ones: neither short of them nor beyond."
@@ -35,40 +40,8 @@ def _level(values: np.ndarray) -> float:
     return float(np.median(values))
 
 
-def grid_chart(evidence: Evidence, of: str) -> Chart:
-    """Distances over the grid, `of` responses or features."""
-    count, layer = len(evidence.scores), str(evidence.meta["features_layer"])
-    scores = [s.fid_response if of == "responses" else s.fid_features for s in evidence.scores]
-    settings = [
-        Setting(s.learning_rate, s.prior_weight, s.iterations, _in_full(s, count, layer))
-        for s in evidence.scores
-    ]
-    marks = {index: name for name, index in evidence.landmarks.items()}
-    width = evidence.made["features"].shape[-1]
-    if of == "responses":
-        heading, note = "Distance of responses", "One number an excerpt: the response itself. "
-    else:
-        heading = f"Distance of features, {layer}"
-        note = f"{width} numbers an excerpt: the activations of {layer}. "
-    note += "Settings are ranked by this." if of == evidence.ranked_on else ""
-    drawing = heat_map(scores, settings, evidence.order[0], marks, heading)
-    return Chart(heading, note, drawing)
-
-
-def _in_full(score: Score, count: int, layer: str) -> str:
-    features = (
-        f", of {layer} {number(score.fid_features)}" if score.fid_features is not None else ""
-    )
-    setting = score.setting[0].upper() + score.setting[1:]
-    return (
-        f"{setting}: rank {score.rank} of {count}; distance of responses "
-        f"{number(score.fid_response)}{features}; mean response "
-        f"{spread(score.mean_response, score.std_response)}"
-    )
-
-
 def _curves(evidence: Evidence, title: str, key: str, level: float, name: str) -> Markup:
-    made, best = evidence.made, evidence.order[0]
+    made, best = evidence.made, evidence.selection.chosen
     trajectory = made["trajectory"]
     first = [int(np.flatnonzero(trajectory == t)[0]) for t in range(len(made[key]))]
     return curves(

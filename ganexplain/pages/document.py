@@ -10,10 +10,13 @@ from importlib.resources import files
 from string import Template
 
 from ganexplain.config import FrontEnd
+from ganexplain.pages.grid import Grid, grid_view
 from ganexplain.pages.markup import Child, Markup, element, escaped
 from ganexplain.pages.notation import signed
 from ganexplain.pages.panels import Row, row
 from ganexplain.pages.spectrograms import ColourScale, colour_bar
+
+SCRIPTS = ("sound.js", "grid.js")
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,22 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A table with its heading and a sentence on it."""
+
+    identity: str
+    heading: str
+    note: str
+    content: Markup
+
+
+@dataclass(frozen=True)
 class Page:
     """What the report shows, in the order it shows it."""
 
     title: str
     guide: str
+    warnings: Sequence[str]
     answer: Sequence[tuple[str, Child]]
     responses: Chart
     scale: ColourScale
@@ -47,22 +61,26 @@ class Page:
     compared: Sequence[Row]
     others: Sequence[Row]
     others_note: str
-    grid: Sequence[Chart]
-    grid_note: str
+    comparisons: Sequence[Section]
+    grid: Grid
     search: Sequence[Chart]
     provenance: Sequence[Table]
 
 
 def render(page: Page) -> str:
     """The page as one HTML document that needs no other file."""
-    template = Template(_resource("page.html"))
-    script = _resource("page.js")
-    return template.substitute(
-        title=escaped(page.title),
+    return document(page.title, _body(page), SCRIPTS)
+
+
+def document(title: str, body: Markup, scripts: Sequence[str] = ()) -> str:
+    """An HTML document with the style and the named scripts inside."""
+    script = "\n".join(_resource(name) for name in scripts)
+    return Template(_resource("page.html")).substitute(
+        title=escaped(title),
         policy=_policy(script),
         style=_resource("page.css"),
         script=script,
-        body=_body(page),
+        body=body,
     )
 
 
@@ -84,7 +102,13 @@ def _body(page: Page) -> Markup:
         "main",
         _head(page),
         _listening(page),
-        _section("grid", "The grid of settings", page.grid_note, _pair(page.grid)),
+        [_section(s.identity, s.heading, s.note, s.content) for s in page.comparisons],
+        _section(
+            "grid",
+            "The grid of settings",
+            page.grid.note,
+            *grid_view(page.grid, page.scale, page.front_end),
+        ),
         _section("search", "How the search went", "", _pair(page.search)),
         _section("provenance", "What produced this page", "", _tables(page.provenance)),
     )
@@ -96,9 +120,19 @@ def _head(page: Page) -> Markup:
         element("p", "ganexplain report", class_="brand"),
         element("h1", page.title),
         element("p", page.guide, class_="guide"),
+        warning_box(page.warnings),
         element("dl", facts, class_="answer"),
     ]
     return element("header", element("div", told), _chart(page.responses), class_="top")
+
+
+def warning_box(warnings: Sequence[str]) -> Markup:
+    """Warnings as a list, nothing where there are none."""
+    if not warnings:
+        return Markup("")
+    listed = element("ul", [element("li", warning) for warning in warnings])
+    heading = element("strong", "Read with care")
+    return element("div", heading, listed, class_="warnings", role="note")
 
 
 def _listening(page: Page) -> Markup:
@@ -115,10 +149,15 @@ def _listening(page: Page) -> Markup:
         "One colour scale for every picture. The signed number under a picture is the response; "
         f"“reaches {signed(page.scale.high + 5, 0)} nat” says how far a picture passes the scale."
     )
+    keys = [
+        element("kbd", "X"), " switches the row you listen to between the real excerpts (A) and "
+        "its own (B), column by column, while it plays; ", element("kbd", "Esc"), " stops.",
+    ]  # fmt: skip
     return element(
         "section",
         element("h2", "See and hear", id="listen"),
         element("p", note, class_="note"),
+        element("p", keys, class_="note scripted"),
         legend,
         compared,
         element("p", page.others_note, class_="note between") if others else "",

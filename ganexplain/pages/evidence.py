@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ganexplain.ascent.scores import SCORES, ScoreKind
 from ganexplain.config import FrontEnd
 from ganexplain.pages.notation import exact
 
-CRITERIA = {"fid-response": "responses", "fid-features": "features"}  # by what settings rank
+MOST_EXPLORED = 64  # settings of which a page holds examples
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What `select` measured of a set of examples: scores by key, 95 % intervals, judges' shares.
+
+    What is not defined for the set is absent.
+    """
+
+    values: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    judges: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def votes(self) -> float | None:
+        """Mean share over the judges, None without any."""
+        return sum(self.judges.values()) / len(self.judges) if self.judges else None
 
 
 @dataclass(frozen=True)
@@ -22,10 +40,10 @@ class Score:
     prior_weight: float
     iterations: int
     rank: int
-    fid_response: float
-    fid_features: float | None
+    tied: bool
     mean_response: float
     std_response: float
+    figures: Figures
 
     @property
     def setting(self) -> str:
@@ -37,18 +55,61 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Control:
+    """Examples that the search did not make, measured as a setting is."""
+
+    meaning: str
+    examples: int | None
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Another network asked what it hears: shares of the chosen and of the real excerpts."""
+
+    agreement: float | None
+    real_agreement: float | None
+    class_name: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`selection.json`: `chosen` is one of rank 1 or tied with it; `by` the key of its score."""
+
+    chosen: int
+    by: str
+    tie_rule: str
+    warnings: tuple[str, ...]
+    scores: tuple[Score, ...]
+    controls: Mapping[str, Control]
+    judges: Mapping[str, Judge]
+
+    @property
+    def kinds(self) -> list[ScoreKind]:
+        """The scores that any setting has, the one that ranks first."""
+        present = [
+            k for k in SCORES.values() if any(k.key in s.figures.values for s in self.scores)
+        ]
+        return sorted(present, key=lambda kind: kind.key != self.by)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Arrays of `explanations.npz` (`made`), real excerpts of the direction (`real`), ranking.
 
     `made` and `real` have the keys of the artifacts; `real` is sorted, strongest first, and
-    holds `mel, response, file, start_s, audio`. `seeds` is how many examples are shown.
+    holds `mel, response, file, start_s, audio`; so does `held_out`, which may be empty. `driven`
+    holds `mel` and `response` of controls by name. `seeds` is how many examples are shown.
     """
 
     made: Mapping[str, np.ndarray]
     meta: Mapping[str, Any]
     real: Mapping[str, np.ndarray]
-    scores: tuple[Score, ...]
-    ranked_by: str
+    held_out: Mapping[str, np.ndarray]
+    driven: Mapping[str, Mapping[str, np.ndarray]]
+    selection: Selection
     front_end: FrontEnd
     seeds: int
 
@@ -58,9 +119,19 @@ class Evidence:
         return bool(self.meta["direction"] == "max")
 
     @property
-    def ranked_on(self) -> str:
-        """What the distance that ranks is measured on, in a word."""
-        return CRITERIA[self.ranked_by]
+    def scores(self) -> tuple[Score, ...]:
+        """The configurations in the order of the arrays."""
+        return self.selection.scores
+
+    @property
+    def chosen(self) -> Score:
+        """The configuration that the report explains the unit with."""
+        return self.scores[self.selection.chosen]
+
+    @property
+    def kind(self) -> ScoreKind:
+        """The score that ranks."""
+        return SCORES[self.selection.by]
 
     @property
     def order(self) -> list[int]:
@@ -69,12 +140,12 @@ class Evidence:
 
     @property
     def landmarks(self) -> dict[str, int]:
-        """The configurations shown: best, median (element (C - 1) // 2 of the ranking), worst.
-
-        A small grid has fewer than three different ones.
+        """The configurations shown: chosen, best of the ranking, median (element (C - 1) // 2
+        of it) and worst; one that is another as well stands under the first of its names.
         """
         order = self.order
-        named = {"best": order[0], "worst": order[-1], "median": order[(len(order) - 1) // 2]}
+        named = {"chosen": self.selection.chosen, "best": order[0], "worst": order[-1]}
+        named |= {"median": order[(len(order) - 1) // 2]}
         seen: dict[str, int] = {}
         for name, index in named.items():
             if index not in seen.values():
@@ -82,10 +153,26 @@ class Evidence:
         return seen
 
     @property
+    def explored(self) -> list[int]:
+        """Configurations whose examples the page holds: all, or of many the landmarks and some
+        spread evenly over the ranking.
+        """
+        count = len(self.scores)
+        if count <= MOST_EXPLORED:
+            return list(range(count))
+        spread = np.linspace(0, count - 1, MOST_EXPLORED - len(self.landmarks)).round().astype(int)
+        return sorted({self.order[k] for k in spread} | set(self.landmarks.values()))
+
+    @property
     def shown(self) -> dict[str, np.ndarray]:
-        """Log-mel excerpts (n, F, T) of each row of the page."""
-        rows = {"real": self.real["mel"][: self.seeds], "start": self.made["start_mel"]}
-        rows |= {name: self.made["mel"][index] for name, index in self.landmarks.items()}
+        """Log-mel excerpts (n, F, T) of each row of the page, in the order of the rows."""
+        landmarks = {name: self.made["mel"][index] for name, index in self.landmarks.items()}
+        rows = {"real": self.real["mel"], "chosen": landmarks.pop("chosen")}
+        rows |= {"start": self.made["start_mel"]}
+        if self.held_out:
+            rows["held_out"] = self.held_out["mel"]
+        rows |= {name: arrays["mel"] for name, arrays in self.driven.items()}
+        rows |= {n: landmarks[n] for n in ("best", "median", "worst") if n in landmarks}
         return {name: mel[: self.seeds] for name, mel in rows.items()}
 
     @property

@@ -15,6 +15,7 @@ CELL_WIDTH, CELL_HEIGHT, BLOCK_GAP = 54.0, 38.0, 20.0
 LEFT, TOP = 76.0, 40.0
 BLOCKS_ABREAST = 3
 LIST_WIDTH, LIST_TOP, LIST_ABREAST = 92.0, 36.0, 7
+LONGEST = 7  # letters that fit a cell
 SHADES = {"low": 0.26, "middle": 0.5, "high": 1.0}  # where the colour of the text changes
 
 
@@ -26,6 +27,7 @@ class Setting:
     prior_weight: float
     iterations: int
     description: str
+    tied: bool = False
 
 
 def heat_map(
@@ -34,21 +36,22 @@ def heat_map(
     chosen: int,
     marks: Mapping[int, str],
     title: str,
+    better: str = "low",
 ) -> Markup:
-    """Scores (C,), smaller is better, None where there is none, over the axes of `settings`.
+    """Scores (C,), None where there is none, over the axes of `settings`.
 
-    The scale of colours is logarithmic. `marks` names cells ("best", "worst"); `chosen` gets a
-    frame and is where the keyboard enters. Settings that make no whole grid stand in rows, each
-    with its values above.
+    `better` is low or high, see `colour_shares`. `marks` names cells ("chosen", "tied",
+    "worst"); `chosen` gets a frame and is where the keyboard enters. Settings that make no whole
+    grid stand in rows, each with its values above.
     """
+    shares = colour_shares(scores, better)
     if not is_grid(settings):
-        return _listed(scores, settings, chosen, marks, title)
+        return _listed(scores, shares, settings, chosen, marks, title)
     rates = sorted({s.learning_rate for s in settings}, reverse=True)
     weights = sorted({s.prior_weight for s in settings}, reverse=True)
     counts = sorted({s.iterations for s in settings})
     block_width = CELL_WIDTH * len(weights)
     block_height = TOP + CELL_HEIGHT * len(rates) + 14
-    shares = colour_shares(scores)
     parts: list[Markup] = []
     for block, count in enumerate(counts):
         left = LEFT + (block % BLOCKS_ABREAST) * (block_width + BLOCK_GAP)
@@ -75,10 +78,9 @@ def is_grid(settings: Sequence[Setting]) -> bool:
 
 
 def _listed(
-    scores: Sequence[float | None], settings: Sequence[Setting], chosen: int,
-    marks: Mapping[int, str], title: str,
+    scores: Sequence[float | None], shares: Sequence[float], settings: Sequence[Setting],
+    chosen: int, marks: Mapping[int, str], title: str,
 ) -> Markup:  # fmt: skip
-    shares = colour_shares(scores)
     parts: list[Markup] = []
     for index, setting in sorted(enumerate(settings), key=lambda pair: pair[0] == chosen):
         x = LIST_WIDTH * (index % LIST_ABREAST) + (LIST_WIDTH - CELL_WIDTH) / 2
@@ -104,17 +106,27 @@ def _drawing(parts: list[Markup], width: float, height: float, title: str) -> Ma
     )  # fmt: skip
 
 
-def colour_shares(scores: Sequence[float | None]) -> list[float]:
-    """Place of each score between the smallest (0) and the largest (1) on a logarithmic scale."""
-    known = np.array([s for s in scores if s is not None and s > 0], dtype=np.float64)
+def colour_shares(scores: Sequence[float | None], better: str = "low") -> list[float]:
+    """Place of each score between the best (0) and the worst (1).
+
+    Where low is better and nothing is negative the scale is logarithmic (zero is the best there
+    is), else linear.
+    """
+    known = np.array([s for s in scores if s is not None], dtype=np.float64)
+    bent = better == "low" and bool((known >= 0).all())
+    if bent:
+        known = np.log(known[known > 0])
     if known.size == 0:
         return [0.0] * len(scores)
-    low, high = np.log(known.min()), np.log(known.max())
-    reach = max(high - low, 1e-9)
-    return [
-        float(np.clip((np.log(s) - low) / reach, 0, 1)) if s is not None and s > 0 else 0.0
-        for s in scores
-    ]
+    low, reach = known.min(), max(known.max() - known.min(), 1e-9)
+
+    def share(score: float | None) -> float:
+        if score is None or (bent and score <= 0):
+            return 0.0
+        place = float(np.clip(((np.log(score) if bent else score) - low) / reach, 0, 1))
+        return place if better == "low" or known.size == 1 else 1 - place
+
+    return [share(score) for score in scores]
 
 
 def _block_labels(
@@ -143,6 +155,13 @@ def _block_labels(
     return labels
 
 
+def _short(score: float) -> str:
+    """A number that fits into a cell."""
+    return next(
+        (t for t in (number(score), number(score, 2)) if len(t) <= LONGEST), number(score, 1)
+    )
+
+
 def _axis_name(name: str, x: float, y: float, **more: object) -> Markup:
     return element("text", name, **{"class_": "tick", "x": x, "y": y, "text_anchor": "end"} | more)
 
@@ -152,7 +171,7 @@ def _cell(
     mark: str, chosen: int,
 ) -> Markup:  # fmt: skip
     middle, height = x + CELL_WIDTH / 2, y + CELL_HEIGHT / 2
-    text = number(score) if score is not None else "\N{EN DASH}"
+    text = _short(score) if score is not None else "\N{EN DASH}"
     inside = [
         element("title", setting.description),
         void("rect", x=x + 1, y=y + 1, width=CELL_WIDTH - 2, height=CELL_HEIGHT - 2, rx=3.0),
@@ -164,9 +183,10 @@ def _cell(
         )
     names = ["cell", next(name for name, end in SHADES.items() if share <= end)]
     names += ["chosen"] if index == chosen else []
+    names += ["tied"] if setting.tied else []
     names += ["missing"] if score is None else []
     return element(
         "g", inside, class_=" ".join(names), style=f"--share:{share * 100:.1f}%",
-        data_setting=index, tabindex=0 if index == chosen else -1, role="img",
+        data_setting=index, tabindex=0 if index == chosen else -1, role="button",
         aria_label=setting.description,
     )  # fmt: skip

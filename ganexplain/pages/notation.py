@@ -64,6 +64,16 @@ def spread(mean: float, deviation: float) -> str:
     return f"{signed(mean, 1)} ± {deviation:.1f}"
 
 
+def interval(ends: tuple[float, float]) -> str:
+    """The ends of an interval."""
+    return f"{number(ends[0])} to {number(ends[1])}"
+
+
+def percent(share: float) -> str:
+    """A share in words: 31 %."""
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
+
 def clock(seconds: float) -> str:
     """A place in a recording, `1:07.25`."""
     minutes, rest = divmod(max(0.0, seconds), 60.0)

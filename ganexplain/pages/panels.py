@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,7 +39,11 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Row:
-    """Excerpts under one heading; `kind` is real, best, start, median or worst."""
+    """Excerpts under one heading; `kind` is its style: real, chosen, start, held_out, ...
+
+    `against_real` gives the row a switch between its excerpts and the real ones; `step` is that
+    of its pictures.
+    """
 
     kind: str
     heading: str
@@ -47,12 +51,14 @@ class Row:
     facts: tuple[tuple[str, str], ...]
     excerpts: Sequence[Excerpt]
     note: str = ""
-    chosen: bool = field(default=False)
+    chosen: bool = False
+    against_real: bool = True
+    step: int = 1
 
 
 def row(content: Row, scale: ColourScale, front_end: FrontEnd) -> Markup:
     """A row as a section of the page."""
-    identity = f"row-{content.kind}"
+    identity = f"row-{content.kind.replace('_', '-')}"
     chip = element("span", "chosen", class_="chip") if content.chosen else ""
     heading = element("h3", content.heading, " ", chip, id=identity)
     head = [heading, element("p", content.setting, class_="setting")]
@@ -62,11 +68,30 @@ def row(content: Row, scale: ColourScale, front_end: FrontEnd) -> Markup:
     sheet = [panel(excerpt, content, scale, front_end) for excerpt in content.excerpts]
     return element(
         "section",
-        element("header", element("div", head), element("dl", facts, class_="facts")),
+        element(
+            "header",
+            element("div", head, _switch(content) if content.against_real else ""),
+            element("dl", facts, class_="facts"),
+        ),
         element("p", content.note, class_="note") if content.note else "",
         element("div", sheet, class_="sheet"),
-        class_=f"row {content.kind}",
+        class_=f"row {content.kind.replace('_', '-')}",
         aria_labelledby=identity,
+    )
+
+
+def _switch(content: Row) -> Markup:
+    """The A/B button: the script swaps the row's excerpts for the real ones of their columns."""
+    return element(
+        "button",
+        element("span", "A real", class_="side real"),
+        element("span", "B this row", class_="side made"),
+        type="button",
+        class_="switch",
+        aria_pressed="false",
+        aria_keyshortcuts="X",
+        aria_label=f"A/B: put the real excerpts in place of {content.heading}",
+        title="A/B: switch between the real excerpts and this row (key X)",
     )
 
 
@@ -90,7 +115,7 @@ def panel(excerpt: Excerpt, within: Row, scale: ColourScale, front_end: FrontEnd
         players.append(element("span", passed, class_="detail"))
     return element(
         "figure",
-        picture(excerpt.mel, scale, front_end, label),
+        picture(excerpt.mel, scale, front_end, label, within.step),
         element("figcaption", lines, element("div", players, class_="players")),
         class_="panel",
     )

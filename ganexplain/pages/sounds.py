@@ -31,10 +31,6 @@ def flac(waveform: np.ndarray, sample_rate: int) -> bytes:
     return stream.getvalue()
 
 
-def wav_uri(waveform: np.ndarray, sample_rate: int) -> str:
-    """A mono waveform (samples,), float in [-1, 1] or int16, as a 16-bit WAV `data:` address."""
-    import soundfile as sf
-
-    stream = io.BytesIO()
-    sf.write(stream, to_pcm(waveform), sample_rate, format="WAV", subtype="PCM_16")
-    return data_uri("audio/wav", stream.getvalue())
+def flac_uri(waveform: np.ndarray, sample_rate: int) -> str:
+    """The same as a `data:` address."""
+    return data_uri("audio/flac", flac(waveform, sample_rate))

@@ -20,6 +20,7 @@ WIDEST = 10.0  # nat from the darkest to the brightest colour, at most
 PIXELS = 3  # picture pixels a cell, so that browsers scale down, not up
 LEFT, RIGHT, TOP, BOTTOM = 27.0, 1.0, 3.0, 15.0  # margins of a picture, in its own units
 WIDTH, HEIGHT = 172.0, 122.0
+COARSE = 4  # colours to a step where many pictures must be small: 64 steps
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,19 @@ def png_uri(indices: np.ndarray, pixels: int = PIXELS) -> str:
     return data_uri("image/png", stream.getvalue())
 
 
-def picture(mel: np.ndarray, scale: ColourScale, front_end: FrontEnd, label: str) -> Markup:
-    """An excerpt (F, T) in nat as an SVG with both axes and a playhead for the player."""
+def picture(
+    mel: np.ndarray, scale: ColourScale, front_end: FrontEnd, label: str, step: int = 1
+) -> Markup:
+    """An excerpt (F, T) in nat as an SVG with both axes and a playhead for the player.
+
+    With a `step` neighbouring colours are drawn as one, for a smaller file.
+    """
     bands, frames = mel.shape
+    indices = scale.indices(mel[::-1]) // step * step
     start, stop = frame_edges(frames, front_end)
     image = void(
         "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio="none",
-        href=png_uri(scale.indices(mel[::-1])),
+        href=png_uri(indices),
     )  # fmt: skip
     playhead = void(
         "line", class_="playhead", x1=LEFT, x2=LEFT, y1=TOP, y2=TOP + HEIGHT,

@@ -3,54 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 
 import numpy as np
 
-from ganexplain.pages.charts import grid_chart, norm_chart, response_chart, strip_chart
-from ganexplain.pages.document import Page, Table
-from ganexplain.pages.evidence import CRITERIA, Evidence, Score
+from ganexplain.pages.charts import norm_chart, response_chart, strip_chart
+from ganexplain.pages.comparison import controls_table, judges_table
+from ganexplain.pages.document import Page, Section, Table
+from ganexplain.pages.evidence import Evidence
+from ganexplain.pages.grid import grid_of
 from ganexplain.pages.markup import Child, element
-from ganexplain.pages.notation import clock, number, ordinal, signed, spread
-from ganexplain.pages.panels import Excerpt, Row, Sound
-from ganexplain.pages.sounds import wav_uri
+from ganexplain.pages.notation import interval, number, ordinal, signed, spread
+from ganexplain.pages.rows import moments, shown_rows
 from ganexplain.pages.spectrograms import ColourScale, colour_scale
 
 
-def tell(evidence: Evidence, sounds: Mapping[str, np.ndarray], provenance: Sequence[Table]) -> Page:
-    """The page for `evidence`; `sounds` are waveforms (n, samples) of each of its shown rows."""
+def tell(
+    evidence: Evidence,
+    sounds: Mapping[str, np.ndarray],
+    heard: Mapping[int, np.ndarray],
+    provenance: Sequence[Table],
+) -> Page:
+    """The page for `evidence`.
+
+    `sounds` are waveforms (n, samples) of each of its shown rows, `heard` of the first examples
+    of settings of the grid.
+    """
     scale = colour_scale(evidence.real["mel"])
-    rows = _rows(evidence, sounds)
+    rows = shown_rows(evidence, sounds)
     return Page(
-        title=_title(evidence),
+        title=title(evidence),
         guide=_guide(evidence),
+        warnings=evidence.selection.warnings,
         answer=_answer(evidence),
         responses=strip_chart(evidence),
         scale=scale,
         scale_note=_scale_note(evidence, scale),
         front_end=evidence.front_end,
-        compared=[rows["real"], rows["best"]],
-        others=[rows[name] for name in ("start", "median", "worst") if name in rows],
-        others_note="The same seeds, column by column: where each began, and what other settings "
-        "of the grid made of it.",
-        grid=[grid_chart(evidence, name) for name in CRITERIA.values()],
-        grid_note=f"{_layout(evidence)} Each number is a Fréchet distance to the real excerpts, "
-        "smaller is closer; colours are logarithmic. Arrow keys move between cells.",
+        compared=[rows.pop("real"), rows.pop("chosen")],
+        others=list(rows.values()),
+        others_note="To hold this against: where the same seeds began, what other ways to make or "
+        "find sounds give, and what other settings of the grid made of the same seeds.",
+        comparisons=_comparisons(evidence),
+        grid=grid_of(evidence, heard),
         search=[response_chart(evidence), norm_chart(evidence)],
         provenance=provenance,
     )
 
 
-def _layout(evidence: Evidence) -> str:
-    if evidence.meta.get("search") == "adaptive":
-        return "Above each cell stand the iterations, the learning rate and the prior weight."
-    return "Rows are learning rates, columns prior weights, blocks iteration counts."
-
-
-# --- Head -----------------------------------------------------------------------------------
-
-
-def _title(evidence: Evidence) -> str:
+def title(evidence: Evidence) -> str:
+    """The question that the page answers."""
     meta = evidence.meta
     unit = f" ({meta['unit']})" if meta.get("unit") else ""
     way = "upwards" if evidence.upwards else "downwards"
@@ -67,29 +68,57 @@ def _guide(evidence: Evidence) -> str:
 
 
 def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
-    best = evidence.scores[evidence.order[0]]
+    chosen = evidence.chosen
     real, start = evidence.real["response"], evidence.made["start_response"]
-    of = evidence.ranked_on
-    distance = best.fid_response if of == "responses" else best.fid_features
-    word = "highest" if evidence.upwards else "lowest"
+    ties = _ties(evidence)
     return [
-        ("Chosen setting", element("strong", best.setting)),
-        ("Why this one", [
-            element("strong", number(distance or 0.0)),
-            f" Fréchet distance of {of} to the {len(real)} real excerpts with the {word} "
-            f"responses, the smallest of {len(evidence.scores)} settings",
-        ]),
+        ("Chosen setting", element("strong", chosen.setting)),
+        ("Why this one", [element("strong", _scored(evidence)), _reason(evidence)]),
+        *([("Ties", ties)] if ties else []),
         ("Response", [
-            element("strong", spread(best.mean_response, best.std_response)),
-            f" generated, against {spread(*_moments(real))} real and "
-            f"{spread(*_moments(start))} before the search (mean ± standard deviation)",
+            element("strong", spread(chosen.mean_response, chosen.std_response)),
+            f" generated, against {spread(*moments(real))} real and "
+            f"{spread(*moments(start))} before the search (mean ± standard deviation)",
         ]),
     ]  # fmt: skip
 
 
-def _moments(values: np.ndarray) -> tuple[float, float]:
-    values = values.astype(np.float64)
-    return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
+def _scored(evidence: Evidence) -> str:
+    figures, key = evidence.chosen.figures, evidence.selection.by
+    ends = figures.intervals.get(key)
+    more = f" (95 % interval {interval(ends)})" if ends else ""
+    return f"{evidence.kind.title} {number(figures.values[key])}{more}"
+
+
+def _reason(evidence: Evidence) -> str:
+    """What the score is, and where the setting stands by it."""
+    kind, count, rank = evidence.kind, len(evidence.scores), evidence.chosen.rank
+    word = "highest" if evidence.upwards else "lowest"
+    first = "smallest" if kind.better == "low" else "largest"
+    place = f"the {first}" if rank == 1 else f"the {ordinal(rank)} {first}"
+    return (
+        f", {place} of {count} settings: {kind.meaning}, held against the "
+        f"{len(evidence.real['response'])} real excerpts with the {word} responses"
+    )
+
+
+def _ties(evidence: Evidence) -> str:
+    """How many settings cannot be told from the best, and which was taken; empty without any."""
+    others = [score for score in evidence.scores if score is not evidence.chosen]
+    tied = sum(score.tied or score.rank == 1 for score in others)
+    if not tied:
+        return ""
+    best = evidence.scores[evidence.order[0]]
+    said = "1 other setting is" if tied == 1 else f"{tied} other settings are"
+    said += " as good, as far as can be told"
+    if evidence.chosen is not best:
+        value = number(best.figures.values[evidence.selection.by])
+        said += (
+            f", among them the first of the ranking ({best.setting}: {value}); the least optimised "
+            "was taken"
+        )
+    rule = evidence.selection.tie_rule.strip().rstrip(".")
+    return f"{said}. {rule[:1].upper()}{rule[1:]}." if rule else f"{said}."
 
 
 def _scale_note(evidence: Evidence, scale: ColourScale) -> str:
@@ -100,90 +129,24 @@ def _scale_note(evidence: Evidence, scale: ColourScale) -> str:
     )
 
 
-# --- Rows of excerpts -----------------------------------------------------------------------
-
-
-def _rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str, Row]:
-    rows = {"real": _real_row(evidence, sounds["real"])}
-    start = evidence.made["start_response"]
-    rows["start"] = Row(
-        "start",
-        "Before the search",
-        "what the generator makes of the same seeds",
-        (("mean response", spread(*_moments(start))),),
-        _generated(evidence, "start", start, sounds["start"]),
-    )
-    for name, index in evidence.landmarks.items():
-        score = evidence.scores[index]
-        rows[name] = Row(
-            name,
-            f"{name.capitalize()} setting",
-            score.setting,
-            _score_facts(score, len(evidence.scores), str(evidence.meta["features_layer"])),
-            _generated(evidence, name, evidence.made["response"][index], sounds[name]),
-            note=_median_note(evidence) if name == "median" else "",
-            chosen=name == "best",
+def _comparisons(evidence: Evidence) -> list[Section]:
+    """The tables of controls and judges, where there are any."""
+    controls, judges = controls_table(evidence), judges_table(evidence)
+    sections = []
+    if controls:
+        note = (
+            "Sounds to hold the explanation against. Those from before the search, from a search "
+            "without the GAN and from a network that learned nothing should do worse; real "
+            "excerpts held out show how near is near enough. “As good” means that the 95 % "
+            "intervals touch: more examples can tell more apart."
         )
-    return rows
-
-
-def _median_note(evidence: Evidence) -> str:
-    count = len(evidence.scores)
-    return f"The median is the {ordinal((count - 1) // 2 + 1)} of {count} settings, best first."
-
-
-def _score_facts(score: Score, count: int, layer: str) -> tuple[tuple[str, str], ...]:
-    facts = [
-        ("rank", f"{score.rank} of {count}"),
-        ("distance, responses", number(score.fid_response)),
-    ]
-    if score.fid_features is not None:
-        facts.append((f"distance, {layer}", number(score.fid_features)))
-    facts.append(("mean response", spread(score.mean_response, score.std_response)))
-    return tuple(facts)
-
-
-def _generated(
-    evidence: Evidence, name: str, responses: np.ndarray, sounds: np.ndarray
-) -> list[Excerpt]:
-    rate = evidence.front_end.sample_rate
-    return [
-        Excerpt(mel, float(response), f"seed {seed}", (Sound("listen", wav_uri(sound, rate)),))
-        for mel, response, seed, sound in zip(
-            evidence.shown[name], responses, evidence.made["seed"], sounds, strict=False
+        sections.append(
+            Section("controls", "Controls: is it the neuron that speaks?", note, controls)
         )
-    ]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _real_row(evidence: Evidence, sounds: np.ndarray) -> Row:
-    real, rate = evidence.real, evidence.front_end.sample_rate
-    excerpts = [
-        Excerpt(
-            real["mel"][k],
-            float(real["response"][k]),
-            PurePath(str(real["file"][k])).name,
-            (
-                Sound("original", wav_uri(real["audio"][k], rate)),
-                Sound("resynth", wav_uri(sounds[k], rate)),
-            ),
-            f"at {clock(float(real['start_s'][k]))}",
+    if judges:
+        note = (
+            "A judge is another network that had no part in the search. The shares are of examples "
+            "of which it says what was asked for."
         )
-        for k in range(len(sounds))
-    ]
-    word = "highest" if evidence.upwards else "lowest"
-    return Row(
-        "real",
-        "Real excerpts",
-        f"with the {word} responses in the training recordings",
-        (
-            ("from", _counted(len(set(map(str, real["file"]))), "recording")),
-            ("mean response", spread(*_moments(real["response"]))),
-        ),
-        excerpts,
-        note="“Original” is the recording. “Resynth” is the picture turned back into sound the way "
-        "the generated ones are, so that like is compared with like.",
-    )
+        sections.append(Section("judges", "Judges: what other networks hear", note, judges))
+    return sections

@@ -17,7 +17,7 @@ SPREAD = 8.0  # how far dots leave the middle of their line
 
 @dataclass(frozen=True)
 class Strip:
-    """One line: `kind` is its style (real, start, best, median, worst)."""
+    """One line: `kind` is its style (that of a row of the page)."""
 
     name: str
     kind: str

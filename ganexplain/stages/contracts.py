@@ -30,7 +30,7 @@ MADE_FINITE = (
 REAL_FINITE = ("mel", "response", "features", "start_s")
 META_FIELDS = (
     "layer", "neuron", "unit", "direction", "features_layer", "front_end", "classifier",
-    "classifier_hash", "prior", "seed",
+    "classifier_hash", "seed",
 )  # fmt: skip
 SAME_UNIT = ("layer", "neuron", "features_layer", "classifier_hash", "front_end")
 
@@ -97,6 +97,19 @@ def read_responses(
         _check_shapes(path, arrays, mine, sizes)
         _check_finite(path, arrays, [prefix + name for name in REAL_FINITE])
     return arrays, meta
+
+
+def check_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], sizes: dict[str, int]
+) -> None:
+    """GanexplainError where a named array is missing, of another shape, or its responses are
+    not finite.
+    """
+    for name in axes:
+        if name not in arrays:
+            raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
+    _check_shapes(path, arrays, axes, sizes)
+    _check_finite(path, arrays, [name for name in axes if name.endswith("response")])
 
 
 def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:

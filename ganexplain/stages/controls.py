@@ -108,7 +108,7 @@ class Controls:
                 BATCH,
                 device,
                 self._shown(progress, "control: weights shuffled", chosen),
-                self.meta["prior"],
+                self.meta.get("prior", "l2"),  # files from before there was a choice
                 self.meta["seed"] + np.arange(len(self.starts)),
             )
         latent = found.latent[0]

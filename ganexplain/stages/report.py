@@ -1,126 +1,94 @@
-"""`report`: explanations, selection and real responses -> one page to see and to hear."""
+"""`report`: explanations, selection and real responses -> pages to see and to hear."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import read_json, write_bytes
+from ganexplain.artifacts import write_bytes
 from ganexplain.config import ReportConfig
 from ganexplain.data.sonify import sonify
-from ganexplain.errors import GanexplainError
-from ganexplain.pages.document import Table, render
+from ganexplain.pages.document import render
 from ganexplain.pages.evidence import Evidence
-from ganexplain.pages.markup import Child, element
+from ganexplain.pages.index import UnitLine, render_index, unit_line
 from ganexplain.pages.story import tell
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress
-from ganexplain.stages.report_inputs import read_evidence
+from ganexplain.stages.report_inputs import UnitFiles, read_evidence, unit_files
+from ganexplain.stages.report_provenance import provenance
 
-INPUTS = ("explanations", "selection", "responses")
+LARGE = 20e6  # bytes of a page from which a note says how to make it smaller
 
 
 def write_report(
     config: ReportConfig, out: Path, progress: Progress, overwrite: bool = False
 ) -> Path:
-    """Write `report.html`, one file that needs no other, and give its path.
+    """Write a page for each unit, and for several an index; give the path to open.
 
-    Raises UsageError for settings that cannot be, GanexplainError for files that do not fit
-    together, naming the file and the field.
+    That is `report.html`, one file that needs no other; of several units each has one in its
+    folder, and `index.html` links them. Raises UsageError for settings that cannot be,
+    GanexplainError for files that do not fit together, naming the file and the field.
     """
-    evidence = read_evidence(config)
+    units = unit_files(config)
+    first = read_evidence(units[0], config.examples)  # what is wrong is said before the run begins
     with RunDirectory(out, "report", config, overwrite) as run:
-        files = {name: Path(getattr(config, name)) for name in INPUTS}
-        hashes = {name: run.used(name, path) for name, path in files.items()}
-        sounds = _sounds(evidence, config, progress)
-        page = render(tell(evidence, sounds, _provenance(evidence, config, files, hashes)))
-        path = out / "report.html"
-        write_bytes(path, page.encode())
-        run.results.update(bytes=len(page.encode()), players=page.count("<audio"))
+        progress = run.keep_notes(progress)
+        lines: list[UnitLine] = []
+        sizes: list[int] = []
+        players = 0
+        for unit in units:
+            evidence = first if unit is units[0] else read_evidence(unit, config.examples)
+            page = _page(evidence, unit, run, config, progress)
+            path = out / unit.name / "report.html"
+            write_bytes(path, page)
+            if len(page) > LARGE:
+                progress.note(f"{path}: {len(page) / 1e6:.0f} MB; fewer --heard make it smaller")
+            sizes.append(len(page))
+            players += page.count(b"<audio")
+            if unit.name:
+                lines.append(unit_line(evidence, f"{unit.name}/report.html"))
+        if lines:
+            path = out / "index.html"
+            write_bytes(path, render_index(lines).encode())
+        run.results.update(bytes=sum(sizes), players=players)
     return path
 
 
-def _sounds(evidence: Evidence, config: ReportConfig, progress: Progress) -> dict[str, np.ndarray]:
-    """Waveforms (n, samples) of each row shown."""
+def _page(
+    evidence: Evidence, unit: UnitFiles, run: RunDirectory, config: ReportConfig, progress: Progress
+) -> bytes:
+    label = f"{unit.name} " if unit.name else ""
+    hashes = {name: run.used(label + name, path) for name, path in unit.inputs.items()}
+    sounds, heard = _sounds(evidence, config, progress, label)
+    told = provenance(evidence, config, unit.inputs, hashes)
+    return render(tell(evidence, sounds, heard, told)).encode()
+
+
+def _sounds(
+    evidence: Evidence, config: ReportConfig, progress: Progress, label: str
+) -> tuple[dict[str, np.ndarray], dict[int, np.ndarray]]:
+    """Waveforms (n, samples) of each row shown, and of the first examples of settings."""
     shown = evidence.shown
-    progress.start("sounds", sum(len(mel) for mel in shown.values()))
-    sounds = {}
-    for name, excerpts in shown.items():
+    landmarks = {index: name for name, index in evidence.landmarks.items()}
+    heard = min(config.heard, config.examples)
+    grid = {
+        index: evidence.made["mel"][index][:heard]
+        for index in evidence.explored
+        if index not in landmarks and heard
+    }
+    total = sum(len(mel) for mel in (*shown.values(), *grid.values()))
+    progress.start(f"sounds {label}".rstrip(), total)
+
+    def listen(excerpts: np.ndarray) -> np.ndarray:
         made = []
         for mel in excerpts:
             made.append(
                 sonify(mel[None], evidence.front_end, config.griffin_lim_iterations, config.seed)
             )
             progress.advance()
-        sounds[name] = np.concatenate(made)
-    return sounds
+        return np.concatenate(made)
 
-
-# --- Provenance -----------------------------------------------------------------------------
-
-
-def _provenance(
-    evidence: Evidence, config: ReportConfig, files: Mapping[str, Path], hashes: Mapping[str, str]
-) -> list[Table]:
-    meta, made = evidence.meta, evidence.made
-    inputs = [(name, _hashed(path, hashes[name])) for name, path in files.items()]
-    networks = [
-        (name, _hashed(meta.get(name, "unnamed"), meta.get(f"{name}_hash", "unknown")))
-        for name in ("classifier", "gan")
-    ]
-    seeds = made["seed"]
-    search = [
-        ("layer, neuron", f"{meta['layer']}, {meta['neuron']}"),
-        ("classes", ", ".join(map(str, meta.get("classes", ()))) or "unknown"),
-        ("direction", str(meta["direction"])),
-        ("prior", str(meta.get("prior", "l2"))),
-        ("examples", f"{len(seeds)}, seeds {seeds.min()} to {seeds.max()}"),
-        ("shown", f"the first {len(evidence.shown['start'])}, not picked by eye or ear"),
-        ("settings", f"{len(evidence.scores)} on {len(made['response_trace'])} trajectories"),
-        ("latent size", str(made["latent"].shape[-1])),
-        ("features", f"{meta['features_layer']}, {made['features'].shape[-1]} values"),
-        ("ganexplain", str(meta.get("version", "unknown"))),
-    ]
-    sound = [
-        (
-            "method",
-            "non-negative magnitudes behind the filterbank, then fast Griffin-Lim, "
-            f"{config.griffin_lim_iterations} iterations, seed {config.seed}",
-        ),
-        ("range", "values above what a full-scale waveform can have are cut; the floor is silence"),
-        ("level", "kept, unless the peak would pass 0.99"),
-        *((name.replace("_", " "), f"{value:g}") for name, value in meta["front_end"].items()),
-    ]
-    return [
-        Table("Files", [*inputs, *networks]),
-        Table("Search", search),
-        Table("Front end and sound", sound),
-        Table("Commands", _commands(files, meta)),
-    ]
-
-
-def _hashed(path: object, digest: object) -> Child:
-    return [str(path), element("code", f"sha256 {digest}")]
-
-
-def _commands(files: Mapping[str, Path], meta: Mapping[str, Any]) -> list[tuple[str, Child]]:
-    """The command line of every run directory the inputs come from, where it is still there."""
-    paths = [Path(str(meta[name])) for name in ("classifier", "gan") if meta.get(name)]
-    commands: dict[str, Child] = {}
-    for path in [*paths, *files.values()]:
-        try:
-            folders = (path.parent, path.parent.parent)  # the second of several units' folders
-            runs = (run for folder in folders for run in sorted(folder.glob("run*.json")))
-            run = read_json(next(runs))  # of several shards the first
-            words = ["ganexplain", *(shlex.quote(str(word)) for word in run["argv"][1:])]
-            line = [[element("span", word, class_="word"), " "] for word in words]
-            seed = "" if run["seed"] is None else f", seed {run['seed']}"
-            made_with = element("code", f"version {run['version']}{seed}")
-            commands.setdefault(str(run["stage"]), [*line, made_with])
-        except (GanexplainError, KeyError, TypeError, StopIteration):
-            continue
-    return list(commands.items()) or [("commands", "no run.json beside the inputs")]
+    rows = {name: listen(mel) for name, mel in shown.items()}
+    settings = {index: rows[name][:heard] for index, name in landmarks.items()}
+    return rows, settings | {index: listen(mel) for index, mel in grid.items()}

@@ -1,119 +1,118 @@
-"""What `report` reads: explanations, real responses and selection, checked against each other."""
+"""What `report` reads: explanations, real responses, selection and controls, checked."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import file_hash, read_json
+from ganexplain.artifacts import read_arrays, read_meta
 from ganexplain.config import ReportConfig
-from ganexplain.errors import GanexplainError
-from ganexplain.pages.evidence import CRITERIA, Evidence, Score
+from ganexplain.errors import UsageError
+from ganexplain.pages.evidence import Evidence
 from ganexplain.stages.contracts import (
     REAL_AXES,
-    Explanations,
-    check_same,
+    check_arrays,
     read_explanations,
     read_responses,
 )
+from ganexplain.stages.explain_merge import explanation_files
+from ganexplain.stages.real_responses import given_path
+from ganexplain.stages.selection_document import read_selection
+
+DRIVEN = ("input_ascent", "reinitialised")  # controls whose excerpts stand in controls.npz
+SHOWN_OF_REAL = ("mel", "response", "file", "start_s", "audio")
 
 
-def read_evidence(config: ReportConfig) -> Evidence:
-    """The three inputs of a report, checked against each other; errors as `write_report`."""
-    explanations = read_explanations(Path(config.explanations))
-    meta, sizes = explanations.meta, explanations.sizes
-    real, _ = read_responses(Path(config.responses), explanations.path, meta, sizes)
-    prefix = explanations.prefix
-    ranked_by, scores = _read_selection(Path(config.selection), explanations)
+@dataclass(frozen=True)
+class UnitFiles:
+    """Where the inputs of one unit's page are; `name` is its folder, empty for a single unit."""
+
+    name: str
+    explanations: Path
+    selection: Path
+    responses: Path
+
+    @property
+    def controls(self) -> Path:
+        """Written by `select` beside its ranking, where controls were asked for."""
+        return self.selection.with_name("controls.npz")
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """The files there are, by name."""
+        files = {name: getattr(self, name) for name in ("explanations", "selection", "responses")}
+        return files | ({"controls": self.controls} if self.controls.is_file() else {})
+
+
+def unit_files(config: ReportConfig) -> list[UnitFiles]:
+    """The inputs of each unit that the options name.
+
+    Explanations are a file, or the run directory of `explain`; the selection is a file, or the
+    directory of `select`, in which each of several units has a folder. Real responses are those
+    beside the selection unless named. Raises UsageError where files do not go together or are
+    missing.
+    """
+    paths = explanation_files(Path(config.explanations))
+    given, several = Path(config.selection), len(paths) > 1
+    if several and not given.is_dir():
+        raise UsageError(
+            f"--selection {given}: {config.explanations} holds {len(paths)} units; name the "
+            "directory that select wrote for them"
+        )
+    units = []
+    for path in paths:
+        selection = given / path.parent.name / "selection.json"
+        if not several and not selection.is_file():
+            selection = given / "selection.json" if given.is_dir() else given
+        responses = selection.with_name("responses.npz")
+        if config.responses:
+            responses = given_path(Path(config.responses), read_meta(path, "explanations"))
+        for needed in (selection, responses):
+            if not needed.is_file():
+                raise UsageError(f"{needed}: no such file; run select on {config.explanations}")
+        units.append(UnitFiles(path.parent.name if several else "", path, selection, responses))
+    return units
+
+
+def read_evidence(files: UnitFiles, examples: int) -> Evidence:
+    """The inputs of one page, checked against each other; errors as `write_report`."""
+    explanations = read_explanations(files.explanations)
+    meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
+    real, _ = read_responses(files.responses, explanations.path, meta, sizes)
+    held = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL}
+    held_out = {}
+    if held["mel"] in real:
+        axes = {held[name]: REAL_AXES[name].replace("R", "H") for name in SHOWN_OF_REAL}
+        check_arrays(files.responses, real, axes, sizes)
+        held_out = {name: real[key] for name, key in held.items()}
     return Evidence(
         made=explanations.arrays,
-        meta=explanations.meta,
+        meta=meta,
         real=_strongest_first({name: real[prefix + name] for name in REAL_AXES}, prefix == ""),
-        scores=scores,
-        ranked_by=ranked_by,
+        held_out=_strongest_first(held_out, prefix == "") if held_out else {},
+        driven=_driven(files.controls, sizes) if files.controls.is_file() else {},
+        selection=read_selection(files.selection, explanations),
         front_end=explanations.front_end,
-        seeds=config.examples,
+        seeds=examples,
     )
 
 
-def _strongest_first(real: dict[str, np.ndarray], descending: bool) -> dict[str, np.ndarray]:
+def _driven(path: Path, sizes: dict[str, int]) -> dict[str, dict[str, np.ndarray]]:
+    """Excerpts (n, F, T) and responses (n,) of the controls that have some."""
+    arrays, _ = read_arrays(path, "controls", ())
+    found = {}
+    for name in DRIVEN:
+        if f"{name}_mel" in arrays:
+            axes = {f"{name}_mel": "KFT", f"{name}_response": "K"}
+            check_arrays(path, arrays, axes, sizes)
+            found[name] = {"mel": arrays[f"{name}_mel"], "response": arrays[f"{name}_response"]}
+    return found
+
+
+def _strongest_first(real: Mapping[str, np.ndarray], descending: bool) -> dict[str, np.ndarray]:
     response = real["response"].astype(np.float64)
     order = np.argsort(-response if descending else response, kind="stable")
     return {name: array[order] for name, array in real.items()}
-
-
-def _read_selection(path: Path, explanations: Explanations) -> tuple[str, tuple[Score, ...]]:
-    document, made = read_json(path), explanations.arrays
-    for field in ("layer", "neuron", "direction"):
-        wanted = explanations.meta[field]
-        check_same(path, field, document.get(field), explanations.path, wanted)
-    entries, count = document.get("configurations"), len(made["learning_rate"])
-    if not isinstance(entries, list) or len(entries) != count:
-        held = len(entries) if isinstance(entries, list) else "no list of"
-        raise GanexplainError(
-            f"{path}: holds {held} configurations, but {count} in {explanations.path}; "
-            "run select again"
-        )
-    scores = tuple(_score(path, index, entry) for index, entry in enumerate(entries))
-    for index, score in enumerate(scores):
-        for field in ("learning_rate", "prior_weight", "iterations"):
-            value, wanted = getattr(score, field), float(made[field][index])
-            if not math.isclose(value, wanted, rel_tol=1e-6):
-                name = f"configurations[{index}].{field}"
-                check_same(path, name, value, explanations.path, wanted)
-    _check_ranking(path, document, scores)
-    if document.get("explanations_hash") != file_hash(explanations.path):
-        raise GanexplainError(
-            f"{path}: ranks other explanations than {explanations.path} holds; run select again"
-        )
-    return str(document["by"]), scores
-
-
-def _check_ranking(path: Path, document: Mapping[str, Any], scores: Sequence[Score]) -> None:
-    count, chosen, by = len(scores), document.get("chosen"), document.get("by")
-    if sorted(score.rank for score in scores) != list(range(1, count + 1)):
-        problem = f"field 'rank' does not count 1 to {count}"
-    elif len({score.setting for score in scores}) < count:
-        problem = "a setting stands twice in 'configurations'"
-    elif type(chosen) is not int or not 0 <= chosen < count or scores[chosen].rank != 1:
-        problem = f"field 'chosen' ({chosen!r}) is not the one of rank 1"
-    elif by not in CRITERIA:
-        problem = f"field 'by' is {by!r}, not one of {', '.join(CRITERIA)}"
-    elif by == "fid-features" and any(score.fid_features is None for score in scores):
-        problem = "ranked by 'fid_features', which is missing"
-    else:
-        return
-    raise GanexplainError(f"{path}: {problem}; run select again")
-
-
-def _score(path: Path, index: int, entry: Any) -> Score:
-    where = f"{path}: configurations[{index}]"
-    if not isinstance(entry, dict):
-        raise GanexplainError(f"{where} is not an object; run select again")
-
-    def figure(name: str, optional: bool = False) -> Any:
-        value = entry.get(name)
-        if value is None and optional:
-            return None
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise GanexplainError(f"{where}.{name} is {value!r}, not a number; run select again")
-        return value
-
-    return Score(
-        learning_rate=float(figure("learning_rate")),
-        prior_weight=float(figure("prior_weight")),
-        iterations=int(figure("iterations")),
-        rank=int(figure("rank")),
-        fid_response=float(figure("fid_response")),
-        fid_features=figure("fid_features", optional=True),
-        mean_response=float(figure("mean_response")),
-        std_response=float(figure("std_response")),
-    )

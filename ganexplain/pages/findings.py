@@ -1,0 +1,193 @@
+"""What controls and judges mean for the explanation: numbers to a sentence, by rules.
+
+A control is compared with the chosen setting by up to three measures: the score that ranks, one
+of the other kind (responses or features), and the judges' votes. By each it is worse, alike or
+better; a sentence is said where all measures agree, another where they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ganexplain.ascent.scores import SCORES
+from ganexplain.pages.evidence import Control, Evidence, Figures, Judge
+from ganexplain.pages.notation import percent
+
+Standing = Literal["worse", "alike", "better"]
+Interval = tuple[float, float]
+
+ON_RESPONSES = ("fid_response", "wasserstein")
+ON_FEATURES = ("kid", "fid_features")
+NAMES = {
+    "start": "Before the search",
+    "held_out": "Held-out real excerpts",
+    "input_ascent": "Search without the GAN",
+    "reinitialised": "Re-initialised network",
+}
+# What follows where the control is worse than the explanation by every measure, alike by every
+# one, never worse and somewhere better, or worse by some alone.
+CONCLUSIONS: dict[str, dict[str, str]] = {
+    "start": {
+        "worse": "the search matters: unsearched sounds of the generator fall short",
+        "alike": "the search added nothing that can be measured: do not take the examples for "
+        "what the neuron asks for",
+        "better": "the search led away from the real excerpts: do not take the examples for what "
+        "the neuron asks for",
+        "mixed": "the search changed only part of what is measured: compare the two rows by ear",
+    },
+    "held_out": {
+        "worse": "the examples lie nearer to the top excerpts than real ones of other recordings "
+        "do: nearer than that is no evidence of being more real",
+        "alike": "the examples come as near to the top excerpts as real ones of other recordings: "
+        "as near as one can ask",
+        "better": "a gap to real sound remains: real excerpts of other recordings come nearer",
+        "mixed": "the examples match real sound in part only: compare the two rows by ear",
+    },
+    "input_ascent": {
+        "worse": "the generator is what keeps the examples like music: without it something else "
+        "drives the neuron as well",
+        "alike": "noise made for the neuron does as well by these measures: trust your ears more "
+        "than them",
+        "better": "noise made for the neuron does better by these measures: trust your ears more "
+        "than them",
+        "mixed": "to drive the neuron is easy, with noise too: only where this control fails do "
+        "the measures speak for the examples",
+    },
+    "reinitialised": {
+        "worse": "this explanation shows what the classifier has learned",
+        "alike": "this explanation shows the GAN, not the classifier",
+        "better": "this explanation shows the GAN, not the classifier",
+        "mixed": "part of what you hear is the GAN’s own: trust only what the re-initialised row "
+        "lacks",
+    },
+}
+VOTES = "judges’ votes"
+STANDINGS = {"worse": "worse by", "alike": "as good by", "better": "better by"}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One comparison: what is compared, the values of control and chosen setting, the outcome."""
+
+    title: str
+    control: float
+    chosen: float
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a control says: how it compares, in words, and what follows from that."""
+
+    name: str
+    comparison: str
+    conclusion: str
+
+
+def standing(control: Interval, chosen: Interval, better: str) -> Standing:
+    """How a control stands by intervals of its value and the chosen one's; `better` low or high.
+
+    Alike where the intervals touch, a cautious rule: two values may differ more surely than
+    their intervals tell. A value without an interval is one of no width.
+    """
+    if control[0] <= chosen[1] and chosen[0] <= control[1]:
+        return "alike"
+    return "better" if (control[1] < chosen[0]) == (better == "low") else "worse"
+
+
+def share_interval(share: float, examples: int) -> Interval:
+    """The 95 % Wilson score interval of a share among `examples`."""
+    from scipy.stats import binomtest
+
+    found = binomtest(round(share * examples), examples).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
+def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[Measure]:
+    """The comparisons that both sets have numbers for; `examples` is N of the chosen setting."""
+    ours, found = control.figures, []
+    measured = [k for k in (by, *ON_RESPONSES, *ON_FEATURES) if k in ours.values]
+    for kind in (ON_RESPONSES, ON_FEATURES):
+        key = next((k for k in measured if k in kind and k in chosen.values), None)
+        if key is None:
+            continue
+        ends = (_ends(ours, key), _ends(chosen, key))
+        values = (ours.values[key], chosen.values[key])
+        found.append(Measure(SCORES[key].title, *values, standing(*ends, SCORES[key].better)))
+    if ours.votes is not None and chosen.votes is not None:
+        ends = (
+            share_interval(ours.votes, control.examples or examples),
+            share_interval(chosen.votes, examples),
+        )
+        found.append(Measure(VOTES, ours.votes, chosen.votes, standing(*ends, "high")))
+    return found
+
+
+def _ends(figures: Figures, key: str) -> Interval:
+    value = figures.values[key]
+    return figures.intervals.get(key, (value, value))
+
+
+def conclude(name: str, measures: Sequence[Measure]) -> str:
+    """What follows from how a control stands; empty for an unknown one or without a measure."""
+    if name not in CONCLUSIONS or not measures:
+        return ""
+    found = {measure.standing for measure in measures}
+    if found == {"worse"}:
+        outcome = "worse"
+    elif "worse" in found:
+        outcome = "mixed"
+    else:
+        outcome = "better" if "better" in found else "alike"
+    return CONCLUSIONS[name][outcome]
+
+
+def in_words(measures: Sequence[Measure]) -> str:
+    """Comparisons as a clause, the votes with their numbers: they read by themselves."""
+    votes = [m for m in measures if m.title == VOTES]
+    told = [f"{percent(m.control)} of {VOTES} against {percent(m.chosen)}" for m in votes]
+    for outcome, words in STANDINGS.items():
+        titles = [m.title for m in measures if m.standing == outcome]
+        if titles:
+            told.append(
+                f"{words} {' and '.join(filter(None, [', '.join(titles[:-1]), titles[-1]]))}"
+            )
+    return "; ".join(told)
+
+
+def findings(evidence: Evidence) -> dict[str, Finding]:
+    """What each control of a selection says, in their usual order."""
+    chosen, count = evidence.chosen.figures, evidence.made["response"].shape[1]
+    controls = evidence.selection.controls
+    told = {}
+    for name in [*(n for n in NAMES if n in controls), *(n for n in controls if n not in NAMES)]:
+        measures = compare(controls[name], chosen, count, evidence.selection.by)
+        told[name] = Finding(NAMES.get(name, name), in_words(measures), conclude(name, measures))
+    return told
+
+
+def called(judge: str) -> str:
+    """A judge's name as one reads it."""
+    return judge if "judge" in judge.lower() else f"judge {judge}"
+
+
+def judge_finding(judge: Judge, examples: int, real: int) -> str:
+    """What a judge's votes on the chosen examples mean, beside those on the real excerpts."""
+    if judge.agreement is None:
+        return "was not asked about the chosen examples"
+    if judge.real_agreement is None:
+        return "real excerpts were not judged, so there is nothing to hold this against"
+    ends = (share_interval(judge.agreement, examples), share_interval(judge.real_agreement, real))
+    if standing(*ends, "high") != "worse":
+        if judge.real_agreement < 0.5:
+            return "hears it in few real excerpts either: this judge is of little use here"
+        return (
+            "hears it in the examples as it does in real excerpts: they convince a network that "
+            "had no part in the search"
+        )
+    return (
+        "hears it less often than in real excerpts: part of what drives the neuron is particular "
+        "to the network explained"
+    )

@@ -1,0 +1,118 @@
+"""The page above the pages: a line for every unit of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import numpy as np
+
+from ganexplain.pages.document import document
+from ganexplain.pages.evidence import Evidence
+from ganexplain.pages.findings import findings
+from ganexplain.pages.markup import Child, Markup, element, void
+from ganexplain.pages.notation import percent, spread
+from ganexplain.pages.rows import moments, scored
+from ganexplain.pages.spectrograms import COARSE, colour_scale, png_uri
+
+HEADS = ("Unit", "Chosen example", "Real excerpt", "Chosen setting", "Response", "Score",
+         "Judges’ votes", "Read as")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UnitLine:
+    """What the index says of one unit; the pictures are `data:` addresses."""
+
+    link: str
+    name: str
+    detail: str
+    generated: str
+    real: str
+    setting: str
+    response: str
+    score: str
+    votes: str
+    reading: tuple[str, ...]
+
+
+def unit_line(evidence: Evidence, link: str) -> UnitLine:
+    """The line of a unit whose page stands at `link`, relative to the index."""
+    meta, chosen, key = evidence.meta, evidence.chosen, evidence.selection.by
+    scale = colour_scale(evidence.real["mel"])
+
+    def small(mel: np.ndarray) -> str:
+        return png_uri(scale.indices(mel[::-1]) // COARSE * COARSE, pixels=1)
+
+    votes = chosen.figures.votes
+    return UnitLine(
+        link=link,
+        name=f"{meta['layer']}, neuron {meta['neuron']}",
+        detail=" ".join(filter(None, [str(meta.get("unit") or ""), _direction(evidence)])),
+        generated=small(evidence.shown["chosen"][0]),
+        real=small(evidence.shown["real"][0]),
+        setting=chosen.setting,
+        response=f"{spread(chosen.mean_response, chosen.std_response)}, real "
+        f"{spread(*moments(evidence.real['response']))}",
+        score=f"{evidence.kind.title} {scored(chosen.figures, key)}",
+        votes=percent(votes) if votes is not None else "",
+        reading=_reading(evidence),
+    )
+
+
+def _direction(evidence: Evidence) -> str:
+    return "upwards" if evidence.upwards else "downwards"
+
+
+def _reading(evidence: Evidence) -> tuple[str, ...]:
+    """What the network without training says, and how many warnings the page begins with."""
+    said = findings(evidence).get("reinitialised")
+    count = len(evidence.selection.warnings)
+    warned = f"{count} warning{'' if count == 1 else 's'}" if count else ""
+    return tuple(filter(None, [said.conclusion if said else "", warned]))
+
+
+def render_index(lines: Sequence[UnitLine]) -> str:
+    """The index as one HTML document; its links are relative."""
+    title = f"What drives {len(lines)} units"
+    guide = (
+        "For each unit the first example under the chosen setting beside the real excerpt with "
+        "the strongest response; colours are those of the unit’s page, which the name opens."
+    )
+    head = element("tr", [element("th", text, scope="col") for text in HEADS])
+    table = element(
+        "table",
+        element("thead", head),
+        element("tbody", [_line(line) for line in lines]),
+        class_="wide units",
+    )
+    header = [element("p", "ganexplain report", class_="brand"), element("h1", title)]
+    body = element("main", header, element("p", guide, class_="guide"), table)
+    return document(title, body)
+
+
+def _line(line: UnitLine) -> Markup:
+    cells: list[Child] = [
+        _thumbnail(line.generated, f"generated example, {line.name}"),
+        _thumbnail(line.real, f"real excerpt, {line.name}"),
+        line.setting,
+        line.response,
+        line.score,
+        line.votes or "\N{EN DASH}",
+        [element("p", text) for text in line.reading],
+    ]
+    link = element("a", line.name, href=quote(line.link))
+    return element(
+        "tr",
+        element("th", link, element("span", line.detail, class_="detail"), scope="row"),
+        [
+            element(
+                "td", cell, data_label=label, class_="means" if label == HEADS[-1] else "figure"
+            )
+            for label, cell in zip(HEADS[1:], cells, strict=True)
+        ],
+    )
+
+
+def _thumbnail(source: str, label: str) -> Markup:
+    return void("img", src=source, alt=f"Spectrogram: {label}", class_="thumbnail")

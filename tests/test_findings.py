@@ -1,0 +1,136 @@
+"""What is said of controls and judges: the rules, on numbers whose reading is plain."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganexplain.pages.evidence import Control, Figures, Judge
+from ganexplain.pages.findings import (
+    CONCLUSIONS,
+    Measure,
+    compare,
+    conclude,
+    in_words,
+    judge_finding,
+    share_interval,
+    standing,
+)
+
+EXAMPLES = 50
+CHOSEN = Figures(
+    {"fid_response": 0.4, "kid": 0.05, "precision": 0.9},
+    {"fid_response": (0.2, 0.9), "kid": (0.02, 0.08)},
+    {"first": 0.96, "second": 0.88},
+)
+
+
+def control(fid: float, kid: float, share: float, width: float = 0.1) -> Control:
+    """A control with intervals `width` of its values wide on either side."""
+    values = {"fid_response": fid, "kid": kid}
+    ends = {k: (v - width * abs(v), v + width * abs(v)) for k, v in values.items()}
+    return Control("", EXAMPLES, Figures(values, ends, {"first": share, "second": share}))
+
+
+def standings(found: list[Measure]) -> list[str]:
+    return [measure.standing for measure in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "figures", "said"),
+    [
+        ("reinitialised", (50.0, 1.2, 0.31), "shows what the classifier has learned"),
+        ("reinitialised", (0.5, 0.05, 0.95), "shows the GAN, not the classifier"),
+        ("reinitialised", (0.01, 0.001, 1.0), "shows the GAN, not the classifier"),
+        ("reinitialised", (50.0, 0.05, 0.95), "part of what you hear is the GAN’s own"),
+        ("start", (70.0, 2.0, 0.4), "the search matters"),
+        ("start", (0.5, 0.05, 0.9), "the search added nothing"),
+        ("start", (0.01, 0.05, 0.9), "the search led away"),
+        ("held_out", (0.5, 0.05, 0.9), "as near as one can ask"),
+        ("held_out", (0.01, 0.001, 0.9), "a gap to real sound remains"),
+        ("held_out", (9.0, 0.5, 0.1), "no evidence of being more real"),
+        ("input_ascent", (5.0, 1.0, 0.1), "the generator is what keeps the examples like music"),
+        ("input_ascent", (0.4, 2.0, 0.1), "to drive the neuron is easy"),
+    ],
+)  # fmt: skip
+def test_the_numbers_decide_the_sentence(name: str, figures: tuple, said: str) -> None:
+    found = compare(control(*figures), CHOSEN, EXAMPLES, "fid_response")
+    assert [measure.title for measure in found] == ["FID response", "KID", "judges’ votes"]
+    assert said in conclude(name, found)
+
+
+def test_votes_are_told_with_their_numbers() -> None:
+    space = "\N{NO-BREAK SPACE}"
+    found = compare(control(50.0, 0.05, 0.31), CHOSEN, EXAMPLES, "fid_response")
+    assert in_words(found) == (
+        f"31{space}% of judges’ votes against 92{space}%; "
+        "worse by FID response and judges’ votes; as good by KID"
+    )
+
+
+def test_a_control_is_compared_by_what_both_have() -> None:
+    bare = Control("", None, Figures({"wasserstein": 1.0, "precision": 0.1}))
+    assert compare(bare, CHOSEN, EXAMPLES, "fid_response") == []
+    assert conclude("reinitialised", []) == ""
+    assert conclude("something new", [Measure("KID", 1.0, 0.0, "worse")]) == ""
+    only = Control("", None, Figures({"kid": 0.9}))
+    assert standings(compare(only, CHOSEN, EXAMPLES, "fid_response")) == ["worse"]
+
+
+def test_the_score_that_ranks_stands_for_its_kind() -> None:
+    chosen = Figures({"fid_response": 0.4, "wasserstein": 0.2, "kid": 0.1, "fid_features": 9.0})
+    other = Control("", EXAMPLES, Figures(dict.fromkeys(chosen.values, 100.0)))
+    for by, titles in {
+        "fid_response": ["FID response", "KID"],
+        "wasserstein": ["Wasserstein", "KID"],
+        "fid_features": ["FID response", "FID features"],
+        "composite": ["FID response", "KID"],
+    }.items():
+        assert [m.title for m in compare(other, chosen, EXAMPLES, by)] == titles
+
+
+def test_standing_by_intervals() -> None:
+    assert standing((2.0, 3.0), (0.0, 1.0), "low") == "worse"
+    assert standing((2.0, 3.0), (0.0, 1.0), "high") == "better"
+    assert standing((0.0, 1.0), (2.0, 3.0), "low") == "better"
+    assert standing((0.0, 1.0), (2.0, 3.0), "high") == "worse"
+    assert standing((0.0, 2.0), (2.0, 3.0), "low") == "alike"
+
+
+@given(st.tuples(*[st.floats(-1e6, 1e6)] * 4), st.sampled_from(["low", "high"]))
+def test_standing_turns_round_with_its_sides(ends: tuple, better: str) -> None:
+    first, second = sorted(ends[:2]), sorted(ends[2:])
+    turned = {"worse": "better", "better": "worse", "alike": "alike"}
+    ours = standing((first[0], first[1]), (second[0], second[1]), better)
+    theirs = standing((second[0], second[1]), (first[0], first[1]), better)
+    assert theirs == turned[ours]
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    z, n, p = 1.959963984540054, 50, 0.3
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert share_interval(p, n) == pytest.approx((middle - reach, middle + reach))
+
+
+@pytest.mark.parametrize(
+    ("agreement", "real", "said"),
+    [
+        (0.96, 1.0, "convince a network that had no part"),
+        (0.3, 1.0, "particular to the network explained"),
+        (0.1, 0.1, "of little use here"),
+        (None, 1.0, "not asked"),
+        (0.5, None, "nothing to hold this against"),
+    ],
+)
+def test_what_a_judge_says(agreement: float | None, real: float | None, said: str) -> None:
+    judge = Judge(agreement, real, "sing", "judge.pt", "")
+    assert said in judge_finding(judge, EXAMPLES, EXAMPLES)
+
+
+def test_every_control_has_every_conclusion() -> None:
+    for conclusions in CONCLUSIONS.values():
+        assert set(conclusions) == {"worse", "alike", "better", "mixed"}
