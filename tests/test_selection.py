@@ -250,7 +250,7 @@ def test_input_ascent_raises_a_response_by_steps_it_was_given() -> None:
     network = SVDNet(1).eval().requires_grad_(False)
     mean, deviation = np.linspace(-2, 2, 80), np.full(80, 1.5)
     found, mel = ascend_input(
-        lambda x: network(x)[:, 0], mean, deviation, 115, 1e-7, 5, 3, 0.05, 0.0, [1, 20], "max",
+        lambda x: network(x)[:, 0], mean, deviation, 115, 1e-7, 5, 3, 0.05, [1, 20], "max",
         2, CPU,
     )  # fmt: skip
     assert mel.shape == (2, 3, 80, 115) and mel.min() >= np.log(np.float32(1e-7))

@@ -1,8 +1,8 @@
-"""Activation maximisation without a prior of its own: gradient ascent on the excerpt itself."""
+"""Activation maximisation without a prior: gradient ascent on the excerpt itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -20,8 +20,7 @@ def ascend_input(
     seed: int,
     examples: int,
     learning_rate: float,
-    prior_weight: float,
-    iterations: list[int],
+    iterations: Sequence[int],
     direction: str,
     batch_size: int,
     device: torch.device,
@@ -31,12 +30,12 @@ def ascend_input(
 
     The paper's contrast (section 2: what is found without the GAN drives the unit, and looks like
     nothing). Excerpts (F, T) are coordinates in standard deviations (F,) from the mean (F,) of
-    each band, in nat, not below `floor`; each begins as unit noise drawn from `seed + k`, and the
-    prior weight draws it to the mean. Mel (P, N, F, T) of P iteration counts.
+    each band, in nat, not below `floor`; each begins as unit noise drawn from `seed + k`; there is
+    no prior. Mel (P, N, F, T) of P iteration counts.
     """
     to_mel = _decoder(mean, deviation, frames, floor, device)
     start = start_latents(seed, examples, len(mean) * frames)
-    rates, weights = (np.full(examples, value) for value in (learning_rate, prior_weight))
+    rates, weights = (np.full(examples, value) for value in (learning_rate, 0.0))
     found = ascend(
         to_mel, respond, start, rates, weights, iterations, direction, batch_size, device, advance
     )

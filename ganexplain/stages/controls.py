@@ -26,7 +26,9 @@ from ganexplain.stages.contracts import Explanations
 from ganexplain.stages.explain_parts import fast_networks
 
 BATCH = 48
-INPUT_SNAPSHOTS = 12  # iteration counts at which the ascent without a GAN is looked at
+# The ascent without a GAN: settings that suit latents do not suit pixels. It is looked at after
+# these iterations, of a learning rate in standard deviations of a band.
+INPUT_RATE, INPUT_COUNTS = 0.01, (1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320)
 MEANINGS = {
     "start": "samples of the GAN before the search",
     "held_out": "real excerpts of recordings kept from training, the strongest of them",
@@ -83,11 +85,11 @@ class Controls:
         self.starts = start_latents(self.meta["seed"], len(made["seed"]), LATENT_SIZE)
 
     def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
-        """All controls: those that search do so with the setting chosen."""
+        """All controls; that of shuffled weights is searched with the setting chosen."""
         start = self._heard(self.explanations.arrays["start_mel"])
         return {
             "start": replace(start, latent=self.starts),
-            "input_ascent": self.input_ascent(chosen, seed, progress),
+            "input_ascent": self.input_ascent(seed, progress),
             "reinitialised": self.reinitialised(chosen, seed, progress),
         }
 
@@ -107,7 +109,7 @@ class Controls:
                 self.meta["direction"],
                 BATCH,
                 device,
-                self._shown(progress, "control: weights shuffled", chosen),
+                self._shown(progress, "control: weights shuffled", self._iterations(chosen)),
                 self.meta.get("prior", "l2"),  # files from before there was a choice
                 self.meta["seed"] + np.arange(len(self.starts)),
             )
@@ -117,36 +119,32 @@ class Controls:
             mel = torch.cat([self.networks.generator(part) for part in rows.split(BATCH)])
         return replace(self._heard(mel.cpu().numpy()), latent=latent)
 
-    def input_ascent(self, chosen: int, seed: int, progress: Progress) -> Examples:
+    def input_ascent(self, seed: int, progress: Progress) -> Examples:
         """What gradient ascent on the excerpt itself finds, at its best moment."""
-        made, front_end = self.explanations.arrays, self.explanations.front_end
         pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
-        prefix, last = self.explanations.prefix, self._iterations(chosen)
-        counts = np.unique(np.geomspace(1, last, INPUT_SNAPSHOTS).round().astype(int)).tolist()
         with neuron_response(self.network, self.meta["layer"], self.meta["neuron"]) as respond:
             found, mel = ascend_input(
                 respond,
                 pool.mean(axis=(0, 2)),
                 pool.std(axis=(0, 2)),
                 pool.shape[2],
-                front_end.floor,
+                self.explanations.front_end.floor,
                 seed,
                 len(self.starts),
-                float(made["learning_rate"][chosen]),
-                float(made["prior_weight"][chosen]),
-                counts,
+                INPUT_RATE,
+                INPUT_COUNTS,
                 self.meta["direction"],
                 BATCH,
                 self.networks.device,
-                self._shown(progress, "control: without the GAN", chosen),
+                self._shown(progress, "control: without the GAN", INPUT_COUNTS[-1]),
             )
-        target = self.real[prefix + "response"]
+        target = self.real[self.explanations.prefix + "response"]
         nearest = np.argmin([frechet_distance(response, target) for response in found.response])
         return self._heard(mel[nearest])
 
-    def _shown(self, progress: Progress, name: str, chosen: int) -> Callable[[int, float], None]:
+    def _shown(self, progress: Progress, name: str, count: int) -> Callable[[int, float], None]:
         """Begin a step of the progress that the search of a control is."""
-        progress.start(name, len(self.starts) * (self._iterations(chosen) + 1))
+        progress.start(name, len(self.starts) * (count + 1))
         return lambda units, response: progress.advance(units, response=response)
 
     def _iterations(self, chosen: int) -> int:
