@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,6 +129,15 @@ def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -
     progress = Silent()
     explain(replace(SEVERAL, shard="1/3"), out, progress)  # nothing is left to do
     assert progress.notes == ["8 of 8 parts were done before", "0 example-iterations"]
+
+
+def test_a_resumed_run_still_says_what_all_of_it_took(several: Path, tmp_path: Path) -> None:
+    whole = json.loads((several / "run.json").read_text())["results"]["example_iterations"]
+    assert whole > 0
+    shutil.copytree(several, tmp_path / "e")
+    explain(SEVERAL, tmp_path / "e", Silent(), resume=True)
+    again = json.loads((tmp_path / "e" / "run.json").read_text())
+    assert again["results"]["example_iterations"] == whole
 
 
 @pytest.mark.parametrize("processes", [2, 3])

@@ -94,10 +94,16 @@ def explain(
         if len(waiting) < len(parts):
             progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
         spent = _work(config, waiting, batch_size, out, metas, progress)
-        run.results["example_iterations"] = spent
+        run.results["example_iterations"] = spent  # of this call; what all took stands in the files
         progress.note(f"{spent:,} example-iterations")
         whole = all(plan.path(out, unit).is_file() for unit in plan.units)
-        return [out / PARTS_FOLDER] if shard and not whole else merge_all(out, plan)
+        if shard and not whole:
+            return [out / PARTS_FOLDER]
+        merged = merge_all(out, plan)
+        run.results["example_iterations"] = sum(
+            read_meta(path, "explanations").get("example_iterations", 0) for path in merged
+        )
+        return merged
 
 
 def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:

@@ -63,6 +63,7 @@ class AdaptiveWork(PartWork):
         """Search the settings of a unit and write its file."""
         meta = self.metas[part.unit]
         found = self._found(part, real_responses(self.config, meta), advance)
+        meta = {**meta, "example_iterations": found.example_iterations}
         write_arrays(part_path(self.out, part), KIND, self._settings(part, found), meta)
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:

@@ -71,6 +71,8 @@ def _merge(out: Path, plan: Plan, unit: Unit) -> None:
             )
     whole = meta["search"] == "adaptive"  # its part has all settings, found as it went
     arrays = read[0][0] if whole else _gathered([arrays for arrays, _ in read], meta)
+    if not whole:
+        meta["example_iterations"] = arrays["response_trace"][..., 1:].size
     write_arrays(plan.path(out, unit), "explanations", arrays, meta)
 
 
