@@ -35,15 +35,10 @@ def manifold_scores(
     }
 
 
-def nearest_distance(these: np.ndarray, those: np.ndarray, apart: bool = False) -> float:
-    """Mean over `these` (N, D) of the Euclidean distance to the nearest of `those` (R, D).
-
-    `apart` where both are the same sample: nobody is their own neighbour.
-    """
-    distance = cdist(as_sample(these), as_sample(those))
-    if apart:
-        np.fill_diagonal(distance, np.inf)
-    return float(distance.min(axis=1).mean())
+def nearest_distances(these: np.ndarray, those: np.ndarray) -> np.ndarray:
+    """Euclidean distance (N,) of each of `these` (N, D) to the nearest of `those` (R, D)."""
+    distances: np.ndarray = cdist(as_sample(these), as_sample(those)).min(axis=1)
+    return distances
 
 
 def _radius(sample: np.ndarray, k: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from scipy.stats import rankdata, wasserstein_distance
 
 from ganexplain.ascent.frechet import as_sample, frechet_distance, frechet_distances
 from ganexplain.ascent.kernel_distance import kernel_distance, kernel_distances
-from ganexplain.ascent.neighbours import manifold_scores, nearest_distance
+from ganexplain.ascent.neighbours import manifold_scores, nearest_distances
 from ganexplain.ascent.typical_shell import shell_distance
 
 COARSE = 5  # bands and frames to a cell where excerpts are compared directly
@@ -38,7 +38,7 @@ SCORES = {
         ),
         ScoreKind("fid_features", "FID features", "Fréchet distance of a layer's features", "low"),
         ScoreKind("kid", "KID", "kernel distance of a layer's features, unbiased", "low"),
-        ScoreKind("composite", "composite", "mean rank by FID response and KID", "low"),
+        ScoreKind("composite", "composite", "mean rank by FID response and nearest real", "low"),
         ScoreKind("precision", "precision", "share of examples among the real ones", "high"),
         ScoreKind("recall", "recall", "share of the real ones among the examples", "high"),
         ScoreKind("density", "density", "how thick real ones lie around the examples", "high"),
@@ -51,7 +51,7 @@ SCORES = {
         ScoreKind(
             "nearest_real", "nearest real",
             "RMS distance to the nearest real one, in cells (nat; near 0: learnt by heart)",
-            "high",
+            "low",
         ),
     )
 }  # fmt: skip
@@ -62,7 +62,8 @@ RULES = {
     "wasserstein": "wasserstein",
     "composite": "composite",
 }
-BLENDED = ("fid_response", "kid")  # of which the composite is the mean rank
+# Of which the composite is the mean rank: the response, and the sound it is given for.
+BLENDED = ("fid_response", "nearest_real")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def score_examples(examples: Examples, real: Examples) -> dict[str, float]:
         "kid": kernel_distance(*_scaled(examples, real)),
         "wasserstein": _wasserstein(examples.response, real.response),
         **manifold_scores(examples.features, real.features),
-        "nearest_real": nearest_distance(_coarse(examples.mel), _coarse(real.mel)),
+        "nearest_real": float(_nearest(examples, real).mean()),
     }
     if examples.latent is not None:
         scores["shell_distance"] = shell_distance(examples.latent)
@@ -99,7 +100,9 @@ def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def resampled_scores(examples: Examples, real: Examples, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The scores that can rank, but the composite, of B resamples (B,) given as rows (B, N)."""
+    """Scores of B resamples (B,) given as rows (B, N): those that rank, but for the composite,
+    and those it is made of.
+    """
     response, features = as_sample(examples.response), as_sample(examples.features)
     counts = np.stack([np.bincount(row, minlength=len(response)) for row in rows])
     return {
@@ -107,6 +110,7 @@ def resampled_scores(examples: Examples, real: Examples, rows: np.ndarray) -> di
         "fid_features": frechet_distances(features[rows], real.features),
         "kid": kernel_distances(*_scaled(examples, real), counts.astype(np.float64)),
         "wasserstein": np.array([_wasserstein(response[row, 0], real.response) for row in rows]),
+        "nearest_real": _nearest(examples, real)[rows].mean(axis=1),
     }
 
 
@@ -123,6 +127,10 @@ def _scaled(examples: Examples, real: Examples) -> tuple[np.ndarray, np.ndarray]
 def _wasserstein(first: np.ndarray, second: np.ndarray) -> float:
     """1-D Wasserstein distance of order 1 between samples (N,) and (R,)."""
     return float(wasserstein_distance(as_sample(first)[:, 0], as_sample(second)[:, 0]))
+
+
+def _nearest(examples: Examples, real: Examples) -> np.ndarray:
+    return nearest_distances(_coarse(examples.mel), _coarse(real.mel))
 
 
 def _coarse(mel: np.ndarray) -> np.ndarray:
