@@ -101,6 +101,13 @@ def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
         typer.echo("\t".join([entry["lab"], *shares]))
 
 
+def _show_attributions(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    typer.echo("\n".join([document["report"], *document["table"]]))
+
+
 RANKING_COLUMNS = (
     ("rank", "rank", "d"),
     ("learning rate", "learning_rate", "g"),
@@ -311,6 +318,7 @@ _add_command(
     "explain", config.ExplainConfig, "explain:explain", _show_paths, under_torchrun="apart"
 )
 _add_command("select", config.SelectConfig, "selection:select", _show_ranking)
+_add_command("attribute", config.AttributeConfig, "attribute:attribute", _show_attributions)
 _add_command("report", config.ReportConfig, "report:write_report", _show_path)
 _add_command(
     "label-stems",
