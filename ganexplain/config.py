@@ -383,7 +383,7 @@ class AttributeConfig(Computes):
     corpus: tuple[str, ...] = setting(
         "Corpus whose training split data-min is of; repeat for several.", (), reads=True
     )
-    batch_size: int = setting("Inputs in a pass.", 64, 1)
+    batch_size: int = setting("Inputs in a pass.", 32, 1)
     seed: int = setting(SEED, 0, 0)
 
 

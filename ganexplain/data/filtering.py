@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ganexplain.config import FrontEnd
@@ -21,13 +23,12 @@ def filtered(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np
     hop, length = front_end.hop_length, front_end.frame_length
     held = -(-length // hop)  # frames before and after, so that every sample lies under windows
     padded = np.pad(waveform.astype(np.float64), held * hop)
-    options = {"n_fft": length, "hop_length": hop, "window": window(front_end), "center": False}
-    spectrum = librosa.stft(padded, dtype=np.complex128, **options)
+    options: dict[str, Any] = {"hop_length": hop, "window": window(front_end), "center": False}
+    spectrum = librosa.stft(padded, n_fft=length, dtype=np.complex128, **options)
     gain = _bin_shares(front_end) @ np.asarray(share, dtype=np.float64)
     frames = spectrum.shape[1]
     after = frames - held - gain.shape[1]
     gain = np.pad(gain, ((0, 0), (held, after)), mode="edge")
-    options.pop("n_fft")
     sound = librosa.istft(
         spectrum * gain, n_fft=length, length=padded.size, dtype=np.float64, **options
     )

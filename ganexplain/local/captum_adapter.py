@@ -55,8 +55,9 @@ def captum_map(
 
     `fill` (*S) is its baseline and label map (H, W) its features, where it has such; `layer`
     the layer of layer attributions (the last convolution where not named), whose map is
-    enlarged; `samples` are drawn by its Lime and KernelShap. Gradients are of the target's logit. The global random state is put back after.
-    Raises UsageError for an unknown name, or where the method cannot take this network.
+    enlarged; `samples` are drawn by its Lime and KernelShap. Gradients are of the target's
+    logit. The global random state is put back after. Raises UsageError for an unknown name, or
+    where the method cannot take this network.
     """
     attr = _captum()
     if name in UNSUITED:

@@ -27,8 +27,7 @@ class Evolved:
 
     `weights` (n,) are of a linear model of all evaluated subsets, shifted so that those of kept
     segments are positive and those of others are not: an order within each. `best` (G,) is the
-    best fitness after each generation, `evaluations` how many subsets were scored (and again as
-    many for the control): `control` is the best fitness among as many random subsets.
+    best fitness after each generation, `evaluations` how many subsets were scored.
     """
 
     kept: np.ndarray
@@ -38,8 +37,6 @@ class Evolved:
     best: np.ndarray
     evaluations: int
     exhaustive: bool
-    control: float
-    control_kept: np.ndarray
 
 
 class _Memory:
@@ -98,12 +95,9 @@ def evolve(
     evaluations = len(memory.scores)
     full = float(memory.fitness(np.ones((1, count), dtype=bool))[0])
     weights = _weights(np.array(memory.subsets), np.array(memory.scores), subsets[chosen])
-    control, control_kept = float(fitness[chosen]), subsets[chosen]
-    if not exhaustive:
-        control, control_kept = _control(score, count, evaluations, parsimony, seed)
     return Evolved(
         subsets[chosen].copy(), float(fitness[chosen]), full, weights, np.array(best),
-        evaluations, exhaustive, control, control_kept,
+        evaluations, exhaustive,
     )  # fmt: skip
 
 
@@ -111,13 +105,12 @@ def _search(
     memory: _Memory, population: int, generations: int, patience: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, list[float]]:
     random = random_stream(seed, "evolution")
-    subsets = random.integers(0, 2, (population, memory.count)).astype(bool)
-    subsets[0] = True
+    subsets = _first_generation(memory.count, population, random)
     fitness = memory.fitness(subsets)
     best = [float(fitness.max())]
     stale = 0
     for _ in range(generations - 1):
-        order = _better_first(subsets, fitness)
+        order = _better_first(subsets, fitness)[:population]
         children = _children(memory, subsets[order], population - ELITE, random)
         subsets = np.concatenate([subsets[order[:ELITE]], children])
         fitness = memory.fitness(subsets)
@@ -126,6 +119,13 @@ def _search(
         if stale >= patience:
             break
     return subsets, fitness, best
+
+
+def _first_generation(count: int, population: int, random: np.random.Generator) -> np.ndarray:
+    """The full input, it without each segment, and draws of Bernoulli(1/2) up to `population`."""
+    near = ~np.eye(count + 1, count, dtype=bool)
+    drawn = random.integers(0, 2, (max(population - len(near), 0), count)).astype(bool)
+    return np.concatenate([near, drawn])
 
 
 def _better_first(subsets: np.ndarray, fitness: np.ndarray) -> np.ndarray:
@@ -171,13 +171,16 @@ def _weights(subsets: np.ndarray, scores: np.ndarray, kept: np.ndarray) -> np.nd
     return weights
 
 
-def _control(
-    score: SubsetScore, count: int, evaluations: int, parsimony: float, seed: int
-) -> tuple[float, np.ndarray]:
-    """Best fitness and subset among as many random ones, the full input first."""
+def random_search(
+    score: SubsetScore, count: int, evaluations: int, parsimony: float = 0.0, seed: int = 0
+) -> tuple[np.ndarray, float]:
+    """The control of a search: the best subset (n,) and fitness of as many random subsets.
+
+    Draws of Bernoulli(1/2), the full input first.
+    """
     random = random_stream(seed, "control")
     subsets = random.integers(0, 2, (evaluations, count)).astype(bool)
     subsets[0] = True
     fitness = score(subsets) - parsimony * subsets.mean(axis=1)
     best = _better_first(subsets, fitness)[0]
-    return float(fitness[best]), subsets[best]
+    return subsets[best], float(fitness[best])

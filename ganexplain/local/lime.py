@@ -105,11 +105,8 @@ def all_subsets(count: int) -> np.ndarray:
 
 def proximity(kept: np.ndarray, distance: str, width: float) -> np.ndarray:
     """Kernel weights (B,) of subsets (B, n)."""
-    if distance == "cosine":
-        d = 1 - np.sqrt(kept.mean(axis=1))
-    else:
-        d = np.sqrt((~kept).sum(axis=1))
-    return np.exp(-np.square(d) / (2 * width**2))
+    far = 1 - np.sqrt(kept.mean(axis=1)) if distance == "cosine" else np.sqrt((~kept).sum(axis=1))
+    return np.exp(-np.square(far) / (2 * width**2))
 
 
 def fit_linear(kept: np.ndarray, scores: np.ndarray, near: np.ndarray, ridge: float) -> Fit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,8 @@ def attribution_picture(
     left, right = figure.subplots(1, 2, sharey=True)
     scale = colour_scale(mel[None])
     start, stop = frame_edges(mel.shape[1], front_end)
-    place = {"extent": (start, stop, 0, mel.shape[0]), "origin": "lower", "aspect": "auto"}
+    extent = (start, stop, 0.0, float(mel.shape[0]))
+    place: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto"}
     limits = {"vmin": scale.low, "vmax": scale.high}
     left.imshow(mel, cmap="magma", **limits, **place)
     right.imshow(mel, cmap="gray", **limits, **place)
@@ -43,14 +45,14 @@ def attribution_picture(
     image = right.imshow(
         shown, cmap=MAP_COLOURS, vmin=-1, vmax=1, alpha=OPACITY * np.abs(shown), **place
     )
-    _outline(right, kept, place["extent"])
+    _outline(right, kept, extent)
     heights, names = zip(*hz_ticks(front_end), strict=True)
     left.set_yticks(heights, [f"{name} Hz" for name in names])
     for axis in (left, right):
         axis.tick_params(labelsize=8)
         axis.set_xlabel("time in the excerpt (s)", fontsize=9)
     bar = figure.colorbar(image, ax=right, pad=0.02)
-    bar.solids.set(alpha=1)
+    bar.solids.set(alpha=1)  # type: ignore[union-attr]
     bar.set_label("against   ←   score   →   for", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     figure.suptitle(title.replace("$", r"\$"), fontsize=10)
@@ -59,10 +61,10 @@ def attribution_picture(
     return stream.getvalue()
 
 
-def _outline(axis: object, kept: np.ndarray, extent: tuple[float, float, float, float]) -> None:
+def _outline(axis: Any, kept: np.ndarray, extent: tuple[float, float, float, float]) -> None:
     if kept.all() or not kept.any():
         return
     fine = np.kron(kept, np.ones((4, 4)))  # the line runs along cells, not through their middles
-    axis.contour(  # type: ignore[attr-defined]
+    axis.contour(
         fine, levels=[0.5], colors="#ffe14d", linewidths=1.2, extent=extent, origin="lower"
     )

@@ -55,14 +55,18 @@ class Page:
 
 def render(page: Page) -> str:
     """The page as one HTML document that needs no other file."""
-    template = Template(_resource("page.html"))
-    script = _resource("page.js")
-    return template.substitute(
-        title=escaped(page.title),
+    return document(page.title, _body(page), ("page.js",))
+
+
+def document(title: str, body: Markup, scripts: Sequence[str] = ()) -> str:
+    """An HTML document with the style and the named scripts inside."""
+    script = "\n".join(_resource(name) for name in scripts)
+    return Template(_resource("page.html")).substitute(
+        title=escaped(title),
         policy=_policy(script),
         style=_resource("page.css"),
         script=script,
-        body=_body(page),
+        body=body,
     )
 
 

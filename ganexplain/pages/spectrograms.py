@@ -11,7 +11,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks, linear_ticks
-from ganexplain.pages.markup import Markup, element, void
+from ganexplain.pages.markup import Child, Markup, element, void
 from ganexplain.pages.notation import MINUS, exact
 from ganexplain.pages.sounds import data_uri
 
@@ -64,8 +64,13 @@ def png_uri(indices: np.ndarray, pixels: int = PIXELS) -> str:
     return data_uri("image/png", stream.getvalue())
 
 
-def picture(mel: np.ndarray, scale: ColourScale, front_end: FrontEnd, label: str) -> Markup:
-    """An excerpt (F, T) in nat as an SVG with both axes and a playhead for the player."""
+def picture(
+    mel: np.ndarray, scale: ColourScale, front_end: FrontEnd, label: str, over: Child = ()
+) -> Markup:
+    """An excerpt (F, T) in nat as an SVG with both axes and a playhead for the player.
+
+    `over` is drawn between picture and playhead, from (LEFT, TOP), WIDTH by HEIGHT.
+    """
     bands, frames = mel.shape
     start, stop = frame_edges(frames, front_end)
     image = void(
@@ -79,6 +84,7 @@ def picture(mel: np.ndarray, scale: ColourScale, front_end: FrontEnd, label: str
     return element(
         "svg",
         image,
+        over,
         _hz_axis(bands, front_end),
         _seconds_axis(start, stop),
         playhead,

@@ -67,14 +67,14 @@ def write_attribution(
     write_bytes(folder / "map.png", picture)
     sounds = heard(parts, held.kept, moment, front_end)
     for name, sound in zip(("kept", "removed"), sounds, strict=True):
-        write_sound(folder / f"{name}.flac", sound, front_end.sample_rate)
+        write_bytes(folder / f"{name}.flac", flac_bytes(sound, front_end.sample_rate))
     return sounds
 
 
-def write_sound(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
+def flac_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
     """A mono FLAC of a waveform (samples,) in [-1, 1]; what is beyond is cut."""
     import soundfile as sf
 
     stream = io.BytesIO()
     sf.write(stream, to_pcm(waveform), sample_rate, format="FLAC", subtype="PCM_16")
-    write_bytes(path, stream.getvalue())
+    return stream.getvalue()
