@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.local.lime import all_subsets, fit_linear
+from ganexplain.local.lime import all_subsets
 from ganexplain.local.masking import SubsetScore
 from ganexplain.runtime import random_stream
 
@@ -25,8 +25,8 @@ TRIALS = 20  # random draws tried for one subset not seen before
 class Evolved:
     """The best subset `kept` (n,) found and its fitness, beside that of the full input.
 
-    `weights` (n,) are of a linear model of all evaluated subsets, shifted so that those of kept
-    segments are positive and those of others are not: an order within each. `best` (G,) is the
+    `weights` (n,) are those of occlusion, shifted so that those of kept segments are positive and
+    those of others are not: an order within each. `best` (G,) is the
     best fitness after each generation, `evaluations` how many subsets were scored.
     """
 
@@ -40,27 +40,26 @@ class Evolved:
 
 
 class _Memory:
-    """Every subset scored so far, each once, in the order it came."""
+    """Every subset scored so far, each once."""
 
     def __init__(self, score: SubsetScore, count: int, parsimony: float) -> None:
         self.score, self.count, self.parsimony = score, count, parsimony
         self.known: dict[bytes, float] = {}
-        self.subsets: list[np.ndarray] = []
-        self.scores: list[float] = []
 
     def fitness(self, subsets: np.ndarray) -> np.ndarray:
-        """Fitness (B,) of subsets (B, n): those not known in one batch."""
+        """Fitness (B,) of subsets (B, n)."""
+        return self.scored(subsets) - self.parsimony * subsets.mean(axis=1)
+
+    def scored(self, subsets: np.ndarray) -> np.ndarray:
+        """Scores (B,) of subsets (B, n): those not known in one batch."""
         new: dict[bytes, np.ndarray] = {}
         for subset in subsets:
             if subset.tobytes() not in self.known:
                 new.setdefault(subset.tobytes(), subset)
         if new:
             scores = self.score(np.array(list(new.values())))
-            self.subsets += list(new.values())
-            self.scores += scores.tolist()
             self.known |= dict(zip(new, scores.tolist(), strict=True))
-        values = np.array([self.known[subset.tobytes()] for subset in subsets])
-        return values - self.parsimony * subsets.mean(axis=1)
+        return np.array([self.known[subset.tobytes()] for subset in subsets])
 
     def is_new(self, subset: np.ndarray) -> bool:
         return subset.tobytes() not in self.known
@@ -69,19 +68,20 @@ class _Memory:
 def evolve(
     score: SubsetScore,
     count: int,
-    population: int = 50,
-    generations: int = 40,
-    patience: int = 10,
+    population: int = 10,
+    generations: int = 7,
+    patience: int = 5,
     parsimony: float = 0.0,
     seed: int = 0,
 ) -> Evolved:
     """Search for the subset (n,) of the highest fitness: its score less parsimony * share kept.
 
-    Of equals the one with fewer segments. The first generation is the full input and draws of
-    Bernoulli(1/2); children come of tournaments of 3, uniform crossover (0.9) and flips (1/n a
-    bit), the best 2 stay. Ends after `generations`, or `patience` of them without gain. Where
-    2^n is no more than the search may score, all subsets are taken instead. The full input is
-    always among the candidates, so the fitness is never below its own.
+    Of equals the one with fewer segments. The first generation is the full input, it without
+    each segment, and draws of Bernoulli(1/2) up to `population`; children come of tournaments
+    of 3, uniform crossover (0.9) and flips (1/n a bit), the best 2 stay. Ends after
+    `generations`, or `patience` of them without gain. Where 2^n is no more than population *
+    generations, all subsets are taken instead. The full input is always among the candidates,
+    so the fitness is never below its own.
     """
     memory = _Memory(score, count, parsimony)
     exhaustive = 2.0**count <= population * generations
@@ -92,9 +92,9 @@ def evolve(
     else:
         subsets, fitness, best = _search(memory, population, generations, patience, seed)
     chosen = _better_first(subsets, fitness)[0]
-    evaluations = len(memory.scores)
+    evaluations = len(memory.known)
     full = float(memory.fitness(np.ones((1, count), dtype=bool))[0])
-    weights = _weights(np.array(memory.subsets), np.array(memory.scores), subsets[chosen])
+    weights = _weights(memory, subsets[chosen])
     return Evolved(
         subsets[chosen].copy(), float(fitness[chosen]), full, weights, np.array(best),
         evaluations, exhaustive,
@@ -121,9 +121,14 @@ def _search(
     return subsets, fitness, best
 
 
+def _neighbours(count: int) -> np.ndarray:
+    """The full subset, then it without each part (n + 1, n)."""
+    return np.concatenate([np.ones((1, count), dtype=bool), ~np.eye(count, dtype=bool)])
+
+
 def _first_generation(count: int, population: int, random: np.random.Generator) -> np.ndarray:
     """The full input, it without each segment, and draws of Bernoulli(1/2) up to `population`."""
-    near = ~np.eye(count + 1, count, dtype=bool)
+    near = _neighbours(count)
     drawn = random.integers(0, 2, (max(population - len(near), 0), count)).astype(bool)
     return np.concatenate([near, drawn])
 
@@ -159,15 +164,16 @@ def _child(ranked: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return child ^ (random.random(count) < 1 / count)
 
 
-def _weights(subsets: np.ndarray, scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Weights (n,) that order the kept segments, then the others, by what the search has seen."""
-    slope = fit_linear(subsets, scores, np.ones(len(subsets)), ridge=1.0).weights
-    step = max(float(np.abs(slope).max()), 1e-12) * 1e-3
+def _weights(memory: _Memory, kept: np.ndarray) -> np.ndarray:
+    """Weights (n,): what the full input loses without each segment, shifted by who is kept."""
+    full, *without = memory.scored(_neighbours(memory.count))
+    lost = full - np.array(without)
+    step = max(float(np.abs(lost).max()), 1e-12) * 1e-3
     weights = np.empty(len(kept))
     if kept.any():
-        weights[kept] = slope[kept] - min(slope[kept].min(), 0.0) + step
+        weights[kept] = lost[kept] - min(lost[kept].min(), 0.0) + step
     if not kept.all():
-        weights[~kept] = slope[~kept] - max(slope[~kept].max(), 0.0)
+        weights[~kept] = lost[~kept] - max(lost[~kept].max(), 0.0)
     return weights
 
 

@@ -29,7 +29,8 @@ from ganexplain.pages.spectrograms import (
 
 SCRIPTS = ("page.js",)
 STYLE = (
-    ".measures table{table-layout:auto}.measures th,.measures td{padding:4px 10px 4px 0}"
+    ".measures table{table-layout:auto;width:auto}.measures th{width:auto}"
+    ".measures th,.measures td{padding:4px 14px 4px 0}"
     ".measures td{white-space:nowrap}.sides{display:grid;gap:16px 24px;"
     "grid-template-columns:minmax(0,3fr) minmax(0,1fr)}.curve path{fill:none;stroke-width:1.8}"
     ".curve .rise{stroke:var(--made)}.curve .fall{stroke:var(--worst)}"
@@ -232,7 +233,7 @@ def _legend(scale: ColourScale) -> Markup:
     return element(
         "div", element("span", "nat", class_="unit"), colour_bar(scale),
         element("span", "natural logarithm of mel magnitude. Over grey: red speaks for the score, "
-                "blue against it, each map over its own largest value.", class_="note"),
+                "blue against it, each map over its own range.", class_="note"),
         class_="legend",
     )  # fmt: skip
 

@@ -17,8 +17,9 @@ OPACITY = 0.75  # of the strongest cell
 
 
 def normalised(area: np.ndarray) -> np.ndarray:
-    """A map (H, W) over its largest size: -1 to 1."""
-    return area / max(float(np.abs(area).max(initial=0.0)), 1e-30)
+    """A map (H, W) over its 99th percentile in size, cut to -1 .. 1: one cell hides no others."""
+    size = float(np.percentile(np.abs(area), 99)) or float(np.abs(area).max(initial=0.0))
+    return np.clip(area / max(size, 1e-30), -1.0, 1.0)
 
 
 def attribution_picture(

@@ -51,8 +51,9 @@ def asked_of(moment: Moment, explained: str, score: float, answers: Sequence[Ans
     at = clock(moment.centre)
     return Asked(
         f"{moment.path.name} at {at}: {explained}",
-        "The score of the whole excerpt, of the parts kept and of the rest stands under each "
-        "picture. Kept and removed sounds add up to the whole.",
+        "The number under a picture is the classifier’s score: of the whole excerpt, of the "
+        "kept segments alone and of the rest alone, the fill standing for what is missing. The "
+        "sounds are the recording itself, filtered; kept and removed add up to the whole.",
         Picture("whole", moment.mel, score, whole),
         answers,
     )
