@@ -80,6 +80,11 @@ def _show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
     one = documents[0] if len(documents) == 1 else None
     if as_json:
         typer.echo(json.dumps(one or {"units": documents}, indent=2))
+    elif one and one.get("kind") == "attributions":
+        rows = sorted(one["configurations"], key=lambda row: row["rank"])
+        rows = [row | {"low": row["interval"][0], "high": row["interval"][1]} for row in rows]
+        columns = (*ATTRIBUTION_COLUMNS, (one["by"], "value", ".4g"), *INTERVAL_COLUMNS)
+        typer.echo(_table(columns, rows))
     elif one:
         rows = sorted(one["configurations"], key=lambda row: row["rank"])
         typer.echo(_table(RANKING_COLUMNS, rows))
@@ -120,6 +125,14 @@ RANKING_COLUMNS = (
     ("mean |z|", "latent_norm", ".2f"),
 )
 
+
+ATTRIBUTION_COLUMNS = (
+    ("rank", "rank", "d"),
+    ("method", "method", "s"),
+    ("segments", "segments", "s"),
+    ("fill", "fill", "s"),
+)
+INTERVAL_COLUMNS = (("from", "low", ".4g"), ("to", "high", ".4g"))
 
 UNIT_COLUMNS = (("layer", "layer", "s"), ("unit", "neuron", "d"), ("direction", "direction", "s"))
 

@@ -300,7 +300,9 @@ class SelectConfig(SeeksExcerpts, Computes):
     """
 
     explanations: str = setting(
-        "Path of explanations.npz, or the run directory of explain.", argument=True, reads=True
+        "Path of explanations.npz, or the run directory of explain or of attribute.",
+        argument=True,
+        reads=True,
     )
     corpus: tuple[str, ...] = setting(
         "Corpus whose training split holds the real excerpts; repeat for several.", (), reads=True
@@ -312,7 +314,11 @@ class SelectConfig(SeeksExcerpts, Computes):
         "Where classifier.pt is now; empty: where it was explained.", "", reads=True
     )
     top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
-    by: str = setting("Score to rank by: fid-response or fid-features.", "fid-response")
+    by: str = setting(
+        "Score to rank by: fid-response or fid-features; of attribute a measure, as faithfulness "
+        "(its default), deletion or truth_area.",
+        "fid-response",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

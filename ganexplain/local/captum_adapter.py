@@ -63,7 +63,9 @@ def captum_map(
     if name in UNSUITED:
         raise UsageError(f"--method captum:{name}: not offered, it {UNSUITED[name]}")
     check_known("--method captum:", name, captum_names())
-    counted = _Counted(network, scorer)
+    counted = _Counted(network, scorer, channel=x.ndim == 2)
+    if counted.channel:  # what enlarges maps wants channels
+        x, fill = x[None], fill[None]
     kind = getattr(attr, name)
     wanted = inspect.signature(kind.__init__).parameters
     try:
@@ -74,6 +76,8 @@ def captum_map(
             method = kind(counted, module)
         else:
             method = kind(counted)
+        if name.endswith("LRP"):
+            _pass_through(counted)
         arguments = _arguments(kind, name, x, fill, labels, samples)
         with torch.random.fork_rng(), torch.enable_grad():
             torch.manual_seed(seed)
@@ -90,15 +94,27 @@ def captum_map(
 
 
 class _Counted(nn.Module):
-    """The target's logit (B,) as a module of its own; its passes are the scorer's."""
+    """The target's logit (B,) as a module of its own; its passes are the scorer's.
 
-    def __init__(self, network: nn.Module, scorer: Scorer) -> None:
+    With `channel` inputs (B, 1, F, T) stand for those (B, F, T) of the network.
+    """
+
+    def __init__(self, network: nn.Module, scorer: Scorer, channel: bool) -> None:
         super().__init__()
-        self.network, self.scorer = network, scorer
+        self.network, self.scorer, self.channel = network, scorer, channel
 
     def forward(self, x: Tensor) -> Tensor:
         self.scorer.passes += len(x)
-        return self.scorer.differentiable(x)
+        return self.scorer.differentiable(x[:, 0] if self.channel else x)
+
+
+def _pass_through(network: nn.Module) -> None:
+    """Rectifiers that captum has no rule for pass relevance as ReLU does; LRP removes the rule."""
+    from captum.attr._utils.lrp_rules import IdentityRule
+
+    for module in network.modules():
+        if isinstance(module, nn.LeakyReLU | nn.ReLU6 | nn.ELU | nn.GELU | nn.SiLU):
+            module.rule = IdentityRule()
 
 
 def _arguments(

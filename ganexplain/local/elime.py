@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.local.lime import all_subsets
+from ganexplain.local.lime import all_subsets, fit_linear
 from ganexplain.local.masking import SubsetScore
 from ganexplain.runtime import random_stream
 
 CROSSOVER = 0.9
 TOURNAMENT = 3
 ELITE = 2
+RIDGE = 0.1  # of the linear model that orders segments
 TRIALS = 20  # random draws tried for one subset not seen before
 
 
@@ -25,8 +26,8 @@ TRIALS = 20  # random draws tried for one subset not seen before
 class Evolved:
     """The best subset `kept` (n,) found and its fitness, beside that of the full input.
 
-    `weights` (n,) are those of occlusion, shifted so that those of kept segments are positive and
-    those of others are not: an order within each. `best` (G,) is the
+    `weights` (n,) are of a linear model of all subsets scored, shifted so that those of kept
+    segments are positive and those of others are not: an order within each. `best` (G,) is the
     best fitness after each generation, `evaluations` how many subsets were scored.
     """
 
@@ -165,15 +166,16 @@ def _child(ranked: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _weights(memory: _Memory, kept: np.ndarray) -> np.ndarray:
-    """Weights (n,): what the full input loses without each segment, shifted by who is kept."""
-    full, *without = memory.scored(_neighbours(memory.count))
-    lost = full - np.array(without)
-    step = max(float(np.abs(lost).max()), 1e-12) * 1e-3
+    """Weights (n,) by a linear model of every subset scored, shifted by who is kept."""
+    subsets = np.array([np.frombuffer(key, dtype=bool) for key in memory.known])
+    scores = np.array(list(memory.known.values()))
+    slope = fit_linear(subsets, scores, np.ones(len(subsets)), RIDGE).weights
+    step = max(float(np.abs(slope).max()), 1e-12) * 1e-3
     weights = np.empty(len(kept))
     if kept.any():
-        weights[kept] = lost[kept] - min(lost[kept].min(), 0.0) + step
+        weights[kept] = slope[kept] - min(slope[kept].min(), 0.0) + step
     if not kept.all():
-        weights[~kept] = lost[~kept] - max(lost[~kept].max(), 0.0)
+        weights[~kept] = slope[~kept] - max(slope[~kept].max(), 0.0)
     return weights
 
 

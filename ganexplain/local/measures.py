@@ -33,6 +33,7 @@ class Measure:
 MEASURES = {
     "deletion": Measure("deletion", "area under the score as parts are taken away", "low"),
     "insertion": Measure("insertion", "area under the score as parts are added", "high"),
+    "faithfulness": Measure("faithful", "insertion less deletion", "high"),
     "drop": Measure("drop", "loss of score where parts are kept by their weights", "low"),
     "increase": Measure("increase", "that score is above the full input's (0 or 1)", "high"),
     "flip": Measure("flip", "taking the first 3 parts away changes the class (0 or 1)", "high"),
@@ -81,6 +82,7 @@ def measure(question: Question, found: Attribution, truth: np.ndarray | None = N
     measures: dict[str, float | None] = {
         "deletion": course.deletion_area,
         "insertion": course.insertion_area,
+        "faithfulness": course.insertion_area - course.deletion_area,
         "drop": drop(full, soft) if probability else None,
         "increase": float(soft > full),
         "flip": float(values[3].argmax() != values[0].argmax()) if classes else None,
