@@ -53,8 +53,8 @@ def _app(
     """What has an audio network learned? Inputs that drive a neuron, drawn by a GAN.
 
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
-    predict runs a classifier on recordings, responses finds what drives its units there,
-    label-stems makes a corpus.
+    predict runs a classifier on recordings, attribute explains single predictions, responses
+    finds what drives its units there, label-stems makes a corpus.
     """
 
 

@@ -375,9 +375,10 @@ class AttributeConfig(Computes):
     distance: str = setting("Of lime: cosine or l2.", "cosine")
     width: float = setting("Of lime's kernel.", 0.25, 1e-3)
     ridge: float = setting("Of lime's regression.", 1.0, 0)
-    population: int = setting("Of elime.", 10, 4)
-    generations: int = setting("Of elime, at most.", 7, 1)
-    patience: int = setting("Generations of elime without gain before it ends.", 5, 1)
+    founders: int = setting("Of elime: random subsets it begins with.", 76, 4)
+    population: int = setting("Of elime: subsets in each generation after.", 10, 4)
+    generations: int = setting("Of elime, at most.", 4, 1)
+    patience: int = setting("Generations of elime without gain before it ends.", 10, 1)
     parsimony: float = setting("Of elime: score lost where all segments are kept.", 0.0, 0)
     cam_layer: str = setting("Layer of grad-cam; empty: the last convolution.", "")
     checks: bool = setting(

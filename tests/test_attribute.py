@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import Run, noise, tone, write_sound
+from conftest import Run, jamendo_folder, noise, tone, write_sound
 
 from ganexplain.artifacts import read_arrays
+from ganexplain.config import AttributeConfig
 from ganexplain.data.audio import load_mono
+from ganexplain.errors import BadFile, UsageError
+from ganexplain.runtime import Silent
+from ganexplain.stages.attribute import attribute
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 CLASSIFIER = SAMPLE / "pretrained" / "classifier.pt"
@@ -127,7 +131,7 @@ def test_a_file_is_explained_from_end_to_end(ganexplain: Run, tmp_path: Path) ->
     assert done.code == 0, done.err
     entries = json.loads(done.out)["inputs"]
     assert len(entries) == 3  # of 1.64 s each
-    assert np.allclose(np.diff([e["at_s"] for e in entries]), 115 / 70)
+    assert np.allclose(np.diff([e["at_s"] for e in entries]), 115 / 70, atol=1e-3)
     assert {e["explained"] for e in entries} == {"fc8:12"}
     assert entries[0]["results"][0]["measures"]["drop"] is None
 
@@ -136,9 +140,9 @@ def test_a_file_is_explained_from_end_to_end(ganexplain: Run, tmp_path: Path) ->
 def stems(tmp_path: Path) -> Path:
     """A voice and a band from the sample corpus, and their mix; the voice from 1 s on."""
     rate = 22050
-    voice = load_mono(SAMPLE / "audio" / "alone_kit_major_dry.ogg", rate)[4 * rate : 8 * rate]
+    voice = load_mono(SAMPLE / "audio" / "alone_kai_minor_dry.ogg", rate)[4 * rate : 8 * rate]
     voice[:rate] = 0
-    band = load_mono(SAMPLE / "audio" / "band_city.ogg", rate)[: voice.size] * 0.5
+    band = load_mono(SAMPLE / "audio" / "band_city.ogg", rate)[: voice.size] * 0.25
     for name, sound in (("voice", voice), ("band", band)):
         write_sound(tmp_path / "stems" / f"{name}.wav", sound, rate, "FLOAT")
     write_sound(tmp_path / "mix.wav", voice + band, rate, "FLOAT")
@@ -155,8 +159,8 @@ def test_of_separated_sources_the_voice_is_named(ganexplain: Run, stems: Path) -
     (result,) = json.loads(done.out)["inputs"][0]["results"]
     arrays, _ = attribution(stems / "run")
     band, voice = arrays["weights"]
-    assert voice > 0.1 > band
-    assert result["kept"] == [1] or voice > 5 * band
+    assert voice > 0.5 and voice > 2 * band
+    assert result["kept"] == [1]
     assert result["details"]["exhaustive"] and result["details"]["samples"] == 4
     kept = sf.read(stems / "run" / "kept.flac")[0]
     removed = sf.read(stems / "run" / "removed.flac")[0]
@@ -185,37 +189,60 @@ def test_a_label_map_may_come_from_a_file(ganexplain: Run, tmp_path: Path) -> No
     assert after > before
 
 
+def asked(out: Path, inputs: str = f"{SOUL}@{ENTRY}", **settings: object) -> None:
+    """The stage as the command line calls it."""
+    config = AttributeConfig(inputs=(inputs,), classifier=str(CLASSIFIER), **settings)
+    attribute(config, out, Silent())
+
+
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("setting", "said"),
     [
-        (["--method", "limee"], "did you mean 'lime'"),
-        (["--segments", "temporl:3"], "did you mean 'temporal'"),
-        (["--segments", "200x4"], "at most 115x80"),
-        (["--segments", "slic:many"], "not a number of segments"),
-        (["--fill", "meen"], "did you mean 'mean'"),
-        (["--fill", "data-min"], "--corpus"),
-        (["--target", "singing"], "did you mean 'sing'"),
-        (["--target", "fc8:64"], "units 0 to 63"),
-        (["--cam-layer", "conv9"], "did you mean 'conv"),
-        (["--truth", "no.lab"], "no such file"),
-        (["--segments", "sources:nowhere"], "no such folder"),
+        ({"method": ("limee",)}, "did you mean 'lime'"),
+        ({"method": ("captum:Salience",)}, "did you mean 'Saliency'"),
+        ({"method": ()}, "at least one --method"),
+        ({"segments": ("temporl:3",)}, "did you mean 'temporal'"),
+        ({"segments": ("200x4",)}, "at most 115x80"),
+        ({"segments": ("slic:many",)}, "not a number of segments"),
+        ({"segments": ("sources:nowhere",)}, "no such folder"),
+        ({"segments": ("file:no.npy",)}, "no such file"),
+        ({"fill": ("meen",)}, "did you mean 'mean'"),
+        ({"fill": ("data-min",)}, "--corpus"),
+        ({"distance": "l3"}, "--distance"),
+        ({"target": "singing"}, "did you mean 'sing'"),
+        ({"target": "fc8:64"}, "units 0 to 63"),
+        ({"cam_layer": "conv9"}, "did you mean 'conv"),
+        ({"truth": "no.lab"}, "no such file"),
+        ({"inputs": f"{SOUL}@100"}, "ends at"),
     ],
 )
 def test_what_cannot_be_asked_is_said(
-    ganexplain: Run, tmp_path: Path, options: list[str], said: str
+    tmp_path: Path, setting: dict[str, object], said: str
 ) -> None:
-    done = ganexplain(
-        "attribute", f"{SOUL}@{ENTRY}", "--classifier", CLASSIFIER, *options, "--quiet",
-        "--out", tmp_path / "run",
-    )  # fmt: skip
-    assert done.code == 2
-    assert said in done.error_line()
+    with pytest.raises(UsageError, match=said):
+        asked(tmp_path / "run", **setting)
+    assert not list(tmp_path.rglob("attribution*"))
 
 
-def test_a_time_beyond_the_end_is_said(ganexplain: Run, tmp_path: Path) -> None:
-    done = ganexplain(
-        "attribute", f"{SOUL}@100", "--classifier", CLASSIFIER, "--out", tmp_path / "run"
-    )
-    assert done.code == 2
-    assert "ends at" in done.error_line()
-    assert not (tmp_path / "run").exists()
+def test_a_file_that_is_no_sound_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="no such file"):
+        asked(tmp_path / "run", "nothing.wav@3")
+    (tmp_path / "text.wav").write_text("not a sound")
+    with pytest.raises(BadFile, match="cannot be read as sound"):
+        asked(tmp_path / "run", str(tmp_path / "text.wav"))
+
+
+def test_the_least_of_the_data_may_fill(tmp_path: Path) -> None:
+    asked(tmp_path / "run", method=("occlusion",), segments=("2x2",), fill=("data-min", "min"),
+          corpus=(str(jamendo_folder(tmp_path / "corpus").root),))  # fmt: skip
+    folders = [tmp_path / "run" / f"occlusion-2x2-{name}" for name in ("data-min", "min")]
+    least, own = (attribution(folder)[0]["weights"] for folder in folders)
+    assert not np.allclose(least, own)
+
+
+def test_excerpts_at_the_ends_are_padded_with_silence(tmp_path: Path) -> None:
+    asked(tmp_path / "run", f"{SOUL}@0", method=("occlusion",), segments=("4x1",))
+    arrays, _ = attribution(tmp_path / "run")
+    mel = read_arrays(tmp_path / "run" / "attribution.npz", "attribution", ("mel",))[0]["mel"]
+    assert (mel[:, :57] == mel.min()).all() and (mel[:, 57:].max(axis=0) > mel.min() + 1).all()
+    assert arrays["weights"].shape == (4,)

@@ -21,7 +21,7 @@ from ganexplain.local.occlusion import occlusion
 from ganexplain.local.scoring import Scorer, from_numpy
 from ganexplain.local.segments import grid
 
-TUNING = Tuning(400, "cosine", 0.25, 1.0, 10, 7, 5, 0.0, "")
+TUNING = Tuning(400, "cosine", 0.25, 1.0, 76, 10, 4, 10, 0.0, "")
 SHIPPED, FAST, REFERENCE = classifier()
 
 

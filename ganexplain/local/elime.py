@@ -18,7 +18,7 @@ from ganexplain.runtime import random_stream
 CROSSOVER = 0.9
 TOURNAMENT = 3
 ELITE = 2
-RIDGE = 0.1  # of the linear model that orders segments
+RIDGE = 1.0  # of the linear model that orders segments
 TRIALS = 20  # random draws tried for one subset not seen before
 
 
@@ -26,9 +26,9 @@ TRIALS = 20  # random draws tried for one subset not seen before
 class Evolved:
     """The best subset `kept` (n,) found and its fitness, beside that of the full input.
 
-    `weights` (n,) are of a linear model of all subsets scored, shifted so that those of kept
-    segments are positive and those of others are not: an order within each. `best` (G,) is the
-    best fitness after each generation, `evaluations` how many subsets were scored.
+    `weights` (n,) are of a linear model of all subsets scored: an order, which `kept` is not.
+    `best` (G,) is the best fitness after each generation, `evaluations` how many subsets were
+    scored.
     """
 
     kept: np.ndarray
@@ -69,33 +69,34 @@ class _Memory:
 def evolve(
     score: SubsetScore,
     count: int,
+    founders: int = 76,
     population: int = 10,
-    generations: int = 7,
-    patience: int = 5,
+    generations: int = 4,
+    patience: int = 10,
     parsimony: float = 0.0,
     seed: int = 0,
 ) -> Evolved:
     """Search for the subset (n,) of the highest fitness: its score less parsimony * share kept.
 
-    Of equals the one with fewer segments. The first generation is the full input, it without
-    each segment, and draws of Bernoulli(1/2) up to `population`; children come of tournaments
-    of 3, uniform crossover (0.9) and flips (1/n a bit), the best 2 stay. Ends after
-    `generations`, or `patience` of them without gain. Where 2^n is no more than population *
-    generations, all subsets are taken instead. The full input is always among the candidates,
-    so the fitness is never below its own.
+    Of equals the one with fewer segments. The first generation is the full input and draws of
+    Bernoulli(1/2), `founders` in all, of whom the best `population` go on; children come of
+    tournaments of 3, uniform crossover (0.9) and flips (1/n a bit), the best 2 stay. Ends after
+    `generations`, or `patience` of them without gain. Where 2^n is no more than this may score,
+    all subsets are taken instead. The full input is always among the candidates, so the fitness
+    is never below its own.
     """
     memory = _Memory(score, count, parsimony)
-    exhaustive = 2.0**count <= population * generations
+    exhaustive = 2.0**count <= founders + population * (generations - 1)
     if exhaustive:
         subsets = all_subsets(count)
         fitness = memory.fitness(subsets)
         best = [float(fitness.max())]
     else:
-        subsets, fitness, best = _search(memory, population, generations, patience, seed)
+        subsets, fitness, best = _search(memory, founders, population, generations, patience, seed)
     chosen = _better_first(subsets, fitness)[0]
     evaluations = len(memory.known)
     full = float(memory.fitness(np.ones((1, count), dtype=bool))[0])
-    weights = _weights(memory, subsets[chosen])
+    weights = _weights(memory)
     return Evolved(
         subsets[chosen].copy(), float(fitness[chosen]), full, weights, np.array(best),
         evaluations, exhaustive,
@@ -103,10 +104,11 @@ def evolve(
 
 
 def _search(
-    memory: _Memory, population: int, generations: int, patience: int, seed: int
+    memory: _Memory, founders: int, population: int, generations: int, patience: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, list[float]]:
     random = random_stream(seed, "evolution")
-    subsets = _first_generation(memory.count, population, random)
+    subsets = random.integers(0, 2, (founders, memory.count)).astype(bool)
+    subsets[0] = True
     fitness = memory.fitness(subsets)
     best = [float(fitness.max())]
     stale = 0
@@ -120,18 +122,6 @@ def _search(
         if stale >= patience:
             break
     return subsets, fitness, best
-
-
-def _neighbours(count: int) -> np.ndarray:
-    """The full subset, then it without each part (n + 1, n)."""
-    return np.concatenate([np.ones((1, count), dtype=bool), ~np.eye(count, dtype=bool)])
-
-
-def _first_generation(count: int, population: int, random: np.random.Generator) -> np.ndarray:
-    """The full input, it without each segment, and draws of Bernoulli(1/2) up to `population`."""
-    near = _neighbours(count)
-    drawn = random.integers(0, 2, (max(population - len(near), 0), count)).astype(bool)
-    return np.concatenate([near, drawn])
 
 
 def _better_first(subsets: np.ndarray, fitness: np.ndarray) -> np.ndarray:
@@ -165,18 +155,11 @@ def _child(ranked: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return child ^ (random.random(count) < 1 / count)
 
 
-def _weights(memory: _Memory, kept: np.ndarray) -> np.ndarray:
-    """Weights (n,) by a linear model of every subset scored, shifted by who is kept."""
+def _weights(memory: _Memory) -> np.ndarray:
+    """Weights (n,) by a linear model of every subset scored."""
     subsets = np.array([np.frombuffer(key, dtype=bool) for key in memory.known])
     scores = np.array(list(memory.known.values()))
-    slope = fit_linear(subsets, scores, np.ones(len(subsets)), RIDGE).weights
-    step = max(float(np.abs(slope).max()), 1e-12) * 1e-3
-    weights = np.empty(len(kept))
-    if kept.any():
-        weights[kept] = slope[kept] - min(slope[kept].min(), 0.0) + step
-    if not kept.all():
-        weights[~kept] = slope[~kept] - max(slope[~kept].max(), 0.0)
-    return weights
+    return fit_linear(subsets, scores, np.ones(len(subsets)), RIDGE).weights
 
 
 def random_search(

@@ -13,6 +13,7 @@ from ganexplain.runtime import random_stream
 
 DISTANCES = ("cosine", "l2")
 BLOCKS = 5  # independent draws that stability is judged by
+UNSHRUNK = 1e-9  # ridge that only keeps a fit of vanishing kernel weights solvable
 TOP = 3  # parts named in an explanation (SLIME)
 POOR_FIT, POOR_AGREEMENT = 0.5, 0.8
 FEW_A_PART = 5.0  # effective samples
@@ -67,12 +68,15 @@ def lime(
 
     Parts are kept with probability 1/2, or all 2^n subsets are taken where these are no more
     than `samples`. Each is weighed by exp(-d^2 / (2 width^2)) with d the cosine distance to
-    the full input, 1 - sqrt(kept / n), or its Euclidean one (`l2`).
+    the full input, 1 - sqrt(kept / n), or its Euclidean one (`l2`). `ridge` is the penalty on
+    the weights; an exhaustive run has none.
     """
     check_known("--distance", distance, DISTANCES)
     if samples < BLOCKS * 2:
         raise UsageError(f"--samples {samples}: at least {BLOCKS * 2} are needed")
     exhaustive = 2.0**count <= samples
+    if exhaustive:
+        ridge = min(ridge, UNSHRUNK)  # it is there against the noise of drawing
     kept = all_subsets(count) if exhaustive else drawn_subsets(count, samples, seed)
     scores = score(kept)
     near = proximity(kept, distance, width)

@@ -52,8 +52,8 @@ MEASURES = {
 class Held:
     """Scores of an attribution's input, whole, kept and removed, its curves and measures.
 
-    `kept` (n,) of booleans are the parts the method chose, else the three weightiest. A measure
-    that does not apply is None.
+    `kept` (n,) of booleans are the parts the method chose, else the three weightiest (of fewer
+    than six, half). A measure that does not apply is None.
     """
 
     kept: np.ndarray
@@ -70,7 +70,7 @@ def measure(question: Question, found: Attribution, truth: np.ndarray | None = N
     `truth` (H, W) of booleans marks the cells known to matter.
     """
     parts, scorer = question.parts, question.scorer
-    top = top_parts(found.weights, TOP)
+    top = top_parts(found.weights, min(TOP, max(1, parts.count // 2)))
     kept = top if found.chosen is None else found.chosen
     everything = np.ones(parts.count, dtype=bool)
     values = scorer.class_values(parts.compose(np.stack([everything, kept, ~kept, ~top])))

@@ -61,6 +61,7 @@ class Tuning:
     distance: str
     width: float
     ridge: float
+    founders: int
     population: int
     generations: int
     patience: int
@@ -149,8 +150,8 @@ def _lime(question: Question, tuning: Tuning, seed: int) -> Attribution:
 
 def _elime(question: Question, tuning: Tuning, seed: int) -> Attribution:
     found = evolve(
-        question.score, question.parts.count, tuning.population, tuning.generations,
-        tuning.patience, tuning.parsimony, seed,
+        question.score, question.parts.count, tuning.founders, tuning.population,
+        tuning.generations, tuning.patience, tuning.parsimony, seed,
     )  # fmt: skip
     details = {
         "fitness": found.fitness,

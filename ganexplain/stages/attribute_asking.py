@@ -29,8 +29,8 @@ from ganexplain.stages.attribute_table import mean_measures
 
 FLOOR_MAPS = 5  # random maps that the floor is the mean of
 TUNING = (
-    "samples", "distance", "width", "ridge", "population", "generations", "patience", "parsimony",
-    "cam_layer",
+    "samples", "distance", "width", "ridge", "founders", "population", "generations", "patience",
+    "parsimony", "cam_layer",
 )  # fmt: skip
 
 
