@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -150,16 +148,3 @@ def shuffled(network: nn.Module, seed: int) -> nn.Module:
             order = torch.as_tensor(random.permutation(parameter.numel()))
             parameter.copy_(parameter.flatten()[order.to(parameter.device)].view_as(parameter))
     return other
-
-
-def in_words(details: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The method's own figures as names and short texts."""
-    said = []
-    for name, value in details.items():
-        if isinstance(value, bool):
-            said.append((name, "yes" if value else "no"))
-        elif isinstance(value, float):
-            said.append((name, f"{value:.3g}"))
-        elif isinstance(value, int | str):
-            said.append((name, str(value)))
-    return [(name.replace("_", " "), text) for name, text in said]

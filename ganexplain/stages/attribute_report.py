@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import log_mel
-from ganexplain.local.measures import MEASURES, Held, in_words
+from ganexplain.local.measures import MEASURES, Held
 from ganexplain.local.methods import Attribution
 from ganexplain.pages.attribution_page import Answer, Asked, Picture, Story, attribution_page
 from ganexplain.pages.notation import clock, number
@@ -39,9 +39,22 @@ def answer_of(
     chosen = f"{int(held.kept.sum())} of {held.kept.size} segments kept"
     return Answer(
         setting[0], f"{setting[1]}, {setting[2]}; {chosen}", pictures, held.curves.share,
-        held.curves.deletion, held.curves.insertion, measured + in_words(found.details),
+        held.curves.deletion, held.curves.insertion, measured + _in_words(found.details),
         found.warnings,
     )  # fmt: skip
+
+
+def _in_words(details: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The method's own figures as names and short texts."""
+    said = []
+    for name, value in details.items():
+        if isinstance(value, bool):
+            said.append((name, "yes" if value else "no"))
+        elif isinstance(value, float):
+            said.append((name, number(value)))
+        elif isinstance(value, int):
+            said.append((name, str(value)))
+    return [(name.replace("_", " "), text) for name, text in said]
 
 
 def asked_of(moment: Moment, explained: str, score: float, answers: Sequence[Answer],
