@@ -18,7 +18,7 @@ def test_order_and_choice_follow_the_direction() -> None:
 
 def test_the_interval_is_that_of_the_mean() -> None:
     """Of 400 normal draws the bootstrap interval is mean -+ 1.96 / sqrt(400)."""
-    values = np.random.default_rng(0).standard_normal((2, 400)) + [[0.0], [5.0]]
+    values = np.random.default_rng(0).standard_normal((2, 400)) + np.array([[0.0], [5.0]])
     found = rank(values, "high")
     for k in range(2):
         width = found.interval[k] - found.mean[k]
