@@ -54,7 +54,8 @@ def _app(
 
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
     predict runs a classifier on recordings, responses finds what drives its units there,
-    counterfactual what would have to change for another decision; label-stems makes a corpus.
+    attribute says why it decided as it did, counterfactual what would have to change for another
+    decision; label-stems makes a corpus.
     """
 
 
@@ -77,11 +78,13 @@ def _show_paths(paths: list[Path], as_json: bool) -> None:
 
 
 def _show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
-    from ganexplain.pages.ranking import chosen_table, ranking_table
+    from ganexplain.pages.ranking import attributions_table, chosen_table, ranking_table
 
     one = documents[0] if len(documents) == 1 else None
     if as_json:
         typer.echo(json.dumps(one or {"units": documents}, indent=2))
+    elif one and one.get("kind") == "attributions":
+        typer.echo(attributions_table(one))
     else:
         typer.echo(ranking_table(one) if one else chosen_table(documents))
 
@@ -116,6 +119,13 @@ def _show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
             f"most at {hz} Hz ({change['band_db']:+.1f} dB), {seconds} s",
         ]
         typer.echo("\t".join(fields))
+
+
+def _show_attributions(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    typer.echo("\n".join([document["report"], *document["table"]]))
 
 
 # --- commands from configs ----------------------------------------------------------------
@@ -307,6 +317,7 @@ _add_command(
     "explain", config.ExplainConfig, "explain:explain", _show_paths, under_torchrun="apart"
 )
 _add_command("select", config.SelectConfig, "selection:select", _show_ranking)
+_add_command("attribute", config.AttributeConfig, "attribute:attribute", _show_attributions)
 _add_command("report", config.ReportConfig, "report:write_report", _show_path)
 _add_command(
     "label-stems",

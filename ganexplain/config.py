@@ -339,7 +339,9 @@ class SelectConfig(SeeksExcerpts, Computes):
     """
 
     explanations: str = setting(
-        "Path of explanations.npz, or the run directory of explain.", argument=True, reads=True
+        "Path of explanations.npz, or the run directory of explain or of attribute.",
+        argument=True,
+        reads=True,
     )
     corpus: tuple[str, ...] = setting(
         "Corpus whose training split holds the real excerpts; repeat for several.", (), reads=True
@@ -353,7 +355,8 @@ class SelectConfig(SeeksExcerpts, Computes):
     gan: str = setting("Where gan.pt is now; empty: where it was explained.", "", reads=True)
     top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
     by: str = setting(
-        "fid-response (the paper's), fid-features, kid, wasserstein or composite: rank by that.",
+        "Rank by fid-response (the paper's), fid-features, kid, wasserstein or composite; of "
+        "attribute by a measure, as faithfulness (its default), deletion or truth_area.",
         "fid-response",
     )
     judge: tuple[str, ...] = setting(
@@ -385,6 +388,63 @@ class ReportConfig:
     heard: int = setting("Of these with sound where a cell of the grid is clicked.", 2, 0)
     griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
     seed: int = setting("Seed of the phases.", 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributeConfig(Computes):
+    """Explain single predictions: which parts of a sound made the score: OUT/attribution.npz.
+
+    `ganexplain attribute song.ogg@12.5 --classifier runs/classifier/classifier.pt
+    --method lime --out runs/attribute`
+
+    Of several inputs, methods, segments and fills each combination has a folder. OUT/report.html
+    shows and plays them, `ganexplain select OUT` ranks them.
+    """
+
+    inputs: tuple[str, ...] = setting(
+        "Recordings; FILE@SECONDS: the excerpt around that time, FILE: one after another.",
+        argument=True,
+        reads=True,
+    )
+    classifier: str = setting("Path of classifier.pt.", reads=True)
+    method: tuple[str, ...] = setting(
+        "occlusion, lime, elime, grad-cam, captum:NAME or random; repeat for several.", ("lime",)
+    )
+    target: str = setting(
+        "Class to explain, `predicted`, or any unit as LAYER:NUMBER.", "predicted"
+    )
+    score: str = setting("Of a class: probability, logit or margin.", "probability")
+    segments: tuple[str, ...] = setting(
+        "6x4 (times x bands), temporal:10, spectral:8, slic:50, felzenszwalb, quickshift, "
+        "file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); repeat for several.",
+        ("6x4",),
+    )
+    fill: tuple[str, ...] = setting(
+        "What stands where a segment is taken away: mean, zero, silence, min, data-min, "
+        "segment-mean, noise or blur; repeat for several.",
+        ("mean",),
+    )
+    samples: int = setting("Of lime; all subsets where there are no more.", 2000, 10)
+    distance: str = setting("Of lime: cosine or l2.", "cosine")
+    width: float = setting("Of lime's kernel.", 0.25, 1e-3)
+    ridge: float = setting("Of lime's regression.", 1.0, 0)
+    founders: int = setting("Of elime: random subsets it begins with.", 76, 4)
+    population: int = setting("Of elime: subsets in each generation after.", 10, 4)
+    generations: int = setting("Of elime, at most.", 4, 1)
+    patience: int = setting("Generations of elime without gain before it ends.", 10, 1)
+    parsimony: float = setting("Of elime: score lost where all segments are kept.", 0.0, 0)
+    cam_layer: str = setting("Layer of grad-cam; empty: the last convolution.", "")
+    checks: bool = setting(
+        "Also run again with other seeds, altered inputs and shuffled weights.", False
+    )
+    truth: str = setting(
+        "What is known to matter: a .lab file, a folder of them, or a vocal stem.", "", reads=True
+    )
+    corpus: tuple[str, ...] = setting(
+        "Corpus whose training split data-min is of; repeat for several.", (), reads=True
+    )
+    batch_size: int = setting("Inputs in a pass.", 32, 1)
+    seed: int = setting(SEED, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,16 @@ def chosen_table(documents: Sequence[Mapping[str, Any]]) -> str:
     return aligned(table)
 
 
+def attributions_table(document: Mapping[str, Any]) -> str:
+    """The ranking of attributions: method, segments and fill, the measure and its interval."""
+    by = document["by"]
+    table = [["rank", "method", "segments", "fill", by, "from", "to"]]
+    for row in sorted(document["configurations"], key=lambda row: row["rank"]):
+        figures = [format(value, ".4g") for value in (row[by], *row["interval"])]
+        table.append([str(row["rank"]), row["method"], row["segments"], row["fill"], *figures])
+    return aligned(table)
+
+
 def aligned(table: Sequence[Sequence[str]]) -> str:
     """Cells right-aligned in columns two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

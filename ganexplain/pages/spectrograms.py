@@ -11,7 +11,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks, linear_ticks
-from ganexplain.pages.markup import Markup, element, void
+from ganexplain.pages.markup import Child, Markup, element, void
 from ganexplain.pages.notation import MINUS, exact
 from ganexplain.pages.sounds import data_uri
 
@@ -66,11 +66,17 @@ def png_uri(indices: np.ndarray, pixels: int = PIXELS) -> str:
 
 
 def picture(
-    mel: np.ndarray, scale: ColourScale, front_end: FrontEnd, label: str, step: int = 1
+    mel: np.ndarray,
+    scale: ColourScale,
+    front_end: FrontEnd,
+    label: str,
+    step: int = 1,
+    over: Child = (),
 ) -> Markup:
     """An excerpt (F, T) in nat as an SVG with both axes and a playhead for the player.
 
-    With a `step` neighbouring colours are drawn as one, for a smaller file.
+    With a `step` neighbouring colours are drawn as one, for a smaller file. `over` is drawn
+    between picture and playhead, from (LEFT, TOP), WIDTH by HEIGHT.
     """
     bands, frames = mel.shape
     indices = scale.indices(mel[::-1]) // step * step
@@ -86,6 +92,7 @@ def picture(
     return element(
         "svg",
         image,
+        over,
         _hz_axis(bands, front_end),
         _seconds_axis(start, stop),
         playhead,

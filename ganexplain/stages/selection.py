@@ -26,6 +26,7 @@ from ganexplain.stages.contracts import (
 from ganexplain.stages.controls import MEANINGS, Controls, Networks, explained_path, load_networks
 from ganexplain.stages.explain_merge import explanation_files
 from ganexplain.stages.judging import Judge, judge_entry, load_judges
+from ganexplain.stages.rank_attributions import attributions_in, rank_attributions
 from ganexplain.stages.real_responses import FoundResponses, RealResponses, given_path
 from ganexplain.stages.scoring import (
     TIE_RULE,
@@ -44,8 +45,12 @@ def select(
 
     Gives the documents written as `selection.json`, one for each unit of the run explained: in
     `out` where there is one, else in folders of the units' names. The real responses are found
-    in the training split, or taken from `config.responses`.
+    in the training split, or taken from `config.responses`. A run of `attribute` is ranked by
+    `rank_attributions` instead.
     """
+    attributions = attributions_in(Path(config.explanations))
+    if attributions:
+        return rank_attributions(config, attributions, out, progress, overwrite)
     check_known("--by", config.by, RULES)
     if bool(config.responses) == bool(config.corpus):
         raise UsageError("give the real excerpts as --corpus or, found before, as --responses")

@@ -1,0 +1,161 @@
+"""Every attribution of captum (Kokhlikyan et al. 2020) behind one call."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganexplain.ascent.neurons import find_layer
+from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.local.gradcam import convolutions, enlarged
+from ganexplain.local.scoring import Scorer
+
+BASELINES = 8  # fills with noise, for methods that average over a distribution of them
+LEAST_WINDOW = 8  # windows along each axis that captum's Occlusion slides over, at most
+UNSUITED = {
+    "FeaturePermutation": "permutes over a batch of inputs",
+    "LayerFeaturePermutation": "permutes over a batch of inputs",
+    "LayerFeatureAblation": "takes a pass for every unit of the layer",
+    "ShapleyValues": "takes n! passes; take ShapleyValueSampling",
+    "LimeBase": "is the base of Lime; take Lime",
+    "DataLoaderAttribution": "attributes over a data set",
+}
+
+
+def captum_names() -> list[str]:
+    """Names of the attributions that `captum_map` takes; GanexplainError without captum."""
+    attr = _captum()
+    names = []
+    for name, kind in vars(attr).items():
+        if not (inspect.isclass(kind) and issubclass(kind, attr.Attribution)):
+            continue
+        has_method = hasattr(kind, "attribute") and not name.endswith("Attribution")
+        if has_method and not name.startswith("Neuron") and name not in UNSUITED:
+            names.append(name)
+    return sorted(names)
+
+
+def captum_map(
+    name: str,
+    network: nn.Module,
+    scorer: Scorer,
+    x: Tensor,
+    fill: Tensor,
+    labels: np.ndarray,
+    layer: str = "",
+    samples: int = 2000,
+    seed: int = 0,
+    option: str = "--cam-layer",
+) -> Tensor:
+    """The map (H, W), summed over channels, that captum's method `name` gives input x (*S).
+
+    `fill` (*S) is its baseline and label map (H, W) its features, where it has such; `layer`
+    the layer of layer attributions (the last convolution where not named), whose map is
+    enlarged; `samples` are drawn by its Lime and KernelShap. Gradients are of the target's
+    logit. The global random state is put back after. Raises UsageError for an unknown name, or
+    where the method cannot take this network.
+    """
+    attr = _captum()
+    if name in UNSUITED:
+        raise UsageError(f"--method captum:{name}: not offered, it {UNSUITED[name]}")
+    check_known("--method captum:", name, captum_names())
+    counted = _Counted(network, scorer, channel=x.ndim == 2)
+    if counted.channel:  # what enlarges maps wants channels
+        x, fill = x[None], fill[None]
+    kind = getattr(attr, name)
+    wanted = inspect.signature(kind.__init__).parameters
+    try:
+        if name == "NoiseTunnel":
+            method = kind(attr.IntegratedGradients(counted))
+        elif "layer" in wanted:
+            module = find_layer(counted.network, layer or convolutions(network)[-1], option)
+            method = kind(counted, module)
+        else:
+            method = kind(counted)
+        if name.endswith("LRP"):
+            _pass_through(counted)
+        arguments = _arguments(kind, name, x, fill, labels, samples)
+        with torch.random.fork_rng(), torch.enable_grad():
+            torch.manual_seed(seed)
+            np_state = np.random.get_state()
+            np.random.seed(seed)
+            try:
+                found = method.attribute(x[None].detach().requires_grad_(True), **arguments)
+            finally:
+                np.random.set_state(np_state)
+    except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
+    return _as_map(found[0] if isinstance(found, tuple) else found, x)
+
+
+class _Counted(nn.Module):
+    """The target's logit (B,) as a module of its own; its passes are the scorer's.
+
+    With `channel` inputs (B, 1, F, T) stand for those (B, F, T) of the network.
+    """
+
+    def __init__(self, network: nn.Module, scorer: Scorer, channel: bool) -> None:
+        super().__init__()
+        self.network, self.scorer, self.channel = network, scorer, channel
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.scorer.passes += len(x)
+        return self.scorer.differentiable(x[:, 0] if self.channel else x)
+
+
+def _pass_through(network: nn.Module) -> None:
+    """Rectifiers that captum has no rule for pass relevance as ReLU does; LRP removes the rule."""
+    from captum.attr._utils.lrp_rules import IdentityRule
+
+    for module in network.modules():
+        if isinstance(module, nn.LeakyReLU | nn.ReLU6 | nn.ELU | nn.GELU | nn.SiLU):
+            module.rule = IdentityRule()
+
+
+def _arguments(
+    kind: type, name: str, x: Tensor, fill: Tensor, labels: np.ndarray, samples: int
+) -> dict[str, Any]:
+    """What `attribute` of the method is to be given, by the names it has."""
+    wanted = inspect.signature(kind.attribute).parameters  # type: ignore[attr-defined]
+    arguments: dict[str, Any] = {}
+    if "baselines" in wanted:
+        arguments["baselines"] = fill[None]
+        if name in ("GradientShap", "DeepLiftShap", "LayerGradientShap", "LayerDeepLiftShap"):
+            deviation = 0.1 * (x - fill).std()
+            generator = torch.Generator().manual_seed(0)
+            noise = torch.randn(BASELINES, *x.shape, generator=generator).to(x)
+            arguments["baselines"] = fill + deviation * noise
+    if "feature_mask" in wanted:
+        index = torch.as_tensor(labels, device=x.device)
+        arguments["feature_mask"] = index.expand(x.shape)[None]
+    if "sliding_window_shapes" in wanted:
+        window = (*x.shape[:-2], *(max(1, size // LEAST_WINDOW) for size in x.shape[-2:]))
+        arguments["sliding_window_shapes"] = window
+        arguments["strides"] = window
+    if name in ("Lime", "KernelShap"):
+        arguments["n_samples"] = samples
+    if "perturbations_per_eval" in wanted:
+        arguments["perturbations_per_eval"] = 16
+    return arguments
+
+
+def _as_map(found: Tensor, x: Tensor) -> Tensor:
+    values = found.detach()[0]
+    values = values.reshape(-1, *values.shape[-2:]).sum(dim=0)
+    height, width = x.shape[-2:]
+    return values if values.shape == (height, width) else enlarged(values, height, width)
+
+
+def _captum() -> Any:
+    try:
+        import captum.attr
+    except ImportError as error:
+        raise GanexplainError(
+            "--method captum: needs captum: pip install 'ganexplain[attribution]'"
+        ) from error
+    return captum.attr

@@ -1,0 +1,51 @@
+"""Grad-CAM (Selvaraju et al. 2017) of any convolutional layer of any network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganexplain.ascent.neurons import find_layer, recording
+from ganexplain.errors import UsageError
+from ganexplain.local.scoring import Scorer
+
+
+def convolutions(network: nn.Module) -> list[str]:
+    """Names of the two-dimensional convolutions, in the order of the network."""
+    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+
+
+def grad_cam(
+    network: nn.Module, scorer: Scorer, x: Tensor, layer: str = "", option: str = "--cam-layer"
+) -> Tensor:
+    """The map (h, w) of input x (*S) at the resolution of a layer whose output is (B, C, h, w).
+
+    relu(sum over C of the activations, each times the mean over places of the gradient of the
+    target's logit). The last convolution where no `layer` is named. `scorer.model` must run
+    `network`. One pass and one gradient. Raises UsageError for a layer that is not there or has
+    no places.
+    """
+    if not layer:
+        known = convolutions(network)
+        if not known:
+            raise UsageError(f"{option}: the network has no convolution; name a layer with places")
+        layer = known[-1]
+    module = find_layer(network, layer, option)
+    with torch.enable_grad(), recording(network, {layer: module}) as outputs:
+        logit = scorer.differentiable(x[None].detach().requires_grad_(True))
+        activation = outputs.get(layer)
+        if not isinstance(activation, Tensor) or activation.ndim != 4:
+            raise UsageError(f"{option} {layer}: its output has no two dimensions of places")
+        (gradient,) = torch.autograd.grad(logit.sum(), activation)
+    scorer.passes += 1
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    return functional.relu((weights * activation).sum(dim=1))[0].detach()
+
+
+def enlarged(area: Tensor, height: int, width: int) -> Tensor:
+    """A map (h, w) at the input's resolution (H, W), bilinear."""
+    whole = functional.interpolate(
+        area[None, None], size=(height, width), mode="bilinear", align_corners=False
+    )
+    return whole[0, 0]

@@ -1,0 +1,111 @@
+"""The number that is explained: one class of any model, in batches, every pass counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.errors import check_known
+
+Model = Callable[[Tensor], Tensor]
+SCORES = ("probability", "logit", "margin")
+OUTPUTS = ("logits", "probabilities", "activations")
+SMALLEST = 1e-12  # probability below which a logarithm is cut
+
+
+def from_numpy(function: Callable[[np.ndarray], np.ndarray]) -> Model:
+    """A model of a plain function from arrays (B, *S) to outputs (B, K): scikit-learn's, say."""
+    return lambda batch: torch.as_tensor(np.asarray(function(batch.cpu().numpy())))
+
+
+def class_logits(outputs: Tensor, kind: str) -> Tensor:
+    """Log-odds or logits (B, K) of outputs (B, K) of a kind; one output gives two classes.
+
+    Of one logit z the two are -z / 2 and z / 2, so that the softmax of both is the sigmoid of z.
+    """
+    if outputs.ndim == 1:
+        outputs = outputs[:, None]
+    outputs = outputs.double()
+    if kind == "probabilities":
+        if outputs.shape[1] == 1:
+            outputs = torch.cat([1 - outputs, outputs], dim=1)
+        return outputs.clamp_min(SMALLEST).log()
+    return torch.cat([-outputs / 2, outputs / 2], dim=1) if outputs.shape[1] == 1 else outputs
+
+
+class Scorer:
+    """Scores of one class, or of one unit, for batches of inputs.
+
+    `model` maps inputs (B, *S) to `outputs`: logits or probabilities (B, K) of classes, where
+    one column means two classes, or `activations` (B, U) of any units. `score` is the
+    probability of class `target`, its logit (log-odds: log p - log (1 - p)), or its margin over
+    the next best class (in logits); an activation is taken as it is. `passes` counts inputs.
+    Inputs go to the model in batches of `batch_size`; `fast` is the same model in a form that is
+    faster where no gradient is taken. Raises UsageError for an unknown name.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        target: int,
+        score: str = "probability",
+        outputs: str = "logits",
+        batch_size: int = 32,
+        fast: Model | None = None,
+    ) -> None:
+        self.score = check_known("--score", score, SCORES)
+        self.outputs = check_known("outputs", outputs, OUTPUTS)
+        self.model, self.target, self.batch_size = model, target, batch_size
+        self.fast = fast or model
+        self.passes = 0
+
+    def of_model(self, model: Model) -> Scorer:
+        """The same score of another model; passes are counted anew."""
+        return Scorer(model, self.target, self.score, self.outputs, self.batch_size)
+
+    def differentiable(self, inputs: Tensor) -> Tensor:
+        """Logit or activation (B,) of the target, with its graph: what gradients are taken of.
+
+        Of one logit z, that is z for the second class and -z for the first.
+        """
+        outputs = self.model(inputs)
+        if self.outputs == "activations":
+            return outputs[:, self.target]
+        if self.outputs == "probabilities":
+            return class_logits(outputs, self.outputs)[:, self.target]
+        if outputs.ndim == 1:
+            outputs = outputs[:, None]
+        if outputs.shape[1] == 1:
+            return outputs[:, 0] if self.target == 1 else -outputs[:, 0]
+        return outputs[:, self.target]
+
+    @torch.no_grad()
+    def class_values(self, inputs: Tensor) -> np.ndarray:
+        """Logits (N, K) of all classes, or activations (N, U), float64, of inputs (N, *S)."""
+        self.passes += len(inputs)
+        rows = []
+        for batch in inputs.split(self.batch_size):
+            outputs = self.fast(batch)
+            if self.outputs == "activations":
+                rows.append(outputs.double().cpu())
+            else:
+                rows.append(class_logits(outputs, self.outputs).cpu())
+        return torch.cat(rows).numpy()
+
+    def __call__(self, inputs: Tensor) -> np.ndarray:
+        """Scores (N,), float64, of inputs (N, *S)."""
+        return self.of_classes(self.class_values(inputs))
+
+    def of_classes(self, values: np.ndarray) -> np.ndarray:
+        """Scores (N,) of what `class_values` gives."""
+        mine = values[:, self.target]
+        if self.outputs == "activations":
+            return mine
+        others = np.delete(values, self.target, axis=1)
+        if self.score == "margin":
+            return mine - others.max(axis=1)
+        odds = mine - np.logaddexp.reduce(others, axis=1)
+        return odds if self.score == "logit" else 1 / (1 + np.exp(-np.clip(odds, -700, 700)))

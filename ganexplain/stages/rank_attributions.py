@@ -1,0 +1,102 @@
+"""`select` for attributions: the run of `attribute` -> which method and setting holds best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganexplain.artifacts import read_json, write_json
+from ganexplain.config import SelectConfig
+from ganexplain.errors import GanexplainError, check_known
+from ganexplain.local.measures import MEASURES
+from ganexplain.local.ranking import Ranking, rank
+from ganexplain.rundir import RunDirectory
+from ganexplain.runtime import Progress
+
+DOCUMENT = "attributions.json"
+DEFAULT = "faithfulness"  # measure to rank by where none is named
+
+
+def attributions_in(path: Path) -> Path | None:
+    """The `attributions.json` that a path names or holds, None where it is of another kind."""
+    if path.is_dir():
+        path = path / DOCUMENT
+    return path if path.name == DOCUMENT and path.is_file() else None
+
+
+def rank_attributions(
+    config: SelectConfig, path: Path, out: Path, progress: Progress, overwrite: bool = False
+) -> list[dict[str, Any]]:
+    """Rank the configurations of a run by the measure `--by`: writes `selection.json`.
+
+    The document has, for each, rank, mean and 95 % interval over the inputs, and for each input
+    the configuration that is best there. Raises UsageError for a measure that the run has not.
+    """
+    found = read_json(path)
+    try:
+        inputs, configurations = found["inputs"], found["configurations"]
+        table = [[entry["results"][k]["measures"] for entry in inputs]
+                 for k in range(len(configurations))]  # fmt: skip
+        known = [key for key in MEASURES if any(row[0].get(key) is not None for row in table)]
+    except (KeyError, IndexError, TypeError) as error:
+        raise GanexplainError(f"{path}: not what `attribute` wrote; make it again") from error
+    wanted = DEFAULT if config.by == SelectConfig.by else config.by  # that of neurons
+    by = check_known("--by", wanted, known)
+    ranking = rank(_values(table, by), MEASURES[by].better)
+    with RunDirectory(out, "select", config, overwrite) as run:
+        document = _document(by, configurations, table, inputs, known, ranking)
+        document["attributions_hash"] = run.used("attributions", path)
+        if len(inputs) == 1:
+            note = "one input: no interval can be given; rank on more"
+            document["warnings"] = [note]
+            run.keep_notes(progress).note(note)
+        write_json(out / "selection.json", document)
+        run.results["chosen"] = document["chosen"]
+    return [document]
+
+
+def _values(table: list[list[dict[str, float | None]]], key: str) -> np.ndarray:
+    rows = [[np.nan if (v := each.get(key)) is None else v for each in row] for row in table]
+    return np.array(rows, dtype=np.float64)
+
+
+def _document(
+    by: str,
+    configurations: list[dict[str, str]],
+    table: list[list[dict[str, float | None]]],
+    inputs: list[dict[str, Any]],
+    known: list[str],
+    ranking: Ranking,
+) -> dict[str, Any]:
+    means = {key: np.nanmean(_values(table, key), axis=1) for key in known}
+    rows = [
+        {
+            **each,
+            "rank": int(ranking.rank[k]),
+            "tied": bool(ranking.tied[k]),
+            "value": float(ranking.mean[k]),
+            "interval": ranking.interval[k].tolist(),
+            **{key: float(means[key][k]) for key in known},
+        }
+        for k, each in enumerate(configurations)
+    ]
+    chosen = [
+        {
+            "file": entry["file"],
+            "at_s": entry["at_s"],
+            "chosen": int(best),
+            "folder": entry["results"][best]["folder"],
+        }
+        for entry, best in zip(inputs, ranking.chosen, strict=True)
+    ]
+    return {
+        "kind": "attributions",
+        "chosen": int(np.argmin(ranking.rank)),
+        "by": by,
+        "better": MEASURES[by].better,
+        "configurations": rows,
+        "inputs": chosen,
+        "warnings": [],
+    }

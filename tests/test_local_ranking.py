@@ -1,0 +1,48 @@
+"""The ranking of explanations: order, ties and intervals of known samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganexplain.local.ranking import rank
+
+
+def test_order_and_choice_follow_the_direction() -> None:
+    values = np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 1.0], [5.0, 5.0, 0.0]])
+    low, high = rank(values, "low"), rank(values, "high")
+    assert low.rank.tolist() == [2, 1, 3] and high.rank.tolist() == [2, 3, 1]
+    assert low.chosen.tolist() == [1, 0, 2] and high.chosen.tolist() == [2, 2, 0]
+    np.testing.assert_allclose(high.mean, values.mean(axis=1))
+
+
+def test_the_interval_is_that_of_the_mean() -> None:
+    """Of 400 normal draws the bootstrap interval is mean -+ 1.96 / sqrt(400)."""
+    values = np.random.default_rng(0).standard_normal((2, 400)) + np.array([[0.0], [5.0]])
+    found = rank(values, "high")
+    for k in range(2):
+        width = found.interval[k] - found.mean[k]
+        np.testing.assert_allclose(width, [-0.098, 0.098], atol=0.015)
+    assert found.tied.tolist() == [False, True]
+
+
+def test_what_is_common_to_all_does_not_make_a_tie() -> None:
+    """Inputs differ widely, one way is a little better on each of them."""
+    inputs = np.random.default_rng(1).standard_normal(30) * 10
+    found = rank(np.stack([inputs, inputs + 0.1]), "low")
+    assert found.tied.tolist() == [True, False]
+    assert np.ptp(found.interval, axis=1).min() > 1
+
+
+def test_equal_ways_are_tied() -> None:
+    random = np.random.default_rng(2)
+    found = rank(random.standard_normal((4, 40)), "high")
+    assert found.tied.sum() >= 3
+
+
+@pytest.mark.parametrize("better", ["low", "high"])
+def test_what_is_missing_is_the_worst(better: str) -> None:
+    values = np.array([[1.0, np.nan], [2.0, 3.0], [2.5, 4.0]])
+    found = rank(values, better)
+    assert found.chosen[1] != 0
+    assert np.isfinite(found.mean).all()
