@@ -54,7 +54,7 @@ class Artifacts:
         default_factory=lambda: {
             "layer": "fc9", "neuron": 0, "direction": "max", "features_layer": "fc8",
             "front_end": asdict(FRONT_END), "classes": ["nosing", "sing"], "unit": "sing",
-            "classifier": "none.pt", "classifier_hash": "c" * 64, "gan": "none.pt",
+            "classifier": "none.pt", "classifier_hash": "c" * 64, "gan": "none.pt", "seed": 7,
             "gan_hash": "a" * 64, "version": "0.1.0",
         }
     )  # fmt: skip
