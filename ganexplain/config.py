@@ -35,6 +35,11 @@ class FrontEnd:
         return self.sample_rate / self.hop_length
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one excerpt, (F, T)."""
+        return self.mel_bands, self.excerpt_frames
+
+    @property
     def excerpt_samples(self) -> int:
         """Samples that the frames of one excerpt span."""
         return (self.excerpt_frames - 1) * self.hop_length + self.frame_length
@@ -97,8 +102,11 @@ class Computes:
 
 CORPORA = "Folders in the Jamendo layout (audio, labels, filelists), or CSV manifests of one kind."
 SEED = "Seed of every random draw."
-LAYER = "Layer of the unit; repeat for several."
-NEURON = "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all."
+LAYER = "Layer of the unit, or LAYER:UNIT; repeat for several. Without one the output."
+NEURON = (
+    "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all; 17@max or "
+    "17@12,30 (a place), a class, classA-classB, a direction's FILE.npy."
+)
 FEATURES = "Layer recorded for selection; empty: the last hidden one."
 CHECKPOINT_EVERY = "Updates between states written for --resume."
 
@@ -231,7 +239,26 @@ class TrainGanConfig(ReadsRecordings, Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplainConfig(Computes):
+class NamesNetwork:
+    """The network to look into, ours or one of the user's own."""
+
+    classifier: str = setting("Path of classifier.pt.", "", reads=True)
+    model: str = setting(
+        "Or a network of your own: FILE.pt (TorchScript), FILE.pt2, FILE.onnx, module:factory.", ""
+    )
+    weights: str = setting(
+        "Of module:factory: FILE.safetensors, or a checkpoint of weights.", "", reads=True
+    )
+    input: str = setting(
+        "TOML file that says what the network takes; empty: what the GAN draws.", "", reads=True
+    )
+    trust_pickle: bool = setting(
+        "Load a pickled --model, which runs whatever code its maker put into it.", False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainConfig(NamesNetwork, Computes):
     """Find inputs that drive units, over a grid of settings: OUT/explanations.npz.
 
     `ganexplain explain --classifier runs/classifier/classifier.pt --gan runs/gan/gan.pt
@@ -241,9 +268,8 @@ class ExplainConfig(Computes):
     several units each has a folder, OUT/LAYER-NEURON-DIRECTION. Done parts are kept for --resume.
     """
 
-    classifier: str = setting("Path of classifier.pt.", reads=True)
     gan: str = setting("Path of gan.pt.", reads=True)
-    layer: tuple[str, ...] = setting(LAYER, ("fc9",))
+    layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
     direction: str = setting("max, min or both: what to do with its activation.", "max")
     learning_rate: tuple[float, ...] = setting("Of Adam; repeat for several.", (0.1, 0.01, 0.001))
@@ -267,6 +293,25 @@ class ExplainConfig(Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayersConfig(Computes):
+    """List what of a network can be addressed, with the shape of what each layer puts out.
+
+    `ganexplain layers silero_vad.jit --input silero.toml --gan runs/gan/gan.pt`
+
+    NETWORK is a classifier.pt, or what --model of `explain` takes.
+    """
+
+    network: str = setting("classifier.pt, or a network of your own.", argument=True)
+    weights: str = setting("Of module:factory: FILE.safetensors, or a checkpoint of weights.", "")
+    input: str = setting("TOML file that says what the network takes.", "")
+    trust_pickle: bool = setting(
+        "Load a pickled network, which runs whatever code its maker put into it.", False
+    )
+    gan: str = setting("Path of a gan.pt that draws something else than the network takes.", "")
+    example: str = setting("A recording or picture to pass; without one noise.", "")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeeksExcerpts(ReadsRecordings):
     """What every stage that looks for real excerpts takes."""
 
@@ -275,7 +320,7 @@ class SeeksExcerpts(ReadsRecordings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResponsesConfig(SeeksExcerpts, Computes):
+class ResponsesConfig(SeeksExcerpts, NamesNetwork, Computes):
     """Find the real excerpts that drive units most and least: OUT/responses.npz.
 
     `ganexplain responses sample_data --classifier runs/classifier/classifier.pt --layer fc8
@@ -285,8 +330,10 @@ class ResponsesConfig(SeeksExcerpts, Computes):
     """
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
-    classifier: str = setting("Path of classifier.pt.", reads=True)
-    layer: tuple[str, ...] = setting(LAYER, ("fc9",))
+    gan: str = setting(
+        "Path of a gan.pt, where --model takes something else than it draws.", "", reads=True
+    )
+    layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
     features: str = setting(FEATURES, "")
     top: int = setting("Excerpts of either kind.", 50, 2)

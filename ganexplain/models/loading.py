@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_checkpoint
+from ganexplain.artifacts import log_mel_front_end, read_checkpoint, write_checkpoint
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError
 from ganexplain.models.architectures import ARCHITECTURES, architecture_of
@@ -66,7 +66,7 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
     _fill(network, content["weights"], path)
     return Classifier(
         network=frozen(network, device),
-        front_end=front_end_from_dict(path, content["front_end"]),
+        front_end=log_mel_front_end(path, content["front_end"]),
         classes=tuple(content["classes"]),
         threshold=float(content["threshold"]),
         figures=content["figures"],
@@ -76,7 +76,7 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
 def load_generator(path: Path, device: torch.device) -> tuple[Generator, FrontEnd]:
     """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
-    front_end = front_end_from_dict(path, content["front_end"])
+    front_end = log_mel_front_end(path, content["front_end"])
     # Files written before the size was a setting hold the small generator.
     generator = Generator(front_end.floor, channels=int(content.get("channels", CHANNELS)))
     _fill(generator, content["generator"], path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import front_end_from_dict, read_arrays
+from ganexplain.artifacts import log_mel_front_end, read_arrays
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
 
@@ -70,7 +70,7 @@ def read_explanations(path: Path) -> Explanations:
     for name in ("response_trace", "latent_norm_trace"):
         for line, count in zip(arrays["trajectory"], arrays["iterations"], strict=True):
             _check_finite(path, {name: arrays[name][line, :, : count + 1]}, [name])
-    front_end = front_end_from_dict(path, meta["front_end"])
+    front_end = log_mel_front_end(path, meta["front_end"])
     return Explanations(path, arrays, meta, front_end, sizes)
 
 

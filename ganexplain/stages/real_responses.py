@@ -9,7 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from ganexplain.ascent.neurons import layer_response, responses_and_features
+from ganexplain.ascent.neurons import (
+    Response,
+    layer_response,
+    neuron_response,
+    responses_and_features,
+)
+from ganexplain.ascent.readings import Neuron, file_name
 from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_excerpt
@@ -17,7 +23,8 @@ from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import Corpus
 from ganexplain.data.excerpts import Split, load_split
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.models.loading import Classifier
+from ganexplain.models.explained import Explained
+from ganexplain.models.foreign import device_of
 from ganexplain.runtime import Progress
 from ganexplain.stages.contracts import SAME_UNIT
 
@@ -56,7 +63,7 @@ def given_path(path: Path, meta: Mapping[str, Any]) -> Path:
     """The `responses.npz` of a unit: the file named, or that for the unit in the folder named."""
     if not path.is_dir():
         return path
-    unit = f"{meta['layer']}-{meta['neuron']}"
+    unit = f"{meta['layer']}-{file_name(meta['neuron'])}"
     folders = (path / f"{unit}-{meta['direction']}", path / unit, path)
     return next((f for f in folders if f.is_dir()), path) / "responses.npz"
 
@@ -65,15 +72,15 @@ class FoundResponses:
     """Real responses found in a corpus, by one pass of the classifier for each layer."""
 
     def __init__(
-        self, config: Sought, classifier: Classifier, corpus: Corpus, front_end: FrontEnd
+        self, config: Sought, explained: Explained, corpus: Corpus, front_end: Any
     ) -> None:
-        self.config, self.classifier, self.corpus = config, classifier, corpus
+        self.config, self.explained, self.corpus = config, explained, corpus
         self.front_end = front_end
         hop = 1 if config.overlapping else config.hop_frames
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
         self.hop = hop
-        self.last: tuple[tuple[str, int], dict[str, np.ndarray]] = ("", -1), {}
+        self.last: tuple[tuple[str, Neuron], dict[str, np.ndarray]] = ("", -1), {}
 
     def prepare(self, layers: Iterable[str], progress: Progress) -> None:
         """Read the training split and compute the responses (M, U) of layers."""
@@ -83,14 +90,24 @@ class FoundResponses:
         cache, skip = cache_directory(config.cache), config.skip_bad_files
         self.split = load_split(self.corpus, "train", self.front_end, cache, progress, skip)
         self.centres = self.split.whole_excerpts(self.hop)
-        network, device = self.classifier.network, self.classifier.network.mean.device
-        self.responses = {}
+        self.responses: dict[tuple[str, Neuron | None], np.ndarray] = {}
         for layer in dict.fromkeys(layers):
-            progress.start(f"responses of real excerpts, {layer}", len(self.centres))
-            with layer_response(network, layer) as respond:
-                self.responses[layer] = excerpt_responses(
-                    self.split, self.centres, respond, device, progress.advance
-                )
+            with layer_response(self.explained.network, layer) as respond:
+                self.responses[layer, None] = self._responses(layer, respond)
+
+    def _responses(self, layer: str, respond: Response) -> np.ndarray:
+        self.progress.start(f"responses of real excerpts, {layer}", len(self.centres))
+        device, advance = self.explained.device, self.progress.advance
+        return excerpt_responses(self.split, self.centres, respond, device, advance)
+
+    def _of_neuron(self, layer: str, neuron: Neuron) -> np.ndarray:
+        """Responses (M,) of one: of a unit from those of its layer, else by a pass of its own."""
+        if isinstance(neuron, int):
+            return self.responses[layer, None][:, neuron]
+        if (layer, neuron) not in self.responses:
+            with neuron_response(self.explained.network, layer, neuron) as respond:
+                self.responses[layer, neuron] = self._responses(f"{layer}:{neuron}", respond)
+        return self.responses[layer, neuron]
 
     def of(self, meta: Mapping[str, Any]) -> RealResponses:
         """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
@@ -106,8 +123,8 @@ class FoundResponses:
 
     def _strongest(self, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
-        config, network = self.config, self.classifier.network
-        response = self.responses[meta["layer"]][:, meta["neuron"]]
+        config, network = self.config, self.explained.network
+        response = self._of_neuron(meta["layer"], meta["neuron"])
         count = config.top or meta["examples"]
         apart = 0 if config.overlapping else self.split.front_end.excerpt_frames
         arrays: dict[str, np.ndarray] = {}
@@ -132,7 +149,7 @@ def _described(
     network: torch.nn.Module,
     meta: Mapping[str, Any],
 ) -> dict[str, np.ndarray]:
-    front_end, device = split.front_end, next(network.buffers()).device
+    front_end, device = split.front_end, device_of(network)
     mel = split.gather(centres)
     response, features = responses_and_features(
         network,

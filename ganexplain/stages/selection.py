@@ -9,7 +9,6 @@ import numpy as np
 
 from ganexplain.artifacts import (
     check_same_front_end,
-    file_hash,
     read_meta,
     write_arrays,
     write_json,
@@ -18,7 +17,7 @@ from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.config import SelectConfig
 from ganexplain.data.corpus import read_corpora
 from ganexplain.errors import UsageError, check_known
-from ganexplain.models.loading import Classifier, load_classifier
+from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.contracts import (
@@ -93,20 +92,22 @@ def _select_one(
     return document
 
 
-def _load_explained(config: SelectConfig, explanations: Explanations) -> Classifier:
+def _load_explained(config: SelectConfig, explanations: Explanations) -> Explained:
     """The classifier that the explanations are of; UsageError for another."""
-    path = Path(config.classifier or explanations.meta["classifier"])
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; say where the classifier is with --classifier")
-    if file_hash(path) != explanations.meta["classifier_hash"]:
+    source = Source.of_meta(explanations.meta, config.classifier)
+    path = Path(source.name)
+    for file in source.files().values():
+        if not file.is_file():
+            raise UsageError(f"{file}: no such file; say where the classifier is with --classifier")
+    if source.digest() != explanations.meta["classifier_hash"]:
         raise UsageError(
             f"{path}: not the classifier that {explanations.path} explains; "
             "name that one with --classifier"
         )
-    classifier = load_classifier(path, pick_device(config.device))
     ours = (explanations.path, explanations.front_end)
-    check_same_front_end((path, classifier.front_end), ours)
-    return classifier
+    explained = load_explained(source, explanations.front_end, pick_device(config.device))
+    check_same_front_end((path, explained.front_end), ours)
+    return explained
 
 
 def score_settings(
