@@ -100,7 +100,10 @@ class Computes:
     device: str = setting("auto, cpu, cuda or cuda:N.", "auto", extends=True)
 
 
-CORPORA = "Folders in the Jamendo layout (audio, labels, filelists), or CSV manifests of one kind."
+CORPORA = (
+    "Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders of "
+    "pictures (CLASS/NAME.png)."
+)
 SEED = "Seed of every random draw."
 LAYER = "Layer of the unit, or LAYER:UNIT; repeat for several. Without one the output."
 NEURON = (
@@ -123,6 +126,9 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
     preset: str = setting("best, quick or paper: what is not set otherwise.", "best")
+    input: str = setting(
+        "TOML file with the size and channels of pictures; empty: as they are.", "", reads=True
+    )
     architecture: str = setting("svdnet or compactnet.", "svdnet")
     outputs: int = setting("Output units; 0: one for two classes, else one each.", 0, 0)
     epochs: int = setting("Epochs; the best on validation is kept.", 20, 1, extends=True)
@@ -201,6 +207,11 @@ class TrainGanConfig(ReadsRecordings, Computes):
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
     preset: str = setting("small, large or paper: what is not set otherwise.", "small")
+    input: str = setting(
+        "TOML file that says what to draw; empty: log-mel, or pictures as they are.",
+        "",
+        reads=True,
+    )
     loss: str = setting("relativistic, non-saturating, hinge or wgan-gp.", "relativistic")
     classifier: str = setting(
         "Path of a classifier.pt whose features choose the best generator.", "", reads=True

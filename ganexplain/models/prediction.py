@@ -9,6 +9,7 @@ from torch import Tensor
 from ganexplain.config import FrontEnd
 from ganexplain.models.excerptnet import ExcerptNet
 
+CHUNK_PICTURES = 256
 CHUNK_FRAMES = 1024  # outputs computed at once: bounded memory, little overlap
 
 
@@ -18,6 +19,15 @@ def probabilities(logits: Tensor) -> Tensor:
         positive = torch.sigmoid(logits)
         return torch.cat([1 - positive, positive], dim=-1)
     return torch.softmax(logits, dim=-1)
+
+
+@torch.inference_mode()
+def predict_pictures(network: ExcerptNet, pictures: np.ndarray) -> np.ndarray:
+    """Class probabilities (N, K), float32, of pictures (N, C, H, W)."""
+    network.eval()
+    parts = torch.from_numpy(pictures).split(CHUNK_PICTURES)
+    rows = [probabilities(network(part.to(network.mean.device))).cpu() for part in parts]
+    return torch.cat(rows).numpy()
 
 
 @torch.inference_mode()

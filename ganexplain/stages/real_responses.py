@@ -20,9 +20,10 @@ from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import Corpus
-from ganexplain.data.excerpts import Split, load_split
+from ganexplain.data.image_corpus import ImageSplit
+from ganexplain.data.material import Material, MaterialSplit, load_material
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs import Input
 from ganexplain.models.explained import Explained
 from ganexplain.models.foreign import device_of
 from ganexplain.runtime import Progress
@@ -72,7 +73,7 @@ class FoundResponses:
     """Real responses found in a corpus, by one pass of the classifier for each layer."""
 
     def __init__(
-        self, config: Sought, explained: Explained, corpus: Corpus, front_end: Any
+        self, config: Sought, explained: Explained, corpus: Material, front_end: Input
     ) -> None:
         self.config, self.explained, self.corpus = config, explained, corpus
         self.front_end = front_end
@@ -88,7 +89,7 @@ class FoundResponses:
             progress.note(f"skipped: {message}")
         config, self.progress = self.config, progress
         cache, skip = cache_directory(config.cache), config.skip_bad_files
-        self.split = load_split(self.corpus, "train", self.front_end, cache, progress, skip)
+        self.split = load_material(self.corpus, "train", self.front_end, cache, progress, skip)
         self.centres = self.split.whole_excerpts(self.hop)
         self.responses: dict[tuple[str, Neuron | None], np.ndarray] = {}
         for layer in dict.fromkeys(layers):
@@ -126,7 +127,9 @@ class FoundResponses:
         config, network = self.config, self.explained.network
         response = self._of_neuron(meta["layer"], meta["neuron"])
         count = config.top or meta["examples"]
-        apart = 0 if config.overlapping else self.split.front_end.excerpt_frames
+        front_end = self.split.front_end
+        length = front_end.excerpt_frames if isinstance(front_end, FrontEnd) else 1
+        apart = 0 if config.overlapping else length
         arrays: dict[str, np.ndarray] = {}
         for prefix, direction in (("", "max"), ("bottom_", "min")):
             rows = strongest(response, self.centres, count, apart, direction)
@@ -144,12 +147,12 @@ class FoundResponses:
 
 
 def _described(
-    split: Split,
+    split: MaterialSplit,
     centres: np.ndarray,
     network: torch.nn.Module,
     meta: Mapping[str, Any],
 ) -> dict[str, np.ndarray]:
-    front_end, device = split.front_end, device_of(network)
+    device = device_of(network)
     mel = split.gather(centres)
     response, features = responses_and_features(
         network,
@@ -158,13 +161,24 @@ def _described(
         meta["features_layer"],
         torch.from_numpy(mel).to(device),
     )
-    first = np.maximum(centres[:, 1] - front_end.excerpt_frames // 2, 0)
-    start = first * front_end.hop_length / front_end.sample_rate
-    paths = [split.recordings[i].path for i in centres[:, 0]]
-    return {
+    described = {
         "mel": mel,
         "response": response.cpu().numpy(),
         "features": features.cpu().numpy(),
+    }
+    return described | _origin(split, centres)
+
+
+def _origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
+    """Where excerpts come from, and of sound how they sound; of pictures the class's folder too."""
+    paths = [split.recordings[i].path for i in centres[:, 0]]
+    if isinstance(split, ImageSplit):
+        names = [f"{path.parent.name}/{path.name}" for path in paths]
+        return {"file": np.array(names), "start_s": np.zeros(len(paths))}
+    front_end = split.front_end
+    first = np.maximum(centres[:, 1] - front_end.excerpt_frames // 2, 0)
+    start = first * front_end.hop_length / front_end.sample_rate
+    return {
         "file": np.array([path.name for path in paths]),
         "start_s": start,
         "audio": np.stack(

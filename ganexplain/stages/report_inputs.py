@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts import file_hash, read_json
-from ganexplain.config import ReportConfig
-from ganexplain.errors import GanexplainError
+from ganexplain.config import FrontEnd, ReportConfig
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.pages.evidence import CRITERIA, Evidence, Score
 from ganexplain.stages.contracts import (
     REAL_AXES,
@@ -25,6 +25,8 @@ from ganexplain.stages.contracts import (
 def read_evidence(config: ReportConfig) -> Evidence:
     """The three inputs of a report, checked against each other; errors as `write_report`."""
     explanations = read_explanations(Path(config.explanations))
+    if not isinstance(explanations.front_end, FrontEnd):
+        raise UsageError(f"{explanations.path}: of {explanations.front_end.kind}s, not of sound")
     meta, sizes = explanations.meta, explanations.sizes
     real, _ = read_responses(Path(config.responses), explanations.path, meta, sizes)
     prefix = explanations.prefix

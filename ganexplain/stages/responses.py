@@ -11,7 +11,7 @@ from ganexplain.artifacts import write_arrays
 from ganexplain.ascent.neurons import chosen_neurons, find_layer, last_hidden_layer
 from ganexplain.ascent.readings import file_name
 from ganexplain.config import ResponsesConfig
-from ganexplain.data.corpus import read_corpora
+from ganexplain.data.material import read_material
 from ganexplain.inputs import input_values
 from ganexplain.models.explained import Source, load_explained
 from ganexplain.models.loading import load_generator
@@ -38,7 +38,7 @@ def responses(
     neurons = chosen_neurons(layers, config.neuron, network, example, explained.names)
     features = config.features or last_hidden_layer(network)
     find_layer(network, features, "--features")
-    corpus = read_corpora(config.corpus, config.skip_bad_files)
+    corpus = read_material(config.corpus, config.skip_bad_files)
     found = FoundResponses(config, explained, corpus, front_end)
     paths = []
     with RunDirectory(out, "responses", config, overwrite) as run:

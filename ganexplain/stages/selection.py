@@ -15,7 +15,7 @@ from ganexplain.artifacts import (
 )
 from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.config import SelectConfig
-from ganexplain.data.corpus import read_corpora
+from ganexplain.data.material import read_material
 from ganexplain.errors import UsageError, check_known
 from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.rundir import RunDirectory
@@ -53,7 +53,7 @@ def select(
             explanations = first if path == files[0] else read_explanations(path)
             _given(config, explanations)
     else:
-        corpus = read_corpora(config.corpus, config.skip_bad_files)
+        corpus = read_material(config.corpus, config.skip_bad_files)
         found = FoundResponses(config, _load_explained(config, first), corpus, first.front_end)
     documents = []
     with RunDirectory(out, "select", config, overwrite) as run:

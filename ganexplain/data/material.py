@@ -1,0 +1,57 @@
+"""What stages learn from and search: recordings or pictures, read as what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganexplain.config import FrontEnd
+from ganexplain.data.corpus import Corpus, read_corpora
+from ganexplain.data.excerpts import Split, load_split
+from ganexplain.data.image_corpus import (
+    ImageCorpus,
+    ImageSplit,
+    holds_pictures,
+    load_image_split,
+    read_image_corpora,
+)
+from ganexplain.errors import UsageError
+from ganexplain.inputs import ImageInput, Input
+from ganexplain.runtime import Progress
+
+Material = Corpus | ImageCorpus
+MaterialSplit = Split | ImageSplit
+
+
+def read_material(paths: Sequence[str], skip_bad_files: bool = False) -> Material:
+    """Several corpora of recordings, or of pictures, as one; errors as those of either kind."""
+    kinds = {holds_pictures(Path(path)) for path in paths}
+    if kinds == {True, False}:
+        raise UsageError("recordings and pictures cannot be used as one corpus; give one kind")
+    read = read_image_corpora if kinds == {True} else read_corpora
+    return read(paths, skip_bad_files)
+
+
+def taken_of(material: Material, given: Input | None) -> Input:
+    """What inputs are made of a corpus: as given, else log-mel, or pictures of their own size."""
+    if isinstance(material, ImageCorpus):
+        return material.taken(given)
+    if isinstance(given, ImageInput):
+        raise UsageError(f"{material.name}: holds recordings; --input says pictures")
+    return given or FrontEnd()
+
+
+def load_material(
+    material: Material,
+    name: str,
+    taken: Input,
+    cache: Path,
+    progress: Progress,
+    skip_bad_files: bool = False,
+) -> MaterialSplit:
+    """One split as inputs of what is `taken`; errors as `load_split` and `load_image_split`."""
+    if isinstance(material, ImageCorpus):
+        return load_image_split(material, name, material.taken(taken), progress)
+    if isinstance(taken, FrontEnd):
+        return load_split(material, name, taken, cache, progress, skip_bad_files)
+    raise UsageError(f"{material.name}: holds recordings; they become log-mel, not {taken.kind}s")
