@@ -7,6 +7,7 @@ so is `config.toml` of a run. Nothing heavy is imported here: `ganexplain --help
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import MISSING, asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -17,7 +18,14 @@ from ganexplain.errors import check_known
 class FrontEnd:
     """The log-mel front end (Schlueter & Grill 2015, used unchanged by Mishra et al. 2019).
 
-    Frequencies in Hz, lengths in samples, the floor as a magnitude, the excerpt in frames.
+    Frequencies in Hz (`highest_hz` 0: half the rate), lengths in samples, the floor as a
+    magnitude, the excerpt in frames. The rest says how others have it: mel values by `mel_scale`
+    (htk or slaney), triangles by `filters` (yaafe: of unit sum; slaney: of unit area; peak: of
+    height one), of magnitudes to the `power`, a Hann `window` (symmetric or periodic) of
+    `window_length` samples (0: the frame), frames `centred` on their time or not; the logarithm
+    of max(gain mel + offset, floor), `ln`, `log10`, `db` (10 log10, with power 2) or none;
+    `relative` to the excerpt's largest value, cut `range_below` it (0: not at all); then times
+    `scale` plus `shift`.
     """
 
     sample_rate: int = 22050
@@ -28,6 +36,26 @@ class FrontEnd:
     highest_hz: float = 8000.0
     floor: float = 1e-7
     excerpt_frames: int = 115
+    mel_scale: str = "htk"
+    filters: str = "yaafe"
+    power: float = 1.0
+    window: str = "symmetric"
+    window_length: int = 0
+    centred: bool = False
+    gain: float = 1.0
+    offset: float = 0.0
+    logarithm: str = "ln"
+    relative: bool = False
+    range_below: float = 0.0
+    scale: float = 1.0
+    shift: float = 0.0
+
+    @property
+    def silence(self) -> float:
+        """The value of a band without any sound: that of the floor."""
+        value = max(self.offset, self.floor)
+        levels = {"ln": math.log, "log10": math.log10, "db": lambda x: 10 * math.log10(x)}
+        return levels.get(self.logarithm, float)(value) * self.scale + self.shift
 
     @property
     def frame_rate(self) -> float:

@@ -68,6 +68,34 @@ KINDS: dict[str, type[FrontEnd] | type[ImageInput] | type[WaveformInput]] = {
 }
 
 
+ALWAYS = (
+    "sample_rate", "frame_length", "hop_length", "mel_bands", "lowest_hz", "highest_hz", "floor",
+    "excerpt_frames",
+)  # fmt: skip
+# What `convention` in a specification stands for; keys beside it win.
+CONVENTIONS: dict[str, dict[str, Any]] = {
+    "ganexplain": {},
+    # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db.
+    "librosa": {
+        "frame_length": 2048, "hop_length": 512, "mel_bands": 128, "lowest_hz": 0.0,
+        "highest_hz": 0.0, "mel_scale": "slaney", "filters": "slaney", "power": 2.0,
+        "window": "periodic", "centred": True, "logarithm": "db", "floor": 1e-10,
+    },
+    # torchaudio.transforms.MelSpectrogram() and AmplitudeToDB() behind it.
+    "torchaudio": {
+        "sample_rate": 16000, "frame_length": 400, "hop_length": 200, "mel_bands": 128,
+        "lowest_hz": 0.0, "highest_hz": 0.0, "mel_scale": "htk", "filters": "peak", "power": 2.0,
+        "window": "periodic", "centred": True, "logarithm": "db", "floor": 1e-10,
+    },
+}  # fmt: skip
+CHOICES = {
+    "mel_scale": ("htk", "slaney"),
+    "filters": ("yaafe", "slaney", "peak"),
+    "window": ("symmetric", "periodic"),
+    "logarithm": ("ln", "log10", "db", "none"),
+}
+
+
 @dataclass(frozen=True)
 class Call:
     """How a network is called with its input.
@@ -92,6 +120,9 @@ def input_from(where: str, values: Mapping[str, Any]) -> Input:
     """
     kind = KINDS[check_known(f"{where}: kind", str(values.get("kind", "log-mel")), KINDS)]
     given = {name: value for name, value in values.items() if name != "kind" or kind in _TAGGED}
+    if kind is FrontEnd and "convention" in given:
+        chosen = check_known(f"{where}: convention", str(given.pop("convention")), CONVENTIONS)
+        given = CONVENTIONS[chosen] | given
     found = _filled(where, kind, given)
     _check_sizes(where, found)
     return found
@@ -137,6 +168,8 @@ def _check_sizes(where: str, found: Input) -> None:
         total *= size
     if total > LARGEST:
         raise UsageError(f"{where}: {total:,} values an input are too many; at most {LARGEST:,}")
+    if isinstance(found, FrontEnd):
+        _check_front_end(where, found)
     if isinstance(found, ImageInput):
         if found.channels not in (1, 3):
             raise UsageError(f"{where}: channels is {found.channels}; pictures have 1 or 3")
@@ -147,11 +180,42 @@ def _check_sizes(where: str, found: Input) -> None:
             raise UsageError(f"{where}: low must lie below high, and no deviation be 0")
 
 
+def _check_front_end(where: str, found: FrontEnd) -> None:
+    for name, known in CHOICES.items():
+        check_known(f"{where}: {name}", getattr(found, name), known)
+    half = found.sample_rate / 2
+    highest = found.highest_hz or half
+    if not 0 <= found.lowest_hz < highest <= half:
+        raise UsageError(
+            f"{where}: bands from {found.lowest_hz:g} to {highest:g} Hz do not lie within 0 to "
+            f"{half:g} Hz, half the rate"
+        )
+    wrong = {
+        "frame_length": found.frame_length < 2,
+        "window_length": not 0 <= found.window_length <= found.frame_length,
+        "hop_length": not found.hop_length > 0,
+        "power": found.power not in (1.0, 2.0),
+        "floor": not found.floor > 0,
+        "gain": not found.gain > 0,
+        "scale": not found.scale > 0,
+        "range_below": found.range_below < 0,
+        "filters": found.filters == "yaafe" and found.mel_scale != "htk",
+    }
+    for name, is_wrong in wrong.items():
+        if is_wrong:
+            raise UsageError(f"{where}: {name} = {getattr(found, name)!r} cannot be used here")
+
+
 def input_values(eaten: Input) -> dict[str, Any]:
-    """An input as plain values that `input_from` reads, for checkpoints and meta data."""
+    """An input as plain values that `input_from` reads, for checkpoints and meta data.
+
+    Of a front end, what is not usual is left out where it is as usual.
+    """
+    usual = asdict(FrontEnd()) if isinstance(eaten, FrontEnd) else {}
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(eaten).items()
+        if name in ALWAYS or name not in usual or usual[name] != value
     }
 
 

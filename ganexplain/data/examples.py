@@ -29,7 +29,7 @@ def example_from(path: Path, eaten: Input) -> Tensor:
     mel = log_mel(sound, eaten)
     if not len(mel):
         raise BadFile(f"{path}: shorter than one frame; name a longer recording")
-    silence = float(np.log(eaten.floor))
+    silence = eaten.silence
     return torch.from_numpy(_middle(mel, eaten.excerpt_frames, silence).T.copy())[None]
 
 

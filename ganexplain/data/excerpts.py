@@ -59,7 +59,7 @@ class Split:
         Beyond the ends of a recording stands silence, the logarithm of the floor.
         """
         length = self.front_end.excerpt_frames
-        silence = np.float32(np.log(self.front_end.floor))
+        silence = np.float32(self.front_end.silence)
         shape = (len(centres), self.front_end.mel_bands, length)
         excerpts = np.full(shape, silence, dtype=np.float32)
         for k, (i, frame) in enumerate(centres[:, :2]):

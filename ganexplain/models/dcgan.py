@@ -104,7 +104,7 @@ class Generator(nn.Module):
         normalise: bool = False,
         channels: int = CHANNELS,
         shape: tuple[int, ...] = (BANDS, FRAMES),
-        bounds: tuple[float, float] | None = None,
+        bounds: tuple[float, float | None] | None = None,
     ) -> None:
         super().__init__()
         self.channels, self.steps = channels, Steps.of(shape)
@@ -149,9 +149,7 @@ class Generator(nn.Module):
     @torch.no_grad()
     def folded(self) -> Generator:
         """The same function in eval mode with the normalisation folded into the weights."""
-        floor, shape = math.exp(self.bounds[0]), self.steps.shape
-        bounds = None if self.bounds[1] is None else self.bounds
-        plain = Generator(floor, False, self.channels, shape, bounds)
+        plain = Generator(1.0, False, self.channels, self.steps.shape, self.bounds)
         plain.load_state_dict(self.state_dict(), strict=False)
         for norm, layer in zip(self.norms, [plain.fc, *plain.ups], strict=True):
             if isinstance(norm, nn.BatchNorm2d):
@@ -170,7 +168,7 @@ class Generator(nn.Module):
 def generator_for(drawn: Input, normalise: bool = False, channels: int = CHANNELS) -> Generator:
     """The generator of what is to be drawn: log-mel excerpts or pictures; UsageError for others."""
     if isinstance(drawn, FrontEnd):
-        return Generator(drawn.floor, normalise, channels, drawn.shape)
+        return Generator(1.0, normalise, channels, drawn.shape, (drawn.silence, None))
     if isinstance(drawn, ImageInput):
         return Generator(1.0, normalise, channels, drawn.shape, (0.0, 1.0))
     raise UsageError(

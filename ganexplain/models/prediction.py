@@ -39,7 +39,7 @@ def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) ->
     network.eval()
     device = network.mean.device
     half = front_end.excerpt_frames // 2
-    silence = float(np.log(front_end.floor))
+    silence = front_end.silence
     padded = np.pad(np.asarray(mel), ((half, half), (0, 0)), constant_values=silence)
     rows = []
     for start in range(0, len(mel), CHUNK_FRAMES):

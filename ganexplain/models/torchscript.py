@@ -81,14 +81,20 @@ class Scripted(ScriptedPart):
         own = torch.jit._recursive.wrap_cpp_module(module)
         own.eval()
         super().__init__(own, unit.find_function)
-        self.called = called
+        self.called, self.running = called, False
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """What the method gives."""
+        if self.running:  # the method calls `forward` of its own network
+            return self.method("forward", inputs, named)
         for part in self.modules():
             assert isinstance(part, ScriptedPart)
             part.own.clear()
-        return self.method(self.called, inputs, named)
+        self.running = True
+        try:
+            return self.method(self.called, inputs, named)
+        finally:
+            self.running = False
 
 
 def _bound(schema: Any, inputs: tuple[Any, ...], named: Values) -> list[Any]:
