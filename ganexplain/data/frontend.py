@@ -60,7 +60,8 @@ def mel_filterbank(front_end: FrontEnd) -> np.ndarray:
     """Triangular filters (bins, F), float32, each column of unit sum; bins = `used_bins`.
 
     Those of other conventions are librosa's. A slope runs over the bins between two corners
-    (each the first bin at or above its frequency) and is measured in Hz per bin, as yaafe and the authors have it.
+    (each the first bin at or above its frequency) and is measured in Hz per bin, as yaafe and
+    the authors have it.
     Raises ValueError where a filter is empty (too many bands for the frame length).
     """
     if front_end.filters != "yaafe":

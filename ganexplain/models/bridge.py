@@ -64,8 +64,8 @@ def _named(each: Input) -> str:
 def _check_length(there: int, wanted: int, unit: str) -> None:
     if there < wanted:
         raise UsageError(
-            f"the network takes {wanted} {unit}, an excerpt of the GAN's spans {there}; say less in "
-            "--input, or train a GAN on longer excerpts (excerpt_frames of train-gan --input)"
+            f"the network takes {wanted} {unit}, an excerpt of the GAN's spans {there}; say less "
+            "in --input, or train a GAN on longer excerpts (excerpt_frames of train-gan --input)"
         )
 
 

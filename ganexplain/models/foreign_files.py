@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
+from ganexplain.models.onnx_files import converted
 
 SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")  # keys that hold the weights
@@ -44,7 +45,7 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     if path.suffix == ".pt2":
         return _exported(path)
     if path.suffix == ".onnx":
-        return _converted(path)
+        return converted(path)
     return _archived(path, trust_pickle)
 
 
@@ -184,10 +185,6 @@ def _exported(path: Path) -> nn.Module:
         return torch.export.unflatten(program)
     except Exception as error:
         raise _damaged(path, error) from error
-
-
-def _converted(path: Path) -> nn.Module:
-    raise UsageError(f"--model {path}: ONNX")
 
 
 def _damaged(path: Path, error: Exception) -> GanexplainError:
