@@ -219,6 +219,14 @@ def input_values(eaten: Input) -> dict[str, Any]:
     }
 
 
+def call_from(where: str, values: Any) -> Call:
+    """How a network is called, from the table `network` of a specification."""
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{where}: network is {values!r}; make it a table, [network]")
+    found: Call = _filled(f"{where}: network", Call, values)
+    return found
+
+
 def read_input_file(path: Path) -> tuple[Input, Call]:
     """The input specification in a TOML file: what the network takes, and how it is called.
 
@@ -230,5 +238,5 @@ def read_input_file(path: Path) -> tuple[Input, Call]:
         raise UsageError(f"--input {path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"--input {path}: not TOML ({error})") from error
-    call = _filled(f"--input {path}", Call, values.pop("network", {}))
+    call = call_from(f"--input {path}", values.pop("network", {}))
     return input_from(f"--input {path}", values), call

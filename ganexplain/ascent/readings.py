@@ -91,7 +91,7 @@ def direction_neuron(path: Path, layer: str, count: int) -> Neuron:
 
 
 def file_name(neuron: Neuron) -> str:
-    """A neuron as part of a file's name."""
+    """A neuron, or a layer's name, as part of a file's name."""
     text = str(neuron)
     if ".npy#" in text:
         name, digest = text.rsplit("#", 1)

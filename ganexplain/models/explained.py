@@ -132,20 +132,20 @@ def adapted(
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     bridge = bridge_between(drawn, eaten or drawn, call.layout)
-    example = example_of(drawn)
-    whole = Adapted(network, bridge, call, example)
+    examples = examples_of(drawn)
+    whole = Adapted(network, bridge, call, examples)
     with torch.no_grad():
-        output = whole(example)
+        output = whole(examples)
     outputs = output.shape[1] if output.ndim > 1 else 1
     _check_output(output, call, outputs)
     return Explained(whole.to(device).eval(), drawn, Names(OUTPUT, call.classes), outputs)
 
 
 def _check_output(output: Tensor, call: Call, outputs: int) -> None:
-    if not output.is_floating_point() or output.ndim < 1 or len(output) != 1:
+    if not output.is_floating_point():
         raise UsageError(
-            f"--model: puts out {tuple(output.shape)} of {output.dtype} for one input, not a "
-            "floating-point value or more; choose another part with output = in --input"
+            f"--model: puts out {output.dtype}, not floating-point values; choose another part "
+            "with output = in --input"
         )
     if call.classes and len(call.classes) not in {outputs, 2 if outputs == 1 else outputs}:
         raise UsageError(
@@ -153,7 +153,7 @@ def _check_output(output: Tensor, call: Call, outputs: int) -> None:
         )
 
 
-def example_of(drawn: Input) -> Tensor:
-    """An input (1, ...) to try a network with: noise of a usual level, always the same."""
-    noise = torch.rand(1, *drawn.shape, generator=torch.Generator().manual_seed(0))
+def examples_of(drawn: Input) -> Tensor:
+    """Inputs (2, ...) to try a network with: noise of a usual level, always the same."""
+    noise = torch.rand(2, *drawn.shape, generator=torch.Generator().manual_seed(0))
     return noise * 8 - 9 if isinstance(drawn, FrontEnd) else noise

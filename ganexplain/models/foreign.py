@@ -41,20 +41,20 @@ class Adapted(nn.Module):
 
     From what a GAN draws (B, ...) to the tensor of its output that `call` asks for, (B, ...).
     Its layers are addressed by the names they have in `explained`, those alone that a pass of
-    `example` (1, ...) reaches; `output` is what the whole puts out. A network of TorchScript is
+    `examples` (2, ...) reaches; `output` is what the whole puts out. A network of TorchScript is
     run as ordinary modules where that gives the same; where not, its `output` alone can be
     addressed. Raises UsageError where the network does not take what the bridge makes.
     """
 
     def __init__(
-        self, explained: nn.Module, bridge: nn.Module, call: Call, example: Tensor
+        self, explained: nn.Module, bridge: nn.Module, call: Call, examples: Tensor
     ) -> None:
         super().__init__()
         self.bridge = bridge
         self.method, self.arguments = call.method, dict(call.arguments)
         self.chosen_output = call.output
-        self.explained = self._hookable(explained, example)
-        self.reached = self._reached(example)
+        self.explained = self._hookable(explained, examples)
+        self.reached = self._reached(examples)
 
     def forward(self, drawn: Tensor) -> Tensor:
         """The output (B, ...) for what a GAN draws (B, ...)."""
@@ -66,36 +66,59 @@ class Adapted(nn.Module):
         named = self.method and not isinstance(network, Scripted)
         return getattr(network, self.method) if named else network
 
-    def _hookable(self, network: nn.Module, example: Tensor) -> nn.Module:
+    def _hookable(self, network: nn.Module, examples: Tensor) -> nn.Module:
         """The network, or the same as modules that take hooks; UsageError where it fails."""
         if self.method and not hasattr(network, self.method):
             raise UsageError(f"method = {self.method!r}: the network has none of that name")
         with torch.no_grad():
-            taken = self.bridge(example)
-            try:
-                theirs = first_tensor(self._called(network)(taken, **self.arguments))
-            except Exception as error:  # whatever its code raises
-                raise UsageError(
-                    f"--model: the network does not take {tuple(taken.shape)} "
-                    f"({_reason(error)}); describe its input with --input"
-                ) from error
+            taken = self.bridge(examples)
+            theirs = self._tried(network, taken)
             if not isinstance(network, torch.jit.ScriptModule):
                 return network
             try:
                 scripted = Scripted(network, self.method or "forward")
-                ours = first_tensor(scripted(taken, **self.arguments))
+                ours = first_tensor(_part(scripted(taken, **self.arguments), self.chosen_output))
             except (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError):
                 return network
         same = ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
         return scripted if same else network
 
-    def _reached(self, example: Tensor) -> dict[str, nn.Module]:
+    def _tried(self, network: nn.Module, taken: Tensor) -> Tensor:
+        """What the network puts out for two inputs; UsageError where it takes none, or but one."""
+        call = self._called(network)
+        try:
+            found = first_tensor(_part(call(taken, **self.arguments), self.chosen_output))
+        except UsageError:
+            raise
+        except Exception as error:  # whatever its code raises
+            try:
+                call(taken[:1], **self.arguments)
+            except Exception:
+                raise UsageError(
+                    f"--model: the network does not take {tuple(taken.shape)} "
+                    f"({_reason(error)}); describe its input with --input"
+                ) from error
+            raise UsageError(
+                "--model: the network takes one input at a time; export it with a batch axis of "
+                "any length (dynamic_shapes of torch.export, dynamic_axes of torch.onnx)"
+            ) from error
+        if found is None:
+            raise UsageError("--model: the network puts out no tensor")
+        if not found.ndim or len(found) != len(taken):
+            raise UsageError(
+                f"--model: puts out {tuple(found.shape)} for {len(taken)} inputs; its first axis "
+                "must be the batch's (choose a part with output = in --input)"
+            )
+        return found
+
+    def _reached(self, examples: Tensor) -> dict[str, nn.Module]:
         """The layers that put out tensors in a pass, in the order they end; the output last."""
         names = {module: name for name, module in self.explained.named_modules() if name}
         ended: dict[str, nn.Module] = {}
 
         def note(module: nn.Module, inputs: object, output: object) -> None:
-            if first_tensor(output) is not None:
+            found = first_tensor(output)
+            if found is not None and found.ndim and len(found) == len(examples):
                 ended.setdefault(names[module], module)
 
         handles = []
@@ -104,19 +127,17 @@ class Adapted(nn.Module):
                 handles.append(module.register_forward_hook(note))
         try:
             with torch.no_grad():
-                output = self(example)
+                self(examples)
         finally:
             for handle in handles:
                 handle.remove()
-        if not isinstance(output, Tensor):
-            raise UsageError("--model: the network puts out no tensor; name a part of its output")
         return ended
 
 
 def _reason(error: Exception) -> str:
     """The last line of an error that says something: TorchScript puts the message there."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[-1] if isinstance(error, torch.jit.Error) else " ".join(lines[:1])
+    said = lines[-1] if lines and "TorchScript" in lines[0] else " ".join(lines[:1])
     return f"{type(error).__name__}: {said[:200]}"
 
 

@@ -54,6 +54,11 @@ def _older(model: Any) -> Any:
     """The same network in the older set of operators that onnx2torch knows, where it has one."""
     from onnx import version_converter
 
+    for node in model.graph.node:
+        if node.op_type == "Reshape":  # onnx2torch refuses what only matters for empty tensors
+            kept = [entry for entry in node.attribute if entry.name != "allowzero"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
     opset = max(entry.version for entry in model.opset_import if not entry.domain)
     if opset <= KNOWN_OPSET:
         return model

@@ -33,7 +33,7 @@ class Unit:
     @property
     def name(self) -> str:
         """Of its folder and its parts."""
-        return f"{self.layer}-{file_name(self.neuron)}-{self.direction}"
+        return f"{file_name(self.layer)}-{file_name(self.neuron)}-{self.direction}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ganexplain.config import LayersConfig
 from ganexplain.data.examples import example_from
 from ganexplain.errors import UsageError
 from ganexplain.inputs import input_values
-from ganexplain.models.explained import Source, example_of, load_explained
+from ganexplain.models.explained import Source, examples_of, load_explained
 from ganexplain.models.foreign import OUTPUT, named_layers
 from ganexplain.models.loading import load_generator
 from ganexplain.runtime import Progress, pick_device
@@ -33,7 +33,7 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     if config.example:
         example = example_from(Path(config.example), eaten)
     else:
-        example = example_of(eaten)
+        example = examples_of(eaten)
         progress.note("shapes are for noise; --example FILE passes a recording or picture")
     shapes = _shapes(network, example.to(explained.device))
     modules = named_layers(network)

@@ -64,7 +64,7 @@ def given_path(path: Path, meta: Mapping[str, Any]) -> Path:
     """The `responses.npz` of a unit: the file named, or that for the unit in the folder named."""
     if not path.is_dir():
         return path
-    unit = f"{meta['layer']}-{file_name(meta['neuron'])}"
+    unit = f"{file_name(meta['layer'])}-{file_name(meta['neuron'])}"
     folders = (path / f"{unit}-{meta['direction']}", path / unit, path)
     return next((f for f in folders if f.is_dir()), path) / "responses.npz"
 

@@ -54,7 +54,7 @@ def responses(
         found.prepare((layer for layer, _ in neurons), progress)
         for layer, neuron in neurons:
             arrays, meta = found.of({**common, "layer": layer, "neuron": neuron})
-            folder = out if len(neurons) == 1 else out / f"{layer}-{file_name(neuron)}"
+            folder = out if len(neurons) == 1 else out / f"{file_name(layer)}-{file_name(neuron)}"
             write_arrays(folder / "responses.npz", "responses", arrays, meta)
             paths.append(folder / "responses.npz")
     return paths
