@@ -31,7 +31,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import Call, Input, call_from, input_from, read_input_file
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import Explained, Source, adapted, examples_of, load_explained
-from ganexplain.models.foreign import named_layers
+from ganexplain.models.foreign import OUTPUT, named_layers
 from ganexplain.models.foreign_files import load_network
 from ganexplain.models.loading import load_generator
 from ganexplain.pages.input_pictures import input_pictures
@@ -123,7 +123,10 @@ def respond(
     gan: str | Path = "",
     input: Given = None,
 ) -> np.ndarray:
-    """Responses (N,) of a unit (`fc9:0`, `conv5:17@max`, ...) to inputs (N, ...) as a GAN draws."""
+    """Responses (N,) of a unit (`fc9:0`, `conv5:17@max`, ...) to inputs (N, ...) as a GAN draws.
+
+    A layer alone is its first unit, anything else a unit of the output (a class's name, say).
+    """
     explained = _explained(network, gan, input)
     layer, neuron = _unit(explained, unit)
     rows = torch.from_numpy(np.asarray(inputs, dtype=np.float32))
@@ -219,7 +222,8 @@ def _drawn(generator: nn.Module, latent: np.ndarray) -> np.ndarray:
 
 
 def _unit(explained: Explained, unit: str) -> tuple[str, Neuron]:
-    whole = unit if ":" in unit else f"{unit}:0"
+    named = unit in named_layers(explained.network) or unit == OUTPUT
+    whole = unit if ":" in unit else f"{unit}:0" if named else f"{OUTPUT}:{unit}"
     examples = examples_of(explained.front_end)
     found = chosen_neurons(
         explained.layers([whole]), "0", explained.network, examples, explained.names

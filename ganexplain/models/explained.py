@@ -129,13 +129,13 @@ def adapted(
     Without `eaten` it takes what is drawn as it is. The network is frozen and set to evaluate.
     """
     network.eval()
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
     bridge = bridge_between(drawn, eaten or drawn, call.layout)
     examples = examples_of(drawn)
     whole = Adapted(network, bridge, call, examples)
     with torch.no_grad():
         output = whole(examples)
+    for parameter in whole.parameters():  # after a pass, which makes those of lazy layers
+        parameter.requires_grad_(False)
     outputs = output.shape[1] if output.ndim > 1 else 1
     _check_output(output, call, outputs)
     return Explained(whole.to(device).eval(), drawn, Names(OUTPUT, call.classes), outputs)

@@ -113,8 +113,9 @@ def _prepared(
 ) -> tuple[Plan, dict[Unit, dict[str, Any]]]:
     """What is to be done, and the meta of each unit's files."""
     source, gan = Source.of(config), Path(config.gan)
+    explained = load_explained(source, None, device) if source.classifier else None
     generator, front_end = load_generator(gan, device)
-    explained = load_explained(source, front_end, device)
+    explained = explained or load_explained(source, front_end, device)
     check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
     with torch.no_grad():
         example = generator(torch.zeros(1, LATENT_SIZE, device=device))
