@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -139,8 +139,9 @@ def _filled(where: str, kind: type[Any], values: Mapping[str, Any]) -> Any:
     try:
         return kind(**values)
     except TypeError as error:
-        missing = [f.name for f in fields(kind) if f.name not in values]
-        raise UsageError(f"{where}: give {', '.join(missing)} too ({error})") from error
+        needed = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]
+        missing = [name for name in needed if name not in values]
+        raise UsageError(f"{where}: give {', '.join(missing)} too") from error
 
 
 def _converted(where: str, value: Any, wanted: Any) -> Any:

@@ -305,7 +305,7 @@ class OneByOne(nn.Module):
         (nn.Identity(), Call(method="score"), "has none of that name"),
         (Paired(), Call(output="7", layout="1FT"), "without it"),
         (Paired(), Call(classes=("a", "b"), layout="1FT"), "2 names for 320 output units"),
-        (nn.Identity(), Call(layout="1F"), "each of FT once"),
+        (nn.Identity(), Call(layout="1F"), "each of F, T once"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(

@@ -16,6 +16,7 @@ from ganexplain.data.audio import load_mono
 from ganexplain.models.explained import Source, load_explained
 from tests.conftest import ROOT, Run
 
+pytestmark = pytest.mark.third_party
 NETWORKS = ROOT / "sample_data" / "networks"
 GAN = ("--gan", ROOT / "sample_data" / "pretrained" / "gan.pt")
 SEARCH = ("--learning-rate", "0.1", "--prior-weight", "0.001", "--iterations", "2",
