@@ -27,6 +27,15 @@ def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
     return 1127.0 * np.log1p(np.asarray(hz, dtype=np.float64) / 700.0)
 
 
+def mel_of(hz: float, front_end: FrontEnd) -> float:
+    """Mel value of a frequency in Hz on the scale of a front end."""
+    if front_end.mel_scale == "slaney":
+        import librosa
+
+        return float(librosa.hz_to_mel(hz))
+    return float(hz_to_mel(hz))
+
+
 def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
     """Frequency in Hz of a mel value, inverse of `hz_to_mel`."""
     return 700.0 * np.expm1(np.asarray(mel, dtype=np.float64) / 1127.0)

@@ -83,8 +83,11 @@ class FoundResponses:
         self.hop = hop
         self.last: tuple[tuple[str, Neuron], dict[str, np.ndarray]] = ("", -1), {}
 
-    def prepare(self, layers: Iterable[str], progress: Progress) -> None:
-        """Read the training split and compute the responses (M, U) of layers."""
+    def prepare(self, neurons: Iterable[tuple[str, Neuron]], progress: Progress) -> None:
+        """Read the training split and compute the responses (M, U) of the layers of units.
+
+        Those of a place, a difference or a direction come when they are asked for.
+        """
         for message in self.corpus.skipped:
             progress.note(f"skipped: {message}")
         config, self.progress = self.config, progress
@@ -92,7 +95,7 @@ class FoundResponses:
         self.split = load_material(self.corpus, "train", self.front_end, cache, progress, skip)
         self.centres = self.split.whole_excerpts(self.hop)
         self.responses: dict[tuple[str, Neuron | None], np.ndarray] = {}
-        for layer in dict.fromkeys(layers):
+        for layer in dict.fromkeys(layer for layer, neuron in neurons if isinstance(neuron, int)):
             with layer_response(self.explained.network, layer) as respond:
                 self.responses[layer, None] = self._responses(layer, respond)
 

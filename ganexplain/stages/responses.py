@@ -51,7 +51,7 @@ def responses(
             "front_end": input_values(front_end),
         }
         run.used_recordings("train", corpus.split("train"))
-        found.prepare((layer for layer, _ in neurons), progress)
+        found.prepare(neurons, progress)
         for layer, neuron in neurons:
             arrays, meta = found.of({**common, "layer": layer, "neuron": neuron})
             folder = out if len(neurons) == 1 else out / f"{file_name(layer)}-{file_name(neuron)}"

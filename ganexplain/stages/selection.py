@@ -60,7 +60,8 @@ def select(
         progress = run.keep_notes(progress)
         if found:
             run.used_recordings("train", found.corpus.split("train"))
-            found.prepare((read_meta(path, "explanations")["layer"] for path in files), progress)
+            metas = [read_meta(path, "explanations") for path in files]
+            found.prepare(((meta["layer"], meta["neuron"]) for meta in metas), progress)
         for path in files:
             explanations = first if path == files[0] else read_explanations(path)
             folder = out if len(files) == 1 else out / path.parent.name
