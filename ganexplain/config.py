@@ -283,7 +283,9 @@ class NamesNetwork:
 
     classifier: str = setting("Path of classifier.pt.", "", reads=True)
     model: str = setting(
-        "Or a network of your own: FILE.pt (TorchScript), FILE.pt2, FILE.onnx, module:factory.", ""
+        "Or a network of your own: FILE.pt (TorchScript), FILE.pt2, FILE.onnx, module:factory.",
+        "",
+        reads=True,
     )
     weights: str = setting(
         "Of module:factory: FILE.safetensors, or a checkpoint of weights.", "", reads=True

@@ -171,6 +171,8 @@ def _check_sizes(where: str, found: Input) -> None:
         raise UsageError(f"{where}: {total:,} values an input are too many; at most {LARGEST:,}")
     if isinstance(found, FrontEnd):
         _check_front_end(where, found)
+    if isinstance(found, WaveformInput) and not (found.sample_rate > 0 and found.gain > 0):
+        raise UsageError(f"{where}: sample_rate and gain must be above zero")
     if isinstance(found, ImageInput):
         if found.channels not in (1, 3):
             raise UsageError(f"{where}: channels is {found.channels}; pictures have 1 or 3")

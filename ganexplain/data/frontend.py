@@ -170,6 +170,14 @@ def is_plain(front_end: FrontEnd) -> bool:
     return affine == (1.0, 0.0, 1.0, 0.0)
 
 
+def check_filters(front_end: FrontEnd) -> None:
+    """UsageError for a front end with an empty filter."""
+    try:
+        mel_filterbank(front_end)
+    except ValueError as error:
+        raise UsageError(f"--input: {error}") from error
+
+
 def check_frame_by_frame(front_end: FrontEnd) -> None:
     """UsageError for a front end that needs the whole excerpt for each of its values."""
     if front_end.relative or front_end.range_below:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ganexplain.config import FrontEnd
 from ganexplain.data.corpus import Corpus, read_corpora
 from ganexplain.data.excerpts import Split, load_split
+from ganexplain.data.frontend import check_filters, check_frame_by_frame
 from ganexplain.data.image_corpus import (
     ImageCorpus,
     ImageSplit,
@@ -16,7 +17,7 @@ from ganexplain.data.image_corpus import (
     read_image_corpora,
 )
 from ganexplain.errors import UsageError
-from ganexplain.inputs import ImageInput, Input
+from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.runtime import Progress
 
 Material = Corpus | ImageCorpus
@@ -38,7 +39,15 @@ def taken_of(material: Material, given: Input | None) -> Input:
         return material.taken(given)
     if isinstance(given, ImageInput):
         raise UsageError(f"{material.name}: holds recordings; --input says pictures")
-    return given or FrontEnd()
+    if isinstance(given, WaveformInput):
+        raise UsageError(
+            "--input: a GAN draws no waveforms; train it on log-mel, of which `explain --input` "
+            "makes them"
+        )
+    front_end = given or FrontEnd()
+    check_frame_by_frame(front_end)
+    check_filters(front_end)
+    return front_end
 
 
 def load_material(
@@ -52,6 +61,5 @@ def load_material(
     """One split as inputs of what is `taken`; errors as `load_split` and `load_image_split`."""
     if isinstance(material, ImageCorpus):
         return load_image_split(material, name, material.taken(taken), progress)
-    if isinstance(taken, FrontEnd):
-        return load_split(material, name, taken, cache, progress, skip_bad_files)
-    raise UsageError(f"{material.name}: holds recordings; they become log-mel, not {taken.kind}s")
+    assert isinstance(taken, FrontEnd)  # as `taken_of` says
+    return load_split(material, name, taken, cache, progress, skip_bad_files)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.config import FrontEnd
-from ganexplain.data.frontend import used_bins
+from ganexplain.data.frontend import check_filters, used_bins
 from ganexplain.data.sonify import highest_level
 from ganexplain.errors import UsageError
 from ganexplain.inputs import ImageInput, Input, WaveformInput
@@ -27,6 +27,10 @@ def bridge_between(drawn: Input, eaten: Input, layout: str = "") -> nn.Module:
 
     Raises UsageError where there is no such map, saying why.
     """
+    if drawn != eaten:
+        for front_end in (drawn, eaten):
+            if isinstance(front_end, FrontEnd):
+                check_filters(front_end)
     steps = _conversion(drawn, eaten)
     axes = AXES[type(eaten)]
     if layout and layout != axes:

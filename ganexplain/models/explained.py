@@ -71,8 +71,9 @@ class Source:
 
     def digest(self) -> str:
         """SHA-256 of its file, or over those of all of them."""
-        hashes = [file_hash(path) for _, path in sorted(self.files().items())]
-        if len(hashes) == 1:
+        files = self.files()
+        hashes = [file_hash(path) for _, path in sorted(files.items())]
+        if set(files) in ({"classifier"}, {"model"}):
             return hashes[0]
         return hashlib.sha256("\n".join([self.model, *hashes]).encode()).hexdigest()
 
