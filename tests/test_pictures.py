@@ -22,7 +22,7 @@ from ganexplain.models.loading import load_classifier
 from ganexplain.models.picturenet import PictureNet
 from ganexplain.pages.picture_sheet import picture_sheet
 from tests.benchmarks.pictures import agreement, judge_of
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 
 CPU = torch.device("cpu")
 DIGIT = ImageInput(channels=1, height=8, width=8)
@@ -225,4 +225,13 @@ def test_recordings_and_pictures_are_kept_apart(command: Run, tmp_path: Path) ->
     spec = tmp_path / "mel.toml"
     spec.write_text("mel_bands = 40\n")
     done = command("train-gan", tmp_path / "pictures", "--input", spec, "--out", tmp_path / "g")
-    assert "holds pictures" in done.error_line()
+    assert "holds pictures, but recordings are needed" in done.error_line()
+    done = command(
+        "responses",
+        tmp_path / "pictures",
+        "--classifier",
+        ROOT / "sample_data" / "pretrained" / "classifier.pt",
+        "--out",
+        tmp_path / "r",
+    )
+    assert "holds pictures, but recordings are needed" in done.error_line()

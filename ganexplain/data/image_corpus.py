@@ -51,7 +51,7 @@ class ImageCorpus:
             return picture_input(self.recordings[0].path)
         if isinstance(given, ImageInput):
             return given
-        raise UsageError(f"{self.name}: holds pictures; --input says {type(given).__name__}")
+        raise UsageError(f"{self.name}: holds pictures, but recordings are needed here")
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,14 @@ def read_material(paths: Sequence[str], skip_bad_files: bool = False) -> Materia
 
 
 def taken_of(material: Material, given: Input | None) -> Input:
-    """What inputs are made of a corpus: as given, else log-mel, or pictures of their own size."""
+    """What inputs are made of a corpus: as given, else log-mel, or pictures of their own size.
+
+    UsageError where its material cannot be made into that.
+    """
     if isinstance(material, ImageCorpus):
         return material.taken(given)
     if isinstance(given, ImageInput):
-        raise UsageError(f"{material.name}: holds recordings; --input says pictures")
+        raise UsageError(f"{material.name}: holds recordings, but pictures are needed here")
     if isinstance(given, WaveformInput):
         raise UsageError(
             "--input: a GAN draws no waveforms; train it on log-mel, of which `explain --input` "

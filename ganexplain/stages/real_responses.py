@@ -21,7 +21,7 @@ from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.image_corpus import ImageSplit
-from ganexplain.data.material import Material, MaterialSplit, load_material
+from ganexplain.data.material import Material, MaterialSplit, load_material, taken_of
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs import Input
 from ganexplain.models.explained import Explained
@@ -76,7 +76,7 @@ class FoundResponses:
         self, config: Sought, explained: Explained, corpus: Material, front_end: Input
     ) -> None:
         self.config, self.explained, self.corpus = config, explained, corpus
-        self.front_end = front_end
+        self.front_end = taken_of(corpus, front_end)
         hop = 1 if config.overlapping else config.hop_frames
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
