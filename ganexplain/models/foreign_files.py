@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -133,7 +134,9 @@ def _archived(path: Path, trust_pickle: bool) -> nn.Module:
     inside = _members(path)
     if "constants.pkl" in inside:
         try:
-            return torch.jit.load(str(path), map_location="cpu")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch would rather have torch.export
+                return torch.jit.load(str(path), map_location="cpu")
         except Exception as error:
             raise _damaged(path, error) from error
     if not trust_pickle:
@@ -181,8 +184,9 @@ def _refused(path: Path) -> nn.Module:
 
 def _exported(path: Path) -> nn.Module:
     try:
-        program = torch.export.load(path)
-        return torch.export.unflatten(program)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch's, about its own code
+            return torch.export.unflatten(torch.export.load(path))
     except Exception as error:
         raise _damaged(path, error) from error
 
