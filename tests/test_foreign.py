@@ -21,8 +21,9 @@ from ganexplain.inputs import Call, ImageInput, input_values
 from ganexplain.models.explained import Source, adapted, examples_of, load_explained
 from ganexplain.models.foreign import named_layers
 from ganexplain.models.foreign_files import load_network
-from ganexplain.models.loading import load_classifier
+from ganexplain.models.loading import load_classifier, load_generator
 from ganexplain.models.torchscript import Scripted
+from ganexplain.stages.explain_parts import fast_networks
 from tests.conftest import ROOT, Run
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
@@ -289,6 +290,28 @@ def test_a_network_is_called_as_its_specification_says(mel: torch.Tensor) -> Non
     assert second.outputs == 3
     torch.testing.assert_close(network.state_dict(), before)
     assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_networks_that_can_be_are_rewritten_to_run_faster(mel: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Unflatten(1, (1, 80)), nn.Conv2d(1, 8, 3), nn.MaxPool2d(3), nn.LeakyReLU(0.01),
+        nn.Flatten(), nn.Linear(8 * 26 * 37, 2),
+    )  # fmt: skip
+    explained = adapted(network, FrontEnd(), None, Call(), CPU).network
+    generator = load_generator(PRETRAINED / "gan.pt", CPU)[0]
+    for layer in ("5", "output", "1"):
+        _, fast = fast_networks(generator, explained, [layer], CPU)
+        with (
+            torch.no_grad(),
+            neuron_response(fast, layer, 1) as respond,
+            neuron_response(explained, layer, 1) as wanted,
+        ):
+            torch.testing.assert_close(respond(mel), wanted(mel), atol=1e-4, rtol=1e-4)
+    _, fast = fast_networks(generator, explained, ["5"], CPU)
+    assert fast is not explained
+    paired = adapted(Paired(), FrontEnd(), None, Call(layout="1FT"), CPU).network
+    assert fast_networks(generator, paired, ["head"], CPU)[1] is paired
 
 
 class OneByOne(nn.Module):

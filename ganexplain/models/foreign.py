@@ -52,13 +52,17 @@ class Adapted(nn.Module):
         super().__init__()
         self.bridge = bridge
         self.method, self.arguments = call.method, dict(call.arguments)
-        self.chosen_output = call.output
+        self.chosen_output, self.plain = call.output, False
         self.explained = self._hookable(explained, examples)
         self.reached = self._reached(examples)
 
     def forward(self, drawn: Tensor) -> Tensor:
         """The output (B, ...) for what a GAN draws (B, ...)."""
         output = self._called(self.explained)(self.bridge(drawn), **self.arguments)
+        if self.plain:
+            return output
+        if isinstance(output, fx.Proxy):
+            raise TypeError("a part of an output cannot be traced")
         found: Tensor = first_tensor(_part(output, self.chosen_output))
         return found
 
@@ -87,7 +91,8 @@ class Adapted(nn.Module):
         """What the network puts out for two inputs; UsageError where it takes none, or but one."""
         call = self._called(network)
         try:
-            found = first_tensor(_part(call(taken, **self.arguments), self.chosen_output))
+            output = call(taken, **self.arguments)
+            found = first_tensor(_part(output, self.chosen_output))
         except UsageError:
             raise
         except Exception as error:  # whatever its code raises
@@ -109,6 +114,7 @@ class Adapted(nn.Module):
                 f"--model: puts out {tuple(found.shape)} for {len(taken)} inputs; its first axis "
                 "must be the batch's (choose a part with output = in --input)"
             )
+        self.plain = isinstance(output, Tensor) and not self.chosen_output
         return found
 
     def _reached(self, examples: Tensor) -> dict[str, nn.Module]:
