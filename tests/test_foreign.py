@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT, Run
 from torch import nn
 
 from ganexplain.artifacts import read_arrays
@@ -24,7 +25,6 @@ from ganexplain.models.foreign_files import load_network
 from ganexplain.models.loading import load_classifier, load_generator
 from ganexplain.models.torchscript import Scripted
 from ganexplain.stages.explain_parts import fast_networks
-from tests.conftest import ROOT, Run
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CPU = torch.device("cpu")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soxr
 import torch
+from conftest import ROOT, Run, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,6 @@ from ganexplain.inputs import (
 )
 from ganexplain.models.bridge import bridge_between
 from ganexplain.models.spectra import LogMel, Resampled
-from tests.conftest import ROOT, Run, tone
 
 OURS = FrontEnd()
 

@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from torch import nn
 
 import ganexplain
 from ganexplain import explain, layers, rank, respond
 from ganexplain.errors import UsageError
-from tests.conftest import ROOT
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 GAN = PRETRAINED / "gan.pt"

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.pictures import agreement, judge_of
+from conftest import ROOT, Run
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -21,8 +23,6 @@ from ganexplain.models.dcgan import Discriminator, Encoder, Generator, Steps
 from ganexplain.models.loading import load_classifier
 from ganexplain.models.picturenet import PictureNet
 from ganexplain.pages.picture_sheet import picture_sheet
-from tests.benchmarks.pictures import agreement, judge_of
-from tests.conftest import ROOT, Run
 
 CPU = torch.device("cpu")
 DIGIT = ImageInput(channels=1, height=8, width=8)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT, Run
 
 from ganexplain.artifacts import read_arrays
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.models.explained import Source, load_explained
-from tests.conftest import ROOT, Run
 
 pytestmark = pytest.mark.third_party
 NETWORKS = ROOT / "sample_data" / "networks"
