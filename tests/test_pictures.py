@@ -220,7 +220,8 @@ def test_networks_fit_any_shape(shape: tuple[int, ...]) -> None:
 def test_recordings_and_pictures_are_kept_apart(command: Run, tmp_path: Path) -> None:
     for label in ("cat", "dog"):
         picture(tmp_path / "pictures" / label / "a.png")
-    done = command("train-gan", tmp_path / "pictures", tmp_path, "--out", tmp_path / "g")
+    sound = ROOT / "sample_data"
+    done = command("train-gan", tmp_path / "pictures", sound, "--out", tmp_path / "g")
     assert "cannot be used as one corpus" in done.error_line()
     spec = tmp_path / "mel.toml"
     spec.write_text("mel_bands = 40\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def picture_input(path: Path) -> ImageInput:
     return ImageInput(channels=channels, height=image.height, width=image.width)
 
 
-def _opened(path: Path):  # type: ignore[no-untyped-def]
+def _opened(path: Path) -> Any:  # an image of Pillow, which is imported late
     from PIL import Image
 
     try:
