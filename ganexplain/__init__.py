@@ -1,3 +1,20 @@
 """Activation maximisation with a GAN prior, selected automatically, for audio networks."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganexplain.library import Explanation, explain, layers, rank, respond
+
 __version__ = "0.1.0"
+__all__ = ["Explanation", "explain", "layers", "rank", "respond"]
+
+
+def __getattr__(name: str) -> Any:
+    """The functions of ganexplain.library, which load torch, when they are first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module 'ganexplain' has no attribute {name!r}")
+    from ganexplain import library
+
+    return getattr(library, name)

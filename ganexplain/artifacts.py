@@ -16,7 +16,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs import Input, input_from, input_values
 
 SCHEMA = 1
 
@@ -212,22 +212,44 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
     return content
 
 
-def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> FrontEnd:
-    """The front end a checkpoint was made with."""
+def is_checkpoint(path: Path, kind: str) -> bool:
+    """Whether a file is a checkpoint of ours of that kind."""
+    import torch
+
     try:
-        return FrontEnd(**values)
-    except TypeError as error:
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                return False  # TorchScript
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # of another kind, or damaged
+        return False
+    return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
+
+
+def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
+    """What a checkpoint's network takes or draws; the front end where that is log-mel."""
+    try:
+        return input_from(str(path), values)
+    except UsageError as error:
         raise GanexplainError(f"{path}: front end not understood ({error})") from error
 
 
-def check_same_front_end(first: tuple[Path, FrontEnd], second: tuple[Path, FrontEnd]) -> None:
+def log_mel_front_end(path: Path, values: Mapping[str, Any]) -> FrontEnd:
+    """The front end of a checkpoint that is used on sound; UsageError for another kind."""
+    found = front_end_from_dict(path, values)
+    if not isinstance(found, FrontEnd):
+        raise UsageError(f"{path}: takes {found.kind}, but log-mel excerpts are needed here")
+    return found
+
+
+def check_same_front_end(first: tuple[Path, Input], second: tuple[Path, Input]) -> None:
     """Refuse two files made with different front ends, naming the first field that differs."""
-    ours, theirs = asdict(first[1]), asdict(second[1])
+    ours, theirs = input_values(first[1]), input_values(second[1])
     for name, value in ours.items():
-        if theirs[name] != value:
+        if name not in theirs or theirs[name] != value:
             raise UsageError(
                 f"{first[0]} and {second[0]} have different front ends: {name} is {value} and "
-                f"{theirs[name]}; train both with the same"
+                f"{theirs.get(name, 'absent')}; train both with the same"
             )
 
 
@@ -235,6 +257,17 @@ def write_array(path: Path, array: np.ndarray) -> None:
     """Write one `.npy`."""
     with atomic_file(path) as stream:
         np.save(stream, array, allow_pickle=False)
+
+
+def read_vector(path: Path) -> np.ndarray:
+    """A vector (D,) of finite numbers from a `.npy`, float32; UsageError where it is none."""
+    found = map_array(_existing(path))
+    if found is None or found.dtype.kind not in "fiu" or found.ndim != 1:
+        raise UsageError(f"{path}: not a vector of numbers; save one with numpy.save")
+    vector = np.array(found, dtype=np.float32)
+    if not (np.isfinite(vector).all() and vector.any()):
+        raise UsageError(f"{path}: holds values that are not finite, or nothing but zeros")
+    return vector
 
 
 def map_array(path: Path) -> np.ndarray | None:

@@ -53,9 +53,9 @@ def _app(
     """What has an audio network learned? Inputs that drive a neuron, drawn by a GAN.
 
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
-    predict runs a classifier on recordings, responses finds what drives its units there,
-    attribute says why it decided as it did, counterfactual what would have to change for another
-    decision; label-stems makes a corpus.
+    predict runs a classifier on recordings, layers lists what can be explained of a network,
+    responses finds what drives its units in a corpus, attribute says why it decided as it did,
+    counterfactual what would have to change for another decision; label-stems makes a corpus.
     """
 
 
@@ -126,6 +126,12 @@ def _show_attributions(document: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(document, indent=2))
         return
     typer.echo("\n".join([document["report"], *document["table"]]))
+
+
+def _show_layers(document: dict[str, Any], as_json: bool) -> None:
+    from ganexplain.pages.ranking import layers_table
+
+    typer.echo(json.dumps(document, indent=2) if as_json else layers_table(document))
 
 
 # --- commands from configs ----------------------------------------------------------------
@@ -215,7 +221,7 @@ def _field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
     return _option(field.name, kind, default, info)
 
 
-def _common_options(has_out: bool) -> list[inspect.Parameter]:
+def _common_options(result: str) -> list[inspect.Parameter]:
     config_info = typer.Option(
         "--config", callback=_read_config, is_eager=True, help="TOML file of settings; flags win."
     )
@@ -226,11 +232,12 @@ def _common_options(has_out: bool) -> list[inspect.Parameter]:
         ("dry_run", ("--dry-run", "-n"), "Print the settings in force, and stop."),
     ]
     options = [_option("config", Path | None, None, config_info)]
-    if has_out:
+    if result == "writes":
         out_info = typer.Option("--out", help="Run directory to write.")
         options.insert(0, _option("out", Path, MISSING, out_info))
+    left_out = {"writes": (), "prints a path": ("as_json",), "prints": ("overwrite",)}
     for name, flags, meaning in switches:
-        if has_out or name != "as_json":
+        if name not in left_out[result]:
             options.append(_option(name, bool, False, typer.Option(*flags, help=meaning)))
     return options
 
@@ -240,12 +247,13 @@ def _add_command(
     config_class: type,
     stage: str,
     show: Callable[[Any, bool], None],
-    has_out: bool = True,
+    result: str = "writes",
     under_torchrun: str = "",
 ) -> None:
     """Add the command whose options are the fields of `config_class`, run by `module:function`.
 
-    What can run `under_torchrun` can be resumed.
+    Its result is what it `writes` into a run directory, else what it `prints` or `prints a path`
+    of. What can run `under_torchrun` can be resumed.
     """
     kinds = get_type_hints(config_class)
     settings = fields(config_class)
@@ -265,14 +273,15 @@ def _add_command(
             with progress_on_stderr(given["quiet"] or not first) as progress:
                 run = getattr(import_module(f"ganexplain.stages.{module}"), function)
                 extra = {name: given[name] for name in ("out", "resume") if name in given}
-                result = run(chosen, progress=progress, overwrite=given["overwrite"], **extra)
+                overwrite = given.get("overwrite", False)
+                found = run(chosen, progress=progress, overwrite=overwrite, **extra)
             if first:
-                show(result, given.get("as_json", False))
+                show(found, given.get("as_json", False))
 
     parameters = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(_field_option(f, kinds[f.name]) for f in settings),
-        *_common_options(has_out),
+        *_common_options(result),
     ]
     if under_torchrun:
         meaning = "Go on where an earlier run in --out stopped; start where there is none."
@@ -312,6 +321,7 @@ _add_command(
     "counterfactual:counterfactual",
     _show_counterfactuals,
 )
+_add_command("layers", config.LayersConfig, "layers:layers", _show_layers, result="prints")
 _add_command("responses", config.ResponsesConfig, "responses:responses", _show_paths)
 _add_command(
     "explain", config.ExplainConfig, "explain:explain", _show_paths, under_torchrun="apart"
@@ -324,5 +334,5 @@ _add_command(
     config.LabelStemsConfig,
     "label_stems:label_stems",
     _show_plain_path,
-    has_out=False,
+    result="prints a path",
 )

@@ -7,6 +7,7 @@ so is `config.toml` of a run. Nothing heavy is imported here: `ganexplain --help
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import MISSING, asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -17,7 +18,14 @@ from ganexplain.errors import check_known
 class FrontEnd:
     """The log-mel front end (Schlueter & Grill 2015, used unchanged by Mishra et al. 2019).
 
-    Frequencies in Hz, lengths in samples, the floor as a magnitude, the excerpt in frames.
+    Frequencies in Hz (`highest_hz` 0: half the rate), lengths in samples, the floor as a
+    magnitude, the excerpt in frames. The rest says how others have it: mel values by `mel_scale`
+    (htk or slaney), triangles by `filters` (yaafe: of unit sum; slaney: of unit area; peak: of
+    height one), of magnitudes to the `power`, a Hann `window` (symmetric or periodic) of
+    `window_length` samples (0: the frame), frames `centred` on their time or not; the logarithm
+    of max(gain mel + offset, floor), `ln`, `log10`, `db` (10 log10, with power 2) or none;
+    `relative` to the excerpt's largest value, cut `range_below` it (0: not at all); then times
+    `scale` plus `shift`.
     """
 
     sample_rate: int = 22050
@@ -28,11 +36,36 @@ class FrontEnd:
     highest_hz: float = 8000.0
     floor: float = 1e-7
     excerpt_frames: int = 115
+    mel_scale: str = "htk"
+    filters: str = "yaafe"
+    power: float = 1.0
+    window: str = "symmetric"
+    window_length: int = 0
+    centred: bool = False
+    gain: float = 1.0
+    offset: float = 0.0
+    logarithm: str = "ln"
+    relative: bool = False
+    range_below: float = 0.0
+    scale: float = 1.0
+    shift: float = 0.0
+
+    @property
+    def silence(self) -> float:
+        """The value of a band without any sound: that of the floor."""
+        value = max(self.offset, self.floor)
+        levels = {"ln": math.log, "log10": math.log10, "db": lambda x: 10 * math.log10(x)}
+        return levels.get(self.logarithm, float)(value) * self.scale + self.shift
 
     @property
     def frame_rate(self) -> float:
         """Frames per second (70 for the defaults)."""
         return self.sample_rate / self.hop_length
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one excerpt, (F, T)."""
+        return self.mel_bands, self.excerpt_frames
 
     @property
     def excerpt_samples(self) -> int:
@@ -95,10 +128,16 @@ class Computes:
     device: str = setting("auto, cpu, cuda or cuda:N.", "auto", extends=True)
 
 
-CORPORA = "Folders in the Jamendo layout (audio, labels, filelists), or CSV manifests of one kind."
+CORPORA = (
+    "Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders of "
+    "pictures (CLASS/NAME.png)."
+)
 SEED = "Seed of every random draw."
-LAYER = "Layer of the unit; repeat for several."
-NEURON = "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all."
+LAYER = "Layer of the unit, or LAYER:UNIT; repeat for several. Without one the output."
+NEURON = (
+    "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all; 17@max or "
+    "17@12,30 (a place), a class, classA-classB, a direction's FILE.npy."
+)
 FEATURES = "Layer recorded for selection; empty: the last hidden one."
 CHECKPOINT_EVERY = "Updates between states written for --resume."
 
@@ -115,6 +154,9 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
     preset: str = setting("best, quick or paper: what is not set otherwise.", "best")
+    input: str = setting(
+        "TOML file with the size and channels of pictures; empty: as they are.", "", reads=True
+    )
     architecture: str = setting("svdnet or compactnet.", "svdnet")
     outputs: int = setting("Output units; 0: one for two classes, else one each.", 0, 0)
     epochs: int = setting("Epochs; the best on validation is kept.", 20, 1, extends=True)
@@ -193,6 +235,11 @@ class TrainGanConfig(ReadsRecordings, Computes):
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
     preset: str = setting("small, large or paper: what is not set otherwise.", "small")
+    input: str = setting(
+        "TOML file that says what to draw; empty: log-mel, or pictures as they are.",
+        "",
+        reads=True,
+    )
     loss: str = setting("relativistic, non-saturating, hinge or wgan-gp.", "relativistic")
     classifier: str = setting(
         "Path of a classifier.pt whose features choose the best generator.", "", reads=True
@@ -231,7 +278,28 @@ class TrainGanConfig(ReadsRecordings, Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplainConfig(Computes):
+class NamesNetwork:
+    """The network to look into, ours or one of the user's own."""
+
+    classifier: str = setting("Path of classifier.pt.", "", reads=True)
+    model: str = setting(
+        "Or a network of your own: FILE.pt (TorchScript), FILE.pt2, FILE.onnx, module:factory.",
+        "",
+        reads=True,
+    )
+    weights: str = setting(
+        "Of module:factory: FILE.safetensors, or a checkpoint of weights.", "", reads=True
+    )
+    input: str = setting(
+        "TOML file that says what the network takes; empty: what the GAN draws.", "", reads=True
+    )
+    trust_pickle: bool = setting(
+        "Load a pickled --model, which runs whatever code its maker put into it.", False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainConfig(NamesNetwork, Computes):
     """Find inputs that drive units, over a grid of settings: OUT/explanations.npz.
 
     `ganexplain explain --classifier runs/classifier/classifier.pt --gan runs/gan/gan.pt
@@ -241,9 +309,8 @@ class ExplainConfig(Computes):
     several units each has a folder, OUT/LAYER-NEURON-DIRECTION. Done parts are kept for --resume.
     """
 
-    classifier: str = setting("Path of classifier.pt.", reads=True)
     gan: str = setting("Path of gan.pt.", reads=True)
-    layer: tuple[str, ...] = setting(LAYER, ("fc9",))
+    layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
     direction: str = setting("max, min or both: what to do with its activation.", "max")
     learning_rate: tuple[float, ...] = setting("Of Adam; repeat for several.", (0.1, 0.01, 0.001))
@@ -306,6 +373,25 @@ class CounterfactualConfig(Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayersConfig(Computes):
+    """List what of a network can be addressed, with the shape of what each layer puts out.
+
+    `ganexplain layers silero_vad.jit --input silero.toml --gan runs/gan/gan.pt`
+
+    NETWORK is a classifier.pt, or what --model of `explain` takes.
+    """
+
+    network: str = setting("classifier.pt, or a network of your own.", argument=True)
+    weights: str = setting("Of module:factory: FILE.safetensors, or a checkpoint of weights.", "")
+    input: str = setting("TOML file that says what the network takes.", "")
+    trust_pickle: bool = setting(
+        "Load a pickled network, which runs whatever code its maker put into it.", False
+    )
+    gan: str = setting("Path of a gan.pt that draws something else than the network takes.", "")
+    example: str = setting("A recording or picture to pass; without one noise.", "")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeeksExcerpts(ReadsRecordings):
     """What every stage that looks for real excerpts takes."""
 
@@ -314,7 +400,7 @@ class SeeksExcerpts(ReadsRecordings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResponsesConfig(SeeksExcerpts, Computes):
+class ResponsesConfig(SeeksExcerpts, NamesNetwork, Computes):
     """Find the real excerpts that drive units most and least: OUT/responses.npz.
 
     `ganexplain responses sample_data --classifier runs/classifier/classifier.pt --layer fc8
@@ -324,8 +410,10 @@ class ResponsesConfig(SeeksExcerpts, Computes):
     """
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
-    classifier: str = setting("Path of classifier.pt.", reads=True)
-    layer: tuple[str, ...] = setting(LAYER, ("fc9",))
+    gan: str = setting(
+        "Path of a gan.pt, where --model takes something else than it draws.", "", reads=True
+    )
+    layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
     features: str = setting(FEATURES, "")
     top: int = setting("Excerpts of either kind.", 50, 2)

@@ -250,8 +250,8 @@ def test_input_ascent_raises_a_response_by_steps_it_was_given() -> None:
     network = SVDNet(1).eval().requires_grad_(False)
     mean, deviation = np.linspace(-2, 2, 80), np.full(80, 1.5)
     found, mel = ascend_input(
-        lambda x: network(x)[:, 0], mean, deviation, 115, 1e-7, 5, 3, 0.05, [1, 20], "max",
-        2, CPU,
+        lambda x: network(x)[:, 0], mean[:, None], deviation[:, None], np.log(1e-7), np.inf,
+        (80, 115), 5, 3, 0.05, [1, 20], "max", 2, CPU,
     )  # fmt: skip
     assert mel.shape == (2, 3, 80, 115) and mel.min() >= np.log(np.float32(1e-7))
     assert (found.response[1] > found.response_trace[:, 0]).all()

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
+from ganexplain.models.foreign import first_tensor
+
 
 class _Reached(BaseException):  # not an Exception: a network's own handlers must let it through
     """The layer has put out what was asked for."""
@@ -26,9 +28,9 @@ def stopping_at(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Tens
     expected = 0
     running = False
 
-    def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
+    def hook(module: nn.Module, inputs: object, output: object) -> None:
         if running:
-            outputs.append(output)
+            outputs.append(first_tensor(output))
             if len(outputs) == expected:
                 raise _Reached
 

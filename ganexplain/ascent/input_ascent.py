@@ -15,8 +15,9 @@ def ascend_input(
     respond: Objective,
     mean: np.ndarray,
     deviation: np.ndarray,
-    frames: int,
-    floor: float,
+    least: float,
+    most: float,
+    shape: Sequence[int],
     seed: int,
     examples: int,
     learning_rate: float,
@@ -26,34 +27,36 @@ def ascend_input(
     device: torch.device,
     advance: Callable[[int, float], None] = lambda units, response: None,
 ) -> tuple[Trajectories, np.ndarray]:
-    """The search of `ascend` over log-mel itself, from noise; what it found, and as mel.
+    """The search of `ascend` over the input itself, from noise; what it found, and the inputs.
 
     The paper's contrast (section 2: what is found without the GAN drives the unit, and looks like
-    nothing). Excerpts (F, T) are coordinates in standard deviations (F,) from the mean (F,) of
-    each band, in nat, not below `floor`; each begins as unit noise drawn from `seed + k`; there is
-    no prior. Mel (P, N, F, T) of P iteration counts.
+    nothing). Excerpts of `shape`, (F, T) of log-mel in nat, are coordinates in standard
+    deviations from a mean, arrays that fit the shape, held between `least` and `most`; each
+    begins as unit noise drawn from `seed + k`; there is no prior. Inputs (P, N, ...) of P
+    iteration counts.
     """
-    to_mel = _decoder(mean, deviation, frames, floor, device)
-    start = start_latents(seed, examples, len(mean) * frames)
+    to_input = _decoder(mean, deviation, least, most, shape, device)
+    start = start_latents(seed, examples, int(np.prod(shape)))
     rates, weights = (np.full(examples, value) for value in (learning_rate, 0.0))
     found = ascend(
-        to_mel, respond, start, rates, weights, iterations, direction, batch_size, device, advance
+        to_input, respond, start, rates, weights, iterations, direction, batch_size, device, advance
     )
     with torch.no_grad():
-        mel = [to_mel(torch.from_numpy(rows).to(device)).cpu().numpy() for rows in found.latent]
-    return found, np.stack(mel)
+        drawn = [to_input(torch.from_numpy(rows).to(device)).cpu() for rows in found.latent]
+    return found, torch.stack(drawn).numpy()
 
 
 def _decoder(
-    mean: np.ndarray, deviation: np.ndarray, frames: int, floor: float, device: torch.device
+    mean: np.ndarray,
+    deviation: np.ndarray,
+    least: float,
+    most: float,
+    shape: Sequence[int],
+    device: torch.device,
 ) -> Objective:
-    centre, scale = (
-        torch.from_numpy(values.astype(np.float32)[:, None]).to(device)
-        for values in (mean, deviation)
-    )
+    centre, scale = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (mean, deviation))
 
-    def to_mel(coordinates: Tensor) -> Tensor:
-        excerpts = coordinates.view(-1, len(mean), frames)
-        return (centre + scale * excerpts).clamp(min=float(np.log(floor)))
+    def to_input(coordinates: Tensor) -> Tensor:
+        return (centre + scale * coordinates.view(-1, *shape)).clamp(least, most)
 
-    return to_mel
+    return to_input

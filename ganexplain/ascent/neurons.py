@@ -1,30 +1,35 @@
-"""Address any unit of any layer of a network, by the layer's name and the unit's number."""
+"""Address any unit of any layer of a network, by the layer's name and the unit's number or name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ganexplain.ascent.early_stop import stopping_at
+from ganexplain.ascent.readings import OVER_UNITS, Neuron, direction_neuron, reading, units
 from ganexplain.errors import UsageError, did_you_mean
+from ganexplain.models.foreign import OUTPUT, Adapted, Names, first_tensor, named_layers
+
+__all__ = ["units"]  # what a layer's units are is part of how they are addressed
 
 Response = Callable[[Tensor], Tensor]
 
 
 def layer_names(network: nn.Module) -> list[str]:
     """Names of all layers that can be addressed, in the order of the network."""
-    return [name for name, _ in network.named_modules() if name]
+    return list(named_layers(network))
 
 
 def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> nn.Module:
     """The layer of that name; UsageError with the closest match where there is none."""
-    modules = dict(network.named_modules())
+    modules = named_layers(network)
     if not layer or layer not in modules:
-        names = layer_names(network)
+        names = list(modules)
         raise UsageError(
             f"{option}: the network has no layer {layer!r}{did_you_mean(layer, names)}; "
             f"layers: {', '.join(names)}"
@@ -38,8 +43,8 @@ def recording(network: nn.Module, layers: dict[str, nn.Module]) -> Iterator[dict
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
-            outputs[name] = output
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
+            outputs[name] = first_tensor(output)
 
         return hook
 
@@ -51,50 +56,157 @@ def recording(network: nn.Module, layers: dict[str, nn.Module]) -> Iterator[dict
             handle.remove()
 
 
-def units(activation: Tensor) -> Tensor:
-    """Activations (B, U) of a layer's units: (B, U) as it is, (B, U, ...) averaged over places."""
-    return activation if activation.ndim == 2 else activation.flatten(2).mean(2)
+def layer_shape(network: nn.Module, layer: str, example: Tensor) -> tuple[int, ...]:
+    """Shape (U, ...) of what a layer puts out for one input, found by one pass of `example`.
+
+    UsageError where there is no such layer, or the pass does not reach it.
+    """
+    with recording(network, {"layer": find_layer(network, layer)}) as outputs, torch.no_grad():
+        network(example)
+    if "layer" not in outputs:
+        raise UsageError(f"--layer {layer}: the network does not use it on this input")
+    shape = tuple(outputs["layer"].shape)
+    if not shape or shape[0] != len(example):
+        raise UsageError(
+            f"--layer {layer}: puts out {shape}, whose first axis does not count the inputs"
+        )
+    return shape[1:] or (1,)
 
 
 def output_units(network: nn.Module, layer: str, example: Tensor) -> int:
-    """How many units the layer has, found by one pass of `example` (1, F, T)."""
-    with recording(network, {"layer": find_layer(network, layer)}) as outputs, torch.no_grad():
-        network(example)
-    return units(outputs["layer"]).shape[1]
+    """How many units the layer has, found by one pass of `example` (1, ...)."""
+    return layer_shape(network, layer, example)[0]
 
 
 def chosen_neurons(
-    layers: Sequence[str], neurons: str, network: nn.Module, example: Tensor
-) -> list[tuple[str, int]]:
-    """Layer and number of each unit asked for; UsageError where there is no such one.
+    layers: Sequence[str],
+    neurons: str,
+    network: nn.Module,
+    example: Tensor,
+    names: Names | None = None,
+) -> list[tuple[str, Neuron]]:
+    """Layer and number, or text, of each unit asked for; UsageError where there is no such one.
 
-    `neurons` as `neuron_numbers` takes them; `example` (1, F, T) is an input of the network.
+    A layer may have its own units behind a colon (`conv5:17@max`); for the others `neurons`
+    counts. Both as `neuron_numbers` takes them. `example` (1, ...) is an input of the network.
     """
     if not layers:
         raise UsageError("--layer: give at least one")
-    return [
-        (layer, neuron)
-        for layer in dict.fromkeys(layers)
-        for neuron in neuron_numbers(neurons, layer, output_units(network, layer, example))
-    ]
+    chosen: list[tuple[str, Neuron]] = []
+    for item in dict.fromkeys(layers):
+        layer, colon, own = item.partition(":")
+        shape = layer_shape(network, layer, example)
+        text = own if colon else neurons
+        known = names if names and layer == names.output else None
+        chosen += [(layer, n) for n in neuron_numbers(text, layer, shape[0], shape[1:], known)]
+    return list(dict.fromkeys(chosen))
 
 
-def neuron_numbers(text: str, layer: str, count: int) -> list[int]:
-    """Numbers of units: `all`, or numbers and spans as in `0,3,8-11`, of a layer of `count`."""
+def neuron_numbers(
+    text: str,
+    layer: str,
+    count: int,
+    places: Sequence[int] = (),
+    names: Names | None = None,
+) -> list[Neuron]:
+    """Neurons of a layer of `count` units with axes of `places` behind: `all`, or a list.
+
+    Its items are numbers and spans as in `0,3,8-11`; `17@max` or `17@12,30` (a place); `mean` or
+    `max` over all units; a class name, a difference of two (`sing-nosing`), the path of a `.npy`.
+    """
     if text.strip() == "all":
         return list(range(count))
-    chosen: list[int] = []
-    for item in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", item)
+    chosen: list[Neuron] = []
+    for item in _items(text, len(places)):
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", item)
         if found is None:
-            raise UsageError(f"--neuron {text}: give numbers and spans as in 0,3,8-11, or all")
+            chosen.append(_named_neuron(text, item, layer, count, places, names))
+            continue
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
-            raise UsageError(f"--neuron {text}: {item.strip()} ends before it begins")
-        if last >= count:
-            raise UsageError(f"--neuron {text}: layer {layer} has units 0 to {count - 1}")
+            raise UsageError(f"--neuron {text}: {item} ends before it begins")
+        _check_count(text, last, layer, count)
         chosen += range(first, last + 1)
     return list(dict.fromkeys(chosen))
+
+
+def _items(text: str, axes: int) -> list[str]:
+    """What stands between commas, the coordinates of a place kept together."""
+    items: list[str] = []
+    for part in map(str.strip, text.split(",")):
+        place = re.fullmatch(r"\d+@(\d+(?:,\d+)*)", items[-1]) if items else None
+        if place and part.isdecimal() and place[1].count(",") + 1 < axes:
+            items[-1] += f",{part}"
+        else:
+            items.append(part)
+    return items
+
+
+def _check_count(text: str, unit: int, layer: str, count: int) -> None:
+    if unit >= count:
+        raise UsageError(f"--neuron {text}: layer {layer} has units 0 to {count - 1}")
+
+
+def _named_neuron(
+    text: str, item: str, layer: str, count: int, places: Sequence[int], names: Names | None
+) -> Neuron:
+    if item in OVER_UNITS:
+        return item
+    if item.endswith(".npy"):
+        return direction_neuron(Path(item), layer, count)
+    if found := re.fullmatch(r"(\d+)@(.+)", item):
+        _check_count(text, int(found[1]), layer, count)
+        return f"{found[1]}@{_place(text, found[2], layer, places)}"
+    classes = names.classes if names else ()
+    if item in classes:
+        return _class_unit(text, item, classes, count)
+    if found := re.fullmatch(r"(\d+)-minus-(\d+)", item):
+        _check_count(text, max(int(found[1]), int(found[2])), layer, count)
+        return item
+    for dash in re.finditer("-minus-|-", item):
+        first, second = item[: dash.start()], item[dash.end() :]
+        if first in classes and second in classes and first != second:
+            return _class_difference(text, first, second, classes, count)
+    known = f", or of the classes {', '.join(classes)}{did_you_mean(item, classes)}"
+    raise UsageError(
+        f"--neuron {text}: give numbers and spans as in 0,3,8-11, or all, or 17@max"
+        f"{known if classes else ''}"
+    )
+
+
+def _place(text: str, place: str, layer: str, places: Sequence[int]) -> str:
+    if place == "max":
+        return place
+    coordinates = place.split(",")
+    numbers = [int(c) if c.strip().isdecimal() else -1 for c in coordinates]
+    inside = len(numbers) == len(places) and all(
+        0 <= n < size for n, size in zip(numbers, places, strict=True)
+    )
+    if not inside:
+        sizes = " x ".join(map(str, places)) or "no"
+        raise UsageError(
+            f"--neuron {text}: {place} is neither max nor a place; layer {layer} has {sizes} places"
+        )
+    return ",".join(map(str, numbers))
+
+
+def _class_unit(text: str, name: str, classes: Sequence[str], count: int) -> Neuron:
+    if count == len(classes):
+        return classes.index(name)
+    if count == 1 and name == classes[-1]:
+        return 0
+    raise UsageError(
+        f"--neuron {text}: no unit stands for {name} alone; the only one is that of "
+        f"{classes[-1]}, so ask for it with --direction min"
+    )
+
+
+def _class_difference(
+    text: str, first: str, second: str, classes: Sequence[str], count: int
+) -> Neuron:
+    if count == 1:  # the log-odds of the second class, which is the difference
+        return _class_unit(text, first, classes, count)
+    return f"{classes.index(first)}-minus-{classes.index(second)}"
 
 
 @contextmanager
@@ -104,8 +216,15 @@ def layer_response(network: nn.Module, layer: str) -> Iterator[Response]:
     A unit of a convolution is a channel, its response the mean over places. Nothing behind the
     layer is computed.
     """
+    with layer_output(network, layer) as put_out:
+        yield lambda mel: units(put_out(mel))
+
+
+@contextmanager
+def layer_output(network: nn.Module, layer: str) -> Iterator[Response]:
+    """A function from inputs (B, ...) to what a layer puts out, while the block is open."""
     with stopping_at(network, find_layer(network, layer)) as run:
-        yield lambda mel: units(_at_least_float32(run(mel)))
+        yield lambda mel: _at_least_float32(run(mel))
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
@@ -113,19 +232,22 @@ def _at_least_float32(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def neuron_response(network: nn.Module, layer: str, neuron: int) -> Iterator[Response]:
+def neuron_response(network: nn.Module, layer: str, neuron: Neuron) -> Iterator[Response]:
     """A function from inputs (B, F, T) to responses (B,) of one unit, while the block is open."""
-    with layer_response(network, layer) as respond:
-        yield lambda mel: respond(mel)[:, neuron]
+    read = reading(neuron)
+    with layer_output(network, layer) as put_out:
+        yield lambda mel: read(put_out(mel))
 
 
 def last_hidden_layer(network: nn.Module) -> str:
     """Name of the last but one layer with weights: the features an output unit reads."""
     weighted = [
         name
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
+        for name, module in named_layers(network).items()
+        if any(weight.ndim > 1 for weight in module.parameters(recurse=False))
     ]
+    if len(weighted) < 2 and isinstance(network, Adapted):
+        return OUTPUT
     if len(weighted) < 2:
         raise UsageError("--features: the network has no hidden layer with weights; name a layer")
     return weighted[-2]
@@ -133,7 +255,7 @@ def last_hidden_layer(network: nn.Module) -> str:
 
 @torch.no_grad()
 def responses_and_features(
-    network: nn.Module, layer: str, neuron: int, features: str, mel: Tensor
+    network: nn.Module, layer: str, neuron: Neuron, features: str, mel: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Responses (B,) of a unit and features (B, D) of another layer in one pass of (B, F, T)."""
     wanted = {
@@ -142,4 +264,4 @@ def responses_and_features(
     }
     with recording(network, wanted) as outputs:
         network(mel)
-    return units(outputs["layer"])[:, neuron], units(outputs["features"])
+    return reading(neuron)(outputs["layer"]), units(outputs["features"])

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.data.excerpts import Split
-
 BATCH = 32
+
+
+class Excerpts(Protocol):
+    """A split of recordings, or of pictures."""
+
+    def gather(self, centres: np.ndarray) -> np.ndarray:
+        """Its excerpts at rows of numbers, float32."""
 
 
 @torch.no_grad()
 def excerpt_responses(
-    split: Split,
+    split: Excerpts,
     centres: np.ndarray,
     respond: Callable[[Tensor], Tensor],
     device: torch.device,

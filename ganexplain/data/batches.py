@@ -46,7 +46,7 @@ class TrainingBatches:
     ) -> None:
         self.config, self.split, self.waveforms = config, split, waveforms
         self.rows = split.labelled_frames()
-        self.silence = float(np.log(split.front_end.floor))
+        self.silence = split.front_end.silence
         self.mean = split.band_statistics()[0]
         self.absent = np.empty((0, 3), dtype=np.int64)
         if config.mix and self.rows[:, 2].max() == 1:

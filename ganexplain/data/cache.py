@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono, mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
 from ganexplain.errors import BadFile
+from ganexplain.inputs import input_values
 
 FEATURES_VERSION = 2  # raise it with any change to decoding or to the front end's arithmetic
 
@@ -42,7 +43,7 @@ def cached_log_mel(path: Path, front_end: FrontEnd, folder: Path) -> np.ndarray:
             raise BadFile(f"{path}: shorter than one frame ({length:.3f} s); leave it out")
         return np.concatenate(frames)
 
-    return _cached(path, "log-mel", asdict(front_end), folder, compute)
+    return _cached(path, "log-mel", input_values(front_end), folder, compute)
 
 
 def cached_waveform(path: Path, sample_rate: int, folder: Path) -> np.ndarray:
@@ -59,7 +60,7 @@ def cached_waveform(path: Path, sample_rate: int, folder: Path) -> np.ndarray:
 def _cached(
     path: Path,
     kind: str,
-    parameters: dict[str, float],
+    parameters: dict[str, Any],
     folder: Path,
     compute: Callable[[], np.ndarray],
 ) -> np.ndarray:

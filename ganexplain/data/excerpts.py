@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class Split:
         Beyond the ends of a recording stands silence, the logarithm of the floor.
         """
         length = self.front_end.excerpt_frames
-        silence = np.float32(np.log(self.front_end.floor))
+        silence = np.float32(self.front_end.silence)
         shape = (len(centres), self.front_end.mel_bands, length)
         excerpts = np.full(shape, silence, dtype=np.float32)
         for k, (i, frame) in enumerate(centres[:, :2]):
@@ -116,7 +117,26 @@ def load_split(
     return Split(tuple(recordings), tuple(mels), tuple(labels), front_end)
 
 
-def require_classes(corpus: Corpus, split: Split, name: str) -> None:
+class LabelledCorpus(Protocol):
+    """A corpus of recordings or pictures."""
+
+    @property
+    def name(self) -> str:
+        """Where it came from."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+
+
+class LabelledSplit(Protocol):
+    """A split of either."""
+
+    def labelled_frames(self) -> np.ndarray:
+        """All that has a class (M, 3), the class last."""
+
+
+def require_classes(corpus: LabelledCorpus, split: LabelledSplit, name: str) -> None:
     """GanexplainError naming the class that has no frame in a split."""
     present = np.unique(split.labelled_frames()[:, 2])
     for number, label in enumerate(corpus.classes):

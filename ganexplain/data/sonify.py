@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from ganexplain.config import FrontEnd
-from ganexplain.data.frontend import mel_filterbank, window
+from ganexplain.data.frontend import is_plain, log_compress, log_expand, mel_filterbank, window
 
 PEAK = 0.99
 FADE_SECONDS = 0.004  # at both ends, where the first and last analysis window hardly weigh
@@ -27,6 +27,10 @@ AT_FLOOR = 1e-3  # nat above the floor that still count as the floor
 
 def highest_level(front_end: FrontEnd) -> float:
     """The log-mel value in nat that no waveform in [-1, 1] exceeds, ln(sum of the window)."""
+    if front_end.filters != "yaafe":  # filters of other sums
+        loudest = window(front_end).sum(dtype=np.float64) ** front_end.power
+        sums = mel_filterbank(front_end).sum(axis=0, dtype=np.float64)
+        return float(log_compress(loudest * sums.max(initial=1.0), front_end))
     return float(np.log(window(front_end).sum(dtype=np.float64)))
 
 
@@ -44,6 +48,7 @@ def sonify(
 
 def _sonify_one(excerpt: np.ndarray, front_end: FrontEnd, iterations: int, seed: int) -> np.ndarray:
     spectrum = mel_to_magnitudes(_linear(excerpt, front_end), front_end)
+    spectrum = spectrum if front_end.power == 1 else spectrum ** (1 / front_end.power)
     waveform = _griffin_lim(spectrum, front_end, iterations, seed)
     fade = max(1, round(FADE_SECONDS * front_end.sample_rate))
     ramp = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2
@@ -61,11 +66,16 @@ def unclipped(waveform: np.ndarray) -> np.ndarray:
 def _linear(excerpt: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """Mel magnitudes (F, T), float64, of nat values that need not be physical or finite.
 
+    Of a front end of powers, the mel powers.
+
     The floor, and a value that is not a number, become zero.
     """
     nat = np.nan_to_num(np.asarray(excerpt, dtype=np.float64), nan=-np.inf, neginf=-np.inf)
-    magnitudes = np.exp(np.minimum(nat, highest_level(front_end)))
-    return np.where(nat > np.log(front_end.floor) + AT_FLOOR, magnitudes, 0.0)
+    if front_end.logarithm == "ln" and is_plain(front_end):
+        magnitudes = np.exp(np.minimum(nat, highest_level(front_end)))
+        return np.where(nat > np.log(front_end.floor) + AT_FLOOR, magnitudes, 0.0)
+    magnitudes = log_expand(np.minimum(nat, highest_level(front_end)), front_end)
+    return np.where(nat > front_end.silence + AT_FLOOR * front_end.scale, magnitudes, 0.0)
 
 
 def mel_to_magnitudes(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:

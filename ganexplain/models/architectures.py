@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from ganexplain.inputs import Input
 from ganexplain.models.compactnet import CompactNet
 from ganexplain.models.excerptnet import ExcerptNet
+from ganexplain.models.picturenet import PictureNet
 from ganexplain.models.svdnet import SVDNet
 
-ARCHITECTURES: dict[str, type[SVDNet] | type[CompactNet]] = {
+ARCHITECTURES: dict[str, type[SVDNet] | type[CompactNet] | type[PictureNet]] = {
     "svdnet": SVDNet,
     "compactnet": CompactNet,
+    "picturenet": PictureNet,
 }
+OF_SOUND = ("svdnet", "compactnet")
+
+
+def build(architecture: str, outputs: int, taken: Input) -> ExcerptNet:
+    """The network of that name; pictures need one for their shape."""
+    kind = ARCHITECTURES[architecture]
+    if issubclass(kind, PictureNet):
+        return kind(outputs, taken.shape)
+    return kind(outputs)
 
 
 def architecture_of(network: ExcerptNet) -> str:

@@ -22,10 +22,10 @@ class ExcerptNet(nn.Module):
     deviation: Tensor
     fc9: nn.Linear
 
-    def __init__(self) -> None:
+    def __init__(self, bands: int = BANDS) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(BANDS))
-        self.register_buffer("deviation", torch.ones(BANDS))
+        self.register_buffer("mean", torch.zeros(bands))
+        self.register_buffer("deviation", torch.ones(bands))
 
     @property
     def outputs(self) -> int:

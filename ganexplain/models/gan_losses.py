@@ -83,7 +83,7 @@ def penalty(loss: str, score: Score, real: Tensor, fake: Tensor, mix: Tensor, ev
     Zero for `hinge`, which relies on spectral normalisation.
     """
     if loss == "wgan-gp":
-        share = mix[:, None, None]
+        share = mix.view(-1, *[1] * (real.ndim - 1))
         norm = _input_gradient(score, share * real + (1 - share) * fake).flatten(1).norm(dim=1)
         return WASSERSTEIN_PENALTY * functional.relu(norm - 1).square().mean()
     if loss == "non-saturating":
@@ -107,7 +107,7 @@ def autoencoder_loss(encoder: Encoder, generator: Generator, mel: Tensor, noise:
     """
     mean, log_variance = encoder(mel)
     drawn = generator(mean + noise * torch.exp(log_variance / 2))
-    error = ((drawn - mel) / generator.deviation[:, None]).square().mean()
+    error = ((drawn - mel) / generator.scale).square().mean()
     divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
     return error + DIVERGENCE_WEIGHT * divergence.mean()
 

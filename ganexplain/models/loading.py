@@ -11,9 +11,10 @@ from torch import nn
 
 from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_checkpoint
 from ganexplain.config import FrontEnd
-from ganexplain.errors import GanexplainError
-from ganexplain.models.architectures import ARCHITECTURES, architecture_of
-from ganexplain.models.dcgan import CHANNELS, Encoder, Generator
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs import Input, input_values
+from ganexplain.models.architectures import ARCHITECTURES, architecture_of, build
+from ganexplain.models.dcgan import CHANNELS, Encoder, Generator, generator_for
 from ganexplain.models.excerptnet import ExcerptNet
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
@@ -25,10 +26,17 @@ class Classifier:
     """A classifier and what must be known to use it; `threshold` is of the second class."""
 
     network: ExcerptNet
-    front_end: FrontEnd
+    front_end: Input
     classes: tuple[str, ...]
     threshold: float
     figures: dict[str, Any]
+
+    @property
+    def sound(self) -> FrontEnd:
+        """Its front end; UsageError for a classifier of pictures."""
+        if isinstance(self.front_end, FrontEnd):
+            return self.front_end
+        raise UsageError(f"the classifier takes {self.front_end.kind}s, not recordings")
 
     def unit_name(self, layer: str, neuron: int) -> str:
         """The class an output unit stands for, or an empty string."""
@@ -43,7 +51,7 @@ def write_classifier(path: Path, classifier: Classifier, config: Any) -> None:
         "architecture": architecture_of(classifier.network),
         "outputs": classifier.network.outputs,
         "weights": classifier.network.state_dict(),
-        "front_end": asdict(classifier.front_end),
+        "front_end": input_values(classifier.front_end),
         "classes": list(classifier.classes),
         "threshold": classifier.threshold,
         "figures": classifier.figures,
@@ -62,25 +70,26 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
             f"{path}: architecture {architecture!r} is unknown here (known: {known}); "
             "update ganexplain"
         )
-    network = ARCHITECTURES[architecture](int(content["outputs"]))
+    drawn = front_end_from_dict(path, content["front_end"])
+    network = build(architecture, int(content["outputs"]), drawn)
     _fill(network, content["weights"], path)
     return Classifier(
         network=frozen(network, device),
-        front_end=front_end_from_dict(path, content["front_end"]),
+        front_end=drawn,
         classes=tuple(content["classes"]),
         threshold=float(content["threshold"]),
         figures=content["figures"],
     )
 
 
-def load_generator(path: Path, device: torch.device) -> tuple[Generator, FrontEnd]:
+def load_generator(path: Path, device: torch.device) -> tuple[Generator, Input]:
     """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
-    front_end = front_end_from_dict(path, content["front_end"])
+    drawn = front_end_from_dict(path, content["front_end"])
     # Files written before the size was a setting hold the small generator.
-    generator = Generator(front_end.floor, channels=int(content.get("channels", CHANNELS)))
+    generator = generator_for(drawn, channels=int(content.get("channels", CHANNELS)))
     _fill(generator, content["generator"], path)
-    return frozen(generator, device), front_end
+    return frozen(generator, device), drawn
 
 
 def load_encoder(path: Path, device: torch.device) -> Encoder:
@@ -88,13 +97,13 @@ def load_encoder(path: Path, device: torch.device) -> Encoder:
 
     GanexplainError where there is none, as in what is left of a training that diverged.
     """
-    content = read_checkpoint(path, "gan")
+    content = read_checkpoint(path, "gan", ("front_end",))
     if "encoder" not in content:
         raise GanexplainError(
             f"{path}: holds no encoder, which finds the latents of real excerpts; "
             "name the gan.pt of a training that came to its end"
         )
-    encoder = Encoder()
+    encoder = Encoder(front_end_from_dict(path, content["front_end"]).shape)
     _fill(encoder, content["encoder"], path)
     return frozen(encoder, device)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from ganexplain.config import FrontEnd
 from ganexplain.models.excerptnet import ExcerptNet
 
+CHUNK_PICTURES = 256
 CHUNK_FRAMES = 1024  # outputs computed at once: bounded memory, little overlap
 
 
@@ -40,6 +41,15 @@ def decision_margin(logits: Tensor, neuron: int, threshold: float) -> Tensor:
 
 
 @torch.inference_mode()
+def predict_pictures(network: ExcerptNet, pictures: np.ndarray) -> np.ndarray:
+    """Class probabilities (N, K), float32, of pictures (N, C, H, W)."""
+    network.eval()
+    parts = torch.from_numpy(pictures).split(CHUNK_PICTURES)
+    rows = [probabilities(network(part.to(network.mean.device))).cpu() for part in parts]
+    return torch.cat(rows).numpy()
+
+
+@torch.inference_mode()
 def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """Class probabilities (T, K), float32, of each frame of a recording (T, F).
 
@@ -48,7 +58,7 @@ def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) ->
     network.eval()
     device = network.mean.device
     half = front_end.excerpt_frames // 2
-    silence = float(np.log(front_end.floor))
+    silence = front_end.silence
     padded = np.pad(np.asarray(mel), ((half, half), (0, 0)), constant_values=silence)
     rows = []
     for start in range(0, len(mel), CHUNK_FRAMES):

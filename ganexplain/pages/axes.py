@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.config import FrontEnd
-from ganexplain.data.frontend import hz_to_mel
+from ganexplain.data.frontend import highest_hz, mel_of
 
 CROWDED = 5.0  # linear up to this many times the level of interest, asinh beyond
 HZ_TICKS = (100, 500, 1000, 2000, 4000, 8000, 16000)
@@ -79,11 +79,11 @@ def hz_ticks(front_end: FrontEnd) -> list[tuple[float, str]]:
 
     Band b peaks at corner b + 1 of the filterbank and is drawn from b to b + 1.
     """
-    low, high = hz_to_mel(front_end.lowest_hz), hz_to_mel(front_end.highest_hz)
+    low, high = (mel_of(hz, front_end) for hz in (front_end.lowest_hz, highest_hz(front_end)))
     spacing = (high - low) / (front_end.mel_bands + 1)
     ticks = []
     for hertz in HZ_TICKS:
-        height = float((hz_to_mel(hertz) - low) / spacing) - 0.5
+        height = float((mel_of(hertz, front_end) - low) / spacing) - 0.5
         if 0 <= height <= front_end.mel_bands - 1:
             label = f"{hertz // 1000}k" if hertz >= 1000 else str(hertz)
             ticks.append((height, label))

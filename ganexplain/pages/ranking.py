@@ -59,6 +59,15 @@ def attributions_table(document: Mapping[str, Any]) -> str:
     return aligned(table)
 
 
+def layers_table(document: Mapping[str, Any]) -> str:
+    """What `layers` found: a row a layer, with its units, the places of each, and its weights."""
+    table = [["layer", "kind", "units", "places", "weights"]]
+    for row in document["layers"]:
+        places = " x ".join(map(str, row["places"]))
+        table.append([row["layer"], row["kind"], str(row["units"]), places, f"{row['weights']:,}"])
+    return aligned(table)
+
+
 def aligned(table: Sequence[Sequence[str]]) -> str:
     """Cells right-aligned in columns two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

@@ -44,7 +44,7 @@ def attribute(
     configurations = _configurations(config)
     device = pick_device(config.device)
     classifier = load_classifier(Path(config.classifier), device)
-    front_end = classifier.front_end
+    front_end = classifier.sound
     example = torch.zeros((1, front_end.mel_bands, front_end.excerpt_frames), device=device)
     target = fixed_target(config.target, classifier, example)
     if config.cam_layer:
@@ -97,7 +97,7 @@ def _configurations(config: AttributeConfig) -> list[Configuration]:
 
 
 def _reference(config: AttributeConfig, classifier: Classifier, progress: Progress) -> Reference:
-    network, front_end = classifier.network, classifier.front_end
+    network, front_end = classifier.network, classifier.sound
     lowest = None
     if "data-min" in config.fill:
         if not config.corpus:

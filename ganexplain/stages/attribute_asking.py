@@ -68,7 +68,7 @@ class Asker:
         self.config, self.classifier, self.target = config, classifier, target
         self.reference, self.progress = reference, progress
         self.device = classifier.network.mean.device
-        self.front_end = classifier.front_end
+        self.front_end = classifier.sound
         self.tuning = Tuning(**{name: getattr(config, name) for name in TUNING})
         shape = (2, self.front_end.mel_bands, self.front_end.excerpt_frames)
         self.fast = fast_form(classifier.network, torch.zeros(shape, device=self.device))

@@ -128,7 +128,7 @@ def fixed_target(text: str, classifier: Classifier, example: object) -> Target |
         find_layer(classifier.network, layer, "--target")
         count = output_units(classifier.network, layer, example)  # type: ignore[arg-type]
         numbers = neuron_numbers(number, layer, count)
-        if len(numbers) != 1:
+        if len(numbers) != 1 or not isinstance(numbers[0], int):
             raise UsageError(f"--target {text}: name one unit, LAYER:NUMBER")
         return Target(numbers[0], layer, text)
     check_known("--target", text, classifier.classes)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.data.corpus import UNLABELLED
-from ganexplain.data.excerpts import Split
+from ganexplain.data.image_corpus import ImageSplit
+from ganexplain.data.material import MaterialSplit
 from ganexplain.errors import Diverged
 from ganexplain.metrics import best_threshold, detection_figures, multiclass_figures, smooth
 from ganexplain.models.excerptnet import ExcerptNet
-from ganexplain.models.prediction import predict_frames
+from ganexplain.models.prediction import predict_frames, predict_pictures
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Evaluation:
     files: list[dict[str, float]]
 
 
-def evaluate(network: ExcerptNet, split: Split, threshold: float | None) -> Evaluation:
+def evaluate(network: ExcerptNet, split: MaterialSplit, threshold: float | None) -> Evaluation:
     """Evaluate on all labelled frames of a split; the threshold is chosen on it where None.
 
     With the protocol of Schlueter & Grill 2015 (method, section 2.3): median over 0.8 s.
@@ -36,7 +37,7 @@ def evaluate(network: ExcerptNet, split: Split, threshold: float | None) -> Eval
     return Evaluation(_figures(curve, label, threshold), threshold, files)
 
 
-def threshold_over(network: ExcerptNet, *splits: Split) -> float:
+def threshold_over(network: ExcerptNet, *splits: MaterialSplit) -> float:
     """The threshold of highest accuracy over the labelled frames of several splits."""
     answers = [_answers(network, split) for split in splits]
     curve, label = (
@@ -46,17 +47,28 @@ def threshold_over(network: ExcerptNet, *splits: Split) -> float:
     return _best_threshold(curve, label)
 
 
-def _answers(network: ExcerptNet, split: Split) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of each recording the smoothed probabilities (T, K) and classes (T,) of labelled frames."""
+def _answers(
+    network: ExcerptNet, split: MaterialSplit
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of each recording the smoothed probabilities (T, K) and classes (T,) of labelled frames.
+
+    Pictures count as the frames of one recording, not smoothed.
+    """
+    if isinstance(split, ImageSplit):
+        return [_checked(predict_pictures(network, split.pictures))], [split.classes]
     curves, labels = [], []
     for mel, label in zip(split.mels, split.labels, strict=True):
-        curve = smooth(predict_frames(network, mel, split.front_end))
-        if not np.isfinite(curve).all():
-            raise Diverged("the network's outputs are no longer finite; lower --learning-rate")
+        curve = smooth(_checked(predict_frames(network, mel, split.front_end)))
         labelled = label != UNLABELLED
         curves.append(curve[labelled])
         labels.append(label[labelled])
     return curves, labels
+
+
+def _checked(curve: np.ndarray) -> np.ndarray:
+    if not np.isfinite(curve).all():
+        raise Diverged("the network's outputs are no longer finite; lower --learning-rate")
+    return curve
 
 
 def _best_threshold(curve: np.ndarray, label: np.ndarray) -> float:

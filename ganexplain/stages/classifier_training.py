@@ -13,10 +13,11 @@ from torch.nn import functional
 
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.data.batches import Batch
-from ganexplain.data.excerpts import Split
+from ganexplain.data.image_corpus import ImageSplit
+from ganexplain.data.material import MaterialSplit
 from ganexplain.distributed import average_gradients, check_divisible
 from ganexplain.errors import Diverged, UsageError, check_known
-from ganexplain.models.architectures import ARCHITECTURES
+from ganexplain.models.architectures import OF_SOUND, build
 from ganexplain.models.excerptnet import ExcerptNet, initialise
 from ganexplain.models.training_form import plain, with_batch_norm, with_zero_mean_filters
 from ganexplain.runtime import random_stream
@@ -33,12 +34,17 @@ class ClassifierTraining:
     """The network, its optimiser and the best epoch so far."""
 
     def __init__(
-        self, config: TrainClassifierConfig, outputs: int, split: Split, device: torch.device
+        self,
+        config: TrainClassifierConfig,
+        outputs: int,
+        split: MaterialSplit,
+        device: torch.device,
     ) -> None:
         check_known("--schedule", config.schedule, SCHEDULES)
         check_divisible(config.batch_size)
         self.config, self.device = config, device
         self.autocast = PRECISIONS[check_known("--precision", config.precision, PRECISIONS)]
+        self.architecture, self.taken = architecture_for(config, split), split.front_end
         network = new_network(config, outputs, split)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(config, self.network)
@@ -88,7 +94,7 @@ class ClassifierTraining:
             losses = share * losses + (1 - share) * smoothed_loss(logits, other)
         return losses.mean()
 
-    def finish_epoch(self, epoch: int, valid: Split) -> dict[str, float]:
+    def finish_epoch(self, epoch: int, valid: MaterialSplit) -> dict[str, float]:
         """Validate, keep the weights where they are the best yet; the epoch's figures."""
         network = plain(self.network)
         evaluation = evaluate(network, valid, None)
@@ -106,7 +112,7 @@ class ClassifierTraining:
 
     def best_network(self) -> ExcerptNet:
         """The network of the best epoch, in its plain form on the CPU."""
-        network = ARCHITECTURES[self.config.architecture](self.network.outputs)
+        network = build(self.architecture, self.network.outputs, self.taken)
         network.load_state_dict(self.best["weights"])
         return network
 
@@ -136,14 +142,21 @@ class ClassifierTraining:
         self.losses, self.best = list(state["losses"]), dict(state["best"])
 
 
-def new_network(config: TrainClassifierConfig, outputs: int, split: Split) -> ExcerptNet:
+def architecture_for(config: TrainClassifierConfig, split: MaterialSplit) -> str:
+    """The name of the network to train: as asked for sound, of pictures always one."""
+    known = check_known("--architecture", config.architecture, OF_SOUND)
+    return "picturenet" if isinstance(split, ImageSplit) else known
+
+
+def new_network(config: TrainClassifierConfig, outputs: int, split: MaterialSplit) -> ExcerptNet:
     """The network asked for, in its training form, with the band statistics of a split."""
-    known = check_known("--architecture", config.architecture, ARCHITECTURES)
-    network: ExcerptNet = ARCHITECTURES[known](outputs)
+    network = build(architecture_for(config, split), outputs, split.front_end)
     initialise(network, config.seed)
     mean, deviation = split.band_statistics()
     network.mean.copy_(torch.from_numpy(mean))
     network.deviation.copy_(torch.from_numpy(deviation))
+    if config.level_invariant and isinstance(split, ImageSplit):
+        raise UsageError("--level-invariant: is for sound; leave it out for pictures")
     if config.level_invariant:
         with_zero_mean_filters(network)
     if config.batch_norm:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import front_end_from_dict, read_arrays
-from ganexplain.config import FrontEnd
+from ganexplain.artifacts import front_end_from_dict, read_arrays, read_meta
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs import ImageInput, Input
 
 # Axis letters as in the README: a letter stands for one length throughout a run.
 EXPLANATION_AXES = {
@@ -42,7 +42,7 @@ class Explanations:
     path: Path
     arrays: dict[str, np.ndarray]
     meta: dict[str, Any]
-    front_end: FrontEnd
+    front_end: Input
     sizes: dict[str, int]
 
     @property
@@ -54,11 +54,12 @@ class Explanations:
 def read_explanations(path: Path) -> Explanations:
     """Read `explanations.npz`; errors as `read_arrays`, or naming the array that does not fit."""
     arrays, meta = read_arrays(path, "explanations", tuple(EXPLANATION_AXES))
-    sizes = _check_shapes(path, arrays, EXPLANATION_AXES, {})
-    _check_finite(path, arrays, MADE_FINITE)
     for field in META_FIELDS:
         if field not in meta:
             raise GanexplainError(f"{path}: meta field {field!r} is missing; make it again")
+    front_end = front_end_from_dict(path, meta["front_end"])
+    sizes = _check_shapes(path, arrays, axes_for(front_end, EXPLANATION_AXES), {})
+    _check_finite(path, arrays, MADE_FINITE)
     if meta["direction"] not in ("max", "min"):
         raise GanexplainError(f"{path}: direction is {meta['direction']!r}, not max or min")
     if set(arrays["trajectory"].tolist()) != set(range(sizes["L"])):
@@ -71,7 +72,6 @@ def read_explanations(path: Path) -> Explanations:
     for name in ("response_trace", "latent_norm_trace"):
         for line, count in zip(arrays["trajectory"], arrays["iterations"], strict=True):
             _check_finite(path, {name: arrays[name][line, :, : count + 1]}, [name])
-    front_end = front_end_from_dict(path, meta["front_end"])
     return Explanations(path, arrays, meta, front_end, sizes)
 
 
@@ -82,15 +82,17 @@ def read_responses(
 
     That of `other` is what `wanted`, its meta, says; `sizes` has its lengths of axis letters.
     """
-    needed = tuple(prefix + name for prefix in ("", "bottom_") for name in REAL_AXES)
-    arrays, meta = read_arrays(path, "responses", needed)
+    real_axes = axes_for(front_end_from_dict(other, wanted["front_end"]), REAL_AXES)
+    needed = tuple(prefix + name for prefix in ("", "bottom_") for name in real_axes)
+    found = read_meta(path, "responses")
     for field in SAME_UNIT:
-        check_same(path, field, meta.get(field), other, wanted[field])
+        check_same(path, field, found.get(field), other, wanted[field])
+    arrays, meta = read_arrays(path, "responses", needed)
     groups = ["", "bottom_"]
     if f"{HELD_OUT}response" in arrays:
         groups += [HELD_OUT, f"{HELD_OUT}bottom_"]
     for prefix in groups:
-        mine = {prefix + name: letters for name, letters in REAL_AXES.items()}
+        mine = {prefix + name: letters for name, letters in real_axes.items()}
         for name in mine:
             if name not in arrays:
                 raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
@@ -110,6 +112,17 @@ def check_arrays(
             raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
     _check_shapes(path, arrays, axes, sizes)
     _check_finite(path, arrays, [name for name in axes if name.endswith("response")])
+
+
+def axes_for(front_end: Input, axes: Mapping[str, str]) -> dict[str, str]:
+    """The axes of arrays for what is drawn: pictures have a channel more, and no sound."""
+    if not isinstance(front_end, ImageInput):
+        return dict(axes)
+    return {
+        name: letters.replace("FT", "KFT")  # channels, rows and columns
+        for name, letters in axes.items()
+        if name != "audio"
+    }
 
 
 def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:

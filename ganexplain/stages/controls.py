@@ -16,10 +16,12 @@ from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.neurons import neuron_response, responses_and_features
 from ganexplain.ascent.scores import Examples
-from ganexplain.config import SelectConfig
+from ganexplain.config import FrontEnd, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs import Input
 from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import Classifier, load_classifier, load_generator
+from ganexplain.models.explained import Explained, Source, load_explained
+from ganexplain.models.loading import load_generator
 from ganexplain.models.reinitialised import reinitialised
 from ganexplain.runtime import Progress
 from ganexplain.stages.contracts import Explanations
@@ -42,34 +44,48 @@ MEANINGS = {
 class Networks:
     """Both networks that explanations are of, on a device."""
 
-    classifier: Classifier
+    explained: Explained
     generator: nn.Module
     device: torch.device
 
 
-def explained_path(explanations: Explanations, name: str, given: str) -> Path:
-    """Where the classifier or the GAN that was explained is; UsageError for another file."""
-    path = Path(given or explanations.meta.get(name, ""))
+def the_explained(
+    config: SelectConfig, explanations: Explanations, device: torch.device
+) -> Explained:
+    """The network that explanations are of; UsageError for another or missing file."""
+    source = Source.of_meta(explanations.meta, config.classifier)
+    for file in source.files().values():
+        _must_be_there(file, "classifier")
+    path = Path(source.name)
+    _must_be_that("classifier", path, source.digest(), explanations)
+    explained = load_explained(source, explanations.front_end, device)
+    ours = (explanations.path, explanations.front_end)
+    check_same_front_end((path, explained.front_end), ours)
+    return explained
+
+
+def _must_be_there(path: Path, name: str) -> None:
     if not path.is_file():
         raise UsageError(f"{path}: no such file; say where the {name} is with --{name}")
-    if file_hash(path) != explanations.meta.get(f"{name}_hash"):
+
+
+def _must_be_that(name: str, path: Path, digest: str, explanations: Explanations) -> None:
+    if digest != explanations.meta.get(f"{name}_hash"):
         raise UsageError(
             f"{path}: not the {name} of {explanations.path}; name that one with --{name}"
         )
-    return path
 
 
 def load_networks(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> Networks:
     """The networks that explanations are of; UsageError for other ones."""
-    paths = {n: explained_path(explanations, n, getattr(config, n)) for n in ("classifier", "gan")}
-    classifier = load_classifier(paths["classifier"], device)
-    generator, front_end = load_generator(paths["gan"], device)
-    ours = (explanations.path, explanations.front_end)
-    check_same_front_end((paths["classifier"], classifier.front_end), ours)
-    check_same_front_end((paths["gan"], front_end), ours)
-    return Networks(classifier, generator, device)
+    path = Path(config.gan or explanations.meta.get("gan", ""))
+    _must_be_there(path, "gan")
+    _must_be_that("gan", path, file_hash(path), explanations)
+    generator, front_end = load_generator(path, device)
+    check_same_front_end((path, front_end), (explanations.path, explanations.front_end))
+    return Networks(the_explained(config, explanations, device), generator, device)
 
 
 class Controls:
@@ -80,7 +96,7 @@ class Controls:
     ) -> None:
         self.explanations, self.real, self.networks = explanations, real, networks
         self.meta = explanations.meta
-        self.network = networks.classifier.network
+        self.network = networks.explained.network
         made = explanations.arrays
         self.starts = start_latents(self.meta["seed"], len(made["seed"]), LATENT_SIZE)
 
@@ -125,10 +141,9 @@ class Controls:
         with neuron_response(self.network, self.meta["layer"], self.meta["neuron"]) as respond:
             found, mel = ascend_input(
                 respond,
-                pool.mean(axis=(0, 2)),
-                pool.std(axis=(0, 2)),
-                pool.shape[2],
-                self.explanations.front_end.floor,
+                *_standard(pool),
+                *_bounds(self.explanations.front_end),
+                pool.shape[1:],
                 seed,
                 len(self.starts),
                 INPUT_RATE,
@@ -152,7 +167,7 @@ class Controls:
 
     @torch.no_grad()
     def _heard(self, mel: np.ndarray) -> Examples:
-        """Examples (N, F, T) as the trained classifier responds to them."""
+        """Examples (N, ...) as the network explained responds to them."""
         meta, parts = self.meta, []
         for part in torch.from_numpy(mel).to(self.networks.device).split(BATCH):
             parts.append(
@@ -164,3 +179,14 @@ class Controls:
         if not (np.isfinite(response).all() and np.isfinite(features).all()):
             raise GanexplainError("a control has responses that are not finite; use --no-controls")
         return Examples(mel, response, features)
+
+
+def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each band of log-mel (R, F, T), each channel of pictures."""
+    others = tuple(axis for axis in range(pool.ndim) if axis != 1)
+    return tuple(of(pool, axis=others, keepdims=True)[0] for of in (np.mean, np.std))
+
+
+def _bounds(drawn: Input) -> tuple[float, float]:
+    """The range of values that an excerpt or a picture can have."""
+    return (float(np.log(drawn.floor)), np.inf) if isinstance(drawn, FrontEnd) else (0.0, 1.0)

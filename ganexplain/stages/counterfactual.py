@@ -47,10 +47,11 @@ def counterfactual(
     _check_settings(config)
     device = pick_device(config.device)
     classifier = load_classifier(Path(config.classifier), device)
-    generator, front_end = load_generator(Path(config.gan), device)
+    generator, drawn = load_generator(Path(config.gan), device)
     encoder = load_encoder(Path(config.gan), device)
-    ours, theirs = (Path(config.classifier), classifier.front_end), (Path(config.gan), front_end)
+    ours, theirs = (Path(config.classifier), classifier.front_end), (Path(config.gan), drawn)
     check_same_front_end(ours, theirs)
+    front_end = classifier.sound
     starts = [parse_start(text, front_end) for text in config.start_from]
     with divided_by_side(config, classifier, generator) as divided:
         names = output_names([Path(f"{s.path.stem}-{s.seconds:g}s.flac") for s in starts])

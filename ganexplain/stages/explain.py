@@ -16,8 +16,10 @@ from ganexplain.ascent.priors import PRIORS
 from ganexplain.config import ExplainConfig
 from ganexplain.distributed import place, use_own_gpu
 from ganexplain.errors import UsageError, check_known
+from ganexplain.inputs import input_values
 from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import load_classifier, load_generator
+from ganexplain.models.explained import Source, load_explained
+from ganexplain.models.loading import load_generator
 from ganexplain.pool import job_count, work_through
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
@@ -82,8 +84,8 @@ def explain(
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
     with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
-        for name in ("classifier", "gan"):
-            run.used(name, Path(getattr(config, name)))
+        for name, path in {**Source.of(config).files(), "gan": Path(config.gan)}.items():
+            run.used(name, path)
         if config.search == "adaptive":
             for unit in plan.units:
                 run.used(f"responses of {unit.name}", real_path(config, metas[unit]))
@@ -118,29 +120,32 @@ def _prepared(
     config: ExplainConfig, device: torch.device, batch_size: int
 ) -> tuple[Plan, dict[Unit, dict[str, Any]]]:
     """What is to be done, and the meta of each unit's files."""
-    paths = {name: Path(getattr(config, name)) for name in ("classifier", "gan")}
-    classifier = load_classifier(paths["classifier"], device)
-    generator, front_end = load_generator(paths["gan"], device)
-    check_same_front_end((paths["classifier"], classifier.front_end), (paths["gan"], front_end))
+    source, gan = Source.of(config), Path(config.gan)
+    explained = load_explained(source, None, device) if source.classifier else None
+    generator, front_end = load_generator(gan, device)
+    explained = explained or load_explained(source, front_end, device)
+    check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
     with torch.no_grad():
         example = generator(torch.zeros(1, LATENT_SIZE, device=device))
-    features = features_layer(config, classifier)
-    find_layer(classifier.network, features, "--features")
+    features = features_layer(config, explained)
+    find_layer(explained.network, features, "--features")
     adaptive = config.search == "adaptive"
     rows = 1 if adaptive else len(trajectory_settings(config)) * config.examples
-    plan = make_plan(config, classifier.network, example, rows, batch_size)
+    plan = make_plan(config, explained, example, rows, batch_size)
     settings = {name: value for name, value in asdict(config).items() if name not in HOW_ONLY}
     common = {
         **settings,
-        **{f"{name}_hash": file_hash(path) for name, path in paths.items()},
+        "classifier": source.name,
+        "classifier_hash": source.digest(),
+        "gan_hash": file_hash(gan),
         "features_layer": features,
-        "front_end": asdict(front_end),
-        "classes": list(classifier.classes),
+        "front_end": input_values(front_end),
+        "classes": list(explained.names.classes),
         "version": __version__,
     }
     metas = {}
     for unit in plan.units:
-        name = classifier.unit_name(unit.layer, unit.neuron)
+        name = explained.unit_name(unit.layer, unit.neuron)
         metas[unit] = {**common, **asdict(unit), "unit": name}
         if adaptive:
             real_responses(config, metas[unit])

@@ -52,7 +52,7 @@ def real_path(config: ExplainConfig, meta: Mapping[str, Any]) -> Path:
 
 def real_responses(config: ExplainConfig, meta: Mapping[str, Any]) -> np.ndarray:
     """Responses (R,) of the real excerpts of a unit; errors as `read_responses`."""
-    arrays, _ = read_responses(real_path(config, meta), Path(config.classifier), meta, {})
+    arrays, _ = read_responses(real_path(config, meta), Path(meta["classifier"]), meta, {})
     return arrays["response" if meta["direction"] == "max" else "bottom_response"]
 
 

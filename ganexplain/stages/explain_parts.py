@@ -27,8 +27,10 @@ from ganexplain.ascent.neurons import (
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.models.dcgan import LATENT_SIZE
+from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.models.fast_form import fast_form
-from ganexplain.models.loading import Classifier, load_classifier, load_generator
+from ganexplain.models.foreign import Adapted
+from ganexplain.models.loading import load_generator
 from ganexplain.runtime import pick_device
 from ganexplain.stages.explain_plan import PARTS_FOLDER, Part, Unit
 
@@ -42,9 +44,9 @@ def trajectory_settings(config: ExplainConfig) -> list[tuple[float, float]]:
     return list(itertools.product(config.learning_rate, config.prior_weight))
 
 
-def features_layer(config: ExplainConfig, classifier: Classifier) -> str:
+def features_layer(config: ExplainConfig, explained: Explained) -> str:
     """The layer whose output is recorded for selection; by default the last hidden one."""
-    return config.features or last_hidden_layer(classifier.network)
+    return config.features or last_hidden_layer(explained.network)
 
 
 class PartWork:
@@ -59,11 +61,11 @@ class PartWork:
     ) -> None:
         self.config, self.batch_size, self.out, self.metas = config, batch_size, out, metas
         self.device = pick_device(config.device)
-        self.classifier = load_classifier(Path(config.classifier), self.device)
-        self.generator, _ = load_generator(Path(config.gan), self.device)
+        self.generator, drawn = load_generator(Path(config.gan), self.device)
+        self.explained = load_explained(Source.of(config), drawn, self.device)
         self.starts = start_latents(config.seed, config.examples, LATENT_SIZE)
-        network = self.classifier.network
-        self.fast = fast_networks(self.generator, network, config.layer, self.device)
+        layers = {unit.layer for unit in metas}
+        self.fast = fast_networks(self.generator, self.explained.network, layers, self.device)
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the rows of a part and write its file: (P, R, ...) of P counts and R rows.
@@ -125,7 +127,7 @@ class PartWork:
 
     def _drawn(self, unit: Unit, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log-mel (P, R, F, T), responses (P, R) and features (P, R, D) of latents (P, R, Z)."""
-        network, layer = self.classifier.network, features_layer(self.config, self.classifier)
+        network, layer = self.explained.network, features_layer(self.config, self.explained)
         rows = torch.from_numpy(latent.reshape(-1, latent.shape[-1])).to(self.device)
         drawn = []
         with torch.no_grad():
@@ -148,7 +150,8 @@ def fast_networks(
     latent = torch.from_numpy(start_latents(0, EXAMPLES_TO_CHECK, LATENT_SIZE))
     with torch.no_grad():
         mel = generator(latent)
-    return fast_form(generator, latent), fast_form(network, mel, keep=layers)
+    kept = [f"explained.{layer}" if isinstance(network, Adapted) else layer for layer in layers]
+    return fast_form(generator, latent), fast_form(network, mel, keep=kept)
 
 
 @contextmanager

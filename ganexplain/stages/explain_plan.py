@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganexplain.artifacts import read_json
 from ganexplain.ascent.neurons import chosen_neurons
+from ganexplain.ascent.readings import Neuron, file_name
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.models.explained import Explained
 
 DIRECTIONS = {"max": ("max",), "min": ("min",), "both": ("max", "min")}
 PLAN_FILE, PARTS_FOLDER = "plan.json", "parts"
@@ -25,13 +27,13 @@ class Unit:
     """One unit of a layer and what to do with its activation: `max` or `min`."""
 
     layer: str
-    neuron: int
+    neuron: Neuron
     direction: str
 
     @property
     def name(self) -> str:
         """Of its folder and its parts."""
-        return f"{self.layer}-{self.neuron}-{self.direction}"
+        return f"{file_name(self.layer)}-{file_name(self.neuron)}-{self.direction}"
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,16 @@ def read_plan(out: Path) -> Plan:
 
 
 def make_plan(
-    config: ExplainConfig, network: nn.Module, example: Tensor, rows: int, batch_size: int
+    config: ExplainConfig, explained: Explained, example: Tensor, rows: int, batch_size: int
 ) -> Plan:
     """The units asked for, `rows` of each in blocks of at most `batch_size`, as even as can be.
 
     `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
     """
+    layers, network, names = explained.layers(config.layer), explained.network, explained.names
     units = tuple(
         Unit(layer, neuron, direction)
-        for layer, neuron in chosen_neurons(config.layer, config.neuron, network, example)
+        for layer, neuron in chosen_neurons(layers, config.neuron, network, example, names)
         for direction in DIRECTIONS[config.direction]
     )
     blocks = -(-rows // batch_size)

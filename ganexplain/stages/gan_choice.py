@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganexplain.models.dcgan import Generator
+from ganexplain.models.dcgan import Generator, generator_for
 from ganexplain.runtime import Progress
 from ganexplain.stages.gan_training import GanTraining
 from ganexplain.stages.gan_validation import Validation
@@ -78,8 +78,7 @@ class Choice:
     def generator(self) -> Generator:
         """The best generator, frozen."""
         config, device = self.training.config, self.training.device
-        floor = self.training.split.front_end.floor
-        generator = Generator(floor, channels=config.channels)
+        generator = generator_for(self.training.split.front_end, channels=config.channels)
         generator.load_state_dict(self.best["weights"])
         return generator.to(device).eval().requires_grad_(False)
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.data.excerpts import Split, batch_rows
+from ganexplain.data.excerpts import batch_rows
+from ganexplain.data.material import MaterialSplit
 from ganexplain.models.dcgan import LATENT_SIZE, Encoder, Generator
 from ganexplain.models.gan_losses import autoencoder_loss
 from ganexplain.runtime import Progress, random_stream
@@ -22,7 +23,7 @@ LATENT_WEIGHT = 0.1
 def trained_encoder(
     encoder: Encoder,
     generator: Generator,
-    split: Split,
+    split: MaterialSplit,
     steps: int,
     seed: int,
     progress: Progress,
@@ -68,6 +69,6 @@ def reconstruction_error(
     total = 0.0
     for start in range(0, len(mel), chunk):
         real = torch.from_numpy(mel[start : start + chunk]).to(generator.mean.device)
-        off = (generator(encoder(real)[0]) - real) / generator.deviation[:, None]
+        off = (generator(encoder(real)[0]) - real) / generator.scale
         total += float(off.square().mean()) * len(real)
     return total / len(mel)

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.config import TrainGanConfig
-from ganexplain.data.excerpts import Split, batch_rows
+from ganexplain.data.excerpts import batch_rows
+from ganexplain.data.image_corpus import ImageSplit
+from ganexplain.data.material import MaterialSplit
 from ganexplain.distributed import average_gradients, check_divisible, own_part
-from ganexplain.errors import Diverged, check_known
-from ganexplain.models.dcgan import LATENT_SIZE, Discriminator, Encoder, Generator
+from ganexplain.errors import Diverged, UsageError, check_known
+from ganexplain.models.dcgan import LATENT_SIZE, Discriminator, Encoder, generator_for
 from ganexplain.models.differentiable_augment import augmented, draw_changes
 from ganexplain.models.gan_losses import (
     RECIPES,
@@ -46,13 +48,15 @@ class GanTraining:
     def __init__(
         self,
         config: TrainGanConfig,
-        split: Split,
+        split: MaterialSplit,
         device: torch.device,
         classifier: nn.Module | None = None,
     ) -> None:
         self.config, self.split, self.device = config, split, device
         self.recipe = RECIPES[check_known("--loss", config.loss, RECIPES)]
         self.precision = check_known("--precision", config.precision, PRECISIONS)
+        if config.augment and isinstance(split, ImageSplit):
+            raise UsageError("--augment: alters sound; leave it out for pictures")
         self.batch_size = config.batch_size or self.recipe.batch_size
         check_divisible(self.batch_size)
         self.centres = split.whole_excerpts()
@@ -61,9 +65,9 @@ class GanTraining:
         self._make_optimisers()
 
     def _make_networks(self, classifier: nn.Module | None) -> None:
-        recipe, floor = self.recipe, self.split.front_end.floor
-        self.generator = Generator(floor, recipe.normalise_generator, self.config.channels)
-        self.discriminator, self.encoder = Discriminator(), Encoder()
+        recipe, drawn = self.recipe, self.split.front_end
+        self.generator = generator_for(drawn, recipe.normalise_generator, self.config.channels)
+        self.discriminator, self.encoder = Discriminator(drawn.shape), Encoder(drawn.shape)
         mean, deviation = map(torch.from_numpy, self.split.band_statistics())
         for network in (self.generator, self.discriminator, self.encoder):
             network.mean.copy_(mean)

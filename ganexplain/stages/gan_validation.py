@@ -11,15 +11,16 @@ from torch.nn import functional
 
 from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.neurons import find_layer, last_hidden_layer, recording, units
-from ganexplain.data.excerpts import Split
+from ganexplain.data.material import MaterialSplit
 from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.models.dcgan import LATENT_SIZE, Generator
 from ganexplain.runtime import random_stream
 
 EXCERPTS = 500
 CANDIDATES, NEIGHBOUR_SAMPLES = 2000, 200
-COARSE = (5, 5)  # bands and frames to a cell where excerpts are compared directly
+CELLS = (16, 23)  # of a coarse picture, at most: 5 bands by 5 frames to a cell of an excerpt
 CHUNK = 50
+PICTURE_CELLS = 8  # a side
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,15 @@ class Validation:
 
     Features are the outputs of the last hidden layer of a frozen `classifier`, responses those
     of its last unit. Without one, features are the mean and the standard deviation over time
-    of each standardised band (160 of them), and responses are empty.
+    of each standardised band (160 of them), of pictures the means of 8 x 8 cells, and responses
+    are empty.
     """
 
     def __init__(
         self,
         seed: int,
-        train: Split,
-        valid: Split,
+        train: MaterialSplit,
+        valid: MaterialSplit,
         device: torch.device,
         classifier: nn.Module | None = None,
     ) -> None:
@@ -54,8 +56,8 @@ class Validation:
         self.latents = stream.standard_normal((EXCERPTS, LATENT_SIZE), np.float32)
         if len(valid.whole_excerpts()) < 2 or len(train.whole_excerpts()) < 2:
             raise GanexplainError(
-                "the train and valid splits must hold two excerpts (1.7 s) at the least to train "
-                "a GAN; list longer recordings"
+                "the train and valid splits must hold two excerpts (1.7 s) or pictures at the "
+                "least to train a GAN; list longer recordings"
             )
         self.real = self._described(self.excerpts(valid, EXCERPTS))
         self.real_distance = _spread(self.real.coarse)
@@ -65,7 +67,7 @@ class Validation:
         # trained on would be taken for a worse one than a bland one near those songs.
         self.both = np.concatenate([training, self.real.features])
 
-    def excerpts(self, split: Split, count: int) -> np.ndarray:
+    def excerpts(self, split: MaterialSplit, count: int) -> np.ndarray:
         """At most `count` excerpts (N, F, T) of a split, the same ones every time."""
         centres = split.whole_excerpts()
         stream = random_stream(self.seed, "validation excerpts")
@@ -119,18 +121,34 @@ class Validation:
         }
 
     def coarse(self, mel: np.ndarray) -> np.ndarray:
-        """Standardised excerpts (N, F, T), averaged to cells of 5 bands by 5 frames: (N, C)."""
-        standard = torch.from_numpy((mel - self.mean[:, None]) / self.deviation[:, None])
-        return functional.avg_pool2d(standard[:, None], COARSE).flatten(1).numpy()
+        """Standardised excerpts (N, F, T), averaged to cells of 5 bands by 5 frames: (N, D)."""
+        standard = torch.from_numpy(self._standard(mel))
+        cell = [max(side // most, 1) for side, most in zip(mel.shape[-2:], CELLS, strict=True)]
+        maps = standard[:, None] if standard.ndim == 3 else standard
+        return functional.avg_pool2d(maps, cell).flatten(1).numpy()
+
+    def _standard(self, mel: np.ndarray) -> np.ndarray:
+        """Inputs (N, ...) of zero mean and unit deviation a band, or a channel."""
+        ones = (1,) * (mel.ndim - 2)
+        standard: np.ndarray = (mel - self.mean.reshape(-1, *ones)) / self.deviation.reshape(
+            -1, *ones
+        )
+        return standard
 
     def _described(self, mel: np.ndarray) -> Described:
         if self.classifier is None:
-            standard = (mel - self.mean[:, None]) / self.deviation[:, None]
-            features = np.concatenate([standard.mean(axis=2), standard.std(axis=2)], axis=1)
+            features = self._plain_features(mel)
             response = np.empty(0, dtype=np.float32)
         else:
             features, response = self._answers(self.classifier, mel)
         return Described(features, response, self.coarse(mel))
+
+    def _plain_features(self, mel: np.ndarray) -> np.ndarray:
+        standard = self._standard(mel)
+        if mel.ndim == 3:
+            return np.concatenate([standard.mean(axis=2), standard.std(axis=2)], axis=1)
+        side = tuple(min(size, PICTURE_CELLS) for size in mel.shape[2:])
+        return functional.adaptive_avg_pool2d(torch.from_numpy(standard), side).flatten(1).numpy()
 
     @torch.no_grad()
     def _answers(self, classifier: nn.Module, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

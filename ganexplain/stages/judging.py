@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts import check_same_front_end, file_hash
-from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError, did_you_mean
+from ganexplain.inputs import Input
 from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.models.prediction import probabilities
 
@@ -73,13 +73,17 @@ class Verdict:
         return name if self.wanted else f"not {name}"
 
     def agreement(self, mel: np.ndarray) -> np.ndarray:
-        """Share of examples (..., N, F, T) of which the judge says so: (...), 0 to 1."""
-        said = self.judge.classes(mel.reshape(-1, *mel.shape[-2:])) == self.number
-        return np.asarray((said == self.wanted).reshape(mel.shape[:-2]).mean(axis=-1))
+        """Share of examples (..., N, F, T) of which the judge says so: (...), 0 to 1.
+
+        Of pictures (..., N, K, H, W).
+        """
+        shape = self.judge.classifier.front_end.shape
+        said = self.judge.classes(mel.reshape(-1, *shape)) == self.number
+        return np.asarray((said == self.wanted).reshape(mel.shape[: -len(shape)]).mean(axis=-1))
 
 
 def load_judges(
-    paths: Sequence[str], explained: tuple[Path, FrontEnd], device: torch.device
+    paths: Sequence[str], explained: tuple[Path, Input], device: torch.device
 ) -> list[Judge]:
     """The judges of `--judge`, each under a name of its own, in the order given.
 

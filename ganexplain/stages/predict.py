@@ -49,7 +49,7 @@ def predict(
         progress.start("predicting", len(paths))
         for path, name in zip(paths, output_names(paths), strict=True):
             try:
-                mel = cached_log_mel(path, classifier.front_end, cache_directory(config.cache))
+                mel = cached_log_mel(path, classifier.sound, cache_directory(config.cache))
                 prediction = predict_recording(classifier, mel, duration_of(path))
             except BadFile as error:
                 if not config.skip_bad_files:
@@ -58,7 +58,7 @@ def predict(
                 progress.note(f"skipped: {error}")
             else:
                 run.used(str(path), path)
-                entry = _write(out / name, path, mel, prediction, classifier.front_end)
+                entry = _write(out / name, path, mel, prediction, classifier.sound)
                 document["files"].append(entry)
             progress.advance()
         run.results.update(files=document["files"], skipped=document["skipped"])
@@ -92,7 +92,7 @@ def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) 
     `duration` in seconds is what the file's header tells. The frames bound the true length to
     within a hop, and win where a header is wrong.
     """
-    front_end = classifier.front_end
+    front_end = classifier.sound
     curve = smooth(predict_frames(classifier.network, mel, front_end))
     if not np.isfinite(curve).all():
         raise GanexplainError("the classifier's outputs are not finite; train it again")

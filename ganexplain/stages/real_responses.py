@@ -10,15 +10,23 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from ganexplain.ascent.neurons import layer_response, responses_and_features
+from ganexplain.ascent.neurons import (
+    Response,
+    layer_response,
+    neuron_response,
+    responses_and_features,
+)
+from ganexplain.ascent.readings import Neuron, file_name
 from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import Corpus
-from ganexplain.data.excerpts import Split, load_split
+from ganexplain.data.image_corpus import ImageSplit
+from ganexplain.data.material import Material, MaterialSplit, load_material, taken_of
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.models.loading import Classifier
+from ganexplain.inputs import Input
+from ganexplain.models.explained import Explained
+from ganexplain.models.foreign import device_of
 from ganexplain.runtime import Progress
 from ganexplain.stages.contracts import HELD_OUT, SAME_UNIT
 
@@ -57,7 +65,7 @@ def given_path(path: Path, meta: Mapping[str, Any]) -> Path:
     """The `responses.npz` of a unit: the file named, or that for the unit in the folder named."""
     if not path.is_dir():
         return path
-    unit = f"{meta['layer']}-{meta['neuron']}"
+    unit = f"{file_name(meta['layer'])}-{file_name(meta['neuron'])}"
     folders = (path / f"{unit}-{meta['direction']}", path / unit, path)
     return next((f for f in folders if f.is_dir()), path) / "responses.npz"
 
@@ -70,44 +78,56 @@ class FoundResponses:
     """
 
     def __init__(
-        self, config: Sought, classifier: Classifier, corpus: Corpus, front_end: FrontEnd
+        self, config: Sought, explained: Explained, corpus: Material, front_end: Input
     ) -> None:
-        self.config, self.classifier, self.corpus = config, classifier, corpus
-        self.front_end = front_end
+        self.config, self.explained, self.corpus = config, explained, corpus
+        self.front_end = taken_of(corpus, front_end)
         hop = 1 if config.overlapping else config.hop_frames
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
         self.hop = hop
-        self.last: tuple[tuple[str, int], dict[str, np.ndarray]] = ("", -1), {}
+        self.last: tuple[tuple[str, Neuron], dict[str, np.ndarray]] = ("", -1), {}
 
     @property
     def splits(self) -> dict[str, str]:
-        """The splits searched, as `load_split` takes them, by what their keys begin with."""
+        """The splits searched, as `load_material` takes them, by what their keys begin with."""
         held_out = self.corpus.split("valid") + self.corpus.split("test")
         return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
 
-    def prepare(self, layers: Iterable[str], progress: Progress) -> None:
-        """Read the splits and compute the responses (M, U) of layers."""
+    def prepare(self, neurons: Iterable[tuple[str, Neuron]], progress: Progress) -> None:
+        """Read the splits and compute the responses (M, U) of the layers of units.
+
+        Those of a place, a difference or a direction come when they are asked for.
+        """
         for message in self.corpus.skipped:
             progress.note(f"skipped: {message}")
         self.progress = progress
-        wanted = list(dict.fromkeys(layers))
+        wanted = list(dict.fromkeys(layer for layer, neuron in neurons if isinstance(neuron, int)))
         self.pools = {key: self._pool(name, wanted) for key, name in self.splits.items()}
 
     def _pool(self, name: str, layers: Sequence[str]) -> _Pool:
         config, progress = self.config, self.progress
         cache, skip = cache_directory(config.cache), config.skip_bad_files
-        split = load_split(self.corpus, name, self.front_end, cache, progress, skip)
-        centres = split.whole_excerpts(self.hop)
-        network, device = self.classifier.network, self.classifier.network.mean.device
-        responses = {}
+        split = load_material(self.corpus, name, self.front_end, cache, progress, skip)
+        pool = _Pool(name, split, split.whole_excerpts(self.hop), {})
         for layer in layers:
-            progress.start(f"responses of real excerpts, {name}, {layer}", len(centres))
-            with layer_response(network, layer) as respond:
-                responses[layer] = excerpt_responses(
-                    split, centres, respond, device, progress.advance
-                )
-        return _Pool(split, centres, responses)
+            with layer_response(self.explained.network, layer) as respond:
+                pool.responses[layer, None] = self._responses(pool, layer, respond)
+        return pool
+
+    def _responses(self, pool: _Pool, name: str, respond: Response) -> np.ndarray:
+        self.progress.start(f"responses of real excerpts, {pool.name}, {name}", len(pool.centres))
+        device, advance = self.explained.device, self.progress.advance
+        return excerpt_responses(pool.split, pool.centres, respond, device, advance)
+
+    def _of_neuron(self, pool: _Pool, layer: str, neuron: Neuron) -> np.ndarray:
+        """Responses (M,) of one: of a unit from those of its layer, else by a pass of its own."""
+        if isinstance(neuron, int):
+            return pool.responses[layer, None][:, neuron]
+        if (layer, neuron) not in pool.responses:
+            with neuron_response(self.explained.network, layer, neuron) as respond:
+                pool.responses[layer, neuron] = self._responses(pool, f"{layer}:{neuron}", respond)
+        return pool.responses[layer, neuron]
 
     def of(self, meta: Mapping[str, Any]) -> RealResponses:
         """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
@@ -123,11 +143,13 @@ class FoundResponses:
 
     def _strongest(self, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
-        network, count = self.classifier.network, self.config.top or meta["examples"]
-        apart = 0 if self.config.overlapping else self.front_end.excerpt_frames
+        network, count = self.explained.network, self.config.top or meta["examples"]
+        drawn = self.front_end
+        length = drawn.excerpt_frames if isinstance(drawn, FrontEnd) else 1
+        apart = 0 if self.config.overlapping else length
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
-            response = pool.responses[meta["layer"]][:, meta["neuron"]]
+            response = self._of_neuron(pool, meta["layer"], meta["neuron"])
             found = {
                 prefix: strongest(response, pool.centres, count, apart, direction)
                 for prefix, direction in (("", "max"), ("bottom_", "min"))
@@ -154,20 +176,24 @@ class FoundResponses:
 
 @dataclass(frozen=True)
 class _Pool:
-    """Excerpts of a split around centres (M, 2) and, by layer, their responses (M, U)."""
+    """Excerpts of a split around centres (M, 2) and their responses, as far as computed.
 
-    split: Split
+    By layer and None those of its units (M, U), by layer and neuron those of one (M,).
+    """
+
+    name: str
+    split: MaterialSplit
     centres: np.ndarray
-    responses: Mapping[str, np.ndarray]
+    responses: dict[tuple[str, Neuron | None], np.ndarray]
 
 
 def _described(
-    split: Split,
+    split: MaterialSplit,
     centres: np.ndarray,
     network: torch.nn.Module,
     meta: Mapping[str, Any],
 ) -> dict[str, np.ndarray]:
-    front_end, device = split.front_end, next(network.buffers()).device
+    device = device_of(network)
     mel = split.gather(centres)
     response, features = responses_and_features(
         network,
@@ -176,13 +202,24 @@ def _described(
         meta["features_layer"],
         torch.from_numpy(mel).to(device),
     )
-    first = np.maximum(centres[:, 1] - front_end.excerpt_frames // 2, 0)
-    start = first * front_end.hop_length / front_end.sample_rate
-    paths = [split.recordings[i].path for i in centres[:, 0]]
-    return {
+    described = {
         "mel": mel,
         "response": response.cpu().numpy(),
         "features": features.cpu().numpy(),
+    }
+    return described | _origin(split, centres)
+
+
+def _origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
+    """Where excerpts come from, and of sound how they sound; of pictures the class's folder too."""
+    paths = [split.recordings[i].path for i in centres[:, 0]]
+    if isinstance(split, ImageSplit):
+        names = [f"{path.parent.name}/{path.name}" for path in paths]
+        return {"file": np.array(names), "start_s": np.zeros(len(paths))}
+    front_end = split.front_end
+    first = np.maximum(centres[:, 1] - front_end.excerpt_frames // 2, 0)
+    start = first * front_end.hop_length / front_end.sample_rate
+    return {
         "file": np.array([path.name for path in paths]),
         "start_s": start,
         "audio": np.stack(

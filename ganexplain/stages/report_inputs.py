@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts import read_arrays, read_meta
-from ganexplain.config import ReportConfig
+from ganexplain.config import FrontEnd, ReportConfig
 from ganexplain.errors import UsageError
 from ganexplain.pages.evidence import Evidence
 from ganexplain.stages.contracts import (
@@ -80,6 +80,8 @@ def unit_files(config: ReportConfig) -> list[UnitFiles]:
 def read_evidence(files: UnitFiles, examples: int) -> Evidence:
     """The inputs of one page, checked against each other; errors as `write_report`."""
     explanations = read_explanations(files.explanations)
+    if not isinstance(explanations.front_end, FrontEnd):
+        raise UsageError(f"{explanations.path}: of {explanations.front_end.kind}s, not of sound")
     meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
     real, _ = read_responses(files.responses, explanations.path, meta, sizes)
     held = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL}

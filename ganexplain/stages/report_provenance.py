@@ -47,7 +47,10 @@ def provenance(
         ),
         ("range", "values above what a full-scale waveform can have are cut; the floor is silence"),
         ("level", "kept, unless the peak would pass 0.99"),
-        *((name.replace("_", " "), f"{value:g}") for name, value in meta["front_end"].items()),
+        *(
+            (name.replace("_", " "), f"{value:g}" if isinstance(value, int | float) else value)
+            for name, value in meta["front_end"].items()
+        ),
     ]
     return [
         Table("Files", [*inputs, *networks, *judge_files(evidence).items()]),

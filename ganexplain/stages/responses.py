@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,12 @@ import torch
 
 from ganexplain.artifacts import write_arrays
 from ganexplain.ascent.neurons import chosen_neurons, find_layer, last_hidden_layer
+from ganexplain.ascent.readings import file_name
 from ganexplain.config import ResponsesConfig
-from ganexplain.data.corpus import read_corpora
-from ganexplain.models.loading import load_classifier
+from ganexplain.data.material import read_material
+from ganexplain.inputs import input_values
+from ganexplain.models.explained import Source, load_explained
+from ganexplain.models.loading import load_generator
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.real_responses import FoundResponses
@@ -27,29 +29,32 @@ def responses(
     Errors: those of the corpus, UsageError for an unknown layer or unit, GanexplainError where
     fewer than two excerpts are found.
     """
-    path = Path(config.classifier)
-    classifier = load_classifier(path, pick_device(config.device))
-    network, front_end = classifier.network, classifier.front_end
-    shape = (1, front_end.mel_bands, front_end.excerpt_frames)
-    example = torch.zeros(shape, device=network.mean.device)
-    neurons = chosen_neurons(config.layer, config.neuron, network, example)
+    source, device = Source.of(config), pick_device(config.device)
+    drawn = load_generator(Path(config.gan), device)[1] if config.gan else None
+    explained = load_explained(source, drawn, device)
+    network, front_end = explained.network, explained.front_end
+    example = torch.zeros(1, *front_end.shape, device=explained.device)
+    layers = explained.layers(config.layer)
+    neurons = chosen_neurons(layers, config.neuron, network, example, explained.names)
     features = config.features or last_hidden_layer(network)
     find_layer(network, features, "--features")
-    corpus = read_corpora(config.corpus, config.skip_bad_files)
-    found = FoundResponses(config, classifier, corpus, front_end)
+    corpus = read_material(config.corpus, config.skip_bad_files)
+    found = FoundResponses(config, explained, corpus, front_end)
     paths = []
     with RunDirectory(out, "responses", config, overwrite) as run:
         progress = run.keep_notes(progress)
+        for name, path in source.files().items():
+            run.used(name, path)
         common: dict[str, Any] = {
             "features_layer": features,
-            "classifier_hash": run.used("classifier", path),
-            "front_end": asdict(front_end),
+            "classifier_hash": source.digest(),
+            "front_end": input_values(front_end),
         }
         run.used_recordings("train", corpus.split("train"))
-        found.prepare((layer for layer, _ in neurons), progress)
+        found.prepare(neurons, progress)
         for layer, neuron in neurons:
             arrays, meta = found.of({**common, "layer": layer, "neuron": neuron})
-            folder = out if len(neurons) == 1 else out / f"{layer}-{neuron}"
+            folder = out if len(neurons) == 1 else out / f"{file_name(layer)}-{file_name(neuron)}"
             write_arrays(folder / "responses.npz", "responses", arrays, meta)
             paths.append(folder / "responses.npz")
     return paths

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import check_same_front_end, read_meta, write_arrays, write_json
+from ganexplain.artifacts import read_meta, write_arrays, write_json
 from ganexplain.ascent.scores import RULES, SCORES, Examples, score_examples
 from ganexplain.config import SelectConfig
-from ganexplain.data.corpus import read_corpora
+from ganexplain.data.material import read_material
 from ganexplain.errors import UsageError, check_known
-from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.contracts import (
@@ -23,7 +22,13 @@ from ganexplain.stages.contracts import (
     read_explanations,
     read_responses,
 )
-from ganexplain.stages.controls import MEANINGS, Controls, Networks, explained_path, load_networks
+from ganexplain.stages.controls import (
+    MEANINGS,
+    Controls,
+    Networks,
+    load_networks,
+    the_explained,
+)
 from ganexplain.stages.explain_merge import explanation_files
 from ganexplain.stages.judging import Judge, judge_entry, load_judges
 from ganexplain.stages.rank_attributions import attributions_in, rank_attributions
@@ -68,8 +73,13 @@ def select(
             explanations = first if path == files[0] else read_explanations(path)
             _given(config, explanations)
     else:
-        corpus = read_corpora(config.corpus, config.skip_bad_files)
-        found = FoundResponses(config, _load_explained(config, first), corpus, first.front_end)
+        corpus = read_material(config.corpus, config.skip_bad_files)
+        found = FoundResponses(
+            config,
+            the_explained(config, first, pick_device(config.device)),
+            corpus,
+            first.front_end,
+        )
     documents = []
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
@@ -79,7 +89,8 @@ def select(
             for key, name in found.splits.items():
                 recordings = [r for part in name.split("+") for r in found.corpus.split(part)]
                 run.used_recordings("held-out" if key else name, recordings)
-            found.prepare((read_meta(path, "explanations")["layer"] for path in files), progress)
+            metas = [read_meta(path, "explanations") for path in files]
+            found.prepare(((meta["layer"], meta["neuron"]) for meta in metas), progress)
         for path in files:
             explanations = first if path == files[0] else read_explanations(path)
             folder = out if len(files) == 1 else out / path.parent.name
@@ -111,15 +122,6 @@ class _Context:
 def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
     path = given_path(Path(config.responses), explanations.meta)
     return read_responses(path, explanations.path, explanations.meta, explanations.sizes)
-
-
-def _load_explained(config: SelectConfig, explanations: Explanations) -> Classifier:
-    """The classifier that the explanations are of; UsageError for another."""
-    path = explained_path(explanations, "classifier", config.classifier)
-    classifier = load_classifier(path, pick_device(config.device))
-    ours = (explanations.path, explanations.front_end)
-    check_same_front_end((path, classifier.front_end), ours)
-    return classifier
 
 
 class _Unit:

@@ -12,10 +12,20 @@ from ganexplain.artifacts import write_table
 from ganexplain.config import FrontEnd, TrainClassifierConfig
 from ganexplain.data.batches import TrainingBatches, alters_sound
 from ganexplain.data.cache import cache_directory, cached_waveform
-from ganexplain.data.corpus import Corpus, read_corpora
-from ganexplain.data.excerpts import Split, load_split, require_classes
+from ganexplain.data.corpus import Corpus
+from ganexplain.data.excerpts import Split, require_classes
+from ganexplain.data.image_corpus import ImageSplit
+from ganexplain.data.material import (
+    Material,
+    MaterialSplit,
+    load_material,
+    read_material,
+    taken_of,
+)
+from ganexplain.data.picture_batches import PictureBatches
 from ganexplain.data.prefetch import Prefetch
 from ganexplain.errors import UsageError
+from ganexplain.inputs import Input, read_input_file
 from ganexplain.models.loading import Classifier, frozen, write_classifier
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, leave_cores_to, pick_device
@@ -44,14 +54,17 @@ def train_classifier(
     Errors: those of the corpora, UsageError for settings that do not fit them, Diverged where
     the loss is no longer finite.
     """
-    corpus = read_corpora(config.corpus, config.skip_bad_files)
+    corpus = read_material(config.corpus, config.skip_bad_files)
+    taken = taken_of(corpus, read_input_file(Path(config.input))[0] if config.input else None)
+    if isinstance(corpus, Corpus) and taken != FrontEnd():
+        raise UsageError("--input: classifiers of sound have the paper's front end; leave it out")
     outputs = _output_count(config.outputs, len(corpus.classes))
     device = pick_device(config.device)
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for message in corpus.skipped:
             progress.note(f"skipped: {message}")
-        splits = _load_splits(corpus, config, progress)
+        splits = _load_splits(corpus, taken, config, progress)
         for name, split in splits.items():
             run.used_recordings(name, split.recordings)
         training = ClassifierTraining(config, outputs, splits["train"], device)
@@ -63,11 +76,12 @@ def train_classifier(
         if "test" in splits:
             evaluation = evaluate(network, splits["test"], threshold)
             figures["test"] = evaluation.figures
-            _write_files(out / "test.csv", splits["test"], evaluation)
+            if isinstance(splits["test"], Split):
+                _write_files(out / "test.csv", splits["test"], evaluation)
             progress.note("test: " + figures_text(evaluation.figures))
         classifier = Classifier(
             frozen(network, torch.device("cpu")),
-            FrontEnd(),
+            taken,
             corpus.classes,
             threshold,
             figures,
@@ -88,26 +102,28 @@ def _output_count(asked: int, classes: int) -> int:
 
 
 def _load_splits(
-    corpus: Corpus, config: TrainClassifierConfig, progress: Progress
-) -> dict[str, Split]:
+    corpus: Material, taken: Input, config: TrainClassifierConfig, progress: Progress
+) -> dict[str, MaterialSplit]:
     cache = cache_directory(config.cache)
-    splits = {}
+    splits: dict[str, MaterialSplit] = {}
     for name in ("train", "valid", "test"):
         if name == "test" and not corpus.split(name):
             progress.note("the corpus has no test split; test figures are left out")
             continue
-        split = load_split(corpus, name, FrontEnd(), cache, progress, config.skip_bad_files)
+        split = load_material(corpus, name, taken, cache, progress, config.skip_bad_files)
         require_classes(corpus, split, name)
         splits[name] = split
     return splits
 
 
 def _train(
-    training: ClassifierTraining, splits: dict[str, Split], run: RunDirectory, progress: Progress
+    training: ClassifierTraining,
+    splits: dict[str, MaterialSplit],
+    run: RunDirectory,
+    progress: Progress,
 ) -> None:
     config, last = training.config, training.updates - 1
-    waveforms = _waveforms(splits["train"], config) if alters_sound(config) else []
-    batches = TrainingBatches(config, splits["train"], waveforms)
+    batches = _batches(config, splits["train"])
     with leave_cores_to(config.workers), Prefetch(batches.make, config.workers) as made:
         for step in resumable_steps(run, training, last + 1, config.checkpoint_every, progress):
             loss = training.step(step, made.take(step, last))
@@ -122,6 +138,15 @@ def _train(
                 )
         share = made.waiting_share()
     progress.note(f"{100 * share:.1f} % of the time was spent waiting for batches")
+
+
+def _batches(
+    config: TrainClassifierConfig, split: MaterialSplit
+) -> TrainingBatches | PictureBatches:
+    if isinstance(split, ImageSplit):
+        return PictureBatches(config, split)
+    waveforms = _waveforms(split, config) if alters_sound(config) else []
+    return TrainingBatches(config, split, waveforms)
 
 
 def _waveforms(split: Split, config: TrainClassifierConfig) -> list[np.ndarray]:

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from ganexplain.artifacts import check_same_front_end, write_bytes, write_checkpoint
-from ganexplain.config import FrontEnd, TrainGanConfig
+from ganexplain.config import TrainGanConfig
 from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import Corpus, read_corpora
-from ganexplain.data.excerpts import load_split
+from ganexplain.data.material import Material, load_material, read_material, taken_of
 from ganexplain.errors import Diverged, UsageError
+from ganexplain.inputs import ImageInput, Input, input_values, read_input_file
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.loading import load_classifier
+from ganexplain.pages.picture_sheet import picture_sheet
 from ganexplain.pages.sample_sheet import sample_sheet, sample_sounds
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
@@ -48,11 +49,12 @@ def train_gan(
             "--classifier and --features-of are one file, which would judge what it taught; "
             "name another, or leave --classifier out"
         )
-    corpus = read_corpora(config.corpus, config.skip_bad_files)
+    corpus = read_material(config.corpus, config.skip_bad_files)
+    drawn = taken_of(corpus, read_input_file(Path(config.input))[0] if config.input else None)
     device = pick_device(config.device)
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
-        choice = _prepared(config, corpus, device, run, progress)
+        choice = _prepared(config, corpus, drawn, device, run, progress)
         try:
             _adversarial_steps(config, choice, run, progress)
         except Diverged as error:
@@ -70,7 +72,8 @@ def train_gan(
 
 def _prepared(
     config: TrainGanConfig,
-    corpus: Corpus,
+    corpus: Material,
+    drawn: Input,
     device: torch.device,
     run: RunDirectory,
     progress: Progress,
@@ -81,9 +84,9 @@ def _prepared(
     splits = {}
     for name in ("train", "valid"):
         run.used_recordings(name, corpus.split(name))
-        splits[name] = load_split(corpus, name, FrontEnd(), cache, progress, config.skip_bad_files)
+        splits[name] = load_material(corpus, name, drawn, cache, progress, config.skip_bad_files)
     judge, teacher = (
-        _network(option, path, device, run)
+        _network(option, path, drawn, device, run)
         for option, path in (("classifier", config.classifier), ("features-of", config.features_of))
     )
     training = GanTraining(config, splits["train"], device, teacher)
@@ -91,13 +94,15 @@ def _prepared(
     return Choice(training, validation)
 
 
-def _network(option: str, name: str, device: torch.device, run: RunDirectory) -> nn.Module | None:
+def _network(
+    option: str, name: str, drawn: Input, device: torch.device, run: RunDirectory
+) -> nn.Module | None:
     if not name:
         return None
     path = Path(name)
     run.used(option, path)
     classifier = load_classifier(path, device)
-    check_same_front_end((path, classifier.front_end), (run.path, FrontEnd()))
+    check_same_front_end((path, classifier.front_end), (run.path, drawn))
     return classifier.network
 
 
@@ -129,8 +134,12 @@ def _look(choice: Choice, step: int, run: RunDirectory, progress: Progress) -> N
     drawn = validation.samples(choice.training.average, SHEET_COLUMNS)
     rows = {"real": validation.excerpts(split, SHEET_COLUMNS), "generated": drawn}
     path = run.path / f"samples-{step:06d}"
-    write_bytes(path.with_suffix(".png"), sample_sheet(rows, split.front_end))
-    write_bytes(path.with_suffix(".flac"), sample_sounds(drawn[:SOUNDS], split.front_end))
+    front_end = split.front_end
+    if isinstance(front_end, ImageInput):
+        write_bytes(path.with_suffix(".png"), picture_sheet(rows))
+    else:
+        write_bytes(path.with_suffix(".png"), sample_sheet(rows, front_end))
+        write_bytes(path.with_suffix(".flac"), sample_sounds(drawn[:SOUNDS], front_end))
 
 
 def checkpoint(config: TrainGanConfig, choice: Choice) -> dict[str, Any]:
@@ -142,7 +151,7 @@ def checkpoint(config: TrainGanConfig, choice: Choice) -> dict[str, Any]:
         "latent_size": LATENT_SIZE,
         "step": choice.best["step"],
         "figures": {name: float(value) for name, value in figures.items()},
-        "front_end": asdict(choice.training.split.front_end),
+        "front_end": input_values(choice.training.split.front_end),
         "config": asdict(config),
     }
 

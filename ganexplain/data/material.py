@@ -1,0 +1,68 @@
+"""What stages learn from and search: recordings or pictures, read as what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganexplain.config import FrontEnd
+from ganexplain.data.corpus import Corpus, read_corpora
+from ganexplain.data.excerpts import Split, load_split
+from ganexplain.data.frontend import check_filters, check_frame_by_frame
+from ganexplain.data.image_corpus import (
+    ImageCorpus,
+    ImageSplit,
+    holds_pictures,
+    load_image_split,
+    read_image_corpora,
+)
+from ganexplain.errors import UsageError
+from ganexplain.inputs import ImageInput, Input, WaveformInput
+from ganexplain.runtime import Progress
+
+Material = Corpus | ImageCorpus
+MaterialSplit = Split | ImageSplit
+
+
+def read_material(paths: Sequence[str], skip_bad_files: bool = False) -> Material:
+    """Several corpora of recordings, or of pictures, as one; errors as those of either kind."""
+    kinds = {holds_pictures(Path(path)) for path in paths}
+    if kinds == {True, False}:
+        raise UsageError("recordings and pictures cannot be used as one corpus; give one kind")
+    read = read_image_corpora if kinds == {True} else read_corpora
+    return read(paths, skip_bad_files)
+
+
+def taken_of(material: Material, given: Input | None) -> Input:
+    """What inputs are made of a corpus: as given, else log-mel, or pictures of their own size.
+
+    UsageError where its material cannot be made into that.
+    """
+    if isinstance(material, ImageCorpus):
+        return material.taken(given)
+    if isinstance(given, ImageInput):
+        raise UsageError(f"{material.name}: holds recordings, but pictures are needed here")
+    if isinstance(given, WaveformInput):
+        raise UsageError(
+            "--input: a GAN draws no waveforms; train it on log-mel, of which `explain --input` "
+            "makes them"
+        )
+    front_end = given or FrontEnd()
+    check_frame_by_frame(front_end)
+    check_filters(front_end)
+    return front_end
+
+
+def load_material(
+    material: Material,
+    name: str,
+    taken: Input,
+    cache: Path,
+    progress: Progress,
+    skip_bad_files: bool = False,
+) -> MaterialSplit:
+    """One split as inputs of what is `taken`; errors as `load_split` and `load_image_split`."""
+    if isinstance(material, ImageCorpus):
+        return load_image_split(material, name, material.taken(taken), progress)
+    assert isinstance(taken, FrontEnd)  # as `taken_of` says
+    return load_split(material, name, taken, cache, progress, skip_bad_files)

@@ -1,0 +1,200 @@
+"""Networks of any origin from files: TorchScript, torch.export, ONNX, or a factory with weights."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.errors import GanexplainError, UsageError, did_you_mean
+from ganexplain.models.onnx_files import converted
+
+SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
+WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")  # keys that hold the weights
+
+
+def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> nn.Module:
+    """The network in a file, or made by `module:factory`, on the CPU as it comes.
+
+    Raises UsageError for a missing or unknown kind of file, a factory that cannot be called, or
+    a pickled module without `trust_pickle`; GanexplainError for a damaged file, weights that do
+    not fit, or an operator that cannot be converted, which it names.
+    """
+    path = Path(model)
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", model) and not path.exists():
+        network = _made(model)
+        if weights:
+            _fill(network, Path(weights))
+        return network
+    if weights:
+        raise UsageError(f"--weights {weights}: goes with --model module:factory, not with a file")
+    if path.suffix not in SUFFIXES:
+        raise UsageError(
+            f"--model {model}: neither module:factory nor a file with one of the endings "
+            f"{', '.join(SUFFIXES)}"
+        )
+    if not path.is_file():
+        raise UsageError(f"--model {model}: no such file")
+    if path.suffix == ".pt2":
+        return _exported(path)
+    if path.suffix == ".onnx":
+        return converted(path)
+    return _archived(path, trust_pickle)
+
+
+# --- module:factory ---------------------------------------------------------------------------
+
+
+def _made(name: str) -> nn.Module:
+    module_name, _, attributes = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` finds it
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UsageError(f"--model {name}: {module_name} cannot be imported ({error})") from error
+    finally:
+        sys.path.pop(0)
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            hint = did_you_mean(attribute, dir(found))
+            raise UsageError(f"--model {name}: {module_name} has no {attribute!r}{hint}")
+        found = getattr(found, attribute)
+    try:
+        network = found if isinstance(found, nn.Module) else found()
+    except Exception as error:  # whatever the factory's code does
+        raise UsageError(
+            f"--model {name}: the factory failed without arguments ({_short(error)}); write one "
+            "that needs none"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise UsageError(f"--model {name}: gives {type(network).__name__}, not a torch module")
+    return network
+
+
+def _fill(network: nn.Module, path: Path) -> None:
+    weights = _read_weights(path)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        reason = lines[1] if len(lines) > 1 else lines[0]
+        raise GanexplainError(
+            f"--weights {path}: do not fit the network ({reason[:200]}); name the checkpoint "
+            "that belongs to this factory"
+        ) from error
+
+
+def _read_weights(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise UsageError(f"--weights {path}: no such file")
+    if path.suffix == ".safetensors":
+        try:
+            from safetensors.torch import load_file
+        except ImportError as error:
+            raise UsageError(
+                f"--weights {path}: needs the package safetensors (pip install safetensors)"
+            ) from error
+        return _read(path, lambda: load_file(path))
+    content = _read(path, lambda: torch.load(path, map_location="cpu", weights_only=True))
+    for key in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(
+        isinstance(value, Tensor) for value in content.values()
+    ):
+        raise GanexplainError(
+            f"--weights {path}: holds no table of weights; save network.state_dict()"
+        )
+    return content
+
+
+def _read(path: Path, load: Any) -> Any:
+    try:
+        return load()
+    except Exception as error:  # torch and safetensors raise many kinds
+        raise GanexplainError(
+            f"--weights {path}: cannot be read as data alone ({_short(error)}); save "
+            "network.state_dict(), or safetensors"
+        ) from error
+
+
+# --- files that hold a whole network ----------------------------------------------------------
+
+
+def _archived(path: Path, trust_pickle: bool) -> nn.Module:
+    """TorchScript, or where trusted a pickled module."""
+    inside = _members(path)
+    if "constants.pkl" in inside:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch would rather have torch.export
+                return torch.jit.load(str(path), map_location="cpu")
+        except Exception as error:
+            raise _damaged(path, error) from error
+    if not trust_pickle:
+        return _refused(path)
+    try:
+        network = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # whatever unpickling runs into
+        raise _damaged(path, error) from error
+    if isinstance(network, nn.Module):
+        return network
+    raise UsageError(
+        f"--model {path}: holds {type(network).__name__}, not a network; name what makes it, "
+        "--model module:factory --weights FILE"
+    )
+
+
+def _members(path: Path) -> set[str]:
+    """Names of the files in an archive, without its folder; none where it is no archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.partition("/")[2] for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError):
+        return set()
+
+
+def _refused(path: Path) -> nn.Module:
+    """Say what a file without code that torch could run by itself is, and what to do."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if _members(path) or "weights_only" in str(error) or "Weights only" in str(error):
+            raise UsageError(
+                f"--model {path}: a pickled module, whose loading runs any code its maker put in; "
+                "export it to TorchScript (torch.jit.trace), or, if you trust them, add "
+                "--trust-pickle"
+            ) from error
+        raise _damaged(path, error) from error
+    if isinstance(content, Mapping) and content.get("kind") == "classifier":
+        raise UsageError(f"--model {path}: a classifier of ganexplain's; name it as --classifier")
+    raise UsageError(
+        f"--model {path}: holds weights without a network; name what makes it, --model "
+        f"module:factory --weights {path}"
+    )
+
+
+def _exported(path: Path) -> nn.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch's, about its own code
+            return torch.export.unflatten(torch.export.load(path))
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> GanexplainError:
+    return GanexplainError(f"--model {path}: cannot be loaded ({_short(error)}); export it again")
+
+
+def _short(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__

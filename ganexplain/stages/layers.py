@@ -1,0 +1,89 @@
+"""`layers`: what of a network can be addressed, and the shape of what each part puts out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.artifacts import is_checkpoint
+from ganexplain.ascent.neurons import recording
+from ganexplain.config import LayersConfig
+from ganexplain.data.examples import example_from
+from ganexplain.errors import UsageError
+from ganexplain.inputs import input_values
+from ganexplain.models.explained import Source, examples_of, load_explained
+from ganexplain.models.foreign import OUTPUT, named_layers
+from ganexplain.models.loading import load_generator
+from ganexplain.runtime import Progress, pick_device
+
+
+def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) -> dict[str, Any]:
+    """The layers that one pass of a real input reaches, in the order they end.
+
+    Gives a document: for each layer its name, kind, number of units and shape of its places.
+    Errors: those of loading the network, and of an example that cannot be read.
+    """
+    device = pick_device(config.device)
+    drawn = load_generator(Path(config.gan), device)[1] if config.gan else None
+    explained = load_explained(_source(config), drawn, device)
+    network, eaten = explained.network, explained.front_end
+    if config.example:
+        example = example_from(Path(config.example), eaten)
+    else:
+        example = examples_of(eaten)
+        progress.note("shapes are for noise; --example FILE passes a recording or picture")
+    shapes = _shapes(network, example.to(explained.device))
+    modules = named_layers(network)
+    rows = [
+        {
+            "layer": name,
+            "kind": "output" if name == OUTPUT else _kind(modules[name]),
+            "units": shape[0],
+            "places": list(shape[1:]),
+            "weights": sum(w.numel() for w in modules[name].parameters(recurse=False)),
+        }
+        for name, shape in shapes.items()
+    ]
+    return {
+        "network": config.network,
+        "input": input_values(eaten),
+        "output": explained.names.output,
+        "classes": list(explained.names.classes),
+        "layers": rows,
+    }
+
+
+def _source(config: LayersConfig) -> Source:
+    path = Path(config.network)
+    if path.suffix == ".pt" and path.is_file() and is_checkpoint(path, "classifier"):
+        if config.weights or config.input or config.trust_pickle:
+            raise UsageError(f"{path}: a classifier of ours; --weights and --input are in it")
+        return Source(classifier=config.network)
+    return Source("", config.network, config.weights, config.input, config.trust_pickle)
+
+
+def _shapes(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
+    """Shapes (U, ...) of what layers put out for an example (1, ...); those that count inputs."""
+    with recording(network, named_layers(network)) as outputs, torch.no_grad():
+        network(example)
+    shapes = {
+        name: tuple(output.shape) for name, output in outputs.items() if isinstance(output, Tensor)
+    }
+    return {
+        name: shape[1:] or (1,)
+        for name, shape in shapes.items()
+        if shape and shape[0] == len(example)
+    }
+
+
+def _kind(module: nn.Module) -> str:
+    """The name of a layer's class; of TorchScript and torch.export as they remember it."""
+    for remembered in ("kind", "type_name"):
+        name = getattr(module, remembered, None)
+        name = name() if callable(name) else name
+        if isinstance(name, str):
+            return name.rpartition(".")[2]
+    return type(module).__name__
