@@ -35,12 +35,14 @@ def interval(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:
 
 
 def tied_with_best(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:
-    """Which of C settings are no worse than the best, as far as N examples can tell: (C,) bool.
+    """Which of C settings are as good as the best, as far as N examples can tell: (C,) bool.
 
-    `score` (C,), low is better, `resampled` (C, B): those whose interval of the paired difference
-    to the best holds zero. The best itself always is.
+    `score` (C,), low is better, `resampled` (C, B): those whose difference to the best is within
+    one standard error of that difference, the rule of Breiman et al. (1984) for what to prefer
+    the simplest of. Wider, and with few examples next to nothing would be told apart. The best
+    itself always is.
     """
     best = int(np.argmin(score))
-    bounds = interval(score - score[best], resampled - resampled[best])
-    tied: np.ndarray = bounds[:, 0] <= 0
+    error = (resampled - resampled[best]).std(axis=1, ddof=1)
+    tied: np.ndarray = score - score[best] <= error
     return tied

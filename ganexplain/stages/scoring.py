@@ -17,8 +17,8 @@ from ganexplain.ascent.scores import (
 from ganexplain.stages.judging import Verdict
 
 TIE_RULE = (
-    "settings whose 95 % bootstrap interval of the paired difference to the best holds zero are "
-    "tied with it; of those the one with the least optimisation (learning rate x iterations) is "
+    "settings within one standard error of the best (bootstrap, paired by seed) are tied with it; "
+    "of those the one with the least optimisation (learning rate x iterations) is "
     "chosen, and of equals the one with the largest prior weight"
 )
 
