@@ -477,7 +477,7 @@ def test_another_classifier_than_explained_is_named(
     path = networks / "explain" / "explanations.npz"
     done = command("select", path, "--corpus", jamendo.root, "--out", networks / "s", "-q")
     assert done.code == 2
-    assert f"not the classifier that {path} explains" in done.error_line()
+    assert f"not the classifier of {path}" in done.error_line()
     assert_nothing_made(networks / "s")
 
 

@@ -138,7 +138,9 @@ class Controls:
     def input_ascent(self, seed: int, progress: Progress) -> Examples:
         """What gradient ascent on the excerpt itself finds, at its best moment."""
         pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
-        with neuron_response(self.network, self.meta["layer"], self.meta["neuron"]) as respond:
+        layer, device = self.meta["layer"], self.networks.device
+        fast = fast_networks(self.networks.generator, self.network, [layer], device)[1]
+        with neuron_response(fast, layer, self.meta["neuron"]) as respond:
             found, mel = ascend_input(
                 respond,
                 *_standard(pool),
@@ -150,7 +152,7 @@ class Controls:
                 INPUT_COUNTS,
                 self.meta["direction"],
                 BATCH,
-                self.networks.device,
+                device,
                 self._shown(progress, "control: without the GAN", INPUT_COUNTS[-1]),
             )
         target = self.real[self.explanations.prefix + "response"]
