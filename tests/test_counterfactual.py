@@ -37,6 +37,7 @@ PRETRAINED = ROOT / "sample_data" / "pretrained"
 SHIPPED = ("--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt")
 QUICK = "--refine-steps 20 --iterations 30 --learning-rate 0.05 --griffin-lim-iterations 4 -q"
 SUNG, PLAYED = AUDIO / "alone_ria_major_dry.ogg", AUDIO / "band_apex.ogg"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- the way across -------------------------------------------------------------------------

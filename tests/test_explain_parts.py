@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,7 @@ SEVERAL = replace(SMALL, layer=("fc8", "conv5"), neuron="1,3", direction="both")
 NAMES = [f"{layer}-{n}-{d}" for layer in ("fc8", "conv5") for n in (1, 3) for d in ("max", "min")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As processes of a pool and of torchrun have: sums of more are rounded otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
