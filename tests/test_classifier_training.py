@@ -55,7 +55,8 @@ def test_three_classes_are_learnt_and_their_units_explained(command: Run, tmp_pa
     content = read_checkpoint(classifier / "classifier.pt", "classifier")
     assert content["classes"] == ["high", "low", "middle"] and content["outputs"] == 3
     done = command("train-gan", manifest, "--out", gan,
-                   *"--autoencoder-steps 1 --encoder-steps 1 --steps 1 --batch-size 2 -q".split())  # fmt: skip
+                   *"--autoencoder-steps 1 --encoder-steps 1 --steps 1".split(),
+                   *"--batch-size 2 -q".split())  # fmt: skip
     assert done.code == 0, done.err
     done = command("explain", "--classifier", classifier / "classifier.pt", "--gan",
                    gan / "gan.pt", "--neuron", "2", "--out", tmp_path / "e",

@@ -42,7 +42,8 @@ def walk(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     stage(
         "train-gan",
         SAMPLE,
-        *"--autoencoder-steps 2 --steps 4 --encoder-steps 20 --batch-size 8 --sample-every 2".split(),
+        *"--autoencoder-steps 2 --steps 4 --encoder-steps 20".split(),
+        *"--batch-size 8 --sample-every 2".split(),
     )
     checkpoints = ("--classifier", paths["train-classifier"], "--gan", paths["train-gan"])
     stage("explain", *checkpoints, *GRID)
