@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
@@ -173,12 +172,7 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     with _one_line_errors():
-        try:
-            values = tomllib.loads(path.read_text())
-        except OSError as error:
-            raise UsageError(f"--config {path}: cannot be read ({error.strerror})") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"--config {path}: not TOML ({error})") from error
+        values = config.read_toml("--config", path)
         flags = [max(p.opts, key=len).removeprefix("--") for p in context.command.params]
         names = dict(zip(flags, (p.name for p in context.command.params), strict=True))
         known = [flag for flag in names if flag not in ("config", "help")]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from dataclasses import MISSING, asdict, dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
-from ganexplain.errors import check_known
+from ganexplain.errors import UsageError, check_known
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,16 @@ def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
         return kind(**given)
     chosen = presets[check_known("--preset", given["preset"], presets)]
     return kind(**given | {name: value for name, value in chosen.items() if name not in asked})
+
+
+def read_toml(option: str, path: Path) -> dict[str, Any]:
+    """The values of a TOML file; UsageError that names `option` where it is none."""
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{option} {path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{option} {path}: not TOML ({error})") from error
 
 
 def toml_text(stage: str, config: Any) -> str:

@@ -5,13 +5,12 @@ Written as TOML for a network of one's own, and kept in checkpoints under `front
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ganexplain.config import FrontEnd
+from ganexplain.config import FrontEnd, read_toml
 from ganexplain.errors import UsageError, check_known
 
 LARGEST = 2**24  # values of one input: more is a mistake
@@ -235,11 +234,6 @@ def read_input_file(path: Path) -> tuple[Input, Call]:
 
     Errors: UsageError for a missing file, or naming the key that is wrong.
     """
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"--input {path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--input {path}: not TOML ({error})") from error
+    values = read_toml("--input", path)
     call = call_from(f"--input {path}", values.pop("network", {}))
     return input_from(f"--input {path}", values), call
