@@ -18,7 +18,7 @@ from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.excerpts import load_split
 from ganexplain.models.loading import load_classifier
-from ganexplain.models.reinitialised import reinitialised
+from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.models.svdnet import SVDNet
 from ganexplain.runtime import Silent
 from ganexplain.stages.judging import load_judges
@@ -234,15 +234,28 @@ def test_a_judge_of_other_classes_is_refused(
 def test_a_reinitialised_network_has_the_same_weights_elsewhere() -> None:
     network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    control = reinitialised(network, 0)
-    for name, value in control.state_dict().items():
-        assert torch.equal(network.state_dict()[name], before[name])
+
+    def shuffled(seed: int) -> dict[str, torch.Tensor]:
+        with reinitialised(network, seed):
+            return {name: value.clone() for name, value in network.state_dict().items()}
+
+    control = shuffled(0)
+    for name, value in control.items():
+        assert torch.equal(network.state_dict()[name], before[name])  # as it was, afterwards
         assert torch.equal(value.flatten().sort().values, before[name].flatten().sort().values)
         changed = value.numel() > 1 and name not in ("mean", "deviation")
         assert torch.equal(value, before[name]) != changed
-    same, other = reinitialised(network, 0), reinitialised(network, 1)
-    assert torch.equal(same.fc9.weight, control.fc9.weight)
-    assert not torch.equal(other.fc9.weight, control.fc9.weight)
+    assert torch.equal(shuffled(0)["fc9.weight"], control["fc9.weight"])
+    assert not torch.equal(shuffled(1)["fc9.weight"], control["fc9.weight"])
+
+
+def test_weights_come_back_when_a_control_fails() -> None:
+    network = SVDNet(1)
+    before = network.fc9.weight.detach().clone()
+    with pytest.raises(RuntimeError, match="stop"), reinitialised(network, 0):
+        raise RuntimeError("stop")
+    assert torch.equal(network.fc9.weight, before)
+    assert can_be_reinitialised(network) and not can_be_reinitialised(torch.nn.ReLU())
 
 
 def test_input_ascent_raises_a_response_by_steps_it_was_given() -> None:

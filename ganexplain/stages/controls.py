@@ -22,7 +22,7 @@ from ganexplain.inputs import Input
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.models.loading import load_generator
-from ganexplain.models.reinitialised import reinitialised
+from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.runtime import Progress
 from ganexplain.stages.contracts import Explanations
 from ganexplain.stages.explain_parts import fast_networks
@@ -103,18 +103,30 @@ class Controls:
     def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
         """All controls; that of shuffled weights is searched with the setting chosen."""
         start = self._heard(self.explanations.arrays["start_mel"])
-        return {
+        found = {
             "start": replace(start, latent=self.starts),
             "input_ascent": self.input_ascent(seed, progress),
-            "reinitialised": self.reinitialised(chosen, seed, progress),
         }
+        if not can_be_reinitialised(self.network):
+            progress.note("the network holds its weights as constants: none can be shuffled")
+            return found
+        return found | {"reinitialised": self.reinitialised(chosen, seed, progress)}
 
     def reinitialised(self, chosen: int, seed: int, progress: Progress) -> Examples:
         """What the same search finds for a classifier with shuffled weights."""
-        made, device = self.explanations.arrays, self.networks.device
-        plain = reinitialised(self.network, seed)
-        fast = fast_networks(self.networks.generator, plain, [self.meta["layer"]], device)
-        with neuron_response(fast[1], self.meta["layer"], self.meta["neuron"]) as respond:
+        device = self.networks.device
+        with reinitialised(self.network, seed):
+            latent = self._searched(chosen, progress)
+        with torch.no_grad():
+            rows = torch.from_numpy(latent).to(device)
+            mel = torch.cat([self.networks.generator(part) for part in rows.split(BATCH)])
+        return replace(self._heard(mel.cpu().numpy()), latent=latent)
+
+    def _searched(self, chosen: int, progress: Progress) -> np.ndarray:
+        """Latents (N, Z) that the chosen setting finds for the network as it is."""
+        made, meta, device = self.explanations.arrays, self.meta, self.networks.device
+        fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
+        with neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond:
             found = ascend(
                 fast[0],
                 respond,
@@ -122,18 +134,15 @@ class Controls:
                 np.full(len(self.starts), made["learning_rate"][chosen]),
                 np.full(len(self.starts), made["prior_weight"][chosen]),
                 [self._iterations(chosen)],
-                self.meta["direction"],
+                meta["direction"],
                 BATCH,
                 device,
                 self._shown(progress, "control: weights shuffled", self._iterations(chosen)),
-                self.meta.get("prior", "l2"),  # files from before there was a choice
-                self.meta["seed"] + np.arange(len(self.starts)),
+                meta.get("prior", "l2"),  # files from before there was a choice
+                meta["seed"] + np.arange(len(self.starts)),
             )
-        latent = found.latent[0]
-        with torch.no_grad():
-            rows = torch.from_numpy(latent).to(device)
-            mel = torch.cat([self.networks.generator(part) for part in rows.split(BATCH)])
-        return replace(self._heard(mel.cpu().numpy()), latent=latent)
+        latent: np.ndarray = found.latent[0]
+        return latent
 
     def input_ascent(self, seed: int, progress: Progress) -> Examples:
         """What gradient ascent on the excerpt itself finds, at its best moment."""

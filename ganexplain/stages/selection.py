@@ -184,7 +184,7 @@ class _Unit:
             return {}
         controls = Controls(self.explanations, self.all_real, self.networks)
         found = controls.of_setting(chosen, self.config.seed, progress)
-        searched = {name: found[name] for name in ("input_ascent", "reinitialised")}
+        searched = {name: one for name, one in found.items() if name != "start"}
         arrays = {
             f"{name}_{key}": getattr(one, key)
             for name, one in searched.items()
