@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import nn
 
 from ganexplain.local.faithfulness import Curves, complexity, curves, drop, soft_share, top_parts
 from ganexplain.local.lime import TOP, mean_correlation, rank_correlation
 from ganexplain.local.methods import FIXED, Attribution, Question, Tuning, attribute
 from ganexplain.metrics import auroc
+from ganexplain.models.reinitialised import reinitialised
 from ganexplain.runtime import random_stream
 
 REPEATS = 3  # runs that stability is taken over
@@ -132,19 +130,8 @@ def _randomised(
 ) -> float | None:
     if question.network is None:
         return None
-    network = shuffled(question.network, seed)
-    scorer = question.scorer.of_model(question.model_of(network))
-    other = replace(question, network=network, scorer=scorer)
-    weights = attribute(other, method, tuning, seed).weights
+    with reinitialised(question.network, seed):
+        # Of the network itself: a rewritten one may hold copies of the weights.
+        scorer = question.scorer.of_model(question.model_of(question.network))
+        weights = attribute(replace(question, scorer=scorer), method, tuning, seed).weights
     return abs(rank_correlation(found.weights, weights))
-
-
-def shuffled(network: nn.Module, seed: int) -> nn.Module:
-    """A copy of the network, the values of each of its weight tensors in random order."""
-    other = copy.deepcopy(network)
-    random = random_stream(seed, "shuffled weights")
-    with torch.no_grad():
-        for parameter in other.parameters():
-            order = torch.as_tensor(random.permutation(parameter.numel()))
-            parameter.copy_(parameter.flatten()[order.to(parameter.device)].view_as(parameter))
-    return other
