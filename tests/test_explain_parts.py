@@ -223,7 +223,9 @@ def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) 
 
 
 def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None:
-    config = SelectConfig(explanations=str(several), corpus=(str(ROOT / "sample_data"),))
+    config = SelectConfig(
+        explanations=str(several), corpus=(str(ROOT / "sample_data"),), controls=False
+    )
     config = replace(config, cache=str(tmp_path / "cache"), hop_frames=2000)
     documents = select(config, tmp_path / "s", Silent())
     assert [f"{d['layer']}-{d['neuron']}-{d['direction']}" for d in documents] == NAMES
@@ -236,7 +238,7 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
         assert (np.diff(real[name]["response"]) <= 0).all()
     np.testing.assert_array_equal(real["fc8-1-max"]["mel"], real["fc8-1-min"]["mel"])
     assert not np.array_equal(real["fc8-1-max"]["response"], real["fc8-3-max"]["response"])
-    given = SelectConfig(explanations=str(several), responses=str(tmp_path / "s"))
+    given = SelectConfig(explanations=str(several), responses=str(tmp_path / "s"), controls=False)
     assert select(given, tmp_path / "again", Silent()) == documents
     sought = ResponsesConfig(
         corpus=config.corpus, classifier=SMALL.classifier, layer=SEVERAL.layer, neuron="1,3",
