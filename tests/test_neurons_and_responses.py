@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from untrained import noise_excerpts, untrained_network
 
 from ganexplain.ascent.neurons import (
     chosen_neurons,
@@ -14,20 +15,9 @@ from ganexplain.ascent.neurons import (
 )
 from ganexplain.ascent.responses import strongest
 from ganexplain.errors import UsageError
-from ganexplain.models.excerptnet import initialise
 from ganexplain.models.svdnet import SVDNet
 
-
-@pytest.fixture(scope="module")
-def network() -> SVDNet:
-    network = SVDNet(2).eval()
-    initialise(network, 0)
-    return network
-
-
-@pytest.fixture(scope="module")
-def mel() -> torch.Tensor:
-    return torch.randn(3, 80, 115, generator=torch.Generator().manual_seed(0))
+network, mel = untrained_network, noise_excerpts
 
 
 def test_an_output_unit_is_a_column_of_the_logits(network: SVDNet, mel: torch.Tensor) -> None:

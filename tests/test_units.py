@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from untrained import noise_excerpts, untrained_network
 
 from ganexplain.ascent.neurons import (
     chosen_neurons,
@@ -19,23 +20,13 @@ from ganexplain.ascent.neurons import (
 )
 from ganexplain.ascent.readings import file_name, reading
 from ganexplain.errors import UsageError
-from ganexplain.models.excerptnet import initialise
 from ganexplain.models.foreign import Names
 from ganexplain.models.svdnet import SVDNet
 
 NAMES = Names("fc9", ("nosing", "sing"))
 
 
-@pytest.fixture(scope="module")
-def network() -> SVDNet:
-    network = SVDNet(2).eval()
-    initialise(network, 0)
-    return network
-
-
-@pytest.fixture(scope="module")
-def mel() -> torch.Tensor:
-    return torch.randn(3, 80, 115, generator=torch.Generator().manual_seed(0))
+network, mel = untrained_network, noise_excerpts
 
 
 def test_a_layer_carries_its_own_units(network: SVDNet, mel: torch.Tensor) -> None:

@@ -77,7 +77,7 @@ def chosen_setting(table: Mapping[str, np.ndarray]) -> int:
     return int(next(index for index in order if table["tied"][index]))
 
 
-def warnings_of(made: Mapping[str, np.ndarray], real: Examples, by: str) -> list[str]:
+def warnings_of(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
     """What makes the scores less sure than they look, in plain words."""
     (_, examples, size), found = made["features"].shape, []
     fewest = min(examples, len(real.features))

@@ -149,7 +149,7 @@ class _Unit:
         table = score_settings(made, self.real, config.by, config.seed, self.verdicts)
         chosen = chosen_setting(table)
         controls = self._controls(chosen, progress)
-        warnings = warnings_of(made, self.real, config.by)
+        warnings = warnings_of(made, self.real)
         for warning in warnings:
             progress.note(f"{self._name}: {warning}")
         meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}
