@@ -23,12 +23,13 @@ from ganexplain.local.measures import MEASURES
 from ganexplain.local.methods import CAPTUM, METHODS
 from ganexplain.local.scoring import SCORES
 from ganexplain.models.loading import Classifier, load_classifier
+from ganexplain.pages.ranking import aligned
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.attribute_asking import Asker, Configuration
 from ganexplain.stages.attribute_inputs import fixed_target, moments
 from ganexplain.stages.attribute_report import report_page
-from ganexplain.stages.attribute_table import aligned, measured
+from ganexplain.stages.attribute_table import measured
 
 
 def attribute(
@@ -76,8 +77,8 @@ def attribute(
         page = report_page(document, shown, rows, keys, front_end)
         write_bytes(out / "report.html", page.encode())
         run.results["attributions"] = len(asked) * len(configurations)
-    lines = aligned([MEASURES[key].title for key in keys], rows)
-    return {**document, "report": str(out / "report.html"), "table": lines}
+    table = aligned([["", *(MEASURES[key].title for key in keys)], *rows], left=1)
+    return {**document, "report": str(out / "report.html"), "table": table.splitlines()}
 
 
 def _configurations(config: AttributeConfig) -> list[Configuration]:
