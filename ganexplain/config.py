@@ -491,8 +491,8 @@ class ReportConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttributeConfig(Computes):
-    """Explain single predictions: which parts of a sound made the score: OUT/attribution.npz.
+class AttributeConfig(NamesNetwork, Computes):
+    """Explain single predictions: which parts of an input made the score: OUT/attribution.npz.
 
     `ganexplain attribute song.ogg@12.5 --classifier runs/classifier/classifier.pt
     --method lime --out runs/attribute`
@@ -502,11 +502,11 @@ class AttributeConfig(Computes):
     """
 
     inputs: tuple[str, ...] = setting(
-        "Recordings; FILE@SECONDS: the excerpt around that time, FILE: one after another.",
+        "Recordings (FILE@SECONDS: the excerpt around that time, FILE: one after another), or "
+        "pictures and folders of such.",
         argument=True,
         reads=True,
     )
-    classifier: str = setting("Path of classifier.pt.", reads=True)
     method: tuple[str, ...] = setting(
         "occlusion, lime, elime, grad-cam, captum:NAME or random; repeat for several.", ("lime",)
     )
@@ -514,10 +514,17 @@ class AttributeConfig(Computes):
         "Class to explain, `predicted`, or any unit as LAYER:NUMBER.", "predicted"
     )
     score: str = setting("Of a class: probability, logit or margin.", "probability")
+    outputs: str = setting(
+        "What --model puts out: logits, probabilities, activations (units that are no classes), "
+        "or auto: as it looks.",
+        "auto",
+    )
     segments: tuple[str, ...] = setting(
-        "6x4 (times x bands), temporal:10, spectral:8, slic:50, felzenszwalb, quickshift, "
-        "file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); repeat for several.",
-        ("6x4",),
+        "6x4 (columns x rows: times x bands), temporal:10, spectral:8, slic:50, felzenszwalb, "
+        "quickshift, file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); repeat for "
+        "several. Without: 6x4 of log-mel, slic of pictures (4x4 of small ones), temporal of "
+        "waveforms.",
+        (),
     )
     fill: tuple[str, ...] = setting(
         "What stands where a segment is taken away: mean, zero, silence, min, data-min, "
@@ -538,7 +545,10 @@ class AttributeConfig(Computes):
         "Also run again with other seeds, altered inputs and shuffled weights.", False
     )
     truth: str = setting(
-        "What is known to matter: a .lab file, a folder of them, or a vocal stem.", "", reads=True
+        "What is known to matter: a .lab file or a vocal stem, of pictures a mask; or a folder "
+        "of such by name.",
+        "",
+        reads=True,
     )
     corpus: tuple[str, ...] = setting(
         "Corpus whose training split data-min is of; repeat for several.", (), reads=True

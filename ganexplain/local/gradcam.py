@@ -9,11 +9,12 @@ from torch.nn import functional
 from ganexplain.ascent.neurons import find_layer, recording
 from ganexplain.errors import UsageError
 from ganexplain.local.scoring import Scorer
+from ganexplain.models.foreign import kind_of, named_layers
 
 
 def convolutions(network: nn.Module) -> list[str]:
     """Names of the two-dimensional convolutions, in the order of the network."""
-    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+    return [name for name, layer in named_layers(network).items() if kind_of(layer) == "Conv2d"]
 
 
 def grad_cam(

@@ -45,6 +45,10 @@ def _conversion(drawn: Input, eaten: Input) -> list[nn.Module]:
         return _picture_steps(eaten)
     if drawn == eaten:
         return []
+    if isinstance(drawn, WaveformInput) and isinstance(eaten, WaveformInput):
+        if (drawn.sample_rate, drawn.samples) != (eaten.sample_rate, eaten.samples):
+            raise _no_way(drawn, eaten, "give both the same rate and length")
+        return [_Level(eaten)]
     if not isinstance(drawn, FrontEnd):
         raise _no_way(drawn, eaten, "train one on log-mel excerpts")
     if isinstance(eaten, FrontEnd) and all(

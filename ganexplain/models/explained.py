@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganexplain.artifacts import file_hash
 from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError
-from ganexplain.inputs import Call, Input, read_input_file
+from ganexplain.inputs import Call, Input, WaveformInput, read_input_file
 from ganexplain.models.bridge import bridge_between
 from ganexplain.models.foreign import OUTPUT, Adapted, Names, device_of
 from ganexplain.models.foreign_files import load_network
@@ -119,7 +119,14 @@ def load_explained(source: Source, drawn: Input | None, device: torch.device) ->
         return Explained(ours.network, ours.front_end, names, ours.network.outputs)
     network = load_network(source.model, source.weights, source.trust_pickle)
     eaten, call = read_input_file(Path(source.input)) if source.input else (None, Call())
-    return adapted(network, drawn or eaten or FrontEnd(), eaten, call, device)
+    return adapted(network, drawn or _as_read(eaten or FrontEnd()), eaten, call, device)
+
+
+def _as_read(eaten: Input) -> Input:
+    """What a file is read as for a network without a GAN: waveforms as they are."""
+    if isinstance(eaten, WaveformInput):
+        return replace(eaten, gain=1.0, standardise=False)
+    return eaten
 
 
 def adapted(
