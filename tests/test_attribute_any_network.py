@@ -39,7 +39,7 @@ def red(tmp_path: Path) -> list[str | Path]:
     torch.jit.save(torch.jit.trace(RedCorner(), torch.zeros(2, 3, SIDE, SIDE)), tmp_path / "n.pt")
     (tmp_path / "n.toml").write_text(
         f'kind = "image"\nchannels = 3\nheight = {SIDE}\nwidth = {SIDE}\n'
-        'mean = [0.5, 0.25, 0.5]\ndeviation = [0.5, 0.5, 0.25]\n'
+        "mean = [0.5, 0.25, 0.5]\ndeviation = [0.5, 0.5, 0.25]\n"
         '[network]\nclasses = ["none", "red", "other"]\n'
     )
     random = np.random.default_rng(0)
@@ -198,10 +198,9 @@ def test_outputs_are_known_by_their_looks(values: list[list[float]], kind: str) 
 def test_what_does_not_go_together_is_said(
     command: Run, red: list[str | Path], tmp_path: Path
 ) -> None:
-    out = ("--out", tmp_path / "run")
     (tmp_path / "empty").mkdir()
     sound = write_sound(tmp_path / "sound.wav", noise(1.0))
-    for words, said in (
+    cases = (
         ((tmp_path / "empty", *red[1:]), "holds no picture"),
         ((sound, *red[1:]), "cannot be read as a picture"),
         ((tmp_path / "gone.png", *red[1:]), "no such file"),
@@ -210,7 +209,8 @@ def test_what_does_not_go_together_is_said(
         ((*red, "--target", "rde"), "did you mean 'red'"),
         ((*red, "--outputs", "odds"), "one of auto, logits"),
         ((*red[:1],), "--classifier, or --model"),
-    ):
-        done = command("attribute", *words, *out, "--quiet")
+    )
+    for number, (words, said) in enumerate(cases):
+        done = command("attribute", *words, "--quiet", "--out", tmp_path / f"run-{number}")
         assert done.code in (1, 2), words
         assert said in done.error_line()
