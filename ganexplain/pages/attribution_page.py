@@ -25,7 +25,9 @@ STYLE = (
     ".curve .frame{fill:none;stroke:var(--rule)}"
     ".js .picture.still{cursor:default}.panel .still+figcaption{padding-left:0;margin-top:4px}"
     ".pixels image{image-rendering:pixelated}"
-    "@media (max-width:1000px){.sides{grid-template-columns:minmax(0,1fr)}}"
+    ".curve{max-width:320px}"
+    "@media screen and (max-width:1000px){.sides{grid-template-columns:minmax(0,1fr)}}"
+    "@media print{.sides .sheet{grid-template-columns:repeat(3,1fr)}}"
 )
 
 
@@ -33,13 +35,14 @@ STYLE = (
 class Shown:
     """One panel: log-mel (F, T) or a picture (C, H, W), its score, and a map (H, W) over it.
 
-    `sound` is a FLAC; empty, there is none.
+    `sound` is a FLAC, `louder` by so many dB than it is; empty, there is none.
     """
 
     name: str
     values: np.ndarray
     score: float
     sound: bytes = b""
+    louder: int = 0
     over: np.ndarray | None = None
 
 
@@ -157,7 +160,8 @@ def _panel(shown: Shown, within: str, look: Look) -> Markup:
     )
     play: list[Markup] = []
     if shown.sound:
-        sound = player(Sound("listen", data_uri("audio/flac", shown.sound)), name)
+        label = f"listen, +{shown.louder} dB" if shown.louder else "listen"
+        sound = player(Sound(label, data_uri("audio/flac", shown.sound)), name)
         play = [element("div", sound, class_="players")]
     label = f"{look.noun}: {name}, score {number(shown.score)}"
     return element(

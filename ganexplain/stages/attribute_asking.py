@@ -69,7 +69,7 @@ class Asker:
         target = self.target or self.subject.predicted(self._tensor(piece))
         truth = piece.truth(self.config.truth) if self.config.truth else None
         whole = piece.whole()
-        write_bytes(place / f"whole.{piece.suffix}", whole[1])
+        write_bytes(place / f"whole.{piece.suffix}", whole.content)
         first = self._question(piece, target, configurations[0])
         full = float(first.score(np.ones((1, first.parts.count), dtype=bool))[0])
         results, answers = [], []

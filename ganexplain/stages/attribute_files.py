@@ -13,8 +13,7 @@ from ganexplain.local.masking import Parts
 from ganexplain.local.measures import Held
 from ganexplain.local.methods import Attribution
 from ganexplain.stages.attribute_inputs import Piece
-
-Side = tuple[np.ndarray, bytes]  # to look at, and as a file
+from ganexplain.stages.attribute_side import Side
 
 
 def write_attribution(
@@ -51,6 +50,6 @@ def write_attribution(
     title = f"{piece.title}: {meta['explained']} ({held.full_score:.3f}) by {meta['configuration']}"
     write_bytes(folder / "map.png", piece.map_picture(found.map, shown, title))
     sides = piece.sides(parts, held.kept)
-    for name, (_, content) in zip(("kept", "removed"), sides, strict=True):
-        write_bytes(folder / f"{name}.{piece.suffix}", content)
+    for name, side in zip(("kept", "removed"), sides, strict=True):
+        write_bytes(folder / f"{name}.{piece.suffix}", side.content)
     return sides

@@ -11,6 +11,7 @@ import numpy as np
 from ganexplain.inputs import ImageInput, Input
 from ganexplain.local.masking import Parts
 from ganexplain.stages.attribute_pictures import pictures
+from ganexplain.stages.attribute_side import Side
 from ganexplain.stages.attribute_sound import moments
 
 
@@ -18,7 +19,7 @@ class Piece(Protocol):
     """One input that is explained.
 
     `suffix` is that of what is written of it; what is to look at is log-mel (F, T) or a picture
-    (C, H, W), and comes with the bytes of a file.
+    (C, H, W).
     """
 
     suffix: str
@@ -50,11 +51,11 @@ class Piece(Protocol):
     def on_view(self, area: np.ndarray) -> np.ndarray:
         """A map of what the network is given, over what is looked at."""
 
-    def whole(self) -> tuple[np.ndarray, bytes]:
-        """All of it, to look at and as a file."""
+    def whole(self) -> Side:
+        """All of it."""
 
-    def sides(self, parts: Parts, kept: np.ndarray) -> list[tuple[np.ndarray, bytes]]:
-        """The same of the parts kept (n,) and of the rest."""
+    def sides(self, parts: Parts, kept: np.ndarray) -> list[Side]:
+        """The parts kept (n,), and the rest."""
 
     def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
         """PNG of a map and of the cells kept."""

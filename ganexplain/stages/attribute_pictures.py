@@ -13,6 +13,7 @@ from ganexplain.errors import BadFile, UsageError
 from ganexplain.inputs import ImageInput
 from ganexplain.local.masking import Parts
 from ganexplain.pages.attribution_picture import picture_attribution, picture_png
+from ganexplain.stages.attribute_side import Side
 from ganexplain.stages.predict import output_names
 
 
@@ -45,14 +46,14 @@ class Picture:
         """A map (H, W) as it lies over what is looked at: as it is."""
         return area
 
-    def whole(self) -> tuple[np.ndarray, bytes]:
-        """The picture to look at (C, H, W), and as a file."""
-        return self.values, picture_png(self.values)
+    def whole(self) -> Side:
+        """The picture."""
+        return Side(self.values, picture_png(self.values))
 
-    def sides(self, parts: Parts, kept: np.ndarray) -> list[tuple[np.ndarray, bytes]]:
-        """The same of the parts kept (n,) and of the rest, the fill standing for what is not."""
+    def sides(self, parts: Parts, kept: np.ndarray) -> list[Side]:
+        """The parts kept (n,), and the rest, the fill standing for what is not there."""
         pictures = parts.compose(np.stack([kept, ~kept])).cpu().numpy()
-        return [(picture, picture_png(picture)) for picture in pictures]
+        return [Side(picture, picture_png(picture)) for picture in pictures]
 
     def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
         """PNG of a map and the cells kept, (H, W)."""

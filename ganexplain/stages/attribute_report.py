@@ -15,25 +15,27 @@ from ganexplain.pages.attribution_looks import Look, PictureLook, SpectrogramLoo
 from ganexplain.pages.attribution_page import Answer, Asked, Shown, Story, attribution_page
 from ganexplain.pages.notation import number
 from ganexplain.pages.spectrograms import colour_scale
-from ganexplain.stages.attribute_files import Side
 from ganexplain.stages.attribute_inputs import Piece
+from ganexplain.stages.attribute_side import Side
 
 SCORED = (
     "The number under a picture is the network’s score: of the whole, of the kept segments alone "
     "and of the rest alone, the fill standing for what is missing."
 )
-SOUNDS = " The sounds are the recording itself; kept and removed add up to the whole."
+SOUNDS = (
+    " The sounds are the recording itself; kept and removed add up to the whole. What is soft by "
+    "itself plays louder here, by as many dB as its button says."
+)
 
 
 def answer_of(
     method: str, setting: str, piece: Piece, found: Attribution, held: Held, sides: Sequence[Side]
 ) -> Answer:
     """One attribution as the page shows it; `setting` is segments and fill."""
-    seen, whole = piece.whole()
-    shown = [Shown("map", seen, held.full_score, _heard(piece, whole), piece.on_view(found.map))]
+    shown = [_shown("map", held.full_score, piece.whole(), piece.on_view(found.map))]
     scored = zip(("kept", "removed"), (held.kept_score, held.removed_score), sides, strict=True)
-    shown += [Shown(name, side[0], score, _heard(piece, side[1])) for name, score, side in scored]
-    measured = [(MEASURES[k].title, number(v)) for k, v in held.measures.items() if v is not None]
+    shown += [_shown(*each) for each in scored]
+    measured = [(MEASURES[k].title, _figure(v)) for k, v in held.measures.items() if v is not None]
     chosen = f"{int(held.kept.sum())} of {held.kept.size} segments kept"
     return Answer(
         method, f"{setting}; {chosen}", shown, held.curves.share, held.curves.deletion,
@@ -41,8 +43,12 @@ def answer_of(
     )  # fmt: skip
 
 
-def _heard(piece: Piece, content: bytes) -> bytes:
-    return content if piece.suffix == "flac" else b""
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) else number(value)
+
+
+def _shown(name: str, score: float, side: Side, over: np.ndarray | None = None) -> Shown:
+    return Shown(name, side.values, score, side.sound, side.louder, over)
 
 
 def _in_words(details: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -62,11 +68,10 @@ def asked_of(
     piece: Piece, explained: str, score: float, whole: Side, answers: Sequence[Answer]
 ) -> Asked:
     """One input as the page shows it."""
-    sound = _heard(piece, whole[1])
     return Asked(
         f"{piece.title}: {explained}",
-        SCORED + (SOUNDS if sound else ""),
-        Shown("whole", whole[0], score, sound),
+        SCORED + (SOUNDS if whole.sound else ""),
+        _shown("whole", score, whole),
         answers,
     )
 

@@ -20,7 +20,7 @@ from ganexplain.errors import BadFile, UsageError
 from ganexplain.inputs import WaveformInput
 from ganexplain.local.masking import Parts, SourceMix
 from ganexplain.pages.attribution_picture import attribution_picture
-from ganexplain.pages.sounds import flac
+from ganexplain.stages.attribute_side import Side, sounding
 
 STEM_LEVEL = -40.0  # dB below the loudest at which a stem is silent, as `label-stems` has it
 
@@ -77,16 +77,16 @@ class Moment:
         frames = [area[0, t * hop : t * hop + length].mean() for t in range(self.mel.shape[1])]
         return np.broadcast_to(frames, self.mel.shape).copy()
 
-    def encoded(self, waveform: np.ndarray) -> bytes:
-        """A waveform as a file."""
-        return flac(waveform, self.front_end.sample_rate)
+    def _side(self, mel: np.ndarray, waveform: np.ndarray) -> Side:
+        peak = float(np.abs(self.waveform).max(initial=0.0))
+        return sounding(mel, waveform, self.front_end.sample_rate, peak)
 
-    def whole(self) -> tuple[np.ndarray, bytes]:
-        """The excerpt to look at (F, T), and as a file."""
-        return self.mel, self.encoded(self.waveform)
+    def whole(self) -> Side:
+        """The excerpt."""
+        return self._side(self.mel, self.waveform)
 
-    def sides(self, parts: Parts, kept: np.ndarray) -> list[tuple[np.ndarray, bytes]]:
-        """The same of the parts kept (n,) and of the rest, which add up to the whole.
+    def sides(self, parts: Parts, kept: np.ndarray) -> list[Side]:
+        """The parts kept (n,), and the rest, which add up to the whole.
 
         Of sources the components themselves; else the real sound, cut or filtered.
         """
@@ -97,7 +97,7 @@ class Moment:
             part = self.waveform * share[0] if self.raw else self._filtered(share)
             sounds = np.stack([part, self.waveform - part]).astype(np.float32)
         plain = replace(self.front_end, centred=False)  # its frames begin where the sound does
-        return [(log_mel(sound, plain).T, self.encoded(sound)) for sound in sounds]
+        return [self._side(log_mel(sound, plain).T, sound) for sound in sounds]
 
     def _filtered(self, share: np.ndarray) -> np.ndarray:
         return filtered(self.waveform, share, self.front_end)
