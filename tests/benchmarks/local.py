@@ -38,7 +38,7 @@ from ganexplain.local.scoring import Scorer, from_numpy
 from ganexplain.local.segments import numbered, segment_sizes, superpixels
 
 BATCH = 10  # the package's own
-SOME = 3  # seeds whose maps are measured
+SOME = 3  # seeds of the package, of random maps and of random searches
 
 
 class Timed:
@@ -79,24 +79,33 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
                 return network(as_input(batch)).softmax(dim=1).numpy()
 
         explainer = LimeImageExplainer(random_state=0)
+        asked = {
+            "labels": (target,),
+            "top_labels": None,
+            "batch_size": BATCH,
+            "progress_bar": False,
+        }
         with Timed() as package:
-            told = explainer.explain_instance(
-                image, classify, labels=(target,), top_labels=None, batch_size=BATCH
+            told = explainer.explain_instance(image, classify, **asked)
+        taken, labels = passes, numbered(told.segments)
+        others = (
+            LimeImageExplainer(random_state=seed).explain_instance(
+                image, classify, **asked, segmentation_fn=lambda _, same=labels: same
             )
-        labels = numbered(told.segments)
-        theirs = np.zeros(labels.max() + 1)
-        for segment, weight in told.local_exp[target]:
-            theirs[segment] = weight
+            for seed in range(1, SOME)
+        )
+        theirs = np.array([coefficients(each.local_exp[target]) for each in (told, *others)])
 
         scorer = Scorer(network, target, batch_size=BATCH)
         parts = MaskedInput(x, labels, fill("segment-mean", x, labels, Reference()))
         score = subset_score(parts, scorer)
         full = float(score(np.ones((1, parts.count), dtype=bool))[0])
         named = np.zeros(parts.count, dtype=bool)
-        named[np.argsort(-theirs)[:5]] = True  # its own default: five superpixels
+        named[np.argsort(-theirs[0])[:5]] = True  # its own default: five superpixels
         alone = float(score(named[None])[0])
-        row(name, labels, full, "lime package", passes, package.seconds, alone, 5,
-            areas(score, theirs, labels))  # fmt: skip
+        held = np.array([areas(score, each, labels) for each in theirs])
+        row(name, labels, full, f"lime package, mean of {SOME} seeds", taken, package.seconds,
+            alone, 5, held.mean(axis=0))  # fmt: skip
 
         with Timed() as cutting:
             superpixels(np.moveaxis(image, -1, 0), "quickshift")
@@ -110,7 +119,7 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
             random_search(score, parts.count, f.evaluations, seed=s)[1]
             for s, f in enumerate(found[:SOME])
         ]
-        faith = np.array([areas(score, f.weights, labels) for f in found[:SOME]])
+        faith = np.array([areas(score, f.weights, labels) for f in found])
         evaluations = np.mean([f.evaluations for f in found])
         kept = [int(f.kept.sum()) for f in found]
         way = f"E-LIME, mean of {seeds} seeds"
@@ -127,7 +136,7 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
         above = int((fitness > full).sum())
         notes = {
             "class": target,
-            "passes": f"{passes / evaluations:.1f}:1",
+            "passes": f"{taken / evaluations:.1f}:1",
             "seconds": f"{package.seconds / np.mean(spent):.1f}:1",
             "seconds of segmentation": f"{cutting.seconds:.2f}",
             "longest": f"{max(spent):.2f}",
@@ -135,9 +144,16 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
             "above full": f"{above} of {seeds}, Wilcoxon p {level:.1e}",
             "kept": f"{min(kept)} to {max(kept)}",
             "random search": f"{np.mean(control):.4f}",
+            "deletion and insertion, deviation over seeds": f"{faith.std(axis=0, ddof=1)}, "
+            f"of the package's {held.std(axis=0, ddof=1)}",
         }
         print(f"<!-- {name}: {notes} -->", flush=True)
         same_masks(explainer, image, network, x, labels, target, score)
+
+
+def coefficients(pairs: Sequence[tuple[int, float]]) -> np.ndarray:
+    """Weights (n,) of (segment, weight) pairs."""
+    return np.array([weight for _, weight in sorted(pairs)])
 
 
 def row(name, labels, full, way, passes, seconds, p, kept, faith) -> None:
