@@ -34,7 +34,7 @@ from ganexplain.models.explained import Explained, Source, adapted, examples_of,
 from ganexplain.models.foreign import OUTPUT, named_layers
 from ganexplain.models.foreign_files import load_network
 from ganexplain.models.loading import load_generator
-from ganexplain.pages.input_pictures import input_pictures
+from ganexplain.pages.medium import input_pictures
 
 Network = nn.Module | str | Path
 Given = Mapping[str, Any] | str | Path | None
@@ -92,7 +92,9 @@ class Explanation:
             f"<div>{html.escape(title)}</div><div>"
             + "".join(
                 f'<img alt="response {value:.3g}" title="response {value:.3g}" src="{picture}">'
-                for picture, value in zip(input_pictures(inputs[:8]), values, strict=False)
+                for picture, value in zip(
+                    input_pictures(inputs[:8], self.drawn), values, strict=False
+                )
             )
             + "</div>"
             for title, inputs, values in rows

@@ -33,8 +33,8 @@ BATCH = 48
 INPUT_RATE, INPUT_COUNTS = 0.01, (1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320)
 MEANINGS = {
     "start": "samples of the GAN before the search",
-    "held_out": "real excerpts of recordings kept from training, the strongest of them",
-    "input_ascent": "gradient ascent on the excerpt itself, without the GAN, stopped where its "
+    "held_out": "real ones kept from training, the strongest of them",
+    "input_ascent": "gradient ascent on the input itself, without the GAN, stopped where its "
     "responses come nearest to the real ones",
     "reinitialised": "the same search for a classifier of shuffled weights, which learned nothing",
 }
