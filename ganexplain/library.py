@@ -28,7 +28,15 @@ from ganexplain.ascent.neurons import chosen_neurons, layer_shape, neuron_respon
 from ganexplain.ascent.readings import Neuron
 from ganexplain.config import ExplainConfig, FrontEnd
 from ganexplain.errors import UsageError, check_known
-from ganexplain.inputs import Call, Input, call_from, input_from, read_input_file
+from ganexplain.inputs import (
+    Call,
+    Input,
+    WaveformInput,
+    call_from,
+    drawn_for,
+    input_from,
+    read_input_file,
+)
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import Explained, Source, adapted, examples_of, load_explained
 from ganexplain.models.foreign import OUTPUT, named_layers
@@ -69,8 +77,10 @@ class Explanation:
 
     def sounds(self, setting: int = 0) -> np.ndarray:
         """Waveforms (N, samples) of one setting's excerpts; UsageError for pictures."""
-        from ganexplain.data.sonify import sonify
+        from ganexplain.data.sonify import sonify, unclipped
 
+        if isinstance(self.drawn, WaveformInput):
+            return np.stack([unclipped(waveform) for waveform in self.inputs[setting]])
         if not isinstance(self.drawn, FrontEnd):
             raise UsageError("pictures have no sound")
         return sonify(self.inputs[setting], self.drawn)
@@ -245,7 +255,7 @@ def _explained(network: Network, gan: str | Path, given: Given) -> Explained:
     else:
         network = copy.deepcopy(network)
     eaten, call = _given(given)
-    return adapted(network, drawn or eaten or FrontEnd(), eaten, call, CPU)
+    return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, CPU)
 
 
 def _given(given: Given) -> tuple[Input | None, Call]:
