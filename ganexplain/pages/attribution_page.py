@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.pages.attribution_looks import Look
 from ganexplain.pages.axes import linear_ticks
 from ganexplain.pages.document import document
 from ganexplain.pages.markup import Markup, element, void
+from ganexplain.pages.medium import Medium, Spectrograms
 from ganexplain.pages.notation import exact, number
 from ganexplain.pages.panels import Sound, player
 from ganexplain.pages.sounds import data_uri
+from ganexplain.pages.spectrograms import colour_bar
 
 SCRIPTS = ("sound.js",)
 STYLE = (
@@ -23,8 +24,6 @@ STYLE = (
     "grid-template-columns:minmax(0,3fr) minmax(0,1fr)}.curve path{fill:none;stroke-width:1.8}"
     ".curve .rise{stroke:var(--made)}.curve .fall{stroke:var(--worst)}"
     ".curve .frame{fill:none;stroke:var(--rule)}"
-    ".js .picture.still{cursor:default}.panel .still+figcaption{padding-left:0;margin-top:4px}"
-    ".pixels image{image-rendering:pixelated}"
     ".curve{max-width:320px}"
     "@media screen and (max-width:1000px){.sides{grid-template-columns:minmax(0,1fr)}}"
     "@media print{.sides .sheet{grid-template-columns:repeat(3,1fr)}}"
@@ -85,7 +84,7 @@ class Story:
     provenance: Sequence[tuple[str, str]]
 
 
-def attribution_page(story: Story, look: Look) -> str:
+def attribution_page(story: Story, medium: Medium) -> str:
     """The story as one HTML document that needs no other file."""
     head = element(
         "header",
@@ -96,8 +95,8 @@ def attribution_page(story: Story, look: Look) -> str:
     body = element(
         "main", element("style", Markup(STYLE)), head,
         _measures(story),
-        [_asked(asked, k, look) for k, asked in enumerate(story.asked)],
-        _legend(look),
+        [_asked(asked, k, medium) for k, asked in enumerate(story.asked)],
+        _legend(medium),
         _provenance(story.provenance),
     )  # fmt: skip
     return document(story.title, body, SCRIPTS)
@@ -121,24 +120,24 @@ def _measures(story: Story) -> Markup:
     )  # fmt: skip
 
 
-def _asked(asked: Asked, index: int, look: Look) -> Markup:
+def _asked(asked: Asked, index: int, medium: Medium) -> Markup:
     identity = f"input-{index}"
-    whole = element("div", _panel(asked.whole, asked.heading, look), class_="sheet")
+    whole = element("div", _panel(asked.whole, asked.heading, medium), class_="sheet")
     return element(
         "section",
         element("h2", asked.heading, id=identity),
         element("p", asked.note, class_="note"),
         element("div", whole, class_="row real"),
-        [_answer(a, f"{identity}-{k}", look) for k, a in enumerate(asked.answers)],
+        [_answer(a, f"{identity}-{k}", medium) for k, a in enumerate(asked.answers)],
         aria_labelledby=identity,
     )
 
 
-def _answer(answer: Answer, identity: str, look: Look) -> Markup:
+def _answer(answer: Answer, identity: str, medium: Medium) -> Markup:
     facts = [element("div", element("dt", k), element("dd", v)) for k, v in answer.facts]
     heading = element("h3", answer.heading, id=identity)
     head = element("div", heading, element("p", answer.setting, class_="setting"))
-    sheet = [_panel(p, answer.heading, look) for p in answer.pictures]
+    sheet = [_panel(p, answer.heading, medium) for p in answer.pictures]
     return element(
         "section",
         element("header", head),
@@ -150,7 +149,7 @@ def _answer(answer: Answer, identity: str, look: Look) -> Markup:
     )  # fmt: skip
 
 
-def _panel(shown: Shown, within: str, look: Look) -> Markup:
+def _panel(shown: Shown, within: str, medium: Medium) -> Markup:
     name = f"{within}, {shown.name}"
     caption = element(
         "div",
@@ -163,10 +162,13 @@ def _panel(shown: Shown, within: str, look: Look) -> Markup:
         label = f"listen, +{shown.louder} dB" if shown.louder else "listen"
         sound = player(Sound(label, data_uri("audio/flac", shown.sound)), name)
         play = [element("div", sound, class_="players")]
-    label = f"{look.noun}: {name}, score {number(shown.score)}"
+    label = f"{medium.noun}: {name}, score {number(shown.score)}"
+    drawn = medium.picture(shown.values, label)
+    if shown.over is not None:
+        drawn = medium.mapped(shown.values, shown.over, label)
     return element(
         "figure",
-        look.drawn(shown.values, shown.over, label),
+        drawn,
         element("figcaption", caption, play),
         class_="panel",
     )
@@ -209,9 +211,15 @@ def _curves(answer: Answer) -> Markup:
     )  # fmt: skip
 
 
-def _legend(look: Look) -> Markup:
+def _legend(medium: Medium) -> Markup:
+    scale: list[Markup] = []
+    if isinstance(medium, Spectrograms):
+        plain = medium.front_end.logarithm == "ln"
+        said = "natural logarithm of mel magnitude." if plain else "log-mel as the network has it."
+        scale = [element("span", "nat" if plain else "", class_="unit"), colour_bar(medium.scale),
+                 element("span", said, class_="note")]  # fmt: skip
     said = "Over grey: red speaks for the score, blue against it, each map over its own range."
-    return element("div", look.legend(), element("span", said, class_="note"), class_="legend")
+    return element("div", scale, element("span", said, class_="note"), class_="legend")
 
 
 def _provenance(lines: Sequence[tuple[str, str]]) -> Markup:

@@ -32,6 +32,11 @@ def overlaid(grey: np.ndarray, area: np.ndarray) -> np.ndarray:
     return np.round(255 * (grey[..., None] * (1 - opacity) + colour * opacity)).astype(np.uint8)
 
 
+def enlarged(pixels: np.ndarray, times: int) -> np.ndarray:
+    """Colours (H, W, 3) with so many pixels squared for each."""
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
+
+
 def png_bytes(pixels: np.ndarray) -> bytes:
     """Colours (H, W, 3), uint8, as a PNG."""
     from PIL import Image

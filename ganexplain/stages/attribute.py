@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ganexplain.artifacts import write_bytes, write_json
@@ -14,7 +16,8 @@ from ganexplain.ascent.neurons import find_layer
 from ganexplain.config import AttributeConfig
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.image_corpus import ImageSplit
-from ganexplain.data.material import load_material, read_material, taken_of
+from ganexplain.data.material import MaterialSplit, load_material, read_material, taken_of
+from ganexplain.data.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import Input
 from ganexplain.local.captum_adapter import captum_names
@@ -114,7 +117,13 @@ def _with_least(subject: Subject, config: AttributeConfig, progress: Progress) -
     material = read_material(config.corpus)
     taken = taken_of(material, subject.front_end)
     split = load_material(material, "train", taken, cache_directory(""), progress)
-    inputs = split.pictures if isinstance(split, ImageSplit) else [mel.T for mel in split.mels]
-    values = (torch.as_tensor(each, device=subject.device) for each in inputs)
+    values = (torch.as_tensor(each, device=subject.device) for each in _whole(split))
     lowest = min(float(subject.reference.standardised(x).min()) for x in values)
     return replace(subject, reference=replace(subject.reference, lowest=lowest))
+
+
+def _whole(split: MaterialSplit) -> Sequence[np.ndarray]:
+    """All there is in a split, axes as those of an input but for the length of time."""
+    if isinstance(split, ImageSplit):
+        return list(split.pictures)
+    return split.waveforms if isinstance(split, WaveformSplit) else [mel.T for mel in split.mels]

@@ -11,10 +11,9 @@ from ganexplain.data.waveform_view import view_of
 from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.local.measures import MEASURES, Held
 from ganexplain.local.methods import Attribution
-from ganexplain.pages.attribution_looks import Look, PictureLook, SpectrogramLook
 from ganexplain.pages.attribution_page import Answer, Asked, Shown, Story, attribution_page
+from ganexplain.pages.medium import Medium, medium_for
 from ganexplain.pages.notation import number
-from ganexplain.pages.spectrograms import colour_scale
 from ganexplain.stages.attribute_inputs import Piece
 from ganexplain.stages.attribute_side import Side
 
@@ -107,14 +106,12 @@ def report_page(
             ("seed", str(document["seed"])),
         ],
     )
-    return attribution_page(story, _look(taken, asked))
+    return attribution_page(story, _medium(taken, asked))
 
 
-def _look(taken: Input, asked: Sequence[Asked]) -> Look:
-    if isinstance(taken, ImageInput):
-        return PictureLook()
-    scale = colour_scale(np.stack([each.whole.values for each in asked]))
-    return SpectrogramLook(scale, view_of(taken) if isinstance(taken, WaveformInput) else taken)
+def _medium(taken: Input, asked: Sequence[Asked]) -> Medium:
+    seen = view_of(taken) if isinstance(taken, WaveformInput) else taken
+    return medium_for(seen, np.stack([each.whole.values for each in asked]))
 
 
 def _meaning(key: str) -> str:
