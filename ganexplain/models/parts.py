@@ -120,14 +120,6 @@ class PartsExplainer(nn.Module):
         mixed = self.share * parts + (1 - self.share) * ordinary
         return Encoding(maps, parts, ordinary, mixed * self.scale[:, None, None])
 
-    def without_parts(self, encoding: Encoding, filters: Sequence[int]) -> Tensor:
-        """What is decoded of one input, (K, D, H, W), each time without the parts of a filter."""
-        removed = encoding.features.repeat(len(filters), 1, 1, 1)
-        share = self.share * self.scale[:, None, None] * encoding.parts[0]
-        for row, number in enumerate(filters):
-            removed[row, number] -= share[number]
-        return removed
-
     def decode(self, features: Tensor) -> tuple[Tensor, ...]:
         """The classifier's later features, as reconstructed."""
         return self.decoder(features)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from torch import fx, nn
 
 from ganexplain.errors import UsageError, check_known
-
-OUTPUT = "output"  # of the network as a whole
+from ganexplain.models.foreign import OUTPUT, named_layers
 
 
 def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
@@ -20,13 +19,10 @@ def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
     name is unknown, a layer runs several times in a pass, an end is not behind the layer or is
     reached on another way too, or the code of the network cannot be traced.
     """
-    leaves = [name for name in (layer, *ends) if name != OUTPUT]
-    known = [name for name, _ in network.named_modules() if name]
-    for name in leaves:
-        check_known("layer", name, known)
-    graph = _traced(network, leaves)
-    start = _call(graph, layer)
-    finish = [_result(graph) if end == OUTPUT else _call(graph, end) for end in ends]
+    places = _places(network, [name for name in (layer, *ends) if name != OUTPUT])
+    graph = _traced(network, list(places.values()))
+    start = _call(graph, layer, places)
+    finish = [_result(graph) if end == OUTPUT else _call(graph, end, places) for end in ends]
     needed = _between(start, dict(zip(ends, finish, strict=True)), layer)
     part = fx.Graph()
     copied = {start: part.placeholder("features")}
@@ -39,6 +35,13 @@ def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
         if getattr(module, "inplace", False):
             setattr(module, "inplace", False)  # noqa: B010 - a plain attribute of some layers
     return found.train(network.training)
+
+
+def _places(network: nn.Module, layers: Sequence[str]) -> dict[str, str]:
+    """Where in the network its layers stand: of a foreign one they have names of their own."""
+    known = named_layers(network)
+    standing = {module: name for name, module in network.named_modules()}
+    return {layer: standing[known[check_known("layer", layer, known)]] for layer in layers}
 
 
 class _Tracer(fx.Tracer):
@@ -60,8 +63,8 @@ def _traced(network: nn.Module, leaves: Sequence[str]) -> fx.Graph:
         raise UsageError(f"the network's code cannot be traced by torch.fx ({reason})") from error
 
 
-def _call(graph: fx.Graph, layer: str) -> fx.Node:
-    calls = [n for n in graph.nodes if n.op == "call_module" and n.target == layer]
+def _call(graph: fx.Graph, layer: str, places: Mapping[str, str]) -> fx.Node:
+    calls = [n for n in graph.nodes if n.op == "call_module" and n.target == places[layer]]
     if len(calls) != 1:
         times = f"runs {len(calls)} times in" if calls else "is not reached by"
         raise UsageError(f"layer {layer} {times} a pass; name one that runs once")
