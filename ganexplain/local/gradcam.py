@@ -9,11 +9,14 @@ from torch.nn import functional
 from ganexplain.ascent.neurons import find_layer, recording
 from ganexplain.errors import UsageError
 from ganexplain.local.scoring import Scorer
+from ganexplain.models.foreign import named_layers
 
 
-def convolutions(network: nn.Module) -> list[str]:
-    """Names of the two-dimensional convolutions, in the order of the network."""
-    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+def convolutions(
+    network: nn.Module, kinds: tuple[type[nn.Module], ...] = (nn.Conv2d,)
+) -> list[str]:
+    """Names of the convolutions, of two dimensions where not asked else, in the network's order."""
+    return [name for name, module in named_layers(network).items() if isinstance(module, kinds)]
 
 
 def grad_cam(
@@ -44,8 +47,11 @@ def grad_cam(
 
 
 def enlarged(area: Tensor, height: int, width: int) -> Tensor:
-    """A map (h, w) at the input's resolution (H, W), bilinear."""
+    """Maps (..., h, w) at the input's resolution (..., H, W), bilinear."""
     whole = functional.interpolate(
-        area[None, None], size=(height, width), mode="bilinear", align_corners=False
+        area.reshape(1, -1, *area.shape[-2:]),
+        size=(height, width),
+        mode="bilinear",
+        align_corners=False,
     )
-    return whole[0, 0]
+    return whole.reshape(*area.shape[:-2], height, width)

@@ -26,6 +26,7 @@ from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.attribute_asking import Asker, Configuration
+from ganexplain.stages.attribute_explainers import explainers_for
 from ganexplain.stages.attribute_inputs import fixed_target, moments
 from ganexplain.stages.attribute_report import report_page
 from ganexplain.stages.attribute_table import aligned, measured
@@ -63,7 +64,8 @@ def attribute(
         for path in dict.fromkeys(moment.path for moment in asked):
             run.used(str(path), path)
         reference = _reference(config, classifier, progress)
-        asker = Asker(config, classifier, target, reference, progress)
+        explainers = explainers_for(config, classifier, run, progress)
+        asker = Asker(config, classifier, target, reference, explainers, progress)
         progress.start("attributions", len(asked) * len(configurations))
         shown = []
         for moment in asked:

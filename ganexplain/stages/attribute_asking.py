@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import nn
 from ganexplain.artifacts import write_bytes
 from ganexplain.config import AttributeConfig
 from ganexplain.local.fills import Reference
+from ganexplain.local.learned import Explainer
 from ganexplain.local.measures import Held, check, measure
 from ganexplain.local.methods import Attribution, Question, Tuning, attribute, unit_model
 from ganexplain.local.scoring import Model, Scorer
@@ -63,13 +64,15 @@ class Asker:
         classifier: Classifier,
         target: Target | None,
         reference: Reference,
+        explainers: Mapping[str, Explainer],
         progress: Progress,
     ) -> None:
         self.config, self.classifier, self.target = config, classifier, target
         self.reference, self.progress = reference, progress
         self.device = classifier.network.mean.device
         self.front_end = classifier.sound
-        self.tuning = Tuning(**{name: getattr(config, name) for name in TUNING})
+        values = {name: getattr(config, name) for name in TUNING}
+        self.tuning = Tuning(**values, explainers=explainers)
         shape = (2, self.front_end.mel_bands, self.front_end.excerpt_frames)
         self.fast = fast_form(classifier.network, torch.zeros(shape, device=self.device))
 
