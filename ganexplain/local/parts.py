@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ganexplain.ascent.neurons import find_layer, layer_output
 from ganexplain.errors import UsageError
+from ganexplain.local.part_filters import slope
 from ganexplain.local.part_places import Axis, Geometry
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.explainer_file import ExplainerFile
@@ -39,7 +40,7 @@ class PartsAnswer:
     def __call__(
         self, network: nn.Module, scorer: Scorer, x: Tensor
     ) -> tuple[Tensor, dict[str, Any]]:
-        """The map (H, W) of input x (*S), and what is said of it. Two passes and one gradient.
+        """The map (H, W) of input x (*S), and what is said of it. Three passes, one gradient.
 
         Raises UsageError for a target that does not depend on what is reconstructed.
         """
@@ -48,25 +49,36 @@ class PartsAnswer:
         explainer = self.explainer
         with layer_output(network, self.layer) as front, torch.no_grad():
             encoding = explainer.encode(functional.relu(front(x[None])))
-            parts = explainer.share * explainer.scale[:, None, None] * encoding.parts
-        with torch.enable_grad():
-            features = encoding.features.detach().requires_grad_(True)
+            parts = explainer.weighed(encoding)
+            whole = float(scorer.differentiable(x[None]))
+        found: list[float] = []
+
+        def logit(features: Tensor) -> Tensor:
             made = dict(zip(self.targets, explainer.decode(features), strict=True))
             with replacing(network, made):
-                logit = scorer.differentiable(x[None]).sum()
-            if not logit.requires_grad:
+                value = scorer.differentiable(x[None])
+            if not value.requires_grad:
                 raise UsageError(
                     f"--method parts: its explainer tells of what is behind {self.targets[0]}; "
                     "name a --target there"
                 )
-            (gradient,) = torch.autograd.grad(logit, features)
-        scorer.passes += 2
+            found.append(float(value))
+            return value
+
+        gradient = slope(encoding.features, logit)
+        scorer.passes += 3
         given = (gradient * parts)[0].sum(dim=(1, 2))
-        rest = (gradient * (encoding.features - parts)).sum()
+        rest = float((gradient * (encoding.features - parts)).sum())
         area = self.geometry.spread(_weighed(parts[0], given))
-        with torch.no_grad():
-            whole = scorer.differentiable(x[None]).sum()
-        return area.detach(), _told(given, rest, logit, whole, explainer)
+        first: list[int] = given.abs().argsort(descending=True)[:NAMED].tolist()
+        return area, {
+            "p": float(explainer.share),
+            "logit": whole,
+            "reconstructed_logit": found[0],
+            "from_parts": float(given.sum()),
+            "from_ordinary": rest,
+            "filters": {str(number): float(given[number]) for number in first},
+        }
 
 
 def load_parts(found: ExplainerFile, device: torch.device) -> PartsAnswer:
@@ -103,17 +115,3 @@ def _weighed(parts: Tensor, given: Tensor) -> Tensor:
     """The sum (H, W) of parts (D, H, W), each brought to the sum given (D,)."""
     mass = parts.sum(dim=(1, 2)).clamp_min(1e-12)
     return torch.einsum("dhw,d->hw", parts, given / mass)
-
-
-def _told(
-    given: Tensor, rest: Tensor, logit: Tensor, whole: Tensor, explainer: PartsExplainer
-) -> dict[str, Any]:
-    first: Sequence[int] = given.abs().argsort(descending=True)[:NAMED].tolist()
-    return {
-        "p": float(explainer.share),
-        "from_parts": float(given.sum()),
-        "from_ordinary": float(rest),
-        "logit": float(whole),
-        "logit_reconstructed": float(logit.detach()),
-        "filters": {str(number): float(given[number]) for number in first},
-    }

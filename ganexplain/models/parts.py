@@ -120,6 +120,10 @@ class PartsExplainer(nn.Module):
         mixed = self.share * parts + (1 - self.share) * ordinary
         return Encoding(maps, parts, ordinary, mixed * self.scale[:, None, None])
 
+    def weighed(self, encoding: Encoding) -> Tensor:
+        """What the parts are (B, D, H, W) of the features that are decoded."""
+        return self.share * self.scale[:, None, None] * encoding.parts
+
     def decode(self, features: Tensor) -> tuple[Tensor, ...]:
         """The classifier's later features, as reconstructed."""
         return self.decoder(features)
