@@ -54,7 +54,8 @@ def _app(
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
     predict runs a classifier on recordings, layers lists what can be explained of a network,
     responses finds what drives its units in a corpus, attribute says why it decided as it did,
-    counterfactual what would have to change for another decision; label-stems makes a corpus.
+    by explainers of train-explainer too, counterfactual what would have to change for another
+    decision; label-stems makes a corpus.
     """
 
 
@@ -125,6 +126,13 @@ def _show_attributions(document: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(document, indent=2))
         return
     typer.echo("\n".join([document["report"], *document["table"]]))
+
+
+def _show_explainer(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    typer.echo("\n".join([document["path"], *document["table"]]))
 
 
 def _show_layers(document: dict[str, Any], as_json: bool) -> None:
@@ -319,6 +327,13 @@ _add_command("layers", config.LayersConfig, "layers:layers", _show_layers, resul
 _add_command("responses", config.ResponsesConfig, "responses:responses", _show_paths)
 _add_command(
     "explain", config.ExplainConfig, "explain:explain", _show_paths, under_torchrun="apart"
+)
+_add_command(
+    "train-explainer",
+    config.TrainExplainerConfig,
+    "train_explainer:train_explainer",
+    _show_explainer,
+    under_torchrun="together",
 )
 _add_command("select", config.SelectConfig, "selection:select", _show_ranking)
 _add_command("attribute", config.AttributeConfig, "attribute:attribute", _show_attributions)

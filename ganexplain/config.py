@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -290,10 +290,9 @@ class TrainGanConfig(ReadsRecordings, Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NamesNetwork:
-    """The network to look into, ours or one of the user's own."""
+class BringsNetwork:
+    """What says of a network of the user's own where it is and what it takes."""
 
-    classifier: str = setting("Path of classifier.pt.", "", reads=True)
     model: str = setting(
         "Or a network of your own: FILE.pt (TorchScript), FILE.pt2, FILE.onnx, module:factory.",
         "",
@@ -308,6 +307,13 @@ class NamesNetwork:
     trust_pickle: bool = setting(
         "Load a pickled --model, which runs whatever code its maker put into it.", False
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamesNetwork(BringsNetwork):
+    """The network to look into, ours or one of the user's own."""
+
+    classifier: str = setting("Path of classifier.pt.", "", reads=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -508,7 +514,9 @@ class AttributeConfig(NamesNetwork, Computes):
         reads=True,
     )
     method: tuple[str, ...] = setting(
-        "occlusion, lime, elime, grad-cam, captum:NAME or random; repeat for several.", ("lime",)
+        "occlusion, lime, elime, grad-cam, captum:NAME, random, or, with --explainer, cgan or "
+        "parts; repeat for several.",
+        ("lime",),
     )
     target: str = setting(
         "Class to explain, `predicted`, or any unit as LAYER:NUMBER.", "predicted"
@@ -541,6 +549,9 @@ class AttributeConfig(NamesNetwork, Computes):
     patience: int = setting("Generations of elime without gain before it ends.", 10, 1)
     parsimony: float = setting("Of elime: score lost where all segments are kept.", 0.0, 0)
     cam_layer: str = setting("Layer of grad-cam; empty: the last convolution.", "")
+    explainer: tuple[str, ...] = setting(
+        "Path of explainer.pt, which cgan and parts need; repeat for both.", (), reads=True
+    )
     checks: bool = setting(
         "Also run again with other seeds, altered inputs and shuffled weights.", False
     )
@@ -555,6 +566,78 @@ class AttributeConfig(NamesNetwork, Computes):
     )
     batch_size: int = setting("Inputs in a pass.", 32, 1)
     seed: int = setting(SEED, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
+    """Train a network that explains classifiers: OUT/explainer.pt, for `attribute --explainer`.
+
+    `ganexplain train-explainer sample_data --classifier runs/classifier/classifier.pt
+    --out runs/explainer`
+
+    The presets: `small`, the defaults below; `paper`, the sizes of Akash Guna et al. (cgan),
+    which want a GPU.
+    """
+
+    corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
+    method: str = setting("cgan: maps from maps, by a conditional GAN; or parts.", "cgan")
+    classifier: tuple[str, ...] = setting(
+        "Path of classifier.pt; of cgan repeat for several.", (), reads=True
+    )
+    preset: str = setting("small or paper: what is not set otherwise.", "small")
+    layer: str = setting("Convolution whose map is learnt; empty: the last.", "")
+    target: str = setting("Of cgan: class to explain, or `predicted`.", "predicted")
+    teacher: str = setting(
+        "Of cgan, the maps to learn: grad-cam, of --layer; or occlusion, of a grid.", "grad-cam"
+    )
+    occlusion_grid: int = setting("Of occlusion: squares along each axis, at most.", 10, 2)
+    examples: int = setting("Of cgan: training inputs whose maps are made.", 400, 1)
+    held_out: int = setting("Inputs of the validation split that it is measured on.", 64, 1)
+    generator: str = setting("Of cgan: lsft (one map a block) or gsft (all in each).", "lsft")
+    width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8)
+    l1_weight: float = setting("Of cgan: of the mean absolute error.", 100.0, 0)
+    adversarial_weight: float = setting("Of cgan: of the discriminator.", 1.0, 0)
+    discriminator_every: int = setting("Of cgan: steps to one of the discriminator.", 4, 1)
+    discriminator_rate: float = setting("Of cgan: of its Adam.", 1e-3, 0)
+    targets: tuple[str, ...] = setting(
+        "Of parts: layer to reconstruct; repeat for several. Without one the fully connected ones "
+        "but the last.",
+        (),
+    )
+    filter_weight: float = setting("Of parts: of the filter loss.", 0.1, 0)
+    share_weight: float = setting("Of parts: of -log p, p the share of the parts.", 0.05, 0)
+    top: int = setting("Of parts: inputs kept for each filter.", 5, 1)
+    shown: int = setting("Of parts: filters on the page, the weightiest first.", 12, 1)
+    steps: int = setting("Updates.", 400, 1, extends=True)
+    batch_size: int = setting("Inputs in an update; 0: of cgan 8, of parts 32.", 0, 0)
+    learning_rate: float = setting("Of Adam; 0: of cgan 0.0002, of parts 0.001.", 0.0, 0)
+    look_every: int = setting("Updates between looks at held-out inputs.", 100, 1)
+    precision: str = setting("Of cgan: bfloat16 or float32, of the networks.", "bfloat16")
+    checkpoint_every: int = setting(CHECKPOINT_EVERY, 100, 1, extends=True)
+    seed: int = setting(SEED, 0, 0)
+
+    BY_METHOD: ClassVar[dict[str, dict[str, Any]]] = {
+        "cgan": {"batch_size": 8, "learning_rate": 2e-4},
+        "parts": {"batch_size": 32, "learning_rate": 1e-3},
+    }
+
+    def of_method(self) -> TrainExplainerConfig:
+        """The same with what is 0 as its method has it."""
+        own = self.BY_METHOD.get(self.method, {})
+        return replace(self, **{n: v for n, v in own.items() if not getattr(self, n)})
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {},
+        "paper": {
+            "examples": 4500,
+            "held_out": 500,
+            "width": 64,
+            "discriminator_every": 100,
+            "steps": 3500,
+            "batch_size": 32,
+            "precision": "float32",
+        },
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

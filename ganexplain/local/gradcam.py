@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,9 +14,9 @@ from ganexplain.local.scoring import Scorer
 from ganexplain.models.foreign import kind_of, named_layers
 
 
-def convolutions(network: nn.Module) -> list[str]:
-    """Names of the two-dimensional convolutions, in the order of the network."""
-    return [name for name, layer in named_layers(network).items() if kind_of(layer) == "Conv2d"]
+def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:
+    """Names of the convolutions, of two dimensions where not asked else, in the network's order."""
+    return [name for name, layer in named_layers(network).items() if kind_of(layer) in kinds]
 
 
 def grad_cam(
@@ -45,8 +47,11 @@ def grad_cam(
 
 
 def enlarged(area: Tensor, height: int, width: int) -> Tensor:
-    """A map (h, w) at the input's resolution (H, W), bilinear."""
+    """Maps (..., h, w) at the input's resolution (..., H, W), bilinear."""
     whole = functional.interpolate(
-        area[None, None], size=(height, width), mode="bilinear", align_corners=False
+        area.reshape(1, -1, *area.shape[-2:]),
+        size=(height, width),
+        mode="bilinear",
+        align_corners=False,
     )
-    return whole[0, 0]
+    return whole.reshape(*area.shape[:-2], height, width)

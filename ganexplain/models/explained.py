@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,12 @@ class Source:
                 flag = option.replace("_", "-")
                 raise UsageError(f"--{flag}: goes with --model; a classifier.pt has all it needs")
         return source
+
+    @classmethod
+    def several(cls, settings: Any) -> tuple[Source, ...]:
+        """Those of a config whose `classifier` is a tuple; errors as `of`."""
+        named = settings.classifier or ("",)
+        return tuple(cls.of(replace(settings, classifier=path)) for path in dict.fromkeys(named))
 
     @classmethod
     def of_meta(cls, meta: Mapping[str, Any], moved_to: str = "") -> Source:

@@ -31,6 +31,7 @@ from ganexplain.pages.ranking import aligned
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.attribute_asking import Asker, Configuration
+from ganexplain.stages.attribute_explainers import explainers_for
 from ganexplain.stages.attribute_inputs import pieces
 from ganexplain.stages.attribute_network import Subject, load_subject
 from ganexplain.stages.attribute_parts import usual_segments
@@ -71,7 +72,8 @@ def attribute(
         for path in dict.fromkeys(piece.path for piece in asked):
             run.used(str(path), path)
         subject = _with_least(subject, config, progress)
-        asker = Asker(config, subject, target, progress)
+        explainers = explainers_for(config, subject, source, run, progress)
+        asker = Asker(config, subject, target, explainers, progress)
         progress.start("attributions", len(asked) * len(configurations))
         shown = []
         for piece in asked:

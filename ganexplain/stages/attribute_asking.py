@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor, as_tensor, nn
 
 from ganexplain.artifacts import write_bytes
 from ganexplain.config import AttributeConfig
+from ganexplain.local.learned import Explainer
 from ganexplain.local.measures import Held, check, measure
 from ganexplain.local.methods import Attribution, Question, Tuning, attribute
 from ganexplain.local.scoring import Model, Scorer
@@ -55,11 +56,17 @@ class Asker:
     """Asks `subject` about inputs and writes what it finds."""
 
     def __init__(
-        self, config: AttributeConfig, subject: Subject, target: Target | None, progress: Progress
+        self,
+        config: AttributeConfig,
+        subject: Subject,
+        target: Target | None,
+        explainers: Mapping[str, Explainer],
+        progress: Progress,
     ) -> None:
         self.config, self.subject, self.target = config, subject, target
         self.progress = progress
-        self.tuning = Tuning(**{name: getattr(config, name) for name in TUNING})
+        values = {name: getattr(config, name) for name in TUNING}
+        self.tuning = Tuning(**values, explainers=explainers)
         self.fast = subject.fast()
 
     def explain(

@@ -115,7 +115,7 @@ class GanTraining:
             loss = autoencoder_loss(self.encoder, self.generator, real, noise)
         self._descend("autoencoder", loss)
         self._average(step)
-        return {"autoencoder": _finite(loss, step)}
+        return {"autoencoder": finite(loss, step)}
 
     def step(self, step: int) -> dict[str, float]:
         """One update of the generator after those of the discriminators; the losses.
@@ -141,7 +141,7 @@ class GanTraining:
         self._descend("generator", loss)
         self._average(step)
         losses["generator"] = loss
-        return {name: _finite(value, step) for name, value in losses.items()}
+        return {name: finite(value, step) for name, value in losses.items()}
 
     def _generator_loss(self, score: Callable[[Any], Tensor], fake: Any, real: Any) -> Tensor:
         on_fake = score(fake)
@@ -244,7 +244,8 @@ class GanTraining:
             adam.load_state_dict(state["optimisers"][name])
 
 
-def _finite(loss: Tensor, step: int) -> float:
+def finite(loss: Tensor, step: int) -> float:
+    """The value of a loss; Diverged where it is not finite."""
     value = float(loss.detach())
     if not math.isfinite(value):
         raise Diverged(f"a loss is {value} at step {step}; lower --learning-rate")
