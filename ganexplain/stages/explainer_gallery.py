@@ -171,4 +171,4 @@ def _table(figures: dict[str, float], rows: list[dict[str, Any]]) -> list[str]:
             f"filter {row['filter']}", f"{row['weight']:.3f}", f"{row['contribution']:+.3f}",
             f"{row['presence']:.2f}", f"{low:.0f} to {high:.0f}",
         ])  # fmt: skip
-    return [head, aligned([["", *titles], *lines], left=1)]
+    return [head, *aligned([["", *titles], *lines], left=1).splitlines()]
