@@ -32,7 +32,6 @@ from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.attribute_asking import Asker, Configuration
 from ganexplain.stages.attribute_explainers import explainers_for
-from ganexplain.stages.attribute_inputs import pieces
 from ganexplain.stages.attribute_network import Subject, load_subject
 from ganexplain.stages.attribute_parts import usual_segments
 from ganexplain.stages.attribute_report import report_page
@@ -51,12 +50,11 @@ def attribute(
     """
     _check(config)
     source = Source.of(config)
-    subject = load_subject(config, pick_device(config.device), progress)
+    subject, asked = load_subject(config, pick_device(config.device), progress)
     configurations = _configurations(config, subject.front_end)
     target = subject.target(config.target)
     if config.cam_layer:
         find_layer(subject.network, config.cam_layer, "--cam-layer")
-    asked = pieces(config.inputs, subject.front_end)
     with RunDirectory(out, "attribute", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
