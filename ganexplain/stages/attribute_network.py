@@ -17,7 +17,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.local.fills import Reference
 from ganexplain.local.methods import unit_model
-from ganexplain.local.scoring import OUTPUTS, Model, Scorer
+from ganexplain.local.scoring import Model, Scorer
 from ganexplain.models.explained import Source, examples_of, load_explained
 from ganexplain.models.fast_form import fast_form
 from ganexplain.models.foreign import device_of
@@ -25,6 +25,7 @@ from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.runtime import Progress
 from ganexplain.stages.attribute_inputs import Piece, pieces
 
+AUTO = "auto"  # of --outputs: as they look
 LOOKED_AT = 16  # inputs that show what outputs look like
 TWO = ("negative", "positive")  # classes of a single output that has no names
 
@@ -127,9 +128,8 @@ def load_subject(
     asked = pieces(config.inputs, theirs.front_end)
     reference = _reference(theirs.front_end, device)
     subject = Subject(theirs.network, theirs.front_end, (), "logits", 0.5, reference)
-    kind = check_known("--outputs", config.outputs, ("auto", *OUTPUTS))
-    found = subject.put_out(asked[:LOOKED_AT])
-    if kind == "auto":
+    kind, found = config.outputs, subject.put_out(asked[:LOOKED_AT])
+    if kind == AUTO:
         kind = kind_of_outputs(found)
         progress.note(f"what the network puts out is taken for {kind} (--outputs)")
     classes = _classes(theirs.names.classes, found.shape[1], kind)
