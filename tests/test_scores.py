@@ -93,7 +93,7 @@ def test_realism_and_diversity_come_apart() -> None:
     collapsed = real[:1] + 0.01 * rng.normal(size=(60, 4))
     spread = 3 * rng.normal(size=(60, 4))
     one, other = manifold_scores(collapsed, real), manifold_scores(spread, real)
-    assert one["precision"] == 1 and one["recall"] < 0.1 and one["coverage"] < 0.2
+    assert one["precision"] == 1 and one["recall"] < 0.1 and one["coverage"] < 0.3
     assert other["recall"] > 0.9 and other["precision"] < 0.7
     same = manifold_scores(real, real)
     assert same["precision"] == same["recall"] == same["coverage"] == 1
