@@ -7,7 +7,7 @@ grow. `veracity`: a known change that turns the class, undone in the segments an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -52,11 +52,11 @@ class Detector:
         return subset_score(parts, Scorer(self.network, 1, fast=self.fast))
 
 
-def fills(corpus: Path) -> None:
+def fills(corpus: Path, names: Sequence[str]) -> None:
     detector = Detector(corpus, 60)
     print(f"| fill | way | excerpts of {corpus.name} | 3 of 3 found | 2 | 1 | 0 | mean |")
     print("|---|---|---|---|---|---|---|---|")
-    for name in FILLS:
+    for name in names:
         for way in ("occlusion", f"LIME, {LIME_SAMPLES}"):
             some = detector.excerpts if way == "occlusion" else detector.excerpts[:20]
             hits = []
@@ -170,8 +170,4 @@ def adversarial(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor | Non
     return None
 
 
-PARTS: dict[str, Callable[[Path], None]] = {
-    "fills": fills,
-    "stability": stability,
-    "veracity": veracity,
-}
+PARTS: dict[str, Callable[[Path], None]] = {"stability": stability, "veracity": veracity}
