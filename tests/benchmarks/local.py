@@ -83,7 +83,6 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
             "labels": (target,),
             "top_labels": None,
             "batch_size": BATCH,
-            "progress_bar": False,
         }
         with Timed() as package:
             told = explainer.explain_instance(image, classify, **asked)
