@@ -463,7 +463,9 @@ class SelectConfig(SeeksExcerpts, Computes):
         "fid-response",
     )
     judge: tuple[str, ...] = setting(
-        "Path of another classifier, to judge the examples; repeat for several.", (), reads=True
+        "Another classifier.pt, or MODEL@INPUT.toml, to judge the examples; repeat for several.",
+        (),
+        reads=True,
     )
     controls: bool = setting(
         "Score controls: no search, no GAN, a classifier that learned nothing.", True

@@ -85,7 +85,8 @@ def select(
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for judge in context.judges:
-            run.used(f"judge {judge.name}", judge.path)
+            for kind, path in judge.source.files().items():
+                run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
         if found:
             for key, name in found.splits.items():
                 recordings = [r for part in name.split("+") for r in found.corpus.split(part)]

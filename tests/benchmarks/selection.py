@@ -111,7 +111,7 @@ def density(judge: Judge, mel: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def _features(judge: Judge, mel: np.ndarray) -> np.ndarray:
-    network = judge.classifier.network
+    network = judge.network
     layer = last_hidden_layer(network)
     _, features = responses_and_features(network, "fc9", 0, layer, torch.from_numpy(mel))
     return features.numpy()
