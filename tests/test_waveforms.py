@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from conftest import JamendoFolder, Run, song, tone
+from conftest import ROOT, JamendoFolder, Run, song, tone
 from elements import Elements
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -253,5 +253,9 @@ def test_what_waveforms_cannot_do_is_said(command: Run, beside: Path) -> None:
     Path("short.toml").write_text('kind = "waveform"\nsample_rate = 8000\nsamples = 40\n')
     done = command("train-gan", "corpus", "--input", "short.toml", "--out", "s", "-q")
     assert "waveforms of 64 samples or more" in done.error_line()
+    assert command(*words, "--overwrite").code == 0
+    ours = ROOT / "sample_data" / "pretrained" / "classifier.pt"
+    done = command("explain", "--classifier", ours, "--gan", "g/gan.pt", "--out", "e", "-q")
+    assert "different front ends: kind is log-mel and waveform" in done.error_line()
     done = command("train-classifier", "corpus", "--input", "input.toml", "--out", "c", "-q")
     assert "classifiers of sound have the paper's front end" in done.error_line()
