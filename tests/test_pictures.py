@@ -263,6 +263,8 @@ def test_predict_names_the_class_of_every_picture(
     done = command("predict", tmp_path / "empty", *words, "--out", tmp_path / "e")
     assert "no pictures in this folder" in done.error_line()
     (tmp_path / "broken.png").write_bytes(b"no picture")
+    done = command("predict", one, tmp_path / "none.png", *words, "--out", tmp_path / "n")
+    assert "none.png: no such file" in done.error_line() and not (tmp_path / "n").exists()
     both = ("predict", one, tmp_path / "broken.png", *words)
     assert "cannot be read as a picture" in command(*both, "--out", tmp_path / "b").error_line()
     done = command(*both, "--skip-bad-files", "--out", tmp_path / "s")

@@ -32,6 +32,9 @@ def predict_files(
     left out with `skip_bad_files`), GanexplainError where no picture is left.
     """
     paths = list(listed(config.files))
+    for path in paths:  # a misspelt name shows before the run begins
+        if not (path.is_file() or config.skip_bad_files):
+            raise BadFile(f"{path}: no such file; correct the name, or add --skip-bad-files")
     document: dict[str, Any] = {
         "classifier": config.classifier,
         "classes": list(classifier.classes),
