@@ -581,7 +581,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "Of cgan, the maps to learn: grad-cam, of --layer; or occlusion, of a grid.", "grad-cam"
     )
     occlusion_grid: int = setting("Of occlusion: squares along each axis, at most.", 10, 2)
-    examples: int = setting("Training inputs whose maps are made.", 400, 1)
+    examples: int = setting("Training inputs whose maps are made.", 500, 1)
     held_out: int = setting("Inputs of the validation split that it is measured on.", 64, 1)
     generator: str = setting("Of cgan: lsft (one map a block) or gsft (all in each).", "lsft")
     width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8)
@@ -589,9 +589,9 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     adversarial_weight: float = setting("Of cgan: of the discriminator.", 1.0, 0)
     discriminator_every: int = setting("Of cgan: steps to one of the discriminator.", 4, 1)
     discriminator_rate: float = setting("Of cgan: of its Adam.", 1e-3, 0)
-    steps: int = setting("Updates.", 400, 1, extends=True)
+    steps: int = setting("Updates.", 1000, 1, extends=True)
     batch_size: int = setting("Inputs in an update.", 8, 1)
-    learning_rate: float = setting("Of Adam.", 2e-4, 0)
+    learning_rate: float = setting("Of Adam.", 1e-3, 0)
     look_every: int = setting("Updates between looks at held-out inputs.", 100, 1)
     precision: str = setting("bfloat16 or float32, of the networks in training.", "bfloat16")
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 100, 1, extends=True)
@@ -606,6 +606,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
             "discriminator_every": 100,
             "steps": 3500,
             "batch_size": 32,
+            "learning_rate": 2e-4,
             "precision": "float32",
         },
     }
