@@ -63,9 +63,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return read_checkpoint(run / "explainer.pt", "explainer")["content"]["weights"]
 
 
-@pytest.mark.parametrize(
-    "options", ["--teacher grad-cam", "--teacher occlusion --occlusion-grid 3"]
-)
+@pytest.mark.parametrize("options", ["--generator gsft", "--teacher occlusion --occlusion-grid 3"])
 def test_in_two_parts_it_ends_as_in_one(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path, options: str
 ) -> None:
@@ -200,7 +198,8 @@ def test_another_network_is_explained_with_a_warning(
         ((), "name its explainer.pt with --explainer"),
         (("explainer", "explainer"), "a second one of cgan"),
         ((str(CLASSIFIER),), "holds 'classifier', but 'explainer' is needed"),
-        (("damaged",), "not a whole explainer (Error(s) in loading"),
+        (("damaged",), "not a whole explainer (size mismatch"),
+        (("infinite",), "weight inner.tail.bias holds values that are not finite"),
         (("unknown",), "method 'magic' is unknown here (known: cgan"),
         (("pictures",), "different front ends"),
     ],
@@ -210,20 +209,21 @@ def test_an_explainer_that_does_not_do_is_said(
 ) -> None:
     content = read_checkpoint(explainer, "explainer")
     del content["kind"], content["schema"]
-    front_end = {"kind": "image", "channels": 1, "height": 8, "width": 8}
+    learnt = content["content"]["weights"]
+    one_channel = learnt | {name: learnt[name][:1] for name in ("mean", "deviation")}
+    infinite = learnt | {"inner.tail.bias": learnt["inner.tail.bias"] / 0}
     spoilt = {
+        "infinite": {**content, "content": {**content["content"], "weights": infinite}},
         "damaged": {**content, "content": {**content["content"], "width": 16}},
         "unknown": {**content, "method": "magic"},
+        "pictures": {
+            **content,
+            "front_end": {"kind": "image", "channels": 1, "height": 8, "width": 8},
+            "content": {**content["content"], "weights": one_channel},
+        },
     }
     for name, values in spoilt.items():
         write_checkpoint(tmp_path / name, "explainer", values)
-    weights = {k: v[:1] if k in ("mean", "deviation") else v
-               for k, v in content["content"]["weights"].items()}  # fmt: skip
-    of_pictures = {**content, "front_end": front_end}
-    write_checkpoint(
-        tmp_path / "pictures", "explainer",
-        {**of_pictures, "content": {**content["content"], "weights": weights}},
-    )  # fmt: skip
     paths = {"explainer": explainer}
     words = [w for name in given for w in ("--explainer", paths.get(name, tmp_path / name))]
     done = command(
