@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -576,12 +576,12 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     )
     preset: str = setting("small or paper: what is not set otherwise.", "small")
     layer: str = setting("Convolution whose map is learnt; empty: the last.", "")
-    target: str = setting("Class to explain, or `predicted`.", "predicted")
+    target: str = setting("Of cgan: class to explain, or `predicted`.", "predicted")
     teacher: str = setting(
         "Of cgan, the maps to learn: grad-cam, of --layer; or occlusion, of a grid.", "grad-cam"
     )
     occlusion_grid: int = setting("Of occlusion: squares along each axis, at most.", 10, 2)
-    examples: int = setting("Training inputs whose maps are made.", 500, 1)
+    examples: int = setting("Of cgan: training inputs whose maps are made.", 500, 1)
     held_out: int = setting("Inputs of the validation split that it is measured on.", 64, 1)
     generator: str = setting("Of cgan: lsft (one map a block) or gsft (all in each).", "lsft")
     width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8)
@@ -589,13 +589,32 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     adversarial_weight: float = setting("Of cgan: of the discriminator.", 1.0, 0)
     discriminator_every: int = setting("Of cgan: steps to one of the discriminator.", 4, 1)
     discriminator_rate: float = setting("Of cgan: of its Adam.", 1e-3, 0)
-    steps: int = setting("Updates.", 1000, 1, extends=True)
-    batch_size: int = setting("Inputs in an update.", 8, 1)
+    targets: tuple[str, ...] = setting(
+        "Of parts: layer to reconstruct; repeat for several. Without one the fully connected ones "
+        "but the last.",
+        (),
+    )
+    filter_weight: float = setting("Of parts: of the filter loss.", 0.1, 0)
+    share_weight: float = setting("Of parts: of -log p, p the share of the parts.", 0.05, 0)
+    top: int = setting("Of parts: inputs kept for each filter.", 5, 1)
+    shown: int = setting("Of parts: filters on the page, the weightiest first.", 12, 1)
+    steps: int = setting("Updates; 0: of cgan 1000, of parts 400.", 0, 0, extends=True)
+    batch_size: int = setting("Inputs in an update; 0: of cgan 8, of parts 32.", 0, 0)
     learning_rate: float = setting("Of Adam.", 1e-3, 0)
     look_every: int = setting("Updates between looks at held-out inputs.", 100, 1)
-    precision: str = setting("bfloat16 or float32, of the networks in training.", "bfloat16")
+    precision: str = setting("Of cgan: bfloat16 or float32, of the networks.", "bfloat16")
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 100, 1, extends=True)
     seed: int = setting(SEED, 0, 0)
+
+    BY_METHOD: ClassVar[dict[str, dict[str, Any]]] = {
+        "cgan": {"steps": 1000, "batch_size": 8},
+        "parts": {"steps": 400, "batch_size": 32},
+    }
+
+    def of_method(self) -> TrainExplainerConfig:
+        """The same with what is 0 as its method has it."""
+        own = self.BY_METHOD.get(self.method, {})
+        return replace(self, **{n: v for n, v in own.items() if not getattr(self, n)})
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs import Input
 from ganexplain.local.cgan import load_cgan
+from ganexplain.local.parts import load_parts
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.explainer_file import ExplainerFile, read_explainer
 
@@ -31,7 +32,7 @@ class Answer(Protocol):
 
 
 Loader = Callable[[ExplainerFile, torch.device], Answer]
-LEARNED: dict[str, Loader] = {"cgan": load_cgan}
+LEARNED: dict[str, Loader] = {"cgan": load_cgan, "parts": load_parts}
 OF_ANY_NETWORK = ("cgan",)  # the others explain only the network they were trained on
 
 

@@ -207,10 +207,10 @@ def _described(
         "response": response.cpu().numpy(),
         "features": features.cpu().numpy(),
     }
-    return described | _origin(split, centres)
+    return described | origin(split, centres)
 
 
-def _origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
+def origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
     """Where excerpts come from, and of sound how they sound; of pictures the class's folder too."""
     paths = [split.recordings[i].path for i in centres[:, 0]]
     if isinstance(split, ImageSplit):

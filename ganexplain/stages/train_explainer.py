@@ -17,10 +17,11 @@ from ganexplain.models.explainer_file import ExplainerFile, write_explainer
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.explainer_cgan import start_cgan
+from ganexplain.stages.explainer_parts import start_parts
 from ganexplain.stages.explainer_training import Start, Task
 from ganexplain.stages.resuming import resumable_steps
 
-METHODS: dict[str, Start] = {"cgan": start_cgan}
+METHODS: dict[str, Start] = {"cgan": start_cgan, "parts": start_parts}
 
 
 def train_explainer(
@@ -37,6 +38,7 @@ def train_explainer(
     do not fit them, Diverged where a loss is no longer finite.
     """
     start = METHODS[check_known("--method", config.method, METHODS)]
+    config = config.of_method()
     sources = Source.several(config)
     device = pick_device(config.device)
     networks = tuple(load_explained(source, None, device) for source in sources)
