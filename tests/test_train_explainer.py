@@ -279,3 +279,28 @@ def test_other_pictures_are_not_taken_up(
             Image.fromarray(pixels // 2).save(corpus / str(digit) / f"{number}-other.png")
     done = command(*words, "--steps", "4", "--resume")
     assert done.code == 1 and "not those of the run to resume" in done.error_line()
+
+
+def test_a_network_of_ones_own(command: Run, digits: Path, tmp_path: Path) -> None:
+    """TorchScript, whose convolutions have the names of its maker, and a specification."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 6, 3), torch.nn.ReLU(),
+        torch.nn.Flatten(), torch.nn.Linear(96, 3),
+    )  # fmt: skip
+    torch.jit.script(network.eval()).save(str(tmp_path / "mine.pt"))
+    (tmp_path / "input.toml").write_text(
+        'kind = "image"\nchannels = 1\nheight = 8\nwidth = 8\nmean = 0.3\ndeviation = 0.4\n'
+        '[network]\nclasses = ["low", "middle", "high"]\n'
+    )
+    done = command(
+        "train-explainer", digits, "--model", tmp_path / "mine.pt", "--input",
+        tmp_path / "input.toml", "--target", "middle", *TINY, "--steps", "2", "--json",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)["relevance"]["conditions"]
+    assert [row["layer"] for row in rows] == ["0"]
+    assert set(json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]) >= {
+        "model", "input",
+    }  # fmt: skip
