@@ -497,8 +497,8 @@ class ReportConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttributeConfig(Computes):
-    """Explain single predictions: which parts of a sound made the score: OUT/attribution.npz.
+class AttributeConfig(NamesNetwork, Computes):
+    """Explain single predictions: which parts of an input made the score: OUT/attribution.npz.
 
     `ganexplain attribute song.ogg@12.5 --classifier runs/classifier/classifier.pt
     --method lime --out runs/attribute`
@@ -508,11 +508,11 @@ class AttributeConfig(Computes):
     """
 
     inputs: tuple[str, ...] = setting(
-        "Recordings; FILE@SECONDS: the excerpt around that time, FILE: one after another.",
+        "Recordings (FILE@SECONDS: the excerpt around that time, FILE: one after another), or "
+        "pictures and folders of such.",
         argument=True,
         reads=True,
     )
-    classifier: str = setting("Path of classifier.pt.", reads=True)
     method: tuple[str, ...] = setting(
         "occlusion, lime, elime, grad-cam, captum:NAME, random, or, with --explainer, cgan or "
         "parts; repeat for several.",
@@ -522,10 +522,17 @@ class AttributeConfig(Computes):
         "Class to explain, `predicted`, or any unit as LAYER:NUMBER.", "predicted"
     )
     score: str = setting("Of a class: probability, logit or margin.", "probability")
+    outputs: str = setting(
+        "What --model puts out: logits, probabilities, activations (units that are no classes), "
+        "or auto: as it looks.",
+        "auto",
+    )
     segments: tuple[str, ...] = setting(
-        "6x4 (times x bands), temporal:10, spectral:8, slic:50, felzenszwalb, quickshift, "
-        "file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); repeat for several.",
-        ("6x4",),
+        "6x4 (columns x rows: times x bands), temporal:10, spectral:8, slic:50, felzenszwalb, "
+        "quickshift, file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); repeat for "
+        "several. Without: 6x4 of log-mel, slic of pictures (4x4 of small ones), temporal of "
+        "waveforms.",
+        (),
     )
     fill: tuple[str, ...] = setting(
         "What stands where a segment is taken away: mean, zero, silence, min, data-min, "
@@ -536,9 +543,9 @@ class AttributeConfig(Computes):
     distance: str = setting("Of lime: cosine or l2.", "cosine")
     width: float = setting("Of lime's kernel.", 0.25, 1e-3)
     ridge: float = setting("Of lime's regression.", 1.0, 0)
-    founders: int = setting("Of elime: random subsets it begins with.", 76, 4)
+    founders: int = setting("Of elime: subsets it begins with, a balanced design.", 65, 5)
     population: int = setting("Of elime: subsets in each generation after.", 10, 4)
-    generations: int = setting("Of elime, at most.", 4, 1)
+    generations: int = setting("Of elime, at most.", 5, 1)
     patience: int = setting("Generations of elime without gain before it ends.", 10, 1)
     parsimony: float = setting("Of elime: score lost where all segments are kept.", 0.0, 0)
     cam_layer: str = setting("Layer of grad-cam; empty: the last convolution.", "")
@@ -549,7 +556,10 @@ class AttributeConfig(Computes):
         "Also run again with other seeds, altered inputs and shuffled weights.", False
     )
     truth: str = setting(
-        "What is known to matter: a .lab file, a folder of them, or a vocal stem.", "", reads=True
+        "What is known to matter: a .lab file or a vocal stem, of pictures a mask; or a folder "
+        "of such by name.",
+        "",
+        reads=True,
     )
     corpus: tuple[str, ...] = setting(
         "Corpus whose training split data-min is of; repeat for several.", (), reads=True

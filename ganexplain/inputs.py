@@ -6,7 +6,7 @@ Written as TOML for a network of one's own, and kept in checkpoints under `front
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -65,6 +65,13 @@ KINDS: dict[str, type[FrontEnd] | type[ImageInput] | type[WaveformInput]] = {
     "image": ImageInput,
     "waveform": WaveformInput,
 }
+
+
+def drawn_for(eaten: Input) -> Input:
+    """What a GAN draws for a network that takes that: waveforms without a gain of their own."""
+    if isinstance(eaten, WaveformInput):
+        return replace(eaten, gain=1.0, standardise=False)
+    return eaten
 
 
 ALWAYS = (

@@ -17,8 +17,9 @@ from ganexplain.ascent.neurons import (
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError
 from ganexplain.inputs import Call, ImageInput, Input
-from ganexplain.models.dcgan import LATENT_SIZE, generator_for
+from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import adapted
+from ganexplain.models.gan_networks import generator_for
 
 CPU = torch.device("cpu")
 LAYERS = {

@@ -123,6 +123,32 @@ def test_real_pictures_are_found_by_class(walk: dict[str, Path]) -> None:
     assert len(sheets) == 2 and Image.open(sheets[0]).size == (8 * 100 - 4, 2 * 100 - 4)
 
 
+def test_what_makes_a_digit_that_digit_is_shown(
+    digits: Path, walk: dict[str, Path], command: Run, tmp_path: Path
+) -> None:
+    for digit in range(10):
+        path = sorted((digits / str(digit)).iterdir())[0]
+        (tmp_path / "some").mkdir(exist_ok=True)
+        (tmp_path / "some" / f"{digit}.png").write_bytes(path.read_bytes())
+    done = command(
+        "attribute", tmp_path / "some", "--classifier", walk["classifier"], "--method", "elime",
+        "--method", "occlusion", "--fill", "zero", "--json", "--quiet", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    entries = json.loads(done.out)["inputs"]
+    assert sum(entry["explained"] == Path(entry["file"]).stem for entry in entries) >= 9
+    for entry in entries:
+        evolved = entry["results"][0]
+        assert evolved["kept_score"] >= entry["full_score"] - 1e-9
+        assert evolved["measures"]["passes"] <= 105
+    held = [[result["measures"]["faithfulness"] for result in e["results"]] for e in entries]
+    floor = [entry["floor"]["faithfulness"] for entry in entries]
+    assert (np.mean(held, axis=0) > np.mean(floor) + 0.3).all()
+    assert (tmp_path / "run" / "3" / "occlusion-4x4-zero" / "kept.png").is_file()
+    ranked = command("select", tmp_path / "run", "--quiet", "--out", tmp_path / "ranked")
+    assert ranked.code == 0 and "4x4" in ranked.out.splitlines()[1]
+
+
 # --- corpora and files ------------------------------------------------------------------------
 
 

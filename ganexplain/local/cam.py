@@ -34,7 +34,7 @@ def convolution_maps(
     targets, from a pass of `network`. One pass and one gradient. Raises UsageError where the
     network has no convolution.
     """
-    known = convolutions(network, (nn.Conv1d, nn.Conv2d))
+    known = convolutions(network, ("Conv1d", "Conv2d"))
     modules = {name: find_layer(network, name) for name in known}
     with torch.enable_grad(), recording(network, modules) as outputs:
         total = logits(x.detach().requires_grad_(True)).sum()

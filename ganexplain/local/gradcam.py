@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,14 +11,12 @@ from torch.nn import functional
 from ganexplain.ascent.neurons import find_layer, recording
 from ganexplain.errors import UsageError
 from ganexplain.local.scoring import Scorer
-from ganexplain.models.foreign import named_layers
+from ganexplain.models.foreign import kind_of, named_layers
 
 
-def convolutions(
-    network: nn.Module, kinds: tuple[type[nn.Module], ...] = (nn.Conv2d,)
-) -> list[str]:
+def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:
     """Names of the convolutions, of two dimensions where not asked else, in the network's order."""
-    return [name for name, module in named_layers(network).items() if isinstance(module, kinds)]
+    return [name for name, layer in named_layers(network).items() if kind_of(layer) in kinds]
 
 
 def grad_cam(

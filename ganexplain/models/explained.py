@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganexplain.artifacts import file_hash
 from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError
-from ganexplain.inputs import Call, Input, read_input_file
+from ganexplain.inputs import Call, Input, WaveformInput, drawn_for, read_input_file
 from ganexplain.models.bridge import bridge_between
 from ganexplain.models.foreign import OUTPUT, Adapted, Names, device_of
 from ganexplain.models.foreign_files import load_network
@@ -125,7 +125,7 @@ def load_explained(source: Source, drawn: Input | None, device: torch.device) ->
         return Explained(ours.network, ours.front_end, names, ours.network.outputs)
     network = load_network(source.model, source.weights, source.trust_pickle)
     eaten, call = read_input_file(Path(source.input)) if source.input else (None, Call())
-    return adapted(network, drawn or eaten or FrontEnd(), eaten, call, device)
+    return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, device)
 
 
 def adapted(
@@ -163,4 +163,6 @@ def _check_output(output: Tensor, call: Call, outputs: int) -> None:
 def examples_of(drawn: Input) -> Tensor:
     """Inputs (2, ...) to try a network with: noise of a usual level, always the same."""
     noise = torch.rand(2, *drawn.shape, generator=torch.Generator().manual_seed(0))
+    if isinstance(drawn, WaveformInput):
+        return 0.2 * noise - 0.1
     return noise * 8 - 9 if isinstance(drawn, FrontEnd) else noise

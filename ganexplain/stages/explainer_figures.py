@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.local.cam import scaled
-from ganexplain.stages.attribute_table import aligned
+from ganexplain.pages.ranking import aligned
 from ganexplain.stages.explainer_maps import CHUNK, Maps
 
 BASELINES = {
@@ -111,4 +111,4 @@ def relevance_table(figures: dict[str, float], relevance: dict[str, Any]) -> lis
     ]
     titles = ["down to", "map changes by", "error grows by"]
     groups = ", ".join(f"{name} {value:.4f}" for name, value in relevance["groups"].items())
-    return [errors, *aligned(titles, rows), f"mean change: {groups}"]
+    return [errors, *aligned([["", *titles], *rows], left=1).splitlines(), f"mean change: {groups}"]

@@ -17,7 +17,7 @@ from ganexplain.local.part_filters import FilterReadings, contributions, joined,
 from ganexplain.local.scoring import target_logits
 from ganexplain.pages.parts_page import PartsStory, Patch, Shown, parts_page
 from ganexplain.pages.parts_sheet import parts_sheet
-from ganexplain.stages.attribute_table import aligned
+from ganexplain.pages.ranking import aligned
 from ganexplain.stages.real_responses import origin
 
 if TYPE_CHECKING:
@@ -171,4 +171,4 @@ def _table(figures: dict[str, float], rows: list[dict[str, Any]]) -> list[str]:
             f"filter {row['filter']}", f"{row['weight']:.3f}", f"{row['contribution']:+.3f}",
             f"{row['presence']:.2f}", f"{low:.0f} to {high:.0f}",
         ])  # fmt: skip
-    return [head, *aligned(titles, lines)]
+    return [head, *aligned([["", *titles], *lines], left=1).splitlines()]

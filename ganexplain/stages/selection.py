@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ganexplain.artifacts import read_meta, write_arrays, write_json
 from ganexplain.ascent.scores import RULES, SCORES, Examples, score_examples
 from ganexplain.config import SelectConfig
 from ganexplain.data.material import read_material
+from ganexplain.data.waveform_view import seen
 from ganexplain.errors import UsageError, check_known
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
@@ -136,7 +137,8 @@ class _Unit:
         folder: Path,
     ) -> None:
         self.config, self.explanations, self.folder = config, explanations, folder
-        self.all_real, self.real = real, real_examples(real, explanations.prefix)
+        self.all_real = real
+        self.real = self._compared(real_examples(real, explanations.prefix))
         self.networks = context.networks
         unit, direction = explanations.meta["unit"], explanations.meta["direction"]
         self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in context.judges]
@@ -144,7 +146,8 @@ class _Unit:
     def select(self, progress: Progress) -> dict[str, Any]:
         """Score, choose, compare with the controls; write the arrays and give the document."""
         config, explanations = self.config, self.explanations
-        made = explanations.arrays
+        mel = seen(explanations.arrays["mel"], explanations.front_end)
+        made = {**explanations.arrays, "mel": mel}
         progress.note(f"scoring {len(made['response'])} settings of {self._name}")
         table = score_settings(made, self.real, config.by, config.seed, self.verdicts)
         chosen = chosen_setting(table)
@@ -168,6 +171,10 @@ class _Unit:
                 for j, v in enumerate(self.verdicts)
             },
         }
+
+    def _compared(self, examples: Examples) -> Examples:
+        """Examples as they are compared: waveforms as log-mel."""
+        return replace(examples, mel=seen(examples.mel, self.explanations.front_end))
 
     @property
     def _name(self) -> str:
@@ -198,6 +205,7 @@ class _Unit:
 
     def _control(self, name: str, examples: Examples) -> dict[str, Any]:
         """A control's scores, as those of a setting but for what compares settings."""
+        examples = self._compared(examples)
         response = examples.response.astype(np.float64)
         return {
             "meaning": MEANINGS[name],
