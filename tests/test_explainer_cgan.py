@@ -25,7 +25,7 @@ from ganexplain.models.sft import (
 )
 from ganexplain.models.svdnet import SVDNet
 from ganexplain.stages.explainer_figures import correlations
-from ganexplain.stages.explainer_maps import targets_of
+from ganexplain.stages.explainer_teachers import targets_of
 
 # --- the maps (A1, A2, A6) --------------------------------------------------------------------
 

@@ -286,7 +286,7 @@ def test_a_network_of_ones_own(command: Run, digits: Path, tmp_path: Path) -> No
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 6, 3), torch.nn.ReLU(),
-        torch.nn.Flatten(), torch.nn.Linear(96, 3),
+        torch.nn.Flatten(), torch.nn.Linear(96, 3), torch.nn.Softmax(dim=1),
     )  # fmt: skip
     torch.jit.script(network.eval()).save(str(tmp_path / "mine.pt"))
     (tmp_path / "input.toml").write_text(
@@ -301,6 +301,13 @@ def test_a_network_of_ones_own(command: Run, digits: Path, tmp_path: Path) -> No
     assert done.code == 0, done.err
     rows = json.loads(done.out)["relevance"]["conditions"]
     assert [row["layer"] for row in rows] == ["0"]
-    assert set(json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]) >= {
-        "model", "input",
-    }  # fmt: skip
+    read = json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]
+    assert {"model", "input"} <= set(read)
+    done = command(
+        "attribute", digits / "3" / "0003.png", "--model", tmp_path / "mine.pt", "--input",
+        tmp_path / "input.toml", "--method", "cgan", "--explainer",
+        tmp_path / "run" / "explainer.pt", "--quiet", "--out", tmp_path / "said",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    arrays, _ = read_arrays(tmp_path / "said" / "attribution.npz", "attribution", ("map",))
+    assert arrays["map"].shape == (8, 8)

@@ -15,7 +15,8 @@ from ganexplain.errors import check_known
 from ganexplain.local.cgan import View, build_generator, channels_of, condition_count
 from ganexplain.models.sft import OfInputs, PairDiscriminator
 from ganexplain.stages.explainer_figures import figures_of, relevance_document, relevance_table
-from ganexplain.stages.explainer_maps import Maps, network_maps
+from ganexplain.stages.explainer_maps import Maps
+from ganexplain.stages.explainer_teachers import network_maps
 from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
 from ganexplain.stages.gan_training import finite
 from ganexplain.stages.resuming import check_same_recordings

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganexplain.artifacts import map_array, write_array
 from ganexplain.data.material import MaterialSplit
-from ganexplain.errors import UsageError
-from ganexplain.local.cam import convolution_maps, scaled
 from ganexplain.local.cgan import View
-from ganexplain.local.fills import Reference, fill
-from ganexplain.local.gradcam import enlarged
-from ganexplain.local.masking import MaskedInput, subset_score
-from ganexplain.local.occlusion import occlusion
-from ganexplain.local.scoring import Scorer, class_logits, target_logits
-from ganexplain.local.segments import grid
-from ganexplain.models.explained import Explained, examples_of
-from ganexplain.models.fast_form import fast_form
+from ganexplain.local.fills import Reference
+from ganexplain.models.explained import Explained
 from ganexplain.runtime import random_stream
+from ganexplain.stages.explainer_teachers import (
+    Teacher,
+    network_maps,
+    occlusion_teacher,
+    targets_of,
+)
 from ganexplain.stages.explainer_training import Task
 
 CHUNK = 32  # inputs in a pass and in a file
-OCCLUSION_BATCH = 32
 
 
 class Maps:
@@ -83,9 +78,7 @@ class Maps:
         values = torch.from_numpy(maps.astype(np.float32)).to(self.task.device)
         return self.inputs(rows // networks), values[:, :-1], values[:, -1:]
 
-    def _made(
-        self, network: Explained, teacher: Callable[[Tensor, Tensor], Tensor] | None, x: Tensor
-    ) -> np.ndarray:
+    def _made(self, network: Explained, teacher: Teacher | None, x: Tensor) -> np.ndarray:
         """Conditions and target (B, n + 1, H, W) of inputs (B, *S), float16."""
         asked = self.task.config.target
         maps = network_maps(network, x, asked)
@@ -95,51 +88,11 @@ class Maps:
         )
         return torch.cat([conditions, target[:, None]], dim=1).half().cpu().numpy()
 
-    def _teacher(self, network: Explained) -> Callable[[Tensor, Tensor], Tensor] | None:
-        """What gives the maps (B, H, W) of inputs and classes, None where they are Grad-CAM's."""
+    def _teacher(self, network: Explained) -> Teacher | None:
+        """What gives the maps to learn, None where they are Grad-CAM's."""
         if self.view.teacher == "grad-cam":
             return None
-        height, width = network.front_end.shape[-2:]
-        squares = self.task.config.occlusion_grid
-        rows, columns = min(squares, height), min(squares, width)
-        labels = grid(height, width, rows, columns)
         mean, deviation = map(torch.from_numpy, self.task.train.band_statistics())
         axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
         reference = Reference(mean[axes].to(network.device), deviation[axes].to(network.device))
-        fast = fast_form(network.network, examples_of(network.front_end).to(network.device))
-
-        def teach(x: Tensor, classes: Tensor) -> Tensor:
-            found = []
-            for one, target in zip(x, classes.tolist(), strict=True):
-                scorer = Scorer(network.network, target, "logit", "logits", OCCLUSION_BATCH, fast)
-                parts = MaskedInput(one, labels, fill("mean", one, labels, reference))
-                weights = occlusion(subset_score(parts, scorer), parts.count)
-                squares = torch.from_numpy(weights).float().reshape(columns, rows).T
-                found.append(scaled(enlarged(squares.to(x.device), height, width)))
-            return torch.stack(found)
-
-        return teach
-
-
-def network_maps(network: Explained, x: Tensor, asked: str) -> dict[str, Tensor]:
-    """Maps (B, H, W) of all convolutions for inputs (B, *S), of what `targets_of` gives."""
-    classes = targets_of(network, x, asked)
-    return convolution_maps(
-        network.network, lambda inputs: target_logits(network.network(inputs), classes), x
-    )
-
-
-def targets_of(network: Explained, x: Tensor, asked: str) -> Tensor:
-    """Numbers (B,) of the classes to explain of inputs (B, *S): the predicted ones, or one for all.
-
-    Raises UsageError for a class that the network does not know.
-    """
-    with torch.no_grad():
-        logits = class_logits(network.network(x), "logits")
-    if asked == "predicted":
-        return logits.argmax(dim=1)
-    classes, count = network.names.classes, logits.shape[1]
-    known = list(classes) if classes else [str(number) for number in range(count)]
-    if asked not in known:
-        raise UsageError(f"--target {asked}: no class of the network; one of {', '.join(known)}")
-    return torch.full((len(x),), known.index(asked), device=x.device)
+        return occlusion_teacher(network, reference, self.task.config.occlusion_grid)

@@ -36,7 +36,8 @@ from ganexplain.models.reinitialised import reinitialised
 from ganexplain.runtime import Silent
 from ganexplain.stages.attribute_asking import TUNING
 from ganexplain.stages.explainer_figures import correlations, figures_of
-from ganexplain.stages.explainer_maps import Maps, targets_of
+from ganexplain.stages.explainer_maps import Maps
+from ganexplain.stages.explainer_teachers import targets_of
 from ganexplain.stages.explainer_training import Task
 from ganexplain.stages.train_classifier import train_classifier
 from ganexplain.stages.train_explainer import train_explainer
