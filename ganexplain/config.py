@@ -588,7 +588,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     layer: str = setting("Convolution whose map is learnt; empty: the last.", "")
     target: str = setting("Of cgan: class to explain, or `predicted`.", "predicted")
     teacher: str = setting(
-        "Of cgan, the maps to learn: grad-cam, of --layer; or occlusion, of a grid.", "grad-cam"
+        "Of cgan, the maps to learn: occlusion, of a grid; or grad-cam, of --layer.", "occlusion"
     )
     occlusion_grid: int = setting("Of occlusion: squares along each axis, at most.", 8, 2)
     examples: int = setting("Of cgan: training inputs whose maps are made.", 400, 1)
@@ -638,6 +638,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},
         "paper": {
+            "teacher": "grad-cam",
             "examples": 4500,
             "shuffled": 0,
             "held_out": 500,

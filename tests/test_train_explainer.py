@@ -25,7 +25,8 @@ from ganexplain.models.picturenet import PictureNet
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CLASSIFIER = PRETRAINED / "classifier.pt"
 SOUL = ROOT / "sample_data" / "audio" / "gig_lea_soul.ogg"
-SMALL = ("--width", "8", "--batch-size", "4", "--held-out", "8", "--precision", "float32")
+SMALL = ("--width", "8", "--batch-size", "4", "--held-out", "8", "--precision", "float32",
+         "--teacher", "grad-cam")  # fmt: skip
 TINY = (*SMALL, "--examples", "40", "--checkpoint-every", "2", "--look-every", "3", "--quiet")
 
 

@@ -46,6 +46,7 @@ from ganexplain.stages.train_explainer import train_explainer
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "sample_data"
 CPU = torch.device("cpu")
+VARIANTS = ((1, 1), (1, 0), (2, 1))  # classifiers to learn from, and shuffled ones beside each
 INPUTS = 40  # held-out inputs that attributions are measured on
 
 
@@ -189,7 +190,7 @@ def run(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="learned.py cgan", description=__doc__.splitlines()[0])
     parser.add_argument("material", choices=("digits", "sample"))
     parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--classifiers", type=int, default=2, choices=(1, 2))
+    parser.add_argument("--variants", type=int, default=3, choices=(1, 2, 3))
     parser.add_argument("--out", type=Path, default=Path("runs/learned"))
     arguments = parser.parse_args(words)
     out = arguments.out / arguments.material
@@ -200,7 +201,7 @@ def run(words: Sequence[str]) -> None:
     print(f"| {' | '.join(titles)} |")
     print("|---" * len(titles) + "|")
     for teacher in TEACHERS:
-        for count, shuffled in ((1, 1), (1, 0), (2, 1))[: 1 + arguments.classifiers]:
+        for count, shuffled in VARIANTS[: arguments.variants]:
             path, task = trained(material, teacher, count, shuffled, arguments.steps, out)
             explainer = load_explainer(path, CPU)
             seen = errors(explainer, task)
