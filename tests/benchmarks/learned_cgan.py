@@ -84,11 +84,19 @@ def sample(out: Path) -> Material:
     return Material(SAMPLE, both, shipped / "referee.pt", (4, 6))
 
 
-def trained(material: Material, teacher: str, count: int, out: Path) -> tuple[Path, Task]:
+def trained(
+    material: Material, teacher: str, count: int, shuffled: int, steps: int, out: Path
+) -> tuple[Path, Task]:
     """An explainer of the first `count` classifiers, and the task it was trained for."""
     names = tuple(map(str, material.classifiers[:count]))
-    config = TrainExplainerConfig(corpus=(str(material.corpus),), classifier=names, teacher=teacher)
-    folder = out / f"{teacher}-{count}"
+    config = TrainExplainerConfig(
+        corpus=(str(material.corpus),),
+        classifier=names,
+        teacher=teacher,
+        shuffled=shuffled,
+        steps=steps,
+    )
+    folder = out / f"{teacher}-{count}-{shuffled}"
     if not (folder / "explainer.pt").is_file():
         train_explainer(config, folder, Silent(), resume=True)
     return folder / "explainer.pt", task_of(config, names, folder)
