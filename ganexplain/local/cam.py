@@ -20,7 +20,7 @@ CONDITIONS = 8  # maps that a generator is given, at most
 def scaled(maps: Tensor) -> Tensor:
     """Maps (..., H, W), each from 0 (its least) to 1; a flat one is 0 throughout."""
     low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
-    return (maps - low) / (high - low + 1e-8)
+    return (maps - low) / (high - low).clamp_min(1e-30)
 
 
 def convolution_maps(

@@ -109,9 +109,12 @@ class CganAnswer:
 
 
 def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
-    """The answer of an `explainer.pt` of this method."""
+    """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
     content = found.content
     generator = build_generator(content, found.front_end)
     generator.load_state_dict(content["weights"])
+    for name, value in content["weights"].items():
+        if not torch.isfinite(value).all():
+            raise ValueError(f"weight {name} holds values that are not finite")
     view = View(content["teacher"], content["layer"])
     return CganAnswer(generator.to(device).eval(), view, int(content["conditions"]))

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 GLOBAL_BLOCKS = 32
 PLACES = 8  # a discriminator's features along each axis before its linear layers
+JUDGES = (32, 16)  # units of these, of any width: fewer rectifiers may all be dead at the start
 
 
 def _conv(taken: int, given: int, size: int = 3) -> nn.Conv2d:
@@ -142,8 +143,8 @@ class PairDiscriminator(nn.Module):
         self.picture, self.map = _Extractor(channels, width), _Extractor(given, width)
         self.both = nn.Sequential(_Extractor(2 * width, width), _Extractor(width, half))
         self.score = nn.Sequential(
-            nn.Linear(PLACES * PLACES * half, half), nn.ReLU(),
-            nn.Linear(half, half // 2), nn.ReLU(), nn.Linear(half // 2, 1),
+            nn.Linear(PLACES * PLACES * half, JUDGES[0]), nn.ReLU(),
+            nn.Linear(*JUDGES), nn.ReLU(), nn.Linear(JUDGES[1], 1),
         )  # fmt: skip
 
     def forward(self, picture: Tensor, maps: Tensor) -> Tensor:
