@@ -302,10 +302,12 @@ class BringsNetwork:
         reads=True,
     )
     weights: str = setting(
-        "Of module:factory: FILE.safetensors, or a checkpoint of weights.", "", reads=True
+        "Of a module:factory, FILE.safetensors or a checkpoint of weights.", "", reads=True
     )
     input: str = setting(
-        "TOML file that says what the network takes; empty: what the GAN draws.", "", reads=True
+        "TOML file that says what the network takes; empty: what the GAN draws, or our log-mel.",
+        "",
+        reads=True,
     )
     trust_pickle: bool = setting(
         "Load a pickled --model, which runs whatever code its maker put into it.", False
