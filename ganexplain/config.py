@@ -405,7 +405,7 @@ class LayersConfig(Computes):
     """
 
     network: str = setting("classifier.pt, or a network of your own.", argument=True)
-    weights: str = setting("Of module:factory: FILE.safetensors, or a checkpoint of weights.", "")
+    weights: str = setting("Of a module:factory, FILE.safetensors or a checkpoint of weights.", "")
     input: str = setting("TOML file that says what the network takes.", "")
     trust_pickle: bool = setting(
         "Load a pickled network, which runs whatever code its maker put into it.", False
