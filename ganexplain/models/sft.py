@@ -174,9 +174,10 @@ class OfInputs(nn.Module):
         self.register_buffer("deviation", torch.ones(statistics))
 
     def forward(self, x: Tensor, maps: Tensor) -> Tensor:
-        """What the inner network makes of inputs and maps (B, n, h, w), of their size or smaller."""
+        """What the inner network makes of inputs and of maps (B, n, h, w), no larger than these."""
         axes = (slice(None), *[None] * (x.ndim - 2))
         standard = (x - self.mean[axes]) / self.deviation[axes]
         planes = standard if x.ndim == 4 else standard[:, None]
-        found: Tensor = self.inner(functional.adaptive_avg_pool2d(planes, maps.shape[-2:]), maps)
+        size = (maps.shape[-2], maps.shape[-1])
+        found: Tensor = self.inner(functional.adaptive_avg_pool2d(planes, size), maps)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def correlations(first: Tensor, second: Tensor) -> Tensor:
     return torch.where(scale > 0, (a * b).sum(dim=1) / scale.clamp_min(1e-30), 0.0)
 
 
-def grey(x: Tensor, size: Sequence[int]) -> Tensor:
+def grey(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Inputs (B, *S) as maps (B, 1, h, w) of a size, 0 to 1: the mean of their channels."""
     plane = x.mean(dim=1, keepdim=True) if x.ndim == 4 else x[:, None]
     return scaled(functional.adaptive_avg_pool2d(plane, size))
@@ -56,7 +56,7 @@ def figures_of(generator: nn.Module, train: Maps, held_out: Maps) -> dict[str, f
     for x, conditions, target in _batches(held_out):
         drawn = generator(x, conditions)
         maps = {"l1": drawn, "l1_mean": mean, "l1_deepest": conditions[:, :1]}
-        maps["l1_grey"] = grey(x, target.shape[-2:])
+        maps["l1_grey"] = grey(x, (target.shape[-2], target.shape[-1]))
         found = {k: (v - target).abs().mean(dim=(1, 2, 3)).sum() for k, v in maps.items()}
         found["correlation"] = correlations(drawn, target).sum()
         found["correlation_deepest"] = correlations(conditions[:, :1], target).sum()

@@ -28,7 +28,8 @@ class Maps:
     Beside each network stand `shuffled` variants of it that have learned nothing, other ones for
     every 32 inputs. Of V variants in all, row r is input r // V as variant r % V sees it, the
     networks themselves first. The conditions (n, h, w) and the target (h, w) of a row, 0 to 1,
-    of at most `size` cells a side, stand in `folder`/maps/NAME-NUMBER.npy, where those of an earlier run are taken up.
+    of at most `size` cells a side, stand in `folder`/maps/NAME-NUMBER.npy, where those of an
+    earlier run are taken up.
     """
 
     def __init__(
