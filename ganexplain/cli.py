@@ -93,6 +93,11 @@ def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(document, indent=2))
         return
+    if "table" in document:  # of pictures
+        for entry in document["files"]:
+            share = 100 * entry["probabilities"][entry["class"]]
+            typer.echo(f"{entry['file']}\t{entry['class']} {share:.1f} %")
+        return
     shown = document["classes"][1:] if len(document["classes"]) == 2 else document["classes"]
     for entry in document["files"]:
         shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]

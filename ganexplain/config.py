@@ -228,10 +228,13 @@ class PredictConfig(ReadsRecordings, Computes):
 
     `ganexplain predict song.mp3 --classifier runs/classifier/classifier.pt --out runs/predict`
 
-    NAME is the file's without its ending; where several have one NAME, the second is NAME-2.
+    NAME is the file's without its ending; where several have one NAME, the second is NAME-2. Of
+    pictures: OUT/predictions.csv, the class and all probabilities of each.
     """
 
-    files: tuple[str, ...] = setting("Recordings.", argument=True, reads=True)
+    files: tuple[str, ...] = setting(
+        "Recordings; or pictures, or folders of them.", argument=True, reads=True
+    )
     classifier: str = setting("Path of classifier.pt.", reads=True)
 
 
@@ -466,7 +469,9 @@ class SelectConfig(SeeksExcerpts, Computes):
         "fid-response",
     )
     judge: tuple[str, ...] = setting(
-        "Path of another classifier, to judge the examples; repeat for several.", (), reads=True
+        "Another classifier.pt, or MODEL@INPUT.toml, to judge the examples; repeat for several.",
+        (),
+        reads=True,
     )
     controls: bool = setting(
         "Score controls: no search, no GAN, a classifier that learned nothing.", True

@@ -109,7 +109,8 @@ class Call:
     `layout` names the axes of its input behind the batch's, `1` being one of length one: of
     `FT` for log-mel, `CHW` for pictures, `W` for waveforms; empty: as here. `method` instead of
     a plain call, with `arguments` by name; `output`, the number or name of the part of what it
-    puts out; `classes`, what the output's units stand for.
+    puts out; `classes`, what the output's units stand for. Of two classes and one output unit the
+    second is meant above `threshold`, zero for a logit.
     """
 
     layout: str = ""
@@ -117,6 +118,7 @@ class Call:
     output: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    threshold: float = 0.0
 
 
 def input_from(where: str, values: Mapping[str, Any]) -> Input:
