@@ -62,7 +62,7 @@ class PartsAnswer:
                     f"--method parts: its explainer tells of what is behind {self.targets[0]}; "
                     "name a --target there"
                 )
-            found.append(float(value))
+            found.append(float(value.detach()))
             return value
 
         gradient = slope(encoding.features, logit)

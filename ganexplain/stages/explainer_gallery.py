@@ -14,7 +14,6 @@ from ganexplain.ascent.responses import strongest
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import mel_frequencies
 from ganexplain.local.part_filters import FilterReadings, contributions, joined, read_filters
-from ganexplain.local.scoring import target_logits
 from ganexplain.pages.parts_page import PartsStory, Patch, Shown, parts_page
 from ganexplain.pages.parts_sheet import parts_sheet
 from ganexplain.pages.ranking import aligned
@@ -101,11 +100,13 @@ def _readings(training: PartsTraining, centres: np.ndarray) -> FilterReadings:
     batches = []
     for first in range(0, len(centres), BATCH):
         features, targets = training.features(training.inputs(centres[first : first + BATCH]))
-        own = training.head(targets[-1])[0]
-        asked = own.argmax(dim=1) if own.shape[1] > 1 else torch.ones(len(own), dtype=torch.long)
+        asked = training.decided(targets[-1])
 
         def logit(changed: Tensor, asked: Tensor = asked) -> Tensor:
-            return target_logits(training.head(explainer.decode(changed)[-1])[0], asked)
+            logits = training.logits(explainer.decode(changed)[-1])
+            if logits.shape[1] == 2:  # the log-odds of the second: a part speaks for or against it
+                return logits[:, 1] - logits[:, 0]
+            return logits.gather(1, asked[:, None])[:, 0]
 
         encoding = explainer.encode(features)
         batches.append(read_filters(encoding, contributions(explainer, encoding, logit)))
