@@ -604,7 +604,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "but the last.",
         (),
     )
-    filter_weight: float = setting("Of parts: of the filter loss.", 0.1, 0)
+    filter_weight: float = setting("Of parts: of the filter loss.", 0.03, 0)
     share_weight: float = setting("Of parts: of -log p, p the share of the parts.", 0.05, 0)
     top: int = setting("Of parts: inputs kept for each filter.", 5, 1)
     shown: int = setting("Of parts: filters on the page, the weightiest first.", 12, 1)

@@ -1,35 +1,45 @@
 """Part explainers: what is lost, how much passes through parts, how stable a part's place is.
 
-python tests/benchmarks/learned.py parts [planted|digits|sample] [--seeds 3] [--steps 400]
+python tests/benchmarks/learned.py parts [planted] [digits] [sample] [--seeds 3] [--ways 3]
 
 `planted`: events of a known place in noise; a small network of its own tells which. `digits`:
 scikit-learn's, by a classifier of `train-classifier`. `sample`: the shipped detector on the sample
-corpus. Each with the filter loss and without.
+corpus. Each as it is, without the filter loss, and without masks either.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
+from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from ganexplain.config import TrainExplainerConfig
+from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
+from ganexplain.data.cache import cache_directory
 from ganexplain.data.image_corpus import ImageSplit, Picture
+from ganexplain.data.material import MaterialSplit, load_material, read_material
 from ganexplain.inputs import ImageInput
 from ganexplain.local.part_places import location_instability
-from ganexplain.models.explained import Explained
+from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.models.foreign import Names
 from ganexplain.models.part_templates import peaks
 from ganexplain.runtime import Silent
 from ganexplain.stages.explainer_parts import CHUNK, PartsTraining
 from ganexplain.stages.explainer_training import Task
+from ganexplain.stages.train_classifier import train_classifier
 
-WEIGHTS = (None, 0.0)  # of the filter loss: the default, and none
+SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
+CPU = torch.device("cpu")
+WAYS = ("as is", "no filter loss", "no masks either")
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,13 @@ class Labelled:
     landmarks: np.ndarray
 
 
-def trained(task: Task) -> PartsTraining:
+def trained(task: Task, way: str) -> PartsTraining:
+    """The training at its end, in one of `WAYS`."""
+    if way != WAYS[0]:
+        task = replace(task, config=replace(task.config, filter_weight=0.0))
     training = PartsTraining(task)
+    if way == WAYS[2]:
+        training.explainer.mask = nn.Identity()
     for step in range(task.config.steps):
         training.step(step)
     training.explainer.eval()
@@ -73,13 +88,13 @@ def measured(training: PartsTraining, test: Labelled) -> dict[str, float]:
         "p": float(training.explainer.share),
     }
     diagonal = float(np.hypot(*test.inputs.shape[-2:]))
-    if test.landmarks.size:
+    if test.landmarks.shape[1]:
+        marks, timed = test.landmarks.copy(), np.isnan(test.landmarks[..., 0]).all()
         for name, values in found.items():
             strength, places = (np.concatenate(each) for each in zip(*values, strict=True))
             cells = training.geometry.cells(places)
-            if np.isnan(test.landmarks[..., 0]).all():  # moments: only the distance in time counts
-                cells[..., 0] = 0.0
-            marks = np.nan_to_num(test.landmarks, nan=0.0)
+            if timed:  # moments: only the distance in time counts
+                cells[..., 0] = marks[..., 0] = 0.0
             unstable = location_instability(strength, cells, marks, diagonal)
             result[f"instability {name}"] = float(np.nanmean(unstable))
     return result
@@ -153,12 +168,95 @@ def pictures_of(data: Labelled) -> ImageSplit:
     return ImageSplit(known, data.inputs, data.classes, taken)
 
 
-def planted_results(config: TrainExplainerConfig, seed: int) -> dict[str, float]:
-    network = listener(seed)
+def of_planted(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
+    network = listener(config.seed)
     taken = ImageInput(channels=1, height=BANDS, width=FRAMES)
     explained = Explained(network, taken, Names("fc5"), KINDS)
-    splits = [pictures_of(planted(count, 2000 + seed)) for count in (4000, 64)]
-    with tempfile.TemporaryDirectory() as folder:
-        task = Task(config, ("listener",), (explained,), *splits, torch.device("cpu"),
-                    Path(folder), Silent())  # fmt: skip
-        return measured(trained(task), planted(1000, 3000 + seed))
+    splits = [pictures_of(planted(count, 2000 + config.seed)) for count in (8000, 64)]
+    return task_of(config, explained, *splits), planted(1000, 3000 + config.seed)
+
+
+# --- digits and the sample corpus ---------------------------------------------------------------
+
+
+def of_digits(config: TrainExplainerConfig, folder: Path) -> tuple[Task, Labelled]:
+    """scikit-learn's digits; no landmark is known in them."""
+    for number, (pixels, label) in enumerate(zip(*load_digits(return_X_y=True), strict=True)):
+        path = folder / "digits" / str(label) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grey = (pixels.reshape(8, 8) * 255 / 16).round().astype("uint8")
+        Image.fromarray(grey).save(path)
+    corpus = (str(folder / "digits"),)
+    recipe = {"corpus": corpus, **TrainClassifierConfig.PRESETS["quick"], "seed": config.seed}
+    train_classifier(TrainClassifierConfig(**recipe), folder / "run", Silent())
+    network = load_explained(Source(str(folder / "run" / "classifier.pt")), None, CPU)
+    material = read_material(corpus)
+    train, valid, test = (
+        load_material(material, name, network.front_end, folder, Silent())
+        for name in ("train", "valid", "test")
+    )
+    config = replace(config, layer="blocks.2")  # 8 x 8 places; behind the pooling are 4 x 4
+    held_out = Labelled(test.pictures, test.classes, np.empty((len(test.pictures), 0, 2)))
+    return task_of(config, network, train, valid), held_out
+
+
+def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
+    """The shipped detector; a landmark is where a voice begins, in time alone.
+
+    Of the test recordings three excerpts around each such moment, at random places, and as many
+    others.
+    """
+    network = load_explained(Source(str(SAMPLE / "pretrained" / "classifier.pt")), None, CPU)
+    material = read_material([str(SAMPLE)])
+    train, valid, test = (
+        load_material(material, name, network.front_end, cache_directory(""), Silent())
+        for name in ("train", "valid", "test")
+    )
+    random, rows, marks = np.random.default_rng(0), [], []
+    for number, labels in enumerate(test.labels):
+        for onset in np.flatnonzero((labels[1:] == 1) & (labels[:-1] == 0)) + 1:
+            for away in random.integers(-40, 41, 3):
+                if 57 <= onset + away < len(labels) - 57:
+                    rows.append((number, onset + away, labels[onset + away]))
+                    marks.append(((np.nan, 57.0 - away),))
+    others = test.labelled_frames()
+    others = others[random.choice(len(others), 2000, replace=False)]
+    marks += [((np.nan, np.nan),)] * len(others)
+    rows = np.concatenate([np.array(rows), others])
+    return task_of(config, network, train, valid), Labelled(
+        test.gather(rows), rows[:, 2], np.array(marks)
+    )
+
+
+def task_of(
+    config: TrainExplainerConfig, network: Explained, train: MaterialSplit, valid: MaterialSplit
+) -> Task:
+    return Task(config, ("classifier",), (network,), train, valid, CPU, Path(), Silent())
+
+
+def run(words: Sequence[str]) -> None:
+    """Print a line for each data set, seed and way."""
+    parser = argparse.ArgumentParser(prog="learned.py parts", description=__doc__)
+    parser.add_argument("data", nargs="*", default=["planted", "digits", "sample"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--ways", type=int, default=len(WAYS), help="how many of the ways")
+    parser.add_argument("--set", nargs="*", default=[], help="settings, as in steps=400")
+    given = parser.parse_args(words)
+    changed = {name: float(value) for name, value in (each.split("=") for each in given.set)}
+    if "steps" in changed:
+        changed["steps"] = int(changed["steps"])
+    for data in given.data:
+        for seed in range(given.seeds):
+            config = TrainExplainerConfig(corpus=("",), method="parts", seed=seed, **changed)
+            with tempfile.TemporaryDirectory() as folder:
+                made = {
+                    "planted": of_planted,
+                    "digits": lambda config: of_digits(config, Path(folder)),
+                    "sample": of_sample,
+                }[data](config.of_method())
+                for way in WAYS[: given.ways]:
+                    started = time.process_time()
+                    figures = measured(trained(made[0], way), made[1])
+                    spent = time.process_time() - started
+                    text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+                    print(f"{data}, seed {seed}, {way}: {text}; {spent:.0f} s", flush=True)
