@@ -11,7 +11,7 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.inputs import Input
 from ganexplain.pages.axes import frame_edges, hz_ticks
-from ganexplain.pages.parts_page import Shown
+from ganexplain.pages.parts_page import EDGE, Shown
 from ganexplain.pages.spectrograms import colour_scale
 
 COLUMNS = 4  # inputs of each filter
@@ -68,8 +68,8 @@ def _input(axis: Any, values: np.ndarray, window: np.ndarray, taken: Input) -> N
         scale = colour_scale(values[None])
         limits = {"vmin": scale.low, "vmax": scale.high}
         axis.imshow(values, cmap="gray", **limits, **place)
-        axis.imshow(values, cmap="magma", alpha=(window > 0) * (0.4 + 0.6 * window), **limits,
-                    **place)  # fmt: skip
+        opacity = np.where(window > 0, EDGE + (1 - EDGE) * window, 0.0)
+        axis.imshow(values, cmap="magma", alpha=opacity, **limits, **place)
         return
     colours = np.repeat(values, 3, axis=0) if len(values) == 1 else values
     share = DIMMED + (1 - DIMMED) * window
