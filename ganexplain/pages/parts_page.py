@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import binary_erosion
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.filtering import filtered
@@ -30,6 +31,7 @@ from ganexplain.pages.spectrograms import (
 
 SCRIPTS = ("sound.js",)
 EDGE = 0.4  # how much colour there is at the edge of a part
+OUTLINE = (255, 225, 77, 150)
 SHORT = 24  # letters of a file's name
 
 
@@ -47,6 +49,11 @@ class Patch:
     file: str
     start: float
     audio: np.ndarray | None
+
+    @property
+    def colours(self) -> np.ndarray:
+        """How much of its colours a cell (F, T) has: none outside of the part."""
+        return np.where(self.window > 0, EDGE + (1 - EDGE) * self.window, 0.0)
 
     def name(self, letters: int = SHORT) -> str:
         """Its file, shortened, and for sound the time."""
@@ -187,8 +194,9 @@ def _grey(patch: Patch, scale: ColourScale) -> Markup:
 
     pixels = np.empty((*patch.mel.shape, 4), dtype=np.uint8)
     pixels[..., :3] = scale.indices(patch.mel)[..., None]
-    colour = np.where(patch.window > 0, EDGE + (1 - EDGE) * patch.window, 0.0)
-    pixels[..., 3] = np.round(255 * (1 - colour))
+    pixels[..., 3] = np.round(255 * (1 - patch.colours))
+    inside = patch.window > 0
+    pixels[inside & ~binary_erosion(inside, border_value=1)] = OUTLINE
     big = pixels[::-1].repeat(PIXELS, axis=0).repeat(PIXELS, axis=1)
     stream = io.BytesIO()
     Image.fromarray(big).save(stream, format="PNG", optimize=True)
