@@ -588,10 +588,16 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     layer: str = setting("Convolution whose map is learnt; empty: the last.", "")
     target: str = setting("Of cgan: class to explain, or `predicted`.", "predicted")
     teacher: str = setting(
-        "Of cgan, the maps to learn: grad-cam, of --layer; or occlusion, of a grid.", "grad-cam"
+        "Of cgan, the maps to learn: occlusion, of a grid; or grad-cam, of --layer.", "occlusion"
     )
-    occlusion_grid: int = setting("Of occlusion: squares along each axis, at most.", 10, 2)
-    examples: int = setting("Of cgan: training inputs whose maps are made.", 500, 1)
+    occlusion_grid: int = setting("Of occlusion: squares along each axis, at most.", 8, 2)
+    examples: int = setting("Of cgan: training inputs whose maps are made.", 400, 1)
+    shuffled: int = setting(
+        "Of cgan: networks of shuffled weights to learn from beside each, lest the input alone "
+        "makes the map.",
+        1,
+        0,
+    )
     held_out: int = setting("Inputs of the validation split that it is measured on.", 64, 1)
     generator: str = setting("Of cgan: lsft (one map a block) or gsft (all in each).", "lsft")
     width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8)
@@ -599,6 +605,9 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     adversarial_weight: float = setting("Of cgan: of the discriminator.", 1.0, 0)
     discriminator_every: int = setting("Of cgan: steps to one of the discriminator.", 4, 1)
     discriminator_rate: float = setting("Of cgan: of its Adam.", 1e-3, 0)
+    ema_decay: float = setting(
+        "Of cgan: of the running average of the generator, a step.", 0.998, 0, 1
+    )
     targets: tuple[str, ...] = setting(
         "Of parts: layer to reconstruct; repeat for several. Without one the fully connected ones "
         "but the last.",
@@ -608,7 +617,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     share_weight: float = setting("Of parts: of -log p, p the share of the parts.", 0.05, 0)
     top: int = setting("Of parts: inputs kept for each filter.", 5, 1)
     shown: int = setting("Of parts: filters on the page, the weightiest first.", 12, 1)
-    steps: int = setting("Updates; 0: of cgan 1000, of parts 400.", 0, 0, extends=True)
+    steps: int = setting("Updates; 0: of cgan 1500, of parts 400.", 0, 0, extends=True)
     batch_size: int = setting("Inputs in an update; 0: of cgan 8, of parts 32.", 0, 0)
     learning_rate: float = setting("Of Adam.", 1e-3, 0)
     look_every: int = setting("Updates between looks at held-out inputs.", 100, 1)
@@ -617,7 +626,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     seed: int = setting(SEED, 0, 0)
 
     BY_METHOD: ClassVar[dict[str, dict[str, Any]]] = {
-        "cgan": {"steps": 1000, "batch_size": 8},
+        "cgan": {"steps": 1500, "batch_size": 8},
         "parts": {"steps": 400, "batch_size": 32},
     }
 
@@ -629,10 +638,13 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},
         "paper": {
+            "teacher": "grad-cam",
             "examples": 4500,
+            "shuffled": 0,
             "held_out": 500,
             "width": 64,
             "discriminator_every": 100,
+            "ema_decay": 0.0,
             "steps": 3500,
             "batch_size": 32,
             "learning_rate": 2e-4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from ganexplain.stages.explainer_figures import figures_of, relevance_document, 
 from ganexplain.stages.explainer_maps import Maps
 from ganexplain.stages.explainer_teachers import network_maps
 from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
-from ganexplain.stages.gan_training import finite
+from ganexplain.stages.gan_training import finite, update_average
 from ganexplain.stages.resuming import check_same_recordings
 
 BETAS = (0.5, 0.999)
@@ -32,10 +33,11 @@ def start_cgan(task: Task) -> ExplainerTraining:
 
 
 class CganTraining:
-    """Generator, discriminator, their optimisers and the maps they learn from.
+    """Generator, its running average, discriminator, optimisers and the maps they learn from.
 
     The generator's loss is `l1_weight` times the mean absolute error plus `adversarial_weight`
-    times what the discriminator, which sees pairs of an input and a map, thinks of its maps.
+    times what the discriminator, which sees pairs of an input and a map, thinks of its maps. What
+    is measured and kept is the running average.
     """
 
     def __init__(self, task: Task) -> None:
@@ -53,7 +55,8 @@ class CganTraining:
             "layer": self.config.layer,
         }
         self._make_networks()
-        self.maps = Maps(task, "train", task.train, count, self.config.examples)
+        examples, shuffled = self.config.examples, self.config.shuffled
+        self.maps = Maps(task, "train", task.train, count, examples, shuffled)
         self.held_out = Maps(task, "held-out", task.held_out, count, self.config.held_out)
         for maps in (self.maps, self.held_out):
             maps.make()
@@ -79,12 +82,17 @@ class CganTraining:
             network.mean.copy_(mean)
             network.deviation.copy_(deviation)
             network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         rates = {"generator": self.config.learning_rate}
         rates["discriminator"] = self.config.discriminator_rate
-        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
+        self.networks = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+        }
         self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), rates[name], BETAS)
-            for name, network in self.networks.items()
+            name: torch.optim.Adam(self.networks[name].parameters(), rate, BETAS)
+            for name, rate in rates.items()
         }
 
     def step(self, step: int) -> dict[str, float]:
@@ -100,6 +108,7 @@ class CganTraining:
             error = (drawn - target).abs().mean()
             fooled = _judged(self.discriminator(x, drawn), 1.0)
         self._descend("generator", config.l1_weight * error + config.adversarial_weight * fooled)
+        update_average(self.average, self.generator, config.ema_decay, step)
         losses |= {"error": error, "fooled": fooled}
         return {name: finite(loss, step) for name, loss in losses.items()}
 
@@ -118,13 +127,13 @@ class CganTraining:
 
     def look(self) -> dict[str, float]:
         """Errors and correlations on held-out inputs, of the map and of trivial ones."""
-        return figures_of(self.generator, self.maps, self.held_out)
+        return figures_of(self.average, self.maps, self.held_out)
 
     def finish(self) -> Trained:
         """Weights, figures and how much each condition matters."""
         figures = self.look()
-        relevance = relevance_document(self.generator, self.maps, self.held_out, self.reach[0])
-        weights = {name: value.cpu() for name, value in self.generator.state_dict().items()}
+        relevance = relevance_document(self.average, self.maps, self.held_out, self.reach[0])
+        weights = {name: value.cpu() for name, value in self.average.state_dict().items()}
         table = relevance_table(figures, relevance)
         documents = {"relevance.json": {**relevance, "figures": figures}}
         return Trained({**self.settings, "weights": weights}, figures, table, documents)
@@ -140,7 +149,8 @@ class CganTraining:
         check_same_recordings(state["networks"]["generator"], self.generator)
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
-            self.optimisers[name].load_state_dict(state["optimisers"][name])
+        for name, adam in self.optimisers.items():
+            adam.load_state_dict(state["optimisers"][name])
 
 
 def _judged(scores: Tensor, wanted: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,18 +20,17 @@ BASELINES = {
 }
 
 
-def _batches(maps: Maps) -> list[tuple[Tensor, Tensor, Tensor]]:
-    rows = np.arange(len(maps))
-    return [maps.batch(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)]
+def _batches(maps: Maps) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """What is of the networks themselves, in pieces."""
+    rows = maps.own_rows()
+    for start in range(0, len(rows), CHUNK):
+        yield maps.batch(rows[start : start + CHUNK])
 
 
 def mean_maps(maps: Maps) -> Tensor:
-    """Mean (n + 1, H, W) of all conditions and of the target."""
-    total = torch.zeros(0)
-    for _, conditions, target in _batches(maps):
-        sums = torch.cat([conditions, target], dim=1).sum(dim=0)
-        total = total + sums if total.numel() else sums
-    return total / len(maps)
+    """Mean (n + 1, H, W) of all conditions and of the target, of the networks themselves."""
+    sums = [torch.cat([c, target], dim=1).sum(dim=0) for _, c, target in _batches(maps)]
+    return torch.stack(sums).sum(dim=0) / len(maps.own_rows())
 
 
 def correlations(first: Tensor, second: Tensor) -> Tensor:
@@ -49,7 +49,6 @@ def grey(x: Tensor) -> Tensor:
 @torch.no_grad()
 def figures_of(generator: nn.Module, train: Maps, held_out: Maps) -> dict[str, float]:
     """Mean absolute errors `l1` on held-out inputs, of trivial maps too, and correlations."""
-    generator.eval()
     mean = mean_maps(train)[-1:]
     sums: dict[str, float] = {}
     for x, conditions, target in _batches(held_out):
@@ -60,7 +59,6 @@ def figures_of(generator: nn.Module, train: Maps, held_out: Maps) -> dict[str, f
         found["correlation_deepest"] = correlations(conditions[:, :1], target).sum()
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + float(value)
-    generator.train()
     return {name: value / len(held_out) for name, value in sums.items()}
 
 
@@ -74,7 +72,6 @@ def relevance_document(
     the shallowest layer of the condition. In three groups, as the paper asks: the deepest
     quarter of the conditions, the shallowest, and what lies between.
     """
-    generator.eval()
     means = mean_maps(train)
     change, loss = np.zeros(len(reach)), np.zeros(len(reach))
     for x, conditions, target in _batches(held_out):
@@ -86,7 +83,6 @@ def relevance_document(
             other = generator(x, without)
             change[number] += float((other - drawn).abs().sum(dim=0).mean())
             loss[number] += float((other - target).abs().sum(dim=0).mean() - error)
-    generator.train()
     change, loss = change / len(held_out), loss / len(held_out)
     rows = [
         {"condition": number, "layer": name, "relevance": float(r), "loss": float(g)}

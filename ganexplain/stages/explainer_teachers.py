@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -22,7 +20,6 @@ from ganexplain.models.fast_form import fast_form
 from ganexplain.stages.attribute_network import kind_of_outputs
 
 BATCH = 32  # altered inputs in a pass
-Teacher = Callable[[Tensor, Tensor], Tensor]  # inputs (B, *S), classes (B,) -> maps (B, H, W)
 
 
 def network_maps(network: Explained, x: Tensor, asked: str) -> dict[str, Tensor]:
@@ -63,25 +60,24 @@ def targets_of(network: Explained, x: Tensor, asked: str) -> Tensor:
     return torch.full((len(x),), known.index(asked), device=x.device)
 
 
-def occlusion_teacher(network: Explained, reference: Reference, squares: int) -> Teacher:
-    """Maps, 0 to 1, of what the log-odds lose without each of squares x squares, drawn smooth.
+def occlusion_maps(
+    network: Explained, x: Tensor, classes: Tensor, reference: Reference, squares: int
+) -> Tensor:
+    """Maps (B, H, W), 0 to 1: what the log-odds of classes (B,) lose without each of squares.
 
-    Fewer where an input has fewer cells along an axis; the mean of the input stands in their
-    place. A pass for each and one more.
+    There are `squares` along each axis of inputs (B, *S), fewer where it has fewer cells; the
+    mean of the input stands in the place of one. A pass for each and one more; drawn smooth.
     """
-    height, width = network.front_end.shape[-2:]
+    height, width = x.shape[-2:]
     rows, columns = min(squares, height), min(squares, width)
     labels, kind = grid(height, width, rows, columns), outputs_kind(network)
+    # Made anew for every call: it may hold copies of the weights.
     fast = fast_form(network.network, examples_of(network.front_end).to(network.device))
-
-    def teach(x: Tensor, classes: Tensor) -> Tensor:
-        found = []
-        for one, target in zip(x, classes.tolist(), strict=True):
-            scorer = Scorer(network.network, target, "logit", kind, BATCH, fast)
-            parts = MaskedInput(one, labels, fill("mean", one, labels, reference))
-            weights = occlusion(subset_score(parts, scorer), parts.count)
-            by_place = torch.from_numpy(weights).float().reshape(columns, rows).T
-            found.append(scaled(enlarged(by_place.to(x.device), height, width)))
-        return torch.stack(found)
-
-    return teach
+    found = []
+    for one, target in zip(x, classes.tolist(), strict=True):
+        scorer = Scorer(network.network, target, "logit", kind, BATCH, fast)
+        parts = MaskedInput(one, labels, fill("mean", one, labels, reference))
+        weights = occlusion(subset_score(parts, scorer), parts.count)
+        by_place = torch.from_numpy(weights).float().reshape(columns, rows).T
+        found.append(scaled(enlarged(by_place.to(x.device), height, width)))
+    return torch.stack(found)

@@ -114,7 +114,7 @@ class GanTraining:
         with self._autocast():
             loss = autoencoder_loss(self.encoder, self.generator, real, noise)
         self._descend("autoencoder", loss)
-        self._average(step)
+        update_average(self.average, self.generator, self.config.ema_decay, step)
         return {"autoencoder": finite(loss, step)}
 
     def step(self, step: int) -> dict[str, float]:
@@ -139,7 +139,7 @@ class GanTraining:
         if self.layer_outputs is not None:
             loss = loss + self._generator_loss(self.feature_discriminator, on_fake, on_real)
         self._descend("generator", loss)
-        self._average(step)
+        update_average(self.average, self.generator, self.config.ema_decay, step)
         losses["generator"] = loss
         return {name: finite(value, step) for name, value in losses.items()}
 
@@ -221,14 +221,6 @@ class GanTraining:
         drawn = stream.standard_normal((self.batch_size, LATENT_SIZE), np.float32)
         return torch.from_numpy(drawn[own_part()]).to(self.device)
 
-    @torch.no_grad()
-    def _average(self, step: int) -> None:
-        decay = min(self.config.ema_decay, (1 + step) / (10 + step))
-        running = self.generator.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(running[name], 1 - decay)
-
     def state(self) -> dict[str, Any]:
         """All tensors of the training, for `restore`."""
         networks = {name: network.state_dict() for name, network in self.networks.items()}
@@ -242,6 +234,16 @@ class GanTraining:
             network.load_state_dict(state["networks"][name])
         for name, adam in self.optimisers.items():
             adam.load_state_dict(state["optimisers"][name])
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Move a running average of a network's weights to it after step `step`; sooner at first."""
+    decay = min(decay, (1 + step) / (10 + step))
+    running = network.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(running[name], 1 - decay)
 
 
 def finite(loss: Tensor, step: int) -> float:

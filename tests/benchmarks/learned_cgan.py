@@ -23,6 +23,7 @@ from sklearn.datasets import load_digits
 from ganexplain.config import AttributeConfig, TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.material import load_material, read_material, taken_of
+from ganexplain.local.cam import convolution_maps
 from ganexplain.local.cgan import TEACHERS, CganAnswer
 from ganexplain.local.fills import Reference, fill
 from ganexplain.local.learned import Explainer, load_explainer
@@ -37,7 +38,7 @@ from ganexplain.runtime import Silent
 from ganexplain.stages.attribute_asking import TUNING
 from ganexplain.stages.explainer_figures import correlations, figures_of
 from ganexplain.stages.explainer_maps import Maps
-from ganexplain.stages.explainer_teachers import targets_of
+from ganexplain.stages.explainer_teachers import occlusion_maps, targets_of
 from ganexplain.stages.explainer_training import Task
 from ganexplain.stages.train_classifier import train_classifier
 from ganexplain.stages.train_explainer import train_explainer
@@ -45,6 +46,7 @@ from ganexplain.stages.train_explainer import train_explainer
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "sample_data"
 CPU = torch.device("cpu")
+VARIANTS = ((1, 1), (1, 0), (2, 1))  # classifiers to learn from, and shuffled ones beside each
 INPUTS = 40  # held-out inputs that attributions are measured on
 
 
@@ -82,11 +84,19 @@ def sample(out: Path) -> Material:
     return Material(SAMPLE, both, shipped / "referee.pt", (4, 6))
 
 
-def trained(material: Material, teacher: str, count: int, out: Path) -> tuple[Path, Task]:
+def trained(
+    material: Material, teacher: str, count: int, shuffled: int, steps: int, out: Path
+) -> tuple[Path, Task]:
     """An explainer of the first `count` classifiers, and the task it was trained for."""
     names = tuple(map(str, material.classifiers[:count]))
-    config = TrainExplainerConfig(corpus=(str(material.corpus),), classifier=names, teacher=teacher)
-    folder = out / f"{teacher}-{count}"
+    config = TrainExplainerConfig(
+        corpus=(str(material.corpus),),
+        classifier=names,
+        teacher=teacher,
+        shuffled=shuffled,
+        steps=steps,
+    )
+    folder = out / f"{teacher}-{count}-{shuffled}"
     if not (folder / "explainer.pt").is_file():
         train_explainer(config, folder, Silent(), resume=True)
     return folder / "explainer.pt", task_of(config, names, folder)
@@ -107,7 +117,8 @@ def errors(explainer: Explainer, task: Task, unseen: Path | None = None) -> dict
     """Figures on held-out maps of a task's networks, or of one that had no part in the training."""
     answer, config = explainer.answer, task.config
     assert isinstance(answer, CganAnswer)
-    train = Maps(task, "train", task.train, answer.conditions, config.examples)
+    rows = answer.conditions, config.examples, config.shuffled
+    train = Maps(task, "train", task.train, *rows)
     name = "held-out"
     if unseen is not None:
         network, name = load_explained(Source(classifier=str(unseen)), None, CPU), "unseen"
@@ -126,14 +137,31 @@ def inputs_of(task: Task, network: Explained) -> list[tuple[torch.Tensor, int]]:
 
 
 def kept_when_shuffled(explainer: Explainer, task: Task) -> np.ndarray:
-    """Correlation (N,) of each map with that of the same network, its weights shuffled."""
-    network = task.networks[0]
+    """Correlations (N, 2) of maps with those of the same network, its weights shuffled.
+
+    Of the explainer's, and of those it was taught.
+    """
+    network, config = task.networks[0], task.config
+    mean, deviation = map(torch.from_numpy, task.train.band_statistics())
+    axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
+    reference = Reference(mean[axes], deviation[axes])
+
+    def maps(x: torch.Tensor, target: int) -> tuple[torch.Tensor, torch.Tensor]:
+        scorer = Scorer(network.network, target)
+        said, details = explainer.answer(network.network, scorer, x)
+        if layer := details["layer"]:
+            return said, convolution_maps(network.network, scorer.differentiable, x[None])[layer][0]
+        classes = torch.tensor([target])
+        taught = occlusion_maps(network, x[None], classes, reference, config.occlusion_grid)
+        return said, taught[0]
+
     found = []
     for number, (x, target) in enumerate(inputs_of(task, network)):
-        maps = [explainer.answer(network.network, Scorer(network.network, target), x)[0]]
+        before = maps(x, target)
         with reinitialised(network.network, number):
-            maps.append(explainer.answer(network.network, Scorer(network.network, target), x)[0])
-        found.append(float(correlations(maps[0][None], maps[1][None])[0]))
+            after = maps(x, target)
+        pairs = zip(before, after, strict=True)
+        found.append([float(correlations(a[None], b[None])[0]) for a, b in pairs])
     return np.array(found)
 
 
@@ -169,32 +197,32 @@ def run(words: Sequence[str]) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="learned.py cgan", description=__doc__.splitlines()[0])
     parser.add_argument("material", choices=("digits", "sample"))
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--variants", type=int, default=3, choices=(1, 2, 3))
     parser.add_argument("--out", type=Path, default=Path("runs/learned"))
     arguments = parser.parse_args(words)
     out = arguments.out / arguments.material
     material = {"digits": digits, "sample": sample}[arguments.material](out)
     explainers = {}
     columns = ("l1", "l1_grey", "l1_mean", "l1_deepest", "correlation", "correlation_deepest")
-    print(f"| trained on | teacher | measured on | {' | '.join(columns)} | factor |")
-    print("|---" * (len(columns) + 4) + "|")
+    titles = ("learnt of", "teacher", "measured on", *columns, "factor", "shuffled", "teacher's")
+    print(f"| {' | '.join(titles)} |")
+    print("|---" * len(titles) + "|")
     for teacher in TEACHERS:
-        for count in (1, 2) if teacher == "grad-cam" else (1,):
-            path, task = trained(material, teacher, count, out)
+        for count, shuffled in VARIANTS[: arguments.variants]:
+            path, task = trained(material, teacher, count, shuffled, arguments.steps, out)
             explainer = load_explainer(path, CPU)
             seen = errors(explainer, task)
             other = errors(explainer, task, material.unseen)
+            kept = kept_when_shuffled(explainer, task).mean(axis=0)
             for name, found in (("the same", seen), ("unseen", other)):
-                cells = " | ".join(f"{found[key]:.3f}" for key in columns)
-                factor = found["l1"] / seen["l1"]
-                print(f"| {count} | {teacher} | {name} | {cells} | {factor:.2f} |", flush=True)
-            if count == 1:
-                explainers[teacher] = explainer
-                first = task
-                r = kept_when_shuffled(explainer, task)
-                print(
-                    f"<!-- {teacher}: correlation with the map of the shuffled network "
-                    f"{r.mean():.3f} +- {r.std(ddof=1):.3f} -->"
-                )
+                cells = [f"{found[key]:.3f}" for key in columns]
+                last = [f"{each:.2f}" for each in kept] if found is seen else ["", ""]
+                factor = f"{found['l1'] / seen['l1']:.2f}"
+                told = f"{count}{' and shuffled' if shuffled else ''}"
+                print(f"| {' | '.join([told, teacher, name, *cells, factor, *last])} |", flush=True)
+            if (count, shuffled) == (1, 1):
+                explainers[teacher], first = explainer, task
     print("\n| way | deletion | insertion | better than random | p | seconds |")
     print("|---|---|---|---|---|---|")
     measured = faithfulness(explainers, first, material.segments)
