@@ -585,7 +585,9 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "Path of classifier.pt; of cgan repeat for several.", (), reads=True
     )
     preset: str = setting("small or paper: what is not set otherwise.", "small")
-    layer: str = setting("Convolution whose map is learnt; empty: the last.", "")
+    layer: str = setting(
+        "Convolution whose map is learnt, or whose features become parts; empty: the last.", ""
+    )
     target: str = setting("Of cgan: class to explain, or `predicted`.", "predicted")
     teacher: str = setting(
         "Of cgan, the maps to learn: occlusion, of a grid; or grad-cam, of --layer.", "occlusion"

@@ -14,7 +14,7 @@ from conftest import ROOT, Run, jamendo_folder
 from PIL import Image
 from test_resuming import assert_equal
 
-from ganexplain.artifacts import file_hash, read_arrays, read_checkpoint
+from ganexplain.artifacts import file_hash, read_arrays, read_checkpoint, write_checkpoint
 from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.data.image_corpus import ImageSplit, Picture
 from ganexplain.inputs import ImageInput
@@ -173,6 +173,25 @@ def test_an_excerpt_is_explained_by_its_parts(command: Run, trained: Path, tmp_p
     ):
         done = command(*words, *options, "--out", tmp_path / "refused", "--overwrite")
         assert done.code == 2 and message in done.error_line()
+
+
+def test_a_spoilt_explainer_is_said(command: Run, trained: Path, tmp_path: Path) -> None:
+    content = read_checkpoint(trained / "explainer.pt", "explainer")
+    del content["kind"], content["schema"]
+    learnt = content["content"]["weights"]
+    for change, message in (
+        ({"interpretable1.bias": learnt["interpretable1.bias"] / 0}, "values that are not finite"),
+        ({"interpretable1.bias": learnt["interpretable1.bias"][:3]}, "weights do not fit"),
+    ):
+        weights = learnt | change
+        spoilt = {**content, "content": {**content["content"], "weights": weights}}
+        write_checkpoint(tmp_path / "spoilt.pt", "explainer", spoilt)
+        done = command(
+            "attribute", f"{SOUL}@2.65", "--classifier", CLASSIFIER, "--method", "parts",
+            "--explainer", tmp_path / "spoilt.pt", "--quiet", "--overwrite", "--out",
+            tmp_path / "said",
+        )  # fmt: skip
+        assert done.code == 1 and message in done.error_line()
 
 
 @pytest.mark.parametrize(
