@@ -575,6 +575,8 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     `ganexplain train-explainer sample_data --classifier runs/classifier/classifier.pt
     --out runs/explainer`
 
+    Of parts also OUT/parts.npz, parts.png and, of sound, parts.html: what each filter looks for.
+
     The presets: `small`, the defaults below; `paper`, the sizes of Akash Guna et al. (cgan),
     which want a GPU.
     """
