@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
@@ -20,8 +21,13 @@ import typer
 
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
-from ganexplain.errors import GanexplainError, UsageError, did_you_mean
-from ganexplain.runtime import keep_freed_memory, progress_on_stderr
+from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean
+from ganexplain.runtime import interrupts_raised, keep_freed_memory, progress_on_stderr
+
+NO_MEMORY = re.compile(
+    "out of memory|bad_alloc|can't allocate memory|cannot allocate memory|can't start new thread",
+    re.IGNORECASE,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -138,14 +144,30 @@ def _show_layers(document: dict[str, Any], as_json: bool) -> None:
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    try:
-        yield
-    except GanexplainError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(error.exit_status) from error
-    except KeyboardInterrupt:
-        typer.echo("interrupted; nothing unfinished stands under a final name", err=True)
-        raise typer.Exit(130) from None
+    with interrupts_raised() as came:
+        try:
+            yield
+        except BaseException as error:
+            if came or isinstance(error, KeyboardInterrupt):
+                cause = came[0] if came else error
+                typer.echo("interrupted; nothing unfinished stands under a final name", err=True)
+                raise typer.Exit(143 if isinstance(cause, Terminated) else 130) from None
+            line = _line_of(error)
+            if line is None:
+                raise
+            typer.echo(f"error: {line}", err=True)
+            raise typer.Exit(getattr(error, "exit_status", 1)) from error
+
+
+def _line_of(error: BaseException) -> str | None:
+    """What is told of an error whose cause the user can mend; None of others."""
+    if isinstance(error, GanexplainError):
+        return str(error)
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))
+    ):
+        return "out of memory; what is done is kept. Use a smaller --batch-size, or fewer --jobs"
+    return None
 
 
 @contextmanager
@@ -161,9 +183,10 @@ def _one_of_several(given: dict[str, Any], under_torchrun: str) -> Iterator[bool
     if under_torchrun != "together":
         yield rank == 0
         return
-    with process_group(), TemporaryDirectory() as scratch:
+    with process_group(), ExitStack() as kept:
         if rank:
-            given |= {"out": Path(scratch) / "run", "overwrite": False, "resume": False}
+            scratch = Path(kept.enter_context(TemporaryDirectory()))
+            given |= {"out": scratch / "run", "overwrite": False, "resume": False}
         yield rank == 0
 
 

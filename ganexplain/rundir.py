@@ -1,11 +1,16 @@
 """A run directory: what was asked (`config.toml`), what ran (`run.json`), what happened
 (`log.txt`, `metrics.jsonl`), beside the artifacts of the stage.
+
+A run holds its log file locked, so a second one into the same directory is refused; the lock
+dies with the process. A process may be killed at any moment, also while a directory is begun or
+cleared: what is left is always taken for what it is, a run directory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shlex
 import shutil
@@ -13,6 +18,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -21,7 +27,15 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ganexplain import __version__
-from ganexplain.artifacts import file_hash, read_json, write_bytes, write_json
+from ganexplain.artifacts import (
+    UNFINISHED,
+    file_hash,
+    hold,
+    read_json,
+    remove_unfinished,
+    write_bytes,
+    write_json,
+)
 from ganexplain.config import toml_text
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.runtime import Progress
@@ -65,33 +79,39 @@ class RunDirectory:
         self.run_file, self.log_file = path / f"run{ending}.json", path / f"log{ending}.txt"
         self.metrics = 0
         self._board: Any = None  # False where TensorBoard is not installed
-        # Of several shares the first to come writes config.toml before anything else, so what
-        # is seen here before it is looked for is another's only if it is there then.
-        strange = share and path.is_dir() and any(self._entries())
-        self.resumed = (resume or bool(share)) and (path / "config.toml").is_file()
-        if self.resumed:
-            self._check_same_settings()
-        elif strange:
-            raise UsageError(f"--out {path}: not empty; name another")
-        elif not share:
-            self._prepare(overwrite or resume)
+        self._refuse_what_is_there(overwrite, resume)
         self._make()
+        with ExitStack() as held:
+            self._hold(held)
+            self.resumed = (resume or bool(share)) and (path / "config.toml").is_file()
+            if self.resumed:
+                self._check_same_settings()
+            elif not share:
+                self._clear()
+            remove_unfinished(path)
+            self._held = held.pop_all()
         self.inputs: dict[str, str] = {}
         self.results: dict[str, Any] = {}
 
-    def _prepare(self, overwrite: bool) -> None:
-        if self.path.is_dir() and any(self.path.iterdir()):
-            if not overwrite:
-                raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
-            if not self._earlier_runs():
-                raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
-            self._check_same_stage()
-            self._refuse_to_delete_inputs()
-            for entry in self.path.iterdir():  # not the directory itself, which may be a link
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                else:
-                    entry.unlink()
+    def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:
+        entries = self._entries() if self.path.is_dir() else []
+        if (resume or self.share) and (self.path / "config.toml").is_file():
+            self._check_same_settings()
+            return
+        if not entries:
+            return
+        # Of several shares the first to come writes its log and config.toml before all else.
+        begun = all(entry.name in ("config.toml", "log.txt") or _is_log(entry) for entry in entries)
+        if self.share:
+            if not begun:
+                raise UsageError(f"--out {self.path}: not empty; name another")
+            return
+        if not (overwrite or resume):
+            raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
+        if not (begun or self._earlier_runs()):
+            raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
+        self._check_same_stage()
+        self._refuse_to_delete_inputs()
 
     def _make(self) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -101,9 +121,48 @@ class RunDirectory:
         except OSError as error:
             raise UsageError(f"--out {self.path}: cannot be made ({error.strerror})") from error
 
+    def _hold(self, held: ExitStack) -> None:
+        """Lock the log of this run until `held` is closed; UsageError where another run writes.
+
+        Shares run beside each other, but not beside a run of the whole.
+        """
+        try:
+            own = hold(held.enter_context(self.log_file.open("a")))
+            logs = {log for log in self.path.glob("log*.txt") if not self.share or not _is_log(log)}
+            free = own
+            for log in logs - {self.log_file}:
+                with log.open("a") as stream:
+                    free = free and hold(stream)
+        except OSError as error:
+            raise GanexplainError(
+                f"{self.log_file}: {error.strerror}; name another --out"
+            ) from error
+        if not free:
+            raise UsageError(
+                f"--out {self.path}: another run is at work there; wait for it, or name another"
+            )
+
+    def _clear(self) -> None:
+        """Delete what an earlier run left, by what it is known the last; the log, held, is emptied.
+
+        The directory itself stays, which may be a link.
+        """
+
+        def turn(entry: Path) -> int:
+            return 0 if entry.name == "config.toml" else 2 if entry in runs else 1
+
+        runs = self._earlier_runs()
+        for entry in sorted(self.path.iterdir(), key=turn):
+            if entry == self.log_file:
+                os.truncate(entry, 0)
+            elif entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
     def _entries(self) -> list[Path]:
-        """What is in the way, but for what another share is writing just now."""
-        return [entry for entry in self.path.iterdir() if not entry.name.startswith(".")]
+        """What is in the way, but for what is being written just now, or was by a killed run."""
+        return [entry for entry in self.path.iterdir() if not entry.name.endswith(UNFINISHED)]
 
     def _earlier_runs(self) -> list[Path]:
         return sorted(self.path.glob("run*.json"))
@@ -139,6 +198,12 @@ class RunDirectory:
                 )
 
     def __enter__(self) -> RunDirectory:
+        with self._held:  # closed here where the block fails
+            self._begin()
+            self._held = self._held.pop_all()
+        return self
+
+    def _begin(self) -> None:
         self.started = time.time()
         if not (self.share and self.resumed):
             shared = {"shard": ""} if self.share and hasattr(self.config, "shard") else {}
@@ -146,7 +211,6 @@ class RunDirectory:
             write_bytes(self.path / "config.toml", settings.encode(errors="backslashreplace"))
         self._write_state("running")
         self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")
-        return self
 
     def __exit__(
         self,
@@ -154,16 +218,17 @@ class RunDirectory:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.log("done")
-            self._write_state("done")
-            return
-        state = "interrupted" if kind is KeyboardInterrupt else "failed"
-        try:
-            self.log(f"{state}: {error}")
-            self._write_state(state, error=str(error))
-        except (GanexplainError, OSError):
-            pass  # the disk is full; the first error is the one to show
+        with self._held:
+            if kind is None:
+                self.log("done")
+                self._write_state("done")
+                return
+            state = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
+            try:
+                self.log(f"{state}: {error}")
+                self._write_state(state, error=str(error))
+            except (GanexplainError, OSError):
+                pass  # the disk is full; the first error is the one to show
 
     def used(self, name: str, path: Path) -> str:
         """Note an input file in `run.json` and give its SHA-256."""
@@ -235,6 +300,11 @@ class RunDirectory:
                 **more,
             },
         )
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a file is the log of one of several shares."""
+    return path.name.startswith("log-") and path.suffix == ".txt"
 
 
 def _tensorboard(folder: Path) -> Any:
