@@ -256,6 +256,25 @@ def is_checkpoint(path: Path, kind: str) -> bool:
     return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
 
 
+def read_any(path: Path) -> Any:
+    """Content of an `.npz`, `.pt`, `.json` or `.jsonl` of any kind, to be compared with another.
+
+    Raises GanexplainError where it is damaged.
+    """
+    import torch
+
+    if path.suffix == ".json":
+        return read_json(path)
+    with _whole(path, path.suffix):
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in path.read_text().splitlines()]
+        if path.suffix == ".pt":
+            return torch.load(path, map_location="cpu", weights_only=True)
+        with np.load(_existing(path), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return arrays | {"meta": json.loads(str(arrays["meta"]))}
+
+
 def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
     """What a checkpoint's network takes or draws; the front end where that is log-mel."""
     try:

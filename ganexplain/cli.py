@@ -60,7 +60,8 @@ def _app(
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
     predict runs a classifier on recordings, layers lists what can be explained of a network,
     responses finds what drives its units in a corpus, attribute says why it decided as it did,
-    counterfactual what would have to change for another decision; label-stems makes a corpus.
+    counterfactual what would have to change for another decision; label-stems makes a corpus;
+    rerun repeats a run and compares.
     """
 
 
@@ -137,6 +138,18 @@ def _show_layers(document: dict[str, Any], as_json: bool) -> None:
     from ganexplain.pages.ranking import layers_table
 
     typer.echo(json.dumps(document, indent=2) if as_json else layers_table(document))
+
+
+def _show_differences(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        for name in document["inputs_changed"]:
+            typer.echo(f"{name}\tnot those of the run repeated")
+        for name, told in document["files"].items():
+            typer.echo(f"{name}\t{told}")
+    if not document["equal"]:
+        raise typer.Exit(1)
 
 
 # --- commands from configs ----------------------------------------------------------------
@@ -308,6 +321,12 @@ def _add_command(
     app.command(name)(command)
 
 
+def _add_stage(name: str, show: Callable[[Any, bool], None], under_torchrun: str = "") -> None:
+    """Add the command of a stage that writes a run directory."""
+    config_class, stage = config.STAGES[name]
+    _add_command(name, config_class, stage, show, under_torchrun=under_torchrun)
+
+
 def _was_set(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
@@ -317,35 +336,17 @@ def _show_plain_path(path: Path, as_json: bool) -> None:
     typer.echo(path)
 
 
-_add_command(
-    "train-classifier",
-    config.TrainClassifierConfig,
-    "train_classifier:train_classifier",
-    _show_path,
-    under_torchrun="together",
-)
-_add_command("predict", config.PredictConfig, "predict:predict", _show_predictions)
-_add_command(
-    "train-gan",
-    config.TrainGanConfig,
-    "train_gan:train_gan",
-    _show_path,
-    under_torchrun="together",
-)
-_add_command(
-    "counterfactual",
-    config.CounterfactualConfig,
-    "counterfactual:counterfactual",
-    _show_counterfactuals,
-)
+_add_stage("train-classifier", _show_path, under_torchrun="together")
+_add_stage("predict", _show_predictions)
+_add_stage("train-gan", _show_path, under_torchrun="together")
+_add_stage("counterfactual", _show_counterfactuals)
 _add_command("layers", config.LayersConfig, "layers:layers", _show_layers, result="prints")
-_add_command("responses", config.ResponsesConfig, "responses:responses", _show_paths)
-_add_command(
-    "explain", config.ExplainConfig, "explain:explain", _show_paths, under_torchrun="apart"
-)
-_add_command("select", config.SelectConfig, "selection:select", _show_ranking)
-_add_command("attribute", config.AttributeConfig, "attribute:attribute", _show_attributions)
-_add_command("report", config.ReportConfig, "report:write_report", _show_path)
+_add_stage("responses", _show_paths)
+_add_stage("explain", _show_paths, under_torchrun="apart")
+_add_stage("select", _show_ranking)
+_add_stage("attribute", _show_attributions)
+_add_stage("report", _show_path)
+_add_command("rerun", config.RerunConfig, "rerun:rerun", _show_differences)
 _add_command(
     "label-stems",
     config.LabelStemsConfig,

@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -38,7 +38,7 @@ from ganexplain.artifacts import (
 )
 from ganexplain.config import toml_text
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.runtime import Progress
+from ganexplain.runtime import Progress, thread_count
 
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
 
@@ -91,6 +91,7 @@ class RunDirectory:
             remove_unfinished(path)
             self._held = held.pop_all()
         self.inputs: dict[str, str] = {}
+        self.files: dict[str, str] = {}
         self.results: dict[str, Any] = {}
 
     def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:
@@ -168,13 +169,16 @@ class RunDirectory:
         return sorted(self.path.glob("run*.json"))
 
     def _refuse_to_delete_inputs(self) -> None:
+        for name in self._named_inputs():
+            if Path(name).resolve().is_relative_to(self.path.resolve()):
+                raise UsageError(f"--out {self.path}: holds {name}, an input; name another")
+
+    def _named_inputs(self) -> Iterator[str]:
+        """The paths of inputs among the settings."""
         for field in fields(self.config):
             value = getattr(self.config, field.name)
-            if not (field.metadata.get("reads") and value):
-                continue
-            for name in value if isinstance(value, tuple) else (value,):
-                if Path(name).resolve().is_relative_to(self.path.resolve()):
-                    raise UsageError(f"--out {self.path}: holds {name}, an input; name another")
+            if field.metadata.get("reads") and value:
+                yield from value if isinstance(value, tuple) else (value,)
 
     def _check_same_stage(self) -> None:
         runs = self._earlier_runs()
@@ -209,6 +213,7 @@ class RunDirectory:
             shared = {"shard": ""} if self.share and hasattr(self.config, "shard") else {}
             settings = toml_text(self.stage, replace(self.config, **shared))
             write_bytes(self.path / "config.toml", settings.encode(errors="backslashreplace"))
+        self._note_named_files()
         self._write_state("running")
         self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")
 
@@ -232,15 +237,30 @@ class RunDirectory:
 
     def used(self, name: str, path: Path) -> str:
         """Note an input file in `run.json` and give its SHA-256."""
-        self.inputs[name] = file_hash(path)
+        self.inputs[name] = self._hash(path)
         return self.inputs[name]
+
+    def _hash(self, path: Path) -> str:
+        """SHA-256 of a file, taken once a run."""
+        if str(path) not in self.files:
+            self.files[str(path)] = file_hash(path)
+        return self.files[str(path)]
+
+    def _note_named_files(self) -> None:
+        """Note the files that settings name, whether or not the stage says so."""
+        for name in self._named_inputs():
+            if Path(name).is_file():
+                self._hash(Path(name))
 
     def used_recordings(self, split: str, recordings: Iterable[Recording]) -> None:
         """Note one SHA-256 over the names and contents of a split's recordings and labels."""
         digest = hashlib.sha256()
         for recording in recordings:
             digest.update(recording.path.name.encode(errors="surrogateescape"))
-            digest.update(file_hash(recording.path).encode())
+            digest.update(self._hash(recording.path).encode())
+            labels = getattr(recording, "labelled_in", None)  # pictures have none
+            if labels is not None:
+                self._hash(labels)
             digest.update(repr(recording.segments).encode())
         self.inputs[f"{split} recordings"] = digest.hexdigest()
 
@@ -288,16 +308,19 @@ class RunDirectory:
                 "state": state,
                 "version": __version__,
                 "argv": sys.argv,
+                "folder": str(Path.cwd()),
                 "seed": getattr(self.config, "seed", None),
                 "device": getattr(self.config, "device", None),
+                "threads": thread_count(),
                 "python": platform.python_version(),
                 "machine": platform.platform(),
-                "libraries": dict(_versions(LIBRARIES)),
+                "libraries": library_versions(),
                 "inputs": self.inputs,
                 "results": self.results,
                 "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.started)),
                 "seconds": round(time.time() - self.started, 2),
                 **more,
+                "files": self.files,
             },
         )
 
@@ -326,9 +349,12 @@ class _LoggedProgress:
         self._shown.note(message)
 
 
-def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for name in names:
+def library_versions() -> dict[str, str]:
+    """Of the libraries on which figures depend, by name."""
+    found = {}
+    for name in LIBRARIES:
         try:
-            yield name, version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
-            yield name, "absent"
+            found[name] = "absent"
+    return found

@@ -53,6 +53,11 @@ def keep_freed_memory() -> None:
     mallopt(top_pad, 64 * 2**20)
 
 
+def thread_count() -> int | None:
+    """Threads that torch computes with, on which rounding depends; None where it is not used."""
+    return sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
+
+
 @contextmanager
 def leave_cores_to(workers: int) -> Iterator[None]:
     """While open, torch leaves as many of its threads' cores to `workers`, but keeps one."""
