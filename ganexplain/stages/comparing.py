@@ -79,12 +79,10 @@ def _apart(one: Any, other: Any) -> str:
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """What is no container in nested ones, with its path."""
+    if isinstance(value, list | tuple):
+        value = {"length": len(value), **{str(index): inner for index, inner in enumerate(value)}}
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _leaves(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple):
-        yield f"{name}.length", len(value)
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, f"{name}.{index}")
     else:
         yield name, value

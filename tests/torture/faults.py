@@ -227,10 +227,14 @@ def _taken_up(
 ) -> Round:
     """Run the stage again, as a user would, and hold the result against the undisturbed run."""
     begun = out.is_dir() and any(out.iterdir())
+    before = time.monotonic()
     running = stand.start(stage, out, stage.again if begun else "", cache=cache)
     if running.wait() != 0:
         wrong.append(f"taken up it ended with {running.status}: {running.said[-600:]}")
     else:
+        # How long the stage takes just now, so that faults hit it in its midst.
+        if stage.again != "--resume" or not begun:
+            stand.seconds[stage.name] = time.monotonic() - before
         wrong += [f"unequal: {text}" for text in unequal(out, stand.ready(stage))]
     wrong += [f"broken: {text}" for folder in (out, cache) for text in broken_files(folder)]
     wrong += [f"left over: {name}" for name in left_over(out, cache)]
