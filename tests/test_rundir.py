@@ -48,9 +48,9 @@ def test_shares_run_beside_each_other_but_not_twice_nor_beside_the_whole(tmp_pat
         for share in ("0-of-2", ""):
             with pytest.raises(UsageError, match="another run is at work"):
                 open_run(tmp_path, resume=True, share=share)
-    with open_run(tmp_path, resume=True):
-        with pytest.raises(UsageError, match="another run is at work"):
-            open_run(tmp_path, share="0-of-2")
+    alone = pytest.raises(UsageError, match="another run is at work")
+    with open_run(tmp_path, resume=True), alone:
+        open_run(tmp_path, share="0-of-2")
 
 
 @contextmanager
