@@ -152,9 +152,7 @@ class Stand:
             "TORCHINDUCTOR_CACHE_DIR": str(self.cache / "inductor"),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
-        words = [*stage.words.split(), "--out", str(out), *more.split()]
-        if not stage.name.startswith("rerun"):
-            words.append("--quiet")
+        words = [*stage.words.split(), "--out", str(out), "--quiet", *more.split()]
         said_in = self.folder / "runs" / f"said-{self.runs}-{time.monotonic_ns()}.txt"
         return start(words, self.folder, said_in, environment, afresh or stage.afresh, **limits)
 
