@@ -179,7 +179,7 @@ def _line_of(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))
     ):
-        return "out of memory; what is done is kept. Use a smaller --batch-size, or fewer --jobs"
+        return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
     return None
 
 

@@ -6,8 +6,8 @@
 `audio` makes files of an hour from the recordings of a corpus, in random order, each piece louder
 or softer by up to 6 dB and begun anywhere, as FLAC with their labels; then extracts the features
 of the first so many hours, and trains on them for an epoch of 200 updates (preset `quick`, without
-the final evaluation). `merge` copies the parts that a run of `explain` leaves for one unit to many, and
-merges them. Each size has a process of its own, whose largest memory is told: all of it, and
+the final evaluation). `merge` copies the parts that a run of `explain` leaves for one unit to many,
+and merges them. Each size has a process of its own, whose largest memory is told: all of it, and
 without the pages of files it has mapped, which the system takes back where it needs them.
 """
 
