@@ -22,10 +22,12 @@ import typer
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
 from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean
-from ganexplain.runtime import interrupts_raised, keep_freed_memory, progress_on_stderr
+from ganexplain.interrupts import interrupts_raised
+from ganexplain.runtime import keep_freed_memory, progress_on_stderr
 
 NO_MEMORY = re.compile(
-    "out of memory|bad_alloc|can't allocate memory|cannot allocate memory|can't start new thread",
+    "out of memory|bad_alloc|can(no|')t allocate memory|can't start new thread|"
+    "failed to map segment",
     re.IGNORECASE,
 )
 
@@ -40,7 +42,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of the `ganexplain` command."""
-    app()
+    with _one_line_errors():  # of reading the command line; the command has its own
+        app()
 
 
 def _version(wanted: bool) -> None:
@@ -163,22 +166,22 @@ def _one_line_errors() -> Iterator[None]:
         except BaseException as error:
             if came or isinstance(error, KeyboardInterrupt):
                 cause = came[0] if came else error
+                came.clear()
                 typer.echo("interrupted; nothing unfinished stands under a final name", err=True)
-                raise typer.Exit(143 if isinstance(cause, Terminated) else 130) from None
+                raise SystemExit(143 if isinstance(cause, Terminated) else 130) from None
             line = _line_of(error)
             if line is None:
                 raise
             typer.echo(f"error: {line}", err=True)
-            raise typer.Exit(getattr(error, "exit_status", 1)) from error
+            raise SystemExit(getattr(error, "exit_status", 1)) from error
 
 
 def _line_of(error: BaseException) -> str | None:
     """What is told of an error whose cause the user can mend; None of others."""
     if isinstance(error, GanexplainError):
         return str(error)
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))
-    ):
+    told = isinstance(error, RuntimeError | OSError | ImportError) and NO_MEMORY.search(str(error))
+    if isinstance(error, MemoryError) or told:
         return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,8 +15,10 @@ import pytest
 from ganexplain import rundir
 from ganexplain.artifacts import UNFINISHED, atomic_file, map_array, remove_unfinished, write_rows
 from ganexplain.config import ExplainConfig
-from ganexplain.errors import UsageError
+from ganexplain.errors import Terminated, UsageError
+from ganexplain.interrupts import interrupts_raised
 from ganexplain.rundir import RunDirectory
+from ganexplain.runtime import Silent
 
 CONFIG = ExplainConfig(gan="gan.pt")
 
@@ -119,3 +123,22 @@ def test_rows_written_as_they_come_are_the_array(tmp_path: Path) -> None:
     np.testing.assert_array_equal(map_array(tmp_path / "blocks.npy"), rows)
     np.save(tmp_path / "whole.npy", rows)
     assert (tmp_path / "blocks.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_an_interrupt_that_was_swallowed_is_raised_again() -> None:
+    """By a callback of C code, of a compiler, say, whose errors Python can only print."""
+
+    class Swallows:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.sigtimedwait([], 0.1)
+
+    progress = Silent()
+    with interrupts_raised() as came:
+        gone = Swallows()
+        del gone
+        assert len(came) == 1
+        with pytest.raises(Terminated):
+            progress.advance()
+        came.clear()
+    progress.advance()

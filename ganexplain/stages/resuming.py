@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
 from ganexplain.distributed import of_the_first
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.interrupts import interrupts_noted
 from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, interrupts_noted
+from ganexplain.runtime import Progress
 
 STATE_FILE = "training.pt"
 
