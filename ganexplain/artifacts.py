@@ -293,12 +293,13 @@ def log_mel_front_end(path: Path, values: Mapping[str, Any]) -> FrontEnd:
 
 def check_same_front_end(first: tuple[Path, Input], second: tuple[Path, Input]) -> None:
     """Refuse two files made with different front ends, naming the first field that differs."""
-    ours, theirs = input_values(first[1]), input_values(second[1])
-    for name, value in ours.items():
-        if name not in theirs or theirs[name] != value:
+    ours, theirs = ({"kind": "log-mel", **input_values(each)} for _, each in (first, second))
+    for name in {**ours, **theirs}:  # what is as usual stands in neither
+        values = [each.get(name, "as usual") for each in (ours, theirs)]
+        if values[0] != values[1]:
             raise UsageError(
-                f"{first[0]} and {second[0]} have different front ends: {name} is {value} and "
-                f"{theirs.get(name, 'absent')}; train both with the same"
+                f"{first[0]} and {second[0]} have different front ends: {name} is {values[0]} and "
+                f"{values[1]}; train both with the same"
             )
 
 

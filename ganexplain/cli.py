@@ -63,8 +63,8 @@ def _app(
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
     predict runs a classifier on recordings, layers lists what can be explained of a network,
     responses finds what drives its units in a corpus, attribute says why it decided as it did,
-    counterfactual what would have to change for another decision; label-stems makes a corpus;
-    rerun repeats a run and compares.
+    by explainers of train-explainer too, counterfactual what would have to change for another
+    decision; label-stems makes a corpus; rerun repeats a run and compares.
     """
 
 
@@ -102,6 +102,11 @@ def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(document, indent=2))
         return
+    if "table" in document:  # of pictures
+        for entry in document["files"]:
+            share = 100 * entry["probabilities"][entry["class"]]
+            typer.echo(f"{entry['file']}\t{entry['class']} {share:.1f} %")
+        return
     shown = document["classes"][1:] if len(document["classes"]) == 2 else document["classes"]
     for entry in document["files"]:
         shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]
@@ -135,6 +140,13 @@ def _show_attributions(document: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(document, indent=2))
         return
     typer.echo("\n".join([document["report"], *document["table"]]))
+
+
+def _show_explainer(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    typer.echo("\n".join([document["path"], *document["table"]]))
 
 
 def _show_layers(document: dict[str, Any], as_json: bool) -> None:
@@ -346,6 +358,7 @@ _add_stage("counterfactual", _show_counterfactuals)
 _add_command("layers", config.LayersConfig, "layers:layers", _show_layers, result="prints")
 _add_stage("responses", _show_paths)
 _add_stage("explain", _show_paths, under_torchrun="apart")
+_add_stage("train-explainer", _show_explainer, under_torchrun="together")
 _add_stage("select", _show_ranking)
 _add_stage("attribute", _show_attributions)
 _add_stage("report", _show_path)

@@ -67,8 +67,11 @@ def resumable_steps(
 
 def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> None:
     """GanexplainError where a network's state has other band statistics than the network."""
-    mean = network.get_buffer("mean").cpu()
-    if not torch.allclose(state["mean"].cpu(), mean, rtol=0, atol=1e-4):
+    same = (
+        torch.allclose(state[name].cpu(), network.get_buffer(name).cpu(), rtol=1e-4, atol=1e-4)
+        for name in ("mean", "deviation")
+    )
+    if not all(same):
         raise GanexplainError(
             "--resume: the training recordings are not those of the run to resume; "
             "give the same corpus, or --overwrite to start again"
