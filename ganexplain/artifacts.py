@@ -257,7 +257,7 @@ def is_checkpoint(path: Path, kind: str) -> bool:
 
 
 def read_any(path: Path) -> Any:
-    """Content of an `.npz`, `.pt`, `.json` or `.jsonl` of any kind, to be compared with another.
+    """Content of an `.npz`, `.npy`, `.pt`, `.json` or `.jsonl` of any kind, to be compared.
 
     Raises GanexplainError where it is damaged.
     """
@@ -270,6 +270,8 @@ def read_any(path: Path) -> Any:
             return [json.loads(line) for line in path.read_text().splitlines()]
         if path.suffix == ".pt":
             return torch.load(path, map_location="cpu", weights_only=True)
+        if path.suffix == ".npy":
+            return {"array": np.load(path, allow_pickle=False)}
         with np.load(_existing(path), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return arrays | {"meta": json.loads(str(arrays["meta"]))}

@@ -46,7 +46,7 @@ def difference(one: Path, other: Path) -> str:
     """The first key in which two files differ and by how much; empty where they are equal."""
     if file_hash(one) == file_hash(other):
         return ""
-    if one.suffix not in (".npz", ".pt", ".json", ".jsonl"):
+    if one.suffix not in (".npz", ".npy", ".pt", ".json", ".jsonl"):
         return "other content"
     try:
         ours, theirs = (dict(_leaves(read_any(path))) for path in (one, other))

@@ -63,6 +63,20 @@ STAGES = (
         "--neuron 1,3 --top 3 --hop-frames 40",
     ),
     Stage(
+        "train-explainer",
+        f"train-explainer corpus --classifier {PRETRAINED}/classifier.pt --examples 4 "
+        "--held-out 2 --occlusion-grid 2 --width 8 --steps 4 --batch-size 2 --look-every 2 "
+        "--checkpoint-every 2",
+        "--resume",
+    ),
+    Stage(
+        "train-explainer, parts",
+        f"train-explainer corpus --classifier {PRETRAINED}/classifier.pt --method parts "
+        "--targets fc8 --held-out 2 --top 1 --shown 1 --steps 4 --batch-size 2 --look-every 2 "
+        "--checkpoint-every 2",
+        "--resume",
+    ),
+    Stage(
         "select",
         "select ready/explain --corpus corpus --hop-frames 40 --top 3 "
         f"--judge {PRETRAINED}/referee.pt",
