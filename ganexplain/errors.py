@@ -30,6 +30,10 @@ class Diverged(GanexplainError):
     """Training or optimisation ran into values that are not finite."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: the run ends as by Ctrl-C, with another exit status."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`" (did you mean 'fc9'?)"` for a near miss of a known name, else `""`."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

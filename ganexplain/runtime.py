@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from ganexplain.errors import UsageError
+from ganexplain.interrupts import raise_lost_interrupt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +49,11 @@ def keep_freed_memory() -> None:
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(top_pad, 64 * 2**20)
+
+
+def thread_count() -> int | None:
+    """Threads that torch computes with, on which rounding depends; None where it is not used."""
+    return sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
 
 
 @contextmanager
@@ -98,6 +104,7 @@ class Silent:
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Nothing is shown."""
+        raise_lost_interrupt()
 
     def note(self, message: str) -> None:
         """Kept for whoever asks."""
@@ -128,6 +135,7 @@ class LineProgress(Silent):
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Write a line where one is due, and at the end of the step."""
+        super().advance()
         self.done += units
         now = time.monotonic()
         if self.done < self.total and now - self.shown < self.every:
@@ -171,6 +179,7 @@ class BarProgress(Silent):
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Move the bar."""
+        super().advance()
         if self.task is not None:
             self.bar.update(self.task, advance=units)
             if values:

@@ -77,6 +77,8 @@ def attribute(
         for piece in asked:
             place = out if len(asked) == 1 else out / piece.name
             entry, part = asker.explain(piece, configurations, place)
+            for result in entry["results"]:  # a run may be moved, and made elsewhere
+                result["folder"] = str(Path(result["folder"]).relative_to(out))
             document["inputs"].append(entry)
             shown.append(part)
         keys, rows = measured(document)
