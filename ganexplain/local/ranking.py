@@ -44,7 +44,7 @@ def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     ranks[order] = np.arange(1, len(order) + 1)
     count = cost.shape[1]
     rows = random_stream(seed, "bootstrap").integers(0, count, (RESAMPLES, count))
-    means = cost[:, rows].mean(axis=2)  # (C, RESAMPLES)
+    means = np.stack([each[rows].mean(axis=1) for each in cost])  # (C, RESAMPLES)
     ends = (50 - SURE / 2, 50 + SURE / 2)
     low, high = np.percentile(means, ends, axis=1)
     below, _ = np.percentile(means - means[order[0]], ends, axis=1)

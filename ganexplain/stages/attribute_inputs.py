@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from ganexplain.ascent.neurons import find_layer, neuron_numbers, output_units
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import JAMENDO_CLASSES
+from ganexplain.data.corpus import JAMENDO_CLASSES, label_text
 from ganexplain.data.frontend import frame_times, log_mel
 from ganexplain.data.sounding import sounding_spans
 from ganexplain.errors import BadFile, UsageError, check_known
@@ -56,9 +57,8 @@ def moments(inputs: Sequence[str], front_end: FrontEnd) -> list[Moment]:
             raise BadFile(f"{path}: shorter than one frame; nothing to explain")
         frames = _frames(text, at, len(mel), front_end)
         found += [_moment(path, sound, mel, frame, front_end) for frame in frames]
-    names = [moment.name for moment in found]
-    for name in names:
-        if names.count(name) > 1:
+    for name, times in Counter(moment.name for moment in found).items():
+        if times > 1:
             raise UsageError(f"{name}: asked for twice; leave one")
     return found
 
@@ -158,7 +158,7 @@ def _lab_spans(path: Path) -> list[tuple[float, float]]:
     if not path.is_file():
         raise UsageError(f"--truth {path}: no such file")
     spans = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(label_text(path).splitlines(), 1):
         fields = line.split()
         try:
             start, end, label = float(fields[0]), float(fields[1]), fields[2]

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganexplain.artifacts import map_array
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.frontend import log_mel
+from ganexplain.data.pictures import opened
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.local import segments
 from ganexplain.local.fills import Reference, fill
@@ -80,15 +82,10 @@ def _labels_of_file(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """A label map (F, T) from `.npy`, or from a picture whose grey values are the labels."""
     if not path.is_file():
         raise UsageError(f"--segments file:{path}: no such file")
-    try:
-        if path.suffix == ".npy":
-            labels = np.load(path, allow_pickle=False)
-        else:
-            from PIL import Image
-
-            labels = np.asarray(Image.open(path))[::-1]  # the lowest band is drawn last
-    except (OSError, ValueError) as error:
-        raise GanexplainError(f"{path}: cannot be read as a label map ({error})") from error
+    # Of a picture the lowest band is drawn last.
+    labels = map_array(path) if path.suffix == ".npy" else np.asarray(opened(path))[::-1]
+    if labels is None:
+        raise GanexplainError(f"{path}: cannot be read as a label map; save one with numpy.save")
     if labels.shape != shape or labels.dtype.kind not in "iub":
         raise GanexplainError(
             f"{path}: a label map here is integers of shape {shape}, not {labels.dtype} of "

@@ -35,14 +35,17 @@ def rank_attributions(
     the configuration that is best there. Raises UsageError for a measure that the run has not.
     """
     found = read_json(path)
+    wanted = DEFAULT if config.by == SelectConfig.by else config.by  # that of neurons
     try:
         inputs, configurations = found["inputs"], found["configurations"]
         table = [[entry["results"][k]["measures"] for entry in inputs]
                  for k in range(len(configurations))]  # fmt: skip
         known = [key for key in MEASURES if any(row[0].get(key) is not None for row in table)]
-    except (KeyError, IndexError, TypeError) as error:
-        raise GanexplainError(f"{path}: not what `attribute` wrote; make it again") from error
-    wanted = DEFAULT if config.by == SelectConfig.by else config.by  # that of neurons
+        _check(configurations, table, inputs, known)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise GanexplainError(
+            f"{path}: not what `attribute` wrote ({error}); make it again"
+        ) from error
     by = check_known("--by", wanted, known)
     ranking = rank(_values(table, by), MEASURES[by].better)
     with RunDirectory(out, "select", config, overwrite) as run:
@@ -55,6 +58,21 @@ def rank_attributions(
         write_json(out / "selection.json", document)
         run.results["chosen"] = document["chosen"]
     return [document]
+
+
+def _check(
+    configurations: list[Any], table: list[Any], inputs: list[Any], known: list[str]
+) -> None:
+    """ValueError, or what comes of taking it for what it is not, where a value is of no use."""
+    if not all(np.isfinite(_values(table, key)[:, 0]).any() for key in known):
+        raise ValueError("measures that are not numbers")
+    texts = [entry[key] for entry in configurations for key in ("method", "segments", "fill")]
+    texts += [entry["file"] for entry in inputs]
+    texts += [each["folder"] for entry in inputs for each in entry["results"]]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("names that are no texts")
+    if not all(isinstance(entry["at_s"], int | float) for entry in inputs):
+        raise TypeError("times that are no numbers")
 
 
 def _values(table: list[list[dict[str, float | None]]], key: str) -> np.ndarray:
