@@ -1,7 +1,8 @@
 """The only reader and writer of checkpoints, arrays and JSON documents.
 
 Every file is written beside its final name, flushed to disk and renamed, so a file under its
-final name is whole. Loading is data only: no pickled objects, in checkpoints or in arrays.
+final name is whole. What a killed process leaves beside it is held by nobody, and goes with the
+next run. Loading is data only: no pickled objects, in checkpoints or in arrays.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +28,13 @@ from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import Input, input_from, input_values
 from ganexplain.texts import parse_json, read_text
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 SCHEMA = 1
+UNFINISHED = ".unfinished"  # the ending of files being written
 
 
 @contextmanager
@@ -39,20 +46,43 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as stream:
+            hold(stream)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)  # while held, so that nobody takes it for a dead one's
         temporary = None
     except OSError as error:
         raise GanexplainError(_disk_message(path, error)) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def hold(stream: IO[Any]) -> bool:
+    """Lock an open file until it is closed or the process dies; False where another has it.
+
+    True as well on a file system without locks, which then protects nothing.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what processes that are gone were writing in a folder and below it."""
+    for path in folder.rglob(f".*{UNFINISHED}"):
+        with suppress(OSError), path.open("r+b") as stream:  # gone, or finished meanwhile
+            if hold(stream):
+                path.unlink()
 
 
 def _umask() -> int:
@@ -239,6 +269,25 @@ def is_checkpoint(path: Path, kind: str) -> bool:
     except Exception:  # of another kind, or damaged
         return False
     return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
+
+
+def read_any(path: Path) -> Any:
+    """Content of an `.npz`, `.pt`, `.json` or `.jsonl` of any kind, to be compared with another.
+
+    Raises GanexplainError where it is damaged.
+    """
+    import torch
+
+    if path.suffix == ".json":
+        return read_json(path)
+    with _whole(path, path.suffix):
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in path.read_text().splitlines()]
+        if path.suffix == ".pt":
+            return torch.load(path, map_location="cpu", weights_only=True)
+        with np.load(_existing(path), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return arrays | {"meta": json.loads(str(arrays["meta"]))}
 
 
 def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:

@@ -577,3 +577,30 @@ class LabelStemsConfig:
     shortest: float = setting("Shorter sounds do not count (s).", 0.1, 0)
     valid_share: float = setting("Share of the training tracks held out.", 0.15, 0, 1)
     seed: int = setting("Seed of which tracks are held out.", 0, 0, LAST_SEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerunConfig:
+    """Repeat a run from what its directory tells, and say whether it gives the same.
+
+    `ganexplain rerun runs/explain --out runs/explain-again`
+
+    Its inputs must be what they were. Exit status 1 where a file differs; each is named with the
+    key that does, and by how much.
+    """
+
+    run: str = setting("Run directory of any stage.", argument=True, reads=True)
+
+
+# The stages that write a run directory: settings, and module and function in ganexplain.stages.
+STAGES: dict[str, tuple[type[Any], str]] = {
+    "train-classifier": (TrainClassifierConfig, "train_classifier:train_classifier"),
+    "predict": (PredictConfig, "predict:predict"),
+    "train-gan": (TrainGanConfig, "train_gan:train_gan"),
+    "counterfactual": (CounterfactualConfig, "counterfactual:counterfactual"),
+    "responses": (ResponsesConfig, "responses:responses"),
+    "explain": (ExplainConfig, "explain:explain"),
+    "select": (SelectConfig, "selection:select"),
+    "attribute": (AttributeConfig, "attribute:attribute"),
+    "report": (ReportConfig, "report:write_report"),
+}

@@ -40,6 +40,10 @@ class Diverged(GanexplainError):
     """Training or optimisation ran into values that are not finite."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: the run ends as by Ctrl-C, with another exit status."""
+
+
 def printable(text: str) -> str:
     """Text with control characters, line ends and halves of characters written as escapes."""
     if text.isprintable():

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import math
+import signal
 import sys
+import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from ganexplain.errors import UsageError
+from ganexplain.errors import Terminated, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +53,11 @@ def keep_freed_memory() -> None:
     mallopt(top_pad, 64 * 2**20)
 
 
+def thread_count() -> int | None:
+    """Threads that torch computes with, on which rounding depends; None where it is not used."""
+    return sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
+
+
 @contextmanager
 def leave_cores_to(workers: int) -> Iterator[None]:
     """While open, torch leaves as many of its threads' cores to `workers`, but keeps one."""
@@ -61,6 +69,57 @@ def leave_cores_to(workers: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def interrupts_raised() -> Iterator[list[KeyboardInterrupt]]:
+    """While open, Ctrl-C raises KeyboardInterrupt and SIGTERM Terminated; the list has what came.
+
+    What came may surface as another error, of an import it broke into, say.
+    """
+    came: list[KeyboardInterrupt] = []
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        came.append(_interrupt(number))
+        raise came[-1]
+
+    with _answering(answer):
+        yield came
+
+
+@contextmanager
+def interrupts_noted() -> Iterator[list[KeyboardInterrupt]]:
+    """While open, the first Ctrl-C or SIGTERM is put into the list; a second one is raised."""
+    came: list[KeyboardInterrupt] = []
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        came.append(_interrupt(number))
+        if len(came) > 1:
+            raise came[-1]
+
+    with _answering(answer):
+        yield came
+
+
+def _interrupt(number: int) -> KeyboardInterrupt:
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+
+
+@contextmanager
+def _answering(answer: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """While open, `answer` hears of Ctrl-C and SIGTERM, but where they are to be ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, answer)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:

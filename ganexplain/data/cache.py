@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import file_hash, map_array, write_array
+from ganexplain.artifacts import file_hash, map_array, remove_unfinished, write_array
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono, mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
@@ -70,7 +71,14 @@ def _cached(
     entry = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     found = map_array(entry)
     if found is None:
+        _tidy(folder)
         write_array(entry, compute())
         found = map_array(entry)
         assert found is not None
     return found
+
+
+@functools.cache
+def _tidy(folder: Path) -> None:
+    """Once a process: what killed ones were writing is removed."""
+    remove_unfinished(folder)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import log_mel
-from ganexplain.local.measures import MEASURES, Held
+from ganexplain.local.measures import MEASURES, WALL_CLOCK, Held
 from ganexplain.local.methods import Attribution
 from ganexplain.pages.attribution_page import Answer, Asked, Picture, Story, attribution_page
 from ganexplain.pages.notation import clock, number
@@ -35,7 +35,8 @@ def answer_of(
         Picture("kept", kept, held.kept_score, flac_bytes(sounds[0], rate)),
         Picture("removed", removed, held.removed_score, flac_bytes(sounds[1], rate)),
     ]
-    measured = [(MEASURES[k].title, number(v)) for k, v in measures.items() if v is not None]
+    shown = {key: v for key, v in measures.items() if v is not None and key != WALL_CLOCK}
+    measured = [(MEASURES[key].title, number(value)) for key, value in shown.items()]
     chosen = f"{int(held.kept.sum())} of {held.kept.size} segments kept"
     return Answer(
         setting[0], f"{setting[1]}, {setting[2]}; {chosen}", pictures, held.curves.share,
@@ -79,7 +80,13 @@ def report_page(
     titles: Sequence[str],
     front_end: FrontEnd,
 ) -> str:
-    """The whole page; `rows` of texts are the table, `titles` the measures in its columns."""
+    """The whole page; `rows` of texts are the table, `titles` the measures in its columns.
+
+    The wall clock is left out: the page of the same run is the same.
+    """
+    kept = [0, *(n for n, key in enumerate(titles, start=1) if key != WALL_CLOCK)]
+    rows = [[row[n] for n in kept] for row in rows]
+    titles = [key for key in titles if key != WALL_CLOCK]
     explained = sorted({entry["explained"] for entry in document["inputs"]})
     title = f"Why {' or '.join(explained)}?"
     if len(asked) == 1:
