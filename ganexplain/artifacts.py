@@ -253,9 +253,10 @@ def load_data(path: Path) -> Any:
     """
     import torch
 
-    if zipfile.is_zipfile(path):  # torch of long ago wrote none
-        with zipfile.ZipFile(path) as archive:
-            check_archive(archive, path.stat().st_size)
+    if not zipfile.is_zipfile(path):  # of torch before 1.6, whose lengths bound nothing in a file
+        return torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+    with zipfile.ZipFile(path) as archive:
+        check_archive(archive, path.stat().st_size)
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -17,6 +17,7 @@ BLOCK_SAMPLES = 2**24  # in a block at most, of all channels
 RATES = (1000, 768_000)  # Hz; others are damaged headers, and blow up when resampled
 LONGEST_HELD = 2**27  # samples of a recording that is held as a whole: 1.7 h at 22,050 Hz
 SILENCE = 1e-5  # a file whose peak is below -100 dBFS holds no sound
+LOUDEST = 1e6  # of full scale 1; floats beyond are numbers of something else, or damaged
 
 
 def duration_of(path: Path) -> float:
@@ -76,6 +77,8 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
                     )
                 read += block.size
                 peak = max(peak, float(np.abs(block).max(initial=0.0)))
+                if peak > LOUDEST:
+                    raise BadFile(f"{path}: values of up to {peak:.3g} are no sound; repair it")
                 last = block.size < length
                 out = block if rate == sample_rate else resampler.resample_chunk(block, last=last)
                 if out.size:

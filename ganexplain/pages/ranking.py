@@ -54,7 +54,9 @@ def attributions_table(document: Mapping[str, Any]) -> str:
     by = document["by"]
     table = [["rank", "method", "segments", "fill", by, "from", "to"]]
     for row in sorted(document["configurations"], key=lambda row: row["rank"]):
-        figures = [format(value, ".4g") for value in (row[by], *row["interval"])]
+        figures = [
+            "-" if value is None else format(value, ".4g") for value in (row[by], *row["interval"])
+        ]
         table.append([str(row["rank"]), row["method"], row["segments"], row["fill"], *figures])
     return aligned(table)
 

@@ -64,8 +64,11 @@ def _check(
     configurations: list[Any], table: list[Any], inputs: list[Any], known: list[str]
 ) -> None:
     """ValueError, or what comes of taking it for what it is not, where a value is of no use."""
-    if not all(np.isfinite(_values(table, key)[:, 0]).any() for key in known):
-        raise ValueError("measures that are not numbers")
+    for row in table:
+        for measures in row:
+            told = [measures.get(key) for key in known]
+            if not all(each is None or abs(float(each)) < 1e300 for each in told):
+                raise ValueError("measures that are not finite numbers")
     texts = [entry[key] for entry in configurations for key in ("method", "segments", "fill")]
     texts += [entry["file"] for entry in inputs]
     texts += [each["folder"] for entry in inputs for each in entry["results"]]
@@ -80,6 +83,12 @@ def _values(table: list[list[dict[str, float | None]]], key: str) -> np.ndarray:
     return np.array(rows, dtype=np.float64)
 
 
+def _means(values: np.ndarray) -> list[float | None]:
+    """Means (C,) over the inputs; None of a configuration that has the measure for none."""
+    means = [row[~np.isnan(row)] for row in values]
+    return [float(row.mean()) if row.size else None for row in means]
+
+
 def _document(
     by: str,
     configurations: list[dict[str, str]],
@@ -88,7 +97,7 @@ def _document(
     known: list[str],
     ranking: Ranking,
 ) -> dict[str, Any]:
-    means = {key: np.nanmean(_values(table, key), axis=1) for key in known}
+    means = {key: _means(_values(table, key)) for key in known}
     rows = [
         {
             **each,
@@ -96,7 +105,7 @@ def _document(
             "tied": bool(ranking.tied[k]),
             "value": float(ranking.mean[k]),
             "interval": ranking.interval[k].tolist(),
-            **{key: float(means[key][k]) for key in known},
+            **{key: means[key][k] for key in known},
         }
         for k, each in enumerate(configurations)
     ]

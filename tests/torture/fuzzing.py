@@ -173,8 +173,15 @@ def run(reader: Reader, folder: Path, count: int, seed: int, guided: bool) -> No
         if session.outcomes.total() >= count:
             os._exit(0)
 
-    arguments = [f"-seed={seed + 1}", f"-max_len={LARGEST_INPUT}", "-timeout=600", "-rss_limit_mb=0",
-                 "-verbosity=0", f"-artifact_prefix={folder}/", str(corpus)]  # fmt: skip
+    arguments = [
+        f"-seed={seed + 1}",
+        f"-max_len={LARGEST_INPUT}",
+        "-timeout=600",
+        "-rss_limit_mb=0",
+        "-verbosity=0",
+        f"-artifact_prefix={folder}/",
+        str(corpus),
+    ]
     atheris.Setup([sys.argv[0], *arguments], once)
     atheris.Fuzz()
 

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -323,7 +324,7 @@ def _settings() -> list[Reader]:
 
 # --- corpora ------------------------------------------------------------------------------------
 
-MANIFEST = b"path,start,end,label,split\none.wav,0,1,sing,train\none.wav,1,,nosing,train\n"
+MANIFEST = b"path,start,end,label,split\none.wav,0,0.5,sing,train\none.wav,0.5,,nosing,train\n"
 LABELS = b"0.0 0.5 sing\n0.5 1.0 nosing\n"
 
 
@@ -331,7 +332,6 @@ def _corpora(folder: Path) -> list[Reader]:
     import soundfile as sf
 
     from ganexplain.data.corpus import read_corpus
-    from ganexplain.data.segments import Segment  # noqa: F401
     from ganexplain.stages.attribute_inputs import truth_spans
 
     root = folder / "corpus"
@@ -359,7 +359,8 @@ def _corpora(folder: Path) -> list[Reader]:
         draw = Draw(data)
         rows = [line.split(",") for line in MANIFEST.decode().splitlines()]
         rows = spoiled(rows, draw)
-        lines = [",".join(map(str, row if isinstance(row, list) else [row])) for row in rows or []]
+        rows = rows if isinstance(rows, list) else [rows]
+        lines = [",".join(map(str, row if isinstance(row, list) else [row])) for row in rows]
         return "\n".join(lines).encode(errors="surrogatepass")
 
     return [
@@ -507,10 +508,8 @@ def _networks() -> list[Reader]:
             share=0.3,
         ),
     ]
-    try:
+    with suppress(ImportError):
         found.append(Reader("network.onnx", _onnx, [_onnx_bytes()], share=0.1))
-    except ImportError:
-        pass
     return found
 
 
