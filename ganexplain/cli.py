@@ -21,7 +21,7 @@ import typer
 
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
-from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean
+from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean, shown
 from ganexplain.runtime import interrupts_raised, keep_freed_memory, progress_on_stderr
 
 NO_MEMORY = re.compile(
@@ -176,6 +176,8 @@ def _line_of(error: BaseException) -> str | None:
     """What is told of an error whose cause the user can mend; None of others."""
     if isinstance(error, GanexplainError):
         return str(error)
+    if isinstance(error, OSError) and error.filename is not None:  # of what the command names
+        return f"{shown(str(error.filename))}: {error.strerror}"
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))
     ):
