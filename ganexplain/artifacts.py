@@ -320,10 +320,21 @@ def check_same_front_end(first: tuple[Path, Input], second: tuple[Path, Input]) 
             )
 
 
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write one `.npy`."""
+def write_rows(path: Path, blocks: Iterable[np.ndarray]) -> None:
+    """Write one `.npy` of blocks (t, ...) of rows as they come, at least one, in the memory of one.
+
+    NumPy leaves room in a header for the first axis to grow.
+    """
     with atomic_file(path) as stream:
-        np.save(stream, array, allow_pickle=False)
+        header: dict[str, Any] = {}
+        for block in blocks:
+            if not header:
+                header = np.lib.format.header_data_from_array_1_0(block[:0])
+                np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(np.ascontiguousarray(block).data)
+            header["shape"] = (header["shape"][0] + len(block), *block.shape[1:])
+        stream.seek(0)
+        np.lib.format.write_array_header_1_0(stream, header)
 
 
 def read_vector(path: Path) -> np.ndarray:

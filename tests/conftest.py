@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+
+# A shell that runs the tests in the background has Ctrl-C ignored, by the commands tested too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 # An hour of labelled music beside the checkout, where there is one; tests that want it skip.

@@ -6,15 +6,16 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import file_hash, map_array, remove_unfinished, write_array
+from ganexplain.artifacts import file_hash, map_array, remove_unfinished, write_rows
 from ganexplain.config import FrontEnd
-from ganexplain.data.audio import load_mono, mono_blocks
+from ganexplain.data.audio import mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
 from ganexplain.errors import BadFile
 from ganexplain.inputs import input_values
@@ -36,13 +37,14 @@ def cached_log_mel(path: Path, front_end: FrontEnd, folder: Path) -> np.ndarray:
     Raises BadFile where the recording cannot be used or is shorter than one frame.
     """
 
-    def compute() -> np.ndarray:
-        blocks = mono_blocks(path, front_end.sample_rate)
-        frames = list(log_mel_blocks(blocks, front_end))
-        if not frames:
+    def compute() -> Iterator[np.ndarray]:
+        empty = True
+        for frames in log_mel_blocks(mono_blocks(path, front_end.sample_rate), front_end):
+            empty = False
+            yield frames
+        if empty:
             length = front_end.frame_length / front_end.sample_rate
             raise BadFile(f"{path}: shorter than one frame ({length:.3f} s); leave it out")
-        return np.concatenate(frames)
 
     return _cached(path, "log-mel", input_values(front_end), folder, compute)
 
@@ -54,7 +56,7 @@ def cached_waveform(path: Path, sample_rate: int, folder: Path) -> np.ndarray:
         "waveform",
         {"sample_rate": sample_rate},
         folder,
-        lambda: load_mono(path, sample_rate),
+        lambda: chain([np.empty(0, np.float32)], mono_blocks(path, sample_rate)),
     )
 
 
@@ -63,7 +65,7 @@ def _cached(
     kind: str,
     parameters: dict[str, Any],
     folder: Path,
-    compute: Callable[[], np.ndarray],
+    blocks: Callable[[], Iterable[np.ndarray]],
 ) -> np.ndarray:
     if not path.is_file():
         raise BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
@@ -72,7 +74,7 @@ def _cached(
     found = map_array(entry)
     if found is None:
         _tidy(folder)
-        write_array(entry, compute())
+        write_rows(entry, blocks())
         found = map_array(entry)
         assert found is not None
     return found

@@ -48,9 +48,9 @@ class Recording:
     labelled_in: Path  # the file its labels stand in
 
     def frame_labels(self, frames: int, front_end: FrontEnd) -> np.ndarray:
-        """Class number of each frame (T,), int64, by the frame's centre; -1 where unlabelled."""
+        """Class number of each frame (T,), int16, by the frame's centre; -1 where unlabelled."""
         times = frame_times(frames, front_end)
-        labels = np.full(frames, UNLABELLED, dtype=np.int64)
+        labels = np.full(frames, UNLABELLED, dtype=np.int16)
         for segment in self.segments:
             labels[(times >= segment.start) & (times < segment.end)] = segment.label
         return labels

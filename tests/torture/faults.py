@@ -47,7 +47,7 @@ def _killed(name: str) -> Fault:
     def fault(stand: Stand, stage: Stage, stream: np.random.Generator) -> Round:
         out, afresh = stand.new_run(), bool(stream.random() < AFRESH)
         cache = out.with_name(f"{out.name}-cache") if stream.random() < COLD else stand.cache
-        seconds = stand.seconds[stage.name] * 1.1 + (3.0 if afresh else 0.0)
+        seconds = stand.seconds[stage.name] * 1.1 + (3.0 if afresh and not stage.afresh else 0.0)
         running = stand.start(stage, out, cache=cache, afresh=afresh)
         _sleep(stream.uniform(0, seconds), running)
         running.hit(number)

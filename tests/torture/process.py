@@ -23,7 +23,7 @@ from ganexplain.config import STAGES
 for _, stage in STAGES.values():  # all is imported once, by the process that is forked
     import_module(f"ganexplain.stages.{stage.split(':')[0]}")
 
-HANG = 120.0  # s after which a command counts as hung
+HANG = 300.0  # s after which a command counts as hung
 
 
 @dataclass
@@ -69,9 +69,9 @@ def start(
     folder: Path,
     said_in: Path,
     environment: dict[str, str],
+    afresh: bool = False,
     memory: int = 0,
     file_size: int = 0,
-    afresh: bool = False,
 ) -> Running:
     """Start `ganexplain WORDS` in a folder: in a fork of this process, which has all imported.
 

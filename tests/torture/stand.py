@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ SPLITS = {
 }
 NETWORKS = f"--classifier {PRETRAINED}/classifier.pt --gan {PRETRAINED}/gan.pt"
 SEARCH = (
-    f"explain {NETWORKS} --layer fc8 --neuron 1,3 --direction both --learning-rate 0.1 "
-    "--learning-rate 0.01 --prior-weight 0.01 --iterations 2 --iterations 4 --examples 3"
+    f"explain {NETWORKS} --layer fc8 --learning-rate 0.1 --learning-rate 0.01 "
+    "--prior-weight 0.01 --iterations 2 --iterations 4 --examples 3"
 )
+UNITS = f"{SEARCH} --neuron 1,3 --direction both"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Stage:
     name: str
     words: str
     again: str = "--overwrite"
+    afresh: bool = False  # it starts processes itself, which a forked one cannot well
 
 
 STAGES = (
@@ -50,9 +53,10 @@ STAGES = (
         "--autoencoder-steps 3 --steps 6 --sample-every 3 --encoder-steps 2 --checkpoint-every 2",
         "--resume",
     ),
-    Stage("explain", f"{SEARCH} --batch-size 2 --jobs 1", "--resume"),
-    Stage("explain --jobs 2", f"{SEARCH} --batch-size 6 --jobs 2", "--resume"),
-    Stage("explain --shard", f"{SEARCH} --batch-size 2 --jobs 1 --shard 0/1", ""),
+    Stage("explain", f"{SEARCH} --neuron 1 --batch-size 2 --jobs 1", "--resume"),
+    Stage("explain, 4 units", f"{UNITS} --batch-size 2 --jobs 1", "--resume"),
+    Stage("explain --jobs 2", f"{UNITS} --batch-size 6 --jobs 2", "--resume", afresh=True),
+    Stage("explain --shard", f"{UNITS} --batch-size 2 --jobs 1 --shard 0/1", ""),
     Stage(
         "responses",
         f"responses corpus --classifier {PRETRAINED}/classifier.pt --layer fc8 "
@@ -62,6 +66,10 @@ STAGES = (
         "select",
         "select ready/explain --corpus corpus --hop-frames 40 --top 3 "
         f"--judge {PRETRAINED}/referee.pt",
+    ),
+    Stage(
+        "select, 4 units",
+        "select ready/explain-4-units --corpus corpus --hop-frames 40 --top 3 --no-controls",
     ),
     Stage(
         "report",
@@ -103,24 +111,22 @@ class Stand:
         cut_corpus(folder / "corpus")
         self.stages = [stage for stage in STAGES if not names or stage.name in names]
         self.seconds: dict[str, float] = {}
-        needed = {"explain", "select", "attribute"} if not names else set()
-        needed |= {"explain"} if {"rerun", "select", "report"} & set(names) else set()
-        needed |= {"select"} if "report" in names else set()
+        read = " ".join(stage.words for stage in self.stages) + " ready/explain"
         for stage in STAGES:
-            if stage in self.stages or stage.name in needed:
+            if stage in self.stages or f"ready/{self.ready(stage).name} " in f"{read} ":
                 self._prepare(stage)
 
     def _prepare(self, stage: Stage) -> None:
         out = self.ready(stage)
         before = time.monotonic()
         running = self.start(stage, out)
-        if running.wait():
+        if running.wait() != 0:
             raise RuntimeError(f"{stage.name} undisturbed ended with {running.said}")
         self.seconds[stage.name] = time.monotonic() - before
 
     def ready(self, stage: Stage) -> Path:
         """The directory of the undisturbed run."""
-        return self.folder / "ready" / stage.name.replace(" ", "-")
+        return self.folder / "ready" / re.sub("[^a-z0-9]+", "-", stage.name)
 
     def new_run(self) -> Path:
         """Where another run may go."""
@@ -133,7 +139,8 @@ class Stand:
         out: Path,
         more: str = "",
         cache: Path | None = None,
-        **how: int,
+        afresh: bool = False,
+        **limits: int,
     ) -> Running:
         """Start a stage; keywords as `process.start`."""
         environment = {
@@ -141,13 +148,15 @@ class Stand:
             "TMPDIR": str(self.temporary),
             "OMP_NUM_THREADS": "1",
             "NO_COLOR": "1",
+            "MPLCONFIGDIR": str(self.cache / "matplotlib"),
+            "TORCHINDUCTOR_CACHE_DIR": str(self.cache / "inductor"),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
         words = [*stage.words.split(), "--out", str(out), *more.split()]
         if not stage.name.startswith("rerun"):
             words.append("--quiet")
         said_in = self.folder / "runs" / f"said-{self.runs}-{time.monotonic_ns()}.txt"
-        return start(words, self.folder, said_in, environment, **how)
+        return start(words, self.folder, said_in, environment, afresh or stage.afresh, **limits)
 
 
 def cut_corpus(root: Path) -> None:
