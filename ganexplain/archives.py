@@ -46,6 +46,21 @@ def read_archived(path: Path, names: Collection[str] = ()) -> dict[str, np.ndarr
 
 
 def _array(stream: IO[bytes], size: int) -> np.ndarray:
+    check_array(stream, size)
+    stream.seek(0)
+    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+    if array.dtype.kind == "U" and array.size:
+        characters = np.ascontiguousarray(array).view(f"{array.dtype.byteorder}u4")
+        if characters.max() > LAST_CHARACTER:
+            raise ValueError("a text with characters that there are none of")
+    return array
+
+
+def check_array(stream: IO[bytes], size: int) -> None:
+    """ValueError, or others of numpy's, where a `.npy` of `size` bytes is not as its header says.
+
+    Also where it holds objects or records.
+    """
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
@@ -57,10 +72,3 @@ def _array(stream: IO[bytes], size: int) -> np.ndarray:
         raise ValueError(f"an array of {dtype}, not of plain values")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size - stream.tell():
         raise ValueError(f"an array of {dtype} {shape} in {size:,} bytes")
-    stream.seek(0)
-    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
-    if dtype.kind == "U" and array.size:
-        characters = np.ascontiguousarray(array).view(f"{dtype.byteorder}u4")
-        if characters.max() > LAST_CHARACTER:
-            raise ValueError("a text with characters that there are none of")
-    return array

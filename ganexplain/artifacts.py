@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ganexplain.archives import check_archive, read_archived
+from ganexplain.archives import check_archive, check_array, read_archived
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import Input, input_from, input_values
@@ -351,6 +351,8 @@ def read_vector(path: Path) -> np.ndarray:
 def map_array(path: Path) -> np.ndarray | None:
     """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
     try:
+        with path.open("rb") as stream:
+            check_array(stream, path.stat().st_size)
         return np.lib.format.open_memmap(path, mode="r")
     except Exception:  # a damaged header raises even tokenizer errors
         return None

@@ -158,6 +158,8 @@ def _converted(where: str, value: Any, wanted: Any) -> Any:
         return float(value)
     if wanted is str and type(value) is int:
         return str(value)
+    if wanted is int and type(value) is int and abs(value) > LARGEST:
+        raise UsageError(f"{where} is {shown(value)}; give at most {LARGEST:,}")
     plain = wanted if wanted in (int, float, str, bool) else Mapping
     if type(value) is plain or (plain is Mapping and isinstance(value, Mapping)):
         return value

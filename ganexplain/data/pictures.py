@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,9 @@ def opened(path: Path) -> Any:
     from PIL import Image
 
     try:
-        image = Image.open(path, formats=FORMATS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
+            image = Image.open(path, formats=FORMATS)
         if image.width * image.height > LARGEST:
             raise ValueError(f"{image.width} x {image.height} pixels, more than {LARGEST:,}")
         image.load()
