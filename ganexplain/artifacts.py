@@ -103,6 +103,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8; of names that are none, what is not is written as an escape."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON document; numbers that are not finite are refused by json itself."""
     text = json.dumps(document, indent=2, allow_nan=False)
@@ -115,7 +120,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())
+    write_text(path, text.getvalue())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import sys
 import time
@@ -461,6 +462,18 @@ def test_odd_names_are_one_line(jamendo: JamendoFolder, name: str) -> None:
     assert line.isprintable() and len(line) < LONGEST + 10
     found = read_corpus(jamendo.root, skip_bad_files=True) if name != "\udce9.wav" else None
     assert found is None or all(message.isprintable() for message in found.skipped)
+
+
+def test_recordings_of_any_name(command: Run, tmp_path: Path) -> None:
+    """Names that are no UTF-8, move the cursor, or are mathematics to Matplotlib."""
+    name = os.fsdecode(b"caf\xe9 \x1b[31m $\\frac$ <b>.wav")
+    path = write_sound(tmp_path / "plain.wav", noise(2.0)).rename(tmp_path / name)
+    for words in (("predict", path), ("attribute", f"{path}@1", "--method", "random")):
+        out = tmp_path / words[0]
+        done = command(*words, "--classifier", PRETRAINED / "referee.pt", "--out", out, "-q")
+        assert done.code == 0, done.err
+        assert read_json(out / "run.json")["state"] == "done"
+    assert (tmp_path / "predict" / name).with_suffix(".png").is_file()
 
 
 def test_messages_cannot_command_a_terminal() -> None:

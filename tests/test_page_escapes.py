@@ -72,9 +72,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_names_stay_text(pages: list[str]) -> None:
-    for page, scripts in zip(pages, (1, 1, 1), strict=True):
+    for page in pages:
         found = Elements(page)
-        assert len(found.of("script")) == scripts
+        assert len(found.of("script")) == 1
         assert not [e for e in found.of("img") if e.attributes.get("src") == "x"]
         assert html.escape("<script>pwned", quote=True) in page
         assert "<script>pwned" not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ LOUDEST = 1e6  # of full scale 1; floats beyond are numbers of something else, o
 def duration_of(path: Path) -> float:
     """Length of a sound file in seconds, from its header; BadFile where it cannot be read."""
     try:
-        with sf.SoundFile(str(path)) as sound:
+        with sf.SoundFile(os.fsencode(path)) as sound:
             return sound.frames / _rate(path, sound)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
@@ -42,7 +43,7 @@ def _rate(path: Path, sound: sf.SoundFile) -> int:
 def _unreadable(path: Path, error: Exception) -> BadFile:
     if not _is_there(path):
         return BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
-    reason = str(error).splitlines()[0].removeprefix(f"Error opening {str(path)!r}: ")
+    reason = str(error).splitlines()[0].removeprefix(f"Error opening {os.fsencode(path)!r}: ")
     return BadFile(f"{path}: cannot be read as sound ({reason}); replace it or leave it out")
 
 
@@ -64,7 +65,7 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
     peak, read = 0.0, 0
     try:
-        with sf.SoundFile(str(path)) as sound:
+        with sf.SoundFile(os.fsencode(path)) as sound:
             rate = _rate(path, sound)
             resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
             length = min(int(rate * BLOCK_SECONDS), BLOCK_SAMPLES // sound.channels)
@@ -114,7 +115,7 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
 
     margin = 1.0
     try:
-        with sf.SoundFile(str(path)) as sound:
+        with sf.SoundFile(os.fsencode(path)) as sound:
             rate = _rate(path, sound)
             first = max(0, math.floor(start - margin)) * rate  # whole seconds: same phase
             sound.seek(min(first, sound.frames))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks
+from ganexplain.pages.notation import drawable
 from ganexplain.pages.spectrograms import colour_scale
 
 SIZE, DPI = (11.0, 4.2), 100  # inches, and dots an inch
@@ -56,7 +57,7 @@ def attribution_picture(
     bar.solids.set(alpha=1)  # type: ignore[union-attr]
     bar.set_label("against   ←   score   →   for", fontsize=9)
     bar.ax.tick_params(labelsize=8)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+    figure.suptitle(drawable(title), fontsize=10)
     stream = io.BytesIO()
     FigureCanvasAgg(figure).print_png(stream)
     return stream.getvalue()

@@ -95,7 +95,7 @@ def _figures(row: Mapping[str, Any], shown: Sequence[str], judges: Sequence[str]
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _share(value: float) -> str:
