@@ -22,7 +22,12 @@ import typer
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
 from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean, shown
-from ganexplain.runtime import interrupts_raised, keep_freed_memory, progress_on_stderr
+from ganexplain.runtime import (
+    gather_caches,
+    interrupts_raised,
+    keep_freed_memory,
+    progress_on_stderr,
+)
 
 NO_MEMORY = re.compile(
     "out of memory|bad_alloc|can't allocate memory|cannot allocate memory|can't start new thread",
@@ -300,6 +305,7 @@ def _add_command(
             typer.echo(config.toml_text(name, chosen), nl=False)
             return
         keep_freed_memory()
+        gather_caches()
         module, function = stage.split(":")
         with _one_line_errors(), _one_of_several(given, under_torchrun) as first:
             with progress_on_stderr(given["quiet"] or not first) as progress:
