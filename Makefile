@@ -61,8 +61,10 @@ lint: $(VENV)/installed
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# A process a core with one thread each, and the tests of a file in one process: they share what
+# is slow to make.
 test: $(VENV)/installed
-	$(VENV)/bin/pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 
 torture: $(VENV)/installed
 	$(VENV)/bin/python -m tests.torture --minutes $(MINUTES)

@@ -278,7 +278,7 @@ def is_checkpoint(path: Path, kind: str) -> bool:
 
 
 def read_any(path: Path) -> Any:
-    """Content of an `.npz`, `.pt`, `.json` or `.jsonl` of any kind, to be compared with another.
+    """Content of an `.npz`, `.npy`, `.pt`, `.json` or `.jsonl` of any kind, to be compared.
 
     Raises GanexplainError where it is damaged.
     """
@@ -291,6 +291,8 @@ def read_any(path: Path) -> Any:
             return [json.loads(line) for line in path.read_text().splitlines()]
         if path.suffix == ".pt":
             return torch.load(path, map_location="cpu", weights_only=True)
+        if path.suffix == ".npy":
+            return {"array": np.load(path, allow_pickle=False)}
         with np.load(_existing(path), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return arrays | {"meta": json.loads(str(arrays["meta"]))}
@@ -316,12 +318,13 @@ def log_mel_front_end(path: Path, values: Mapping[str, Any]) -> FrontEnd:
 
 def check_same_front_end(first: tuple[Path, Input], second: tuple[Path, Input]) -> None:
     """Refuse two files made with different front ends, naming the first field that differs."""
-    ours, theirs = input_values(first[1]), input_values(second[1])
-    for name, value in ours.items():
-        if name not in theirs or theirs[name] != value:
+    ours, theirs = ({"kind": "log-mel", **input_values(each)} for _, each in (first, second))
+    for name in {**ours, **theirs}:  # what is as usual stands in neither
+        values = [each.get(name, "as usual") for each in (ours, theirs)]
+        if values[0] != values[1]:
             raise UsageError(
-                f"{first[0]} and {second[0]} have different front ends: {name} is {value} and "
-                f"{theirs.get(name, 'absent')}; train both with the same"
+                f"{first[0]} and {second[0]} have different front ends: {name} is {values[0]} and "
+                f"{values[1]}; train both with the same"
             )
 
 

@@ -22,15 +22,12 @@ import typer
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
 from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean, shown
-from ganexplain.runtime import (
-    gather_caches,
-    interrupts_raised,
-    keep_freed_memory,
-    progress_on_stderr,
-)
+from ganexplain.interrupts import interrupts_raised
+from ganexplain.runtime import gather_caches, keep_freed_memory, progress_on_stderr
 
 NO_MEMORY = re.compile(
-    "out of memory|bad_alloc|can't allocate memory|cannot allocate memory|can't start new thread",
+    "out of memory|bad_alloc|can(no|')t allocate memory|can't start new thread|"
+    "failed to map segment",
     re.IGNORECASE,
 )
 
@@ -45,7 +42,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of the `ganexplain` command."""
-    app()
+    with _one_line_errors():  # of reading the command line; the command has its own
+        app()
 
 
 def _version(wanted: bool) -> None:
@@ -65,8 +63,8 @@ def _app(
     train-classifier, train-gan, explain, select, report: each reads the files of those before;
     predict runs a classifier on recordings, layers lists what can be explained of a network,
     responses finds what drives its units in a corpus, attribute says why it decided as it did,
-    counterfactual what would have to change for another decision; label-stems makes a corpus;
-    rerun repeats a run and compares.
+    by explainers of train-explainer too, counterfactual what would have to change for another
+    decision; label-stems makes a corpus; rerun repeats a run and compares.
     """
 
 
@@ -104,6 +102,11 @@ def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(document, indent=2))
         return
+    if "table" in document:  # of pictures
+        for entry in document["files"]:
+            share = 100 * entry["probabilities"][entry["class"]]
+            typer.echo(f"{entry['file']}\t{entry['class']} {share:.1f} %")
+        return
     shown = document["classes"][1:] if len(document["classes"]) == 2 else document["classes"]
     for entry in document["files"]:
         shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]
@@ -139,6 +142,13 @@ def _show_attributions(document: dict[str, Any], as_json: bool) -> None:
     typer.echo("\n".join([document["report"], *document["table"]]))
 
 
+def _show_explainer(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    typer.echo("\n".join([document["path"], *document["table"]]))
+
+
 def _show_layers(document: dict[str, Any], as_json: bool) -> None:
     from ganexplain.pages.ranking import layers_table
 
@@ -168,25 +178,25 @@ def _one_line_errors() -> Iterator[None]:
         except BaseException as error:
             if came or isinstance(error, KeyboardInterrupt):
                 cause = came[0] if came else error
+                came.clear()
                 typer.echo("interrupted; nothing unfinished stands under a final name", err=True)
-                raise typer.Exit(143 if isinstance(cause, Terminated) else 130) from None
+                raise SystemExit(143 if isinstance(cause, Terminated) else 130) from None
             line = _line_of(error)
             if line is None:
                 raise
             typer.echo(f"error: {line}", err=True)
-            raise typer.Exit(getattr(error, "exit_status", 1)) from error
+            raise SystemExit(getattr(error, "exit_status", 1)) from error
 
 
 def _line_of(error: BaseException) -> str | None:
     """What is told of an error whose cause the user can mend; None of others."""
     if isinstance(error, GanexplainError):
         return str(error)
+    told = isinstance(error, RuntimeError | OSError | ImportError) and NO_MEMORY.search(str(error))
+    if isinstance(error, MemoryError) or told:
+        return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
     if isinstance(error, OSError) and error.filename is not None:  # of what the command names
         return f"{shown(str(error.filename))}: {error.strerror}"
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))
-    ):
-        return "out of memory; what is done is kept. Use a smaller --batch-size, or fewer --jobs"
     return None
 
 
@@ -351,6 +361,7 @@ _add_stage("counterfactual", _show_counterfactuals)
 _add_command("layers", config.LayersConfig, "layers:layers", _show_layers, result="prints")
 _add_stage("responses", _show_paths)
 _add_stage("explain", _show_paths, under_torchrun="apart")
+_add_stage("train-explainer", _show_explainer, under_torchrun="together")
 _add_stage("select", _show_ranking)
 _add_stage("attribute", _show_attributions)
 _add_stage("report", _show_path)

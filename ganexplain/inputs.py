@@ -6,7 +6,7 @@ Written as TOML for a network of one's own, and kept in checkpoints under `front
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -69,6 +69,13 @@ KINDS: dict[str, type[FrontEnd] | type[ImageInput] | type[WaveformInput]] = {
 }
 
 
+def drawn_for(eaten: Input) -> Input:
+    """What a GAN draws for a network that takes that: waveforms without a gain of their own."""
+    if isinstance(eaten, WaveformInput):
+        return replace(eaten, gain=1.0, standardise=False)
+    return eaten
+
+
 ALWAYS = (
     "sample_rate", "frame_length", "hop_length", "mel_bands", "lowest_hz", "highest_hz", "floor",
     "excerpt_frames",
@@ -104,7 +111,8 @@ class Call:
     `layout` names the axes of its input behind the batch's, `1` being one of length one: of
     `FT` for log-mel, `CHW` for pictures, `W` for waveforms; empty: as here. `method` instead of
     a plain call, with `arguments` by name; `output`, the number or name of the part of what it
-    puts out; `classes`, what the output's units stand for.
+    puts out; `classes`, what the output's units stand for. Of two classes and one output unit the
+    second is meant above `threshold`, zero for a logit.
     """
 
     layout: str = ""
@@ -112,6 +120,7 @@ class Call:
     output: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    threshold: float = 0.0
 
 
 def input_from(where: str, values: Mapping[str, Any]) -> Input:

@@ -28,13 +28,21 @@ from ganexplain.ascent.neurons import chosen_neurons, layer_shape, neuron_respon
 from ganexplain.ascent.readings import Neuron
 from ganexplain.config import ExplainConfig, FrontEnd
 from ganexplain.errors import UsageError, check_known
-from ganexplain.inputs import Call, Input, call_from, input_from, read_input_file
+from ganexplain.inputs import (
+    Call,
+    Input,
+    WaveformInput,
+    call_from,
+    drawn_for,
+    input_from,
+    read_input_file,
+)
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import Explained, Source, adapted, examples_of, load_explained
 from ganexplain.models.foreign import OUTPUT, named_layers
 from ganexplain.models.foreign_files import load_network
 from ganexplain.models.loading import load_generator
-from ganexplain.pages.input_pictures import input_pictures
+from ganexplain.pages.medium import input_pictures
 
 Network = nn.Module | str | Path
 Given = Mapping[str, Any] | str | Path | None
@@ -69,8 +77,10 @@ class Explanation:
 
     def sounds(self, setting: int = 0) -> np.ndarray:
         """Waveforms (N, samples) of one setting's excerpts; UsageError for pictures."""
-        from ganexplain.data.sonify import sonify
+        from ganexplain.data.sonify import sonify, unclipped
 
+        if isinstance(self.drawn, WaveformInput):
+            return np.stack([unclipped(waveform) for waveform in self.inputs[setting]])
         if not isinstance(self.drawn, FrontEnd):
             raise UsageError("pictures have no sound")
         return sonify(self.inputs[setting], self.drawn)
@@ -92,7 +102,9 @@ class Explanation:
             f"<div>{html.escape(title)}</div><div>"
             + "".join(
                 f'<img alt="response {value:.3g}" title="response {value:.3g}" src="{picture}">'
-                for picture, value in zip(input_pictures(inputs[:8]), values, strict=False)
+                for picture, value in zip(
+                    input_pictures(inputs[:8], self.drawn), values, strict=False
+                )
             )
             + "</div>"
             for title, inputs, values in rows
@@ -243,7 +255,7 @@ def _explained(network: Network, gan: str | Path, given: Given) -> Explained:
     else:
         network = copy.deepcopy(network)
     eaten, call = _given(given)
-    return adapted(network, drawn or eaten or FrontEnd(), eaten, call, CPU)
+    return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, CPU)
 
 
 def _given(given: Given) -> tuple[Input | None, Call]:

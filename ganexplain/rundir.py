@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import shlex
-import shutil
 import sys
 import time
 import tomllib
@@ -28,9 +26,7 @@ from typing import Any, Protocol
 
 from ganexplain import __version__
 from ganexplain.artifacts import (
-    UNFINISHED,
     file_hash,
-    hold,
     read_json,
     remove_unfinished,
     write_bytes,
@@ -38,6 +34,14 @@ from ganexplain.artifacts import (
 )
 from ganexplain.config import toml_text
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.run_place import (
+    clear_place,
+    entries_of,
+    hold_place,
+    is_begun,
+    make_directory,
+    runs_in,
+)
 from ganexplain.runtime import Progress, thread_count
 
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
@@ -80,14 +84,14 @@ class RunDirectory:
         self.metrics = 0
         self._board: Any = None  # False where TensorBoard is not installed
         self._refuse_what_is_there(overwrite, resume)
-        self._make()
+        make_directory(path)
         with ExitStack() as held:
-            self._hold(held)
+            hold_place(self.log_file, held)
             self.resumed = (resume or bool(share)) and (path / "config.toml").is_file()
             if self.resumed:
                 self._check_same_settings()
             elif not share:
-                self._clear()
+                clear_place(self.log_file)
             remove_unfinished(path)
             self._held = held.pop_all()
         self.inputs: dict[str, str] = {}
@@ -95,78 +99,24 @@ class RunDirectory:
         self.results: dict[str, Any] = {}
 
     def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:
-        entries = self._entries() if self.path.is_dir() else []
+        # Of several shares the first to come writes its log and config.toml before anything else,
+        # so where more than these is seen here, config.toml is there when it is looked for.
+        entries = entries_of(self.path)
         if (resume or self.share) and (self.path / "config.toml").is_file():
             self._check_same_settings()
             return
         if not entries:
             return
-        # Of several shares the first to come writes its log and config.toml before all else.
-        begun = all(entry.name in ("config.toml", "log.txt") or _is_log(entry) for entry in entries)
         if self.share:
-            if not begun:
+            if not is_begun(entries):
                 raise UsageError(f"--out {self.path}: not empty; name another")
             return
         if not (overwrite or resume):
             raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
-        if not (begun or self._earlier_runs()):
+        if not (is_begun(entries) or runs_in(self.path)):
             raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
         self._check_same_stage()
         self._refuse_to_delete_inputs()
-
-    def _make(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"--out {self.path}: is a file; name a directory")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--out {self.path}: cannot be made ({error.strerror})") from error
-
-    def _hold(self, held: ExitStack) -> None:
-        """Lock the log of this run until `held` is closed; UsageError where another run writes.
-
-        Shares run beside each other, but not beside a run of the whole.
-        """
-        try:
-            own = hold(held.enter_context(self.log_file.open("a")))
-            logs = {log for log in self.path.glob("log*.txt") if not self.share or not _is_log(log)}
-            free = own
-            for log in logs - {self.log_file}:
-                with log.open("a") as stream:
-                    free = free and hold(stream)
-        except OSError as error:
-            raise GanexplainError(
-                f"{self.log_file}: {error.strerror}; name another --out"
-            ) from error
-        if not free:
-            raise UsageError(
-                f"--out {self.path}: another run is at work there; wait for it, or name another"
-            )
-
-    def _clear(self) -> None:
-        """Delete what an earlier run left, by what it is known the last; the log, held, is emptied.
-
-        The directory itself stays, which may be a link.
-        """
-
-        def turn(entry: Path) -> int:
-            return 0 if entry.name == "config.toml" else 2 if entry in runs else 1
-
-        runs = self._earlier_runs()
-        for entry in sorted(self.path.iterdir(), key=turn):
-            if entry == self.log_file:
-                os.truncate(entry, 0)
-            elif entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-
-    def _entries(self) -> list[Path]:
-        """What is in the way, but for what is being written just now, or was by a killed run."""
-        return [entry for entry in self.path.iterdir() if not entry.name.endswith(UNFINISHED)]
-
-    def _earlier_runs(self) -> list[Path]:
-        return sorted(self.path.glob("run*.json"))
 
     def _refuse_to_delete_inputs(self) -> None:
         for name in self._named_inputs():
@@ -181,7 +131,7 @@ class RunDirectory:
                 yield from value if isinstance(value, tuple) else (value,)
 
     def _check_same_stage(self) -> None:
-        runs = self._earlier_runs()
+        runs = runs_in(self.path)
         earlier = read_json(runs[0]).get("stage") if runs else self.stage
         if earlier != self.stage:
             raise UsageError(
@@ -323,11 +273,6 @@ class RunDirectory:
                 "files": self.files,
             },
         )
-
-
-def _is_log(path: Path) -> bool:
-    """Whether a file is the log of one of several shares."""
-    return path.name.startswith("log-") and path.suffix == ".txt"
 
 
 def _tensorboard(folder: Path) -> Any:

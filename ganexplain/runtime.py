@@ -5,18 +5,16 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import signal
 import sys
-import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from ganexplain.errors import Terminated, UsageError
+from ganexplain.errors import UsageError
+from ganexplain.interrupts import raise_lost_interrupt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,57 +86,6 @@ def leave_cores_to(workers: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@contextmanager
-def interrupts_raised() -> Iterator[list[KeyboardInterrupt]]:
-    """While open, Ctrl-C raises KeyboardInterrupt and SIGTERM Terminated; the list has what came.
-
-    What came may surface as another error, of an import it broke into, say.
-    """
-    came: list[KeyboardInterrupt] = []
-
-    def answer(number: int, frame: FrameType | None) -> None:
-        came.append(_interrupt(number))
-        raise came[-1]
-
-    with _answering(answer):
-        yield came
-
-
-@contextmanager
-def interrupts_noted() -> Iterator[list[KeyboardInterrupt]]:
-    """While open, the first Ctrl-C or SIGTERM is put into the list; a second one is raised."""
-    came: list[KeyboardInterrupt] = []
-
-    def answer(number: int, frame: FrameType | None) -> None:
-        came.append(_interrupt(number))
-        if len(came) > 1:
-            raise came[-1]
-
-    with _answering(answer):
-        yield came
-
-
-def _interrupt(number: int) -> KeyboardInterrupt:
-    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
-
-
-@contextmanager
-def _answering(answer: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """While open, `answer` hears of Ctrl-C and SIGTERM, but where they are to be ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread only
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in heard:
-        signal.signal(number, answer)
-    try:
-        yield
-    finally:
-        for number in heard:
-            signal.signal(number, before[number])
-
-
 def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
     """The random generator for one purpose ("batch noise", say) at one step.
 
@@ -174,6 +121,7 @@ class Silent:
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Nothing is shown."""
+        raise_lost_interrupt()
 
     def note(self, message: str) -> None:
         """Kept for whoever asks."""
@@ -204,6 +152,7 @@ class LineProgress(Silent):
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Write a line where one is due, and at the end of the step."""
+        super().advance()
         self.done += units
         now = time.monotonic()
         if self.done < self.total and now - self.shown < self.every:
@@ -247,6 +196,7 @@ class BarProgress(Silent):
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Move the bar."""
+        super().advance()
         if self.task is not None:
             self.bar.update(self.task, advance=units)
             if values:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.stats import wilcoxon
 
-from ganexplain.local.elime import evolve, random_search
-from ganexplain.local.lime import all_subsets, rank_correlation
+from ganexplain.local.elime import balanced_subsets, evolve, random_search
+from ganexplain.local.lime import all_subsets, fit_linear, rank_correlation
 from ganexplain.local.masking import MaskedInput, SubsetScore, subset_score
 from ganexplain.local.scoring import Scorer, from_numpy
 
@@ -112,6 +112,34 @@ def test_weights_order_segments_as_an_additive_model_does() -> None:
     values = np.random.default_rng(0).standard_normal(20)
     found = evolve(lambda kept: kept @ values, 20)
     assert rank_correlation(found.weights, values) > 0.95
+
+
+@pytest.mark.parametrize("count", [7, 20, 32, 50])
+def test_the_first_generation_is_balanced(count: int) -> None:
+    subsets = balanced_subsets(count, 65, np.random.default_rng(count))
+    assert subsets.shape == (65, count) and subsets[0].all()
+    pairs = subsets[1:].reshape(2, 32, count)
+    assert (pairs[0] ^ pairs[1]).all()
+    signs = 2.0 * subsets[1:] - 1
+    np.testing.assert_array_equal(signs.sum(axis=0), 0)
+    together = signs.T @ signs / 64
+    if count <= 32:
+        np.testing.assert_allclose(together, np.eye(count), atol=1e-12)
+    assert np.abs(together[~np.eye(count, dtype=bool)]).max() < 0.8
+
+
+def test_what_segments_do_by_twos_does_not_blur_what_each_does() -> None:
+    """Free draws of the same number miss the effects by far."""
+    random = np.random.default_rng(0)
+    values, together = random.standard_normal(20), np.triu(random.standard_normal((20, 20)), 1)
+    balanced = balanced_subsets(20, 65, random)[1:]
+    free = random.integers(0, 2, balanced.shape).astype(bool)
+    errors = []
+    for kept in (balanced, free):
+        signs = 2.0 * kept - 1
+        score = kept @ values + np.einsum("bi,ij,bj->b", signs, together, signs)
+        errors.append(np.abs(fit_linear(kept, score, np.ones(64), 0.0).weights - values).max())
+    assert errors[0] < 1e-10 and errors[1] > 0.5
 
 
 def test_the_same_seed_gives_the_same_answer() -> None:

@@ -50,7 +50,7 @@ SCORES = {
         ),
         ScoreKind(
             "nearest_real", "nearest real",
-            "RMS distance to the nearest real one, in cells (nat; near 0: learnt by heart)",
+            "RMS distance to the nearest real one, in cells (near 0: learnt by heart)",
             "low",
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,24 +106,42 @@ def load_split(
     Raises BadFile for a recording that cannot be used (noted and left out with
     `skip_bad_files`), GanexplainError where the split is empty.
     """
-    recordings, mels, labels = [], [], []
+
+    def features(recording: Recording) -> np.ndarray:
+        return cached_log_mel(recording.path, front_end, cache)
+
+    recordings, mels = readable(corpus, name, features, progress, skip_bad_files, "features")
+    pairs = zip(recordings, mels, strict=True)
+    labels = tuple(recording.frame_labels(len(mel), front_end) for recording, mel in pairs)
+    return Split(recordings, mels, labels, front_end)
+
+
+def readable(
+    corpus: Corpus,
+    name: str,
+    read: Callable[[Recording], np.ndarray],
+    progress: Progress,
+    skip_bad_files: bool,
+    what: str,
+) -> tuple[tuple[Recording, ...], tuple[np.ndarray, ...]]:
+    """The recordings of a split that can be read, and what was read; errors as `load_split`."""
+    recordings, arrays = [], []
     listed = [recording for part in name.split("+") for recording in corpus.split(part)]
-    progress.start(f"features of {name}", len(listed))
+    progress.start(f"{what} of {name}", len(listed))
     for recording in listed:
         try:
-            mel = cached_log_mel(recording.path, front_end, cache)
+            array = read(recording)
         except BadFile as error:
             if not skip_bad_files:
                 raise
             progress.note(f"skipped: {error}")
         else:
             recordings.append(recording)
-            mels.append(mel)
-            labels.append(recording.frame_labels(len(mel), front_end))
+            arrays.append(array)
         progress.advance()
     if not recordings:
         raise GanexplainError(f"{corpus.name}: the {name} split is empty; list recordings in it")
-    return Split(tuple(recordings), tuple(mels), tuple(labels), front_end)
+    return tuple(recordings), tuple(arrays)
 
 
 class LabelledCorpus(Protocol):

@@ -16,12 +16,14 @@ from ganexplain.data.image_corpus import (
     load_image_split,
     read_image_corpora,
 )
+from ganexplain.data.waveform_split import WaveformSplit, load_waveform_split
 from ganexplain.errors import UsageError
-from ganexplain.inputs import ImageInput, Input, WaveformInput
+from ganexplain.inputs import ImageInput, Input, WaveformInput, drawn_for
 from ganexplain.runtime import Progress
 
 Material = Corpus | ImageCorpus
-MaterialSplit = Split | ImageSplit
+LabelledSplit = Split | ImageSplit  # what classifiers learn from
+MaterialSplit = LabelledSplit | WaveformSplit
 
 
 def read_material(paths: Sequence[str], skip_bad_files: bool = False) -> Material:
@@ -43,10 +45,7 @@ def taken_of(material: Material, given: Input | None) -> Input:
     if isinstance(given, ImageInput):
         raise UsageError(f"{material.name}: holds recordings, but pictures are needed here")
     if isinstance(given, WaveformInput):
-        raise UsageError(
-            "--input: a GAN draws no waveforms; train it on log-mel, of which `explain --input` "
-            "makes them"
-        )
+        return drawn_for(given)
     front_end = given or FrontEnd()
     check_frame_by_frame(front_end)
     check_filters(front_end)
@@ -64,5 +63,7 @@ def load_material(
     """One split as inputs of what is `taken`; errors as `load_split` and `load_image_split`."""
     if isinstance(material, ImageCorpus):
         return load_image_split(material, name, material.taken(taken), progress)
+    if isinstance(taken, WaveformInput):
+        return load_waveform_split(material, name, taken, cache, progress, skip_bad_files)
     assert isinstance(taken, FrontEnd)  # as `taken_of` says
     return load_split(material, name, taken, cache, progress, skip_bad_files)

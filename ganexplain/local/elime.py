@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import hadamard
 
 from ganexplain.local.lime import all_subsets, fit_linear
 from ganexplain.local.masking import SubsetScore
@@ -69,17 +70,17 @@ class _Memory:
 def evolve(
     score: SubsetScore,
     count: int,
-    founders: int = 76,
+    founders: int = 65,
     population: int = 10,
-    generations: int = 4,
+    generations: int = 5,
     patience: int = 10,
     parsimony: float = 0.0,
     seed: int = 0,
 ) -> Evolved:
     """Search for the subset (n,) of the highest fitness: its score less parsimony * share kept.
 
-    Of equals the one with fewer segments. The first generation is the full input and draws of
-    Bernoulli(1/2), `founders` in all, of whom the best `population` go on; children come of
+    Of equals the one with fewer segments. The first generation is the full input and a balanced
+    design, `founders` in all, of whom the best `population` go on; children come of
     tournaments of 3, uniform crossover (0.9) and flips (1/n a bit), the best 2 stay. Ends after
     `generations`, or `patience` of them without gain. Where 2^n is no more than this may score,
     all subsets are taken instead. The full input is always among the candidates, so the fitness
@@ -107,8 +108,7 @@ def _search(
     memory: _Memory, founders: int, population: int, generations: int, patience: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, list[float]]:
     random = random_stream(seed, "evolution")
-    subsets = random.integers(0, 2, (founders, memory.count)).astype(bool)
-    subsets[0] = True
+    subsets = balanced_subsets(memory.count, founders, random)
     fitness = memory.fitness(subsets)
     best = [float(fitness.max())]
     stale = 0
@@ -122,6 +122,21 @@ def _search(
         if stale >= patience:
             break
     return subsets, fitness, best
+
+
+def balanced_subsets(count: int, wanted: int, random: np.random.Generator) -> np.ndarray:
+    """The full input, then pairs of subsets (B, n) and their complements, at most `wanted`.
+
+    Rows of a Hadamard matrix, its columns dealt out at random: every segment is kept in half of
+    the subsets, and every two of them together in a quarter. So the effect of one is not mixed
+    up with that of another (Plackett and Burman 1946), nor, by the complements, with what any
+    two do together (Box and Hunter 1961): it is known better than from as many free draws.
+    """
+    pairs = (wanted - 1) // 2
+    order = 1 << (max(count, pairs, 2) - 1).bit_length()
+    matrix = hadamard(order)[random.permutation(order)[:pairs]]
+    signs = matrix[:, random.permutation(order)[:count]] * random.choice([-1, 1], count)
+    return np.concatenate([np.ones((1, count), dtype=bool), signs > 0, signs < 0])
 
 
 def _better_first(subsets: np.ndarray, fitness: np.ndarray) -> np.ndarray:

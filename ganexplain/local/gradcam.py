@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,17 +11,20 @@ from torch.nn import functional
 from ganexplain.ascent.neurons import find_layer, recording
 from ganexplain.errors import UsageError
 from ganexplain.local.scoring import Scorer
+from ganexplain.models.foreign import kind_of, named_layers
 
 
-def convolutions(network: nn.Module) -> list[str]:
-    """Names of the two-dimensional convolutions, in the order of the network."""
-    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:
+    """Names of the convolutions, of two dimensions where not asked else, in the network's order."""
+    return [name for name, layer in named_layers(network).items() if kind_of(layer) in kinds]
 
 
 def grad_cam(
     network: nn.Module, scorer: Scorer, x: Tensor, layer: str = "", option: str = "--cam-layer"
 ) -> Tensor:
-    """The map (h, w) of input x (*S) at the resolution of a layer whose output is (B, C, h, w).
+    """The map (h, w) of input x (*S) at the resolution of a layer that puts out (B, C, h, w).
+
+    Of (B, C, w) it is one row.
 
     relu(sum over C of the activations, each times the mean over places of the gradient of the
     target's logit). The last convolution where no `layer` is named. `scorer.model` must run
@@ -27,7 +32,7 @@ def grad_cam(
     no places.
     """
     if not layer:
-        known = convolutions(network)
+        known = convolutions(network, ("Conv1d", "Conv2d"))
         if not known:
             raise UsageError(f"{option}: the network has no convolution; name a layer with places")
         layer = known[-1]
@@ -35,17 +40,21 @@ def grad_cam(
     with torch.enable_grad(), recording(network, {layer: module}) as outputs:
         logit = scorer.differentiable(x[None].detach().requires_grad_(True))
         activation = outputs.get(layer)
-        if not isinstance(activation, Tensor) or activation.ndim != 4:
-            raise UsageError(f"{option} {layer}: its output has no two dimensions of places")
+        if not isinstance(activation, Tensor) or activation.ndim not in (3, 4):
+            raise UsageError(f"{option} {layer}: its output has no places; name a convolution")
         (gradient,) = torch.autograd.grad(logit.sum(), activation)
     scorer.passes += 1
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    return functional.relu((weights * activation).sum(dim=1))[0].detach()
+    weights = gradient.flatten(2).mean(dim=2)[0]
+    area = functional.relu(torch.tensordot(weights, activation[0], dims=1)).detach()
+    return area if area.ndim == 2 else area[None]
 
 
 def enlarged(area: Tensor, height: int, width: int) -> Tensor:
-    """A map (h, w) at the input's resolution (H, W), bilinear."""
+    """Maps (..., h, w) at the input's resolution (..., H, W), bilinear."""
     whole = functional.interpolate(
-        area[None, None], size=(height, width), mode="bilinear", align_corners=False
+        area.reshape(1, -1, *area.shape[-2:]),
+        size=(height, width),
+        mode="bilinear",
+        align_corners=False,
     )
-    return whole[0, 0]
+    return whole.reshape(*area.shape[:-2], height, width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.local.captum_adapter import captum_map
 from ganexplain.local.elime import evolve, random_search
 from ganexplain.local.gradcam import enlarged, grad_cam
+from ganexplain.local.learned import LEARNED, Explainer, named
 from ganexplain.local.lime import lime
 from ganexplain.local.masking import Parts, SubsetScore, subset_score
 from ganexplain.local.occlusion import occlusion
@@ -22,7 +24,7 @@ from ganexplain.local.scoring import Model, Scorer
 from ganexplain.runtime import random_stream
 
 CAPTUM = "captum:"
-FIXED = ("occlusion", "grad-cam")  # nothing is drawn
+FIXED = ("occlusion", "grad-cam", *LEARNED)  # nothing is drawn
 
 
 def _itself(network: nn.Module) -> Model:
@@ -55,7 +57,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Settings of all methods; each takes its own. `config.AttributeConfig` has the defaults."""
+    """Settings of all methods; each takes its own. `config.AttributeConfig` has the defaults.
+
+    `explainers` are the trained ones, by the method they were trained with.
+    """
 
     samples: int
     distance: str
@@ -67,6 +72,7 @@ class Tuning:
     patience: int
     parsimony: float
     cam_layer: str
+    explainers: Mapping[str, Explainer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def unit_model(network: nn.Module, layer: str) -> Model:
 
 
 def attribute(question: Question, method: str, tuning: Tuning, seed: int = 0) -> Attribution:
-    """Ask `method`: occlusion, lime, elime, grad-cam, random or captum:NAME.
+    """Ask `method`: occlusion, lime, elime, grad-cam, cgan, parts, random or captum:NAME.
 
     The passes and seconds of E-LIME's random control are not counted as its own.
     Raises UsageError for an unknown method, or one that needs a network for a callable.
@@ -185,6 +191,12 @@ def _grad_cam(question: Question, tuning: Tuning, seed: int) -> Attribution:
     return _of_map(question, enlarged(area, *question.labels.shape))
 
 
+def _learned(method: str, question: Question, tuning: Tuning, seed: int) -> Attribution:
+    explainer, network = named(tuning.explainers, method), _needs_network(question, method)
+    area, details = explainer.answer(network, question.scorer, question.x)
+    return replace(_of_map(question, area), details=details)
+
+
 def _captum(question: Question, name: str, tuning: Tuning, seed: int) -> Attribution:
     network = _needs_network(question, CAPTUM + name)
     area = captum_map(
@@ -206,4 +218,5 @@ METHODS: dict[str, Callable[[Question, Tuning, int], Attribution]] = {
     "elime": _elime,
     "grad-cam": _grad_cam,
     "random": _random,
+    **{method: partial(_learned, method) for method in LEARNED},
 }

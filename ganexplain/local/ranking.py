@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.runtime import random_stream
-
-RESAMPLES = 2000
-SURE = 95.0  # per cent
+from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
 
 
 @dataclass(frozen=True)
@@ -17,7 +14,7 @@ class Ranking:
     """Configurations in order.
 
     `mean` (C,) over inputs and `interval` (C, 2), its 95 % bootstrap interval; `rank` (C,) from 1;
-    `tied` (C,) of booleans: the interval of the paired difference with the best holds 0;
+    `tied` (C,) of booleans: within one standard error of the best, as for settings of neurons;
     `chosen` (N,) the best configuration of each input.
     """
 
@@ -42,11 +39,8 @@ def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     order = np.argsort(mean, kind="stable")
     ranks = np.empty(len(order), dtype=int)
     ranks[order] = np.arange(1, len(order) + 1)
-    count = cost.shape[1]
-    rows = random_stream(seed, "bootstrap").integers(0, count, (RESAMPLES, count))
-    means = np.stack([each[rows].mean(axis=1) for each in cost])  # (C, RESAMPLES)
-    ends = (50 - SURE / 2, 50 + SURE / 2)
-    low, high = np.percentile(means, ends, axis=1)
-    below, _ = np.percentile(means - means[order[0]], ends, axis=1)
-    interval = np.sort(sign * np.stack([low, high], axis=1), axis=1)
-    return Ranking(sign * mean, interval, ranks, below <= 0, cost.argmin(axis=0))
+    rows = resample_rows(cost.shape[1], seed)
+    resampled = np.stack([each[rows].mean(axis=1) for each in cost])  # (C, B)
+    bounds = np.sort(sign * interval(mean, resampled), axis=1)
+    tied = tied_with_best(mean, resampled)
+    return Ranking(sign * mean, bounds, ranks, tied, cost.argmin(axis=0))

@@ -36,6 +36,18 @@ def class_logits(outputs: Tensor, kind: str) -> Tensor:
     return torch.cat([-outputs / 2, outputs / 2], dim=1) if outputs.shape[1] == 1 else outputs
 
 
+def target_logits(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Logits (B,) of classes `targets` (B,) among logits (B, K), as gradients are taken of.
+
+    Of one logit z, that is z for the second class and -z for the first.
+    """
+    targets = targets.to(outputs.device)
+    if outputs.ndim == 1 or outputs.shape[1] == 1:
+        z = outputs.reshape(len(outputs))
+        return torch.where(targets == 1, z, -z)
+    return outputs.gather(1, targets[:, None])[:, 0]
+
+
 class Scorer:
     """Scores of one class, or of one unit, for batches of inputs.
 
@@ -76,11 +88,7 @@ class Scorer:
             return outputs[:, self.target]
         if self.outputs == "probabilities":
             return class_logits(outputs, self.outputs)[:, self.target]
-        if outputs.ndim == 1:
-            outputs = outputs[:, None]
-        if outputs.shape[1] == 1:
-            return outputs[:, 0] if self.target == 1 else -outputs[:, 0]
-        return outputs[:, self.target]
+        return target_logits(outputs, torch.full((len(outputs),), self.target))
 
     @torch.no_grad()
     def class_values(self, inputs: Tensor) -> np.ndarray:

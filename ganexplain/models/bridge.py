@@ -1,7 +1,8 @@
 """From what a GAN draws to what a network takes, differentiable; refused where there is no way.
 
 Log-mel becomes other log-mel through the magnitudes where both have the same frames, else through
-a waveform; pictures of the same size become pictures of another range.
+a waveform; waveforms become log-mel, and waveforms of another rate, level or length; pictures of
+the same size become pictures of another range.
 """
 
 from __future__ import annotations
@@ -43,10 +44,12 @@ def _conversion(drawn: Input, eaten: Input) -> list[nn.Module]:
         if not isinstance(drawn, ImageInput) or drawn.shape != eaten.shape:
             raise _no_way(drawn, eaten, "train one on pictures of that size: train-gan --input")
         return _picture_steps(eaten)
+    if isinstance(drawn, ImageInput):
+        raise _no_way(drawn, eaten, "train one on sound")
+    if isinstance(drawn, WaveformInput):
+        return _of_sound(Resampled(drawn.samples, drawn.sample_rate, eaten.sample_rate), eaten)
     if drawn == eaten:
         return []
-    if not isinstance(drawn, FrontEnd):
-        raise _no_way(drawn, eaten, "train one on log-mel excerpts")
     if isinstance(eaten, FrontEnd) and all(
         getattr(drawn, name) == getattr(eaten, name) for name in SAME_FRAMES
     ):
@@ -76,13 +79,17 @@ def _check_length(there: int, wanted: int, unit: str) -> None:
 def _through_sound(drawn: FrontEnd, eaten: FrontEnd | WaveformInput) -> list[nn.Module]:
     sound = Waveform(drawn, drawn.excerpt_frames)
     resampled = Resampled(sound.samples, drawn.sample_rate, eaten.sample_rate)
-    steps = [Magnitudes(drawn, highest_level(drawn)), sound, resampled]
+    return [Magnitudes(drawn, highest_level(drawn)), sound, *_of_sound(resampled, eaten)]
+
+
+def _of_sound(resampled: Resampled, eaten: FrontEnd | WaveformInput) -> list[nn.Module]:
+    """From waveforms, resampled first, to log-mel or the waveforms that a network takes."""
     if isinstance(eaten, FrontEnd):
         mel = LogMel(eaten)
         _check_length(mel.frames(resampled.after), eaten.excerpt_frames, "frames")
-        return [*steps, mel, _Middle(eaten.excerpt_frames)]
+        return [resampled, mel, _Middle(eaten.excerpt_frames)]
     _check_length(resampled.after, eaten.samples, "samples")
-    return [*steps, _Middle(eaten.samples), _Level(eaten)]
+    return [resampled, _Middle(eaten.samples), _Level(eaten)]
 
 
 class _Middle(nn.Module):

@@ -14,10 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.config import FrontEnd
-from ganexplain.errors import UsageError
-from ganexplain.inputs import ImageInput, Input
-
 SLOPE = 0.2
 LATENT_SIZE = 128
 CHANNELS = 128  # of the first layer: the authors' small model; their big one has 512
@@ -140,6 +136,10 @@ class Generator(nn.Module):
         """The deviation of each value of an input, (F, 1) or (C, 1, 1)."""
         return scaled(self.deviation, self.steps.shape)
 
+    def distance(self, drawn: Tensor, real: Tensor) -> Tensor:
+        """Mean squared difference of inputs (B, ...), in deviations: 1 is that of the mean."""
+        return ((drawn - real) / self.scale).square().mean()
+
     def _cut(self, x: Tensor) -> Tensor:
         """Maps (B, C, ...) as large as the ladder makes them, cut to the shape."""
         (height, width), top, left = self.steps.shape[-2:], self.steps.front(0), self.steps.front(1)
@@ -152,28 +152,28 @@ class Generator(nn.Module):
         plain = Generator(1.0, False, self.channels, self.steps.shape, self.bounds)
         plain.load_state_dict(self.state_dict(), strict=False)
         for norm, layer in zip(self.norms, [plain.fc, *plain.ups], strict=True):
-            if isinstance(norm, nn.BatchNorm2d):
-                assert norm.running_mean is not None and norm.running_var is not None
-                scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-                shift = norm.bias - norm.running_mean * scale
-                if isinstance(layer, nn.Linear):
-                    scale, shift = (v.repeat_interleave(self.steps.places) for v in (scale, shift))
-                    layer.weight.mul_(scale[:, None])
-                else:
-                    layer.weight.mul_(scale[None, :, None, None])
-                layer.bias.mul_(scale).add_(shift)
+            folded_into(layer, norm, self.steps.places)
         return plain.eval()
 
 
-def generator_for(drawn: Input, normalise: bool = False, channels: int = CHANNELS) -> Generator:
-    """The generator of what is to be drawn: log-mel excerpts or pictures; UsageError for others."""
-    if isinstance(drawn, FrontEnd):
-        return Generator(1.0, normalise, channels, drawn.shape, (drawn.silence, None))
-    if isinstance(drawn, ImageInput):
-        return Generator(1.0, normalise, channels, drawn.shape, (0.0, 1.0))
-    raise UsageError(
-        "a GAN draws log-mel excerpts or pictures; for a waveform train one on log-mel"
-    )
+def folded_into(layer: nn.Module, norm: nn.Module, places: int) -> None:
+    """Fold batch normalisation, if that is what `norm` is, into the weights of the layer before.
+
+    That is a transposed convolution, or linear with `places` outputs a channel.
+    """
+    if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+        return
+    assert isinstance(layer, nn.Linear | nn.ConvTranspose1d | nn.ConvTranspose2d)
+    assert norm.running_mean is not None and norm.running_var is not None
+    assert layer.bias is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    shift = norm.bias - norm.running_mean * scale
+    if isinstance(layer, nn.Linear):
+        scale, shift = (v.repeat_interleave(places) for v in (scale, shift))
+        layer.weight.mul_(scale[:, None])
+    else:
+        layer.weight.mul_(scale.view(1, -1, *[1] * (layer.weight.ndim - 2)))
+    layer.bias.mul_(scale).add_(shift)
 
 
 class Ladder(nn.Module):

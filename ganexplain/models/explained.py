@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganexplain.artifacts import file_hash
 from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError, shown
-from ganexplain.inputs import Call, Input, read_input_file
+from ganexplain.inputs import Call, Input, WaveformInput, drawn_for, read_input_file
 from ganexplain.models.bridge import bridge_between
 from ganexplain.models.foreign import OUTPUT, Adapted, Names, device_of
 from ganexplain.models.foreign_files import is_factory, load_network
@@ -47,6 +47,12 @@ class Source:
                 flag = option.replace("_", "-")
                 raise UsageError(f"--{flag}: goes with --model; a classifier.pt has all it needs")
         return source
+
+    @classmethod
+    def several(cls, settings: Any) -> tuple[Source, ...]:
+        """Those of a config whose `classifier` is a tuple; errors as `of`."""
+        named = settings.classifier or ("",)
+        return tuple(cls.of(replace(settings, classifier=path)) for path in dict.fromkeys(named))
 
     @classmethod
     def of_meta(
@@ -134,7 +140,7 @@ def load_explained(source: Source, drawn: Input | None, device: torch.device) ->
         return Explained(ours.network, ours.front_end, names, ours.network.outputs)
     network = load_network(source.model, source.weights, source.trust_pickle)
     eaten, call = read_input_file(Path(source.input)) if source.input else (None, Call())
-    return adapted(network, drawn or eaten or FrontEnd(), eaten, call, device)
+    return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, device)
 
 
 def adapted(
@@ -172,4 +178,6 @@ def _check_output(output: Tensor, call: Call, outputs: int) -> None:
 def examples_of(drawn: Input) -> Tensor:
     """Inputs (2, ...) to try a network with: noise of a usual level, always the same."""
     noise = torch.rand(2, *drawn.shape, generator=torch.Generator().manual_seed(0))
+    if isinstance(drawn, WaveformInput):
+        return 0.2 * noise - 0.1
     return noise * 8 - 9 if isinstance(drawn, FrontEnd) else noise

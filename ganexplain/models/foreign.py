@@ -170,6 +170,16 @@ def named_layers(network: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in network.named_modules() if name}
 
 
+def kind_of(module: nn.Module) -> str:
+    """The name of a layer's class; of TorchScript and torch.export as they remember it."""
+    for remembered in ("kind", "type_name"):
+        name = getattr(module, remembered, None)
+        name = name() if callable(name) else name
+        if isinstance(name, str):
+            return name.rpartition(".")[2]
+    return type(module).__name__
+
+
 def device_of(network: nn.Module) -> torch.device:
     """Where a network's weights are; the CPU if it has none."""
     for tensor in (*network.parameters(), *network.buffers()):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from ganexplain.models.dcgan import Encoder, Generator
+from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator
 
 Score = Callable[[Tensor], Tensor]
 
@@ -48,7 +48,7 @@ DIVERGENCE_WEIGHT = 1e-3
 def with_spectral_norm(network: nn.Module) -> nn.Module:
     """Give every weighted layer of the network spectral normalisation."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
             parametrizations.spectral_norm(module)
     return network
 
@@ -99,15 +99,17 @@ def zero_centred(score: Score, excerpts: Tensor) -> Tensor:
     return ZERO_CENTRED_PENALTY / 2 * gradient.square().sum(dim=1).mean()
 
 
-def autoencoder_loss(encoder: Encoder, generator: Generator, mel: Tensor, noise: Tensor) -> Tensor:
+def autoencoder_loss(
+    encoder: AnyEncoder, generator: AnyGenerator, mel: Tensor, noise: Tensor
+) -> Tensor:
     """Variational autoencoder's loss with the generator as decoder (Kingma & Welling 2014).
 
-    Mean squared error of standardised excerpts (B, F, T) plus the divergence from N(0, I) in
-    nat, weighted down so that pictures come first. `noise` (B, Z) places the latents.
+    The generator's own distance of excerpts (B, ...) from those redrawn, plus the divergence from
+    N(0, I) in nat, weighted down so that pictures come first. `noise` (B, Z) places the latents.
     """
     mean, log_variance = encoder(mel)
     drawn = generator(mean + noise * torch.exp(log_variance / 2))
-    error = ((drawn - mel) / generator.scale).square().mean()
+    error = generator.distance(drawn, mel)
     divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
     return error + DIVERGENCE_WEIGHT * divergence.mean()
 

@@ -16,8 +16,9 @@ from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import Input, input_values
 from ganexplain.models.architectures import ARCHITECTURES, architecture_of, build
-from ganexplain.models.dcgan import CHANNELS, Encoder, Generator, generator_for
+from ganexplain.models.dcgan import CHANNELS
 from ganexplain.models.excerptnet import ExcerptNet
+from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator, encoder_for, generator_for
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 Network = TypeVar("Network", bound=nn.Module)
@@ -89,7 +90,7 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
     )
 
 
-def load_generator(path: Path, device: torch.device) -> tuple[Generator, Input]:
+def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
     """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
     drawn = front_end_from_dict(path, content["front_end"])
@@ -99,7 +100,7 @@ def load_generator(path: Path, device: torch.device) -> tuple[Generator, Input]:
     return frozen(generator, device), drawn
 
 
-def load_encoder(path: Path, device: torch.device) -> Encoder:
+def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
     """Read the encoder that belongs to the generator of `gan.pt`; errors as `read_checkpoint`.
 
     GanexplainError where there is none, as in what is left of a training that diverged.
@@ -111,7 +112,7 @@ def load_encoder(path: Path, device: torch.device) -> Encoder:
             "name the gan.pt of a training that came to its end"
         )
     drawn = front_end_from_dict(path, content["front_end"])
-    encoder = _filled(path, content["encoder"], lambda: Encoder(drawn.shape))
+    encoder = _filled(path, content["encoder"], lambda: encoder_for(drawn))
     return frozen(encoder, device)
 
 

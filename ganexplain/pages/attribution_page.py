@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
-from ganexplain.pages.attribution_picture import MAP_COLOURS, OPACITY, normalised
 from ganexplain.pages.axes import linear_ticks
 from ganexplain.pages.document import document
-from ganexplain.pages.markup import Child, Markup, element, void
+from ganexplain.pages.markup import Markup, element, void
+from ganexplain.pages.medium import Medium, Spectrograms
 from ganexplain.pages.notation import exact, number
 from ganexplain.pages.panels import Sound, player
 from ganexplain.pages.sounds import data_uri
-from ganexplain.pages.spectrograms import (
-    HEIGHT,
-    LEFT,
-    PIXELS,
-    TOP,
-    WIDTH,
-    ColourScale,
-    colour_bar,
-    picture,
-)
+from ganexplain.pages.spectrograms import colour_bar
 
 SCRIPTS = ("sound.js",)
 STYLE = (
@@ -35,31 +24,37 @@ STYLE = (
     "grid-template-columns:minmax(0,3fr) minmax(0,1fr)}.curve path{fill:none;stroke-width:1.8}"
     ".curve .rise{stroke:var(--made)}.curve .fall{stroke:var(--worst)}"
     ".curve .frame{fill:none;stroke:var(--rule)}"
-    "@media (max-width:1000px){.sides{grid-template-columns:minmax(0,1fr)}}"
+    ".curve{max-width:320px}"
+    "@media screen and (max-width:1000px){.sides{grid-template-columns:minmax(0,1fr)}}"
+    "@media print{.sides .sheet{grid-template-columns:repeat(3,1fr)}}"
 )
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One panel: log-mel (F, T) in nat, its score, its sound as FLAC, and a map over it."""
+class Shown:
+    """One panel: log-mel (F, T) or a picture (C, H, W), its score, and a map (H, W) over it.
+
+    `sound` is a FLAC, `louder` by so many dB than it is; empty, there is none.
+    """
 
     name: str
-    mel: np.ndarray
+    values: np.ndarray
     score: float
-    sound: bytes
+    sound: bytes = b""
+    louder: int = 0
     over: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one method says of one excerpt.
+    """What one method says of one input.
 
     `share`, `deletion` and `insertion` (n + 1,) are its curves, `facts` names and values.
     """
 
     heading: str
     setting: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[Shown]
     share: np.ndarray
     deletion: np.ndarray
     insertion: np.ndarray
@@ -69,11 +64,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """One excerpt with all its answers."""
+    """One input with all its answers."""
 
     heading: str
     note: str
-    whole: Picture
+    whole: Shown
     answers: Sequence[Answer]
 
 
@@ -89,7 +84,7 @@ class Story:
     provenance: Sequence[tuple[str, str]]
 
 
-def attribution_page(story: Story, scale: ColourScale, front_end: FrontEnd) -> str:
+def attribution_page(story: Story, medium: Medium) -> str:
     """The story as one HTML document that needs no other file."""
     head = element(
         "header",
@@ -100,8 +95,8 @@ def attribution_page(story: Story, scale: ColourScale, front_end: FrontEnd) -> s
     body = element(
         "main", element("style", Markup(STYLE)), head,
         _measures(story),
-        [_asked(asked, k, scale, front_end) for k, asked in enumerate(story.asked)],
-        _legend(scale),
+        [_asked(asked, k, medium) for k, asked in enumerate(story.asked)],
+        _legend(medium),
         _provenance(story.provenance),
     )  # fmt: skip
     return document(story.title, body, SCRIPTS)
@@ -125,24 +120,24 @@ def _measures(story: Story) -> Markup:
     )  # fmt: skip
 
 
-def _asked(asked: Asked, index: int, scale: ColourScale, front_end: FrontEnd) -> Markup:
+def _asked(asked: Asked, index: int, medium: Medium) -> Markup:
     identity = f"input-{index}"
-    whole = element("div", _panel(asked.whole, asked.heading, scale, front_end), class_="sheet")
+    whole = element("div", _panel(asked.whole, asked.heading, medium), class_="sheet")
     return element(
         "section",
         element("h2", asked.heading, id=identity),
         element("p", asked.note, class_="note"),
         element("div", whole, class_="row real"),
-        [_answer(a, f"{identity}-{k}", scale, front_end) for k, a in enumerate(asked.answers)],
+        [_answer(a, f"{identity}-{k}", medium) for k, a in enumerate(asked.answers)],
         aria_labelledby=identity,
     )
 
 
-def _answer(answer: Answer, identity: str, scale: ColourScale, front_end: FrontEnd) -> Markup:
+def _answer(answer: Answer, identity: str, medium: Medium) -> Markup:
     facts = [element("div", element("dt", k), element("dd", v)) for k, v in answer.facts]
     heading = element("h3", answer.heading, id=identity)
     head = element("div", heading, element("p", answer.setting, class_="setting"))
-    sheet = [_panel(p, answer.heading, scale, front_end) for p in answer.pictures]
+    sheet = [_panel(p, answer.heading, medium) for p in answer.pictures]
     return element(
         "section",
         element("header", head),
@@ -154,42 +149,29 @@ def _answer(answer: Answer, identity: str, scale: ColourScale, front_end: FrontE
     )  # fmt: skip
 
 
-def _panel(shown: Picture, within: str, scale: ColourScale, front_end: FrontEnd) -> Markup:
+def _panel(shown: Shown, within: str, medium: Medium) -> Markup:
     name = f"{within}, {shown.name}"
-    over: Child = () if shown.over is None else _overlay(shown.mel, shown.over, scale)
     caption = element(
         "div",
         element("span", shown.name, class_="origin"),
         element("span", number(shown.score), class_="response", title="score"),
         class_="caption",
     )
-    play = player(Sound("listen", data_uri("audio/flac", shown.sound)), name)
-    label = f"Spectrogram: {name}, score {number(shown.score)}"
+    play: list[Markup] = []
+    if shown.sound:
+        label = f"listen, +{shown.louder} dB" if shown.louder else "listen"
+        sound = player(Sound(label, data_uri("audio/flac", shown.sound)), name)
+        play = [element("div", sound, class_="players")]
+    label = f"{medium.noun}: {name}, score {number(shown.score)}"
+    drawn = medium.picture(shown.values, label)
+    if shown.over is not None:
+        drawn = medium.mapped(shown.values, shown.over, label)
     return element(
         "figure",
-        picture(shown.mel, scale, front_end, label, over=over),
-        element("figcaption", caption, element("div", play, class_="players")),
+        drawn,
+        element("figcaption", caption, play),
         class_="panel",
     )
-
-
-def _overlay(mel: np.ndarray, area: np.ndarray, scale: ColourScale) -> Markup:
-    """The excerpt in grey under the map in colours, as one picture."""
-    from matplotlib import colormaps
-    from PIL import Image
-
-    share = normalised(area)
-    opacity = (OPACITY * np.abs(share))[..., None]
-    grey = np.repeat(scale.indices(mel)[..., None] / 255.0, 3, axis=-1)
-    colour = colormaps[MAP_COLOURS]((share + 1) / 2)[..., :3]
-    pixels = np.round(255 * (grey * (1 - opacity) + colour * opacity)).astype(np.uint8)[::-1]
-    big = pixels.repeat(PIXELS, axis=0).repeat(PIXELS, axis=1)
-    stream = io.BytesIO()
-    Image.fromarray(big).save(stream, format="PNG", optimize=True)
-    return void(
-        "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio="none",
-        href=data_uri("image/png", stream.getvalue()),
-    )  # fmt: skip
 
 
 def _curves(answer: Answer) -> Markup:
@@ -229,13 +211,15 @@ def _curves(answer: Answer) -> Markup:
     )  # fmt: skip
 
 
-def _legend(scale: ColourScale) -> Markup:
-    return element(
-        "div", element("span", "nat", class_="unit"), colour_bar(scale),
-        element("span", "natural logarithm of mel magnitude. Over grey: red speaks for the score, "
-                "blue against it, each map over its own range.", class_="note"),
-        class_="legend",
-    )  # fmt: skip
+def _legend(medium: Medium) -> Markup:
+    scale: list[Markup] = []
+    if isinstance(medium, Spectrograms):
+        plain = medium.front_end.logarithm == "ln"
+        said = "natural logarithm of mel magnitude." if plain else "log-mel as the network has it."
+        scale = [element("span", "nat" if plain else "", class_="unit"), colour_bar(medium.scale),
+                 element("span", said, class_="note")]  # fmt: skip
+    said = "Over grey: red speaks for the score, blue against it, each map over its own range."
+    return element("div", scale, element("span", said, class_="note"), class_="legend")
 
 
 def _provenance(lines: Sequence[tuple[str, str]]) -> Markup:

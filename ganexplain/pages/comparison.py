@@ -11,6 +11,7 @@ from ganexplain.pages.findings import (
     ON_FEATURES,
     ON_RESPONSES,
     called,
+    control_name,
     findings,
     judge_finding,
 )
@@ -38,7 +39,11 @@ def controls_table(evidence: Evidence) -> Markup | None:
 
     lines = [
         line("Chosen setting", chosen.figures, "what this page explains the neuron with"),
-        line("Real excerpts", _real_figures(evidence), "what the examples are held against"),
+        line(
+            f"Real {evidence.words.many}",
+            _real_figures(evidence),
+            "what the examples are held against",
+        ),
     ]
     for name, finding in findings(evidence).items():
         said: list[Child] = [element("span", controls[name].meaning, class_="detail")]
@@ -87,14 +92,16 @@ def judges_table(evidence: Evidence) -> Markup | None:
     shown = [n for n in (*NAMES, *controls) if n in controls and controls[n].figures.judges]
     shown = list(dict.fromkeys(shown))
     examples, real = evidence.made["response"].shape[1], len(evidence.real["response"])
-    heads = ["", "Listens for", "Chosen setting", "Real excerpts"]
-    heads += [NAMES.get(name, name) for name in shown]
+    words = evidence.words
+    heads = ["", words.looks_for, "Chosen setting", f"Real {words.many}"]
+    heads += [control_name(name, words) for name in shown]
     lines: list[Line] = []
     for name, judge in judges.items():
         shares = [judge.agreement, judge.real_agreement]
         shares += [controls[n].figures.judges.get(name) for n in shown]
         cells: list[Child] = [judge.class_name or DASH, *map(_share, shares)]
-        lines.append((called(name), [*cells, f"{_capital(judge_finding(judge, examples, real))}."]))
+        said = judge_finding(judge, examples, real, words)
+        lines.append((called(name), [*cells, f"{_capital(said)}."]))
     return _table([*heads, MEANS], lines)
 
 

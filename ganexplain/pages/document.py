@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from ganexplain.config import FrontEnd
 from ganexplain.pages.grid import Grid, grid_view
 from ganexplain.pages.markup import Child, Markup, element, escaped
-from ganexplain.pages.notation import signed
+from ganexplain.pages.medium import Medium
 from ganexplain.pages.panels import Row, row
-from ganexplain.pages.spectrograms import ColourScale, colour_bar
+from ganexplain.pages.words import SOUND, Words
 
 SCRIPTS = ("sound.js", "grid.js")
 
@@ -55,9 +54,8 @@ class Page:
     warnings: Sequence[str]
     answer: Sequence[tuple[str, Child]]
     responses: Chart
-    scale: ColourScale
-    scale_note: str
-    front_end: FrontEnd
+    medium: Medium
+    words: Words
     compared: Sequence[Row]
     others: Sequence[Row]
     others_note: str
@@ -107,7 +105,7 @@ def _body(page: Page) -> Markup:
             "grid",
             "The grid of settings",
             page.grid.note,
-            *grid_view(page.grid, page.scale, page.front_end),
+            *grid_view(page.grid, page.medium, page.words.heading.lower()),
         ),
         _section("search", "How the search went", "", _pair(page.search)),
         _section("provenance", "What produced this page", "", _tables(page.provenance)),
@@ -136,34 +134,32 @@ def warning_box(warnings: Sequence[str]) -> Markup:
 
 
 def _listening(page: Page) -> Markup:
-    legend = element(
-        "div",
-        element("span", "nat", class_="unit"),
-        colour_bar(page.scale),
-        element("span", page.scale_note, class_="note"),
-        class_="legend",
-    )
-    compared = [row(r, page.scale, page.front_end) for r in page.compared]
-    others = [row(r, page.scale, page.front_end) for r in page.others]
-    note = (
-        "One colour scale for every picture. The signed number under a picture is the response; "
-        f"“reaches {signed(page.scale.high + 5, 0)} nat” says how far a picture passes the scale."
-    )
-    keys = [
-        element("kbd", "X"), " switches the row you listen to between the real excerpts (A) and "
-        "its own (B), column by column, while it plays; ", element("kbd", "Esc"), " stops.",
-    ]  # fmt: skip
+    compared = [row(r, page.medium) for r in page.compared]
+    others = [row(r, page.medium) for r in page.others]
     return element(
         "section",
-        element("h2", "See and hear", id="listen"),
-        element("p", note, class_="note"),
-        element("p", keys, class_="note scripted"),
-        legend,
+        element("h2", page.words.heading, id="listen"),
+        element("p", page.medium.note, class_="note"),
+        element("p", _keys(page), class_="note scripted"),
+        element("div", page.medium.legend, class_="legend"),
         compared,
         element("p", page.others_note, class_="note between") if others else "",
         others,
         aria_labelledby="listen",
     )
+
+
+def _keys(page: Page) -> list[Child]:
+    """What the keys do; in silence there is nothing to stop."""
+    if page.words is not SOUND:
+        return [
+            element("kbd", "X"), " switches a row, the one in focus or the chosen one, between the "
+            "real ones (A) and its own (B), column by column.",
+        ]  # fmt: skip
+    return [
+        element("kbd", "X"), " switches the row you listen to between the real excerpts (A) and "
+        "its own (B), column by column, while it plays; ", element("kbd", "Esc"), " stops.",
+    ]  # fmt: skip
 
 
 def _section(identity: str, heading: str, note: str, *content: Child) -> Markup:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ganexplain.ascent.scores import SCORES, ScoreKind
-from ganexplain.config import FrontEnd
+from ganexplain.inputs import Input
 from ganexplain.pages.notation import exact
+from ganexplain.pages.words import Words, words_for
 
 MOST_EXPLORED = 64  # settings of which a page holds examples
 
@@ -65,7 +66,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Judge:
-    """Another network asked what it hears: shares of the chosen and of the real excerpts."""
+    """Another network asked what it takes examples for: shares of the chosen and the real ones."""
 
     agreement: float | None
     real_agreement: float | None
@@ -100,8 +101,9 @@ class Evidence:
     """Arrays of `explanations.npz` (`made`), real excerpts of the direction (`real`), ranking.
 
     `made` and `real` have the keys of the artifacts; `real` is sorted, strongest first, and
-    holds `mel, response, file, start_s, audio`; so does `held_out`, which may be empty. `driven`
-    holds `mel` and `response` of controls by name. `seeds` is how many examples are shown.
+    holds `mel, response, file, start_s`, of log-mel `audio`; so does `held_out`, which may be
+    empty. `driven` holds `mel` and `response` of controls by name. `seeds` is how many examples
+    are shown.
     """
 
     made: Mapping[str, np.ndarray]
@@ -110,8 +112,13 @@ class Evidence:
     held_out: Mapping[str, np.ndarray]
     driven: Mapping[str, Mapping[str, np.ndarray]]
     selection: Selection
-    front_end: FrontEnd
+    front_end: Input
     seeds: int
+
+    @property
+    def words(self) -> Words:
+        """How the page speaks of its examples."""
+        return words_for(self.front_end)
 
     @property
     def upwards(self) -> bool:
@@ -165,7 +172,7 @@ class Evidence:
 
     @property
     def shown(self) -> dict[str, np.ndarray]:
-        """Log-mel excerpts (n, F, T) of each row of the page, in the order of the rows."""
+        """Inputs (n, ...) of each row of the page, in the order of the rows."""
         landmarks = {name: self.made["mel"][index] for name, index in self.landmarks.items()}
         rows = {"real": self.real["mel"], "chosen": landmarks.pop("chosen")}
         rows |= {"start": self.made["start_mel"]}

@@ -14,6 +14,7 @@ from typing import Literal
 from ganexplain.ascent.scores import SCORES
 from ganexplain.pages.evidence import Control, Evidence, Figures, Judge
 from ganexplain.pages.notation import percent
+from ganexplain.pages.words import SOUND, Words
 
 Standing = Literal["worse", "alike", "better"]
 Interval = tuple[float, float]
@@ -22,7 +23,7 @@ ON_RESPONSES = ("fid_response", "wasserstein")
 ON_FEATURES = ("kid", "fid_features")
 NAMES = {
     "start": "Before the search",
-    "held_out": "Held-out real excerpts",
+    "held_out": "Held-out real {many}",
     "input_ascent": "Search without the GAN",
     "reinitialised": "Re-initialised network",
 }
@@ -30,28 +31,29 @@ NAMES = {
 # one, never worse and somewhere better, or worse by some alone.
 CONCLUSIONS: dict[str, dict[str, str]] = {
     "start": {
-        "worse": "the search matters: unsearched sounds of the generator fall short",
+        "worse": "the search matters: unsearched {many} of the generator fall short",
         "alike": "the search added nothing that can be measured: do not take the examples for "
         "what the neuron asks for",
-        "better": "the search led away from the real excerpts: do not take the examples for what "
+        "better": "the search led away from the real {many}: do not take the examples for what "
         "the neuron asks for",
-        "mixed": "the search changed only part of what is measured: compare the two rows by ear",
+        "mixed": "the search changed only part of what is measured: compare the two rows by "
+        "{sense}",
     },
     "held_out": {
-        "worse": "the examples lie nearer to the top excerpts than real ones of other recordings "
+        "worse": "the examples lie nearer to the top {many} than real ones {elsewhere} "
         "do: nearer than that is no evidence of being more real",
-        "alike": "the examples come as near to the top excerpts as real ones of other recordings: "
+        "alike": "the examples come as near to the top {many} as real ones {elsewhere}: "
         "as near as one can ask",
-        "better": "a gap to real sound remains: real excerpts of other recordings come nearer",
-        "mixed": "the examples match real sound in part only: compare the two rows by ear",
+        "better": "a gap to {reality} remains: real {many} {elsewhere} come nearer",
+        "mixed": "the examples match {reality} in part only: compare the two rows by {sense}",
     },
     "input_ascent": {
-        "worse": "the generator is what keeps the examples like music: without it something else "
-        "drives the neuron as well",
-        "alike": "noise made for the neuron does as well by these measures: trust your ears more "
-        "than them",
-        "better": "noise made for the neuron does better by these measures: trust your ears more "
-        "than them",
+        "worse": "the generator is what keeps the examples like {alike}: without it something "
+        "else drives the neuron as well",
+        "alike": "noise made for the neuron does as well by these measures: trust your {sense}s "
+        "more than them",
+        "better": "noise made for the neuron does better by these measures: trust your {sense}s "
+        "more than them",
         "mixed": "to drive the neuron is easy, with noise too: only where this control fails do "
         "the measures speak for the examples",
     },
@@ -59,8 +61,8 @@ CONCLUSIONS: dict[str, dict[str, str]] = {
         "worse": "this explanation shows what the classifier has learned",
         "alike": "this explanation shows the GAN, not the classifier",
         "better": "this explanation shows the GAN, not the classifier",
-        "mixed": "part of what you hear is the GAN’s own: trust only what the re-initialised row "
-        "lacks",
+        "mixed": "part of what you {perceive} is the GAN’s own: trust only what the re-initialised "
+        "row lacks",
     },
 }
 VOTES = "judges’ votes"
@@ -130,7 +132,7 @@ def _ends(figures: Figures, key: str) -> Interval:
     return figures.intervals.get(key, (value, value))
 
 
-def conclude(name: str, measures: Sequence[Measure]) -> str:
+def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> str:
     """What follows from how a control stands; empty for an unknown one or without a measure."""
     if name not in CONCLUSIONS or not measures:
         return ""
@@ -141,7 +143,7 @@ def conclude(name: str, measures: Sequence[Measure]) -> str:
         outcome = "mixed"
     else:
         outcome = "better" if "better" in found else "alike"
-    return CONCLUSIONS[name][outcome]
+    return words.fill(CONCLUSIONS[name][outcome])
 
 
 def in_words(measures: Sequence[Measure]) -> str:
@@ -164,8 +166,14 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
     told = {}
     for name in [*(n for n in NAMES if n in controls), *(n for n in controls if n not in NAMES)]:
         measures = compare(controls[name], chosen, count, evidence.selection.by)
-        told[name] = Finding(NAMES.get(name, name), in_words(measures), conclude(name, measures))
+        conclusion = conclude(name, measures, evidence.words)
+        told[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)
     return told
+
+
+def control_name(name: str, words: Words) -> str:
+    """A control as the page has it."""
+    return words.fill(NAMES.get(name, name))
 
 
 def called(judge: str) -> str:
@@ -173,21 +181,24 @@ def called(judge: str) -> str:
     return judge if "judge" in judge.lower() else f"judge {judge}"
 
 
-def judge_finding(judge: Judge, examples: int, real: int) -> str:
+def judge_finding(judge: Judge, examples: int, real: int, words: Words = SOUND) -> str:
     """What a judge's votes on the chosen examples mean, beside those on the real excerpts."""
     if judge.agreement is None:
         return "was not asked about the chosen examples"
     if judge.real_agreement is None:
-        return "real excerpts were not judged, so there is nothing to hold this against"
+        return f"real {words.many} were not judged, so there is nothing to hold this against"
     ends = (share_interval(judge.agreement, examples), share_interval(judge.real_agreement, real))
     if standing(*ends, "high") != "worse":
         if judge.real_agreement < 0.5:
-            return "hears it in few real excerpts either: this judge is of little use here"
+            return (
+                f"{words.perceives} it in few real {words.many} either: this judge is of little "
+                "use here"
+            )
         return (
-            "hears it in the examples as it does in real excerpts: they convince a network that "
-            "had no part in the search"
+            f"{words.perceives} it in the examples as it does in real {words.many}: they convince "
+            "a network that had no part in the search"
         )
     return (
-        "hears it less often than in real excerpts: part of what drives the neuron is particular "
-        "to the network explained"
+        f"{words.perceives} it less often than in real {words.many}: part of what drives the "
+        "neuron is particular to the network explained"
     )

@@ -24,7 +24,7 @@ function explore(cell) {
   for (const part of real.querySelectorAll("[aria-pressed]")) part.setAttribute("aria-pressed", "false");
   real.removeAttribute("aria-labelledby");
   real.querySelector("h3").removeAttribute("id");
-  real.querySelector(".note").remove();
+  real.querySelector(".note")?.remove();
   explored.replaceChildren(row, real);
   for (const other of cells) {
     other.setAttribute("aria-pressed", String(other.dataset.setting === cell.dataset.setting));

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
 from ganexplain.pages.evidence import Evidence, Score
 from ganexplain.pages.findings import called
 from ganexplain.pages.heatmap import Setting, heat_map
 from ganexplain.pages.markup import Child, Markup, element, void
+from ganexplain.pages.medium import Medium
 from ganexplain.pages.notation import interval, number, percent, spread
 from ganexplain.pages.panels import Row, row
 from ganexplain.pages.rows import rank, scored, setting_row
-from ganexplain.pages.spectrograms import ColourScale
 
 
 @dataclass(frozen=True)
@@ -152,9 +151,10 @@ def _capital(text: str) -> str:
 # --- Grid to markup -------------------------------------------------------------------------
 
 
-def grid_view(grid: Grid, scale: ColourScale, front_end: FrontEnd) -> list[Markup]:
+def grid_view(grid: Grid, medium: Medium, see: str) -> list[Markup]:
     """Maps to choose from, the numbers of a setting, and where its examples go.
 
+    `see` is what one does with them: see, or see and hear.
     Without scripts, and in print, all maps stand below each other.
     """
     maps = [
@@ -170,7 +170,7 @@ def grid_view(grid: Grid, scale: ColourScale, front_end: FrontEnd) -> list[Marku
     ]
     hint = (
         "Hover over a cell, or move with the arrow keys, for its numbers. Click it, or press "
-        "Enter, to see and hear its examples above the real ones."
+        f"Enter, to {see} its examples above the real ones."
     )
     return [
         _choice(grid.maps),
@@ -183,7 +183,7 @@ def grid_view(grid: Grid, scale: ColourScale, front_end: FrontEnd) -> list[Marku
         ),
         element("p", role="status", class_="unseen"),
         element("div", class_="explored scripted"),
-        *(_template(setting, scale, front_end) for setting in grid.settings),
+        *(_template(setting, medium) for setting in grid.settings),
     ]
 
 
@@ -200,13 +200,13 @@ def _choice(maps: Sequence[ScoreMap]) -> Markup:
     return element("fieldset", legend, buttons, class_="choice scripted")
 
 
-def _template(setting: Explored, scale: ColourScale, front_end: FrontEnd) -> Markup:
+def _template(setting: Explored, medium: Medium) -> Markup:
     """What the script shows of a setting; inert until then, so nothing of it is decoded."""
     lines: list[Child] = [
         element("div", element("dt", name), element("dd", value)) for name, value in setting.numbers
     ]
     examples = (
-        row(setting.examples, scale, front_end)
+        row(setting.examples, medium)
         if setting.examples
         else element("p", "The examples of this setting are not on this page.", class_="note row")
     )

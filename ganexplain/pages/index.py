@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-import numpy as np
-
 from ganexplain.pages.document import document
 from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.findings import findings
 from ganexplain.pages.markup import Child, Markup, element, void
+from ganexplain.pages.medium import medium_for
 from ganexplain.pages.notation import percent, spread
 from ganexplain.pages.rows import moments, scored
-from ganexplain.pages.spectrograms import COARSE, colour_scale, png_uri
+from ganexplain.pages.spectrograms import COARSE
+from ganexplain.pages.words import SOUND, Words
 
-HEADS = ("Unit", "Chosen example", "Real excerpt", "Chosen setting", "Response", "Score",
+HEADS = ("Unit", "Chosen example", "Real {one}", "Chosen setting", "Response", "Score",
          "Judges’ votes", "Read as")  # fmt: skip
 
 
@@ -34,29 +34,29 @@ class UnitLine:
     score: str
     votes: str
     reading: tuple[str, ...]
+    noun: str  # what the pictures are
+    words: Words
 
 
 def unit_line(evidence: Evidence, link: str) -> UnitLine:
     """The line of a unit whose page stands at `link`, relative to the index."""
     meta, chosen, key = evidence.meta, evidence.chosen, evidence.selection.by
-    scale = colour_scale(evidence.real["mel"])
-
-    def small(mel: np.ndarray) -> str:
-        return png_uri(scale.indices(mel[::-1]) // COARSE * COARSE, pixels=1)
-
+    medium = medium_for(evidence.front_end, evidence.real["mel"])
     votes = chosen.figures.votes
     return UnitLine(
         link=link,
         name=f"{meta['layer']}, neuron {meta['neuron']}",
         detail=" ".join(filter(None, [str(meta.get("unit") or ""), _direction(evidence)])),
-        generated=small(evidence.shown["chosen"][0]),
-        real=small(evidence.shown["real"][0]),
+        generated=medium.thumbnail(evidence.shown["chosen"][0], COARSE),
+        real=medium.thumbnail(evidence.shown["real"][0], COARSE),
         setting=chosen.setting,
         response=f"{spread(chosen.mean_response, chosen.std_response)}, real "
         f"{spread(*moments(evidence.real['response']))}",
         score=f"{evidence.kind.title} {scored(chosen.figures, key)}",
         votes=percent(votes) if votes is not None else "",
         reading=_reading(evidence),
+        noun=medium.noun,
+        words=evidence.words,
     )
 
 
@@ -76,25 +76,27 @@ def render_index(lines: Sequence[UnitLine]) -> str:
     """The index as one HTML document; its links are relative."""
     title = f"What drives {len(lines)} units"
     guide = (
-        "For each unit the first example under the chosen setting beside the real excerpt with "
-        "the strongest response; colours are those of the unit’s page, which the name opens."
+        "For each unit the first example under the chosen setting beside the real {one} with the "
+        "strongest response, as on the unit’s page, which the name opens."
     )
-    head = element("tr", [element("th", text, scope="col") for text in HEADS])
+    words = lines[0].words
+    heads = [words.fill(text) for text in HEADS]
+    head = element("tr", [element("th", text, scope="col") for text in heads])
     table = element(
         "table",
         element("thead", head),
-        element("tbody", [_line(line) for line in lines]),
+        element("tbody", [_line(line, heads) for line in lines]),
         class_="wide units",
     )
     header = [element("p", "ganexplain report", class_="brand"), element("h1", title)]
-    body = element("main", header, element("p", guide, class_="guide"), table)
+    body = element("main", header, element("p", words.fill(guide), class_="guide"), table)
     return document(title, body)
 
 
-def _line(line: UnitLine) -> Markup:
+def _line(line: UnitLine, heads: Sequence[str]) -> Markup:
     cells: list[Child] = [
-        _thumbnail(line.generated, f"generated example, {line.name}"),
-        _thumbnail(line.real, f"real excerpt, {line.name}"),
+        _thumbnail(line, line.generated, f"generated example, {line.name}"),
+        _thumbnail(line, line.real, f"real {line.words.one}, {line.name}"),
         line.setting,
         line.response,
         line.score,
@@ -107,12 +109,13 @@ def _line(line: UnitLine) -> Markup:
         element("th", link, element("span", line.detail, class_="detail"), scope="row"),
         [
             element(
-                "td", cell, data_label=label, class_="means" if label == HEADS[-1] else "figure"
+                "td", cell, data_label=label, class_="means" if label == heads[-1] else "figure"
             )
-            for label, cell in zip(HEADS[1:], cells, strict=True)
+            for label, cell in zip(heads[1:], cells, strict=True)
         ],
     )
 
 
-def _thumbnail(source: str, label: str) -> Markup:
-    return void("img", src=source, alt=f"Spectrogram: {label}", class_="thumbnail")
+def _thumbnail(line: UnitLine, source: str, label: str) -> Markup:
+    kind = "thumbnail" if line.words is SOUND else "thumbnail still"
+    return void("img", src=source, alt=f"{line.noun}: {label}", class_=kind)

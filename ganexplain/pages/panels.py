@@ -1,4 +1,4 @@
-"""Rows of excerpts: each a spectrogram, its response, and buttons that play it."""
+"""Rows of examples: each a picture, its response, and of sound buttons that play it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
 from ganexplain.pages.markup import Markup, element, void
+from ganexplain.pages.medium import Medium
 from ganexplain.pages.notation import signed
-from ganexplain.pages.spectrograms import ColourScale, picture
-
-NOTABLE = 0.5  # nat above the colour scale from which a panel says so
 
 
 @dataclass(frozen=True)
@@ -25,12 +22,12 @@ class Sound:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """One panel: `mel` (F, T) in nat, its response, and what identifies it.
+    """One panel: an input as it was drawn, its response, and what identifies it.
 
     `origin` is short ("seed 3", a file name); `detail` a second line (a start time).
     """
 
-    mel: np.ndarray
+    drawn: np.ndarray
     response: float
     origin: str
     sounds: tuple[Sound, ...]
@@ -56,7 +53,7 @@ class Row:
     step: int = 1
 
 
-def row(content: Row, scale: ColourScale, front_end: FrontEnd) -> Markup:
+def row(content: Row, medium: Medium) -> Markup:
     """A row as a section of the page."""
     identity = f"row-{content.kind.replace('_', '-')}"
     chip = element("span", "chosen", class_="chip") if content.chosen else ""
@@ -65,7 +62,7 @@ def row(content: Row, scale: ColourScale, front_end: FrontEnd) -> Markup:
     facts = [
         element("div", element("dt", name), element("dd", value)) for name, value in content.facts
     ]
-    sheet = [panel(excerpt, content, scale, front_end) for excerpt in content.excerpts]
+    sheet = [panel(excerpt, content, medium) for excerpt in content.excerpts]
     return element(
         "section",
         element(
@@ -90,15 +87,15 @@ def _switch(content: Row) -> Markup:
         class_="switch",
         aria_pressed="false",
         aria_keyshortcuts="X",
-        aria_label=f"A/B: put the real excerpts in place of {content.heading}",
-        title="A/B: switch between the real excerpts and this row (key X)",
+        aria_label=f"A/B: put the real ones in place of {content.heading}",
+        title="A/B: switch between the real ones and this row (key X)",
     )
 
 
-def panel(excerpt: Excerpt, within: Row, scale: ColourScale, front_end: FrontEnd) -> Markup:
+def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
     """One excerpt as a figure."""
     name = f"{within.heading}, {excerpt.origin}"
-    label = f"Spectrogram: {name}, response {signed(excerpt.response)}"
+    label = f"{medium.noun}: {name}, response {signed(excerpt.response)}"
     lines = [
         element(
             "div",
@@ -110,25 +107,15 @@ def panel(excerpt: Excerpt, within: Row, scale: ColourScale, front_end: FrontEnd
     if excerpt.detail:
         lines.append(element("div", excerpt.detail, class_="detail"))
     players = [player(sound, name) for sound in excerpt.sounds]
-    passed = clipping(excerpt.mel, scale)
+    passed = medium.remark(excerpt.drawn)
     if passed:
         players.append(element("span", passed, class_="detail"))
     return element(
         "figure",
-        picture(excerpt.mel, scale, front_end, label, within.step),
-        element("figcaption", lines, element("div", players, class_="players")),
+        medium.picture(excerpt.drawn, label, within.step),
+        element("figcaption", lines, element("div", players, class_="players") if players else ""),
         class_="panel",
     )
-
-
-def clipping(mel: np.ndarray, scale: ColourScale) -> str:
-    """What a picture does not show: how far its values pass the end of the colours."""
-    if not np.isfinite(mel).all():
-        return "holds values that are not finite"
-    highest = float(mel.max())
-    if highest <= scale.high + NOTABLE:
-        return ""
-    return f"reaches {signed(highest, 0)} nat"
 
 
 def player(sound: Sound, name: str) -> Markup:

@@ -52,13 +52,15 @@ def chosen_table(documents: Sequence[Mapping[str, Any]]) -> str:
 def attributions_table(document: Mapping[str, Any]) -> str:
     """The ranking of attributions: method, segments and fill, the measure and its interval."""
     by = document["by"]
-    table = [["rank", "method", "segments", "fill", by, "from", "to"]]
+    table = [["rank", "", "method", "segments", "fill", by, "from", "to"]]
     for row in sorted(document["configurations"], key=lambda row: row["rank"]):
+        mark = "*" if row["rank"] == 1 else "=" if row["tied"] else ""
         figures = [
             "-" if value is None else format(value, ".4g") for value in (row[by], *row["interval"])
         ]
-        table.append([str(row["rank"]), row["method"], row["segments"], row["fill"], *figures])
-    return aligned(table)
+        setting = [row["method"], row["segments"], row["fill"]]
+        table.append([str(row["rank"]), mark, *setting, *figures])
+    return f"{aligned(table)}\nby {by}: {MARKS}"
 
 
 def layers_table(document: Mapping[str, Any]) -> str:
@@ -70,13 +72,11 @@ def layers_table(document: Mapping[str, Any]) -> str:
     return aligned(table)
 
 
-def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Cells right-aligned in columns two spaces apart."""
+def aligned(table: Sequence[Sequence[str]], left: int = 0) -> str:
+    """Cells in columns two spaces apart, the first `left` columns to the left, others right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    )
+    forms = [f"<{w}" if k < left else f">{w}" for k, w in enumerate(widths)]
+    return "\n".join("  ".join(map(format, line, forms)).rstrip() for line in table)
 
 
 def _figures(row: Mapping[str, Any], shown: Sequence[str], judges: Sequence[str]) -> list[str]:

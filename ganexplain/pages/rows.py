@@ -1,4 +1,4 @@
-"""The rows of excerpts: real ones, those of settings, those of controls."""
+"""The rows of examples: real ones, those of settings, those of controls."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import PurePath
 
 import numpy as np
 
+from ganexplain.config import FrontEnd
+from ganexplain.inputs import ImageInput
 from ganexplain.pages.evidence import Evidence, Figures, Score
-from ganexplain.pages.findings import NAMES
+from ganexplain.pages.findings import NAMES, control_name
 from ganexplain.pages.notation import clock, interval, number, ordinal, spread
 from ganexplain.pages.panels import Excerpt, Row, Sound
 from ganexplain.pages.sounds import flac_uri
 from ganexplain.pages.spectrograms import COARSE
+from ganexplain.pages.words import SOUND
 
 HEADINGS = {
     "chosen": "Chosen setting",
@@ -22,6 +25,12 @@ HEADINGS = {
     **NAMES,
 }
 
+NONE = np.empty((0, 0))  # no sounds
+RESYNTH = (
+    "“Original” is the recording. “Resynth” is the picture turned back into sound the way the "
+    "generated ones are, so that like is compared with like."
+)
+
 
 def moments(values: np.ndarray) -> tuple[float, float]:
     """Mean and sample standard deviation, the latter 0 of a single value."""
@@ -30,27 +39,29 @@ def moments(values: np.ndarray) -> tuple[float, float]:
 
 
 def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str, Row]:
-    """Every row of `evidence.shown`, with `sounds` (n, samples) of the same names."""
+    """Every row of `evidence.shown`, with `sounds` (n, samples) of the same names if any."""
     rows = {
-        "real": _real_row(evidence, evidence.real, sounds["real"]),
+        "real": _real_row(evidence, evidence.real, sounds.get("real", NONE)),
         "start": Row(
             "start",
             HEADINGS["start"],
             "what the generator makes of the same seeds",
             (("mean response", spread(*moments(evidence.made["start_response"]))),),
-            _generated(evidence, "start", evidence.made["start_response"], sounds["start"]),
+            _generated(
+                evidence, "start", evidence.made["start_response"], sounds.get("start", NONE)
+            ),
         ),
     }
     if evidence.held_out:
-        rows["held_out"] = _held_out_row(evidence, sounds["held_out"])
+        rows["held_out"] = _held_out_row(evidence, sounds.get("held_out", NONE))
     for name, arrays in evidence.driven.items():
         control = evidence.selection.controls.get(name)
         rows[name] = Row(
             name,
-            HEADINGS[name],
+            control_name(name, evidence.words),
             control.meaning if control else "",
             (("mean response", spread(*moments(arrays["response"]))),),
-            _generated(evidence, name, arrays["response"], sounds[name]),
+            _generated(evidence, name, arrays["response"], sounds.get(name, NONE)),
         )
     for name, index in evidence.landmarks.items():
         score = evidence.scores[index]
@@ -59,7 +70,7 @@ def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str
             HEADINGS[name],
             score.setting,
             score_facts(score, evidence),
-            _generated(evidence, name, evidence.made["response"][index], sounds[name]),
+            _generated(evidence, name, evidence.made["response"][index], sounds.get(name, NONE)),
             note=_median_note(evidence) if name == "median" else "",
             chosen=name == "chosen",
         )
@@ -68,14 +79,13 @@ def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str
 
 def setting_row(evidence: Evidence, index: int, sounds: np.ndarray) -> Row:
     """One setting of the grid, small: `sounds` (n, samples) of the first n examples."""
-    score, rate = evidence.scores[index], evidence.front_end.sample_rate
-    made = evidence.made
+    score, made = evidence.scores[index], evidence.made
     excerpts = [
         Excerpt(
             made["mel"][index, k],
             float(made["response"][index, k]),
             f"seed {made['seed'][k]}",
-            (Sound("listen", flac_uri(sounds[k], rate)),) if k < len(sounds) else (),
+            _player(evidence, sounds, k),
         )
         for k in range(min(evidence.seeds, made["mel"].shape[1]))
     ]
@@ -120,19 +130,26 @@ def _median_note(evidence: Evidence) -> str:
 def _generated(
     evidence: Evidence, name: str, responses: np.ndarray, sounds: np.ndarray
 ) -> list[Excerpt]:
-    rate, seeds = evidence.front_end.sample_rate, evidence.made["seed"]
+    drawn = evidence.shown[name]
     # Only what the generator made has a latent vector, and so a seed of its own.
-    named = "example" if name == "input_ascent" else "seed"
-    origins = [f"{named} {seed}" for seed in (range(len(sounds)) if named == "example" else seeds)]
+    if name == "input_ascent":
+        origins = [f"example {k}" for k in range(len(drawn))]
+    else:
+        origins = [f"seed {seed}" for seed in evidence.made["seed"][: len(drawn)]]
     return [
-        Excerpt(mel, float(response), origin, (Sound("listen", flac_uri(sound, rate)),))
-        for mel, response, origin, sound in zip(
-            evidence.shown[name], responses, origins, sounds, strict=False
-        )
+        Excerpt(drawn[k], float(responses[k]), origin, _player(evidence, sounds, k))
+        for k, origin in enumerate(origins)
     ]
 
 
-# --- Real excerpts --------------------------------------------------------------------------
+def _player(evidence: Evidence, sounds: np.ndarray, k: int) -> tuple[Sound, ...]:
+    """The player of example k, where it has a sound."""
+    if k >= len(sounds) or isinstance(evidence.front_end, ImageInput):
+        return ()
+    return (Sound("listen", flac_uri(sounds[k], evidence.front_end.sample_rate)),)
+
+
+# --- Real ones ------------------------------------------------------------------------------
 
 
 def _counted(count: int, noun: str) -> str:
@@ -142,25 +159,43 @@ def _counted(count: int, noun: str) -> str:
 def _recorded(
     evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.ndarray
 ) -> list[Excerpt]:
-    rate = evidence.front_end.sample_rate
+    shown = real["mel"][: evidence.seeds]
     return [
         Excerpt(
-            real["mel"][k],
+            shown[k],
             float(real["response"][k]),
-            PurePath(str(real["file"][k])).name,
-            (
-                Sound("original", flac_uri(real["audio"][k], rate)),
-                Sound("resynth", flac_uri(sounds[k], rate)),
-            ),
-            f"at {clock(float(real['start_s'][k]))}",
+            _file_name(evidence, str(real["file"][k])),
+            _real_players(evidence, real, sounds, k),
+            f"at {clock(float(real['start_s'][k]))}" if evidence.words is SOUND else "",
         )
-        for k in range(len(sounds))
+        for k in range(len(shown))
     ]
 
 
-def _recorded_facts(real: Mapping[str, np.ndarray]) -> tuple[tuple[str, str], ...]:
+def _file_name(evidence: Evidence, path: str) -> str:
+    """A file without its folders; of pictures with that of its class."""
+    kept = 1 if evidence.words is SOUND else 2
+    return "/".join(PurePath(path).parts[-kept:])
+
+
+def _real_players(
+    evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.ndarray, k: int
+) -> tuple[Sound, ...]:
+    """Of log-mel the recording too, which a spectrogram turned back into sound is not."""
+    drawn = evidence.front_end
+    if not isinstance(drawn, FrontEnd):
+        return _player(evidence, sounds, k)
     return (
-        ("from", _counted(len(set(map(str, real["file"]))), "recording")),
+        Sound("original", flac_uri(real["audio"][k], drawn.sample_rate)),
+        Sound("resynth", flac_uri(sounds[k], drawn.sample_rate)),
+    )
+
+
+def _recorded_facts(
+    evidence: Evidence, real: Mapping[str, np.ndarray]
+) -> tuple[tuple[str, str], ...]:
+    return (
+        ("from", _counted(len(set(map(str, real["file"]))), evidence.words.sources.rstrip("s"))),
         ("mean response", spread(*moments(real["response"]))),
     )
 
@@ -169,12 +204,11 @@ def _real_row(evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.nda
     word = "highest" if evidence.upwards else "lowest"
     return Row(
         "real",
-        "Real excerpts",
-        f"with the {word} responses in the training recordings",
-        _recorded_facts(real),
+        f"Real {evidence.words.many}",
+        f"with the {word} responses in the training {evidence.words.sources}",
+        _recorded_facts(evidence, real),
         _recorded(evidence, real, sounds),
-        note="“Original” is the recording. “Resynth” is the picture turned back into sound the way "
-        "the generated ones are, so that like is compared with like.",
+        note=RESYNTH if isinstance(evidence.front_end, FrontEnd) else "",
         against_real=False,
     )
 
@@ -183,8 +217,8 @@ def _held_out_row(evidence: Evidence, sounds: np.ndarray) -> Row:
     control = evidence.selection.controls.get("held_out")
     return Row(
         "held_out",
-        HEADINGS["held_out"],
-        control.meaning if control else "the same of recordings kept from training",
-        _recorded_facts(evidence.held_out),
+        control_name("held_out", evidence.words),
+        control.meaning if control else f"the same of {evidence.words.sources} kept from training",
+        _recorded_facts(evidence, evidence.held_out),
         _recorded(evidence, evidence.held_out, sounds),
     )

@@ -56,7 +56,11 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
 
 def sample_sounds(mel: np.ndarray, front_end: FrontEnd) -> bytes:
     """FLAC of log-mel excerpts (N, F, T) in nat one after another, with pauses between."""
-    pause = np.zeros(round(PAUSE_SECONDS * front_end.sample_rate), dtype=np.float32)
-    waveforms = sonify(mel, front_end, GRIFFIN_LIM_ITERATIONS)
-    strip = np.concatenate([part for waveform in waveforms for part in (waveform, pause)])
-    return flac(strip[: -pause.size], front_end.sample_rate)
+    return strip(sonify(mel, front_end, GRIFFIN_LIM_ITERATIONS), front_end.sample_rate)
+
+
+def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
+    """FLAC of waveforms (N, samples) one after another, with pauses between."""
+    pause = np.zeros(round(PAUSE_SECONDS * sample_rate), dtype=np.float32)
+    joined = np.concatenate([part for waveform in waveforms for part in (waveform, pause)])
+    return flac(joined[: -pause.size], sample_rate)

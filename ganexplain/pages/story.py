@@ -12,9 +12,15 @@ from ganexplain.pages.document import Page, Section, Table
 from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.grid import grid_of
 from ganexplain.pages.markup import Child, element
-from ganexplain.pages.notation import interval, number, ordinal, signed, spread
+from ganexplain.pages.medium import medium_for
+from ganexplain.pages.notation import interval, number, ordinal, spread
 from ganexplain.pages.rows import moments, shown_rows
-from ganexplain.pages.spectrograms import ColourScale, colour_scale
+from ganexplain.pages.words import SOUND
+
+OTHERS = (
+    "To hold this against: where the same seeds began, what other ways to make or find {many} "
+    "give, and what other settings of the grid made of the same seeds."
+)
 
 
 def tell(
@@ -26,9 +32,8 @@ def tell(
     """The page for `evidence`.
 
     `sounds` are waveforms (n, samples) of each of its shown rows, `heard` of the first examples
-    of settings of the grid.
+    of settings of the grid; of pictures there are none.
     """
-    scale = colour_scale(evidence.real["mel"])
     rows = shown_rows(evidence, sounds)
     return Page(
         title=title(evidence),
@@ -36,13 +41,11 @@ def tell(
         warnings=evidence.selection.warnings,
         answer=_answer(evidence),
         responses=strip_chart(evidence),
-        scale=scale,
-        scale_note=_scale_note(evidence, scale),
-        front_end=evidence.front_end,
+        medium=medium_for(evidence.front_end, evidence.real["mel"]),
+        words=evidence.words,
         compared=[rows.pop("real"), rows.pop("chosen")],
         others=list(rows.values()),
-        others_note="To hold this against: where the same seeds began, what other ways to make or "
-        "find sounds give, and what other settings of the grid made of the same seeds.",
+        others_note=evidence.words.fill(OTHERS),
         comparisons=_comparisons(evidence),
         grid=grid_of(evidence, heard),
         search=[response_chart(evidence), norm_chart(evidence)],
@@ -60,10 +63,12 @@ def title(evidence: Evidence) -> str:
 
 def _guide(evidence: Evidence) -> str:
     drive, most = ("raise", "highest") if evidence.upwards else ("lower", "lowest")
+    words = evidence.words
+    kind = "sound excerpts" if words is SOUND else words.many
     return (
-        f"A generator of sound excerpts was searched for those that {drive} the neuron’s response; "
-        f"see and hear below what they share with the real excerpts that have the {most} "
-        "responses, and what they lack before the search."
+        f"A generator of {kind} was searched for those that {drive} the neuron’s response; "
+        f"{words.heading.lower()} below what they share with the real {words.many} that have the "
+        f"{most} responses, and what they lack before the search."
     )
 
 
@@ -98,7 +103,7 @@ def _reason(evidence: Evidence) -> str:
     place = f"the {first}" if rank == 1 else f"the {ordinal(rank)} {first}"
     return (
         f", {place} of {count} settings: {kind.meaning}, held against the "
-        f"{len(evidence.real['response'])} real excerpts with the {word} responses"
+        f"{len(evidence.real['response'])} real {evidence.words.many} with the {word} responses"
     )
 
 
@@ -121,32 +126,31 @@ def _ties(evidence: Evidence) -> str:
     return f"{said}. {rule[:1].upper()}{rule[1:]}." if rule else f"{said}."
 
 
-def _scale_note(evidence: Evidence, scale: ColourScale) -> str:
-    return (
-        f"natural logarithm of mel magnitude, 1 nat = 8.7 dB; from the {len(evidence.real['mel'])} "
-        f"real excerpts: their 1st percentile (at most 10 nat down) to their maximum, "
-        f"{signed(scale.low, 0)} to {signed(scale.high, 0)}"
-    )
-
-
 def _comparisons(evidence: Evidence) -> list[Section]:
     """The tables of controls and judges, where there are any."""
-    controls, judges = controls_table(evidence), judges_table(evidence)
+    controls, judges, words = controls_table(evidence), judges_table(evidence), evidence.words
     sections = []
     if controls:
         note = (
-            "Sounds to hold the explanation against. Those from before the search, from a search "
+            "What to hold the explanation against. Those from before the search, from a search "
             "without the GAN and from a network that learned nothing should do worse; real "
-            "excerpts held out show how near is near enough. “As good” means that the 95 % "
+            "{many} held out show how near is near enough. “As good” means that the 95 % "
             "intervals touch: more examples can tell more apart."
         )
         sections.append(
-            Section("controls", "Controls: is it the neuron that speaks?", note, controls)
+            Section(
+                "controls",
+                "Controls: is it the neuron that speaks?",
+                words.fill(note),
+                controls,
+            )
         )
     if judges:
         note = (
             "A judge is another network that had no part in the search. The shares are of examples "
             "of which it says what was asked for."
         )
-        sections.append(Section("judges", "Judges: what other networks hear", note, judges))
+        sections.append(
+            Section("judges", words.fill("Judges: what other networks {perceive}"), note, judges)
+        )
     return sections

@@ -43,7 +43,7 @@ def strips(lines: Sequence[Strip], level: float) -> Markup:
         middle = TOP + LINE * (index + 0.5)
         parts.append(_strip(line, LEFT + WIDTH * axis.position(line.responses), middle))
     return element(
-        "svg", parts, class_="strips", role="img", aria_label="responses of all excerpts",
+        "svg", parts, class_="strips", role="img", aria_label="all responses",
         viewBox=f"0 0 {LEFT + WIDTH + RIGHT:g} {height + BOTTOM:g}",
     )  # fmt: skip
 

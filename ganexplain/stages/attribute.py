@@ -1,7 +1,9 @@
-"""`attribute`: recordings and a classifier -> why it said so, measured, to see and to hear."""
+"""`attribute`: recordings or pictures and a network -> why it said so, measured and shown."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,22 +15,27 @@ from ganexplain.artifacts import write_json, write_text
 from ganexplain.ascent.neurons import find_layer
 from ganexplain.config import AttributeConfig
 from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpora
-from ganexplain.data.excerpts import load_split
+from ganexplain.data.image_corpus import ImageSplit
+from ganexplain.data.material import MaterialSplit, load_material, read_material, taken_of
+from ganexplain.data.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError, check_known
+from ganexplain.inputs import Input
 from ganexplain.local.captum_adapter import captum_names
-from ganexplain.local.fills import FILLS, Reference
+from ganexplain.local.fills import FILLS
 from ganexplain.local.lime import DISTANCES
 from ganexplain.local.measures import MEASURES
 from ganexplain.local.methods import CAPTUM, METHODS
-from ganexplain.local.scoring import SCORES
-from ganexplain.models.loading import Classifier, load_classifier
+from ganexplain.local.scoring import OUTPUTS, SCORES
+from ganexplain.models.explained import Source
+from ganexplain.pages.ranking import aligned
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.attribute_asking import Asker, Configuration
-from ganexplain.stages.attribute_inputs import fixed_target, moments
+from ganexplain.stages.attribute_explainers import explainers_for
+from ganexplain.stages.attribute_network import AUTO, Subject, load_subject
+from ganexplain.stages.attribute_parts import usual_segments
 from ganexplain.stages.attribute_report import report_page
-from ganexplain.stages.attribute_table import aligned, measured
+from ganexplain.stages.attribute_table import measured
 
 
 def attribute(
@@ -38,49 +45,52 @@ def attribute(
 
     Writes `attributions.json`, `report.html` and for every attribution what
     `write_attribution` does: in `out` where there is one, else in folders of input and
-    configuration. Raises UsageError for a setting that cannot be, BadFile for a recording that
+    configuration. Raises UsageError for a setting that cannot be, BadFile for an input that
     cannot be used.
     """
-    configurations = _configurations(config)
-    device = pick_device(config.device)
-    classifier = load_classifier(Path(config.classifier), device)
-    front_end = classifier.sound
-    example = torch.zeros((1, front_end.mel_bands, front_end.excerpt_frames), device=device)
-    target = fixed_target(config.target, classifier, example)
+    _check(config)
+    source = Source.of(config)
+    subject, asked = load_subject(config, pick_device(config.device), progress)
+    configurations = _configurations(config, subject.front_end)
+    target = subject.target(config.target)
     if config.cam_layer:
-        find_layer(classifier.network, config.cam_layer, "--cam-layer")
-    asked = moments(config.inputs, front_end)
+        find_layer(subject.network, config.cam_layer, "--cam-layer")
     with RunDirectory(out, "attribute", config, overwrite) as run:
         progress = run.keep_notes(progress)
+        for name, path in source.files().items():
+            run.used(name, path)
         document: dict[str, Any] = {
-            "classifier": config.classifier,
-            "classifier_hash": run.used("classifier", Path(config.classifier)),
+            "classifier": source.name,
+            "classifier_hash": source.digest(),
             "score": config.score,
             "seed": config.seed,
             "configurations": [vars(each) for each in configurations],
             "inputs": [],
         }
-        for path in dict.fromkeys(moment.path for moment in asked):
+        for path in dict.fromkeys(piece.path for piece in asked):
             run.used(str(path), path)
-        reference = _reference(config, classifier, progress)
-        asker = Asker(config, classifier, target, reference, progress)
+        subject = _with_least(subject, config, progress)
+        explainers = explainers_for(config, subject, source, run, progress)
+        asker = Asker(config, subject, target, explainers, progress)
         progress.start("attributions", len(asked) * len(configurations))
         shown = []
-        for moment in asked:
-            place = out if len(asked) == 1 else out / moment.name
-            entry, part = asker.explain(moment, configurations, place)
+        for piece in asked:
+            place = out if len(asked) == 1 else out / piece.name
+            entry, part = asker.explain(piece, configurations, place)
+            for result in entry["results"]:  # a run may be moved, and made elsewhere
+                result["folder"] = str(Path(result["folder"]).relative_to(out))
             document["inputs"].append(entry)
             shown.append(part)
         keys, rows = measured(document)
         write_json(out / "attributions.json", {"kind": "attributions", **document})
-        page = report_page(document, shown, rows, keys, front_end)
+        page = report_page(document, shown, rows, keys, subject.front_end)
         write_text(out / "report.html", page)
         run.results["attributions"] = len(asked) * len(configurations)
-    lines = aligned([MEASURES[key].title for key in keys], rows)
-    return {**document, "report": str(out / "report.html"), "table": lines}
+    table = aligned([["", *(MEASURES[key].title for key in keys)], *rows], left=1)
+    return {**document, "report": str(out / "report.html"), "table": table.splitlines()}
 
 
-def _configurations(config: AttributeConfig) -> list[Configuration]:
+def _check(config: AttributeConfig) -> None:
     for name in config.method:
         if name.startswith(CAPTUM):
             check_known("--method captum:", name.removeprefix(CAPTUM), captum_names())
@@ -90,21 +100,34 @@ def _configurations(config: AttributeConfig) -> list[Configuration]:
         check_known("--fill", name, FILLS)
     check_known("--score", config.score, SCORES)
     check_known("--distance", config.distance, DISTANCES)
-    if not (config.method and config.segments and config.fill):
-        raise UsageError("give at least one --method, --segments and --fill")
-    every = product(config.method, config.segments, config.fill)
+    if check_known("--outputs", config.outputs, (AUTO, *OUTPUTS)) != AUTO and not config.model:
+        raise UsageError("--outputs: goes with --model; a classifier.pt puts out logits")
+    if not (config.method and config.fill):
+        raise UsageError("give at least one --method and --fill")
+    if "data-min" in config.fill and not config.corpus:
+        raise UsageError("--fill data-min: name the data with --corpus")
+
+
+def _configurations(config: AttributeConfig, taken: Input) -> list[Configuration]:
+    segments = config.segments or (usual_segments(taken),)
+    every = product(config.method, segments, config.fill)
     return [Configuration(*each) for each in dict.fromkeys(every)]
 
 
-def _reference(config: AttributeConfig, classifier: Classifier, progress: Progress) -> Reference:
-    network, front_end = classifier.network, classifier.sound
-    lowest = None
-    if "data-min" in config.fill:
-        if not config.corpus:
-            raise UsageError("--fill data-min: name the data with --corpus")
-        corpus = read_corpora(config.corpus)
-        split = load_split(corpus, "train", front_end, cache_directory(""), progress)
-        mean, deviation = network.mean.cpu().numpy(), network.deviation.cpu().numpy()
-        lowest = float(min(((mel - mean) / deviation).min() for mel in split.mels))
-    silence = float(np.log(front_end.floor))
-    return Reference(network.mean[:, None], network.deviation[:, None], silence, lowest)
+def _with_least(subject: Subject, config: AttributeConfig, progress: Progress) -> Subject:
+    """The subject that knows the least standardised value of its data, where that is asked for."""
+    if "data-min" not in config.fill:
+        return subject
+    material = read_material(config.corpus)
+    taken = taken_of(material, subject.front_end)
+    split = load_material(material, "train", taken, cache_directory(""), progress)
+    values = (torch.as_tensor(each, device=subject.device) for each in _whole(split))
+    lowest = min(float(subject.reference.standardised(x).min()) for x in values)
+    return replace(subject, reference=replace(subject.reference, lowest=lowest))
+
+
+def _whole(split: MaterialSplit) -> Sequence[np.ndarray]:
+    """All there is in a split, axes as those of an input but for the length of time."""
+    if isinstance(split, ImageSplit):
+        return list(split.pictures)
+    return split.waveforms if isinstance(split, WaveformSplit) else [mel.T for mel in split.mels]

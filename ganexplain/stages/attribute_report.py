@@ -7,42 +7,48 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
-from ganexplain.data.frontend import log_mel
+from ganexplain.data.waveform_view import view_of
+from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.local.measures import MEASURES, WALL_CLOCK, Held
 from ganexplain.local.methods import Attribution
-from ganexplain.pages.attribution_page import Answer, Asked, Picture, Story, attribution_page
-from ganexplain.pages.notation import clock, number
-from ganexplain.pages.spectrograms import colour_scale
-from ganexplain.stages.attribute_files import flac_bytes
-from ganexplain.stages.attribute_inputs import Moment
+from ganexplain.pages.attribution_page import Answer, Asked, Shown, Story, attribution_page
+from ganexplain.pages.medium import Medium, medium_for
+from ganexplain.pages.notation import number
+from ganexplain.stages.attribute_inputs import Piece
+from ganexplain.stages.attribute_side import Side
+
+SCORED = (
+    "The number under a picture is the network’s score: of the whole, of the kept segments alone "
+    "and of the rest alone, the fill standing for what is missing."
+)
+SOUNDS = (
+    " The sounds are the recording itself; kept and removed add up to the whole. What is soft by "
+    "itself plays louder here, by as many dB as its button says."
+)
 
 
 def answer_of(
-    setting: tuple[str, str, str],
-    moment: Moment,
-    found: Attribution,
-    held: Held,
-    sounds: np.ndarray,
-    measures: dict[str, float | None],
-    front_end: FrontEnd,
+    method: str, setting: str, piece: Piece, found: Attribution, held: Held, sides: Sequence[Side]
 ) -> Answer:
-    """One attribution as the page shows it; `setting` is method, segments and fill."""
-    rate = front_end.sample_rate
-    kept, removed = (log_mel(sound, front_end).T for sound in sounds)
-    pictures = [
-        Picture("map", moment.mel, held.full_score, flac_bytes(moment.waveform, rate), found.map),
-        Picture("kept", kept, held.kept_score, flac_bytes(sounds[0], rate)),
-        Picture("removed", removed, held.removed_score, flac_bytes(sounds[1], rate)),
-    ]
-    shown = {key: v for key, v in measures.items() if v is not None and key != WALL_CLOCK}
-    measured = [(MEASURES[key].title, number(value)) for key, value in shown.items()]
+    """One attribution as the page shows it; `setting` is segments and fill."""
+    shown = [_shown("map", held.full_score, piece.whole(), piece.on_view(found.map))]
+    scored = zip(("kept", "removed"), (held.kept_score, held.removed_score), sides, strict=True)
+    shown += [_shown(*each) for each in scored]
+    told = {key: v for key, v in held.measures.items() if v is not None and key != WALL_CLOCK}
+    measured = [(MEASURES[key].title, _figure(value)) for key, value in told.items()]
     chosen = f"{int(held.kept.sum())} of {held.kept.size} segments kept"
     return Answer(
-        setting[0], f"{setting[1]}, {setting[2]}; {chosen}", pictures, held.curves.share,
-        held.curves.deletion, held.curves.insertion, measured + _in_words(found.details),
-        found.warnings,
+        method, f"{setting}; {chosen}", shown, held.curves.share, held.curves.deletion,
+        held.curves.insertion, measured + _in_words(found.details), found.warnings,
     )  # fmt: skip
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) else number(value)
+
+
+def _shown(name: str, score: float, side: Side, over: np.ndarray | None = None) -> Shown:
+    return Shown(name, side.values, score, side.sound, side.louder, over)
 
 
 def _in_words(details: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -58,17 +64,14 @@ def _in_words(details: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), text) for name, text in said]
 
 
-def asked_of(moment: Moment, explained: str, score: float, answers: Sequence[Answer],
-             front_end: FrontEnd) -> Asked:  # fmt: skip
-    """One excerpt as the page shows it."""
-    whole = flac_bytes(moment.waveform, front_end.sample_rate)
-    at = clock(moment.centre)
+def asked_of(
+    piece: Piece, explained: str, score: float, whole: Side, answers: Sequence[Answer]
+) -> Asked:
+    """One input as the page shows it."""
     return Asked(
-        f"{moment.path.name} at {at}: {explained}",
-        "The number under a picture is the classifier’s score: of the whole excerpt, of the "
-        "kept segments alone and of the rest alone, the fill standing for what is missing. The "
-        "sounds are the recording itself, filtered; kept and removed add up to the whole.",
-        Picture("whole", moment.mel, score, whole),
+        f"{piece.title}: {explained}",
+        SCORED + (SOUNDS if whole.sound else ""),
+        _shown("whole", score, whole),
         answers,
     )
 
@@ -78,11 +81,12 @@ def report_page(
     asked: Sequence[Asked],
     rows: Sequence[Sequence[str]],
     titles: Sequence[str],
-    front_end: FrontEnd,
+    taken: Input,
 ) -> str:
     """The whole page; `rows` of texts are the table, `titles` the measures in its columns.
 
-    The wall clock is left out: the page of the same run is the same.
+    `taken` says what the network is given. The wall clock is left out: the page of the same run is
+    the same.
     """
     kept = [0, *(n for n, key in enumerate(titles, start=1) if key != WALL_CLOCK)]
     rows = [[row[n] for n in kept] for row in rows]
@@ -90,23 +94,29 @@ def report_page(
     explained = sorted({entry["explained"] for entry in document["inputs"]})
     title = f"Why {' or '.join(explained)}?"
     if len(asked) == 1:
-        title = f"Why {explained[0]} at {clock(document['inputs'][0]['at_s'])}?"
+        title = f"Why {explained[0]}? {asked[0].heading.removesuffix(': ' + explained[0])}"
+    heard = not isinstance(taken, ImageInput)
     story = Story(
         title,
-        "Each method says which parts of the sound made the score; what it keeps and what it "
-        "takes away can be heard, and what it says is held against the classifier itself.",
+        f"Each method says which parts of the {'sound' if heard else 'picture'} made the score; "
+        f"what it keeps and what it takes away can be {'heard' if heard else 'seen'}, and what it "
+        "says is held against the network itself.",
         asked,
         [("", ""), *((MEASURES[key].title, _meaning(key)) for key in titles)],
         rows,
         [
-            ("classifier", document["classifier"]),
+            ("network", document["classifier"]),
             ("SHA-256", document["classifier_hash"]),
             ("score", document["score"]),
             ("seed", str(document["seed"])),
         ],
     )
-    scale = colour_scale(np.stack([a.whole.mel for a in asked]))
-    return attribution_page(story, scale, front_end)
+    return attribution_page(story, _medium(taken, asked))
+
+
+def _medium(taken: Input, asked: Sequence[Asked]) -> Medium:
+    seen = view_of(taken) if isinstance(taken, WaveformInput) else taken
+    return medium_for(seen, np.stack([each.whole.values for each in asked]))
 
 
 def _meaning(key: str) -> str:

@@ -38,16 +38,3 @@ def _text(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def aligned(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of text: the first column to the left, the others to the right."""
-    table = [["", *titles], *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join([
-            line[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
-        ])
-        for line in table
-    ]  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from ganexplain.data.corpus import UNLABELLED
 from ganexplain.data.image_corpus import ImageSplit
-from ganexplain.data.material import MaterialSplit
+from ganexplain.data.material import LabelledSplit
 from ganexplain.errors import Diverged
 from ganexplain.metrics import best_threshold, detection_figures, multiclass_figures, smooth
 from ganexplain.models.excerptnet import ExcerptNet
@@ -24,7 +24,7 @@ class Evaluation:
     files: list[dict[str, float]]
 
 
-def evaluate(network: ExcerptNet, split: MaterialSplit, threshold: float | None) -> Evaluation:
+def evaluate(network: ExcerptNet, split: LabelledSplit, threshold: float | None) -> Evaluation:
     """Evaluate on all labelled frames of a split; the threshold is chosen on it where None.
 
     With the protocol of Schlueter & Grill 2015 (method, section 2.3): median over 0.8 s.
@@ -37,7 +37,7 @@ def evaluate(network: ExcerptNet, split: MaterialSplit, threshold: float | None)
     return Evaluation(_figures(curve, label, threshold), threshold, files)
 
 
-def threshold_over(network: ExcerptNet, *splits: MaterialSplit) -> float:
+def threshold_over(network: ExcerptNet, *splits: LabelledSplit) -> float:
     """The threshold of highest accuracy over the labelled frames of several splits."""
     answers = [_answers(network, split) for split in splits]
     curve, label = (
@@ -48,7 +48,7 @@ def threshold_over(network: ExcerptNet, *splits: MaterialSplit) -> float:
 
 
 def _answers(
-    network: ExcerptNet, split: MaterialSplit
+    network: ExcerptNet, split: LabelledSplit
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Of each recording the smoothed probabilities (T, K) and classes (T,) of labelled frames.
 

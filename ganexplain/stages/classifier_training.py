@@ -14,7 +14,7 @@ from torch.nn import functional
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.data.batches import Batch
 from ganexplain.data.image_corpus import ImageSplit
-from ganexplain.data.material import MaterialSplit
+from ganexplain.data.material import LabelledSplit
 from ganexplain.distributed import average_gradients, check_divisible
 from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.models.architectures import OF_SOUND, build
@@ -37,7 +37,7 @@ class ClassifierTraining:
         self,
         config: TrainClassifierConfig,
         outputs: int,
-        split: MaterialSplit,
+        split: LabelledSplit,
         device: torch.device,
     ) -> None:
         check_known("--schedule", config.schedule, SCHEDULES)
@@ -94,7 +94,7 @@ class ClassifierTraining:
             losses = share * losses + (1 - share) * smoothed_loss(logits, other)
         return losses.mean()
 
-    def finish_epoch(self, epoch: int, valid: MaterialSplit) -> dict[str, float]:
+    def finish_epoch(self, epoch: int, valid: LabelledSplit) -> dict[str, float]:
         """Validate, keep the weights where they are the best yet; the epoch's figures."""
         network = plain(self.network)
         evaluation = evaluate(network, valid, None)
@@ -142,13 +142,13 @@ class ClassifierTraining:
         self.losses, self.best = list(state["losses"]), dict(state["best"])
 
 
-def architecture_for(config: TrainClassifierConfig, split: MaterialSplit) -> str:
+def architecture_for(config: TrainClassifierConfig, split: LabelledSplit) -> str:
     """The name of the network to train: as asked for sound, of pictures always one."""
     known = check_known("--architecture", config.architecture, OF_SOUND)
     return "picturenet" if isinstance(split, ImageSplit) else known
 
 
-def new_network(config: TrainClassifierConfig, outputs: int, split: MaterialSplit) -> ExcerptNet:
+def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSplit) -> ExcerptNet:
     """The network asked for, in its training form, with the band statistics of a split."""
     network = build(architecture_for(config, split), outputs, split.front_end)
     initialise(network, config.seed)

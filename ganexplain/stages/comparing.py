@@ -46,7 +46,7 @@ def difference(one: Path, other: Path) -> str:
     """The first key in which two files differ and by how much; empty where they are equal."""
     if file_hash(one) == file_hash(other):
         return ""
-    if one.suffix not in (".npz", ".pt", ".json", ".jsonl"):
+    if one.suffix not in (".npz", ".npy", ".pt", ".json", ".jsonl"):
         return "other content"
     try:
         ours, theirs = (dict(_leaves(read_any(path))) for path in (one, other))
@@ -79,12 +79,10 @@ def _apart(one: Any, other: Any) -> str:
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """What is no container in nested ones, with its path."""
+    if isinstance(value, list | tuple):
+        value = {"length": len(value), **{str(index): inner for index, inner in enumerate(value)}}
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _leaves(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple):
-        yield f"{name}.length", len(value)
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, f"{name}.{index}")
     else:
         yield name, value

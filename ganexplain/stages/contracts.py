@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts import front_end_from_dict, read_arrays, read_meta
-from ganexplain.config import LAST_SEED
+from ganexplain.config import LAST_SEED, FrontEnd
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import ImageInput, Input
 
@@ -129,14 +129,14 @@ def check_arrays(
 
 
 def axes_for(front_end: Input, axes: Mapping[str, str]) -> dict[str, str]:
-    """The axes of arrays for what is drawn: pictures have a channel more, and no sound."""
-    if not isinstance(front_end, ImageInput):
+    """The axes of arrays for what is drawn: K, F, T of pictures, W of waveforms, with no `audio`.
+
+    Pictures have no sound, and a waveform is its own.
+    """
+    if isinstance(front_end, FrontEnd):
         return dict(axes)
-    return {
-        name: letters.replace("FT", "KFT")  # channels, rows and columns
-        for name, letters in axes.items()
-        if name != "audio"
-    }
+    own = "KFT" if isinstance(front_end, ImageInput) else "W"  # channels, rows and columns
+    return {name: letters.replace("FT", own) for name, letters in axes.items() if name != "audio"}
 
 
 def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:

@@ -18,7 +18,7 @@ from ganexplain.ascent.neurons import neuron_response, responses_and_features
 from ganexplain.ascent.scores import Examples
 from ganexplain.config import FrontEnd, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs import Input
+from ganexplain.inputs import Input, WaveformInput
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.models.loading import load_generator
@@ -33,8 +33,8 @@ BATCH = 48
 INPUT_RATE, INPUT_COUNTS = 0.01, (1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320)
 MEANINGS = {
     "start": "samples of the GAN before the search",
-    "held_out": "real excerpts of recordings kept from training, the strongest of them",
-    "input_ascent": "gradient ascent on the excerpt itself, without the GAN, stopped where its "
+    "held_out": "real ones kept from training, the strongest of them",
+    "input_ascent": "gradient ascent on the input itself, without the GAN, stopped where its "
     "responses come nearest to the real ones",
     "reinitialised": "the same search for a classifier of shuffled weights, which learned nothing",
 }
@@ -193,11 +193,16 @@ class Controls:
 
 
 def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each band of log-mel (R, F, T), each channel of pictures."""
-    others = tuple(axis for axis in range(pool.ndim) if axis != 1)
+    """Mean and deviation of each band of log-mel (R, F, T), each channel of pictures.
+
+    Of waveforms (R, W) those over all samples.
+    """
+    others = tuple(axis for axis in range(pool.ndim) if axis != 1 or pool.ndim == 2)
     return tuple(of(pool, axis=others, keepdims=True)[0] for of in (np.mean, np.std))
 
 
 def _bounds(drawn: Input) -> tuple[float, float]:
     """The range of values that an excerpt or a picture can have."""
-    return (float(np.log(drawn.floor)), np.inf) if isinstance(drawn, FrontEnd) else (0.0, 1.0)
+    if isinstance(drawn, FrontEnd):
+        return float(np.log(drawn.floor)), np.inf
+    return (-1.0 if isinstance(drawn, WaveformInput) else 0.0), 1.0

@@ -22,7 +22,7 @@ from ganexplain.data.frontend import log_mel
 from ganexplain.data.retouch import retouched
 from ganexplain.data.sonify import sonify, unclipped
 from ganexplain.errors import UsageError, check_known
-from ganexplain.models.dcgan import Encoder, Generator
+from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator
 from ganexplain.models.loading import load_classifier, load_encoder, load_generator
 from ganexplain.pages.change_picture import change_picture
 from ganexplain.pages.sounds import flac
@@ -108,8 +108,8 @@ class _Maker:
     def __init__(
         self,
         config: CounterfactualConfig,
-        generator: Generator,
-        encoder: Encoder,
+        generator: AnyGenerator,
+        encoder: AnyEncoder,
         divided: Divided,
         front_end: FrontEnd,
     ) -> None:

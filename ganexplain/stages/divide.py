@@ -15,7 +15,8 @@ from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.neurons import Response, layer_response, neuron_numbers, output_units
 from ganexplain.config import CounterfactualConfig
 from ganexplain.errors import UsageError
-from ganexplain.models.dcgan import LATENT_SIZE, Generator
+from ganexplain.models.dcgan import LATENT_SIZE
+from ganexplain.models.gan_networks import AnyGenerator
 from ganexplain.models.loading import Classifier
 from ganexplain.models.prediction import decision_margin
 
@@ -35,7 +36,7 @@ class Divided:
 
 @contextmanager
 def divided_by_side(
-    config: CounterfactualConfig, classifier: Classifier, generator: Generator
+    config: CounterfactualConfig, classifier: Classifier, generator: AnyGenerator
 ) -> Iterator[Divided]:
     """The unit asked for, while the block is open; UsageError where there is none."""
     network, layer, neuron = classifier.network, config.layer, config.neuron
@@ -69,7 +70,7 @@ def _class_sides(classifier: Classifier, neuron: int) -> tuple[str, str]:
 
 
 @torch.no_grad()
-def _median(config: CounterfactualConfig, generator: Generator, response: Response) -> float:
+def _median(config: CounterfactualConfig, generator: AnyGenerator, response: Response) -> float:
     latents = torch.from_numpy(start_latents(config.seed, SAMPLES_BEHIND_MEDIAN, LATENT_SIZE))
     parts = latents.to(generator.mean.device).split(32)
     return float(torch.cat([response(generator(part)) for part in parts]).median())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganexplain.models.dcgan import Generator, generator_for
+from ganexplain.models.gan_networks import AnyGenerator, generator_for
 from ganexplain.runtime import Progress
 from ganexplain.stages.gan_training import GanTraining
 from ganexplain.stages.gan_validation import Validation
@@ -75,7 +75,7 @@ class Choice:
                 self.said[name] = step
                 progress.note(f"{name} at step {step}: {message}")
 
-    def generator(self) -> Generator:
+    def generator(self) -> AnyGenerator:
         """The best generator, frozen."""
         config, device = self.training.config, self.training.device
         generator = generator_for(self.training.split.front_end, channels=config.channels)

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from ganexplain.data.excerpts import batch_rows
 from ganexplain.data.material import MaterialSplit
-from ganexplain.models.dcgan import LATENT_SIZE, Encoder, Generator
+from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.gan_losses import autoencoder_loss
+from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator
 from ganexplain.runtime import Progress, random_stream
 
 BATCH_SIZE = 32
@@ -21,13 +22,13 @@ LATENT_WEIGHT = 0.1
 
 
 def trained_encoder(
-    encoder: Encoder,
-    generator: Generator,
+    encoder: AnyEncoder,
+    generator: AnyGenerator,
     split: MaterialSplit,
     steps: int,
     seed: int,
     progress: Progress,
-) -> Encoder:
+) -> AnyEncoder:
     """A copy of the encoder after `steps` updates against the frozen generator.
 
     It learns to redraw training excerpts and to find the latents of generated ones. A function
@@ -63,12 +64,11 @@ def _normal(seed: int, purpose: str, step: int) -> Tensor:
 
 @torch.no_grad()
 def reconstruction_error(
-    encoder: nn.Module, generator: Generator, mel: np.ndarray, chunk: int = 50
+    encoder: nn.Module, generator: AnyGenerator, mel: np.ndarray, chunk: int = 50
 ) -> float:
-    """Mean squared error of redrawn excerpts (N, F, T), standardised: 1 is that of the mean."""
+    """Mean distance of excerpts (N, ...) from those redrawn, as the generator measures it."""
     total = 0.0
     for start in range(0, len(mel), chunk):
         real = torch.from_numpy(mel[start : start + chunk]).to(generator.mean.device)
-        off = (generator(encoder(real)[0]) - real) / generator.scale
-        total += float(off.square().mean()) * len(real)
+        total += float(generator.distance(generator(encoder(real)[0]), real)) * len(real)
     return total / len(mel)

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.config import TrainGanConfig
-from ganexplain.data.excerpts import batch_rows
-from ganexplain.data.image_corpus import ImageSplit
+from ganexplain.data.excerpts import Split, batch_rows
 from ganexplain.data.material import MaterialSplit
 from ganexplain.distributed import average_gradients, check_divisible, own_part
 from ganexplain.errors import Diverged, UsageError, check_known
-from ganexplain.models.dcgan import LATENT_SIZE, Discriminator, Encoder, generator_for
+from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.differentiable_augment import augmented, draw_changes
 from ganexplain.models.gan_losses import (
     RECIPES,
@@ -28,7 +27,9 @@ from ganexplain.models.gan_losses import (
     penalty,
     with_spectral_norm,
 )
+from ganexplain.models.gan_networks import discriminator_for, encoder_for, generator_for
 from ganexplain.models.projected import FeatureDiscriminator, LayerOutputs
+from ganexplain.models.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.runtime import random_stream
 from ganexplain.stages.resuming import check_same_recordings
 
@@ -55,8 +56,8 @@ class GanTraining:
         self.config, self.split, self.device = config, split, device
         self.recipe = RECIPES[check_known("--loss", config.loss, RECIPES)]
         self.precision = check_known("--precision", config.precision, PRECISIONS)
-        if config.augment and isinstance(split, ImageSplit):
-            raise UsageError("--augment: alters sound; leave it out for pictures")
+        if config.augment and not isinstance(split, Split):
+            raise UsageError("--augment: alters log-mel; leave it out here")
         self.batch_size = config.batch_size or self.recipe.batch_size
         check_divisible(self.batch_size)
         self.centres = split.whole_excerpts()
@@ -67,7 +68,7 @@ class GanTraining:
     def _make_networks(self, classifier: nn.Module | None) -> None:
         recipe, drawn = self.recipe, self.split.front_end
         self.generator = generator_for(drawn, recipe.normalise_generator, self.config.channels)
-        self.discriminator, self.encoder = Discriminator(drawn.shape), Encoder(drawn.shape)
+        self.discriminator, self.encoder = discriminator_for(drawn), encoder_for(drawn)
         mean, deviation = map(torch.from_numpy, self.split.band_statistics())
         for network in (self.generator, self.discriminator, self.encoder):
             network.mean.copy_(mean)
@@ -113,8 +114,8 @@ class GanTraining:
         with self._autocast():
             loss = autoencoder_loss(self.encoder, self.generator, real, noise)
         self._descend("autoencoder", loss)
-        self._average(step)
-        return {"autoencoder": _finite(loss, step)}
+        update_average(self.average, self.generator, self.config.ema_decay, step)
+        return {"autoencoder": finite(loss, step)}
 
     def step(self, step: int) -> dict[str, float]:
         """One update of the generator after those of the discriminators; the losses.
@@ -133,13 +134,14 @@ class GanTraining:
                 on_real, on_fake = self._features(real), self._features(fake, last)
                 detached = [part.detach() for part in on_fake]
                 losses["features"] = self._update_feature_discriminator(on_real, detached)
+        self._shuffle_phase("generator", step)
         loss = self._generator_loss(self._score, fake, real)
         if self.layer_outputs is not None:
             loss = loss + self._generator_loss(self.feature_discriminator, on_fake, on_real)
         self._descend("generator", loss)
-        self._average(step)
+        update_average(self.average, self.generator, self.config.ema_decay, step)
         losses["generator"] = loss
-        return {name: _finite(value, step) for name, value in losses.items()}
+        return {name: finite(value, step) for name, value in losses.items()}
 
     def _generator_loss(self, score: Callable[[Any], Tensor], fake: Any, real: Any) -> Tensor:
         on_fake = score(fake)
@@ -147,16 +149,32 @@ class GanTraining:
         return generator_loss(self.config.loss, on_fake, on_real)
 
     def _update_discriminator(self, index: int, real: Tensor, fake: Tensor) -> Tensor:
+        self._shuffle_phase("discriminator", index)
         loss = discriminator_loss(self.config.loss, self._score(real), self._score(fake))
         total, every = loss, self.recipe.penalty_every
         if index % every == 0:
             stream = random_stream(self.config.seed, "interpolation", index)
             shares = stream.random(self.batch_size, np.float32)[own_part()]
             mix = torch.from_numpy(shares).to(self.device)
-            kept = self.config.loss, self.discriminator, real, fake, mix, every
-            total = loss + penalty(*kept)
+            total = loss + self._penalty(real, fake, mix, every)
         self._descend("discriminator", total)
         return loss
+
+    def _penalty(self, real: Tensor, fake: Tensor, mix: Tensor, every: int) -> Tensor:
+        """The recipe's penalty; a waveform's gradient is one by deviations, as it is so small."""
+        unit = self.generator.deviation if isinstance(self.discriminator, WaveDiscriminator) else 1
+
+        def score(excerpts: Tensor) -> Tensor:
+            return self.discriminator(excerpts * unit)
+
+        return penalty(self.config.loss, score, real / unit, fake / unit, mix, every)
+
+    def _shuffle_phase(self, network: str, index: int) -> None:
+        """Move the layers of a discriminator of waveforms for the passes of one update."""
+        if isinstance(self.discriminator, WaveDiscriminator):
+            stream = random_stream(self.config.seed, f"phase shuffle, {network}", index)
+            count = len(self.discriminator.shifts)
+            self.discriminator.shifts = phase_shifts(stream, count)
 
     def _update_feature_discriminator(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
         on_real, on_fake = self.feature_discriminator(real), self.feature_discriminator(fake)
@@ -203,14 +221,6 @@ class GanTraining:
         drawn = stream.standard_normal((self.batch_size, LATENT_SIZE), np.float32)
         return torch.from_numpy(drawn[own_part()]).to(self.device)
 
-    @torch.no_grad()
-    def _average(self, step: int) -> None:
-        decay = min(self.config.ema_decay, (1 + step) / (10 + step))
-        running = self.generator.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(running[name], 1 - decay)
-
     def state(self) -> dict[str, Any]:
         """All tensors of the training, for `restore`."""
         networks = {name: network.state_dict() for name, network in self.networks.items()}
@@ -226,7 +236,18 @@ class GanTraining:
             adam.load_state_dict(state["optimisers"][name])
 
 
-def _finite(loss: Tensor, step: int) -> float:
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Move a running average of a network's weights to it after step `step`; sooner at first."""
+    decay = min(decay, (1 + step) / (10 + step))
+    running = network.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(running[name], 1 - decay)
+
+
+def finite(loss: Tensor, step: int) -> float:
+    """The value of a loss; Diverged where it is not finite."""
     value = float(loss.detach())
     if not math.isfinite(value):
         raise Diverged(f"a loss is {value} at step {step}; lower --learning-rate")

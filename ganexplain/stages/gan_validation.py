@@ -12,8 +12,11 @@ from torch.nn import functional
 from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.neurons import find_layer, last_hidden_layer, recording, units
 from ganexplain.data.material import MaterialSplit
+from ganexplain.data.waveform_split import WaveformSplit
+from ganexplain.data.waveform_view import seen
 from ganexplain.errors import Diverged, GanexplainError
-from ganexplain.models.dcgan import LATENT_SIZE, Generator
+from ganexplain.models.dcgan import LATENT_SIZE
+from ganexplain.models.gan_networks import AnyGenerator
 from ganexplain.runtime import random_stream
 
 EXCERPTS = 500
@@ -38,7 +41,7 @@ class Validation:
     Features are the outputs of the last hidden layer of a frozen `classifier`, responses those
     of its last unit. Without one, features are the mean and the standard deviation over time
     of each standardised band (160 of them), of pictures the means of 8 x 8 cells, and responses
-    are empty.
+    are empty. Waveforms are compared by the log-mel they are seen through.
     """
 
     def __init__(
@@ -51,7 +54,6 @@ class Validation:
     ) -> None:
         self.seed, self.train, self.valid, self.device = seed, train, valid, device
         self.classifier = classifier
-        self.mean, self.deviation = train.band_statistics()
         stream = random_stream(seed, "validation latents")
         self.latents = stream.standard_normal((EXCERPTS, LATENT_SIZE), np.float32)
         if len(valid.whole_excerpts()) < 2 or len(train.whole_excerpts()) < 2:
@@ -59,6 +61,7 @@ class Validation:
                 "the train and valid splits must hold two excerpts (1.7 s) or pictures at the "
                 "least to train a GAN; list longer recordings"
             )
+        self.mean, self.deviation = self._statistics()
         self.real = self._described(self.excerpts(valid, EXCERPTS))
         self.real_distance = _spread(self.real.coarse)
         training = self._described(self.excerpts(train, EXCERPTS)).features
@@ -75,12 +78,12 @@ class Validation:
         return split.gather(centres[rows])
 
     @torch.no_grad()
-    def samples(self, generator: Generator, count: int = EXCERPTS) -> np.ndarray:
+    def samples(self, generator: AnyGenerator, count: int = EXCERPTS) -> np.ndarray:
         """The first `count` samples (N, F, T) of the generator in nat."""
         rows = torch.from_numpy(self.latents[:count]).to(self.device)
         return torch.cat([generator(part).cpu() for part in rows.split(CHUNK)]).numpy()
 
-    def measure(self, generator: Generator) -> dict[str, float]:
+    def measure(self, generator: AnyGenerator) -> dict[str, float]:
         """Figures of a generator.
 
         `score`: Frechet distance of the features of its samples to those of real excerpts of the
@@ -103,7 +106,7 @@ class Validation:
         """`floor`, the distance of training to held-out excerpts; responses of the latter."""
         return {"floor": self.floor} | _responses("real_response", self.real.response)
 
-    def nearest(self, generator: Generator) -> dict[str, float]:
+    def nearest(self, generator: AnyGenerator) -> dict[str, float]:
         """Median distances to the nearest neighbour, in standard deviations of a cell.
 
         Of samples to training and to held-out excerpts, out of equally many, and of held-out
@@ -120,8 +123,16 @@ class Validation:
             "held_out_to_training": _nearest(held_out[:NEIGHBOUR_SAMPLES], training),
         }
 
-    def coarse(self, mel: np.ndarray) -> np.ndarray:
-        """Standardised excerpts (N, F, T), averaged to cells of 5 bands by 5 frames: (N, D)."""
+    def _statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation (F,) of each band of what excerpts are compared by."""
+        if not isinstance(self.train, WaveformSplit):
+            return self.train.band_statistics()
+        mel = seen(self.excerpts(self.train, EXCERPTS), self.train.front_end)
+        return mel.mean(axis=(0, 2)), mel.std(axis=(0, 2)).clip(1e-6)
+
+    def coarse(self, drawn: np.ndarray) -> np.ndarray:
+        """Standardised excerpts (N, ...), averaged to cells of 5 bands by 5 frames: (N, D)."""
+        mel = seen(drawn, self.train.front_end)
         standard = torch.from_numpy(self._standard(mel))
         cell = [max(side // most, 1) for side, most in zip(mel.shape[-2:], CELLS, strict=True)]
         maps = standard[:, None] if standard.ndim == 3 else standard
@@ -143,7 +154,8 @@ class Validation:
             features, response = self._answers(self.classifier, mel)
         return Described(features, response, self.coarse(mel))
 
-    def _plain_features(self, mel: np.ndarray) -> np.ndarray:
+    def _plain_features(self, drawn: np.ndarray) -> np.ndarray:
+        mel = seen(drawn, self.train.front_end)
         standard = self._standard(mel)
         if mel.ndim == 3:
             return np.concatenate([standard.mean(axis=2), standard.std(axis=2)], axis=1)

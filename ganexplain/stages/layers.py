@@ -15,7 +15,7 @@ from ganexplain.data.examples import example_from
 from ganexplain.errors import UsageError
 from ganexplain.inputs import input_values
 from ganexplain.models.explained import Source, examples_of, load_explained
-from ganexplain.models.foreign import OUTPUT, named_layers
+from ganexplain.models.foreign import OUTPUT, kind_of, named_layers
 from ganexplain.models.loading import load_generator
 from ganexplain.runtime import Progress, pick_device
 
@@ -40,7 +40,7 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     rows = [
         {
             "layer": name,
-            "kind": "output" if name == OUTPUT else _kind(modules[name]),
+            "kind": "output" if name == OUTPUT else kind_of(modules[name]),
             "units": shape[0],
             "places": list(shape[1:]),
             "weights": sum(w.numel() for w in modules[name].parameters(recurse=False)),
@@ -77,13 +77,3 @@ def _shapes(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
         for name, shape in shapes.items()
         if shape and shape[0] == len(example)
     }
-
-
-def _kind(module: nn.Module) -> str:
-    """The name of a layer's class; of TorchScript and torch.export as they remember it."""
-    for remembered in ("kind", "type_name"):
-        name = getattr(module, remembered, None)
-        name = name() if callable(name) else name
-        if isinstance(name, str):
-            return name.rpartition(".")[2]
-    return type(module).__name__

@@ -23,8 +23,9 @@ from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.image_corpus import ImageSplit
 from ganexplain.data.material import Material, MaterialSplit, load_material, taken_of
+from ganexplain.data.waveform_split import WaveformSplit
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs import Input
+from ganexplain.inputs import Input, WaveformInput
 from ganexplain.models.explained import Explained
 from ganexplain.models.foreign import device_of
 from ganexplain.runtime import Progress
@@ -145,7 +146,8 @@ class FoundResponses:
         """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
         network, count = self.explained.network, self.config.top or meta["examples"]
         drawn = self.front_end
-        length = drawn.excerpt_frames if isinstance(drawn, FrontEnd) else 1
+        lengths = {FrontEnd: "excerpt_frames", WaveformInput: "samples"}
+        length = getattr(drawn, lengths.get(type(drawn), ""), 1)  # as centres are counted
         apart = 0 if self.config.overlapping else length
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
@@ -207,15 +209,18 @@ def _described(
         "response": response.cpu().numpy(),
         "features": features.cpu().numpy(),
     }
-    return described | _origin(split, centres)
+    return described | origin(split, centres)
 
 
-def _origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
+def origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
     """Where excerpts come from, and of sound how they sound; of pictures the class's folder too."""
     paths = [split.recordings[i].path for i in centres[:, 0]]
     if isinstance(split, ImageSplit):
         names = [f"{path.parent.name}/{path.name}" for path in paths]
         return {"file": np.array(names), "start_s": np.zeros(len(paths))}
+    if isinstance(split, WaveformSplit):
+        start = centres[:, 1] / split.front_end.sample_rate
+        return {"file": np.array([path.name for path in paths]), "start_s": start}
     front_end = split.front_end
     first = np.maximum(centres[:, 1] - front_end.excerpt_frames // 2, 0)
     start = first * front_end.hop_length / front_end.sample_rate

@@ -8,7 +8,8 @@ import numpy as np
 
 from ganexplain.artifacts import write_bytes, write_text
 from ganexplain.config import ReportConfig
-from ganexplain.data.sonify import sonify
+from ganexplain.data.sonify import sonify, unclipped
+from ganexplain.inputs import ImageInput, WaveformInput
 from ganexplain.pages.document import render
 from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.index import UnitLine, render_index, unit_line
@@ -68,8 +69,13 @@ def _page(
 def _sounds(
     evidence: Evidence, config: ReportConfig, progress: Progress, label: str
 ) -> tuple[dict[str, np.ndarray], dict[int, np.ndarray]]:
-    """Waveforms (n, samples) of each row shown, and of the first examples of settings."""
-    shown = evidence.shown
+    """Waveforms (n, samples) of each row shown, and of the first examples of settings.
+
+    Of pictures there are none; a waveform is its own sound.
+    """
+    if isinstance(evidence.front_end, ImageInput):
+        return {}, {}
+    shown, drawn = evidence.shown, evidence.front_end
     landmarks = {index: name for name, index in evidence.landmarks.items()}
     heard = min(config.heard, config.examples)
     grid = {
@@ -82,10 +88,11 @@ def _sounds(
 
     def listen(excerpts: np.ndarray) -> np.ndarray:
         made = []
-        for mel in excerpts:
-            made.append(
-                sonify(mel[None], evidence.front_end, config.griffin_lim_iterations, config.seed)
-            )
+        for one in excerpts:
+            if isinstance(drawn, WaveformInput):
+                made.append(unclipped(one)[None])
+            else:
+                made.append(sonify(one[None], drawn, config.griffin_lim_iterations, config.seed))
             progress.advance()
         return np.concatenate(made)
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts import read_arrays, read_meta
-from ganexplain.config import FrontEnd, ReportConfig
+from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
 from ganexplain.pages.evidence import Evidence
 from ganexplain.stages.contracts import (
     REAL_AXES,
+    Explanations,
+    axes_for,
     check_arrays,
     read_explanations,
     read_responses,
@@ -23,7 +25,7 @@ from ganexplain.stages.real_responses import given_path
 from ganexplain.stages.selection_document import read_selection
 
 DRIVEN = ("input_ascent", "reinitialised")  # controls whose excerpts stand in controls.npz
-SHOWN_OF_REAL = ("mel", "response", "file", "start_s", "audio")
+SHOWN_OF_REAL = ("mel", "response", "file", "start_s", "audio")  # the last of log-mel only
 
 
 @dataclass(frozen=True)
@@ -80,36 +82,36 @@ def unit_files(config: ReportConfig) -> list[UnitFiles]:
 def read_evidence(files: UnitFiles, examples: int) -> Evidence:
     """The inputs of one page, checked against each other; errors as `write_report`."""
     explanations = read_explanations(files.explanations)
-    if not isinstance(explanations.front_end, FrontEnd):
-        raise UsageError(f"{explanations.path}: of {explanations.front_end.kind}s, not of sound")
     meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
     real, _ = read_responses(files.responses, explanations.path, meta, sizes)
-    held = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL}
+    real_axes = axes_for(explanations.front_end, REAL_AXES)
+    held = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL if name in real_axes}
     held_out = {}
     if held["mel"] in real:
-        axes = {held[name]: REAL_AXES[name].replace("R", "H") for name in SHOWN_OF_REAL}
+        axes = {key: real_axes[name].replace("R", "H") for name, key in held.items()}
         check_arrays(files.responses, real, axes, sizes)
         held_out = {name: real[key] for name, key in held.items()}
     return Evidence(
         made=explanations.arrays,
         meta=meta,
-        real=_strongest_first({name: real[prefix + name] for name in REAL_AXES}, prefix == ""),
+        real=_strongest_first({name: real[prefix + name] for name in real_axes}, prefix == ""),
         held_out=_strongest_first(held_out, prefix == "") if held_out else {},
-        driven=_driven(files.controls, sizes) if files.controls.is_file() else {},
+        driven=_driven(files.controls, explanations) if files.controls.is_file() else {},
         selection=read_selection(files.selection, explanations),
         front_end=explanations.front_end,
         seeds=examples,
     )
 
 
-def _driven(path: Path, sizes: dict[str, int]) -> dict[str, dict[str, np.ndarray]]:
-    """Excerpts (n, F, T) and responses (n,) of the controls that have some."""
+def _driven(path: Path, explanations: Explanations) -> dict[str, dict[str, np.ndarray]]:
+    """Inputs (n, ...) and responses (n,) of the controls that have some."""
     arrays, _ = read_arrays(path, "controls", ())
     found = {}
     for name in DRIVEN:
         if f"{name}_mel" in arrays:
-            axes = {f"{name}_mel": "KFT", f"{name}_response": "K"}
-            check_arrays(path, arrays, axes, sizes)
+            axes = {f"{name}_mel": "MFT", f"{name}_response": "M"}
+            drawn_axes = axes_for(explanations.front_end, axes)
+            check_arrays(path, arrays, drawn_axes, explanations.sizes)
             found[name] = {"mel": arrays[f"{name}_mel"], "response": arrays[f"{name}_response"]}
     return found
 

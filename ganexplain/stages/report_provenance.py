@@ -10,17 +10,20 @@ from typing import Any
 from ganexplain.artifacts import read_json
 from ganexplain.config import ReportConfig
 from ganexplain.errors import GanexplainError
+from ganexplain.inputs import ImageInput, WaveformInput
 from ganexplain.pages.comparison import judge_files
 from ganexplain.pages.document import Table
 from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.markup import Child, element
+from ganexplain.pages.words import SOUND
 
 
 def provenance(
     evidence: Evidence, config: ReportConfig, files: Mapping[str, Path], hashes: Mapping[str, str]
 ) -> list[Table]:
     """Tables of the inputs with their hashes, the search, the sound, and the commands run."""
-    meta, made = evidence.meta, evidence.made
+    meta, made, words = evidence.meta, evidence.made, evidence.words
+    by = "eye or ear" if words is SOUND else "eye"
     inputs = [(name, _hashed(path, hashes[name])) for name, path in files.items()]
     networks = [
         (name, _hashed(meta.get(name, "unnamed"), meta.get(f"{name}_hash", "unknown")))
@@ -33,30 +36,40 @@ def provenance(
         ("direction", str(meta["direction"])),
         ("prior", str(meta.get("prior", "l2"))),
         ("examples", f"{len(seeds)}, seeds {seeds.min()} to {seeds.max()}"),
-        ("shown", f"the first {len(evidence.shown['start'])}, not picked by eye or ear"),
+        ("shown", f"the first {len(evidence.shown['start'])}, not picked by {by}"),
         ("settings", f"{len(evidence.scores)} on {len(made['response_trace'])} trajectories"),
         ("latent size", str(made["latent"].shape[-1])),
         ("features", f"{meta['features_layer']}, {made['features'].shape[-1]} values"),
         ("ganexplain", str(meta.get("version", "unknown"))),
     ]
-    sound = [
+    drawn = [
+        (name.replace("_", " "), f"{value:g}" if isinstance(value, int | float) else str(value))
+        for name, value in meta["front_end"].items()
+    ]
+    sound = _sound(evidence, config)
+    return [
+        Table("Files", [*inputs, *networks, *judge_files(evidence).items()]),
+        Table("Search", search),
+        Table("Front end and sound" if words is SOUND else "Pictures", [*sound, *drawn]),
+        Table("Commands", _commands(files, meta)),
+    ]
+
+
+def _sound(evidence: Evidence, config: ReportConfig) -> list[tuple[str, Child]]:
+    """How what the page plays was made; of pictures nothing is."""
+    level = ("level", "kept, unless the peak would pass 0.99")
+    if isinstance(evidence.front_end, ImageInput):
+        return []
+    if isinstance(evidence.front_end, WaveformInput):
+        return [("method", "the waveform as it was drawn"), level]
+    return [
         (
             "method",
             "non-negative magnitudes behind the filterbank, then fast Griffin-Lim, "
             f"{config.griffin_lim_iterations} iterations, seed {config.seed}",
         ),
         ("range", "values above what a full-scale waveform can have are cut; the floor is silence"),
-        ("level", "kept, unless the peak would pass 0.99"),
-        *(
-            (name.replace("_", " "), f"{value:g}" if isinstance(value, int | float) else value)
-            for name, value in meta["front_end"].items()
-        ),
-    ]
-    return [
-        Table("Files", [*inputs, *networks, *judge_files(evidence).items()]),
-        Table("Search", search),
-        Table("Front end and sound", sound),
-        Table("Commands", _commands(files, meta)),
+        level,
     ]
 
 

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
 from ganexplain.distributed import of_the_first
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.interrupts import interrupts_noted
 from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, interrupts_noted
+from ganexplain.runtime import Progress
 
 STATE_FILE = "training.pt"
 
@@ -66,8 +67,11 @@ def resumable_steps(
 
 def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> None:
     """GanexplainError where a network's state has other band statistics than the network."""
-    mean = network.get_buffer("mean").cpu()
-    if not torch.allclose(state["mean"].cpu(), mean, rtol=0, atol=1e-4):
+    same = (
+        torch.allclose(state[name].cpu(), network.get_buffer(name).cpu(), rtol=1e-4, atol=1e-4)
+        for name in ("mean", "deviation")
+    )
+    if not all(same):
         raise GanexplainError(
             "--resume: the training recordings are not those of the run to resume; "
             "give the same corpus, or --overwrite to start again"

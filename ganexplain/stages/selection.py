@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ganexplain.artifacts import read_meta, write_arrays, write_json
 from ganexplain.ascent.scores import RULES, SCORES, Examples, score_examples
 from ganexplain.config import SelectConfig
 from ganexplain.data.material import read_material
+from ganexplain.data.waveform_view import seen
 from ganexplain.errors import UsageError, check_known
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
@@ -84,7 +85,8 @@ def select(
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for judge in context.judges:
-            run.used(f"judge {judge.name}", judge.path)
+            for kind, path in judge.source.files().items():
+                run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
         if found:
             for key, name in found.splits.items():
                 recordings = [r for part in name.split("+") for r in found.corpus.split(part)]
@@ -137,6 +139,7 @@ class _Unit:
     ) -> None:
         self.config, self.explanations, self.folder = config, explanations, folder
         self.all_real, self.real = real, real_examples(real, explanations.prefix)
+        self.compared = self._compared(self.real)
         self.networks = context.networks
         unit, direction = explanations.meta["unit"], explanations.meta["direction"]
         self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in context.judges]
@@ -144,12 +147,14 @@ class _Unit:
     def select(self, progress: Progress) -> dict[str, Any]:
         """Score, choose, compare with the controls; write the arrays and give the document."""
         config, explanations = self.config, self.explanations
-        made = explanations.arrays
+        drawn = explanations.arrays["mel"]
+        made = {**explanations.arrays, "mel": seen(drawn, explanations.front_end)}
+        judged = np.array([v.agreement(drawn) for v in self.verdicts]).reshape(-1, len(drawn)).T
         progress.note(f"scoring {len(made['response'])} settings of {self._name}")
-        table = score_settings(made, self.real, config.by, config.seed, self.verdicts)
+        table = score_settings(made, self.compared, config.by, config.seed, judged)
         chosen = chosen_setting(table)
         controls = self._controls(chosen, progress)
-        warnings = warnings_of(made, self.real)
+        warnings = warnings_of(made, self.compared)
         for warning in warnings:
             progress.note(f"{self._name}: {warning}")
         meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}
@@ -168,6 +173,10 @@ class _Unit:
                 for j, v in enumerate(self.verdicts)
             },
         }
+
+    def _compared(self, examples: Examples) -> Examples:
+        """Examples as they are compared: waveforms as log-mel."""
+        return replace(examples, mel=seen(examples.mel, self.explanations.front_end))
 
     @property
     def _name(self) -> str:
@@ -198,11 +207,12 @@ class _Unit:
 
     def _control(self, name: str, examples: Examples) -> dict[str, Any]:
         """A control's scores, as those of a setting but for what compares settings."""
+        scores = score_examples(self._compared(examples), self.compared)
         response = examples.response.astype(np.float64)
         return {
             "meaning": MEANINGS[name],
             "examples": len(response),
-            **{key: v for key, v in score_examples(examples, self.real).items() if key in SCORES},
+            **{key: v for key, v in scores.items() if key in SCORES},
             "mean_response": float(response.mean()),
             "std_response": float(response.std(ddof=1)),
             "judges": {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts},

@@ -16,14 +16,15 @@ from ganexplain.data.corpus import Corpus
 from ganexplain.data.excerpts import Split, require_classes
 from ganexplain.data.image_corpus import ImageSplit
 from ganexplain.data.material import (
+    LabelledSplit,
     Material,
-    MaterialSplit,
     load_material,
     read_material,
     taken_of,
 )
 from ganexplain.data.picture_batches import PictureBatches
 from ganexplain.data.prefetch import Prefetch
+from ganexplain.data.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Input, read_input_file
 from ganexplain.models.loading import Classifier, frozen, write_classifier
@@ -103,14 +104,15 @@ def _output_count(asked: int, classes: int) -> int:
 
 def _load_splits(
     corpus: Material, taken: Input, config: TrainClassifierConfig, progress: Progress
-) -> dict[str, MaterialSplit]:
+) -> dict[str, LabelledSplit]:
     cache = cache_directory(config.cache)
-    splits: dict[str, MaterialSplit] = {}
+    splits: dict[str, LabelledSplit] = {}
     for name in ("train", "valid", "test"):
         if name == "test" and not corpus.split(name):
             progress.note("the corpus has no test split; test figures are left out")
             continue
         split = load_material(corpus, name, taken, cache, progress, config.skip_bad_files)
+        assert not isinstance(split, WaveformSplit)  # `--input` of sound is refused above
         require_classes(corpus, split, name)
         splits[name] = split
     return splits
@@ -118,7 +120,7 @@ def _load_splits(
 
 def _train(
     training: ClassifierTraining,
-    splits: dict[str, MaterialSplit],
+    splits: dict[str, LabelledSplit],
     run: RunDirectory,
     progress: Progress,
 ) -> None:
@@ -141,7 +143,7 @@ def _train(
 
 
 def _batches(
-    config: TrainClassifierConfig, split: MaterialSplit
+    config: TrainClassifierConfig, split: LabelledSplit
 ) -> TrainingBatches | PictureBatches:
     if isinstance(split, ImageSplit):
         return PictureBatches(config, split)

@@ -13,12 +13,13 @@ from ganexplain.artifacts import check_same_front_end, write_bytes, write_checkp
 from ganexplain.config import TrainGanConfig
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.material import Material, load_material, read_material, taken_of
+from ganexplain.data.waveform_view import seen, view_of
 from ganexplain.errors import Diverged, UsageError
-from ganexplain.inputs import ImageInput, Input, input_values, read_input_file
+from ganexplain.inputs import ImageInput, Input, WaveformInput, input_values, read_input_file
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.loading import load_classifier
 from ganexplain.pages.picture_sheet import picture_sheet
-from ganexplain.pages.sample_sheet import sample_sheet, sample_sounds
+from ganexplain.pages.sample_sheet import sample_sheet, sample_sounds, strip
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.gan_choice import Choice
@@ -137,6 +138,10 @@ def _look(choice: Choice, step: int, run: RunDirectory, progress: Progress) -> N
     front_end = split.front_end
     if isinstance(front_end, ImageInput):
         write_bytes(path.with_suffix(".png"), picture_sheet(rows))
+    elif isinstance(front_end, WaveformInput):
+        mels = {title: seen(waveforms, front_end) for title, waveforms in rows.items()}
+        write_bytes(path.with_suffix(".png"), sample_sheet(mels, view_of(front_end)))
+        write_bytes(path.with_suffix(".flac"), strip(drawn[:SOUNDS], front_end.sample_rate))
     else:
         write_bytes(path.with_suffix(".png"), sample_sheet(rows, front_end))
         write_bytes(path.with_suffix(".flac"), sample_sounds(drawn[:SOUNDS], front_end))

@@ -5,9 +5,9 @@
 
 `audio` makes files of an hour from the recordings of a corpus, in random order, each piece louder
 or softer by up to 6 dB and begun anywhere, as FLAC with their labels; then extracts the features
-of the first so many hours, and trains on them for an epoch (preset `quick`, less the final
-evaluation). `merge` copies the parts that a run of `explain` leaves for one unit to many, and
-merges them. Each size has a process of its own, whose largest memory is told: all of it, and
+of the first so many hours, and trains on them for an epoch of 200 updates (preset `quick`, without
+the final evaluation). `merge` copies the parts that a run of `explain` leaves for one unit to many,
+and merges them. Each size has a process of its own, whose largest memory is told: all of it, and
 without the pages of files it has mapped, which the system takes back where it needs them.
 """
 
@@ -32,7 +32,7 @@ from ganexplain.runtime import Silent
 
 RATE = 22050
 HOUR = 3600 * RATE
-UPDATES = 500
+UPDATES = 200
 PRETRAINED = Path(__file__).parent.parent.parent / "sample_data" / "pretrained"
 
 

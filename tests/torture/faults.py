@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 import signal
 import time
@@ -41,6 +42,12 @@ def faults(room: Room, names: tuple[str, ...] = (), kinds: tuple[str, ...] = ())
             yield fault(stand, stage, stream)
 
 
+def one_of_each(folder: Path, stage: str, kinds: tuple[str, ...]) -> list[Round]:
+    """A round of each of these faults on one stage; for a process that has computed nothing yet."""
+    room = Room(folder, 0, math.inf)
+    return list(itertools.islice(faults(room, (stage,), kinds), len(kinds)))
+
+
 def _killed(name: str) -> Fault:
     number, codes = SIGNALS[name]
 
@@ -63,22 +70,29 @@ def _killed(name: str) -> Fault:
 
 def _full_disk(stand: Stand, stage: Stage, stream: np.random.Generator) -> Round:
     """A disk with room for a part of what the stage writes, then with enough."""
-    return with_own_mounts(_on_small_disk, stand, stage, stream)
+    return with_own_mounts(_on_small_disk, stand, stage, stream, _disk(stand))
 
 
-def _on_small_disk(stand: Stand, stage: Stage, stream: np.random.Generator) -> Round:
+def _disk(stand: Stand) -> Path:
+    """A new folder to mount something on."""
     disk = stand.new_run()
     disk.mkdir()
-    needed = _kilobytes(stand.ready(stage))
+    return disk
+
+
+def _on_small_disk(stand: Stand, stage: Stage, stream: np.random.Generator, disk: Path) -> Round:
+    out, cache = disk / "run", disk / "cache" if stream.random() < COLD else stand.cache
+    needed = _kilobytes(stand.ready(stage)) + (
+        _kilobytes(stand.cache) if cache != stand.cache else 0
+    )
     mount(disk, 4 * max(1, int(stream.uniform(0, needed) / 4)))
-    out = disk / "run"
-    running = stand.start(stage, out)
+    running = stand.start(stage, out, cache=cache)
     code = running.wait()
-    wrong = _after(stand, out, stand.cache, running, code, (0, 1), one_line=True)
-    wrong += [f"left over: {name}" for name in left_over(out)]
+    wrong = _after(stand, out, cache, running, code, (0, 1), one_line=True)
+    wrong += [f"left over: {name}" for name in left_over(out, cache)]
     mount(disk, 10 * needed + 10_000, again=True)
     ended = "room enough" if code == 0 else "one line; taken up, equal"
-    return _taken_up(stand, stage, out, stand.cache, f"full disk {stage.name}", ended, wrong)
+    return _taken_up(stand, stage, out, cache, f"full disk {stage.name}", ended, wrong)
 
 
 def _file_limit(stand: Stand, stage: Stage, stream: np.random.Generator) -> Round:
@@ -95,26 +109,26 @@ def _file_limit(stand: Stand, stage: Stage, stream: np.random.Generator) -> Roun
 
 def _read_only(stand: Stand, stage: Stage, stream: np.random.Generator) -> Round:
     """A directory that cannot be written, empty or with a killed run, then one that can."""
-    return with_own_mounts(_on_read_only, stand, stage, stream)
+    return with_own_mounts(_on_read_only, stand, stage, stream, _disk(stand))
 
 
-def _on_read_only(stand: Stand, stage: Stage, stream: np.random.Generator) -> Round:
-    disk, size = stand.new_run(), 10 * _kilobytes(stand.ready(stage)) + 10_000
-    disk.mkdir()
+def _on_read_only(stand: Stand, stage: Stage, stream: np.random.Generator, disk: Path) -> Round:
+    size = 10 * _kilobytes(stand.ready(stage)) + 20_000
     mount(disk, size)
     out, more = disk / "run", ""
+    cache = disk / "cache" if stream.random() < COLD else stand.cache
     if stream.random() < 0.5:
-        killed = stand.start(stage, out)
+        killed = stand.start(stage, out, cache=cache)
         _sleep(stream.uniform(0, stand.seconds[stage.name]), killed)
         killed.hit(signal.SIGKILL)
         killed.wait()
         more = stage.again
     mount(disk, size, again=True, read_only=True)
-    running = stand.start(stage, out, more)
-    wrong = _after(stand, out, stand.cache, running, running.wait(), (1, 2), one_line=True)
+    running = stand.start(stage, out, more, cache)
+    wrong = _after(stand, out, cache, running, running.wait(), (1, 2), one_line=True)
     mount(disk, size, again=True)
     kind = f"read-only {stage.name}"
-    return _taken_up(stand, stage, out, stand.cache, kind, "one line; taken up, equal", wrong)
+    return _taken_up(stand, stage, out, cache, kind, "one line; taken up, equal", wrong)
 
 
 def _little_memory(stand: Stand, stage: Stage, stream: np.random.Generator) -> Round:
@@ -227,10 +241,14 @@ def _taken_up(
 ) -> Round:
     """Run the stage again, as a user would, and hold the result against the undisturbed run."""
     begun = out.is_dir() and any(out.iterdir())
+    before = time.monotonic()
     running = stand.start(stage, out, stage.again if begun else "", cache=cache)
     if running.wait() != 0:
         wrong.append(f"taken up it ended with {running.status}: {running.said[-600:]}")
     else:
+        # How long the stage takes just now, so that faults hit it in its midst.
+        if stage.again != "--resume" or not begun:
+            stand.seconds[stage.name] = time.monotonic() - before
         wrong += [f"unequal: {text}" for text in unequal(out, stand.ready(stage))]
     wrong += [f"broken: {text}" for folder in (out, cache) for text in broken_files(folder)]
     wrong += [f"left over: {name}" for name in left_over(out, cache)]

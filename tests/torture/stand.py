@@ -63,6 +63,20 @@ STAGES = (
         "--neuron 1,3 --top 3 --hop-frames 40",
     ),
     Stage(
+        "train-explainer",
+        f"train-explainer corpus --classifier {PRETRAINED}/classifier.pt --examples 4 "
+        "--held-out 2 --occlusion-grid 2 --width 8 --steps 4 --batch-size 2 --look-every 2 "
+        "--checkpoint-every 2",
+        "--resume",
+    ),
+    Stage(
+        "train-explainer, parts",
+        f"train-explainer corpus --classifier {PRETRAINED}/classifier.pt --method parts "
+        "--targets fc8 --held-out 2 --top 1 --shown 1 --steps 4 --batch-size 2 --look-every 2 "
+        "--checkpoint-every 2",
+        "--resume",
+    ),
+    Stage(
         "select",
         "select ready/explain --corpus corpus --hop-frames 40 --top 3 "
         f"--judge {PRETRAINED}/referee.pt",
@@ -152,9 +166,7 @@ class Stand:
             "TORCHINDUCTOR_CACHE_DIR": str(self.cache / "inductor"),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
-        words = [*stage.words.split(), "--out", str(out), *more.split()]
-        if not stage.name.startswith("rerun"):
-            words.append("--quiet")
+        words = [*stage.words.split(), "--out", str(out), "--quiet", *more.split()]
         said_in = self.folder / "runs" / f"said-{self.runs}-{time.monotonic_ns()}.txt"
         return start(words, self.folder, said_in, environment, afresh or stage.afresh, **limits)
 

@@ -1,0 +1,76 @@
+"""How a network processed an input: a map of every convolution, summed up from deep to shallow.
+
+After Akash Guna R T, Benitez and Sikha (arXiv 2301.08067; KBS 302, 2024) and their released code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.ascent.neurons import find_layer, recording
+from ganexplain.errors import UsageError
+from ganexplain.local.gradcam import convolutions, enlarged
+
+CONDITIONS = 8  # maps that a generator is given, at most
+
+
+def scaled(maps: Tensor) -> Tensor:
+    """Maps (..., H, W), each from 0 (its least) to 1; a flat one is 0 throughout."""
+    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
+    return (maps - low) / (high - low).clamp_min(1e-30)
+
+
+def convolution_maps(
+    network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
+) -> dict[str, Tensor]:
+    """Maps (B, H, W), 0 to 1, of inputs (B, *S), S ending with H, W: of every convolution.
+
+    By name, the deepest first (the order of the pass, reversed). A layer's is the sum of its
+    channels, each times the mean over places of its guided gradient, which counts only where it
+    and the activation are above zero; no rectifier follows. `logits` gives those (B,) of the
+    targets, from a pass of `network`. One pass and one gradient. Raises UsageError where the
+    network has no convolution.
+    """
+    known = convolutions(network, ("Conv1d", "Conv2d"))
+    modules = {name: find_layer(network, name) for name in known}
+    with torch.enable_grad(), recording(network, modules) as outputs:
+        total = logits(x.detach().requires_grad_(True)).sum()
+        found = {name: out for name, out in outputs.items() if out.requires_grad}
+        if not found:
+            raise UsageError("the network runs no convolution, of which maps could be made")
+        gradients = torch.autograd.grad(total, list(found.values()), allow_unused=True)
+    maps = {
+        name: scaled(enlarged(_weighted(out.detach(), gradient), *x.shape[-2:]))
+        for (name, out), gradient in zip(found.items(), gradients, strict=True)
+    }
+    return dict(reversed(maps.items()))
+
+
+def _weighted(activation: Tensor, gradient: Tensor | None) -> Tensor:
+    """The map (B, h, w) of activations (B, C, h, w), or of (B, C, w) as one row."""
+    if gradient is None:  # what lies behind the target
+        gradient = torch.zeros_like(activation)
+    guided = gradient * (activation > 0) * (gradient > 0)
+    places = tuple(range(2, activation.ndim))
+    area = (guided.mean(dim=places, keepdim=True) * activation).sum(dim=1).float()
+    return area[:, None] if area.ndim == 2 else area
+
+
+def cumulative(maps: Tensor) -> Tensor:
+    """Sums (B, L, H, W) of maps (B, L, H, W), the deepest first: C_j of M_0 to M_j, 0 to 1 each."""
+    return scaled(maps.cumsum(dim=1))
+
+
+def condition_indices(layers: int, count: int = CONDITIONS) -> list[int]:
+    """Which of so many cumulative maps are the `count` conditions; all where there are as many.
+
+    Those at 0, 15, 29, 43, 58, 72, 86 and 100 % of the way, rounded up. Where there are fewer
+    layers than conditions some stand twice.
+    """
+    if layers == count:
+        return list(range(layers))
+    percentages = [-(-100 * i // max(count - 1, 1)) for i in range(count)]
+    return [-(-p * (layers - 1) // 100) for p in percentages]

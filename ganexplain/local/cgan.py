@@ -1,0 +1,120 @@
+"""The conditional-GAN explainer: from an input and how a network saw it to one map.
+
+After Akash Guna R T, Benitez and Sikha (arXiv 2301.08067), without the faults of their released
+code: the discriminator lives, the target's layer and class are those asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.errors import UsageError, check_known
+from ganexplain.inputs import Input
+from ganexplain.local.cam import CONDITIONS, condition_indices, convolution_maps, cumulative
+from ganexplain.local.scoring import Scorer
+from ganexplain.models.explainer_file import ExplainerFile
+from ganexplain.models.sft import GENERATORS, OfInputs
+
+TEACHERS = ("grad-cam", "occlusion")
+
+
+@dataclass(frozen=True)
+class View:
+    """Which of a network's maps are conditions, and which is learnt.
+
+    The teacher `grad-cam` is the map of convolution `layer`, the last where it is empty. Its own
+    map is left out of the conditions, the first of which would else be the answer. Of the
+    teacher `occlusion` they are made of all.
+    """
+
+    teacher: str
+    layer: str = ""
+
+    def __post_init__(self) -> None:
+        check_known("--teacher", self.teacher, TEACHERS)
+        if self.layer and self.teacher != "grad-cam":
+            raise UsageError("--layer: goes with --teacher grad-cam; leave one out")
+
+    def learnt(self, maps: Mapping[str, Tensor]) -> str:
+        """Name of the convolution that is learnt of `maps`, deepest first; empty where none is."""
+        if self.teacher != "grad-cam":
+            return ""
+        return check_known("--layer", self.layer, maps) if self.layer else next(iter(maps))
+
+    def seen(self, maps: Mapping[str, Tensor]) -> list[str]:
+        """Names of the convolutions whose maps are conditions, the deepest first.
+
+        Raises UsageError where there is none.
+        """
+        learnt = self.learnt(maps)
+        names = [name for name in maps if name != learnt]
+        if not names:
+            raise UsageError(
+                f"the network has no convolution but {learnt}, whose map is to be learnt; "
+                "take --teacher occlusion"
+            )
+        return names
+
+    def conditions(self, maps: Mapping[str, Tensor], count: int) -> Tensor:
+        """Conditions (B, count, H, W) of maps (B, H, W) of every convolution, deepest first."""
+        names = self.seen(maps)
+        indices = condition_indices(len(names), count)
+        return cumulative(torch.stack([maps[name] for name in names], dim=1))[:, indices]
+
+    def reach(self, maps: Mapping[str, Tensor], count: int) -> list[str]:
+        """Names (count,) of the shallowest convolution in each condition."""
+        names = self.seen(maps)
+        return [names[index] for index in condition_indices(len(names), count)]
+
+
+def condition_count(layers: int) -> int:
+    """How many conditions are made of so many layers."""
+    return min(CONDITIONS, layers)
+
+
+def build_generator(settings: Mapping[str, Any], taken: Input) -> OfInputs:
+    """The generator of `kind`, `conditions` and `width` for what networks take; untrained."""
+    kind = GENERATORS[check_known("--generator", settings["kind"], GENERATORS)]
+    inner = kind(channels_of(taken), int(settings["conditions"]), 1, int(settings["width"]))
+    return OfInputs(inner, taken.shape[0])
+
+
+def channels_of(taken: Input) -> int:
+    """Channels of an input: of log-mel one."""
+    return taken.shape[0] if len(taken.shape) == 3 else 1
+
+
+@dataclass(frozen=True)
+class CganAnswer:
+    """Maps by a trained generator, which sees a network by its `view`."""
+
+    generator: nn.Module
+    view: View
+    conditions: int
+
+    def __call__(
+        self, network: nn.Module, scorer: Scorer, x: Tensor
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """The map (H, W) of input x (*S); one pass and one gradient of the network."""
+        maps = convolution_maps(network, scorer.differentiable, x[None])
+        scorer.passes += 1
+        with torch.no_grad():
+            area = self.generator(x[None], self.view.conditions(maps, self.conditions))
+        return area[0, 0], {"teacher": self.view.teacher, "layer": self.view.learnt(maps)}
+
+
+def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
+    """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
+    content = found.content
+    generator = build_generator(content, found.front_end)
+    generator.load_state_dict(content["weights"])
+    for name, value in content["weights"].items():
+        if not torch.isfinite(value).all():
+            raise ValueError(f"weight {name} holds values that are not finite")
+    view = View(content["teacher"], content["layer"])
+    return CganAnswer(generator.to(device).eval(), view, int(content["conditions"]))

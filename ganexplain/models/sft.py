@@ -1,0 +1,180 @@
+"""Generators of maps that are steered by conditions, and the discriminator of pairs.
+
+After Akash Guna et al. (arXiv 2301.08067, KBS 302, 2024) and their released code: spatial feature
+transform layers (Wang et al. 2018) modulate a picture's features by maps of how a network saw
+it. Convolutions are 3 x 3 of stride 1 where not said else and keep the size, nothing is
+normalised; B inputs of C channels, n condition maps, M maps put out, any H x W. `width` 64 are
+the authors' sizes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+GLOBAL_BLOCKS = 32
+PLACES = 8  # a discriminator's features along each axis before its linear layers
+JUDGES = (32, 16)  # units of these, of any width: fewer rectifiers may all be dead at the start
+
+
+def _conv(taken: int, given: int, size: int = 3) -> nn.Conv2d:
+    return nn.Conv2d(taken, given, size, padding=size // 2)
+
+
+class FeatureTransform(nn.Module):
+    """Features (B, w, H, W) by conditions (B, w / 2, H, W): x (scale + 1) + shift."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        half = width // 2
+        self.scale = nn.Sequential(_conv(half, half), nn.LeakyReLU(0.1), _conv(half, width))
+        self.shift = nn.Sequential(_conv(half, half), nn.LeakyReLU(0.1), _conv(half, width))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Features (B, w, H, W)."""
+        scaled: Tensor = x * (self.scale(condition) + 1) + self.shift(condition)
+        return scaled
+
+
+class ConditionNet(nn.Sequential):
+    """Maps (B, n, H, W) to conditions (B, w / 2, H, W)."""
+
+    def __init__(self, maps: int, width: int) -> None:
+        wide = 2 * width
+        even = [nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(maps, wide, 4)]  # of the size it takes
+        layers: list[nn.Module] = [*even, nn.LeakyReLU(0.1)]
+        for _ in range(3):
+            layers += [_conv(wide, wide, 1), nn.LeakyReLU(0.1)]
+        super().__init__(*layers, _conv(wide, width // 2))
+
+
+class GlobalGenerator(nn.Module):
+    """GSFT: all maps in every block, of which there are 32.
+
+    Of pictures (B, C, H, W) and maps (B, n, H, W) makes maps (B, M, H, W), by a linear layer.
+    """
+
+    def __init__(self, channels: int, maps: int, given: int = 1, width: int = 64) -> None:
+        super().__init__()
+        self.head = _conv(channels, width)
+        self.conditions = ConditionNet(maps, width)
+        self.transforms = nn.ModuleList(FeatureTransform(width) for _ in range(GLOBAL_BLOCKS + 1))
+        self.convolutions = nn.ModuleList(_conv(width, width) for _ in range(GLOBAL_BLOCKS + 1))
+        self.tail = _conv(width, given)
+
+    def forward(self, picture: Tensor, maps: Tensor) -> Tensor:
+        """Maps (B, M, H, W)."""
+        first = x = self.head(picture)
+        condition = self.conditions(maps)
+        *blocks, last = zip(self.transforms, self.convolutions, strict=True)
+        for transform, convolution in blocks:
+            x = x + functional.relu(convolution(transform(x, condition)))
+        out: Tensor = self.tail(first + last[1](last[0](x, condition)))
+        return out
+
+
+class ProgressiveGenerator(nn.Module):
+    """LSFT: one map a block, the first (deepest) first, and plain blocks between.
+
+    In and out as `GlobalGenerator`.
+    """
+
+    def __init__(self, channels: int, maps: int, given: int = 1, width: int = 64) -> None:
+        super().__init__()
+        self.head = _conv(channels, width)
+        self.conditions = ConditionNet(1, width)
+        self.transforms = nn.ModuleList(FeatureTransform(width) for _ in range(maps))
+        self.convolutions = nn.ModuleList(_conv(width, width) for _ in range(maps))
+        self.plain = nn.ModuleList(
+            nn.Sequential(
+                _conv(width, width), _conv(width, 2 * width), _conv(2 * width, width),
+                nn.LeakyReLU(0.3),
+            )
+            for _ in range(maps - 1)
+        )  # fmt: skip
+        self.last = _conv(width, width)
+        self.tail = _conv(width, given)
+
+    def forward(self, picture: Tensor, maps: Tensor) -> Tensor:
+        """Maps (B, M, H, W)."""
+        first = x = self.head(picture)
+        conditions = [self.conditions(one) for one in maps.split(1, dim=1)]
+        for number, condition in enumerate(conditions):
+            if number:
+                x = x + self.plain[number - 1](x)
+            x = x + self.convolutions[number](self.transforms[number](x, condition))
+        out: Tensor = self.tail(first + self.last(x))
+        return out
+
+
+class _Extractor(nn.Module):
+    """Features of half the size, rounded up, by blocks of three convolutions."""
+
+    def __init__(self, taken: int, given: int) -> None:
+        super().__init__()
+        self.entry, self.block, self.pooled = (
+            nn.Sequential(
+                _conv(first, given), nn.ReLU(), _conv(given, given), nn.ReLU(),
+                _conv(given, given), nn.ReLU(),
+            )
+            for first in (taken, given, given)
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.entry(x)
+        x = x + self.block(x)
+        return _halved(x) + _halved(self.pooled(x))
+
+
+def _halved(x: Tensor) -> Tensor:
+    return functional.max_pool2d(x, 2, ceil_mode=True)
+
+
+class PairDiscriminator(nn.Module):
+    """Scores (B,), logits, of whether map (B, M, H, W) is the true one of picture (B, C, H, W).
+
+    Features are pooled to 8 x 8 where they are not (they are for 64 x 64), so any size goes.
+    """
+
+    def __init__(self, channels: int, given: int = 1, width: int = 64) -> None:
+        super().__init__()
+        half = width // 2
+        self.picture, self.map = _Extractor(channels, width), _Extractor(given, width)
+        self.both = nn.Sequential(_Extractor(2 * width, width), _Extractor(width, half))
+        self.score = nn.Sequential(
+            nn.Linear(PLACES * PLACES * half, JUDGES[0]), nn.ReLU(),
+            nn.Linear(*JUDGES), nn.ReLU(), nn.Linear(JUDGES[1], 1),
+        )  # fmt: skip
+
+    def forward(self, picture: Tensor, maps: Tensor) -> Tensor:
+        """Logits (B,)."""
+        x = self.both(torch.cat([self.picture(picture), self.map(maps)], dim=1))
+        scores: Tensor = self.score(functional.adaptive_avg_pool2d(x, PLACES).flatten(1))
+        return scores[:, 0]
+
+
+GENERATORS = {"gsft": GlobalGenerator, "lsft": ProgressiveGenerator}
+
+
+class OfInputs(nn.Module):
+    """A generator or discriminator that takes inputs as networks do, and standardises them.
+
+    Log-mel (B, F, T) with `mean` and `deviation` (F,) or pictures (B, C, H, W) with (C,).
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, inner: nn.Module, statistics: int) -> None:
+        super().__init__()
+        self.inner = inner
+        self.register_buffer("mean", torch.zeros(statistics))
+        self.register_buffer("deviation", torch.ones(statistics))
+
+    def forward(self, x: Tensor, maps: Tensor) -> Tensor:
+        """What the inner network makes of inputs and maps (B, n, H, W)."""
+        axes = (slice(None), *[None] * (x.ndim - 2))
+        standard = (x - self.mean[axes]) / self.deviation[axes]
+        found: Tensor = self.inner(standard if x.ndim == 4 else standard[:, None], maps)
+        return found

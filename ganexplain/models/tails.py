@@ -1,0 +1,110 @@
+"""What a network computes behind one of its layers, as a module of its own (torch.fx)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+
+from torch import fx, nn
+
+from ganexplain.errors import UsageError, check_known
+from ganexplain.models.foreign import OUTPUT, named_layers
+
+
+def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
+    """A copy of what leads from the output of `layer` to those of `ends`, a tuple of tensors.
+
+    `ends` are names of layers, or `output` for the network's. The copy has weights of its own
+    and changes nothing in place; it is in the mode `network` is in. Raises UsageError where a
+    name is unknown, a layer runs several times in a pass, an end is not behind the layer or is
+    reached on another way too, or the code of the network cannot be traced.
+    """
+    places = _places(network, [name for name in (layer, *ends) if name != OUTPUT])
+    graph = _traced(network, list(places.values()))
+    start = _call(graph, layer, places)
+    finish = [_result(graph) if end == OUTPUT else _call(graph, end, places) for end in ends]
+    needed = _between(start, dict(zip(ends, finish, strict=True)), layer)
+    part = fx.Graph()
+    copied = {start: part.placeholder("features")}
+    for node in graph.nodes:
+        if node in needed:
+            copied[node] = part.node_copy(node, lambda each: copied[each])
+    part.output(tuple(copied[node] for node in finish))
+    found = copy.deepcopy(fx.GraphModule(network, part, "Tail"))
+    for module in found.modules():
+        if getattr(module, "inplace", False):
+            setattr(module, "inplace", False)  # noqa: B010 - a plain attribute of some layers
+    return found.train(network.training)
+
+
+def _places(network: nn.Module, layers: Sequence[str]) -> dict[str, str]:
+    """Where in the network its layers stand: of a foreign one they have names of their own."""
+    known = named_layers(network)
+    standing = {module: name for name, module in network.named_modules()}
+    return {layer: standing[known[check_known("layer", layer, known)]] for layer in layers}
+
+
+class _Tracer(fx.Tracer):
+    """Leaves the named layers whole, so that they are found."""
+
+    def __init__(self, leaves: Collection[str]) -> None:
+        super().__init__()
+        self.leaves = set(leaves)
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return name in self.leaves or super().is_leaf_module(module, name)
+
+
+def _traced(network: nn.Module, leaves: Sequence[str]) -> fx.Graph:
+    try:
+        return _Tracer(leaves).trace(network)
+    except Exception as error:  # whatever a foreign network's code makes of symbolic values
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise UsageError(f"the network's code cannot be traced by torch.fx ({reason})") from error
+
+
+def _call(graph: fx.Graph, layer: str, places: Mapping[str, str]) -> fx.Node:
+    calls = [n for n in graph.nodes if n.op == "call_module" and n.target == places[layer]]
+    if len(calls) != 1:
+        times = f"runs {len(calls)} times in" if calls else "is not reached by"
+        raise UsageError(f"layer {layer} {times} a pass; name one that runs once")
+    return calls[0]
+
+
+def _result(graph: fx.Graph) -> fx.Node:
+    (node,) = (n for n in graph.nodes if n.op == "output")
+    result = node.args[0]
+    if not isinstance(result, fx.Node):
+        raise UsageError("the network puts out more than one tensor")
+    return result
+
+
+def _between(start: fx.Node, finish: dict[str, fx.Node], layer: str) -> set[fx.Node]:
+    """The nodes that the ends need behind the start."""
+    needed: set[fx.Node] = set()
+    for end, node in finish.items():
+        mine, waiting = {start}, [node]
+        while waiting:
+            each = waiting.pop()
+            if each in mine:
+                continue
+            if each.op == "placeholder":
+                reason = "is not behind" if not _reaches(start, node) else "bypasses, in part,"
+                raise UsageError(f"layer {end} {reason} layer {layer}; name other layers")
+            mine.add(each)
+            waiting += each.all_input_nodes
+        if node is start:
+            raise UsageError(f"layer {end} is layer {layer} itself; name one behind it")
+        needed |= mine - {start}
+    return needed
+
+
+def _reaches(start: fx.Node, node: fx.Node) -> bool:
+    """Whether what a node puts out depends on `start`."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        for user in waiting.pop().users:
+            if user not in seen:
+                seen.add(user)
+                waiting.append(user)
+    return node in seen

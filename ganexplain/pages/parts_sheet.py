@@ -1,0 +1,76 @@
+"""The strongest parts of some filters in one PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ganexplain.config import FrontEnd
+from ganexplain.inputs import Input
+from ganexplain.pages.axes import frame_edges, hz_ticks
+from ganexplain.pages.parts_page import Shown
+from ganexplain.pages.spectrograms import colour_scale
+
+COLUMNS = 4  # inputs of each filter
+DIMMED = 0.25  # what is left of a picture outside of the part
+
+
+def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
+    """PNG: a row for each filter, where it fires on average, then its strongest inputs.
+
+    Inside the part an input has its colours, outside it is grey.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = min(COLUMNS, len(shown[0].patches))
+    size = (2.3 * (columns + 1), 1.7 * len(shown) + 0.3)
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    axes = figure.subplots(len(shown), columns + 1, squeeze=False)
+    for axis, each in zip(axes, shown, strict=True):
+        _where(axis[0], each, taken)
+        for place, patch in zip(axis[1:], each.patches, strict=False):
+            _input(place, patch.mel, patch.window, taken)
+            place.set_title(patch.name(12), fontsize=7)
+    for axis in axes.flat:
+        axis.tick_params(labelsize=6, length=2)
+    for axis in axes[:-1].flat:
+        axis.set_xticklabels([])
+    for axis in axes[:, 1:].flat:
+        axis.set_yticklabels([])
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)
+    return stream.getvalue()
+
+
+def _place(shape: tuple[int, ...], taken: Input) -> dict[str, Any]:
+    if not isinstance(taken, FrontEnd):
+        return {"aspect": "equal"}
+    rows, columns = shape
+    start, stop = frame_edges(columns, taken)
+    return {"extent": (start, stop, 0.0, float(rows)), "origin": "lower", "aspect": "auto"}
+
+
+def _where(axis: Any, each: Shown, taken: Input) -> None:
+    axis.imshow(each.where, cmap="viridis", vmin=0, **_place(each.where.shape, taken))
+    axis.set_title(each.title, fontsize=7, loc="left")
+    if isinstance(taken, FrontEnd):
+        heights, names = zip(*hz_ticks(taken), strict=True)
+        axis.set_yticks(heights, [f"{name} Hz" for name in names])
+
+
+def _input(axis: Any, values: np.ndarray, window: np.ndarray, taken: Input) -> None:
+    place = _place(window.shape, taken)
+    if values.ndim == 2:
+        scale = colour_scale(values[None])
+        limits = {"vmin": scale.low, "vmax": scale.high}
+        axis.imshow(values, cmap="gray", **limits, **place)
+        axis.imshow(values, cmap="magma", alpha=(window > 0) * (0.4 + 0.6 * window), **limits,
+                    **place)  # fmt: skip
+        return
+    colours = np.repeat(values, 3, axis=0) if len(values) == 1 else values
+    share = DIMMED + (1 - DIMMED) * window
+    axis.imshow(np.clip(colours * share, 0, 1).transpose(1, 2, 0), **place)

@@ -1,0 +1,191 @@
+"""The network that `attribute` asks: what it takes, what its outputs mean, what the target is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganexplain.ascent.neurons import find_layer, neuron_numbers, output_units
+from ganexplain.ascent.readings import units
+from ganexplain.config import AttributeConfig, FrontEnd
+from ganexplain.errors import UsageError, check_known
+from ganexplain.inputs import ImageInput, Input, WaveformInput
+from ganexplain.local.fills import Reference
+from ganexplain.local.methods import unit_model
+from ganexplain.local.scoring import Model, Scorer
+from ganexplain.models.explained import Source, examples_of, load_explained
+from ganexplain.models.fast_form import fast_form
+from ganexplain.models.foreign import device_of
+from ganexplain.models.loading import Classifier, load_classifier
+from ganexplain.runtime import Progress
+from ganexplain.stages.attribute_inputs import Piece, pieces
+
+AUTO = "auto"  # of --outputs: as they look
+LOOKED_AT = 16  # inputs that show what outputs look like
+TWO = ("negative", "positive")  # classes of a single output that has no names
+
+
+@dataclass(frozen=True)
+class Target:
+    """A class by its number, or the unit of a layer."""
+
+    unit: int
+    layer: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A frozen network on inputs as `front_end` describes them.
+
+    Its `outputs` are of a kind of `scoring.OUTPUTS`; of two `classes` the second is meant where
+    its probability exceeds `threshold`. `reference` says how its inputs are scaled.
+    """
+
+    network: nn.Module
+    front_end: Input
+    classes: tuple[str, ...]
+    outputs: str
+    threshold: float
+    reference: Reference
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return device_of(self.network)
+
+    @property
+    def example(self) -> Tensor:
+        """Inputs (2, ...) to try it with."""
+        return examples_of(self.front_end).to(self.device)
+
+    def model_of(self, network: nn.Module, layer: str = "") -> Model:
+        """Outputs (B, K), or units (B, U) of a layer, of inputs with two axes at the end.
+
+        A waveform (B, 1, W) has its second for nothing but that.
+        """
+        inner: Model = unit_model(network, layer) if layer else lambda x: units(network(x))
+        if isinstance(self.front_end, WaveformInput):
+            return lambda x: inner(x[:, 0])
+        return inner
+
+    def fast(self) -> Model:
+        """The same outputs where no gradient is taken."""
+        return self.model_of(fast_form(self.network, self.example))
+
+    def put_out(self, asked: Sequence[Piece]) -> Tensor:
+        """Outputs (B, K) for inputs and for noise."""
+        values = [torch.as_tensor(piece.values, device=self.device) for piece in asked]
+        noise = self.example
+        if isinstance(self.front_end, WaveformInput):
+            noise = noise[:, None]
+        with torch.no_grad():
+            return self.model_of(self.network)(torch.cat([noise, torch.stack(values)]))
+
+    def predicted(self, x: Tensor) -> Target:
+        """The class that the network decides for on an input (*S)."""
+        scorer = Scorer(self.model_of(self.network), 0, outputs=self.outputs)
+        values = scorer.class_values(x[None])[0]
+        unit = int(values.argmax())
+        if len(values) == 2 and self.outputs != "activations":
+            unit = int(values[1] - values[0] > np.log(self.threshold / (1 - self.threshold)))
+        return Target(unit, "", self.classes[unit])
+
+    def target(self, text: str) -> Target | None:
+        """The target that `--target` names; None for `predicted`, which differs by input."""
+        if text == "predicted":
+            return None
+        layer, colon, number = text.rpartition(":")
+        if colon:
+            find_layer(self.network, layer, "--target")
+            count = output_units(self.network, layer, self.example[:1])
+            numbers = neuron_numbers(number, layer, count)
+            if len(numbers) != 1 or not isinstance(numbers[0], int):
+                raise UsageError(f"--target {text}: name one unit, LAYER:NUMBER")
+            return Target(numbers[0], layer, text)
+        check_known("--target", text, self.classes)
+        return Target(self.classes.index(text), "", text)
+
+
+def load_subject(
+    config: AttributeConfig, device: torch.device, progress: Progress
+) -> tuple[Subject, list[Piece]]:
+    """The network that a config names, and the inputs it is asked about.
+
+    Errors as `load_classifier`, `load_explained` and `pieces`.
+    """
+    source = Source.of(config)
+    if source.classifier:
+        subject = _ours(load_classifier(Path(source.classifier), device))
+        return subject, pieces(config.inputs, subject.front_end)
+    theirs = load_explained(source, None, device)
+    _check_excerpts(theirs.front_end)
+    asked = pieces(config.inputs, theirs.front_end)
+    reference = _reference(theirs.front_end, device)
+    subject = Subject(theirs.network, theirs.front_end, (), "logits", 0.5, reference)
+    kind, found = config.outputs, subject.put_out(asked[:LOOKED_AT])
+    if kind == AUTO:
+        kind = kind_of_outputs(found)
+        progress.note(f"what the network puts out is taken for {kind} (--outputs)")
+    classes = _classes(theirs.names.classes, found.shape[1], kind)
+    return replace(subject, classes=classes, outputs=kind), asked
+
+
+def _ours(classifier: Classifier) -> Subject:
+    network, front_end = classifier.network, classifier.front_end
+    # A number a band or channel, beside inputs (F, T) or (C, H, W).
+    axes = (..., None, None) if isinstance(front_end, ImageInput) else (..., None)
+    reference = Reference(network.mean[axes], network.deviation[axes], _silence(front_end))
+    return Subject(
+        network, front_end, classifier.classes, "logits", classifier.threshold, reference
+    )
+
+
+def kind_of_outputs(outputs: Tensor) -> str:
+    """What outputs (B, K) look like.
+
+    `probabilities` where all lie in 0..1 and, of several, sum to 1; `activations` where several
+    lie in 0..1 and do not, as those of labels that exclude no others; else `logits`.
+    """
+    if not bool(((outputs >= 0) & (outputs <= 1)).all()):
+        return "logits"
+    if outputs.shape[1] == 1 or torch.allclose(outputs.sum(1), outputs.new_ones(()), atol=1e-3):
+        return "probabilities"
+    return "activations"
+
+
+def _classes(names: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
+    if count == 1 and kind != "activations":
+        return tuple(names) if len(names) == 2 else (f"not {names[0]}", names[0]) if names else TWO
+    return tuple(names) or tuple(map(str, range(count)))
+
+
+def _check_excerpts(front_end: Input) -> None:
+    if isinstance(front_end, FrontEnd) and (front_end.relative or front_end.range_below):
+        raise UsageError(
+            "--input: log-mel relative to an excerpt's loudest moment changes as a whole where a "
+            "part is taken away; describe the network's input without relative and range_below"
+        )
+
+
+def _silence(front_end: Input) -> float | None:
+    if isinstance(front_end, ImageInput):
+        return None
+    return front_end.silence if isinstance(front_end, FrontEnd) else 0.0
+
+
+def _reference(front_end: Input, device: torch.device) -> Reference:
+    """How a network of one's own has its inputs scaled: of pictures as its specification says."""
+    if not isinstance(front_end, ImageInput):
+        return Reference(silence=_silence(front_end))
+    span = front_end.high - front_end.low
+    mean, deviation = (
+        torch.tensor(values, device=device)[:, None, None]
+        for values in (front_end.mean, front_end.deviation)
+    )
+    return Reference((mean - front_end.low) / span, deviation / span)

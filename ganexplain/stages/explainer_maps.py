@@ -1,0 +1,110 @@
+"""Inputs, conditions and targets for a conditional GAN: made once, kept in files."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.artifacts import map_array, write_rows
+from ganexplain.data.material import MaterialSplit
+from ganexplain.local.cgan import View
+from ganexplain.local.fills import Reference
+from ganexplain.models.explained import Explained
+from ganexplain.models.reinitialised import reinitialised
+from ganexplain.runtime import random_stream
+from ganexplain.stages.explainer_teachers import network_maps, occlusion_maps, targets_of
+from ganexplain.stages.explainer_training import Task
+
+CHUNK = 32  # inputs in a pass and in a file
+
+
+class Maps:
+    """Tuples of inputs of a split and what the networks' maps say of them.
+
+    Beside each network stand `shuffled` variants of it that have learned nothing, other ones for
+    every 32 inputs. Of V variants in all, row r is input r // V as variant r % V sees it, the
+    networks themselves first. The conditions (n, H, W) and the target (H, W) of a row, 0 to 1,
+    stand in `folder`/maps/NAME-NUMBER.npy, where those of an earlier run are taken up.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        name: str,
+        split: MaterialSplit,
+        conditions: int,
+        wanted: int,
+        shuffled: int = 0,
+    ) -> None:
+        self.task, self.name, self.split, self.conditions = task, name, split, conditions
+        centres = split.whole_excerpts()
+        order = random_stream(task.config.seed, f"{name} of an explainer").permutation(len(centres))
+        self.centres = centres[order[:wanted]]
+        self.view = View(task.config.teacher, task.config.layer)
+        self.networks = task.networks * (1 + shuffled)
+        self.files: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self.centres) * len(self.networks)
+
+    def own_rows(self) -> np.ndarray:
+        """Numbers of the rows that are of the networks themselves."""
+        rows = np.arange(len(self))
+        return rows[rows % len(self.networks) < len(self.task.networks)]
+
+    def make(self) -> None:
+        """Make what is not there yet."""
+        starts = range(0, len(self.centres), CHUNK)
+        self.task.progress.start(f"maps, {self.name}", len(starts) * len(self.networks))
+        for number, start in enumerate(starts):
+            path = self.task.folder / "maps" / f"{self.name}-{number:03d}.npy"
+            found = map_array(path)
+            if found is None:
+                x = self.inputs(np.arange(start, min(start + CHUNK, len(self.centres))))
+                variants = range(len(self.networks))
+                made = np.stack([self._variant(number, k, x) for k in variants], axis=1)
+                write_rows(path, [made.reshape(-1, *made.shape[2:])])
+                found = map_array(path)
+                assert found is not None
+            else:
+                self.task.progress.advance(len(self.networks))
+            self.files.append(found)
+
+    def inputs(self, numbers: np.ndarray) -> Tensor:
+        """Inputs (B, *S) of numbers (B,)."""
+        return torch.from_numpy(self.split.gather(self.centres[numbers])).to(self.task.device)
+
+    def batch(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs (B, *S), conditions (B, n, H, W) and targets (B, 1, H, W) of rows (B,)."""
+        variants = len(self.networks)
+        size = CHUNK * variants
+        maps = np.stack([self.files[row // size][row % size] for row in rows])
+        values = torch.from_numpy(maps.astype(np.float32)).to(self.task.device)
+        return self.inputs(rows // variants), values[:, :-1], values[:, -1:]
+
+    def _variant(self, chunk: int, variant: int, x: Tensor) -> np.ndarray:
+        """Conditions and target (B, n + 1, H, W) of inputs (B, *S), float16."""
+        network = self.networks[variant]
+        with ExitStack() as shuffled:
+            if variant >= len(self.task.networks):
+                seed = random_stream(self.task.config.seed, f"shuffled {variant}", chunk)
+                shuffled.enter_context(reinitialised(network.network, int(seed.integers(2**31))))
+            asked = self.task.config.target
+            maps = network_maps(network, x, asked)
+            learnt = self.view.learnt(maps)
+            if learnt:
+                target = maps[learnt]
+            else:
+                target = self._occlusion(network, x, targets_of(network, x, asked))
+            conditions = self.view.conditions(maps, self.conditions)
+        self.task.progress.advance()
+        return torch.cat([conditions, target[:, None]], dim=1).half().cpu().numpy()
+
+    def _occlusion(self, network: Explained, x: Tensor, classes: Tensor) -> Tensor:
+        mean, deviation = map(torch.from_numpy, self.task.train.band_statistics())
+        axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
+        reference = Reference(mean[axes].to(x.device), deviation[axes].to(x.device))
+        return occlusion_maps(network, x, classes, reference, self.task.config.occlusion_grid)

@@ -1,0 +1,191 @@
+"""One training of a network that rewrites a layer's features as parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ganexplain.ascent.neurons import layer_output
+from ganexplain.data.excerpts import batch_rows
+from ganexplain.distributed import average_gradients, check_divisible, own_part
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.local.filter_loss import filter_loss, sharpened
+from ganexplain.local.part_places import geometry
+from ganexplain.models.fast_form import fast_form
+from ganexplain.models.foreign import OUTPUT
+from ganexplain.models.parts import explainer_for
+from ganexplain.models.tails import tail
+from ganexplain.runtime import random_stream
+from ganexplain.stages.explainer_gallery import write_gallery
+from ganexplain.stages.explainer_layers import default_layer, default_targets
+from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
+from ganexplain.stages.gan_training import finite
+
+FIRST = 256  # inputs that the scale of the features is of
+EXAMPLES = 16  # inputs that show where places lie
+MIXING_RATE = 20  # times the learning rate: one number has a longer way to go than a weight
+CHUNK = 32  # inputs in a pass where nothing is learnt
+
+
+def start_parts(task: Task) -> ExplainerTraining:
+    """The training of `--method parts`; UsageError for settings that its network does not fit."""
+    return PartsTraining(task)
+
+
+class PartsTraining:
+    """The explainer, its optimiser, and what of the classifier it learns from.
+
+    Loss: the squared error of each reconstructed layer over the layer's own squares, minus
+    `share_weight` log p, plus `filter_weight` times the mean filter loss of the interpretable
+    maps, sharpened. Labels are not read.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.config, self.device = task, task.config, task.device
+        check_divisible(self.config.batch_size)
+        if len(task.networks) > 1:
+            raise UsageError("--method parts explains one network; give one --classifier")
+        network = task.networks[0].network
+        self.centres = task.train.whole_excerpts()
+        self.held_out = task.held_out.gather(
+            _drawn(task.held_out.whole_excerpts(), self.config.held_out, "held-out parts")
+        )
+        first = self.inputs(_drawn(self.centres, FIRST, "first parts"))
+        self.layer = self.config.layer or default_layer(network, first[:2])
+        self.targets = self.config.targets or default_targets(network, self.layer)
+        self.own = tail(network, self.layer, self.targets)
+        self.head = tail(network, self.targets[-1], (OUTPUT,))
+        # Held open for good: outside of `front` the network is as it was.
+        fast = fast_form(network, first[:2], keep=(self.layer,))
+        self.opened = ExitStack()
+        self.front = self.opened.enter_context(layer_output(fast, self.layer))
+        features = torch.cat([self.features(part)[0] for part in first.split(CHUNK)])
+        if features.ndim != 4:
+            raise UsageError(f"--layer {self.layer}: its output has no two dimensions of places")
+        self.geometry = geometry(self.front, first[:EXAMPLES])
+        self.explainer = explainer_for(network, self.layer, self.targets, features.shape[1])
+        self.explainer.scale.copy_(features.sum(dim=(2, 3)).mean(dim=0))
+        self.explainer.to(self.device)
+        rate, mixing = self.config.learning_rate, self.explainer.mixing
+        rest = [weight for weight in self.explainer.parameters() if weight is not mixing]
+        groups: list[dict[str, Any]] = [
+            {"params": rest},
+            {"params": [mixing], "lr": MIXING_RATE * rate},
+        ]
+        self.optimiser = torch.optim.Adam(groups, rate)
+
+    def inputs(self, rows: np.ndarray) -> Tensor:
+        """Training inputs (N, *S) of rows of centres."""
+        return torch.from_numpy(self.task.train.gather(rows)).to(self.device)
+
+    @torch.no_grad()
+    def features(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The layer's features (B, D, H, W), rectified, of inputs, and those to reconstruct."""
+        raw = self.front(x)
+        return functional.relu(raw), self.own(raw)
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update; its losses."""
+        config = self.config
+        chosen = batch_rows(
+            len(self.centres), config.batch_size, step, config.seed, "explainer order"
+        )
+        features, targets = self.features(self.inputs(self.centres[chosen[own_part()]]))
+        encoding = self.explainer.train().encode(features)
+        made = self.explainer.decode(encoding.features)
+        errors = [
+            squares(ours - theirs) / squares(theirs).clamp_min(1e-12)
+            for ours, theirs in zip(made, targets, strict=True)
+        ]
+        error = torch.stack(errors).sum()
+        filters = filter_loss(sharpened(encoding.maps)).mean()
+        loss = error - config.share_weight * self.explainer.share.log()
+        loss = loss + config.filter_weight * filters
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(self.explainer.parameters())
+        self.optimiser.step()
+        losses = {"loss": loss, "reconstruction": error, "filter": filters}
+        return {name: finite(value, step) for name, value in losses.items()}
+
+    @torch.no_grad()
+    def look(self) -> dict[str, float]:
+        """Figures on held-out inputs.
+
+        `error_LAYER` is the relative squared error of a reconstructed layer, `agreement` the
+        share of inputs of which the classifier decides the same from the reconstruction,
+        `filter_loss` the mean over filters (nat), `p` the share of the parts.
+        """
+        self.explainer.eval()
+        errors, squared = np.zeros(len(self.targets)), np.zeros(len(self.targets))
+        same, losses = [], []
+        for batch in np.array_split(self.held_out, max(len(self.held_out) // CHUNK, 1)):
+            features, targets = self.features(torch.from_numpy(batch).to(self.device))
+            encoding = self.explainer.encode(features)
+            made = self.explainer.decode(encoding.features)
+            errors += [float(squares(a - b)) for a, b in zip(made, targets, strict=True)]
+            squared += [float(squares(b)) for b in targets]
+            same.append(decided(self.head(made[-1])[0]) == decided(self.head(targets[-1])[0]))
+            losses.append(float(filter_loss(sharpened(encoding.maps)).mean()) * len(batch))
+        relative = errors / squared.clip(1e-12)
+        found = {f"error_{n}": float(e) for n, e in zip(self.targets, relative, strict=True)}
+        return found | {
+            "agreement": float(torch.cat(same).double().mean()),
+            "filter_loss": sum(losses) / len(self.held_out),
+            "p": float(self.explainer.share),
+        }
+
+    def finish(self) -> Trained:
+        """Weights and figures; the gallery of the filters is written."""
+        figures = self.look()
+        content = {
+            "layer": self.layer,
+            "targets": list(self.targets),
+            "channels": len(self.explainer.scale),
+            "geometry": [astuple(self.geometry.down), astuple(self.geometry.along)],
+            "weights": {k: v.cpu() for k, v in self.explainer.state_dict().items()},
+        }
+        document, table = write_gallery(self, figures)
+        return Trained(content, figures, table, {"parts.json": document})
+
+    def state(self) -> Mapping[str, Any]:
+        """All tensors of the training, for `restore`."""
+        return {
+            "explainer": self.explainer.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "layer": self.layer,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it was trained on other inputs."""
+        scale = state["explainer"]["scale"].to(self.device)
+        if not torch.allclose(scale, self.explainer.scale, rtol=1e-3):
+            raise GanexplainError(
+                "--resume: the training inputs are not those of the run to resume; give the same "
+                "corpus, or --overwrite to start again"
+            )
+        self.explainer.load_state_dict(state["explainer"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def squares(values: Tensor) -> Tensor:
+    """The sum of squares."""
+    return values.square().sum()
+
+
+def decided(logits: Tensor) -> Tensor:
+    """The class (B,) of logits (B, K); of one logit whether it is above zero."""
+    return logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+
+
+def _drawn(rows: np.ndarray, count: int, purpose: str) -> np.ndarray:
+    """At most `count` of the rows, always the same."""
+    chosen = random_stream(0, purpose).permutation(len(rows))[:count]
+    return rows[np.sort(chosen)]

@@ -1,0 +1,69 @@
+"""What `train-explainer` gives a method, and what a method gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from ganexplain.config import TrainExplainerConfig
+from ganexplain.data.material import MaterialSplit
+from ganexplain.models.explained import Explained
+from ganexplain.runtime import Progress
+
+
+@dataclass(frozen=True)
+class Task:
+    """The frozen `networks` to explain, which take the same, and inputs to learn from.
+
+    `names` are those of the networks' files, `folder` the run directory, where a method may
+    keep what is costly to make.
+    """
+
+    config: TrainExplainerConfig
+    names: tuple[str, ...]
+    networks: tuple[Explained, ...]
+    train: MaterialSplit
+    held_out: MaterialSplit
+    device: torch.device
+    folder: Path
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An explainer at its end.
+
+    `content` and `figures` are for explainer.pt; `table` lines of text for stdout; `documents`
+    JSON documents to stand beside it, by file name.
+    """
+
+    content: Mapping[str, Any]
+    figures: Mapping[str, float]
+    table: list[str] = field(default_factory=list)
+    documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class ExplainerTraining(Protocol):
+    """One training: `config.steps` steps, stopped and taken up between any two of them."""
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update; its losses."""
+
+    def look(self) -> dict[str, float]:
+        """Figures on held-out inputs, as they are now."""
+
+    def finish(self) -> Trained:
+        """What it has come to."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Tensors and plain values from which `restore` makes an equal training."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it belongs to other data."""
+
+
+Start = Callable[[Task], ExplainerTraining]

@@ -1,0 +1,95 @@
+"""`train-explainer`: classifiers and a corpus -> `explainer.pt`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ganexplain.artifacts import check_same_front_end, write_json
+from ganexplain.config import TrainExplainerConfig
+from ganexplain.data.cache import cache_directory
+from ganexplain.data.material import load_material, read_material, taken_of
+from ganexplain.errors import UsageError, check_known
+from ganexplain.inputs import Input, WaveformInput
+from ganexplain.models.explained import Explained, Source, load_explained
+from ganexplain.models.explainer_file import ExplainerFile, write_explainer
+from ganexplain.rundir import RunDirectory
+from ganexplain.runtime import Progress, pick_device
+from ganexplain.stages.explainer_cgan import start_cgan
+from ganexplain.stages.explainer_parts import start_parts
+from ganexplain.stages.explainer_training import Start, Task
+from ganexplain.stages.resuming import resumable_steps
+
+METHODS: dict[str, Start] = {"cgan": start_cgan, "parts": start_parts}
+
+
+def train_explainer(
+    config: TrainExplainerConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Train by `config.method` on the training split, measured on the validation split.
+
+    Gives the document of `--json`: the path of `explainer.pt`, its figures, and what the method
+    says of them. Errors: those of the corpus and of the networks, UsageError for settings that
+    do not fit them, Diverged where a loss is no longer finite.
+    """
+    start = METHODS[check_known("--method", config.method, METHODS)]
+    config = config.of_method()
+    sources = Source.several(config)
+    device = pick_device(config.device)
+    networks = tuple(load_explained(source, None, device) for source in sources)
+    taken = _taken(sources, networks)
+    corpus = read_material(config.corpus, config.skip_bad_files)
+    taken = taken_of(corpus, taken)
+    with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
+        progress = run.keep_notes(progress)
+        for message in corpus.skipped:
+            progress.note(f"skipped: {message}")
+        for source in sources:
+            for name, path in source.files().items():
+                run.used(name if len(sources) == 1 else str(path), path)
+        cache, splits = cache_directory(config.cache), {}
+        for name in ("train", "valid"):
+            run.used_recordings(name, corpus.split(name))
+            splits[name] = load_material(
+                corpus, name, taken, cache, progress, config.skip_bad_files
+            )
+        names = tuple(source.name for source in sources)
+        task = Task(
+            config, names, networks, splits["train"], splits["valid"], device, out, progress
+        )
+        training = start(task)
+        for step in resumable_steps(run, training, config.steps, config.checkpoint_every, progress):
+            losses = training.step(step)
+            progress.advance(1, **losses)
+            if (step + 1) % config.look_every == 0 or step + 1 == config.steps:
+                run.metric(step=step + 1, **losses, **training.look())
+        trained = training.finish()
+        for name, document in trained.documents.items():
+            write_json(out / name, document)
+        path = out / "explainer.pt"
+        hashes = {source.name: source.digest() for source in sources}
+        found = ExplainerFile(
+            config.method, trained.content, trained.figures, taken, hashes, asdict(config)
+        )
+        write_explainer(path, found)
+        run.results.update(trained.figures)
+    said = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
+    return {"path": str(path), **trained.figures, **said, "table": trained.table}
+
+
+def _taken(sources: tuple[Source, ...], networks: tuple[Explained, ...]) -> Input:
+    """What all of them take; UsageError where they differ, or where it has no two axes."""
+    named = [(Path(s.name), n.front_end) for s, n in zip(sources, networks, strict=True)]
+    for each in named[1:]:
+        check_same_front_end(named[0], each)
+    if isinstance(networks[0].front_end, WaveformInput):
+        raise UsageError(
+            f"{sources[0].name}: takes waveforms, over which no map can be drawn; "
+            "networks of log-mel or pictures can be explained so"
+        )
+    return networks[0].front_end

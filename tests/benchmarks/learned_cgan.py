@@ -1,0 +1,238 @@
+"""The conditional GAN against trivial maps, other networks and other explanations.
+
+python tests/benchmarks/learned.py cgan digits|sample [--out DIR]
+
+`digits`: scikit-learn's, with two classifiers trained here; `sample`: sample_data/ with the
+shipped detector. For each teacher an explainer is trained with the settings of `train-explainer`
+as they stand; a run in --out that is done is taken up. All is measured on the validation split.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.stats import wilcoxon
+from sklearn.datasets import load_digits
+
+from ganexplain.config import AttributeConfig, TrainClassifierConfig, TrainExplainerConfig
+from ganexplain.data.cache import cache_directory
+from ganexplain.data.material import load_material, read_material, taken_of
+from ganexplain.local.cam import convolution_maps
+from ganexplain.local.cgan import TEACHERS, CganAnswer
+from ganexplain.local.fills import Reference, fill
+from ganexplain.local.learned import Explainer, load_explainer
+from ganexplain.local.masking import MaskedInput
+from ganexplain.local.measures import measure
+from ganexplain.local.methods import Question, Tuning, attribute
+from ganexplain.local.scoring import Scorer
+from ganexplain.local.segments import grid
+from ganexplain.models.explained import Explained, Source, load_explained
+from ganexplain.models.reinitialised import reinitialised
+from ganexplain.runtime import Silent
+from ganexplain.stages.attribute_asking import TUNING
+from ganexplain.stages.explainer_figures import correlations, figures_of
+from ganexplain.stages.explainer_maps import Maps
+from ganexplain.stages.explainer_teachers import occlusion_maps, targets_of
+from ganexplain.stages.explainer_training import Task
+from ganexplain.stages.train_classifier import train_classifier
+from ganexplain.stages.train_explainer import train_explainer
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "sample_data"
+CPU = torch.device("cpu")
+VARIANTS = ((1, 1), (1, 0), (2, 1))  # classifiers to learn from, and shuffled ones beside each
+INPUTS = 40  # held-out inputs that attributions are measured on
+
+
+@dataclass(frozen=True)
+class Material:
+    """A corpus, the classifiers to learn from, one not seen, and segments (rows, columns)."""
+
+    corpus: Path
+    classifiers: tuple[Path, ...]
+    unseen: Path
+    segments: tuple[int, int]
+
+
+def digits(out: Path) -> Material:
+    corpus = out / "pictures"
+    found = load_digits()
+    for number, (pixels, label) in enumerate(zip(found.images, found.target, strict=True)):
+        path = corpus / str(label) / f"{number:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.round(pixels * 255 / 16).astype(np.uint8)).save(path)
+    paths = []
+    for seed in (0, 1, 2):
+        path = out / f"classifier-{seed}" / "classifier.pt"
+        if not path.is_file():
+            config = TrainClassifierConfig(corpus=(str(corpus),), seed=seed)
+            quick = replace(config, **config.PRESETS["quick"])
+            train_classifier(quick, path.parent, Silent(), resume=True)
+        paths.append(path)
+    return Material(corpus, tuple(paths[:2]), paths[2], (4, 4))
+
+
+def sample(out: Path) -> Material:
+    shipped = SAMPLE / "pretrained"
+    both = (shipped / "classifier.pt", shipped / "judge.pt")
+    return Material(SAMPLE, both, shipped / "referee.pt", (4, 6))
+
+
+def trained(
+    material: Material, teacher: str, count: int, shuffled: int, steps: int, out: Path
+) -> tuple[Path, Task]:
+    """An explainer of the first `count` classifiers, and the task it was trained for."""
+    names = tuple(map(str, material.classifiers[:count]))
+    config = TrainExplainerConfig(
+        corpus=(str(material.corpus),),
+        classifier=names,
+        teacher=teacher,
+        shuffled=shuffled,
+        steps=steps,
+    )
+    folder = out / f"{teacher}-{count}-{shuffled}"
+    if not (folder / "explainer.pt").is_file():
+        train_explainer(config, folder, Silent(), resume=True)
+    return folder / "explainer.pt", task_of(config, names, folder)
+
+
+def task_of(config: TrainExplainerConfig, names: tuple[str, ...], folder: Path) -> Task:
+    networks = tuple(load_explained(Source(classifier=name), None, CPU) for name in names)
+    corpus = read_material(config.corpus)
+    taken = taken_of(corpus, networks[0].front_end)
+    splits = [
+        load_material(corpus, name, taken, cache_directory(""), Silent())
+        for name in ("train", "valid")
+    ]
+    return Task(config, names, networks, *splits, CPU, folder, Silent())
+
+
+def errors(explainer: Explainer, task: Task, unseen: Path | None = None) -> dict[str, float]:
+    """Figures on held-out maps of a task's networks, or of one that had no part in the training."""
+    answer, config = explainer.answer, task.config
+    assert isinstance(answer, CganAnswer)
+    rows = answer.conditions, config.examples, config.shuffled
+    train = Maps(task, "train", task.train, *rows)
+    name = "held-out"
+    if unseen is not None:
+        network, name = load_explained(Source(classifier=str(unseen)), None, CPU), "unseen"
+        task = replace(task, networks=(network,))
+    held_out = Maps(task, name, task.held_out, answer.conditions, config.held_out)
+    for maps in (train, held_out):
+        maps.make()
+    return figures_of(answer.generator, train, held_out)
+
+
+def inputs_of(task: Task, network: Explained) -> list[tuple[torch.Tensor, int]]:
+    """Held-out inputs and what the network takes them for."""
+    order = Maps(task, "held-out", task.held_out, 1, INPUTS)
+    x = order.inputs(np.arange(min(INPUTS, len(order.centres))))
+    return list(zip(x, targets_of(network, x, "predicted").tolist(), strict=True))
+
+
+def kept_when_shuffled(explainer: Explainer, task: Task) -> np.ndarray:
+    """Correlations (N, 2) of maps with those of the same network, its weights shuffled.
+
+    Of the explainer's, and of those it was taught.
+    """
+    network, config = task.networks[0], task.config
+    mean, deviation = map(torch.from_numpy, task.train.band_statistics())
+    axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
+    reference = Reference(mean[axes], deviation[axes])
+
+    def maps(x: torch.Tensor, target: int) -> tuple[torch.Tensor, torch.Tensor]:
+        scorer = Scorer(network.network, target)
+        said, details = explainer.answer(network.network, scorer, x)
+        if layer := details["layer"]:
+            return said, convolution_maps(network.network, scorer.differentiable, x[None])[layer][0]
+        classes = torch.tensor([target])
+        taught = occlusion_maps(network, x[None], classes, reference, config.occlusion_grid)
+        return said, taught[0]
+
+    found = []
+    for number, (x, target) in enumerate(inputs_of(task, network)):
+        before = maps(x, target)
+        with reinitialised(network.network, number):
+            after = maps(x, target)
+        pairs = zip(before, after, strict=True)
+        found.append([float(correlations(a[None], b[None])[0]) for a, b in pairs])
+    return np.array(found)
+
+
+def faithfulness(
+    explainers: dict[str, Explainer], task: Task, segments: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    """Deletion, insertion, seconds (N, 3) of each way on held-out inputs."""
+    network = task.networks[0]
+    height, width = network.front_end.shape[-2:]
+    labels = grid(height, width, *segments)
+    mean, deviation = map(torch.from_numpy, task.train.band_statistics())
+    axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
+    reference = Reference(mean[axes], deviation[axes])
+    usual = AttributeConfig(inputs=(), classifier="")
+    tuning = {name: getattr(usual, name) for name in TUNING}
+    ways = {f"cgan, {name}": ("cgan", {"cgan": each}) for name, each in explainers.items()}
+    ways |= {name: (name, {}) for name in ("grad-cam", "occlusion", "random")}
+    found: dict[str, list[list[float]]] = {name: [] for name in ways}
+    for number, (x, target) in enumerate(inputs_of(task, network)):
+        filled = fill("mean", x, labels, reference)
+        parts = MaskedInput(x, labels, filled)
+        question = Question(
+            x, filled, labels, parts, Scorer(network.network, target), network.network
+        )
+        for name, (method, given) in ways.items():
+            said = attribute(question, method, Tuning(**tuning, explainers=given), number)
+            held = measure(question, said).measures
+            found[name].append([held["deletion"], held["insertion"], held["seconds"]])
+    return {name: np.array(rows) for name, rows in found.items()}
+
+
+def run(words: Sequence[str]) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="learned.py cgan", description=__doc__.splitlines()[0])
+    parser.add_argument("material", choices=("digits", "sample"))
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--variants", type=int, default=3, choices=(1, 2, 3))
+    parser.add_argument("--out", type=Path, default=Path("runs/learned"))
+    arguments = parser.parse_args(words)
+    out = arguments.out / arguments.material
+    material = {"digits": digits, "sample": sample}[arguments.material](out)
+    explainers = {}
+    columns = ("l1", "l1_grey", "l1_mean", "l1_deepest", "correlation", "correlation_deepest")
+    titles = ("learnt of", "teacher", "measured on", *columns, "factor", "shuffled", "teacher's")
+    print(f"| {' | '.join(titles)} |")
+    print("|---" * len(titles) + "|")
+    for teacher in TEACHERS:
+        for count, shuffled in VARIANTS[: arguments.variants]:
+            path, task = trained(material, teacher, count, shuffled, arguments.steps, out)
+            explainer = load_explainer(path, CPU)
+            seen = errors(explainer, task)
+            other = errors(explainer, task, material.unseen)
+            kept = kept_when_shuffled(explainer, task).mean(axis=0)
+            for name, found in (("the same", seen), ("unseen", other)):
+                cells = [f"{found[key]:.3f}" for key in columns]
+                last = [f"{each:.2f}" for each in kept] if found is seen else ["", ""]
+                factor = f"{found['l1'] / seen['l1']:.2f}"
+                told = f"{count}{' and shuffled' if shuffled else ''}"
+                print(f"| {' | '.join([told, teacher, name, *cells, factor, *last])} |", flush=True)
+            if (count, shuffled) == (1, 1):
+                explainers[teacher], first = explainer, task
+    print("\n| way | deletion | insertion | better than random | p | seconds |")
+    print("|---|---|---|---|---|---|")
+    measured = faithfulness(explainers, first, material.segments)
+    floor = measured["random"][:, 1] - measured["random"][:, 0]
+    for name, rows in measured.items():
+        gain = rows[:, 1] - rows[:, 0] - floor
+        better = f"{int((gain > 0).sum())} of {len(gain)}" if name != "random" else ""
+        p = f"{wilcoxon(gain, alternative='greater').pvalue:.1e}" if gain.any() else ""
+        print(
+            f"| {name} | {rows[:, 0].mean():.3f} | {rows[:, 1].mean():.3f} | {better} | {p} "
+            f"| {rows[:, 2].mean():.4f} |",
+            flush=True,
+        )
