@@ -16,7 +16,7 @@ from ganexplain.ascent.neurons import (
 )
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError
-from ganexplain.inputs import Call, ImageInput, Input
+from ganexplain.inputs import Call, ImageInput, Input, WaveformInput
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import adapted
 from ganexplain.models.gan_networks import generator_for
@@ -43,6 +43,7 @@ SHAPES = st.one_of(
     st.builds(
         lambda f, t: FrontEnd(mel_bands=f, excerpt_frames=t), st.integers(1, 40), st.integers(1, 60)
     ),
+    st.builds(lambda n: WaveformInput(sample_rate=8000, samples=n), st.integers(1, 3000)),
 )  # fmt: skip
 
 
@@ -50,7 +51,7 @@ SHAPES = st.one_of(
 @given(
     SHAPES,
     st.lists(st.sampled_from(sorted(LAYERS)), min_size=1, max_size=5),
-    st.sampled_from(["", "1FT", "TF", "CHW", "HWC", "1CHW"]),
+    st.sampled_from(["", "1FT", "TF", "CHW", "HWC", "1CHW", "1W", "11W"]),
     st.integers(0, 6),
     st.sampled_from(["0", "all", "0@max", "0@0", "0@1,1", "mean", "0-minus-1", "9"]),
 )

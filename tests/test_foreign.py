@@ -48,6 +48,7 @@ def exported(own: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """Our classifier as others would hand it over."""
     folder = tmp_path_factory.mktemp("exported")
     paths = {name: folder / f"network.{name}" for name in ("pt", "pt2", "onnx")}
+    paths["dynamo"] = folder / "dynamo.onnx"
     example = torch.zeros(2, 80, 115)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -58,6 +59,11 @@ def exported(own: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> dict[s
             torch.onnx.export(
                 own, (example,), str(paths["onnx"]), dynamo=False,
                 input_names=["mel"], dynamic_axes={"mel": {0: "batch"}},
+            )  # fmt: skip
+        if importlib.util.find_spec("onnxscript") is not None:
+            torch.onnx.export(
+                own, (example,), str(paths["dynamo"]), dynamo=True, dynamic_shapes=free,
+                verbose=False,
             )  # fmt: skip
     return paths
 
@@ -71,6 +77,13 @@ KINDS = [
             importlib.util.find_spec("onnx2torch") is None, reason="onnx2torch is not installed"
         ),
     ),
+    pytest.param(
+        "dynamo",
+        marks=pytest.mark.skipif(
+            not all(map(importlib.util.find_spec, ("onnx2torch", "onnxscript"))),
+            reason="onnx2torch or onnxscript is not installed",
+        ),
+    ),
 ]
 
 
@@ -82,7 +95,7 @@ def test_a_round_trip_gives_the_same_responses(
     with torch.no_grad(), neuron_response(explained.network, "output", 0) as respond:
         torch.testing.assert_close(respond(mel), own(mel)[:, 0], atol=1e-4, rtol=0)
     # And hidden layers, under their names.
-    hidden = {"pt": "fc8", "pt2": "fc8", "onnx": "fc8/Gemm"}[kind]
+    hidden = {"pt": "fc8", "pt2": "fc8", "onnx": "fc8/Gemm", "dynamo": "node_linear_1"}[kind]
     _, features = responses_and_features(explained.network, "output", 0, hidden, mel)
     _, wanted = responses_and_features(own, "fc9", 0, "fc8", mel)
     torch.testing.assert_close(features, wanted, atol=1e-3, rtol=1e-4)

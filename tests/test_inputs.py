@@ -14,6 +14,7 @@ from conftest import ROOT, Run, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ganexplain.artifacts import check_same_front_end
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.frontend import log_compress, log_expand, log_mel
@@ -309,3 +310,11 @@ def test_a_gan_draws_what_a_specification_says(command: Run, tmp_path: Path) -> 
     made = generator(torch.zeros(2, 128))
     assert made.shape == (2, 32, 40) and float(made.min()) >= drawn.silence - 1e-3
     assert load_encoder(tmp_path / "gan" / "gan.pt", cpu)(made)[0].shape == (2, 128)
+
+
+def test_front_ends_that_differ_in_what_is_not_usual_are_told_apart() -> None:
+    ours, theirs = (Path("a.pt"), FrontEnd()), (Path("b.pt"), FrontEnd(filters="peak"))
+    check_same_front_end(ours, ours)
+    for pair in ((ours, theirs), (theirs, ours)):
+        with pytest.raises(UsageError, match="different front ends: filters is"):
+            check_same_front_end(*pair)

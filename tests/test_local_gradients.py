@@ -69,7 +69,7 @@ def test_grad_cam_leaves_the_network_as_it_was() -> None:
 
 def test_a_layer_without_places_is_refused() -> None:
     network = SHIPPED.network
-    with pytest.raises(UsageError, match="no two dimensions"):
+    with pytest.raises(UsageError, match="no places"):
         grad_cam(network, Scorer(network, 1), EXCERPT, "fc7")
     with pytest.raises(UsageError, match="did you mean 'conv5'"):
         grad_cam(network, Scorer(network, 1), EXCERPT, "conv6")

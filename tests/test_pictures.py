@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from benchmarks.pictures import agreement, judge_of
 from conftest import ROOT, Run
+from elements import Elements
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -262,3 +264,48 @@ def test_recordings_and_pictures_are_kept_apart(command: Run, tmp_path: Path) ->
         tmp_path / "r",
     )
     assert "holds pictures, but recordings are needed" in done.error_line()
+
+
+def test_predict_names_the_class_of_every_picture(
+    digits: Path, walk: dict[str, Path], command: Run, tmp_path: Path
+) -> None:
+    words = ("--classifier", walk["classifier"], "--json", "--quiet")
+    one = next((digits / "7").iterdir())
+    done = command("predict", one, digits / "3", *words, "--out", tmp_path / "p")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    said = [entry["class"] for entry in document["files"]]
+    assert document["files"][0]["file"] == str(one)
+    assert len(said) == 1 + len(list((digits / "3").iterdir()))
+    assert said.count("3") > 0.95 * len(said)
+    with (tmp_path / "p" / "predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["class"] for row in rows] == said
+    shares = np.array([[float(row[name]) for name in "0123456789"] for row in rows])
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-4)
+    assert [str(k) for k in shares.argmax(axis=1)] == said
+
+    (tmp_path / "empty").mkdir()
+    done = command("predict", tmp_path / "empty", *words, "--out", tmp_path / "e")
+    assert "no pictures in this folder" in done.error_line()
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    done = command("predict", one, tmp_path / "none.png", *words, "--out", tmp_path / "n")
+    assert "none.png: no such file" in done.error_line() and not (tmp_path / "n").exists()
+    both = ("predict", one, tmp_path / "broken.png", *words)
+    assert "cannot be read as a picture" in command(*both, "--out", tmp_path / "b").error_line()
+    done = command(*both, "--skip-bad-files", "--out", tmp_path / "s")
+    document = json.loads(done.out)
+    assert len(document["files"]) == len(document["skipped"]) == 1
+
+
+def test_the_report_of_a_digit(walk: dict[str, Path], command: Run, tmp_path: Path) -> None:
+    unit = "fc9-3-max"
+    done = command("report", walk["explain"] / unit / "explanations.npz", "--selection",
+                   walk["select"] / unit, "--out", tmp_path / "report", "--quiet")  # fmt: skip
+    assert done.code == 0, done.err
+    page = Elements((tmp_path / "report" / "report.html").read_text())
+    assert not page.of("audio") and len(page.of("svg", "picture")) == 6 * len(
+        page.of("section", "row")
+    )
+    origins = [e.text for e in page.of("span", "origin")]
+    assert all(name.startswith("3/") for name in origins[:6])

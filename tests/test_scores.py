@@ -93,7 +93,7 @@ def test_realism_and_diversity_come_apart() -> None:
     collapsed = real[:1] + 0.01 * rng.normal(size=(60, 4))
     spread = 3 * rng.normal(size=(60, 4))
     one, other = manifold_scores(collapsed, real), manifold_scores(spread, real)
-    assert one["precision"] == 1 and one["recall"] < 0.1 and one["coverage"] < 0.2
+    assert one["precision"] == 1 and one["recall"] < 0.1 and one["coverage"] < 0.3
     assert other["recall"] > 0.9 and other["precision"] < 0.7
     same = manifold_scores(real, real)
     assert same["precision"] == same["recall"] == same["coverage"] == 1
@@ -230,8 +230,10 @@ def test_bias_of_resampling_is_taken_off() -> None:
 
 def test_pairing_tells_settings_apart_whose_intervals_overlap() -> None:
     real, rows = rng.normal(0, 1, 50), resample_rows(50, 0)
-    base = rng.normal(2, 1, 50)
-    made = np.stack([base, base + 0.1, base - 1e-3 * rng.normal(size=50), base + 5])
+    base, wobble = rng.normal(2, 1, 50), 1e-3 * rng.normal(size=50)
+    straight = np.stack([np.ones(50), base], axis=1)
+    wobble -= straight @ np.linalg.lstsq(straight, wobble)[0]  # neither mean nor spread differs
+    made = np.stack([base, base + 0.1, base + wobble, base + 5])
     score = np.array([frechet_distance(row, real) for row in made])
     resampled = np.stack([frechet_distances(row[rows][..., None], real) for row in made])
     bounds = interval(score, resampled)

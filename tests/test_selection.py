@@ -203,7 +203,8 @@ def test_a_judge_says_what_it_says_of_recordings() -> None:
     split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), Silent())
     rows = split.labelled_frames()
     stream = np.random.default_rng(0)
-    sung, other = (split.gather(stream.permutation(rows[rows[:, 2] == k])[:60]) for k in (1, 0))
+    each = (rows.of_class(k) for k in (1, 0))
+    sung, other = (split.gather(one[stream.permutation(len(one))[:60]]) for one in each)
     verdict = judge.verdict("sing", "max", sung)
     assert verdict.agreement(sung) > 0.6 > 0.3 > verdict.agreement(other)
     assert judge.verdict("sing", "min", sung).agreement(sung) == pytest.approx(
@@ -213,6 +214,49 @@ def test_a_judge_says_what_it_says_of_recordings() -> None:
     hidden = judge.verdict("", "max", other)  # of a unit without a class: what the real ones are
     assert hidden.text == "nosing"
     assert verdict.text == "sing"
+
+
+def exported(folder: Path, classes: str) -> str:
+    """The shipped judge as a network of no origin known here, and what it takes."""
+    judge = load_classifier(PRETRAINED / "judge.pt", CPU)
+    traced = torch.jit.trace(judge.network, torch.full((2, 80, 115), -8.0))
+    torch.jit.save(traced, str(folder / "theirs.pt"))
+    level = float(np.log(judge.threshold / (1 - judge.threshold)))
+    text = f"[network]\nclasses = [{classes}]\nthreshold = {level!r}\n"
+    (folder / "theirs.toml").write_text(text)
+    return f"{folder / 'theirs.pt'}@{folder / 'theirs.toml'}"
+
+
+def test_a_network_of_any_origin_judges_as_its_checkpoint_does(
+    command: Run, chosen: dict[str, Path], tmp_path: Path
+) -> None:
+    given = ("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
+             "--no-controls", "--out", tmp_path / "x", "-q")  # fmt: skip
+    named = exported(tmp_path, "'nosing', 'sing'")
+    done = command(*given, "--judge", named, "--judge", PRETRAINED / "judge.pt")
+    assert done.code == 0, done.err
+    document = json.loads((tmp_path / "x" / "selection.json").read_text())
+    for row in document["configurations"]:
+        assert row["judges"]["theirs"] == row["judges"]["judge"]
+    assert document["judges"]["theirs"]["path"] == named
+    inputs = json.loads((tmp_path / "x" / "run.json").read_text())["inputs"]
+    assert {"judge theirs model", "judge theirs input", "judge judge"} <= set(inputs)
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [("'sing'", "must name its classes"), ("'a', 'b', 'c'", "3 names for 1 output unit"),
+     ("'spoken', 'singing'", "no class 'sing' (did you mean 'singing'?)")],
+)  # fmt: skip
+def test_a_network_of_other_classes_is_no_judge(
+    command: Run, chosen: dict[str, Path], tmp_path: Path, classes: str, said: str
+) -> None:
+    done = command("select", chosen["explain"], "--responses",
+                   chosen["select"] / "responses.npz", "--judge", exported(tmp_path, classes),
+                   "--out", tmp_path / "x", "-q")  # fmt: skip
+    assert done.code == 2
+    assert done.error_line().startswith("--judge ") and said in done.error_line()
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_judge_of_other_classes_is_refused(

@@ -22,7 +22,9 @@ def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list
 def grad_cam(
     network: nn.Module, scorer: Scorer, x: Tensor, layer: str = "", option: str = "--cam-layer"
 ) -> Tensor:
-    """The map (h, w) of input x (*S) at the resolution of a layer whose output is (B, C, h, w).
+    """The map (h, w) of input x (*S) at the resolution of a layer that puts out (B, C, h, w).
+
+    Of (B, C, w) it is one row.
 
     relu(sum over C of the activations, each times the mean over places of the gradient of the
     target's logit). The last convolution where no `layer` is named. `scorer.model` must run
@@ -30,7 +32,7 @@ def grad_cam(
     no places.
     """
     if not layer:
-        known = convolutions(network)
+        known = convolutions(network, ("Conv1d", "Conv2d"))
         if not known:
             raise UsageError(f"{option}: the network has no convolution; name a layer with places")
         layer = known[-1]
@@ -38,12 +40,13 @@ def grad_cam(
     with torch.enable_grad(), recording(network, {layer: module}) as outputs:
         logit = scorer.differentiable(x[None].detach().requires_grad_(True))
         activation = outputs.get(layer)
-        if not isinstance(activation, Tensor) or activation.ndim != 4:
-            raise UsageError(f"{option} {layer}: its output has no two dimensions of places")
+        if not isinstance(activation, Tensor) or activation.ndim not in (3, 4):
+            raise UsageError(f"{option} {layer}: its output has no places; name a convolution")
         (gradient,) = torch.autograd.grad(logit.sum(), activation)
     scorer.passes += 1
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    return functional.relu((weights * activation).sum(dim=1))[0].detach()
+    weights = gradient.flatten(2).mean(dim=2)[0]
+    area = functional.relu(torch.tensordot(weights, activation[0], dims=1)).detach()
+    return area if area.ndim == 2 else area[None]
 
 
 def enlarged(area: Tensor, height: int, width: int) -> Tensor:

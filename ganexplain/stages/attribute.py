@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.artifacts import write_bytes, write_json
+from ganexplain.artifacts import write_json, write_text
 from ganexplain.ascent.neurons import find_layer
 from ganexplain.config import AttributeConfig
 from ganexplain.data.cache import cache_directory
@@ -25,15 +25,14 @@ from ganexplain.local.fills import FILLS
 from ganexplain.local.lime import DISTANCES
 from ganexplain.local.measures import MEASURES
 from ganexplain.local.methods import CAPTUM, METHODS
-from ganexplain.local.scoring import SCORES
+from ganexplain.local.scoring import OUTPUTS, SCORES
 from ganexplain.models.explained import Source
 from ganexplain.pages.ranking import aligned
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.attribute_asking import Asker, Configuration
 from ganexplain.stages.attribute_explainers import explainers_for
-from ganexplain.stages.attribute_inputs import pieces
-from ganexplain.stages.attribute_network import Subject, load_subject
+from ganexplain.stages.attribute_network import AUTO, Subject, load_subject
 from ganexplain.stages.attribute_parts import usual_segments
 from ganexplain.stages.attribute_report import report_page
 from ganexplain.stages.attribute_table import measured
@@ -51,12 +50,11 @@ def attribute(
     """
     _check(config)
     source = Source.of(config)
-    subject = load_subject(config, pick_device(config.device), progress)
+    subject, asked = load_subject(config, pick_device(config.device), progress)
     configurations = _configurations(config, subject.front_end)
     target = subject.target(config.target)
     if config.cam_layer:
         find_layer(subject.network, config.cam_layer, "--cam-layer")
-    asked = pieces(config.inputs, subject.front_end)
     with RunDirectory(out, "attribute", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
@@ -79,12 +77,14 @@ def attribute(
         for piece in asked:
             place = out if len(asked) == 1 else out / piece.name
             entry, part = asker.explain(piece, configurations, place)
+            for result in entry["results"]:  # a run may be moved, and made elsewhere
+                result["folder"] = str(Path(result["folder"]).relative_to(out))
             document["inputs"].append(entry)
             shown.append(part)
         keys, rows = measured(document)
         write_json(out / "attributions.json", {"kind": "attributions", **document})
         page = report_page(document, shown, rows, keys, subject.front_end)
-        write_bytes(out / "report.html", page.encode())
+        write_text(out / "report.html", page)
         run.results["attributions"] = len(asked) * len(configurations)
     table = aligned([["", *(MEASURES[key].title for key in keys)], *rows], left=1)
     return {**document, "report": str(out / "report.html"), "table": table.splitlines()}
@@ -100,6 +100,8 @@ def _check(config: AttributeConfig) -> None:
         check_known("--fill", name, FILLS)
     check_known("--score", config.score, SCORES)
     check_known("--distance", config.distance, DISTANCES)
+    if check_known("--outputs", config.outputs, (AUTO, *OUTPUTS)) != AUTO and not config.model:
+        raise UsageError("--outputs: goes with --model; a classifier.pt puts out logits")
     if not (config.method and config.fill):
         raise UsageError("give at least one --method and --fill")
     if "data-min" in config.fill and not config.corpus:

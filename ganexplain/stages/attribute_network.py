@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,16 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.local.fills import Reference
 from ganexplain.local.methods import unit_model
-from ganexplain.local.scoring import OUTPUTS, Model, Scorer
+from ganexplain.local.scoring import Model, Scorer
 from ganexplain.models.explained import Source, examples_of, load_explained
 from ganexplain.models.fast_form import fast_form
 from ganexplain.models.foreign import device_of
-from ganexplain.models.loading import load_classifier
+from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.runtime import Progress
+from ganexplain.stages.attribute_inputs import Piece, pieces
 
+AUTO = "auto"  # of --outputs: as they look
+LOOKED_AT = 16  # inputs that show what outputs look like
 TWO = ("negative", "positive")  # classes of a single output that has no names
 
 
@@ -75,6 +78,15 @@ class Subject:
         """The same outputs where no gradient is taken."""
         return self.model_of(fast_form(self.network, self.example))
 
+    def put_out(self, asked: Sequence[Piece]) -> Tensor:
+        """Outputs (B, K) for inputs and for noise."""
+        values = [torch.as_tensor(piece.values, device=self.device) for piece in asked]
+        noise = self.example
+        if isinstance(self.front_end, WaveformInput):
+            noise = noise[:, None]
+        with torch.no_grad():
+            return self.model_of(self.network)(torch.cat([noise, torch.stack(values)]))
+
     def predicted(self, x: Tensor) -> Target:
         """The class that the network decides for on an input (*S)."""
         scorer = Scorer(self.model_of(self.network), 0, outputs=self.outputs)
@@ -100,27 +112,38 @@ class Subject:
         return Target(self.classes.index(text), "", text)
 
 
-def load_subject(config: AttributeConfig, device: torch.device, progress: Progress) -> Subject:
-    """The network that a config names; errors as `load_classifier` and `load_explained`."""
+def load_subject(
+    config: AttributeConfig, device: torch.device, progress: Progress
+) -> tuple[Subject, list[Piece]]:
+    """The network that a config names, and the inputs it is asked about.
+
+    Errors as `load_classifier`, `load_explained` and `pieces`.
+    """
     source = Source.of(config)
     if source.classifier:
-        ours = load_classifier(Path(source.classifier), device)
-        # A number a band or channel, beside inputs (F, T) or (C, H, W).
-        axes = (..., None) if isinstance(ours.front_end, FrontEnd) else (..., None, None)
-        network = ours.network
-        reference = Reference(network.mean[axes], network.deviation[axes], _silence(ours.front_end))
-        return Subject(network, ours.front_end, ours.classes, "logits", ours.threshold, reference)
+        subject = _ours(load_classifier(Path(source.classifier), device))
+        return subject, pieces(config.inputs, subject.front_end)
     theirs = load_explained(source, None, device)
     _check_excerpts(theirs.front_end)
-    with torch.no_grad():
-        found = units(theirs.network(examples_of(theirs.front_end).to(device)))
-    kind = check_known("--outputs", config.outputs, ("auto", *OUTPUTS))
-    if kind == "auto":
+    asked = pieces(config.inputs, theirs.front_end)
+    reference = _reference(theirs.front_end, device)
+    subject = Subject(theirs.network, theirs.front_end, (), "logits", 0.5, reference)
+    kind, found = config.outputs, subject.put_out(asked[:LOOKED_AT])
+    if kind == AUTO:
         kind = kind_of_outputs(found)
         progress.note(f"what the network puts out is taken for {kind} (--outputs)")
     classes = _classes(theirs.names.classes, found.shape[1], kind)
-    reference = _reference(theirs.front_end, device)
-    return Subject(theirs.network, theirs.front_end, classes, kind, 0.5, reference)
+    return replace(subject, classes=classes, outputs=kind), asked
+
+
+def _ours(classifier: Classifier) -> Subject:
+    network, front_end = classifier.network, classifier.front_end
+    # A number a band or channel, beside inputs (F, T) or (C, H, W).
+    axes = (..., None, None) if isinstance(front_end, ImageInput) else (..., None)
+    reference = Reference(network.mean[axes], network.deviation[axes], _silence(front_end))
+    return Subject(
+        network, front_end, classifier.classes, "logits", classifier.threshold, reference
+    )
 
 
 def kind_of_outputs(outputs: Tensor) -> str:

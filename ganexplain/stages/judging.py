@@ -2,48 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from ganexplain.artifacts import check_same_front_end, file_hash
+from ganexplain.artifacts import check_same_front_end
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.inputs import Input
-from ganexplain.models.loading import Classifier, load_classifier
+from ganexplain.inputs import Input, read_input_file
+from ganexplain.models.explained import Source, adapted
+from ganexplain.models.foreign_files import load_network
+from ganexplain.models.loading import load_classifier
 from ganexplain.models.prediction import probabilities
 
 BATCH = 50
 
 
 class Judge:
-    """A classifier that says of examples which class they are of."""
+    """A network that says of examples which class they are of.
 
-    def __init__(self, path: Path, name: str, device: torch.device) -> None:
-        self.path, self.name, self.sha256 = path, name, file_hash(path)
-        self.classifier: Classifier = load_classifier(path, device)
-        self.device = device
+    `text` is a `classifier.pt`, or a network of any origin and what it takes, MODEL@INPUT.toml.
+    `explained` are the path of the explanations judged and what is drawn there; UsageError where
+    the network does not take that, or has no names for its classes.
+    """
+
+    def __init__(
+        self, text: str, name: str, explained: tuple[Path, Input], device: torch.device
+    ) -> None:
+        self.text, self.name, self.device, self.drawn = text, name, device, explained[1]
+        self.source = source_of(text)
+        self.network: nn.Module
+        self.decide: Callable[[Tensor], Tensor]
+        if self.source.classifier:
+            self._load_ours(explained)
+            return
+        try:
+            self._load_foreign()
+        except UsageError as error:  # which names the options for a network explained
+            raise UsageError(f"--judge {text}: {error}") from error
+
+    def _load_ours(self, explained: tuple[Path, Input]) -> None:
+        classifier = load_classifier(Path(self.text), self.device)
+        check_same_front_end((Path(self.text), classifier.front_end), explained)
+        self.network, self.classes = classifier.network, classifier.classes
+
+        def decide(logits: Tensor) -> Tensor:
+            chance = probabilities(logits)
+            two = chance.shape[1] == 2
+            return chance[:, 1] > classifier.threshold if two else chance.argmax(dim=1)
+
+        self.decide = decide
+
+    def _load_foreign(self) -> None:
+        eaten, call = read_input_file(Path(self.source.input))
+        if len(call.classes) < 2:
+            raise UsageError(f"{self.source.input} must name its classes: [network], classes")
+        whole = adapted(load_network(self.source.model), self.drawn, eaten, call, self.device)
+        self.network, self.classes = whole.network, call.classes
+
+        def decide(output: Tensor) -> Tensor:
+            output = output.flatten(2).mean(dim=2) if output.ndim > 2 else output
+            if output.ndim > 1 and output.shape[1] > 1:
+                return output.argmax(dim=1)
+            return output.flatten() > call.threshold
+
+        self.decide = decide
 
     @torch.no_grad()
-    def classes(self, mel: np.ndarray) -> np.ndarray:
+    def said(self, mel: np.ndarray) -> np.ndarray:
         """Number of the class (N,) that each of N excerpts (N, F, T) is taken for."""
-        network, found = self.classifier.network, []
+        found = []
         for start in range(0, len(mel), BATCH):
             part = torch.from_numpy(np.ascontiguousarray(mel[start : start + BATCH]))
-            found.append(probabilities(network(part.to(self.device))).cpu().numpy())
-        chance = np.concatenate(found)
-        if chance.shape[1] == 2:
-            return (chance[:, 1] > self.classifier.threshold).astype(np.int64)
-        return np.asarray(chance.argmax(axis=1))
+            found.append(self.decide(self.network(part.to(self.device))).cpu().numpy())
+        return np.concatenate(found).astype(np.int64)
 
     def must_know(self, unit: str) -> None:
         """UsageError where the judge has no class of the name of an output unit."""
-        known = self.classifier.classes
+        known = self.classes
         if unit and unit not in known:
             raise UsageError(
-                f"--judge {self.path}: has no class {unit!r}{did_you_mean(unit, known)}; "
+                f"--judge {self.text}: has no class {unit!r}{did_you_mean(unit, known)}; "
                 f"its classes: {', '.join(known)}"
             )
 
@@ -55,9 +97,9 @@ class Judge:
         """
         self.must_know(unit)
         if not unit:
-            most = int(np.bincount(self.classes(real)).argmax())
+            most = int(np.bincount(self.said(real)).argmax())
             return Verdict(self, most, True)
-        return Verdict(self, self.classifier.classes.index(unit), direction == "max")
+        return Verdict(self, self.classes.index(unit), direction == "max")
 
 
 class Verdict:
@@ -69,7 +111,7 @@ class Verdict:
     @property
     def text(self) -> str:
         """The answer hoped for, in words."""
-        name = self.judge.classifier.classes[self.number]
+        name = self.judge.classes[self.number]
         return name if self.wanted else f"not {name}"
 
     def agreement(self, mel: np.ndarray) -> np.ndarray:
@@ -77,36 +119,42 @@ class Verdict:
 
         Of pictures (..., N, K, H, W).
         """
-        shape = self.judge.classifier.front_end.shape
-        said = self.judge.classes(mel.reshape(-1, *shape)) == self.number
-        return np.asarray((said == self.wanted).reshape(mel.shape[: -len(shape)]).mean(axis=-1))
+        shape = self.judge.drawn.shape
+        is_of_it = self.judge.said(mel.reshape(-1, *shape)) == self.number
+        return np.asarray((is_of_it == self.wanted).reshape(mel.shape[: -len(shape)]).mean(axis=-1))
+
+
+def source_of(text: str) -> Source:
+    """The network that a value of `--judge` names."""
+    model, _, described = text.rpartition("@")
+    if model and described.endswith(".toml"):
+        return Source(model=model, input=described)
+    return Source(text)
 
 
 def load_judges(
-    paths: Sequence[str], explained: tuple[Path, Input], device: torch.device
+    texts: Sequence[str], explained: tuple[Path, Input], device: torch.device
 ) -> list[Judge]:
-    """The judges of `--judge`, each under a name of its own, in the order given.
+    """The judges of `--judge` in the order given, each under a name of its own.
 
-    Named by their file, or where that says nothing by its folder. `explained` is the explanations'
-    path and front end; UsageError for a judge with another one.
+    Named by their file, or where that says nothing by its folder; errors as `Judge`.
     """
     judges: list[Judge] = []
-    for path in map(Path, paths):
+    for text in texts:
+        path = Path(source_of(text).name)
         name = path.stem if path.stem != "classifier" else path.resolve().parent.name
         taken = {judge.name for judge in judges}
-        numbered = (f"{name}-{k}" for k in range(2, len(paths) + 2))
+        numbered = (f"{name}-{k}" for k in range(2, len(texts) + 2))
         name = next(n for n in (name, *numbered) if n not in taken)
-        judge = Judge(path, name, device)
-        check_same_front_end((path, judge.classifier.front_end), explained)
-        judges.append(judge)
+        judges.append(Judge(text, name, explained, device))
     return judges
 
 
 def judge_entry(verdict: Verdict, chosen: float, real: np.ndarray) -> dict[str, Any]:
     """What `selection.json` says of a judge; `chosen` is its agreement with what was chosen."""
     return {
-        "path": str(verdict.judge.path),
-        "sha256": verdict.judge.sha256,
+        "path": verdict.judge.text,
+        "sha256": verdict.judge.source.digest(),
         "class": verdict.text,
         "agreement": chosen,
         "real_agreement": float(verdict.agreement(real)),

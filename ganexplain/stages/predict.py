@@ -15,12 +15,14 @@ from ganexplain.data.cache import cache_directory, cached_log_mel
 from ganexplain.data.frontend import frame_times
 from ganexplain.data.segments import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError
+from ganexplain.inputs import ImageInput
 from ganexplain.metrics import smooth
 from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.models.prediction import predict_frames
 from ganexplain.pages.curve_picture import curve_picture
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
+from ganexplain.stages.predict_pictures import predict_files
 
 
 def predict(
@@ -28,10 +30,14 @@ def predict(
 ) -> dict[str, Any]:
     """Write NAME.csv, NAME.lab and NAME.png of every recording; give the document of `--json`.
 
+    Of pictures `predictions.csv`, see `predict_pictures`.
+
     Raises UsageError for a classifier that is not there, BadFile for a recording that cannot
     be used (noted and left out with `skip_bad_files`), GanexplainError where none can.
     """
     classifier = load_classifier(Path(config.classifier), pick_device(config.device))
+    if isinstance(classifier.front_end, ImageInput):
+        return predict_files(config, classifier, out, progress, overwrite)
     paths = [Path(name) for name in config.files]
     if not config.skip_bad_files:
         for path in paths:  # a misspelt name shows now, not after the hours of those before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from ganexplain.ascent.scores import (
     resampled_scores,
     score_examples,
 )
-from ganexplain.stages.judging import Verdict
 
 TIE_RULE = (
     "settings within one standard error of the best (bootstrap, paired by seed) are tied with it; "
@@ -36,13 +35,13 @@ def real_examples(real: Mapping[str, np.ndarray], prefix: str) -> Examples:
 
 
 def score_settings(
-    made: Mapping[str, np.ndarray], real: Examples, by: str, seed: int, verdicts: Sequence[Verdict]
+    made: Mapping[str, np.ndarray], real: Examples, by: str, seed: int, judged: np.ndarray
 ) -> Table:
     """Arrays of `selection.npz`, one row a setting (C,): the setting, its scores, its rank.
 
     Each score of `RULES` has its `_interval` (C, 2), low and high; `tied` says which settings
     cannot be told from the best by the rule `by`; `rank` counts from 1, the smallest score, the
-    least optimised first where scores are equal; `judges` (C, J) are shares of examples.
+    least optimised first where scores are equal; `judges` are the shares `judged` (C, J).
     """
     count, examples = made["response"].shape
     rows = resample_rows(examples, seed)
@@ -67,7 +66,7 @@ def score_settings(
         "latent_norm": np.linalg.norm(made["latent"].astype(np.float64), axis=2).mean(axis=1),
         "rank": _ranks(np.lexsort([*_caution(settings), score])),
         "tied": tied_with_best(score, spread[RULES[by]]),
-        "judges": np.array([v.agreement(made["mel"]) for v in verdicts]).reshape(-1, count).T,
+        "judges": judged,
     }
 
 
@@ -88,6 +87,11 @@ def warnings_of(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
         )
     if fewest < 20:
         found.append(f"{fewest} examples are few: intervals are rough, 50 are usual")
+    if not np.ptp(real.response) > 0:
+        found.append(
+            f"the response is {real.response[0]:.3g} to every real excerpt: nothing drives this "
+            "unit, and no setting can be better than another"
+        )
     return found
 
 

@@ -85,7 +85,8 @@ def select(
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for judge in context.judges:
-            run.used(f"judge {judge.name}", judge.path)
+            for kind, path in judge.source.files().items():
+                run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
         if found:
             for key, name in found.splits.items():
                 recordings = [r for part in name.split("+") for r in found.corpus.split(part)]
@@ -137,8 +138,8 @@ class _Unit:
         folder: Path,
     ) -> None:
         self.config, self.explanations, self.folder = config, explanations, folder
-        self.all_real = real
-        self.real = self._compared(real_examples(real, explanations.prefix))
+        self.all_real, self.real = real, real_examples(real, explanations.prefix)
+        self.compared = self._compared(self.real)
         self.networks = context.networks
         unit, direction = explanations.meta["unit"], explanations.meta["direction"]
         self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in context.judges]
@@ -146,13 +147,14 @@ class _Unit:
     def select(self, progress: Progress) -> dict[str, Any]:
         """Score, choose, compare with the controls; write the arrays and give the document."""
         config, explanations = self.config, self.explanations
-        mel = seen(explanations.arrays["mel"], explanations.front_end)
-        made = {**explanations.arrays, "mel": mel}
+        drawn = explanations.arrays["mel"]
+        made = {**explanations.arrays, "mel": seen(drawn, explanations.front_end)}
+        judged = np.array([v.agreement(drawn) for v in self.verdicts]).reshape(-1, len(drawn)).T
         progress.note(f"scoring {len(made['response'])} settings of {self._name}")
-        table = score_settings(made, self.real, config.by, config.seed, self.verdicts)
+        table = score_settings(made, self.compared, config.by, config.seed, judged)
         chosen = chosen_setting(table)
         controls = self._controls(chosen, progress)
-        warnings = warnings_of(made, self.real)
+        warnings = warnings_of(made, self.compared)
         for warning in warnings:
             progress.note(f"{self._name}: {warning}")
         meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}
@@ -205,12 +207,12 @@ class _Unit:
 
     def _control(self, name: str, examples: Examples) -> dict[str, Any]:
         """A control's scores, as those of a setting but for what compares settings."""
-        examples = self._compared(examples)
+        scores = score_examples(self._compared(examples), self.compared)
         response = examples.response.astype(np.float64)
         return {
             "meaning": MEANINGS[name],
             "examples": len(response),
-            **{key: v for key, v in score_examples(examples, self.real).items() if key in SCORES},
+            **{key: v for key, v in scores.items() if key in SCORES},
             "mean_response": float(response.mean()),
             "std_response": float(response.std(ddof=1)),
             "judges": {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts},

@@ -1,7 +1,7 @@
 """Local explanations against the `lime` package, and against themselves, in one run.
 
 python tests/benchmarks/local.py [images|plain|fills|stability|veracity] [--seeds 30]
-    [--photographs NAME ...] [--corpus DIR]
+    [--photographs NAME ...] [--fills NAME ...] [--corpus DIR]
 
 `images`: an ImageNet MobileNetV2 on photographs; E-LIME against the package's image explainer at
 its own defaults, same model, same batch; our LIME against the package on the same masks. Wants
@@ -24,7 +24,7 @@ from scipy.stats import wilcoxon
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from local_audio import PARTS
+from local_audio import FILLS, PARTS, fills
 from mobilenet import PHOTOGRAPHS, as_input, mobilenet, photograph
 from planted import SAMPLE
 
@@ -83,7 +83,6 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
             "labels": (target,),
             "top_labels": None,
             "batch_size": BATCH,
-            "progress_bar": False,
         }
         with Timed() as package:
             told = explainer.explain_instance(image, classify, **asked)
@@ -281,9 +280,10 @@ def plain(seeds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", default=["images", "plain", *PARTS])
+    parser.add_argument("what", nargs="*", default=["images", "plain", "fills", *PARTS])
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--photographs", nargs="+", default=PHOTOGRAPHS)
+    parser.add_argument("--fills", nargs="+", default=FILLS, help="of fills")
     parser.add_argument("--corpus", type=Path, default=SAMPLE, help="of audio")
     arguments = parser.parse_args()
     for what in arguments.what:
@@ -291,5 +291,7 @@ if __name__ == "__main__":
             images(arguments.seeds, arguments.photographs)
         elif what == "plain":
             plain(arguments.seeds)
+        elif what == "fills":
+            fills(arguments.corpus, arguments.fills)
         else:
             PARTS[what](arguments.corpus)

@@ -53,15 +53,18 @@ def main() -> None:
     assert isinstance(taken, ImageInput)
     judge, accuracy, classes = judge_of(arguments.corpus, taken)
     print(f"judge: {100 * accuracy:.1f} % of the test split right")
-    shares = []
+    shares, firsts = [], []
     for path in made:
         document = json.loads(
             (arguments.selection / path.parent.name / "selection.json").read_text()
         )
         name, share = agreement(judge, classes, path, document["chosen"])
         shares.append(share)
+        ranks = [row["rank"] for row in document["configurations"]]
+        firsts.append(agreement(judge, classes, path, ranks.index(1))[1])
         print(f"{name}: {100 * share:.0f} %")
     print(f"all: {100 * np.mean(shares):.1f} %")
+    print(f"all, first of the ranking instead, ties or not: {100 * np.mean(firsts):.1f} %")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def density(judge: Judge, mel: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def _features(judge: Judge, mel: np.ndarray) -> np.ndarray:
-    network = judge.classifier.network
+    network = judge.network
     layer = last_hidden_layer(network)
     _, features = responses_and_features(network, "fc9", 0, layer, torch.from_numpy(mel))
     return features.numpy()
@@ -133,7 +133,7 @@ def compare(
             truths[f"votes of {judge.name}"] = verdict.agreement(part["mel"])
             truths[f"density by {judge.name}"] = density(judge, part["mel"], real.mel)
         for rule, key in RULES.items():
-            table = score_settings(part, real, rule, 0, [])
+            table = score_settings(part, real, rule, 0, np.empty((len(part["mel"]), 0)))
             chosen = chosen_setting(table)
             row: dict[str, Any] = {"rule": rule, "unit": name_of(explanations), "first": first}
             for name, values in truths.items():
@@ -171,7 +171,9 @@ def main() -> None:
         found, _ = read_responses(given, path, explanations.meta, explanations.sizes)
         real = real_examples(found, explanations.prefix)
         judges = load_judges(arguments.judge, (path, explanations.front_end), CPU)
-        table = score_settings(explanations.arrays, real, "fid-response", 0, [])
+        made = explanations.arrays
+        none = np.empty((len(made["mel"]), 0))
+        table = score_settings(made, real, "fid-response", 0, none)
         print(f"\n{name_of(explanations)}, {len(explanations.arrays['seed'])} examples", flush=True)
         for text, holds in trends(explanations, real, table).items():
             print(f"{'holds' if holds else 'FAILS'}  {text}")
