@@ -114,7 +114,7 @@ def discriminator_lives(run: Path, maps: np.ndarray) -> bool:
     network = OfInputs(PairDiscriminator(1, 1, 8), 1)
     network.load_state_dict(state["networks"]["discriminator"])
     scores = network(torch.zeros(len(maps), 1, 8, 8), torch.from_numpy(maps))
-    return float(scores.std()) > 1e-3
+    return float(scores.detach().std()) > 1e-3
 
 
 def test_it_learns_of_several_networks_at_once(
