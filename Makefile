@@ -2,6 +2,7 @@
 #                          sample_data/pretrained/ with the GAN there
 # make demo-from-scratch   the same after training both on sample_data/ for some minutes
 # make test                set up .venv, install, and run the tests
+# make torture             faults and hostile inputs for 20 minutes on two cores (MINUTES=60: longer)
 #
 # The stages are file targets: editing sample_data/demo/STAGE.toml reruns that stage and those
 # after it, no more. Other recordings:
@@ -11,6 +12,7 @@ PYTHON ?= python3
 CORPUS ?= sample_data
 SETTINGS ?= sample_data/demo
 RUN ?= runs/demo
+MINUTES ?= 20
 SCRATCH ?= runs/demo-from-scratch
 PRETRAINED := sample_data/pretrained
 CLASSIFIER ?= $(PRETRAINED)/classifier.pt
@@ -20,7 +22,7 @@ VENV := .venv
 CORPUS_FILES := $(wildcard $(CORPUS)/filelists/*) $(filter %.csv,$(CORPUS))
 GANEXPLAIN := $(VENV)/bin/ganexplain
 
-.PHONY: demo demo-from-scratch test lint clean
+.PHONY: demo demo-from-scratch test torture lint clean
 .DELETE_ON_ERROR:
 
 demo: $(RUN)/report/report.html
@@ -63,6 +65,9 @@ lint: $(VENV)/installed
 # is slow to make.
 test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile
+
+torture: $(VENV)/installed
+	$(VENV)/bin/python -m tests.torture --minutes $(MINUTES)
 
 clean:
 	rm -rf runs/demo runs/demo-from-scratch build dist *.egg-info

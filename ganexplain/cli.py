@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
@@ -20,8 +21,15 @@ import typer
 
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
-from ganexplain.errors import GanexplainError, UsageError, did_you_mean
-from ganexplain.runtime import keep_freed_memory, progress_on_stderr
+from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean, shown
+from ganexplain.interrupts import interrupts_raised
+from ganexplain.runtime import gather_caches, keep_freed_memory, progress_on_stderr
+
+NO_MEMORY = re.compile(
+    "out of memory|bad_alloc|can(no|')t allocate memory|can't start new thread|"
+    "failed to map segment",
+    re.IGNORECASE,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,7 +42,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of the `ganexplain` command."""
-    app()
+    with _one_line_errors():  # of reading the command line; the command has its own
+        app()
 
 
 def _version(wanted: bool) -> None:
@@ -55,7 +64,7 @@ def _app(
     predict runs a classifier on recordings, layers lists what can be explained of a network,
     responses finds what drives its units in a corpus, attribute says why it decided as it did,
     by explainers of train-explainer too, counterfactual what would have to change for another
-    decision; label-stems makes a corpus.
+    decision; label-stems makes a corpus; rerun repeats a run and compares.
     """
 
 
@@ -146,19 +155,49 @@ def _show_layers(document: dict[str, Any], as_json: bool) -> None:
     typer.echo(json.dumps(document, indent=2) if as_json else layers_table(document))
 
 
+def _show_differences(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        for name in document["inputs_changed"]:
+            typer.echo(f"{name}\tnot those of the run repeated")
+        for name, told in document["files"].items():
+            typer.echo(f"{name}\t{told}")
+    if not document["equal"]:
+        raise typer.Exit(1)
+
+
 # --- commands from configs ----------------------------------------------------------------
 
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    try:
-        yield
-    except GanexplainError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(error.exit_status) from error
-    except KeyboardInterrupt:
-        typer.echo("interrupted; nothing unfinished stands under a final name", err=True)
-        raise typer.Exit(130) from None
+    with interrupts_raised() as came:
+        try:
+            yield
+        except BaseException as error:
+            if came or isinstance(error, KeyboardInterrupt):
+                cause = came[0] if came else error
+                came.clear()
+                typer.echo("interrupted; nothing unfinished stands under a final name", err=True)
+                raise SystemExit(143 if isinstance(cause, Terminated) else 130) from None
+            line = _line_of(error)
+            if line is None:
+                raise
+            typer.echo(f"error: {line}", err=True)
+            raise SystemExit(getattr(error, "exit_status", 1)) from error
+
+
+def _line_of(error: BaseException) -> str | None:
+    """What is told of an error whose cause the user can mend; None of others."""
+    if isinstance(error, GanexplainError):
+        return str(error)
+    told = isinstance(error, RuntimeError | OSError | ImportError) and NO_MEMORY.search(str(error))
+    if isinstance(error, MemoryError) or told:
+        return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
+    if isinstance(error, OSError) and error.filename is not None:  # of what the command names
+        return f"{shown(str(error.filename))}: {error.strerror}"
+    return None
 
 
 @contextmanager
@@ -174,9 +213,10 @@ def _one_of_several(given: dict[str, Any], under_torchrun: str) -> Iterator[bool
     if under_torchrun != "together":
         yield rank == 0
         return
-    with process_group(), TemporaryDirectory() as scratch:
+    with process_group(), ExitStack() as kept:
         if rank:
-            given |= {"out": Path(scratch) / "run", "overwrite": False, "resume": False}
+            scratch = Path(kept.enter_context(TemporaryDirectory()))
+            given |= {"out": scratch / "run", "overwrite": False, "resume": False}
         yield rank == 0
 
 
@@ -275,6 +315,7 @@ def _add_command(
             typer.echo(config.toml_text(name, chosen), nl=False)
             return
         keep_freed_memory()
+        gather_caches()
         module, function = stage.split(":")
         with _one_line_errors(), _one_of_several(given, under_torchrun) as first:
             with progress_on_stderr(given["quiet"] or not first) as progress:
@@ -298,6 +339,12 @@ def _add_command(
     app.command(name)(command)
 
 
+def _add_stage(name: str, show: Callable[[Any, bool], None], under_torchrun: str = "") -> None:
+    """Add the command of a stage that writes a run directory."""
+    config_class, stage = config.STAGES[name]
+    _add_command(name, config_class, stage, show, under_torchrun=under_torchrun)
+
+
 def _was_set(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
@@ -307,42 +354,18 @@ def _show_plain_path(path: Path, as_json: bool) -> None:
     typer.echo(path)
 
 
-_add_command(
-    "train-classifier",
-    config.TrainClassifierConfig,
-    "train_classifier:train_classifier",
-    _show_path,
-    under_torchrun="together",
-)
-_add_command("predict", config.PredictConfig, "predict:predict", _show_predictions)
-_add_command(
-    "train-gan",
-    config.TrainGanConfig,
-    "train_gan:train_gan",
-    _show_path,
-    under_torchrun="together",
-)
-_add_command(
-    "counterfactual",
-    config.CounterfactualConfig,
-    "counterfactual:counterfactual",
-    _show_counterfactuals,
-)
+_add_stage("train-classifier", _show_path, under_torchrun="together")
+_add_stage("predict", _show_predictions)
+_add_stage("train-gan", _show_path, under_torchrun="together")
+_add_stage("counterfactual", _show_counterfactuals)
 _add_command("layers", config.LayersConfig, "layers:layers", _show_layers, result="prints")
-_add_command("responses", config.ResponsesConfig, "responses:responses", _show_paths)
-_add_command(
-    "explain", config.ExplainConfig, "explain:explain", _show_paths, under_torchrun="apart"
-)
-_add_command(
-    "train-explainer",
-    config.TrainExplainerConfig,
-    "train_explainer:train_explainer",
-    _show_explainer,
-    under_torchrun="together",
-)
-_add_command("select", config.SelectConfig, "selection:select", _show_ranking)
-_add_command("attribute", config.AttributeConfig, "attribute:attribute", _show_attributions)
-_add_command("report", config.ReportConfig, "report:write_report", _show_path)
+_add_stage("responses", _show_paths)
+_add_stage("explain", _show_paths, under_torchrun="apart")
+_add_stage("train-explainer", _show_explainer, under_torchrun="together")
+_add_stage("select", _show_ranking)
+_add_stage("attribute", _show_attributions)
+_add_stage("report", _show_path)
+_add_command("rerun", config.RerunConfig, "rerun:rerun", _show_differences)
 _add_command(
     "label-stems",
     config.LabelStemsConfig,

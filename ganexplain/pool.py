@@ -87,7 +87,7 @@ def _stopping(pool: ProcessPoolExecutor) -> Iterator[None]:
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
-            process.terminate()
+            process.kill()
         raise
 
 
@@ -118,7 +118,8 @@ _state: dict[str, Any] = {}
 def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], told: Any) -> None:
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process to answer
+    for number in (signal.SIGINT, signal.SIGTERM):  # they are for the first process to answer
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     keep_freed_memory()

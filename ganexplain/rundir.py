@@ -1,5 +1,9 @@
 """A run directory: what was asked (`config.toml`), what ran (`run.json`), what happened
 (`log.txt`, `metrics.jsonl`), beside the artifacts of the stage.
+
+A run holds its log file locked, so a second one into the same directory is refused; the lock
+dies with the process. A process may be killed at any moment, also while a directory is begun or
+cleared: what is left is always taken for what it is, a run directory.
 """
 
 from __future__ import annotations
@@ -8,11 +12,11 @@ import hashlib
 import json
 import platform
 import shlex
-import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -21,10 +25,24 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ganexplain import __version__
-from ganexplain.artifacts import file_hash, read_json, write_bytes, write_json
+from ganexplain.artifacts import (
+    file_hash,
+    read_json,
+    remove_unfinished,
+    write_bytes,
+    write_json,
+)
 from ganexplain.config import toml_text
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.runtime import Progress
+from ganexplain.run_place import (
+    clear_place,
+    entries_of,
+    hold_place,
+    is_begun,
+    make_directory,
+    runs_in,
+)
+from ganexplain.runtime import Progress, thread_count
 
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
 
@@ -65,60 +83,55 @@ class RunDirectory:
         self.run_file, self.log_file = path / f"run{ending}.json", path / f"log{ending}.txt"
         self.metrics = 0
         self._board: Any = None  # False where TensorBoard is not installed
-        # Of several shares the first to come writes config.toml before anything else, so what
-        # is seen here before it is looked for is another's only if it is there then.
-        strange = share and path.is_dir() and any(self._entries())
-        self.resumed = (resume or bool(share)) and (path / "config.toml").is_file()
-        if self.resumed:
-            self._check_same_settings()
-        elif strange:
-            raise UsageError(f"--out {path}: not empty; name another")
-        elif not share:
-            self._prepare(overwrite or resume)
-        self._make()
+        self._refuse_what_is_there(overwrite, resume)
+        make_directory(path)
+        with ExitStack() as held:
+            hold_place(self.log_file, held)
+            self.resumed = (resume or bool(share)) and (path / "config.toml").is_file()
+            if self.resumed:
+                self._check_same_settings()
+            elif not share:
+                clear_place(self.log_file)
+            remove_unfinished(path)
+            self._held = held.pop_all()
         self.inputs: dict[str, str] = {}
+        self.files: dict[str, str] = {}
         self.results: dict[str, Any] = {}
 
-    def _prepare(self, overwrite: bool) -> None:
-        if self.path.is_dir() and any(self.path.iterdir()):
-            if not overwrite:
-                raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
-            if not self._earlier_runs():
-                raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
-            self._check_same_stage()
-            self._refuse_to_delete_inputs()
-            for entry in self.path.iterdir():  # not the directory itself, which may be a link
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                else:
-                    entry.unlink()
-
-    def _make(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"--out {self.path}: is a file; name a directory")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--out {self.path}: cannot be made ({error.strerror})") from error
-
-    def _entries(self) -> list[Path]:
-        """What is in the way, but for what another share is writing just now."""
-        return [entry for entry in self.path.iterdir() if not entry.name.startswith(".")]
-
-    def _earlier_runs(self) -> list[Path]:
-        return sorted(self.path.glob("run*.json"))
+    def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:
+        # Of several shares the first to come writes its log and config.toml before anything else,
+        # so where more than these is seen here, config.toml is there when it is looked for.
+        entries = entries_of(self.path)
+        if (resume or self.share) and (self.path / "config.toml").is_file():
+            self._check_same_settings()
+            return
+        if not entries:
+            return
+        if self.share:
+            if not is_begun(entries):
+                raise UsageError(f"--out {self.path}: not empty; name another")
+            return
+        if not (overwrite or resume):
+            raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
+        if not (is_begun(entries) or runs_in(self.path)):
+            raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
+        self._check_same_stage()
+        self._refuse_to_delete_inputs()
 
     def _refuse_to_delete_inputs(self) -> None:
+        for name in self._named_inputs():
+            if Path(name).resolve().is_relative_to(self.path.resolve()):
+                raise UsageError(f"--out {self.path}: holds {name}, an input; name another")
+
+    def _named_inputs(self) -> Iterator[str]:
+        """The paths of inputs among the settings."""
         for field in fields(self.config):
             value = getattr(self.config, field.name)
-            if not (field.metadata.get("reads") and value):
-                continue
-            for name in value if isinstance(value, tuple) else (value,):
-                if Path(name).resolve().is_relative_to(self.path.resolve()):
-                    raise UsageError(f"--out {self.path}: holds {name}, an input; name another")
+            if field.metadata.get("reads") and value:
+                yield from value if isinstance(value, tuple) else (value,)
 
     def _check_same_stage(self) -> None:
-        runs = self._earlier_runs()
+        runs = runs_in(self.path)
         earlier = read_json(runs[0]).get("stage") if runs else self.stage
         if earlier != self.stage:
             raise UsageError(
@@ -139,14 +152,20 @@ class RunDirectory:
                 )
 
     def __enter__(self) -> RunDirectory:
+        with self._held:  # closed here where the block fails
+            self._begin()
+            self._held = self._held.pop_all()
+        return self
+
+    def _begin(self) -> None:
         self.started = time.time()
         if not (self.share and self.resumed):
             shared = {"shard": ""} if self.share and hasattr(self.config, "shard") else {}
             settings = toml_text(self.stage, replace(self.config, **shared))
             write_bytes(self.path / "config.toml", settings.encode(errors="backslashreplace"))
+        self._note_named_files()
         self._write_state("running")
         self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")
-        return self
 
     def __exit__(
         self,
@@ -154,28 +173,44 @@ class RunDirectory:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.log("done")
-            self._write_state("done")
-            return
-        state = "interrupted" if kind is KeyboardInterrupt else "failed"
-        try:
-            self.log(f"{state}: {error}")
-            self._write_state(state, error=str(error))
-        except (GanexplainError, OSError):
-            pass  # the disk is full; the first error is the one to show
+        with self._held:
+            if kind is None:
+                self.log("done")
+                self._write_state("done")
+                return
+            state = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
+            try:
+                self.log(f"{state}: {error}")
+                self._write_state(state, error=str(error))
+            except (GanexplainError, OSError):
+                pass  # the disk is full; the first error is the one to show
 
     def used(self, name: str, path: Path) -> str:
         """Note an input file in `run.json` and give its SHA-256."""
-        self.inputs[name] = file_hash(path)
+        self.inputs[name] = self._hash(path)
         return self.inputs[name]
+
+    def _hash(self, path: Path) -> str:
+        """SHA-256 of a file, taken once a run."""
+        if str(path) not in self.files:
+            self.files[str(path)] = file_hash(path)
+        return self.files[str(path)]
+
+    def _note_named_files(self) -> None:
+        """Note the files that settings name, whether or not the stage says so."""
+        for name in self._named_inputs():
+            if Path(name).is_file():
+                self._hash(Path(name))
 
     def used_recordings(self, split: str, recordings: Iterable[Recording]) -> None:
         """Note one SHA-256 over the names and contents of a split's recordings and labels."""
         digest = hashlib.sha256()
         for recording in recordings:
             digest.update(recording.path.name.encode(errors="surrogateescape"))
-            digest.update(file_hash(recording.path).encode())
+            digest.update(self._hash(recording.path).encode())
+            labels = getattr(recording, "labelled_in", None)  # pictures have none
+            if labels is not None:
+                self._hash(labels)
             digest.update(repr(recording.segments).encode())
         self.inputs[f"{split} recordings"] = digest.hexdigest()
 
@@ -206,8 +241,8 @@ class RunDirectory:
 
     def _append(self, name: str, line: str) -> None:
         try:
-            with (self.path / name).open("a") as stream:
-                stream.write(line + "\n")
+            with (self.path / name).open("ab") as stream:  # names may be no UTF-8
+                stream.write(f"{line}\n".encode(errors="backslashreplace"))
         except OSError as error:
             raise GanexplainError(f"{self.path / name}: {error.strerror}") from error
 
@@ -223,16 +258,19 @@ class RunDirectory:
                 "state": state,
                 "version": __version__,
                 "argv": sys.argv,
+                "folder": str(Path.cwd()),
                 "seed": getattr(self.config, "seed", None),
                 "device": getattr(self.config, "device", None),
+                "threads": thread_count(),
                 "python": platform.python_version(),
                 "machine": platform.platform(),
-                "libraries": dict(_versions(LIBRARIES)),
+                "libraries": library_versions(),
                 "inputs": self.inputs,
                 "results": self.results,
                 "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.started)),
                 "seconds": round(time.time() - self.started, 2),
                 **more,
+                "files": self.files,
             },
         )
 
@@ -256,9 +294,12 @@ class _LoggedProgress:
         self._shown.note(message)
 
 
-def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for name in names:
+def library_versions() -> dict[str, str]:
+    """Of the libraries on which figures depend, by name."""
+    found = {}
+    for name in LIBRARIES:
         try:
-            yield name, version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
-            yield name, "absent"
+            found[name] = "absent"
+    return found

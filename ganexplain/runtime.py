@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import sys
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ganexplain.errors import UsageError
+from ganexplain.interrupts import raise_lost_interrupt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +51,26 @@ def keep_freed_memory() -> None:
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(top_pad, 64 * 2**20)
+
+
+def user_cache() -> Path:
+    """`ganexplain` under the user's cache directory."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ganexplain"
+
+
+def gather_caches() -> None:
+    """Have libraries keep what they keep in the user's cache directory, unless told where.
+
+    Else Numba writes beside the code it has compiled, and Matplotlib into the home directory.
+    """
+    for variable, name in (("NUMBA_CACHE_DIR", "numba"), ("MPLCONFIGDIR", "matplotlib")):
+        os.environ.setdefault(variable, str(user_cache() / name))
+
+
+def thread_count() -> int | None:
+    """Threads that torch computes with, on which rounding depends; None where it is not used."""
+    return sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
 
 
 @contextmanager
@@ -98,6 +121,7 @@ class Silent:
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Nothing is shown."""
+        raise_lost_interrupt()
 
     def note(self, message: str) -> None:
         """Kept for whoever asks."""
@@ -128,6 +152,7 @@ class LineProgress(Silent):
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Write a line where one is due, and at the end of the step."""
+        super().advance()
         self.done += units
         now = time.monotonic()
         if self.done < self.total and now - self.shown < self.every:
@@ -171,6 +196,7 @@ class BarProgress(Silent):
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Move the bar."""
+        super().advance()
         if self.task is not None:
             self.bar.update(self.task, advance=units)
             if values:

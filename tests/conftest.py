@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+# A shell that runs the tests in the background has Ctrl-C ignored, by the commands tested too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).parent.parent
+for variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):  # one for all tests, whatever their cache
+    os.environ.setdefault(variable, str(ROOT / ".pytest_cache" / variable.lower()))
 # An hour of labelled music beside the checkout, where there is one; tests that want it skip.
 SHARED_CORPUS = Path(os.environ.get("GANEXPLAIN_CORPUS", ROOT.parent / "shared" / "corpus"))
 RATE = 22050

@@ -26,11 +26,11 @@ from ganexplain.artifacts import (
     read_arrays,
     read_checkpoint,
     read_json,
-    write_array,
     write_arrays,
     write_bytes,
     write_checkpoint,
     write_json,
+    write_rows,
 )
 from ganexplain.config import (
     ExplainConfig,
@@ -150,7 +150,7 @@ def test_foreign_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 def test_single_array_in_place_of_several_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    write_array(path, np.zeros(3))
+    write_rows(path, [np.zeros(3)])
     with pytest.raises(GanexplainError, match=r"a\.npz: not a whole thing file"):
         read_arrays(path, "thing", [])
 
@@ -219,7 +219,7 @@ def test_file_hash_is_sha_256(tmp_path: Path) -> None:
 
 def test_absent_array_is_none_and_a_whole_one_is_mapped(tmp_path: Path) -> None:
     assert map_array(tmp_path / "absent.npy") is None
-    write_array(tmp_path / "a.npy", ARRAYS["mel"])
+    write_rows(tmp_path / "a.npy", [ARRAYS["mel"]])
     mapped = map_array(tmp_path / "a.npy")
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, ARRAYS["mel"])
@@ -264,7 +264,7 @@ class FullDisk(io.RawIOBase):
 WRITERS = {
     "bytes": lambda path: write_bytes(path, bytes(100_000)),
     "json": lambda path: write_json(path, {"x": list(range(30_000))}),
-    "array": lambda path: write_array(path, np.zeros(30_000)),
+    "array": lambda path: write_rows(path, [np.zeros(30_000)]),
     "arrays": lambda path: write_arrays(path, "thing", {"x": np.zeros(30_000)}, {}),
     "checkpoint": lambda path: write_checkpoint(path, "thing", {"x": torch.zeros(30_000)}),
 }

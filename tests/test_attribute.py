@@ -57,7 +57,7 @@ def test_a_vocal_entry_is_where_the_explanation_is(ganexplain: Run, tmp_path: Pa
     assert entry["explained"] == "sing" and entry["full_score"] > 0.5
     rate, whole = 22050, load_mono(SOUL, 22050)
     for each, result in zip(document["configurations"], entry["results"], strict=True):
-        folder = Path(result["folder"])
+        folder = out / result["folder"]
         arrays, meta = attribution(folder)
         assert arrays["map"].shape == arrays["segments"].shape == (80, 115)
         assert meta["measures"] == result["measures"]

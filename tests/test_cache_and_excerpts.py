@@ -208,8 +208,8 @@ def test_whole_excerpts_lie_inside_and_miss_none(lengths: list[int], hop: int) -
 def test_labelled_frames_are_all_and_only_those() -> None:
     labels = [np.array([-1, 0, 1, -1]), np.full(3, -1), np.array([1, 1])]
     rows = counting_split([4, 3, 2], labels).labelled_frames()
-    assert rows.tolist() == [[0, 1, 0], [0, 2, 1], [2, 0, 1], [2, 1, 1]]
-    assert counting_split([3], [np.full(3, -1)]).labelled_frames().shape == (0, 3)
+    assert rows[np.arange(len(rows))].tolist() == [[0, 1, 0], [0, 2, 1], [2, 0, 1], [2, 1, 1]]
+    assert len(counting_split([3], [np.full(3, -1)]).labelled_frames()) == 0
 
 
 def test_band_statistics_are_those_of_all_frames_together() -> None:

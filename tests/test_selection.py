@@ -203,7 +203,8 @@ def test_a_judge_says_what_it_says_of_recordings() -> None:
     split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), Silent())
     rows = split.labelled_frames()
     stream = np.random.default_rng(0)
-    sung, other = (split.gather(stream.permutation(rows[rows[:, 2] == k])[:60]) for k in (1, 0))
+    each = (rows.of_class(k) for k in (1, 0))
+    sung, other = (split.gather(one[stream.permutation(len(one))[:60]]) for one in each)
     verdict = judge.verdict("sing", "max", sung)
     assert verdict.agreement(sung) > 0.6 > 0.3 > verdict.agreement(other)
     assert judge.verdict("sing", "min", sung).agreement(sung) == pytest.approx(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.data.augment import altered_excerpts, draw_alteration
+from ganexplain.data.corpus import UNLABELLED
 from ganexplain.data.excerpts import Split, batch_rows
 from ganexplain.distributed import own_part
 from ganexplain.runtime import random_stream
@@ -48,9 +49,8 @@ class TrainingBatches:
         self.rows = split.labelled_frames()
         self.silence = split.front_end.silence
         self.mean = split.band_statistics()[0]
-        self.absent = np.empty((0, 3), dtype=np.int64)
-        if config.mix and self.rows[:, 2].max() == 1:
-            self.absent = self.rows[self.rows[:, 2] == 0]
+        two_classes = self.rows.classes().max() == 1
+        self.absent = self.rows.of_class(0 if config.mix and two_classes else UNLABELLED)
 
     def make(self, step: int) -> Batch:
         """The batch of one update, of several processes this one's part of it."""
@@ -87,7 +87,7 @@ class TrainingBatches:
         if len(self.absent):
             with_added = stream.random(len(rows)) < config.mix
             places = stream.integers(len(self.absent), size=len(rows))
-            added[with_added] = self.absent[places[with_added], :2]
+            added[with_added] = self.absent[places[with_added]][:, :2]
         own = [alterations[k] for k in chosen]
         front_end = self.split.front_end
         return altered_excerpts(self.waveforms, rows[chosen], own, added[chosen], front_end)

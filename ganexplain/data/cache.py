@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import file_hash, map_array, write_array
+from ganexplain.artifacts import file_hash, map_array, remove_unfinished, write_rows
 from ganexplain.config import FrontEnd
-from ganexplain.data.audio import load_mono, mono_blocks
+from ganexplain.data.audio import mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
 from ganexplain.errors import BadFile
 from ganexplain.inputs import input_values
+from ganexplain.runtime import user_cache
 
 FEATURES_VERSION = 2  # raise it with any change to decoding or to the front end's arithmetic
 
 
 def cache_directory(named: str) -> Path:
     """The folder named, or `ganexplain` under the user's cache directory."""
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ganexplain"
+    return Path(named) if named else user_cache()
 
 
 def cached_log_mel(path: Path, front_end: FrontEnd, folder: Path) -> np.ndarray:
@@ -35,13 +34,14 @@ def cached_log_mel(path: Path, front_end: FrontEnd, folder: Path) -> np.ndarray:
     Raises BadFile where the recording cannot be used or is shorter than one frame.
     """
 
-    def compute() -> np.ndarray:
-        blocks = mono_blocks(path, front_end.sample_rate)
-        frames = list(log_mel_blocks(blocks, front_end))
-        if not frames:
+    def compute() -> Iterator[np.ndarray]:
+        empty = True
+        for frames in log_mel_blocks(mono_blocks(path, front_end.sample_rate), front_end):
+            empty = False
+            yield frames
+        if empty:
             length = front_end.frame_length / front_end.sample_rate
             raise BadFile(f"{path}: shorter than one frame ({length:.3f} s); leave it out")
-        return np.concatenate(frames)
 
     return _cached(path, "log-mel", input_values(front_end), folder, compute)
 
@@ -53,7 +53,7 @@ def cached_waveform(path: Path, sample_rate: int, folder: Path) -> np.ndarray:
         "waveform",
         {"sample_rate": sample_rate},
         folder,
-        lambda: load_mono(path, sample_rate),
+        lambda: chain([np.empty(0, np.float32)], mono_blocks(path, sample_rate)),
     )
 
 
@@ -62,7 +62,7 @@ def _cached(
     kind: str,
     parameters: dict[str, Any],
     folder: Path,
-    compute: Callable[[], np.ndarray],
+    blocks: Callable[[], Iterable[np.ndarray]],
 ) -> np.ndarray:
     if not path.is_file():
         raise BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
@@ -70,7 +70,14 @@ def _cached(
     entry = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     found = map_array(entry)
     if found is None:
-        write_array(entry, compute())
+        _tidy(folder)
+        write_rows(entry, blocks())
         found = map_array(entry)
         assert found is not None
     return found
+
+
+@functools.cache
+def _tidy(folder: Path) -> None:
+    """Once a process: what killed ones were writing is removed."""
+    remove_unfinished(folder)

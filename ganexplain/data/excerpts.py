@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,9 +12,12 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.cache import cached_log_mel
-from ganexplain.data.corpus import UNLABELLED, Corpus, Recording
+from ganexplain.data.corpus import Corpus, Recording
+from ganexplain.data.labelled_frames import LabelledFrames
 from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.runtime import Progress, random_stream
+
+PART_FRAMES = 100_000  # of features taken into memory at once
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,13 @@ class Split:
     labels: tuple[np.ndarray, ...]
     front_end: FrontEnd
 
-    def labelled_frames(self) -> np.ndarray:
-        """All labelled centre frames (M, 3): recording, frame, class."""
-        rows = [
-            np.stack([np.full(frames.size, i), frames, labels[frames]], axis=1)
-            for i, labels in enumerate(self.labels)
-            if (frames := np.flatnonzero(labels != UNLABELLED)).size
-        ]
-        return np.concatenate(rows) if rows else np.empty((0, 3), dtype=np.int64)
+    def labelled_frames(self) -> LabelledFrames:
+        """All labelled centre frames: rows (M, 3) of recording, frame, class."""
+        return LabelledFrames.of(self.labels)
+
+    def classes_present(self) -> np.ndarray:
+        """Numbers of the classes that label some frame."""
+        return self.labelled_frames().classes()
 
     def whole_excerpts(self, hop_frames: int = 1) -> np.ndarray:
         """Centre frames (M, 2) of excerpts that lie inside their recording, every `hop_frames`.
@@ -73,8 +75,8 @@ class Split:
     def band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (F,) of each mel band over all frames (ddof = 1), in nat."""
         count = sum(len(mel) for mel in self.mels)
-        mean = sum(mel.sum(axis=0, dtype=np.float64) for mel in self.mels) / count
-        squares = sum(((mel - mean) ** 2).sum(axis=0) for mel in self.mels)
+        mean = sum(part.sum(axis=0, dtype=np.float64) for part in self._in_parts()) / count
+        squares = sum(((part - mean) ** 2).sum(axis=0) for part in self._in_parts())
         deviation = np.sqrt(squares / max(count - 1, 1))
         if not (deviation > 1e-6).all():
             band = int(np.argmin(deviation))
@@ -83,6 +85,12 @@ class Split:
                 "they hold too little sound in that range to standardise it"
             )
         return mean.astype(np.float32), deviation.astype(np.float32)
+
+    def _in_parts(self) -> Iterator[np.ndarray]:
+        """All features in pieces (t, F) of a length that fits memory, whatever a recording's is."""
+        for mel in self.mels:
+            for start in range(0, len(mel), PART_FRAMES):
+                yield mel[start : start + PART_FRAMES]
 
 
 def load_split(
@@ -151,13 +159,13 @@ class LabelledCorpus(Protocol):
 class LabelledSplit(Protocol):
     """A split of either."""
 
-    def labelled_frames(self) -> np.ndarray:
-        """All that has a class (M, 3), the class last."""
+    def classes_present(self) -> np.ndarray:
+        """Numbers of the classes of which there is something."""
 
 
 def require_classes(corpus: LabelledCorpus, split: LabelledSplit, name: str) -> None:
     """GanexplainError naming the class that has no frame in a split."""
-    present = np.unique(split.labelled_frames()[:, 2])
+    present = split.classes_present()
     for number, label in enumerate(corpus.classes):
         if number not in present:
             raise GanexplainError(
@@ -186,4 +194,5 @@ def batch_rows(
 
 @lru_cache(maxsize=2)
 def _epoch_order(count: int, seed: int, purpose: str, epoch: int) -> np.ndarray:
-    return random_stream(seed, purpose, epoch).permutation(count)
+    smallest = np.int32 if count < 2**31 else np.int64  # the draws are the same
+    return random_stream(seed, purpose, epoch).permutation(np.arange(count, dtype=smallest))

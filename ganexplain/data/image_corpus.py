@@ -70,6 +70,10 @@ class ImageSplit:
         """All pictures (N, 3): number, 0, class."""
         return np.concatenate([self.whole_excerpts(), self.classes[:, None]], axis=1)
 
+    def classes_present(self) -> np.ndarray:
+        """Numbers of the classes that some picture has."""
+        return np.unique(self.classes)
+
     def whole_excerpts(self, hop_frames: int = 1) -> np.ndarray:
         """All pictures (N, 2): number, 0."""
         numbers = np.arange(len(self.pictures))

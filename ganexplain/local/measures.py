@@ -14,6 +14,7 @@ from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.runtime import random_stream
 
 REPEATS = 3  # runs that stability is taken over
+WALL_CLOCK = "seconds"  # the one measure that is another in every run
 SMALL_CHANGE = 0.05  # of the input's deviation
 
 
@@ -40,7 +41,7 @@ MEASURES = {
     "truth_area": Measure("truth", "AUROC of the map for the cells known to matter", "high"),
     "truth_mass": Measure("in truth", "share of the positive map that lies on them", "high"),
     "passes": Measure("passes", "inputs the model was run on", "low"),
-    "seconds": Measure("seconds", "wall clock", "low"),
+    WALL_CLOCK: Measure("seconds", "wall clock", "low"),
 }
 
 

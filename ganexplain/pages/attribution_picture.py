@@ -9,6 +9,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks
+from ganexplain.pages.notation import drawable
 from ganexplain.pages.spectrograms import colour_scale
 
 DPI = 100  # dots an inch
@@ -130,7 +131,7 @@ def _pair(
     bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), MAP_COLOURS), ax=right, pad=0.02)
     bar.set_label("against   ←   score   →   for", fontsize=9)
     bar.ax.tick_params(labelsize=8)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+    figure.suptitle(drawable(title), fontsize=10)
     return figure, (left, right)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganexplain.data.waveform_view import view_of
 from ganexplain.inputs import ImageInput, Input, WaveformInput
-from ganexplain.local.measures import MEASURES, Held
+from ganexplain.local.measures import MEASURES, WALL_CLOCK, Held
 from ganexplain.local.methods import Attribution
 from ganexplain.pages.attribution_page import Answer, Asked, Shown, Story, attribution_page
 from ganexplain.pages.medium import Medium, medium_for
@@ -34,7 +34,8 @@ def answer_of(
     shown = [_shown("map", held.full_score, piece.whole(), piece.on_view(found.map))]
     scored = zip(("kept", "removed"), (held.kept_score, held.removed_score), sides, strict=True)
     shown += [_shown(*each) for each in scored]
-    measured = [(MEASURES[k].title, _figure(v)) for k, v in held.measures.items() if v is not None]
+    told = {key: v for key, v in held.measures.items() if v is not None and key != WALL_CLOCK}
+    measured = [(MEASURES[key].title, _figure(value)) for key, value in told.items()]
     chosen = f"{int(held.kept.sum())} of {held.kept.size} segments kept"
     return Answer(
         method, f"{setting}; {chosen}", shown, held.curves.share, held.curves.deletion,
@@ -84,8 +85,12 @@ def report_page(
 ) -> str:
     """The whole page; `rows` of texts are the table, `titles` the measures in its columns.
 
-    `taken` says what the network is given.
+    `taken` says what the network is given. The wall clock is left out: the page of the same run is
+    the same.
     """
+    kept = [0, *(n for n, key in enumerate(titles, start=1) if key != WALL_CLOCK)]
+    rows = [[row[n] for n in kept] for row in rows]
+    titles = [key for key in titles if key != WALL_CLOCK]
     explained = sorted({entry["explained"] for entry in document["inputs"]})
     title = f"Why {' or '.join(explained)}?"
     if len(asked) == 1:

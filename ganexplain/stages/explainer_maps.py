@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.artifacts import map_array, write_array
+from ganexplain.artifacts import map_array, write_rows
 from ganexplain.data.material import MaterialSplit
 from ganexplain.local.cam import reduced
 from ganexplain.local.cgan import View
@@ -68,7 +68,7 @@ class Maps:
                 x = self.inputs(np.arange(start, min(start + CHUNK, len(self.centres))))
                 variants = range(len(self.networks))
                 made = np.stack([self._variant(number, k, x) for k in variants], axis=1)
-                write_array(path, made.reshape(-1, *made.shape[2:]))
+                write_rows(path, [made.reshape(-1, *made.shape[2:])])
                 found = map_array(path)
                 assert found is not None
             else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import soundfile as sf
 
-from ganexplain.artifacts import write_bytes
+from ganexplain.artifacts import remove_unfinished, write_bytes
 from ganexplain.config import LabelStemsConfig
 from ganexplain.data.audio import duration_of, load_mono
 from ganexplain.data.corpus import JAMENDO_CLASSES, MANIFEST_COLUMNS
@@ -43,6 +43,7 @@ def label_stems(config: LabelStemsConfig, progress: Progress, overwrite: bool = 
         raise UsageError(f"{root}: no such folder")
     if path.exists() and not overwrite:
         raise UsageError(f"{path}: is there already; add --overwrite to make it again")
+    remove_unfinished(root)
     tracks = find_tracks(root, config.valid_share, config.seed)
     rows: list[tuple[str, str, str, str, str]] = []
     progress.start("labelling", len(tracks))

@@ -6,11 +6,7 @@ state of a training is its tensors and the number of steps done.
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +15,7 @@ from torch import Tensor, nn
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
 from ganexplain.distributed import of_the_first
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.interrupts import interrupts_noted
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress
 
@@ -41,7 +38,7 @@ def resumable_steps(
     """Yield the numbers of the steps still to do, 0 .. total - 1 in a fresh run.
 
     The state is written to `training.pt` after every `every` steps, after the last, and where
-    Ctrl-C was pressed, after the step it came in. A resumed run starts from that file, and its
+    Ctrl-C or SIGTERM came, after the step it came in. A resumed run starts from that file, and its
     `metrics.jsonl` from what stood in it then.
     """
     path = run.path / STATE_FILE
@@ -57,15 +54,15 @@ def resumable_steps(
     if run.resumed:
         run.keep_metrics(metrics)
     progress.start("training", total, done=first)
-    with _interrupt_between_steps() as interrupted:
+    with interrupts_noted() as came:
         for step in range(first, total):
             yield step
             done = step + 1
-            if done % every == 0 or done == total or interrupted.is_set():
+            if done % every == 0 or done == total or came:
                 content = {"step": done, "metrics": run.metrics, "state": training.state()}
                 write_checkpoint(path, "training", content)
-            if interrupted.is_set():
-                raise KeyboardInterrupt
+            if came:
+                raise came[0]
 
 
 def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> None:
@@ -81,21 +78,24 @@ def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> No
         )
 
 
-@contextmanager
-def _interrupt_between_steps() -> Iterator[threading.Event]:
-    """While open, the first Ctrl-C sets the event instead of breaking into a step."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event  # signals reach the main thread only
-        return
+def tensors_of(
+    networks: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]
+) -> dict[str, Any]:
+    """The state of a training of several networks, one of them the generator."""
+    return {
+        "networks": {name: network.state_dict() for name, network in networks.items()},
+        "optimisers": {name: adam.state_dict() for name, adam in optimisers.items()},
+    }
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
 
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)
+def restore_tensors(
+    state: Mapping[str, Any],
+    networks: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
+) -> None:
+    """Take up what `tensors_of` gave; errors as `check_same_recordings`, by the generator."""
+    check_same_recordings(state["networks"]["generator"], networks["generator"])
+    for name, network in networks.items():
+        network.load_state_dict(state["networks"][name])
+    for name, adam in optimisers.items():
+        adam.load_state_dict(state["optimisers"][name])

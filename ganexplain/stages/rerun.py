@@ -1,0 +1,114 @@
+"""`rerun`: a run directory -> the same run again, and whether it gave the same."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganexplain import __version__
+from ganexplain.artifacts import file_hash, read_json
+from ganexplain.config import STAGES, RerunConfig, read_toml
+from ganexplain.errors import UsageError, check_known
+from ganexplain.rundir import library_versions
+from ganexplain.runtime import Progress
+from ganexplain.stages.comparing import differences
+
+
+def rerun(
+    config: RerunConfig, out: Path, progress: Progress, overwrite: bool = False
+) -> dict[str, Any]:
+    """Do what a run directory tells into `out`; the document says of each file how it differs.
+
+    Paths in the settings are those of the folder the run was started in, where it is still there.
+    Raises UsageError for a directory of no finished run, or where an input is not what it was.
+    """
+    before, out = Path(config.run).resolve(), out.resolve()
+    if before == out:
+        raise UsageError(f"--out {out}: is the run to repeat; name another")
+    record = _record(before)
+    with _in_folder(Path(record["folder"])), _threads(record["threads"]):
+        settings = _settings(before, record["stage"])
+        _check_files(before, record["files"])
+        for name, found in _other_versions(record).items():
+            progress.note(f"{name} was {found}; figures may round otherwise")
+        module, function = STAGES[record["stage"]][1].split(":")
+        stage = getattr(import_module(f"ganexplain.stages.{module}"), function)
+        stage(settings, out=out, progress=progress, overwrite=overwrite)
+    apart = differences(before, out)
+    inputs = _record(out)["inputs"]
+    changed = [name for name, digest in record["inputs"].items() if inputs.get(name) != digest]
+    return {
+        "stage": record["stage"],
+        "run": str(before),
+        "out": str(out),
+        "equal": not any(apart.values()) and not changed,
+        "inputs_changed": changed,
+        "files": {name: told or "equal" for name, told in apart.items()},
+    }
+
+
+def _record(run: Path) -> dict[str, Any]:
+    """What `run.json` tells, of several shares all of them together; UsageError of no such run."""
+    found = [read_json(path) for path in sorted(run.glob("run*.json"))]
+    if not found or not (run / "config.toml").is_file():
+        raise UsageError(f"{run}: no run directory; name one that a stage has written")
+    for record in found:
+        if record.get("state") != "done":
+            raise UsageError(f"{run}: that run is {record.get('state')}, not done; finish it first")
+        for key in ("stage", "folder", "files", "inputs", "threads", "libraries", "version"):
+            if key not in record:
+                raise UsageError(f"{run}: run.json has no {key!r}; it is of an earlier version")
+    for key in ("files", "inputs"):
+        found[0][key] = {name: value for record in found for name, value in record[key].items()}
+    return found[0]
+
+
+def _settings(run: Path, stage: str) -> Any:
+    """The config of a run; UsageError where this version has other settings."""
+    kind = STAGES[check_known(f"{run}: stage", stage, STAGES)][0]
+    values = {k.replace("-", "_"): v for k, v in read_toml("", run / "config.toml").items()}
+    known = {field.name: field for field in fields(kind)}
+    for name in values:
+        check_known(f"{run / 'config.toml'}", name, known)
+    missing = [n for n, f in known.items() if f.default is MISSING and n not in values]
+    if missing:
+        raise UsageError(f"{run / 'config.toml'}: {missing[0]} is missing")
+    return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+
+
+def _check_files(run: Path, files: Mapping[str, str]) -> None:
+    """UsageError naming the first input that is gone or holds something else than it did."""
+    gone = [name for name in files if not Path(name).is_file()]
+    changed = [n for n, digest in files.items() if n not in gone and file_hash(Path(n)) != digest]
+    for names, what in ((gone, "is gone"), (changed, "has changed")):
+        if names:
+            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+            raise UsageError(f"{names[0]}{more}: {what} since {run} was made; put it back")
+
+
+def _other_versions(record: Mapping[str, Any]) -> dict[str, str]:
+    """What the run was made with where this is another version, by name."""
+    before = {"ganexplain": record["version"], **record["libraries"]}
+    now = {"ganexplain": __version__, **library_versions()}
+    return {name: found for name, found in before.items() if now.get(name) != found}
+
+
+def _in_folder(folder: Path) -> contextlib.AbstractContextManager[None]:
+    return contextlib.chdir(folder) if folder.is_dir() else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Any:
+    """While open, torch computes with as many threads as then."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,206 @@
+"""What hours of audio and thousands of parts take, in time and in memory.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/load.py audio sample_data FOLDER --hours 10 100
+    OMP_NUM_THREADS=1 python tests/benchmarks/load.py merge FOLDER --units 100 1000
+
+`audio` makes files of an hour from the recordings of a corpus, in random order, each piece louder
+or softer by up to 6 dB and begun anywhere, as FLAC with their labels; then extracts the features
+of the first so many hours, and trains on them for an epoch of 200 updates (preset `quick`, without
+the final evaluation). `merge` copies the parts that a run of `explain` leaves for one unit to many,
+and merges them. Each size has a process of its own, whose largest memory is told: all of it, and
+without the pages of files it has mapped, which the system takes back where it needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from ganexplain.artifacts import read_arrays, write_arrays, write_json
+from ganexplain.config import ExplainConfig, FrontEnd, TrainClassifierConfig
+from ganexplain.data.audio import load_mono
+from ganexplain.data.corpus import Recording, read_corpus
+from ganexplain.runtime import Silent
+
+RATE = 22050
+HOUR = 3600 * RATE
+UPDATES = 200
+PRETRAINED = Path(__file__).parent.parent.parent / "sample_data" / "pretrained"
+
+
+def make_hours(corpus: Path, folder: Path, hours: int) -> Path:
+    """Files of an hour below `folder`, those there are kept; gives the manifest of the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    recordings = [r for r in read_corpus(corpus).recordings]
+    sounds = [np.round(load_mono(r.path, RATE) * 32767).astype(np.int16) for r in recordings]
+    classes = read_corpus(corpus).classes
+    manifest = folder / f"{hours}-hours.csv"
+    rows = []
+    for number in range(hours):
+        path = folder / f"{number:03d}.flac"
+        sound, spans = an_hour(recordings, sounds, np.random.default_rng(number))
+        if not path.is_file():
+            sf.write(path, sound, RATE, compression_level=0.0)
+        split = "valid" if number % 10 == 9 else "train"
+        rows += [[path.name, f"{a:.3f}", f"{b:.3f}", classes[k], split] for a, b, k in spans]
+    with manifest.open("w", newline="") as stream:
+        csv.writer(stream).writerows([["path", "start", "end", "label", "split"], *rows])
+    return manifest
+
+
+def an_hour(
+    recordings: list[Recording], sounds: list[np.ndarray], stream: np.random.Generator
+) -> tuple[np.ndarray, list[tuple[float, float, int]]]:
+    """An hour of pieces of the recordings (samples,) int16, and spans (start s, end s, class)."""
+    hour, filled, spans = np.zeros(HOUR, np.int16), 0, []
+    while filled < HOUR:
+        chosen = int(stream.integers(len(sounds)))
+        begin = int(stream.integers(sounds[chosen].size // 2))
+        piece = sounds[chosen][begin : begin + HOUR - filled]
+        gain = 10 ** (stream.uniform(-6, 6) / 20)
+        hour[filled : filled + piece.size] = np.clip(piece * gain, -32768, 32767)
+        shift, end = (filled - begin) / RATE, (filled + piece.size) / RATE
+        for span in recordings[chosen].segments:
+            low, high = max(span.start + shift, filled / RATE), min(span.end + shift, end)
+            if high > low:
+                spans.append((low, high, span.label))
+        filled += piece.size
+    return hour, spans
+
+
+class Memory:
+    """Largest memory of this process so far, in MB, all of it and without mapped files."""
+
+    def __init__(self) -> None:
+        self.all = self.own = 0.0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            status = Path("/proc/self/status").read_text().split("\n")
+            sizes = {
+                line.split(":")[0]: line.split()[1] for line in status if line.startswith("Rss")
+            }
+            own, mapped = (int(sizes[name]) / 1024 for name in ("RssAnon", "RssFile"))
+            self.all, self.own = max(self.all, own + mapped), max(self.own, own)
+            time.sleep(0.02)
+
+    def __str__(self) -> str:
+        return f"{self.all:6.0f} MB, {self.own:6.0f} MB without mapped files"
+
+
+def train(manifest: Path, cache: Path) -> None:
+    """Features of a corpus and an epoch on it; prints time and memory after each."""
+    import torch
+
+    from ganexplain.data.batches import TrainingBatches
+    from ganexplain.data.excerpts import load_split
+    from ganexplain.stages.classifier_training import ClassifierTraining
+
+    memory, hours = Memory(), int(manifest.name.split("-")[0])
+    quick = TrainClassifierConfig.PRESETS["quick"] | {"epochs": 1, "updates_per_epoch": UPDATES}
+    config = TrainClassifierConfig(corpus=(str(manifest),), **quick)
+    started = time.perf_counter()
+    corpus = read_corpus(manifest)
+    split = load_split(corpus, "train", FrontEnd(), cache, Silent())
+    load_split(corpus, "valid", FrontEnd(), cache, Silent())
+    spent = time.perf_counter() - started
+    speed = 3600 * hours / spent
+    print(f"{hours:4} h  features  {spent:7.1f} s ({speed:5.0f} x)  {memory}", flush=True)
+    started = time.perf_counter()
+    batches = TrainingBatches(config, split, [])
+    training = ClassifierTraining(config, 1, split, torch.device("cpu"))
+    ready = time.perf_counter() - started
+    for step in range(UPDATES):
+        training.step(step, batches.make(step))
+    spent = time.perf_counter() - started
+    print(f"{hours:4} h  epoch     {spent:7.1f} s ({ready:.1f} s before it)  {memory}", flush=True)
+
+
+def make_parts(folder: Path, units: int) -> None:
+    """The parts of a run of `explain` of so many units, each with those of a real one."""
+    from ganexplain.stages.explain import explain
+    from ganexplain.stages.explain_parts import KIND
+
+    real, out = folder / "one", folder / f"{units}-units"
+    if not real.is_dir():
+        config = ExplainConfig(
+            classifier=str(PRETRAINED / "classifier.pt"), gan=str(PRETRAINED / "gan.pt"),
+            layer=("fc7",), learning_rate=(0.1, 0.01), prior_weight=(0.1, 0.01),
+            iterations=(20, 100), examples=4, jobs="1",
+        )  # fmt: skip
+        explain(config, real, Silent())
+    arrays, meta = read_arrays(real / "explanations.npz", "explanations", ())
+    meta = {name: value for name, value in meta.items() if name not in ("kind", "schema")}
+    lines, counts, examples = 4, 2, 4
+
+    def by_row(name: str) -> np.ndarray:
+        split = arrays[name].reshape(lines, counts, examples, *arrays[name].shape[2:])
+        return split.swapaxes(0, 1).reshape(counts, lines * examples, *split.shape[3:])
+
+    rows = {n: by_row(n) for n in ("latent", "mel", "response", "features", "best_iteration")}
+    traces = {n: arrays[n].reshape(lines * examples, -1)
+              for n in ("response_trace", "latent_norm_trace")}  # fmt: skip
+    starts = {name: arrays[name] for name in ("start_mel", "start_response")}
+    names = [{"layer": "fc7", "neuron": n, "direction": "max"} for n in range(units)]
+    (out / "parts").mkdir(parents=True, exist_ok=True)
+    write_json(out / "plan.json", {"units": names, "bounds": [0, 8, 16]})
+    for unit in names:
+        for block in range(2):
+            part = {n: v[:, 8 * block : 8 * block + 8] for n, v in rows.items()}
+            part |= {n: v[8 * block : 8 * block + 8] for n, v in traces.items()}
+            part |= {n: v if block == 0 else v[:0] for n, v in starts.items()}
+            path = out / "parts" / f"fc7-{unit['neuron']}-max-{block:03d}.npz"
+            write_arrays(path, KIND, part, {**meta, **unit})
+
+
+def merge(out: Path) -> None:
+    """Merge the parts of a run; prints time and memory."""
+    from ganexplain.stages.explain_merge import explanation_files
+
+    sizes = [path.stat().st_size for path in (out / "parts").iterdir()]
+    memory, started = Memory(), time.perf_counter()
+    merged = explanation_files(out)
+    spent = time.perf_counter() - started
+    what = f"{len(merged):5} units, {len(sizes)} parts of {np.mean(sizes) / 1e6:.2f} MB"
+    print(f"{what}  {spent:6.1f} s ({1000 * spent / len(merged):.1f} ms a unit)  {memory}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    kinds = parser.add_subparsers(dest="what", required=True)
+    audio = kinds.add_parser("audio")
+    audio.add_argument("corpus", type=Path)
+    audio.add_argument("folder", type=Path)
+    audio.add_argument("--hours", type=int, nargs="+", default=[10, 100])
+    parts = kinds.add_parser("merge")
+    parts.add_argument("folder", type=Path)
+    parts.add_argument("--units", type=int, nargs="+", default=[100, 1000])
+    for name in ("train", "merge-one"):  # in a process of its own
+        kinds.add_parser(name).add_argument("path", type=Path)
+    asked = parser.parse_args()
+    again = [sys.executable, __file__]
+    if asked.what == "audio":
+        for hours in asked.hours:
+            manifest = make_hours(asked.corpus, asked.folder, hours)
+            subprocess.run([*again, "train", manifest], check=True)
+    elif asked.what == "merge":
+        for units in asked.units:
+            make_parts(asked.folder, units)
+            subprocess.run([*again, "merge-one", asked.folder / f"{units}-units"], check=True)
+    elif asked.what == "train":
+        train(asked.path, asked.path.parent / "cache")
+    else:
+        merge(asked.path)
+
+
+if __name__ == "__main__":
+    main()

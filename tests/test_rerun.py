@@ -1,0 +1,111 @@
+"""A run repeated from its directory alone, and two runs held against each other."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import JamendoFolder, Run
+
+from ganexplain.artifacts import write_arrays
+from ganexplain.stages.comparing import difference, differences
+
+CLASSIFIER = "--epochs 1 --updates-per-epoch 2 --batch-size 4 --preset quick --quiet".split()
+
+
+@pytest.fixture
+def trained(command: Run, jamendo: JamendoFolder, tmp_path: Path) -> Path:
+    """A run whose paths are those of another folder."""
+    os.chdir(tmp_path)
+    done = command("train-classifier", "corpus", *CLASSIFIER, "--out", "runs/classifier")
+    assert done.code == 0, done.err
+    return tmp_path / "runs" / "classifier"
+
+
+@pytest.fixture(autouse=True)
+def back_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_run_is_repeated_from_its_directory_alone(
+    command: Run, trained: Path, tmp_path: Path
+) -> None:
+    os.chdir("/")  # paths of the run are relative to where it was started
+    done = command("rerun", trained, "--out", tmp_path / "again", "--json", "--quiet")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert document["equal"] and set(document["files"].values()) == {"equal"}
+    assert {"classifier.pt", "test.csv", "metrics.jsonl"} <= set(document["files"])
+    assert Path.cwd() == Path("/")
+
+
+def test_an_input_that_changed_is_named(
+    command: Run, trained: Path, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    labels = jamendo.label_file("two.flac")
+    before = labels.read_text()
+    labels.write_text(before + "4.0 4.5 nosing\n")
+    done = command("rerun", trained, "--out", tmp_path / "again")
+    assert done.code == 2
+    assert "corpus/labels/two.lab: has changed since" in done.error_line()
+    labels.write_text(before)
+    jamendo.audio("one.wav").unlink()
+    done = command("rerun", trained, "--out", tmp_path / "again")
+    assert done.code == 2 and "corpus/audio/one.wav: is gone since" in done.error_line()
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_is_no_finished_run_is_refused(command: Run, trained: Path, tmp_path: Path) -> None:
+    assert "no run directory" in command("rerun", tmp_path, "--out", tmp_path / "x").error_line()
+    done = command("rerun", trained, "--out", trained)
+    assert done.code == 2 and "is the run to repeat" in done.error_line()
+    record = json.loads((trained / "run.json").read_text())
+    (trained / "run.json").write_text(json.dumps(record | {"state": "interrupted"}))
+    done = command("rerun", trained, "--out", tmp_path / "x")
+    assert done.code == 2 and "that run is interrupted, not done" in done.error_line()
+
+
+def test_a_run_that_gives_something_else_is_said_to(
+    command: Run, trained: Path, tmp_path: Path
+) -> None:
+    (trained / "test.csv").write_text("file\n")
+    lines = (trained / "metrics.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    (trained / "metrics.jsonl").write_text(
+        json.dumps(first | {"loss": first["loss"] + 0.25}) + "\n"
+    )
+    done = command("rerun", trained, "--out", tmp_path / "again", "--quiet")
+    assert done.code == 1
+    told = dict(line.split("\t") for line in done.out.splitlines())
+    assert told["test.csv"] == "other content"
+    assert told["metrics.jsonl"].startswith("0.loss: by at most 0.25")
+    assert told["classifier.pt"] == "equal"
+
+
+def test_differences_are_told_by_key_and_size(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    values = {"response": np.array([1.0, 2.0]), "seconds": np.array(1.0), "file": np.array(["a"])}
+
+    def write(run: Path, seconds: float = 1.0, **changed: np.ndarray) -> None:
+        meta = {"measures": {"seconds": seconds, "drop": 0.5}}
+        write_arrays(run / "a.npz", "attribution", {**values, **changed}, meta)
+
+    def told() -> str:
+        return difference(one / "a.npz", other / "a.npz")
+
+    write(one)
+    write(other)
+    assert told() == ""
+    write(other, seconds=9.0)
+    assert differences(one, other) == {"a.npz": ""}  # another time, the same result
+    write(other, response=np.array([1.0, 2.5]))
+    assert told() == "response: by at most 0.5, of at most 2"
+    write(other, file=np.array(["b"]))
+    assert told() == "file: other texts"
+    write(other, file=np.array(["b", "c"]))
+    assert told().startswith("file: <U1 (1,) against <U1 (2,)")
+    (other / "a.npz").unlink()
+    assert differences(one, other) == {"a.npz": f"missing in {other}"}

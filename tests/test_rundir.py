@@ -1,0 +1,144 @@
+"""Run directories: one run at a time, whatever a killed one has left."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganexplain import rundir
+from ganexplain.artifacts import UNFINISHED, atomic_file, map_array, remove_unfinished, write_rows
+from ganexplain.config import ExplainConfig
+from ganexplain.errors import Terminated, UsageError
+from ganexplain.interrupts import interrupts_raised
+from ganexplain.rundir import RunDirectory
+from ganexplain.runtime import Silent
+
+CONFIG = ExplainConfig(gan="gan.pt")
+
+
+def open_run(path: Path, overwrite: bool = False, resume: bool = False, share: str = ""):  # type: ignore[no-untyped-def]
+    return RunDirectory(path, "explain", CONFIG, overwrite, resume, share)
+
+
+@pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_second_run_is_refused_while_one_is_at_work(tmp_path: Path, how: dict[str, bool]) -> None:
+    with open_run(tmp_path):
+        (tmp_path / "found.npz").write_bytes(b"of the first")
+        with pytest.raises(UsageError, match=r"another run|not empty"):
+            open_run(tmp_path, **how)
+        assert (tmp_path / "found.npz").read_bytes() == b"of the first"
+    with open_run(tmp_path, overwrite=True):
+        assert not (tmp_path / "found.npz").exists()
+
+
+def test_a_run_that_fails_lets_go(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), open_run(tmp_path):
+        raise ZeroDivisionError
+    with pytest.raises(UsageError, match="direction was 'max'"):
+        RunDirectory(tmp_path, "explain", replace(CONFIG, direction="min"), resume=True)
+    with open_run(tmp_path, resume=True) as run:
+        assert run.resumed
+
+
+def test_shares_run_beside_each_other_but_not_twice_nor_beside_the_whole(tmp_path: Path) -> None:
+    with open_run(tmp_path, share="0-of-2"), open_run(tmp_path, share="1-of-2"):
+        for share in ("0-of-2", ""):
+            with pytest.raises(UsageError, match="another run is at work"):
+                open_run(tmp_path, resume=True, share=share)
+    alone = pytest.raises(UsageError, match="another run is at work")
+    with open_run(tmp_path, resume=True), alone:
+        open_run(tmp_path, share="0-of-2")
+
+
+@contextmanager
+def power_cut(
+    monkeypatch: pytest.MonkeyPatch, module: object, name: str, calls: int
+) -> Iterator[None]:
+    """In the block the function ends everything after so many calls."""
+    real, left = getattr(module, name), [calls]
+
+    def cut(*given: object, **named: object) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise SystemExit("power cut")
+        return real(*given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, cut)
+        with pytest.raises(SystemExit):
+            yield
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_a_run_killed_as_it_begins_can_be_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    """Before config.toml or before run.json is written."""
+    functions = ("write_bytes", "write_json")
+    with power_cut(monkeypatch, rundir, functions[calls], 0), open_run(tmp_path):
+        pass
+    (tmp_path / f".run.json.abc{UNFINISHED}").write_text("{")
+    with pytest.raises(UsageError, match="not empty; add --overwrite"):
+        open_run(tmp_path)
+    with open_run(tmp_path, overwrite=calls == 0, resume=calls == 1):
+        assert not list(tmp_path.glob(f".*{UNFINISHED}"))
+
+
+@pytest.mark.parametrize("calls", range(4))
+def test_a_directory_half_cleared_is_cleared_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    with open_run(tmp_path):
+        for name in ("a.npz", "b.npz", "c.npz"):
+            (tmp_path / name).write_bytes(b"of the first")
+    with power_cut(monkeypatch, Path, "unlink", calls):
+        open_run(tmp_path, overwrite=True)
+    with open_run(tmp_path, resume=True) as run:  # never on top of half a run
+        assert not run.resumed or calls == 0
+    with open_run(tmp_path, overwrite=True):
+        assert {path.name for path in tmp_path.iterdir()} == {"config.toml", "run.json", "log.txt"}
+
+
+def test_only_what_nobody_writes_is_removed(tmp_path: Path) -> None:
+    dead = tmp_path / "parts" / f".a.npz.x1{UNFINISHED}"
+    dead.parent.mkdir()
+    dead.write_bytes(b"half")
+    with atomic_file(tmp_path / "b.npz") as stream:
+        stream.write(b"being written")
+        remove_unfinished(tmp_path)
+        assert not dead.exists()
+    assert (tmp_path / "b.npz").read_bytes() == b"being written"
+
+
+def test_rows_written_as_they_come_are_the_array(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((1234, 7)).astype(np.float32)
+    write_rows(tmp_path / "blocks.npy", iter([rows[:1], rows[1:1000], rows[1000:]]))
+    np.testing.assert_array_equal(map_array(tmp_path / "blocks.npy"), rows)
+    np.save(tmp_path / "whole.npy", rows)
+    assert (tmp_path / "blocks.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_an_interrupt_that_was_swallowed_is_raised_again() -> None:
+    """By a callback of C code, of a compiler, say, whose errors Python can only print."""
+
+    class Swallows:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.sigtimedwait([], 0.1)
+
+    progress = Silent()
+    with interrupts_raised() as came:
+        gone = Swallows()
+        del gone
+        assert len(came) == 1
+        with pytest.raises(Terminated):
+            progress.advance()
+        came.clear()
+    progress.advance()
