@@ -213,6 +213,7 @@ def test_another_network_is_explained_with_a_warning(
         ((str(CLASSIFIER),), "holds 'classifier', but 'explainer' is needed"),
         (("damaged",), "not a whole explainer (size mismatch"),
         (("infinite",), "weight inner.tail.bias holds values that are not finite"),
+        (("huge",), "a width of 1000000 are out of range"),
         (("unknown",), "method 'magic' is unknown here (known: cgan"),
         (("pictures",), "different front ends"),
     ],
@@ -229,6 +230,7 @@ def test_an_explainer_that_does_not_do_is_said(
         "infinite": {**content, "content": {**content["content"], "weights": infinite}},
         "damaged": {**content, "content": {**content["content"], "width": 16}},
         "unknown": {**content, "method": "magic"},
+        "huge": {**content, "content": {**content["content"], "width": 10**6}},
         "pictures": {
             **content,
             "front_end": {"kind": "image", "channels": 1, "height": 8, "width": 8},
