@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganexplain.config import WIDEST
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import Input
 from ganexplain.local.cam import (
@@ -85,9 +86,15 @@ def condition_count(layers: int) -> int:
 
 
 def build_generator(settings: Mapping[str, Any], taken: Input) -> OfInputs:
-    """The generator of `kind`, `conditions` and `width` for what networks take; untrained."""
+    """The generator of `kind`, `conditions` and `width` for what networks take; untrained.
+
+    ValueError for sizes that no training has.
+    """
     kind = GENERATORS[check_known("--generator", settings["kind"], GENERATORS)]
-    inner = kind(channels_of(taken), int(settings["conditions"]), 1, int(settings["width"]))
+    conditions, width = int(settings["conditions"]), int(settings["width"])
+    if not (1 <= conditions <= CONDITIONS and 1 <= width <= WIDEST):
+        raise ValueError(f"{conditions} conditions and a width of {width} are out of range")
+    inner = kind(channels_of(taken), conditions, 1, width)
     return OfInputs(inner, taken.shape[0])
 
 
