@@ -61,17 +61,17 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
-def hold(stream: IO[Any]) -> bool:
+def hold(stream: IO[Any]) -> bool | None:
     """Lock an open file until it is closed or the process dies; False where another has it.
 
-    True as well on a file system without locks, which then protects nothing.
+    None where the file system has no locks: nobody can tell.
     """
     if fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+        return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
     return True
 
 

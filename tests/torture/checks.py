@@ -73,7 +73,7 @@ def is_locked(run: Path) -> bool:
     """Whether some process holds the run."""
     for log in run.glob("log*.txt"):
         with log.open() as stream:
-            if not hold(stream):
+            if hold(stream) is False:
                 return True
     return False
 
