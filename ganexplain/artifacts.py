@@ -22,9 +22,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from ganexplain.archives import check_archive, check_array, read_archived
 from ganexplain.config import FrontEnd
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import Input, input_from, input_values
+from ganexplain.texts import parse_json, read_text
 
 try:
     import fcntl
@@ -101,6 +103,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8; of names that are none, what is not is written as an escape."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON document; numbers that are not finite are refused by json itself."""
     text = json.dumps(document, indent=2, allow_nan=False)
@@ -113,14 +120,14 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())
+    write_text(path, text.getvalue())
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON document; GanexplainError names the file where it is not one."""
     try:
-        document = json.loads(_existing(path).read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        document = parse_json(read_text(_existing(path)))
+    except (OSError, ValueError) as error:
         raise GanexplainError(f"{path}: not a JSON document ({error}); make it again") from error
     if not isinstance(document, dict):
         raise GanexplainError(f"{path}: expected a JSON object; make it again")
@@ -162,9 +169,9 @@ def read_arrays(
     Raises UsageError for a missing file or another kind, GanexplainError for a truncated or
     foreign one or a missing key.
     """
-    with _whole(path, kind), np.load(_existing(path), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-        meta = json.loads(str(arrays.pop("meta")))
+    with _whole(path, kind):
+        arrays = read_archived(_existing(path))
+        meta = parse_json(str(arrays.pop("meta")))
         found = meta["kind"]
     _check_kind(path, kind, found, meta.get("schema"))
     for key in keys:
@@ -175,8 +182,8 @@ def read_arrays(
 
 def read_meta(path: Path, kind: str) -> dict[str, Any]:
     """The meta alone of an `.npz` written by `write_arrays`; errors as `read_arrays`."""
-    with _whole(path, kind), np.load(_existing(path), allow_pickle=False) as archive:
-        meta: dict[str, Any] = json.loads(str(archive["meta"]))
+    with _whole(path, kind):
+        meta: dict[str, Any] = parse_json(str(read_archived(_existing(path), ["meta"])["meta"]))
         found = meta["kind"]
     _check_kind(path, kind, found, meta.get("schema"))
     return meta
@@ -200,10 +207,12 @@ def _short(error: Exception) -> str:
 
 
 def _check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
-    if found != wanted:
-        raise UsageError(f"{path}: holds {found!r}, but {wanted!r} is needed here")
-    if schema != SCHEMA:
-        raise UsageError(f"{path}: schema {schema}, this version reads {SCHEMA}; make it again")
+    if not isinstance(found, str) or found != wanted:
+        raise UsageError(f"{path}: holds {shown(found)}, but {wanted!r} is needed here")
+    if not isinstance(schema, int) or schema != SCHEMA:
+        raise UsageError(
+            f"{path}: schema {shown(schema)}, this version reads {SCHEMA}; make it again"
+        )
 
 
 # --- checkpoints --------------------------------------------------------------------------
@@ -224,11 +233,10 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
 
     Raises UsageError for a missing file or one of another kind, GanexplainError otherwise.
     """
-    import torch
-
-    _existing(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_data(_existing(path))
+    except UsageError:
+        raise
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
         raise GanexplainError(
             f"{path}: not a whole ganexplain checkpoint ({_short(error)}); make it again"
@@ -242,15 +250,28 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
     return content
 
 
-def is_checkpoint(path: Path, kind: str) -> bool:
-    """Whether a file is a checkpoint of ours of that kind."""
+def load_data(path: Path) -> Any:
+    """Tensors and plain values of a `.pt` on the CPU; runs no code of the file's.
+
+    Raises whatever torch raises, ValueError where it is an archive that claims to hold far more
+    than there is.
+    """
     import torch
 
+    if not zipfile.is_zipfile(path):  # of torch before 1.6, whose lengths bound nothing in a file
+        return torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+    with zipfile.ZipFile(path) as archive:
+        check_archive(archive, path.stat().st_size)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def is_checkpoint(path: Path, kind: str) -> bool:
+    """Whether a file is a checkpoint of ours of that kind."""
     try:
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
                 return False  # TorchScript
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_data(path)
     except Exception:  # of another kind, or damaged
         return False
     return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
@@ -280,6 +301,8 @@ def read_any(path: Path) -> Any:
 def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
     """What a checkpoint's network takes or draws; the front end where that is log-mel."""
     try:
+        if not isinstance(values, Mapping):
+            raise UsageError(f"it is {shown(values)}")
         return input_from(str(path), values)
     except UsageError as error:
         raise GanexplainError(f"{path}: front end not understood ({error})") from error
@@ -336,6 +359,8 @@ def read_vector(path: Path) -> np.ndarray:
 def map_array(path: Path) -> np.ndarray | None:
     """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as stream:
+            check_array(stream, path.stat().st_size)
+        return np.lib.format.open_memmap(path, mode="r")
     except Exception:  # a damaged header raises even tokenizer errors
         return None

@@ -21,9 +21,9 @@ import typer
 
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
-from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean
+from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean, shown
 from ganexplain.interrupts import interrupts_raised
-from ganexplain.runtime import keep_freed_memory, progress_on_stderr
+from ganexplain.runtime import gather_caches, keep_freed_memory, progress_on_stderr
 
 NO_MEMORY = re.compile(
     "out of memory|bad_alloc|can(no|')t allocate memory|can't start new thread|"
@@ -195,6 +195,8 @@ def _line_of(error: BaseException) -> str | None:
     told = isinstance(error, RuntimeError | OSError | ImportError) and NO_MEMORY.search(str(error))
     if isinstance(error, MemoryError) or told:
         return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
+    if isinstance(error, OSError) and error.filename is not None:  # of what the command names
+        return f"{shown(str(error.filename))}: {error.strerror}"
     return None
 
 
@@ -313,6 +315,7 @@ def _add_command(
             typer.echo(config.toml_text(name, chosen), nl=False)
             return
         keep_freed_memory()
+        gather_caches()
         module, function = stage.split(":")
         with _one_line_errors(), _one_of_several(given, under_torchrun) as first:
             with progress_on_stderr(given["quiet"] or not first) as progress:

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ganexplain.errors import UsageError, check_known
+from ganexplain.texts import read_text
+
+LONGEST_TOML = 2**16  # bytes; tomllib is slow, and no table of settings is long
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,10 @@ def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
 def read_toml(option: str, path: Path) -> dict[str, Any]:
     """The values of a TOML file; UsageError that names `option` where it is none."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(read_text(path, LONGEST_TOML))
     except OSError as error:
         raise UsageError(f"{option} {path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{option} {path}: not TOML ({error})") from error
 
 
@@ -145,6 +148,7 @@ CORPORA = (
     "pictures (CLASS/NAME.png)."
 )
 SEED = "Seed of every random draw."
+LAST_SEED = 2**31 - 1  # with room for one a draw below what NumPy's legacy generator takes
 LAYER = "Layer of the unit, or LAYER:UNIT; repeat for several. Without one the output."
 NEURON = (
     "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all; 17@max or "
@@ -192,7 +196,7 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
     precision: str = setting("bfloat16 or float32, of convolutions in training.", "bfloat16")
     workers: int = setting("Threads that make batches; 0: none.", 1, 0, extends=True)
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
-    seed: int = setting(SEED, 0, 0)
+    seed: int = setting(SEED, 0, 0, LAST_SEED)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
@@ -277,7 +281,7 @@ class TrainGanConfig(ReadsRecordings, Computes):
     sample_every: int = setting("Steps between validations and their samples.", 1000, 1)
     precision: str = setting("float32 or bfloat16, of the networks in training.", "bfloat16")
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
-    seed: int = setting(SEED, 0, 0)
+    seed: int = setting(SEED, 0, 0, LAST_SEED)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {},
@@ -302,10 +306,12 @@ class BringsNetwork:
         reads=True,
     )
     weights: str = setting(
-        "Of module:factory: FILE.safetensors, or a checkpoint of weights.", "", reads=True
+        "Of a module:factory, FILE.safetensors or a checkpoint of weights.", "", reads=True
     )
     input: str = setting(
-        "TOML file that says what the network takes; empty: what the GAN draws.", "", reads=True
+        "TOML file that says what the network takes; empty: what the GAN draws, or our log-mel.",
+        "",
+        reads=True,
     )
     trust_pickle: bool = setting(
         "Load a pickled --model, which runs whatever code its maker put into it.", False
@@ -358,7 +364,7 @@ class ExplainConfig(NamesNetwork, Computes):
     batch_size: int = setting("Searches run at once, and in a part; 0: 48, on a GPU 512.", 0, 0)
     jobs: str = setting("Processes; auto: one a core where it pays.", "auto", extends=True)
     shard: str = setting("i/n: do every n-th part from the i-th (0 to n - 1).", "", extends=True)
-    seed: int = setting("Example k starts from a draw of seed + k alone.", 0, 0)
+    seed: int = setting("Example k starts from a draw of seed + k alone.", 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -390,7 +396,7 @@ class CounterfactualConfig(Computes):
     iterations: int = setting("Steps on the way to the other side.", 200, 1)
     refine_steps: int = setting("Steps that refine the encoder's latent.", 300, 1)
     griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
-    seed: int = setting("Seed of the phases, and of the samples behind a median.", 0, 0)
+    seed: int = setting("Seed of the phases, and of the samples behind a median.", 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -403,7 +409,7 @@ class LayersConfig(Computes):
     """
 
     network: str = setting("classifier.pt, or a network of your own.", argument=True)
-    weights: str = setting("Of module:factory: FILE.safetensors, or a checkpoint of weights.", "")
+    weights: str = setting("Of a module:factory, FILE.safetensors or a checkpoint of weights.", "")
     input: str = setting("TOML file that says what the network takes.", "")
     trust_pickle: bool = setting(
         "Load a pickled network, which runs whatever code its maker put into it.", False
@@ -459,7 +465,14 @@ class SelectConfig(SeeksExcerpts, Computes):
         "Or responses.npz, or the directory, of an earlier run.", "", reads=True
     )
     classifier: str = setting(
-        "Where classifier.pt is now; empty: where it was explained.", "", reads=True
+        "Where classifier.pt is now; empty: where it was explained. A module:factory has to be "
+        "named again: it runs code.",
+        "",
+        reads=True,
+    )
+    trust_pickle: bool = setting(
+        "Load a pickled network that was explained, which runs whatever its maker put into it.",
+        False,
     )
     gan: str = setting("Where gan.pt is now; empty: where it was explained.", "", reads=True)
     top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
@@ -476,7 +489,7 @@ class SelectConfig(SeeksExcerpts, Computes):
     controls: bool = setting(
         "Score controls: no search, no GAN, a classifier that learned nothing.", True
     )
-    seed: int = setting("Seed of the bootstrap and of the controls.", 0, 0)
+    seed: int = setting("Seed of the bootstrap and of the controls.", 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -498,7 +511,7 @@ class ReportConfig:
     examples: int = setting("Examples shown of each setting.", 6, 1)
     heard: int = setting("Of these with sound where a cell of the grid is clicked.", 2, 0)
     griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
-    seed: int = setting("Seed of the phases.", 0, 0)
+    seed: int = setting("Seed of the phases.", 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -570,7 +583,7 @@ class AttributeConfig(NamesNetwork, Computes):
         "Corpus whose training split data-min is of; repeat for several.", (), reads=True
     )
     batch_size: int = setting("Inputs in a pass.", 32, 1)
-    seed: int = setting(SEED, 0, 0)
+    seed: int = setting(SEED, 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -579,6 +592,8 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
 
     `ganexplain train-explainer sample_data --classifier runs/classifier/classifier.pt
     --out runs/explainer`
+
+    Of parts also OUT/parts.npz, parts.png and, of sound, parts.html: what each filter looks for.
 
     The presets: `small`, the defaults below; `paper`, the sizes of Akash Guna et al. (cgan),
     which want a GPU.
@@ -590,7 +605,9 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "Path of classifier.pt; of cgan repeat for several.", (), reads=True
     )
     preset: str = setting("small or paper: what is not set otherwise.", "small")
-    layer: str = setting("Convolution whose map is learnt; empty: the last.", "")
+    layer: str = setting(
+        "Convolution whose map is learnt, or whose features become parts; empty: the last.", ""
+    )
     target: str = setting("Of cgan: class to explain, or `predicted`.", "predicted")
     teacher: str = setting(
         "Of cgan, the maps to learn: occlusion, of a grid; or grad-cam, of --layer.", "occlusion"
@@ -605,6 +622,9 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     )
     held_out: int = setting("Inputs of the validation split that it is measured on.", 64, 1)
     generator: str = setting("Of cgan: lsft (one map a block) or gsft (all in each).", "lsft")
+    size: int = setting(
+        "Of cgan: cells along the longer axis of what it draws, at most; 0: as the input.", 48, 0
+    )
     width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8)
     l1_weight: float = setting("Of cgan: of the mean absolute error.", 100.0, 0)
     adversarial_weight: float = setting("Of cgan: of the discriminator.", 1.0, 0)
@@ -618,7 +638,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "but the last.",
         (),
     )
-    filter_weight: float = setting("Of parts: of the filter loss.", 0.1, 0)
+    filter_weight: float = setting("Of parts: of the filter loss.", 0.03, 0)
     share_weight: float = setting("Of parts: of -log p, p the share of the parts.", 0.05, 0)
     top: int = setting("Of parts: inputs kept for each filter.", 5, 1)
     shown: int = setting("Of parts: filters on the page, the weightiest first.", 12, 1)
@@ -644,6 +664,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "small": {},
         "paper": {
             "teacher": "grad-cam",
+            "size": 64,
             "examples": 4500,
             "shuffled": 0,
             "held_out": 500,
@@ -676,7 +697,7 @@ class LabelStemsConfig:
     join_gaps: float = setting("Shorter pauses count as singing (s).", 0.35, 0)
     shortest: float = setting("Shorter sounds do not count (s).", 0.1, 0)
     valid_share: float = setting("Share of the training tracks held out.", 0.15, 0, 1)
-    seed: int = setting("Seed of which tracks are held out.", 0, 0)
+    seed: int = setting("Seed of which tracks are held out.", 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+LONGEST = 4000  # characters of a message, which may quote a file
 
 
 class GanexplainError(Exception):
-    """The run cannot go on; the message is the one line shown. Exit status 1."""
+    """The run cannot go on; the message is the one line shown. Exit status 1.
+
+    What a file or its name puts into the line can neither break it nor command a terminal.
+    """
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        text = printable(super().__str__())
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 class UsageError(GanexplainError):
@@ -32,6 +42,18 @@ class Diverged(GanexplainError):
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came: the run ends as by Ctrl-C, with another exit status."""
+
+
+def printable(text: str) -> str:
+    """Text with control characters, line ends and halves of characters written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(value: object) -> str:
+    """A value of a file in a message: short, on one line, whatever it is."""
+    return reprlib.repr(value)[:120]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ganexplain.config import FrontEnd, read_toml
-from ganexplain.errors import UsageError, check_known
+from ganexplain.errors import UsageError, check_known, shown
 
 LARGEST = 2**24  # values of one input: more is a mistake
+LARGEST_FILTERBANK = 2**22  # weights, bins x bands
+QUIETEST = 1e-37  # floor that float32 can hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,14 +161,18 @@ def _converted(where: str, value: Any, wanted: Any) -> Any:
         return tuple(_converted(where, item, float) for item in items)
     if wanted == tuple[str, ...] and isinstance(value, list | tuple):
         return tuple(_converted(where, item, str) for item in value)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not -1e30 < value < 1e30:  # of an int as long as it likes
+            raise UsageError(f"{where} is {shown(value)}; give a finite number")
         return float(value)
     if wanted is str and type(value) is int:
         return str(value)
+    if wanted is int and type(value) is int and abs(value) > LARGEST:
+        raise UsageError(f"{where} is {shown(value)}; give at most {LARGEST:,}")
     plain = wanted if wanted in (int, float, str, bool) else Mapping
     if type(value) is plain or (plain is Mapping and isinstance(value, Mapping)):
         return value
-    raise UsageError(f"{where} is {value!r}; give {getattr(wanted, '__name__', wanted)}")
+    raise UsageError(f"{where} is {shown(value)}; give {getattr(wanted, '__name__', wanted)}")
 
 
 def _check_sizes(where: str, found: Input) -> None:
@@ -192,6 +198,12 @@ def _check_sizes(where: str, found: Input) -> None:
 
 
 def _check_front_end(where: str, found: FrontEnd) -> None:
+    weights = (found.frame_length // 2 + 1) * found.mel_bands
+    if weights > LARGEST_FILTERBANK or found.excerpt_samples > LARGEST:
+        raise UsageError(
+            f"{where}: frames of {found.frame_length:,} samples, {found.mel_bands:,} bands and "
+            f"excerpts of {found.excerpt_samples:,} samples are too many"
+        )
     for name, known in CHOICES.items():
         check_known(f"{where}: {name}", getattr(found, name), known)
     half = found.sample_rate / 2
@@ -206,7 +218,7 @@ def _check_front_end(where: str, found: FrontEnd) -> None:
         "window_length": not 0 <= found.window_length <= found.frame_length,
         "hop_length": not found.hop_length > 0,
         "power": found.power not in (1.0, 2.0),
-        "floor": not found.floor > 0,
+        "floor": found.floor < QUIETEST,
         "gain": not found.gain > 0,
         "scale": not found.scale > 0,
         "range_below": found.range_below < 0,

@@ -241,8 +241,8 @@ class RunDirectory:
 
     def _append(self, name: str, line: str) -> None:
         try:
-            with (self.path / name).open("a") as stream:
-                stream.write(line + "\n")
+            with (self.path / name).open("ab") as stream:  # names may be no UTF-8
+                stream.write(f"{line}\n".encode(errors="backslashreplace"))
         except OSError as error:
             raise GanexplainError(f"{self.path / name}: {error.strerror}") from error
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import sys
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ganexplain.errors import UsageError
@@ -49,6 +51,21 @@ def keep_freed_memory() -> None:
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(top_pad, 64 * 2**20)
+
+
+def user_cache() -> Path:
+    """`ganexplain` under the user's cache directory."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ganexplain"
+
+
+def gather_caches() -> None:
+    """Have libraries keep what they keep in the user's cache directory, unless told where.
+
+    Else Numba writes beside the code it has compiled, and Matplotlib into the home directory.
+    """
+    for variable, name in (("NUMBA_CACHE_DIR", "numba"), ("MPLCONFIGDIR", "matplotlib")):
+        os.environ.setdefault(variable, str(user_cache() / name))
 
 
 def thread_count() -> int | None:

@@ -18,6 +18,8 @@ import soundfile as sf
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
+for variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):  # one for all tests, whatever their cache
+    os.environ.setdefault(variable, str(ROOT / ".pytest_cache" / variable.lower()))
 # An hour of labelled music beside the checkout, where there is one; tests that want it skip.
 SHARED_CORPUS = Path(os.environ.get("GANEXPLAIN_CORPUS", ROOT.parent / "shared" / "corpus"))
 RATE = 22050

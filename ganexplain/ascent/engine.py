@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganexplain.ascent.langevin import Langevin
 from ganexplain.ascent.priors import L2, PRIORS, Prior
-from ganexplain.errors import Diverged
+from ganexplain.errors import Diverged, UsageError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
 REPORT_EVERY = 10  # iterations; telling the response waits for the device
@@ -117,6 +117,11 @@ def evaluate(
     for part in latent.split(batch_size):
         z = part.detach().requires_grad_(True)
         response = respond(generator(z))
+        if not response.requires_grad:
+            raise UsageError(
+                "the unit's response has no gradient: the network rounds, compares or detaches on "
+                "the way to it; choose a unit before that"
+            )
         (gradient,) = torch.autograd.grad(response.sum(), z)
         responses.append(response.detach())
         gradients.append(gradient)
@@ -192,6 +197,8 @@ def _run(
     responses = torch.stack(trace, dim=1)
     if not torch.isfinite(responses).all():
         at = int((~torch.isfinite(responses)).any(dim=0).float().argmax())
+        if at == 0:
+            raise Diverged("the unit's response to samples of the GAN is not finite already")
         raise Diverged(f"a response is not finite at iteration {at}; lower --learning-rate")
     latent, response, best_iteration = (torch.stack(v) for v in zip(*snapshots, strict=True))
     return Trajectories(

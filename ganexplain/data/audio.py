@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,23 +13,45 @@ import soundfile as sf
 from ganexplain.errors import BadFile, SilentFile
 
 BLOCK_SECONDS = 10.0
-UNREADABLE = (sf.SoundFileError, OSError, TypeError)  # TypeError: headerless .raw
+UNREADABLE = (sf.SoundFileError, OSError, TypeError, ValueError)  # TypeError: headerless .raw
+BLOCK_SAMPLES = 2**24  # in a block at most, of all channels
+RATES = (1000, 768_000)  # Hz; others are damaged headers, and blow up when resampled
+LONGEST_HELD = 2**27  # samples of a recording that is held as a whole: 1.7 h at 22,050 Hz
 SILENCE = 1e-5  # a file whose peak is below -100 dBFS holds no sound
+LOUDEST = 1e6  # of full scale 1; floats beyond are numbers of something else, or damaged
 
 
 def duration_of(path: Path) -> float:
     """Length of a sound file in seconds, from its header; BadFile where it cannot be read."""
     try:
-        return sf.info(str(path)).duration
+        with sf.SoundFile(os.fsencode(path)) as sound:
+            return sound.frames / _rate(path, sound)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
+def _rate(path: Path, sound: sf.SoundFile) -> int:
+    rate = int(sound.samplerate)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise BadFile(
+            f"{path}: a sample rate of {rate:,} Hz is not one of sound ({RATES[0]:,} to "
+            f"{RATES[1]:,} Hz); repair the file"
+        )
+    return rate
+
+
 def _unreadable(path: Path, error: Exception) -> BadFile:
-    if not path.exists():
+    if not _is_there(path):
         return BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
-    reason = str(error).splitlines()[0].removeprefix(f"Error opening {str(path)!r}: ")
+    reason = str(error).splitlines()[0].removeprefix(f"Error opening {os.fsencode(path)!r}: ")
     return BadFile(f"{path}: cannot be read as sound ({reason}); replace it or leave it out")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than there can be
+        return False
 
 
 def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
@@ -42,10 +65,10 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
     peak, read = 0.0, 0
     try:
-        with sf.SoundFile(str(path)) as sound:
-            rate = sound.samplerate
+        with sf.SoundFile(os.fsencode(path)) as sound:
+            rate = _rate(path, sound)
             resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-            length = int(rate * BLOCK_SECONDS)
+            length = min(int(rate * BLOCK_SECONDS), BLOCK_SAMPLES // sound.channels)
             while True:
                 block = sound.read(length, dtype="float32", always_2d=True).mean(axis=1)
                 if not np.isfinite(block).all():
@@ -55,6 +78,8 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
                     )
                 read += block.size
                 peak = max(peak, float(np.abs(block).max(initial=0.0)))
+                if peak > LOUDEST:
+                    raise BadFile(f"{path}: values of up to {peak:.3g} are no sound; repair it")
                 last = block.size < length
                 out = block if rate == sample_rate else resampler.resample_chunk(block, last=last)
                 if out.size:
@@ -70,8 +95,15 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 
 def load_mono(path: Path, sample_rate: int) -> np.ndarray:
-    """The whole file as `mono_blocks` gives it, float32 (samples,)."""
-    return np.concatenate([np.empty(0, np.float32), *mono_blocks(path, sample_rate)])
+    """The whole file as `mono_blocks` gives it, float32 (samples,); BadFile for one too long."""
+    blocks, held = [np.empty(0, np.float32)], 0
+    for block in mono_blocks(path, sample_rate):
+        blocks.append(block)
+        held += block.size
+        if held > LONGEST_HELD:
+            hours = LONGEST_HELD / sample_rate / 3600
+            raise BadFile(f"{path}: longer than {hours:.1f} hours; cut out what is to be explained")
+    return np.concatenate(blocks)
 
 
 def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np.ndarray:
@@ -83,8 +115,8 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
 
     margin = 1.0
     try:
-        with sf.SoundFile(str(path)) as sound:
-            rate = sound.samplerate
+        with sf.SoundFile(os.fsencode(path)) as sound:
+            rate = _rate(path, sound)
             first = max(0, math.floor(start - margin)) * rate  # whole seconds: same phase
             sound.seek(min(first, sound.frames))
             count = int((samples / sample_rate + 3 * margin) * rate) + 1

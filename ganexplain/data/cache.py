@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -19,16 +18,14 @@ from ganexplain.data.audio import mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
 from ganexplain.errors import BadFile
 from ganexplain.inputs import input_values
+from ganexplain.runtime import user_cache
 
 FEATURES_VERSION = 2  # raise it with any change to decoding or to the front end's arithmetic
 
 
 def cache_directory(named: str) -> Path:
     """The folder named, or `ganexplain` under the user's cache directory."""
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ganexplain"
+    return Path(named) if named else user_cache()
 
 
 def cached_log_mel(path: Path, front_end: FrontEnd, folder: Path) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from ganexplain.config import FrontEnd
 from ganexplain.data.audio import duration_of
 from ganexplain.data.frontend import frame_times
 from ganexplain.errors import BadFile, GanexplainError, UsageError, did_you_mean
+from ganexplain.texts import read_text
 
 SPLITS = ("train", "valid", "test")
 JAMENDO_CLASSES = ("nosing", "sing")
@@ -130,8 +131,8 @@ def _finish(
                 f"{recording.split}; leave it in one"
             )
     if len(seen) < len(recordings):
-        paths = [recording.path.resolve() for recording in recordings]
-        twice = next(p for p in paths if paths.count(p) > 1)
+        counts = Counter(recording.path.resolve() for recording in recordings)
+        twice = counts.most_common(1)[0][0]
         raise GanexplainError(f"{name}: {twice.name} is listed twice; leave one")
     if not recordings:
         reason = (
@@ -159,17 +160,18 @@ def _read_jamendo(root: Path, skip_bad_files: bool) -> Corpus:
             if split == "test":
                 continue
             raise UsageError(f"{listing}: no such list; write one file name a line")
-        for number, line in enumerate(_text_of(listing).splitlines(), 1):
+        for number, line in enumerate(label_text(listing).splitlines(), 1):
             if name := line.strip():
                 tasks.append(lambda n=name, s=split, k=number: _jamendo_recording(root, n, s, k))
     recordings, skipped = _collect(tasks, skip_bad_files)
     return _finish(root, JAMENDO_CLASSES, recordings, skipped)
 
 
-def _text_of(path: Path) -> str:
+def label_text(path: Path) -> str:
+    """A list or a file of labels; BadFile where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path)
+    except (OSError, ValueError) as error:
         raise BadFile(
             f"{path}: cannot be read as text ({error}); write it again in UTF-8"
         ) from error
@@ -182,7 +184,7 @@ def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Record
     if not labels.is_file():
         raise BadFile(f"{labels}: no such file; every recording in a list needs its labels")
     segments = []
-    for number, line in enumerate(_text_of(labels).splitlines(), 1):
+    for number, line in enumerate(label_text(labels).splitlines(), 1):
         if line.strip():
             segments.append(_jamendo_segment(labels, number, line, duration))
     if not segments:
@@ -237,7 +239,7 @@ def _times(where: str, start_text: str, end_text: str, duration: float) -> tuple
 
 
 def _read_manifest(path: Path, skip_bad_files: bool) -> Corpus:
-    reader = csv.DictReader(io.StringIO(_text_of(path), newline=""))
+    reader = csv.DictReader(io.StringIO(label_text(path), newline=""))
     try:
         numbered = [(reader.line_num, row) for row in reader]
     except csv.Error as error:

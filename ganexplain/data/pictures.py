@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from ganexplain.errors import BadFile
 from ganexplain.inputs import ImageInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # others may start programs
 MODES = {1: "L", 3: "RGB"}
+LARGEST = 50_000_000  # pixels, of which several copies are made
 
 
 def is_picture(path: Path) -> bool:
@@ -26,7 +29,7 @@ def load_picture(path: Path, eaten: ImageInput) -> np.ndarray:
     """
     from PIL import Image
 
-    image = _opened(path)
+    image = opened(path)
     if "A" in image.getbands() or "transparency" in image.info:
         whole = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", whole.size, "black"), whole)
@@ -44,16 +47,21 @@ def load_picture(path: Path, eaten: ImageInput) -> np.ndarray:
 
 def picture_input(path: Path) -> ImageInput:
     """What pictures like this one are: its size, grey or in colours; BadFile if unreadable."""
-    image = _opened(path)
+    image = opened(path)
     channels = 1 if image.mode in ("1", "L", "LA", "I", "F") or "16" in image.mode else 3
     return ImageInput(channels=channels, height=image.height, width=image.width)
 
 
-def _opened(path: Path) -> Any:  # an image of Pillow, which is imported late
+def opened(path: Path) -> Any:
+    """An image of Pillow, decoded; BadFile where it cannot be read, or is too large."""
     from PIL import Image
 
     try:
-        image = Image.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
+            image = Image.open(path, formats=FORMATS)
+        if image.width * image.height > LARGEST:
+            raise ValueError(f"{image.width} x {image.height} pixels, more than {LARGEST:,}")
         image.load()
     except Exception as error:  # Pillow raises many kinds for damaged files
         reason = (str(error).splitlines() or [type(error).__name__])[0]

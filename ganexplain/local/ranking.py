@@ -40,7 +40,7 @@ def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     ranks = np.empty(len(order), dtype=int)
     ranks[order] = np.arange(1, len(order) + 1)
     rows = resample_rows(cost.shape[1], seed)
-    resampled = cost[:, rows].mean(axis=2)  # (C, B)
+    resampled = np.stack([each[rows].mean(axis=1) for each in cost])  # (C, B)
     bounds = np.sort(sign * interval(mean, resampled), axis=1)
     tied = tied_with_best(mean, resampled)
     return Ranking(sign * mean, bounds, ranks, tied, cost.argmin(axis=0))

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from ganexplain.artifacts import file_hash
 from ganexplain.config import FrontEnd
-from ganexplain.errors import UsageError
+from ganexplain.errors import UsageError, shown
 from ganexplain.inputs import Call, Input, WaveformInput, drawn_for, read_input_file
 from ganexplain.models.bridge import bridge_between
 from ganexplain.models.foreign import OUTPUT, Adapted, Names, device_of
-from ganexplain.models.foreign_files import load_network
+from ganexplain.models.foreign_files import is_factory, load_network
 from ganexplain.models.loading import load_classifier
 
 OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
@@ -55,9 +55,24 @@ class Source:
         return tuple(cls.of(replace(settings, classifier=path)) for path in dict.fromkeys(named))
 
     @classmethod
-    def of_meta(cls, meta: Mapping[str, Any], moved_to: str = "") -> Source:
-        """That which the meta of an artifact names; its main file may have been moved."""
+    def of_meta(
+        cls, meta: Mapping[str, Any], moved_to: str = "", trust_pickle: bool = False
+    ) -> Source:
+        """That which the meta of an artifact names; its main file may have been moved.
+
+        What runs code is not loaded on a file's word: UsageError for a factory that is not named
+        again as `moved_to`.
+        """
         settings = {f.name: meta.get(f.name, f.default) for f in fields(cls)}
+        settings["trust_pickle"] = trust_pickle
+        for name in ("classifier", "model", "weights", "input"):
+            if not isinstance(settings[name], str):
+                raise UsageError(f"{name} is {shown(settings[name])}, not the name of a file")
+        if is_factory(settings["model"]) and not moved_to:
+            raise UsageError(
+                f"the network explained is made by {settings['model']}, which runs code; if you "
+                f"trust it, add --classifier {settings['model']}"
+            )
         if settings["model"]:  # the name stands under `classifier` too
             settings |= {"classifier": "", "model": moved_to or settings["model"]}
         else:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganexplain.artifacts import load_data
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.models.onnx_files import converted
 
@@ -29,7 +30,7 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     not fit, or an operator that cannot be converted, which it names.
     """
     path = Path(model)
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", model) and not path.exists():
+    if is_factory(model):
         network = _made(model)
         if weights:
             _fill(network, Path(weights))
@@ -48,6 +49,12 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     if path.suffix == ".onnx":
         return converted(path)
     return _archived(path, trust_pickle)
+
+
+def is_factory(model: str) -> bool:
+    """Whether a network is named as `module:factory`, not as a file."""
+    named = re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", model)
+    return bool(named) and not Path(model).exists()
 
 
 # --- module:factory ---------------------------------------------------------------------------
@@ -103,7 +110,7 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
                 f"--weights {path}: needs the package safetensors (pip install safetensors)"
             ) from error
         return _read(path, lambda: load_file(path))
-    content = _read(path, lambda: torch.load(path, map_location="cpu", weights_only=True))
+    content = _read(path, lambda: load_data(path))
     for key in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -158,14 +165,14 @@ def _members(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.partition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # zipfile raises many kinds for a damaged one
         return set()
 
 
 def _refused(path: Path) -> nn.Module:
     """Say what a file without code that torch could run by itself is, and what to do."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_data(path)
     except Exception as error:
         if _members(path) or "weights_only" in str(error) or "Weights only" in str(error):
             raise UsageError(
@@ -174,7 +181,7 @@ def _refused(path: Path) -> nn.Module:
                 "--trust-pickle"
             ) from error
         raise _damaged(path, error) from error
-    if isinstance(content, Mapping) and content.get("kind") == "classifier":
+    if isinstance(content, Mapping) and str(content.get("kind")) == "classifier":
         raise UsageError(f"--model {path}: a classifier of ganexplain's; name it as --classifier")
     raise UsageError(
         f"--model {path}: holds weights without a network; name what makes it, --model "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +13,7 @@ from torch import nn
 
 from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_checkpoint
 from ganexplain.config import FrontEnd
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import Input, input_values
 from ganexplain.models.architectures import ARCHITECTURES, architecture_of, build
 from ganexplain.models.dcgan import CHANNELS
@@ -20,6 +22,7 @@ from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator, encoder_for
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 Network = TypeVar("Network", bound=nn.Module)
+Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -65,21 +68,25 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
     """Read `classifier.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "classifier", CLASSIFIER_KEYS)
     architecture = content.get("architecture", "svdnet")
-    if architecture not in ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise GanexplainError(
-            f"{path}: architecture {architecture!r} is unknown here (known: {known}); "
+            f"{path}: architecture {shown(architecture)} is unknown here (known: {known}); "
             "update ganexplain"
         )
     drawn = front_end_from_dict(path, content["front_end"])
-    network = build(architecture, int(content["outputs"]), drawn)
-    _fill(network, content["weights"], path)
+    outputs, classes = _plain(path, content, "outputs", int), _plain(path, content, "classes", list)
+    if not all(isinstance(name, str) for name in classes) or len(classes) != max(outputs, 2):
+        raise GanexplainError(
+            f"{path}: classes are {shown(classes)}, with {outputs} outputs; make it again"
+        )
+    network = _filled(path, content["weights"], lambda: build(architecture, outputs, drawn))
     return Classifier(
         network=frozen(network, device),
         front_end=drawn,
-        classes=tuple(content["classes"]),
-        threshold=float(content["threshold"]),
-        figures=content["figures"],
+        classes=tuple(classes),
+        threshold=_plain(path, content, "threshold", float),
+        figures=_plain(path, content, "figures", dict),
     )
 
 
@@ -88,8 +95,8 @@ def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Inpu
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
     drawn = front_end_from_dict(path, content["front_end"])
     # Files written before the size was a setting hold the small generator.
-    generator = generator_for(drawn, channels=int(content.get("channels", CHANNELS)))
-    _fill(generator, content["generator"], path)
+    channels = _plain(path, {"channels": CHANNELS} | content, "channels", int)
+    generator = _filled(path, content["generator"], lambda: generator_for(drawn, channels=channels))
     return frozen(generator, device), drawn
 
 
@@ -104,20 +111,46 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
             f"{path}: holds no encoder, which finds the latents of real excerpts; "
             "name the gan.pt of a training that came to its end"
         )
-    encoder = encoder_for(front_end_from_dict(path, content["front_end"]))
-    _fill(encoder, content["encoder"], path)
+    drawn = front_end_from_dict(path, content["front_end"])
+    encoder = _filled(path, content["encoder"], lambda: encoder_for(drawn))
     return frozen(encoder, device)
 
 
-def _fill(network: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> None:
+def _plain(path: Path, content: Mapping[str, Any], name: str, kind: type[Plain]) -> Plain:
+    """A value of a checkpoint; GanexplainError where it is of another kind."""
+    value = content[name]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
+        raise GanexplainError(
+            f"{path}: {name} is {shown(value)}, not {kind.__name__}; make it again"
+        )
+    return value
+
+
+def _filled(path: Path, weights: Any, make: Callable[[], Network]) -> Network:
+    """The network that `make` makes, with weights; GanexplainError where they do not fit it.
+
+    Memory for it is taken once their shapes are known to fit.
+    """
     try:
+        if not isinstance(weights, Mapping):
+            raise TypeError(f"they are {shown(weights)}")
+        with torch.device("meta"):
+            make().load_state_dict(weights, assign=True)
+        if sum(value.nbytes for value in weights.values()) > path.stat().st_size:
+            raise ValueError("they claim to be larger than the file")
+        network = make()
         network.load_state_dict(weights)
-    except (RuntimeError, AttributeError, TypeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+    except UsageError:
+        raise
+    except Exception as error:  # torch raises many kinds for numbers that it cannot make layers of
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise GanexplainError(f"{path}: weights do not fit the network ({reason})") from error
     for name, value in network.state_dict().items():
         if not torch.isfinite(value).all():
             raise GanexplainError(f"{path}: weight {name} holds values that are not finite")
+    return network
 
 
 def frozen(network: Network, device: torch.device) -> Network:

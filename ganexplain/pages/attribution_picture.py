@@ -9,6 +9,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks
+from ganexplain.pages.notation import drawable
 from ganexplain.pages.spectrograms import colour_scale
 
 DPI = 100  # dots an inch
@@ -124,13 +125,13 @@ def _pair(
     place: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto"}
     left.imshow(values, **look, **place)
     right.imshow(overlaid(grey, area), **place)
-    _outline(right, kept, extent)
+    outline(right, kept, extent)
     for axis in (left, right):
         axis.tick_params(labelsize=8)
     bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), MAP_COLOURS), ax=right, pad=0.02)
     bar.set_label("against   ←   score   →   for", fontsize=9)
     bar.ax.tick_params(labelsize=8)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+    figure.suptitle(drawable(title), fontsize=10)
     return figure, (left, right)
 
 
@@ -140,7 +141,8 @@ def _png(figure: Any) -> bytes:
     return stream.getvalue()
 
 
-def _outline(axis: Any, kept: np.ndarray, extent: Extent) -> None:
+def outline(axis: Any, kept: np.ndarray, extent: Extent) -> None:
+    """A line around the cells `kept` (H, W) of booleans, where there are some but not all."""
     if kept.all() or not kept.any():
         return
     fine = np.kron(kept, np.ones((4, 4)))  # the line runs along cells, not through their middles

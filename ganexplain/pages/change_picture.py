@@ -10,6 +10,7 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.data.change import decibels
 from ganexplain.pages.axes import frame_edges, hz_ticks
+from ganexplain.pages.notation import drawable
 from ganexplain.pages.spectrograms import COLOUR_MAP, colour_scale
 
 LEAST_DB = 6.0  # the scale of the difference reaches at least so far
@@ -40,7 +41,7 @@ def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> b
             axis.imshow(values, origin="lower", aspect="auto", cmap=colours, vmin=low, vmax=high,
                         interpolation="nearest", extent=extent)
         )  # fmt: skip
-        axis.set_title(title, loc="left", fontsize=9)
+        axis.set_title(drawable(title), loc="left", fontsize=9)
         axis.set_xlabel("s", fontsize=8)
         axis.tick_params(labelsize=8)
     heights, names = zip(*hz_ticks(front_end), strict=True)

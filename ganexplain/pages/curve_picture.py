@@ -15,6 +15,7 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.data.segments import Prediction
 from ganexplain.pages.axes import frame_edges, hz_ticks, linear_ticks
+from ganexplain.pages.notation import drawable
 from ganexplain.pages.spectrograms import COLOUR_MAP, colour_scale
 
 ROW_SECONDS = 120.0  # at most in a row, until there are MOST_ROWS of them
@@ -78,9 +79,8 @@ def curve_picture(
 
 
 def _plain(text: str, longest: int) -> str:
-    """Text cut to `longest` letters; between two `$` matplotlib would set mathematics."""
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    return cut.replace("$", r"\$")
+    """Text cut to `longest` letters."""
+    return drawable(text if len(text) <= longest else text[: longest - 1] + "…")
 
 
 def class_colours(prediction: Prediction) -> dict[int, str]:

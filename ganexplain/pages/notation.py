@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ganexplain.errors import printable
+
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -80,6 +82,11 @@ def clock(seconds: float) -> str:
     if rest >= 59.995:
         minutes, rest = minutes + 1, 0.0
     return f"{int(minutes)}:{rest:05.2f}"
+
+
+def drawable(text: str) -> str:
+    """Text as Matplotlib takes it: no mathematics, nothing that is no character."""
+    return printable(text).replace("$", r"\$")
 
 
 def ordinal(position: int) -> str:

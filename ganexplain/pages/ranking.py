@@ -55,7 +55,9 @@ def attributions_table(document: Mapping[str, Any]) -> str:
     table = [["rank", "", "method", "segments", "fill", by, "from", "to"]]
     for row in sorted(document["configurations"], key=lambda row: row["rank"]):
         mark = "*" if row["rank"] == 1 else "=" if row["tied"] else ""
-        figures = [format(value, ".4g") for value in (row[by], *row["interval"])]
+        figures = [
+            "-" if value is None else format(value, ".4g") for value in (row[by], *row["interval"])
+        ]
         setting = [row["method"], row["segments"], row["fill"]]
         table.append([str(row["rank"]), mark, *setting, *figures])
     return f"{aligned(table)}\nby {by}: {MARKS}"
@@ -93,7 +95,7 @@ def _figures(row: Mapping[str, Any], shown: Sequence[str], judges: Sequence[str]
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _share(value: float) -> str:

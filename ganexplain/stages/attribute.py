@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.artifacts import write_bytes, write_json
+from ganexplain.artifacts import write_json, write_text
 from ganexplain.ascent.neurons import find_layer
 from ganexplain.config import AttributeConfig
 from ganexplain.data.cache import cache_directory
@@ -84,7 +84,7 @@ def attribute(
         keys, rows = measured(document)
         write_json(out / "attributions.json", {"kind": "attributions", **document})
         page = report_page(document, shown, rows, keys, subject.front_end)
-        write_bytes(out / "report.html", page.encode())
+        write_text(out / "report.html", page)
         run.results["attributions"] = len(asked) * len(configurations)
     table = aligned([["", *(MEASURES[key].title for key in keys)], *rows], left=1)
     return {**document, "report": str(out / "report.html"), "table": table.splitlines()}

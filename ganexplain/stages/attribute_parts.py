@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganexplain.artifacts import map_array
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.frontend import log_expand, log_mel
+from ganexplain.data.pictures import opened
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.inputs import ImageInput, Input
 from ganexplain.local import segments
@@ -92,17 +94,11 @@ def _labels_of_file(path: Path, values: np.ndarray) -> np.ndarray:
     """A label map (H, W) from `.npy`, or from a picture whose grey values are the labels."""
     if not path.is_file():
         raise UsageError(f"--segments file:{path}: no such file")
-    try:
-        if path.suffix == ".npy":
-            labels = np.load(path, allow_pickle=False)
-        else:
-            from PIL import Image
-
-            labels = np.asarray(Image.open(path))
-            if values.ndim == 2:
-                labels = labels[::-1]  # the lowest band is drawn last
-    except (OSError, ValueError) as error:
-        raise GanexplainError(f"{path}: cannot be read as a label map ({error})") from error
+    labels = map_array(path) if path.suffix == ".npy" else np.asarray(opened(path))
+    if labels is None:
+        raise GanexplainError(f"{path}: cannot be read as a label map; save one with numpy.save")
+    if path.suffix != ".npy" and values.ndim == 2:
+        labels = labels[::-1]  # the lowest band is drawn last
     shape = values.shape[-2:]
     if labels.shape != shape or labels.dtype.kind not in "iub":
         raise GanexplainError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import JAMENDO_CLASSES
+from ganexplain.data.corpus import JAMENDO_CLASSES, label_text
 from ganexplain.data.filtering import filtered
 from ganexplain.data.frontend import frame_times, log_mel
 from ganexplain.data.sounding import sounding_spans
@@ -94,13 +95,13 @@ class Moment:
             sounds = parts.waveforms(np.stack([kept, ~kept]))
         else:
             share = parts.spread(kept.astype(np.float64))
-            part = self.waveform * share[0] if self.raw else self._filtered(share)
+            if self.raw:
+                part = self.waveform * share[0]
+            else:
+                part = filtered(self.waveform, share, self.front_end)
             sounds = np.stack([part, self.waveform - part]).astype(np.float32)
         plain = replace(self.front_end, centred=False)  # its frames begin where the sound does
         return [self._side(log_mel(sound, plain).T, sound) for sound in sounds]
-
-    def _filtered(self, share: np.ndarray) -> np.ndarray:
-        return filtered(self.waveform, share, self.front_end)
 
     def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
         """PNG of a map and the cells kept, both as the network's input."""
@@ -137,9 +138,8 @@ def moments(inputs: Sequence[str], taken: FrontEnd | WaveformInput) -> list[Mome
             found += _waveforms(text, path, at, taken)
         else:
             found += _log_mels(text, path, at, taken)
-    names = [moment.name for moment in found]
-    for name in names:
-        if names.count(name) > 1:
+    for name, times in Counter(moment.name for moment in found).items():
+        if times > 1:
             raise UsageError(f"{name}: asked for twice; leave one")
     return found
 
@@ -236,7 +236,7 @@ def _lab_spans(path: Path) -> list[tuple[float, float]]:
     if not path.is_file():
         raise UsageError(f"--truth {path}: no such file")
     spans = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(label_text(path).splitlines(), 1):
         fields = line.split()
         try:
             start, end, label = float(fields[0]), float(fields[1]), fields[2]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts import front_end_from_dict, read_arrays, read_meta
-from ganexplain.config import FrontEnd
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.config import LAST_SEED, FrontEnd
+from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import ImageInput, Input
 
 # Axis letters as in the README: a letter stands for one length throughout a run.
@@ -29,10 +29,12 @@ MADE_FINITE = (
     "response", "features", "start_mel", "start_response",
 )  # fmt: skip
 REAL_FINITE = ("mel", "response", "features", "start_s")
-META_FIELDS = (
-    "layer", "neuron", "unit", "direction", "features_layer", "front_end", "classifier",
-    "classifier_hash", "seed",
-)  # fmt: skip
+INTEGERS = ("iterations", "trajectory", "seed", "best_iteration")
+META_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "layer": str, "neuron": (int, str), "unit": str, "direction": str, "features_layer": str,
+    "front_end": dict, "classifier": str, "classifier_hash": str, "seed": int,
+}  # fmt: skip
+META_OPTIONAL = {"gan": str, "gan_hash": str, "classes": list, "version": str, "prior": str}
 SAME_UNIT = ("layer", "neuron", "features_layer", "classifier_hash", "front_end")
 
 
@@ -55,9 +57,7 @@ class Explanations:
 def read_explanations(path: Path) -> Explanations:
     """Read `explanations.npz`; errors as `read_arrays`, or naming the array that does not fit."""
     arrays, meta = read_arrays(path, "explanations", tuple(EXPLANATION_AXES))
-    for field in META_FIELDS:
-        if field not in meta:
-            raise GanexplainError(f"{path}: meta field {field!r} is missing; make it again")
+    _check_meta(path, meta)
     front_end = front_end_from_dict(path, meta["front_end"])
     sizes = _check_shapes(path, arrays, axes_for(front_end, EXPLANATION_AXES), {})
     _check_finite(path, arrays, MADE_FINITE)
@@ -65,6 +65,8 @@ def read_explanations(path: Path) -> Explanations:
         raise GanexplainError(f"{path}: direction is {meta['direction']!r}, not max or min")
     if set(arrays["trajectory"].tolist()) != set(range(sizes["L"])):
         raise GanexplainError(f"{path}: trajectory does not name all of 0 to {sizes['L'] - 1}")
+    if arrays["iterations"].min() < 1:
+        raise GanexplainError(f"{path}: a setting of less than one iteration; make it again")
     if sizes["S"] != arrays["iterations"].max() + 1:
         raise GanexplainError(
             f"{path}: the traces hold {sizes['S']} values, not one for each of 0 to "
@@ -74,6 +76,17 @@ def read_explanations(path: Path) -> Explanations:
         for line, count in zip(arrays["trajectory"], arrays["iterations"], strict=True):
             _check_finite(path, {name: arrays[name][line, :, : count + 1]}, [name])
     return Explanations(path, arrays, meta, front_end, sizes)
+
+
+def _check_meta(path: Path, meta: Mapping[str, Any]) -> None:
+    for field, kind in (META_FIELDS | META_OPTIONAL).items():
+        if field in META_FIELDS and field not in meta:
+            raise GanexplainError(f"{path}: meta field {field!r} is missing; make it again")
+        value = meta.get(field)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise GanexplainError(f"{path}: meta field {field!r} is {shown(value)}; make it again")
+    if not 0 <= meta["seed"] <= LAST_SEED:
+        raise GanexplainError(f"{path}: seed is {shown(meta['seed'])}; make it again")
 
 
 def read_responses(
@@ -130,7 +143,8 @@ def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> 
     """UsageError where a field of one file is not that of the other."""
     if value != wanted:
         raise UsageError(
-            f"{path}: {field} is {value!r}, but {wanted!r} in {other}; they do not belong together"
+            f"{path}: {field} is {shown(value)}, but {shown(wanted)} in {other}; they do not "
+            "belong together"
         )
 
 
@@ -150,6 +164,9 @@ def _check_shapes(
                 f"{path}: {name} has shape {shape}, not ({', '.join(letters)}) = {wanted}; "
                 "make it again"
             )
+        kinds = "iu" if name in INTEGERS else "U" if name.endswith("file") else "iuf"
+        if arrays[name].dtype.kind not in kinds:
+            raise GanexplainError(f"{path}: {name} holds {arrays[name].dtype}; make it again")
     return sizes
 
 

@@ -53,7 +53,7 @@ def the_explained(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> Explained:
     """The network that explanations are of; UsageError for another or missing file."""
-    source = Source.of_meta(explanations.meta, config.classifier)
+    source = Source.of_meta(explanations.meta, config.classifier, config.trust_pickle)
     for file in source.files().values():
         _must_be_there(file, "classifier")
     path = Path(source.name)

@@ -69,8 +69,15 @@ def _merge(out: Path, plan: Plan, unit: Unit) -> None:
                 f"{path}: made with other networks than {paths[0].name}; remove it, and run "
                 "explain again with --resume"
             )
-    whole = meta["search"] == "adaptive"  # its part has all settings, found as it went
-    arrays = read[0][0] if whole else _gathered([arrays for arrays, _ in read], meta)
+    # The one part of an adaptive search has all settings, found as it went.
+    whole = meta.get("search") == "adaptive"
+    try:
+        arrays = read[0][0] if whole else _gathered([arrays for arrays, _ in read], meta)
+    except (KeyError, TypeError, ValueError) as error:
+        raise GanexplainError(
+            f"{paths[0]}: does not go with the other parts ({error}); remove it, and run explain "
+            "again with --resume"
+        ) from error
     if not whole:
         meta["example_iterations"] = arrays["response_trace"][..., 1:].size
     write_arrays(plan.path(out, unit), "explanations", arrays, meta)
@@ -82,7 +89,9 @@ def _gathered(
     """Arrays of `explanations.npz` of the grid from those of all its rows."""
     examples, steps = meta["examples"], meta["iterations"]
     pairs = [(rate, weight) for rate in meta["learning_rate"] for weight in meta["prior_weight"]]
-    lines = len(pairs)
+    lines, rows = len(pairs), sum(len(arrays["response_trace"]) for arrays in parts)
+    if lines * examples != rows:
+        raise ValueError(f"{rows} searches, not {lines} of {examples} examples")
 
     def joined(name: str, axis: int) -> np.ndarray:
         return np.concatenate([arrays[name] for arrays in parts], axis=axis)

@@ -15,11 +15,12 @@ from ganexplain.artifacts import read_json
 from ganexplain.ascent.neurons import chosen_neurons
 from ganexplain.ascent.readings import Neuron, file_name
 from ganexplain.config import ExplainConfig
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.models.explained import Explained
 
 DIRECTIONS = {"max": ("max",), "min": ("min",), "both": ("max", "min")}
 PLAN_FILE, PARTS_FOLDER = "plan.json", "parts"
+MOST_PARTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,18 @@ def read_plan(out: Path) -> Plan:
     """The plan of a run; GanexplainError where `plan.json` is damaged."""
     document = read_json(out / PLAN_FILE)
     try:
-        units = tuple(Unit(**unit) for unit in document["units"])
-        return Plan(units, tuple(int(bound) for bound in document["bounds"]))
+        plan = Plan(tuple(Unit(**unit) for unit in document["units"]), tuple(document["bounds"]))
     except (KeyError, TypeError, ValueError) as error:
         raise GanexplainError(f"{out / PLAN_FILE}: not a plan ({error}); make it again") from error
+    # Names of units become names of folders: those of other directions could lead out of the run.
+    for unit in plan.units:
+        if not isinstance(unit.layer, str) or unit.direction not in DIRECTIONS["both"]:
+            raise GanexplainError(f"{out / PLAN_FILE}: {shown(unit)} is no unit; make it again")
+    if not plan.units or not all(isinstance(bound, int) for bound in plan.bounds):
+        raise GanexplainError(f"{out / PLAN_FILE}: not a plan; make it again")
+    if len(plan.units) * len(plan.bounds) > MOST_PARTS:
+        raise GanexplainError(f"{out / PLAN_FILE}: more than {MOST_PARTS:,} parts; make it again")
+    return plan
 
 
 def make_plan(

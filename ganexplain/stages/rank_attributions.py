@@ -35,14 +35,17 @@ def rank_attributions(
     the configuration that is best there. Raises UsageError for a measure that the run has not.
     """
     found = read_json(path)
+    wanted = DEFAULT if config.by == SelectConfig.by else config.by  # that of neurons
     try:
         inputs, configurations = found["inputs"], found["configurations"]
         table = [[entry["results"][k]["measures"] for entry in inputs]
                  for k in range(len(configurations))]  # fmt: skip
         known = [key for key in MEASURES if any(row[0].get(key) is not None for row in table)]
-    except (KeyError, IndexError, TypeError) as error:
-        raise GanexplainError(f"{path}: not what `attribute` wrote; make it again") from error
-    wanted = DEFAULT if config.by == SelectConfig.by else config.by  # that of neurons
+        _check(configurations, table, inputs, known)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise GanexplainError(
+            f"{path}: not what `attribute` wrote ({error}); make it again"
+        ) from error
     by = check_known("--by", wanted, known)
     ranking = rank(_values(table, by), MEASURES[by].better)
     with RunDirectory(out, "select", config, overwrite) as run:
@@ -57,9 +60,33 @@ def rank_attributions(
     return [document]
 
 
+def _check(
+    configurations: list[Any], table: list[Any], inputs: list[Any], known: list[str]
+) -> None:
+    """ValueError, or what comes of taking it for what it is not, where a value is of no use."""
+    for row in table:
+        for measures in row:
+            told = [measures.get(key) for key in known]
+            if not all(each is None or abs(float(each)) < 1e300 for each in told):
+                raise ValueError("measures that are not finite numbers")
+    texts = [entry[key] for entry in configurations for key in ("method", "segments", "fill")]
+    texts += [entry["file"] for entry in inputs]
+    texts += [each["folder"] for entry in inputs for each in entry["results"]]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("names that are no texts")
+    if not all(isinstance(entry["at_s"], int | float) for entry in inputs):
+        raise TypeError("times that are no numbers")
+
+
 def _values(table: list[list[dict[str, float | None]]], key: str) -> np.ndarray:
     rows = [[np.nan if (v := each.get(key)) is None else v for each in row] for row in table]
     return np.array(rows, dtype=np.float64)
+
+
+def _means(values: np.ndarray) -> list[float | None]:
+    """Means (C,) over the inputs; None of a configuration that has the measure for none."""
+    means = [row[~np.isnan(row)] for row in values]
+    return [float(row.mean()) if row.size else None for row in means]
 
 
 def _document(
@@ -70,7 +97,7 @@ def _document(
     known: list[str],
     ranking: Ranking,
 ) -> dict[str, Any]:
-    means = {key: np.nanmean(_values(table, key), axis=1) for key in known}
+    means = {key: _means(_values(table, key)) for key in known}
     rows = [
         {
             **each,
@@ -78,7 +105,7 @@ def _document(
             "tied": bool(ranking.tied[k]),
             "value": float(ranking.mean[k]),
             "interval": ranking.interval[k].tolist(),
-            **{key: float(means[key][k]) for key in known},
+            **{key: means[key][k] for key in known},
         }
         for k, each in enumerate(configurations)
     ]

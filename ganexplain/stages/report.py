@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts import write_bytes
+from ganexplain.artifacts import write_bytes, write_text
 from ganexplain.config import ReportConfig
 from ganexplain.data.sonify import sonify, unclipped
 from ganexplain.inputs import ImageInput, WaveformInput
@@ -51,7 +51,7 @@ def write_report(
                 lines.append(unit_line(evidence, f"{unit.name}/report.html"))
         if lines:
             path = out / "index.html"
-            write_bytes(path, render_index(lines).encode())
+            write_text(path, render_index(lines))
         run.results.update(bytes=sum(sizes), players=players)
     return path
 
@@ -63,7 +63,7 @@ def _page(
     hashes = {name: run.used(label + name, path) for name, path in unit.inputs.items()}
     sounds, heard = _sounds(evidence, config, progress, label)
     told = provenance(evidence, config, unit.inputs, hashes)
-    return render(tell(evidence, sounds, heard, told)).encode()
+    return render(tell(evidence, sounds, heard, told)).encode(errors="backslashreplace")
 
 
 def _sounds(

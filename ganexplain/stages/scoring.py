@@ -87,6 +87,11 @@ def warnings_of(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
         )
     if fewest < 20:
         found.append(f"{fewest} examples are few: intervals are rough, 50 are usual")
+    if not np.ptp(real.response) > 0:
+        found.append(
+            f"the response is {real.response[0]:.3g} to every real excerpt: nothing drives this "
+            "unit, and no setting can be better than another"
+        )
     return found
 
 

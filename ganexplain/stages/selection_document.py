@@ -9,7 +9,7 @@ from typing import Any
 
 from ganexplain.artifacts import file_hash, read_json
 from ganexplain.ascent.scores import RULES, SCORES
-from ganexplain.errors import GanexplainError
+from ganexplain.errors import GanexplainError, shown
 from ganexplain.pages.evidence import Control, Figures, Judge, Score, Selection
 from ganexplain.stages.contracts import Explanations, check_same
 
@@ -69,11 +69,11 @@ def _check_ranking(path: Path, document: Mapping[str, Any], scores: Sequence[Sco
     elif len({score.setting for score in scores}) < count:
         problem = "a setting stands twice in 'configurations'"
     elif type(chosen) is not int or not 0 <= chosen < count:
-        problem = f"field 'chosen' ({chosen!r}) is not one of 0 to {count - 1}"
+        problem = f"field 'chosen' ({shown(chosen)}) is not one of 0 to {count - 1}"
     elif scores[chosen].rank != 1 and not scores[chosen].tied:
         problem = f"field 'chosen' ({chosen!r}) is neither of rank 1 nor tied with it"
-    elif by not in RULES:
-        problem = f"field 'by' is {by!r}, not one of {', '.join(RULES)}"
+    elif not isinstance(by, str) or by not in RULES:
+        problem = f"field 'by' is {shown(by)}, not one of {', '.join(RULES)}"
     elif any(RULES[by] not in score.figures.values for score in scores):
         problem = f"ranked by {RULES[by]!r}, which is missing"
     else:
@@ -149,7 +149,7 @@ def _judge(where: str, entry: Any) -> Judge:
 
 
 def _wrong(where: str, value: object, wanted: str) -> GanexplainError:
-    return GanexplainError(f"{where} is {value!r}, not {wanted}; run select again")
+    return GanexplainError(f"{where} is {shown(value)}, not {wanted}; run select again")
 
 
 def _object(where: str, value: Any, required: bool = False) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _texts(where: str, value: Any) -> tuple[str, ...]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < 1e300
 
 
 def _number(where: str, entry: Mapping[str, Any], name: str) -> float:

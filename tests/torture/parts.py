@@ -14,6 +14,7 @@ from .table import Room, Round
 # Name of a part: its module and function here, and its share of the time.
 PARTS = {
     "faults": ("faults:faults", 1.0),
+    "fuzz": ("fuzz:fuzz", 1.0),
 }
 CORES = 2
 
