@@ -282,20 +282,17 @@ def read_any(path: Path) -> Any:
 
     Raises GanexplainError where it is damaged.
     """
-    import torch
-
     if path.suffix == ".json":
         return read_json(path)
     with _whole(path, path.suffix):
         if path.suffix == ".jsonl":
-            return [json.loads(line) for line in path.read_text().splitlines()]
+            return [parse_json(line) for line in read_text(path).splitlines()]
         if path.suffix == ".pt":
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return load_data(path)
         if path.suffix == ".npy":
-            return {"array": np.load(path, allow_pickle=False)}
-        with np.load(_existing(path), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        return arrays | {"meta": json.loads(str(arrays["meta"]))}
+            return {"array": np.lib.format.open_memmap(path, mode="r")}
+        arrays = read_archived(_existing(path))
+        return arrays | {"meta": parse_json(str(arrays["meta"]))}
 
 
 def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
