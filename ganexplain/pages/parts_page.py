@@ -12,7 +12,7 @@ from scipy.ndimage import binary_erosion
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.filtering import filtered
-from ganexplain.pages.document import document
+from ganexplain.pages.document import Table, document, provenance
 from ganexplain.pages.markup import Markup, element, void
 from ganexplain.pages.notation import clock, number, signed
 from ganexplain.pages.panels import Sound, player
@@ -213,10 +213,4 @@ def _provenance(story: PartsStory) -> Markup:
         ("reconstructed", ", ".join(story.meta["targets"])),
         ("corpus", ", ".join(story.meta["corpus"])),
     ]
-    rows = [element("tr", element("th", k, scope="row"), element("td", v)) for k, v in lines]
-    return element(
-        "section",
-        element("h2", "What produced this page", id="provenance"),
-        element("div", element("table", element("tbody", rows)), class_="tables"),
-        aria_labelledby="provenance",
-    )
+    return provenance([Table("", lines)])

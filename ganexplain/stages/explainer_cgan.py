@@ -20,7 +20,7 @@ from ganexplain.stages.explainer_maps import Maps
 from ganexplain.stages.explainer_teachers import network_maps
 from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
 from ganexplain.stages.gan_training import finite, update_average
-from ganexplain.stages.resuming import check_same_recordings
+from ganexplain.stages.resuming import restore_tensors, tensors_of
 
 BETAS = (0.5, 0.999)
 DISCRIMINATOR_WEIGHT = 0.3
@@ -142,17 +142,11 @@ class CganTraining:
 
     def state(self) -> Mapping[str, Any]:
         """All tensors of the training, for `restore`."""
-        networks = {name: network.state_dict() for name, network in self.networks.items()}
-        optimisers = {name: adam.state_dict() for name, adam in self.optimisers.items()}
-        return {"networks": networks, "optimisers": optimisers}
+        return tensors_of(self.networks, self.optimisers)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a state; GanexplainError where it was trained on other recordings."""
-        check_same_recordings(state["networks"]["generator"], self.generator)
-        for name, network in self.networks.items():
-            network.load_state_dict(state["networks"][name])
-        for name, adam in self.optimisers.items():
-            adam.load_state_dict(state["optimisers"][name])
+        restore_tensors(state, self.networks, self.optimisers)
 
 
 def _judged(scores: Tensor, wanted: float) -> Tensor:
