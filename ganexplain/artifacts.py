@@ -63,17 +63,17 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
-def hold(stream: IO[Any]) -> bool:
+def hold(stream: IO[Any]) -> bool | None:
     """Lock an open file until it is closed or the process dies; False where another has it.
 
-    True as well on a file system without locks, which then protects nothing.
+    None where the file system has no locks: nobody can tell.
     """
     if fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+        return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
     return True
 
 
@@ -282,20 +282,17 @@ def read_any(path: Path) -> Any:
 
     Raises GanexplainError where it is damaged.
     """
-    import torch
-
     if path.suffix == ".json":
         return read_json(path)
     with _whole(path, path.suffix):
         if path.suffix == ".jsonl":
-            return [json.loads(line) for line in path.read_text().splitlines()]
+            return [parse_json(line) for line in read_text(path).splitlines()]
         if path.suffix == ".pt":
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return load_data(path)
         if path.suffix == ".npy":
-            return {"array": np.load(path, allow_pickle=False)}
-        with np.load(_existing(path), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        return arrays | {"meta": json.loads(str(arrays["meta"]))}
+            return {"array": np.lib.format.open_memmap(path, mode="r")}
+        arrays = read_archived(_existing(path))
+        return arrays | {"meta": parse_json(str(arrays["meta"]))}
 
 
 def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
