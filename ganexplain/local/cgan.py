@@ -18,6 +18,7 @@ from ganexplain.inputs import Input
 from ganexplain.local.cam import CONDITIONS, condition_indices, convolution_maps, cumulative
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.explainer_file import ExplainerFile
+from ganexplain.models.loading import filled
 from ganexplain.models.sft import GENERATORS, OfInputs
 
 TEACHERS = ("grad-cam", "occlusion")
@@ -111,10 +112,6 @@ class CganAnswer:
 def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
     """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
     content = found.content
-    generator = build_generator(content, found.front_end)
-    generator.load_state_dict(content["weights"])
-    for name, value in content["weights"].items():
-        if not torch.isfinite(value).all():
-            raise ValueError(f"weight {name} holds values that are not finite")
+    generator = filled(content["weights"], lambda: build_generator(content, found.front_end))
     view = View(content["teacher"], content["layer"])
     return CganAnswer(generator.to(device).eval(), view, int(content["conditions"]))

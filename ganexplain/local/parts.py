@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain.ascent.neurons import find_layer, layer_output
-from ganexplain.errors import UsageError
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.local.part_filters import slope
 from ganexplain.local.part_places import Axis, Geometry
 from ganexplain.local.scoring import Scorer
@@ -33,6 +33,9 @@ class PartsAnswer:
     def __init__(self, content: Mapping[str, Any], device: torch.device) -> None:
         self.layer, self.targets = str(content["layer"]), tuple(content["targets"])
         self.channels, self.weights = int(content["channels"]), dict(content["weights"])
+        held = sum(each.untyped_storage().nbytes() for each in self.weights.values())
+        if not 0 < 9 * 4 * self.channels**2 <= held:  # of its first convolution
+            raise ValueError(f"{self.channels} channels in {held:,} bytes of weights")
         self.geometry = Geometry(*(Axis(*axis) for axis in content["geometry"]))
         self.device = device
         self.explainer: PartsExplainer | None = None  # made of the first network asked about
@@ -89,7 +92,13 @@ def load_parts(found: ExplainerFile, device: torch.device) -> PartsAnswer:
 def restored(network: nn.Module, answer: PartsAnswer) -> PartsExplainer:
     """The explainer with the trained weights, frozen."""
     explainer = explainer_for(network, answer.layer, answer.targets, answer.channels)
-    explainer.load_state_dict(answer.weights)
+    try:
+        explainer.load_state_dict(answer.weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise GanexplainError(
+            f"--explainer: its weights do not fit this network ({reason}); train it again"
+        ) from error
     return explainer.to(answer.device).eval().requires_grad_(False)
 
 
