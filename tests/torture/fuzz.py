@@ -12,7 +12,7 @@ from .readers import ROOT, readers
 from .table import Room, Round
 
 INPUTS = 3000  # of a reader; slow ones have a part of it
-COMMAND_LINES = 12_000
+COMMAND_LINES = 5_000
 
 
 def fuzz(room: Room, inputs: int = INPUTS, command_lines: int = COMMAND_LINES) -> Iterator[Round]:
