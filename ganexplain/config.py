@@ -306,10 +306,12 @@ class BringsNetwork:
         reads=True,
     )
     weights: str = setting(
-        "Of module:factory: FILE.safetensors, or a checkpoint of weights.", "", reads=True
+        "Of a module:factory, FILE.safetensors or a checkpoint of weights.", "", reads=True
     )
     input: str = setting(
-        "TOML file that says what the network takes; empty: what the GAN draws.", "", reads=True
+        "TOML file that says what the network takes; empty: what the GAN draws, or our log-mel.",
+        "",
+        reads=True,
     )
     trust_pickle: bool = setting(
         "Load a pickled --model, which runs whatever code its maker put into it.", False
@@ -407,7 +409,7 @@ class LayersConfig(Computes):
     """
 
     network: str = setting("classifier.pt, or a network of your own.", argument=True)
-    weights: str = setting("Of module:factory: FILE.safetensors, or a checkpoint of weights.", "")
+    weights: str = setting("Of a module:factory, FILE.safetensors or a checkpoint of weights.", "")
     input: str = setting("TOML file that says what the network takes.", "")
     trust_pickle: bool = setting(
         "Load a pickled network, which runs whatever code its maker put into it.", False
@@ -591,6 +593,8 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     `ganexplain train-explainer sample_data --classifier runs/classifier/classifier.pt
     --out runs/explainer`
 
+    Of parts also OUT/parts.npz, parts.png and, of sound, parts.html: what each filter looks for.
+
     The presets: `small`, the defaults below; `paper`, the sizes of Akash Guna et al. (cgan),
     which want a GPU.
     """
@@ -601,7 +605,9 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "Path of classifier.pt; of cgan repeat for several.", (), reads=True
     )
     preset: str = setting("small or paper: what is not set otherwise.", "small")
-    layer: str = setting("Convolution whose map is learnt; empty: the last.", "")
+    layer: str = setting(
+        "Convolution whose map is learnt, or whose features become parts; empty: the last.", ""
+    )
     target: str = setting("Of cgan: class to explain, or `predicted`.", "predicted")
     teacher: str = setting(
         "Of cgan, the maps to learn: occlusion, of a grid; or grad-cam, of --layer.", "occlusion"
@@ -616,6 +622,9 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     )
     held_out: int = setting("Inputs of the validation split that it is measured on.", 64, 1)
     generator: str = setting("Of cgan: lsft (one map a block) or gsft (all in each).", "lsft")
+    size: int = setting(
+        "Of cgan: cells along the longer axis of what it draws, at most; 0: as the input.", 48, 0
+    )
     width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8)
     l1_weight: float = setting("Of cgan: of the mean absolute error.", 100.0, 0)
     adversarial_weight: float = setting("Of cgan: of the discriminator.", 1.0, 0)
@@ -629,7 +638,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "but the last.",
         (),
     )
-    filter_weight: float = setting("Of parts: of the filter loss.", 0.1, 0)
+    filter_weight: float = setting("Of parts: of the filter loss.", 0.03, 0)
     share_weight: float = setting("Of parts: of -log p, p the share of the parts.", 0.05, 0)
     top: int = setting("Of parts: inputs kept for each filter.", 5, 1)
     shown: int = setting("Of parts: filters on the page, the weightiest first.", 12, 1)
@@ -655,6 +664,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
         "small": {},
         "paper": {
             "teacher": "grad-cam",
+            "size": 64,
             "examples": 4500,
             "shuffled": 0,
             "held_out": 500,

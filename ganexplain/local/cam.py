@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ganexplain.ascent.neurons import find_layer, recording
 from ganexplain.errors import UsageError
@@ -57,6 +58,16 @@ def _weighted(activation: Tensor, gradient: Tensor | None) -> Tensor:
     places = tuple(range(2, activation.ndim))
     area = (guided.mean(dim=places, keepdim=True) * activation).sum(dim=1).float()
     return area[:, None] if area.ndim == 2 else area
+
+
+def reduced(maps: Tensor, longest: int) -> Tensor:
+    """Maps (B, n, H, W), 0 to 1, of at most so many cells along the longer axis; 0: as they are."""
+    height, width = maps.shape[-2:]
+    share = longest / max(height, width)
+    if not 0 < share < 1:
+        return maps
+    size = (max(1, round(height * share)), max(1, round(width * share)))
+    return scaled(functional.adaptive_avg_pool2d(maps, size))
 
 
 def cumulative(maps: Tensor) -> Tensor:

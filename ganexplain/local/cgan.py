@@ -15,7 +15,14 @@ from torch import Tensor, nn
 
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import Input
-from ganexplain.local.cam import CONDITIONS, condition_indices, convolution_maps, cumulative
+from ganexplain.local.cam import (
+    CONDITIONS,
+    condition_indices,
+    convolution_maps,
+    cumulative,
+    reduced,
+)
+from ganexplain.local.gradcam import enlarged
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.explainer_file import ExplainerFile
 from ganexplain.models.loading import filled
@@ -92,11 +99,15 @@ def channels_of(taken: Input) -> int:
 
 @dataclass(frozen=True)
 class CganAnswer:
-    """Maps by a trained generator, which sees a network by its `view`."""
+    """Maps by a trained generator, which sees a network by its `view`.
+
+    So many `conditions`, and maps of at most `size` cells along the longer axis.
+    """
 
     generator: nn.Module
     view: View
     conditions: int
+    size: int
 
     def __call__(
         self, network: nn.Module, scorer: Scorer, x: Tensor
@@ -105,8 +116,12 @@ class CganAnswer:
         maps = convolution_maps(network, scorer.differentiable, x[None])
         scorer.passes += 1
         with torch.no_grad():
-            area = self.generator(x[None], self.view.conditions(maps, self.conditions))
-        return area[0, 0], {"teacher": self.view.teacher, "layer": self.view.learnt(maps)}
+            conditions = self.view.conditions(maps, self.conditions)
+            area = self.generator(x[None], reduced(conditions, self.size))[0, 0]
+        return enlarged(area, *x.shape[-2:]), {
+            "teacher": self.view.teacher,
+            "layer": self.view.learnt(maps),
+        }
 
 
 def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
@@ -114,4 +129,5 @@ def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
     content = found.content
     generator = filled(content["weights"], lambda: build_generator(content, found.front_end))
     view = View(content["teacher"], content["layer"])
-    return CganAnswer(generator.to(device).eval(), view, int(content["conditions"]))
+    sizes = int(content["conditions"]), int(content["size"])
+    return CganAnswer(generator.to(device).eval(), view, *sizes)

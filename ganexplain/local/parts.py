@@ -65,7 +65,7 @@ class PartsAnswer:
                     f"--method parts: its explainer tells of what is behind {self.targets[0]}; "
                     "name a --target there"
                 )
-            found.append(float(value))
+            found.append(float(value.detach()))
             return value
 
         gradient = slope(encoding.features, logit)
@@ -86,18 +86,21 @@ class PartsAnswer:
 
 def load_parts(found: ExplainerFile, device: torch.device) -> PartsAnswer:
     """Ready to be asked; KeyError, TypeError or ValueError where the file is not whole."""
+    for name, value in found.content["weights"].items():
+        if not torch.isfinite(value).all():
+            raise ValueError(f"weight {name} holds values that are not finite")
     return PartsAnswer(found.content, device)
 
 
 def restored(network: nn.Module, answer: PartsAnswer) -> PartsExplainer:
-    """The explainer with the trained weights, frozen."""
+    """The explainer with the trained weights, frozen; GanexplainError where they do not fit."""
     explainer = explainer_for(network, answer.layer, answer.targets, answer.channels)
     try:
         explainer.load_state_dict(answer.weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise GanexplainError(
-            f"--explainer: its weights do not fit this network ({reason}); train it again"
+            f"--explainer: its weights do not fit the network ({reason}); train it again"
         ) from error
     return explainer.to(answer.device).eval().requires_grad_(False)
 

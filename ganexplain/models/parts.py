@@ -16,7 +16,7 @@ from torch.nn import functional
 from ganexplain.models.part_templates import peaks, window
 from ganexplain.models.tails import tail
 
-SMALLEST = 1e-6  # mass of a channel below which it counts as silent
+SILENT = 1e-3  # of the mean mass of the channels: one of less is not brought to a mass of one
 NEWEST = 0.1  # weight of a batch in the running mass
 
 
@@ -39,7 +39,8 @@ class MassNorm(nn.Module):
     """Maps (B, D, H, W) over alpha (D,), the mean over inputs of the sum of positive values.
 
     As in batch normalisation alpha is the batch's while training, and elsewhere the running
-    mean, the buffer `mass`.
+    mean, the buffer `mass`. A channel that is all but silent stays so: else the rare input in
+    which it fires would drown the others.
     """
 
     mass: Tensor
@@ -53,7 +54,8 @@ class MassNorm(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (B, D, H, W), whose positive values sum to one on average."""
         mass = self._of_batch(maps) if self.training else self.mass
-        return maps / mass.clamp_min(SMALLEST)[:, None, None]
+        least = (SILENT * mass.detach().mean()).clamp_min(torch.finfo(mass.dtype).tiny)
+        return maps / torch.maximum(mass, least)[:, None, None]
 
     def _of_batch(self, maps: Tensor) -> Tensor:
         mass = functional.relu(maps).sum(dim=(2, 3)).mean(dim=0)

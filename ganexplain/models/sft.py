@@ -160,7 +160,8 @@ GENERATORS = {"gsft": GlobalGenerator, "lsft": ProgressiveGenerator}
 class OfInputs(nn.Module):
     """A generator or discriminator that takes inputs as networks do, and standardises them.
 
-    Log-mel (B, F, T) with `mean` and `deviation` (F,) or pictures (B, C, H, W) with (C,).
+    Log-mel (B, F, T) with `mean` and `deviation` (F,) or pictures (B, C, H, W) with (C,), brought
+    to the size of the maps that come with them.
     """
 
     mean: Tensor
@@ -173,8 +174,10 @@ class OfInputs(nn.Module):
         self.register_buffer("deviation", torch.ones(statistics))
 
     def forward(self, x: Tensor, maps: Tensor) -> Tensor:
-        """What the inner network makes of inputs and maps (B, n, H, W)."""
+        """What the inner network makes of inputs and of maps (B, n, h, w), no larger than these."""
         axes = (slice(None), *[None] * (x.ndim - 2))
         standard = (x - self.mean[axes]) / self.deviation[axes]
-        found: Tensor = self.inner(standard if x.ndim == 4 else standard[:, None], maps)
+        planes = standard if x.ndim == 4 else standard[:, None]
+        size = (maps.shape[-2], maps.shape[-1])
+        found: Tensor = self.inner(functional.adaptive_avg_pool2d(planes, size), maps)
         return found

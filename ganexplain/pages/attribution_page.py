@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.pages.axes import linear_ticks
-from ganexplain.pages.document import document
+from ganexplain.pages.document import Table, document, provenance
 from ganexplain.pages.markup import Markup, element, void
 from ganexplain.pages.medium import Medium, Spectrograms
 from ganexplain.pages.notation import exact, number
@@ -97,7 +97,7 @@ def attribution_page(story: Story, medium: Medium) -> str:
         _measures(story),
         [_asked(asked, k, medium) for k, asked in enumerate(story.asked)],
         _legend(medium),
-        _provenance(story.provenance),
+        provenance([Table("", story.provenance)]),
     )  # fmt: skip
     return document(story.title, body, SCRIPTS)
 
@@ -220,13 +220,3 @@ def _legend(medium: Medium) -> Markup:
                  element("span", said, class_="note")]  # fmt: skip
     said = "Over grey: red speaks for the score, blue against it, each map over its own range."
     return element("div", scale, element("span", said, class_="note"), class_="legend")
-
-
-def _provenance(lines: Sequence[tuple[str, str]]) -> Markup:
-    rows = [element("tr", element("th", k, scope="row"), element("td", v)) for k, v in lines]
-    return element(
-        "section",
-        element("h2", "What produced this page", id="provenance"),
-        element("div", element("table", element("tbody", rows)), class_="tables"),
-        aria_labelledby="provenance",
-    )

@@ -125,7 +125,7 @@ def _pair(
     place: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto"}
     left.imshow(values, **look, **place)
     right.imshow(overlaid(grey, area), **place)
-    _outline(right, kept, extent)
+    outline(right, kept, extent)
     for axis in (left, right):
         axis.tick_params(labelsize=8)
     bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), MAP_COLOURS), ax=right, pad=0.02)
@@ -141,7 +141,8 @@ def _png(figure: Any) -> bytes:
     return stream.getvalue()
 
 
-def _outline(axis: Any, kept: np.ndarray, extent: Extent) -> None:
+def outline(axis: Any, kept: np.ndarray, extent: Extent) -> None:
+    """A line around the cells `kept` (H, W) of booleans, where there are some but not all."""
     if kept.all() or not kept.any():
         return
     fine = np.kron(kept, np.ones((4, 4)))  # the line runs along cells, not through their middles

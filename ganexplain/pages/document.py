@@ -108,7 +108,7 @@ def _body(page: Page) -> Markup:
             *grid_view(page.grid, page.medium, page.words.heading.lower()),
         ),
         _section("search", "How the search went", "", _pair(page.search)),
-        _section("provenance", "What produced this page", "", _tables(page.provenance)),
+        provenance(page.provenance),
     )
 
 
@@ -186,8 +186,10 @@ def _chart(chart: Chart) -> Markup:
     )
 
 
-def _tables(tables: Sequence[Table]) -> Markup:
-    return element("div", [_table(table) for table in tables], class_="tables")
+def provenance(tables: Sequence[Table]) -> Markup:
+    """The section that says what a page was made from."""
+    shown = element("div", [_table(table) for table in tables], class_="tables")
+    return _section("provenance", "What produced this page", "", shown)
 
 
 def _table(table: Table) -> Markup:
@@ -195,4 +197,5 @@ def _table(table: Table) -> Markup:
         element("tr", element("th", name, scope="row"), element("td", value))
         for name, value in table.lines
     ]
-    return element("table", element("caption", table.heading), element("tbody", lines))
+    caption = element("caption", table.heading) if table.heading else ""
+    return element("table", caption, element("tbody", lines))

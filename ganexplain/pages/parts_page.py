@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import binary_erosion
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.filtering import filtered
-from ganexplain.pages.document import document
+from ganexplain.pages.document import Table, document, provenance
 from ganexplain.pages.markup import Markup, element, void
 from ganexplain.pages.notation import clock, number, signed
 from ganexplain.pages.panels import Sound, player
@@ -29,7 +30,8 @@ from ganexplain.pages.spectrograms import (
 )
 
 SCRIPTS = ("sound.js",)
-VEIL = 0.8  # how much is hidden of what is no part
+EDGE = 0.4  # how much colour there is at the edge of a part
+OUTLINE = (255, 225, 77, 150)
 SHORT = 24  # letters of a file's name
 
 
@@ -47,6 +49,11 @@ class Patch:
     file: str
     start: float
     audio: np.ndarray | None
+
+    @property
+    def colours(self) -> np.ndarray:
+        """How much of its colours a cell (F, T) has: none outside of the part."""
+        return np.where(self.window > 0, EDGE + (1 - EDGE) * self.window, 0.0)
 
     def name(self, letters: int = SHORT) -> str:
         """Its file, shortened, and for sound the time."""
@@ -93,8 +100,8 @@ def parts_page(story: PartsStory, front_end: FrontEnd) -> str:
         "main", head,
         [_filter(each, scale, front_end) for each in story.shown],
         element("div", element("span", "nat", class_="unit"), colour_bar(scale),
-                element("span", "natural logarithm of mel magnitude; what is no part of the "
-                        "filter lies under a veil.", class_="note"), class_="legend"),
+                element("span", "natural logarithm of mel magnitude; in colours what is "
+                        "the part, the rest grey.", class_="note"), class_="legend"),
         _provenance(story),
     )  # fmt: skip
     return document(title, body, SCRIPTS)
@@ -164,7 +171,7 @@ def _panel(patch: Patch, within: str, scale: ColourScale, front_end: FrontEnd) -
     )
     return element(
         "figure",
-        picture(patch.mel, scale, front_end, f"Spectrogram: {name}", over=_veil(patch.window)),
+        picture(patch.mel, scale, front_end, f"Spectrogram: {name}", over=_grey(patch, scale)),
         element("figcaption", caption, element("div", _players(patch, name, front_end),
                                                class_="players")),
         class_="panel",
@@ -181,15 +188,17 @@ def _players(patch: Patch, name: str, front_end: FrontEnd) -> list[Markup]:
     return [player(sound, f"{name}, {sound.label}") for sound in sounds]
 
 
-def _veil(window: np.ndarray) -> Markup:
-    """Grey over what is no part, the denser the less it is."""
+def _grey(patch: Patch, scale: ColourScale) -> Markup:
+    """The excerpt in grey, to lie over its colours: clear in the part, the less the farther."""
     from PIL import Image
 
-    opacity = np.round(255 * VEIL * (1 - np.clip(window * 2, 0, 1))).astype(np.uint8)[::-1]
-    pixels = np.full((*opacity.shape, 4), 128, dtype=np.uint8)
-    pixels[..., 3] = opacity
+    pixels = np.empty((*patch.mel.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = scale.indices(patch.mel)[..., None]
+    pixels[..., 3] = np.round(255 * (1 - patch.colours))
+    inside = patch.window > 0
+    pixels[inside & ~binary_erosion(inside, border_value=1)] = OUTLINE
+    big = pixels[::-1].repeat(PIXELS, axis=0).repeat(PIXELS, axis=1)
     stream = io.BytesIO()
-    big = pixels.repeat(PIXELS, axis=0).repeat(PIXELS, axis=1)
     Image.fromarray(big).save(stream, format="PNG", optimize=True)
     return void(
         "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio="none",
@@ -204,10 +213,4 @@ def _provenance(story: PartsStory) -> Markup:
         ("reconstructed", ", ".join(story.meta["targets"])),
         ("corpus", ", ".join(story.meta["corpus"])),
     ]
-    rows = [element("tr", element("th", k, scope="row"), element("td", v)) for k, v in lines]
-    return element(
-        "section",
-        element("h2", "What produced this page", id="provenance"),
-        element("div", element("table", element("tbody", rows)), class_="tables"),
-        aria_labelledby="provenance",
-    )
+    return provenance([Table("", lines)])

@@ -10,8 +10,9 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.inputs import Input
+from ganexplain.pages.attribution_picture import outline
 from ganexplain.pages.axes import frame_edges, hz_ticks
-from ganexplain.pages.parts_page import Shown
+from ganexplain.pages.parts_page import Patch, Shown
 from ganexplain.pages.spectrograms import colour_scale
 
 COLUMNS = 4  # inputs of each filter
@@ -33,7 +34,7 @@ def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
     for axis, each in zip(axes, shown, strict=True):
         _where(axis[0], each, taken)
         for place, patch in zip(axis[1:], each.patches, strict=False):
-            _input(place, patch.mel, patch.window, taken)
+            _input(place, patch, taken)
             place.set_title(patch.name(12), fontsize=7)
     for axis in axes.flat:
         axis.tick_params(labelsize=6, length=2)
@@ -46,31 +47,39 @@ def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
     return stream.getvalue()
 
 
-def _place(shape: tuple[int, ...], taken: Input) -> dict[str, Any]:
-    if not isinstance(taken, FrontEnd):
-        return {"aspect": "equal"}
+def _look(shape: tuple[int, ...], taken: Input) -> dict[str, Any]:
+    """How a picture of (F, T), or of (H, W) upside down, is drawn."""
     rows, columns = shape
-    start, stop = frame_edges(columns, taken)
-    return {"extent": (start, stop, 0.0, float(rows)), "origin": "lower", "aspect": "auto"}
+    if isinstance(taken, FrontEnd):
+        start, stop = frame_edges(columns, taken)
+        return {"extent": (start, stop, 0.0, float(rows)), "origin": "lower", "aspect": "auto"}
+    extent = (0.0, float(columns), 0.0, float(rows))
+    return {"extent": extent, "origin": "lower", "aspect": "equal"}
+
+
+def _upright(values: np.ndarray, taken: Input) -> np.ndarray:
+    """Rows from the bottom: of pictures they come from the top."""
+    return values if isinstance(taken, FrontEnd) else values[::-1]
 
 
 def _where(axis: Any, each: Shown, taken: Input) -> None:
-    axis.imshow(each.where, cmap="viridis", vmin=0, **_place(each.where.shape, taken))
+    look = _look(each.where.shape, taken)
+    axis.imshow(_upright(each.where, taken), cmap="viridis", vmin=0, **look)
     axis.set_title(each.title, fontsize=7, loc="left")
     if isinstance(taken, FrontEnd):
         heights, names = zip(*hz_ticks(taken), strict=True)
         axis.set_yticks(heights, [f"{name} Hz" for name in names])
 
 
-def _input(axis: Any, values: np.ndarray, window: np.ndarray, taken: Input) -> None:
-    place = _place(window.shape, taken)
-    if values.ndim == 2:
+def _input(axis: Any, patch: Patch, taken: Input) -> None:
+    values, look = patch.mel, _look(patch.window.shape, taken)
+    if isinstance(taken, FrontEnd):
         scale = colour_scale(values[None])
         limits = {"vmin": scale.low, "vmax": scale.high}
-        axis.imshow(values, cmap="gray", **limits, **place)
-        axis.imshow(values, cmap="magma", alpha=(window > 0) * (0.4 + 0.6 * window), **limits,
-                    **place)  # fmt: skip
-        return
-    colours = np.repeat(values, 3, axis=0) if len(values) == 1 else values
-    share = DIMMED + (1 - DIMMED) * window
-    axis.imshow(np.clip(colours * share, 0, 1).transpose(1, 2, 0), **place)
+        axis.imshow(values, cmap="gray", **limits, **look)
+        axis.imshow(values, cmap="magma", alpha=patch.colours, **limits, **look)
+    else:
+        share = DIMMED + (1 - DIMMED) * patch.window
+        shown = np.broadcast_to(np.clip(values * share, 0, 1), (3, *share.shape))
+        axis.imshow(_upright(shown.transpose(1, 2, 0), taken), **look)
+    outline(axis, _upright(patch.window > 0, taken), look["extent"])

@@ -95,13 +95,13 @@ class Moment:
             sounds = parts.waveforms(np.stack([kept, ~kept]))
         else:
             share = parts.spread(kept.astype(np.float64))
-            part = self.waveform * share[0] if self.raw else self._filtered(share)
+            if self.raw:
+                part = self.waveform * share[0]
+            else:
+                part = filtered(self.waveform, share, self.front_end)
             sounds = np.stack([part, self.waveform - part]).astype(np.float32)
         plain = replace(self.front_end, centred=False)  # its frames begin where the sound does
         return [self._side(log_mel(sound, plain).T, sound) for sound in sounds]
-
-    def _filtered(self, share: np.ndarray) -> np.ndarray:
-        return filtered(self.waveform, share, self.front_end)
 
     def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
         """PNG of a map and the cells kept, both as the network's input."""

@@ -20,7 +20,7 @@ from ganexplain.stages.explainer_maps import Maps
 from ganexplain.stages.explainer_teachers import network_maps
 from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
 from ganexplain.stages.gan_training import finite, update_average
-from ganexplain.stages.resuming import check_same_recordings
+from ganexplain.stages.resuming import restore_tensors, tensors_of
 
 BETAS = (0.5, 0.999)
 DISCRIMINATOR_WEIGHT = 0.3
@@ -45,12 +45,13 @@ class CganTraining:
         check_known("--precision", self.config.precision, PRECISIONS)
         check_divisible(self.config.batch_size)
         self.view = View(self.config.teacher, self.config.layer)
-        self.reach = self._reaches()
-        count = len(self.reach[0])
+        self.reach = self._reach()
+        count = len(self.reach)
         self.settings = {
             "kind": self.config.generator,
             "conditions": count,
             "width": self.config.width,
+            "size": self.config.size,
             "teacher": self.config.teacher,
             "layer": self.config.layer,
         }
@@ -61,14 +62,15 @@ class CganTraining:
         for maps in (self.maps, self.held_out):
             maps.make()
 
-    def _reaches(self) -> list[list[str]]:
-        """For each network, of each condition the shallowest convolution that it is made of."""
+    def _reach(self) -> list[str]:
+        """Of each condition the shallowest convolution that it is made of, in each network."""
         task = self.task
         rows = task.train.whole_excerpts()[:1]
         example = torch.from_numpy(task.train.gather(rows)).to(self.device)
         found = [network_maps(network, example, self.config.target) for network in task.networks]
         count = condition_count(max(len(self.view.seen(maps)) for maps in found))
-        return [self.view.reach(maps, count) for maps in found]
+        names = zip(*(self.view.reach(maps, count) for maps in found), strict=True)
+        return [" / ".join(dict.fromkeys(each)) for each in names]
 
     def _make_networks(self) -> None:
         taken = self.task.networks[0].front_end
@@ -132,7 +134,7 @@ class CganTraining:
     def finish(self) -> Trained:
         """Weights, figures and how much each condition matters."""
         figures = self.look()
-        relevance = relevance_document(self.average, self.maps, self.held_out, self.reach[0])
+        relevance = relevance_document(self.average, self.maps, self.held_out, self.reach)
         weights = {name: value.cpu() for name, value in self.average.state_dict().items()}
         table = relevance_table(figures, relevance)
         documents = {"relevance.json": {**relevance, "figures": figures}}
@@ -140,17 +142,11 @@ class CganTraining:
 
     def state(self) -> Mapping[str, Any]:
         """All tensors of the training, for `restore`."""
-        networks = {name: network.state_dict() for name, network in self.networks.items()}
-        optimisers = {name: adam.state_dict() for name, adam in self.optimisers.items()}
-        return {"networks": networks, "optimisers": optimisers}
+        return tensors_of(self.networks, self.optimisers)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a state; GanexplainError where it was trained on other recordings."""
-        check_same_recordings(state["networks"]["generator"], self.generator)
-        for name, network in self.networks.items():
-            network.load_state_dict(state["networks"][name])
-        for name, adam in self.optimisers.items():
-            adam.load_state_dict(state["optimisers"][name])
+        restore_tensors(state, self.networks, self.optimisers)
 
 
 def _judged(scores: Tensor, wanted: float) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ganexplain.local.cam import scaled
 from ganexplain.pages.ranking import aligned
@@ -28,7 +29,7 @@ def _batches(maps: Maps) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
 
 
 def mean_maps(maps: Maps) -> Tensor:
-    """Mean (n + 1, H, W) of all conditions and of the target, of the networks themselves."""
+    """Mean (n + 1, h, w) of all conditions and of the target, of the networks themselves."""
     sums = [torch.cat([c, target], dim=1).sum(dim=0) for _, c, target in _batches(maps)]
     return torch.stack(sums).sum(dim=0) / len(maps.own_rows())
 
@@ -41,9 +42,10 @@ def correlations(first: Tensor, second: Tensor) -> Tensor:
     return torch.where(scale > 0, (a * b).sum(dim=1) / scale.clamp_min(1e-30), 0.0)
 
 
-def grey(x: Tensor) -> Tensor:
-    """Inputs (B, *S) as maps (B, 1, H, W), 0 to 1: the mean of their channels."""
-    return scaled(x.mean(dim=1, keepdim=True) if x.ndim == 4 else x[:, None])
+def grey(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Inputs (B, *S) as maps (B, 1, h, w) of a size, 0 to 1: the mean of their channels."""
+    plane = x.mean(dim=1, keepdim=True) if x.ndim == 4 else x[:, None]
+    return scaled(functional.adaptive_avg_pool2d(plane, size))
 
 
 @torch.no_grad()
@@ -53,7 +55,8 @@ def figures_of(generator: nn.Module, train: Maps, held_out: Maps) -> dict[str, f
     sums: dict[str, float] = {}
     for x, conditions, target in _batches(held_out):
         drawn = generator(x, conditions)
-        maps = {"l1": drawn, "l1_grey": grey(x), "l1_mean": mean, "l1_deepest": conditions[:, :1]}
+        maps = {"l1": drawn, "l1_mean": mean, "l1_deepest": conditions[:, :1]}
+        maps["l1_grey"] = grey(x, (target.shape[-2], target.shape[-1]))
         found = {k: (v - target).abs().mean(dim=(1, 2, 3)).sum() for k, v in maps.items()}
         found["correlation"] = correlations(drawn, target).sum()
         found["correlation_deepest"] = correlations(conditions[:, :1], target).sum()

@@ -14,11 +14,10 @@ from ganexplain.ascent.responses import strongest
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import mel_frequencies
 from ganexplain.local.part_filters import FilterReadings, contributions, joined, read_filters
-from ganexplain.local.scoring import target_logits
 from ganexplain.pages.parts_page import PartsStory, Patch, Shown, parts_page
 from ganexplain.pages.parts_sheet import parts_sheet
 from ganexplain.pages.ranking import aligned
-from ganexplain.stages.real_responses import origin
+from ganexplain.stages.real_responses import heard, origin
 
 if TYPE_CHECKING:
     from ganexplain.stages.explainer_parts import PartsTraining
@@ -41,7 +40,7 @@ def write_gallery(
     }  # fmt: skip
     write_arrays(folder / "parts.npz", "parts", gallery.arrays, meta)
     rows = [_described(training, gallery, int(number)) for number in order]
-    shown = [_shown(gallery, row) for row in rows[: config.shown]]
+    shown = [_shown(training, gallery, row) for row in rows[: config.shown]]
     front_end = training.task.networks[0].front_end
     write_bytes(folder / "parts.png", parts_sheet(shown[:IN_SHEET], front_end))
     table = _table(figures, rows[: config.shown])
@@ -54,9 +53,13 @@ def write_gallery(
 
 @dataclass(frozen=True)
 class _Gallery:
-    """Readings of all inputs searched, arrays of `parts.npz`, and filters by their weight."""
+    """Readings of all inputs searched, arrays of `parts.npz`, and filters by their weight.
+
+    `strongest` (D, K, 2) are the centres of the inputs kept, `where` (D, F, T) the mean parts.
+    """
 
     readings: FilterReadings
+    strongest: np.ndarray
     arrays: dict[str, np.ndarray]
     where: np.ndarray
     order: np.ndarray
@@ -91,7 +94,7 @@ def _found(training: PartsTraining) -> _Gallery:
         **named,
     }
     order = np.argsort(-arrays["weight"], kind="stable")
-    return _Gallery(readings, arrays, where, order)
+    return _Gallery(readings, centres[rows], arrays, where, order)
 
 
 @torch.no_grad()
@@ -101,11 +104,13 @@ def _readings(training: PartsTraining, centres: np.ndarray) -> FilterReadings:
     batches = []
     for first in range(0, len(centres), BATCH):
         features, targets = training.features(training.inputs(centres[first : first + BATCH]))
-        own = training.head(targets[-1])[0]
-        asked = own.argmax(dim=1) if own.shape[1] > 1 else torch.ones(len(own), dtype=torch.long)
+        asked = training.decided(targets[-1])
 
         def logit(changed: Tensor, asked: Tensor = asked) -> Tensor:
-            return target_logits(training.head(explainer.decode(changed)[-1])[0], asked)
+            logits = training.logits(explainer.decode(changed)[-1])
+            if logits.shape[1] == 2:  # the log-odds of the second: a part speaks for or against it
+                return logits[:, 1] - logits[:, 0]
+            return logits.gather(1, asked[:, None])[:, 0]
 
         encoding = explainer.encode(features)
         batches.append(read_filters(encoding, contributions(explainer, encoding, logit)))
@@ -136,19 +141,21 @@ def _described(training: PartsTraining, gallery: _Gallery, number: int) -> dict[
     return found
 
 
-def _shown(gallery: _Gallery, row: dict[str, Any]) -> Shown:
+def _shown(training: PartsTraining, gallery: _Gallery, row: dict[str, Any]) -> Shown:
     """A filter as the page and the picture show it."""
     number, arrays = row["filter"], gallery.arrays
-    patches = []
-    for k in range(arrays["mel"].shape[1]):
-        audio = arrays["audio"][number, k] if "audio" in arrays else None
-        start = float(arrays["start_s"][number, k])
-        patches.append(
-            Patch(
-                arrays["mel"][number, k], arrays["window"][number, k].astype(np.float32),
-                float(arrays["strength"][number, k]), str(arrays["file"][number, k]), start, audio,
-            )
-        )  # fmt: skip
+    sounds = heard(training.task.train, gallery.strongest[number])
+    patches = [
+        Patch(
+            arrays["mel"][number, k],
+            arrays["window"][number, k].astype(np.float32),
+            float(arrays["strength"][number, k]),
+            str(arrays["file"][number, k]),
+            float(arrays["start_s"][number, k]),
+            None if sounds is None else sounds[k],
+        )
+        for k in range(len(gallery.strongest[number]))
+    ]
     return Shown(row, gallery.where[number], patches)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganexplain.artifacts import map_array, write_rows
 from ganexplain.data.material import MaterialSplit
+from ganexplain.local.cam import reduced
 from ganexplain.local.cgan import View
 from ganexplain.local.fills import Reference
 from ganexplain.models.explained import Explained
@@ -26,8 +27,9 @@ class Maps:
 
     Beside each network stand `shuffled` variants of it that have learned nothing, other ones for
     every 32 inputs. Of V variants in all, row r is input r // V as variant r % V sees it, the
-    networks themselves first. The conditions (n, H, W) and the target (H, W) of a row, 0 to 1,
-    stand in `folder`/maps/NAME-NUMBER.npy, where those of an earlier run are taken up.
+    networks themselves first. The conditions (n, h, w) and the target (h, w) of a row, 0 to 1,
+    of at most `size` cells a side, stand in `folder`/maps/NAME-NUMBER.npy, where those of an
+    earlier run are taken up.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class Maps:
         return torch.from_numpy(self.split.gather(self.centres[numbers])).to(self.task.device)
 
     def batch(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs (B, *S), conditions (B, n, H, W) and targets (B, 1, H, W) of rows (B,)."""
+        """Inputs (B, *S), conditions (B, n, h, w) and targets (B, 1, h, w) of rows (B,)."""
         variants = len(self.networks)
         size = CHUNK * variants
         maps = np.stack([self.files[row // size][row % size] for row in rows])
@@ -86,7 +88,7 @@ class Maps:
         return self.inputs(rows // variants), values[:, :-1], values[:, -1:]
 
     def _variant(self, chunk: int, variant: int, x: Tensor) -> np.ndarray:
-        """Conditions and target (B, n + 1, H, W) of inputs (B, *S), float16."""
+        """Conditions and target (B, n + 1, h, w) of inputs (B, *S), float16."""
         network = self.networks[variant]
         with ExitStack() as shuffled:
             if variant >= len(self.task.networks):
@@ -101,7 +103,8 @@ class Maps:
                 target = self._occlusion(network, x, targets_of(network, x, asked))
             conditions = self.view.conditions(maps, self.conditions)
         self.task.progress.advance()
-        return torch.cat([conditions, target[:, None]], dim=1).half().cpu().numpy()
+        made = reduced(torch.cat([conditions, target[:, None]], dim=1), self.task.config.size)
+        return made.half().cpu().numpy()
 
     def _occlusion(self, network: Explained, x: Tensor, classes: Tensor) -> Tensor:
         mean, deviation = map(torch.from_numpy, self.task.train.band_statistics())

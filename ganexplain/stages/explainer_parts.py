@@ -13,11 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganexplain.ascent.neurons import layer_output
+from ganexplain.ascent.readings import units
 from ganexplain.data.excerpts import batch_rows
 from ganexplain.distributed import average_gradients, check_divisible, own_part
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.local.filter_loss import filter_loss, sharpened
 from ganexplain.local.part_places import geometry
+from ganexplain.local.scoring import class_logits
 from ganexplain.models.fast_form import fast_form
 from ganexplain.models.foreign import OUTPUT
 from ganexplain.models.parts import explainer_for
@@ -25,6 +27,7 @@ from ganexplain.models.tails import tail
 from ganexplain.runtime import random_stream
 from ganexplain.stages.explainer_gallery import write_gallery
 from ganexplain.stages.explainer_layers import default_layer, default_targets
+from ganexplain.stages.explainer_teachers import outputs_kind
 from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
 from ganexplain.stages.gan_training import finite
 
@@ -52,7 +55,7 @@ class PartsTraining:
         check_divisible(self.config.batch_size)
         if len(task.networks) > 1:
             raise UsageError("--method parts explains one network; give one --classifier")
-        network = task.networks[0].network
+        network, self.kind = task.networks[0].network, outputs_kind(task.networks[0])
         self.centres = task.train.whole_excerpts()
         self.held_out = task.held_out.gather(
             _drawn(task.held_out.whole_excerpts(), self.config.held_out, "held-out parts")
@@ -90,6 +93,14 @@ class PartsTraining:
         """The layer's features (B, D, H, W), rectified, of inputs, and those to reconstruct."""
         raw = self.front(x)
         return functional.relu(raw), self.own(raw)
+
+    def logits(self, last: Tensor) -> Tensor:
+        """Class logits (B, K) of what the last layer to reconstruct puts out; of one logit two."""
+        return class_logits(units(self.head(last)[0]), self.kind)
+
+    def decided(self, last: Tensor) -> Tensor:
+        """The class (B,) of what the last layer to reconstruct puts out."""
+        return self.logits(last).argmax(dim=1)
 
     def step(self, step: int) -> dict[str, float]:
         """One update; its losses."""
@@ -132,7 +143,7 @@ class PartsTraining:
             made = self.explainer.decode(encoding.features)
             errors += [float(squares(a - b)) for a, b in zip(made, targets, strict=True)]
             squared += [float(squares(b)) for b in targets]
-            same.append(decided(self.head(made[-1])[0]) == decided(self.head(targets[-1])[0]))
+            same.append(self.decided(made[-1]) == self.decided(targets[-1]))
             losses.append(float(filter_loss(sharpened(encoding.maps)).mean()) * len(batch))
         relative = errors / squared.clip(1e-12)
         found = {f"error_{n}": float(e) for n, e in zip(self.targets, relative, strict=True)}
@@ -178,11 +189,6 @@ class PartsTraining:
 def squares(values: Tensor) -> Tensor:
     """The sum of squares."""
     return values.square().sum()
-
-
-def decided(logits: Tensor) -> Tensor:
-    """The class (B,) of logits (B, K); of one logit whether it is above zero."""
-    return logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
 
 
 def _drawn(rows: np.ndarray, count: int, purpose: str) -> np.ndarray:

@@ -24,7 +24,7 @@ BATCH = 32  # altered inputs in a pass
 
 def network_maps(network: Explained, x: Tensor, asked: str) -> dict[str, Tensor]:
     """Maps (B, H, W) of all convolutions for inputs (B, *S), of what `targets_of` gives."""
-    classes, kind = targets_of(network, x, asked), _kind(network)
+    classes, kind = targets_of(network, x, asked), outputs_kind(network)
 
     def logits(inputs: Tensor) -> Tensor:
         outputs = units(network.network(inputs))
@@ -35,7 +35,7 @@ def network_maps(network: Explained, x: Tensor, asked: str) -> dict[str, Tensor]
     return convolution_maps(network.network, logits, x)
 
 
-def _kind(network: Explained) -> str:
+def outputs_kind(network: Explained) -> str:
     """What the network's outputs are, as `attribute` sees them; of labels without order, logits."""
     if isinstance(network.network, ExcerptNet):
         return "logits"
@@ -50,7 +50,7 @@ def targets_of(network: Explained, x: Tensor, asked: str) -> Tensor:
     Raises UsageError for a class that the network does not know.
     """
     with torch.no_grad():
-        logits = class_logits(units(network.network(x)), _kind(network))
+        logits = class_logits(units(network.network(x)), outputs_kind(network))
     if asked == "predicted":
         return logits.argmax(dim=1)
     classes, count = network.names.classes, logits.shape[1]
@@ -70,7 +70,7 @@ def occlusion_maps(
     """
     height, width = x.shape[-2:]
     rows, columns = min(squares, height), min(squares, width)
-    labels, kind = grid(height, width, rows, columns), _kind(network)
+    labels, kind = grid(height, width, rows, columns), outputs_kind(network)
     # Made anew for every call: it may hold copies of the weights.
     fast = fast_form(network.network, examples_of(network.front_end).to(network.device))
     found = []

@@ -31,7 +31,7 @@ from ganexplain.models.gan_networks import discriminator_for, encoder_for, gener
 from ganexplain.models.projected import FeatureDiscriminator, LayerOutputs
 from ganexplain.models.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.runtime import random_stream
-from ganexplain.stages.resuming import check_same_recordings
+from ganexplain.stages.resuming import restore_tensors, tensors_of
 
 AUTOENCODER_RATE = 2e-3
 PRECISIONS = ("float32", "bfloat16")
@@ -223,17 +223,11 @@ class GanTraining:
 
     def state(self) -> dict[str, Any]:
         """All tensors of the training, for `restore`."""
-        networks = {name: network.state_dict() for name, network in self.networks.items()}
-        optimisers = {name: adam.state_dict() for name, adam in self.optimisers.items()}
-        return {"networks": networks, "optimisers": optimisers}
+        return tensors_of(self.networks, self.optimisers)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a state; GanexplainError where it was trained on other recordings."""
-        check_same_recordings(state["networks"]["generator"], self.generator)
-        for name, network in self.networks.items():
-            network.load_state_dict(state["networks"][name])
-        for name, adam in self.optimisers.items():
-            adam.load_state_dict(state["optimisers"][name])
+        restore_tensors(state, self.networks, self.optimisers)
 
 
 @torch.no_grad()

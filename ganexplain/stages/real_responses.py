@@ -209,28 +209,34 @@ def _described(
         "response": response.cpu().numpy(),
         "features": features.cpu().numpy(),
     }
-    return described | origin(split, centres)
+    described |= origin(split, centres)
+    audio = heard(split, centres)
+    return described if audio is None else described | {"audio": audio}
 
 
 def origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
-    """Where excerpts come from, and of sound how they sound; of pictures the class's folder too."""
+    """Where excerpts come from: `file` and `start_s`; of pictures the class's folder too."""
     paths = [split.recordings[i].path for i in centres[:, 0]]
     if isinstance(split, ImageSplit):
         names = [f"{path.parent.name}/{path.name}" for path in paths]
         return {"file": np.array(names), "start_s": np.zeros(len(paths))}
+    names = [path.name for path in paths]
     if isinstance(split, WaveformSplit):
         start = centres[:, 1] / split.front_end.sample_rate
-        return {"file": np.array([path.name for path in paths]), "start_s": start}
-    front_end = split.front_end
-    first = np.maximum(centres[:, 1] - front_end.excerpt_frames // 2, 0)
-    start = first * front_end.hop_length / front_end.sample_rate
-    return {
-        "file": np.array([path.name for path in paths]),
-        "start_s": start,
-        "audio": np.stack(
-            [_audio(path, at, front_end) for path, at in zip(paths, start, strict=True)]
-        ),
-    }
+    else:
+        first = np.maximum(centres[:, 1] - split.front_end.excerpt_frames // 2, 0)
+        start = first * split.front_end.hop_length / split.front_end.sample_rate
+    return {"file": np.array(names), "start_s": start}
+
+
+def heard(split: MaterialSplit, centres: np.ndarray) -> np.ndarray | None:
+    """How excerpts of log-mel sound, (N, samples) int16; None for other inputs."""
+    if isinstance(split, ImageSplit | WaveformSplit):
+        return None
+    starts = origin(split, centres)["start_s"]
+    paths = [split.recordings[i].path for i in centres[:, 0]]
+    sounds = [_audio(p, at, split.front_end) for p, at in zip(paths, starts, strict=True)]
+    return np.stack(sounds)
 
 
 def _audio(path: Path, start: float, front_end: FrontEnd) -> np.ndarray:

@@ -76,3 +76,26 @@ def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> No
             "--resume: the training recordings are not those of the run to resume; "
             "give the same corpus, or --overwrite to start again"
         )
+
+
+def tensors_of(
+    networks: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]
+) -> dict[str, Any]:
+    """The state of a training of several networks, one of them the generator."""
+    return {
+        "networks": {name: network.state_dict() for name, network in networks.items()},
+        "optimisers": {name: adam.state_dict() for name, adam in optimisers.items()},
+    }
+
+
+def restore_tensors(
+    state: Mapping[str, Any],
+    networks: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
+) -> None:
+    """Take up what `tensors_of` gave; errors as `check_same_recordings`, by the generator."""
+    check_same_recordings(state["networks"]["generator"], networks["generator"])
+    for name, network in networks.items():
+        network.load_state_dict(state["networks"][name])
+    for name, adam in optimisers.items():
+        adam.load_state_dict(state["optimisers"][name])

@@ -1,0 +1,262 @@
+"""Part explainers: what is lost, how much passes through parts, how stable a part's place is.
+
+python tests/benchmarks/learned.py parts [planted] [digits] [sample] [--seeds 3] [--ways 3]
+
+`planted`: events of a known place in noise; a small network of its own tells which. `digits`:
+scikit-learn's, by a classifier of `train-classifier`. `sample`: the shipped detector on the sample
+corpus. Each as it is, without the filter loss, and without masks either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional
+
+from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
+from ganexplain.data.cache import cache_directory
+from ganexplain.data.image_corpus import ImageSplit, Picture
+from ganexplain.data.material import MaterialSplit, load_material, read_material
+from ganexplain.inputs import ImageInput
+from ganexplain.local.part_places import location_instability
+from ganexplain.models.explained import Explained, Source, load_explained
+from ganexplain.models.foreign import Names
+from ganexplain.models.part_templates import peaks
+from ganexplain.runtime import Silent
+from ganexplain.stages.explainer_parts import CHUNK, PartsTraining
+from ganexplain.stages.explainer_training import Task
+from ganexplain.stages.train_classifier import train_classifier
+
+SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
+CPU = torch.device("cpu")
+WAYS = ("as is", "no filter loss", "no masks either")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Inputs (N, *S), their classes (N,), landmarks (N, K, 2) in cells."""
+
+    inputs: np.ndarray
+    classes: np.ndarray
+    landmarks: np.ndarray
+
+
+def trained(task: Task, way: str) -> PartsTraining:
+    """The training at its end, in one of `WAYS`."""
+    if way != WAYS[0]:
+        task = replace(task, config=replace(task.config, filter_weight=0.0))
+    training = PartsTraining(task)
+    if way == WAYS[2]:
+        training.explainer.mask = nn.Identity()
+    for step in range(task.config.steps):
+        training.step(step)
+    training.explainer.eval()
+    return training
+
+
+@torch.no_grad()
+def measured(training: PartsTraining, test: Labelled) -> dict[str, float]:
+    """Accuracies, instabilities of the classifier's layer and of the interpretable filters, p."""
+    correct, correct_made, found = [], [], {"own": [], "parts": []}
+    errors, squares = 0.0, 0.0
+    for first in range(0, len(test.inputs), CHUNK):
+        rows = slice(first, first + CHUNK)
+        features, targets = training.features(torch.from_numpy(test.inputs[rows]))
+        encoding = training.explainer.encode(features)
+        made = training.explainer.decode(encoding.features)
+        classes = torch.from_numpy(test.classes[rows])
+        correct.append(training.decided(targets[-1]) == classes)
+        correct_made.append(training.decided(made[-1]) == classes)
+        errors += float((made[-1] - targets[-1]).square().sum())
+        squares += float(targets[-1].square().sum())
+        for name, maps in (("own", features), ("parts", encoding.maps)):
+            found[name].append((maps.amax(dim=(2, 3)).numpy(), peaks(maps).numpy()))
+    result = {
+        "accuracy": float(torch.cat(correct).double().mean()),
+        "through parts": float(torch.cat(correct_made).double().mean()),
+        "relative error": errors / squares,
+        "p": float(training.explainer.share),
+    }
+    diagonal = float(np.hypot(*test.inputs.shape[-2:]))
+    if test.landmarks.shape[1]:
+        marks, timed = test.landmarks.copy(), np.isnan(test.landmarks[..., 0]).all()
+        for name, values in found.items():
+            strength, places = (np.concatenate(each) for each in zip(*values, strict=True))
+            cells = training.geometry.cells(places)
+            if timed:  # moments: only the distance in time counts
+                cells[..., 0] = marks[..., 0] = 0.0
+            unstable = location_instability(strength, cells, marks, diagonal)
+            result[f"instability {name}"] = float(np.nanmean(unstable))
+    return result
+
+
+# --- planted events ---------------------------------------------------------------------------
+
+BANDS, FRAMES = 24, 40
+KINDS = 4
+
+
+def planted(count: int, seed: int) -> Labelled:
+    """Events of three parts, a click, a tone and a glide, anywhere in noise among stray ones.
+
+    Whether the tone is there and whether the glide rises makes four classes. How loud each part
+    is differs from event to event. The landmark is the click.
+    """
+    random = np.random.default_rng(seed)
+    inputs = random.normal(0.2, 0.1, (count, 1, BANDS, FRAMES))
+    classes, marks = random.integers(0, KINDS, count), np.empty((count, 1, 2))
+    for x, kind, mark in zip(inputs[:, 0], classes, marks[:, 0], strict=True):
+        for _ in range(2):
+            row, column = random.integers(0, BANDS), random.integers(0, FRAMES - 6)
+            x[row, column : column + 6] += random.uniform(0.3, 0.6)
+            row, column = random.integers(0, BANDS - 5), random.integers(0, FRAMES)
+            x[row : row + 5, column] += random.uniform(0.3, 0.6)
+        row, column = random.integers(9, BANDS - 9), random.integers(1, FRAMES - 23)
+        loud = random.uniform(0.4, 1.0, 3)
+        x[row - 3 : row + 4, column] += loud[0]
+        if kind % 2:
+            x[row + 6, column + 7 : column + 13] += loud[1]
+        for k in range(6):
+            x[row - 3 + (k if kind // 2 else -k), column + 15 + k] += loud[2]
+        mark[:] = row, column
+    return Labelled(inputs.astype(np.float32), classes, marks)
+
+
+class Listener(nn.Module):
+    """Three convolutions and two layers that tell the kinds of event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1)
+        self.conv3 = nn.Conv2d(32, 32, 3, padding=1)
+        self.pool, self.fc4 = nn.MaxPool2d(2), nn.Linear(32 * 6 * 10, 64)
+        self.fc5 = nn.Linear(64, KINDS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(functional.relu(self.conv1(x)))
+        x = functional.relu(self.conv3(functional.relu(self.conv2(x))))
+        return self.fc5(functional.relu(self.fc4(self.pool(x).flatten(1))))
+
+
+def listener(seed: int, steps: int = 500) -> nn.Module:
+    torch.manual_seed(seed)
+    network, data = Listener(), planted(64 * steps, 1000 + seed)
+    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    for first in range(0, len(data.inputs), 64):
+        rows = slice(first, first + 64)
+        logits = network(torch.from_numpy(data.inputs[rows]))
+        loss = functional.cross_entropy(logits, torch.from_numpy(data.classes[rows]))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return network.eval().requires_grad_(False)
+
+
+def pictures_of(data: Labelled) -> ImageSplit:
+    known = tuple(Picture(Path(f"{k}.png"), "train", int(c)) for k, c in enumerate(data.classes))
+    taken = ImageInput(channels=1, height=BANDS, width=FRAMES)
+    return ImageSplit(known, data.inputs, data.classes, taken)
+
+
+def of_planted(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
+    network = listener(config.seed)
+    taken = ImageInput(channels=1, height=BANDS, width=FRAMES)
+    explained = Explained(network, taken, Names("fc5"), KINDS)
+    splits = [pictures_of(planted(count, 2000 + config.seed)) for count in (8000, 64)]
+    return task_of(config, explained, *splits), planted(1000, 3000 + config.seed)
+
+
+# --- digits and the sample corpus ---------------------------------------------------------------
+
+
+def of_digits(config: TrainExplainerConfig, folder: Path) -> tuple[Task, Labelled]:
+    """scikit-learn's digits; no landmark is known in them."""
+    for number, (pixels, label) in enumerate(zip(*load_digits(return_X_y=True), strict=True)):
+        path = folder / "digits" / str(label) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grey = (pixels.reshape(8, 8) * 255 / 16).round().astype("uint8")
+        Image.fromarray(grey).save(path)
+    corpus = (str(folder / "digits"),)
+    recipe = {"corpus": corpus, **TrainClassifierConfig.PRESETS["quick"], "seed": config.seed}
+    train_classifier(TrainClassifierConfig(**recipe), folder / "run", Silent())
+    network = load_explained(Source(str(folder / "run" / "classifier.pt")), None, CPU)
+    material = read_material(corpus)
+    train, valid, test = (
+        load_material(material, name, network.front_end, folder, Silent())
+        for name in ("train", "valid", "test")
+    )
+    config = replace(config, layer="blocks.2")  # 8 x 8 places; behind the pooling are 4 x 4
+    held_out = Labelled(test.pictures, test.classes, np.empty((len(test.pictures), 0, 2)))
+    return task_of(config, network, train, valid), held_out
+
+
+def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
+    """The shipped detector; a landmark is where a voice begins, in time alone.
+
+    Of the test recordings three excerpts around each such moment, at random places, and as many
+    others.
+    """
+    network = load_explained(Source(str(SAMPLE / "pretrained" / "classifier.pt")), None, CPU)
+    material = read_material([str(SAMPLE)])
+    train, valid, test = (
+        load_material(material, name, network.front_end, cache_directory(""), Silent())
+        for name in ("train", "valid", "test")
+    )
+    random, rows, marks = np.random.default_rng(0), [], []
+    for number, labels in enumerate(test.labels):
+        for onset in np.flatnonzero((labels[1:] == 1) & (labels[:-1] == 0)) + 1:
+            for away in random.integers(-40, 41, 3):
+                if 57 <= onset + away < len(labels) - 57:
+                    rows.append((number, onset + away, labels[onset + away]))
+                    marks.append(((np.nan, 57.0 - away),))
+    others = test.labelled_frames()
+    others = others[random.choice(len(others), 2000, replace=False)]
+    marks += [((np.nan, np.nan),)] * len(others)
+    rows = np.concatenate([np.array(rows), others])
+    return task_of(config, network, train, valid), Labelled(
+        test.gather(rows), rows[:, 2], np.array(marks)
+    )
+
+
+def task_of(
+    config: TrainExplainerConfig, network: Explained, train: MaterialSplit, valid: MaterialSplit
+) -> Task:
+    return Task(config, ("classifier",), (network,), train, valid, CPU, Path(), Silent())
+
+
+def run(words: Sequence[str]) -> None:
+    """Print a line for each data set, seed and way."""
+    parser = argparse.ArgumentParser(prog="learned.py parts", description=__doc__)
+    parser.add_argument("data", nargs="*", default=["planted", "digits", "sample"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--ways", type=int, default=len(WAYS), help="how many of the ways")
+    parser.add_argument("--set", nargs="*", default=[], help="settings, as in steps=400")
+    given = parser.parse_args(words)
+    changed = {name: float(value) for name, value in (each.split("=") for each in given.set)}
+    if "steps" in changed:
+        changed["steps"] = int(changed["steps"])
+    for data in given.data:
+        for seed in range(given.seeds):
+            config = TrainExplainerConfig(corpus=("",), method="parts", seed=seed, **changed)
+            with tempfile.TemporaryDirectory() as folder:
+                made = {
+                    "planted": of_planted,
+                    "digits": lambda config: of_digits(config, Path(folder)),
+                    "sample": of_sample,
+                }[data](config.of_method())
+                for way in WAYS[: given.ways]:
+                    started = time.process_time()
+                    figures = measured(trained(made[0], way), made[1])
+                    spent = time.process_time() - started
+                    text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+                    print(f"{data}, seed {seed}, {way}: {text}; {spent:.0f} s", flush=True)

@@ -1,0 +1,251 @@
+"""`train-explainer --method parts` and `attribute` with what it makes, on sound and on pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, Run, jamendo_folder
+from PIL import Image
+from test_resuming import assert_equal
+
+from ganexplain.artifacts import file_hash, read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
+from ganexplain.data.image_corpus import ImageSplit, Picture
+from ganexplain.inputs import ImageInput
+from ganexplain.models.excerptnet import initialise
+from ganexplain.models.explained import Explained
+from ganexplain.models.foreign import Names
+from ganexplain.models.loading import Classifier, write_classifier
+from ganexplain.models.picturenet import PictureNet
+from ganexplain.runtime import Silent
+from ganexplain.stages.explainer_parts import PartsTraining
+from ganexplain.stages.explainer_training import Task
+
+PRETRAINED = ROOT / "sample_data" / "pretrained"
+CLASSIFIER = PRETRAINED / "classifier.pt"
+SOUL = ROOT / "sample_data" / "audio" / "gig_lea_soul.ogg"
+TINY = ("--method", "parts", "--batch-size", "4", "--held-out", "8", "--checkpoint-every", "1",
+        "--look-every", "2", "--top", "2", "--shown", "2", "--quiet")  # fmt: skip
+
+
+# --- the training, in the process ---------------------------------------------------------------
+
+
+def drawn_pictures(count: int, seed: int) -> ImageSplit:
+    """A bright cross somewhere on noise."""
+    random = np.random.default_rng(seed)
+    pictures = random.uniform(0, 0.3, (count, 1, 12, 16)).astype(np.float32)
+    for picture in pictures[:, 0]:
+        row, column = random.integers(2, 10), random.integers(2, 14)
+        picture[row - 2 : row + 3, column] = picture[row, column - 2 : column + 3] = 1.0
+    known = tuple(Picture(Path(f"{k}.png"), "train", k % 3) for k in range(count))
+    classes = np.arange(count) % 3
+    return ImageSplit(known, pictures, classes, ImageInput(channels=1, height=12, width=16))
+
+
+def training_of(folder: Path, **settings: object) -> PartsTraining:
+    config = TrainExplainerConfig(corpus=("crosses",), method="parts", batch_size=16, steps=60)
+    taken = ImageInput(channels=1, height=12, width=16)
+    network = PictureNet(3, taken.shape).eval().requires_grad_(False)
+    initialise(network, 0)
+    explained = Explained(network, taken, Names("fc9"), 3)
+    task = Task(
+        replace(config.of_method(), **settings), ("net",), (explained,), drawn_pictures(120, 0),
+        drawn_pictures(32, 1), torch.device("cpu"), folder, Silent(),
+    )  # fmt: skip
+    return PartsTraining(task)
+
+
+def test_it_learns_to_reconstruct_and_leaves_the_network_alone(tmp_path: Path) -> None:
+    training = training_of(tmp_path, layer="blocks.2")
+    network = training.task.networks[0].network
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert training.targets == ("fc8",)
+    first = training.look()
+    for step in range(60):
+        training.step(step)
+    last = training.look()
+    assert last["error_fc8"] < first["error_fc8"] / 3 and last["error_fc8"] < 0.2
+    assert last["agreement"] >= 0.7  # the untrained network hardly prefers a class
+    assert last["filter_loss"] < 0
+    assert_equal(before, dict(network.state_dict()))
+    assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_the_share_of_the_parts_grows_with_its_weight(tmp_path: Path) -> None:
+    shares = []
+    for weight in (0.0, 0.1, 1.0):
+        training = training_of(tmp_path, layer="blocks.2", share_weight=weight, filter_weight=0.0)
+        for step in range(40):
+            training.step(step)
+        shares.append(training.look()["p"])
+    assert 0 < shares[0] < shares[1] < shares[2] < 1
+
+
+# --- by the command line, on sound ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return jamendo_folder(tmp_path_factory.mktemp("parts") / "corpus").root
+
+
+@pytest.fixture
+def trained(command: Run, corpus: Path, tmp_path: Path) -> Path:
+    """Of the shipped detector, hardly trained."""
+    run = tmp_path / "trained"
+    words = ("train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, "--steps", "2")
+    done = command(*words, "--out", run)
+    assert done.code == 0, done.err
+    return run
+
+
+def test_in_two_parts_and_with_other_labels_it_ends_the_same(
+    command: Run, corpus: Path, tmp_path: Path
+) -> None:
+    before = file_hash(CLASSIFIER)
+    one, two, other = (tmp_path / name for name in ("one", "two", "other"))
+    words = ("train-explainer", corpus, "--classifier", CLASSIFIER, *TINY)
+    done = command(*words, "--steps", "4", "--out", one)
+    assert done.code == 0, done.err
+    assert command(*words, "--steps", "2", "--out", two).code == 0
+    assert command(*words, "--steps", "4", "--out", two, "--resume").code == 0
+    # The same recordings with sung and not sung exchanged: nothing may come out differently.
+    shutil.copytree(corpus, tmp_path / "relabelled")
+    for path in (tmp_path / "relabelled" / "labels").iterdir():
+        text = path.read_text().replace("nosing", "quiet").replace(" sing", " nosing")
+        path.write_text(text.replace("quiet", "sing"))
+    again = ("train-explainer", tmp_path / "relabelled", *words[2:], "--steps", "4")
+    assert command(*again, "--out", other).code == 0
+    for run in (two, other):
+        files = [read_checkpoint(each / "explainer.pt", "explainer") for each in (one, run)]
+        assert_equal(*(found["content"]["weights"] for found in files))
+        assert files[0]["figures"] == files[1]["figures"]
+        assert (one / "metrics.jsonl").read_text() == (run / "metrics.jsonl").read_text()
+        assert (one / "parts.json").read_text() == (run / "parts.json").read_text()
+    assert file_hash(CLASSIFIER) == before
+
+
+def test_what_the_filters_look_for_is_kept_drawn_and_heard(trained: Path) -> None:
+    keys = ("mel", "window", "place", "strength", "contribution", "weight", "presence", "where",
+            "file", "start_s")  # fmt: skip
+    arrays, meta = read_arrays(trained / "parts.npz", "parts", keys)
+    assert meta["layer"] == "conv5" and meta["targets"] == ["fc7", "fc8"]
+    assert arrays["mel"].shape == (64, 2, 80, 115)
+    assert arrays["where"].shape == (64, 21, 33)
+    assert (np.diff(arrays["strength"], axis=1) <= 0).all()
+    window, place = arrays["window"].astype(np.float32), arrays["place"].astype(int)
+    assert window.min() == 0 and window.max() == 1
+    for k, found in enumerate(place.reshape(-1, 2)):
+        assert window.reshape(-1, 80, 115)[k, *found] == 1
+    assert ((arrays["presence"] >= 0) & (arrays["presence"] <= 1 + 1e-6)).all()
+    assert (np.abs(arrays["contribution"]) <= arrays["weight"] + 1e-6).all()
+    rows = json.loads((trained / "parts.json").read_text())["filters"]
+    assert [row["weight"] for row in rows] == sorted(arrays["weight"], reverse=True)
+    assert all(27 <= low <= high <= 8000 for low, high in (row["hz"] for row in rows))
+    assert Image.open(trained / "parts.png").width > 400
+    page = (trained / "parts.html").read_text()
+    assert page.count("data:audio/flac") == 2 * 2 * 2  # filters, excerpts, part and whole
+
+
+def test_an_excerpt_is_explained_by_its_parts(command: Run, trained: Path, tmp_path: Path) -> None:
+    words = ("attribute", f"{SOUL}@2.65", "--method", "parts", "--explainer",
+             trained / "explainer.pt", "--segments", "3x2", "--quiet")  # fmt: skip
+    out = tmp_path / "said"
+    done = command(*words, "--classifier", CLASSIFIER, "--checks", "--out", out)
+    assert done.code == 0, done.err
+    arrays, meta = read_arrays(out / "attribution.npz", "attribution", ("map",))
+    assert arrays["map"].shape == (80, 115) and np.abs(arrays["map"]).max() > 0
+    assert len(meta["details"]["filters"]) == 5 and 0 < meta["details"]["p"] < 1
+    assert meta["measures"]["seed_stability"] == 1.0
+    assert "from parts" in (out / "report.html").read_text()
+    unit = command(*words, "--classifier", CLASSIFIER, "--target", "fc7:3", "--out", tmp_path / "u")
+    assert unit.code == 0, unit.err
+    for options, message in (
+        (("--classifier", CLASSIFIER, "--target", "conv4:3"), "tells of what is behind fc7"),
+        (("--classifier", PRETRAINED / "judge.pt"), "parts explains no other network"),
+    ):
+        done = command(*words, *options, "--out", tmp_path / "refused", "--overwrite")
+        assert done.code == 2 and message in done.error_line()
+
+
+def test_a_spoilt_explainer_is_said(command: Run, trained: Path, tmp_path: Path) -> None:
+    content = read_checkpoint(trained / "explainer.pt", "explainer")
+    del content["kind"], content["schema"]
+    learnt = content["content"]["weights"]
+    for change, message in (
+        ({"interpretable1.bias": learnt["interpretable1.bias"] / 0}, "values that are not finite"),
+        ({"interpretable1.bias": learnt["interpretable1.bias"][:3]}, "weights do not fit"),
+    ):
+        weights = learnt | change
+        spoilt = {**content, "content": {**content["content"], "weights": weights}}
+        write_checkpoint(tmp_path / "spoilt.pt", "explainer", spoilt)
+        done = command(
+            "attribute", f"{SOUL}@2.65", "--classifier", CLASSIFIER, "--method", "parts",
+            "--explainer", tmp_path / "spoilt.pt", "--quiet", "--overwrite", "--out",
+            tmp_path / "said",
+        )  # fmt: skip
+        assert done.code == 1 and message in done.error_line()
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        (("--layer", "conv6"), "did you mean 'conv5'"),
+        (("--layer", "fc7"), "has no two dimensions of places"),
+        (("--targets", "conv4"), "layer conv4 is not behind layer conv5"),
+        (("--classifier", str(PRETRAINED / "judge.pt")), "explains one network"),
+    ],
+)
+def test_settings_that_cannot_be(
+    command: Run, corpus: Path, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    done = command(
+        "train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, *options, "--out",
+        tmp_path / "run",
+    )  # fmt: skip
+    assert done.code == 2
+    assert message in done.error_line()
+
+
+# --- by the command line, on pictures -------------------------------------------------------------
+
+
+def test_pictures_have_parts_and_their_evidence_adds_up(command: Run, tmp_path: Path) -> None:
+    split = drawn_pictures(60, 0)
+    for picture, known in zip(split.pictures[:, 0], split.recordings, strict=True):
+        for name in ("train", "valid"):
+            path = tmp_path / "crosses" / name / str(known.label) / known.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(path)
+    network = PictureNet(3, (1, 12, 16)).eval()
+    initialise(network, 0)
+    taken = ImageInput(channels=1, height=12, width=16)
+    made = Classifier(network, taken, ("0", "1", "2"), 0.5, {})
+    write_classifier(tmp_path / "net.pt", made, TrainClassifierConfig(corpus=("crosses",)))
+    done = command(
+        "train-explainer", tmp_path / "crosses", "--classifier", tmp_path / "net.pt", *TINY,
+        "--steps", "1", "--learning-rate", "0", "--out", tmp_path / "run", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["parts"]["layer"] == "blocks.7"
+    assert not (tmp_path / "run" / "parts.html").exists()
+    arrays, _ = read_arrays(tmp_path / "run" / "parts.npz", "parts", ("mel", "window"))
+    assert arrays["mel"].shape[1:] == (2, 1, 12, 16) and arrays["window"].shape[2:] == (12, 16)
+    done = command(
+        "attribute", tmp_path / "crosses" / "train" / "0" / "0.png", "--classifier",
+        tmp_path / "net.pt", "--method", "parts", "--explainer", tmp_path / "run" / "explainer.pt",
+        "--quiet", "--out", tmp_path / "said",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    _, meta = read_arrays(tmp_path / "said" / "attribution.npz", "attribution", ("map",))
+    told = meta["details"]
+    # No layer has a bias here, so the logit is linear in what is decoded, piece by piece.
+    whole = told["from_parts"] + told["from_ordinary"]
+    assert whole == pytest.approx(told["reconstructed_logit"], rel=1e-4)
