@@ -92,7 +92,7 @@ def _artifacts(folder: Path) -> list[Reader]:
         ),
         Reader(
             "spoiled controls.npz",
-            lambda path: _driven(path, dict(good.sizes)),
+            lambda path: _driven(path, good),
             make=spoiled_npz(made.controls, {"kind": "controls", "schema": 1}),
         ),
     ]
