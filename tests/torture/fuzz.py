@@ -11,7 +11,7 @@ from pathlib import Path
 from .readers import ROOT, readers
 from .table import Room, Round
 
-INPUTS = 3000  # of a reader; slow ones have a part of it
+INPUTS = 4000  # of a reader; slow ones have a part of it
 COMMAND_LINES = 5_000
 
 
