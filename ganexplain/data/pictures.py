@@ -58,11 +58,11 @@ def opened(path: Path) -> Any:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
+            warnings.simplefilter("ignore")  # of Pillow's, on what it reads all the same
             image = Image.open(path, formats=FORMATS)
-        if image.width * image.height > LARGEST:
-            raise ValueError(f"{image.width} x {image.height} pixels, more than {LARGEST:,}")
-        image.load()
+            if image.width * image.height > LARGEST:
+                raise ValueError(f"{image.width} x {image.height} pixels, more than {LARGEST:,}")
+            image.load()
     except Exception as error:  # Pillow raises many kinds for damaged files
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadFile(f"{path}: cannot be read as a picture ({reason}); replace it") from error
