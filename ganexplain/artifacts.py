@@ -64,17 +64,17 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
-def hold(stream: IO[Any]) -> bool:
+def hold(stream: IO[Any]) -> bool | None:
     """Lock an open file until it is closed or the process dies; False where another has it.
 
-    True as well on a file system without locks, which then protects nothing.
+    None where the file system has no locks: nobody can tell.
     """
     if fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+        return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
     return True
 
 
@@ -295,7 +295,7 @@ def read_any(path: Path) -> Any:
         if path.suffix == ".pt":
             return load_data(path)
         if path.suffix == ".npy":
-            return {"array": map_array(path)}
+            return {"array": _mapped(path)}
         arrays: dict[str, Any] = dict(read_archived(_existing(path)))
         return arrays | {"meta": parse_json(str(arrays["meta"]))}
 
@@ -361,8 +361,12 @@ def read_vector(path: Path) -> np.ndarray:
 def map_array(path: Path) -> np.ndarray | None:
     """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
     try:
-        with path.open("rb") as stream:
-            check_array(stream, path.stat().st_size)
-        return np.lib.format.open_memmap(path, mode="r")
+        return _mapped(path)
     except Exception:  # a damaged header raises even tokenizer errors
         return None
+
+
+def _mapped(path: Path) -> np.ndarray:
+    with path.open("rb") as stream:
+        check_array(stream, path.stat().st_size)
+    return np.lib.format.open_memmap(path, mode="r")

@@ -42,7 +42,7 @@ def test_the_torture_sees_what_is_broken(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     assert broken_files(tmp_path) == []
     for name, text in whole.items():
-        (tmp_path / name).write_text(text[: len(text) // 2])
+        (tmp_path / name).write_text(text[:-2])
     (tmp_path / "e.npz").write_bytes(b"PK\x03\x04")
     assert len(broken_files(tmp_path)) == 5
 
