@@ -169,6 +169,16 @@ def test_a_silent_channel_stays_silent() -> None:
     assert out.isfinite().all() and (out[:, 1] == 0).all()
 
 
+def test_what_is_all_but_silent_is_not_blown_up() -> None:
+    norm, maps = MassNorm(2).double().train(), random_maps(8, 2, 4, 4)
+    maps[:, 1] *= 1e-9
+    for _ in range(20):
+        norm(maps)
+    out = norm.eval()(maps.new_full((1, 2, 4, 4), 0.5))
+    assert out[0, 0].sum() == pytest.approx(1.0, rel=0.2)
+    assert out[0, 1].sum() < 2100  # a thousandth of the mean mass is the least
+
+
 @pytest.fixture(scope="module")
 def explainer() -> PartsExplainer:
     network = untrained(SVDNet())

@@ -171,7 +171,6 @@ class PartsTraining:
         return {
             "explainer": self.explainer.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "layer": self.layer,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:

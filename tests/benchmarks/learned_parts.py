@@ -30,6 +30,7 @@ from ganexplain.data.material import MaterialSplit, load_material, read_material
 from ganexplain.inputs import ImageInput
 from ganexplain.local.part_places import location_instability
 from ganexplain.models.explained import Explained, Source, load_explained
+from ganexplain.models.explainer_file import read_explainer
 from ganexplain.models.foreign import Names
 from ganexplain.models.part_templates import peaks
 from ganexplain.runtime import Silent
@@ -51,8 +52,13 @@ class Labelled:
     landmarks: np.ndarray
 
 
-def trained(task: Task, way: str) -> PartsTraining:
-    """The training at its end, in one of `WAYS`."""
+def trained(task: Task, way: str, made: str = "") -> PartsTraining:
+    """The training at its end, in one of `WAYS`; or as the explainer.pt that was `made` has it."""
+    if made:
+        training = PartsTraining(task)
+        training.explainer.load_state_dict(read_explainer(Path(made)).content["weights"])
+        training.explainer.eval()
+        return training
     if way != WAYS[0]:
         task = replace(task, config=replace(task.config, filter_weight=0.0))
     training = PartsTraining(task)
@@ -241,6 +247,7 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--ways", type=int, default=len(WAYS), help="how many of the ways")
     parser.add_argument("--set", nargs="*", default=[], help="settings, as in steps=400")
+    parser.add_argument("--made", default="", help="explainer.pt of train-explainer, for sample")
     given = parser.parse_args(words)
     changed = {name: float(value) for name, value in (each.split("=") for each in given.set)}
     if "steps" in changed:
@@ -256,7 +263,7 @@ def run(words: Sequence[str]) -> None:
                 }[data](config.of_method())
                 for way in WAYS[: given.ways]:
                     started = time.process_time()
-                    figures = measured(trained(made[0], way), made[1])
+                    figures = measured(trained(made[0], way, given.made), made[1])
                     spent = time.process_time() - started
                     text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
                     print(f"{data}, seed {seed}, {way}: {text}; {spent:.0f} s", flush=True)
