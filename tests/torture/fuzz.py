@@ -16,8 +16,8 @@ COMMAND_LINES = 5_000
 
 
 def fuzz(room: Room, inputs: int = INPUTS, command_lines: int = COMMAND_LINES) -> Iterator[Round]:
-    """Rounds of all groups of readers, one after another, then of command lines."""
-    groups = [*readers(room.folder), "command line"]
+    """Rounds of command lines, then of all groups of readers, one after another."""
+    groups = ["command line", *readers(room.folder)]
     for place, group in enumerate(groups):
         folder = room.folder / group.replace(" ", "-")
         folder.mkdir()
