@@ -14,6 +14,7 @@ import io
 import json
 import os
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -258,11 +259,15 @@ def load_data(path: Path) -> Any:
     """
     import torch
 
-    if not zipfile.is_zipfile(path):  # of torch before 1.6, whose lengths bound nothing in a file
-        return torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-    with zipfile.ZipFile(path) as archive:
-        check_archive(archive, path.stat().st_size)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    source: Path | io.BytesIO = path
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path.stat().st_size)
+    else:  # of torch before 1.6, whose lengths bound nothing in a file
+        source = io.BytesIO(path.read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's, about files of others
+        return torch.load(source, map_location="cpu", weights_only=True)
 
 
 def is_checkpoint(path: Path, kind: str) -> bool:
@@ -290,8 +295,8 @@ def read_any(path: Path) -> Any:
         if path.suffix == ".pt":
             return load_data(path)
         if path.suffix == ".npy":
-            return {"array": np.lib.format.open_memmap(path, mode="r")}
-        arrays = read_archived(_existing(path))
+            return {"array": _mapped(path)}
+        arrays: dict[str, Any] = dict(read_archived(_existing(path)))
         return arrays | {"meta": parse_json(str(arrays["meta"]))}
 
 
@@ -356,8 +361,12 @@ def read_vector(path: Path) -> np.ndarray:
 def map_array(path: Path) -> np.ndarray | None:
     """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
     try:
-        with path.open("rb") as stream:
-            check_array(stream, path.stat().st_size)
-        return np.lib.format.open_memmap(path, mode="r")
+        return _mapped(path)
     except Exception:  # a damaged header raises even tokenizer errors
         return None
+
+
+def _mapped(path: Path) -> np.ndarray:
+    with path.open("rb") as stream:
+        check_array(stream, path.stat().st_size)
+    return np.lib.format.open_memmap(path, mode="r")

@@ -26,6 +26,7 @@ from ganexplain.local.cam import (
 from ganexplain.local.gradcam import enlarged
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.explainer_file import ExplainerFile
+from ganexplain.models.loading import filled
 from ganexplain.models.sft import GENERATORS, OfInputs
 
 TEACHERS = ("grad-cam", "occlusion")
@@ -133,11 +134,7 @@ class CganAnswer:
 def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
     """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
     content = found.content
-    generator = build_generator(content, found.front_end)
-    generator.load_state_dict(content["weights"])
-    for name, value in content["weights"].items():
-        if not torch.isfinite(value).all():
-            raise ValueError(f"weight {name} holds values that are not finite")
+    generator = filled(content["weights"], lambda: build_generator(content, found.front_end))
     view = View(content["teacher"], content["layer"])
     sizes = int(content["conditions"]), int(content["size"])
     return CganAnswer(generator.to(device).eval(), view, *sizes)
