@@ -156,6 +156,7 @@ NEURON = (
 )
 FEATURES = "Layer recorded for selection; empty: the last hidden one."
 CHECKPOINT_EVERY = "Updates between states written for --resume."
+WIDEST = 256  # features of a generator of maps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -625,7 +626,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     size: int = setting(
         "Of cgan: cells along the longer axis of what it draws, at most; 0: as the input.", 48, 0
     )
-    width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8)
+    width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8, WIDEST)
     l1_weight: float = setting("Of cgan: of the mean absolute error.", 100.0, 0)
     adversarial_weight: float = setting("Of cgan: of the discriminator.", 1.0, 0)
     discriminator_every: int = setting("Of cgan: steps to one of the discriminator.", 4, 1)
