@@ -6,7 +6,6 @@ so is `config.toml` of a run. Nothing heavy is imported here: `ganexplain --help
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ganexplain.config.attributing import WIDEST, AttributeConfig, TrainExplainerConfig
@@ -19,6 +18,7 @@ from ganexplain.config.explaining import (
     SelectConfig,
 )
 from ganexplain.config.front_end import FrontEnd
+from ganexplain.config.rerun import RerunConfig
 from ganexplain.config.setting import read_toml, toml_text, with_preset
 from ganexplain.config.shared import LAST_SEED, NamesNetwork
 from ganexplain.config.training import (
@@ -35,20 +35,6 @@ __all__ = [
     "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
     "TrainGanConfig", "read_toml", "toml_text", "with_preset",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class RerunConfig:
-    """Repeat a run from what its directory tells, and say whether it gives the same.
-
-    `ganexplain rerun runs/explain --out runs/explain-again`
-
-    Its inputs must be what they were. Exit status 1 where a file differs; each is named with the
-    key that does, and by how much.
-    """
-
-    run: str = setting("Run directory of any stage.", argument=True, reads=True)
-
 
 # The stages that write a run directory: settings, and module and function in ganexplain.stages.
 STAGES: dict[str, tuple[type[Any], str]] = {
