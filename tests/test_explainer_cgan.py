@@ -18,8 +18,9 @@ from ganexplain.local.cam import (
     cumulative,
     reduced,
     scaled,
+    signed,
 )
-from ganexplain.local.cgan import View, condition_count
+from ganexplain.local.cgan import View, build_generator, condition_count
 from ganexplain.local.scoring import Scorer, target_logits
 from ganexplain.models.explained import adapted
 from ganexplain.models.sft import (
@@ -245,6 +246,29 @@ def test_inputs_are_standardised_a_band_or_a_channel() -> None:
         found = network(x, x).reshape(shape)
         torch.testing.assert_close(found.mean(dim=axes), torch.zeros(shape[1]), rtol=0, atol=1e-5)
         torch.testing.assert_close(found.std(dim=axes), torch.ones(shape[1]))
+
+
+def test_the_sign_of_a_map_stays() -> None:
+    maps = torch.tensor([[[-3.0, 0.0, 1.5]], [[0.0, 0.1, 0.2]], [[0.0, 0.0, 0.0]]])
+    wanted = torch.tensor([[[0.0, 0.5, 0.75]], [[0.5, 0.75, 1.0]], [[0.5, 0.5, 0.5]]])
+    torch.testing.assert_close(signed(maps), wanted)
+
+
+def test_values_within_a_cell_that_is_drawn_are_seen() -> None:
+    """A picture of another texture and the same mean in each cell gives another map."""
+    settings = {"kind": "lsft", "conditions": 2, "width": 8, "size": 24}
+    torch.manual_seed(0)
+    generator = build_generator(settings, ImageInput(channels=1, height=68, width=96))
+    x, maps = torch.randn(2, 1, 68, 96), torch.rand(2, 2, 17, 24)
+    even = nn.functional.interpolate(nn.functional.avg_pool2d(x, 4), scale_factor=4)
+    with torch.no_grad():
+        drawn = generator(x, maps)
+        assert drawn.shape == (2, 1, 17, 24)
+        assert (generator(even, maps) - drawn).abs().mean() > 1e-3
+        nn.init.zeros_(generator.inner.get_parameter("tail.weight"))
+        nn.init.zeros_(generator.inner.get_parameter("tail.bias"))
+        generator.usual.copy_(maps[:1, 0])
+        assert torch.equal(generator(x, maps), maps[:1, :1].expand(2, -1, -1, -1))
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 60))

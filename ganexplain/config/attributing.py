@@ -129,7 +129,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     held_out: int = setting("Inputs of the validation split that it is measured on.", 64, 1)
     generator: str = setting("Of cgan: lsft (one map a block) or gsft (all in each).", "lsft")
     size: int = setting(
-        "Of cgan: cells along the longer axis of what it draws, at most; 0: as the input.", 48, 0
+        "Of cgan: cells along the longer axis of what it draws, at most; 0: as the input.", 24, 0
     )
     width: int = setting("Of cgan: features of the generator and the discriminator.", 16, 8, WIDEST)
     l1_weight: float = setting("Of cgan: of the mean absolute error.", 100.0, 0)

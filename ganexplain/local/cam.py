@@ -5,7 +5,7 @@ After Akash Guna R T, Benitez and Sikha (arXiv 2301.08067; KBS 302, 2024) and th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,11 @@ def scaled(maps: Tensor) -> Tensor:
     """Maps (..., H, W), each from 0 (its least) to 1; a flat one is 0 throughout."""
     low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
     return (maps - low) / (high - low).clamp_min(1e-30)
+
+
+def signed(maps: Tensor) -> Tensor:
+    """Maps (..., H, W) of both signs as 0 to 1: 0.5 for 0, each over its largest magnitude."""
+    return 0.5 + maps / (2 * maps.abs().amax(dim=(-2, -1), keepdim=True).clamp_min(1e-30))
 
 
 def convolution_maps(
@@ -60,14 +65,24 @@ def _weighted(activation: Tensor, gradient: Tensor | None) -> Tensor:
     return area[:, None] if area.ndim == 2 else area
 
 
-def reduced(maps: Tensor, longest: int) -> Tensor:
-    """Maps (B, n, H, W), 0 to 1, of at most so many cells along the longer axis; 0: as they are."""
-    height, width = maps.shape[-2:]
+def working_size(shape: Sequence[int], longest: int) -> tuple[int, int]:
+    """Cells of maps over inputs (..., H, W), at most `longest` along the longer axis; 0: H, W."""
+    height, width = shape[-2:]
     share = longest / max(height, width)
     if not 0 < share < 1:
-        return maps
-    size = (max(1, round(height * share)), max(1, round(width * share)))
-    return scaled(functional.adaptive_avg_pool2d(maps, size))
+        return height, width
+    return max(1, round(height * share)), max(1, round(width * share))
+
+
+def pooled(maps: Tensor, longest: int) -> Tensor:
+    """Means (B, n, h, w) of maps (B, n, H, W) in the cells of their working size."""
+    return functional.adaptive_avg_pool2d(maps, working_size(maps.shape, longest))
+
+
+def reduced(maps: Tensor, longest: int) -> Tensor:
+    """The same of maps from 0 to 1, which they are again."""
+    found = pooled(maps, longest)
+    return maps if found.shape == maps.shape else scaled(found)
 
 
 def cumulative(maps: Tensor) -> Tensor:

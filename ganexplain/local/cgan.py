@@ -22,14 +22,16 @@ from ganexplain.local.cam import (
     convolution_maps,
     cumulative,
     reduced,
+    working_size,
 )
 from ganexplain.local.gradcam import enlarged
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.explainer_file import ExplainerFile
 from ganexplain.models.loading import filled
-from ganexplain.models.sft import GENERATORS, OfInputs
+from ganexplain.models.sft import GENERATORS, MapGenerator
 
 TEACHERS = ("grad-cam", "occlusion")
+FINEST = 4  # values of the input along each axis of a cell that is drawn, at most
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def condition_count(layers: int) -> int:
     return min(CONDITIONS, layers)
 
 
-def build_generator(settings: Mapping[str, Any], taken: Input) -> OfInputs:
-    """The generator of `kind`, `conditions` and `width` for what networks take; untrained.
+def build_generator(settings: Mapping[str, Any], taken: Input) -> MapGenerator:
+    """The generator of `kind`, `conditions`, `width` and `size` for what networks take; untrained.
 
     ValueError for sizes that no training has.
     """
@@ -95,8 +97,10 @@ def build_generator(settings: Mapping[str, Any], taken: Input) -> OfInputs:
     conditions, width = int(settings["conditions"]), int(settings["width"])
     if not (1 <= conditions <= CONDITIONS and 1 <= width <= WIDEST):
         raise ValueError(f"{conditions} conditions and a width of {width} are out of range")
-    inner = kind(channels_of(taken), conditions, 1, width)
-    return OfInputs(inner, taken.shape[0])
+    size = working_size(taken.shape, int(settings["size"]))
+    fine = min(taken.shape[-2] // size[0], taken.shape[-1] // size[1], FINEST)
+    inner = kind(channels_of(taken) * fine**2, conditions, 1, width)
+    return MapGenerator(inner, taken.shape[0], fine, size)
 
 
 def channels_of(taken: Input) -> int:
@@ -125,9 +129,12 @@ class CganAnswer:
         with torch.no_grad():
             conditions = self.view.conditions(maps, self.conditions)
             area = self.generator(x[None], reduced(conditions, self.size))[0, 0]
+            learnt = self.view.learnt(maps)
+            if not learnt:  # `signed`: 0.5 stands for 0
+                area = 2 * area - 1
         return enlarged(area, *x.shape[-2:]), {
             "teacher": self.view.teacher,
-            "layer": self.view.learnt(maps),
+            "layer": learnt,
         }
 
 

@@ -162,15 +162,16 @@ class OfInputs(nn.Module):
     """A generator or discriminator that takes inputs as networks do, and standardises them.
 
     Log-mel (B, F, T) with `mean` and `deviation` (F,) or pictures (B, C, H, W) with (C,), brought
-    to the size of the maps that come with them.
+    to the size of the maps that come with them. Of larger ones `fine` x `fine` values stay for each
+    cell, as channels.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, inner: nn.Module, statistics: int) -> None:
+    def __init__(self, inner: nn.Module, statistics: int, fine: int = 1) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.fine = inner, fine
         self.register_buffer("mean", torch.zeros(statistics))
         self.register_buffer("deviation", torch.ones(statistics))
 
@@ -179,6 +180,23 @@ class OfInputs(nn.Module):
         axes = (slice(None), *[None] * (x.ndim - 2))
         standard = (x - self.mean[axes]) / self.deviation[axes]
         planes = standard if x.ndim == 4 else standard[:, None]
-        size = (maps.shape[-2], maps.shape[-1])
-        found: Tensor = self.inner(functional.adaptive_avg_pool2d(planes, size), maps)
+        size = (self.fine * maps.shape[-2], self.fine * maps.shape[-1])
+        planes = functional.adaptive_avg_pool2d(planes, size)
+        found: Tensor = self.inner(functional.pixel_unshuffle(planes, self.fine), maps)
         return found
+
+
+class MapGenerator(OfInputs):
+    """A generator that draws how a map differs from `usual` (M, h, w), the mean of those learnt."""
+
+    usual: Tensor
+
+    def __init__(
+        self, inner: nn.Module, statistics: int, fine: int, size: tuple[int, int], given: int = 1
+    ) -> None:
+        super().__init__(inner, statistics, fine)
+        self.register_buffer("usual", torch.full((given, *size), 0.5))
+
+    def forward(self, x: Tensor, maps: Tensor) -> Tensor:
+        """Maps (B, M, h, w) of inputs and of maps (B, n, h, w)."""
+        return self.usual + super().forward(x, maps)

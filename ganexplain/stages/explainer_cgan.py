@@ -15,7 +15,12 @@ from ganexplain.distributed import average_gradients, check_divisible, own_part
 from ganexplain.errors import check_known
 from ganexplain.local.cgan import View, build_generator, channels_of, condition_count
 from ganexplain.models.sft import OfInputs, PairDiscriminator
-from ganexplain.stages.explainer_figures import figures_of, relevance_document, relevance_table
+from ganexplain.stages.explainer_figures import (
+    figures_of,
+    mean_maps,
+    relevance_document,
+    relevance_table,
+)
 from ganexplain.stages.explainer_maps import Maps
 from ganexplain.stages.explainer_teachers import network_maps
 from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
@@ -55,12 +60,12 @@ class CganTraining:
             "teacher": self.config.teacher,
             "layer": self.config.layer,
         }
-        self._make_networks()
         examples, shuffled = self.config.examples, self.config.shuffled
         self.maps = Maps(task, "train", task.train, count, examples, shuffled)
         self.held_out = Maps(task, "held-out", task.held_out, count, self.config.held_out)
         for maps in (self.maps, self.held_out):
             maps.make()
+        self._make_networks()
 
     def _reach(self) -> list[str]:
         """Of each condition the shallowest convolution that it is made of, in each network."""
@@ -84,6 +89,9 @@ class CganTraining:
             network.mean.copy_(mean)
             network.deviation.copy_(deviation)
             network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator.usual.copy_(mean_maps(self.maps)[-1:])
+        # It begins with the mean map.
+        nn.init.zeros_(self.generator.inner.get_parameter("tail.weight"))
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         rates = {"generator": self.config.learning_rate}
         rates["discriminator"] = self.config.discriminator_rate

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganexplain.artifacts import map_array, write_rows
 from ganexplain.data.material import MaterialSplit
-from ganexplain.local.cam import reduced
+from ganexplain.local.cam import pooled, reduced, signed
 from ganexplain.local.cgan import View
 from ganexplain.local.fills import Reference
 from ganexplain.models.explained import Explained
@@ -27,9 +27,9 @@ class Maps:
 
     Beside each network stand `shuffled` variants of it that have learned nothing, other ones for
     every 32 inputs. Of V variants in all, row r is input r // V as variant r % V sees it, the
-    networks themselves first. The conditions (n, h, w) and the target (h, w) of a row, 0 to 1,
-    of at most `size` cells a side, stand in `folder`/maps/NAME-NUMBER.npy, where those of an
-    earlier run are taken up.
+    networks themselves first. The conditions (n, h, w) and the target (h, w) of a row, 0 to 1
+    (of occlusion `signed`), of at most `size` cells a side, stand in
+    `folder`/maps/NAME-NUMBER.npy, where those of an earlier run are taken up.
     """
 
     def __init__(
@@ -103,7 +103,9 @@ class Maps:
                 target = self._occlusion(network, x, targets_of(network, x, asked))
             conditions = self.view.conditions(maps, self.conditions)
         self.task.progress.advance()
-        made = reduced(torch.cat([conditions, target[:, None]], dim=1), self.task.config.size)
+        size = self.task.config.size
+        wanted = reduced(target[:, None], size) if learnt else signed(pooled(target[:, None], size))
+        made = torch.cat([reduced(conditions, size), wanted], dim=1)
         return made.half().cpu().numpy()
 
     def _occlusion(self, network: Explained, x: Tensor, classes: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganexplain.ascent.readings import units
 from ganexplain.errors import UsageError
-from ganexplain.local.cam import convolution_maps, scaled
+from ganexplain.local.cam import convolution_maps
 from ganexplain.local.fills import Reference, fill
 from ganexplain.local.gradcam import enlarged
 from ganexplain.local.masking import MaskedInput, subset_score
@@ -63,7 +63,7 @@ def targets_of(network: Explained, x: Tensor, asked: str) -> Tensor:
 def occlusion_maps(
     network: Explained, x: Tensor, classes: Tensor, reference: Reference, squares: int
 ) -> Tensor:
-    """Maps (B, H, W), 0 to 1: what the log-odds of classes (B,) lose without each of squares.
+    """Maps (B, H, W): what the log-odds of classes (B,) lose without each of squares.
 
     There are `squares` along each axis of inputs (B, *S), fewer where it has fewer cells; the
     mean of the input stands in the place of one. A pass for each and one more; drawn smooth.
@@ -79,5 +79,5 @@ def occlusion_maps(
         parts = MaskedInput(one, labels, fill("mean", one, labels, reference))
         weights = occlusion(subset_score(parts, scorer), parts.count)
         by_place = torch.from_numpy(weights).float().reshape(columns, rows).T
-        found.append(scaled(enlarged(by_place.to(x.device), height, width)))
+        found.append(enlarged(by_place.to(x.device), height, width))
     return torch.stack(found)
