@@ -136,6 +136,9 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     adversarial_weight: float = setting("Of cgan: of the discriminator.", 1.0, 0)
     discriminator_every: int = setting("Of cgan: steps to one of the discriminator.", 4, 1)
     discriminator_rate: float = setting("Of cgan: of its Adam.", 1e-3, 0)
+    clip: float = setting(
+        "Of cgan: largest norm of a gradient, lest single ones throw Adam off; 0: any.", 10.0, 0
+    )
     ema_decay: float = setting(
         "Of cgan: of the running average of the generator, a step.", 0.998, 0, 1
     )
@@ -176,6 +179,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
             "held_out": 500,
             "width": 64,
             "discriminator_every": 100,
+            "clip": 0.0,
             "ema_decay": 0.0,
             "steps": 3500,
             "batch_size": 32,

@@ -133,6 +133,8 @@ class CganTraining:
         optimiser.zero_grad(set_to_none=True)
         loss.backward(inputs=parameters)
         average_gradients(parameters)
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(parameters, self.config.clip)
         optimiser.step()
 
     def look(self) -> dict[str, float]:
