@@ -14,6 +14,7 @@ import io
 import json
 import os
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -63,17 +64,17 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
-def hold(stream: IO[Any]) -> bool:
+def hold(stream: IO[Any]) -> bool | None:
     """Lock an open file until it is closed or the process dies; False where another has it.
 
-    True as well on a file system without locks, which then protects nothing.
+    None where the file system has no locks: nobody can tell.
     """
     if fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+        return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
     return True
 
 
@@ -258,11 +259,15 @@ def load_data(path: Path) -> Any:
     """
     import torch
 
-    if not zipfile.is_zipfile(path):  # of torch before 1.6, whose lengths bound nothing in a file
-        return torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-    with zipfile.ZipFile(path) as archive:
-        check_archive(archive, path.stat().st_size)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    source: Path | io.BytesIO = path
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path.stat().st_size)
+    else:  # of torch before 1.6, whose lengths bound nothing in a file
+        source = io.BytesIO(path.read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's, about files of others
+        return torch.load(source, map_location="cpu", weights_only=True)
 
 
 def is_checkpoint(path: Path, kind: str) -> bool:
@@ -282,20 +287,17 @@ def read_any(path: Path) -> Any:
 
     Raises GanexplainError where it is damaged.
     """
-    import torch
-
     if path.suffix == ".json":
         return read_json(path)
     with _whole(path, path.suffix):
         if path.suffix == ".jsonl":
-            return [json.loads(line) for line in path.read_text().splitlines()]
+            return [parse_json(line) for line in read_text(path).splitlines()]
         if path.suffix == ".pt":
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return load_data(path)
         if path.suffix == ".npy":
-            return {"array": np.load(path, allow_pickle=False)}
-        with np.load(_existing(path), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        return arrays | {"meta": json.loads(str(arrays["meta"]))}
+            return {"array": _mapped(path)}
+        arrays: dict[str, Any] = dict(read_archived(_existing(path)))
+        return arrays | {"meta": parse_json(str(arrays["meta"]))}
 
 
 def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
@@ -359,8 +361,12 @@ def read_vector(path: Path) -> np.ndarray:
 def map_array(path: Path) -> np.ndarray | None:
     """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
     try:
-        with path.open("rb") as stream:
-            check_array(stream, path.stat().st_size)
-        return np.lib.format.open_memmap(path, mode="r")
+        return _mapped(path)
     except Exception:  # a damaged header raises even tokenizer errors
         return None
+
+
+def _mapped(path: Path) -> np.ndarray:
+    with path.open("rb") as stream:
+        check_array(stream, path.stat().st_size)
+    return np.lib.format.open_memmap(path, mode="r")

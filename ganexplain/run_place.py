@@ -48,11 +48,11 @@ def hold_place(log_file: Path, held: ExitStack) -> None:
     """
     path, share = log_file.parent, _is_log_of_share(log_file)
     try:
-        free = hold(held.enter_context(log_file.open("a")))
+        free = hold(held.enter_context(log_file.open("a"))) is not False
         logs = {log for log in path.glob("log*.txt") if not (share and _is_log_of_share(log))}
         for log in logs - {log_file}:
             with log.open("a") as stream:
-                free = free and hold(stream)
+                free = free and hold(stream) is not False
     except OSError as error:
         raise GanexplainError(f"{log_file}: {error.strerror}; name another --out") from error
     if not free:

@@ -70,7 +70,7 @@ def test_what_a_network_of_pictures_looks_at_is_found(
     corner[: SIDE // 2, : SIDE // 2] = True
     for entry in document["inputs"]:
         for method, result in zip(methods, entry["results"], strict=True):
-            arrays, _ = attribution(Path(result["folder"]))
+            arrays, _ = attribution(out / result["folder"])
             assert arrays["map"].shape == arrays["segments"].shape == (SIDE, SIDE)
             if method in ("occlusion", "lime"):
                 relevant = np.abs(arrays["map"]) > 0.05 * np.abs(arrays["map"]).max()
@@ -147,7 +147,7 @@ def test_a_network_of_waveforms_is_asked_in_time(command: Run, tmp_path: Path) -
     (entry,) = document["inputs"]
     assert entry["explained"] == "positive" and entry["full_score"] > 0.85
     for result in entry["results"]:
-        folder = Path(result["folder"])
+        folder = tmp_path / "run" / result["folder"]
         arrays, _ = attribution(folder)
         assert arrays["map"].shape == (1, 4000) and arrays["segments"].max() == 9
         largest = arrays["weights"].max()

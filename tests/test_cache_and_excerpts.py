@@ -17,6 +17,7 @@ from ganexplain.data.cache import cache_directory, cached_log_mel, cached_wavefo
 from ganexplain.data.corpus import Recording, read_corpus
 from ganexplain.data.excerpts import Split, batch_rows, load_split, require_classes
 from ganexplain.data.frontend import log_mel
+from ganexplain.data.labelled_frames import LabelledFrames
 from ganexplain.errors import BadFile, GanexplainError, SilentFile
 from ganexplain.runtime import Silent
 
@@ -331,3 +332,20 @@ def test_features_of_a_tone_stand_where_it_sounds(tmp_path: Path) -> None:
         assert split.labels[0][280 - inside] == 0
         column = split.gather(np.array([[0, 280 - inside]]))[0, :, 57]
         assert column.max() - np.median(column) < 3
+
+
+@given(
+    labels=st.lists(st.lists(st.integers(-1, 2), max_size=12), min_size=1, max_size=4),
+)
+def test_runs_of_labelled_frames_read_as_all_of_them(labels: list[list[int]]) -> None:
+    wanted = np.array(
+        [[i, t, k] for i, of in enumerate(labels) for t, k in enumerate(of) if k >= 0]
+    ).reshape(-1, 3)
+    frames = LabelledFrames.of([np.array(of, dtype=np.int16) for of in labels])
+    assert len(frames) == len(wanted)
+    assert frames.classes().tolist() == sorted(set(wanted[:, 2]))
+    order = np.random.default_rng(0).permutation(len(wanted))
+    np.testing.assert_array_equal(frames[order], wanted[order])
+    for number in range(3):
+        one = frames.of_class(number)
+        np.testing.assert_array_equal(one[np.arange(len(one))], wanted[wanted[:, 2] == number])

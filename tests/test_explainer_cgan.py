@@ -12,7 +12,13 @@ from untrained import noise_excerpts, untrained_network  # noqa: F401
 
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Call, ImageInput
-from ganexplain.local.cam import condition_indices, convolution_maps, cumulative, scaled
+from ganexplain.local.cam import (
+    condition_indices,
+    convolution_maps,
+    cumulative,
+    reduced,
+    scaled,
+)
 from ganexplain.local.cgan import View, condition_count
 from ganexplain.local.scoring import Scorer, target_logits
 from ganexplain.models.explained import adapted
@@ -239,6 +245,20 @@ def test_inputs_are_standardised_a_band_or_a_channel() -> None:
         found = network(x, x).reshape(shape)
         torch.testing.assert_close(found.mean(dim=axes), torch.zeros(shape[1]), rtol=0, atol=1e-5)
         torch.testing.assert_close(found.std(dim=axes), torch.ones(shape[1]))
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 60))
+def test_maps_are_drawn_at_a_working_size(height: int, width: int, longest: int) -> None:
+    maps = scaled(torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0)))
+    found = reduced(maps, longest)
+    if not 0 < longest < max(height, width):
+        assert torch.equal(found, maps)
+        return
+    assert max(found.shape[-2:]) == longest
+    assert abs(found.shape[-2] * width - found.shape[-1] * height) <= max(height, width)
+    assert found.min() == 0 and found.max() <= 1
+    flat = found.flatten(2)
+    assert ((flat.amax(dim=2) > 1 - 1e-6) | (flat.amax(dim=2) == 0)).all()
 
 
 def test_correlations_are_numpys() -> None:

@@ -14,10 +14,11 @@ import soundfile as sf
 import torch
 from conftest import StageRun as Run
 
-from ganexplain.artifacts import read_arrays
+from ganexplain.artifacts import file_hash, read_arrays
 from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.neurons import responses_and_features
 from ganexplain.models.loading import load_classifier, load_generator
+from ganexplain.stages.comparing import artifacts_of
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"
@@ -249,3 +250,17 @@ def test_the_demo_trains_nothing(tmp_path: Path) -> None:
     ran = [line.split()[1] for line in planned.splitlines() if "/ganexplain " in line]
     assert ran == ["explain", "select", "report"]
     assert "sample_data/pretrained/classifier.pt" in planned
+
+
+@pytest.mark.parametrize("stage", ["train-gan", "explain", "select", "report"])
+def test_the_same_command_gives_the_same_bytes(
+    run: Run, walk: dict[str, Path], tmp_path: Path, stage: str
+) -> None:
+    before, again = walk[stage].parent, tmp_path / "again"
+    told = run("rerun", before, "--out", again, "--quiet").stdout.splitlines()
+    hashes = [
+        {name: file_hash(path) for name, path in artifacts_of(made).items()}
+        for made in (before, again)
+    ]
+    assert hashes[0] == hashes[1] and walk[stage].name in hashes[0]
+    assert told == [f"{name}\tequal" for name in sorted(hashes[0])]

@@ -66,6 +66,19 @@ def test_what_is_no_finished_run_is_refused(command: Run, trained: Path, tmp_pat
     (trained / "run.json").write_text(json.dumps(record | {"state": "interrupted"}))
     done = command("rerun", trained, "--out", tmp_path / "x")
     assert done.code == 2 and "that run is interrupted, not done" in done.error_line()
+    (trained / "run.json").write_text(json.dumps(record | {"files": ["a", "b"]}))
+    done = command("rerun", trained, "--out", tmp_path / "x")
+    assert done.code == 2 and "run.json has no 'files'" in done.error_line()
+    (trained / "run.json").write_text(json.dumps(record))
+    settings = (trained / "config.toml").read_text()
+    for wrong, told in (
+        (settings.replace("epochs = 1", 'epochs = "one"'), "epochs is no setting of"),
+        (settings.replace("epochs = 1", "epoch = 1"), "'epoch' is not known (did you mean"),
+        ("", "corpus is missing"),
+    ):
+        (trained / "config.toml").write_text(wrong)
+        done = command("rerun", trained, "--out", tmp_path / "x")
+        assert done.code == 2 and told in done.error_line(), done.err
 
 
 def test_a_run_that_gives_something_else_is_said_to(

@@ -13,15 +13,15 @@ from torture.faults import FAULTS, one_of_each
 from torture.parts import rounds_until_deadline
 from torture.table import Room, Round, table
 
-KINDS = ("SIGKILL", "SIGTERM", "SIGINT", "full disk", "file limit", "read-only", "memory")
+KINDS = ("SIGKILL", "SIGINT", "full disk", "read-only", "memory")
 
 
 @pytest.mark.parametrize(
     ("stage", "kinds"),
     [
         ("explain", (*KINDS, "two at once")),
-        ("train-classifier", ("SIGKILL", "SIGTERM", "again")),
-        ("predict", ("SIGKILL", "full disk")),
+        ("train-classifier", ("SIGTERM", "again")),
+        ("predict", ("SIGKILL", "file limit")),
     ],
 )
 def test_what_a_fault_leaves_is_taken_up_to_the_same_end(
@@ -42,7 +42,7 @@ def test_the_torture_sees_what_is_broken(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     assert broken_files(tmp_path) == []
     for name, text in whole.items():
-        (tmp_path / name).write_text(text[: len(text) // 2])
+        (tmp_path / name).write_text(text[:-2])
     (tmp_path / "e.npz").write_bytes(b"PK\x03\x04")
     assert len(broken_files(tmp_path)) == 5
 

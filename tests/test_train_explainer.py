@@ -21,6 +21,7 @@ from ganexplain.inputs import ImageInput
 from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import Classifier, write_classifier
 from ganexplain.models.picturenet import PictureNet
+from ganexplain.models.sft import OfInputs, PairDiscriminator
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CLASSIFIER = PRETRAINED / "classifier.pt"
@@ -107,13 +108,22 @@ def test_killed_it_ends_as_if_undisturbed(
     ).read_text().splitlines()[:-1]
 
 
+def discriminator_lives(run: Path, maps: np.ndarray) -> bool:
+    """Whether what it has become still tells maps (N, 1, 8, 8) apart."""
+    state = read_checkpoint(run / "training.pt", "training")["state"]
+    network = OfInputs(PairDiscriminator(1, 1, 8), 1)
+    network.load_state_dict(state["networks"]["discriminator"])
+    scores = network(torch.zeros(len(maps), 1, 8, 8), torch.from_numpy(maps))
+    return float(scores.detach().std()) > 1e-3
+
+
 def test_it_learns_of_several_networks_at_once(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path
 ) -> None:
     first, second = networks
     done = command(
         "train-explainer", digits, "--classifier", first, "--classifier", second, *SMALL,
-        "--examples", "100", "--steps", "60", "--learning-rate", "1e-3", "--quiet", "--json",
+        "--examples", "100", "--steps", "200", "--learning-rate", "1e-3", "--quiet", "--json",
         "--out", tmp_path / "run",
     )  # fmt: skip
     assert done.code == 0, done.err
@@ -128,6 +138,7 @@ def test_it_learns_of_several_networks_at_once(
     stored = np.load(tmp_path / "run" / "maps" / "train-000.npy")
     assert stored.shape == (128, 4, 8, 8)  # 32 pictures, two networks and two shuffled ones
     assert stored.min() == 0 and stored.max() == 1
+    assert discriminator_lives(tmp_path / "run", np.float32(stored[::8, -1:]))
     seen = {stored[row].tobytes() for row in range(4)}  # of one picture: conditions and target
     assert len(seen) == 4
 
@@ -202,6 +213,7 @@ def test_another_network_is_explained_with_a_warning(
         ((str(CLASSIFIER),), "holds 'classifier', but 'explainer' is needed"),
         (("damaged",), "not a whole explainer (size mismatch"),
         (("infinite",), "weight inner.tail.bias holds values that are not finite"),
+        (("huge",), "a width of 1000000 are out of range"),
         (("unknown",), "method 'magic' is unknown here (known: cgan"),
         (("pictures",), "different front ends"),
     ],
@@ -218,6 +230,7 @@ def test_an_explainer_that_does_not_do_is_said(
         "infinite": {**content, "content": {**content["content"], "weights": infinite}},
         "damaged": {**content, "content": {**content["content"], "width": 16}},
         "unknown": {**content, "method": "magic"},
+        "huge": {**content, "content": {**content["content"], "width": 10**6}},
         "pictures": {
             **content,
             "front_end": {"kind": "image", "channels": 1, "height": 8, "width": 8},

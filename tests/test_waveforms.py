@@ -222,7 +222,8 @@ def test_a_network_of_sound_is_explained_through_waveforms(command: Run, beside:
     made, meta = read_arrays(Path("explain/explanations.npz"), "explanations", ())
     assert made["mel"].shape == (2, 4, 4000) and meta["unit"] == "loud"
     assert (made["response"][1] > made["start_response"]).all()
-    done = command("select", "explain", "--corpus", "corpus", "--out", "select", "--json", "-q")
+    done = command("select", "explain", "--corpus", "corpus", "--classifier",
+                   "their_detector:detector", "--out", "select", "--json", "-q")  # fmt: skip
     assert done.code == 0, done.err
     assert set(json.loads(done.out)["controls"]) == {"start", "input_ascent", "reinitialised",
                                                      "held_out"}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ganexplain.inputs import ImageInput
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # others may start programs
 MODES = {1: "L", 3: "RGB"}
+LONGEST = 2**28  # bytes of a file
 LARGEST = 50_000_000  # pixels, of which several copies are made
 
 
@@ -57,12 +59,15 @@ def opened(path: Path) -> Any:
     from PIL import Image
 
     try:
+        if path.stat().st_size > LONGEST:
+            raise ValueError(f"longer than {LONGEST:,} bytes")
+        content = io.BytesIO(path.read_bytes())  # of a file Pillow asks for as much as is claimed
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
-            image = Image.open(path, formats=FORMATS)
-        if image.width * image.height > LARGEST:
-            raise ValueError(f"{image.width} x {image.height} pixels, more than {LARGEST:,}")
-        image.load()
+            warnings.simplefilter("ignore")  # of Pillow's, on what it reads all the same
+            image = Image.open(content, formats=FORMATS)
+            if image.width * image.height > LARGEST:
+                raise ValueError(f"{image.width} x {image.height} pixels, more than {LARGEST:,}")
+            image.load()
     except Exception as error:  # Pillow raises many kinds for damaged files
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadFile(f"{path}: cannot be read as a picture ({reason}); replace it") from error

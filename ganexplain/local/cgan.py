@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganexplain.config import WIDEST
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import Input
 from ganexplain.local.cam import (
@@ -25,6 +26,7 @@ from ganexplain.local.cam import (
 from ganexplain.local.gradcam import enlarged
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.explainer_file import ExplainerFile
+from ganexplain.models.loading import filled
 from ganexplain.models.sft import GENERATORS, OfInputs
 
 TEACHERS = ("grad-cam", "occlusion")
@@ -85,9 +87,15 @@ def condition_count(layers: int) -> int:
 
 
 def build_generator(settings: Mapping[str, Any], taken: Input) -> OfInputs:
-    """The generator of `kind`, `conditions` and `width` for what networks take; untrained."""
+    """The generator of `kind`, `conditions` and `width` for what networks take; untrained.
+
+    ValueError for sizes that no training has.
+    """
     kind = GENERATORS[check_known("--generator", settings["kind"], GENERATORS)]
-    inner = kind(channels_of(taken), int(settings["conditions"]), 1, int(settings["width"]))
+    conditions, width = int(settings["conditions"]), int(settings["width"])
+    if not (1 <= conditions <= CONDITIONS and 1 <= width <= WIDEST):
+        raise ValueError(f"{conditions} conditions and a width of {width} are out of range")
+    inner = kind(channels_of(taken), conditions, 1, width)
     return OfInputs(inner, taken.shape[0])
 
 
@@ -126,11 +134,7 @@ class CganAnswer:
 def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
     """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
     content = found.content
-    generator = build_generator(content, found.front_end)
-    generator.load_state_dict(content["weights"])
-    for name, value in content["weights"].items():
-        if not torch.isfinite(value).all():
-            raise ValueError(f"weight {name} holds values that are not finite")
+    generator = filled(content["weights"], lambda: build_generator(content, found.front_end))
     view = View(content["teacher"], content["layer"])
     sizes = int(content["conditions"]), int(content["size"])
     return CganAnswer(generator.to(device).eval(), view, *sizes)

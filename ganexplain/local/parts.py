@@ -33,6 +33,9 @@ class PartsAnswer:
     def __init__(self, content: Mapping[str, Any], device: torch.device) -> None:
         self.layer, self.targets = str(content["layer"]), tuple(content["targets"])
         self.channels, self.weights = int(content["channels"]), dict(content["weights"])
+        held = sum(each.untyped_storage().nbytes() for each in self.weights.values())
+        if not 0 < 9 * 4 * self.channels**2 <= held:  # of its first convolution
+            raise ValueError(f"{self.channels} channels in {held:,} bytes of weights")
         self.geometry = Geometry(*(Axis(*axis) for axis in content["geometry"]))
         self.device = device
         self.explainer: PartsExplainer | None = None  # made of the first network asked about

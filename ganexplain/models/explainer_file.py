@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_checkpoint
+from ganexplain.errors import GanexplainError, shown
 from ganexplain.inputs import Input, input_values
 
 KEYS = ("method", "content", "figures", "front_end", "networks", "config")
@@ -41,5 +42,10 @@ def read_explainer(path: Path) -> ExplainerFile:
     """Read `explainer.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "explainer", KEYS)
     values = {name: content[name] for name in KEYS}
+    for name in ("content", "figures", "networks", "config"):
+        if not isinstance(values[name], Mapping):
+            raise GanexplainError(f"{path}: {name} is {shown(values[name])}; make it again")
+    if not isinstance(values["method"], str):
+        raise GanexplainError(f"{path}: method is {shown(values['method'])}; make it again")
     values["front_end"] = front_end_from_dict(path, content["front_end"])
     return ExplainerFile(**values)

@@ -129,27 +129,37 @@ def _plain(path: Path, content: Mapping[str, Any], name: str, kind: type[Plain])
 
 
 def _filled(path: Path, weights: Any, make: Callable[[], Network]) -> Network:
-    """The network that `make` makes, with weights; GanexplainError where they do not fit it.
+    """As `filled`; GanexplainError that names the file."""
+    try:
+        return filled(weights, make)
+    except ValueError as error:
+        raise GanexplainError(f"{path}: {error}") from error
 
-    Memory for it is taken once their shapes are known to fit.
+
+def filled(weights: Any, make: Callable[[], Network]) -> Network:
+    """The network that `make` makes, with weights; ValueError where they do not fit it.
+
+    Memory for it is taken once their shapes are known to fit, and all of it to be there.
     """
     try:
         if not isinstance(weights, Mapping):
             raise TypeError(f"they are {shown(weights)}")
         with torch.device("meta"):
             make().load_state_dict(weights, assign=True)
-        if sum(value.nbytes for value in weights.values()) > path.stat().st_size:
-            raise ValueError("they claim to be larger than the file")
+        storages = [value.untyped_storage() for value in weights.values()]
+        kept = {storage.data_ptr(): storage.nbytes() for storage in storages}
+        if sum(value.nbytes for value in weights.values()) > sum(kept.values()):
+            raise ValueError("they claim to be larger than they are")
         network = make()
         network.load_state_dict(weights)
     except UsageError:
         raise
     except Exception as error:  # torch raises many kinds for numbers that it cannot make layers of
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-        raise GanexplainError(f"{path}: weights do not fit the network ({reason})") from error
+        raise ValueError(f"weights do not fit the network ({reason})") from error
     for name, value in network.state_dict().items():
         if not torch.isfinite(value).all():
-            raise GanexplainError(f"{path}: weight {name} holds values that are not finite")
+            raise ValueError(f"weight {name} holds values that are not finite")
     return network
 
 

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 GLOBAL_BLOCKS = 32
 PLACES = 8  # a discriminator's features along each axis before its linear layers
-JUDGES = (32, 16)  # units of these, of any width: fewer rectifiers may all be dead at the start
+JUDGES = (32, 16)  # units of these, of any width
+LEAK = 0.1  # of the discriminator's rectifiers: the authors' do not leak, and die in training
 
 
 def _conv(taken: int, given: int, size: int = 3) -> nn.Conv2d:
@@ -115,8 +116,8 @@ class _Extractor(nn.Module):
         super().__init__()
         self.entry, self.block, self.pooled = (
             nn.Sequential(
-                _conv(first, given), nn.ReLU(), _conv(given, given), nn.ReLU(),
-                _conv(given, given), nn.ReLU(),
+                _conv(first, given), nn.LeakyReLU(LEAK), _conv(given, given), nn.LeakyReLU(LEAK),
+                _conv(given, given), nn.LeakyReLU(LEAK),
             )
             for first in (taken, given, given)
         )  # fmt: skip
@@ -143,8 +144,8 @@ class PairDiscriminator(nn.Module):
         self.picture, self.map = _Extractor(channels, width), _Extractor(given, width)
         self.both = nn.Sequential(_Extractor(2 * width, width), _Extractor(width, half))
         self.score = nn.Sequential(
-            nn.Linear(PLACES * PLACES * half, JUDGES[0]), nn.ReLU(),
-            nn.Linear(*JUDGES), nn.ReLU(), nn.Linear(JUDGES[1], 1),
+            nn.Linear(PLACES * PLACES * half, JUDGES[0]), nn.LeakyReLU(LEAK),
+            nn.Linear(*JUDGES), nn.LeakyReLU(LEAK), nn.Linear(JUDGES[1], 1),
         )  # fmt: skip
 
     def forward(self, picture: Tensor, maps: Tensor) -> Tensor:

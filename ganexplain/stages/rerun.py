@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -18,6 +18,16 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.rundir import library_versions
 from ganexplain.runtime import Progress
 from ganexplain.stages.comparing import differences
+
+# What run.json tells of a run that can be repeated.
+TOLD: dict[str, type] = {
+    "stage": str,
+    "folder": str,
+    "version": str,
+    "files": dict,
+    "inputs": dict,
+    "libraries": dict,
+}
 
 
 def rerun(
@@ -32,7 +42,7 @@ def rerun(
     if before == out:
         raise UsageError(f"--out {out}: is the run to repeat; name another")
     record = _record(before)
-    with _in_folder(Path(record["folder"])), _threads(record["threads"]):
+    with _in_folder(Path(record["folder"])), _threads(record.get("threads")):
         settings = _settings(before, record["stage"])
         _check_files(before, record["files"])
         for name, found in _other_versions(record).items():
@@ -61,8 +71,8 @@ def _record(run: Path) -> dict[str, Any]:
     for record in found:
         if record.get("state") != "done":
             raise UsageError(f"{run}: that run is {record.get('state')}, not done; finish it first")
-        for key in ("stage", "folder", "files", "inputs", "threads", "libraries", "version"):
-            if key not in record:
+        for key, kind in TOLD.items():
+            if not isinstance(record.get(key), kind):
                 raise UsageError(f"{run}: run.json has no {key!r}; it is of an earlier version")
     for key in ("files", "inputs"):
         found[0][key] = {name: value for record in found for name, value in record[key].items()}
@@ -72,14 +82,26 @@ def _record(run: Path) -> dict[str, Any]:
 def _settings(run: Path, stage: str) -> Any:
     """The config of a run; UsageError where this version has other settings."""
     kind = STAGES[check_known(f"{run}: stage", stage, STAGES)][0]
-    values = {k.replace("-", "_"): v for k, v in read_toml("", run / "config.toml").items()}
+    values = {k.replace("-", "_"): v for k, v in read_toml("rerun:", run / "config.toml").items()}
     known = {field.name: field for field in fields(kind)}
     for name in values:
         check_known(f"{run / 'config.toml'}", name, known)
-    missing = [n for n, f in known.items() if f.default is MISSING and n not in values]
-    if missing:
-        raise UsageError(f"{run / 'config.toml'}: {missing[0]} is missing")
+    kinds = get_type_hints(kind)
+    for name, field in known.items():
+        if name in values and not _is_of(values[name], kinds[name]):
+            raise UsageError(f"{run / 'config.toml'}: {name} is no setting of {stage}")
+        if name not in values and field.default is MISSING:
+            raise UsageError(f"{run / 'config.toml'}: {name} is missing")
     return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value of a TOML file is of the kind of a setting."""
+    if get_origin(kind) is tuple:
+        return isinstance(value, list) and all(_is_of(v, get_args(kind)[0]) for v in value)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
 
 
 def _check_files(run: Path, files: Mapping[str, str]) -> None:
@@ -104,10 +126,10 @@ def _in_folder(folder: Path) -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _threads(count: int | None) -> Any:
+def _threads(count: Any) -> Iterator[None]:
     """While open, torch computes with as many threads as then."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(count if isinstance(count, int) and 0 < count <= 1024 else before)
     try:
         yield
     finally:

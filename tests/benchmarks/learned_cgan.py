@@ -34,6 +34,7 @@ from ganexplain.local.scoring import Scorer
 from ganexplain.local.segments import grid
 from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.models.reinitialised import reinitialised
+from ganexplain.pages.attribution_picture import enlarged, luminance, overlaid, png_bytes
 from ganexplain.runtime import Silent
 from ganexplain.stages.attribute_asking import TUNING
 from ganexplain.stages.explainer_figures import correlations, figures_of
@@ -47,6 +48,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "sample_data"
 CPU = torch.device("cpu")
 VARIANTS = ((1, 1), (1, 0), (2, 1))  # classifiers to learn from, and shuffled ones beside each
+SHOWN = 8  # of these in a picture
 INPUTS = 40  # held-out inputs that attributions are measured on
 
 
@@ -193,12 +195,30 @@ def faithfulness(
     return {name: np.array(rows) for name, rows in found.items()}
 
 
+def picture(explainer: Explainer, task: Task, path: Path) -> None:
+    """Held-out pictures, the maps their explainer was to learn, and those it draws."""
+    held_out = Maps(task, "held-out", task.held_out, explainer.answer.conditions, INPUTS)
+    held_out.make()
+    x, _, taught = held_out.batch(np.arange(SHOWN))
+    network, cells = task.networks[0], []
+    for one, map_, target in zip(
+        x, taught[:, 0].numpy(), targets_of(network, x, "predicted").tolist(), strict=True
+    ):
+        said = explainer.answer(network.network, Scorer(network.network, target), one)[0].numpy()
+        grey = luminance(one.numpy())
+        column = [overlaid(grey, each) for each in (np.zeros_like(grey), map_, said)]
+        cells.append(np.concatenate([np.pad(c, ((1, 1), (1, 1), (0, 0)), constant_values=255)
+                                     for c in column]))  # fmt: skip
+    path.write_bytes(png_bytes(enlarged(np.concatenate(cells, axis=1), 8)))
+
+
 def run(words: Sequence[str]) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="learned.py cgan", description=__doc__.splitlines()[0])
     parser.add_argument("material", choices=("digits", "sample"))
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--variants", type=int, default=3, choices=(1, 2, 3))
+    parser.add_argument("--picture", type=Path, help="PNG of pictures and maps of them")
     parser.add_argument("--out", type=Path, default=Path("runs/learned"))
     arguments = parser.parse_args(words)
     out = arguments.out / arguments.material
@@ -223,6 +243,8 @@ def run(words: Sequence[str]) -> None:
                 print(f"| {' | '.join([told, teacher, name, *cells, factor, *last])} |", flush=True)
             if (count, shuffled) == (1, 1):
                 explainers[teacher], first = explainer, task
+    if arguments.picture:
+        picture(explainers["occlusion"], first, arguments.picture)
     print("\n| way | deletion | insertion | better than random | p | seconds |")
     print("|---|---|---|---|---|---|")
     measured = faithfulness(explainers, first, material.segments)

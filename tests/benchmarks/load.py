@@ -70,7 +70,7 @@ def an_hour(
         shift, end = (filled - begin) / RATE, (filled + piece.size) / RATE
         for span in recordings[chosen].segments:
             low, high = max(span.start + shift, filled / RATE), min(span.end + shift, end)
-            if high > low:
+            if f"{low:.3f}" != f"{high:.3f}" and high > low:
                 spans.append((low, high, span.label))
         filled += piece.size
     return hour, spans

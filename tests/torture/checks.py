@@ -17,11 +17,16 @@ from ganexplain.errors import GanexplainError
 from ganexplain.stages.comparing import differences
 
 
-def broken_files(folder: Path) -> list[str]:
+def broken_features(cache: Path) -> list[str]:
+    """What of ours in the cache directory is not whole; libraries have theirs below it."""
+    return broken_files(cache / "ganexplain", "*.npy")
+
+
+def broken_files(folder: Path, pattern: str = "**/*") -> list[str]:
     """What under a final name is not whole, file by file with the reason."""
     return [
         f"{path}: {type(error).__name__}: {error}"
-        for path in sorted(folder.rglob("*"))
+        for path in sorted(folder.glob(pattern))
         if path.is_file() and not path.name.endswith(UNFINISHED)
         for error in [_error_of(path)]
         if error is not None
@@ -73,7 +78,7 @@ def is_locked(run: Path) -> bool:
     """Whether some process holds the run."""
     for log in run.glob("log*.txt"):
         with log.open() as stream:
-            if not hold(stream):
+            if hold(stream) is False:
                 return True
     return False
 

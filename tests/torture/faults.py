@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .checks import broken_files, is_locked, left_over, unequal
+from .checks import broken_features, broken_files, is_locked, left_over, unequal
 from .process import Running, mount, mounts_allowed, with_own_mounts
 from .stand import Stage, Stand
 from .table import Room, Round
@@ -59,7 +59,7 @@ def _killed(name: str) -> Fault:
         _sleep(stream.uniform(0, seconds), running)
         running.hit(number)
         code = running.wait()
-        wrong = _after(stand, out, cache, running, code, (0, *codes))
+        wrong = _after(out, cache, running, code, (0, *codes))
         if number != signal.SIGKILL and code not in (-2, -15):
             wrong += [f"left over: {name}" for name in left_over(out, cache)]
         ended = "done before" if code == 0 else "taken up, equal"
@@ -88,7 +88,7 @@ def _on_small_disk(stand: Stand, stage: Stage, stream: np.random.Generator, disk
     mount(disk, 4 * max(1, int(stream.uniform(0, needed) / 4)))
     running = stand.start(stage, out, cache=cache)
     code = running.wait()
-    wrong = _after(stand, out, cache, running, code, (0, 1), one_line=True)
+    wrong = _after(out, cache, running, code, (0, 1), one_line=True)
     wrong += [f"left over: {name}" for name in left_over(out, cache)]
     mount(disk, 10 * needed + 10_000, again=True)
     ended = "room enough" if code == 0 else "one line; taken up, equal"
@@ -101,7 +101,7 @@ def _file_limit(stand: Stand, stage: Stage, stream: np.random.Generator) -> Roun
     largest = max(path.stat().st_size for path in stand.ready(stage).rglob("*") if path.is_file())
     running = stand.start(stage, out, file_size=max(1, int(stream.uniform(0, largest))))
     code = running.wait()
-    wrong = _after(stand, out, stand.cache, running, code, (0, 1), one_line=True)
+    wrong = _after(out, stand.cache, running, code, (0, 1), one_line=True)
     wrong += [f"left over: {name}" for name in left_over(out)]
     ended = "room enough" if code == 0 else "one line; taken up, equal"
     return _taken_up(stand, stage, out, stand.cache, f"file limit {stage.name}", ended, wrong)
@@ -125,7 +125,7 @@ def _on_read_only(stand: Stand, stage: Stage, stream: np.random.Generator, disk:
         more = stage.again
     mount(disk, size, again=True, read_only=True)
     running = stand.start(stage, out, more, cache)
-    wrong = _after(stand, out, cache, running, running.wait(), (1, 2), one_line=True)
+    wrong = _after(out, cache, running, running.wait(), (1, 2), one_line=True)
     mount(disk, size, again=True)
     kind = f"read-only {stage.name}"
     return _taken_up(stand, stage, out, cache, kind, "one line; taken up, equal", wrong)
@@ -136,18 +136,12 @@ def _little_memory(stand: Stand, stage: Stage, stream: np.random.Generator) -> R
     limit = int(np.exp(stream.uniform(np.log(MEGABYTE), np.log(600 * MEGABYTE))))
     running = stand.start(stage, out, memory=limit)
     code = running.wait()
-    wrong = _after(stand, out, stand.cache, running, code, None)
-    said = running.said
-    how = (
-        "room enough"
-        if code == 0
-        else f"signal {-code}"
-        if code is not None and code < 0
-        else "traceback"
-        if "Traceback" in said
-        else "one line"
-    )
-    ended = how if code == 0 else f"{how}; taken up, equal"
+    wrong = _after(out, stand.cache, running, code, None)
+    if code is not None and code < 0:
+        how = f"signal {-code}"
+    else:
+        how = "traceback" if "Traceback" in running.said else "one line"
+    ended = "room enough" if code == 0 else f"{how}; taken up, equal"
     return _taken_up(stand, stage, out, stand.cache, f"memory {stage.name}", ended, wrong)
 
 
@@ -155,7 +149,7 @@ def _two_at_once(stand: Stand, stage: Stage, stream: np.random.Generator) -> Rou
     """A second run where one is at work: it has to be refused, and to harm nothing."""
     out, wrong = stand.new_run(), []
     first = stand.start(stage, out)
-    while not first.ended() and not is_locked(out):
+    while not first.ended() and not (out / "config.toml").is_file():  # by then it holds it
         time.sleep(0.002)
     _sleep(stream.uniform(0, stand.seconds[stage.name] / 2), first)
     second = stand.start(stage, out, stage.again)
@@ -177,10 +171,9 @@ def _dead_holder(stand: Stand, stage: Stage, stream: np.random.Generator) -> Rou
         _sleep(stream.uniform(0, stand.seconds[stage.name]), running)
         running.hit(signal.SIGKILL)
         code = running.wait()
-        wrong += _after(stand, out, stand.cache, running, code, (0, -9))
-    kind = f"killed {kills} times {stage.name}"
-    return _taken_up(stand, stage, out, stand.cache, "SIGKILL twice or more", "taken up, equal",
-                     [f"{kind}: {text}" for text in wrong], kills)  # fmt: skip
+        wrong += _after(out, stand.cache, running, code, (0, -9))
+    kind = f"SIGKILL, again {stage.name}"
+    return _taken_up(stand, stage, out, stand.cache, kind, "taken up, equal", wrong, kills)
 
 
 FAULTS: dict[str, Fault] = {
@@ -199,7 +192,6 @@ NEED_MOUNTS = ("full disk", "read-only")
 
 
 def _after(
-    stand: Stand,
     out: Path,
     cache: Path,
     running: Running,
@@ -209,7 +201,7 @@ def _after(
 ) -> list[str]:
     """What is wrong right after a fault; `allowed` exit statuses, any where None."""
     said = running.said
-    wrong = [f"broken: {text}" for folder in (out, cache) for text in broken_files(folder)]
+    wrong = [f"broken: {text}" for text in broken_files(out) + broken_features(cache)]
     if code is None:
         wrong.append(f"hangs: {said[-300:]}")
     if allowed is not None:
@@ -250,11 +242,13 @@ def _taken_up(
         if stage.again != "--resume" or not begun:
             stand.seconds[stage.name] = time.monotonic() - before
         wrong += [f"unequal: {text}" for text in unequal(out, stand.ready(stage))]
-    wrong += [f"broken: {text}" for folder in (out, cache) for text in broken_files(folder)]
+    wrong += [f"broken: {text}" for text in broken_files(out) + broken_features(cache)]
     wrong += [f"left over: {name}" for name in left_over(out, cache)]
     wrong += [f"left in TMPDIR: {path}" for path in stand.temporary.iterdir()]
     if wrong:
-        return Round(kind, "broke a promise", count, f"{stage.name} in {out}: {'; '.join(wrong)}")
+        return Round(
+            kind, "broke a promise", count, f"{stage.name} in {out}: {'; '.join(wrong[:3])}"
+        )
     shutil.rmtree(out, ignore_errors=True)
     if cache != stand.cache:
         shutil.rmtree(cache, ignore_errors=True)

@@ -11,13 +11,13 @@ from pathlib import Path
 from .readers import ROOT, readers
 from .table import Room, Round
 
-INPUTS = 3000  # of a reader; slow ones have a part of it
-COMMAND_LINES = 12_000
+INPUTS = 4000  # of a reader; slow ones have a part of it
+COMMAND_LINES = 5_000
 
 
 def fuzz(room: Room, inputs: int = INPUTS, command_lines: int = COMMAND_LINES) -> Iterator[Round]:
-    """Rounds of all groups of readers, one after another, then of command lines."""
-    groups = [*readers(room.folder), "command line"]
+    """Rounds of command lines, then of all groups of readers, one after another."""
+    groups = ["command line", *readers(room.folder)]
     for place, group in enumerate(groups):
         folder = room.folder / group.replace(" ", "-")
         folder.mkdir()

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -110,18 +110,10 @@ def start(
         traceback.print_exc()
         code = 1
     finally:
-        with _whatever():
+        with suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
-
-
-@contextmanager
-def _whatever() -> Any:
-    try:
-        yield
-    except Exception:
-        return
 
 
 # --- a disk of its own ------------------------------------------------------------------------

@@ -38,14 +38,14 @@ def readers(folder: Path) -> dict[str, Callable[[], list[Reader]]]:
     """Groups of readers by name, made when called; `folder` is theirs to write into."""
     return {
         "artifacts": lambda: _artifacts(folder),
-        "checkpoints": lambda: _checkpoints(),
+        "checkpoints": lambda: _checkpoints(folder),
         "documents": lambda: _documents(folder),
         "settings": lambda: _settings(),
         "corpora": lambda: _corpora(folder),
         "sound": lambda: _sound(),
         "pictures": lambda: _pictures(),
         "vectors": lambda: _vectors(),
-        "names": lambda: _names(),
+        "names": lambda: _names(folder),
         "networks": lambda: _networks(),
     }
 
@@ -92,7 +92,7 @@ def _artifacts(folder: Path) -> list[Reader]:
         ),
         Reader(
             "spoiled controls.npz",
-            lambda path: _driven(path, dict(good.sizes)),
+            lambda path: _driven(path, good),
             make=spoiled_npz(made.controls, {"kind": "controls", "schema": 1}),
         ),
     ]
@@ -190,10 +190,24 @@ def _spoiled_tensor(tensor: Any, draw: Draw) -> Any:
     return ways[draw.number(len(ways))]()
 
 
-def _checkpoints() -> list[Reader]:
+def _explainer(path: Path) -> Path:
+    """An untrained `explainer.pt`."""
+    from ganexplain.config import FrontEnd
+    from ganexplain.local.cgan import build_generator
+    from ganexplain.models.explainer_file import ExplainerFile, write_explainer
+
+    settings = {"kind": "gsft", "conditions": 1, "width": 4}
+    weights = build_generator(settings, FrontEnd()).state_dict()
+    content = {**settings, "weights": weights, "teacher": "logit", "layer": "conv5"}
+    write_explainer(path, ExplainerFile("cgan", content, {}, FrontEnd(), {"a": "b"}, {}))
+    return path
+
+
+def _checkpoints(folder: Path) -> list[Reader]:
     import torch
 
     from ganexplain.artifacts import is_checkpoint, read_checkpoint
+    from ganexplain.local.learned import load_explainer
     from ganexplain.models.foreign_files import _read_weights
     from ganexplain.models.loading import load_classifier, load_encoder, load_generator
 
@@ -218,6 +232,12 @@ def _checkpoints() -> list[Reader]:
             "spoiled classifier.pt",
             lambda path: load_classifier(path, cpu),
             make=_spoiled_checkpoint(PRETRAINED / "referee.pt"),
+            share=0.15,
+        ),
+        Reader(
+            "spoiled explainer.pt",
+            lambda path: load_explainer(path, cpu),
+            make=_spoiled_checkpoint(_explainer(folder / "explainer.pt")),
             share=0.15,
         ),
         Reader(
@@ -332,7 +352,7 @@ def _corpora(folder: Path) -> list[Reader]:
     import soundfile as sf
 
     from ganexplain.data.corpus import read_corpus
-    from ganexplain.stages.attribute_inputs import truth_spans
+    from ganexplain.stages.attribute_sound import truth_spans
 
     root = folder / "corpus"
     for name in ("audio", "labels", "filelists"):
@@ -443,7 +463,7 @@ def _vectors() -> list[Reader]:
         Reader("direction.npy", read_vector, [npy(vector)]),
         Reader("spoiled direction.npy", read_vector, make=make(vector)),
         Reader("cached.npy", map_array, [npy(labels)]),
-        Reader("spoiled labels.npy", lambda p: _labels_of_file(p, (2, 3)), make=make(labels)),
+        Reader("spoiled labels.npy", lambda p: _labels_of_file(p, labels), make=make(labels)),
     ]
 
 
@@ -453,15 +473,19 @@ UNITS = (
 )  # fmt: skip
 
 
-def _names() -> list[Reader]:
+def _names(folder: Path) -> list[Reader]:
+    import soundfile as sf
+
     from ganexplain.ascent.neurons import neuron_numbers
     from ganexplain.ascent.readings import file_name, reading
     from ganexplain.data.frontend import FrontEnd
     from ganexplain.models.foreign import Names
-    from ganexplain.stages.attribute_inputs import _frames, _split_moment
     from ganexplain.stages.attribute_parts import _labels
+    from ganexplain.stages.attribute_sound import _log_mels, _split_moment
 
     names = Names("fc9", ("nosing", "sing"))
+    song = folder / "song.wav"
+    sf.write(str(song), 0.1 * np.random.default_rng(0).standard_normal(44100), 22050)
 
     def unit(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
@@ -473,7 +497,7 @@ def _names() -> list[Reader]:
     def moment(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
         _, at = _split_moment(text)
-        _frames(text, at, 200, FrontEnd())
+        _log_mels(text, song, at, FrontEnd())
 
     def segments(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
@@ -483,7 +507,7 @@ def _names() -> list[Reader]:
 
     return [
         Reader("unit", unit, UNITS),
-        Reader("moment", moment, [b"song.wav@12.5", b"song@home.wav", b"song.wav"]),
+        Reader("moment", moment, [b"song.wav@1.5", b"song@home.wav", b"song.wav"], share=0.3),
         Reader("segments", segments, [b"6x4", b"temporal:10", b"spectral:8", b"file:a.npy"]),
     ]
 

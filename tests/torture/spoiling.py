@@ -141,7 +141,8 @@ def spoiled_array(array: np.ndarray, draw: Draw) -> bytes:
         return npy(np.array([{}, print], dtype=object))
     if way == 5 and array.dtype.kind in "iu" and array.size:
         array = array.copy()
-        array.reshape(-1)[draw.number(array.size)] = (-1, 0, 2**31 - 1, 10**6)[draw.number(4)]
+        largest = np.iinfo(array.dtype).max
+        array.reshape(-1)[draw.number(array.size)] = (-1, 0, largest, largest // 2)[draw.number(4)]
         return npy(array)
     if way == 6:
         sizes = (0, 1, -1, 3, 2**20, 2**31, 2**40, 2**62)

@@ -1,0 +1,51 @@
+"""Every setting: its default, its range and what it means, in one frozen dataclass a stage.
+
+The command line is made from these (a field is an option, the docstring the help text), and
+so is `config.toml` of a run. Nothing heavy is imported here: `ganexplain --help` stays quick.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganexplain.config.attributing import WIDEST, AttributeConfig, TrainExplainerConfig
+from ganexplain.config.explaining import (
+    CounterfactualConfig,
+    ExplainConfig,
+    LayersConfig,
+    ReportConfig,
+    ResponsesConfig,
+    SelectConfig,
+)
+from ganexplain.config.front_end import FrontEnd
+from ganexplain.config.rerun import RerunConfig
+from ganexplain.config.setting import read_toml, toml_text, with_preset
+from ganexplain.config.shared import LAST_SEED, NamesNetwork
+from ganexplain.config.training import (
+    LabelStemsConfig,
+    PredictConfig,
+    TrainClassifierConfig,
+    TrainGanConfig,
+)
+
+__all__ = [
+    "LAST_SEED", "STAGES", "WIDEST",
+    "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "FrontEnd", "LabelStemsConfig",
+    "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
+    "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
+    "TrainGanConfig", "read_toml", "toml_text", "with_preset",
+]  # fmt: skip
+
+# The stages that write a run directory: settings, and module and function in ganexplain.stages.
+STAGES: dict[str, tuple[type[Any], str]] = {
+    "train-classifier": (TrainClassifierConfig, "train_classifier:train_classifier"),
+    "predict": (PredictConfig, "predict:predict"),
+    "train-gan": (TrainGanConfig, "train_gan:train_gan"),
+    "counterfactual": (CounterfactualConfig, "counterfactual:counterfactual"),
+    "responses": (ResponsesConfig, "responses:responses"),
+    "explain": (ExplainConfig, "explain:explain"),
+    "train-explainer": (TrainExplainerConfig, "train_explainer:train_explainer"),
+    "select": (SelectConfig, "selection:select"),
+    "attribute": (AttributeConfig, "attribute:attribute"),
+    "report": (ReportConfig, "report:write_report"),
+}

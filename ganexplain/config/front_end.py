@@ -1,0 +1,65 @@
+"""The log-mel front end: how a recording becomes what a network hears."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """The log-mel front end (Schlueter & Grill 2015, used unchanged by Mishra et al. 2019).
+
+    Frequencies in Hz (`highest_hz` 0: half the rate), lengths in samples, the floor as a
+    magnitude, the excerpt in frames. The rest says how others have it: mel values by `mel_scale`
+    (htk or slaney), triangles by `filters` (yaafe: of unit sum; slaney: of unit area; peak: of
+    height one), of magnitudes to the `power`, a Hann `window` (symmetric or periodic) of
+    `window_length` samples (0: the frame), frames `centred` on their time or not; the logarithm
+    of max(gain mel + offset, floor), `ln`, `log10`, `db` (10 log10, with power 2) or none;
+    `relative` to the excerpt's largest value, cut `range_below` it (0: not at all); then times
+    `scale` plus `shift`.
+    """
+
+    sample_rate: int = 22050
+    frame_length: int = 1024
+    hop_length: int = 315
+    mel_bands: int = 80
+    lowest_hz: float = 27.5
+    highest_hz: float = 8000.0
+    floor: float = 1e-7
+    excerpt_frames: int = 115
+    mel_scale: str = "htk"
+    filters: str = "yaafe"
+    power: float = 1.0
+    window: str = "symmetric"
+    window_length: int = 0
+    centred: bool = False
+    gain: float = 1.0
+    offset: float = 0.0
+    logarithm: str = "ln"
+    relative: bool = False
+    range_below: float = 0.0
+    scale: float = 1.0
+    shift: float = 0.0
+
+    @property
+    def silence(self) -> float:
+        """The value of a band without any sound: that of the floor."""
+        value = max(self.offset, self.floor)
+        levels = {"ln": math.log, "log10": math.log10, "db": lambda x: 10 * math.log10(x)}
+        return levels.get(self.logarithm, float)(value) * self.scale + self.shift
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second (70 for the defaults)."""
+        return self.sample_rate / self.hop_length
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one excerpt, (F, T)."""
+        return self.mel_bands, self.excerpt_frames
+
+    @property
+    def excerpt_samples(self) -> int:
+        """Samples that the frames of one excerpt span."""
+        return (self.excerpt_frames - 1) * self.hop_length + self.frame_length
