@@ -211,7 +211,7 @@ def test_another_network_is_explained_with_a_warning(
         ((), "name its explainer.pt with --explainer"),
         (("explainer", "explainer"), "a second one of cgan"),
         ((str(CLASSIFIER),), "holds 'classifier', but 'explainer' is needed"),
-        (("damaged",), "not a whole explainer (size mismatch"),
+        (("damaged",), "not a whole explainer (weights do not fit"),
         (("infinite",), "weight inner.tail.bias holds values that are not finite"),
         (("huge",), "a width of 1000000 are out of range"),
         (("unknown",), "method 'magic' is unknown here (known: cgan"),

@@ -74,7 +74,7 @@ def _check(
     texts += [each["folder"] for entry in inputs for each in entry["results"]]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("names that are no texts")
-    if not all(isinstance(entry["at_s"], int | float) for entry in inputs):
+    if not all(isinstance(entry["at_s"], int | float | None) for entry in inputs):
         raise TypeError("times that are no numbers")
 
 
