@@ -1,10 +1,11 @@
 """Part explainers: what is lost, how much passes through parts, how stable a part's place is.
 
-python tests/benchmarks/learned.py parts [planted] [digits] [sample] [--seeds 3] [--ways 3]
+python tests/benchmarks/learned.py parts [planted] [clean] [digits] [sample] [--seeds 3] [--ways 3]
 
-`planted`: events of a known place in noise; a small network of its own tells which. `digits`:
-scikit-learn's, by a classifier of `train-classifier`. `sample`: the shipped detector on the sample
-corpus. Each as it is, without the filter loss, and without masks either.
+`planted`: events of a known place in noise; a small network of its own tells which. `clean`: the
+same without stray parts. `digits`: scikit-learn's, by a classifier of `train-classifier`.
+`sample`: the shipped detector on the sample corpus. Each as it is, without the filter loss, and
+without masks either.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ BANDS, FRAMES = 24, 40
 KINDS = 4
 
 
-def planted(count: int, seed: int) -> Labelled:
+def planted(count: int, seed: int, strays: int = 2) -> Labelled:
     """Events of three parts, a click, a tone and a glide, anywhere in noise among stray ones.
 
     Whether the tone is there and whether the glide rises makes four classes. How loud each part
@@ -122,7 +123,7 @@ def planted(count: int, seed: int) -> Labelled:
     inputs = random.normal(0.2, 0.1, (count, 1, BANDS, FRAMES))
     classes, marks = random.integers(0, KINDS, count), np.empty((count, 1, 2))
     for x, kind, mark in zip(inputs[:, 0], classes, marks[:, 0], strict=True):
-        for _ in range(2):
+        for _ in range(strays):
             row, column = random.integers(0, BANDS), random.integers(0, FRAMES - 6)
             x[row, column : column + 6] += random.uniform(0.3, 0.6)
             row, column = random.integers(0, BANDS - 5), random.integers(0, FRAMES)
@@ -154,9 +155,9 @@ class Listener(nn.Module):
         return self.fc5(functional.relu(self.fc4(self.pool(x).flatten(1))))
 
 
-def listener(seed: int, steps: int = 500) -> nn.Module:
+def listener(seed: int, strays: int, steps: int = 500) -> nn.Module:
     torch.manual_seed(seed)
-    network, data = Listener(), planted(64 * steps, 1000 + seed)
+    network, data = Listener(), planted(64 * steps, 1000 + seed, strays)
     optimiser = torch.optim.Adam(network.parameters(), 2e-3)
     for first in range(0, len(data.inputs), 64):
         rows = slice(first, first + 64)
@@ -174,12 +175,12 @@ def pictures_of(data: Labelled) -> ImageSplit:
     return ImageSplit(known, data.inputs, data.classes, taken)
 
 
-def of_planted(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
-    network = listener(config.seed)
+def of_planted(config: TrainExplainerConfig, strays: int = 2) -> tuple[Task, Labelled]:
+    network = listener(config.seed, strays)
     taken = ImageInput(channels=1, height=BANDS, width=FRAMES)
     explained = Explained(network, taken, Names("fc5"), KINDS)
-    splits = [pictures_of(planted(count, 2000 + config.seed)) for count in (8000, 64)]
-    return task_of(config, explained, *splits), planted(1000, 3000 + config.seed)
+    splits = [pictures_of(planted(count, 2000 + config.seed, strays)) for count in (8000, 64)]
+    return task_of(config, explained, *splits), planted(1000, 3000 + config.seed, strays)
 
 
 # --- digits and the sample corpus ---------------------------------------------------------------
@@ -258,6 +259,7 @@ def run(words: Sequence[str]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 made = {
                     "planted": of_planted,
+                    "clean": lambda config: of_planted(config, strays=0),
                     "digits": lambda config: of_digits(config, Path(folder)),
                     "sample": of_sample,
                 }[data](config.of_method())
