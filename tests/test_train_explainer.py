@@ -17,7 +17,8 @@ from test_resuming import assert_equal, wait_for
 
 from ganexplain.artifacts import read_arrays, read_checkpoint, write_checkpoint
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.inputs import ImageInput
+from ganexplain.inputs import ImageInput, input_values
+from ganexplain.local.cgan import build_generator
 from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import Classifier, write_classifier
 from ganexplain.models.picturenet import PictureNet
@@ -224,7 +225,8 @@ def test_an_explainer_that_does_not_do_is_said(
     content = read_checkpoint(explainer, "explainer")
     del content["kind"], content["schema"]
     learnt = content["content"]["weights"]
-    one_channel = learnt | {name: learnt[name][:1] for name in ("mean", "deviation")}
+    small = ImageInput(channels=1, height=8, width=8)
+    of_pictures = build_generator(content["content"], small).state_dict()
     infinite = learnt | {"inner.tail.bias": learnt["inner.tail.bias"] / 0}
     spoilt = {
         "infinite": {**content, "content": {**content["content"], "weights": infinite}},
@@ -233,8 +235,8 @@ def test_an_explainer_that_does_not_do_is_said(
         "huge": {**content, "content": {**content["content"], "width": 10**6}},
         "pictures": {
             **content,
-            "front_end": {"kind": "image", "channels": 1, "height": 8, "width": 8},
-            "content": {**content["content"], "weights": one_channel},
+            "front_end": input_values(small),
+            "content": {**content["content"], "weights": of_pictures},
         },
     }
     for name, values in spoilt.items():
