@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from ganexplain.models.chains import ChainReader
 from ganexplain.models.sparse_pool import PooledConvolution
 from ganexplain.models.thin_convolution import RowwiseConvolution, is_single
+from ganexplain.models.tracing import KeepingTracer
 
 TYPICAL, WORST = 1e-4, 1e-2  # deviation of gradients allowed: of the median example, of any
 
@@ -35,7 +36,7 @@ def fast_form(network: nn.Module, example: Tensor, keep: Collection[str] = ()) -
     if _unsuitable(network) or not (one_output and example.is_floating_point()):
         return network
     try:
-        graph = _Tracer(keep).trace(network)
+        graph = KeepingTracer(keep).trace(network)
     except Exception:  # whatever a foreign network's code makes of symbolic values
         return network
     fast = fx.GraphModule(network, graph, type(network).__name__)
@@ -52,17 +53,6 @@ def _unsuitable(network: nn.Module) -> bool:
     )  # fmt: skip
     training = any(module.training for module in network.modules())
     return hooked or training or any(p.requires_grad for p in network.parameters())
-
-
-class _Tracer(fx.Tracer):
-    """Leaves whole what is asked for, so that it can be hooked."""
-
-    def __init__(self, keep: Collection[str]) -> None:
-        super().__init__()
-        self.keep = set(keep)
-
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return name in self.keep or super().is_leaf_module(module, name)
 
 
 def _rewrite(fast: fx.GraphModule, keep: Collection[str]) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import fx, nn
 
 from ganexplain.errors import UsageError, check_known
 from ganexplain.models.foreign import OUTPUT, named_layers
+from ganexplain.models.tracing import KeepingTracer
 
 
 def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
@@ -44,20 +45,9 @@ def _places(network: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     return {layer: standing[known[check_known("layer", layer, known)]] for layer in layers}
 
 
-class _Tracer(fx.Tracer):
-    """Leaves the named layers whole, so that they are found."""
-
-    def __init__(self, leaves: Collection[str]) -> None:
-        super().__init__()
-        self.leaves = set(leaves)
-
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return name in self.leaves or super().is_leaf_module(module, name)
-
-
 def _traced(network: nn.Module, leaves: Sequence[str]) -> fx.Graph:
     try:
-        return _Tracer(leaves).trace(network)
+        return KeepingTracer(leaves).trace(network)
     except Exception as error:  # whatever a foreign network's code makes of symbolic values
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise UsageError(f"the network's code cannot be traced by torch.fx ({reason})") from error

@@ -36,19 +36,18 @@ def predict(
     be used (noted and left out with `skip_bad_files`), GanexplainError where none can.
     """
     classifier = load_classifier(Path(config.classifier), pick_device(config.device))
+    told: dict[str, Any] = {
+        "classifier": config.classifier,
+        "classes": list(classifier.classes),
+        "threshold": classifier.threshold if len(classifier.classes) == 2 else None,
+    }
     if isinstance(classifier.front_end, ImageInput):
-        return predict_files(config, classifier, out, progress, overwrite)
+        return predict_files(config, classifier, told, out, progress, overwrite)
     paths = [Path(name) for name in config.files]
     if not config.skip_bad_files:
         for path in paths:  # a misspelt name shows now, not after the hours of those before
             duration_of(path)
-    document: dict[str, Any] = {
-        "classifier": config.classifier,
-        "classes": list(classifier.classes),
-        "threshold": classifier.threshold if len(classifier.classes) == 2 else None,
-        "files": [],
-        "skipped": [],
-    }
+    document: dict[str, Any] = {**told, "files": [], "skipped": []}
     with RunDirectory(out, "predict", config, overwrite) as run:
         progress = run.keep_notes(progress)
         run.used("classifier", Path(config.classifier))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,14 @@ TABLE = "predictions.csv"
 
 
 def predict_files(
-    config: PredictConfig, classifier: Classifier, out: Path, progress: Progress, overwrite: bool
+    config: PredictConfig,
+    classifier: Classifier,
+    told: Mapping[str, Any],
+    out: Path,
+    progress: Progress,
+    overwrite: bool,
 ) -> dict[str, Any]:
-    """Write `predictions.csv`, a line a picture; give the document of `--json`.
+    """Write `predictions.csv`, a line a picture; give the document of `--json`, `told` at its head.
 
     Raises UsageError for a folder without pictures, BadFile for a file that is none (noted and
     left out with `skip_bad_files`), GanexplainError where no picture is left.
@@ -35,14 +40,8 @@ def predict_files(
     for path in paths:  # a misspelt name shows before the run begins
         if not (path.is_file() or config.skip_bad_files):
             raise BadFile(f"{path}: no such file; correct the name, or add --skip-bad-files")
-    document: dict[str, Any] = {
-        "classifier": config.classifier,
-        "classes": list(classifier.classes),
-        "threshold": classifier.threshold if len(classifier.classes) == 2 else None,
-        "table": str(out / TABLE),
-        "files": [],
-        "skipped": [],
-    }
+    table = str(out / TABLE)
+    document: dict[str, Any] = {**told, "table": table, "files": [], "skipped": []}
     with RunDirectory(out, "predict", config, overwrite) as run:
         progress = run.keep_notes(progress)
         run.used("classifier", Path(config.classifier))
