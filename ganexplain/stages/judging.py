@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.artifacts import check_same_front_end
+from ganexplain.data.segments import decide
 from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.inputs import Input, read_input_file
 from ganexplain.models.explained import Source, adapted
@@ -35,7 +36,7 @@ class Judge:
         self.text, self.name, self.device, self.drawn = text, name, device, explained[1]
         self.source = source_of(text)
         self.network: nn.Module
-        self.decide: Callable[[Tensor], Tensor]
+        self.decide: Callable[[Tensor], np.ndarray]
         if self.source.classifier:
             self._load_ours(explained)
             return
@@ -49,12 +50,9 @@ class Judge:
         check_same_front_end((Path(self.text), classifier.front_end), explained)
         self.network, self.classes = classifier.network, classifier.classes
 
-        def decide(logits: Tensor) -> Tensor:
-            chance = probabilities(logits)
-            two = chance.shape[1] == 2
-            return chance[:, 1] > classifier.threshold if two else chance.argmax(dim=1)
-
-        self.decide = decide
+        self.decide = lambda logits: decide(
+            probabilities(logits).cpu().numpy(), classifier.threshold
+        )
 
     def _load_foreign(self) -> None:
         eaten, call = read_input_file(Path(self.source.input))
@@ -63,13 +61,13 @@ class Judge:
         whole = adapted(load_network(self.source.model), self.drawn, eaten, call, self.device)
         self.network, self.classes = whole.network, call.classes
 
-        def decide(output: Tensor) -> Tensor:
+        def most(output: Tensor) -> np.ndarray:
             output = output.flatten(2).mean(dim=2) if output.ndim > 2 else output
-            if output.ndim > 1 and output.shape[1] > 1:
-                return output.argmax(dim=1)
-            return output.flatten() > call.threshold
+            several = output.ndim > 1 and output.shape[1] > 1
+            number = output.argmax(dim=1) if several else output.flatten() > call.threshold
+            return number.cpu().numpy()
 
-        self.decide = decide
+        self.decide = most
 
     @torch.no_grad()
     def said(self, mel: np.ndarray) -> np.ndarray:
@@ -77,7 +75,7 @@ class Judge:
         found = []
         for start in range(0, len(mel), BATCH):
             part = torch.from_numpy(np.ascontiguousarray(mel[start : start + BATCH]))
-            found.append(self.decide(self.network(part.to(self.device))).cpu().numpy())
+            found.append(self.decide(self.network(part.to(self.device))))
         return np.concatenate(found).astype(np.int64)
 
     def must_know(self, unit: str) -> None:
