@@ -16,6 +16,8 @@ from ganexplain.local.cam import (
     condition_indices,
     convolution_maps,
     cumulative,
+    maps_and_gradient,
+    product,
     reduced,
     scaled,
     signed,
@@ -51,6 +53,46 @@ def test_a_map_by_hand() -> None:
     area = torch.einsum("bc,bchw->bhw", weights, activation)
     whole = nn.functional.interpolate(area[:, None], size=(9, 8), mode="bilinear")[:, 0]
     torch.testing.assert_close(maps["2"], scaled(whole).detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (7, 9)])
+def test_input_times_gradient_by_hand(shape: tuple[int, ...]) -> None:
+    """Under a linear network its sum is what the logit is above that of the mean input."""
+    torch.manual_seed(0)
+    planes = shape[0] if len(shape) == 3 else 1
+    first, head = nn.Conv2d(planes, 2, 1), nn.LazyLinear(3)
+    network = nn.Sequential(first, nn.Flatten(), head)
+    x, mean = torch.randn(4, *shape), torch.randn(shape[0])
+
+    def logits(batch: Tensor) -> Tensor:
+        return network(batch.reshape(len(batch), planes, *shape[-2:]))[:, 1]
+
+    logits(x)
+    maps, gradient = maps_and_gradient(network, logits, x)
+    assert list(maps) == ["0"] and gradient.shape == x.shape
+    found = product(x, gradient, mean)
+    assert found.shape == (4, *shape[-2:])
+    usual = mean.reshape(-1, *[1] * (len(shape) - 1)).expand(1, *shape)
+    wanted = (logits(x) - logits(usual)).detach()
+    torch.testing.assert_close(found.sum(dim=(1, 2)), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_what_a_generator_is_shown() -> None:
+    """The conditions as ever, the gradient's plane behind them where it is asked for."""
+    torch.manual_seed(0)
+    maps = {"b": torch.rand(2, 8, 12), "a": torch.rand(2, 8, 12)}
+    products = torch.randn(2, 8, 12)
+    plain, more = (View("occlusion", gradient=g).shown(maps, products, 2, 6) for g in (False, True))
+    assert plain.shape == (2, 2, 4, 6) and more.shape == (2, 3, 4, 6)
+    assert torch.equal(more[:, :2], plain)
+    cells = products.reshape(2, 4, 2, 6, 2).mean(dim=(2, 4))
+    torch.testing.assert_close(more[:, 2], signed(cells))
+    settings = {"kind": "lsft", "conditions": 2, "width": 8, "size": 6, "gradient": True}
+    generator = build_generator(settings, ImageInput(channels=1, height=8, width=12))
+    x, flat = torch.rand(2, 1, 8, 12), more.clone()
+    flat[:, 2] = 0.5
+    with torch.no_grad():
+        assert not torch.allclose(generator(x, flat), generator(x, more), atol=1e-6)
 
 
 def test_cumulative_maps_are_means_from_deep_to_shallow(
@@ -256,7 +298,7 @@ def test_the_sign_of_a_map_stays() -> None:
 
 def test_values_within_a_cell_that_is_drawn_are_seen() -> None:
     """A picture of another texture and the same mean in each cell gives another map."""
-    settings = {"kind": "lsft", "conditions": 2, "width": 8, "size": 24}
+    settings = {"kind": "lsft", "conditions": 2, "width": 8, "size": 24, "gradient": False}
     torch.manual_seed(0)
     generator = build_generator(settings, ImageInput(channels=1, height=68, width=96))
     x, maps = torch.randn(2, 1, 68, 96), torch.rand(2, 2, 17, 24)

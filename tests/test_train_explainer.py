@@ -23,6 +23,7 @@ from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import Classifier, write_classifier
 from ganexplain.models.picturenet import PictureNet
 from ganexplain.models.sft import OfInputs, PairDiscriminator
+from ganexplain.stages.explainer_figures import GRADIENT
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CLASSIFIER = PRETRAINED / "classifier.pt"
@@ -66,7 +67,9 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return read_checkpoint(run / "explainer.pt", "explainer")["content"]["weights"]
 
 
-@pytest.mark.parametrize("options", ["--generator gsft", "--teacher occlusion --occlusion-grid 3"])
+@pytest.mark.parametrize(
+    "options", ["--generator gsft --no-gradient", "--teacher occlusion --occlusion-grid 3"]
+)
 def test_in_two_parts_it_ends_as_in_one(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path, options: str
 ) -> None:
@@ -79,6 +82,7 @@ def test_in_two_parts_it_ends_as_in_one(
     assert command(*words, "--steps", "6", "--out", two, "--resume").code == 0
     assert {path: path.stat().st_mtime_ns for path in (two / "maps").iterdir()} == made
     assert_equal(weights(one), weights(two))
+    assert (GRADIENT in (one / "relevance.json").read_text()) == ("--no-gradient" not in options)
     for name in ("metrics.jsonl", "relevance.json"):
         assert (one / name).read_text() == (two / name).read_text()
     assert command(*words, "--steps", "6", "--seed", "1", "--out", tmp_path / "other").code == 0
@@ -133,11 +137,11 @@ def test_it_learns_of_several_networks_at_once(
     assert content["method"] == "cgan" and set(content["networks"]) == {str(first), str(second)}
     assert content["figures"]["l1"] == document["l1"] < document["l1_grey"]
     rows = document["relevance"]["conditions"]
-    assert [row["layer"] for row in rows] == ["blocks.5", "blocks.2", "blocks.0"]
+    assert [row["layer"] for row in rows] == ["blocks.5", "blocks.2", "blocks.0", GRADIENT]
     assert all(row["relevance"] > 0 for row in rows)
     assert document["relevance"] == json.loads((tmp_path / "run" / "relevance.json").read_text())
     stored = np.load(tmp_path / "run" / "maps" / "train-000.npy")
-    assert stored.shape == (128, 4, 8, 8)  # 32 pictures, two networks and two shuffled ones
+    assert stored.shape == (128, 5, 8, 8)  # 32 pictures, two networks and two shuffled ones
     assert stored.min() == 0 and stored.max() == 1
     assert discriminator_lives(tmp_path / "run", np.float32(stored[::8, -1:]))
     seen = {stored[row].tobytes() for row in range(4)}  # of one picture: conditions and target
@@ -317,7 +321,7 @@ def test_a_network_of_ones_own(command: Run, digits: Path, tmp_path: Path) -> No
     )  # fmt: skip
     assert done.code == 0, done.err
     rows = json.loads(done.out)["relevance"]["conditions"]
-    assert [row["layer"] for row in rows] == ["0"]
+    assert [row["layer"] for row in rows] == ["0", GRADIENT]
     read = json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]
     assert {"model", "input"} <= set(read)
     done = command(

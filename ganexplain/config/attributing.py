@@ -128,6 +128,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     )
     held_out: int = setting("Inputs of the validation split that it is measured on.", 64, 1)
     generator: str = setting("Of cgan: lsft (one map a block) or gsft (all in each).", "lsft")
+    gradient: bool = setting("Of cgan: show the generator the input times the gradient, too.", True)
     size: int = setting(
         "Of cgan: cells along the longer axis of what it draws, at most; 0: as the input.", 24, 0
     )
@@ -176,6 +177,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
             "size": 64,
             "examples": 4500,
             "shuffled": 0,
+            "gradient": False,
             "held_out": 500,
             "width": 64,
             "discriminator_every": 100,

@@ -32,27 +32,47 @@ def signed(maps: Tensor) -> Tensor:
 def convolution_maps(
     network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
 ) -> dict[str, Tensor]:
-    """Maps (B, H, W), 0 to 1, of inputs (B, *S), S ending with H, W: of every convolution.
+    """The maps alone that `maps_and_gradient` gives."""
+    return maps_and_gradient(network, logits, x)[0]
 
-    By name, the deepest first (the order of the pass, reversed). A layer's is the sum of its
-    channels, each times the mean over places of its guided gradient, which counts only where it
-    and the activation are above zero; no rectifier follows. `logits` gives those (B,) of the
-    targets, from a pass of `network`. One pass and one gradient. Raises UsageError where the
-    network has no convolution.
+
+def maps_and_gradient(
+    network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Maps (B, H, W), 0 to 1, of every convolution, and the gradient, of inputs (B, *S).
+
+    S ends with H, W. Maps by name, the deepest first (the order of the pass, reversed). A layer's
+    is the sum of its channels, each times the mean over places of its guided gradient, which
+    counts only where it and the activation are above zero; no rectifier follows. `logits` gives
+    those (B,) of the targets, from a pass of `network`; the gradient (B, *S) is of their sum, by
+    the input. One pass and one gradient. Raises UsageError where the network has no convolution.
     """
+    leaf = x.detach().requires_grad_(True)
     known = convolutions(network, ("Conv1d", "Conv2d"))
     modules = {name: find_layer(network, name) for name in known}
     with torch.enable_grad(), recording(network, modules) as outputs:
-        total = logits(x.detach().requires_grad_(True)).sum()
+        total = logits(leaf).sum()
         found = {name: out for name, out in outputs.items() if out.requires_grad}
         if not found:
             raise UsageError("the network runs no convolution, of which maps could be made")
-        gradients = torch.autograd.grad(total, list(found.values()), allow_unused=True)
+        *gradients, by_input = torch.autograd.grad(
+            total, [*found.values(), leaf], allow_unused=True
+        )
     maps = {
         name: scaled(enlarged(_weighted(out.detach(), gradient), *x.shape[-2:]))
         for (name, out), gradient in zip(found.items(), gradients, strict=True)
     }
-    return dict(reversed(maps.items()))
+    return dict(reversed(maps.items())), torch.zeros_like(x) if by_input is None else by_input
+
+
+def product(x: Tensor, gradient: Tensor, mean: Tensor) -> Tensor:
+    """What inputs (B, *S) are above the `mean` (S[0],), times the gradient: maps (B, H, W).
+
+    Input x gradient (Shrikumar et al., arXiv 1605.01713); of a picture the sum of its channels.
+    """
+    above = x - mean.reshape(-1, *[1] * (x.ndim - 2))
+    found = above * gradient
+    return found.sum(dim=1) if found.ndim == 4 else found
 
 
 def _weighted(activation: Tensor, gradient: Tensor | None) -> Tensor:

@@ -19,9 +19,12 @@ from ganexplain.inputs import Input
 from ganexplain.local.cam import (
     CONDITIONS,
     condition_indices,
-    convolution_maps,
     cumulative,
+    maps_and_gradient,
+    pooled,
+    product,
     reduced,
+    signed,
     working_size,
 )
 from ganexplain.local.gradcam import enlarged
@@ -40,11 +43,13 @@ class View:
 
     The teacher `grad-cam` is the map of convolution `layer`, the last where it is empty. Its own
     map is left out of the conditions, the first of which would else be the answer. Of the
-    teacher `occlusion` they are made of all.
+    teacher `occlusion` they are made of all. With `gradient` a generator is shown the input
+    times the gradient, too.
     """
 
     teacher: str
     layer: str = ""
+    gradient: bool = False
 
     def __post_init__(self) -> None:
         check_known("--teacher", self.teacher, TEACHERS)
@@ -77,6 +82,19 @@ class View:
         indices = condition_indices(len(names), count)
         return cumulative(torch.stack([maps[name] for name in names], dim=1))[:, indices]
 
+    def shown(
+        self, maps: Mapping[str, Tensor], products: Tensor, count: int, longest: int
+    ) -> Tensor:
+        """What a generator is shown (B, n, h, w), 0 to 1, of maps and products (B, H, W).
+
+        The conditions, `count` in all; with `gradient` the products behind them, `signed`. Of at
+        most `longest` cells a side.
+        """
+        conditions = reduced(self.conditions(maps, count), longest)
+        if not self.gradient:
+            return conditions
+        return torch.cat([conditions, signed(pooled(products[:, None], longest))], dim=1)
+
     def reach(self, maps: Mapping[str, Tensor], count: int) -> list[str]:
         """Names (count,) of the shallowest convolution in each condition."""
         names = self.seen(maps)
@@ -89,7 +107,9 @@ def condition_count(layers: int) -> int:
 
 
 def build_generator(settings: Mapping[str, Any], taken: Input) -> MapGenerator:
-    """The generator of `kind`, `conditions`, `width` and `size` for what networks take; untrained.
+    """The generator of such settings for what networks take; untrained.
+
+    `kind`, `conditions`, `width`, `size` and `gradient`.
 
     ValueError for sizes that no training has.
     """
@@ -99,8 +119,9 @@ def build_generator(settings: Mapping[str, Any], taken: Input) -> MapGenerator:
         raise ValueError(f"{conditions} conditions and a width of {width} are out of range")
     size = working_size(taken.shape, int(settings["size"]))
     fine = min(taken.shape[-2] // size[0], taken.shape[-1] // size[1], FINEST)
-    inner = kind(channels_of(taken) * fine**2, conditions, 1, width)
-    return MapGenerator(inner, taken.shape[0], fine, size)
+    gradient = bool(settings["gradient"])
+    inner = kind(channels_of(taken) * fine**2 + gradient, conditions, 1, width)
+    return MapGenerator(inner, taken.shape[0], fine, size, gradient=gradient)
 
 
 def channels_of(taken: Input) -> int:
@@ -115,7 +136,7 @@ class CganAnswer:
     So many `conditions`, and maps of at most `size` cells along the longer axis.
     """
 
-    generator: nn.Module
+    generator: MapGenerator
     view: View
     conditions: int
     size: int
@@ -124,11 +145,12 @@ class CganAnswer:
         self, network: nn.Module, scorer: Scorer, x: Tensor
     ) -> tuple[Tensor, dict[str, Any]]:
         """The map (H, W) of input x (*S); one pass and one gradient of the network."""
-        maps = convolution_maps(network, scorer.differentiable, x[None])
+        maps, gradient = maps_and_gradient(network, scorer.differentiable, x[None])
         scorer.passes += 1
         with torch.no_grad():
-            conditions = self.view.conditions(maps, self.conditions)
-            area = self.generator(x[None], reduced(conditions, self.size))[0, 0]
+            products = product(x[None], gradient, self.generator.mean)
+            shown = self.view.shown(maps, products, self.conditions, self.size)
+            area = self.generator(x[None], shown)[0, 0]
             learnt = self.view.learnt(maps)
             if not learnt:  # `signed`: 0.5 stands for 0
                 area = 2 * area - 1
@@ -142,6 +164,6 @@ def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
     """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
     content = found.content
     generator = filled(content["weights"], lambda: build_generator(content, found.front_end))
-    view = View(content["teacher"], content["layer"])
+    view = View(content["teacher"], content["layer"], bool(content["gradient"]))
     sizes = int(content["conditions"]), int(content["size"])
     return CganAnswer(generator.to(device).eval(), view, *sizes)

@@ -177,26 +177,44 @@ class OfInputs(nn.Module):
 
     def forward(self, x: Tensor, maps: Tensor) -> Tensor:
         """What the inner network makes of inputs and of maps (B, n, h, w), no larger than these."""
+        found: Tensor = self.inner(self.planes(x, maps), maps)
+        return found
+
+    def planes(self, x: Tensor, maps: Tensor) -> Tensor:
+        """Inputs as the inner network takes them, (B, C, h, w), with maps (B, n, h, w)."""
         axes = (slice(None), *[None] * (x.ndim - 2))
         standard = (x - self.mean[axes]) / self.deviation[axes]
         planes = standard if x.ndim == 4 else standard[:, None]
         size = (self.fine * maps.shape[-2], self.fine * maps.shape[-1])
-        planes = functional.adaptive_avg_pool2d(planes, size)
-        found: Tensor = self.inner(functional.pixel_unshuffle(planes, self.fine), maps)
-        return found
+        return functional.pixel_unshuffle(functional.adaptive_avg_pool2d(planes, size), self.fine)
 
 
 class MapGenerator(OfInputs):
-    """A generator that draws how a map differs from `usual` (M, h, w), the mean of those learnt."""
+    """A generator that draws how a map differs from `usual` (M, h, w), the mean of those learnt.
+
+    With `gradient` the last of the maps, of which 0.5 stands for 0, is one more plane of the input.
+    """
 
     usual: Tensor
 
     def __init__(
-        self, inner: nn.Module, statistics: int, fine: int, size: tuple[int, int], given: int = 1
+        self,
+        inner: nn.Module,
+        statistics: int,
+        fine: int,
+        size: tuple[int, int],
+        given: int = 1,
+        gradient: bool = False,
     ) -> None:
         super().__init__(inner, statistics, fine)
+        self.gradient = gradient
         self.register_buffer("usual", torch.full((given, *size), 0.5))
 
     def forward(self, x: Tensor, maps: Tensor) -> Tensor:
         """Maps (B, M, h, w) of inputs and of maps (B, n, h, w)."""
-        return self.usual + super().forward(x, maps)
+        planes = self.planes(x, maps)
+        if self.gradient:
+            planes = torch.cat([planes, 2 * maps[:, -1:] - 1], dim=1)
+            maps = maps[:, :-1]
+        found: Tensor = self.usual + self.inner(planes, maps)
+        return found

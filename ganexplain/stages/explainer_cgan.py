@@ -49,7 +49,7 @@ class CganTraining:
         self.task, self.config, self.device = task, task.config, task.device
         check_known("--precision", self.config.precision, PRECISIONS)
         check_divisible(self.config.batch_size)
-        self.view = View(self.config.teacher, self.config.layer)
+        self.view = View(self.config.teacher, self.config.layer, self.config.gradient)
         self.reach = self._reach()
         count = len(self.reach)
         self.settings = {
@@ -59,6 +59,7 @@ class CganTraining:
             "size": self.config.size,
             "teacher": self.config.teacher,
             "layer": self.config.layer,
+            "gradient": self.config.gradient,
         }
         examples, shuffled = self.config.examples, self.config.shuffled
         self.maps = Maps(task, "train", task.train, count, examples, shuffled)
@@ -72,7 +73,7 @@ class CganTraining:
         task = self.task
         rows = task.train.whole_excerpts()[:1]
         example = torch.from_numpy(task.train.gather(rows)).to(self.device)
-        found = [network_maps(network, example, self.config.target) for network in task.networks]
+        found = [network_maps(network, example, self.config.target)[0] for network in task.networks]
         count = condition_count(max(len(self.view.seen(maps)) for maps in found))
         names = zip(*(self.view.reach(maps, count) for maps in found), strict=True)
         return [" / ".join(dict.fromkeys(each)) for each in names]

@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ganexplain.local.cam import scaled
+from ganexplain.models.sft import MapGenerator
 from ganexplain.pages.ranking import aligned
 from ganexplain.stages.explainer_maps import CHUNK, Maps
 
+GRADIENT = "the input times the gradient"
 BASELINES = {
     "l1_grey": "the input itself, grey",
     "l1_mean": "the mean training map",
     "l1_deepest": "the deepest condition",
+    "l1_gradient": GRADIENT,
 }
 
 
@@ -29,7 +32,7 @@ def _batches(maps: Maps) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
 
 
 def mean_maps(maps: Maps) -> Tensor:
-    """Mean (n + 1, h, w) of all conditions and of the target, of the networks themselves."""
+    """Mean (n + 1, h, w) of all that is shown and of the target, of the networks themselves."""
     sums = [torch.cat([c, target], dim=1).sum(dim=0) for _, c, target in _batches(maps)]
     return torch.stack(sums).sum(dim=0) / len(maps.own_rows())
 
@@ -49,17 +52,20 @@ def grey(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @torch.no_grad()
-def figures_of(generator: nn.Module, train: Maps, held_out: Maps) -> dict[str, float]:
+def figures_of(generator: MapGenerator, train: Maps, held_out: Maps) -> dict[str, float]:
     """Mean absolute errors `l1` on held-out inputs, of trivial maps too, and correlations."""
     mean = mean_maps(train)[-1:]
     sums: dict[str, float] = {}
-    for x, conditions, target in _batches(held_out):
-        drawn = generator(x, conditions)
-        maps = {"l1": drawn, "l1_mean": mean, "l1_deepest": conditions[:, :1]}
-        maps["l1_grey"] = grey(x, (target.shape[-2], target.shape[-1]))
-        found = {k: (v - target).abs().mean(dim=(1, 2, 3)).sum() for k, v in maps.items()}
-        found["correlation"] = correlations(drawn, target).sum()
-        found["correlation_deepest"] = correlations(conditions[:, :1], target).sum()
+    for x, shown, target in _batches(held_out):
+        drawn = generator(x, shown)
+        maps = {"": drawn, "_mean": mean, "_deepest": shown[:, :1]}
+        if generator.gradient:
+            maps["_gradient"] = shown[:, -1:]
+        maps["_grey"] = grey(x, (target.shape[-2], target.shape[-1]))
+        found = {f"l1{k}": (v - target).abs().mean(dim=(1, 2, 3)).sum() for k, v in maps.items()}
+        for name in ("", "_deepest", "_gradient"):
+            if name in maps:
+                found[f"correlation{name}"] = correlations(maps[name], target).sum()
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + float(value)
     return {name: value / len(held_out) for name, value in sums.items()}
@@ -67,21 +73,23 @@ def figures_of(generator: nn.Module, train: Maps, held_out: Maps) -> dict[str, f
 
 @torch.no_grad()
 def relevance_document(
-    generator: nn.Module, train: Maps, held_out: Maps, reach: list[str]
+    generator: MapGenerator, train: Maps, held_out: Maps, reach: list[str]
 ) -> dict[str, Any]:
     """What each condition contributes: how the map changes where its training mean stands for it.
 
     `relevance` is the mean absolute change of the map, `loss` what its error grows by; `layer`
     the shallowest layer of the condition. In three groups, as the paper asks: the deepest
-    quarter of the conditions, the shallowest, and what lies between.
+    quarter of the conditions, the shallowest, and what lies between. The input times the
+    gradient, where it is shown, is the last of the rows, and in no group.
     """
+    names = [*reach, GRADIENT] if generator.gradient else reach
     means = mean_maps(train)
-    change, loss = np.zeros(len(reach)), np.zeros(len(reach))
-    for x, conditions, target in _batches(held_out):
-        drawn = generator(x, conditions)
+    change, loss = np.zeros(len(names)), np.zeros(len(names))
+    for x, shown, target in _batches(held_out):
+        drawn = generator(x, shown)
         error = (drawn - target).abs().sum(dim=0).mean()
-        for number in range(len(reach)):
-            without = conditions.clone()
+        for number in range(len(names)):
+            without = shown.clone()
             without[:, number] = means[number]
             other = generator(x, without)
             change[number] += float((other - drawn).abs().sum(dim=0).mean())
@@ -89,9 +97,9 @@ def relevance_document(
     change, loss = change / len(held_out), loss / len(held_out)
     rows = [
         {"condition": number, "layer": name, "relevance": float(r), "loss": float(g)}
-        for number, (name, r, g) in enumerate(zip(reach, change, loss, strict=True))
+        for number, (name, r, g) in enumerate(zip(names, change, loss, strict=True))
     ]
-    return {"conditions": rows, "groups": _groups(change)}
+    return {"conditions": rows, "groups": _groups(change[: len(reach)])}
 
 
 def _groups(change: np.ndarray) -> dict[str, float]:
@@ -103,7 +111,7 @@ def _groups(change: np.ndarray) -> dict[str, float]:
 def relevance_table(figures: dict[str, float], relevance: dict[str, Any]) -> list[str]:
     """Lines of text for stdout."""
     errors = f"held-out error {figures['l1']:.4f} (correlation {figures['correlation']:.3f}); "
-    errors += ", ".join(f"{text} {figures[name]:.4f}" for name, text in BASELINES.items())
+    errors += ", ".join(f"{text} {figures[n]:.4f}" for n, text in BASELINES.items() if n in figures)
     rows = [
         [str(row["condition"]), row["layer"], f"{row['relevance']:.4f}", f"{row['loss']:+.4f}"]
         for row in relevance["conditions"]

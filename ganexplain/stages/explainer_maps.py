@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganexplain.artifacts import map_array, write_rows
 from ganexplain.data.material import MaterialSplit
-from ganexplain.local.cam import pooled, reduced, signed
+from ganexplain.local.cam import pooled, product, reduced, signed
 from ganexplain.local.cgan import View
 from ganexplain.local.fills import Reference
 from ganexplain.models.explained import Explained
@@ -27,8 +27,8 @@ class Maps:
 
     Beside each network stand `shuffled` variants of it that have learned nothing, other ones for
     every 32 inputs. Of V variants in all, row r is input r // V as variant r % V sees it, the
-    networks themselves first. The conditions (n, h, w) and the target (h, w) of a row, 0 to 1
-    (of occlusion `signed`), of at most `size` cells a side, stand in
+    networks themselves first. What a generator is shown (n, h, w) and the target (h, w) of a row,
+    0 to 1 (of occlusion `signed`), of at most `size` cells a side, stand in
     `folder`/maps/NAME-NUMBER.npy, where those of an earlier run are taken up.
     """
 
@@ -45,7 +45,8 @@ class Maps:
         centres = split.whole_excerpts()
         order = random_stream(task.config.seed, f"{name} of an explainer").permutation(len(centres))
         self.centres = centres[order[:wanted]]
-        self.view = View(task.config.teacher, task.config.layer)
+        self.view = View(task.config.teacher, task.config.layer, task.config.gradient)
+        self.mean, self.deviation = map(torch.from_numpy, task.train.band_statistics())
         self.networks = task.networks * (1 + shuffled)
         self.files: list[np.ndarray] = []
 
@@ -80,7 +81,7 @@ class Maps:
         return torch.from_numpy(self.split.gather(self.centres[numbers])).to(self.task.device)
 
     def batch(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs (B, *S), conditions (B, n, h, w) and targets (B, 1, h, w) of rows (B,)."""
+        """Inputs (B, *S), what is shown (B, n, h, w) and targets (B, 1, h, w) of rows (B,)."""
         variants = len(self.networks)
         size = CHUNK * variants
         maps = np.stack([self.files[row // size][row % size] for row in rows])
@@ -88,28 +89,28 @@ class Maps:
         return self.inputs(rows // variants), values[:, :-1], values[:, -1:]
 
     def _variant(self, chunk: int, variant: int, x: Tensor) -> np.ndarray:
-        """Conditions and target (B, n + 1, h, w) of inputs (B, *S), float16."""
+        """What is shown and target (B, n + 1, h, w) of inputs (B, *S), float16."""
         network = self.networks[variant]
         with ExitStack() as shuffled:
             if variant >= len(self.task.networks):
                 seed = random_stream(self.task.config.seed, f"shuffled {variant}", chunk)
                 shuffled.enter_context(reinitialised(network.network, int(seed.integers(2**31))))
             asked = self.task.config.target
-            maps = network_maps(network, x, asked)
+            maps, gradient = network_maps(network, x, asked)
             learnt = self.view.learnt(maps)
             if learnt:
                 target = maps[learnt]
             else:
                 target = self._occlusion(network, x, targets_of(network, x, asked))
-            conditions = self.view.conditions(maps, self.conditions)
         self.task.progress.advance()
         size = self.task.config.size
+        products = product(x, gradient, self.mean.to(x.device))
+        shown = self.view.shown(maps, products, self.conditions, size)
         wanted = reduced(target[:, None], size) if learnt else signed(pooled(target[:, None], size))
-        made = torch.cat([reduced(conditions, size), wanted], dim=1)
+        made = torch.cat([shown, wanted], dim=1)
         return made.half().cpu().numpy()
 
     def _occlusion(self, network: Explained, x: Tensor, classes: Tensor) -> Tensor:
-        mean, deviation = map(torch.from_numpy, self.task.train.band_statistics())
         axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
-        reference = Reference(mean[axes].to(x.device), deviation[axes].to(x.device))
+        reference = Reference(self.mean[axes].to(x.device), self.deviation[axes].to(x.device))
         return occlusion_maps(network, x, classes, reference, self.task.config.occlusion_grid)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganexplain.ascent.readings import units
 from ganexplain.errors import UsageError
-from ganexplain.local.cam import convolution_maps
+from ganexplain.local.cam import maps_and_gradient
 from ganexplain.local.fills import Reference, fill
 from ganexplain.local.gradcam import enlarged
 from ganexplain.local.masking import MaskedInput, subset_score
@@ -22,8 +22,11 @@ from ganexplain.stages.attribute_network import kind_of_outputs
 BATCH = 32  # altered inputs in a pass
 
 
-def network_maps(network: Explained, x: Tensor, asked: str) -> dict[str, Tensor]:
-    """Maps (B, H, W) of all convolutions for inputs (B, *S), of what `targets_of` gives."""
+def network_maps(network: Explained, x: Tensor, asked: str) -> tuple[dict[str, Tensor], Tensor]:
+    """Maps (B, H, W) of all convolutions and the gradient for inputs (B, *S).
+
+    Of what `targets_of` gives.
+    """
     classes, kind = targets_of(network, x, asked), outputs_kind(network)
 
     def logits(inputs: Tensor) -> Tensor:
@@ -32,7 +35,7 @@ def network_maps(network: Explained, x: Tensor, asked: str) -> dict[str, Tensor]
             outputs = class_logits(outputs, kind)
         return target_logits(outputs, classes)
 
-    return convolution_maps(network.network, logits, x)
+    return maps_and_gradient(network.network, logits, x)
 
 
 def outputs_kind(network: Explained) -> str:

@@ -196,7 +196,7 @@ def _explainer(path: Path) -> Path:
     from ganexplain.local.cgan import build_generator
     from ganexplain.models.explainer_file import ExplainerFile, write_explainer
 
-    settings = {"kind": "gsft", "conditions": 1, "width": 4, "size": 24}
+    settings = {"kind": "gsft", "conditions": 1, "width": 8, "size": 24, "gradient": True}
     weights = build_generator(settings, FrontEnd()).state_dict()
     content = {**settings, "weights": weights, "teacher": "grad-cam", "layer": "conv5"}
     write_explainer(path, ExplainerFile("cgan", content, {}, FrontEnd(), {"a": "b"}, {}))
