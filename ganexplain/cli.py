@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, Field, fields
@@ -21,15 +20,16 @@ import typer
 
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
-from ganexplain.errors import GanexplainError, Terminated, UsageError, did_you_mean, shown
+from ganexplain.errors import (
+    GanexplainError,
+    Terminated,
+    UsageError,
+    did_you_mean,
+    no_memory,
+    shown,
+)
 from ganexplain.interrupts import interrupts_raised
 from ganexplain.runtime import gather_caches, keep_freed_memory, progress_on_stderr
-
-NO_MEMORY = re.compile(
-    "out of memory|bad_alloc|can(no|')t allocate memory|can't start new thread|"
-    "failed to map segment",
-    re.IGNORECASE,
-)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -190,11 +190,10 @@ def _one_line_errors() -> Iterator[None]:
 
 def _line_of(error: BaseException) -> str | None:
     """What is told of an error whose cause the user can mend; None of others."""
+    if no_memory(error):  # first: what could not be read for want of it looks damaged
+        return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
     if isinstance(error, GanexplainError):
         return str(error)
-    told = isinstance(error, RuntimeError | OSError | ImportError) and NO_MEMORY.search(str(error))
-    if isinstance(error, MemoryError) or told:
-        return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
     if isinstance(error, OSError) and error.filename is not None:  # of what the command names
         return f"{shown(str(error.filename))}: {error.strerror}"
     return None

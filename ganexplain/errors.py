@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import re
 import reprlib
 from collections.abc import Iterable
 
 LONGEST = 4000  # characters of a message, which may quote a file
+NO_MEMORY = re.compile(  # in the words of torch, C++, oneDNN, Python's threads and the loader
+    "out of memory|bad_alloc|can(no|')t allocate memory|could not create a primitive|"
+    "can't start new thread|failed to map segment",
+    re.IGNORECASE,
+)
 
 
 class GanexplainError(Exception):
@@ -42,6 +49,20 @@ class Diverged(GanexplainError):
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came: the run ends as by Ctrl-C, with another exit status."""
+
+
+def no_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, is that no memory was to be had."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            told = error.errno == errno.ENOMEM
+        else:
+            named = isinstance(error, RuntimeError | OSError | ImportError)
+            told = named and NO_MEMORY.search(str(error)) is not None
+        if told or isinstance(error, MemoryError):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
 
 
 def printable(text: str) -> str:

@@ -24,6 +24,7 @@ from ganexplain.runtime import keep_freed_memory
 Advance = Callable[[int], None]
 Work = Callable[[Any, Advance], None]
 LOOK_EVERY = 0.2  # s between two looks at what the processes have told
+SECONDS_TO_DIE = 5.0  # that a killed process is waited for
 
 
 def usable_cores() -> int:
@@ -58,7 +59,8 @@ def work_through(
 
     With one job in this process, else in `jobs` others; then `prepare` and its arguments must be
     picklable. `advance` hears of units done on the way. Errors of a task come up here, the first
-    one stopping the rest; GanexplainError where a process was killed.
+    one stopping the rest; GanexplainError where a process was killed. So do those of the threads
+    that feed the processes, without which they would be waited for in vain.
     """
     if jobs == 1:
         work = prepare(*arguments)
@@ -68,15 +70,30 @@ def work_through(
     context = multiprocessing.get_context("spawn")
     told = context.Queue()
     setup = (prepare, arguments, told)
-    with ProcessPoolExecutor(jobs, context, _start, setup) as pool, _stopping(pool):
+    pooled = ProcessPoolExecutor(jobs, context, _start, setup)
+    with _thread_errors() as of_threads, pooled as pool, _stopping(pool):
         running = {pool.submit(_do, task) for task in tasks}
         while running:
             done, running = wait(running, timeout=LOOK_EVERY)
             for units in _drain(told):
                 advance(units)
             _raise_errors(done)
+            if of_threads:
+                raise of_threads[0]
     for units in _drain(told):  # the last they told, there now that they are gone
         advance(units)
+
+
+@contextmanager
+def _thread_errors() -> Iterator[list[BaseException]]:
+    """While open, the errors that threads of this process end with, in place of printing them."""
+    found: list[BaseException] = []
+    usual = threading.excepthook
+    threading.excepthook = lambda told: found.append(told.exc_value or told.exc_type())
+    try:
+        yield found
+    finally:
+        threading.excepthook = usual
 
 
 @contextmanager
@@ -86,8 +103,11 @@ def _stopping(pool: ProcessPoolExecutor) -> Iterator[None]:
         yield
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
+        killed = multiprocessing.active_children()
+        for process in killed:
             process.kill()
+        for process in killed:
+            process.join(SECONDS_TO_DIE)
         raise
 
 

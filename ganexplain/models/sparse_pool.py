@@ -7,7 +7,7 @@ stands around it).
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,8 +77,12 @@ class PooledConvolution(nn.Module):
 
 @cache
 def has_numba() -> bool:
-    """Whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether numba is installed and loads: it is made of libraries of other origin."""
+    try:
+        importlib.import_module("numba")
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 class _Pooled(torch.autograd.Function):

@@ -87,7 +87,7 @@ def sample(out: Path) -> Material:
 
 
 def trained(
-    material: Material, teacher: str, count: int, shuffled: int, steps: int, out: Path
+    material: Material, teacher: str, count: int, shuffled: int, out: Path, set_: dict[str, int]
 ) -> tuple[Path, Task]:
     """An explainer of the first `count` classifiers, and the task it was trained for."""
     names = tuple(map(str, material.classifiers[:count]))
@@ -96,7 +96,7 @@ def trained(
         classifier=names,
         teacher=teacher,
         shuffled=shuffled,
-        steps=steps,
+        **set_,
     )
     folder = out / f"{teacher}-{count}-{shuffled}"
     if not (folder / "explainer.pt").is_file():
@@ -216,21 +216,21 @@ def run(words: Sequence[str]) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="learned.py cgan", description=__doc__.splitlines()[0])
     parser.add_argument("material", choices=("digits", "sample"))
-    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--set", nargs="*", default=[], help="settings, as in examples=1200")
     parser.add_argument("--variants", type=int, default=3, choices=(1, 2, 3))
     parser.add_argument("--picture", type=Path, help="PNG of pictures and maps of them")
     parser.add_argument("--out", type=Path, default=Path("runs/learned"))
     arguments = parser.parse_args(words)
     out = arguments.out / arguments.material
     material = {"digits": digits, "sample": sample}[arguments.material](out)
-    explainers = {}
+    explainers, set_ = {}, {k: int(v) for k, v in (each.split("=") for each in arguments.set)}
     columns = ("l1", "l1_grey", "l1_mean", "l1_deepest", "correlation", "correlation_deepest")
     titles = ("learnt of", "teacher", "measured on", *columns, "factor", "shuffled", "teacher's")
     print(f"| {' | '.join(titles)} |")
     print("|---" * len(titles) + "|")
     for teacher in TEACHERS:
         for count, shuffled in VARIANTS[: arguments.variants]:
-            path, task = trained(material, teacher, count, shuffled, arguments.steps, out)
+            path, task = trained(material, teacher, count, shuffled, out, set_)
             explainer = load_explainer(path, CPU)
             seen = errors(explainer, task)
             other = errors(explainer, task, material.unseen)

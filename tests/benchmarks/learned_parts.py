@@ -1,11 +1,12 @@
 """Part explainers: what is lost, how much passes through parts, how stable a part's place is.
 
-python tests/benchmarks/learned.py parts [planted] [clean] [digits] [sample] [--seeds 3] [--ways 3]
+python tests/benchmarks/learned.py parts [planted] [clean] [mixed] [digits] [sample] [--seeds 3]
 
 `planted`: events of a known place in noise; a small network of its own tells which. `clean`: the
-same without stray parts. `digits`: scikit-learn's, by a classifier of `train-classifier`.
-`sample`: the shipped detector on the sample corpus. Each as it is, without the filter loss, and
-without masks either.
+same without stray parts. `mixed`: `planted`, the network made so that each filter of the layer
+also fires where another does. `digits`: scikit-learn's, by a classifier of `train-classifier`.
+`sample`: the shipped detector on the sample corpus. Each as it is, without the filter loss,
+without masks, and without either.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ganexplain.data.cache import cache_directory
 from ganexplain.data.image_corpus import ImageSplit, Picture
 from ganexplain.data.material import MaterialSplit, load_material, read_material
 from ganexplain.inputs import ImageInput
+from ganexplain.local.part_filters import contributions, slope
 from ganexplain.local.part_places import location_instability
 from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.models.explainer_file import read_explainer
@@ -41,7 +43,7 @@ from ganexplain.stages.train_classifier import train_classifier
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 CPU = torch.device("cpu")
-WAYS = ("as is", "no filter loss", "no masks either")
+WAYS = ("as is", "no filter loss", "no masks", "neither")
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ def trained(task: Task, way: str, made: str = "") -> PartsTraining:
         training.explainer.load_state_dict(read_explainer(Path(made)).content["weights"])
         training.explainer.eval()
         return training
-    if way != WAYS[0]:
+    if way in (WAYS[1], WAYS[3]):
         task = replace(task, config=replace(task.config, filter_weight=0.0))
     training = PartsTraining(task)
-    if way == WAYS[2]:
+    if way in WAYS[2:]:
         training.explainer.mask = nn.Identity()
     for step in range(task.config.steps):
         training.step(step)
@@ -73,14 +75,29 @@ def trained(task: Task, way: str, made: str = "") -> PartsTraining:
 
 @torch.no_grad()
 def measured(training: PartsTraining, test: Labelled) -> dict[str, float]:
-    """Accuracies, instabilities of the classifier's layer and of the interpretable filters, p."""
+    """Accuracies, instabilities of the classifier's layer and of the interpretable filters, p.
+
+    An instability is the mean of the filters; `weighed`, each counts by how much it gives the
+    logit of what is decided, on average over the inputs.
+    """
     correct, correct_made, found = [], [], {"own": [], "parts": []}
+    given: dict[str, list[np.ndarray]] = {"own": [], "parts": []}
     errors, squares = 0.0, 0.0
+
+    def logit(last: torch.Tensor) -> torch.Tensor:
+        return training.logits(last).amax(dim=1)
+
     for first in range(0, len(test.inputs), CHUNK):
         rows = slice(first, first + CHUNK)
         features, targets = training.features(torch.from_numpy(test.inputs[rows]))
+        by_own = slope(features, lambda leaf: logit(training.own(leaf)[-1])) * features
+        given["own"].append(by_own.sum(dim=(2, 3)).numpy())
         encoding = training.explainer.encode(features)
         made = training.explainer.decode(encoding.features)
+        by_parts = contributions(
+            training.explainer, encoding, lambda leaf: logit(training.explainer.decode(leaf)[-1])
+        )
+        given["parts"].append(by_parts.numpy())
         classes = torch.from_numpy(test.classes[rows])
         correct.append(training.decided(targets[-1]) == classes)
         correct_made.append(training.decided(made[-1]) == classes)
@@ -104,6 +121,9 @@ def measured(training: PartsTraining, test: Labelled) -> dict[str, float]:
                 cells[..., 0] = marks[..., 0] = 0.0
             unstable = location_instability(strength, cells, marks, diagonal)
             result[f"instability {name}"] = float(np.nanmean(unstable))
+            weight = np.abs(np.concatenate(given[name])).mean(axis=0)
+            known = ~np.isnan(unstable)
+            result[f"weighed {name}"] = float(np.average(unstable[known], weights=weight[known]))
     return result
 
 
@@ -155,7 +175,7 @@ class Listener(nn.Module):
         return self.fc5(functional.relu(self.fc4(self.pool(x).flatten(1))))
 
 
-def listener(seed: int, strays: int, steps: int = 500) -> nn.Module:
+def listener(seed: int, strays: int, steps: int = 500) -> Listener:
     torch.manual_seed(seed)
     network, data = Listener(), planted(64 * steps, 1000 + seed, strays)
     optimiser = torch.optim.Adam(network.parameters(), 2e-3)
@@ -175,8 +195,48 @@ def pictures_of(data: Labelled) -> ImageSplit:
     return ImageSplit(known, data.inputs, data.classes, taken)
 
 
-def of_planted(config: TrainExplainerConfig, strays: int = 2) -> tuple[Task, Labelled]:
+class Mixed(nn.Module):
+    """A listener that decides as ever, though each filter also fires where another one does.
+
+    Behind its last convolution (`mix`) every filter that fires is 0.9 times another one added, all
+    of them brought to a mean peak of 1 before; `unmix` takes it back.
+    """
+
+    def __init__(self, own: Listener, inputs: torch.Tensor, seed: int) -> None:
+        super().__init__()
+        self.own, self.channels = own, own.conv3.out_channels
+        peak = self.features(inputs).amax(dim=(2, 3)).mean(dim=0)
+        fires = torch.nonzero(peak > 1e-3).flatten()
+        order = fires[torch.randperm(len(fires), generator=torch.Generator().manual_seed(seed))]
+        scale = torch.where(peak > 1e-3, 1 / peak.clamp_min(1e-3), 1.0)
+        weights = torch.diag(scale)
+        weights[order, order.roll(1)] = 0.9 * scale[order.roll(1)]
+        self.mix = self._of(weights)
+        self.unmix = self._of(torch.linalg.inv(weights.double()).float())
+
+    def _of(self, weights: torch.Tensor) -> nn.Conv2d:
+        layer = nn.Conv2d(self.channels, self.channels, 1, bias=False)
+        layer.weight.data.copy_(weights[:, :, None, None])
+        return layer
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        own = self.own
+        x = own.pool(functional.relu(own.conv1(x)))
+        return functional.relu(own.conv3(functional.relu(own.conv2(x))))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        own, x = self.own, self.unmix(functional.relu(self.mix(self.features(x))))
+        return own.fc5(functional.relu(own.fc4(own.pool(x).flatten(1))))
+
+
+def of_planted(
+    config: TrainExplainerConfig, strays: int = 2, mixed: bool = False
+) -> tuple[Task, Labelled]:
     network = listener(config.seed, strays)
+    if mixed:
+        seen = torch.from_numpy(planted(500, 5000 + config.seed, strays).inputs)
+        network = Mixed(network, seen, config.seed).eval().requires_grad_(False)
+        config = replace(config, layer="mix", targets=("own.fc4",))
     taken = ImageInput(channels=1, height=BANDS, width=FRAMES)
     explained = Explained(network, taken, Names("fc5"), KINDS)
     splits = [pictures_of(planted(count, 2000 + config.seed, strays)) for count in (8000, 64)]
@@ -259,6 +319,7 @@ def run(words: Sequence[str]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 made = {
                     "planted": of_planted,
+                    "mixed": lambda config: of_planted(config, mixed=True),
                     "clean": lambda config: of_planted(config, strays=0),
                     "digits": lambda config: of_digits(config, Path(folder)),
                     "sample": of_sample,

@@ -140,7 +140,9 @@ def _little_memory(stand: Stand, stage: Stage, stream: np.random.Generator) -> R
     if code is not None and code < 0:
         how = f"signal {-code}"
     else:
-        how = "traceback" if "Traceback" in running.said else "one line"
+        how = "one line"
+        if code and not _is_one_line(running):
+            wrong.append(f"more than a line: {running.said[-600:]}")
     ended = "room enough" if code == 0 else f"{how}; taken up, equal"
     return _taken_up(stand, stage, out, stand.cache, f"memory {stage.name}", ended, wrong)
 
