@@ -56,13 +56,16 @@ def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) ->
     The ends are padded with silence, half an excerpt each side, so every frame has a value.
     """
     network.eval()
-    device = network.mean.device
-    half = front_end.excerpt_frames // 2
-    silence = front_end.silence
-    padded = np.pad(np.asarray(mel), ((half, half), (0, 0)), constant_values=silence)
-    rows = []
+    device, half = network.mean.device, front_end.excerpt_frames // 2
+    curve = np.empty((0, 0), dtype=np.float32)
     for start in range(0, len(mel), CHUNK_FRAMES):
-        piece = padded[start : start + CHUNK_FRAMES + 2 * half].T
+        stop = min(start + CHUNK_FRAMES, len(mel))
+        before, after = max(half - start, 0), max(stop + half - len(mel), 0)
+        piece = mel[max(start - half, 0) : stop + half].T
+        piece = np.pad(piece, ((0, 0), (before, after)), constant_values=front_end.silence)
         x = torch.from_numpy(np.ascontiguousarray(piece)).to(device)
-        rows.append(probabilities(network.forward_dense(x[None]))[0].cpu().numpy())
-    return np.concatenate(rows)
+        found = probabilities(network.forward_dense(x[None]))[0].cpu().numpy()
+        if not start:  # one array for all: pieces kept between the passes would scatter the heap
+            curve = np.empty((len(mel), found.shape[1]), dtype=np.float32)
+        curve[start:stop] = found
+    return curve

@@ -1,12 +1,14 @@
 """What hours of audio and thousands of parts take, in time and in memory.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/load.py audio sample_data FOLDER --hours 10 100
+    OMP_NUM_THREADS=1 python tests/benchmarks/load.py predict sample_data FOLDER --hours 1 10
     OMP_NUM_THREADS=1 python tests/benchmarks/load.py merge FOLDER --units 100 1000
 
 `audio` makes files of an hour from the recordings of a corpus, in random order, each piece louder
 or softer by up to 6 dB and begun anywhere, as FLAC with their labels; then extracts the features
 of the first so many hours, and trains on them for an epoch of 200 updates (preset `quick`, without
-the final evaluation). `merge` copies the parts that a run of `explain` leaves for one unit to many,
+the final evaluation). `predict` joins these files to one and has the command predict it, features
+not yet computed. `merge` copies the parts that a run of `explain` leaves for one unit to many,
 and merges them. Each size has a process of its own, whose largest memory is told: all of it, and
 without the pages of files it has mapped, which the system takes back where it needs them.
 """
@@ -17,6 +19,7 @@ import argparse
 import csv
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -125,6 +128,33 @@ def train(manifest: Path, cache: Path) -> None:
     print(f"{hours:4} h  epoch     {spent:7.1f} s ({ready:.1f} s before it)  {memory}", flush=True)
 
 
+def predict(recording: Path, out: Path) -> None:
+    """The command on one recording, nothing in its cache; prints time and memory."""
+    from ganexplain.config import PredictConfig
+    from ganexplain.runtime import keep_freed_memory
+    from ganexplain.stages.predict import predict as stage
+
+    keep_freed_memory()  # as the command line does
+    memory, started = Memory(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as cache:
+        config = PredictConfig(
+            files=(str(recording),), classifier=str(PRETRAINED / "classifier.pt"), cache=cache
+        )
+        entry = stage(config, out, Silent(), overwrite=True)["files"][0]
+    spent, hours = time.perf_counter() - started, entry["seconds"] / 3600
+    speed = 3600 * hours / spent
+    print(f"{hours:4.0f} h  predict  {spent:7.1f} s ({speed:5.0f} x)  {memory}", flush=True)
+
+
+def joined(folder: Path, hours: int) -> Path:
+    """The first so many files of an hour as one."""
+    path = folder / f"{hours}-hours.flac"
+    with sf.SoundFile(path, "w", RATE, 1) as out:
+        for number in range(hours):
+            out.write(sf.read(folder / f"{number:03d}.flac", dtype="int16")[0])
+    return path
+
+
 def make_parts(folder: Path, units: int) -> None:
     """The parts of a run of `explain` of so many units, each with those of a real one."""
     from ganexplain.stages.explain import explain
@@ -177,14 +207,15 @@ def merge(out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kinds = parser.add_subparsers(dest="what", required=True)
-    audio = kinds.add_parser("audio")
-    audio.add_argument("corpus", type=Path)
-    audio.add_argument("folder", type=Path)
-    audio.add_argument("--hours", type=int, nargs="+", default=[10, 100])
+    for name, usual in (("audio", [10, 100]), ("predict", [1, 10])):
+        audio = kinds.add_parser(name)
+        audio.add_argument("corpus", type=Path)
+        audio.add_argument("folder", type=Path)
+        audio.add_argument("--hours", type=int, nargs="+", default=usual)
     parts = kinds.add_parser("merge")
     parts.add_argument("folder", type=Path)
     parts.add_argument("--units", type=int, nargs="+", default=[100, 1000])
-    for name in ("train", "merge-one"):  # in a process of its own
+    for name in ("train", "predict-one", "merge-one"):  # in a process of its own
         kinds.add_parser(name).add_argument("path", type=Path)
     asked = parser.parse_args()
     again = [sys.executable, __file__]
@@ -192,12 +223,18 @@ def main() -> None:
         for hours in asked.hours:
             manifest = make_hours(asked.corpus, asked.folder, hours)
             subprocess.run([*again, "train", manifest], check=True)
+    elif asked.what == "predict":
+        for hours in asked.hours:
+            make_hours(asked.corpus, asked.folder, hours)
+            subprocess.run([*again, "predict-one", joined(asked.folder, hours)], check=True)
     elif asked.what == "merge":
         for units in asked.units:
             make_parts(asked.folder, units)
             subprocess.run([*again, "merge-one", asked.folder / f"{units}-units"], check=True)
     elif asked.what == "train":
         train(asked.path, asked.path.parent / "cache")
+    elif asked.what == "predict-one":
+        predict(asked.path, asked.path.with_suffix(""))
     else:
         merge(asked.path)
 
