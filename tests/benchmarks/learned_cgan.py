@@ -200,6 +200,8 @@ def picture(explainer: Explainer, task: Task, path: Path) -> None:
     held_out = Maps(task, "held-out", task.held_out, explainer.answer.conditions, INPUTS)
     held_out.make()
     x, _, taught = held_out.batch(np.arange(SHOWN))
+    if task.config.teacher == "occlusion":
+        taught = 2 * taught - 1  # `signed`: 0.5 stands for 0
     network, cells = task.networks[0], []
     for one, map_, target in zip(
         x, taught[:, 0].numpy(), targets_of(network, x, "predicted").tolist(), strict=True
