@@ -23,6 +23,7 @@ MOST_ROWS = 6
 WIDTH, DPI = 14.0, 100  # inches, and dots an inch
 ROW_HEIGHT, ONLY_ROW_HEIGHT, MARGINS = 2.6, 3.8, 0.9  # inches
 COLUMNS = 2400  # values drawn along a row: more would fall on one dot
+SCALE_FRAMES = 100_000  # of a long recording so many, at the least, settle the scale
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#000000")
 OTHERS = "#b0b0b0"  # classes beyond the number of colours
 LONGEST_TITLE, LONGEST_NAME = 110, 22  # letters of a file and of a class
@@ -55,7 +56,7 @@ def curve_picture(
         2 * len(spans), 1, squeeze=False, gridspec_kw={"height_ratios": [1.4, 1] * len(spans)}
     )[:, 0]
     colours = class_colours(prediction)
-    scale = colour_scale(mel[None])
+    scale = colour_scale(mel[None, :: max(1, len(mel) // SCALE_FRAMES)])
     for above, below, span in zip(axes[::2], axes[1::2], spans, strict=True):
         rows = slice(*np.searchsorted(prediction.times, span))
         image = _draw_spectrogram(above, mel, rows, (scale.low, scale.high), front_end)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +21,7 @@ from ganexplain.models.explained import Source, examples_of, load_explained
 from ganexplain.models.fast_form import fast_form
 from ganexplain.models.foreign import device_of
 from ganexplain.models.loading import Classifier, load_classifier
+from ganexplain.models.prediction import decision_margin
 from ganexplain.runtime import Progress
 from ganexplain.stages.attribute_inputs import Piece, pieces
 
@@ -93,7 +93,7 @@ class Subject:
         values = scorer.class_values(x[None])[0]
         unit = int(values.argmax())
         if len(values) == 2 and self.outputs != "activations":
-            unit = int(values[1] - values[0] > np.log(self.threshold / (1 - self.threshold)))
+            unit = int(decision_margin(torch.from_numpy(values)[None], 1, self.threshold) > 0)
         return Target(unit, "", self.classes[unit])
 
     def target(self, text: str) -> Target | None:
