@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import sys
@@ -159,6 +160,16 @@ class Counter(torch.nn.Module):
         if self.calls > 1:
             parts = parts[:1]
         return self.layer(torch.stack(parts).sum(0)) + len(parts)
+
+
+def test_a_copy_of_scripted_code_has_weights_of_its_own() -> None:
+    opened, x = Scripted(torch.jit.script(Counter().eval())), torch.randn(2, 4)
+    before = opened(x)
+    copied = copy.deepcopy(opened)
+    assert torch.equal(copied(x), before)
+    copied.get_parameter("layer.bias").data += 1
+    torch.testing.assert_close(copied(x), before + 1)
+    assert torch.equal(opened(x), before)
 
 
 def test_scripted_code_starts_afresh_with_every_pass() -> None:

@@ -249,3 +249,50 @@ def test_pictures_have_parts_and_their_evidence_adds_up(command: Run, tmp_path: 
     # No layer has a bias here, so the logit is linear in what is decoded, piece by piece.
     whole = told["from_parts"] + told["from_ordinary"]
     assert whole == pytest.approx(told["reconstructed_logit"], rel=1e-4)
+
+
+@pytest.mark.parametrize("form", ["pt", "pt2"])
+def test_a_network_of_ones_own_has_parts(command: Run, tmp_path: Path, form: str) -> None:
+    """TorchScript or an export, two layers behind its convolutions, of which one is decoded."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 6, 3), torch.nn.ReLU(),
+        torch.nn.Flatten(), torch.nn.Linear(576, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3),
+    )  # fmt: skip
+    mine, example = tmp_path / f"mine.{form}", torch.zeros(2, 1, 12, 16)
+    if form == "pt":
+        torch.jit.trace(network.eval(), example).save(str(mine))
+    else:
+        batch = {0: torch.export.Dim("batch")}
+        torch.export.save(torch.export.export(network, (example,), dynamic_shapes=(batch,)), mine)
+    for number, picture in enumerate(drawn_pictures(30, 0).pictures):
+        path = tmp_path / "crosses" / str(number % 3) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((picture[0] * 255).astype(np.uint8)).save(path)
+    (tmp_path / "input.toml").write_text(
+        'kind = "image"\nchannels = 1\nheight = 12\nwidth = 16\nmean = 0.2\ndeviation = 0.3\n'
+    )
+    own = ("--model", mine, "--input", tmp_path / "input.toml")
+    done = command(
+        "train-explainer", tmp_path / "crosses", *own, *TINY, "--steps", "2",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    content = read_checkpoint(tmp_path / "run" / "explainer.pt", "explainer")["content"]
+    assert (content["layer"], content["targets"], content["channels"]) == ("2", ["5"], 6)
+    done = command(
+        "attribute", tmp_path / "crosses" / "0" / "0.png", *own, "--method", "parts",
+        "--explainer", tmp_path / "run" / "explainer.pt", "--quiet", "--out", tmp_path / "said",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    arrays, meta = read_arrays(tmp_path / "said" / "attribution.npz", "attribution", ("map",))
+    assert arrays["map"].shape == (12, 16)
+    assert meta["details"]["logit"] == pytest.approx(
+        float(network(_standardised(tmp_path / "crosses" / "0" / "0.png")).detach().max()), abs=1e-3
+    )
+
+
+def _standardised(path: Path) -> torch.Tensor:
+    """The picture (1, 1, H, W) as the specification has it."""
+    values = np.asarray(Image.open(path), dtype=np.float32) / 255
+    return torch.from_numpy((values - 0.2) / 0.3)[None, None]

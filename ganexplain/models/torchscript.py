@@ -9,6 +9,7 @@ touched.
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -20,6 +21,9 @@ from torch import nn
 Values = dict[str, Any]  # of a graph, by the names it gives them
 Find = Callable[[str], Any]  # a function of the network's code, by its full name
 Step = Callable[[list[Any], Values], Sequence[Any]]
+
+
+OF_CODE = ("_find", "_programs", "_script")  # attributes of a part, none of which changes
 
 
 class UnsupportedNode(Exception):
@@ -42,6 +46,14 @@ class ScriptedPart(nn.Module):
         for name, part in script.named_children():
             self.add_module(name, ScriptedPart(part, find))
         self.own: Values = {}  # attributes that the code has written
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ScriptedPart:
+        """A part with weights of its own; the code, which cannot be copied, is shared."""
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        for name, value in self.__dict__.items():
+            copied.__dict__[name] = value if name in OF_CODE else copy.deepcopy(value, memo)
+        return copied
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """What the TorchScript module puts out for the same inputs."""

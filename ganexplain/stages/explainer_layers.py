@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ganexplain.ascent.neurons import find_layer, recording
 from ganexplain.errors import UsageError
 from ganexplain.local.gradcam import convolutions
-from ganexplain.models.foreign import named_layers
+from ganexplain.models.foreign import kind_of, named_layers
 from ganexplain.models.tails import tail
 
 
@@ -36,7 +36,7 @@ def default_targets(network: nn.Module, layer: str) -> tuple[str, ...]:
     That one where there is no other. Raises UsageError where there is none at all.
     """
     known = named_layers(network)
-    linear = [name for name, module in known.items() if isinstance(module, nn.Linear)]
+    linear = [name for name, module in known.items() if kind_of(module) == "Linear"]
     behind, refusal = [], None
     for name in linear:
         try:
