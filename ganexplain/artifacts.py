@@ -25,7 +25,7 @@ import numpy as np
 
 from ganexplain.archives import check_archive, check_array, read_archived
 from ganexplain.config import FrontEnd
-from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.errors import GanexplainError, UsageError, no_memory, shown
 from ganexplain.inputs import Input, input_from, input_values
 from ganexplain.texts import parse_json, read_text
 
@@ -277,7 +277,9 @@ def is_checkpoint(path: Path, kind: str) -> bool:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
                 return False  # TorchScript
         content = load_data(path)
-    except Exception:  # of another kind, or damaged
+    except Exception as error:  # of another kind, or damaged
+        if no_memory(error):
+            raise
         return False
     return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
 
@@ -362,7 +364,9 @@ def map_array(path: Path) -> np.ndarray | None:
     """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
     try:
         return _mapped(path)
-    except Exception:  # a damaged header raises even tokenizer errors
+    except Exception as error:  # a damaged header raises even tokenizer errors
+        if no_memory(error):
+            raise
         return None
 
 

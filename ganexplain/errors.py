@@ -9,9 +9,9 @@ import reprlib
 from collections.abc import Iterable
 
 LONGEST = 4000  # characters of a message, which may quote a file
-NO_MEMORY = re.compile(  # in the words of torch, C++, oneDNN, Python's threads and the loader
-    "out of memory|bad_alloc|can(no|')t allocate memory|could not create a primitive|"
-    "can't start new thread|failed to map segment",
+NO_MEMORY = re.compile(  # in the words of torch, C++, CUDA, oneDNN, Python's threads, the loader
+    "out of memory|bad_alloc|can(no|')t allocate memory|alloc_failed|"
+    "could not create a primitive(?! descriptor)|can't start new thread|failed to map segment",
     re.IGNORECASE,
 )
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, no_memory
 from ganexplain.runtime import keep_freed_memory
 
 Advance = Callable[[int], None]
@@ -59,8 +59,8 @@ def work_through(
 
     With one job in this process, else in `jobs` others; then `prepare` and its arguments must be
     picklable. `advance` hears of units done on the way. Errors of a task come up here, the first
-    one stopping the rest; GanexplainError where a process was killed. So do those of the threads
-    that feed the processes, without which they would be waited for in vain.
+    one stopping the rest; GanexplainError where a process was killed. So does it where a thread
+    finds no memory, as it may be one that feeds the processes: they would be waited for in vain.
     """
     if jobs == 1:
         work = prepare(*arguments)
@@ -86,10 +86,17 @@ def work_through(
 
 @contextmanager
 def _thread_errors() -> Iterator[list[BaseException]]:
-    """While open, the errors that threads of this process end with, in place of printing them."""
+    """While open, the errors of memory that threads of this process end with, unprinted."""
     found: list[BaseException] = []
     usual = threading.excepthook
-    threading.excepthook = lambda told: found.append(told.exc_value or told.exc_type())
+
+    def kept(told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None and no_memory(told.exc_value):
+            found.append(told.exc_value)
+        else:
+            usual(told)
+
+    threading.excepthook = kept
     try:
         yield found
     finally:
@@ -147,7 +154,7 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], told: Any) 
     try:
         _state["work"] = prepare(*arguments)
     except Exception as error:  # comes up with the first task, not as a death of the process
-        _state["error"] = error
+        _state["error"] = _sent(error)
 
 
 def _end_with_parent() -> None:
@@ -160,4 +167,12 @@ def _end_with_parent() -> None:
 def _do(task: Any) -> None:
     if "error" in _state:
         raise _state["error"]
-    _state["work"](task, _state["told"].put)
+    try:
+        _state["work"](task, _state["told"].put)
+    except Exception as error:
+        raise _sent(error) from error
+
+
+def _sent(error: Exception) -> Exception:
+    """An error as it is sent to the first process, where what it came of does not arrive."""
+    return MemoryError(str(error)) if no_memory(error) else error

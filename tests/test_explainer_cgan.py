@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,6 @@ from ganexplain.errors import UsageError
 from ganexplain.inputs import Call, ImageInput
 from ganexplain.local.cam import (
     condition_indices,
-    convolution_maps,
     cumulative,
     maps_and_gradient,
     product,
@@ -35,6 +36,13 @@ from ganexplain.models.sft import (
 from ganexplain.models.svdnet import SVDNet
 from ganexplain.stages.explainer_figures import correlations
 from ganexplain.stages.explainer_teachers import targets_of
+
+
+def convolution_maps(
+    network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
+) -> dict[str, Tensor]:
+    return maps_and_gradient(network, logits, x)[0]
+
 
 # --- the maps (A1, A2, A6) --------------------------------------------------------------------
 

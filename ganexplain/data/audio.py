@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from ganexplain.errors import BadFile, SilentFile
+from ganexplain.errors import BadFile, SilentFile, no_memory
 
 BLOCK_SECONDS = 10.0
 UNREADABLE = (sf.SoundFileError, OSError, TypeError, ValueError)  # TypeError: headerless .raw
@@ -41,6 +41,8 @@ def _rate(path: Path, sound: sf.SoundFile) -> int:
 
 
 def _unreadable(path: Path, error: Exception) -> BadFile:
+    if no_memory(error):  # no fault of the file, which --skip-bad-files would leave out
+        raise error
     if not _is_there(path):
         return BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
     reason = str(error).splitlines()[0].removeprefix(f"Error opening {os.fsencode(path)!r}: ")

@@ -29,13 +29,6 @@ def signed(maps: Tensor) -> Tensor:
     return 0.5 + maps / (2 * maps.abs().amax(dim=(-2, -1), keepdim=True).clamp_min(1e-30))
 
 
-def convolution_maps(
-    network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
-) -> dict[str, Tensor]:
-    """The maps alone that `maps_and_gradient` gives."""
-    return maps_and_gradient(network, logits, x)[0]
-
-
 def maps_and_gradient(
     network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:

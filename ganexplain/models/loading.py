@@ -80,12 +80,15 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
         raise GanexplainError(
             f"{path}: classes are {shown(classes)}, with {outputs} outputs; make it again"
         )
+    threshold = _plain(path, content, "threshold", float)
+    if not 0 < threshold < 1:
+        raise GanexplainError(f"{path}: threshold is {threshold:g}, not within 0..1; make it again")
     network = _filled(path, content["weights"], lambda: build(architecture, outputs, drawn))
     return Classifier(
         network=frozen(network, device),
         front_end=drawn,
         classes=tuple(classes),
-        threshold=_plain(path, content, "threshold", float),
+        threshold=threshold,
         figures=_plain(path, content, "figures", dict),
     )
 

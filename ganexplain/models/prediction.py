@@ -57,15 +57,13 @@ def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) ->
     """
     network.eval()
     device, half = network.mean.device, front_end.excerpt_frames // 2
-    curve = np.empty((0, 0), dtype=np.float32)
+    # One array for all: pieces kept between the passes would scatter the heap.
+    curve = np.empty((len(mel), max(network.outputs, 2)), dtype=np.float32)
     for start in range(0, len(mel), CHUNK_FRAMES):
         stop = min(start + CHUNK_FRAMES, len(mel))
         before, after = max(half - start, 0), max(stop + half - len(mel), 0)
         piece = mel[max(start - half, 0) : stop + half].T
         piece = np.pad(piece, ((0, 0), (before, after)), constant_values=front_end.silence)
         x = torch.from_numpy(np.ascontiguousarray(piece)).to(device)
-        found = probabilities(network.forward_dense(x[None]))[0].cpu().numpy()
-        if not start:  # one array for all: pieces kept between the passes would scatter the heap
-            curve = np.empty((len(mel), found.shape[1]), dtype=np.float32)
-        curve[start:stop] = found
+        curve[start:stop] = probabilities(network.forward_dense(x[None]))[0].cpu().numpy()
     return curve

@@ -23,7 +23,7 @@ Find = Callable[[str], Any]  # a function of the network's code, by its full nam
 Step = Callable[[list[Any], Values], Sequence[Any]]
 
 
-OF_CODE = ("_find", "_programs", "_script")  # attributes of a part, none of which changes
+OF_CODE = ("_find", "_programs", "_script")  # attributes of a part that hold code alone
 
 
 class UnsupportedNode(Exception):
@@ -51,7 +51,7 @@ class ScriptedPart(nn.Module):
         """A part with weights of its own; the code, which cannot be copied, is shared."""
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
-        for name, value in self.__dict__.items():
+        for name, value in (self.__dict__ | {"own": {}}).items():
             copied.__dict__[name] = value if name in OF_CODE else copy.deepcopy(value, memo)
         return copied
 

@@ -110,10 +110,10 @@ class CganTraining:
         """One update of the generator, where it is its turn after one of the discriminator."""
         config, losses = self.config, {}
         chosen = batch_rows(len(self.maps), config.batch_size, step, config.seed, "explainer order")
-        x, conditions, target = self.maps.batch(chosen[own_part()])
+        x, shown, target = self.maps.batch(chosen[own_part()])
         lower = config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
-            drawn = self.generator(x, conditions).float()
+            drawn = self.generator(x, shown).float()
             if step % config.discriminator_every == 0:
                 losses["discriminator"] = self._discriminate(x, target, drawn.detach())
             error = (drawn - target).abs().mean()

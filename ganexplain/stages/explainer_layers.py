@@ -36,7 +36,11 @@ def default_targets(network: nn.Module, layer: str) -> tuple[str, ...]:
     That one where there is no other. Raises UsageError where there is none at all.
     """
     known = named_layers(network)
-    linear = [name for name, module in known.items() if kind_of(module) == "Linear"]
+    linear = [
+        name
+        for name, module in known.items()
+        if isinstance(module, nn.Linear) or kind_of(module) == "Linear"
+    ]
     behind, refusal = [], None
     for name in linear:
         try:

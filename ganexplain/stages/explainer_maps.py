@@ -1,4 +1,4 @@
-"""Inputs, conditions and targets for a conditional GAN: made once, kept in files."""
+"""Inputs, what a conditional GAN is shown of them, and targets: made once, kept in files."""
 
 from __future__ import annotations
 

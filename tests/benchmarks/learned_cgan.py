@@ -10,9 +10,11 @@ as they stand; a run in --out that is done is taken up. All is measured on the v
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from sklearn.datasets import load_digits
 from ganexplain.config import AttributeConfig, TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.material import load_material, read_material, taken_of
-from ganexplain.local.cam import convolution_maps
+from ganexplain.local.cam import maps_and_gradient
 from ganexplain.local.cgan import TEACHERS, CganAnswer
 from ganexplain.local.fills import Reference, fill
 from ganexplain.local.learned import Explainer, load_explainer
@@ -87,7 +89,7 @@ def sample(out: Path) -> Material:
 
 
 def trained(
-    material: Material, teacher: str, count: int, shuffled: int, out: Path, set_: dict[str, int]
+    material: Material, teacher: str, count: int, shuffled: int, out: Path, set_: dict[str, Any]
 ) -> tuple[Path, Task]:
     """An explainer of the first `count` classifiers, and the task it was trained for."""
     names = tuple(map(str, material.classifiers[:count]))
@@ -98,7 +100,8 @@ def trained(
         shuffled=shuffled,
         **set_,
     )
-    folder = out / f"{teacher}-{count}-{shuffled}"
+    settings = [f"{name}-{value}" for name, value in set_.items()]
+    folder = out / "-".join([teacher, str(count), str(shuffled), *settings])
     if not (folder / "explainer.pt").is_file():
         train_explainer(config, folder, Silent(), resume=True)
     return folder / "explainer.pt", task_of(config, names, folder)
@@ -152,7 +155,8 @@ def kept_when_shuffled(explainer: Explainer, task: Task) -> np.ndarray:
         scorer = Scorer(network.network, target)
         said, details = explainer.answer(network.network, scorer, x)
         if layer := details["layer"]:
-            return said, convolution_maps(network.network, scorer.differentiable, x[None])[layer][0]
+            seen, _ = maps_and_gradient(network.network, scorer.differentiable, x[None])
+            return said, seen[layer][0]
         classes = torch.tensor([target])
         taught = occlusion_maps(network, x[None], classes, reference, config.occlusion_grid)
         return said, taught[0]
@@ -225,7 +229,8 @@ def run(words: Sequence[str]) -> None:
     arguments = parser.parse_args(words)
     out = arguments.out / arguments.material
     material = {"digits": digits, "sample": sample}[arguments.material](out)
-    explainers, set_ = {}, {k: int(v) for k, v in (each.split("=") for each in arguments.set)}
+    explainers = {}
+    set_ = {name: json.loads(value) for name, value in (w.split("=") for w in arguments.set)}
     columns = ("l1", "l1_grey", "l1_mean", "l1_deepest", "correlation", "correlation_deepest")
     titles = ("learnt of", "teacher", "measured on", *columns, "factor", "shuffled", "teacher's")
     print(f"| {' | '.join(titles)} |")

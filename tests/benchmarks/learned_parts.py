@@ -1,6 +1,7 @@
 """Part explainers: what is lost, how much passes through parts, how stable a part's place is.
 
-python tests/benchmarks/learned.py parts [planted] [clean] [mixed] [digits] [sample] [--seeds 3]
+python tests/benchmarks/learned.py parts [planted] [clean] [mixed] [digits] [sample]
+    [--seeds 3] [--ways 4] [--set NAME=VALUE ...]
 
 `planted`: events of a known place in noise; a small network of its own tells which. `clean`: the
 same without stray parts. `mixed`: `planted`, the network made so that each filter of the layer
