@@ -16,12 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from ganexplain.artifacts import read_checkpoint, write_checkpoint
 from ganexplain.config import FrontEnd, PredictConfig, TrainClassifierConfig
 from ganexplain.data.audio import load_mono
 from ganexplain.data.corpus import JAMENDO_CLASSES, Segment, read_corpus
 from ganexplain.data.frontend import frame_times, log_mel
 from ganexplain.data.segments import Prediction, decide, lab_text, segments_of
-from ganexplain.errors import BadFile, UsageError
+from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.metrics import smooth
 from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import Classifier, load_classifier, write_classifier
@@ -74,6 +75,15 @@ def lines_of(path: Path) -> list[tuple[float, float, str]]:
 
 
 # --- segments -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, 1.5, float("nan")])
+def test_a_threshold_that_decides_nothing_is_refused(classifier: Path, threshold: float) -> None:
+    content = read_checkpoint(classifier, "classifier")
+    del content["kind"], content["schema"]
+    write_checkpoint(classifier, "classifier", content | {"threshold": threshold})
+    with pytest.raises(GanexplainError, match="threshold"):
+        load_classifier(classifier, torch.device("cpu"))
 
 
 def test_segments_in_closed_form() -> None:
