@@ -25,7 +25,7 @@ import numpy as np
 
 from ganexplain.archives import check_archive, check_array, read_archived
 from ganexplain.config import FrontEnd
-from ganexplain.errors import GanexplainError, UsageError, no_memory, shown
+from ganexplain.errors import DISK_FULL, NO_SPACE, GanexplainError, UsageError, no_memory, shown
 from ganexplain.inputs import Input, input_from, input_values
 from ganexplain.texts import parse_json, read_text
 
@@ -93,8 +93,8 @@ def _umask() -> int:
 
 
 def _disk_message(path: Path, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, None):  # None: a short write of numpy
-        return f"{path}: no space left on the disk; free some and run the command again"
+    if error.errno in (*NO_SPACE, None):  # None: a short write of numpy
+        return f"{path}: {DISK_FULL}"
     return f"{path}: cannot be written ({error.strerror or error}); choose another folder"
 
 

@@ -21,6 +21,8 @@ import typer
 from ganexplain import __version__, config
 from ganexplain.distributed import place, process_group
 from ganexplain.errors import (
+    DISK_FULL,
+    NO_SPACE,
     GanexplainError,
     Terminated,
     UsageError,
@@ -198,6 +200,8 @@ def _line_of(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:  # of what the command names
         return f"{shown(str(error.filename))}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in NO_SPACE:  # of a library's own cache
+        return DISK_FULL
     return None
 
 

@@ -8,6 +8,8 @@ import re
 import reprlib
 from collections.abc import Iterable
 
+DISK_FULL = "no space left on the disk; free some and run the command again"
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 LONGEST = 4000  # characters of a message, which may quote a file
 NO_MEMORY = re.compile(  # in the words of torch, C++, CUDA, oneDNN, Python's threads, the loader
     "out of memory|bad_alloc|can(no|')t allocate memory|alloc_failed|"

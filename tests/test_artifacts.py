@@ -32,6 +32,7 @@ from ganexplain.artifacts import (
     write_json,
     write_rows,
 )
+from ganexplain.cli import _one_line_errors
 from ganexplain.config import (
     ExplainConfig,
     FrontEnd,
@@ -39,7 +40,7 @@ from ganexplain.config import (
     TrainClassifierConfig,
     toml_text,
 )
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
 from ganexplain.models.loading import Classifier, load_classifier, load_generator, write_classifier
 from ganexplain.models.svdnet import SVDNet
 from ganexplain.rundir import RunDirectory
@@ -230,6 +231,16 @@ def test_absent_array_is_none_and_a_whole_one_is_mapped(tmp_path: Path) -> None:
 
 def disk_full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_library_s_own_cache_on_a_full_disk_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """numba's, say, whose errors name no file."""
+    with pytest.raises(SystemExit) as ended, _one_line_errors():
+        disk_full()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"error: {DISK_FULL}\n"
 
 
 class FullDisk(io.RawIOBase):

@@ -38,6 +38,7 @@ from ganexplain.artifacts import (
     read_json,
     read_meta,
     read_vector,
+    write_arrays,
     write_checkpoint,
     write_json,
 )
@@ -396,6 +397,16 @@ def test_explanations_of_other_kinds(tmp_path: Path, name: str, value: np.ndarra
     made.made[name] = value
     made.write()
     assert name[:9] in refused_cheaply(lambda: read_explanations(tmp_path / "explanations.npz"))
+
+
+@pytest.mark.parametrize("field", ["seed", "layer", "front_end"])
+def test_explanations_that_tell_nothing(tmp_path: Path, field: str) -> None:
+    made = Artifacts(tmp_path, grid=[(0.1, 0.1, 2)])
+    made.write()
+    arrays, meta = read_arrays(tmp_path / "explanations.npz", "explanations", ())
+    del meta["kind"], meta["schema"]
+    write_arrays(tmp_path / "explanations.npz", "explanations", arrays, meta | {field: None})
+    assert field in refused_cheaply(lambda: read_explanations(tmp_path / "explanations.npz"))
 
 
 def attributions(**measures: Any) -> dict[str, Any]:

@@ -83,7 +83,9 @@ def _check_meta(path: Path, meta: Mapping[str, Any]) -> None:
         if field in META_FIELDS and field not in meta:
             raise GanexplainError(f"{path}: meta field {field!r} is missing; make it again")
         value = meta.get(field)
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        if value is None and field not in META_FIELDS:
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise GanexplainError(f"{path}: meta field {field!r} is {shown(value)}; make it again")
     if not 0 <= meta["seed"] <= LAST_SEED:
         raise GanexplainError(f"{path}: seed is {shown(meta['seed'])}; make it again")
