@@ -192,9 +192,8 @@ def _one_line_errors() -> Iterator[None]:
 
 def _line_of(error: BaseException) -> str | None:
     """What is told of an error whose cause the user can mend; None of others."""
-    if isinstance(error, Exception) and no_memory(
-        error
-    ):  # first: what could not be read for want of it looks damaged
+    # First: what could not be read for want of memory looks damaged.
+    if isinstance(error, Exception) and no_memory(error):
         return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
     if isinstance(error, GanexplainError):
         return str(error)

@@ -55,7 +55,9 @@ class Terminated(KeyboardInterrupt):
 
 def no_memory(error: BaseException | None) -> bool:
     """Whether an error, or one that it came of, is that no memory was to be had."""
-    while error is not None:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
         if isinstance(error, OSError) and error.errno is not None:
             told = error.errno == errno.ENOMEM
         else:

@@ -170,7 +170,10 @@ def _do(task: Any) -> None:
     try:
         _state["work"](task, _state["told"].put)
     except Exception as error:
-        raise _sent(error) from error
+        told = _sent(error)
+        if told is error:
+            raise
+        raise told from error
 
 
 def _sent(error: Exception) -> Exception:

@@ -58,6 +58,13 @@ def test_what_an_error_came_of_counts() -> None:
     assert not no_memory(apart.value)
 
 
+def test_an_error_that_came_of_itself_ends() -> None:
+    error = ValueError("round and round")
+    error.__cause__ = KeyError("inner")
+    error.__cause__.__cause__ = error
+    assert not no_memory(error)
+
+
 def _small_room() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (600 * 2**20,) * 2)
 

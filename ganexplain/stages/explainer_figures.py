@@ -116,6 +116,6 @@ def relevance_table(figures: dict[str, float], relevance: dict[str, Any]) -> lis
         [str(row["condition"]), row["layer"], f"{row['relevance']:.4f}", f"{row['loss']:+.4f}"]
         for row in relevance["conditions"]
     ]
-    titles = ["down to", "map changes by", "error grows by"]
+    titles = ["shown, down to", "map changes by", "error grows by"]
     groups = ", ".join(f"{name} {value:.4f}" for name, value in relevance["groups"].items())
     return [errors, *aligned([["", *titles], *rows], left=1).splitlines(), f"mean change: {groups}"]
