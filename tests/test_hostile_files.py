@@ -463,6 +463,15 @@ def test_names_in_lists_do_not_lead_out(jamendo: JamendoFolder, tmp_path: Path, 
     assert "leads out of" in refused_cheaply(lambda: read_corpus(manifest))
 
 
+def test_a_name_does_not_end_where_c_ends_it(jamendo: JamendoFolder) -> None:
+    """libsndfile would open `one.wav`, and nothing else here would know it by that name."""
+    jamendo.listing("train").write_text("one.wav\0\n")
+    assert "no file name" in refused_cheaply(lambda: read_corpus(jamendo.root))
+    manifest = jamendo.root / "list.csv"
+    manifest.write_text("path,start,end,label,split\naudio/one.wav\0,0,0.5,a,train\n")
+    assert "no" in refused_cheaply(lambda: read_corpus(manifest))
+
+
 def test_links_in_a_corpus_are_its_owners_own(jamendo: JamendoFolder, tmp_path: Path) -> None:
     """Who lays a link into the folder means it: large collections stand on other disks."""
     write_sound(tmp_path / "elsewhere.wav", noise(4.0))

@@ -200,6 +200,8 @@ def _sounding_duration(audio: Path) -> float:
 
 
 def _inside(folder: Path, name: str, where: str) -> Path:
+    if "\0" in name:  # where C ends a name, and another file would be opened
+        raise BadFile(f"{where}: {name!r} is no file name; correct it")
     path = Path(os.path.normpath(folder / name))  # links may lead out, names may not
     if not path.is_relative_to(os.path.normpath(folder)):
         raise GanexplainError(f"{where}: {name!r} leads out of {folder}; name a file inside it")
