@@ -84,7 +84,7 @@ class CganTraining:
         self.generator = build_generator(self.settings, taken)
         pair = PairDiscriminator(channels_of(taken), 1, self.config.width)
         self.discriminator = OfInputs(pair, taken.shape[0])
-        mean, deviation = map(torch.from_numpy, self.task.train.band_statistics())
+        mean, deviation = self.task.statistics
         for network in (self.generator, self.discriminator):
             _initialise(network)
             network.mean.copy_(mean)

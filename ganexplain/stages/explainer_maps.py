@@ -46,7 +46,6 @@ class Maps:
         order = random_stream(task.config.seed, f"{name} of an explainer").permutation(len(centres))
         self.centres = centres[order[:wanted]]
         self.view = View(task.config.teacher, task.config.layer, task.config.gradient)
-        self.mean, self.deviation = map(torch.from_numpy, task.train.band_statistics())
         self.networks = task.networks * (1 + shuffled)
         self.files: list[np.ndarray] = []
 
@@ -104,7 +103,7 @@ class Maps:
                 target = self._occlusion(network, x, targets_of(network, x, asked))
         self.task.progress.advance()
         size = self.task.config.size
-        products = product(x, gradient, self.mean.to(x.device))
+        products = product(x, gradient, self.task.statistics[0])
         shown = self.view.shown(maps, products, self.conditions, size)
         wanted = reduced(target[:, None], size) if learnt else signed(pooled(target[:, None], size))
         made = torch.cat([shown, wanted], dim=1)
@@ -112,5 +111,6 @@ class Maps:
 
     def _occlusion(self, network: Explained, x: Tensor, classes: Tensor) -> Tensor:
         axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
-        reference = Reference(self.mean[axes].to(x.device), self.deviation[axes].to(x.device))
+        mean, deviation = self.task.statistics
+        reference = Reference(mean[axes], deviation[axes])
         return occlusion_maps(network, x, classes, reference, self.task.config.occlusion_grid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +32,15 @@ class Task:
     device: torch.device
     folder: Path
     progress: Progress
+
+    @cached_property
+    def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation of each band or channel of the training inputs, on `device`.
+
+        A pass over all of them, once.
+        """
+        mean, deviation = map(torch.from_numpy, self.train.band_statistics())
+        return mean.to(self.device), deviation.to(self.device)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def kept_when_shuffled(explainer: Explainer, task: Task) -> np.ndarray:
     Of the explainer's, and of those it was taught.
     """
     network, config = task.networks[0], task.config
-    mean, deviation = map(torch.from_numpy, task.train.band_statistics())
+    mean, deviation = task.statistics
     axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
     reference = Reference(mean[axes], deviation[axes])
 
@@ -178,7 +178,7 @@ def faithfulness(
     network = task.networks[0]
     height, width = network.front_end.shape[-2:]
     labels = grid(height, width, *segments)
-    mean, deviation = map(torch.from_numpy, task.train.band_statistics())
+    mean, deviation = task.statistics
     axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
     reference = Reference(mean[axes], deviation[axes])
     usual = AttributeConfig(inputs=(), classifier="")
