@@ -155,3 +155,57 @@ def test_an_attribution_of_an_image_is_summed_over_channels() -> None:
                       np.zeros((6, 5), dtype=int))  # fmt: skip
     expected = (x * network[1].weight[3].reshape(3, 6, 5)).sum(dim=0)
     torch.testing.assert_close(area, expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["FeatureAblation", "ShapleyValueSampling", "KernelShap"])
+def test_a_segment_of_a_picture_weighs_what_all_its_channels_give(name: str, channels: int) -> None:
+    """Of a linear network the weight of a segment is known: its cells times their weights."""
+    pytest.importorskip("captum")
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(channels * 6 * 5, 4))
+    x, fill = torch.randn(2, channels, 6, 5)
+    labels = np.repeat([0, 0, 1, 1, 2, 2], 5).reshape(6, 5)
+    given = ((x - fill) * network[1].weight[3].reshape(channels, 6, 5)).detach()
+    expected = [float(given[:, labels == k].sum()) for k in range(3)]
+    area = captum_map(name, network, Scorer(network, 3), x, fill, labels, samples=200)
+    np.testing.assert_allclose(area, np.array(expected)[labels], atol=1e-3)
+
+
+def test_a_window_of_a_picture_weighs_what_all_its_channels_give() -> None:
+    pytest.importorskip("captum")
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+    x, fill = torch.randn(2, 3, 8, 8)  # windows of one pixel
+    given = (x - fill) * network[1].weight[3].reshape(3, 8, 8)
+    area = captum_map("Occlusion", network, Scorer(network, 3), x, fill,
+                      np.zeros((8, 8), dtype=int))  # fmt: skip
+    torch.testing.assert_close(area, given.sum(dim=0).detach(), atol=1e-5, rtol=0)
+
+
+def test_a_layer_of_one_row_gives_a_map_of_equal_rows() -> None:
+    pytest.importorskip("captum")
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv1d(6, 4, 3, padding=1), nn.Flatten(), nn.Linear(4 * 5, 2))
+    x = torch.randn(6, 5)
+    area = captum_map("LayerActivation", network, Scorer(network, 1), x, x * 0,
+                      np.zeros((6, 5), dtype=int))  # fmt: skip
+    expected = network[0](x[None])[0].sum(dim=0).detach()
+    torch.testing.assert_close(area, expected.expand(6, 5))
+
+
+@pytest.mark.parametrize("name", ["LayerGradCam", "LayerActivation", "GuidedGradCam"])
+def test_a_layer_without_places_has_no_map(name: str) -> None:
+    pytest.importorskip("captum")
+    with pytest.raises(UsageError, match="--cam-layer fc8: its output has no places"):
+        captum(name, layer="fc8")
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    x = torch.zeros(3, 4)
+    with pytest.raises(UsageError, match="the network has no convolution"):
+        captum_map(name, network, Scorer(network, 1), x, x, np.zeros((3, 4), dtype=int))
+
+
+def test_captum_does_not_warn_of_its_own_hooks(recwarn: pytest.WarningsRecorder) -> None:
+    for name in ("DeepLift", "GuidedBackprop", "Deconvolution"):
+        captum(name)
+    assert not recwarn.list

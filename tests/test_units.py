@@ -53,6 +53,23 @@ def test_places_are_read_where_they_are(network: SVDNet, mel: torch.Tensor) -> N
         torch.testing.assert_close(again, expected)
 
 
+@pytest.mark.parametrize("unit", ["17", "17@max", "17@12,30", "mean", "max", "3-minus-1", "npy"])
+def test_a_unit_in_bfloat16_responds_in_float32(
+    unit: str, network: SVDNet, mel: torch.Tensor, tmp_path: Path
+) -> None:
+    if unit == "npy":
+        unit = str(tmp_path / "concept.npy")
+        np.save(unit, np.random.default_rng(0).normal(size=32).astype(np.float32))
+    ((layer, neuron),) = chosen_neurons([f"conv2:{unit}"], "0", network, mel[:1])
+    with torch.no_grad(), neuron_response(network, layer, neuron) as respond:
+        exact = respond(mel)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = respond(mel)
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.1)
+    assert not torch.equal(rough, exact)  # bfloat16 was used
+
+
 def test_classes_name_output_units(network: SVDNet, mel: torch.Tensor) -> None:
     def named(text: str) -> list[tuple[str, int | str]]:
         return chosen_neurons(["fc9"], text, network, mel[:1], NAMES)

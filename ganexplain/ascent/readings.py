@@ -75,7 +75,7 @@ def _along(neuron: str) -> Callable[[Tensor], Tensor]:
 
     def along(activation: Tensor) -> Tensor:
         values = units(activation)
-        return values @ vector.to(values)
+        return (values * vector.to(values)).sum(1)  # a product of matrices would be autocast
 
     return along
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.neurons import find_layer
+from ganexplain.ascent.neurons import recording
 from ganexplain.errors import GanexplainError, UsageError, check_known
-from ganexplain.local.gradcam import convolutions, enlarged
+from ganexplain.local.gradcam import check_places, enlarged, layer_with_places
 from ganexplain.local.scoring import Scorer
 
 BASELINES = 8  # fills with noise, for methods that average over a distribution of them
 LEAST_WINDOW = 8  # windows along each axis that captum's Occlusion slides over, at most
+# Methods that change a segment or a window in all channels at once: captum writes the one weight
+# of that change at every channel, so the map is their mean, not their sum.
+ACROSS_CHANNELS = ("FeatureAblation", "KernelShap", "Lime", "Occlusion", "ShapleyValueSampling")
 UNSUITED = {
     "FeaturePermutation": "permutes over a batch of inputs",
     "LayerFeaturePermutation": "permutes over a batch of inputs",
@@ -51,13 +55,15 @@ def captum_map(
     seed: int = 0,
     option: str = "--cam-layer",
 ) -> Tensor:
-    """The map (H, W), summed over channels, that captum's method `name` gives input x (*S).
+    """The map (H, W) that captum's method `name` gives input x (*S).
 
-    `fill` (*S) is its baseline and label map (H, W) its features, where it has such; `layer`
-    the layer of layer attributions (the last convolution where not named), whose map is
-    enlarged; `samples` are drawn by its Lime and KernelShap. Gradients are of the target's
-    logit. The global random state is put back after. Raises UsageError for an unknown name, or
-    where the method cannot take this network.
+    It is summed over channels; of a method of `ACROSS_CHANNELS` it is the weight of each segment
+    or window, as `occlusion` has it. `fill` (*S) is its baseline and label map (H, W) its
+    features, where it has such; `layer` the layer of layer attributions (the last convolution
+    where not named), whose map is enlarged; `samples` are drawn by its Lime and KernelShap.
+    Gradients are of the target's logit. The global random state is put back after. Raises
+    UsageError for an unknown name, a layer without places, or where the method cannot take this
+    network.
     """
     attr = _captum()
     if name in UNSUITED:
@@ -68,18 +74,17 @@ def captum_map(
         x, fill = x[None], fill[None]
     kind = getattr(attr, name)
     wanted = inspect.signature(kind.__init__).parameters
+    module = _layer(network, counted, x, layer, option) if "layer" in wanted else None
     try:
         if name == "NoiseTunnel":
             method = kind(attr.IntegratedGradients(counted))
-        elif "layer" in wanted:
-            module = find_layer(counted.network, layer or convolutions(network)[-1], option)
-            method = kind(counted, module)
         else:
-            method = kind(counted)
+            method = kind(counted) if module is None else kind(counted, module)
         if name.endswith("LRP"):
             _pass_through(counted)
         arguments = _arguments(kind, name, x, fill, labels, samples)
-        with torch.random.fork_rng(), torch.enable_grad():
+        with torch.random.fork_rng(), torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about captum's own hooks
             torch.manual_seed(seed)
             np_state = np.random.get_state()
             np.random.seed(seed)
@@ -90,7 +95,8 @@ def captum_map(
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
-    return _as_map(found[0] if isinstance(found, tuple) else found, x)
+    area = _as_map(found[0] if isinstance(found, tuple) else found, x)
+    return area / len(x) if name in ACROSS_CHANNELS else area
 
 
 class _Counted(nn.Module):
@@ -132,7 +138,7 @@ def _arguments(
             arguments["baselines"] = fill + deviation * noise
     if "feature_mask" in wanted:
         index = torch.as_tensor(labels, device=x.device)
-        arguments["feature_mask"] = index.expand(x.shape)[None]
+        arguments["feature_mask"] = index.expand(x.shape)[None].contiguous()
     if "sliding_window_shapes" in wanted:
         window = (*x.shape[:-2], *(max(1, size // LEAST_WINDOW) for size in x.shape[-2:]))
         arguments["sliding_window_shapes"] = window
@@ -144,9 +150,22 @@ def _arguments(
     return arguments
 
 
+@torch.no_grad()
+def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str, option: str) -> nn.Module:
+    """The layer of a layer attribution; UsageError where it has no places to make a map of."""
+    name, module = layer_with_places(network, layer, option)
+    passes = counted.scorer.passes
+    with recording(network, {name: module}) as outputs:
+        counted(x[None])
+    counted.scorer.passes = passes  # it is no pass of the method's
+    check_places(outputs.get(name), name, option)
+    return module
+
+
 def _as_map(found: Tensor, x: Tensor) -> Tensor:
-    values = found.detach()[0]
-    values = values.reshape(-1, *values.shape[-2:]).sum(dim=0)
+    """The map (H, W) of values (1, C, h, w), or of one row (1, C, w), summed over channels."""
+    values = found.detach()[0].sum(dim=0)
+    values = values if values.ndim == 2 else values[None]
     height, width = x.shape[-2:]
     return values if values.shape == (height, width) else enlarged(values, height, width)
 

@@ -19,6 +19,25 @@ def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list
     return [name for name, layer in named_layers(network).items() if kind_of(layer) in kinds]
 
 
+def layer_with_places(
+    network: nn.Module, layer: str, option: str = "--cam-layer"
+) -> tuple[str, nn.Module]:
+    """A layer by its name, the last convolution where there is none; UsageError without one."""
+    if not layer:
+        known = convolutions(network, ("Conv1d", "Conv2d"))
+        if not known:
+            raise UsageError(f"{option}: the network has no convolution; name a layer with places")
+        layer = known[-1]
+    return layer, find_layer(network, layer, option)
+
+
+def check_places(activation: object, layer: str, option: str) -> Tensor:
+    """What a layer puts out, (B, C, h, w) or (B, C, w); UsageError for anything else."""
+    if not isinstance(activation, Tensor) or activation.ndim not in (3, 4):
+        raise UsageError(f"{option} {layer}: its output has no places; name a convolution")
+    return activation
+
+
 def grad_cam(
     network: nn.Module, scorer: Scorer, x: Tensor, layer: str = "", option: str = "--cam-layer"
 ) -> Tensor:
@@ -31,17 +50,10 @@ def grad_cam(
     `network`. One pass and one gradient. Raises UsageError for a layer that is not there or has
     no places.
     """
-    if not layer:
-        known = convolutions(network, ("Conv1d", "Conv2d"))
-        if not known:
-            raise UsageError(f"{option}: the network has no convolution; name a layer with places")
-        layer = known[-1]
-    module = find_layer(network, layer, option)
+    layer, module = layer_with_places(network, layer, option)
     with torch.enable_grad(), recording(network, {layer: module}) as outputs:
         logit = scorer.differentiable(x[None].detach().requires_grad_(True))
-        activation = outputs.get(layer)
-        if not isinstance(activation, Tensor) or activation.ndim not in (3, 4):
-            raise UsageError(f"{option} {layer}: its output has no places; name a convolution")
+        activation = check_places(outputs.get(layer), layer, option)
         (gradient,) = torch.autograd.grad(logit.sum(), activation)
     scorer.passes += 1
     weights = gradient.flatten(2).mean(dim=2)[0]
