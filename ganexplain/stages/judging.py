@@ -15,7 +15,7 @@ from ganexplain.data.segments import decide
 from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.inputs import Input, read_input_file
 from ganexplain.models.explained import Source, adapted
-from ganexplain.models.foreign_files import load_network
+from ganexplain.models.foreign_files import is_factory, load_network
 from ganexplain.models.loading import load_classifier
 from ganexplain.models.prediction import probabilities
 
@@ -135,17 +135,24 @@ def load_judges(
 ) -> list[Judge]:
     """The judges of `--judge` in the order given, each under a name of its own.
 
-    Named by their file, or where that says nothing by its folder; errors as `Judge`.
+    Named by their file, or where that says nothing by its folder, or by the module that makes
+    them; errors as `Judge`.
     """
     judges: list[Judge] = []
     for text in texts:
-        path = Path(source_of(text).name)
-        name = path.stem if path.stem != "classifier" else path.resolve().parent.name
+        name = _name_of(source_of(text).name)
         taken = {judge.name for judge in judges}
         numbered = (f"{name}-{k}" for k in range(2, len(texts) + 2))
         name = next(n for n in (name, *numbered) if n not in taken)
         judges.append(Judge(text, name, explained, device))
     return judges
+
+
+def _name_of(source: str) -> str:
+    if is_factory(source):
+        return source.partition(":")[0].rpartition(".")[2]
+    path = Path(source)
+    return path.stem if path.stem != "classifier" else path.resolve().parent.name
 
 
 def judge_entry(verdict: Verdict, chosen: float, real: np.ndarray) -> dict[str, Any]:
