@@ -19,6 +19,7 @@ from typing import Annotated, Any, get_origin, get_type_hints
 import typer
 
 from ganexplain import __version__, config
+from ganexplain.cores import limit_threads
 from ganexplain.distributed import place, process_group
 from ganexplain.errors import (
     DISK_FULL,
@@ -319,6 +320,7 @@ def _add_command(
             typer.echo(config.toml_text(name, chosen), nl=False)
             return
         keep_freed_memory()
+        limit_threads()
         gather_caches()
         module, function = stage.split(":")
         with _one_line_errors(), _one_of_several(given, under_torchrun) as first:

@@ -7,18 +7,45 @@ weights stay the same. The first one writes the run directory; the others write 
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ganexplain.errors import UsageError
+from ganexplain.errors import GanexplainError, UsageError
 
 T = TypeVar("T")
+TORCHRUN = (
+    "RANK",
+    "WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)  # of torchrun
+SECONDS_TO_MEET = 15.0  # after which a line says what is waited for
+CORRECT_THEM = "start the processes with torchrun, or unset " + ", ".join(TORCHRUN)
 
 
 def place() -> tuple[int, int]:
-    """Number of this process (0 the first) and how many there are, as torchrun has set them."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    """Number of this process (0 the first) and how many there are, as torchrun has set them.
+
+    (0, 1) unless all of `TORCHRUN` are set: a scheduler or a notebook may set some of them for a
+    purpose of its own. Raises UsageError where their values cannot be.
+    """
+    if not all(os.environ.get(name, "").strip() for name in TORCHRUN):
+        return 0, 1
+    rank, world = _number("RANK"), _number("WORLD_SIZE")
+    if not 0 <= rank < world:
+        raise UsageError(f"RANK={rank} with WORLD_SIZE={world} in the environment: {CORRECT_THEM}")
+    return rank, world
+
+
+def _number(variable: str, default: str = "") -> int:
+    """The whole number in an environment variable; UsageError where it is none."""
+    text = os.environ.get(variable, "").strip() or default
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise UsageError(f"{variable}={text} in the environment: no count; {CORRECT_THEM}")
+    return int(text)
 
 
 def use_own_gpu() -> bool:
@@ -26,12 +53,17 @@ def use_own_gpu() -> bool:
 
     Whether it is so.
     """
+    if place()[1] == 1:
+        return False
     import torch
 
-    count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    if place()[1] == 1 or not 0 < count <= torch.cuda.device_count():
+    count = _number("LOCAL_WORLD_SIZE", "1")
+    if not 0 < count <= torch.cuda.device_count():
         return False
-    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    rank = _number("LOCAL_RANK", "0")
+    if rank >= count:
+        raise UsageError(f"LOCAL_RANK={rank} of {count} in the environment: {CORRECT_THEM}")
+    torch.cuda.set_device(rank)
     return True
 
 
@@ -44,14 +76,36 @@ def process_group() -> Iterator[None]:
     if place()[1] == 1:
         yield
         return
+    _join()
     import torch
 
-    on_gpus = use_own_gpu()
-    torch.distributed.init_process_group("nccl" if on_gpus else "gloo")
     try:
         yield
     finally:
         torch.distributed.destroy_process_group()
+
+
+def _join() -> None:
+    """Meet the other processes; GanexplainError where they do not come.
+
+    That takes half an hour, so where it takes longer than usual a line says what is waited for.
+    """
+    import torch
+
+    backend = "nccl" if use_own_gpu() else "gloo"
+    where = ":".join(os.environ[name] for name in TORCHRUN[2:])
+    others = f"the {place()[1]} processes of WORLD_SIZE at {where}"
+    line = f"waiting for {others}; {CORRECT_THEM}"
+    patience = threading.Timer(SECONDS_TO_MEET, print, (line,), {"file": sys.stderr, "flush": True})
+    patience.daemon = True
+    patience.start()
+    try:
+        torch.distributed.init_process_group(backend)
+    except (RuntimeError, ValueError) as error:  # nobody answers, or the port is no port
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise GanexplainError(f"{others} do not meet ({reason}); {CORRECT_THEM}") from error
+    finally:
+        patience.cancel()
 
 
 def check_divisible(batch_size: int) -> None:

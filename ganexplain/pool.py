@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
+from ganexplain.cores import usable_cores
 from ganexplain.errors import GanexplainError, UsageError, no_memory
 from ganexplain.runtime import keep_freed_memory
 
@@ -25,13 +26,6 @@ Advance = Callable[[int], None]
 Work = Callable[[Any, Advance], None]
 LOOK_EVERY = 0.2  # s between two looks at what the processes have told
 SECONDS_TO_DIE = 5.0  # that a killed process is waited for
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def job_count(jobs: str, tasks: int, worth_it: bool) -> int:

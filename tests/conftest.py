@@ -137,6 +137,13 @@ def cli_environment(cache: Path) -> dict[str, str]:
     }
 
 
+def torchrun_sets(monkeypatch: pytest.MonkeyPatch, rank: int, world: int) -> None:
+    """The environment of one of the processes that torchrun starts."""
+    values = {"RANK": rank, "WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 29500}
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+
+
 COMMAND = (sys.executable, "-m", "ganexplain")
 Run = Callable[..., Finished]
 

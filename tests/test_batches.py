@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import RATE, noise, tone
+from conftest import RATE, noise, tone, torchrun_sets
 
 from ganexplain.config import FrontEnd, TrainClassifierConfig
 from ganexplain.data.batches import TrainingBatches, draw_masks, hide
@@ -106,9 +106,8 @@ def test_masks_hide_at_most_forty_frames_and_sixteen_bands_behind_the_mean() -> 
 def test_processes_divide_a_batch_among_them(monkeypatch: pytest.MonkeyPatch, mixup: float) -> None:
     config = replace(PLAIN, augment=0.7, level=5.0, mix=0.5, masks=True, mixup=mixup)
     whole = TrainingBatches(config, SPLIT, WAVEFORMS).make(4)
-    monkeypatch.setenv("WORLD_SIZE", "4")
     for rank in range(4):
-        monkeypatch.setenv("RANK", str(rank))
+        torchrun_sets(monkeypatch, rank, 4)
         part = TrainingBatches(config, SPLIT, WAVEFORMS).make(4)
         for name in ("mel", "label", "other", "share"):
             np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[rank::4])

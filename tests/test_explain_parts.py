@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import COMMAND, ROOT, cli_environment
+from conftest import COMMAND, ROOT, cli_environment, torchrun_sets
 
 from ganexplain.artifacts import read_arrays, write_arrays
 from ganexplain.ascent.neurons import neuron_numbers, neuron_response
@@ -204,7 +204,7 @@ def test_what_cannot_run_overwrites_nothing(tmp_path: Path, wrong: dict[str, Any
 def test_torchrun_and_a_shard_exclude_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    torchrun_sets(monkeypatch, 0, 2)
     with pytest.raises(UsageError, match="torchrun shares the parts out by itself"):
         explain(replace(SMALL, shard="0/2"), tmp_path / "e", Silent())
 

@@ -25,11 +25,11 @@ from torch.nn import functional
 
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.neurons import neuron_response
+from ganexplain.cores import usable_cores
 from ganexplain.models.dcgan import Generator
 from ganexplain.models.excerptnet import SLOPE, initialise
 from ganexplain.models.loading import frozen
 from ganexplain.models.svdnet import SVDNet
-from ganexplain.pool import usable_cores
 from ganexplain.runtime import keep_freed_memory
 from ganexplain.stages.explain import BATCH_SIZES
 from ganexplain.stages.explain_parts import fast_networks, in_precision

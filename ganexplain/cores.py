@@ -1,0 +1,80 @@
+"""How many cores this process may use: those of its affinity, and what a container's quota pays."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+def usable_cores() -> int:
+    """Cores that this process may keep busy, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    quota = cpu_quota()
+    return count if quota is None else max(min(count, math.ceil(quota)), 1)
+
+
+def limit_threads() -> None:
+    """Make libraries that are imported later compute with `usable_cores` threads at most.
+
+    They count the cores of the affinity alone, and many threads that share one core's time hinder
+    each other. A number that the user has set stays.
+    """
+    if cpu_quota() is not None:
+        for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            if not os.environ.get(variable):
+                os.environ[variable] = os.environ.get("OMP_NUM_THREADS") or str(usable_cores())
+
+
+def cpu_quota() -> float | None:
+    """Cores' worth of time that the control groups of this process leave it; None without limit.
+
+    A limit of any group above counts, too. Of version 2 `cpu.max` holds quota and period in
+    microseconds, of version 1 `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
+    """
+    shares = [_share(folder) for folder in _folders()]
+    return min((share for share in shares if share is not None), default=None)
+
+
+def _folders() -> Iterator[Path]:
+    """Where limits of this process may stand: its groups' folders, and those above.
+
+    In a container the path may be the host's, which is not there; the root is then the own group.
+    """
+    try:
+        lines = OWN_CGROUPS.read_text().splitlines()
+    except (OSError, ValueError):
+        lines = []
+    yield from (CGROUPS, CGROUPS / "cpu", CGROUPS / "cpu,cpuacct")
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        below = PurePosixPath(path.lstrip("/"))
+        if ".." in below.parts:
+            continue
+        mounts = ("cpu", controllers) if controllers else ("", "unified")
+        for mount in mounts:
+            yield from (CGROUPS / mount / group for group in (below, *below.parents))
+
+
+def _share(folder: Path) -> float | None:
+    """The cores that one group may use, None where it sets no limit."""
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        share = float(quota) / float(period)  # "max" and -1 are no limit
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+    return share if 0 < share < math.inf else None
