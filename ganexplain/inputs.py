@@ -83,7 +83,8 @@ ALWAYS = (
 # What `convention` in a specification stands for; keys beside it win.
 CONVENTIONS: dict[str, dict[str, Any]] = {
     "ganexplain": {},
-    # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db.
+    # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db. Before
+    # librosa 0.10 the ends were mirrored: pad_mode = "reflect".
     "librosa": {
         "frame_length": 2048, "hop_length": 512, "mel_bands": 128, "lowest_hz": 0.0,
         "highest_hz": 0.0, "mel_scale": "slaney", "filters": "slaney", "power": 2.0,
@@ -93,13 +94,15 @@ CONVENTIONS: dict[str, dict[str, Any]] = {
     "torchaudio": {
         "sample_rate": 16000, "frame_length": 400, "hop_length": 200, "mel_bands": 128,
         "lowest_hz": 0.0, "highest_hz": 0.0, "mel_scale": "htk", "filters": "peak", "power": 2.0,
-        "window": "periodic", "centred": True, "logarithm": "db", "floor": 1e-10,
+        "window": "periodic", "centred": True, "pad_mode": "reflect", "logarithm": "db",
+        "floor": 1e-10,
     },
 }  # fmt: skip
 CHOICES = {
     "mel_scale": ("htk", "slaney"),
     "filters": ("yaafe", "slaney", "peak"),
     "window": ("symmetric", "periodic"),
+    "pad_mode": ("constant", "reflect"),
     "logarithm": ("ln", "log10", "db", "none"),
 }
 

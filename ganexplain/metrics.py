@@ -33,7 +33,11 @@ def best_threshold(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 def auroc(score: np.ndarray, truth: np.ndarray) -> float:
-    """Area under the ROC curve, ties counted half (Mann-Whitney); NaN with one class only."""
+    """Area under the ROC curve, ties counted half (Mann-Whitney); NaN with one class only.
+
+    `truth` (T,) of booleans, or of numbers of which 0 is false.
+    """
+    truth = np.asarray(truth, dtype=bool)
     positives = int(truth.sum())
     negatives = truth.size - positives
     if not positives or not negatives:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ganexplain.config import FrontEnd
 from ganexplain.models.dcgan import batch_deviation
 from ganexplain.models.differentiable_augment import (
     CUT_BANDS,
@@ -43,6 +44,17 @@ def test_altered_excerpts_are_shifted_louder_or_softer_and_cut() -> None:
     assert max(map(abs, shifts)) <= SHIFT_FRAMES and len(set(shifts)) > 10
     assert max(map(abs, levels)) <= LEVEL_NAT and np.std(levels) > 0.1
     assert 0 < max(cut_rows) <= CUT_BANDS and 0 < max(cut_columns) <= CUT_FRAMES
+
+
+def test_the_level_is_altered_in_the_unit_of_the_excerpts() -> None:
+    """As many decibels in an excerpt in dB as in one in nat: up to 4.3."""
+    nat, decibel = (
+        draw_changes(random_stream(0, "test"), 200, front_end.values_per_nat)
+        for front_end in (FrontEnd(), FrontEnd(logarithm="db", power=2.0))
+    )
+    np.testing.assert_allclose(decibel[:, 1], nat[:, 1] * 20 / np.log(10))
+    assert 4 < np.abs(decibel[:, 1]).max() <= 4.343
+    np.testing.assert_array_equal(np.delete(decibel, 1, 1), np.delete(nat, 1, 1))
 
 
 def test_alteration_is_of_its_stream_alone_and_passes_the_gradient() -> None:

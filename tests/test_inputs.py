@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import librosa
@@ -17,7 +18,13 @@ from hypothesis import strategies as st
 from ganexplain.artifacts import check_same_front_end
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
-from ganexplain.data.frontend import log_compress, log_expand, log_mel
+from ganexplain.data.frontend import (
+    frame_count,
+    log_compress,
+    log_expand,
+    log_mel,
+    log_mel_blocks,
+)
 from ganexplain.data.sonify import sonify
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs import (
@@ -140,10 +147,13 @@ def test_librosa_s_convention_is_librosa_s(sound: np.ndarray) -> None:
 
 
 def test_torchaudio_s_convention_is_its_formula(sound: np.ndarray) -> None:
-    """MelSpectrogram() of torchaudio: HTK filters of height one on a power spectrogram."""
+    """MelSpectrogram() and AmplitudeToDB() of torchaudio, which calls torch.stft.
+
+    Both mirror the ends (pad_mode "reflect"); HTK filters of height one on a power spectrogram.
+    """
     front_end = input_from("x", {"convention": "torchaudio"})
     x = torch.from_numpy(soxr.resample(sound, 22050, 16000))
-    spectrum = torch.stft(x, 400, 200, window=torch.hann_window(400), pad_mode="constant",
+    spectrum = torch.stft(x, 400, 200, window=torch.hann_window(400),
                           return_complex=True).abs().square()  # fmt: skip
     points = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 130) / 2595) - 1)
     slopes = points[:, None] - np.linspace(0, 8000, 201)[None]
@@ -152,6 +162,47 @@ def test_torchaudio_s_convention_is_its_formula(sound: np.ndarray) -> None:
     theirs = 10 * np.log10(np.maximum(filters @ spectrum.numpy(), 1e-10))
     ours = mel_of(x.numpy(), front_end)
     np.testing.assert_allclose(ours, theirs, atol=0.05)
+    np.testing.assert_allclose(LogMel(front_end)(x[None])[0].numpy(), theirs, atol=0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes=st.lists(st.integers(0, 700), min_size=1, max_size=8))
+def test_mirrored_ends_of_a_signal_that_arrives_in_pieces(sizes: list[int]) -> None:
+    whole = np.random.default_rng(0).standard_normal(sum(sizes)).astype(np.float32)
+    front_end = FrontEnd(frame_length=512, hop_length=128, mel_bands=20, centred=True,
+                         pad_mode="reflect")  # fmt: skip
+    pieces = np.split(whole, np.cumsum(sizes)[:-1])
+    found = np.concatenate(list(log_mel_blocks(pieces, front_end)))
+    uncentred = replace(front_end, centred=False)
+    padded = np.pad(whole, 256, mode="reflect" if whole.size else "constant")
+    np.testing.assert_array_equal(found, log_mel(padded, uncentred))
+    assert len(found) == frame_count(whole.size, front_end)
+
+
+@pytest.mark.parametrize(
+    "values, unit, decibels",
+    [
+        ({}, "nat", 8.685890),
+        ({"convention": "librosa"}, "dB", 1.0),
+        ({"convention": "torchaudio"}, "dB", 1.0),
+        ({"logarithm": "ln", "power": 2.0}, "", 4.342945),  # nat of power
+        ({"logarithm": "log10"}, "", 20.0),
+        ({"convention": "librosa", "scale": 0.0125, "shift": 1.0}, "", 80.0),
+        ({"logarithm": "db"}, "", 2.0),  # ten times the logarithm, of magnitudes
+    ],
+)
+def test_a_value_one_higher_is_so_many_decibels_louder(
+    sound: np.ndarray, values: dict[str, object], unit: str, decibels: float
+) -> None:
+    front_end = input_from("x", values)
+    assert isinstance(front_end, FrontEnd) and front_end.unit == unit
+    assert front_end.decibels_per_unit == pytest.approx(decibels, rel=1e-6)
+    louder = mel_of(2 * sound, front_end) - mel_of(sound, front_end)
+    assert np.median(louder) * decibels == pytest.approx(20 * np.log10(2), abs=0.01)
+
+
+def test_levels_without_logarithm_have_no_decibels() -> None:
+    assert FrontEnd(logarithm="none").decibels_per_unit == 0 == len(FrontEnd(logarithm="none").unit)
 
 
 @pytest.mark.parametrize(

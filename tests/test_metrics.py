@@ -105,6 +105,7 @@ def test_no_candidate_beats_the_best_threshold(pairs: list[tuple[float, bool]]) 
 )
 def test_auroc_by_hand(score: list[float], truth: list[int], wanted: float) -> None:
     assert auroc(np.array(score), np.array(truth, bool)) == pytest.approx(wanted)
+    assert auroc(np.array(score), np.array(truth)) == pytest.approx(wanted)
 
 
 @settings(max_examples=60, deadline=None)

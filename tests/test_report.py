@@ -78,7 +78,7 @@ def test_original_is_the_recording_and_resynth_keeps_its_tone(artifacts: Artifac
 
 def test_pictures_share_one_scale_and_show_the_arrays(artifacts: Artifacts) -> None:
     page = Elements(artifacts.report())
-    scale = colour_scale(artifacts.real["mel"])
+    scale = colour_scale(artifacts.real["mel"], FRONT_END)
     pictures = [
         Image.open(io.BytesIO(decoded(e.attributes["href"], "image/png"))) for e in page.of("image")
     ]
@@ -506,7 +506,7 @@ def test_colours_are_clipped_at_both_ends() -> None:
     scale = ColourScale(-4, 6)
     values = np.array([[-50.0, -4.0, 1.0, 6.0, 300.0, np.inf, -np.inf, np.nan]])
     assert scale.indices(values).tolist() == [[0, 0, 128, 255, 255, 255, 0, 0]]
-    assert colour_scale(np.full((1, 2, 2), -16.1)).low < -16
+    assert colour_scale(np.full((1, 2, 2), -16.1), FRONT_END).low < -16
 
 
 def test_bent_axis_keeps_order_and_room() -> None:

@@ -16,17 +16,18 @@ def manifold_scores(
     """`precision`, `recall` (0 to 1), `density` (0 up) and `coverage` (0 to 1) of features.
 
     `generated` (N, D), `real` (R, D). Each example has a ball as wide as its k-th neighbour of its
-    own kind is far. Precision: share of generated examples in a real ball; recall: of real
-    ones in a generated ball (Kynkaanniemi et al. 2019, eq. 2). Density: real balls around a
-    generated example, over k; coverage: share of real balls with a generated example in them
-    (Naeem et al. 2020, eq. 3, 5). With fewer than k + 1 examples of a kind k is as large as can
-    be. Raises ValueError as `frechet_distance` does.
+    own kind is far, open as in the authors' package `prdc`: what is just as far away lies outside,
+    so copies of one excerpt (radius 0) hold nothing. Precision: share of generated examples in a
+    real ball; recall: of real ones in a generated ball (Kynkaanniemi et al. 2019, eq. 2). Density:
+    real balls around a generated example, over k; coverage: share of real balls with a generated
+    example in them (Naeem et al. 2020, eq. 3, 5). With fewer than k + 1 examples of a kind k is as
+    large as can be. Raises ValueError as `frechet_distance` does.
     """
     a, b = as_sample(generated), as_sample(real)
     across = cdist(a, b)
     k = min(neighbours, len(b) - 1)
-    in_real = across <= _radius(b, k)[None]
-    in_generated = across <= _radius(a, min(neighbours, len(a) - 1))[:, None]
+    in_real = across < _radius(b, k)[None]
+    in_generated = across < _radius(a, min(neighbours, len(a) - 1))[:, None]
     return {
         "precision": float(in_real.any(axis=1).mean()),
         "recall": float(in_generated.any(axis=0).mean()),

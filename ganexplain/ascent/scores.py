@@ -50,7 +50,7 @@ SCORES = {
         ),
         ScoreKind(
             "nearest_real", "nearest real",
-            "RMS distance to the nearest real one, in cells (near 0: learnt by heart)",
+            "RMS distance, in cells, to the nearest of the real ones compared with (0: a copy)",
             "low",
         ),
     )

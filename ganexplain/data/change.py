@@ -10,7 +10,6 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import frame_times, mel_frequencies
 
-DB_A_NAT = 20 / np.log(10)  # of magnitude
 HEARD_DB = 60.0  # what is further below the loudest of both excerpts counts as that far below
 RANGES_HZ = {"low": (0.0, 300.0), "middle": (300.0, 2000.0), "high": (2000.0, np.inf)}
 STRIP_BANDS = 8  # a tenth of the bands
@@ -32,16 +31,17 @@ class Change:
     time_db: float
 
 
-def decibels(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Change (F, T) in dB of what can be heard, of log-mel (F, T) in nat."""
-    floor = max(float(before.max()), float(after.max())) - HEARD_DB / DB_A_NAT
-    changed: np.ndarray = DB_A_NAT * (np.maximum(after, floor) - np.maximum(before, floor))
+def decibels(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """Change (F, T) in dB of what can be heard, from one log-mel excerpt (F, T) to another."""
+    unit = front_end.decibels_per_unit
+    floor = max(float(before.max()), float(after.max())) - HEARD_DB / unit
+    changed: np.ndarray = unit * (np.maximum(after, floor) - np.maximum(before, floor))
     return changed
 
 
 def change(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> Change:
-    """The change from one log-mel excerpt (F, T) in nat to another."""
-    by = decibels(before.astype(np.float64), after.astype(np.float64))
+    """The change from one log-mel excerpt (F, T) to another."""
+    by = decibels(before.astype(np.float64), after.astype(np.float64), front_end)
     peaks = mel_frequencies(front_end)[1:-1]
     ranges = {
         name: float(by[(peaks >= low) & (peaks < high)].mean())

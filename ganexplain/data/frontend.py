@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
 
 import numpy as np
 import scipy.fft
@@ -204,8 +203,7 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
     hop = front_end.hop_length
     rest = np.empty(0, dtype=np.float32)
     if front_end.centred:
-        half = np.zeros(front_end.frame_length // 2, dtype=np.float32)
-        blocks = chain([half], blocks, [half])
+        blocks = _padded(blocks, front_end.frame_length // 2, front_end.pad_mode)
     for block in blocks:
         rest = np.concatenate([rest, np.asarray(block, dtype=np.float32)])
         start = 0
@@ -220,6 +218,29 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
             start += count * hop
             frames -= count
         rest = rest[start:]
+
+
+def _padded(blocks: Iterable[np.ndarray], half: int, mode: str) -> Iterator[np.ndarray]:
+    """The blocks of a signal with `half` samples more at both ends, as `numpy.pad` adds them.
+
+    A signal no longer than `half` is mirrored several times.
+    """
+    blocks = iter(blocks)
+    start = np.empty(0, dtype=np.float32)
+    for block in blocks:  # to mirror an end, `half` samples beside its outermost one are needed
+        start = np.concatenate([start, block])
+        if start.size > half:
+            break
+    else:
+        mode = mode if start.size else "constant"
+        yield np.pad(start, half, mode=mode)  # type: ignore[call-overload]
+        return
+    yield np.pad(start, (half, 0), mode=mode)  # type: ignore[call-overload]
+    end = start[-half - 1 :]
+    for block in blocks:
+        yield block
+        end = np.concatenate([end, block])[-half - 1 :]
+    yield np.pad(end, (0, half), mode=mode)[end.size :]  # type: ignore[call-overload]
 
 
 def frame_times(frames: int, front_end: FrontEnd) -> np.ndarray:

@@ -10,7 +10,7 @@ from ganexplain.data.frontend import mel_filterbank, window
 
 
 def retouched(sound: np.ndarray, by: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """The waveform (samples,), float32, with its T frames changed by (F, T) nat of log-mel.
+    """The waveform (samples,), float32, with its T frames changed by (F, T) dB.
 
     A spectral bin is raised by the mean of the bands that read it, weighted as they do; one that
     none reads stays. Overlapping frames are joined by least squares (Griffin & Lim 1984), so
@@ -23,7 +23,7 @@ def retouched(sound: np.ndarray, by: np.ndarray, front_end: FrontEnd) -> np.ndar
     reach = filters.sum(axis=1, keepdims=True)
     gain = np.zeros((length // 2 + 1, by.shape[1]))
     np.divide(filters @ by, reach, out=gain[: len(filters)], where=reach > 0)
-    gain = np.exp(np.pad(gain, ((0, 0), (held, held)), mode="edge").T)
+    gain = 10 ** (np.pad(gain, ((0, 0), (held, held)), mode="edge").T / 20)
     samples = (by.shape[1] - 1) * hop + length
     padded = np.pad(sound[:samples].astype(np.float64), held * hop)
     shape = window(front_end).astype(np.float64)

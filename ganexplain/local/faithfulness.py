@@ -67,8 +67,13 @@ def drop(full: float, kept: float) -> float:
 
 
 def complexity(weights: np.ndarray) -> float:
-    """Entropy of |weights| (n,) over its maximum ln n: 0 one part alone, 1 all alike."""
+    """Entropy of |weights| (n,) over its maximum ln n: 0 one part alone, 1 all alike.
+
+    NaN where a weight is not finite.
+    """
     size = np.abs(weights)
+    if not np.isfinite(size).all():
+        return float("nan")
     if len(size) < 2 or size.sum() == 0:
         return 1.0 if size.sum() == 0 else 0.0
     p = size / size.sum()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
+from ganexplain.errors import check_known
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     """Rank configurations by a measure (C, N) of N inputs, `better` "low" or "high".
 
     Inputs are resampled together for all configurations, so that what is common to all does
-    not widen the intervals. A value that is not finite counts as the worst of its input.
+    not widen the intervals. A value that is not finite counts as the worst of its input. Raises
+    UsageError for another `better`.
     """
+    check_known("better", better, ("low", "high"))
     sign = 1.0 if better == "low" else -1.0
     cost = sign * np.asarray(values, dtype=np.float64)
     finite = np.where(np.isfinite(cost), cost, -np.inf)

@@ -16,16 +16,16 @@ LEVEL_NAT = 0.5  # 4.3 dB
 CUT_FRAMES, CUT_BANDS = 24, 16  # a fifth of each
 
 
-def draw_changes(stream: np.random.Generator, count: int) -> np.ndarray:
+def draw_changes(stream: np.random.Generator, count: int, nat: float = 1.0) -> np.ndarray:
     """How each of `count` excerpts is altered (count, 6), for `augmented`.
 
-    Shift in frames, level in nat, then width and place of the span of frames and of that of
-    bands, places as shares of the whole.
+    Shift in frames, level in the excerpts' unit (`nat` of it are one nat of magnitude), then width
+    and place of the span of frames and of that of bands, places as shares of the whole.
     """
     return np.stack(
         [
             stream.integers(-SHIFT_FRAMES, SHIFT_FRAMES + 1, count),
-            stream.uniform(-LEVEL_NAT, LEVEL_NAT, count),
+            nat * stream.uniform(-LEVEL_NAT, LEVEL_NAT, count),
             stream.integers(CUT_FRAMES + 1, size=count),
             stream.random(count),
             stream.integers(CUT_BANDS + 1, size=count),
@@ -36,7 +36,7 @@ def draw_changes(stream: np.random.Generator, count: int) -> np.ndarray:
 
 
 def augmented(mel: Tensor, mean: Tensor, changes: np.ndarray) -> Tensor:
-    """Excerpts (B, F, T) in nat, each shifted in time and level, with spans cut out.
+    """Excerpts (B, F, T), each shifted in time and level, with spans cut out.
 
     As `changes` (B, 6) of `draw_changes` say. Frames pushed out at one end come in at the
     other; the spans become the bands' `mean` (F,).

@@ -157,7 +157,7 @@ class LogMel(nn.Module):
         """Log-mel of waveforms."""
         front_end = self.front_end
         half = front_end.frame_length // 2 if front_end.centred else 0
-        padded = nn.functional.pad(waveform, (half, half))
+        padded = nn.functional.pad(waveform, (half, half), mode=front_end.pad_mode)
         frames = padded.unfold(1, front_end.frame_length, front_end.hop_length)
         spectrum = torch.fft.rfft(frames * self.window, dim=2)[..., : used_bins(front_end)]
         return self.of_squares(spectrum.real.square() + spectrum.imag.square())

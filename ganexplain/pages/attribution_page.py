@@ -9,6 +9,7 @@ import numpy as np
 
 from ganexplain.pages.axes import linear_ticks
 from ganexplain.pages.document import Table, document, provenance
+from ganexplain.pages.levels import meaning
 from ganexplain.pages.markup import Markup, element, void
 from ganexplain.pages.medium import Medium, Spectrograms
 from ganexplain.pages.notation import exact, number
@@ -214,9 +215,8 @@ def _curves(answer: Answer) -> Markup:
 def _legend(medium: Medium) -> Markup:
     scale: list[Markup] = []
     if isinstance(medium, Spectrograms):
-        plain = medium.front_end.logarithm == "ln"
-        said = "natural logarithm of mel magnitude." if plain else "log-mel as the network has it."
-        scale = [element("span", "nat" if plain else "", class_="unit"), colour_bar(medium.scale),
-                 element("span", said, class_="note")]  # fmt: skip
+        unit = medium.front_end.unit
+        scale = [element("span", unit, class_="unit"), colour_bar(medium.scale, unit),
+                 element("span", f"{meaning(medium.front_end)}.", class_="note")]  # fmt: skip
     said = "Over grey: red speaks for the score, blue against it, each map over its own range."
     return element("div", scale, element("span", said, class_="note"), class_="legend")

@@ -62,12 +62,12 @@ def luminance(picture: np.ndarray) -> np.ndarray:
 def attribution_picture(
     mel: np.ndarray, area: np.ndarray, kept: np.ndarray, front_end: FrontEnd, title: str
 ) -> bytes:
-    """PNG of log-mel (F, T) in nat beside the same under a map (F, T).
+    """PNG of log-mel (F, T) beside the same under a map (F, T).
 
     Red speaks for the score and blue against it, the more the stronger; the outline is that of
     the cells `kept` (F, T) of booleans.
     """
-    scale = colour_scale(mel[None])
+    scale = colour_scale(mel[None], front_end)
     start, stop = frame_edges(mel.shape[1], front_end)
     grey = scale.indices(mel) / 255.0
     figure, (left, right) = _pair(

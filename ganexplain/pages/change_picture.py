@@ -17,7 +17,7 @@ LEAST_DB = 6.0  # the scale of the difference reaches at least so far
 
 
 def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> bytes:
-    """PNG of log-mel excerpts (F, T) in nat under their titles, and what the last step changed.
+    """PNG of log-mel excerpts (F, T) under their titles, and what the last step changed.
 
     The excerpts share the colour scale of the first; the difference is that between the last two,
     in dB.
@@ -26,7 +26,9 @@ def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> b
     from matplotlib.figure import Figure
 
     panels = list(excerpts.values())
-    scale, by = colour_scale(panels[0][None]), decibels(*panels[-2:])
+    scale = colour_scale(panels[0][None], front_end)
+    before, after = panels[-2:]
+    by = decibels(before, after, front_end)
     reach = max(LEAST_DB, float(np.percentile(np.abs(by), 99.5)))
     figure = Figure(figsize=(3.1 * (len(panels) + 1), 3.3), layout="constrained")
     axes = figure.subplots(1, len(panels) + 1, sharey=True)
@@ -47,7 +49,9 @@ def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> b
     heights, names = zip(*hz_ticks(front_end), strict=True)
     axes[0].set_yticks(heights, names)
     axes[0].set_ylabel("Hz", fontsize=8)
-    figure.colorbar(images[-2], ax=axes[:-1], label="log-mel (nat)", aspect=30, pad=0.01)
+    figure.colorbar(
+        images[-2], ax=axes[:-1], label=f"log-mel ({front_end.unit})", aspect=30, pad=0.01
+    )
     figure.colorbar(images[-1], ax=axes[-1], label="dB", aspect=30)
     stream = io.BytesIO()
     FigureCanvasAgg(figure).print_png(stream)

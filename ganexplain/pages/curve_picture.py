@@ -56,7 +56,7 @@ def curve_picture(
         2 * len(spans), 1, squeeze=False, gridspec_kw={"height_ratios": [1.4, 1] * len(spans)}
     )[:, 0]
     colours = class_colours(prediction)
-    scale = colour_scale(mel[None, :: max(1, len(mel) // SCALE_FRAMES)])
+    scale = colour_scale(mel[None, :: max(1, len(mel) // SCALE_FRAMES)], front_end)
     for above, below, span in zip(axes[::2], axes[1::2], spans, strict=True):
         rows = slice(*np.searchsorted(prediction.times, span))
         image = _draw_spectrogram(above, mel, rows, (scale.low, scale.high), front_end)
@@ -70,7 +70,7 @@ def curve_picture(
     axes[-1].set_xlabel("time (s)", fontsize=9)
     _draw_legend(figure, prediction, colours, title)
     bar = figure.colorbar(image, ax=list(axes), aspect=15 * len(spans), pad=0.01)
-    bar.set_label("log-mel (nat)", fontsize=9)
+    bar.set_label(f"log-mel ({front_end.unit})", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     stream = io.BytesIO()
     with warnings.catch_warnings():

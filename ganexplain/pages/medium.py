@@ -7,8 +7,8 @@ import numpy as np
 from ganexplain.data.waveform_view import seen, view_of
 from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.pages.attribution_picture import enlarged, luminance, overlaid, png_bytes
+from ganexplain.pages.levels import level_text, meaning, round_step
 from ganexplain.pages.markup import Markup, element, void
-from ganexplain.pages.notation import signed
 from ganexplain.pages.picture_sheet import SIDE, screen_pixels
 from ganexplain.pages.sounds import data_uri
 from ganexplain.pages.spectrograms import (
@@ -23,7 +23,7 @@ from ganexplain.pages.spectrograms import (
     png_uri,
 )
 
-NOTABLE = 0.5  # nat above the colour scale from which a panel says so
+NOTABLE, FAR = 0.5, 5.0  # round steps above the colour scale: a panel says so; an example of it
 NOT_FINITE = "holds values that are not finite"
 
 
@@ -36,7 +36,7 @@ class Spectrograms:
         assert not isinstance(drawn, ImageInput)
         self.drawn, self.count = drawn, len(real)
         self.front_end = view_of(drawn) if isinstance(drawn, WaveformInput) else drawn
-        self.scale = colour_scale(self._mel(real))
+        self.scale = colour_scale(self._mel(real), self.front_end)
 
     def _mel(self, inputs: np.ndarray) -> np.ndarray:
         return seen(inputs, self.drawn)
@@ -66,30 +66,33 @@ class Spectrograms:
         if not np.isfinite(mel).all():
             return NOT_FINITE
         highest = float(mel.max())
-        if highest <= self.scale.high + NOTABLE:
+        if highest <= self.scale.high + NOTABLE * round_step(self.front_end):
             return ""
-        return f"reaches {signed(highest, 0)} nat"
+        return self._reaches(highest)
+
+    def _reaches(self, value: float) -> str:
+        return f"reaches {level_text(value, self.front_end)}"
 
     @property
     def note(self) -> str:
         """How to read what stands under a picture."""
+        far = self.scale.high + FAR * round_step(self.front_end)
         return (
             "One colour scale for every picture. The signed number under a picture is the "
-            f"response; “reaches {signed(self.scale.high + 5, 0)} nat” says how far a picture "
-            "passes the scale."
+            f"response; “{self._reaches(far)}” says how far a picture passes the scale."
         )
 
     @property
     def legend(self) -> list[Markup]:
         """The colour scale and where it comes from."""
+        low, high = (level_text(end, self.front_end) for end in (self.scale.low, self.scale.high))
         said = (
-            f"natural logarithm of mel magnitude, 1 nat = 8.7 dB; from the {self.count} real "
-            "excerpts: their 1st percentile (at most 10 nat down) to their maximum, "
-            f"{signed(self.scale.low, 0)} to {signed(self.scale.high, 0)}"
+            f"{meaning(self.front_end)}; from the {self.count} real excerpts: their 1st "
+            f"percentile (at most 87 dB down) to their maximum, {low} to {high}"
         )
         return [
-            element("span", "nat", class_="unit"),
-            colour_bar(self.scale),
+            element("span", self.front_end.unit, class_="unit"),
+            colour_bar(self.scale, self.front_end.unit),
             element("span", said, class_="note"),
         ]
 

@@ -13,6 +13,7 @@ from scipy.ndimage import binary_erosion
 from ganexplain.config import FrontEnd
 from ganexplain.data.filtering import filtered
 from ganexplain.pages.document import Table, document, provenance
+from ganexplain.pages.levels import meaning
 from ganexplain.pages.markup import Markup, element, void
 from ganexplain.pages.notation import clock, number, signed
 from ganexplain.pages.panels import Sound, player
@@ -89,7 +90,8 @@ class PartsStory:
 def parts_page(story: PartsStory, front_end: FrontEnd) -> str:
     """The story as one HTML document that needs no other file."""
     title = f"The parts that {story.layer} sees"
-    scale = colour_scale(np.stack([p.mel for each in story.shown for p in each.patches]))
+    patches = [patch for each in story.shown for patch in each.patches]
+    scale = colour_scale(np.stack([patch.mel for patch in patches]), front_end)
     head = element(
         "header",
         element("p", "ganexplain train-explainer", class_="brand"),
@@ -99,9 +101,10 @@ def parts_page(story: PartsStory, front_end: FrontEnd) -> str:
     body = element(
         "main", head,
         [_filter(each, scale, front_end) for each in story.shown],
-        element("div", element("span", "nat", class_="unit"), colour_bar(scale),
-                element("span", "natural logarithm of mel magnitude; in colours what is "
-                        "the part, the rest grey.", class_="note"), class_="legend"),
+        element("div", element("span", front_end.unit, class_="unit"),
+                colour_bar(scale, front_end.unit),
+                element("span", f"{meaning(front_end)}; the part in colours, the rest grey.",
+                        class_="note"), class_="legend"),
         _provenance(story),
     )  # fmt: skip
     return document(title, body, SCRIPTS)

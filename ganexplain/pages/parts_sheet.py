@@ -74,7 +74,7 @@ def _where(axis: Any, each: Shown, taken: Input) -> None:
 def _input(axis: Any, patch: Patch, taken: Input) -> None:
     values, look = patch.mel, _look(patch.window.shape, taken)
     if isinstance(taken, FrontEnd):
-        scale = colour_scale(values[None])
+        scale = colour_scale(values[None], taken)
         limits = {"vmin": scale.low, "vmax": scale.high}
         axis.imshow(values, cmap="gray", **limits, **look)
         axis.imshow(values, cmap="magma", alpha=patch.colours, **limits, **look)

@@ -17,7 +17,7 @@ GRIFFIN_LIM_ITERATIONS = 30  # a sketch: a second or so for a handful
 
 
 def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
-    """PNG of log-mel excerpts, one row of panels (N, F, T) a title, on one colour scale in nat.
+    """PNG of log-mel excerpts, one row of panels (N, F, T) a title, on one colour scale.
 
     The scale spans the first row's 1st to 99.9th percentile.
     """
@@ -48,14 +48,14 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
         axis.set_xlabel("s", fontsize=7)
         axis.tick_params(labelsize=7)
     if image is not None:
-        figure.colorbar(image, ax=axes, label="nat", shrink=0.6)
+        figure.colorbar(image, ax=axes, label=front_end.unit, shrink=0.6)
     stream = io.BytesIO()
     FigureCanvasAgg(figure).print_png(stream)
     return stream.getvalue()
 
 
 def sample_sounds(mel: np.ndarray, front_end: FrontEnd) -> bytes:
-    """FLAC of log-mel excerpts (N, F, T) in nat one after another, with pauses between."""
+    """FLAC of log-mel excerpts (N, F, T) one after another, with pauses between."""
     return strip(sonify(mel, front_end, GRIFFIN_LIM_ITERATIONS), front_end.sample_rate)
 
 

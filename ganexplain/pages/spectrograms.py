@@ -11,12 +11,13 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks, linear_ticks
+from ganexplain.pages.levels import round_step
 from ganexplain.pages.markup import Child, Markup, element, void
 from ganexplain.pages.notation import MINUS, exact
 from ganexplain.pages.sounds import data_uri
 
 COLOUR_MAP = "magma"
-WIDEST = 10.0  # nat from the darkest to the brightest colour, at most
+WIDEST = 10.0  # nat (87 dB) from the darkest to the brightest colour, at most
 PIXELS = 3  # picture pixels a cell, so that browsers scale down, not up
 LEFT, RIGHT, TOP, BOTTOM = 27.0, 1.0, 3.0, 15.0  # margins of a picture, in its own units
 WIDTH, HEIGHT = 172.0, 122.0
@@ -25,25 +26,30 @@ COARSE = 4  # colours to a step where many pictures must be small: 64 steps
 
 @dataclass(frozen=True)
 class ColourScale:
-    """Colours from `low` to `high` nat; values beyond are drawn as the end they pass."""
+    """Colours for values from `low` to `high`; those beyond get the colour of the nearer end."""
 
     low: float
     high: float
 
     def indices(self, mel: np.ndarray) -> np.ndarray:
-        """Colour numbers 0..255, uint8, of nat values; what is not a number is drawn darkest."""
+        """Colour numbers 0..255, uint8, of values; what is not a number is drawn darkest."""
         share = (np.nan_to_num(mel, nan=self.low) - self.low) / (self.high - self.low)
         return np.round(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
 
 
-def colour_scale(real: np.ndarray) -> ColourScale:
-    """The scale that shows real excerpts (N, F, T) well.
+def colour_scale(real: np.ndarray, front_end: FrontEnd) -> ColourScale:
+    """The scale that shows real excerpts (N, F, T) of a front end well.
 
-    It ends at their maximum and starts at their first percentile, at most 10 nat (87 dB) below.
+    It ends at their maximum and starts at their first percentile, at most 87 dB below, both
+    rounded outwards (to 1 nat, 10 dB). Values without a logarithm: from their minimum.
     """
-    high = math.ceil(float(real.max()))
-    low = math.floor(max(float(np.percentile(real, 1)), high - WIDEST))
-    return ColourScale(min(low, high - 1), high)
+    step, highest = round_step(front_end), float(real.max())
+    if not step:
+        lowest = float(real.min())
+        return ColourScale(lowest, highest if highest > lowest else lowest + 1)
+    high = math.ceil(highest / step) * step
+    lowest = max(float(np.percentile(real, 1)), high - WIDEST * front_end.values_per_nat)
+    return ColourScale(min(math.floor(lowest / step) * step, high - step), high)
 
 
 @lru_cache(maxsize=1)
@@ -73,7 +79,7 @@ def picture(
     step: int = 1,
     over: Child = (),
 ) -> Markup:
-    """An excerpt (F, T) in nat as an SVG with both axes and a playhead for the player.
+    """An excerpt (F, T) as an SVG with both axes and a playhead for the player.
 
     With a `step` neighbouring colours are drawn as one, for a smaller file. `over` is drawn
     between picture and playhead, from (LEFT, TOP), WIDTH by HEIGHT.
@@ -130,8 +136,8 @@ def _seconds_axis(start: float, stop: float) -> list[Markup]:
     return marks
 
 
-def colour_bar(scale: ColourScale) -> Markup:
-    """The colours and their values in nat, as an SVG."""
+def colour_bar(scale: ColourScale, unit: str) -> Markup:
+    """The colours and their values in a unit, as an SVG."""
     width, height = 220.0, 10.0
     ramp = png_uri(np.arange(256, dtype=np.uint8)[None], pixels=1)
     marks = [
@@ -145,5 +151,5 @@ def colour_bar(scale: ColourScale) -> Markup:
         marks.append(element("text", text, class_="tick", x=x, y=height + 13, text_anchor="middle"))
     return element(
         "svg", marks, class_="colour-bar", viewBox=f"0 0 {width + 20:g} {height + 15:g}",
-        role="img", aria_label=f"colour scale from {scale.low:g} to {scale.high:g} nat",
+        role="img", aria_label=f"colour scale from {scale.low:g} to {scale.high:g} {unit}".rstrip(),
     )  # fmt: skip

@@ -204,5 +204,5 @@ def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _bounds(drawn: Input) -> tuple[float, float]:
     """The range of values that an excerpt or a picture can have."""
     if isinstance(drawn, FrontEnd):
-        return float(np.log(drawn.floor)), np.inf
+        return drawn.silence, np.inf
     return (-1.0 if isinstance(drawn, WaveformInput) else 0.0), 1.0

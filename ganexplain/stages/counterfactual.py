@@ -17,7 +17,7 @@ from ganexplain.artifacts import check_same_front_end, write_arrays, write_bytes
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
 from ganexplain.ascent.priors import PRIORS
 from ganexplain.config import CounterfactualConfig, FrontEnd
-from ganexplain.data.change import DB_A_NAT, change, decibels
+from ganexplain.data.change import change, decibels
 from ganexplain.data.frontend import log_mel
 from ganexplain.data.retouch import retouched
 from ganexplain.data.sonify import sonify, unclipped
@@ -157,7 +157,7 @@ class _Maker:
         return torch.from_numpy(log_mel(sound, self.front_end).T.copy()).to(self.device)
 
     def _retouched(self, start: Start, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        by = decibels(before, after) / DB_A_NAT
+        by = decibels(before, after, self.front_end)
         return retouched(start.sound(self.front_end), by, self.front_end)
 
     def written(self, start: Start, base: Path, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -184,7 +184,8 @@ class _Maker:
         latents = [found[f"{state}_latent"].astype(np.float64) for state in STATES[1:]]
         states = (*STATES, RETOUCHED)
         what = change(redrawn, changed, self.front_end)
-        off = float(np.sqrt(np.mean((redrawn - original) ** 2)) * DB_A_NAT)
+        off = float(np.sqrt(np.mean((redrawn - original) ** 2)))
+        off *= self.front_end.decibels_per_unit
         return {
             "excerpt": start.text,
             "sides": {s: self._side(float(found[f"{s}_margin"])) for s in states},

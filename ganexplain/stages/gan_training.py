@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.config import TrainGanConfig
+from ganexplain.config import FrontEnd, TrainGanConfig
 from ganexplain.data.excerpts import Split, batch_rows
 from ganexplain.data.material import MaterialSplit
 from ganexplain.distributed import average_gradients, check_divisible, own_part
@@ -208,7 +208,9 @@ class GanTraining:
         if not self.config.augment:
             return mel
         stream = random_stream(self.config.seed, f"augmentation of {purpose}", index)
-        changes = draw_changes(stream, self.batch_size)[own_part()]
+        drawn = self.split.front_end
+        assert isinstance(drawn, FrontEnd)
+        changes = draw_changes(stream, self.batch_size, drawn.values_per_nat)[own_part()]
         return augmented(mel, self.generator.mean, changes)
 
     def _real(self, purpose: str, index: int) -> Tensor:

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts import read_arrays
-from ganexplain.data.change import DB_A_NAT
 from ganexplain.models.loading import load_classifier
 from ganexplain.models.prediction import decision_margin
 
@@ -44,6 +43,7 @@ def main() -> None:
     across = (arrays["counterfactual_margin"] > 0) != up
     made = across & ~redrawn  # by moving the latent
     way = arrays["counterfactual_latent"] - arrays["reconstruction_latent"]
+    unit = judge.sound.decibels_per_unit
     off = arrays["reconstruction_mel"] - arrays["original_mel"]
 
     def gain(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def main() -> None:
         ("moved to the other side", f"{made.sum()} of {(~redrawn).sum()}"),
         ("first iteration there, median", f"{np.median(arrays['iterations'][made]):g}"),
         ("latent moved, median", f"{np.median(np.linalg.norm(way, axis=1)[made]):.2f}"),
-        ("redrawing off, median", f"{DB_A_NAT * np.median(np.sqrt((off**2).mean((1, 2)))):.1f} dB"),
+        ("redrawing off, median", f"{unit * np.median(np.sqrt((off**2).mean((1, 2)))):.1f} dB"),
         *shares("classifier", lambda state: arrays[f"{state}_margin"]),
         *shares("judge", judged),
     ]
