@@ -35,10 +35,11 @@ def test_what_is_common_to_all_does_not_make_a_tie() -> None:
     assert np.ptp(found.interval, axis=1).min() > 1
 
 
-def test_equal_ways_are_tied() -> None:
-    random = np.random.default_rng(2)
-    found = rank(random.standard_normal((4, 40)), "high")
-    assert found.tied.sum() >= 3
+def test_two_equal_ways_are_tied_as_often_as_a_normal_is_within_one_deviation() -> None:
+    """Their mean difference over its standard error is a standard normal: 68.3 % within one."""
+    draws = np.random.default_rng(2).standard_normal((300, 2, 40))
+    ties = [rank(values, "high", seed).tied.all() for seed, values in enumerate(draws)]
+    assert np.mean(ties) == pytest.approx(0.683, abs=4 * np.sqrt(0.683 * 0.317 / 300))
 
 
 def test_a_direction_that_is_neither_is_refused() -> None:

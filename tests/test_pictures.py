@@ -141,7 +141,8 @@ def test_what_makes_a_digit_that_digit_is_shown(
     assert sum(entry["explained"] == Path(entry["file"]).stem for entry in entries) >= 9
     for entry in entries:
         evolved = entry["results"][0]
-        assert evolved["kept_score"] >= entry["full_score"] - 1e-9
+        # Both are computed anew, each in a batch of its own size: float32 rounds them apart.
+        assert evolved["kept_score"] >= entry["full_score"] - 1e-5
         assert evolved["measures"]["passes"] <= 105
     held = [[result["measures"]["faithfulness"] for result in e["results"]] for e in entries]
     floor = [entry["floor"]["faithfulness"] for entry in entries]
