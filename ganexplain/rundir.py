@@ -42,7 +42,7 @@ from ganexplain.run_place import (
     make_directory,
     runs_in,
 )
-from ganexplain.runtime import Progress, thread_count
+from ganexplain.runtime import Progress, thread_count, warnings_noted
 
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
 
@@ -97,6 +97,7 @@ class RunDirectory:
         self.inputs: dict[str, str] = {}
         self.files: dict[str, str] = {}
         self.results: dict[str, Any] = {}
+        self.warnings: list[str] = []
 
     def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:
         # Of several shares the first to come writes its log and config.toml before anything else,
@@ -153,7 +154,10 @@ class RunDirectory:
 
     def __enter__(self) -> RunDirectory:
         with self._held:  # closed here where the block fails
+            self.warnings = self._held.enter_context(warnings_noted(self.log))
             self._begin()
+            for message in self.warnings:  # of what was read before
+                self.log(message)
             self._held = self._held.pop_all()
         return self
 
@@ -267,6 +271,7 @@ class RunDirectory:
                 "libraries": library_versions(),
                 "inputs": self.inputs,
                 "results": self.results,
+                "warnings": self.warnings,
                 "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.started)),
                 "seconds": round(time.time() - self.started, 2),
                 **more,

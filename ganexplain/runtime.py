@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import os
 import sys
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -208,14 +209,51 @@ class BarProgress(Silent):
         self.console.print(message, markup=False, soft_wrap=True)
 
 
+LOGGER = logging.getLogger("ganexplain")
+
+
+class _Warnings(logging.Handler):
+    """Passes each different warning of this package to `note`, once."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.note = note
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message not in self.messages:
+            self.messages.append(message)
+            self.note(message)
+
+
+@contextmanager
+def warnings_noted(note: Callable[[str], None]) -> Iterator[list[str]]:
+    """While open, `note` gets the warnings that code without a progress logs.
+
+    Gives those so far, the ones included that came since the first such block was opened.
+    """
+    handler = _Warnings(note)
+    for earlier in LOGGER.handlers:
+        if isinstance(earlier, _Warnings):
+            handler.messages += [m for m in earlier.messages if m not in handler.messages]
+    LOGGER.addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        LOGGER.removeHandler(handler)
+
+
 @contextmanager
 def progress_on_stderr(quiet: bool) -> Iterator[Silent]:
     """The progress that fits stderr: a bar on a terminal, lines elsewhere, nothing when quiet."""
-    if quiet:
-        yield Silent()
-    elif sys.stderr.isatty():
-        progress = BarProgress()
-        with progress.bar:
-            yield progress
-    else:
-        yield LineProgress()
+    with ExitStack() as stack:
+        progress: Silent = Silent()
+        if not quiet and sys.stderr.isatty():
+            bar = BarProgress()
+            stack.enter_context(bar.bar)
+            progress = bar
+        elif not quiet:
+            progress = LineProgress()
+        stack.enter_context(warnings_noted(progress.note))
+        yield progress

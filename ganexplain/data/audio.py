@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
+from ganexplain.data.file_kinds import kind_of
+from ganexplain.data.sound_files import TOLERANCE, SoundStream, sound_streams
 from ganexplain.errors import BadFile, SilentFile, no_memory
 
 BLOCK_SECONDS = 10.0
@@ -18,26 +19,29 @@ BLOCK_SAMPLES = 2**24  # in a block at most, of all channels
 RATES = (1000, 768_000)  # Hz; others are damaged headers, and blow up when resampled
 LONGEST_HELD = 2**27  # samples of a recording that is held as a whole: 1.7 h at 22,050 Hz
 SILENCE = 1e-5  # a file whose peak is below -100 dBFS holds no sound
-LOUDEST = 1e6  # of full scale 1; floats beyond are numbers of something else, or damaged
+LOUDEST = 10.0  # of full scale 1: mixes of floats reach 4, beyond are integers
+NO_INTEGER = 2.0**32  # beyond is damage
+CANCELLED = 0.03  # energy of the channels' mean, of what it is where they are unrelated
+FLOATS = ("FLOAT", "DOUBLE")
 
 
 def duration_of(path: Path) -> float:
-    """Length of a sound file in seconds, from its header; BadFile where it cannot be read."""
+    """Length of a sound file in seconds; BadFile where it cannot be read or is cut off."""
     try:
-        with sf.SoundFile(os.fsencode(path)) as sound:
-            return sound.frames / _rate(path, sound)
+        streams = sound_streams(path)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
+    for stream in streams:
+        _check_rate(stream)
+    return sum(stream.seconds for stream in streams)
 
 
-def _rate(path: Path, sound: sf.SoundFile) -> int:
-    rate = int(sound.samplerate)
-    if not RATES[0] <= rate <= RATES[1]:
+def _check_rate(stream: SoundStream) -> None:
+    if not RATES[0] <= stream.rate <= RATES[1]:
         raise BadFile(
-            f"{path}: a sample rate of {rate:,} Hz is not one of sound ({RATES[0]:,} to "
-            f"{RATES[1]:,} Hz); repair the file"
+            f"{stream.path}: a sample rate of {stream.rate:,} Hz is not one of sound "
+            f"({RATES[0]:,} to {RATES[1]:,} Hz); repair the file"
         )
-    return rate
 
 
 def _unreadable(path: Path, error: Exception) -> BadFile:
@@ -45,7 +49,11 @@ def _unreadable(path: Path, error: Exception) -> BadFile:
         raise error
     if not _is_there(path):
         return BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
-    reason = str(error).splitlines()[0].removeprefix(f"Error opening {os.fsencode(path)!r}: ")
+    kind = kind_of(path)
+    if kind:
+        return BadFile(f"{path}: cannot be read as sound, it is {kind}; replace it or leave it out")
+    reason = str(error).splitlines()[0].partition("Error opening")[2].partition(": ")[2]
+    reason = reason or str(error).splitlines()[0]
     return BadFile(f"{path}: cannot be read as sound ({reason}); replace it or leave it out")
 
 
@@ -56,44 +64,103 @@ def _is_there(path: Path) -> bool:
         return False
 
 
+class _Decoded:
+    """Checks what is decoded of a file, block by block (samples, channels)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seconds = self.peak = 0.0  # of all channels
+        self.energy = self.expected = 0.0  # of the mean, and what unrelated channels leave
+        self.whole_numbers = True
+
+    def add(self, block: np.ndarray, mono: np.ndarray, stream: SoundStream, floats: bool) -> None:
+        """BadFile where a block holds what is no sound."""
+        if not np.isfinite(mono).all():
+            at = self.seconds + int(np.argmin(np.isfinite(mono))) / stream.rate
+            raise BadFile(
+                f"{self.path}: a sample at {at:.3f} s is not a finite number; repair the file"
+            )
+        self.seconds += len(block) / stream.rate
+        self.peak = max(self.peak, float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
+        self.whole_numbers &= floats and bool((block == np.rint(block)).all())
+        if self.peak > NO_INTEGER:
+            raise BadFile(f"{self.path}: values of up to {self.peak:.3g} are no sound; repair it")
+        if block.shape[1] > 1:
+            self.energy += float(np.vdot(mono, mono))
+            self.expected += float(np.vdot(block, block)) / block.shape[1] ** 2
+
+    def finish(self) -> None:
+        """BadFile where nothing was decoded, or where the channels cancel; SilentFile."""
+        if self.seconds == 0:
+            raise BadFile(f"{self.path}: holds no samples; replace it or leave it out")
+        if self.peak < SILENCE:
+            raise SilentFile(f"{self.path}: is silent throughout; replace it or leave it out")
+        self.check_scale()
+        if self.energy < CANCELLED * self.expected:
+            raise BadFile(
+                f"{self.path}: its channels cancel each other in their mean, as where one is the "
+                "other inverted; invert one of them"
+            )
+
+    def check_scale(self) -> None:
+        """BadFile where full scale is not 1."""
+        if self.peak > LOUDEST or (self.peak > 1 and self.whole_numbers):
+            bits = next(bits for bits in (8, 16, 24, 32, 64) if self.peak <= 2 ** (bits - 1))
+            raise BadFile(
+                f"{self.path}: values of up to {self.peak:,.6g}, where full scale is 1; if they "
+                f"are integers of {bits} bits, divide them by {2 ** (bits - 1):,}"
+            )
+
+
 def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     """Yield float32 blocks (samples,) of the file, down-mixed and resampled to `sample_rate` Hz.
 
     The down-mix is the mean of the channels, whatever their number. Resampling is soxr's "HQ".
-    Raises BadFile where the file is unreadable, empty or holds values that are not finite,
+    Raises BadFile where the file is unreadable, empty or cut off, where values are not finite or
+    not on a scale of full scale 1, and (at the end) where the channels cancel each other;
     SilentFile (at the end) where it is silent.
     """
-    import soxr
-
-    peak, read = 0.0, 0
+    decoded = _Decoded(path)
     try:
-        with sf.SoundFile(os.fsencode(path)) as sound:
-            rate = _rate(path, sound)
-            resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-            length = min(int(rate * BLOCK_SECONDS), BLOCK_SAMPLES // sound.channels)
-            while True:
-                block = sound.read(length, dtype="float32", always_2d=True).mean(axis=1)
-                if not np.isfinite(block).all():
-                    at = (read + int(np.argmin(np.isfinite(block)))) / rate
-                    raise BadFile(
-                        f"{path}: a sample at {at:.3f} s is not a finite number; repair the file"
-                    )
-                read += block.size
-                peak = max(peak, float(np.abs(block).max(initial=0.0)))
-                if peak > LOUDEST:
-                    raise BadFile(f"{path}: values of up to {peak:.3g} are no sound; repair it")
-                last = block.size < length
-                out = block if rate == sample_rate else resampler.resample_chunk(block, last=last)
-                if out.size:
-                    yield out
-                if last:
-                    break
+        for stream in sound_streams(path):
+            _check_rate(stream)
+            yield from _mono(stream, sample_rate, decoded)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    if read == 0:
-        raise BadFile(f"{path}: holds no samples; replace it or leave it out")
-    if peak < SILENCE:
-        raise SilentFile(f"{path}: is silent throughout; replace it or leave it out")
+    decoded.finish()
+
+
+def _mono(stream: SoundStream, sample_rate: int, decoded: _Decoded) -> Iterator[np.ndarray]:
+    import soxr
+
+    resampler = soxr.ResampleStream(stream.rate, sample_rate, 1, dtype="float32", quality="HQ")
+    for block, is_float, last in _blocks(stream):
+        mono = block.mean(axis=1)
+        decoded.add(block, mono, stream, is_float)
+        if stream.rate != sample_rate:
+            mono = resampler.resample_chunk(mono, last=last)
+        if mono.size:
+            yield mono
+
+
+def _blocks(stream: SoundStream) -> Iterator[tuple[np.ndarray, bool, bool]]:
+    """Blocks (samples, channels) as they are, whether of floats, and whether one is the last.
+
+    BadFile where less can be decoded than the file has.
+    """
+    with stream.open() as sound:
+        length = min(int(stream.rate * BLOCK_SECONDS), BLOCK_SAMPLES // sound.channels)
+        read, last = 0, False
+        while not last:
+            block = sound.read(length, dtype="float32", always_2d=True)
+            read += len(block)
+            last = len(block) < length
+            yield block, sound.subtype in FLOATS, last
+    if stream.frames - read > TOLERANCE * stream.rate:
+        raise BadFile(
+            f"{stream.path}: its header says {stream.seconds:.3f} s, and "
+            f"{read / stream.rate:.3f} s can be decoded; get it again, or leave it out"
+        )
 
 
 def load_mono(path: Path, sample_rate: int) -> np.ndarray:
@@ -117,16 +184,26 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
 
     margin = 1.0
     try:
-        with sf.SoundFile(os.fsencode(path)) as sound:
-            rate = _rate(path, sound)
+        stream, *more = sound_streams(path)
+        with stream.open() as sound:
+            if more or not sound.seekable():
+                return _cut(load_mono(path, sample_rate), round(start * sample_rate), samples)
+            rate, is_float = stream.rate, sound.subtype in FLOATS
             first = max(0, math.floor(start - margin)) * rate  # whole seconds: same phase
             sound.seek(min(first, sound.frames))
             count = int((samples / sample_rate + 3 * margin) * rate) + 1
-            block = sound.read(count, dtype="float32", always_2d=True).mean(axis=1)
+            block = sound.read(count, dtype="float32", always_2d=True)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
+    mono = block.mean(axis=1)
+    decoded = _Decoded(path)
+    decoded.add(block, mono, stream, is_float)
+    decoded.check_scale()
     if rate != sample_rate:
-        block = soxr.resample(block, rate, sample_rate, quality="HQ")
-    begin = round((start - first / rate) * sample_rate)
-    piece = block[max(begin, 0) : max(begin, 0) + samples]
+        mono = soxr.resample(mono, rate, sample_rate, quality="HQ")
+    return _cut(mono, round((start - first / rate) * sample_rate), samples)
+
+
+def _cut(sound: np.ndarray, begin: int, samples: int) -> np.ndarray:
+    piece = sound[max(begin, 0) : max(begin, 0) + samples]
     return np.pad(piece, (0, samples - piece.size))

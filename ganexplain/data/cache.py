@@ -20,7 +20,7 @@ from ganexplain.errors import BadFile
 from ganexplain.inputs import input_values
 from ganexplain.runtime import user_cache
 
-FEATURES_VERSION = 2  # raise it with any change to decoding or to the front end's arithmetic
+FEATURES_VERSION = 3  # raise it with any change to decoding or to the front end's arithmetic
 
 
 def cache_directory(named: str) -> Path:

@@ -1,0 +1,102 @@
+"""FLAC (RFC 9639): how many samples a stream holds, by its last frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from mmap import mmap
+
+MARKER = b"fLaC"
+STREAMINFO = 8  # first byte of its values, behind the marker and the block's header
+TOTAL_AT = STREAMINFO + 13  # where the total of samples stands: the low 4 bits, and 4 bytes
+SEARCHED = 2**16  # places that may be headers, before the search is given up
+POLYNOMIAL = 0x07  # of the frame header's checksum
+BLOCK_SIZES = {  # samples by their code, where it says them
+    1: 192,
+    **{code: 576 << code - 2 for code in range(2, 6)},
+    **{code: 1 << code for code in range(8, 16)},
+}
+
+
+Bytes = bytes | mmap
+
+
+def claimed_samples(data: Bytes) -> int:
+    """Samples of a channel as the header says; 0 where it does not know."""
+    return int.from_bytes(data[TOTAL_AT : TOTAL_AT + 5]) & 0xFFFFFFFFF
+
+
+def sample_rate(data: Bytes) -> int:
+    """Samples a second; 0 where there is none in the header."""
+    return int.from_bytes(data[STREAMINFO + 10 : STREAMINFO + 13]) >> 4
+
+
+def with_total(data: Bytes, samples: int) -> bytes:
+    """The 5 bytes that hold the total, with another one."""
+    return (data[TOTAL_AT : TOTAL_AT + 1][0] & 0xF0 | samples >> 32).to_bytes() + (
+        samples & 0xFFFFFFFF
+    ).to_bytes(4)
+
+
+def counted_samples(data: Bytes) -> int | None:
+    """Samples up to the end of the last frame; None where no frame can be told from noise."""
+    smallest = int.from_bytes(data[STREAMINFO : STREAMINFO + 2])
+    largest = int.from_bytes(data[STREAMINFO + 2 : STREAMINFO + 4])
+    fixed = smallest == largest
+    later: dict[int, int] = {}  # where a frame begins in samples -> where it ends
+    for number, block in _headers_backwards(data, b"\xff\xf8" if fixed else b"\xff\xf9"):
+        start = number * smallest if fixed else number
+        end = start + block
+        if end in later or start == 0:  # the header of another frame fits: neither is chance
+            return max(later.get(end, end), end)
+        later[start] = end
+    return None
+
+
+def _headers_backwards(data: Bytes, sync: bytes) -> Iterator[tuple[int, int]]:
+    """Coded number and samples of each frame header, from the last to the first."""
+    at = len(data)
+    for _ in range(SEARCHED):
+        at = data.rfind(sync, STREAMINFO, at + 1)
+        if at < 0:
+            break
+        found = _header(data[at : at + 16])
+        if found is not None:
+            yield found
+        at -= 1
+
+
+def _header(header: bytes) -> tuple[int, int] | None:
+    """Number and samples of a frame whose header these bytes begin with; None if it is none."""
+    if len(header) < 6 or header[3] & 1 or header[3] >> 4 > 10:
+        return None
+    size, rate = header[2] >> 4, header[2] & 15
+    length, number = _coded_number(header[4:11])
+    at = 4 + length
+    extra = {6: 1, 7: 2}.get(size, 0)
+    samples = int.from_bytes(header[at : at + extra]) + 1 if extra else BLOCK_SIZES.get(size, 0)
+    end = at + extra + {12: 1, 13: 2, 14: 2}.get(rate, 0)
+    if not length or not samples or rate == 15 or end >= len(header):
+        return None
+    return (number, samples) if _checksum(header[:end]) == header[end] else None
+
+
+def _coded_number(code: bytes) -> tuple[int, int]:
+    """Length and value of a number coded as in UTF-8, up to 36 bits; length 0 for none."""
+    ones = 8 - (~code[0] & 0xFF).bit_length()
+    if ones == 0:
+        return 1, code[0]
+    if ones in (1, 8) or len(code) < ones or any(byte >> 6 != 2 for byte in code[1:ones]):
+        return 0, 0
+    value = code[0] & 0x7F >> ones
+    for byte in code[1:ones]:
+        value = value << 6 | byte & 0x3F
+    return ones, value
+
+
+def _checksum(header: bytes) -> int:
+    value = 0
+    for byte in header:
+        value ^= byte
+        for _ in range(8):
+            value = (value << 1 ^ (POLYNOMIAL if value & 0x80 else 0)) & 0xFF
+    return value

@@ -1,0 +1,86 @@
+"""RIFF, RF64, AU and CAF: headers that leave the length of the samples open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from mmap import mmap
+from typing import Literal
+
+ORDERS: dict[bytes, Literal["little", "big"]] = {
+    b"RIFF": "little", b"RF64": "little", b"BW64": "little", b"RIFX": "big",
+}  # fmt: skip
+OPEN = bytes.fromhex("ffffffff")  # a size of 32 bits that is not known
+PLACEHOLDERS = 0x7FFF_0000  # what writes into a pipe has sizes from here on, for want of a true one
+MOST_CHUNKS = 4096  # before the samples
+AU_SIZE_AT = 8
+DS64_DATA_AT = 28  # the size of the samples in RF64's first chunk, 64 bits
+
+
+@dataclass(frozen=True)
+class OpenLength:
+    """The bytes from `at` on that have to be `filled`, so that the samples go up to the end."""
+
+    at: int
+    filled: bytes
+
+
+def is_riff(data: mmap) -> bool:
+    """Whether a file begins as WAV and its kin do."""
+    return data[:4] in ORDERS
+
+
+def open_length(data: mmap) -> OpenLength | None:
+    """What to fill in where a header says that there are no samples, and some follow."""
+    kind = data[:4]
+    if kind == b".snd" and data[AU_SIZE_AT : AU_SIZE_AT + 4] == bytes(4):
+        return OpenLength(AU_SIZE_AT, OPEN)
+    if kind == b"caff":
+        return _open_caf(data)
+    if not is_riff(data) or (at := data_chunk(data)) is None:
+        return None
+    if kind in (b"RF64", b"BW64"):
+        known = any(data[DS64_DATA_AT : DS64_DATA_AT + 8])
+        left = len(data) - at - 8
+        return None if known else OpenLength(DS64_DATA_AT, left.to_bytes(8, "little"))
+    is_open = data[at + 4 : at + 8] == bytes(4) and bytes_behind(data)
+    return OpenLength(at + 4, OPEN) if is_open else None
+
+
+def _open_caf(data: mmap) -> OpenLength | None:
+    at = 8
+    for _ in range(MOST_CHUNKS):
+        size = int.from_bytes(data[at + 4 : at + 12], "big", signed=True)
+        if data[at : at + 4] == b"data":
+            left = len(data) - at - 12
+            return OpenLength(at + 4, left.to_bytes(8)) if size == -1 else None
+        at += 12 + max(size, 0)
+    return None
+
+
+def data_chunk(data: mmap) -> int | None:
+    """Where the chunk of the samples begins in a RIFF file."""
+    order, at = ORDERS[data[:4]], 12
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(data):
+            break
+        if data[at : at + 4] == b"data":
+            return at
+        size = int.from_bytes(data[at + 4 : at + 8], order)
+        at += 8 + size + size % 2
+    return None
+
+
+def bytes_behind(data: mmap) -> int:
+    """Bytes behind the samples of a RIFF file that are neither a chunk nor padding nor a tag."""
+    at = data_chunk(data) if is_riff(data) else None
+    if at is None or data[:4] in (b"RF64", b"BW64"):
+        return 0
+    order = ORDERS[data[:4]]
+    size = int.from_bytes(data[at + 4 : at + 8], order)
+    end = at + 8 + size + size % 2
+    marker = data[end : end + 4]
+    if size >= PLACEHOLDERS or marker[:3] in (b"ID3", b"TAG") or not any(marker):
+        return 0
+    fits = end + 8 + int.from_bytes(data[end + 4 : end + 8], order) <= len(data) + 1
+    is_chunk = marker.isascii() and marker.decode().isprintable() and marker not in ORDERS
+    return 0 if fits and is_chunk else max(len(data) - end, 0)
