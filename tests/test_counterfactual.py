@@ -70,6 +70,23 @@ def test_the_way_across_a_plane_is_no_longer_than_the_perpendicular(seed: int) -
     assert perpendicular < moved < perpendicular + 2 * BEYOND / float(SLOPE.norm()) + 0.02
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_of_all_latents_across_the_closest_to_the_start_is_kept(seed: int) -> None:
+    """Long steps overshoot the divide, and the last one ends far from it."""
+    start, visited = start_latents(seed, 1, 4)[0], []
+
+    def watched(latent: torch.Tensor) -> torch.Tensor:
+        visited.append(latent.detach().numpy()[0].copy())
+        return latent
+
+    upwards = float(plane(torch.from_numpy(start)[None])) <= 0
+    found = crossed_latent(start, watched, plane, upwards, "near", 0.4, 0.02, 9, CPU)
+    across = [z for z in visited if (float(plane(torch.from_numpy(z)[None])) > 0) == upwards]
+    distances = [float(np.linalg.norm(z - start)) for z in across]
+    assert np.linalg.norm(found.latent - start) == pytest.approx(min(distances))
+    assert min(distances) < distances[-1] - 0.05
+
+
 def test_the_first_iteration_across_is_told() -> None:
     """Adam moves each coordinate by the learning rate at first: the margin by 0.1 |a|_1 = 0.5."""
     start = np.zeros(4, np.float32)
@@ -135,6 +152,20 @@ def test_refining_redraws_a_generated_excerpt_from_the_encoder_s_guess() -> None
         found = refined_latent(*arguments, "shell", 120)
         assert np.array_equal(found, refined_latent(*arguments, "shell", 120))
     assert error(found) < 0.5 * error(guess)
+
+
+def test_refining_weighs_the_margin_beside_the_likeness() -> None:
+    """A generator that draws one value z in four cells, for an excerpt (0, 0, 0, 4).
+
+    The squares alone are least at z = 1; with 0.003 (20 z)^2 for the margin, that of the excerpt
+    being 0, and 0.001 z^2 for the prior, z = 1 / (1 + 1.2 + 0.001).
+    """
+    mel = torch.tensor([[0.0, 0.0], [0.0, 4.0]])
+    drawn = refined_latent(
+        np.array([0.3], np.float32), mel, lambda z: z[:, :, None].expand(-1, 2, 2),
+        torch.ones(2), lambda x: 20 * x[:, 0, 0], "l2", 400,
+    )  # fmt: skip
+    assert drawn[0] == pytest.approx(1 / 2.201, abs=0.02)
 
 
 # --- the change -----------------------------------------------------------------------------

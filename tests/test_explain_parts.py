@@ -92,6 +92,26 @@ def test_parts_of_any_size_give_the_same_searches(several: Path, tmp_path: Path)
     assert np.abs(one["latent"] - many["latent"]).max() < 0.05  # of steps of 0.4 in all
 
 
+def test_each_setting_is_searched_with_its_own_values(tmp_path: Path) -> None:
+    """Closed forms of Adam's first step: r in each coordinate, uphill; under a weight of 1e4
+    towards the origin. Parts of four rows hold searches of two settings."""
+    config = replace(SMALL, layer=("fc8",), neuron="1", learning_rate=(0.1, 0.02),
+                     prior_weight=(1e4, 1e-6), iterations=(1,), batch_size=4)  # fmt: skip
+    (path,) = explain(config, tmp_path / "e", Silent())
+    found, _ = read_arrays(path, "explanations", ())
+    starts = np.stack([np.random.RandomState(k).normal(size=128) for k in range(3)])
+    settings = zip(found["learning_rate"], found["prior_weight"], strict=True)
+    for c, (rate, weight) in enumerate(settings):
+        row = found["trajectory"][c]
+        inwards = np.linalg.norm(starts - rate * np.sign(starts), axis=1)
+        off = np.abs(found["latent_norm_trace"][row, :, 1] - inwards)
+        assert (off < 2e-3).all() if weight > 1 else (off > 0.02).all()
+        moved = np.abs(found["latent"][c] - starts).max(axis=1)
+        stepped = found["best_iteration"][c] == 1
+        np.testing.assert_allclose(moved[stepped], rate, rtol=1e-3)
+        assert stepped.any() or weight > 1  # a step uphill is better as a rule
+
+
 def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Path) -> None:
     """Other latents than those of a search in float32, with responses as float32 gives them."""
     config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")

@@ -22,6 +22,7 @@ from ganexplain.local.methods import Question, Tuning, attribute, unit_model
 from ganexplain.local.occlusion import occlusion
 from ganexplain.local.scoring import Scorer, from_numpy
 from ganexplain.local.segments import grid
+from ganexplain.models.reinitialised import reinitialised
 
 TUNING = Tuning(400, "cosine", 0.25, 1.0, 76, 10, 4, 10, 0.0, "")
 SHIPPED, FAST, REFERENCE = classifier()
@@ -166,6 +167,23 @@ def test_the_checks_tell_an_explanation_of_the_network_from_one_of_the_input() -
     loud = Question(asked.x, asked.fill, asked.labels, asked.parts, scorer, network)
     found = attribute(loud, "occlusion", TUNING)
     assert check(loud, "occlusion", TUNING, found, 0)["randomised"] > 0.99
+
+
+def test_the_check_of_shuffled_weights_is_a_size_of_correlation() -> None:
+    """Of two cells the order is kept or turned: the rank correlation is 1 or -1, its size 1."""
+    network = nn.Sequential(nn.Flatten(1), nn.Linear(2, 1, bias=False))
+    with torch.no_grad():
+        network[1].weight.copy_(torch.tensor([[1.0, 2.0]]))
+    x, fill, labels = torch.ones(1, 2), torch.zeros(1, 2), np.array([[0, 1]])
+    asked = Question(x, fill, labels, MaskedInput(x, labels, fill), Scorer(network, 1, "logit"),
+                     network)  # fmt: skip
+    found = attribute(asked, "occlusion", TUNING)
+    turned = []
+    for seed in range(8):
+        assert check(asked, "occlusion", TUNING, found, seed)["randomised"] == pytest.approx(1)
+        with reinitialised(network, seed):
+            turned.append(bool(network[1].weight[0, 0] > network[1].weight[0, 1]))
+    assert any(turned) and not all(turned)
 
 
 def test_a_random_map_is_unstable_and_lime_is_not() -> None:

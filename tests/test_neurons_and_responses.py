@@ -73,6 +73,14 @@ def test_neighbours_of_a_chosen_moment_are_passed_over() -> None:
     assert strongest(RESPONSE, CENTRES, 2, 115, "min").tolist() == [5, 2]
 
 
+@pytest.mark.parametrize("distance, chosen", [(114, [0]), (115, [0, 1]), (116, [0, 1])])
+def test_excerpts_end_to_end_are_apart(distance: int, chosen: list[int]) -> None:
+    """An excerpt of 115 frames that begins where another ends shares nothing with it."""
+    centres = np.array([[0, 500], [0, 500 + distance]])
+    assert strongest(np.array([2.0, 1.0]), centres, 2, 115, "max").tolist() == chosen
+    assert strongest(np.array([-2.0, -1.0]), centres, 2, 115, "min").tolist() == chosen
+
+
 def test_the_authors_list_overlaps() -> None:
     assert strongest(RESPONSE, CENTRES, 4, 0, "max").tolist() == [1, 0, 3, 4]
 
