@@ -11,11 +11,12 @@ import numpy as np
 
 from ganexplain.artifacts import file_hash, write_arrays, write_json
 from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.scores import SCORES
+from ganexplain.ascent.scores import SCORES, Examples
 from ganexplain.config import FrontEnd, ReportConfig
 from ganexplain.data.frontend import log_mel
 from ganexplain.runtime import Silent
 from ganexplain.stages.report import write_report
+from ganexplain.stages.scoring import real_examples, score_control, setting_examples
 
 FRONT_END = FrontEnd()
 EXAMPLES, SHOWN, LATENT, FEATURES = 4, 2, 8, 3
@@ -123,7 +124,7 @@ class Artifacts:
                       "real_agreement": 1.0, "class": "sing"}
         }  # fmt: skip
         quiet = self.made["start_response"]
-        driven = {"input_ascent": real.mean() + quiet, "reinitialised": quiet - 1}
+        driven = {"input_ascent": real.mean() + quiet, "reinitialised": quiet - 0.5}
         sets = {"start": quiet, "held_out": real - 0.5, **driven}
         self.selection["controls"] = {
             name: self._control(name, responses) for name, responses in sets.items()
@@ -137,12 +138,12 @@ class Artifacts:
         return self
 
     def _control(self, name: str, responses: np.ndarray) -> dict[str, Any]:
-        distance = frechet_distance(responses, self.real["response"])
+        """What `select` writes of a control whose features lie away from the real ones."""
+        features = np.full((len(responses), FEATURES), 3.0)
+        control = Examples(self.made["start_mel"][: len(responses)], responses, features)
+        chosen = setting_examples(self.made, self.selection["chosen"])
         return {
-            "fid_response": distance,
-            "fid_response_interval": [distance * 0.8, distance * 1.2],
-            "kid": 0.9,
-            "kid_interval": [0.8, 1.0],
+            **score_control(control, chosen, real_examples(self.real, ""), 0, name),
             "mean_response": float(responses.mean()),
             "std_response": float(responses.std(ddof=1)),
             "examples": len(responses),

@@ -16,6 +16,7 @@ from ganexplain.pages.findings import (
     conclude,
     in_words,
     judge_finding,
+    share_difference,
     share_interval,
     standing,
 )
@@ -28,11 +29,16 @@ CHOSEN = Figures(
 )
 
 
-def control(fid: float, kid: float, share: float, width: float = 0.1) -> Control:
-    """A control with intervals `width` of its values wide on either side."""
+WIDTH = {"fid_response": 0.35, "kid": 0.03}
+
+
+def control(fid: float, kid: float, share: float) -> Control:
+    """A control whose differences to the chosen setting are known to `WIDTH` on either side."""
     values = {"fid_response": fid, "kid": kid}
-    ends = {k: (v - width * abs(v), v + width * abs(v)) for k, v in values.items()}
-    return Control("", EXAMPLES, Figures(values, ends, {"first": share, "second": share}))
+    apart = {key: value - CHOSEN.values[key] for key, value in values.items()}
+    differences = {key: (apart[key] - WIDTH[key], apart[key] + WIDTH[key]) for key in apart}
+    judges = {"first": share, "second": share}
+    return Control("", EXAMPLES, Figures(values, judges=judges, differences=differences))
 
 
 def standings(found: list[Measure]) -> list[str]:
@@ -72,17 +78,19 @@ def test_votes_are_told_with_their_numbers() -> None:
 
 
 def test_a_control_is_compared_by_what_both_have() -> None:
-    bare = Control("", None, Figures({"wasserstein": 1.0, "precision": 0.1}))
+    bare = Control("", None, Figures({"fid_response": 1.0, "precision": 0.1}))
     assert compare(bare, CHOSEN, EXAMPLES, "fid_response") == []
     assert conclude("reinitialised", []) == ""
     assert conclude("something new", [Measure("KID", 1.0, 0.0, "worse")]) == ""
-    only = Control("", None, Figures({"kid": 0.9}))
+    only = Control("", None, Figures({"kid": 0.9}, differences={"kid": (0.8, 0.9)}))
     assert standings(compare(only, CHOSEN, EXAMPLES, "fid_response")) == ["worse"]
 
 
 def test_the_score_that_ranks_stands_for_its_kind() -> None:
     chosen = Figures({"fid_response": 0.4, "wasserstein": 0.2, "kid": 0.1, "fid_features": 9.0})
-    other = Control("", EXAMPLES, Figures(dict.fromkeys(chosen.values, 100.0)))
+    values = dict.fromkeys(chosen.values, 100.0)
+    differences = dict.fromkeys(chosen.values, (90.0, 100.0))
+    other = Control("", EXAMPLES, Figures(values, differences=differences))
     for by, titles in {
         "fid_response": ["FID response", "KID"],
         "wasserstein": ["Wasserstein", "KID"],
@@ -92,21 +100,27 @@ def test_the_score_that_ranks_stands_for_its_kind() -> None:
         assert [m.title for m in compare(other, chosen, EXAMPLES, by)] == titles
 
 
-def test_standing_by_intervals() -> None:
-    assert standing((2.0, 3.0), (0.0, 1.0), "low") == "worse"
-    assert standing((2.0, 3.0), (0.0, 1.0), "high") == "better"
-    assert standing((0.0, 1.0), (2.0, 3.0), "low") == "better"
-    assert standing((0.0, 1.0), (2.0, 3.0), "high") == "worse"
-    assert standing((0.0, 2.0), (2.0, 3.0), "low") == "alike"
+def test_a_control_differs_where_the_interval_of_the_difference_excludes_zero() -> None:
+    assert standing((1.0, 3.0), "low") == "worse"
+    assert standing((1.0, 3.0), "high") == "better"
+    assert standing((-3.0, -1.0), "low") == "better"
+    assert standing((-3.0, -1.0), "high") == "worse"
+    assert standing((-0.1, 3.0), "low") == "alike"
 
 
-@given(st.tuples(*[st.floats(-1e6, 1e6)] * 4), st.sampled_from(["low", "high"]))
+@given(st.tuples(*[st.floats(-1e6, 1e6)] * 2), st.sampled_from(["low", "high"]))
 def test_standing_turns_round_with_its_sides(ends: tuple, better: str) -> None:
-    first, second = sorted(ends[:2]), sorted(ends[2:])
+    low, high = sorted(ends)
     turned = {"worse": "better", "better": "worse", "alike": "alike"}
-    ours = standing((first[0], first[1]), (second[0], second[1]), better)
-    theirs = standing((second[0], second[1]), (first[0], first[1]), better)
-    assert theirs == turned[ours]
+    assert standing((-high, -low), better) == turned[standing((low, high), better)]
+
+
+def test_the_difference_of_shares_is_newcombes() -> None:
+    """Examples of his table II (1998): 56 of 70 and 48 of 80, 10 of 10 and none, 9 and 3 of 10."""
+    found = share_difference(56 / 70, 70, 48 / 80, 80)
+    assert found == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert share_difference(1.0, 10, 0.0, 10) == pytest.approx((0.6075, 1.0), abs=1e-4)
+    assert share_difference(0.9, 10, 0.3, 10) == pytest.approx((0.1705, 0.8090), abs=1e-4)
 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:

@@ -315,8 +315,8 @@ def test_controls_and_judges_are_told_in_words(complete: Artifacts) -> None:
     space = "\N{NO-BREAK SPACE}"
     (said,) = (cell for cell in cells if "re-initialised" in cell)
     assert said == (
-        f"25{space}% of judges’ votes against 88{space}%; worse by KID; as good by FID response "
-        "and judges’ votes; so part of what you hear is the GAN’s own: trust only what the "
+        f"25{space}% of judges’ votes against 88{space}%; worse by KID and judges’ votes; as good "
+        "by FID response; so part of what you hear is the GAN’s own: trust only what the "
         "re-initialised row lacks."
     )
     (said,) = (cell for cell in cells if "convince a network" in cell)

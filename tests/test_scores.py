@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chi
+from scipy.stats import chi, wasserstein_distance
 
 from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
 from ganexplain.ascent.frechet import frechet_distance, frechet_distances
@@ -211,11 +211,14 @@ def test_resamples_hold_the_scores_of_what_they_name() -> None:
     made, real = examples(10), examples(8, 0.3)
     rows = np.array([np.arange(10), [0, 1, 2, 3, 4, 4, 4, 4, 4, 4]])
     found, whole = resampled_scores(made, real, rows), score_examples(made, real)
-    assert set(found) | {"composite"} == set(RULES.values()) | {"nearest_real"}
+    assert set(found) | {"composite"} == set(RULES.values()) | {"nearest_real", "density"}
     for name, values in found.items():
         assert values[0] == pytest.approx(whole[name])
     assert found["fid_features"][1] == pytest.approx(
         frechet_distance(made.features[rows[1]], real.features)
+    )
+    assert found["wasserstein"][1] == pytest.approx(
+        wasserstein_distance(made.response[rows[1]], real.response)
     )
 
 
@@ -234,16 +237,17 @@ def test_resamples_are_drawn_from_the_seed() -> None:
     assert all(len(set(row)) > 1 for row in resample_rows(2, 0).tolist())
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+@pytest.mark.parametrize("examples", [8, 12, 50])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(examples: int) -> None:
     """Responses N(3, 1) against real ones of mean 1, deviation 1: the distance is 4."""
     real = np.array([1 - np.sqrt(0.5), 1 + np.sqrt(0.5)])
-    rows, held = resample_rows(50, 0), 0
-    for _ in range(300):
-        made = rng.normal(3, 1, 50)
-        score = frechet_distance(made, real)
-        low, high = interval(np.array(score), frechet_distances(made[rows][..., None], real))
+    rows, held = resample_rows(examples, 0), 0
+    for _ in range(600):
+        made = rng.normal(3, 1, examples)
+        score = np.array(frechet_distance(made, real))
+        low, high = interval(score, frechet_distances(made[rows][..., None], real), examples)
         held += low <= 4 <= high
-    assert 0.88 < held / 300 < 0.99
+    assert 0.9 < held / 600 < 0.99
 
 
 def test_bias_of_resampling_is_taken_off() -> None:
@@ -252,7 +256,7 @@ def test_bias_of_resampling_is_taken_off() -> None:
     score = np.array(frechet_distance(made, real))
     resampled = frechet_distances(made[resample_rows(50, 0)], real)
     assert resampled.min() > score
-    low, high = interval(score, resampled)
+    low, high = interval(score, resampled, 50)
     assert low < score < high
 
 
@@ -264,6 +268,6 @@ def test_pairing_tells_settings_apart_whose_intervals_overlap() -> None:
     made = np.stack([base, base + 0.1, base + wobble, base + 5])
     score = np.array([frechet_distance(row, real) for row in made])
     resampled = np.stack([frechet_distances(row[rows][..., None], real) for row in made])
-    bounds = interval(score, resampled)
+    bounds = interval(score, resampled, 50)
     assert bounds[1, 0] < bounds[0, 1]  # they overlap
     assert tied_with_best(score, resampled).tolist() == [True, False, True, False]

@@ -1,8 +1,9 @@
-"""Bootstrap intervals of scores, and which settings cannot be told from the best."""
+"""Bootstrap intervals of scores, and which settings are within one standard error of the best."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from ganexplain.runtime import random_stream
 
@@ -10,37 +11,45 @@ RESAMPLES = 300
 CONFIDENCE = 0.95
 
 
-def resample_rows(examples: int, seed: int) -> np.ndarray:
+def resample_rows(examples: int, seed: int, of: str = "") -> np.ndarray:
     """Rows (B, N) of B samples of N examples, drawn with replacement.
 
-    The same rows serve every setting: example k of each began at the same latent, so their
-    differences are paired. Never one example alone, of which there is no variance.
+    The same rows serve every setting and every control searched from the same starts: example k
+    of each began at the same seed, so their differences are paired. Sets of other examples have
+    rows of their own, by the name `of` the set. No sample repeats one example alone, because it
+    would have no variance.
     """
-    stream = random_stream(seed, "bootstrap")
+    stream = random_stream(seed, "bootstrap" + of)
     rows = stream.integers(examples, size=(RESAMPLES, examples))
     alone = (rows == rows[:, :1]).all(axis=1)
     rows[alone, 0] = (rows[alone, 0] + 1) % examples
     return rows
 
 
-def interval(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:
-    """Bounds (..., 2) around scores (...) from those of B resamples (..., B).
+def interval(score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndarray:
+    """95 % bounds (..., 2) of scores (...) of N `examples`, from those of B resamples (..., B).
 
-    Resampling repeats examples, which moves a distance of distributions up; so what is taken from
-    the resamples is how they spread around their own mean, not where they lie.
+    Resampling repeats examples, which raises a distance between distributions; so the bounds use
+    how the resamples spread around their own mean, not their level. Resamples spread too little
+    by sqrt((N - 1) / N), and normal tails are too short for few examples: the spread is scaled as
+    that of Student's t with N - 1 degrees of freedom.
     """
-    tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-    spread = np.quantile(resampled - resampled.mean(axis=-1, keepdims=True), tails, axis=-1)
-    return np.moveaxis(score + spread, 0, -1)
+    tails = np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    wider = 1.0  # of one example there is no spread to scale
+    if examples > 1:
+        wider = stdtrit(examples - 1, tails[1]) / ndtri(tails[1])
+        wider *= np.sqrt(examples / (examples - 1))
+    around = resampled - resampled.mean(axis=-1, keepdims=True)
+    return np.moveaxis(score + wider * np.quantile(around, tails, axis=-1), 0, -1)
 
 
 def tied_with_best(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:
-    """Which of C settings are as good as the best, as far as N examples can tell: (C,) bool.
+    """Which of C settings are within one standard error of the best: (C,) bool.
 
-    `score` (C,), low is better, `resampled` (C, B): those whose difference to the best is within
-    one standard error of that difference, the rule of Breiman et al. (1984) for what to prefer
-    the simplest of. Wider, and with few examples next to nothing would be told apart. The best
-    itself always is.
+    `score` (C,), low is better, `resampled` (C, B). The standard error is that of the difference
+    to the best (the rule of Breiman et al. 1984). It serves to choose; it does not mean that the
+    others are worse: a set that contains the true best of 27 settings with 95 % needs about 2.8
+    standard errors. The best itself is always tied.
     """
     best = int(np.argmin(score))
     error = (resampled - resampled[best]).std(axis=1, ddof=1)

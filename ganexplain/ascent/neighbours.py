@@ -36,6 +36,14 @@ def manifold_scores(
     }
 
 
+def densities(generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
+    """The part (N,) of each generated example in the density of `manifold_scores`, its mean."""
+    a, b = as_sample(generated), as_sample(real)
+    k = min(neighbours, len(b) - 1)
+    found: np.ndarray = (cdist(a, b) <= _radius(b, k)[None]).sum(axis=1) / k
+    return found
+
+
 def nearest_distances(these: np.ndarray, those: np.ndarray) -> np.ndarray:
     """Euclidean distance (N,) of each of `these` (N, D) to the nearest of `those` (R, D)."""
     distances: np.ndarray = cdist(as_sample(these), as_sample(those)).min(axis=1)

@@ -10,7 +10,7 @@ from scipy.stats import rankdata, wasserstein_distance
 
 from ganexplain.ascent.frechet import as_sample, frechet_distance, frechet_distances
 from ganexplain.ascent.kernel_distance import kernel_distance, kernel_distances
-from ganexplain.ascent.neighbours import manifold_scores, nearest_distances
+from ganexplain.ascent.neighbours import densities, manifold_scores, nearest_distances
 from ganexplain.ascent.typical_shell import shell_distance
 
 COARSE = 5  # bands and frames to a cell where excerpts are compared directly
@@ -85,7 +85,7 @@ def score_examples(examples: Examples, real: Examples) -> dict[str, float]:
         "fid_response": frechet_distance(examples.response, real.response),
         "fid_features": frechet_distance(examples.features, real.features),
         "kid": kernel_distance(*_scaled(examples, real)),
-        "wasserstein": _wasserstein(examples.response, real.response),
+        "wasserstein": float(wasserstein_distance(examples.response, real.response)),
         **manifold_scores(examples.features, real.features),
         "nearest_real": float(_nearest(examples, real).mean()),
     }
@@ -100,17 +100,18 @@ def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def resampled_scores(examples: Examples, real: Examples, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores of B resamples (B,) given as rows (B, N): those that rank, but for the composite,
-    and those it is made of.
+    """Scores (B,) of B resamples given as rows (B, N): those that rank but for the composite,
+    and nearest real and density, which are means over examples.
     """
     response, features = as_sample(examples.response), as_sample(examples.features)
-    counts = np.stack([np.bincount(row, minlength=len(response)) for row in rows])
+    counts = np.stack([np.bincount(row, minlength=len(response)) for row in rows]).astype(float)
     return {
         "fid_response": frechet_distances(response[rows], real.response),
         "fid_features": frechet_distances(features[rows], real.features),
-        "kid": kernel_distances(*_scaled(examples, real), counts.astype(np.float64)),
-        "wasserstein": np.array([_wasserstein(response[row, 0], real.response) for row in rows]),
+        "kid": kernel_distances(*_scaled(examples, real), counts),
+        "wasserstein": _wassersteins(response[:, 0], real.response, counts),
         "nearest_real": _nearest(examples, real)[rows].mean(axis=1),
+        "density": densities(examples.features, real.features)[rows].mean(axis=1),
     }
 
 
@@ -124,9 +125,23 @@ def _scaled(examples: Examples, real: Examples) -> tuple[np.ndarray, np.ndarray]
     return as_sample(examples.features) / unit, theirs / unit
 
 
-def _wasserstein(first: np.ndarray, second: np.ndarray) -> float:
-    """1-D Wasserstein distance of order 1 between samples (N,) and (R,)."""
-    return float(wasserstein_distance(as_sample(first)[:, 0], as_sample(second)[:, 0]))
+def _wassersteins(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """1-D Wasserstein distances (B,) of order 1 between samples (N,) and (R,).
+
+    Sample b repeats example i of the first `counts` (B, N) times. The distance is the area between
+    both cumulative distributions.
+    """
+    whole = np.concatenate([first, second.astype(np.float64)])
+    order = np.argsort(whole)
+    weight = np.concatenate(
+        [
+            counts / counts.sum(axis=1, keepdims=True),
+            np.full((len(counts), len(second)), -1 / len(second)),
+        ],
+        axis=1,
+    )
+    apart = np.abs(np.cumsum(weight[:, order], axis=1)[:, :-1])
+    return np.asarray(apart @ np.diff(whole[order]))
 
 
 def _nearest(examples: Examples, real: Examples) -> np.ndarray:

@@ -44,6 +44,6 @@ def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     ranks[order] = np.arange(1, len(order) + 1)
     rows = resample_rows(cost.shape[1], seed)
     resampled = np.stack([each[rows].mean(axis=1) for each in cost])  # (C, B)
-    bounds = np.sort(sign * interval(mean, resampled), axis=1)
+    bounds = np.sort(sign * interval(mean, resampled, cost.shape[1]), axis=1)
     tied = tied_with_best(mean, resampled)
     return Ranking(sign * mean, bounds, ranks, tied, cost.argmin(axis=0))

@@ -20,12 +20,14 @@ MOST_EXPLORED = 64  # settings of which a page holds examples
 class Figures:
     """What `select` measured of a set of examples: scores by key, 95 % intervals, judges' shares.
 
-    What is not defined for the set is absent.
+    `differences` are the 95 % intervals of a control's score minus the chosen setting's. What is
+    not defined for the set is absent.
     """
 
     values: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     judges: Mapping[str, float] = field(default_factory=dict)
+    differences: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def votes(self) -> float | None:

@@ -7,6 +7,7 @@ better; a sentence is said where all measures agree, another where they do not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -88,15 +89,15 @@ class Finding:
     conclusion: str
 
 
-def standing(control: Interval, chosen: Interval, better: str) -> Standing:
-    """How a control stands by intervals of its value and the chosen one's; `better` low or high.
+def standing(difference: Interval, better: str) -> Standing:
+    """How a control stands, by the 95 % interval of its value minus the chosen setting's.
 
-    Alike where the intervals touch, a cautious rule: two values may differ more surely than
-    their intervals tell. A value without an interval is one of no width.
+    Alike where the interval contains 0; `better` is low or high.
     """
-    if control[0] <= chosen[1] and chosen[0] <= control[1]:
+    low, high = difference
+    if low <= 0 <= high:
         return "alike"
-    return "better" if (control[1] < chosen[0]) == (better == "low") else "worse"
+    return "better" if (high < 0) == (better == "low") else "worse"
 
 
 def share_interval(share: float, examples: int) -> Interval:
@@ -107,29 +108,33 @@ def share_interval(share: float, examples: int) -> Interval:
     return float(found.low), float(found.high)
 
 
+def share_difference(first: float, count: int, second: float, other: int) -> Interval:
+    """The 95 % interval of a share among `count` minus one among `other` (Newcombe 1998, no. 10).
+
+    From the Wilson intervals of both, which also hold for shares of 0 and 1.
+    """
+    (low, high), (least, most) = share_interval(first, count), share_interval(second, other)
+    apart = first - second
+    return (
+        apart - math.hypot(first - low, most - second),
+        apart + math.hypot(high - first, second - least),
+    )
+
+
 def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[Measure]:
-    """The comparisons that both sets have numbers for; `examples` is N of the chosen setting."""
+    """The comparisons that there are differences for; `examples` is N of the chosen setting."""
     ours, found = control.figures, []
-    measured = [k for k in (by, *ON_RESPONSES, *ON_FEATURES) if k in ours.values]
+    measured = [k for k in (by, *ON_RESPONSES, *ON_FEATURES) if k in ours.differences]
     for kind in (ON_RESPONSES, ON_FEATURES):
         key = next((k for k in measured if k in kind and k in chosen.values), None)
         if key is None:
             continue
-        ends = (_ends(ours, key), _ends(chosen, key))
-        values = (ours.values[key], chosen.values[key])
-        found.append(Measure(SCORES[key].title, *values, standing(*ends, SCORES[key].better)))
+        stands = standing(ours.differences[key], SCORES[key].better)
+        found.append(Measure(SCORES[key].title, ours.values[key], chosen.values[key], stands))
     if ours.votes is not None and chosen.votes is not None:
-        ends = (
-            share_interval(ours.votes, control.examples or examples),
-            share_interval(chosen.votes, examples),
-        )
-        found.append(Measure(VOTES, ours.votes, chosen.votes, standing(*ends, "high")))
+        apart = share_difference(ours.votes, control.examples or examples, chosen.votes, examples)
+        found.append(Measure(VOTES, ours.votes, chosen.votes, standing(apart, "high")))
     return found
-
-
-def _ends(figures: Figures, key: str) -> Interval:
-    value = figures.values[key]
-    return figures.intervals.get(key, (value, value))
 
 
 def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> str:
@@ -187,8 +192,8 @@ def judge_finding(judge: Judge, examples: int, real: int, words: Words = SOUND) 
         return "was not asked about the chosen examples"
     if judge.real_agreement is None:
         return f"real {words.many} were not judged, so there is nothing to hold this against"
-    ends = (share_interval(judge.agreement, examples), share_interval(judge.real_agreement, real))
-    if standing(*ends, "high") != "worse":
+    apart = share_difference(judge.agreement, examples, judge.real_agreement, real)
+    if standing(apart, "high") != "worse":
         if judge.real_agreement < 0.5:
             return (
                 f"{words.perceives} it in few real {words.many} either: this judge is of little "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,8 @@ TIE_RULE = (
     "of those the one with the least optimisation (learning rate x iterations) is "
     "chosen, and of equals the one with the largest prior weight"
 )
+
+OTHER_SEEDS = ("held_out",)  # controls that share no seed with the settings
 
 Table = dict[str, np.ndarray]
 
@@ -39,9 +42,10 @@ def score_settings(
 ) -> Table:
     """Arrays of `selection.npz`, one row a setting (C,): the setting, its scores, its rank.
 
-    Each score of `RULES` has its `_interval` (C, 2), low and high; `tied` says which settings
-    cannot be told from the best by the rule `by`; `rank` counts from 1, the smallest score, the
-    least optimised first where scores are equal; `judges` are the shares `judged` (C, J).
+    Each score that is resampled has its `_interval` (C, 2), low and high; `tied` says which
+    settings are within one standard error of the best by the rule `by`; `rank` counts from 1, the
+    smallest score, the least optimised first where scores are equal; `judges` are the shares
+    `judged` (C, J).
     """
     count, examples = made["response"].shape
     rows = resample_rows(examples, seed)
@@ -53,9 +57,8 @@ def score_settings(
     table = {name: np.array([one[name] for one in scored]) for name in scored[0]}
     spread = {name: np.stack([one[name] for one in resampled]) for name in resampled[0]}
     table["composite"], spread["composite"] = composite(table), composite(spread)
-    for name in RULES.values():
-        least = -np.inf if name == "kid" else 0.0  # unbiased, so below zero now and then
-        table[f"{name}_interval"] = np.maximum(interval(table[name], spread[name]), least)
+    for name, values in spread.items():
+        table[f"{name}_interval"] = _bounds(name, table[name], values, examples)
     settings = {name: made[name] for name in ("learning_rate", "prior_weight", "iterations")}
     score = table[RULES[by]]
     return {
@@ -68,6 +71,37 @@ def score_settings(
         "tied": tied_with_best(score, spread[RULES[by]]),
         "judges": judged,
     }
+
+
+def score_control(
+    control: Examples, chosen: Examples, real: Examples, seed: int, name: str
+) -> dict[str, Any]:
+    """Scores of a control by key, with two 95 % bounds (low, high) of each resampled one.
+
+    `KEY_interval` is around the control's own score, `KEY_difference` around its score minus that
+    of the `chosen` setting. Controls that began at the same seeds are resampled with the rows of
+    the settings, so that their differences are paired; `seed` as for `score_settings`.
+    """
+    count, examples = len(control.response), len(chosen.response)
+    alone = name in OTHER_SEEDS or count != examples
+    theirs = resampled_scores(control, real, resample_rows(count, seed, name if alone else ""))
+    ours = resampled_scores(chosen, real, resample_rows(examples, seed))
+    scores, base = score_examples(control, real), score_examples(chosen, real)
+    found: dict[str, Any] = dict(scores)
+    for key, values in theirs.items():
+        bounds = _bounds(key, np.array(scores[key]), values, count)
+        apart = np.array(scores[key] - base[key])
+        found[f"{key}_interval"] = bounds.tolist()
+        found[f"{key}_difference"] = interval(
+            apart, values - ours[key], min(count, examples)
+        ).tolist()
+    return found
+
+
+def _bounds(key: str, score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndarray:
+    """`interval`, not below what a score can be."""
+    least = -np.inf if key == "kid" else 0.0  # KID is unbiased, so below zero now and then
+    return np.maximum(interval(score, resampled, examples), least)
 
 
 def chosen_setting(table: Mapping[str, np.ndarray]) -> int:

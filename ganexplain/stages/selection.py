@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts import read_meta, write_arrays, write_json
-from ganexplain.ascent.scores import RULES, SCORES, Examples, score_examples
+from ganexplain.ascent.scores import RULES, Examples
 from ganexplain.config import SelectConfig
 from ganexplain.data.material import read_material
 from ganexplain.data.waveform_view import seen
@@ -39,7 +39,9 @@ from ganexplain.stages.scoring import (
     Table,
     chosen_setting,
     real_examples,
+    score_control,
     score_settings,
+    setting_examples,
     warnings_of,
 )
 
@@ -167,7 +169,10 @@ class _Unit:
             "warnings": warnings,
             **{name: explanations.meta[name] for name in names},
             "configurations": [self._row(table, index) for index in range(len(table["rank"]))],
-            "controls": {name: self._control(name, one) for name, one in controls.items()},
+            "controls": {
+                name: self._control(name, one, setting_examples(made, chosen))
+                for name, one in controls.items()
+            },
             "judges": {
                 v.judge.name: judge_entry(v, float(table["judges"][chosen, j]), self.real.mel)
                 for j, v in enumerate(self.verdicts)
@@ -205,14 +210,15 @@ class _Unit:
             found["held_out"] = real_examples(self.all_real, prefix)
         return found
 
-    def _control(self, name: str, examples: Examples) -> dict[str, Any]:
-        """A control's scores, as those of a setting but for what compares settings."""
-        scores = score_examples(self._compared(examples), self.compared)
+    def _control(self, name: str, examples: Examples, chosen: Examples) -> dict[str, Any]:
+        """A control's scores, and how they differ from those of the chosen setting."""
+        seed = self.config.seed
+        scores = score_control(self._compared(examples), chosen, self.compared, seed, name)
         response = examples.response.astype(np.float64)
         return {
             "meaning": MEANINGS[name],
             "examples": len(response),
-            **{key: v for key, v in scores.items() if key in SCORES},
+            **scores,
             "mean_response": float(response.mean()),
             "std_response": float(response.std(ddof=1)),
             "judges": {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts},

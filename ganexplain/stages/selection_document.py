@@ -107,21 +107,29 @@ def _score(where: str, entry: Any) -> Score:
 
 def _figures(where: str, entry: Mapping[str, Any]) -> Figures:
     names = [name for name in (*SCORES, *RESPONSES) if entry.get(name) is not None]
-    intervals = {}
-    for name in names:
-        interval = entry.get(f"{name}_interval")
-        if interval is not None:
-            intervals[name] = _interval(f"{where}.{name}_interval", interval)
     judges = _object(f"{where}.judges", entry.get("judges"))
     return Figures(
         values={name: _number(where, entry, name) for name in names},
-        intervals=intervals,
+        intervals=_intervals(where, entry, names, "interval"),
+        differences=_intervals(where, entry, names, "difference"),
         judges={
             name: _share(f"{where}.judges", judges, name)
             for name in judges
             if judges[name] is not None
         },
     )
+
+
+def _intervals(
+    where: str, entry: Mapping[str, Any], names: Sequence[str], kind: str
+) -> dict[str, tuple[float, float]]:
+    """The bounds NAME_KIND of the scores that have them."""
+    keys = {name: f"{name}_{kind}" for name in names}
+    return {
+        name: _interval(f"{where}.{key}", entry[key])
+        for name, key in keys.items()
+        if entry.get(key) is not None
+    }
 
 
 def _control(where: str, entry: Any) -> Control:
