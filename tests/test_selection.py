@@ -12,7 +12,9 @@ import torch
 from conftest import Run, StageRun
 
 from ganexplain.artifacts import read_arrays
+from ganexplain.ascent.engine import ascend, begin_search, start_latents
 from ganexplain.ascent.input_ascent import ascend_input
+from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.config import FrontEnd
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus
@@ -302,20 +304,71 @@ def test_weights_come_back_when_a_control_fails() -> None:
     assert can_be_reinitialised(network) and not can_be_reinitialised(torch.nn.ReLU())
 
 
-def test_input_ascent_raises_a_response_by_steps_it_was_given() -> None:
+def test_input_ascent_raises_a_response_by_small_steps() -> None:
     torch.manual_seed(0)
     network = SVDNet(1).eval().requires_grad_(False)
     mean, deviation = np.linspace(-2, 2, 80), np.full(80, 1.5)
-    found, mel = ascend_input(
-        lambda x: network(x)[:, 0], mean[:, None], deviation[:, None], np.log(1e-7), np.inf,
-        (80, 115), 5, 3, 0.05, [1, 20], "max", 2, CPU,
-    )  # fmt: skip
-    assert mel.shape == (2, 3, 80, 115) and mel.min() >= np.log(np.float32(1e-7))
-    assert (found.response[1] > found.response_trace[:, 0]).all()
+    beyond = np.array([1e3, 1e3 + 1])  # so that the search runs to its end
+
+    def ascent(iterations: int) -> tuple[np.ndarray, np.ndarray]:
+        found, mel = ascend_input(
+            lambda x: network(x)[:, 0], mean[:, None], deviation[:, None], np.log(1e-7), np.inf,
+            (80, 115), 5, 3, 0.05, iterations, beyond, "max", 2, CPU,
+        )  # fmt: skip
+        assert found.iterations == iterations
+        return found.response, mel
+
+    (early, first), (late, last) = ascent(1), ascent(20)
+    assert last.shape == (3, 80, 115) and last.min() >= np.log(np.float32(1e-7))
+    assert (late > early).all()
     with torch.no_grad():
-        said = network(torch.from_numpy(mel[1]))[:, 0].numpy()
-    assert said == pytest.approx(found.response[1], abs=1e-4)
+        said = network(torch.from_numpy(last))[:, 0].numpy()
+    assert said == pytest.approx(late, abs=1e-4)
     # It starts as unit noise around the mean of each band.
     start = np.random.RandomState(5).normal(0, 1, 80 * 115).reshape(80, 115)
-    moved = (mel[0, 0] - mean[:, None]) / deviation[:, None] - start
+    moved = (first[0] - mean[:, None]) / deviation[:, None] - start
     assert np.abs(moved).max() < 0.06
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+@pytest.mark.parametrize("level", [0.5, 2.0, 50.0])
+def test_a_control_ends_at_the_iteration_nearest_to_the_real_responses(
+    direction: str, level: float
+) -> None:
+    """Against every iteration count of `ascend`, told apart by the distance's own formula."""
+    sign = 1.0 if direction == "max" else -1.0
+    slope = torch.linspace(0.2, 1, 4)
+    network = (lambda z: torch.tanh(z), lambda x: x @ slope)
+    start = start_latents(3, 6, 4)
+    real = sign * (level + 0.2 * np.arange(5.0))
+    rate, weight, counts = np.full(6, 0.05), np.full(6, 0.01), list(range(1, 41))
+    every = ascend(*network, start, rate, weight, counts, direction, 4, CPU)
+    ours = every.response.astype(np.float64)
+    distance = (ours.mean(1) - real.mean()) ** 2 + (ours.std(1, ddof=1) - real.std(ddof=1)) ** 2
+    z, r, w = (torch.from_numpy(v).float() for v in (start, rate, weight))
+    search = begin_search(*network, z, r, w, direction, 4)
+    found = ascend_to_nearest(search, real, direction, 40)
+    best = int(distance.argmin())
+    assert found.iterations == counts[best]
+    assert found.distance == pytest.approx(distance[best])
+    assert found.response == pytest.approx(every.response[best])
+    assert found.latent.numpy() == pytest.approx(every.latent[best])
+    assert search.iteration < 40 or found.iterations > 20  # it does not run on in vain
+
+
+def test_a_reinitialised_network_is_searched_to_what_is_real_to_itself(
+    chosen: dict[str, Path],
+) -> None:
+    """Its own responses, not those of the network explained, end like its own to real excerpts."""
+    arrays, _ = read_arrays(chosen["select"] / "controls.npz", "controls", ())
+    real, _ = read_arrays(chosen["select"] / "responses.npz", "responses", ())
+    pool = np.concatenate([real[key] for key in real if key.endswith("mel")])
+    started = read_arrays(chosen["explain"], "explanations", ())[0]["start_mel"]
+    network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
+    with torch.no_grad(), reinitialised(network, 0):
+        own, found, before = (
+            network(torch.from_numpy(mel))[:, 0].double().numpy()
+            for mel in (pool, arrays["reinitialised_mel"], started)
+        )
+    target = np.sort(own)[-EXAMPLES:].mean()
+    assert abs(found.mean() - target) < 0.2 * abs(before.mean() - target)

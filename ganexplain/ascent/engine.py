@@ -128,6 +128,26 @@ def evaluate(
     return torch.cat(responses), torch.cat(gradients)
 
 
+def begin_search(
+    generator: Objective,
+    respond: Objective,
+    start: Tensor,
+    learning_rate: Tensor,
+    prior_weight: Tensor,
+    direction: str,
+    batch_size: int,
+    prior: str = "l2",
+    noise_seed: np.ndarray | None = None,
+) -> Ascent | Langevin:
+    """The R searches of a prior, before their first step; arguments as for `ascend`."""
+    rows = (start, learning_rate, prior_weight)
+    if prior != "langevin":
+        return Ascent(generator, respond, *rows, direction, batch_size, PRIORS[prior])
+    assert noise_seed is not None, "langevin needs the seeds of its noise"
+    both = partial(evaluate, generator, respond, batch_size=batch_size)
+    return Langevin(both, *rows, 1.0 if direction == "max" else -1.0, noise_seed)
+
+
 def ascend(
     generator: Objective,
     respond: Objective,
@@ -160,15 +180,10 @@ def ascend(
             torch.from_numpy(values[i : i + batch_size]).float().to(device)
             for values in (start, learning_rate, prior_weight)
         )
-        search: Ascent | Langevin
-        if prior == "langevin":
-            assert noise_seed is not None, "langevin needs the seeds of its noise"
-            seeds = noise_seed[i : i + batch_size]
-            both = partial(evaluate, generator, respond, batch_size=batch_size)
-            search = Langevin(both, z, rate, weight, 1.0 if direction == "max" else -1.0, seeds)
-        else:
-            rows = (z, rate, weight)
-            search = Ascent(generator, respond, *rows, direction, batch_size, PRIORS[prior])
+        seeds = None if noise_seed is None else noise_seed[i : i + batch_size]
+        search = begin_search(
+            generator, respond, z, rate, weight, direction, batch_size, prior, seeds
+        )
         parts.append(_run(search, counts, advance))
     order = [counts.index(count) for count in iterations]
     return Trajectories(

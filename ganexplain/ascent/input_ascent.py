@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
+from ganexplain.ascent.engine import Ascent, Objective, start_latents
+from ganexplain.ascent.nearest import Nearest, ascend_to_nearest
 
 
 def ascend_input(
@@ -21,29 +22,29 @@ def ascend_input(
     seed: int,
     examples: int,
     learning_rate: float,
-    iterations: Sequence[int],
+    iterations: int,
+    real: np.ndarray,
     direction: str,
     batch_size: int,
     device: torch.device,
     advance: Callable[[int, float], None] = lambda units, response: None,
-) -> tuple[Trajectories, np.ndarray]:
-    """The search of `ascend` over the input itself, from noise; what it found, and the inputs.
+) -> tuple[Nearest, np.ndarray]:
+    """The search of `ascend_to_nearest` over the input itself, from noise; the inputs (N, ...).
 
     The paper's contrast (section 2: what is found without the GAN drives the unit, and looks like
     nothing). Excerpts of `shape`, (F, T) of log-mel in nat, are coordinates in standard
     deviations from a mean, arrays that fit the shape, held between `least` and `most`; each
-    begins as unit noise drawn from `seed + k`; there is no prior. Inputs (P, N, ...) of P
-    iteration counts.
+    begins as unit noise drawn from `seed + k`; there is no prior. At most `iterations`, ended
+    where the responses come nearest to the real ones (R,).
     """
     to_input = _decoder(mean, deviation, least, most, shape, device)
-    start = start_latents(seed, examples, int(np.prod(shape)))
-    rates, weights = (np.full(examples, value) for value in (learning_rate, 0.0))
-    found = ascend(
-        to_input, respond, start, rates, weights, iterations, direction, batch_size, device, advance
-    )
+    start = torch.from_numpy(start_latents(seed, examples, int(np.prod(shape)))).to(device)
+    rates = torch.full_like(start[:, 0], learning_rate)
+    weights = torch.zeros_like(rates)
+    search = Ascent(to_input, respond, start, rates, weights, direction, batch_size)
+    found = ascend_to_nearest(search, real, direction, iterations, advance)
     with torch.no_grad():
-        drawn = [to_input(torch.from_numpy(rows).to(device)).cpu() for rows in found.latent]
-    return found, torch.stack(drawn).numpy()
+        return found, to_input(found.latent).cpu().numpy()
 
 
 def _decoder(

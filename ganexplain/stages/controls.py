@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from ganexplain.artifacts import check_same_front_end, file_hash
-from ganexplain.ascent.engine import ascend, start_latents
-from ganexplain.ascent.frechet import frechet_distance
+from ganexplain.ascent.engine import begin_search, start_latents
 from ganexplain.ascent.input_ascent import ascend_input
+from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.neurons import neuron_response, responses_and_features
 from ganexplain.ascent.scores import Examples
 from ganexplain.config import FrontEnd, SelectConfig
@@ -24,19 +24,21 @@ from ganexplain.models.explained import Explained, Source, load_explained
 from ganexplain.models.loading import load_generator
 from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.runtime import Progress
-from ganexplain.stages.contracts import Explanations
+from ganexplain.stages.contracts import HELD_OUT, Explanations
 from ganexplain.stages.explain_parts import fast_networks
 
 BATCH = 48
-# The ascent without a GAN: settings that suit latents do not suit pixels. It is looked at after
-# these iterations, of a learning rate in standard deviations of a band.
-INPUT_RATE, INPUT_COUNTS = 0.01, (1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320)
+PREFIXES = ("", "bottom_", HELD_OUT, HELD_OUT + "bottom_")  # of keys of real excerpts
+# The ascent without a GAN: settings that suit latents do not suit pixels. The learning rate is in
+# standard deviations of a band.
+INPUT_RATE, INPUT_ITERATIONS = 0.01, 320
 MEANINGS = {
     "start": "samples of the GAN before the search",
     "held_out": "real ones kept from training, the strongest of them",
     "input_ascent": "gradient ascent on the input itself, without the GAN, stopped where its "
     "responses come nearest to the real ones",
-    "reinitialised": "the same search for a classifier of shuffled weights, which learned nothing",
+    "reinitialised": "the same search for a classifier of shuffled weights, which learned nothing, "
+    "stopped where its own responses come nearest to its own to real ones",
 }
 
 
@@ -113,36 +115,42 @@ class Controls:
         return found | {"reinitialised": self.reinitialised(chosen, seed, progress)}
 
     def reinitialised(self, chosen: int, seed: int, progress: Progress) -> Examples:
-        """What the same search finds for a classifier with shuffled weights."""
-        device = self.networks.device
-        with reinitialised(self.network, seed):
-            latent = self._searched(chosen, progress)
-        with torch.no_grad():
-            rows = torch.from_numpy(latent).to(device)
-            mel = torch.cat([self.networks.generator(part) for part in rows.split(BATCH)])
-        return replace(self._heard(mel.cpu().numpy()), latent=latent)
+        """What the same search finds for a classifier with shuffled weights.
 
-    def _searched(self, chosen: int, progress: Progress) -> np.ndarray:
-        """Latents (N, Z) that the chosen setting finds for the network as it is."""
+        Its responses may be a thousandth of the trained one's, or as large as its: they are
+        scaled to the spread of those, for which learning rate and prior weight were chosen. Real
+        to it are as many real excerpts as there are of the unit's, those with its strongest
+        responses.
+        """
         made, meta, device = self.explanations.arrays, self.meta, self.networks.device
-        fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
-        with neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond:
-            found = ascend(
-                fast[0],
-                respond,
-                self.starts,
-                np.full(len(self.starts), made["learning_rate"][chosen]),
-                np.full(len(self.starts), made["prior_weight"][chosen]),
-                [self._iterations(chosen)],
-                meta["direction"],
-                BATCH,
-                device,
-                self._shown(progress, "control: weights shuffled", self._iterations(chosen)),
-                meta.get("prior", "l2"),  # files from before there was a choice
-                meta["seed"] + np.arange(len(self.starts)),
-            )
-        latent: np.ndarray = found.latent[0]
-        return latent
+        pool = _pool(self.real, "mel")
+        count = len(self.real["response"])
+        with reinitialised(self.network, seed):
+            own = self._responses(pool)
+            scale = _pool(self.real, "response").std() / (own.std() or 1.0)
+            ordered = np.sort(own.astype(np.float64) * scale)
+            real = ordered[-count:] if meta["direction"] == "max" else ordered[:count]
+            fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
+            start = torch.from_numpy(self.starts).to(device)
+            rows = torch.ones_like(start[:, 0])
+            most = int(made["iterations"].max())
+            with neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond:
+                search = begin_search(
+                    fast[0],
+                    lambda x: respond(x) * scale,
+                    start,
+                    rows * float(made["learning_rate"][chosen]),
+                    rows * float(made["prior_weight"][chosen]),
+                    meta["direction"],
+                    BATCH,
+                    meta.get("prior", "l2"),  # files from before there was a choice
+                    meta["seed"] + np.arange(len(start)),
+                )
+                advance = self._shown(progress, "control: weights shuffled", most)
+                found = ascend_to_nearest(search, real, meta["direction"], most, advance)
+        with torch.no_grad():
+            mel = torch.cat([self.networks.generator(z) for z in found.latent.split(BATCH)])
+        return replace(self._heard(mel.cpu().numpy()), latent=found.latent.cpu().numpy())
 
     def input_ascent(self, seed: int, progress: Progress) -> Examples:
         """What gradient ascent on the excerpt itself finds, at its best moment."""
@@ -150,7 +158,7 @@ class Controls:
         layer, device = self.meta["layer"], self.networks.device
         fast = fast_networks(self.networks.generator, self.network, [layer], device)[1]
         with neuron_response(fast, layer, self.meta["neuron"]) as respond:
-            found, mel = ascend_input(
+            _, mel = ascend_input(
                 respond,
                 *_standard(pool),
                 *_bounds(self.explanations.front_end),
@@ -158,23 +166,27 @@ class Controls:
                 seed,
                 len(self.starts),
                 INPUT_RATE,
-                INPUT_COUNTS,
+                INPUT_ITERATIONS,
+                self.real[self.explanations.prefix + "response"],
                 self.meta["direction"],
                 BATCH,
                 device,
-                self._shown(progress, "control: without the GAN", INPUT_COUNTS[-1]),
+                self._shown(progress, "control: without the GAN", INPUT_ITERATIONS),
             )
-        target = self.real[self.explanations.prefix + "response"]
-        nearest = np.argmin([frechet_distance(response, target) for response in found.response])
-        return self._heard(mel[nearest])
+        return self._heard(mel)
 
     def _shown(self, progress: Progress, name: str, count: int) -> Callable[[int, float], None]:
         """Begin a step of the progress that the search of a control is."""
         progress.start(name, len(self.starts) * (count + 1))
         return lambda units, response: progress.advance(units, response=response)
 
-    def _iterations(self, chosen: int) -> int:
-        return int(self.explanations.arrays["iterations"][chosen])
+    @torch.no_grad()
+    def _responses(self, mel: np.ndarray) -> np.ndarray:
+        """Responses (N,) of the network, as it is, to examples (N, ...)."""
+        layer, neuron, device = self.meta["layer"], self.meta["neuron"], self.networks.device
+        with neuron_response(self.network, layer, neuron) as respond:
+            parts = [respond(part.to(device)) for part in torch.from_numpy(mel).split(BATCH)]
+        return torch.cat(parts).cpu().numpy()
 
     @torch.no_grad()
     def _heard(self, mel: np.ndarray) -> Examples:
@@ -190,6 +202,12 @@ class Controls:
         if not (np.isfinite(response).all() and np.isfinite(features).all()):
             raise GanexplainError("a control has responses that are not finite; use --no-controls")
         return Examples(mel, response, features)
+
+
+def _pool(real: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """All real excerpts at hand, those of strong and of weak responses, held-out ones too."""
+    found = [real[prefix + name] for prefix in PREFIXES if prefix + name in real]
+    return np.concatenate(found)
 
 
 def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,73 @@
+"""A search that ends where its responses come nearest to real ones, at whatever iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ganexplain.ascent.adaptive_run import PATIENCE, Target
+from ganexplain.ascent.engine import REPORT_EVERY, Ascent
+from ganexplain.ascent.langevin import Langevin
+from ganexplain.errors import Diverged
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """N examples at the iteration where their responses come nearest to the real ones.
+
+    Latents (N, Z), responses (N,), the iteration, and the Frechet distance of the responses.
+    """
+
+    latent: Tensor
+    response: np.ndarray
+    iterations: int
+    distance: float
+
+
+def ascend_to_nearest(
+    search: Ascent | Langevin,
+    real: np.ndarray,
+    direction: str,
+    most: int,
+    advance: Callable[[int, float], None] = lambda units, response: None,
+) -> Nearest:
+    """Run N searches for at most `most` iterations; keep the one nearest to real responses (R,).
+
+    This is the rule by which a setting of `explain` is chosen among its iteration counts, applied
+    to every iteration from the first. A search ends early once its kept responses, which never
+    fall, are past the real ones, or have not come nearer for as many iterations as the nearest
+    took and `PATIENCE`. `advance(units, response)` is called as in `ascend`. Raises Diverged
+    where the very first responses are not finite; later ones that are not end the search.
+    """
+    target = Target.of(real, direction)
+    nearest: Nearest | None = None
+    reported = 0
+    for iteration in range(most + 1):
+        told = search.step() if iteration < most else search.finish()
+        latent, response, _ = search.kept()
+        signed = target.sign * response.cpu().numpy().astype(np.float64)
+        if not (np.isfinite(signed).all() and bool(told.isfinite().all())):
+            break
+        distance = float(target.distance(signed[None])[0])
+        if iteration and (nearest is None or distance < nearest.distance):
+            nearest = Nearest(latent, response.cpu().numpy(), iteration, distance)
+        if iteration - reported == REPORT_EVERY:
+            advance(len(signed) * REPORT_EVERY, float(told.mean()))
+            reported = iteration
+        if nearest and _is_over(search, target, signed, iteration, nearest):
+            break
+    if nearest is None:
+        raise Diverged("the first responses of a control are not finite")
+    return nearest
+
+
+def _is_over(
+    search: Ascent | Langevin, target: Target, signed: np.ndarray, iteration: int, nearest: Nearest
+) -> bool:
+    """Whether no later iteration can come nearer, as far as can be told (`Run.may_reach`)."""
+    if iteration >= 2 * nearest.iterations + PATIENCE:
+        return True
+    return isinstance(search, Ascent) and target.least_later(signed) >= nearest.distance
