@@ -6,10 +6,12 @@ fields of the configs; nothing heavy is imported before a command runs.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +23,7 @@ import typer
 from ganexplain import __version__, config
 from ganexplain.cores import limit_threads
 from ganexplain.distributed import place, process_group
+from ganexplain.environment import give_up_full_streams, settle, settle_libraries
 from ganexplain.errors import (
     DISK_FULL,
     NO_SPACE,
@@ -30,9 +33,10 @@ from ganexplain.errors import (
     did_you_mean,
     no_memory,
     shown,
+    terminal_safe,
 )
 from ganexplain.interrupts import interrupts_raised
-from ganexplain.runtime import gather_caches, keep_freed_memory, progress_on_stderr
+from ganexplain.runtime import keep_freed_memory, progress_on_stderr
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,8 +49,12 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of the `ganexplain` command."""
-    with _one_line_errors():  # of reading the command line; the command has its own
-        app()
+    settle()
+    try:
+        with _one_line_errors():  # of reading the command line; the command has its own
+            app()
+    finally:
+        give_up_full_streams()
 
 
 def _version(wanted: bool) -> None:
@@ -74,19 +82,41 @@ def _app(
 # --- results on stdout --------------------------------------------------------------------
 
 
+def _print(text: object) -> None:
+    """Print a result; GanexplainError where it cannot be, but for a reader that has gone.
+
+    What files put into it can give a terminal no commands.
+    """
+    try:
+        typer.echo(terminal_safe(str(text)))
+        sys.stdout.flush()
+    except OSError as error:
+        give_up_full_streams()
+        if error.errno != errno.EPIPE:  # as of `| head`: what is asked for is done
+            raise GanexplainError(
+                f"standard output cannot be written ({error.strerror}); send it elsewhere"
+            ) from error
+
+
+def _print_line(text: str) -> None:
+    """Print a line to stderr, where there is anyone to read it."""
+    with suppress(OSError):
+        typer.echo(text, err=True)
+
+
 def _show_path(path: Path, as_json: bool) -> None:
     if as_json:
         run = json.loads((path.parent / "run.json").read_text())
-        typer.echo(json.dumps({"path": str(path), **run["results"]}, indent=2))
+        _print(json.dumps({"path": str(path), **run["results"]}, indent=2))
     else:
-        typer.echo(path)
+        _print(path)
 
 
 def _show_paths(paths: list[Path], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"paths": [str(path) for path in paths]}, indent=2))
+        _print(json.dumps({"paths": [str(path) for path in paths]}, indent=2))
     else:
-        typer.echo("\n".join(map(str, paths)))
+        _print("\n".join(map(str, paths)))
 
 
 def _show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
@@ -94,31 +124,31 @@ def _show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
 
     one = documents[0] if len(documents) == 1 else None
     if as_json:
-        typer.echo(json.dumps(one or {"units": documents}, indent=2))
+        _print(json.dumps(one or {"units": documents}, indent=2))
     elif one and one.get("kind") == "attributions":
-        typer.echo(attributions_table(one))
+        _print(attributions_table(one))
     else:
-        typer.echo(ranking_table(one) if one else chosen_table(documents))
+        _print(ranking_table(one) if one else chosen_table(documents))
 
 
 def _show_predictions(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(document, indent=2))
+        _print(json.dumps(document, indent=2))
         return
     if "table" in document:  # of pictures
         for entry in document["files"]:
             share = 100 * entry["probabilities"][entry["class"]]
-            typer.echo(f"{entry['file']}\t{entry['class']} {share:.1f} %")
+            _print(f"{entry['file']}\t{entry['class']} {share:.1f} %")
         return
     shown = document["classes"][1:] if len(document["classes"]) == 2 else document["classes"]
     for entry in document["files"]:
         shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]
-        typer.echo("\t".join([entry["lab"], *shares]))
+        _print("\t".join([entry["lab"], *shares]))
 
 
 def _show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(document, indent=2))
+        _print(json.dumps(document, indent=2))
         return
     for entry in document["excerpts"]:
         before, redrawn, after, retouched = entry["responses"].values()
@@ -135,37 +165,37 @@ def _show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
             f"{ranges} dB",
             f"most at {hz} Hz ({change['band_db']:+.1f} dB), {seconds} s",
         ]
-        typer.echo("\t".join(fields))
+        _print("\t".join(fields))
 
 
 def _show_attributions(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(document, indent=2))
+        _print(json.dumps(document, indent=2))
         return
-    typer.echo("\n".join([document["report"], *document["table"]]))
+    _print("\n".join([document["report"], *document["table"]]))
 
 
 def _show_explainer(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(document, indent=2))
+        _print(json.dumps(document, indent=2))
         return
-    typer.echo("\n".join([document["path"], *document["table"]]))
+    _print("\n".join([document["path"], *document["table"]]))
 
 
 def _show_layers(document: dict[str, Any], as_json: bool) -> None:
     from ganexplain.pages.ranking import layers_table
 
-    typer.echo(json.dumps(document, indent=2) if as_json else layers_table(document))
+    _print(json.dumps(document, indent=2) if as_json else layers_table(document))
 
 
 def _show_differences(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(document, indent=2))
+        _print(json.dumps(document, indent=2))
     else:
         for name in document["inputs_changed"]:
-            typer.echo(f"{name}\tnot those of the run repeated")
+            _print(f"{name}\tnot those of the run repeated")
         for name, told in document["files"].items():
-            typer.echo(f"{name}\t{told}")
+            _print(f"{name}\t{told}")
     if not document["equal"]:
         raise typer.Exit(1)
 
@@ -182,12 +212,12 @@ def _one_line_errors() -> Iterator[None]:
             if came or isinstance(error, KeyboardInterrupt):
                 cause = came[0] if came else error
                 came.clear()
-                typer.echo("interrupted; nothing unfinished stands under a final name", err=True)
+                _print_line("interrupted; nothing unfinished stands under a final name")
                 raise SystemExit(143 if isinstance(cause, Terminated) else 130) from None
             line = _line_of(error)
             if line is None:
                 raise
-            typer.echo(f"error: {line}", err=True)
+            _print_line(f"error: {line}")
             raise SystemExit(getattr(error, "exit_status", 1)) from error
 
 
@@ -317,13 +347,14 @@ def _add_command(
         with _one_line_errors():
             chosen = config.with_preset(config_class, values, asked)
         if given["dry_run"]:
-            typer.echo(config.toml_text(name, chosen), nl=False)
+            with _one_line_errors():
+                _print(config.toml_text(name, chosen).removesuffix("\n"))
             return
         keep_freed_memory()
         limit_threads()
-        gather_caches()
         module, function = stage.split(":")
         with _one_line_errors(), _one_of_several(given, under_torchrun) as first:
+            settle_libraries()
             with progress_on_stderr(given["quiet"] or not first) as progress:
                 run = getattr(import_module(f"ganexplain.stages.{module}"), function)
                 extra = {name: given[name] for name in ("out", "resume") if name in given}
@@ -341,7 +372,8 @@ def _add_command(
         meaning = "Go on where an earlier run in --out stopped; start where there is none."
         parameters.append(_option("resume", bool, False, typer.Option("--resume", help=meaning)))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__doc__ = config_class.__doc__
+    without_docstrings = sys.flags.optimize > 1  # a dataclass then has its signature in the place
+    command.__doc__ = None if without_docstrings else config_class.__doc__
     app.command(name)(command)
 
 
@@ -357,7 +389,7 @@ def _was_set(context: typer.Context, name: str) -> bool:
 
 
 def _show_plain_path(path: Path, as_json: bool) -> None:
-    typer.echo(path)
+    _print(path)
 
 
 _add_stage("train-classifier", _show_path, under_torchrun="together")

@@ -16,6 +16,7 @@ NO_MEMORY = re.compile(  # in the words of torch, C++, CUDA, oneDNN, Python's th
     "could not create a primitive(?! descriptor)|can't start new thread|failed to map segment",
     re.IGNORECASE,
 )
+COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class GanexplainError(Exception):
@@ -74,6 +75,14 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def terminal_safe(text: str) -> str:
+    """Text in which what a terminal takes for commands is written as escapes.
+
+    Control characters but tabs and line ends, and those that turn the direction of writing.
+    """
+    return COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def shown(value: object) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import ctypes
 import logging
 import math
-import os
 import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
-from ganexplain.errors import UsageError
+from ganexplain.errors import UsageError, terminal_safe
 from ganexplain.interrupts import raise_lost_interrupt
 
 if TYPE_CHECKING:
@@ -52,21 +50,6 @@ def keep_freed_memory() -> None:
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(top_pad, 64 * 2**20)
-
-
-def user_cache() -> Path:
-    """`ganexplain` under the user's cache directory."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ganexplain"
-
-
-def gather_caches() -> None:
-    """Have libraries keep what they keep in the user's cache directory, unless told where.
-
-    Else Numba writes beside the code it has compiled, and Matplotlib into the home directory.
-    """
-    for variable, name in (("NUMBA_CACHE_DIR", "numba"), ("MPLCONFIGDIR", "matplotlib")):
-        os.environ.setdefault(variable, str(user_cache() / name))
 
 
 def thread_count() -> int | None:
@@ -138,6 +121,12 @@ def _duration_text(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
+def _print_line(text: str) -> None:
+    """A line on stderr; a run goes on where nobody reads it any more."""
+    with suppress(OSError):
+        print(terminal_safe(text), file=sys.stderr, flush=True)
+
+
 class LineProgress(Silent):
     """Progress as a plain line on stderr every `every` seconds, for logs and pipes."""
 
@@ -149,7 +138,7 @@ class LineProgress(Silent):
         """Announce a step."""
         self.description, self.total, self.done, self.before = description, total, done, done
         self.started = self.shown = time.monotonic()
-        print(f"{description} ...", file=sys.stderr, flush=True)
+        _print_line(f"{description} ...")
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Write a line where one is due, and at the end of the step."""
@@ -163,12 +152,12 @@ class LineProgress(Silent):
         left = spent / max(self.done - self.before, 1) * (self.total - self.done)
         times = f"{_duration_text(spent)} spent, {_duration_text(left)} left"
         line = f"{self.description} {self.done}/{self.total}  {times}  {_values_text(values)}"
-        print(line.rstrip(), file=sys.stderr, flush=True)
+        _print_line(line.rstrip())
 
     def note(self, message: str) -> None:
         """Write the note at once."""
         super().note(message)
-        print(message, file=sys.stderr, flush=True)
+        _print_line(message)
 
 
 class BarProgress(Silent):
@@ -206,7 +195,7 @@ class BarProgress(Silent):
     def note(self, message: str) -> None:
         """Print the note above the bar."""
         super().note(message)
-        self.console.print(message, markup=False, soft_wrap=True)
+        self.console.print(terminal_safe(message), markup=False, soft_wrap=True)
 
 
 LOGGER = logging.getLogger("ganexplain")

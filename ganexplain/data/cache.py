@@ -16,9 +16,9 @@ from ganexplain.artifacts import file_hash, map_array, remove_unfinished, write_
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
+from ganexplain.environment import user_cache
 from ganexplain.errors import BadFile
 from ganexplain.inputs import input_values
-from ganexplain.runtime import user_cache
 
 FEATURES_VERSION = 3  # raise it with any change to decoding or to the front end's arithmetic
 

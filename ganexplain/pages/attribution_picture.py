@@ -9,6 +9,7 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks
+from ganexplain.pages.default_style import default_style
 from ganexplain.pages.notation import drawable
 from ganexplain.pages.spectrograms import colour_scale
 
@@ -59,6 +60,7 @@ def luminance(picture: np.ndarray) -> np.ndarray:
     return np.clip(np.tensordot(weights, picture, axes=1), 0, 1)
 
 
+@default_style()
 def attribution_picture(
     mel: np.ndarray, area: np.ndarray, kept: np.ndarray, front_end: FrontEnd, title: str
 ) -> bytes:
@@ -81,6 +83,7 @@ def attribution_picture(
     return _png(figure)
 
 
+@default_style()
 def picture_attribution(
     picture: np.ndarray, area: np.ndarray, kept: np.ndarray, title: str
 ) -> bytes:

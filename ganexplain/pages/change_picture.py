@@ -10,12 +10,14 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.data.change import decibels
 from ganexplain.pages.axes import frame_edges, hz_ticks
+from ganexplain.pages.default_style import default_style
 from ganexplain.pages.notation import drawable
 from ganexplain.pages.spectrograms import COLOUR_MAP, colour_scale
 
 LEAST_DB = 6.0  # the scale of the difference reaches at least so far
 
 
+@default_style()
 def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> bytes:
     """PNG of log-mel excerpts (F, T) under their titles, and what the last step changed.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.data.segments import Prediction
 from ganexplain.pages.axes import frame_edges, hz_ticks, linear_ticks
+from ganexplain.pages.default_style import default_style
 from ganexplain.pages.notation import drawable
 from ganexplain.pages.spectrograms import COLOUR_MAP, colour_scale
 
@@ -38,6 +38,7 @@ def row_spans(seconds: float) -> list[tuple[float, float]]:
     return [(k * length, (k + 1) * length) for k in range(rows)]
 
 
+@default_style()
 def curve_picture(
     mel: np.ndarray, prediction: Prediction, front_end: FrontEnd, title: str
 ) -> bytes:
@@ -73,9 +74,7 @@ def curve_picture(
     bar.set_label(f"log-mel ({front_end.unit})", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     stream = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
-        FigureCanvasAgg(figure).print_png(stream)
+    FigureCanvasAgg(figure).print_png(stream)
     return stream.getvalue()
 
 

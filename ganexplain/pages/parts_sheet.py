@@ -12,6 +12,7 @@ from ganexplain.config import FrontEnd
 from ganexplain.inputs import Input
 from ganexplain.pages.attribution_picture import outline
 from ganexplain.pages.axes import frame_edges, hz_ticks
+from ganexplain.pages.default_style import default_style
 from ganexplain.pages.parts_page import Patch, Shown
 from ganexplain.pages.spectrograms import colour_scale
 
@@ -19,6 +20,7 @@ COLUMNS = 4  # inputs of each filter
 DIMMED = 0.25  # what is left of a picture outside of the part
 
 
+@default_style()
 def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
     """PNG: a row for each filter, where it fires on average, then its strongest inputs.
 

@@ -9,6 +9,7 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import mel_frequencies
 from ganexplain.data.sonify import sonify
+from ganexplain.pages.default_style import default_style
 from ganexplain.pages.sounds import flac
 
 TICKS_HZ = (100, 500, 1000, 2000, 4000)
@@ -16,6 +17,7 @@ PAUSE_SECONDS = 0.4
 GRIFFIN_LIM_ITERATIONS = 30  # a sketch: a second or so for a handful
 
 
+@default_style()
 def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
     """PNG of log-mel excerpts, one row of panels (N, F, T) a title, on one colour scale.
 
