@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import html
 import itertools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,14 @@ from ganexplain.models.foreign import OUTPUT, named_layers
 from ganexplain.models.foreign_files import load_network
 from ganexplain.models.loading import load_generator
 from ganexplain.pages.medium import input_pictures
+from ganexplain.stages.explain_gradients import (
+    LOST,
+    check_units,
+    counted,
+    lost_in_words,
+    refuse_lost,
+)
+from ganexplain.stages.explain_plan import Unit
 
 Network = nn.Module | str | Path
 Given = Mapping[str, Any] | str | Path | None
@@ -59,7 +68,8 @@ class Explanation:
 
     `learning_rate`, `prior_weight`, `iterations` (C,); `latent` (C, N, Z); `inputs` (C, N, ...)
     as the GAN draws them, `drawn` saying what they are; `response` (C, N); `start_inputs`
-    (N, ...) and `start_response` (N,) before the search. In a notebook it shows itself.
+    (N, ...) and `start_response` (N,) before the search; `searches_without_gradient` how many of
+    the searches the response gave nothing to follow at any step. In a notebook it shows itself.
     """
 
     layer: str
@@ -74,6 +84,7 @@ class Explanation:
     response: np.ndarray
     start_inputs: np.ndarray
     start_response: np.ndarray
+    searches_without_gradient: int = 0
 
     def sounds(self, setting: int = 0) -> np.ndarray:
         """Waveforms (N, samples) of one setting's excerpts; UsageError for pictures."""
@@ -161,14 +172,18 @@ def explain(
 ) -> Explanation:
     """Inputs that drive a unit, for all combinations of the settings; what `explain` computes.
 
-    `progress(done, total, response)` is told example-iterations and the mean response. Raises
-    UsageError for an unknown unit or direction, Diverged where a response is not finite.
+    `progress(done, total, response)` is told example-iterations and the mean response. Warns of
+    searches whose response has no gradient. Raises UsageError for an unknown unit or direction,
+    or one without a gradient at any start, Diverged where a response is not finite.
     """
     check_known("direction", direction, DIRECTIONS)
     explained = _explained(network, gan, input)
     generator, drawn = load_generator(Path(gan), CPU)
     layer, neuron = _unit(explained, unit)
     starts = start_latents(seed, examples, LATENT_SIZE)
+    unit_asked = Unit(layer, neuron, direction)
+    for note in check_units([unit_asked], explained, generator, starts, CHUNK):
+        warnings.warn(note, stacklevel=2)
     pairs = np.array(list(itertools.product(learning_rate, prior_weight)))
     rows = np.repeat(pairs, examples, axis=0)
     total, done = len(rows) * max(iterations), 0
@@ -183,6 +198,11 @@ def explain(
             generator, run, np.tile(starts, (len(pairs), 1)), rows[:, 0], rows[:, 1],
             tuple(iterations), direction, CHUNK, CPU, told,
         )  # fmt: skip
+    no_gradient = found.no_gradient.reshape(len(pairs), examples)
+    refuse_lost(unit_asked.name, no_gradient)
+    counts = counted(no_gradient)
+    if words := lost_in_words({**counts, "examples": examples}):
+        warnings.warn(f"{unit_asked.name}: {words}", stacklevel=2)
     settings = len(pairs) * len(iterations)
     # (P, L * N, ...) to (L * P, N, ...): iteration counts fastest, as in explanations.npz.
     latent, response = (
@@ -206,6 +226,7 @@ def explain(
         response=response,
         start_inputs=_drawn(generator, starts),
         start_response=found.response_trace[:examples, 0].copy(),
+        searches_without_gradient=counts[LOST],
     )
 
 

@@ -42,7 +42,7 @@ class Detached(Base):
 class Steps(Base):
     end = staticmethod(lambda y: (y > 0).float())
 class Dead(Base):
-    end = staticmethod(lambda y: y * 0 + 1)
+    end = staticmethod(lambda y: y * torch.tensor([1.0, 0.0]) + 1)
 """
 
 
@@ -83,10 +83,10 @@ def test_responses_and_gradients_that_are_none(
 def test_a_unit_that_nothing_drives_is_said(
     command: Run, networks: Path, jamendo: JamendoFolder
 ) -> None:
-    assert searched(command, f"{networks}:Dead").code == 0
+    assert searched(command, f"{networks}:Dead", "out", "--neuron", "0,1").code == 0
     done = command(
-        "select", "out", "--corpus", jamendo.root, "--classifier", f"{networks}:Dead",
-        "--no-controls", "--out", "s", "-q",
+        "select", "out/output-1-max/explanations.npz", "--corpus", jamendo.root, "--classifier",
+        f"{networks}:Dead", "--no-controls", "--out", "s", "-q",
     )  # fmt: skip
     assert done.code == 0, done.err
     warnings = read_json(Path("s", "selection.json"))["warnings"]

@@ -22,8 +22,9 @@ class Found:
     `learning_rate`, `prior_weight`, `iterations`, `distance` (C,): the Frechet distance of the
     responses. `latent` (C, N, Z), `response` (C, N), `best_iteration` (C, N): what `ascend` finds
     with that setting alone. `response_trace`, `latent_norm_trace` (C, N, S), S - 1 the largest
-    of `iterations`: NaN behind a setting's own. `example_iterations`: evaluations in all. A
-    setting that is not the best may have been dropped before its own minimum.
+    of `iterations`: NaN behind a setting's own. `no_gradient` (C, N): whether a response had none
+    at any step. `example_iterations`: evaluations in all. A setting that is not the best may have
+    been dropped before its own minimum.
     """
 
     learning_rate: np.ndarray
@@ -35,6 +36,7 @@ class Found:
     best_iteration: np.ndarray
     response_trace: np.ndarray
     latent_norm_trace: np.ndarray
+    no_gradient: np.ndarray
     example_iterations: int
 
 
@@ -135,6 +137,7 @@ def gather(runs: Sequence[Run], example_iterations: int) -> Found:
         best_iteration=np.stack(best_iteration),
         response_trace=_padded(trace),
         latent_norm_trace=_padded(norms),
+        no_gradient=np.stack([run.ascent.no_gradient.cpu().numpy() for run in runs]),
         example_iterations=example_iterations,
     )
 

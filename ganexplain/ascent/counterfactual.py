@@ -25,10 +25,14 @@ BEYOND = 0.05  # how far past the divide a margin is pushed
 
 @dataclass(frozen=True)
 class Crossed:
-    """Where a search ended: the latent (Z,), and the first iteration on the other side, or -1."""
+    """Where a search ended: the latent (Z,), and the first iteration on the other side, or -1.
+
+    `no_gradient` where it never came there, nor had a gradient to follow.
+    """
 
     latent: np.ndarray
     iterations: int
+    no_gradient: bool
 
 
 def refined_latent(
@@ -101,4 +105,4 @@ def crossed_latent(
         if closest == 0:
             break  # the start is there already
     kept = kept if first >= 0 else search.best_latent
-    return Crossed(kept[0].cpu().numpy(), first)
+    return Crossed(kept[0].cpu().numpy(), first, first < 0 and bool(search.no_gradient))

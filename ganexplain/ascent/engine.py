@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
 from ganexplain.ascent.priors import L2, PRIORS, Prior
 from ganexplain.errors import Diverged, UsageError
@@ -31,7 +32,8 @@ class Trajectories:
 
     For each of the P iteration counts: the latent with the best response so far (P, R, Z), that
     response (P, R), and the iteration it was met at (P, R); of `langevin` the latent at that
-    count. The response (R, S) and the latent norm (R, S) at every iteration.
+    count. The response (R, S) and the latent norm (R, S) at every iteration. `no_gradient` (R,)
+    of booleans: whether the response had none at any step.
     """
 
     latent: np.ndarray
@@ -39,6 +41,7 @@ class Trajectories:
     best_iteration: np.ndarray
     response_trace: np.ndarray
     latent_norm_trace: np.ndarray
+    no_gradient: np.ndarray
 
 
 def start_latents(seed: int, examples: int, size: int) -> np.ndarray:
@@ -57,6 +60,7 @@ class Ascent:
     `batch_size` rows go through the networks at once. `iteration` counts the steps done; `latent`
     (R, Z) is z_iteration, not yet evaluated. Of z_0 to z_(iteration - 1), the kept iterates are
     in `best_latent` (R, Z), `best` (R,; signed: higher is better) and `best_iteration` (R,).
+    `no_gradient` (R,) says where the response has had none at any step.
     """
 
     def __init__(
@@ -79,11 +83,13 @@ class Ascent:
         self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
         self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
         self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
+        self.no_gradient = torch.ones_like(self.rate, dtype=torch.bool)
 
     def step(self) -> Tensor:
         """Evaluate the latent, keep it where it is the best so far, move on; responses (R,)."""
         response, gradient = evaluate(self.generator, self.respond, self.latent, self.batch_size)
         self._keep_best(response)
+        self.no_gradient &= vanishes(gradient)
         descent = self.prior.descent(self.latent, self.sign * gradient, self.weight)
         self.iteration += 1
         moved = _adam(self.latent, descent, self.momentum, self.square, self.rate, self.iteration)
@@ -122,7 +128,10 @@ def evaluate(
                 "the unit's response has no gradient: the network rounds, compares or detaches on "
                 "the way to it; choose a unit before that"
             )
-        (gradient,) = torch.autograd.grad(response.sum(), z)
+        # Behind an operator without a gradient torch takes the latent for unused.
+        (gradient,) = torch.autograd.grad(
+            response.sum(), z, allow_unused=True, materialize_grads=True
+        )
         responses.append(response.detach())
         gradients.append(gradient)
     return torch.cat(responses), torch.cat(gradients)
@@ -192,6 +201,7 @@ def ascend(
         best_iteration=np.concatenate([p.best_iteration for p in parts], axis=1)[order],
         response_trace=np.concatenate([p.response_trace for p in parts]),
         latent_norm_trace=np.concatenate([p.latent_norm_trace for p in parts]),
+        no_gradient=np.concatenate([p.no_gradient for p in parts]),
     )
 
 
@@ -222,6 +232,7 @@ def _run(
         best_iteration.cpu().numpy(),
         responses.cpu().numpy(),
         torch.stack(norms, dim=1).cpu().numpy(),
+        search.no_gradient.cpu().numpy(),
     )
 
 

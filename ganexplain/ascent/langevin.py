@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.ascent.gradients import vanishes
 from ganexplain.runtime import random_stream
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -27,6 +28,7 @@ class Langevin:
     `learning_rate` and `prior_weight` (R,), both above zero, are tensors of one device; `sign`
     is -1 where low responses are sought; row r draws from `seeds[r]` alone. `iteration` counts
     the steps done; `latent` (R, Z) is where the chains are, a rejected step leaving one in place.
+    `no_gradient` (R,) says where the response has had none at any step.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class Langevin:
         self.latent, self.rate, self.weight = start, learning_rate, prior_weight
         self.streams = [random_stream(int(seed), "langevin") for seed in seeds]
         self.iteration = 0
+        self.no_gradient = torch.ones_like(self.rate, dtype=torch.bool)
         self.values: tuple[Tensor, Tensor] | None = None  # of `latent`, once evaluated
         self.passed: tuple[Tensor, Tensor, int] | None = None  # latent, response, iteration
 
     def step(self) -> Tensor:
         """The responses (R,) of where the chains are; then each moves on, or stays."""
         response, gradient = self._here()
+        self.no_gradient &= vanishes(gradient)
         noise, uniform = self._draws()
         spread = (4 * self.weight * self.rate).sqrt()[:, None]
         proposal = self._uphill(self.latent, gradient) + spread * noise

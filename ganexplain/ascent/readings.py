@@ -66,12 +66,28 @@ def reading(neuron: Neuron) -> Callable[[Tensor], Tensor]:
     return at_place
 
 
-def _along(neuron: str) -> Callable[[Tensor], Tensor]:
+def magnitude(neuron: Neuron, activation: Tensor) -> Tensor:
+    """How large the values (B,) are that a neuron is read from, on which its rounding depends.
+
+    The mean size of a unit over places, where its response may be near zero: values of both
+    signs cancel. Of several units the sum, weighted as the response is.
+    """
+    sizes = activation.abs()
+    if isinstance(neuron, str):
+        if found := re.fullmatch(r"(\d+)-minus-(\d+)", neuron):
+            return units(sizes)[:, [int(found[1]), int(found[2])]].sum(1)
+        if ".npy#" in neuron:
+            return _along(neuron, absolute=True)(sizes)
+    return reading(neuron)(sizes)
+
+
+def _along(neuron: str, absolute: bool = False) -> Callable[[Tensor], Tensor]:
     name, digest = neuron.rsplit("#", 1)
     path = Path(name)
     if file_hash(path)[:HASH_LENGTH] != digest:
         raise UsageError(f"{path}: no longer the direction it was; explain it anew")
     vector = torch.from_numpy(read_vector(path))
+    vector = vector.abs() if absolute else vector
 
     def along(activation: Tensor) -> Tensor:
         values = units(activation)

@@ -34,7 +34,10 @@ META_FIELDS: dict[str, type | tuple[type, ...]] = {
     "layer": str, "neuron": (int, str), "unit": str, "direction": str, "features_layer": str,
     "front_end": dict, "classifier": str, "classifier_hash": str, "seed": int,
 }  # fmt: skip
-META_OPTIONAL = {"gan": str, "gan_hash": str, "classes": list, "version": str, "prior": str}
+META_OPTIONAL = {
+    "gan": str, "gan_hash": str, "classes": list, "version": str, "prior": str, "examples": int,
+    "searches": int, "searches_without_gradient": int, "starts_without_gradient": int,
+}  # fmt: skip
 SAME_UNIT = ("layer", "neuron", "features_layer", "classifier_hash", "front_end")
 
 

@@ -21,7 +21,7 @@ from ganexplain.data.change import change, decibels
 from ganexplain.data.frontend import log_mel
 from ganexplain.data.retouch import retouched
 from ganexplain.data.sonify import sonify, unclipped
-from ganexplain.errors import UsageError, check_known
+from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator
 from ganexplain.models.loading import load_classifier, load_encoder, load_generator
 from ganexplain.pages.change_picture import change_picture
@@ -65,10 +65,17 @@ def counterfactual(
             each = config.refine_steps + config.iterations
             progress.start("counterfactuals", each * len(starts))
             found, entries = [], []
-            for start, name in zip(starts, names, strict=True):
+            for start in starts:
                 found.append(maker.arrays(start))
-                entries.append(maker.written(start, out / name, found[-1]))
                 progress.advance(each)
+            if all(one["no_gradient"] for one in found):
+                raise GanexplainError(
+                    f"{config.layer}:{config.neuron}: the response has no gradient at any of the "
+                    f"{len(found)} excerpts (a dead rectifier, say); choose other excerpts or "
+                    "another unit"
+                )
+            for start, name, one in zip(starts, names, found, strict=True):
+                entries.append(maker.written(start, out / name, one))
                 for note in _remarks(entries[-1]):
                     progress.note(note)
             named = {
@@ -81,6 +88,7 @@ def counterfactual(
             meta = {**asdict(config), **named, **more}
             write_arrays(out / "counterfactual.npz", "counterfactual", arrays, meta)
             run.results["excerpts"] = entries
+            run.results["starts_without_gradient"] = sum(entry["no_gradient"] for entry in entries)
     asked = {name: getattr(config, name) for name in ("classifier", "gan", "layer", "neuron")}
     return {**asked, **named, "excerpts": entries}
 
@@ -142,6 +150,7 @@ class _Maker:
             "file": np.array(str(start.path)),
             "start_s": np.array(start.seconds),
             "iterations": np.array(crossed.iterations),
+            "no_gradient": np.array(crossed.no_gradient),
             "reconstruction_latent": redrawn,
             "counterfactual_latent": crossed.latent,
         }
@@ -191,6 +200,7 @@ class _Maker:
             "sides": {s: self._side(float(found[f"{s}_margin"])) for s in states},
             "responses": {s: round(float(found[f"{s}_response"]), 4) for s in states},
             "iterations": int(found["iterations"]),
+            "no_gradient": bool(found["no_gradient"]),
             "reconstruction_off_db": round(off, 2),
             "moved": round(float(np.linalg.norm(latents[1] - latents[0])), 4),
             "latent_norm": round(float(np.linalg.norm(latents[1])), 4),
@@ -208,7 +218,12 @@ class _Maker:
 
 
 def _remarks(entry: Mapping[str, Any]) -> Sequence[str]:
-    """What must be said of an excerpt beside its results."""
+    """Warnings about an excerpt beside its results."""
+    if entry["no_gradient"]:
+        return [
+            f"{entry['excerpt']}: the response has no gradient there (a dead rectifier, say), so "
+            "nothing could be changed"
+        ]
     if entry["iterations"] < 0:
         return [
             f"{entry['excerpt']}: never changed side; give more --iterations, a smaller "

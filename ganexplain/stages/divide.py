@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.engine import start_latents
+from ganexplain.ascent.gradients import check_gradient, refuse_unfollowed
 from ganexplain.ascent.neurons import Response, layer_response, neuron_numbers, output_units
 from ganexplain.config import CounterfactualConfig
 from ganexplain.errors import UsageError
@@ -22,6 +23,7 @@ from ganexplain.models.prediction import decision_margin
 
 OUTPUT_LAYER = "fc9"
 SAMPLES_BEHIND_MEDIAN = 256
+BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,13 @@ class Divided:
 def divided_by_side(
     config: CounterfactualConfig, classifier: Classifier, generator: AnyGenerator
 ) -> Iterator[Divided]:
-    """The unit asked for, while the block is open; UsageError where there is none."""
+    """The unit asked for, while the block is open; UsageError where there is none to follow."""
     network, layer, neuron = classifier.network, config.layer, config.neuron
     example = generator(torch.zeros(1, LATENT_SIZE, device=network.mean.device))
     neuron_numbers(str(neuron), layer, output_units(network, layer, example))
+    samples = torch.from_numpy(start_latents(config.seed, BATCH, LATENT_SIZE)).to(example.device)
+    unfollowed, _ = check_gradient(generator, network, layer, neuron, samples, BATCH)
+    refuse_unfollowed([unfollowed] if unfollowed else [], 1)
     with layer_response(network, layer) as respond:
 
         def response(mel: Tensor) -> Tensor:
@@ -72,7 +77,7 @@ def _class_sides(classifier: Classifier, neuron: int) -> tuple[str, str]:
 @torch.no_grad()
 def _median(config: CounterfactualConfig, generator: AnyGenerator, response: Response) -> float:
     latents = torch.from_numpy(start_latents(config.seed, SAMPLES_BEHIND_MEDIAN, LATENT_SIZE))
-    parts = latents.to(generator.mean.device).split(32)
+    parts = latents.to(generator.mean.device).split(BATCH)
     return float(torch.cat([response(generator(part)) for part in parts]).median())
 
 

@@ -11,6 +11,7 @@ import torch
 
 from ganexplain import __version__
 from ganexplain.artifacts import check_same_front_end, file_hash, read_meta, write_json
+from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.neurons import find_layer
 from ganexplain.ascent.priors import PRIORS
 from ganexplain.config import ExplainConfig
@@ -29,6 +30,7 @@ from ganexplain.stages.explain_adaptive import (
     real_path,
     real_responses,
 )
+from ganexplain.stages.explain_gradients import LOST, check_units, lost_in_words
 from ganexplain.stages.explain_merge import merge_all
 from ganexplain.stages.explain_parts import (
     PRECISIONS,
@@ -80,17 +82,19 @@ def explain(
     device = pick_device(config.device)
     batch_size = config.batch_size or BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
     # All that can be wrong with the inputs is found before --overwrite deletes anything.
-    plan, metas = _prepared(config, device, batch_size)
+    plan, metas, warnings = _prepared(config, device, batch_size, shard)
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
     with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
         for name, path in {**Source.of(config).files(), "gan": Path(config.gan)}.items():
             run.used(name, path)
+        for warning in warnings:
+            progress.note(warning)
         if config.search == "adaptive":
             for unit in plan.units:
                 run.used(f"responses of {unit.name}", real_path(config, metas[unit]))
         plan = _kept_plan(config, out, plan)
-        parts = own_share([part for unit in plan.units for part in plan.parts(unit)], shard)
+        parts = own_share(plan.all_parts(), shard)
         waiting = [part for part in parts if not _is_merged(out, plan, part, metas[part.unit])]
         waiting = [part for part in waiting if not is_done(out, part, metas[part.unit])]
         if len(waiting) < len(parts):
@@ -102,10 +106,21 @@ def explain(
         if shard and not whole:
             return [out / PARTS_FOLDER]
         merged = merge_all(out, plan)
-        run.results["example_iterations"] = sum(
-            read_meta(path, "explanations").get("example_iterations", 0) for path in merged
-        )
+        found = {unit.name: read_meta(plan.path(out, unit), "explanations") for unit in plan.units}
+        run.results |= _results(found)
+        for name, meta in found.items():
+            if words := lost_in_words(meta):
+                progress.note(f"{name}: {words}")
         return merged
+
+
+def _results(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What `run.json` says of the whole run, from the metas of its units by their names."""
+    lost = {name: meta[LOST] for name, meta in found.items() if meta.get(LOST)}
+    return {
+        "example_iterations": sum(meta.get("example_iterations", 0) for meta in found.values()),
+        **({LOST: lost} if lost else {}),
+    }
 
 
 def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
@@ -117,9 +132,9 @@ def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
 
 
 def _prepared(
-    config: ExplainConfig, device: torch.device, batch_size: int
-) -> tuple[Plan, dict[Unit, dict[str, Any]]]:
-    """What is to be done, and the meta of each unit's files."""
+    config: ExplainConfig, device: torch.device, batch_size: int, shard: tuple[int, int] | None
+) -> tuple[Plan, dict[Unit, dict[str, Any]], list[str]]:
+    """What is to be done, the meta of each unit's files, and warnings about this shard's units."""
     source, gan = Source.of(config), Path(config.gan)
     explained = load_explained(source, None, device) if source.classifier else None
     generator, front_end = load_generator(gan, device)
@@ -150,7 +165,9 @@ def _prepared(
         if adaptive:
             real_responses(config, metas[unit])
             metas[unit]["responses_hash"] = file_hash(real_path(config, metas[unit]))
-    return plan, metas
+    own = {part.unit: None for part in own_share(plan.all_parts(), shard)}  # in the plan's order
+    start = start_latents(config.seed, config.examples, LATENT_SIZE)
+    return plan, metas, check_units(own, explained, generator, start, batch_size)
 
 
 def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:

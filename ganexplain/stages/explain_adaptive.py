@@ -14,6 +14,7 @@ from ganexplain.ascent.adaptive_run import Found
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 from ganexplain.stages.contracts import read_responses
+from ganexplain.stages.explain_gradients import counted, refuse_lost
 from ganexplain.stages.explain_parts import (
     KIND,
     PartWork,
@@ -63,7 +64,13 @@ class AdaptiveWork(PartWork):
         """Search the settings of a unit and write its file."""
         meta = self.metas[part.unit]
         found = self._found(part, real_responses(self.config, meta), advance)
-        meta = {**meta, "example_iterations": found.example_iterations}
+        if len(self.metas) == 1:
+            refuse_lost(part.unit.name, found.no_gradient)
+        meta = {
+            **meta,
+            "example_iterations": found.example_iterations,
+            **counted(found.no_gradient),
+        }
         write_arrays(part_path(self.out, part), KIND, self._settings(part, found), meta)
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:

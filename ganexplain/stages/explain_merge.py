@@ -11,6 +11,7 @@ import numpy as np
 
 from ganexplain.artifacts import read_arrays, write_arrays
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.stages.explain_gradients import counted, refuse_lost
 from ganexplain.stages.explain_parts import KIND, part_path
 from ganexplain.stages.explain_plan import PARTS_FOLDER, PLAN_FILE, Plan, Unit, read_plan
 
@@ -80,13 +81,17 @@ def _merge(out: Path, plan: Plan, unit: Unit) -> None:
         ) from error
     if not whole:
         meta["example_iterations"] = arrays["response_trace"][..., 1:].size
+        no_gradient = arrays.pop("no_gradient")
+        meta |= counted(no_gradient)
+        if len(plan.units) == 1:
+            refuse_lost(unit.name, no_gradient)
     write_arrays(plan.path(out, unit), "explanations", arrays, meta)
 
 
 def _gathered(
     parts: Sequence[Mapping[str, np.ndarray]], meta: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Arrays of `explanations.npz` of the grid from those of all its rows."""
+    """Arrays of `explanations.npz` of the grid from those of all its rows, and `no_gradient`."""
     examples, steps = meta["examples"], meta["iterations"]
     pairs = [(rate, weight) for rate in meta["learning_rate"] for weight in meta["prior_weight"]]
     lines, rows = len(pairs), sum(len(arrays["response_trace"]) for arrays in parts)
@@ -111,4 +116,5 @@ def _gathered(
         **{name: by_setting(name) for name in BY_SETTING},
         **{name: joined(name, 0).reshape(lines, examples, -1) for name in BY_TRAJECTORY},
         **{name: joined(name, 0) for name in STARTS},
+        "no_gradient": joined("no_gradient", 0).reshape(lines, examples),
     }

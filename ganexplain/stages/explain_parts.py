@@ -74,7 +74,7 @@ class PartWork:
         """
         found = self._search(part, advance)
         starts = self.starts[part.first : min(part.last, self.config.examples)]
-        arrays = self.drawn(part.unit, found, starts)
+        arrays = self.drawn(part.unit, found, starts) | {"no_gradient": found.no_gradient}
         write_arrays(part_path(self.out, part), KIND, arrays, self.metas[part.unit])
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:

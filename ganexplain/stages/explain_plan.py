@@ -64,6 +64,10 @@ class Plan:
         spans = zip(self.bounds, self.bounds[1:], strict=False)
         return [Part(unit, block, *span) for block, span in enumerate(spans)]
 
+    def all_parts(self) -> list[Part]:
+        """The parts of all units, in their order."""
+        return [part for unit in self.units for part in self.parts(unit)]
+
     def document(self) -> dict[str, Any]:
         """Content of `plan.json`."""
         return {"units": [asdict(unit) for unit in self.units], "bounds": list(self.bounds)}

@@ -30,6 +30,7 @@ from ganexplain.stages.controls import (
     load_networks,
     the_explained,
 )
+from ganexplain.stages.explain_gradients import lost_in_words
 from ganexplain.stages.explain_merge import explanation_files
 from ganexplain.stages.judging import Judge, judge_entry, load_judges
 from ganexplain.stages.rank_attributions import attributions_in, rank_attributions
@@ -156,7 +157,8 @@ class _Unit:
         table = score_settings(made, self.compared, config.by, config.seed, judged)
         chosen = chosen_setting(table)
         controls = self._controls(chosen, progress)
-        warnings = warnings_of(made, self.compared)
+        lost = lost_in_words(explanations.meta)
+        warnings = [lost] * bool(lost) + warnings_of(made, self.compared)
         for warning in warnings:
             progress.note(f"{self._name}: {warning}")
         meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}

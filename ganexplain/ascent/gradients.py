@@ -1,0 +1,160 @@
+"""Whether a search can follow a unit's response: where it has a gradient, and why not.
+
+Without one, latents only follow the prior, and what is found says nothing of the unit.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.ascent.neurons import layer_output
+from ganexplain.ascent.readings import Neuron, magnitude, reading
+from ganexplain.errors import UsageError
+from ganexplain.models.foreign import named_layers
+
+FIRST = 4  # starts looked at first: of nearly all units one of them has a gradient
+NEARER = (0.5, 0.25, 0.0)  # of the way from the origin: where a prior may take the latents
+OTHERS = 64  # other samples of the prior
+ROUNDING = 16  # steps of float32 within which responses that differ are equal
+UNREGISTERED = re.compile(r"^(\S+): an autograd kernel was not registered")
+
+
+def vanishes(gradient: Tensor) -> Tensor:
+    """Which rows of gradients (R, Z) are zero throughout, (R,) of booleans."""
+    return (gradient == 0).all(dim=1)
+
+
+def varies(response: Tensor, size: Tensor) -> bool:
+    """Whether responses (M,) differ by more than rounding, their parts being of `size` (M,)."""
+    step = torch.finfo(torch.float32).eps * float(size.double().mean())
+    return float(response.double().std()) > ROUNDING * step
+
+
+@dataclass(frozen=True)
+class Look:
+    """Responses (R,) of a unit at latents, sizes (R,) of what they are read from, gradients.
+
+    `flat` (R,) says where the gradient is zero. `unregistered` are operators on the way whose
+    gradient torch does not know and leaves out.
+    """
+
+    response: Tensor
+    size: Tensor
+    flat: Tensor
+    finite: bool
+    unregistered: tuple[str, ...]
+
+    @property
+    def followed(self) -> bool:
+        """Whether some latent has a gradient that is more than rounding."""
+        return not self.flat.all() and (not self.finite or varies(self.response, self.size))
+
+
+@dataclass(frozen=True)
+class Unfollowed:
+    """A unit whose response no search can follow, and the likely cause."""
+
+    unit: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.unit}: the unit's response has no gradient to follow: {self.cause}"
+
+
+def check_gradient(
+    generator: nn.Module, network: nn.Module, layer: str, neuron: Neuron, start: Tensor, batch: int
+) -> tuple[Unfollowed | None, tuple[str, ...]]:
+    """What is wrong with the gradient of a unit at starts (N, Z) of a search; warnings in words.
+
+    A few starts are looked at, and no more where one of them has a gradient: far less than the
+    first iteration takes. Only where there is none at any of them, nor nearer to the origin, nor
+    at other samples of the prior, can no search follow the unit.
+    """
+    other = torch.randn(OTHERS, start.shape[1], generator=torch.Generator().manual_seed(0))
+    further = [start[FIRST:], *(start * share for share in NEARER), other.to(start)]
+    found: list[Look] = []
+    for latents in (start[:FIRST], torch.cat(further)):
+        for rows in latents.split(batch):
+            found.append(_look(generator, network, layer, neuron, rows))
+            if found[-1].followed:
+                return None, tuple(map(_left_out, dict.fromkeys(found[-1].unregistered)))
+    whole = Look(
+        torch.cat([look.response for look in found]),
+        torch.cat([look.size for look in found]),
+        torch.cat([look.flat for look in found]),
+        all(look.finite for look in found),
+        tuple(name for look in found for name in look.unregistered),
+    )
+    if whole.followed:
+        return None, ()
+    return Unfollowed(f"{layer}:{neuron}", _cause(network, whole)), ()
+
+
+def refuse_unfollowed(found: Sequence[Unfollowed], units: int) -> None:
+    """UsageError where none of so many units can be followed."""
+    if found and len(found) == units:
+        raise UsageError("; ".join(map(str, found[:3])) + " ..." * (len(found) > 3))
+
+
+def lost_searches(without: int, searches: int, starts: int, examples: int) -> str:
+    """How many searches had no gradient at any step, from how many of the starts, in words."""
+    return (
+        f"{without} of {searches} searches, from {starts} of {examples} starts, have no gradient: "
+        "the response does not change with the latent there (a dead rectifier, say), and they "
+        "only follow the prior"
+    )
+
+
+def _look(
+    generator: nn.Module, network: nn.Module, layer: str, neuron: Neuron, latents: Tensor
+) -> Look:
+    z = latents.detach().requires_grad_(True)
+    with torch.enable_grad(), warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        with layer_output(network, layer) as put_out:
+            activation = put_out(generator(z))
+        response = reading(neuron)(activation)
+        gradient = torch.zeros_like(z)
+        if response.requires_grad:
+            (gradient,) = torch.autograd.grad(
+                response.sum(), z, allow_unused=True, materialize_grads=True
+            )
+    known = (UNREGISTERED.match(str(warning.message)) for warning in raised)
+    return Look(
+        response.detach(),
+        magnitude(neuron, activation.detach()),
+        vanishes(gradient),
+        bool(torch.isfinite(gradient).all()),
+        tuple(match[1] for match in known if match),
+    )
+
+
+def _left_out(operator: str) -> str:
+    return f"torch knows no gradient of {operator}: the search follows only what goes around it"
+
+
+def _cause(network: nn.Module, look: Look) -> str:
+    quantised = [n for n, m in named_layers(network).items() if "quantized" in type(m).__module__]
+    if look.unregistered or quantised:
+        where = f"layer {quantised[0]}" if quantised else look.unregistered[0]
+        return (
+            f"{where} is quantised, which torch has no gradient of; explain the network as it "
+            "was before, or a unit in front of that layer"
+        )
+    value = float(look.response[0])
+    if varies(look.response, look.size):
+        return (
+            "the network rounds, compares or detaches on the way to it; choose a unit before that"
+        )
+    if abs(value) <= ROUNDING * torch.finfo(torch.float32).eps * float(look.size.max()):
+        return (
+            "it is 0 whatever the GAN draws, as of a dead rectifier or of the mean of what a "
+            "LayerNorm has made zero on average; choose another unit, or one before that layer"
+        )
+    return f"it is {value:.4g} whatever the GAN draws; choose another unit"
