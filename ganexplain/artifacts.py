@@ -27,7 +27,7 @@ from ganexplain.archives import check_archive, check_array, read_archived
 from ganexplain.config import FrontEnd
 from ganexplain.errors import DISK_FULL, NO_SPACE, GanexplainError, UsageError, no_memory, shown
 from ganexplain.inputs import Input, input_from, input_values
-from ganexplain.texts import parse_json, read_text
+from ganexplain.texts import lines_of, parse_json, read_text
 
 try:
     import fcntl
@@ -293,7 +293,7 @@ def read_any(path: Path) -> Any:
         return read_json(path)
     with _whole(path, path.suffix):
         if path.suffix == ".jsonl":
-            return [parse_json(line) for line in read_text(path).splitlines()]
+            return [parse_json(line) for line in lines_of(read_text(path))]
         if path.suffix == ".pt":
             return load_data(path)
         if path.suffix == ".npy":

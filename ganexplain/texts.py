@@ -1,11 +1,13 @@
-"""Texts in files: UTF-8 of a bounded length, and JSON in them.
+"""Texts in files: Unicode of a bounded length, its lines, and JSON in them.
 
 What is wrong is a ValueError here; the readers make their one line of it, with the file's name.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,31 @@ def read_text(path: Path, most: int = LONGEST_TEXT) -> str:
     Raises OSError where it cannot be read, ValueError where it is longer than `most` bytes or is
     no text.
     """
+    return _content(path, most).decode("utf-8-sig")
+
+
+def read_list(path: Path) -> str:
+    """As `read_text`, or in UTF-16 with a byte order mark, as Excel saves "Unicode text"."""
+    content = _content(path, LONGEST_TEXT)
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig")
+
+
+def _content(path: Path, most: int) -> bytes:
     with path.open("rb") as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise ValueError(f"longer than {most:,} bytes")
-    return content.decode("utf-8-sig")
+    return content
+
+
+def lines_of(text: str) -> list[str]:
+    r"""Lines of a text, which end at \n, \r\n or \r alone.
+
+    `str.splitlines` ends them at eight more characters, which names of files may hold.
+    """
+    lines = re.split(r"\r\n|\n|\r", text)
+    return lines[:-1] if not lines[-1] else lines
 
 
 def parse_json(text: str) -> Any:

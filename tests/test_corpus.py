@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -313,6 +314,104 @@ def test_manifest_skips_bad_files_and_lists_them(tmp_path: Path) -> None:
     corpus = read_corpus(manifest_with(tmp_path, rows), skip_bad_files=True)
     assert [r.path.name for r in corpus.recordings] == ["a.wav", "b.wav"]
     assert ["c.wav" in corpus.skipped[0], "absent.wav" in corpus.skipped[1]] == [True, True]
+
+
+def as_excel(text: str) -> bytes:
+    return text.replace(",", "\t").encode("utf-16")  # "Unicode text", with its mark
+
+
+SPREADSHEETS = {
+    "semicolons": lambda text: text.replace(",", ";").encode(),
+    "decimal commas": lambda text: text.replace(",", ";").replace(".0;", ",0;").encode(),
+    "tabs": lambda text: text.replace(",", "\t").encode(),
+    "unicode text": as_excel,
+    "mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "sep line": lambda text: b"sep=;\r\n" + text.replace(",", ";").encode(),
+    "spaces": lambda text: text.replace(",", ", ").encode(),
+    "capitals": lambda text: text.replace("path,start", "Path,START").encode(),
+    "quotes": lambda text: "\n".join(
+        ",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()
+    ).encode(),
+    "old Mac": lambda text: text.replace("\n", "\r").encode(),
+    "Windows": lambda text: text.replace("\n", "\r\n").encode(),
+    "empty rows": lambda text: text.encode() + b",,,,\n\n,,,,,,\n",
+    "comments": lambda text: text.replace("\n", ",a remark; with more\n").encode(),
+}
+
+
+@pytest.mark.parametrize("form", SPREADSHEETS)
+def test_manifest_of_a_spreadsheet_is_read(tmp_path: Path, form: str) -> None:
+    rows = [row.replace(",0,", ",0.0,").replace(",1,", ",1.0,") for row in GOOD_ROWS]
+    path = manifest_with(tmp_path, rows)
+    as_written = read_corpus(path)
+    path.write_bytes(SPREADSHEETS[form](path.read_text()))
+    assert read_corpus(path) == as_written
+
+
+def test_manifest_of_the_first_line_alone_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(HEADER + "\n")
+    assert "m.csv: no rows behind the first line" in message_of(path)
+
+
+def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = manifest_with(tmp_path, GOOD_ROWS)
+    path.write_text(path.read_text().replace(HEADER, HEADER + ",label"))
+    assert "line 1: more than one column 'label'" in message_of(path)
+
+
+def test_line_of_a_separator_is_counted(tmp_path: Path) -> None:
+    path = manifest_with(tmp_path, [*GOOD_ROWS[:2], "b.wav,0,nine,flute,valid"])
+    path.write_text("sep=,\n" + path.read_text())
+    assert "manifest.csv, line 5: " in message_of(path)
+
+
+# --- names and labels -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("kind", ["list", "manifest"])
+def test_name_in_another_unicode_form_is_found(tmp_path: Path, on_disk: str, kind: str) -> None:
+    there = unicodedata.normalize(on_disk, "Élévation.wav")
+    listed = unicodedata.normalize("NFD" if on_disk == "NFC" else "NFC", there)
+    if kind == "manifest":
+        write_sound(tmp_path / "sub" / there, noise(1.0))
+        corpus = read_corpus(manifest_with(tmp_path, [*GOOD_ROWS, f"sub/{listed},,,voice,train"]))
+        assert corpus.recordings[-1].path == tmp_path / "sub" / there
+        return
+    folder = jamendo_folder(tmp_path)
+    folder.add("train", there, song(5))
+    folder.listing("train").write_text(f"one.wav\n{listed}\n", encoding="utf-8")
+    assert read_corpus(tmp_path).recordings[1].path == folder.audio(there)
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_line_of_a_list_ends_at_a_line_end_alone(tmp_path: Path, odd: str, ending: str) -> None:
+    folder = jamendo_folder(tmp_path)
+    names = [f"Ghost{odd}Song.wav", f"{odd}two.wav"]
+    for k, name in enumerate(names):
+        folder.add("train", name, song(5 + k))
+    folder.listing("train").write_bytes("".join(name + ending for name in names).encode())
+    assert [r.path.name for r in read_corpus(tmp_path).split("train")] == names
+
+
+def test_labels_that_contradict_each_other_are_named(jamendo: JamendoFolder) -> None:
+    jamendo.label_file("three.wav").write_text("0 3 sing\n3 4 nosing\n1 2 nosing\n")
+    message = message_of(jamendo.root, BadFile)
+    assert "labels/three.lab, line 1 and line 3: from 1 s on they say sing and nosing" in message
+
+
+def test_rows_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    rows = [*GOOD_ROWS, "a.wav,0.5,0.6,voice,train"]
+    message = message_of(manifest_with(tmp_path, rows), BadFile)
+    assert "manifest.csv, line 2 and line 6: from 0.5 s on they say piano and voice" in message
+
+
+def test_labels_may_overlap_where_they_agree_or_by_rounding(jamendo: JamendoFolder) -> None:
+    text = "0 3 sing\n1 2 sing\n2.99 3.5 nosing\n3.49 4 sing\n"
+    jamendo.label_file("three.wav").write_text(text)
+    assert len(read_corpus(jamendo.root).split("valid")[0].segments) == 4
 
 
 @pytest.mark.parametrize("rate", [8000, RATE, 48000])

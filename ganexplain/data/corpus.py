@@ -6,11 +6,8 @@ number of classes.
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +16,14 @@ import numpy as np
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import duration_of
 from ganexplain.data.frontend import frame_times
+from ganexplain.data.listed_files import file_inside, in_form_on_disk, label_text
+from ganexplain.data.manifests import ManifestRow, manifest_rows
 from ganexplain.errors import BadFile, GanexplainError, UsageError, did_you_mean
-from ganexplain.texts import read_text
+from ganexplain.texts import lines_of
 
 SPLITS = ("train", "valid", "test")
 JAMENDO_CLASSES = ("nosing", "sing")
-MANIFEST_COLUMNS = ("path", "start", "end", "label", "split")
+OVERLAP_TOLERANCE = 0.02  # s, of times rounded
 LABEL_TOLERANCE = 0.5  # decoders disagree by this much on where an MP3 ends (s)
 UNLABELLED = -1
 
@@ -144,6 +143,25 @@ def _finish(
     return Corpus(str(name), classes, tuple(recordings), tuple(skipped))
 
 
+def _check_contradictions(
+    labels: Path, segments: Mapping[str, Segment], classes: tuple[str, ...]
+) -> None:
+    """BadFile where two labels, by their lines, give one moment two classes."""
+    ordered = sorted(segments.items(), key=lambda item: item[1].start)
+    reach = ordered[:1]  # of each class the label that reaches furthest so far
+    for line, segment in ordered[1:]:
+        for earlier_line, earlier in reach:
+            overlap = min(earlier.end, segment.end) - segment.start
+            if earlier.label != segment.label and overlap > OVERLAP_TOLERANCE:
+                raise BadFile(
+                    f"{labels}, {earlier_line} and {line}: from {segment.start:g} s on they say "
+                    f"{classes[earlier.label]} and {classes[segment.label]}; correct one"
+                )
+        same = [entry for entry in reach if entry[1].label == segment.label]
+        if not same or segment.end > same[0][1].end:
+            reach = [entry for entry in reach if entry not in same] + [(line, segment)]
+
+
 # --- Jamendo layout -----------------------------------------------------------------------
 
 
@@ -160,36 +178,25 @@ def _read_jamendo(root: Path, skip_bad_files: bool) -> Corpus:
             if split == "test":
                 continue
             raise UsageError(f"{listing}: no such list; write one file name a line")
-        for number, line in enumerate(label_text(listing).splitlines(), 1):
-            if name := line.strip():
+        for number, line in enumerate(lines_of(label_text(listing)), 1):
+            if name := line.strip(" \t"):
                 tasks.append(lambda n=name, s=split, k=number: _jamendo_recording(root, n, s, k))
     recordings, skipped = _collect(tasks, skip_bad_files)
     return _finish(root, JAMENDO_CLASSES, recordings, skipped)
 
 
-def label_text(path: Path) -> str:
-    """A list or a file of labels; BadFile where it cannot be read."""
-    try:
-        return read_text(path)
-    except (OSError, ValueError) as error:
-        raise BadFile(
-            f"{path}: cannot be read as text ({error}); write it again in UTF-8"
-        ) from error
-
-
 def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Recording:
-    audio = _inside(root / "audio", name, f"{root / 'filelists' / split}, line {number}")
+    audio = file_inside(root / "audio", name, f"{root / 'filelists' / split}, line {number}")
     duration = _sounding_duration(audio)
-    labels = (root / "labels" / name).with_suffix(".lab")
+    labels = in_form_on_disk(root / "labels", str(Path(name).with_suffix(".lab")))
     if not labels.is_file():
         raise BadFile(f"{labels}: no such file; every recording in a list needs its labels")
-    segments = []
-    for number, line in enumerate(label_text(labels).splitlines(), 1):
-        if line.strip():
-            segments.append(_jamendo_segment(labels, number, line, duration))
-    if not segments:
+    numbered = [(k, line) for k, line in enumerate(lines_of(label_text(labels)), 1) if line.strip()]
+    if not numbered:
         raise BadFile(f"{labels}: holds no labels; write lines `start end sing|nosing`")
-    return Recording(audio, split, tuple(segments), labels)
+    segments = {f"line {k}": _jamendo_segment(labels, k, line, duration) for k, line in numbered}
+    _check_contradictions(labels, segments, JAMENDO_CLASSES)
+    return Recording(audio, split, tuple(segments.values()), labels)
 
 
 def _sounding_duration(audio: Path) -> float:
@@ -197,15 +204,6 @@ def _sounding_duration(audio: Path) -> float:
     if not duration > 0:
         raise BadFile(f"{audio}: holds no samples; replace it or leave it out")
     return duration
-
-
-def _inside(folder: Path, name: str, where: str) -> Path:
-    if "\0" in name:  # where C ends a name, and another file would be opened
-        raise BadFile(f"{where}: {name!r} is no file name; correct it")
-    path = Path(os.path.normpath(folder / name))  # links may lead out, names may not
-    if not path.is_relative_to(os.path.normpath(folder)):
-        raise GanexplainError(f"{where}: {name!r} leads out of {folder}; name a file inside it")
-    return path
 
 
 def _jamendo_segment(labels: Path, number: int, line: str, duration: float) -> Segment:
@@ -241,61 +239,34 @@ def _times(where: str, start_text: str, end_text: str, duration: float) -> tuple
 
 
 def _read_manifest(path: Path, skip_bad_files: bool) -> Corpus:
-    reader = csv.DictReader(io.StringIO(label_text(path), newline=""))
-    try:
-        numbered = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        where = f"{path}, line {reader.line_num}"
-        raise GanexplainError(f"{where}: not CSV ({error}); look for an open quote") from error
-    rows = [row for _, row in numbered]
-    columns = list(rows[0]) if rows else []
-    for column in MANIFEST_COLUMNS:
-        if column not in columns:
-            raise GanexplainError(
-                f"{path}, line 1: no column {column!r}; the first line is "
-                f"{','.join(MANIFEST_COLUMNS)} and rows follow"
-            )
-    classes = tuple(sorted({_cell(path, number, row, "label") for number, row in numbered}))
+    rows = manifest_rows(path)
+    classes = tuple(sorted({row.label for row in rows}))
     if len(classes) < 2:
         raise GanexplainError(f"{path}: all rows have one label, {classes}; two or more are needed")
-    by_file: dict[tuple[str, str], list[tuple[int, dict[str, str]]]] = defaultdict(list)
-    for number, row in numbered:
-        split = _cell(path, number, row, "split")
-        if split not in SPLITS:
+    by_file: dict[tuple[str, str], list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        if row.split not in SPLITS:
             raise GanexplainError(
-                f"{path}, line {number}: split {split!r} is not train, valid or test"
-                f"{did_you_mean(split, SPLITS)}"
+                f"{row.where}: split {row.split!r} is not train, valid or test"
+                f"{did_you_mean(row.split, SPLITS)}"
             )
-        by_file[_cell(path, number, row, "path"), split].append((number, row))
+        by_file[row.path, row.split].append(row)
     tasks = [
-        lambda key=key, rows=rows: _manifest_recording(path, key, rows, classes)
-        for key, rows in by_file.items()
+        lambda rows=rows: _manifest_recording(path, rows, classes) for rows in by_file.values()
     ]
     recordings, skipped = _collect(tasks, skip_bad_files)
     return _finish(path, classes, recordings, skipped)
 
 
-def _cell(path: Path, number: int, row: dict[str, str], column: str) -> str:
-    value = (row[column] or "").strip()
-    if not value:
-        raise GanexplainError(f"{path}, line {number}: {column} is empty")
-    return value
-
-
 def _manifest_recording(
-    manifest: Path,
-    key: tuple[str, str],
-    rows: list[tuple[int, dict[str, str]]],
-    classes: tuple[str, ...],
+    manifest: Path, rows: Sequence[ManifestRow], classes: tuple[str, ...]
 ) -> Recording:
-    name, split = key
-    audio = _inside(manifest.parent, name, f"{manifest}, line {rows[0][0]}")
+    audio = file_inside(manifest.parent, rows[0].path, rows[0].where)
     duration = _sounding_duration(audio)
-    segments = []
-    for number, row in rows:
-        where = f"{manifest}, line {number}"
-        start, end = _times(
-            where, (row["start"] or "").strip(), (row["end"] or "").strip(), duration
-        )
-        segments.append(Segment(start, end, classes.index(_cell(manifest, number, row, "label"))))
-    return Recording(audio, split, tuple(segments), manifest)
+    segments = {}
+    for row in rows:
+        start, end = _times(row.where, row.start, row.end, duration)
+        line = row.where.removeprefix(f"{manifest}, ")
+        segments[line] = Segment(start, end, classes.index(row.label))
+    _check_contradictions(manifest, segments, classes)
+    return Recording(audio, rows[0].split, tuple(segments.values()), manifest)

@@ -12,9 +12,10 @@ import numpy as np
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import JAMENDO_CLASSES, label_text
+from ganexplain.data.corpus import JAMENDO_CLASSES
 from ganexplain.data.filtering import filtered
 from ganexplain.data.frontend import frame_times, log_mel
+from ganexplain.data.listed_files import in_form_on_disk, label_text
 from ganexplain.data.sounding import sounding_spans
 from ganexplain.data.waveform_view import view_of
 from ganexplain.errors import BadFile, UsageError
@@ -22,6 +23,7 @@ from ganexplain.inputs import WaveformInput
 from ganexplain.local.masking import Parts, SourceMix
 from ganexplain.pages.attribution_picture import attribution_picture
 from ganexplain.stages.attribute_side import Side, sounding
+from ganexplain.texts import lines_of
 
 STEM_LEVEL = -40.0  # dB below the loudest at which a stem is silent, as `label-stems` has it
 
@@ -223,7 +225,7 @@ def truth_spans(text: str, recording: Path) -> list[tuple[float, float]] | None:
     """
     path = Path(text)
     if path.is_dir():
-        path = path / f"{recording.stem}.lab"
+        path = in_form_on_disk(path, f"{recording.stem}.lab")
         if not path.is_file():
             return None
     if path.suffix == ".lab":
@@ -236,7 +238,7 @@ def _lab_spans(path: Path) -> list[tuple[float, float]]:
     if not path.is_file():
         raise UsageError(f"--truth {path}: no such file")
     spans = []
-    for number, line in enumerate(label_text(path).splitlines(), 1):
+    for number, line in enumerate(lines_of(label_text(path)), 1):
         fields = line.split()
         try:
             start, end, label = float(fields[0]), float(fields[1]), fields[2]

@@ -13,7 +13,8 @@ import soundfile as sf
 from ganexplain.artifacts import remove_unfinished, write_bytes
 from ganexplain.config import LabelStemsConfig
 from ganexplain.data.audio import duration_of, load_mono
-from ganexplain.data.corpus import JAMENDO_CLASSES, MANIFEST_COLUMNS
+from ganexplain.data.corpus import JAMENDO_CLASSES
+from ganexplain.data.manifests import MANIFEST_COLUMNS
 from ganexplain.data.sounding import sounding_spans
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
 from ganexplain.runtime import Progress, random_stream
