@@ -8,12 +8,13 @@ next run. Loading is data only: no pickled objects, in checkpoints or in arrays.
 from __future__ import annotations
 
 import csv
+import ctypes
 import errno
 import hashlib
 import io
 import json
 import os
-import tempfile
+import secrets
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ import numpy as np
 from ganexplain.archives import check_archive, check_array, read_archived
 from ganexplain.config import FrontEnd
 from ganexplain.errors import DISK_FULL, NO_SPACE, GanexplainError, UsageError, no_memory, shown
+from ganexplain.file_names import LONGEST, cut
 from ganexplain.inputs import Input, input_from, input_values
 from ganexplain.texts import lines_of, parse_json, read_text
 
@@ -36,32 +38,64 @@ except ImportError:  # Windows
 
 SCHEMA = 1
 UNFINISHED = ".unfinished"  # the ending of files being written
+NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+LOCKED = (errno.EWOULDBLOCK, errno.EACCES)  # another has it
+LOCK_TRIES = 20  # where signals, or a file system's server, interrupt them
+# How file systems (SMB, 9p, FUSE) refuse to rename an open file, or over another.
+NO_RENAME = (errno.EEXIST, errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY)
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary neighbour of `path`; rename it to `path` when the block ends well.
 
-    Raises GanexplainError where the disk is full or the folder cannot be written.
+    Raises GanexplainError where the disk is full or the folder cannot be written. What a file
+    system has not (locks, a way to flush) is left out.
     """
-    temporary: Path | None = None
+    token = f".{secrets.token_hex(4)}{UNFINISHED}"
+    temporary = path.with_name(f".{cut(path.name, LONGEST - 1 - len(token))}{token}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
+        with os.fdopen(os.open(temporary, NEW_FILE, 0o666), "wb") as stream:
             hold(stream)
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)  # while held, so that nobody takes it for a dead one's
-        temporary = None
+            _flush_to_disk(stream)
+            # While it is held, so that nobody takes it for a dead one's.
+            renamed = _rename(temporary, path)
+        if not renamed:
+            _rename_closed(temporary, path)
     except OSError as error:
         raise GanexplainError(_disk_message(path, error)) from error
     finally:
-        if temporary is not None:
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _flush_to_disk(stream: IO[bytes]) -> None:
+    try:
+        os.fsync(stream.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP):
+            raise
+
+
+def _rename(temporary: Path, path: Path) -> bool:
+    """Give a file its final name; False where the file system may only rename others."""
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno not in NO_RENAME or path.is_dir():
+            raise
+        return False
+    return True
+
+
+def _rename_closed(temporary: Path, path: Path) -> None:
+    """The same of a file that is no longer open, and, if it must be, where none has the name."""
+    if not _rename(temporary, path):
+        path.unlink(missing_ok=True)
+        temporary.replace(path)
 
 
 def hold(stream: IO[Any]) -> bool | None:
@@ -71,11 +105,17 @@ def hold(stream: IO[Any]) -> bool | None:
     """
     if fcntl is None:
         return None
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
-    return True
+    for _ in range(LOCK_TRIES):
+        number = _flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if number != errno.EINTR:
+            return True if not number else False if number in LOCKED else None
+    return None
+
+
+def _flock(descriptor: int, operation: int) -> int:
+    """The error number of one call of flock, 0 of a lock; Python's own retries for ever."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return ctypes.get_errno() if libc.flock(descriptor, operation) else 0
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -84,12 +124,6 @@ def remove_unfinished(folder: Path) -> None:
         with suppress(OSError), path.open("r+b") as stream:  # gone, or finished meanwhile
             if hold(stream):
                 path.unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _disk_message(path: Path, error: OSError) -> str:

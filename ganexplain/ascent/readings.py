@@ -20,8 +20,10 @@ from torch import Tensor
 
 from ganexplain.artifacts import file_hash, read_vector
 from ganexplain.errors import UsageError
+from ganexplain.file_names import fitting
 
 Neuron = int | str
+LONGEST_PART = 100  # bytes of a layer's or a unit's name in that of a file
 HASH_LENGTH = 8  # digits of a direction's hash that its name carries
 OVER_UNITS = ("mean", "max")
 
@@ -112,4 +114,4 @@ def file_name(neuron: Neuron) -> str:
     if ".npy#" in text:
         name, digest = text.rsplit("#", 1)
         text = f"{Path(name).stem}-{digest}"
-    return re.sub(r"[^\w.@,+-]", "_", text)
+    return fitting(re.sub(r"[^\w.@,+-]", "_", text), most=LONGEST_PART)

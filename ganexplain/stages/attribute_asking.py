@@ -12,6 +12,7 @@ from torch import Tensor, as_tensor, nn
 
 from ganexplain.artifacts import write_bytes
 from ganexplain.config import AttributeConfig
+from ganexplain.file_names import fitting
 from ganexplain.local.learned import Explainer
 from ganexplain.local.measures import Held, check, measure
 from ganexplain.local.methods import Attribution, Question, Tuning, attribute
@@ -49,7 +50,7 @@ class Configuration:
     def folder(self) -> str:
         """As a folder."""
         parts = (self.method, self.segments, self.fill)
-        return "-".join(part.replace(":", "-").replace("/", "-") for part in parts)
+        return fitting("-".join(part.replace(":", "-").replace("/", "-") for part in parts))
 
 
 class Asker:

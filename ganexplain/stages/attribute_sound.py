@@ -19,6 +19,7 @@ from ganexplain.data.listed_files import in_form_on_disk, label_text
 from ganexplain.data.sounding import sounding_spans
 from ganexplain.data.waveform_view import view_of
 from ganexplain.errors import BadFile, UsageError
+from ganexplain.file_names import fitting
 from ganexplain.inputs import WaveformInput
 from ganexplain.local.masking import Parts, SourceMix
 from ganexplain.pages.attribution_picture import attribution_picture
@@ -50,7 +51,7 @@ class Moment:
     @property
     def name(self) -> str:
         """The file and the time, fit for a folder."""
-        return f"{self.path.stem}-at-{self.centre:.2f}"
+        return fitting(self.path.stem, f"-at-{self.centre:.2f}")
 
     @property
     def title(self) -> str:

@@ -22,6 +22,7 @@ from ganexplain.data.frontend import log_mel
 from ganexplain.data.retouch import retouched
 from ganexplain.data.sonify import sonify, unclipped
 from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.file_names import LONGEST, distinct_names, fitting
 from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator
 from ganexplain.models.loading import load_classifier, load_encoder, load_generator
 from ganexplain.pages.change_picture import change_picture
@@ -29,11 +30,13 @@ from ganexplain.pages.sounds import flac
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.divide import Divided, divided_by_side, given_level
-from ganexplain.stages.predict import output_names
 from ganexplain.stages.real_start import Start, parse_start
 
 STATES = ("original", "reconstruction", "counterfactual")
 RETOUCHED = "retouched"  # the original with what changed from reconstruction to counterfactual
+MOST_NAME = LONGEST - len(
+    "-counterfactual.flac"
+)  # bytes of an excerpt's name in those of its files
 
 
 def counterfactual(
@@ -54,7 +57,8 @@ def counterfactual(
     front_end = classifier.sound
     starts = [parse_start(text, front_end) for text in config.start_from]
     with divided_by_side(config, classifier, generator) as divided:
-        names = output_names([Path(f"{s.path.stem}-{s.seconds:g}s.flac") for s in starts])
+        wished = [fitting(start.path.stem, f"-{start.seconds:g}s", MOST_NAME) for start in starts]
+        names = distinct_names(wished, MOST_NAME)
         with RunDirectory(out, "counterfactual", config, overwrite) as run:
             progress = run.keep_notes(progress)
             run.used("classifier", Path(config.classifier))

@@ -15,6 +15,7 @@ from ganexplain.data.cache import cache_directory, cached_log_mel
 from ganexplain.data.frontend import frame_times
 from ganexplain.data.segments import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError
+from ganexplain.file_names import LONGEST, distinct_names
 from ganexplain.inputs import ImageInput
 from ganexplain.metrics import smooth
 from ganexplain.models.loading import Classifier, load_classifier
@@ -75,20 +76,9 @@ def predict(
 def output_names(paths: Sequence[Path]) -> list[str]:
     """A name for the results of each recording: its stem, the second of a kind `STEM-2`.
 
-    Distinct where upper and lower case are one, too. Only the paths count, not what is in
-    them, so a file left out renames no other.
+    Only the paths count, not what is in them, so a file left out renames no other.
     """
-    reserved = {path.stem.casefold() for path in paths}
-    taken: set[str] = set()
-    names = []
-    for path in paths:
-        name, number = path.stem, 1
-        while name.casefold() in taken or (number > 1 and name.casefold() in reserved):
-            number += 1
-            name = f"{path.stem}-{number}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+    return distinct_names([path.stem for path in paths], LONGEST - len(".csv"))
 
 
 def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) -> Prediction:

@@ -1,0 +1,42 @@
+"""Names of files made from other names: no longer than file systems take, and distinct."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+LONGEST = 255  # bytes of a file's name, on all usual file systems
+HASH_LENGTH = 8
+
+
+def cut(name: str, most: int) -> str:
+    """A name's beginning in at most so many bytes of UTF-8, whole characters."""
+    return name.encode(errors="surrogateescape")[:most].decode(errors="ignore")
+
+
+def fitting(name: str, ending: str = "", most: int = LONGEST) -> str:
+    """`name` and `ending` in at most `most` bytes: a longer name is cut and gets a hash."""
+    content = name.encode(errors="surrogateescape")
+    room = most - len(ending.encode(errors="surrogateescape"))
+    if len(content) <= room:
+        return name + ending
+    mark = "-" + hashlib.sha256(content).hexdigest()[:HASH_LENGTH]
+    return cut(name, room - len(mark)) + mark + ending
+
+
+def distinct_names(names: Sequence[str], most: int) -> list[str]:
+    """The names, the second of a kind `NAME-2`, each of at most `most` bytes.
+
+    Distinct where upper and lower case are one, too.
+    """
+    reserved = {fitting(name, most=most).casefold() for name in names}
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        candidate, number = fitting(name, most=most), 1
+        while candidate.casefold() in taken or (number > 1 and candidate.casefold() in reserved):
+            number += 1
+            candidate = fitting(f"{name}-{number}", most=most)
+        taken.add(candidate.casefold())
+        found.append(candidate)
+    return found
