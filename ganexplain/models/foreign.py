@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import Call
 from ganexplain.models.torchscript import Scripted, UnsupportedNode
 
+NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
 OUTPUT = "output"  # the name of what the network as a whole puts out
 
 
@@ -43,7 +46,8 @@ class Adapted(nn.Module):
     Its layers are addressed by the names they have in `explained`, those alone that a pass of
     `examples` (2, ...) reaches; `output` is what the whole puts out. A network of TorchScript is
     run as ordinary modules where that gives the same; where not, its `output` alone can be
-    addressed. Raises UsageError where the network does not take what the bridge makes.
+    addressed. Raises UsageError where the network does not take what the bridge makes, or puts
+    out other values each time.
     """
 
     def __init__(
@@ -53,8 +57,13 @@ class Adapted(nn.Module):
         self.bridge = bridge
         self.method, self.arguments = call.method, dict(call.arguments)
         self.chosen_output, self.plain = call.output, False
-        self.explained = self._hookable(explained, examples)
-        self.reached = self._reached(examples)
+        self.explained, output = self._hookable(explained, examples)
+        self.reached, again = self._reached(examples.clone())
+        if not _close(output, again):
+            raise UsageError(
+                "--model: the network puts out other values for the same input (noise, dropout "
+                "that eval() does not end, or a state that it keeps); make it the same each time"
+            )
 
     def forward(self, drawn: Tensor) -> Tensor:
         """The output (B, ...) for what a GAN draws (B, ...)."""
@@ -70,22 +79,24 @@ class Adapted(nn.Module):
         named = self.method and not isinstance(network, Scripted)
         return getattr(network, self.method) if named else network
 
-    def _hookable(self, network: nn.Module, examples: Tensor) -> nn.Module:
-        """The network, or the same as modules that take hooks; UsageError where it fails."""
+    def _hookable(self, network: nn.Module, examples: Tensor) -> tuple[nn.Module, Tensor]:
+        """The network, or the same as modules that take hooks, and what it puts out.
+
+        UsageError where it fails.
+        """
         if self.method and not hasattr(network, self.method):
             raise UsageError(f"method = {self.method!r}: the network has none of that name")
-        with torch.no_grad():
-            taken = self.bridge(examples)
-            theirs = self._tried(network, taken)
-            if not isinstance(network, torch.jit.ScriptModule):
-                return network
-            try:
-                scripted = Scripted(network, self.method or "forward")
-                ours = first_tensor(_part(scripted(taken, **self.arguments), self.chosen_output))
-            except (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError):
-                return network
-        same = ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-        return scripted if same else network
+        with torch.no_grad(), redirect_stdout(StringIO()):  # TorchScript may print
+            taken, ours = self.bridge(examples), None
+            if isinstance(network, torch.jit.ScriptModule):
+                # First as modules: a loop without an end can be interrupted there alone.
+                with suppress(*NOT_RUN_HERE):
+                    scripted = Scripted(network, self.method or "forward")
+                    output = scripted(taken.clone(), **self.arguments)
+                    ours = first_tensor(_part(output, self.chosen_output))
+            theirs = self._tried(network, taken.clone())
+        same = ours is not None and ours.shape == theirs.shape and _close(ours, theirs)
+        return (scripted if same else network), theirs
 
     def _tried(self, network: nn.Module, taken: Tensor) -> Tensor:
         """What the network puts out for two inputs; UsageError where it takes none, or but one."""
@@ -117,8 +128,8 @@ class Adapted(nn.Module):
         self.plain = isinstance(output, Tensor) and not self.chosen_output
         return found
 
-    def _reached(self, examples: Tensor) -> dict[str, nn.Module]:
-        """The layers that put out tensors in a pass, in the order they end; the output last."""
+    def _reached(self, examples: Tensor) -> tuple[dict[str, nn.Module], Tensor]:
+        """The layers that put out tensors in a pass, in the order they end, and the output."""
         names = {module: name for name, module in self.explained.named_modules() if name}
         ended: dict[str, nn.Module] = {}
 
@@ -133,11 +144,16 @@ class Adapted(nn.Module):
                 handles.append(module.register_forward_hook(note))
         try:
             with torch.no_grad():
-                self(examples)
+                output = self(examples)
         finally:
             for handle in handles:
                 handle.remove()
-        return ended
+        return ended, output
+
+
+def _close(first: Tensor, second: Tensor) -> bool:
+    """Whether two outputs are the same but for rounding."""
+    return torch.allclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
 def _reason(error: Exception) -> str:

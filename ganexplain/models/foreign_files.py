@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ from torch import Tensor, nn
 
 from ganexplain.artifacts import load_data
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
+from ganexplain.models.exported_files import read_exported
 from ganexplain.models.onnx_files import converted
+from ganexplain.models.scripted_files import read_scripted
 
 SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")  # keys that hold the weights
@@ -45,7 +46,7 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     if not path.is_file():
         raise UsageError(f"--model {model}: no such file")
     if path.suffix == ".pt2":
-        return _exported(path)
+        return _loaded(path, read_exported)
     if path.suffix == ".onnx":
         return converted(path)
     return _archived(path, trust_pickle)
@@ -140,12 +141,7 @@ def _archived(path: Path, trust_pickle: bool) -> nn.Module:
     """TorchScript, or where trusted a pickled module."""
     inside = _members(path)
     if "constants.pkl" in inside:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch would rather have torch.export
-                return torch.jit.load(str(path), map_location="cpu")
-        except Exception as error:
-            raise _damaged(path, error) from error
+        return _loaded(path, read_scripted)
     if not trust_pickle:
         return _refused(path)
     try:
@@ -189,12 +185,12 @@ def _refused(path: Path) -> nn.Module:
     )
 
 
-def _exported(path: Path) -> nn.Module:
+def _loaded(path: Path, read: Callable[[Path], nn.Module]) -> nn.Module:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch's, about its own code
-            return torch.export.unflatten(torch.export.load(path))
-    except Exception as error:
+        return read(path)
+    except (GanexplainError, MemoryError):
+        raise
+    except Exception as error:  # torch raises many kinds
         raise _damaged(path, error) from error
 
 

@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ganexplain.models.pure_operators import is_pure
+
 Values = dict[str, Any]  # of a graph, by the names it gives them
 Find = Callable[[str], Any]  # a function of the network's code, by its full name
 Step = Callable[[list[Any], Values], Sequence[Any]]
@@ -161,7 +163,7 @@ def _step(node: Any, find: Find) -> Step:
 @cache
 def _operator(kind: str, declared: str, outputs: int) -> Step:
     """One of torch's own operators, by its declaration."""
-    if declared == "(no schema)":
+    if declared == "(no schema)" or not is_pure(kind):
         raise UnsupportedNode(kind)
     schema = torch._C.parse_schema(declared)
     found = torch._C._get_operation_overload(schema.name, schema.overload_name)
@@ -287,12 +289,10 @@ _SIMPLE: dict[str, Callable[[list[Any]], Sequence[Any]]] = {
     "prim::TupleUnpack": lambda inputs: inputs[0],
     "prim::ListUnpack": lambda inputs: inputs[0],
     "prim::TupleIndex": lambda inputs: (inputs[0][inputs[1]],),
-    "prim::unchecked_cast": lambda inputs: inputs,
-    "prim::Uninitialized": lambda inputs: (None,),
+    **dict.fromkeys(("prim::unchecked_cast", "prim::data"), lambda inputs: inputs),
+    **dict.fromkeys(("prim::Uninitialized", "prim::Enter", "prim::Exit"), lambda inputs: (None,)),
+    **dict.fromkeys(("prim::Print", "aten::warn"), lambda inputs: ()),
     "prim::RaiseException": _raise,
-    "prim::Enter": lambda inputs: (None,),
-    "prim::Exit": lambda inputs: (None,),
-    "prim::data": lambda inputs: inputs,
     "aten::__getitem__": lambda inputs: (inputs[0][inputs[1]],),
     "aten::__contains__": lambda inputs: (inputs[1] in inputs[0],),
     "aten::len": lambda inputs: (len(inputs[0]),),

@@ -1,0 +1,91 @@
+"""TorchScript files: their code is looked through before torch loads it.
+
+While torch loads such a file it runs code of the file (`__setstate__` of its classes), so what the
+code calls has to be known before. The text is not parsed: every name that can stand for an
+operator, wherever it occurs, has to be one of those without effects.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ganexplain.models.pure_operators import impure, is_pure
+
+GAP = r"(?:[\s\\]|#[^\n]*\n)*"  # between two parts of a name
+NAME = r"[A-Za-z_]\w*"
+ATTRIBUTE = re.compile(rf"\.{GAP}({NAME})")
+OPS = r"(?<![\w.])ops\b"  # of which operators are parts, where it is no name of the network's
+OF_SPACE = re.compile(rf"{OPS}{GAP}\.{GAP}({NAME}){GAP}\.{GAP}({NAME})")
+BY_TEXT = re.compile(r'\bgetattr\b(?:\([\w.()]+, "([^"\\]*)"\))?')
+CLASSES = "__torch__.torch.classes."
+OF_CLASSES = re.compile(rf"\btorch{GAP}\.{GAP}classes\b(?:{GAP}\.{GAP}({NAME}))?")
+KNOWN_CLASSES = ("quantized", "rnn")  # weights of quantised layers, kept by C++
+
+
+def read_scripted(path: Path) -> nn.Module:
+    """The network in a TorchScript file, on the CPU.
+
+    Raises GanexplainError that names the operator or the class where it uses one that is not
+    known to be free of effects; whatever torch raises where it is damaged.
+    """
+    content = path.read_bytes()
+    for name in _refused_names(content):
+        raise impure(path, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have torch.export
+        return torch.jit.load(io.BytesIO(content), map_location="cpu")
+
+
+def _refused_names(content: bytes) -> Iterator[str]:
+    """What a TorchScript archive uses and may not, as torch's own reader sees the archive."""
+    reader = torch._C.PyTorchFileReader(io.BytesIO(content))
+    records = reader.get_all_records()
+    if "model.json" in records or len(set(records)) < len(records):
+        yield "a form of TorchScript from before version 1.1, or a record twice"
+    for record in records:
+        if record.endswith(".py"):
+            yield from _refused_in_code(reader.get_record(record).decode("latin-1"))
+        elif record.endswith(".pkl"):
+            yield from _refused_classes(reader.get_record(record))
+
+
+def _refused_in_code(code: str) -> Iterator[str]:
+    for found in OF_SPACE.finditer(code):
+        if not is_pure(f"{found[1]}::{found[2]}"):
+            yield f"{found[1]}::{found[2]}"
+    names = {found[1] for found in ATTRIBUTE.finditer(OF_SPACE.sub("", code))}
+    for found in BY_TEXT.finditer(code):
+        if found[1] is None:
+            yield "getattr of something other than a plain name"
+        else:
+            names.add(found[1])
+    for name in sorted(names):
+        operator = f"aten::{name}"
+        if not is_pure(operator) and torch._C._jit_get_schemas_for_operator(operator):
+            yield operator
+    if re.search(OPS, OF_SPACE.sub("", code)):  # it may stand for more than the network's own
+        spaces = {schema.name.partition("::")[0] for schema in torch._C._jit_get_all_schemas()}
+        yield from (f"operators of {name}" for name in sorted(names & spaces))
+    for found in OF_CLASSES.finditer(code):
+        if found[1] not in KNOWN_CLASSES:
+            yield f"{CLASSES}{found[1]}"
+
+
+def _refused_classes(pickled: bytes) -> Iterator[str]:
+    """Classes of C++ among the objects of an archive, which are made as it is loaded."""
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name == "GLOBAL":
+            name = str(argument).replace(" ", ".")
+            space = name.removeprefix(CLASSES).partition(".")[0]
+            if name.startswith(CLASSES) and space not in KNOWN_CLASSES:
+                yield name
+        elif opcode.name in ("STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"):
+            yield f"an object named by {opcode.name}"
