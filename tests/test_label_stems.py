@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 from conftest import noise, tone, write_sound
 
 from ganexplain.config import FrontEnd, LabelStemsConfig
@@ -116,6 +117,44 @@ def test_silent_vocals_are_a_track_without_singing(tmp_path: Path) -> None:
     assert [(r["start"], r["end"], r["label"]) for r in rows] == [("0.000", "6.000", "nosing")]
 
 
+@pytest.mark.parametrize("level_db", [-75.0, -96.0])
+def test_noise_far_below_the_mixture_is_no_singing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, level_db: float
+) -> None:
+    add_track(tmp_path / "a", [(1.0, 2.0)])
+    mixture, _ = sf.read(tmp_path / "a" / "mixture.wav")
+    loudest = np.sqrt(np.mean(mixture[44100:88200] ** 2))
+    leak = noise(6.0, 44100, loudest * 10 ** (level_db / 20), seed=3)
+    write_sound(tmp_path / "a" / "vocals.wav", leak, 44100, subtype="FLOAT")
+    rows = rows_of(label(tmp_path))
+    assert [(row["end"], row["label"]) for row in rows] == [("6.000", "nosing")]
+    assert "a/vocals.wav: nowhere louder than 60 dB below its mixture" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("channels", [(1, -1), (1, -1, 0.5, -0.5), (1, 0), (1, 1), (0, 0, 0, 1)])
+@pytest.mark.parametrize("mixture", ["mono", "wide"])
+def test_vocals_are_heard_in_whatever_channels_they_are(
+    tmp_path: Path, channels: tuple[float, ...], mixture: str
+) -> None:
+    spans = [(0.713, 2.031), (3.309, 5.127)]
+    add_track(tmp_path / "a", spans)
+    vocals = np.outer(voice(spans, 6.0, 44100), channels)
+    write_sound(tmp_path / "a" / "vocals.wav", vocals, 44100, subtype="FLOAT")
+    if mixture == "wide":
+        mix = vocals + noise(6.0, 44100, seed=1)[:, None] * np.arange(1, len(channels) + 1)
+        write_sound(tmp_path / "a" / "mixture.wav", mix / 10, 44100)
+    np.testing.assert_allclose(sung(rows_of(label(tmp_path)), "a/mixture.wav"), spans, atol=0.02)
+
+
+def test_vocals_of_another_length_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_track(tmp_path / "a", [(1.0, 2.0)])
+    write_sound(tmp_path / "a" / "vocals.wav", voice([(1.0, 2.0)], 3.0, 44100), 44100)
+    label(tmp_path)
+    assert "a/vocals.wav: 3.000 s long, its mixture 6.000 s" in caplog.messages[0]
+
+
 def test_vocals_longer_than_the_mixture_are_cut(tmp_path: Path) -> None:
     add_track(tmp_path / "a", [(1.0, 2.0)], seconds=3.0)
     write_sound(tmp_path / "a" / "vocals.wav", voice([(1.0, 5.0)], 5.0, 44100), 44100)
@@ -171,6 +210,33 @@ def test_files_that_are_no_sound_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "only mixture").mkdir()
     write_sound(tmp_path / "only mixture" / "mixture.wav", noise(1.0))
     assert {row["path"] for row in rows_of(label(tmp_path))} == {"a/mixture.wav"}
+
+
+def test_stems_in_two_formats_are_one_track(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for k in range(4):
+        for suffix in ("wav", "flac", "ogg"):
+            add_track(tmp_path / "train" / f"t{k}", [(0.2, 0.6)], 0.8, suffix=suffix)
+    rows = rows_of(label(tmp_path, valid_share=0.5))
+    assert {row["path"] for row in rows} == {f"train/t{k}/mixture.flac" for k in range(4)}
+    assert "t0: is there as mixture.flac, mixture.ogg, mixture.wav" in caplog.text
+
+
+def test_stems_are_known_in_capitals_behind_links_and_not_in_hidden_folders(tmp_path: Path) -> None:
+    add_track(tmp_path / "a", [(0.2, 0.6)], 0.8)
+    for stem in ("mixture", "vocals"):
+        (tmp_path / "a" / f"{stem}.wav").rename(tmp_path / "a" / f"{stem.title()}.WAV")
+    add_track(tmp_path / "disk" / "b", [(0.2, 0.6)], 0.8)
+    stems = tmp_path / "stems"
+    stems.mkdir()
+    (tmp_path / "a").rename(stems / "a")
+    (stems / "b").symlink_to(tmp_path / "disk" / "b")
+    (stems / "b" / "loop").symlink_to(stems)
+    for hidden in (".trash", "__MACOSX"):
+        add_track(stems / hidden / "c", [(0.2, 0.6)], 0.8)
+    rows = rows_of(label(stems))
+    assert {row["path"] for row in rows} == {"a/Mixture.WAV", "b/mixture.wav"}
 
 
 @pytest.mark.parametrize("samples", [88208, 88200, 88201, 88199, 88641])

@@ -90,12 +90,15 @@ class _Decoded:
             self.expected += float(np.vdot(block, block)) / block.shape[1] ** 2
 
     def finish(self) -> None:
-        """BadFile where nothing was decoded, or where the channels cancel; SilentFile."""
+        """BadFile where nothing was decoded, or on another scale; SilentFile."""
         if self.seconds == 0:
             raise BadFile(f"{self.path}: holds no samples; replace it or leave it out")
         if self.peak < SILENCE:
             raise SilentFile(f"{self.path}: is silent throughout; replace it or leave it out")
         self.check_scale()
+
+    def check_mean(self) -> None:
+        """BadFile where next to nothing of the channels is left in their mean."""
         if self.energy < CANCELLED * self.expected:
             raise BadFile(
                 f"{self.path}: its channels cancel each other in their mean, as where one is the "
@@ -121,26 +124,42 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     SilentFile (at the end) where it is silent.
     """
     decoded = _Decoded(path)
+    yield from _resampled(path, sample_rate, decoded, down_mix=True)
+    decoded.check_mean()
+
+
+def channel_blocks(path: Path, sample_rate: int | None = None) -> Iterator[np.ndarray]:
+    """Blocks (samples, channels) as `mono_blocks` has them before its down-mix.
+
+    At the file's own rate where none is given. Channels may cancel each other here.
+    """
+    yield from _resampled(path, sample_rate, _Decoded(path), down_mix=False)
+
+
+def _resampled(
+    path: Path, sample_rate: int | None, decoded: _Decoded, down_mix: bool
+) -> Iterator[np.ndarray]:
+    import soxr
+
     try:
         for stream in sound_streams(path):
             _check_rate(stream)
-            yield from _mono(stream, sample_rate, decoded)
+            resampler: soxr.ResampleStream | None = None
+            for block, is_float, last in _blocks(stream):
+                mono = block.mean(axis=1)
+                decoded.add(block, mono, stream, is_float)
+                sound = mono if down_mix else block
+                if sample_rate is not None and stream.rate != sample_rate:
+                    channels = 1 if down_mix else block.shape[1]
+                    resampler = resampler or soxr.ResampleStream(
+                        stream.rate, sample_rate, channels, dtype="float32", quality="HQ"
+                    )
+                    sound = resampler.resample_chunk(sound, last=last)
+                if len(sound):
+                    yield sound
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     decoded.finish()
-
-
-def _mono(stream: SoundStream, sample_rate: int, decoded: _Decoded) -> Iterator[np.ndarray]:
-    import soxr
-
-    resampler = soxr.ResampleStream(stream.rate, sample_rate, 1, dtype="float32", quality="HQ")
-    for block, is_float, last in _blocks(stream):
-        mono = block.mean(axis=1)
-        decoded.add(block, mono, stream, is_float)
-        if stream.rate != sample_rate:
-            mono = resampler.resample_chunk(mono, last=last)
-        if mono.size:
-            yield mono
 
 
 def _blocks(stream: SoundStream) -> Iterator[tuple[np.ndarray, bool, bool]]:
@@ -165,14 +184,32 @@ def _blocks(stream: SoundStream) -> Iterator[tuple[np.ndarray, bool, bool]]:
 
 def load_mono(path: Path, sample_rate: int) -> np.ndarray:
     """The whole file as `mono_blocks` gives it, float32 (samples,); BadFile for one too long."""
-    blocks, held = [np.empty(0, np.float32)], 0
-    for block in mono_blocks(path, sample_rate):
-        blocks.append(block)
-        held += block.size
-        if held > LONGEST_HELD:
+    return _whole(path, mono_blocks(path, sample_rate), sample_rate, np.empty(0, np.float32))
+
+
+def load_channels(path: Path, sample_rate: int) -> np.ndarray:
+    """The whole file as `channel_blocks` gives it, float32 (samples, channels).
+
+    BadFile for one too long, or of streams with other numbers of channels.
+    """
+    blocks = channel_blocks(path, sample_rate)
+    first = next(blocks, np.empty((0, 1), np.float32))
+    return _whole(path, blocks, sample_rate, first)
+
+
+def _whole(
+    path: Path, blocks: Iterator[np.ndarray], sample_rate: int, first: np.ndarray
+) -> np.ndarray:
+    kept, samples = [first], first.size
+    for block in blocks:
+        if block.shape[1:] != first.shape[1:]:
+            raise BadFile(f"{path}: streams of other numbers of channels; part them")
+        kept.append(block)
+        samples += block.size
+        if samples > LONGEST_HELD:
             hours = LONGEST_HELD / sample_rate / 3600
             raise BadFile(f"{path}: longer than {hours:.1f} hours; cut out what is to be explained")
-    return np.concatenate(blocks)
+    return np.concatenate(kept)
 
 
 def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Files that lists name, and lists as text."""
+"""Files that lists name or that stand in folders, and lists as text."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ def in_form_on_disk(folder: Path, name: str) -> Path:
     """
     forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
     return next((folder / form for form in forms if os.path.lexists(folder / form)), folder / name)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, by path, through links too; without what is hidden.
+
+    Hidden are names that begin with a dot, as programs leave them (`.ipynb_checkpoints`, a Mac's
+    `._NAME`), and the folder `__MACOSX` of a Mac's archives.
+    """
+    found: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else [name for name in folders if not _is_hidden(name)]
+        if real not in seen:
+            found += [Path(place, name) for name in names if not _is_hidden(name)]
+        seen.add(real)
+    return sorted(path for path in found if path.is_file())
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.config import FrontEnd
-from ganexplain.data.audio import load_mono
+from ganexplain.data.audio import load_channels, load_mono
 from ganexplain.data.corpus import JAMENDO_CLASSES
 from ganexplain.data.filtering import filtered
 from ganexplain.data.frontend import frame_times, log_mel
@@ -232,7 +232,7 @@ def truth_spans(text: str, recording: Path) -> list[tuple[float, float]] | None:
     if path.suffix == ".lab":
         return _lab_spans(path)
     rate = 22050
-    return sounding_spans(load_mono(path, rate), rate, STEM_LEVEL, 0.0, 0.0)
+    return sounding_spans(load_channels(path, rate), rate, STEM_LEVEL, 0.0, 0.0)
 
 
 def _lab_spans(path: Path) -> list[tuple[float, float]]:

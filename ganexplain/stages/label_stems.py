@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,15 +13,22 @@ import soundfile as sf
 
 from ganexplain.artifacts import remove_unfinished, write_bytes
 from ganexplain.config import LabelStemsConfig
-from ganexplain.data.audio import duration_of, load_mono
+from ganexplain.data.audio import channel_blocks, duration_of, load_channels
 from ganexplain.data.corpus import JAMENDO_CLASSES
+from ganexplain.data.listed_files import files_below
 from ganexplain.data.manifests import MANIFEST_COLUMNS
-from ganexplain.data.sounding import sounding_spans
+from ganexplain.data.sound_files import sound_streams
+from ganexplain.data.sounding import block_levels, sounding_spans
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
 from ganexplain.runtime import Progress, random_stream
 
 STEM_RATE = 22050
-SUFFIXES = {f".{name.lower()}" for name in sf.available_formats()} - {".raw"} | {".oga"}
+STEMS = ("mixture", "vocals")
+LOSSY = {".mp3", ".ogg", ".oga", ".opus"}
+SUFFIXES = {f".{name.lower()}" for name in sf.available_formats()} - {".raw"} | {".aif"} | LOSSY
+INAUDIBLE_DB = -60.0  # below the loudest of the mixture: no vocals, but noise or what leaks in
+LENGTH_TOLERANCE = 0.5  # s by which vocals and mixture may differ
+LOGGER = logging.getLogger("ganexplain")
 
 
 @dataclass(frozen=True)
@@ -86,27 +94,61 @@ def find_tracks(root: Path, valid_share: float, seed: int) -> list[Track]:
 
 
 def _stem_pairs(folder: Path) -> list[tuple[Path, Path]]:
-    pairs = []
-    for mixture in sorted(folder.rglob("mixture.*")):
-        vocals = [
-            p for p in sorted(mixture.parent.glob("vocals.*")) if p.suffix.lower() in SUFFIXES
-        ]
-        if mixture.suffix.lower() in SUFFIXES and vocals:
-            pairs.append((mixture, vocals[0]))
-    return pairs
+    """The mixture and the vocals of every folder that has both, one of each."""
+    found: dict[Path, dict[str, list[Path]]] = {}
+    for path in files_below(folder):
+        if path.stem.lower() in STEMS and path.suffix.lower() in SUFFIXES:
+            stems = found.setdefault(path.parent, {name: [] for name in STEMS})
+            stems[path.stem.lower()].append(path)
+    return [
+        (_chosen(stems["mixture"]), _chosen(stems["vocals"]))
+        for stems in found.values()
+        if all(stems.values())
+    ]
+
+
+def _chosen(paths: list[Path]) -> Path:
+    """The file to use of one stem: the first that is not lossy."""
+    first = min(paths, key=lambda path: (path.suffix.lower() in LOSSY, path.name))
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        LOGGER.warning("%s: is there as %s; %s is used", first.parent, names, first.name)
+    return first
 
 
 def track_spans(track: Track, config: LabelStemsConfig) -> list[tuple[float, float, bool]]:
     """Contiguous spans (start s, end s, sung) of a track, from the level of its vocals.
 
-    A vocal stem without any sound is a track without singing.
+    A vocal stem that is silent, or far below its mixture, is a track without singing.
     """
     length = duration_of(track.mixture)
     try:
-        vocals = load_mono(track.vocals, STEM_RATE)
+        vocals = load_channels(track.vocals, STEM_RATE)
     except SilentFile:
         return [(0.0, length, False)]
-    sung = sounding_spans(vocals, STEM_RATE, config.threshold_db, config.join_gaps, config.shortest)
+    if abs(len(vocals) / STEM_RATE - length) > LENGTH_TOLERANCE:
+        LOGGER.warning(
+            "%s: %.3f s long, its mixture %.3f s", track.vocals, len(vocals) / STEM_RATE, length
+        )
+    least = _loudest(track.mixture) * 10 ** (INAUDIBLE_DB / 20)
+    if block_levels(vocals, STEM_RATE).max(initial=0.0) <= least:
+        LOGGER.warning(
+            "%s: nowhere louder than %.0f dB below its mixture; labelled as without singing",
+            track.vocals, -INAUDIBLE_DB,
+        )  # fmt: skip
+    sung = sounding_spans(
+        vocals, STEM_RATE, config.threshold_db, config.join_gaps, config.shortest, least
+    )
     edges = [0.0, *(min(edge, length) for span in sung for edge in span), length]
     spans = pairwise(edges)
     return [(start, end, i % 2 == 1) for i, (start, end) in enumerate(spans) if end > start]
+
+
+def _loudest(mixture: Path) -> float:
+    """RMS of the loudest 20 ms; 0 for a mixture that is silent."""
+    rate = sound_streams(mixture)[0].rate
+    try:
+        blocks = channel_blocks(mixture)
+        return max(float(block_levels(block, rate).max(initial=0.0)) for block in blocks)
+    except SilentFile:
+        return 0.0
