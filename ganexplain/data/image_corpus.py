@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.data.corpus import SPLITS
+from ganexplain.data.listed_files import files_below, is_hidden
 from ganexplain.data.pictures import is_picture, load_picture, picture_input
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.inputs import ImageInput, Input
@@ -99,7 +100,11 @@ def holds_pictures(path: Path) -> bool:
     if not path.is_dir() or (path / "filelists").is_dir():
         return False
     levels = (path.glob("*/*"), path.glob("*/*/*"))
-    return any(is_picture(file) for level in levels for file in level)
+    return any(
+        is_picture(file) and not any(map(is_hidden, file.relative_to(path).parts))
+        for level in levels
+        for file in level
+    )
 
 
 def read_image_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> ImageCorpus:
@@ -128,10 +133,10 @@ def read_image_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> Im
 
 
 def _listed(root: Path) -> list[tuple[Path, str, str]]:
-    """Path, split and class of each picture below a folder, sorted by path."""
+    """Path, split and class of each picture below a folder, sorted by path; none that is hidden."""
     if not holds_pictures(root):
         raise UsageError(f"{root}: no pictures; lay them out as CLASS/NAME.png below it")
-    found = sorted(p for p in root.rglob("*") if is_picture(p) and p.is_file())
+    found = [path for path in files_below(root) if is_picture(path)]
     split = any((root / name).is_dir() for name in SPLITS)
     entries = []
     for path in found:

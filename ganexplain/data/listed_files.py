@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from ganexplain.errors import BadFile, GanexplainError
@@ -44,21 +45,28 @@ def in_form_on_disk(folder: Path, name: str) -> Path:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, by path, through links too; without what is hidden.
+    """All files below a folder, by path, behind links too; without what is hidden."""
+    return sorted(_below(folder, frozenset()))
 
-    Hidden are names that begin with a dot, as programs leave them (`.ipynb_checkpoints`, a Mac's
-    `._NAME`), and the folder `__MACOSX` of a Mac's archives.
+
+def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:  # a link that leads back
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_hidden(entry.name):
+                continue
+            if entry.is_dir():
+                yield from _below(Path(entry.path), above | {real})
+            elif entry.is_file():
+                yield Path(entry.path)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether programs leave a file or folder of this name for themselves.
+
+    It begins with a dot (`.ipynb_checkpoints`, a Mac's `._NAME`), or is the folder `__MACOSX` of a
+    Mac's archives.
     """
-    found: list[Path] = []
-    seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else [name for name in folders if not _is_hidden(name)]
-        if real not in seen:
-            found += [Path(place, name) for name in names if not _is_hidden(name)]
-        seen.add(real)
-    return sorted(path for path in found if path.is_file())
-
-
-def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"

@@ -13,6 +13,7 @@ from ganexplain.artifacts import map_array
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.frontend import log_expand, log_mel
+from ganexplain.data.listed_files import is_hidden
 from ganexplain.data.pictures import opened
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.inputs import ImageInput, Input
@@ -115,7 +116,9 @@ def stem_files(folder: Path) -> list[Path]:
     """The sound files of a folder of stems, by name; UsageError where there are fewer than two."""
     if not folder.is_dir():
         raise UsageError(f"--segments sources:{folder}: no such folder")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SOUND_FILES)
+    files = sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in SOUND_FILES and not is_hidden(p.name)
+    )
     if len(files) < 2:
         raise UsageError(f"--segments sources:{folder}: holds fewer than two stems")
     return files

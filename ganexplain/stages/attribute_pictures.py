@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganexplain.data.listed_files import files_below
 from ganexplain.data.pictures import is_picture, load_picture
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.inputs import ImageInput
@@ -85,7 +86,7 @@ def pictures(inputs: Sequence[str], taken: ImageInput) -> list[Picture]:
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            below = sorted(p for p in path.rglob("*") if p.is_file() and is_picture(p))
+            below = [file for file in files_below(path) if is_picture(file)]
             if not below:
                 raise UsageError(f"{path}: holds no picture")
             paths += below

@@ -11,6 +11,7 @@ import numpy as np
 from ganexplain.artifacts import write_table
 from ganexplain.config import PredictConfig
 from ganexplain.data.image_corpus import Picture
+from ganexplain.data.listed_files import files_below
 from ganexplain.data.pictures import is_picture, load_picture
 from ganexplain.data.segments import decide
 from ganexplain.errors import BadFile, GanexplainError, UsageError
@@ -74,7 +75,7 @@ def listed(names: Iterable[str]) -> Iterable[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(file for file in path.rglob("*") if is_picture(file) and file.is_file())
+        found = [file for file in files_below(path) if is_picture(file)]
         if not found:
             raise UsageError(f"{path}: no pictures in this folder")
         yield from found
