@@ -89,8 +89,11 @@ def test_a_unit_that_nothing_drives_is_said(
         f"{networks}:Dead", "--no-controls", "--out", "s", "-q",
     )  # fmt: skip
     assert done.code == 0, done.err
-    warnings = read_json(Path("s", "selection.json"))["warnings"]
-    assert any("nothing drives this unit" in warning for warning in warnings)
+    document = read_json(Path("s", "selection.json"))
+    assert "± 0, rounding alone: the unit does not respond" in document["warnings"][0]
+    assert any("nothing drives this unit" in warning for warning in document["warnings"])
+    assert document["response_variation"]["std"] == 0
+    assert done.out.index("does not respond") < done.out.index("FID response")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

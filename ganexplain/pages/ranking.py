@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganexplain.ascent.scores import RULES, SCORES
+from ganexplain.ascent.variation import Variation
 
 SETTING = (("learning_rate", "g"), ("prior_weight", "g"), ("iterations", "d"))
 SCORES_SHOWN = ("fid_response", "fid_features", "kid", "density", "coverage", "shell_distance")
@@ -29,15 +30,17 @@ def ranking_table(document: Mapping[str, Any]) -> str:
     for name, row in document["controls"].items():
         place = ["", "", name.replace("_", " "), "", ""]
         table.append(place + _figures(row, shown, judges))
-    notes = [f"by {document['by']}: {MARKS}; {document['tie_rule']}", *document["warnings"]]
-    return "\n".join([aligned(table), *notes])
+    first = _weakness(document)
+    notes = [f"by {document['by']}: {MARKS}; {document['tie_rule']}"]
+    notes += [warning for warning in document["warnings"] if warning not in first]
+    return "\n".join([*first, aligned(table), *notes])
 
 
 def chosen_table(documents: Sequence[Mapping[str, Any]]) -> str:
-    """The chosen setting of each of several units, a row each."""
+    """The chosen setting of each of several units, a row each; first those that hardly respond."""
     table = [["layer", "unit", "direction", "learning rate", "prior weight", "iterations"]]
     table[0] += [SCORES["fid_response"].title, SCORES["fid_features"].title, "KID", "response"]
-    judges = list(documents[0]["judges"])
+    judges, weak = list(documents[0]["judges"]), []
     table[0] += [f"judge {name}" for name in judges]
     for document in documents:
         row = document["configurations"][document["chosen"]]
@@ -46,7 +49,14 @@ def chosen_table(documents: Sequence[Mapping[str, Any]]) -> str:
         scores = [_number(row[name]) for name in ("fid_response", "fid_features", "kid")]
         votes = [_share(row["judges"][name]) for name in judges]
         table.append([*place, *scores, f"{row['mean_response']:.2f}", *votes])
-    return aligned(table)
+        weak += [f"{' '.join(place[:3])}: {text}" for text in _weakness(document)]
+    return "\n".join([*weak, aligned(table)])
+
+
+def _weakness(document: Mapping[str, Any]) -> list[str]:
+    """What stands before all scores of a unit that hardly responds to real excerpts."""
+    found = Variation.from_meta(document.get("response_variation"))
+    return [found.weakness] if found and found.weakness else []
 
 
 def attributions_table(document: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from ganexplain.ascent.neurons import (
 )
 from ganexplain.ascent.readings import Neuron, file_name
 from ganexplain.ascent.responses import excerpt_responses, strongest
+from ganexplain.ascent.variation import Variation
 from ganexplain.config import FrontEnd
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
@@ -30,6 +31,7 @@ from ganexplain.models.explained import Explained
 from ganexplain.models.foreign import device_of
 from ganexplain.runtime import Progress
 from ganexplain.stages.contracts import HELD_OUT, SAME_UNIT
+from ganexplain.stages.unit_variation import MEASURED, VARIATION, Spread
 
 RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz
 
@@ -87,7 +89,9 @@ class FoundResponses:
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
         self.hop = hop
-        self.last: tuple[tuple[str, Neuron], dict[str, np.ndarray]] = ("", -1), {}
+        self.last: tuple[tuple[str, Neuron], dict[str, np.ndarray], dict[str, float | None]]
+        self.last = ("", -1), {}, {}
+        self.spread: Spread | None = None
 
     @property
     def splits(self) -> dict[str, str]:
@@ -134,9 +138,10 @@ class FoundResponses:
         """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
         config, unit = self.config, (meta["layer"], meta["neuron"])
         if self.last[0] != unit:  # both directions of a unit come one after the other
-            self.last = unit, self._strongest(meta)
+            self.last = unit, self._strongest(meta), self._variation(*unit).to_meta()
         return self.last[1], {
             **{key: meta[key] for key in SAME_UNIT},
+            VARIATION: self.last[2],
             "corpus": list(config.corpus),
             "hop_frames": config.hop_frames,
             "overlapping": config.overlapping,
@@ -161,6 +166,15 @@ class FoundResponses:
                     described = _described(pool.split, pool.centres[rows], network, meta)
                     arrays.update({key + prefix + name: v for name, v in described.items()})
         return arrays
+
+    def _variation(self, layer: str, neuron: Neuron) -> Variation:
+        """How much a unit responds to the excerpts of the training split."""
+        pool = self.pools[""]
+        if self.spread is None or self.spread.layer != layer:  # units of a layer come together
+            excerpts = pool.split.gather(pool.centres[:MEASURED])
+            all_units = pool.responses.get((layer, None))
+            self.spread = Spread.of(self.explained, layer, all_units, excerpts)
+        return self.spread.variation(neuron, self._of_neuron(pool, layer, neuron))
 
     def _enough(self, key: str, found: int, count: int) -> bool:
         """Whether there are excerpts to compare with; what is missing is noted, or raised."""

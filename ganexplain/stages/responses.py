@@ -18,6 +18,7 @@ from ganexplain.models.loading import load_generator
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.real_responses import FoundResponses
+from ganexplain.stages.unit_variation import variation_of
 
 
 def responses(
@@ -52,9 +53,16 @@ def responses(
         }
         run.used_recordings("train", corpus.split("train"))
         found.prepare(neurons, progress)
+        weak: dict[str, str] = {}
         for layer, neuron in neurons:
             arrays, meta = found.of({**common, "layer": layer, "neuron": neuron})
+            variation = variation_of(meta)
+            if variation and variation.weakness:
+                progress.note(f"{layer}:{neuron}: {variation.weakness}")
+                weak[f"{layer}:{neuron}"] = variation.weakness
             folder = out if len(neurons) == 1 else out / f"{file_name(layer)}-{file_name(neuron)}"
             write_arrays(folder / "responses.npz", "responses", arrays, meta)
             paths.append(folder / "responses.npz")
+        if weak:
+            run.results["hardly_responding"] = weak
     return paths

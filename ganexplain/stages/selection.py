@@ -34,7 +34,11 @@ from ganexplain.stages.explain_gradients import lost_in_words
 from ganexplain.stages.explain_merge import explanation_files
 from ganexplain.stages.judging import Judge, judge_entry, load_judges
 from ganexplain.stages.rank_attributions import attributions_in, rank_attributions
-from ganexplain.stages.real_responses import FoundResponses, RealResponses, given_path
+from ganexplain.stages.real_responses import (
+    FoundResponses,
+    RealResponses,
+    given_path,
+)
 from ganexplain.stages.scoring import (
     TIE_RULE,
     Table,
@@ -45,6 +49,7 @@ from ganexplain.stages.scoring import (
     setting_examples,
     warnings_of,
 )
+from ganexplain.stages.unit_variation import VARIATION, variation_of
 
 
 def select(
@@ -102,7 +107,8 @@ def select(
             digest = run.used("explanations" if folder == out else path.parent.name, path)
             real, meta = found.of(explanations.meta) if found else _given(config, explanations)
             write_arrays(folder / "responses.npz", "responses", real, meta)
-            document = _Unit(config, explanations, real, context, folder).select(progress)
+            unit = _Unit(config, explanations, real, context, folder, meta)
+            document = unit.select(progress)
             document["explanations_hash"] = digest
             write_json(folder / "selection.json", document)
             documents.append(document)
@@ -139,8 +145,10 @@ class _Unit:
         real: Mapping[str, np.ndarray],
         context: _Context,
         folder: Path,
+        real_meta: Mapping[str, Any],
     ) -> None:
         self.config, self.explanations, self.folder = config, explanations, folder
+        self.variation = variation_of(real_meta)
         self.all_real, self.real = real, real_examples(real, explanations.prefix)
         self.compared = self._compared(self.real)
         self.networks = context.networks
@@ -153,14 +161,13 @@ class _Unit:
         drawn = explanations.arrays["mel"]
         made = {**explanations.arrays, "mel": seen(drawn, explanations.front_end)}
         judged = np.array([v.agreement(drawn) for v in self.verdicts]).reshape(-1, len(drawn)).T
+        warnings = self._warnings(made)  # before any score
+        for warning in warnings:
+            progress.note(f"{self._name}: {warning}")
         progress.note(f"scoring {len(made['response'])} settings of {self._name}")
         table = score_settings(made, self.compared, config.by, config.seed, judged)
         chosen = chosen_setting(table)
         controls = self._controls(chosen, progress)
-        lost = lost_in_words(explanations.meta)
-        warnings = [lost] * bool(lost) + warnings_of(made, self.compared)
-        for warning in warnings:
-            progress.note(f"{self._name}: {warning}")
         meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}
         write_arrays(self.folder / "selection.npz", "selection", table, meta)
         names = ("layer", "neuron", "unit", "direction", "features_layer")
@@ -169,6 +176,7 @@ class _Unit:
             "by": config.by,
             "tie_rule": TIE_RULE,
             "warnings": warnings,
+            VARIATION: self.variation.to_meta() if self.variation else None,
             **{name: explanations.meta[name] for name in names},
             "configurations": [self._row(table, index) for index in range(len(table["rank"]))],
             "controls": {
@@ -180,6 +188,12 @@ class _Unit:
                 for j, v in enumerate(self.verdicts)
             },
         }
+
+    def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
+        """What makes the scores less sure than they look, the gravest first."""
+        weakness = self.variation.weakness if self.variation else ""
+        grave = [text for text in (weakness, lost_in_words(self.explanations.meta)) if text]
+        return grave + warnings_of(made, self.compared)
 
     def _compared(self, examples: Examples) -> Examples:
         """Examples as they are compared: waveforms as log-mel."""
