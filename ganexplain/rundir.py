@@ -32,7 +32,7 @@ from ganexplain.artifacts import (
     write_bytes,
     write_json,
 )
-from ganexplain.config import toml_text
+from ganexplain.config import LONGEST_SETTINGS, read_toml, toml_bytes, toml_text
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.run_place import (
     clear_place,
@@ -141,7 +141,7 @@ class RunDirectory:
 
     def _check_same_settings(self) -> None:
         self._check_same_stage()
-        before = tomllib.loads((self.path / "config.toml").read_text())
+        before = read_toml("--out", self.path / "config.toml", LONGEST_SETTINGS)
         now = tomllib.loads(toml_text(self.stage, self.config))
         free = {f.name.replace("_", "-") for f in fields(self.config) if f.metadata.get("extends")}
         for name, value in now.items():
@@ -165,8 +165,8 @@ class RunDirectory:
         self.started = time.time()
         if not (self.share and self.resumed):
             shared = {"shard": ""} if self.share and hasattr(self.config, "shard") else {}
-            settings = toml_text(self.stage, replace(self.config, **shared))
-            write_bytes(self.path / "config.toml", settings.encode(errors="backslashreplace"))
+            settings = toml_bytes(self.stage, replace(self.config, **shared))
+            write_bytes(self.path / "config.toml", settings)
         self._note_named_files()
         self._write_state("running")
         self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")

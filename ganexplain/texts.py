@@ -14,13 +14,13 @@ from typing import Any
 LONGEST_TEXT = 2**25  # bytes of JSON, CSV or labels, which become up to 25 times as many objects
 
 
-def read_text(path: Path, most: int = LONGEST_TEXT) -> str:
-    """A text file in UTF-8, with or without a byte order mark.
+def read_text(path: Path, most: int = LONGEST_TEXT, errors: str = "strict") -> str:
+    """A text file in UTF-8, with or without a byte order mark; `errors` as Python has them.
 
     Raises OSError where it cannot be read, ValueError where it is longer than `most` bytes or is
     no text.
     """
-    return _content(path, most).decode("utf-8-sig")
+    return _content(path, most).decode("utf-8-sig", errors)
 
 
 def read_list(path: Path) -> str:

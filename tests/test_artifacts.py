@@ -531,6 +531,7 @@ def test_front_ends_that_differ_are_named_with_the_field(field: str, value: floa
     [
         ("train-classifier", TrainClassifierConfig(corpus='/music/my "set" \\ ü 歌 😀')),
         ("train-classifier", TrainClassifierConfig(corpus="tab\tline\nend", learning_rate=1e-30)),
+        ("train-classifier", TrainClassifierConfig(corpus="\x7f\x1b\x00\x85\u2028", seed=7)),
         ("explain", ExplainConfig(classifier="a", gan="b", iterations=(1, 2))),
         ("label-stems", LabelStemsConfig(stems="x")),
     ],

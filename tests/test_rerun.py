@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import JamendoFolder, Run
+from conftest import ROOT, JamendoFolder, Run, song, write_sound
 
 from ganexplain.artifacts import write_arrays
 from ganexplain.stages.comparing import difference, differences
@@ -96,6 +96,19 @@ def test_a_run_that_gives_something_else_is_said_to(
     assert told["test.csv"] == "other content"
     assert told["metrics.jsonl"].startswith("0.loss: by at most 0.25")
     assert told["classifier.pt"] == "equal"
+
+
+@pytest.mark.parametrize("name", ["del\x7f\x1b.wav", 'a "b" \\n.wav', "latin-\udcfc.wav"])
+def test_a_run_on_files_of_odd_names_is_repeated(command: Run, tmp_path: Path, name: str) -> None:
+    sound = write_sound(tmp_path / "plain.wav", song(1, seconds=2.0)).rename(tmp_path / name)
+    classifier = ROOT / "sample_data" / "pretrained" / "classifier.pt"
+    words = ("predict", sound, "--classifier", classifier, "-q", "--out")
+    assert command(*words, tmp_path / "p").code == 0
+    done = command("rerun", tmp_path / "p", "--out", tmp_path / "again", "-q")
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out and "\x7f" not in done.out
+    told = {line.split("\t")[-1] for line in done.out.splitlines() if "\t" in line}
+    assert told == {"equal"}
 
 
 def test_differences_are_told_by_key_and_size(tmp_path: Path) -> None:

@@ -19,7 +19,13 @@ from ganexplain.config.explaining import (
 )
 from ganexplain.config.front_end import FrontEnd
 from ganexplain.config.rerun import RerunConfig
-from ganexplain.config.setting import read_toml, toml_text, with_preset
+from ganexplain.config.setting import (
+    LONGEST_SETTINGS,
+    read_toml,
+    toml_bytes,
+    toml_text,
+    with_preset,
+)
 from ganexplain.config.shared import LAST_SEED, NamesNetwork
 from ganexplain.config.training import (
     LabelStemsConfig,
@@ -29,11 +35,11 @@ from ganexplain.config.training import (
 )
 
 __all__ = [
-    "LAST_SEED", "STAGES", "WIDEST",
+    "LAST_SEED", "LONGEST_SETTINGS", "STAGES", "WIDEST",
     "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "FrontEnd", "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
     "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
-    "TrainGanConfig", "read_toml", "toml_text", "with_preset",
+    "TrainGanConfig", "read_toml", "toml_bytes", "toml_text", "with_preset",
 ]  # fmt: skip
 
 # The stages that write a run directory: settings, and module and function in ganexplain.stages.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import MISSING, asdict, field
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from ganexplain.errors import UsageError, check_known
 from ganexplain.texts import read_text
 
-LONGEST_TOML = 2**16  # bytes; tomllib is slow, and no table of settings is long
+LONGEST_TOML = 2**16  # bytes; tomllib is slow, and few tables of settings are long
+LONGEST_SETTINGS = 2**24  # bytes of a run's own settings, which may list many files
 
 
 def setting(
@@ -45,10 +47,14 @@ def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
     return kind(**given | {name: value for name, value in chosen.items() if name not in asked})
 
 
-def read_toml(option: str, path: Path) -> dict[str, Any]:
-    """The values of a TOML file; UsageError that names `option` where it is none."""
+def read_toml(option: str, path: Path, most: int = LONGEST_TOML) -> dict[str, Any]:
+    """The values of a TOML file of at most `most` bytes.
+
+    File names in it may be no UTF-8, as `toml_bytes` writes them. Raises UsageError that names
+    `option` where it is no TOML.
+    """
     try:
-        return tomllib.loads(read_text(path, LONGEST_TOML))
+        return tomllib.loads(read_text(path, most, "surrogateescape"))
     except OSError as error:
         raise UsageError(f"{option} {path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -57,8 +63,16 @@ def read_toml(option: str, path: Path) -> dict[str, Any]:
 
 def toml_text(stage: str, config: Any) -> str:
     """The settings of a config as TOML that `--config` reads again."""
-    lines = [f"# ganexplain {stage} --config THIS_FILE"]
-    for name, value in asdict(config).items():
-        listed = list(value) if isinstance(value, tuple) else value
-        lines.append(f"{name.replace('_', '-')} = {json.dumps(listed, ensure_ascii=False)}")
-    return "\n".join(lines) + "\n"
+    values = {name.replace("_", "-"): value for name, value in asdict(config).items()}
+    return f"# ganexplain {stage} --config THIS_FILE\n{tomli_w.dumps(values)}"
+
+
+def toml_bytes(stage: str, config: Any) -> bytes:
+    """The same as a file's content: names of files that are no UTF-8 keep their bytes.
+
+    Raises UsageError for characters that no name of a file can have.
+    """
+    try:
+        return toml_text(stage, config).encode(errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"a setting holds half a character ({error}); write it whole") from error

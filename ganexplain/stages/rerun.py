@@ -13,7 +13,7 @@ import torch
 
 from ganexplain import __version__
 from ganexplain.artifacts import file_hash, read_json
-from ganexplain.config import STAGES, RerunConfig, read_toml
+from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig, read_toml
 from ganexplain.errors import UsageError, check_known
 from ganexplain.rundir import library_versions
 from ganexplain.runtime import Progress
@@ -82,7 +82,8 @@ def _record(run: Path) -> dict[str, Any]:
 def _settings(run: Path, stage: str) -> Any:
     """The config of a run; UsageError where this version has other settings."""
     kind = STAGES[check_known(f"{run}: stage", stage, STAGES)][0]
-    values = {k.replace("-", "_"): v for k, v in read_toml("rerun:", run / "config.toml").items()}
+    written = read_toml("rerun:", run / "config.toml", LONGEST_SETTINGS)
+    values = {name.replace("-", "_"): value for name, value in written.items()}
     known = {field.name: field for field in fields(kind)}
     for name in values:
         check_known(f"{run / 'config.toml'}", name, known)
