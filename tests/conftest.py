@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +215,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> StageRun:
         return done
 
     return ganexplain
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], since: float = 0) -> None:
+    """Until the file is there, written after `since` (seconds of the epoch)."""
+    deadline = time.monotonic() + 300  # of a busy machine
+    while time.monotonic() < deadline:
+        if path.is_file() and path.stat().st_mtime >= since:
+            return
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import RATE, noise, tone, torchrun_sets
 
 from ganexplain.config import FrontEnd, TrainClassifierConfig
+from ganexplain.data import prefetch as prefetch_module
 from ganexplain.data.batches import TrainingBatches, draw_masks, hide
 from ganexplain.data.corpus import Recording, Segment
 from ganexplain.data.excerpts import Split
@@ -130,16 +133,26 @@ def test_batches_come_in_order_and_none_after_the_last(threads: int) -> None:
     assert sorted(made) == list(range(5, 20))
 
 
-def test_waiting_is_what_the_trainer_could_not_overlap() -> None:
-    def share(threads: int) -> float:
-        with Prefetch(lambda step: time.sleep(0.01), threads) as prefetch:
+def test_waiting_is_what_the_trainer_could_not_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only making (10 ms) and computing with a batch (30 ms) move on."""
+    now = 0.0
+
+    def pass_time(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def share(threads: int, make: Callable[[int], None]) -> float:
+        with Prefetch(make, threads) as prefetch:
             for step in range(20):
                 prefetch.take(step, 19)
-                time.sleep(0.03)
+                pass_time(0.03)
+                for batch in prefetch.pending.values():  # made while the trainer computed
+                    batch.result()
             return prefetch.waiting_share()
 
-    assert share(0) == pytest.approx(0.25, abs=0.12)
-    assert share(2) < 0.1
+    monkeypatch.setattr(prefetch_module, "time", SimpleNamespace(monotonic=lambda: now))
+    assert share(0, lambda step: pass_time(0.01)) == pytest.approx(0.19 / (0.6 + 0.19))
+    assert share(2, lambda step: None) == 0
 
 
 def test_an_error_in_making_a_batch_reaches_the_trainer() -> None:

@@ -175,13 +175,13 @@ def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
     running = subprocess.Popen(
         [*words, "--jobs", "2"], stderr=subprocess.PIPE, text=True, env=cli_environment(tmp_path)
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300  # of a busy machine
     while not list((out / "parts").glob("fc8*.npz")) and time.monotonic() < deadline:
         time.sleep(0.02)
     workers = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
     spawned = [pid for pid in workers if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(int(spawned[0]), signal.SIGKILL)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert running.returncode == 1
     assert "a worker process was killed" in said
     parts = list((out / "parts").glob("[!.]*"))

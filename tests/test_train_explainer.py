@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import COMMAND, ROOT, Run, cli_environment
+from conftest import COMMAND, ROOT, Run, cli_environment, wait_for
 from PIL import Image
 from sklearn.datasets import load_digits
-from test_resuming import assert_equal, wait_for
+from test_resuming import assert_equal
 
 from ganexplain.artifacts import read_arrays, read_checkpoint, write_checkpoint
 from ganexplain.config import TrainClassifierConfig
@@ -101,7 +101,7 @@ def test_killed_it_ends_as_if_undisturbed(
     )  # fmt: skip
     wait_for(killed / "training.pt", process)
     process.send_signal(signal.SIGKILL)
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     assert not (killed / "explainer.pt").exists()
     steps = read_checkpoint(killed / "training.pt", "training")["step"]
     words[-1] = str(steps + 5)
