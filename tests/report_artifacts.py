@@ -21,6 +21,7 @@ from ganexplain.stages.scoring import real_examples, score_control, setting_exam
 FRONT_END = FrontEnd()
 EXAMPLES, SHOWN, LATENT, FEATURES = 4, 2, 8, 3
 RATES, WEIGHTS, COUNTS = (0.1, 0.01), (0.1, 0.001), (5, 10)
+PER_SETTING = ("learning_rate", "prior_weight", "iterations", "trajectory")
 HOSTILE = '<script>alert("x")</script>&.ogg'
 
 
@@ -121,7 +122,8 @@ class Artifacts:
         self.selection["warnings"] = ["too few <examples> for 3 features"]
         self.selection["judges"] = {
             "judge": {"path": "judge.pt", "sha256": "e" * 64, "agreement": 0.875,
-                      "real_agreement": 1.0, "class": "sing"}
+                      "real_agreement": 1.0, "weak_agreement": 0.0, "sample_agreement": 0.95,
+                      "same_corpora": ["songs"], "class": "sing"}
         }  # fmt: skip
         quiet = self.made["start_response"]
         driven = {"input_ascent": real.mean() + quiet, "reinitialised": quiet - 0.5}
@@ -136,6 +138,20 @@ class Artifacts:
             self.real |= {f"held_out_{prefix}{n}": self.real[prefix + n] for n in names}
             self.real[f"held_out_{prefix}response"] = self.real[f"{prefix}response"] - 0.5
         return self
+
+    def repeat(self, examples: int, real: int) -> None:
+        """Repeat the examples and the real excerpts up to so many of each."""
+        for arrays, axis, count in ((self.made, 1, examples), (self.real, 0, real)):
+            for name, array in arrays.items():
+                at = 0 if name.startswith("start_") or name == "seed" else axis
+                if array.ndim > at and name not in PER_SETTING:
+                    arrays[name] = np.take(array, np.arange(count) % array.shape[at], axis=at)
+        self.controls = {
+            name: np.take(array, np.arange(examples) % len(array), axis=0)
+            for name, array in self.controls.items()
+        }
+        for control in self.selection.get("controls", {}).values():
+            control["examples"] = examples
 
     def _control(self, name: str, responses: np.ndarray) -> dict[str, Any]:
         """What `select` writes of a control whose features lie away from the real ones."""

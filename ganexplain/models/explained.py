@@ -107,6 +107,7 @@ class Explained:
     front_end: Input
     names: Names
     outputs: int
+    corpora: tuple[str, ...] = ()  # that it was trained on, where its file says so
 
     @property
     def device(self) -> torch.device:
@@ -137,7 +138,7 @@ def load_explained(source: Source, drawn: Input | None, device: torch.device) ->
     if source.classifier:
         ours = load_classifier(Path(source.classifier), device)
         names = Names(OUR_OUTPUT, ours.classes)
-        return Explained(ours.network, ours.front_end, names, ours.network.outputs)
+        return Explained(ours.network, ours.front_end, names, ours.network.outputs, ours.corpora)
     network = load_network(source.model, source.weights, source.trust_pickle)
     eaten, call = read_input_file(Path(source.input)) if source.input else (None, Call())
     return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, device)

@@ -27,13 +27,17 @@ Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
 
 @dataclass(frozen=True)
 class Classifier:
-    """A classifier and what must be known to use it; `threshold` is of the second class."""
+    """A classifier and what must be known to use it; `threshold` is of the second class.
+
+    `corpora` are those that it was trained on, as the command named them.
+    """
 
     network: ExcerptNet
     front_end: Input
     classes: tuple[str, ...]
     threshold: float
     figures: dict[str, Any]
+    corpora: tuple[str, ...] = ()
 
     @property
     def sound(self) -> FrontEnd:
@@ -90,6 +94,7 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
         classes=tuple(classes),
         threshold=threshold,
         figures=_plain(path, content, "figures", dict),
+        corpora=_corpora(content.get("config")),
     )
 
 
@@ -117,6 +122,12 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
     drawn = front_end_from_dict(path, content["front_end"])
     encoder = _filled(path, content["encoder"], lambda: encoder_for(drawn))
     return frozen(encoder, device)
+
+
+def _corpora(config: object) -> tuple[str, ...]:
+    """The corpora that a checkpoint's settings name, as they were typed."""
+    named = config.get("corpus") if isinstance(config, Mapping) else None
+    return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
 
 
 def _plain(path: Path, content: Mapping[str, Any], name: str, kind: type[Plain]) -> Plain:

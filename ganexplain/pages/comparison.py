@@ -9,12 +9,12 @@ from ganexplain.pages.evidence import Evidence, Figures
 from ganexplain.pages.findings import (
     NAMES,
     ON_FEATURES,
+    ON_NEIGHBOURS,
     ON_RESPONSES,
-    called,
     control_name,
     findings,
-    judge_finding,
 )
+from ganexplain.pages.judge_findings import called, doubts, judge_finding
 from ganexplain.pages.markup import Child, Markup, element
 from ganexplain.pages.notation import interval, number, percent, spread
 from ganexplain.pages.rows import moments
@@ -62,10 +62,12 @@ def _real_figures(evidence: Evidence) -> Figures:
 
 
 def _columns(evidence: Evidence) -> list[str]:
-    """The score that ranks, and the first one of the other kind that there is."""
+    """The score that ranks, the first one of the other kind that there is, and the density."""
     by = evidence.selection.by
-    present = [k for k in (by, *ON_RESPONSES, *ON_FEATURES) if k in evidence.chosen.figures.values]
-    kinds = [ON_FEATURES, ON_RESPONSES] if by in ON_FEATURES else [ON_RESPONSES, ON_FEATURES]
+    measured = (by, *ON_RESPONSES, *ON_FEATURES, *ON_NEIGHBOURS)
+    present = [k for k in measured if k in evidence.chosen.figures.values]
+    kinds: list[tuple[str, ...]] = [ON_RESPONSES, ON_FEATURES, ON_NEIGHBOURS]
+    kinds.sort(key=lambda kind: by not in kind)  # stable
     return [next(k for k in present if k in kind) for kind in kinds if set(kind) & set(present)]
 
 
@@ -100,8 +102,9 @@ def judges_table(evidence: Evidence) -> Markup | None:
         shares = [judge.agreement, judge.real_agreement]
         shares += [controls[n].figures.judges.get(name) for n in shown]
         cells: list[Child] = [judge.class_name or DASH, *map(_share, shares)]
-        said = judge_finding(judge, examples, real, words)
-        lines.append((called(name), [*cells, f"{_capital(said)}."]))
+        meant = [_capital(judge_finding(judge, examples, real, words)) + "."]
+        cells.append(" ".join([*meant, *doubts(name, evidence)]))
+        lines.append((called(name), cells))
     return _table([*heads, MEANS], lines)
 
 

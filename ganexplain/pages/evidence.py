@@ -68,13 +68,21 @@ class Control:
 
 @dataclass(frozen=True)
 class Judge:
-    """Another network asked what it takes examples for: shares of the chosen and the real ones."""
+    """Another network asked what it takes examples for: shares of the chosen and the real ones.
+
+    `weak_agreement` is that of the real ones which drive the unit least; `sample_agreement` how
+    well the network explained orders samples of the GAN by the judge's votes (AUROC);
+    `same_corpora` names the corpora that both were trained on.
+    """
 
     agreement: float | None
     real_agreement: float | None
     class_name: str
     path: str
     sha256: str
+    weak_agreement: float | None = None
+    sample_agreement: float | None = None
+    same_corpora: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

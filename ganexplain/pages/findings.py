@@ -1,13 +1,13 @@
 """What controls and judges mean for the explanation: numbers to a sentence, by rules.
 
-A control is compared with the chosen setting by up to three measures: the score that ranks, one
-of the other kind (responses or features), and the judges' votes. By each it is worse, alike or
-better; a sentence is said where all measures agree, another where they do not.
+A control is compared with the chosen setting by up to four measures: the score that ranks, one
+of the other kind (responses or features), the density of real ones around its features, and the
+judges' votes. By each it is worse, alike or better; a sentence is said where all measures agree,
+another where they do not. The re-initialised network is judged by votes alone (`sanity_check`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,13 +15,15 @@ from typing import Literal
 from ganexplain.ascent.scores import SCORES
 from ganexplain.pages.evidence import Control, Evidence, Figures, Judge
 from ganexplain.pages.notation import percent
+from ganexplain.pages.sanity_check import CONCLUSIONS as CHECKED
+from ganexplain.pages.sanity_check import Votes, sanity_check, tells_apart
+from ganexplain.pages.shares import Interval, share_difference
 from ganexplain.pages.words import SOUND, Words
 
 Standing = Literal["worse", "alike", "better"]
-Interval = tuple[float, float]
-
 ON_RESPONSES = ("fid_response", "wasserstein")
-ON_FEATURES = ("kid", "fid_features")
+ON_FEATURES = ("fid_features", "kid")
+ON_NEIGHBOURS = ("density",)
 NAMES = {
     "start": "Before the search",
     "held_out": "Held-out real {many}",
@@ -49,21 +51,14 @@ CONCLUSIONS: dict[str, dict[str, str]] = {
         "mixed": "the examples match {reality} in part only: compare the two rows by {sense}",
     },
     "input_ascent": {
-        "worse": "the generator is what keeps the examples like {alike}: without it something "
-        "else drives the neuron as well",
+        "worse": "the generator is what keeps the examples like {alike}: noise made for the neuron "
+        "falls short of them in everything",
         "alike": "noise made for the neuron does as well by these measures: trust your {sense}s "
         "more than them",
         "better": "noise made for the neuron does better by these measures: trust your {sense}s "
         "more than them",
-        "mixed": "to drive the neuron is easy, with noise too: only where this control fails do "
-        "the measures speak for the examples",
-    },
-    "reinitialised": {
-        "worse": "this explanation shows what the classifier has learned",
-        "alike": "this explanation shows the GAN, not the classifier",
-        "better": "this explanation shows the GAN, not the classifier",
-        "mixed": "part of what you {perceive} is the GAN’s own: trust only what the re-initialised "
-        "row lacks",
+        "mixed": "to drive the neuron is easy, with noise too: only {worse} tell that noise from "
+        "the examples",
     },
 }
 VOTES = "judges’ votes"
@@ -100,32 +95,13 @@ def standing(difference: Interval, better: str) -> Standing:
     return "better" if (high < 0) == (better == "low") else "worse"
 
 
-def share_interval(share: float, examples: int) -> Interval:
-    """The 95 % Wilson score interval of a share among `examples`."""
-    from scipy.stats import binomtest
-
-    found = binomtest(round(share * examples), examples).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)
-
-
-def share_difference(first: float, count: int, second: float, other: int) -> Interval:
-    """The 95 % interval of a share among `count` minus one among `other` (Newcombe 1998, no. 10).
-
-    From the Wilson intervals of both, which also hold for shares of 0 and 1.
-    """
-    (low, high), (least, most) = share_interval(first, count), share_interval(second, other)
-    apart = first - second
-    return (
-        apart - math.hypot(first - low, most - second),
-        apart + math.hypot(high - first, second - least),
-    )
-
-
 def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[Measure]:
     """The comparisons that there are differences for; `examples` is N of the chosen setting."""
     ours, found = control.figures, []
-    measured = [k for k in (by, *ON_RESPONSES, *ON_FEATURES) if k in ours.differences]
-    for kind in (ON_RESPONSES, ON_FEATURES):
+    measured = [
+        k for k in (by, *ON_RESPONSES, *ON_FEATURES, *ON_NEIGHBOURS) if k in ours.differences
+    ]
+    for kind in (ON_RESPONSES, ON_FEATURES, ON_NEIGHBOURS):
         key = next((k for k in measured if k in kind and k in chosen.values), None)
         if key is None:
             continue
@@ -148,7 +124,8 @@ def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> st
         outcome = "mixed"
     else:
         outcome = "better" if "better" in found else "alike"
-    return words.fill(CONCLUSIONS[name][outcome])
+    worse = [measure.title for measure in measures if measure.standing == "worse"]
+    return words.fill(CONCLUSIONS[name][outcome], worse=_listed(worse))
 
 
 def in_words(measures: Sequence[Measure]) -> str:
@@ -158,10 +135,13 @@ def in_words(measures: Sequence[Measure]) -> str:
     for outcome, words in STANDINGS.items():
         titles = [m.title for m in measures if m.standing == outcome]
         if titles:
-            told.append(
-                f"{words} {' and '.join(filter(None, [', '.join(titles[:-1]), titles[-1]]))}"
-            )
+            told.append(f"{words} {_listed(titles)}")
     return "; ".join(told)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def findings(evidence: Evidence) -> dict[str, Finding]:
@@ -171,39 +151,39 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
     told = {}
     for name in [*(n for n in NAMES if n in controls), *(n for n in controls if n not in NAMES)]:
         measures = compare(controls[name], chosen, count, evidence.selection.by)
-        conclusion = conclude(name, measures, evidence.words)
+        if name == "reinitialised":
+            measures = [measure for measure in measures if measure.title == VOTES]
+            conclusion = checked(evidence, controls[name])
+        else:
+            conclusion = conclude(name, measures, evidence.words)
         told[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)
     return told
+
+
+def checked(evidence: Evidence, control: Control) -> str:
+    """What the judges say of the explanation and the re-initialised network, as a sentence."""
+    examples, real = evidence.made["response"].shape[1], len(evidence.real["response"])
+    judges = evidence.selection.judges.items()
+    votes = [_votes(judge, control.figures.judges.get(name)) for name, judge in judges]
+    telling = [each for each in votes if each and tells_apart(each.strong, each.weak)]
+    if not telling:
+        return evidence.words.fill(CHECKED["unjudged"])
+    found = Votes(*(sum(shares) / len(telling) for shares in zip(*telling, strict=True)))
+    named = bool(evidence.meta.get("unit"))
+    outcome = sanity_check(named, found, examples, control.examples or examples, real)
+    strong, weak = percent(found.strong), percent(found.weak)
+    return evidence.words.fill(
+        CHECKED[outcome], strong=strong, weak=weak, examples=examples, real=real
+    )
+
+
+def _votes(judge: Judge, control: float | None) -> Votes | None:
+    chosen, strong, weak = judge.agreement, judge.real_agreement, judge.weak_agreement
+    if chosen is None or control is None or strong is None or weak is None:
+        return None
+    return Votes(chosen, control, strong, weak)
 
 
 def control_name(name: str, words: Words) -> str:
     """A control as the page has it."""
     return words.fill(NAMES.get(name, name))
-
-
-def called(judge: str) -> str:
-    """A judge's name as one reads it."""
-    return judge if "judge" in judge.lower() else f"judge {judge}"
-
-
-def judge_finding(judge: Judge, examples: int, real: int, words: Words = SOUND) -> str:
-    """What a judge's votes on the chosen examples mean, beside those on the real excerpts."""
-    if judge.agreement is None:
-        return "was not asked about the chosen examples"
-    if judge.real_agreement is None:
-        return f"real {words.many} were not judged, so there is nothing to hold this against"
-    apart = share_difference(judge.agreement, examples, judge.real_agreement, real)
-    if standing(apart, "high") != "worse":
-        if judge.real_agreement < 0.5:
-            return (
-                f"{words.perceives} it in few real {words.many} either: this judge is of little "
-                "use here"
-            )
-        return (
-            f"{words.perceives} it in the examples as it does in real {words.many}: they convince "
-            "a network that had no part in the search"
-        )
-    return (
-        f"{words.perceives} it less often than in real {words.many}: part of what drives the "
-        "neuron is particular to the network explained"
-    )

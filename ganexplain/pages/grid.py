@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.pages.evidence import Evidence, Score
-from ganexplain.pages.findings import called
 from ganexplain.pages.heatmap import Setting, heat_map
+from ganexplain.pages.judge_findings import called
 from ganexplain.pages.markup import Child, Markup, element, void
 from ganexplain.pages.medium import Medium
 from ganexplain.pages.notation import interval, number, percent, spread

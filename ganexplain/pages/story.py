@@ -132,10 +132,11 @@ def _comparisons(evidence: Evidence) -> list[Section]:
     sections = []
     if controls:
         note = (
-            "What to hold the explanation against. Those from before the search, from a search "
-            "without the GAN and from a network that learned nothing should do worse; real "
-            "{many} held out show how near is near enough. “As good” means that the 95 % "
-            "intervals touch: more examples can tell more apart."
+            "What to hold the explanation against. Those from before the search and from a search "
+            "without the GAN should do worse; real {many} held out show how near is near enough. "
+            "“As good” means that the 95 % interval of the difference contains 0: more examples "
+            "can tell more apart. All numbers but the judges’ are the explained network’s; it has "
+            "never met the re-initialised network’s examples as its own, so there judges decide."
         )
         sections.append(
             Section(

@@ -23,9 +23,9 @@ class Words:
     alike: str  # what the GAN keeps examples like
     reality: str
 
-    def fill(self, text: str) -> str:
-        """A text with its names filled in."""
-        return text.format(**vars(self))
+    def fill(self, text: str, **more: object) -> str:
+        """A text with its names filled in, and with `more`."""
+        return text.format(**vars(self), **more)
 
 
 SOUND = Words(

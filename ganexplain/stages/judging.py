@@ -14,6 +14,7 @@ from ganexplain.artifacts import check_same_front_end
 from ganexplain.data.segments import decide
 from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.inputs import Input, read_input_file
+from ganexplain.metrics import auroc
 from ganexplain.models.explained import Source, adapted
 from ganexplain.models.foreign_files import is_factory, load_network
 from ganexplain.models.loading import load_classifier
@@ -37,6 +38,7 @@ class Judge:
         self.source = source_of(text)
         self.network: nn.Module
         self.decide: Callable[[Tensor], np.ndarray]
+        self.corpora: tuple[str, ...] = ()  # that it was trained on, where its file says so
         if self.source.classifier:
             self._load_ours(explained)
             return
@@ -49,6 +51,7 @@ class Judge:
         classifier = load_classifier(Path(self.text), self.device)
         check_same_front_end((Path(self.text), classifier.front_end), explained)
         self.network, self.classes = classifier.network, classifier.classes
+        self.corpora = classifier.corpora
 
         self.decide = lambda logits: decide(
             probabilities(logits).cpu().numpy(), classifier.threshold
@@ -117,9 +120,21 @@ class Verdict:
 
         Of pictures (..., N, K, H, W).
         """
+        return np.asarray(self.votes(mel).mean(axis=-1))
+
+    def votes(self, mel: np.ndarray) -> np.ndarray:
+        """Of which examples (..., N, F, T) the judge says so: (..., N), bool."""
         shape = self.judge.drawn.shape
         is_of_it = self.judge.said(mel.reshape(-1, *shape)) == self.number
-        return np.asarray((is_of_it == self.wanted).reshape(mel.shape[: -len(shape)]).mean(axis=-1))
+        return np.asarray((is_of_it == self.wanted).reshape(mel.shape[: -len(shape)]))
+
+    def sample_agreement(self, mel: np.ndarray, response: np.ndarray) -> float | None:
+        """How well responses (N,) order samples (N, F, T) by the judge's votes: the AUROC.
+
+        None where the judge votes the same of all. `response` rises with what the votes ask for.
+        """
+        votes = self.votes(mel)
+        return auroc(response, votes) if 0 < votes.mean() < 1 else None
 
 
 def source_of(text: str) -> Source:
@@ -155,12 +170,27 @@ def _name_of(source: str) -> str:
     return path.stem if path.stem != "classifier" else path.resolve().parent.name
 
 
-def judge_entry(verdict: Verdict, chosen: float, real: np.ndarray) -> dict[str, Any]:
-    """What `selection.json` says of a judge; `chosen` is its agreement with what was chosen."""
+def judge_entry(
+    verdict: Verdict,
+    chosen: float,
+    strong: np.ndarray,
+    weak: np.ndarray,
+    samples: tuple[np.ndarray, np.ndarray],
+    corpora: Sequence[str],
+) -> dict[str, Any]:
+    """What `selection.json` says of a judge; `chosen` is its agreement with what was chosen.
+
+    `strong` and `weak` are the real excerpts (R, F, T) that drive the unit most and least,
+    `samples` those of the GAN with their responses, signed so that up is what is sought, and
+    `corpora` what the network explained was trained on.
+    """
     return {
         "path": verdict.judge.text,
         "sha256": verdict.judge.source.digest(),
         "class": verdict.text,
         "agreement": chosen,
-        "real_agreement": float(verdict.agreement(real)),
+        "real_agreement": float(verdict.agreement(strong)),
+        "weak_agreement": float(verdict.agreement(weak)),
+        "sample_agreement": verdict.sample_agreement(*samples),
+        "same_corpora": [name for name in corpora if name in verdict.judge.corpora],
     }

@@ -32,7 +32,7 @@ from ganexplain.stages.controls import (
 )
 from ganexplain.stages.explain_gradients import lost_in_words
 from ganexplain.stages.explain_merge import explanation_files
-from ganexplain.stages.judging import Judge, judge_entry, load_judges
+from ganexplain.stages.judging import Judge, Verdict, judge_entry, load_judges
 from ganexplain.stages.rank_attributions import attributions_in, rank_attributions
 from ganexplain.stages.real_responses import (
     FoundResponses,
@@ -184,7 +184,7 @@ class _Unit:
                 for name, one in controls.items()
             },
             "judges": {
-                v.judge.name: judge_entry(v, float(table["judges"][chosen, j]), self.real.mel)
+                v.judge.name: self._judge(v, float(table["judges"][chosen, j]))
                 for j, v in enumerate(self.verdicts)
             },
         }
@@ -194,6 +194,15 @@ class _Unit:
         weakness = self.variation.weakness if self.variation else ""
         grave = [text for text in (weakness, lost_in_words(self.explanations.meta)) if text]
         return grave + warnings_of(made, self.compared)
+
+    def _judge(self, verdict: Verdict, agreement: float) -> dict[str, Any]:
+        """What a judge says of the setting chosen, real ones and samples."""
+        explanations = self.explanations
+        made, upwards = explanations.arrays, explanations.meta["direction"] == "max"
+        samples = made["start_mel"], made["start_response"] * (1 if upwards else -1)
+        weak = self.all_real["bottom_mel" if upwards else "mel"]
+        corpora = self.networks.explained.corpora if self.networks else ()
+        return judge_entry(verdict, agreement, self.real.mel, weak, samples, corpora)
 
     def _compared(self, examples: Examples) -> Examples:
         """Examples as they are compared: waveforms as log-mel."""

@@ -150,6 +150,9 @@ def _judge(where: str, entry: Any) -> Judge:
         class_name=_text(f"{where}.class", entry.get("class")),
         path=_text(f"{where}.path", entry.get("path")),
         sha256=_text(f"{where}.sha256", entry.get("sha256")),
+        weak_agreement=_optional_share(where, entry, "weak_agreement"),
+        sample_agreement=_optional_share(where, entry, "sample_agreement"),
+        same_corpora=_texts(f"{where}.same_corpora", entry.get("same_corpora")),
     )
 
 

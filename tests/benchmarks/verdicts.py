@@ -1,0 +1,160 @@
+"""Is "this explanation shows the GAN, not the classifier" said where it is true, and there alone?
+
+Over several seeds, which are those of the starts and of the weights, three networks are explained:
+the classifier, the same with all weights shuffled, and one that was never trained. For each: the
+real excerpts that drive its output most and least; a search that ends where its responses come
+nearest to the former; the control of `select`, the same for shuffled weights; the judges' votes;
+and what the page concludes from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.ascent.engine import begin_search, start_latents
+from ganexplain.ascent.nearest import ascend_to_nearest
+from ganexplain.ascent.responses import strongest
+from ganexplain.data.cache import cache_directory
+from ganexplain.data.corpus import read_corpus
+from ganexplain.data.excerpts import load_split
+from ganexplain.models.dcgan import LATENT_SIZE
+from ganexplain.models.excerptnet import initialise
+from ganexplain.models.explained import Explained, Source, load_explained
+from ganexplain.models.loading import load_generator
+from ganexplain.models.reinitialised import reinitialised
+from ganexplain.pages.sanity_check import Votes, sanity_check
+from ganexplain.runtime import Silent
+from ganexplain.stages.contracts import Explanations
+from ganexplain.stages.controls import Controls, Networks
+from ganexplain.stages.judging import load_judges
+
+PRETRAINED = Path("sample_data/pretrained")
+CPU = torch.device("cpu")
+RATE, WEIGHT, ITERATIONS, BATCH = 0.1, 0.01, 30, 48
+META = {"layer": "fc9", "neuron": 0, "direction": "max", "features_layer": "fc8", "prior": "l2"}
+WANTED = {"trained": "network", "shuffled": "gan", "untrained": "gan"}
+
+
+class Case:
+    """What all networks and seeds share."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.examples, self.top = options.examples, options.top
+        self.generator, self.front_end = load_generator(options.gan, CPU)
+        self.trained = load_explained(Source(str(options.classifier)), None, CPU)
+        judged = [str(name) for name in options.judge]
+        self.judges = load_judges(judged, (Path("none"), self.front_end), CPU)
+        corpus = read_corpus(options.corpus)
+        split = load_split(corpus, "train", self.front_end, cache_directory(""), Silent())
+        self.centres = split.whole_excerpts(options.hop_frames)
+        self.mel = split.gather(self.centres)
+
+    def outcome(self, explained: Explained, seed: int) -> tuple[Votes, str]:
+        """The judges' votes for an explanation of a network, and what they amount to."""
+        real = self.real(explained)
+        networks = Networks(explained, self.generator, CPU)
+        setting = {"learning_rate": RATE, "prior_weight": WEIGHT, "iterations": ITERATIONS}
+        made = {name: np.array([value]) for name, value in setting.items()}
+        made["seed"] = np.arange(self.examples)
+        meta = META | {"seed": 1000 * seed}
+        explanations = Explanations(Path("none"), made, meta, self.front_end, {})
+        control = Controls(explanations, real, networks).reinitialised(0, seed + 500, Silent())
+        sets = (self.explanation(explained, real, seed), control.mel, real["mel"])
+        sets = (*sets, real["bottom_mel"])
+        verdicts = [judge.verdict("sing", "max", real["mel"]) for judge in self.judges]
+        shares = [[float(v.agreement(mel)) for v in verdicts] for mel in sets]
+        votes = Votes(*(sum(each) / len(each) for each in shares))
+        return votes, sanity_check(True, votes, self.examples, self.examples, len(real["mel"]))
+
+    @torch.no_grad()
+    def real(self, explained: Explained) -> dict[str, np.ndarray]:
+        """The real excerpts that drive the output most, and those that drive it least."""
+        parts = [explained.network(part)[:, 0] for part in torch.from_numpy(self.mel).split(BATCH)]
+        response = torch.cat(parts).numpy()
+        found = {}
+        for prefix, direction in (("", "max"), ("bottom_", "min")):
+            frames = self.front_end.excerpt_frames
+            rows = strongest(response, self.centres, self.top, frames, direction)
+            found |= {prefix + "mel": self.mel[rows], prefix + "response": response[rows]}
+        return found
+
+    def explanation(
+        self, explained: Explained, real: dict[str, np.ndarray], seed: int
+    ) -> np.ndarray:
+        """Examples (N, F, T) of a search whose responses come nearest to the real ones.
+
+        Scaled as the control is: any grid of rates and weights suits a response of unit spread.
+        """
+        responses = np.concatenate([real["response"], real["bottom_response"]])
+        scale = float(3 / responses.std())
+        start = torch.from_numpy(start_latents(1000 * seed, self.examples, LATENT_SIZE))
+        rows = torch.ones_like(start[:, 0])
+
+        def respond(mel: Tensor) -> Tensor:
+            return explained.network(mel)[:, 0] * scale
+
+        search = begin_search(
+            self.generator, respond, start, rows * RATE, rows * WEIGHT, "max", BATCH
+        )
+        target = real["response"].astype(np.float64) * scale
+        found = ascend_to_nearest(search, target, "max", ITERATIONS)
+        with torch.no_grad():
+            drawn: np.ndarray = self.generator(found.latent).numpy()
+        return drawn
+
+
+@contextmanager
+def network_of(kind: str, trained: Explained, seed: int) -> Iterator[Explained]:
+    """The network trained, shuffled or untrained."""
+    if kind == "trained":
+        yield trained
+    elif kind == "shuffled":
+        with reinitialised(trained.network, seed):
+            yield trained
+    else:
+        fresh = copy.deepcopy(trained.network).to(memory_format=torch.contiguous_format)
+        initialise(fresh, seed)
+        yield replace(trained, network=fresh.eval().requires_grad_(False))
+
+
+def main() -> None:
+    """Print a line for each network and seed, and how often each conclusion was drawn."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--classifier", type=Path, default=PRETRAINED / "classifier.pt")
+    parser.add_argument("--gan", type=Path, default=PRETRAINED / "gan.pt")
+    judges = [PRETRAINED / "judge.pt", PRETRAINED / "referee.pt"]
+    parser.add_argument("--judge", nargs="+", default=judges)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("--networks", nargs="+", choices=WANTED, default=list(WANTED))
+    parser.add_argument("--examples", type=int, default=24)
+    parser.add_argument("--top", type=int, default=50)
+    parser.add_argument("--hop-frames", type=int, default=116)
+    options = parser.parse_args()
+    case, found = Case(options), {kind: Counter[str]() for kind in options.networks}
+    print("| network | seed | votes: explanation | shuffled | real, most | real, least | outcome |")
+    print("|---|---|---|---|---|---|---|")
+    for seed in options.seeds:
+        for kind in options.networks:
+            with network_of(kind, case.trained, seed) as explained:
+                votes, outcome = case.outcome(explained, seed)
+            found[kind][{"unrelated": "gan"}.get(outcome, outcome)] += 1
+            shares = " | ".join(f"{100 * share:.0f} %" for share in votes)
+            print(f"| {kind} | {seed} | {shares} | {outcome} |", flush=True)
+    for kind, counts in found.items():
+        right = counts[WANTED[kind]]
+        print(f"\n{kind}: {WANTED[kind]} in {right} of {sum(counts.values())} ({dict(counts)})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Whether an explanation shows the network or the GAN: the rule, and the sentences of the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from report_artifacts import Artifacts
+
+from ganexplain.pages.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
+
+LEARNED = "this explanation shows what the classifier has learned"
+GAN = "this explanation shows the GAN, not the classifier"
+
+
+@pytest.mark.parametrize(
+    ("votes", "counts", "outcome"),
+    [
+        # A trained detector: all real top excerpts are sung, no bottom one, the control at random.
+        (Votes(1.0, 0.5, 1.0, 0.0), (24, 24, 50), "network"),
+        (Votes(0.92, 0.31, 1.0, 0.0), (50, 50, 50), "network"),
+        (Votes(1.0, 0.75, 1.0, 0.0), (24, 24, 50), "network"),
+        # Shuffled and untrained ones: the real excerpts that drive them most are as any others.
+        (Votes(0.62, 0.42, 0.46, 0.21), (24, 24, 50), "unrelated"),
+        (Votes(1.0, 0.2, 0.28, 0.56), (24, 24, 50), "unrelated"),
+        # The judges find it in the real ones, but the control has it as well.
+        (Votes(0.5, 0.6, 1.0, 0.0), (24, 24, 50), "gan"),
+        (Votes(1.0, 1.0, 1.0, 0.0), (50, 50, 50), "gan"),
+        (Votes(0.9, 0.75, 1.0, 0.0), (24, 24, 50), "open"),
+        # More often in the strong than in the weak ones, but by how much is not known enough.
+        (Votes(1.0, 0.3, 0.96, 0.5), (24, 24, 50), "open"),
+        (Votes(1.0, 0.3, 0.75, 0.25), (24, 24, 100), "open"),
+        # No claim of fewer than 24, of whatever kind.
+        (Votes(1.0, 0.0, 1.0, 0.0), (23, 24, 50), "few"),
+        (Votes(1.0, 0.0, 1.0, 0.0), (24, 23, 50), "few"),
+        (Votes(0.5, 0.5, 0.5, 0.5), (24, 24, 23), "few"),
+    ],
+)
+def test_the_votes_decide(votes: Votes, counts: tuple[int, int, int], outcome: str) -> None:
+    assert sanity_check(True, votes, *counts) == outcome
+    hidden = {"unrelated": "untold"}.get(outcome, outcome)
+    assert sanity_check(False, votes, *counts) == hidden
+
+
+def test_a_judge_that_votes_the_same_for_all_real_ones_tells_nothing_apart() -> None:
+    assert tells_apart(1.0, 0.0) and tells_apart(0.46, 0.21) and tells_apart(0.0, 1.0)
+    assert not tells_apart(1.0, 0.95) and not tells_apart(0.05, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("examples", "real", "votes", "said"),
+    [
+        (24, 24, {}, f"; so {LEARNED}."),
+        (24, 24, {"real_agreement": 0.25, "weak_agreement": 0.375}, f"; so {GAN}: the judges find"),
+        (24, 24, {"agreement": 0.25}, f"; so {GAN}."),
+        (24, 24, {"weak_agreement": 1.0}, "no judge was asked (--judge of select) that tells"),
+        (24, 24, {"weak_agreement": None}, "no judge was asked (--judge of select) that tells"),
+        (4, 3, {}, "too few examples to tell whether this explanation shows the classifier"),
+    ],
+)
+def test_the_page_says_what_the_votes_decide(
+    tmp_path: Path, examples: int, real: int, votes: dict[str, float | None], said: str
+) -> None:
+    """Of the network's examples 7 of 8 are voted for, of the re-initialised one's 1 of 4."""
+    artifacts = Artifacts(tmp_path).complete()
+    artifacts.selection["judges"]["judge"] |= {"weak_agreement": 0.0} | votes
+    artifacts.repeat(examples, real)
+    page = artifacts.report()
+    assert said in page
+    assert (LEARNED in page) == (said == f"; so {LEARNED}.")
+    assert (GAN in page) == said.startswith(f"; so {GAN}")
+
+
+def test_the_page_says_what_was_found() -> None:
+    assert LEARNED in CONCLUSIONS["network"]
+    assert GAN in CONCLUSIONS["gan"] and GAN in CONCLUSIONS["unrelated"]
+    for outcome in set(CONCLUSIONS) - {"network", "gan", "unrelated"}:
+        assert LEARNED not in CONCLUSIONS[outcome] and GAN not in CONCLUSIONS[outcome]
