@@ -11,7 +11,7 @@ from scipy.stats import chi, wasserstein_distance
 from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
 from ganexplain.ascent.frechet import frechet_distance, frechet_distances
 from ganexplain.ascent.kernel_distance import kernel_distance, kernel_distances
-from ganexplain.ascent.neighbours import manifold_scores, nearest_distances
+from ganexplain.ascent.neighbours import densities, manifold_scores, nearest_distances
 from ganexplain.ascent.scores import (
     RULES,
     SCORES,
@@ -106,6 +106,15 @@ def test_manifold_scores_are_those_of_prdc(levels: int) -> None:
     found = manifold_scores(made, real)
     assert found == pytest.approx(prdc_by_loops(made, real, 5))
     assert found != pytest.approx(manifold_scores(real, made))  # which set is the real one counts
+
+
+def test_density_is_the_mean_of_the_parts_of_its_examples_on_tied_features_too() -> None:
+    """Four real copies of one example and one apart: no ball of a copy holds anything."""
+    real = np.array([[0.0], [0.0], [0.0], [0.0], [4.0]])
+    generated = np.array([[0.0], [1.0]])
+    found = densities(generated, real, neighbours=3)
+    np.testing.assert_array_equal(found, [0.0, 1 / 3])  # 1 lies in the ball of 4, radius 4, alone
+    assert manifold_scores(generated, real, 3)["density"] == pytest.approx(found.mean())
 
 
 def test_equal_distributions_have_the_expected_density_and_coverage() -> None:

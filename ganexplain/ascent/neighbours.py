@@ -25,13 +25,12 @@ def manifold_scores(
     """
     a, b = as_sample(generated), as_sample(real)
     across = cdist(a, b)
-    k = min(neighbours, len(b) - 1)
-    in_real = across < _radius(b, k)[None]
-    in_generated = across < _radius(a, min(neighbours, len(a) - 1))[:, None]
+    in_real = across < _radius(b, neighbours)[None]
+    in_generated = across < _radius(a, neighbours)[:, None]
     return {
         "precision": float(in_real.any(axis=1).mean()),
         "recall": float(in_generated.any(axis=0).mean()),
-        "density": float(in_real.sum() / (k * len(a))),
+        "density": float(densities(a, b, neighbours).mean()),
         "coverage": float(in_real.any(axis=0).mean()),
     }
 
@@ -39,8 +38,8 @@ def manifold_scores(
 def densities(generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
     """The part (N,) of each generated example in the density of `manifold_scores`, its mean."""
     a, b = as_sample(generated), as_sample(real)
-    k = min(neighbours, len(b) - 1)
-    found: np.ndarray = (cdist(a, b) <= _radius(b, k)[None]).sum(axis=1) / k
+    balls = (cdist(a, b) < _radius(b, neighbours)[None]).sum(axis=1)
+    found: np.ndarray = balls / min(neighbours, len(b) - 1)
     return found
 
 
@@ -51,7 +50,8 @@ def nearest_distances(these: np.ndarray, those: np.ndarray) -> np.ndarray:
 
 
 def _radius(sample: np.ndarray, k: int) -> np.ndarray:
-    """Distance (N,) of each example to its k-th neighbour in the sample."""
+    """Distance (N,) of each example to its k-th neighbour in the sample, or the farthest."""
+    k = min(k, len(sample) - 1)
     distance = cdist(sample, sample)
     np.fill_diagonal(distance, np.inf)
     return np.partition(distance, k - 1, axis=1)[:, k - 1]
