@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ganexplain.artifacts import load_data
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
+from ganexplain.models.copies import unwrapped
 from ganexplain.models.exported_files import read_exported
 from ganexplain.models.onnx_files import converted
 from ganexplain.models.scripted_files import read_scripted
+from ganexplain.models.weights import fill, in_short
 
 SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
-WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")  # keys that hold the weights
 
 
 def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> nn.Module:
@@ -34,7 +35,7 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     if is_factory(model):
         network = _made(model)
         if weights:
-            _fill(network, Path(weights))
+            fill(network, Path(weights))
         return network
     if weights:
         raise UsageError(f"--weights {weights}: goes with --model module:factory, not with a file")
@@ -79,59 +80,12 @@ def _made(name: str) -> nn.Module:
         network = found if isinstance(found, nn.Module) else found()
     except Exception as error:  # whatever the factory's code does
         raise UsageError(
-            f"--model {name}: the factory failed without arguments ({_short(error)}); write one "
+            f"--model {name}: the factory failed without arguments ({in_short(error)}); write one "
             "that needs none"
         ) from error
     if not isinstance(network, nn.Module):
         raise UsageError(f"--model {name}: gives {type(network).__name__}, not a torch module")
-    return network
-
-
-def _fill(network: nn.Module, path: Path) -> None:
-    weights = _read_weights(path)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        reason = lines[1] if len(lines) > 1 else lines[0]
-        raise GanexplainError(
-            f"--weights {path}: do not fit the network ({reason[:200]}); name the checkpoint "
-            "that belongs to this factory"
-        ) from error
-
-
-def _read_weights(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise UsageError(f"--weights {path}: no such file")
-    if path.suffix == ".safetensors":
-        try:
-            from safetensors.torch import load_file
-        except ImportError as error:
-            raise UsageError(
-                f"--weights {path}: needs the package safetensors (pip install safetensors)"
-            ) from error
-        return _read(path, lambda: load_file(path))
-    content = _read(path, lambda: load_data(path))
-    for key in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, Tensor) for value in content.values()
-    ):
-        raise GanexplainError(
-            f"--weights {path}: holds no table of weights; save network.state_dict()"
-        )
-    return content
-
-
-def _read(path: Path, load: Any) -> Any:
-    try:
-        return load()
-    except Exception as error:  # torch and safetensors raise many kinds
-        raise GanexplainError(
-            f"--weights {path}: cannot be read as data alone ({_short(error)}); save "
-            "network.state_dict(), or safetensors"
-        ) from error
+    return unwrapped(network)
 
 
 # --- files that hold a whole network ----------------------------------------------------------
@@ -195,9 +149,4 @@ def _loaded(path: Path, read: Callable[[Path], nn.Module]) -> nn.Module:
 
 
 def _damaged(path: Path, error: Exception) -> GanexplainError:
-    return GanexplainError(f"--model {path}: cannot be loaded ({_short(error)}); export it again")
-
-
-def _short(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+    return GanexplainError(f"--model {path}: cannot be loaded ({in_short(error)}); export it again")
