@@ -9,7 +9,6 @@ where that is not what the GAN draws: a mapping, or the path of a TOML file.
 
 from __future__ import annotations
 
-import copy
 import html
 import itertools
 import warnings
@@ -38,6 +37,7 @@ from ganexplain.inputs import (
     input_from,
     read_input_file,
 )
+from ganexplain.models.copies import copied
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import Explained, Source, adapted, examples_of, load_explained
 from ganexplain.models.foreign import OUTPUT, named_layers
@@ -274,7 +274,7 @@ def _explained(network: Network, gan: str | Path, given: Given) -> Explained:
             return load_explained(Source(classifier=str(path)), drawn, CPU)
         network = load_network(str(network))
     else:
-        network = copy.deepcopy(network)
+        network = copied(network)
     eaten, call = _given(given)
     return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, CPU)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
@@ -11,21 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ganexplain.errors import UsageError, check_known
+from ganexplain.errors import UsageError
 from ganexplain.inputs import Call
+from ganexplain.models.copies import copied, unwrapped
+from ganexplain.models.outputs import first_tensor, part_of
 from ganexplain.models.torchscript import Scripted, UnsupportedNode
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
 OUTPUT = "output"  # the name of what the network as a whole puts out
-
-
-def first_tensor(output: object) -> Any:
-    """The first tensor of a layer's output, which may be a tensor, a sequence or a mapping."""
-    if isinstance(output, Tensor):
-        return output
-    parts = list(output.values()) if isinstance(output, Mapping) else output
-    found = map(first_tensor, parts if isinstance(parts, tuple | list) else ())
-    return next((tensor for tensor in found if tensor is not None), None)
 
 
 @dataclass(frozen=True)
@@ -46,8 +39,10 @@ class Adapted(nn.Module):
     Its layers are addressed by the names they have in `explained`, those alone that a pass of
     `examples` (2, ...) reaches; `output` is what the whole puts out. A network of TorchScript is
     run as ordinary modules where that gives the same; where not, its `output` alone can be
-    addressed. Raises UsageError where the network does not take what the bridge makes, or puts
-    out other values each time.
+    addressed. One that takes no float32, for its weights are of another precision, is run in
+    float32, or, where its code does not allow that, is given its input in their precision.
+    Its input is its own, and contiguous: it may write into it. Raises UsageError where the
+    network does not take what the bridge makes, or puts out other values each time.
     """
 
     def __init__(
@@ -57,8 +52,9 @@ class Adapted(nn.Module):
         self.bridge = bridge
         self.method, self.arguments = call.method, dict(call.arguments)
         self.chosen_output, self.plain = call.output, False
-        self.explained, output = self._hookable(explained, examples)
-        self.reached, again = self._reached(examples.clone())
+        self.precision = torch.float32  # of the network's input
+        self.explained, output = self._accepting(unwrapped(explained), examples)
+        self.reached, again = self._reached(examples)
         if not _close(output, again):
             raise UsageError(
                 "--model: the network puts out other values for the same input (noise, dropout "
@@ -67,17 +63,41 @@ class Adapted(nn.Module):
 
     def forward(self, drawn: Tensor) -> Tensor:
         """The output (B, ...) for what a GAN draws (B, ...)."""
-        output = self._called(self.explained)(self.bridge(drawn), **self.arguments)
+        output = self._called(self.explained)(self._input(drawn), **self.arguments)
         if self.plain:
             return output
         if isinstance(output, fx.Proxy):
             raise TypeError("a part of an output cannot be traced")
-        found: Tensor = first_tensor(_part(output, self.chosen_output))
+        found: Tensor = first_tensor(part_of(output, self.chosen_output))
         return found
+
+    def _input(self, drawn: Tensor) -> Tensor:
+        made: Tensor = self.bridge(drawn)
+        return made.to(self.precision).clone(memory_format=torch.contiguous_format)
 
     def _called(self, network: nn.Module) -> Any:
         named = self.method and not isinstance(network, Scripted)
         return getattr(network, self.method) if named else network
+
+    def _accepting(self, network: nn.Module, examples: Tensor) -> tuple[nn.Module, Tensor]:
+        """What `_hookable` gives of the network in a precision in which it takes its input."""
+        try:
+            return self._hookable(network, examples)
+        except UsageError as error:
+            others = [dtype for dtype in _precisions(network) if dtype != torch.float32]
+            if not others:
+                raise
+            refusal = error
+        with suppress(UsageError):  # it cannot be copied, or its code names its precision
+            return self._hookable(copied(network).float(), examples)
+        for precision in others:
+            self.precision = precision
+            try:
+                return self._hookable(network, examples)
+            except UsageError as error:
+                refusal = error
+        named = " and ".join(str(dtype).removeprefix("torch.") for dtype in others)
+        raise UsageError(f"{refusal}; its weights are {named}") from refusal
 
     def _hookable(self, network: nn.Module, examples: Tensor) -> tuple[nn.Module, Tensor]:
         """The network, or the same as modules that take hooks, and what it puts out.
@@ -86,44 +106,46 @@ class Adapted(nn.Module):
         """
         if self.method and not hasattr(network, self.method):
             raise UsageError(f"method = {self.method!r}: the network has none of that name")
+        ours = None
         with torch.no_grad(), redirect_stdout(StringIO()):  # TorchScript may print
-            taken, ours = self.bridge(examples), None
             if isinstance(network, torch.jit.ScriptModule):
                 # First as modules: a loop without an end can be interrupted there alone.
                 with suppress(*NOT_RUN_HERE):
                     scripted = Scripted(network, self.method or "forward")
-                    output = scripted(taken.clone(), **self.arguments)
-                    ours = first_tensor(_part(output, self.chosen_output))
-            theirs = self._tried(network, taken.clone())
+                    output = scripted(self._input(examples), **self.arguments)
+                    ours = first_tensor(part_of(output, self.chosen_output))
+            theirs = self._tried(network, examples)
         same = ours is not None and ours.shape == theirs.shape and _close(ours, theirs)
         return (scripted if same else network), theirs
 
-    def _tried(self, network: nn.Module, taken: Tensor) -> Tensor:
+    def _tried(self, network: nn.Module, examples: Tensor) -> Tensor:
         """What the network puts out for two inputs; UsageError where it takes none, or but one."""
-        call = self._called(network)
+        call, taken = self._called(network), self._input(examples)
+        shape = tuple(taken.shape)
         try:
             output = call(taken, **self.arguments)
-            found = first_tensor(_part(output, self.chosen_output))
+            found = first_tensor(part_of(output, self.chosen_output))
         except UsageError:
             raise
         except Exception as error:  # whatever its code raises
             try:
-                call(taken[:1], **self.arguments)
+                call(self._input(examples[:1]), **self.arguments)
             except Exception:
                 raise UsageError(
-                    f"--model: the network does not take {tuple(taken.shape)} "
-                    f"({_reason(error)}); describe its input with --input"
+                    f"--model: the network does not take {shape} ({_reason(error)}); describe its "
+                    "input with --input"
                 ) from error
             raise UsageError(
-                "--model: the network takes one input at a time; export it with a batch axis of "
-                "any length (dynamic_shapes of torch.export, dynamic_axes of torch.onnx)"
+                f"--model: the network takes one input at a time ({_reason(error)}); export it "
+                "with a batch axis of any length (dynamic_shapes of torch.export, dynamic_axes of "
+                "torch.onnx)"
             ) from error
         if found is None:
             raise UsageError("--model: the network puts out no tensor")
-        if not found.ndim or len(found) != len(taken):
+        if not found.ndim or len(found) != len(examples):
             raise UsageError(
-                f"--model: puts out {tuple(found.shape)} for {len(taken)} inputs; its first axis "
-                "must be the batch's (choose a part with output = in --input)"
+                f"--model: puts out {tuple(found.shape)} for {len(examples)} inputs; its first "
+                "axis must be the batch's (choose a part with output = in --input)"
             )
         self.plain = isinstance(output, Tensor) and not self.chosen_output
         return found
@@ -156,24 +178,18 @@ def _close(first: Tensor, second: Tensor) -> bool:
     return torch.allclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
+def _precisions(network: nn.Module) -> list[torch.dtype]:
+    """Those of its weights and other tensors, floating point alone, the most frequent first."""
+    kept = (*network.parameters(), *network.buffers())
+    counts = Counter(tensor.dtype for tensor in kept if tensor.is_floating_point())
+    return [dtype for dtype, _ in counts.most_common()]
+
+
 def _reason(error: Exception) -> str:
     """The last line of an error that says something: TorchScript puts the message there."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = lines[-1] if lines and "TorchScript" in lines[0] else " ".join(lines[:1])
     return f"{type(error).__name__}: {said[:200]}"
-
-
-def _part(output: object, name: str) -> object:
-    """The item of a network's output with that number or name; all of it without one."""
-    if not name:
-        return output
-    if isinstance(output, Mapping):
-        return output[check_known("output", name, map(str, output))]
-    if isinstance(output, tuple | list) and name.isdecimal() and int(name) < len(output):
-        return output[int(name)]
-    if hasattr(output, name):
-        return getattr(output, name)
-    raise UsageError(f"output = {name!r}: the network puts out {type(output).__name__} without it")
 
 
 def named_layers(network: nn.Module) -> dict[str, nn.Module]:

@@ -1,0 +1,67 @@
+"""The tensors in what a network puts out, which may be of any type."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from ganexplain.errors import UsageError, did_you_mean
+
+DEEPEST = 8  # levels of parts within parts that are looked through
+
+
+def parts_of(output: object) -> dict[str, object]:
+    """The parts of an output by name, or by number where they have no names; none of a tensor.
+
+    Mappings, sequences, named tuples, dataclasses, classes of attrs and other objects with
+    attributes.
+    """
+    if isinstance(output, Mapping):
+        return {str(name): part for name, part in output.items()}
+    if isinstance(output, tuple | list):
+        names = getattr(output, "_fields", range(len(output)))
+        return {str(name): part for name, part in zip(names, output, strict=True)}
+    if isinstance(output, Tensor | nn.Module | type):
+        return {}
+    if dataclasses.is_dataclass(output):
+        declared = [field.name for field in dataclasses.fields(output)]
+    else:
+        declared = [field.name for field in getattr(output, "__attrs_attrs__", ())]
+    found = {name: getattr(output, name, None) for name in declared}
+    return found or dict(getattr(output, "__dict__", {}))
+
+
+def first_tensor(output: object, deepest: int = DEEPEST) -> Any:
+    """The first tensor in an output; None where there is none."""
+    if isinstance(output, Tensor):
+        return output
+    if not deepest:
+        return None
+    found = (first_tensor(part, deepest - 1) for part in parts_of(output).values())
+    return next((tensor for tensor in found if tensor is not None), None)
+
+
+def part_of(output: object, name: str) -> object:
+    """The part of an output with that number or name, all of it without one.
+
+    Raises UsageError where there is no such part.
+    """
+    if not name:
+        return output
+    parts = parts_of(output)
+    if name in parts:
+        return parts[name]
+    if name.isdecimal() and int(name) < len(parts):
+        return list(parts.values())[int(name)]
+    if hasattr(output, name) and not isinstance(output, Tensor | Mapping):
+        return getattr(output, name)
+    if isinstance(output, Tensor):
+        reason = "the network puts out one tensor; leave the key out"
+    else:
+        known = f"; its parts are {', '.join(parts)}" if parts else ""
+        kind = type(output).__name__
+        reason = f"the network puts out {kind} without it{did_you_mean(name, parts)}{known}"
+    raise UsageError(f"output = {name!r}: {reason}")
