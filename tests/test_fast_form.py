@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain.ascent.early_stop import stopping_at
-from ganexplain.ascent.neurons import find_layer, layer_names, recording
+from ganexplain.ascent.neurons import find_layer, layer_names
+from ganexplain.ascent.recording import recording
 from ganexplain.models import sparse_kernels, sparse_pool
 from ganexplain.models.compactnet import CompactNet
 from ganexplain.models.dcgan import Generator

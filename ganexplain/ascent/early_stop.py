@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
-from ganexplain.models.foreign import first_tensor
+from ganexplain.ascent.gradient_faults import named_faults
+from ganexplain.models.outputs import first_tensor
 
 
 class _Reached(BaseException):  # not an Exception: a network's own handlers must let it through
@@ -18,39 +20,51 @@ class _Reached(BaseException):  # not an Exception: a network's own handlers mus
 def stopping_at(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
     """A function from inputs of `network` to outputs of its `layer`, while the block is open.
 
-    What stands behind the layer is not computed. The first pass runs to the end and counts how
-    often the layer is called; later ones stop at the last of these calls, whose output counts.
-    Inside the function the network runs as usual, so gradients and other hooks are as ever;
-    outside of it the network is not touched. Raises RuntimeError where a pass does not reach
-    the layer.
+    The first input is passed twice: once to the end, to count how often the layer is called, and
+    then, as all later ones, up to the last of these calls, whose output counts. So nothing that
+    is behind the layer is computed with gradients, or can write into what it put out. Inside the
+    function the network runs as usual, so gradients and other hooks are as ever; outside of it
+    the network is not touched. Raises RuntimeError where a pass does not reach the layer,
+    UsageError naming the layer where the network's code allows no gradient.
     """
-    outputs: list[Tensor] = []
-    expected = 0
+    found: list[Tensor] = []
+    calls = expected = 0
     running = False
 
     def hook(module: nn.Module, inputs: object, output: object) -> None:
+        nonlocal calls
         if running:
-            outputs.append(first_tensor(output))
-            if len(outputs) == expected:
+            calls += 1
+            if calls == expected:
+                found.append(first_tensor(output))
                 raise _Reached
 
-    def run(x: Tensor) -> Tensor:
-        nonlocal expected, running
-        running = True
+    def passed(x: Tensor) -> None:
+        nonlocal calls, running
+        running, calls = True, 0
         try:
             network(x)
         except _Reached:
             pass
         finally:
             running = False
-            found, outputs[:] = list(outputs), []
-        if not found:
-            raise RuntimeError("the pass did not reach the layer whose output was asked for")
-        expected = len(found)
-        return found[-1]
+
+    def run(x: Tensor) -> Tensor:
+        nonlocal expected
+        if not expected:
+            with torch.no_grad():
+                passed(x.detach().clone())
+            expected = calls
+        while expected:
+            passed(x)
+            if found:
+                return found.pop()
+            expected = calls  # it was called less often than before
+        raise RuntimeError("the pass did not reach the layer whose output was asked for")
 
     handle = layer.register_forward_hook(hook)
     try:
-        yield run
+        with named_faults(network, run) as watched:
+            yield watched
     finally:
         handle.remove()

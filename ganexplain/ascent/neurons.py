@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ganexplain.ascent.early_stop import stopping_at
 from ganexplain.ascent.readings import OVER_UNITS, Neuron, direction_neuron, reading, units
+from ganexplain.ascent.recording import recording
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.models.foreign import OUTPUT, Adapted, Names, first_tensor, named_layers
+from ganexplain.models.foreign import OUTPUT, Adapted, Names, named_layers
 
 __all__ = ["units"]  # what a layer's units are is part of how they are addressed
 
@@ -35,25 +36,6 @@ def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> nn.Mo
             f"layers: {', '.join(names)}"
         )
     return modules[layer]
-
-
-@contextmanager
-def recording(network: nn.Module, layers: dict[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
-    """While open, every forward pass leaves the outputs of `layers` under their keys."""
-    outputs: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(module: nn.Module, inputs: object, output: object) -> None:
-            outputs[name] = first_tensor(output)
-
-        return hook
-
-    handles = [module.register_forward_hook(keep(name)) for name, module in layers.items()]
-    try:
-        yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def layer_shape(network: nn.Module, layer: str, example: Tensor) -> tuple[int, ...]:
@@ -228,6 +210,7 @@ def layer_output(network: nn.Module, layer: str) -> Iterator[Response]:
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
+    x = x.dequantize() if x.is_quantized else x
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

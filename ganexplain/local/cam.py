@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
 from torch.nn import functional
 
-from ganexplain.ascent.neurons import find_layer, recording
+from ganexplain.ascent.gradient_faults import named_faults, no_gradient
+from ganexplain.ascent.neurons import find_layer
+from ganexplain.ascent.recording import tapping
 from ganexplain.errors import UsageError
 from ganexplain.local.gradcam import convolutions, enlarged
 
@@ -38,22 +41,26 @@ def maps_and_gradient(
     is the sum of its channels, each times the mean over places of its guided gradient, which
     counts only where it and the activation are above zero; no rectifier follows. `logits` gives
     those (B,) of the targets, from a pass of `network`; the gradient (B, *S) is of their sum, by
-    the input. One pass and one gradient. Raises UsageError where the network has no convolution.
+    the input. One pass and one gradient. Raises UsageError where the network has no convolution,
+    or none that a gradient reaches.
     """
     leaf = x.detach().requires_grad_(True)
     known = convolutions(network, ("Conv1d", "Conv2d"))
     modules = {name: find_layer(network, name) for name in known}
-    with torch.enable_grad(), recording(network, modules) as outputs:
-        total = logits(leaf).sum()
-        found = {name: out for name, out in outputs.items() if out.requires_grad}
-        if not found:
+    with torch.enable_grad(), named_faults(network, logits) as watched:
+        with tapping(network, modules) as taps:
+            total = watched(leaf).sum()
+        if not taps:
             raise UsageError("the network runs no convolution, of which maps could be made")
-        *gradients, by_input = torch.autograd.grad(
-            total, [*found.values(), leaf], allow_unused=True
-        )
+        edges = {name: tap.edge for name, tap in taps.items() if tap.edge is not None}
+        if not (edges and total.requires_grad):
+            cause = no_gradient(network, logits, x) or "it does not depend on them"
+            raise UsageError(f"no gradient of the output reaches the convolutions: {cause}")
+        by = [*edges.values(), get_gradient_edge(leaf)]
+        *gradients, by_input = torch.autograd.grad(total, by, allow_unused=True)
     maps = {
-        name: scaled(enlarged(_weighted(out.detach(), gradient), *x.shape[-2:]))
-        for (name, out), gradient in zip(found.items(), gradients, strict=True)
+        name: scaled(enlarged(_weighted(taps[name].value, gradient), *x.shape[-2:]))
+        for name, gradient in zip(edges, gradients, strict=True)
     }
     return dict(reversed(maps.items())), torch.zeros_like(x) if by_input is None else by_input
 

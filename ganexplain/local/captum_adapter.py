@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganexplain.ascent.neurons import recording
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.local.gradcam import check_places, enlarged, layer_with_places
+from ganexplain.local.in_place import little_in_place
 from ganexplain.local.scoring import Scorer
 
 BASELINES = 8  # fills with noise, for methods that average over a distribution of them
@@ -83,7 +84,12 @@ def captum_map(
         if name.endswith("LRP"):
             _pass_through(counted)
         arguments = _arguments(kind, name, x, fill, labels, samples)
-        with torch.random.fork_rng(), torch.enable_grad(), warnings.catch_warnings():
+        with (
+            torch.random.fork_rng(),
+            torch.enable_grad(),
+            warnings.catch_warnings(),
+            little_in_place(counted, counted.logit, x[None], module),
+        ):
             warnings.simplefilter("ignore", UserWarning)  # about captum's own hooks
             torch.manual_seed(seed)
             np_state = np.random.get_state()
@@ -111,6 +117,10 @@ class _Counted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.scorer.passes += len(x)
+        return self.logit(x)
+
+    def logit(self, x: Tensor) -> Tensor:
+        """The same; the pass is not counted."""
         return self.scorer.differentiable(x[:, 0] if self.channel else x)
 
 
@@ -154,10 +164,8 @@ def _arguments(
 def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str, option: str) -> nn.Module:
     """The layer of a layer attribution; UsageError where it has no places to make a map of."""
     name, module = layer_with_places(network, layer, option)
-    passes = counted.scorer.passes
     with recording(network, {name: module}) as outputs:
-        counted(x[None])
-    counted.scorer.passes = passes  # it is no pass of the method's
+        counted.logit(x[None])
     check_places(outputs.get(name), name, option)
     return module
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.ascent.neurons import find_layer, recording
+from ganexplain.ascent.gradient_faults import named_faults, no_gradient
+from ganexplain.ascent.neurons import find_layer
+from ganexplain.ascent.recording import Tap, tapping
 from ganexplain.errors import UsageError
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.foreign import kind_of, named_layers
@@ -47,18 +49,45 @@ def grad_cam(
 
     relu(sum over C of the activations, each times the mean over places of the gradient of the
     target's logit). The last convolution where no `layer` is named. `scorer.model` must run
-    `network`. One pass and one gradient. Raises UsageError for a layer that is not there or has
-    no places.
+    `network`. One pass and one gradient. Raises UsageError for a layer that is not there, has no
+    places, or that no gradient reaches.
     """
     layer, module = layer_with_places(network, layer, option)
-    with torch.enable_grad(), recording(network, {layer: module}) as outputs:
-        logit = scorer.differentiable(x[None].detach().requires_grad_(True))
-        activation = check_places(outputs.get(layer), layer, option)
-        (gradient,) = torch.autograd.grad(logit.sum(), activation)
+    with torch.enable_grad(), named_faults(network, scorer.differentiable) as logit_of:
+        activation, gradient = _at_layer(network, logit_of, x[None], layer, module, option)
     scorer.passes += 1
     weights = gradient.flatten(2).mean(dim=2)[0]
-    area = functional.relu(torch.tensordot(weights, activation[0], dims=1)).detach()
+    area = functional.relu(torch.tensordot(weights, activation[0], dims=1))
     return area if area.ndim == 2 else area[None]
+
+
+def _at_layer(
+    network: nn.Module,
+    logit_of: Callable[[Tensor], Tensor],
+    x: Tensor,
+    layer: str,
+    module: nn.Module,
+    option: str,
+) -> tuple[Tensor, Tensor]:
+    """What a layer puts out for x, and the gradient of the logit by it, both (1, C, ...)."""
+    logits: list[Tensor] = []
+    for apart in (False, True):
+        with tapping(network, {layer: module}, apart) as taps:
+            logits.append(logit_of(x.detach().requires_grad_(True)))
+        tap = taps.get(layer)
+        activation = check_places(tap.value if tap else None, layer, option)
+        gradient = _gradient(logits[-1], tap)
+        if gradient is not None and torch.equal(logits[0], logits[-1]):
+            return activation, gradient
+    cause = no_gradient(network, logit_of, x) or "the target does not depend on it"
+    raise UsageError(f"{option} {layer}: no gradient of the target reaches it: {cause}")
+
+
+def _gradient(logit: Tensor, tap: Tap | None) -> Tensor | None:
+    if tap is None or tap.edge is None or not logit.requires_grad:
+        return None
+    (gradient,) = torch.autograd.grad(logit.sum(), tap.edge, allow_unused=True)
+    return gradient
 
 
 def enlarged(area: Tensor, height: int, width: int) -> Tensor:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ganexplain.ascent.neurons import find_layer, recording, units
+from ganexplain.ascent.neurons import find_layer, units
+from ganexplain.ascent.recording import recording
 from ganexplain.errors import UsageError, check_known
 from ganexplain.local.captum_adapter import captum_map
 from ganexplain.local.elime import evolve, random_search

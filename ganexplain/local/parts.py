@@ -110,7 +110,7 @@ def replacing(network: nn.Module, made: Mapping[str, Tensor]) -> Iterator[None]:
     """While open, the named layers put out the tensors given, whatever they are passed."""
 
     def putting(value: Tensor) -> Any:
-        return lambda module, inputs, output: value
+        return lambda module, inputs, output: value.clone()  # which the network may write into
 
     handles = [
         find_layer(network, name).register_forward_hook(putting(value))

@@ -83,7 +83,7 @@ class Scorer:
 
         Of one logit z, that is z for the second class and -z for the first.
         """
-        outputs = self.model(inputs)
+        outputs = self.model(inputs.clone())  # which the model may write into
         if self.outputs == "activations":
             return outputs[:, self.target]
         if self.outputs == "probabilities":
@@ -96,7 +96,7 @@ class Scorer:
         self.passes += len(inputs)
         rows = []
         for batch in inputs.split(self.batch_size):
-            outputs = self.fast(batch)
+            outputs = self.fast(batch.clone())
             if self.outputs == "activations":
                 rows.append(outputs.double().cpu())
             else:

@@ -40,7 +40,10 @@ def fast_form(network: nn.Module, example: Tensor, keep: Collection[str] = ()) -
     except Exception:  # whatever a foreign network's code makes of symbolic values
         return network
     fast = fx.GraphModule(network, graph, type(network).__name__)
-    return fast if _rewrite(fast, keep) and _agree(network, fast, example) else network
+    try:
+        return fast if _rewrite(fast, keep) and _agree(network, fast, example) else network
+    except RuntimeError:  # its code allows no gradient of the whole, only of some layers
+        return network
 
 
 def _unsuitable(network: nn.Module) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 from torch import fx, nn
 
 from ganexplain.errors import UsageError, check_known
+from ganexplain.models.copies import copied
 from ganexplain.models.foreign import OUTPUT, named_layers
 from ganexplain.models.tracing import KeepingTracer
 
@@ -15,27 +15,27 @@ from ganexplain.models.tracing import KeepingTracer
 def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
     """A copy of what leads from the output of `layer` to those of `ends`, a tuple of tensors.
 
-    `ends` are names of layers, or `output` for the network's. The copy has weights of its own
-    and changes nothing in place; it is in the mode `network` is in. Raises UsageError where a
+    `ends` are names of layers, or `output` for the network's. The copy has weights of its own,
+    leaves what it is given as it is, and is in the mode `network` is in. Raises UsageError where a
     name is unknown, a layer runs several times in a pass, an end is not behind the layer or is
     reached on another way too, or the code of the network cannot be traced.
     """
     places = _places(network, [name for name in (layer, *ends) if name != OUTPUT])
     graph = _traced(network, list(places.values()))
+    _read_what_was_written(network, graph)
     start = _call(graph, layer, places)
     finish = [_result(graph) if end == OUTPUT else _call(graph, end, places) for end in ends]
     needed = _between(start, dict(zip(ends, finish, strict=True)), layer)
     part = fx.Graph()
-    copied = {start: part.placeholder("features")}
+    own = {start: part.call_method("clone", (part.placeholder("features"),))}
+    ends_as_put_out: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         if node in needed:
-            copied[node] = part.node_copy(node, lambda each: copied[each])
-    part.output(tuple(copied[node] for node in finish))
-    found = copy.deepcopy(fx.GraphModule(network, part, "Tail"))
-    for module in found.modules():
-        if getattr(module, "inplace", False):
-            setattr(module, "inplace", False)  # noqa: B010 - a plain attribute of some layers
-    return found.train(network.training)
+            own[node] = part.node_copy(node, lambda each: own[each])
+            if node in finish:  # before later layers write into it
+                ends_as_put_out[node] = part.call_method("clone", (own[node],))
+    part.output(tuple(ends_as_put_out[node] for node in finish))
+    return copied(fx.GraphModule(network, part, "Tail")).train(network.training)
 
 
 def _places(network: nn.Module, layers: Sequence[str]) -> dict[str, str]:
@@ -51,6 +51,25 @@ def _traced(network: nn.Module, leaves: Sequence[str]) -> fx.Graph:
     except Exception as error:  # whatever a foreign network's code makes of symbolic values
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise UsageError(f"the network's code cannot be traced by torch.fx ({reason})") from error
+
+
+def _read_what_was_written(network: nn.Module, graph: fx.Graph) -> None:
+    """Have all that reads a tensor behind a write into it read the result of that write."""
+    order = {node: number for number, node in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        written = node.args[0] if node.args else None
+        if isinstance(written, fx.Node) and _writes(network, node):
+            for user in [each for each in written.users if order[each] > order[node]]:
+                user.replace_input_with(written, node)
+
+
+def _writes(network: nn.Module, node: fx.Node) -> bool:
+    """Whether a call writes into its first argument."""
+    if node.op == "call_module":
+        return bool(getattr(network.get_submodule(str(node.target)), "inplace", False))
+    name = getattr(node.target, "__name__", str(node.target))
+    by_name = name.endswith("_") and not name.endswith("__")
+    return by_name or bool(node.kwargs.get("inplace", False))
 
 
 def _call(graph: fx.Graph, layer: str, places: Mapping[str, str]) -> fx.Node:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -25,6 +26,7 @@ Find = Callable[[str], Any]  # a function of the network's code, by its full nam
 Step = Callable[[list[Any], Values], Sequence[Any]]
 
 
+PASS = re.compile(r"forward\d*")  # a trace has forward1, forward2, ... for further calls of a part
 OF_CODE = ("_find", "_programs", "_script")  # attributes of a part that hold code alone
 
 
@@ -48,6 +50,7 @@ class ScriptedPart(nn.Module):
         for name, part in script.named_children():
             self.add_module(name, ScriptedPart(part, find))
         self.own: Values = {}  # attributes that the code has written
+        self.pass_method = "forward"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ScriptedPart:
         """A part with weights of its own; the code, which cannot be copied, is shared."""
@@ -59,7 +62,8 @@ class ScriptedPart(nn.Module):
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """What the TorchScript module puts out for the same inputs."""
-        return self.method("forward", inputs, named)
+        name, self.pass_method = self.pass_method, "forward"
+        return self.method(name, inputs, named)
 
     def method(self, name: str, inputs: tuple[Any, ...], named: Values) -> Any:
         """What another method of it gives."""
@@ -212,8 +216,10 @@ def _call_method(node: Any, find: Find) -> Step:
         part, *given = inputs
         if part is None:  # what `_create_object` stands for
             return (None,)
-        # As a module, so that hooks see it.
-        return (part(*given) if name == "forward" else part.method(name, tuple(given), {}),)
+        if not PASS.fullmatch(name):
+            return (part.method(name, tuple(given), {}),)
+        part.pass_method = name
+        return (part(*given),)  # as a module, so that hooks see it
 
     return run
 

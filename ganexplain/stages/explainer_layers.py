@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.neurons import find_layer, recording
+from ganexplain.ascent.neurons import find_layer
+from ganexplain.ascent.recording import recording
 from ganexplain.errors import UsageError
 from ganexplain.local.gradcam import convolutions
 from ganexplain.models.foreign import kind_of, named_layers

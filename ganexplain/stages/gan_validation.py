@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.neurons import find_layer, last_hidden_layer, recording, units
+from ganexplain.ascent.neurons import find_layer, last_hidden_layer, units
+from ganexplain.ascent.recording import recording
 from ganexplain.data.material import MaterialSplit
 from ganexplain.data.waveform_split import WaveformSplit
 from ganexplain.data.waveform_view import seen

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.artifacts import is_checkpoint
-from ganexplain.ascent.neurons import recording
+from ganexplain.ascent.recording import recording
 from ganexplain.config import LayersConfig
 from ganexplain.data.examples import example_from
 from ganexplain.errors import UsageError

@@ -1,0 +1,53 @@
+"""Networks whose layers work in place, asked by code that keeps tensors of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def little_in_place(
+    network: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor, layer: nn.Module | None
+) -> Iterator[None]:
+    """While open, activations write into new tensors, and so does what follows the `layer`.
+
+    The hooks of others then find what a layer put out, which a layer that works in place would
+    overwrite. Where `run`, a pass of x (B, ...), would give something else, for the network needs
+    its activations to work in place, they are left so.
+    """
+    inplace = [module for module in network.modules() if getattr(module, "inplace", False)]
+    with torch.no_grad():
+        before = run(x)
+        _set_inplace(inplace, False)
+        if not torch.equal(before, run(x)):
+            _set_inplace(inplace, True)
+    handles: list[Any] = []
+
+    def put_last(module: nn.Module, inputs: object) -> None:
+        """Hand on a copy behind the hooks that have been registered since."""
+        while len(handles) > 1:
+            handles.pop().remove()
+        handles.append(module.register_forward_hook(_copy))
+
+    if layer is not None:
+        handles.append(layer.register_forward_pre_hook(put_last))
+    try:
+        yield
+    finally:
+        _set_inplace(inplace, True)
+        for handle in handles:
+            handle.remove()
+
+
+def _set_inplace(modules: Iterable[nn.Module], value: bool) -> None:
+    for module in modules:
+        setattr(module, "inplace", value)  # noqa: B010 - a plain attribute of some layers
+
+
+def _copy(module: nn.Module, inputs: object, output: object) -> Tensor | None:
+    return output.clone() if isinstance(output, Tensor) else None
