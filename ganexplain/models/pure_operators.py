@@ -29,7 +29,7 @@ __ixor__ __lshift__ __or__ __rshift__ __xor__ special_digamma special_entr speci
 special_erfcx special_erfinv special_exp2 special_expit special_expm1 special_gammaln special_i0
 special_i0e special_i1 special_i1e special_log1p special_log_ndtr special_log_softmax special_logit
 special_logsumexp special_ndtr special_ndtri special_round special_sinc special_softmax
-special_xlog1py special_xlogy special_bessel_j0 special_bessel_j1 special_zeta
+special_xlog1py special_xlogy special_bessel_j0 special_bessel_j1 special_zeta lift_fresh_copy
 """
 REDUCTIONS = """
 all allclose amax amin aminmax any argmax argmin argsort argwhere bincount bucketize cdist
