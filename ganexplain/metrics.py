@@ -10,9 +10,19 @@ MEDIAN_FRAMES = 56  # 0.8 s at 70 frames a second
 
 
 def smooth(probability: np.ndarray) -> np.ndarray:
-    """Median over 56 frames along the first axis of (T,) or (T, K), edges repeated."""
+    """Median over 56 frames along the first axis of (T,) or of class probabilities (T, K).
+
+    Edges are repeated. Medians of several classes do not add up to 1 by themselves: of two classes
+    the second has its median and the first the rest, of more each its share of their sum.
+    """
     size = (MEDIAN_FRAMES,) + (1,) * (probability.ndim - 1)
-    return median_filter(probability, size=size, mode="nearest")
+    median: np.ndarray = median_filter(probability, size=size, mode="nearest")
+    if probability.ndim == 1 or probability.shape[1] == 1:
+        return median
+    if probability.shape[1] == 2:
+        return np.stack([1 - median[:, 1], median[:, 1]], axis=1)
+    total = median.sum(axis=1, keepdims=True)
+    return np.where(total > 0, median / np.where(total > 0, total, 1), 1 / probability.shape[1])
 
 
 def threshold_grid() -> np.ndarray:
@@ -51,18 +61,21 @@ def detection_figures(
 ) -> dict[str, float]:
     """Frame error, precision, recall, specificity, F1 (all 0..1) and AUROC of a two-class detector.
 
-    `probability` (T,) of the positive class against booleans `truth` (T,).
+    `probability` (T,) of the positive class against booleans `truth` (T,). Without a positive frame
+    there is no precision, recall or F1, without a negative one no specificity: NaN. The precision
+    of a detector that finds none of the positives is 0.
     """
-    said = probability > threshold
-    hit, false_alarm = int((said & truth).sum()), int((said & ~truth).sum())
-    miss, reject = int((~said & truth).sum()), int((~said & ~truth).sum())
+    positive = probability > threshold
+    hit, false_alarm = int((positive & truth).sum()), int((positive & ~truth).sum())
+    miss, reject = int((~positive & truth).sum()), int((~positive & ~truth).sum())
+    has_positives, has_negatives = hit + miss > 0, reject + false_alarm > 0
     return {
         "frames": float(truth.size),
         "frame_error": (false_alarm + miss) / max(truth.size, 1),
-        "precision": hit / max(hit + false_alarm, 1),
-        "recall": hit / max(hit + miss, 1),
-        "specificity": reject / max(reject + false_alarm, 1),
-        "f1": 2 * hit / max(2 * hit + false_alarm + miss, 1),
+        "precision": hit / max(hit + false_alarm, 1) if has_positives else float("nan"),
+        "recall": hit / (hit + miss) if has_positives else float("nan"),
+        "specificity": reject / (reject + false_alarm) if has_negatives else float("nan"),
+        "f1": 2 * hit / (2 * hit + false_alarm + miss) if has_positives else float("nan"),
         "auroc": auroc(probability, truth),
     }
 

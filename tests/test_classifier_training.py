@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -42,6 +43,25 @@ def three_classes(root: Path) -> Path:
     manifest = root / "manifest.csv"
     manifest.write_text("\n".join(rows) + "\n")
     return manifest
+
+
+def test_figures_of_a_song_without_singing_are_left_empty(command: Run, tmp_path: Path) -> None:
+    rows = ["path,start,end,label,split"]
+    for split in ("train", "valid", "test"):
+        for label, sound in (("off", noise(2.0, seed=1)), ("on", noise(2.0) + tone(400, 2.0))):
+            write_sound(tmp_path / f"{label} {split}.wav", sound, RATE)
+            rows.append(f"{label} {split}.wav,,,{label},{split}")
+    (tmp_path / "m.csv").write_text("\n".join(rows) + "\n")
+    words = "--preset paper --augment 0 --epochs 1 --updates-per-epoch 2 --batch-size 4 -q".split()
+    done = command("train-classifier", tmp_path / "m.csv", "--out", tmp_path / "c", *words)
+    assert done.code == 0, done.err
+    with (tmp_path / "c" / "test.csv").open(newline="") as stream:
+        songs = {row["file"]: row for row in csv.DictReader(stream)}
+    without, sung = songs["off test.wav"], songs["on test.wav"]
+    assert [without[name] for name in ("precision", "recall", "f1", "auroc")] == [""] * 4
+    assert 0 <= float(without["specificity"]) <= 1
+    assert sung["specificity"] == sung["auroc"] == ""
+    assert 0 <= float(sung["recall"]) <= 1
 
 
 def test_three_classes_are_learnt_and_their_units_explained(command: Run, tmp_path: Path) -> None:

@@ -33,11 +33,21 @@ def test_smoothing_is_a_median_of_56_frames(frames: int) -> None:
     np.testing.assert_array_equal(smooth(values), median_by_hand(values))
 
 
-def test_smoothing_treats_columns_apart() -> None:
-    values = np.random.default_rng(0).random((100, 3))
-    smoothed = smooth(values)
-    for column in range(3):
-        np.testing.assert_array_equal(smoothed[:, column], median_by_hand(values[:, column]))
+def test_two_smoothed_probabilities_add_up_to_one() -> None:
+    positive = np.random.default_rng(0).random(300)
+    smoothed = smooth(np.stack([1 - positive, positive], axis=1))
+    np.testing.assert_array_equal(smoothed[:, 1], median_by_hand(positive))
+    np.testing.assert_allclose(smoothed.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+def test_several_smoothed_probabilities_are_shares_of_their_medians() -> None:
+    values = np.random.default_rng(0).dirichlet([0.3, 0.3, 0.3, 0.3], 200)
+    medians = np.stack([median_by_hand(column) for column in values.T], axis=1)
+    np.testing.assert_allclose(
+        smooth(values), medians / medians.sum(axis=1)[:, None], rtol=1e-12, atol=0
+    )
+    turns = np.eye(3)[np.arange(200) % 3]  # each class has a median of zero
+    np.testing.assert_allclose(smooth(turns)[28:-28], 1 / 3)
 
 
 def test_smoothing_removes_short_runs_and_keeps_long_ones() -> None:
@@ -155,6 +165,16 @@ def test_figures_of_a_detector_that_says_nothing_are_zero() -> None:
     figures = detection_figures(np.zeros(4), np.array([True, True, False, False]), 0.5)
     assert (figures["precision"], figures["recall"], figures["f1"]) == (0, 0, 0)
     assert figures["frame_error"] == 0.5
+
+
+def test_figures_of_a_song_without_singing_are_undefined() -> None:
+    figures = detection_figures(np.array([0.9, 0.1, 0.2]), np.zeros(3, bool), 0.5)
+    for name in ("precision", "recall", "f1", "auroc"):
+        assert math.isnan(figures[name])
+    assert (figures["frame_error"], figures["specificity"]) == (1 / 3, 2 / 3)
+    figures = detection_figures(np.array([0.9, 0.1]), np.ones(2, bool), 0.5)
+    assert math.isnan(figures["specificity"])
+    assert (figures["precision"], figures["recall"]) == (1, 0.5)
 
 
 def test_multiclass_figures_by_hand() -> None:

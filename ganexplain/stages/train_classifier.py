@@ -49,9 +49,10 @@ def train_classifier(
 ) -> Path:
     """Train on the training split, keep the epoch with the lowest validation error, test it.
 
-    Gives the path of `classifier.pt`; `test.csv` beside it has the figures of each test file.
-    The decision threshold is chosen on the training and validation recordings together: the
-    authors' choice on validation alone hangs on a song or two where that split is small.
+    Gives the path of `classifier.pt`; `test.csv` beside it has the figures of each test file, empty
+    where they are undefined. The decision threshold is chosen on the training and validation
+    recordings together: the authors' choice on validation alone hangs on a song or two where that
+    split is small.
     Errors: those of the corpora, UsageError for settings that do not fit them, Diverged where
     the loss is no longer finite.
     """
@@ -159,7 +160,7 @@ def _waveforms(split: Split, config: TrainClassifierConfig) -> list[np.ndarray]:
 def _write_files(path: Path, split: Split, evaluation: Evaluation) -> None:
     names = [recording.path.name for recording in split.recordings]
     rows = [
-        [name, *(format(value, ".6g") for value in figures.values())]
+        [name, *("" if np.isnan(value) else format(value, ".6g") for value in figures.values())]
         for name, figures in zip(names, evaluation.files, strict=True)
     ]
     write_table(path, ["file", *evaluation.figures], rows)
