@@ -23,6 +23,7 @@ GAN = "this explanation shows the GAN, not the classifier"
         # Shuffled and untrained ones: the real excerpts that drive them most are as any others.
         (Votes(0.62, 0.42, 0.46, 0.21), (24, 24, 50), "unrelated"),
         (Votes(1.0, 0.2, 0.28, 0.56), (24, 24, 50), "unrelated"),
+        (Votes(0.65, 0.4, 0.65, 0.23), (24, 24, 50), "unrelated"),
         # The judges find it in the real ones, but the control has it as well.
         (Votes(0.5, 0.6, 1.0, 0.0), (24, 24, 50), "gan"),
         (Votes(1.0, 1.0, 1.0, 0.0), (50, 50, 50), "gan"),
@@ -71,8 +72,18 @@ def test_the_page_says_what_the_votes_decide(
     assert (GAN in page) == said.startswith(f"; so {GAN}")
 
 
+def test_a_neuron_that_hardly_responds_needs_no_judge(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path).complete()
+    variation = {"excerpts": 99, "mean": 1.0, "layer_std": None, "size": 1.0}
+    artifacts.selection["response_variation"] = variation | {"std": 0.01}
+    assert f"; so {GAN}: to real excerpts the neuron hardly responds." in artifacts.report("weak")
+    artifacts.selection["response_variation"] = variation | {"std": 1.0}
+    assert "too few examples to tell" in artifacts.report("strong")
+
+
 def test_the_page_says_what_was_found() -> None:
     assert LEARNED in CONCLUSIONS["network"]
     assert GAN in CONCLUSIONS["gan"] and GAN in CONCLUSIONS["unrelated"]
-    for outcome in set(CONCLUSIONS) - {"network", "gan", "unrelated"}:
+    assert GAN in CONCLUSIONS["unmoved"]
+    for outcome in set(CONCLUSIONS) - {"network", "gan", "unrelated", "unmoved"}:
         assert LEARNED not in CONCLUSIONS[outcome] and GAN not in CONCLUSIONS[outcome]

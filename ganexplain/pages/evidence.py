@@ -87,7 +87,10 @@ class Judge:
 
 @dataclass(frozen=True)
 class Selection:
-    """`selection.json`: `chosen` is one of rank 1 or tied with it; `by` the key of its score."""
+    """`selection.json`: `chosen` is one of rank 1 or tied with it; `by` the key of its score.
+
+    `weakness` says how little the unit responds to real excerpts, where it hardly does.
+    """
 
     chosen: int
     by: str
@@ -96,6 +99,7 @@ class Selection:
     scores: tuple[Score, ...]
     controls: Mapping[str, Control]
     judges: Mapping[str, Judge]
+    weakness: str = ""
 
     @property
     def kinds(self) -> list[ScoreKind]:

@@ -16,7 +16,7 @@ from ganexplain.ascent.scores import SCORES
 from ganexplain.pages.evidence import Control, Evidence, Figures, Judge
 from ganexplain.pages.notation import percent
 from ganexplain.pages.sanity_check import CONCLUSIONS as CHECKED
-from ganexplain.pages.sanity_check import Votes, sanity_check, tells_apart
+from ganexplain.pages.sanity_check import SILENT, Outcome, Votes, sanity_check, tells_apart
 from ganexplain.pages.shares import Interval, share_difference
 from ganexplain.pages.words import SOUND, Words
 
@@ -161,16 +161,22 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
 
 
 def checked(evidence: Evidence, control: Control) -> str:
-    """What the judges say of the explanation and the re-initialised network, as a sentence."""
+    """What the judges say of the explanation and the re-initialised network, as a sentence.
+
+    Where they decide nothing, but the unit hardly responds to real ones, that decides.
+    """
     examples, real = evidence.made["response"].shape[1], len(evidence.real["response"])
     judges = evidence.selection.judges.items()
     votes = [_votes(judge, control.figures.judges.get(name)) for name, judge in judges]
     telling = [each for each in votes if each and tells_apart(each.strong, each.weak)]
-    if not telling:
-        return evidence.words.fill(CHECKED["unjudged"])
-    found = Votes(*(sum(shares) / len(telling) for shares in zip(*telling, strict=True)))
-    named = bool(evidence.meta.get("unit"))
-    outcome = sanity_check(named, found, examples, control.examples or examples, real)
+    outcome: Outcome = "unjudged"
+    found = Votes(0, 0, 0, 0)
+    if telling:
+        found = Votes(*(sum(shares) / len(telling) for shares in zip(*telling, strict=True)))
+        named = bool(evidence.meta.get("unit"))
+        outcome = sanity_check(named, found, examples, control.examples or examples, real)
+    if outcome in SILENT and evidence.selection.weakness:
+        outcome = "unmoved"
     strong, weak = percent(found.strong), percent(found.weak)
     return evidence.words.fill(
         CHECKED[outcome], strong=strong, weak=weak, examples=examples, real=real

@@ -15,11 +15,12 @@ from typing import Literal, NamedTuple
 from ganexplain.pages.shares import share_difference
 
 FEWEST = 24  # examples, and real ones, that a claim needs
-CLEAR = 0.5  # votes for real examples that drive the unit most, minus those that drive it least
+CLEAR = 0.6  # votes for real examples that drive the unit most, minus those that drive it least
 SMALL = 0.25  # a smaller difference to the shuffled network is none
 SATURATED = 0.9  # a judge that votes so, or so seldom, for all real examples tells nothing apart
 
-Outcome = Literal["network", "gan", "unrelated", "untold", "few", "unjudged", "open"]
+Outcome = Literal["network", "gan", "unrelated", "unmoved", "untold", "few", "unjudged", "open"]
+SILENT: tuple[Outcome, ...] = ("untold", "few", "unjudged", "open")  # the judges decide nothing
 
 CONCLUSIONS: dict[Outcome, str] = {
     "network": "this explanation shows what the classifier has learned",
@@ -27,6 +28,8 @@ CONCLUSIONS: dict[Outcome, str] = {
     "unrelated": "this explanation shows the GAN, not the classifier: the judges find what the "
     "neuron is named for in {strong} of the real {many} that drive it most, and in {weak} of those "
     "that drive it least",
+    "unmoved": "this explanation shows the GAN, not the classifier: to real {many} the neuron "
+    "hardly responds",
     "untold": "the judges cannot tell whether this explanation shows the classifier or the GAN: "
     "they find nothing in the real {many} that drive the neuron most that is not in those that "
     "drive it least",

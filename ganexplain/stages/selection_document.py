@@ -9,6 +9,7 @@ from typing import Any
 
 from ganexplain.artifacts import file_hash, read_json
 from ganexplain.ascent.scores import RULES, SCORES
+from ganexplain.ascent.variation import Variation
 from ganexplain.errors import GanexplainError, shown
 from ganexplain.pages.evidence import Control, Figures, Judge, Score, Selection
 from ganexplain.stages.contracts import Explanations, check_same
@@ -59,7 +60,16 @@ def read_selection(path: Path, explanations: Explanations) -> Selection:
             name: _judge(f"{path}: judges.{name}", entry)
             for name, entry in _object(f"{path}: judges", document.get("judges")).items()
         },
+        weakness=_weakness(path, document.get("response_variation")),
     )
+
+
+def _weakness(path: Path, variation: Any) -> str:
+    try:
+        found = Variation.from_meta(variation)
+    except GanexplainError as error:
+        raise GanexplainError(f"{path}: {error}") from error
+    return found.weakness if found else ""
 
 
 def _check_ranking(path: Path, document: Mapping[str, Any], scores: Sequence[Score]) -> None:
