@@ -153,6 +153,28 @@ def test_the_best_iterate_is_kept_and_the_last_is_evaluated() -> None:
     assert found.best_iteration[0, 0] < 5 and found.best_iteration[0, 1] == 5
 
 
+def test_the_authors_keep_an_iterate_that_is_better_by_a_tenth() -> None:
+    """Responses 0.06 k of the k-th iterate: kept are 0, 2 and 4."""
+    start = np.zeros((1, 1), np.float32)
+    arguments = (start, np.array([0.06]), np.zeros(1), (5,), "max", 1, CPU)
+    best = ascend(linear, lambda x: x[:, 0], *arguments)
+    authors = ascend(linear, lambda x: x[:, 0], *arguments, hysteresis=True)
+    np.testing.assert_array_equal(best.response_trace, authors.response_trace)
+    np.testing.assert_allclose(best.response_trace[0], 0.06 * np.arange(6), atol=1e-3)
+    assert best.best_iteration.tolist() == [[5]] and authors.best_iteration.tolist() == [[4]]
+    assert authors.response[0, 0] == pytest.approx(0.24, abs=1e-3)
+
+
+def test_their_rule_compares_sizes_even_where_the_sign_changes() -> None:
+    """From -0.16 to 0.16: higher, and as large."""
+    start = np.full((1, 1), -0.16, np.float32)
+    arguments = (start, np.array([0.32]), np.zeros(1), (1,), "max", 1, CPU)
+    found = ascend(linear, lambda x: x[:, 0], *arguments, hysteresis=True)
+    assert found.response_trace[0] == pytest.approx([-0.16, 0.16], abs=1e-3)
+    assert found.best_iteration.tolist() == [[0]]  # the size is the same: their rule stays
+    assert ascend(linear, lambda x: x[:, 0], *arguments).best_iteration.tolist() == [[1]]
+
+
 def test_snapshots_are_prefixes_of_one_trajectory() -> None:
     long, short = search(iterations=(3, 8)), search(iterations=(3,))
     assert np.array_equal(long.latent[0], short.latent[0])

@@ -19,7 +19,7 @@ from ganexplain.models.dcgan import Generator
 from ganexplain.models.loading import Classifier, load_encoder, load_generator, write_classifier
 from ganexplain.models.svdnet import SVDNet
 from ganexplain.runtime import Silent
-from ganexplain.stages.gan_choice import Choice
+from ganexplain.stages.gan_choice import Choice, collapsed
 from ganexplain.stages.gan_encoder import reconstruction_error, trained_encoder
 from ganexplain.stages.gan_training import GanTraining
 from ganexplain.stages.gan_validation import Validation
@@ -88,6 +88,26 @@ def test_features_and_responses_come_from_the_classifier(train: Split, valid: Sp
     np.testing.assert_allclose(validation.real.response[:60], response, atol=1e-4)
     figures = validation.measure(Playback(excerpts)) | validation.reference()
     assert figures["response_std"] == pytest.approx(figures["real_response_std"], rel=0.1)
+
+
+def test_a_collapsed_generator_is_reported_after_two_looks_too(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the example of `train-gan --help`: the run ends at its second validation."""
+    measured = Validation.measure
+    monkeypatch.setattr(
+        Validation, "measure", lambda self, drawn: measured(self, drawn) | {"diversity": 0.04}
+    )
+    done = command("train-gan", jamendo.root, "--out", tmp_path / "gan", *GAN[:-1],
+                   "--steps", "2", "--sample-every", "1")  # fmt: skip
+    assert done.code == 0, done.err
+    (line,) = [line for line in done.err.splitlines() if "collapsed" in line]
+    assert "the generator kept is collapsed: samples differ 0.04 times as much" in line
+    assert "samples differ 0.04 times" in (tmp_path / "gan" / "log.txt").read_text()
+
+
+def test_a_diverse_generator_is_not_called_collapsed() -> None:
+    assert not collapsed({"diversity": 0.3}) and "0.29 times" in collapsed({"diversity": 0.29})
 
 
 def test_learning_by_heart_shows(validation: Validation, train: Split, valid: Split) -> None:

@@ -79,7 +79,8 @@ LABELS = grid(8, 12, 2, 3)
 def test_fills_are_what_they_are_called() -> None:
     z = (X - CENTRE) / SCALE
     expected = {
-        "zero": CENTRE.expand_as(X),
+        "zero": torch.zeros_like(X),
+        "training-mean": CENTRE.expand_as(X),
         "silence": torch.full_like(X, -16.0),
         "mean": CENTRE + SCALE * z.mean(),
         "min": CENTRE + SCALE * z.min(),
@@ -88,6 +89,12 @@ def test_fills_are_what_they_are_called() -> None:
     for name, value in expected.items():
         filled = fill(name, X, LABELS, REFERENCE)
         torch.testing.assert_close(filled, value.expand_as(X), msg=name)
+
+
+def test_zero_is_what_a_normalising_network_gets_as_zero() -> None:
+    """Pictures of 0..1 whose network takes (x - 0.25) / 0.5: grey, for it, is zero."""
+    filled = fill("zero", X, LABELS, Reference(CENTRE, SCALE, zero=torch.tensor(0.25)))
+    assert ((filled - 0.25) / 0.5 == 0).all()
 
 
 def test_the_mean_of_a_segment_is_taken_in_each_channel() -> None:
@@ -119,7 +126,7 @@ def test_blur_keeps_the_level_and_loses_the_detail() -> None:
 
 
 def test_what_is_not_known_is_said() -> None:
-    for name in ("silence", "data-min"):
+    for name in ("silence", "data-min", "training-mean"):
         with pytest.raises(UsageError, match="--fill"):
             fill(name, X, LABELS, Reference())
     with pytest.raises(UsageError, match="did you mean 'silence'"):

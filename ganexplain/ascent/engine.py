@@ -21,6 +21,7 @@ from ganexplain.ascent.priors import L2, PRIORS, Prior
 from ganexplain.errors import Diverged, UsageError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
+HYSTERESIS = 0.1  # of the authors: by how much |response| must change for an iterate to be kept
 REPORT_EVERY = 10  # iterations; telling the response waits for the device
 
 Objective = Callable[[Tensor], Tensor]
@@ -59,7 +60,8 @@ class Ascent:
     `start` (R, Z), `learning_rate` and `prior_weight` (R,) are tensors of one device; at most
     `batch_size` rows go through the networks at once. `iteration` counts the steps done; `latent`
     (R, Z) is z_iteration, not yet evaluated. Of z_0 to z_(iteration - 1), the kept iterates are
-    in `best_latent` (R, Z), `best` (R,; signed: higher is better) and `best_iteration` (R,).
+    in `best_latent` (R, Z), `best` (R,; signed: higher is better) and `best_iteration` (R,): the
+    best so far or, with `hysteresis`, the authors' choice of it (method, section 4).
     `no_gradient` (R,) says where the response has had none at any step.
     """
 
@@ -73,8 +75,9 @@ class Ascent:
         direction: str,
         batch_size: int,
         prior: Prior = L2,
+        hysteresis: bool = False,
     ) -> None:
-        self.generator, self.respond = generator, respond
+        self.generator, self.respond, self.hysteresis = generator, respond, hysteresis
         self.sign = 1.0 if direction == "max" else -1.0
         self.batch_size, self.prior = batch_size, prior
         self.iteration = 0
@@ -110,6 +113,8 @@ class Ascent:
 
     def _keep_best(self, response: Tensor) -> None:
         better = self.sign * response > self.best
+        if self.hysteresis:  # in absolute values, as they have it, even where the sign changes
+            better &= (response.abs() - self.best.abs()).abs() >= HYSTERESIS
         self.best = torch.where(better, self.sign * response, self.best)
         self.best_latent = torch.where(better[:, None], self.latent, self.best_latent)
         self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
@@ -147,11 +152,12 @@ def begin_search(
     batch_size: int,
     prior: str = "l2",
     noise_seed: np.ndarray | None = None,
+    hysteresis: bool = False,
 ) -> Ascent | Langevin:
     """The R searches of a prior, before their first step; arguments as for `ascend`."""
     rows = (start, learning_rate, prior_weight)
     if prior != "langevin":
-        return Ascent(generator, respond, *rows, direction, batch_size, PRIORS[prior])
+        return Ascent(generator, respond, *rows, direction, batch_size, PRIORS[prior], hysteresis)
     assert noise_seed is not None, "langevin needs the seeds of its noise"
     both = partial(evaluate, generator, respond, batch_size=batch_size)
     return Langevin(both, *rows, 1.0 if direction == "max" else -1.0, noise_seed)
@@ -170,17 +176,18 @@ def ascend(
     advance: Callable[[int, float], None] = lambda units, response: None,
     prior: str = "l2",
     noise_seed: np.ndarray | None = None,
+    hysteresis: bool = False,
 ) -> Trajectories:
     """Maximise s(G(z)) - w |z|^2, or minimise s(G(z)) + w |z|^2, from each start (R, Z).
 
     `generator` takes (B, Z) to the network's input, `respond` that to (B,). `learning_rate`
     and `prior_weight` are (R,); w multiplies the sum of squares, as in the authors' code
-    (their paper's lambda is 2 w). The kept iterate has the best response, not the best
-    objective; z_0 to z_K are all evaluated for K iterations. `advance(units, response)` is
-    called now and then with example-iterations done since and the mean response. Another
-    `prior` is one of `PRIORS`, or `langevin`: then the learning rate is the step size, w is
-    above zero, and row r draws its noise from `noise_seed[r]`. Raises Diverged where a response
-    is not finite.
+    (their paper's lambda is 2 w). The kept iterate has the best response, not the best objective,
+    with `hysteresis` as `Ascent` has it; z_0 to z_K are all evaluated for K iterations.
+    `advance(units, response)` is called now and then with example-iterations done since and the
+    mean response. Another `prior` is one of `PRIORS`, or `langevin`: then the learning rate is the
+    step size, w is above zero, and row r draws its noise from `noise_seed[r]`. Raises Diverged
+    where a response is not finite.
     """
     counts = sorted(set(iterations))
     parts = []
@@ -191,7 +198,7 @@ def ascend(
         )
         seeds = None if noise_seed is None else noise_seed[i : i + batch_size]
         search = begin_search(
-            generator, respond, z, rate, weight, direction, batch_size, prior, seeds
+            generator, respond, z, rate, weight, direction, batch_size, prior, seeds, hysteresis
         )
         parts.append(_run(search, counts, advance))
     order = [counts.index(count) for count in iterations]

@@ -59,8 +59,8 @@ class AttributeConfig(NamesNetwork, Computes):
         (),
     )
     fill: tuple[str, ...] = setting(
-        "What stands where a segment is taken away: mean, zero, silence, min, data-min, "
-        "segment-mean, noise or blur; repeat for several.",
+        "Values in place of a segment taken away: mean, zero, training-mean, silence, min, "
+        "data-min, segment-mean, noise or blur; repeat for several.",
         ("mean",),
     )
     samples: int = setting("Of lime; all subsets where there are no more.", 2000, 10)

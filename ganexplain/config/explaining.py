@@ -45,6 +45,9 @@ class ExplainConfig(NamesNetwork, Computes):
     )
     iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
     examples: int = setting("Examples of each setting.", 50, 2)
+    hysteresis: bool = setting(
+        "The authors' kept iterate: the best by 0.1 or more in |response|.", False
+    )
     search: str = setting(
         "grid: all settings; adaptive: towards --responses, for a tenth of that.", "grid"
     )

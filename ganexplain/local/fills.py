@@ -18,17 +18,20 @@ BLUR = 8.0  # cells, standard deviation
 
 @dataclass(frozen=True)
 class Reference:
-    """How a model's inputs are scaled: what "zero" and "mean" refer to. All broadcast to *S.
+    """How a model's inputs are scaled: what the names of fills refer to. All broadcast to *S.
 
-    `centre` and `scale` standardise the input, (x - centre) / scale (the training mean and
-    deviation of each band; 0 and 1 where the input is standardised already); `silence` is the
+    `centre` and `scale` standardise the input, (x - centre) / scale: the training mean and
+    deviation of each band or channel; numbers, 0 and 1, where they are unknown. `silence` is the
     value of silence, `lowest` the least standardised value of a data set; None where unknown.
+    `zero` is the input that the network takes as 0 (not 0 itself for pictures that a
+    specification normalises).
     """
 
     centre: Tensor | float = 0.0
     scale: Tensor | float = 1.0
     silence: float | None = None
     lowest: float | None = None
+    zero: Tensor | float = 0.0
 
     def standardised(self, x: Tensor) -> Tensor:
         """X (*S) in units of the training set."""
@@ -40,7 +43,13 @@ class Reference:
 
 
 def _zero(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
-    return reference.restored(torch.zeros_like(x))
+    return torch.zeros_like(x) + reference.zero
+
+
+def _training_mean(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    if not isinstance(reference.centre, Tensor):
+        raise UsageError("--fill training-mean: not known of this network; take zero or mean")
+    return torch.zeros_like(x) + reference.centre
 
 
 def _silence(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
@@ -87,6 +96,7 @@ def _blur(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Ten
 
 FILLS: dict[str, Callable[[Tensor, np.ndarray, Reference, int], Tensor]] = {
     "zero": _zero,
+    "training-mean": _training_mean,
     "silence": _silence,
     "mean": _mean,
     "min": _minimum,
@@ -100,10 +110,11 @@ FILLS: dict[str, Callable[[Tensor, np.ndarray, Reference, int], Tensor]] = {
 def fill(name: str, x: Tensor, labels: np.ndarray, reference: Reference, seed: int = 0) -> Tensor:
     """The input (*S) that stands where x (*S) is taken away; labels (H, W), S ends with H, W.
 
-    `zero` the training mean (0 where standardised), `silence`, `mean` and `min` of this input
-    (over places, a channel each, standardised: Mishra, Benetos, Sturm and Dixon 2020),
-    `data-min` of a data set, `segment-mean` (LIME's for images), `noise` N(0, 1) in the input's
-    units, of that paper too, `blur` a Gaussian of 8 cells. Raises UsageError for an unknown
-    name or one that this input does not allow.
+    `zero` 0 to the network (black, no sound, of log-mel a level of 0), `training-mean` that of each
+    band or channel (what Mishra, Benetos, Sturm and Dixon 2020 call zero: theirs is standardised),
+    `silence`, `mean` and `min` of this input (over places, a channel each, standardised, as in
+    that paper), `data-min` of a data set, `segment-mean` (LIME's for images), `noise` N(0, 1) in
+    the input's units, of that paper too, `blur` a Gaussian of 8 cells. Raises UsageError for an
+    unknown name or one that this input does not allow.
     """
     return FILLS[check_known("--fill", name, FILLS)](x, labels, reference, seed)

@@ -188,4 +188,5 @@ def _reference(front_end: Input, device: torch.device) -> Reference:
         torch.tensor(values, device=device)[:, None, None]
         for values in (front_end.mean, front_end.deviation)
     )
-    return Reference((mean - front_end.low) / span, deviation / span)
+    zero = (mean - front_end.low) / span
+    return Reference(zero, deviation / span, zero=zero)

@@ -145,6 +145,7 @@ class Controls:
                     BATCH,
                     meta.get("prior", "l2"),  # files from before there was a choice
                     meta["seed"] + np.arange(len(start)),
+                    meta.get("hysteresis", False),
                 )
                 advance = self._shown(progress, "control: weights shuffled", most)
                 found = ascend_to_nearest(search, real, meta["direction"], most, advance)

@@ -261,6 +261,10 @@ def check_settings(config: ExplainConfig) -> None:
         raise UsageError(f"--examples {config.examples}: a distance needs at least 2")
     if config.seed + config.examples > LARGEST_SEED:
         raise UsageError(f"--seed {config.seed}: seed + examples must stay below 2^32")
+    if config.hysteresis and (config.search == "adaptive" or config.prior == "langevin"):
+        raise UsageError(
+            "--hysteresis: goes with --search grid and a prior other than langevin; leave it out"
+        )
     if config.search == "adaptive":
         if config.prior == "langevin":
             raise UsageError(

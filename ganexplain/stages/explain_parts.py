@@ -96,6 +96,7 @@ class PartWork:
                 lambda units, response: advance(units),
                 config.prior,
                 config.seed + examples,
+                config.hysteresis,
             )
 
     @contextmanager

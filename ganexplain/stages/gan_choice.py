@@ -12,8 +12,18 @@ from ganexplain.stages.gan_validation import Validation
 
 COLLAPSED_DIVERSITY = 0.3  # of samples, over that of real excerpts
 DIVERGED_SCORE = 3.0  # times the best
-FIRST_SCORES = 2  # of these nothing is said: the first samples are all alike
+FIRST_SCORES = 2  # without notes on the way: the first samples are all alike
 WON_LOSS = 1e-3  # mean loss of a discriminator that can no longer be fooled
+
+
+def collapsed(figures: Mapping[str, float]) -> str:
+    """What to do about a generator whose samples are alike; empty for one that is diverse."""
+    if figures["diversity"] >= COLLAPSED_DIVERSITY:
+        return ""
+    return (
+        f"samples differ {figures['diversity']:.2f} times as much as real excerpts; "
+        "try more --steps, --augment, another --loss or a lower --learning-rate"
+    )
 
 
 class Choice:
@@ -55,11 +65,8 @@ class Choice:
     ) -> None:
         best = self.best["figures"]["score"]
         found = {}
-        if figures["diversity"] < COLLAPSED_DIVERSITY:
-            found["collapsed"] = (
-                f"samples differ {figures['diversity']:.2f} times as much as real excerpts; "
-                "try --augment, another --loss or a lower --learning-rate"
-            )
+        if collapse := collapsed(figures):
+            found["collapsed"] = collapse
         if figures["score"] > DIVERGED_SCORE * best:
             found["diverging"] = (
                 f"score {figures['score']:.4g}, best {best:.4g} of step {self.best['step']}, "

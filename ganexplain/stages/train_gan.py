@@ -22,7 +22,7 @@ from ganexplain.pages.picture_sheet import picture_sheet
 from ganexplain.pages.sample_sheet import sample_sheet, sample_sounds, strip
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
-from ganexplain.stages.gan_choice import Choice
+from ganexplain.stages.gan_choice import Choice, collapsed
 from ganexplain.stages.gan_encoder import reconstruction_error, trained_encoder
 from ganexplain.stages.gan_training import GanTraining
 from ganexplain.stages.gan_validation import EXCERPTS, Validation
@@ -194,6 +194,8 @@ def summary(step: int, figures: dict[str, float]) -> list[str]:
         f"{figures['held_out']:.4g} (of training excerpts {figures['floor']:.4g}); diversity "
         f"{figures['diversity']:.2f} of real excerpts"
     ]
+    if collapse := collapsed(figures):
+        lines.append(f"the generator kept is collapsed: {collapse}")
     if "response_std" in figures:
         lines.append(
             f"response of samples {figures['response_mean']:.2f} +- {figures['response_std']:.2f}, "

@@ -31,7 +31,7 @@ from ganexplain.local.scoring import Scorer
 from ganexplain.local.segments import grid, segment_means
 from ganexplain.stages.attribute_asking import TUNING
 
-FILLS = ("mean", "zero", "noise", "min", "silence", "segment-mean", "blur")
+FILLS = ("mean", "training-mean", "noise", "min", "silence", "segment-mean", "blur")
 LIME_SAMPLES = 300
 
 
