@@ -143,8 +143,10 @@ def test_what_makes_a_digit_that_digit_is_shown(
     assert sum(entry["explained"] == Path(entry["file"]).stem for entry in entries) >= 9
     for entry in entries:
         evolved = entry["results"][0]
-        # Both are computed anew, each in a batch of its own size: float32 rounds them apart.
-        assert evolved["kept_score"] >= entry["full_score"] - 1e-5
+        # No less than the parsimony saved. Both are computed anew, each in a batch of its own
+        # size: float32 rounds them apart.
+        saved = 0.1 * (1 - len(evolved["kept"]) / 16)
+        assert saved > 0.01 and evolved["kept_score"] >= entry["full_score"] - saved - 1e-5
         assert evolved["measures"]["passes"] <= 105
     held = [[result["measures"]["faithfulness"] for result in e["results"]] for e in entries]
     floor = [entry["floor"]["faithfulness"] for entry in entries]

@@ -177,6 +177,17 @@ def test_langevin_samples_the_shifted_gaussian_of_a_linear_response(
     assert 0.5 < moved < 0.98  # some steps were rejected
 
 
+def test_a_chain_forgets_its_start_at_the_rate_the_readme_says() -> None:
+    """Without a response z' = (1 - 2 w r) z + noise: 1 / e of the start is left after 1 / (2 w r)
+    steps, of the N(0, I) that chains start from and stay in."""
+    rows, weight, rate = 600, 0.1, 0.1
+    found = search(lambda z: 1e-6 * z.sum(1), "langevin", rows, weight, rate, (50,),
+                   batch_size=rows)  # fmt: skip
+    start = start_latents(0, rows, SIZE)
+    left = (found.latent[0] * start).mean() / np.square(start).mean()
+    assert left == pytest.approx((1 - 2 * weight * rate) ** 50, abs=4.5 / math.sqrt(rows * SIZE))
+
+
 def test_langevin_samples_a_bent_response_too() -> None:
     """f = cos 2z in one dimension, three modes: moments held against quadrature."""
     rows, weight = 4000, 0.4

@@ -71,7 +71,9 @@ class AttributeConfig(NamesNetwork, Computes):
     population: int = setting("Of elime: subsets in each generation after.", 10, 4)
     generations: int = setting("Of elime, at most.", 5, 1)
     patience: int = setting("Generations of elime without gain before it ends.", 10, 1)
-    parsimony: float = setting("Of elime: score lost where all segments are kept.", 0.0, 0)
+    parsimony: float = setting(
+        "E-LIME: score that keeping all segments costs; 0: as many as help.", 0.1, 0
+    )
     cam_layer: str = setting("Layer of grad-cam; empty: the last convolution.", "")
     explainer: tuple[str, ...] = setting(
         "Path of explainer.pt, which cgan and parts need; repeat for both.", (), reads=True

@@ -2,7 +2,8 @@
 
 After Wang, Pei, Xue and Zhang, "E-LIME" (arXiv 2211.15143), whose text gives the principle: one
 bit a segment, fitness the class probability of the input that shows the chosen segments only,
-how many are chosen not preset. The operators and their settings are ours.
+how many are chosen not preset. The operators and their settings are ours, and so is the parsimony
+that keeps segments out which hardly help.
 """
 
 from __future__ import annotations
