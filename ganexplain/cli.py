@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import inspect
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -45,6 +46,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+WIDTH = 100  # characters of a table's line where no terminal says how many it has
 
 
 def main() -> None:
@@ -128,7 +130,8 @@ def _show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
     elif one and one.get("kind") == "attributions":
         _print(attributions_table(one))
     else:
-        _print(ranking_table(one) if one else chosen_table(documents))
+        width = shutil.get_terminal_size((WIDTH, 24)).columns
+        _print(ranking_table(one, width) if one else chosen_table(documents, width))
 
 
 def _show_predictions(document: dict[str, Any], as_json: bool) -> None:

@@ -16,6 +16,7 @@ NO_MEMORY = re.compile(  # in the words of torch, C++, CUDA, oneDNN, Python's th
     "could not create a primitive(?! descriptor)|can't start new thread|failed to map segment",
     re.IGNORECASE,
 )
+NEGATION = re.compile("^(?:no[nt]?|un|anti|without)[ _-]?(?=.)", re.IGNORECASE)
 COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -91,9 +92,28 @@ def shown(value: object) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`" (did you mean 'fc9'?)"` for a near miss of a known name, else `""`."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    """`" (did you mean 'fc9'?)"` for a near miss of a known name, else `""`.
+
+    Never its opposite, as `sing` is of `nosing`.
+    """
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=len(known) or 1, cutoff=0.5)
+    matches = [match for match in close if not _are_opposite(name, match)]
     return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def _are_opposite(one: str, other: str) -> bool:
+    """Whether the names are more alike once one of them has lost its `no`, `non-` or `un`."""
+    alike = _likeness(one, other)
+    return any(
+        _likeness(rest, against) > alike
+        for text, against in ((one, other), (other, one))
+        if (rest := NEGATION.sub("", text)) != text
+    )
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
 
 
 def check_known(option: str, name: str, known: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ganexplain import __version__
+from ganexplain.errors import did_you_mean
 
 STAGES = (
     "train-classifier",
@@ -141,3 +142,27 @@ def test_settings_out_of_range_are_refused_before_anything_runs(words: str, mess
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and message in done.stderr
     assert not Path("x").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "expected"),
+    [
+        ("nosing", ["sing"], ""),
+        ("sing", ["nosing"], ""),
+        ("nosing", ["sing", "nosinging"], "nosinging"),
+        ("Non-Vocal", ["vocal", "nonvocal"], "nonvocal"),
+        ("vocl", ["nonvocal", "vocal"], "vocal"),
+        ("unvoiced", ["voiced", "voice"], ""),
+        ("not voiced", ["voiced"], ""),
+        ("nroise", ["noise"], "noise"),
+        ("norm1", ["norm2", "fc9"], "norm2"),
+        ("fc8", ["fc9"], "fc9"),
+        ("no", ["no", "yes"], "no"),
+        ("speech", ["music"], ""),
+        ("x", [], ""),
+    ],
+)
+def test_a_near_miss_is_proposed_but_never_the_opposite(
+    name: str, known: list[str], expected: str
+) -> None:
+    assert did_you_mean(name, known) == (f" (did you mean {expected!r}?)" if expected else "")

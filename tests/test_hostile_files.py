@@ -434,6 +434,28 @@ def test_attributions_of_other_kinds(tmp_path: Path, document: dict[str, Any]) -
     )
 
 
+@pytest.mark.parametrize("folder", ["../outside", "/etc", "a/../../b", ".."])
+def test_attributions_whose_folder_leads_out_of_the_run(tmp_path: Path, folder: str) -> None:
+    document = attributions(faithfulness=0.5)
+    document["inputs"][0]["results"][0]["folder"] = folder
+    path = tmp_path / "attributions.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(GanexplainError, match="leads out of the run"):
+        rank_attributions(SelectConfig(explanations=""), path, tmp_path / "o", Silent())
+
+
+def test_names_of_methods_give_a_terminal_no_commands(tmp_path: Path, command: Run) -> None:
+    document = attributions(faithfulness=0.5)
+    for entry in document["configurations"]:
+        entry["method"] = "lime\x1b]0;owned\x07\x9b2J"
+    path = tmp_path / "attributions.json"
+    path.write_text(json.dumps(document))
+    done = command("select", path, "--out", tmp_path / "s")
+    assert done.code == 0, done.err
+    assert "lime\\x1b]0;owned\\x07\\x9b2J" in done.out
+    assert not any(c in done.out + done.err for c in "\x1b\x07\x9b")
+
+
 def test_a_measure_that_a_method_never_has_is_no_number(tmp_path: Path) -> None:
     """Found by fuzzing: the mean of nothing is not a number, which JSON has none of."""
     document = attributions(faithfulness=0.5, flip=1.0)

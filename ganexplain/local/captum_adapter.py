@@ -183,6 +183,6 @@ def _captum() -> Any:
         import captum.attr
     except ImportError as error:
         raise GanexplainError(
-            "--method captum: needs captum: pip install 'ganexplain[attribution]'"
+            "--method captum: needs captum: pip install '.[attribution]' in its sources"
         ) from error
     return captum.attr

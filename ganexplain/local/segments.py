@@ -54,7 +54,7 @@ def superpixels(image: np.ndarray, method: str, **settings: Any) -> np.ndarray:
         from skimage import segmentation
     except ImportError as error:
         raise GanexplainError(
-            f"--segments {method} needs scikit-image: pip install 'ganexplain[attribution]'"
+            f"--segments {method} needs scikit-image: pip install '.[attribution]' in its sources"
         ) from error
     low, high = float(image.min()), float(image.max())
     scaled = (image.astype(np.float64) - low) / max(high - low, 1e-12)

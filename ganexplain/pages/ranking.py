@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from ganexplain.ascent.scores import RULES, SCORES
@@ -10,11 +11,24 @@ from ganexplain.ascent.variation import Variation
 
 SETTING = (("learning_rate", "g"), ("prior_weight", "g"), ("iterations", "d"))
 SCORES_SHOWN = ("fid_response", "fid_features", "kid", "density", "coverage", "shell_distance")
+# Titles of columns that a narrow terminal does without, the first ones first.
+EXPENDABLE = (
+    "std",
+    *(SCORES[name].title for name in ("coverage", "density", "shell_distance", "kid")),
+    "FID features",
+    "95 %",
+    "response",
+    "FID response",
+)
 MARKS = "* chosen, = tied with the best"
 
 
-def ranking_table(document: Mapping[str, Any]) -> str:
-    """One `selection.json` as text: a row a setting, best first, then a row a control."""
+def ranking_table(document: Mapping[str, Any], width: int | None = None) -> str:
+    """One `selection.json` as text: a row a setting, best first, then a row a control.
+
+    With a `width` in characters the least telling columns are left out, and named, until it fits.
+    Warnings are not repeated here: they are shown before any score.
+    """
     rule = RULES[document["by"]]
     rows = sorted(document["configurations"], key=lambda row: row["rank"])
     chosen = document["configurations"][document["chosen"]]
@@ -31,13 +45,18 @@ def ranking_table(document: Mapping[str, Any]) -> str:
         place = ["", "", name.replace("_", " "), "", ""]
         table.append(place + _figures(row, shown, judges))
     first = _weakness(document)
-    notes = [f"by {document['by']}: {MARKS}; {document['tie_rule']}"]
-    notes += [warning for warning in document["warnings"] if warning not in first]
-    return "\n".join([*first, aligned(table), *notes])
+    text, left_out = fitted(table, width, SCORES[rule].title)
+    notes = [f"by {document['by']}: {MARKS}; {document['tie_rule']}", *left_out]
+    if width is not None:
+        notes = [line for note in notes for line in wrap(note, width)]
+    return "\n".join([*first, text, *notes])
 
 
-def chosen_table(documents: Sequence[Mapping[str, Any]]) -> str:
-    """The chosen setting of each of several units, a row each; first those that hardly respond."""
+def chosen_table(documents: Sequence[Mapping[str, Any]], width: int | None = None) -> str:
+    """The chosen setting of each of several units, a row each; first those that hardly respond.
+
+    `width` as in `ranking_table`.
+    """
     table = [["layer", "unit", "direction", "learning rate", "prior weight", "iterations"]]
     table[0] += [SCORES["fid_response"].title, SCORES["fid_features"].title, "KID", "response"]
     judges, weak = list(documents[0]["judges"]), []
@@ -50,7 +69,8 @@ def chosen_table(documents: Sequence[Mapping[str, Any]]) -> str:
         votes = [_share(row["judges"][name]) for name in judges]
         table.append([*place, *scores, f"{row['mean_response']:.2f}", *votes])
         weak += [f"{' '.join(place[:3])}: {text}" for text in _weakness(document)]
-    return "\n".join([*weak, aligned(table)])
+    text, left_out = fitted(table, width)
+    return "\n".join([*weak, text, *left_out])
 
 
 def _weakness(document: Mapping[str, Any]) -> list[str]:
@@ -87,6 +107,29 @@ def aligned(table: Sequence[Sequence[str]], left: int = 0) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     forms = [f"<{w}" if k < left else f">{w}" for k, w in enumerate(widths)]
     return "\n".join("  ".join(map(format, line, forms)).rstrip() for line in table)
+
+
+def fitted(
+    table: Sequence[Sequence[str]], width: int | None, kept: str = ""
+) -> tuple[str, list[str]]:
+    """The table in lines of at most `width` characters, where columns of `EXPENDABLE` allow it.
+
+    Gives the text, and a line that names the columns left out, if any; that of the title `kept`
+    never is.
+    """
+    left_out: list[str] = []
+    text = aligned(table)
+    for title in EXPENDABLE:
+        if width is None or max(map(len, text.splitlines())) <= width:
+            break
+        if title in table[0] and title != kept:
+            column = table[0].index(title)
+            table = [[*row[:column], *row[column + 1 :]] for row in table]
+            left_out.append(title)
+            text = aligned(table)
+    if not left_out:
+        return text, []
+    return text, [f"left out for want of room: {', '.join(left_out)}; selection.json has all"]
 
 
 def _figures(row: Mapping[str, Any], shown: Sequence[str], judges: Sequence[str]) -> list[str]:

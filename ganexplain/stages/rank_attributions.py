@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from ganexplain.artifacts import read_json, write_json
 from ganexplain.config import SelectConfig
-from ganexplain.errors import GanexplainError, check_known
+from ganexplain.errors import GanexplainError, check_known, shown
 from ganexplain.local.measures import MEASURES
 from ganexplain.local.ranking import Ranking, rank
 from ganexplain.rundir import RunDirectory
@@ -71,9 +71,12 @@ def _check(
                 raise ValueError("measures that are not finite numbers")
     texts = [entry[key] for entry in configurations for key in ("method", "segments", "fill")]
     texts += [entry["file"] for entry in inputs]
-    texts += [each["folder"] for entry in inputs for each in entry["results"]]
-    if not all(isinstance(text, str) for text in texts):
+    folders = [each["folder"] for entry in inputs for each in entry["results"]]
+    if not all(isinstance(text, str) for text in texts + folders):
         raise TypeError("names that are no texts")
+    for folder in map(PurePath, folders):
+        if folder.is_absolute() or ".." in folder.parts:
+            raise ValueError(f"folder {shown(str(folder))} leads out of the run")
     if not all(isinstance(entry["at_s"], int | float | None) for entry in inputs):
         raise TypeError("times that are no numbers")
 

@@ -163,7 +163,8 @@ class _Unit:
         judged = np.array([v.agreement(drawn) for v in self.verdicts]).reshape(-1, len(drawn)).T
         warnings = self._warnings(made)  # before any score
         for warning in warnings:
-            progress.note(f"{self._name}: {warning}")
+            if not self.variation or warning != self.variation.weakness:  # the table begins with it
+                progress.note(f"{self._name}: {warning}")
         progress.note(f"scoring {len(made['response'])} settings of {self._name}")
         table = score_settings(made, self.compared, config.by, config.seed, judged)
         chosen = chosen_setting(table)
