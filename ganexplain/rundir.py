@@ -8,32 +8,26 @@ cleared: what is left is always taken for what it is, a run directory.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shlex
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from ganexplain import __version__
-from ganexplain.artifacts import (
-    file_hash,
-    read_json,
-    remove_unfinished,
-    write_bytes,
-    write_json,
-)
+from ganexplain.artifacts import read_json, remove_unfinished, write_bytes, write_json
 from ganexplain.config import LONGEST_SETTINGS, read_toml, toml_bytes, toml_text
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.run_inputs import Recording, RunInputs
 from ganexplain.run_place import (
     clear_place,
     entries_of,
@@ -47,26 +41,15 @@ from ganexplain.runtime import Progress, thread_count, warnings_noted
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
 
 
-class Recording(Protocol):
-    """What is noted of a recording: its file and its labels."""
-
-    @property
-    def path(self) -> Path:
-        """The sound file."""
-
-    @property
-    def segments(self) -> tuple[object, ...]:
-        """The labels."""
-
-
 class RunDirectory:
     """Open a run directory for one stage; on leaving, `run.json` tells how the run ended.
 
     With `resume`, what an earlier run of the same settings left stays; without one the run is
     fresh. Raises UsageError where the directory holds something and neither `overwrite` nor
-    `resume` is set, or where a setting is not that of the run to resume. Runs with a `share`
-    ("0-of-8") use one directory at the same time, each with its own `run-SHARE.json` and
-    `log-SHARE.txt`; the first to come writes `config.toml`, the others must agree.
+    `resume` is set, or a setting is not that of the run to resume; GanexplainError where a file has
+    changed that it read. Runs with a `share` ("0-of-8") use one directory at the same time, each
+    with its own `run-SHARE.json` and `log-SHARE.txt`; the first to come writes `config.toml`, the
+    others must agree.
     """
 
     def __init__(
@@ -83,6 +66,7 @@ class RunDirectory:
         self.run_file, self.log_file = path / f"run{ending}.json", path / f"log{ending}.txt"
         self.metrics = 0
         self._board: Any = None  # False where TensorBoard is not installed
+        self._read = RunInputs(path)
         self._refuse_what_is_there(overwrite, resume)
         make_directory(path)
         with ExitStack() as held:
@@ -94,8 +78,6 @@ class RunDirectory:
                 clear_place(self.log_file)
             remove_unfinished(path)
             self._held = held.pop_all()
-        self.inputs: dict[str, str] = {}
-        self.files: dict[str, str] = {}
         self.results: dict[str, Any] = {}
         self.warnings: list[str] = []
 
@@ -105,6 +87,10 @@ class RunDirectory:
         entries = entries_of(self.path)
         if (resume or self.share) and (self.path / "config.toml").is_file():
             self._check_same_settings()
+            records = runs_in(self.path)  # what another share reads is found where they are merged
+            own = [record for record in records if record == self.run_file or not self.share]
+            self._read = RunInputs(self.path, own)
+            self._read.check_files()
             return
         if not entries:
             return
@@ -189,34 +175,36 @@ class RunDirectory:
             except (GanexplainError, OSError):
                 pass  # the disk is full; the first error is the one to show
 
-    def used(self, name: str, path: Path) -> str:
-        """Note an input file in `run.json` and give its SHA-256."""
-        self.inputs[name] = self._hash(path)
-        return self.inputs[name]
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """SHA-256 of what was read, by what it is to the stage."""
+        return self._read.named
 
-    def _hash(self, path: Path) -> str:
-        """SHA-256 of a file, taken once a run."""
-        if str(path) not in self.files:
-            self.files[str(path)] = file_hash(path)
-        return self.files[str(path)]
+    @property
+    def unchecked(self) -> Sequence[str]:
+        """Inputs that the run taken up has no record of."""
+        return self._read.unchecked
+
+    def used(self, name: str, path: Path) -> str:
+        """Note an input file in `run.json` and give its SHA-256.
+
+        GanexplainError where the run taken up began with another.
+        """
+        return self._read.note(name, self._read.hash(path))
+
+    def used_recordings(self, split: str, recordings: Iterable[Recording]) -> None:
+        """Note the names and contents of a split's recordings and labels; errors as `used`."""
+        self._read.note_recordings(split, recordings)
+
+    def note_inputs(self) -> None:
+        """Write what was read so far to `run.json`: a run that is killed can be taken up by it."""
+        self._write_state("running")
 
     def _note_named_files(self) -> None:
         """Note the files that settings name, whether or not the stage says so."""
         for name in self._named_inputs():
             if Path(name).is_file():
-                self._hash(Path(name))
-
-    def used_recordings(self, split: str, recordings: Iterable[Recording]) -> None:
-        """Note one SHA-256 over the names and contents of a split's recordings and labels."""
-        digest = hashlib.sha256()
-        for recording in recordings:
-            digest.update(recording.path.name.encode(errors="surrogateescape"))
-            digest.update(self._hash(recording.path).encode())
-            labels = getattr(recording, "labelled_in", None)  # pictures have none
-            if labels is not None:
-                self._hash(labels)
-            digest.update(repr(recording.segments).encode())
-        self.inputs[f"{split} recordings"] = digest.hexdigest()
+                self._read.hash(Path(name))
 
     def log(self, message: str) -> None:
         """Append a line with the time to `log.txt`."""
@@ -269,13 +257,13 @@ class RunDirectory:
                 "python": platform.python_version(),
                 "machine": platform.platform(),
                 "libraries": library_versions(),
-                "inputs": self.inputs,
+                "inputs": self._read.named,
                 "results": self.results,
                 "warnings": self.warnings,
                 "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.started)),
                 "seconds": round(time.time() - self.started, 2),
                 **more,
-                "files": self.files,
+                "files": self._read.files,
             },
         )
 

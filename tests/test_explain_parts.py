@@ -201,6 +201,9 @@ def test_parts_of_another_network_are_refused(tmp_path: Path) -> None:
     explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
     link.unlink()
     link.symlink_to(other)
+    with pytest.raises(GanexplainError, match=r"link\.pt has changed since"):
+        explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
+    (tmp_path / "e" / "run-0-of-2.json").unlink()  # its record of what it read
     with pytest.raises(UsageError, match="made with another classifier file"):
         explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
     explain(replace(config, shard="1/2"), tmp_path / "e", Silent())

@@ -120,6 +120,8 @@ def test_killed_at_random_moments_it_ends_as_if_undisturbed(
         process.wait(timeout=300)
         assert process.returncode in (-number, 130, 0)
         read_checkpoint(out / "training.pt", "training")  # whole, whatever happened
+        inputs = json.loads((out / "run.json").read_text())["inputs"]
+        assert {"train recordings", "valid recordings"} <= inputs.keys()
     assert start(jamendo, out, cache, steps).wait(timeout=600) == 0  # of a busy machine
     words = ("train-gan", jamendo.root, *GAN, "--steps", steps, "--out", tmp_path / "whole")
     assert ganexplain(*words).code == 0

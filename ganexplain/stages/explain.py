@@ -93,6 +93,7 @@ def explain(
         if config.search == "adaptive":
             for unit in plan.units:
                 run.used(f"responses of {unit.name}", real_path(config, metas[unit]))
+        run.note_inputs()
         plan = _kept_plan(config, out, plan)
         parts = own_share(plan.all_parts(), shard)
         waiting = [part for part in parts if not _is_merged(out, plan, part, metas[part.unit])]

@@ -51,6 +51,12 @@ def resumable_steps(
         first, metrics = content["step"], content["metrics"]
         if first > total:
             raise UsageError(f"--resume: {path} is {first} updates on, more than {total} asked for")
+        if run.unchecked:
+            progress.note(
+                f"--resume: {run.path} has no record of its {', '.join(run.unchecked)}; give those "
+                "that it began with, this cannot be checked"
+            )
+    run.note_inputs()
     if run.resumed:
         run.keep_metrics(metrics)
     progress.start("training", total, done=first)
