@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -115,6 +116,41 @@ def question(mel: np.ndarray, labels: np.ndarray, fill_name: str = "mean") -> Qu
     filled = fill(fill_name, x, labels, REFERENCE)
     scorer = Scorer(SHIPPED.network, 1, fast=FAST)
     return Question(x, filled, labels, MaskedInput(x, labels, filled), scorer, SHIPPED.network)
+
+
+def sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
+@pytest.mark.parametrize("bias, flips", [(-1.0, 1.0), (3.0, 0.0)])
+def test_measures_of_a_linear_network_are_those_by_hand(bias: float, flips: float) -> None:
+    """Logit 3 a - b + c / 2 + bias of four cells of one, 0 where they are taken away."""
+    network = nn.Sequential(nn.Flatten(1), nn.Linear(4, 1))
+    with torch.no_grad():
+        network[1].weight.copy_(torch.tensor([[3.0, -1.0, 0.5, 0.0]]))
+        network[1].bias.fill_(bias)
+    x, fill_, labels = torch.ones(1, 4), torch.zeros(1, 4), np.arange(4)[None]
+    parts = MaskedInput(x, labels, fill_)
+    asked = Question(x, fill_, labels, parts, Scorer(network, 1), network)
+    found = attribute(asked, "occlusion", TUNING)
+    full = sigmoid(2.5 + bias)
+    without = [sigmoid(2.5 + bias - w) for w in (3.0, -1.0, 0.5, 0.0)]
+    np.testing.assert_allclose(found.weights, full - np.array(without), atol=1e-6)
+    held = measure(asked, found)
+    assert held.kept.tolist() == [True, False, True, False]  # the upper half, and above zero
+    scores = [full, sigmoid(3.5 + bias), sigmoid(-1 + bias)]
+    assert [held.full_score, held.kept_score, held.removed_score] == pytest.approx(scores)
+    fall = [sigmoid(z + bias) for z in (2.5, -0.5, -1.0, -1.0, 0.0)]  # without a, c, d, b
+    rise = [sigmoid(z + bias) for z in (0.0, 3.0, 3.5, 3.5, 2.5)]
+    areas = [sum((a + b) / 8 for a, b in itertools.pairwise(way)) for way in (fall, rise)]
+    share = (full - without[2]) / (full - without[0])  # of c where a is kept whole
+    soft = sigmoid(3 + 0.5 * share + bias)
+    expected = {
+        "deletion": areas[0], "insertion": areas[1], "faithfulness": areas[1] - areas[0],
+        "drop": max(full - soft, 0) / full, "increase": 1.0, "flip": flips, "passes": 5.0,
+    }  # fmt: skip
+    for name, value in expected.items():
+        assert held.measures[name] == pytest.approx(value, abs=1e-6), name
 
 
 def test_planted_voices_are_found_by_every_fill() -> None:

@@ -63,6 +63,22 @@ def test_superpixels_follow_an_edge(method: str, channels: int) -> None:
     assert not across
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_slic_sees_pictures_in_their_colours_and_spectrograms_in_one(channels: int) -> None:
+    """scikit-image's own call: three channels are taken to Lab, one is not."""
+    segmentation = pytest.importorskip("skimage.segmentation")
+    image = np.random.default_rng(0).random((channels, 24, 30)).astype(np.float32)
+    image[:, :, 15:] += 0.5
+    low, high = image.min(), image.max()
+    scaled = np.moveaxis((image.astype(np.float64) - low) / (high - low), 0, -1)
+    theirs = segmentation.slic(
+        scaled, n_segments=50, compactness=10.0, start_label=0, channel_axis=-1,
+        convert2lab=channels == 3,
+    )  # fmt: skip
+    labels = superpixels(image if channels == 3 else image[0], "slic")
+    np.testing.assert_array_equal(labels, numbered(theirs))
+
+
 def test_labels_are_renumbered_in_order() -> None:
     assert numbered(np.array([[7, 7], [-2, 40]])).tolist() == [[1, 1], [0, 2]]
 

@@ -102,7 +102,7 @@ def prdc_by_loops(made: np.ndarray, real: np.ndarray, k: int) -> dict[str, float
 def test_manifold_scores_are_those_of_prdc(levels: int) -> None:
     """Of features with few values, as behind a rectifier, many distances equal a radius."""
     stream = np.random.default_rng(levels)
-    made, real = (stream.integers(0, levels, (n, 3)).astype(float) for n in (15, 20))
+    made, real = (stream.integers(0, levels, (n, 3)).astype(float) for n in (30, 50))
     found = manifold_scores(made, real)
     assert found == pytest.approx(prdc_by_loops(made, real, 5))
     assert found != pytest.approx(manifold_scores(real, made))  # which set is the real one counts
