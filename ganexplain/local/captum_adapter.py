@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.neurons import recording
+from ganexplain.ascent.gradient_faults import no_gradient
+from ganexplain.ascent.recording import recording
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.local.gradcam import check_places, enlarged, layer_with_places
 from ganexplain.local.in_place import little_in_place
@@ -100,6 +101,8 @@ def captum_map(
                 np.random.set_state(np_state)
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        if "grad" in reason or "numpy" in reason or "inplace" in reason:
+            reason = no_gradient(network, counted.logit, x[None]) or reason
         raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
     area = _as_map(found[0] if isinstance(found, tuple) else found, x)
     return area / len(x) if name in ACROSS_CHANNELS else area

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.errors import check_known
+from ganexplain.errors import GanexplainError, check_known
 
 Model = Callable[[Tensor], Tensor]
 SCORES = ("probability", "logit", "margin")
@@ -92,7 +92,10 @@ class Scorer:
 
     @torch.no_grad()
     def class_values(self, inputs: Tensor) -> np.ndarray:
-        """Logits (N, K) of all classes, or activations (N, U), float64, of inputs (N, *S)."""
+        """Logits (N, K) of all classes, or activations (N, U), float64, of inputs (N, *S).
+
+        Raises GanexplainError where they are NaN or infinite (above: a probability may be 0).
+        """
         self.passes += len(inputs)
         rows = []
         for batch in inputs.split(self.batch_size):
@@ -101,7 +104,14 @@ class Scorer:
                 rows.append(outputs.double().cpu())
             else:
                 rows.append(class_logits(outputs, self.outputs).cpu())
-        return torch.cat(rows).numpy()
+        values = torch.cat(rows).numpy()
+        if wrong := int((~(values < np.inf)).any(axis=1).sum()):  # NaN is not below either
+            raise GanexplainError(
+                f"the network puts out NaN or infinity for {wrong} of {len(values)} inputs (the one "
+                "asked about, or that with parts replaced); describe what it takes with --input, "
+                "or replace parts by another --fill"
+            )
+        return values
 
     def __call__(self, inputs: Tensor) -> np.ndarray:
         """Scores (N,), float64, of inputs (N, *S)."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganexplain.ascent.neurons import find_layer, neuron_numbers, output_units
 from ganexplain.ascent.readings import units
 from ganexplain.config import AttributeConfig, FrontEnd
-from ganexplain.errors import UsageError, check_known
+from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.local.fills import Reference
 from ganexplain.local.methods import unit_model
@@ -129,6 +129,12 @@ def load_subject(
     reference = _reference(theirs.front_end, device)
     subject = Subject(theirs.network, theirs.front_end, (), "logits", 0.5, reference)
     kind, found = config.outputs, subject.put_out(asked[:LOOKED_AT])
+    for piece, values in zip(asked, found[len(subject.example) :], strict=False):
+        if values.isnan().any():
+            raise GanexplainError(
+                f"--model {source.name}: puts out NaN for {piece.path}; describe what it takes "
+                "with --input"
+            )
     if kind == AUTO:
         kind = kind_of_outputs(found)
         progress.note(f"what the network puts out is taken for {kind} (--outputs)")

@@ -1,0 +1,170 @@
+"""Networks whose code lets no gradient through: one line that names the layer and the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganexplain.ascent.engine import evaluate
+from ganexplain.ascent.neurons import neuron_response
+from ganexplain.config import FrontEnd
+from ganexplain.errors import UsageError
+from ganexplain.inputs import Call
+from ganexplain.local.cam import maps_and_gradient
+from ganexplain.local.gradcam import grad_cam
+from ganexplain.local.scoring import Scorer
+from ganexplain.models.explained import Explained, adapted
+from ganexplain.models.fast_form import fast_form
+
+CPU = torch.device("cpu")
+Step = Callable[[Tensor], Tensor]
+
+
+def in_no_grad(x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return x * 2
+
+
+def through_numpy(x: Tensor) -> Tensor:
+    return torch.from_numpy(x.detach().numpy() * 2)
+
+
+def numpy_of_a_gradient(x: Tensor) -> Tensor:
+    return torch.from_numpy(x.numpy() * 2)
+
+
+def written_after(x: Tensor) -> Tensor:
+    return torch.sigmoid(x).mul_(2)
+
+
+class Odd(nn.Module):
+    """A layer that does a step which autograd cannot follow."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.step(x)
+
+
+class Around(nn.Module):
+    """A convolution in a block without gradients, and a layer behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv1d(80, 4, 5), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            x = self.conv(x)
+        return self.fc(x.mean(2))
+
+
+class Detaches(Around):
+    """Detaches between its layers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).detach().mean(2))
+
+
+class Overwrites(Around):
+    """Writes into what a layer needs for its gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.conv(x))
+        x *= 2
+        return self.fc(x.mean(2))
+
+
+def stepping(step: Step) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv1d(80, 4, 5), Odd(step), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
+    "no_grad inside": (lambda: stepping(in_no_grad), "0", r"layer 1 \(Odd\).* behind layer 0 "),
+    "detach inside": (lambda: stepping(Tensor.detach), "0", r"layer 1 \(Odd\) detaches"),
+    "rounds": (lambda: stepping(lambda x: (x > 0).float()), "0", r"layer 1 \(Odd\).* rounds or"),
+    "NumPy": (lambda: stepping(through_numpy), "0", r"layer 1 \(Odd\).* leaves torch \(NumPy\)"),
+    "NumPy of a gradient": (
+        lambda: stepping(numpy_of_a_gradient), "0", r"layer 1 \(Odd\) computes with NumPy",
+    ),
+    "written after": (
+        lambda: stepping(written_after), "0", r"layer 1 \(Odd\) needs a tensor.*\(in place\)",
+    ),
+    "no_grad around": (Around, "conv", r"layer conv \(Conv1d\) runs under torch\.no_grad\(\)"),
+    "detaches between": (Detaches, "conv", r"the network's own code detaches.* behind layer conv "),
+    "overwrites": (Overwrites, "conv", r"layer act \(Sigmoid\) needs a tensor.*\(in place\)"),
+}  # fmt: skip
+
+
+def explained(name: str) -> Explained:
+    torch.manual_seed(0)
+    return adapted(NETWORKS[name][0]().eval(), FrontEnd(), None, Call(), CPU)
+
+
+def mel() -> Tensor:
+    return torch.randn(2, 80, 115, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_grad_cam_names_what_stops_the_gradient(name: str) -> None:
+    network, (_, layer, message) = explained(name).network, NETWORKS[name]
+    with pytest.raises(UsageError, match=message) as raised:
+        grad_cam(network, Scorer(network, 1), mel()[0], layer)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_so_do_maps_of_all_convolutions(name: str) -> None:
+    network, (_, _, message) = explained(name).network, NETWORKS[name]
+    with pytest.raises(UsageError, match=message):
+        maps_and_gradient(network, lambda x: network(x)[:, 1], mel())
+
+
+@pytest.mark.parametrize("name", ["NumPy of a gradient", "written after", "overwrites"])
+def test_a_search_names_it_too_and_goes_on_before_it(name: str) -> None:
+    network, (_, layer, message) = explained(name).network, NETWORKS[name]
+    latent = torch.zeros(3, 1)
+
+    def draw(z: Tensor) -> Tensor:
+        return z[:, :, None] + mel()[:1].expand(len(z), -1, -1)
+
+    with (
+        pytest.raises(UsageError, match=message),
+        neuron_response(network, "output", 0) as run,
+    ):
+        evaluate(draw, run, latent, 2)
+    with neuron_response(network, layer, 0) as run:
+        _, gradient = evaluate(draw, run, latent, 2)
+    weight = network.get_parameter("explained." + layer + ".weight")
+    by_hand = weight[0].sum().expand(3, 1)
+    torch.testing.assert_close(gradient, by_hand, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_faster_form_is_made_of_it(name: str) -> None:
+    network = explained(name).network
+    fast = fast_form(network, mel())
+    with torch.no_grad():
+        torch.testing.assert_close(fast(mel()), network(mel()))
+
+
+def test_a_target_that_does_not_depend_on_a_layer_is_distinguished() -> None:
+    class Aside(Around):
+        def forward(self, x: Tensor) -> Tensor:
+            self.conv(x)
+            return self.fc(x[:, :4].mean(2))
+
+    network = adapted(Aside().eval(), FrontEnd(), None, Call(), CPU).network
+    with pytest.raises(UsageError, match="reaches it: the target does not depend on it"):
+        grad_cam(network, Scorer(network, 1), mel()[0], "conv")
