@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.ascent.engine import evaluate
-from ganexplain.ascent.neurons import neuron_response
+from ganexplain.ascent.neurons import layer_output, neuron_response, responses_and_features
 from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Call
@@ -168,3 +169,39 @@ def test_a_target_that_does_not_depend_on_a_layer_is_distinguished() -> None:
     network = adapted(Aside().eval(), FrontEnd(), None, Call(), CPU).network
     with pytest.raises(UsageError, match="reaches it: the target does not depend on it"):
         grad_cam(network, Scorer(network, 1), mel()[0], "conv")
+
+
+class Dense(nn.Module):
+    """Ends in a layer that quantisation replaces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv1d(80, 4, 5), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.relu(self.conv(x)).mean(2))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_of_a_quantised_network_values_are_recorded_and_gradients_refused() -> None:
+    torch.manual_seed(0)
+    dense = Dense().eval()
+    dynamic = torch.ao.quantization.quantize_dynamic(copy.deepcopy(dense), {nn.Linear})
+    static = torch.ao.quantization.QuantWrapper(copy.deepcopy(dense)).eval()
+    static.qconfig = torch.ao.quantization.get_default_qconfig("x86")
+    prepared = torch.ao.quantization.prepare(static)
+    prepared(mel())
+    static = torch.ao.quantization.convert(prepared)
+    with torch.no_grad():
+        conv = dense.conv(mel())
+    for network, layer in ((dynamic, "conv"), (static, "module.conv")):
+        found = adapted(network, FrontEnd(), None, Call(), CPU).network
+        with layer_output(found, layer) as run, torch.no_grad():
+            first, later = run(mel()), run(mel())
+        assert torch.equal(first, later)
+        torch.testing.assert_close(first, conv, atol=0.1, rtol=0)
+        response, features = responses_and_features(found, layer, 1, layer, mel())
+        torch.testing.assert_close(features, first.mean(2))
+        torch.testing.assert_close(response, first.mean(2)[:, 1])
+        with pytest.raises(UsageError, match=r"layer .* is quantised, which torch has no gradient"):
+            grad_cam(found, Scorer(found, 1), mel()[0], layer)

@@ -74,6 +74,8 @@ def no_gradient(network: nn.Module, run: Callable[[Tensor], object], x: Tensor) 
             )
     if seen.without:
         return f"{_place(network, seen.without)} runs under torch.no_grad()"
+    if quantised := quantised_layers(network):
+        return f"{_place(network, quantised[0])} is quantised, which torch has no gradient of"
     if not seen.lost:
         return ""
     behind = f" behind {_place(network, seen.last)}" if seen.last else ""
@@ -81,6 +83,12 @@ def no_gradient(network: nn.Module, run: Callable[[Tensor], object], x: Tensor) 
         f"{_place(network, seen.lost)} detaches, rounds or compares values, leaves torch (NumPy) "
         f"or runs under torch.no_grad(){behind}"
     )
+
+
+def quantised_layers(network: nn.Module) -> list[str]:
+    """Names of the layers that compute with integers."""
+    known = named_layers(network).items()
+    return [name for name, module in known if "quantized" in type(module).__module__]
 
 
 def _place(network: nn.Module, name: str) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganexplain.ascent.gradient_faults import quantised_layers
 from ganexplain.ascent.neurons import layer_output
 from ganexplain.ascent.readings import Neuron, magnitude, reading
 from ganexplain.errors import UsageError
-from ganexplain.models.foreign import named_layers
 
 FIRST = 4  # starts looked at first: of nearly all units one of them has a gradient
 NEARER = (0.5, 0.25, 0.0)  # of the way from the origin: where a prior may take the latents
@@ -140,7 +140,7 @@ def _left_out(operator: str) -> str:
 
 
 def _cause(network: nn.Module, look: Look) -> str:
-    quantised = [n for n, m in named_layers(network).items() if "quantized" in type(m).__module__]
+    quantised = quantised_layers(network)
     if look.unregistered or quantised:
         where = f"layer {quantised[0]}" if quantised else look.unregistered[0]
         return (

@@ -94,7 +94,7 @@ class Scorer:
     def class_values(self, inputs: Tensor) -> np.ndarray:
         """Logits (N, K) of all classes, or activations (N, U), float64, of inputs (N, *S).
 
-        Raises GanexplainError where they are NaN or infinite (above: a probability may be 0).
+        Raises GanexplainError where they are NaN or infinite, but for classes ruled out (-inf).
         """
         self.passes += len(inputs)
         rows = []
@@ -105,11 +105,11 @@ class Scorer:
             else:
                 rows.append(class_logits(outputs, self.outputs).cpu())
         values = torch.cat(rows).numpy()
-        if wrong := int((~(values < np.inf)).any(axis=1).sum()):  # NaN is not below either
+        if wrong := int((~np.isfinite(values.max(axis=1))).sum()):  # some may be -inf, not all
             raise GanexplainError(
-                f"the network puts out NaN or infinity for {wrong} of {len(values)} inputs (the one "
-                "asked about, or that with parts replaced); describe what it takes with --input, "
-                "or replace parts by another --fill"
+                f"the network puts out NaN or infinity for {wrong} of {len(values)} inputs (that "
+                "asked about, or it with parts replaced); describe what it takes with --input, or "
+                "replace parts by another --fill"
             )
         return values
 
