@@ -126,7 +126,8 @@ class Artifacts:
                       "same_corpora": ["songs"], "class": "sing"}
         }  # fmt: skip
         quiet = self.made["start_response"]
-        driven = {"input_ascent": real.mean() + quiet, "reinitialised": quiet - 0.5}
+        driven = {"fresh": self.made["response"][1] + 0.5}
+        driven |= {"input_ascent": real.mean() + quiet, "reinitialised": quiet - 0.5}
         sets = {"start": quiet, "held_out": real - 0.5, **driven}
         self.selection["controls"] = {
             name: self._control(name, responses) for name, responses in sets.items()

@@ -242,7 +242,7 @@ def test_commands_of_earlier_runs_are_shown(artifacts: Artifacts) -> None:
 def test_every_control_that_can_be_heard_has_a_row(complete: Artifacts) -> None:
     page = Elements(complete.report())
     rows = [e.attributes["class"].removeprefix("row ") for e in page.of("section", "row")]
-    assert rows == ["real", "chosen", "start", "held-out", "input-ascent", "reinitialised",
+    assert rows == ["real", "chosen", "start", "held-out", "fresh", "input-ascent", "reinitialised",
                     "best", "median", "worst"]  # fmt: skip
     audios = [e.attributes["src"] for e in page.of("audio")]
     held_out = audios[4 * SHOWN : 6 * SHOWN : 2]  # after two of each real one, and two rows

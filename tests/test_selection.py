@@ -13,6 +13,7 @@ from conftest import Run, StageRun
 
 from ganexplain.artifacts import read_arrays
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
+from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.config import FrontEnd
@@ -105,7 +106,7 @@ def test_the_table_has_the_papers_rule_beside_any_other(
     assert head.index("KID") < head.index("FID response") < head.index("judge judge")
     assert [row.split()[0] for row in rows[:4]] == ["1", "2", "3", "4"]
     assert sum("*" in row for row in rows[:4]) == 1
-    for name in ("start", "input ascent", "reinitialised", "held out"):
+    for name in ("fresh", "start", "input ascent", "reinitialised", "held out"):
         assert sum(name in row for row in rows) == 1
     assert "by kid" in done.stdout and "12 examples are few" in done.stdout
 
@@ -128,7 +129,7 @@ def test_the_same_seed_gives_the_same_selection(
 
 def test_controls_say_what_an_explanation_is_worth(document: dict[str, Any]) -> None:
     mine, controls = document["configurations"][document["chosen"]], document["controls"]
-    assert set(controls) == {"start", "held_out", "input_ascent", "reinitialised"}
+    assert set(controls) == {"fresh", "start", "held_out", "input_ascent", "reinitialised"}
     for name in ("start", "reinitialised"):
         assert controls[name]["fid_response"] > 3 * mine["fid_response"]
         assert controls[name]["judges"]["judge"] < mine["judges"]["judge"]
@@ -144,12 +145,32 @@ def test_control_examples_are_kept_to_look_at(chosen: dict[str, Path]) -> None:
     arrays, meta = read_arrays(chosen["select"] / "controls.npz", "controls", ())
     assert meta["seed"] == 0
     network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
-    for name in ("input_ascent", "reinitialised"):
+    for name in ("fresh", "input_ascent", "reinitialised"):
         mel = arrays[f"{name}_mel"]
         assert mel.shape == (EXAMPLES, 80, 115)
         with torch.no_grad():
             said = network(torch.from_numpy(mel))[:, 0].numpy()
         assert said == pytest.approx(arrays[f"{name}_response"], abs=1e-3)
+
+
+def test_the_chosen_setting_is_scored_from_starts_that_had_no_part_in_choosing_it(
+    run: StageRun, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
+) -> None:
+    """The same as a run of `explain` with that setting alone and the seeds behind the first."""
+    mine = document["configurations"][document["chosen"]]
+    run("explain", "--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt",
+        "--examples", str(EXAMPLES), "--learning-rate", str(mine["learning_rate"]),
+        "--prior-weight", str(mine["prior_weight"]), "--iterations", str(mine["iterations"]),
+        "--seed", str(EXAMPLES), "--out", tmp_path, "-q")  # fmt: skip
+    made, _ = read_arrays(tmp_path / "explanations.npz", "explanations", ())
+    real, _ = read_arrays(chosen["select"] / "responses.npz", "responses", ())
+    arrays, _ = read_arrays(chosen["select"] / "controls.npz", "controls", ())
+    fresh = document["controls"]["fresh"]
+    assert arrays["fresh_response"] == pytest.approx(made["response"][0], abs=0.05)
+    distance = frechet_distance(arrays["fresh_response"], real["response"])
+    assert fresh["fid_response"] == pytest.approx(distance)
+    low, high = fresh["fid_response_difference"]
+    assert low <= fresh["fid_response"] - mine["fid_response"] <= high
 
 
 def test_held_out_excerpts_are_of_other_recordings(chosen: dict[str, Path]) -> None:

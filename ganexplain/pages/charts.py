@@ -10,6 +10,12 @@ from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.markup import Child, Markup, element
 from ganexplain.pages.strips import Strip, strips
 
+CONTROLS = {
+    "fresh": "chosen, fresh starts",
+    "input_ascent": "without GAN",
+    "reinitialised": "re-initialised",
+}
+
 
 def strip_chart(evidence: Evidence) -> Chart:
     """Responses of all excerpts: real, before the search, and under the settings shown."""
@@ -25,7 +31,7 @@ def strip_chart(evidence: Evidence) -> Chart:
             lines.append(Strip(title, name, responses))
     if evidence.held_out:
         lines.insert(2, Strip("held-out real", "held-out", evidence.held_out["response"]))
-    for name, title in (("input_ascent", "without GAN"), ("reinitialised", "re-initialised")):
+    for name, title in CONTROLS.items():
         if name in evidence.driven:
             kind = name.replace("_", "-")
             lines.append(Strip(title, kind, evidence.driven[name]["response"]))

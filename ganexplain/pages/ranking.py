@@ -58,14 +58,20 @@ def chosen_table(documents: Sequence[Mapping[str, Any]], width: int | None = Non
     `width` as in `ranking_table`.
     """
     table = [["layer", "unit", "direction", "learning rate", "prior weight", "iterations"]]
-    table[0] += [SCORES["fid_response"].title, SCORES["fid_features"].title, "KID", "response"]
+    table[0] += [SCORES["fid_response"].title, "from fresh starts"]
+    table[0] += [SCORES["fid_features"].title, "KID", "response"]
     judges, weak = list(documents[0]["judges"]), []
     table[0] += [f"judge {name}" for name in judges]
     for document in documents:
         row = document["configurations"][document["chosen"]]
         place = [document["layer"], str(document["neuron"]), document["direction"]]
         place += [format(row[name], form) for name, form in SETTING]
-        scores = [_number(row[name]) for name in ("fid_response", "fid_features", "kid")]
+        fresh = document["controls"].get("fresh")
+        scores = [
+            _number(row["fid_response"]),
+            _number(fresh["fid_response"]) if fresh else "",
+            *(_number(row[name]) for name in ("fid_features", "kid")),
+        ]
         votes = [_share(row["judges"][name]) for name in judges]
         table.append([*place, *scores, f"{row['mean_response']:.2f}", *votes])
         weak += [f"{' '.join(place[:3])}: {text}" for text in _weakness(document)]

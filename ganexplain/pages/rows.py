@@ -135,7 +135,8 @@ def _generated(
     if name == "input_ascent":
         origins = [f"example {k}" for k in range(len(drawn))]
     else:
-        origins = [f"seed {seed}" for seed in evidence.made["seed"][: len(drawn)]]
+        behind = len(evidence.made["seed"]) if name == "fresh" else 0
+        origins = [f"seed {seed + behind}" for seed in evidence.made["seed"][: len(drawn)]]
     return [
         Excerpt(drawn[k], float(responses[k]), origin, _player(evidence, sounds, k))
         for k, origin in enumerate(origins)

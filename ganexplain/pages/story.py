@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ganexplain.ascent.scores import SCORES
 from ganexplain.pages.charts import norm_chart, response_chart, strip_chart
 from ganexplain.pages.comparison import controls_table, judges_table
 from ganexplain.pages.document import Page, Section, Table
@@ -14,7 +15,7 @@ from ganexplain.pages.grid import grid_of
 from ganexplain.pages.markup import Child, element
 from ganexplain.pages.medium import medium_for
 from ganexplain.pages.notation import interval, number, ordinal, spread
-from ganexplain.pages.rows import moments, shown_rows
+from ganexplain.pages.rows import moments, scored, shown_rows
 from ganexplain.pages.words import SOUND
 
 OTHERS = (
@@ -79,6 +80,7 @@ def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
     return [
         ("Chosen setting", element("strong", chosen.setting)),
         ("Why this one", [element("strong", _scored(evidence)), _reason(evidence)]),
+        *([("From fresh starts", fresh)] if (fresh := _fresh(evidence)) else []),
         *([("Ties", ties)] if ties else []),
         ("Response", [
             element("strong", spread(chosen.mean_response, chosen.std_response)),
@@ -93,6 +95,20 @@ def _scored(evidence: Evidence) -> str:
     ends = figures.intervals.get(key)
     more = f" (95 % interval {interval(ends)})" if ends else ""
     return f"{evidence.kind.title} {number(figures.values[key])}{more}"
+
+
+def _fresh(evidence: Evidence) -> str:
+    """The score of the chosen setting where it was not chosen; empty where there is none."""
+    fresh = evidence.selection.controls.get("fresh")
+    keys = (evidence.selection.by, "fid_response", "nearest_real")
+    shown = [key for key in dict.fromkeys(keys) if fresh and key in fresh.figures.values]
+    if not fresh or not shown:
+        return ""
+    scores = [f"{SCORES[key].title} {scored(fresh.figures, key)}" for key in shown]
+    return (
+        f"{', '.join(scores)}: of {fresh.examples} examples of the same setting that had no part "
+        "in choosing it"
+    )
 
 
 def _reason(evidence: Evidence) -> str:

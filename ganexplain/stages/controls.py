@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from ganexplain.artifacts import check_same_front_end, file_hash
-from ganexplain.ascent.engine import begin_search, start_latents
+from ganexplain.ascent.engine import ascend, begin_search, start_latents
 from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.neurons import neuron_response, responses_and_features
 from ganexplain.ascent.scores import Examples
 from ganexplain.config import FrontEnd, SelectConfig
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.inputs import Input, WaveformInput
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import Explained, Source, load_explained
@@ -25,7 +25,7 @@ from ganexplain.models.loading import load_generator
 from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.runtime import Progress
 from ganexplain.stages.contracts import HELD_OUT, Explanations
-from ganexplain.stages.explain_parts import fast_networks
+from ganexplain.stages.explain_parts import fast_networks, in_precision
 
 BATCH = 48
 PREFIXES = ("", "bottom_", HELD_OUT, HELD_OUT + "bottom_")  # of keys of real excerpts
@@ -33,6 +33,7 @@ PREFIXES = ("", "bottom_", HELD_OUT, HELD_OUT + "bottom_")  # of keys of real ex
 # standard deviations of a band.
 INPUT_RATE, INPUT_ITERATIONS = 0.01, 320
 MEANINGS = {
+    "fresh": "the chosen setting from other starts, which had no part in choosing it",
     "start": "samples of the GAN before the search",
     "held_out": "real ones kept from training, the strongest of them",
     "input_ascent": "gradient ascent on the input itself, without the GAN, stopped where its "
@@ -105,7 +106,7 @@ class Controls:
     def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
         """All controls; that of shuffled weights is searched with the setting chosen."""
         start = self._heard(self.explanations.arrays["start_mel"])
-        found = {
+        found = self.fresh(chosen, progress) | {
             "start": replace(start, latent=self.starts),
             "input_ascent": self.input_ascent(seed, progress),
         }
@@ -113,6 +114,42 @@ class Controls:
             progress.note("the network holds its weights as constants: none can be shuffled")
             return found
         return found | {"reinitialised": self.reinitialised(chosen, seed, progress)}
+
+    def fresh(self, chosen: int, progress: Progress) -> dict[str, Examples]:
+        """The chosen setting from as many starts behind the run's, if it does not diverge there.
+
+        A setting is chosen for its score on the examples of the run, so that score is too good;
+        this one is not. The search is as precise as that of `explain`.
+        """
+        made, meta, device = self.explanations.arrays, self.meta, self.networks.device
+        count, iterations = len(self.starts), int(made["iterations"][chosen])
+        seed = meta["seed"] + count
+        starts = start_latents(seed, count, LATENT_SIZE)
+        fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
+        try:
+            with (
+                in_precision(meta.get("precision", "float32"), device),
+                neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond,
+            ):
+                found = ascend(
+                    fast[0],
+                    respond,
+                    starts,
+                    np.full(count, made["learning_rate"][chosen]),
+                    np.full(count, made["prior_weight"][chosen]),
+                    [iterations],
+                    meta["direction"],
+                    BATCH,
+                    device,
+                    self._shown(progress, "the chosen setting from fresh starts", iterations),
+                    meta.get("prior", "l2"),
+                    seed + np.arange(count),
+                )
+        except Diverged:
+            progress.note("the chosen setting diverges from fresh starts")
+            return {}
+        mel = self._generated(torch.from_numpy(found.latent[0]))
+        return {"fresh": replace(self._heard(mel), latent=found.latent[0])}
 
     def reinitialised(self, chosen: int, seed: int, progress: Progress) -> Examples:
         """What the same search finds for a classifier with shuffled weights.
@@ -149,9 +186,8 @@ class Controls:
                 )
                 advance = self._shown(progress, "control: weights shuffled", most)
                 found = ascend_to_nearest(search, real, meta["direction"], most, advance)
-        with torch.no_grad():
-            mel = torch.cat([self.networks.generator(z) for z in found.latent.split(BATCH)])
-        return replace(self._heard(mel.cpu().numpy()), latent=found.latent.cpu().numpy())
+        mel = self._generated(found.latent)
+        return replace(self._heard(mel), latent=found.latent.cpu().numpy())
 
     def input_ascent(self, seed: int, progress: Progress) -> Examples:
         """What gradient ascent on the excerpt itself finds, at its best moment."""
@@ -180,6 +216,12 @@ class Controls:
         """Begin a step of the progress that the search of a control is."""
         progress.start(name, len(self.starts) * (count + 1))
         return lambda units, response: progress.advance(units, response=response)
+
+    @torch.no_grad()
+    def _generated(self, latent: torch.Tensor) -> np.ndarray:
+        """What the GAN makes of latents (N, Z)."""
+        parts = latent.to(self.networks.device).split(BATCH)
+        return torch.cat([self.networks.generator(part) for part in parts]).cpu().numpy()
 
     @torch.no_grad()
     def _responses(self, mel: np.ndarray) -> np.ndarray:

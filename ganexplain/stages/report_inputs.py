@@ -24,7 +24,7 @@ from ganexplain.stages.explain_merge import explanation_files
 from ganexplain.stages.real_responses import given_path
 from ganexplain.stages.selection_document import read_selection
 
-DRIVEN = ("input_ascent", "reinitialised")  # controls whose excerpts stand in controls.npz
+DRIVEN = ("fresh", "input_ascent", "reinitialised")  # controls whose excerpts stand in controls.npz
 SHOWN_OF_REAL = ("mel", "response", "file", "start_s", "audio")  # the last of log-mel only
 
 

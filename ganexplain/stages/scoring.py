@@ -22,7 +22,7 @@ TIE_RULE = (
     "chosen, and of equals the one with the largest prior weight"
 )
 
-OTHER_SEEDS = ("held_out",)  # controls that share no seed with the settings
+OTHER_SEEDS = ("held_out", "fresh")  # controls that share no seed with the settings
 
 Table = dict[str, np.ndarray]
 
