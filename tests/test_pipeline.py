@@ -49,7 +49,7 @@ def walk(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     checkpoints = ("--classifier", paths["train-classifier"], "--gan", paths["train-gan"])
     stage("explain", *checkpoints, *GRID)
     run("select", paths["explain"], "--corpus", SAMPLE, "--hop-frames", "60",
-        "--out", root / "select")  # fmt: skip
+        "--by", "fid-response", "--out", root / "select")  # fmt: skip
     paths["select"] = root / "select" / "selection.json"
     paths["responses"] = root / "select" / "responses.npz"
     stage("report", paths["explain"], "--selection", paths["select"],
@@ -152,7 +152,7 @@ def test_the_ranking_is_by_the_papers_score(walk: dict[str, Path]) -> None:
         )
     scores = [row["fid_response"] for row in sorted(rows, key=lambda row: row["rank"])]
     assert scores == sorted(scores)
-    assert rows[document["chosen"]]["tied"]
+    assert rows[document["chosen"]]["rank"] == 1
 
 
 def test_select_prints_a_table_best_first_or_json(

@@ -131,7 +131,8 @@ def test_heat_maps_mark_the_chosen_cell(artifacts: Artifacts) -> None:
     assert all("rank 1 of 8" in c.attributes["aria-label"] for c in marked)
     tied = [c for c in cells if "tied" in c.attributes["class"].split()]
     assert [c.attributes["data-setting"] for c in tied] == ["0", "0"]
-    assert all("rank 2 of 8, tied with the best" in c.attributes["aria-label"] for c in tied)
+    words = "rank 2 of 8, within one standard error of the best"
+    assert all(words in c.attributes["aria-label"] for c in tied)
     texts = [e.text for e in page.of("text")]
     for entry in artifacts.selection["configurations"]:
         assert number(entry["fid_response"]) in texts
@@ -257,10 +258,10 @@ def test_the_chosen_of_several_tied_is_explained(complete: Artifacts) -> None:
     assert "the 2nd smallest of 8 settings" in page
     assert f"FID response {number(chosen['fid_response'])} (95 % interval" in page
     assert f"10 iterations: {number(best['fid_response'])}" not in page
-    assert "2 other settings are as good, as far as can be told, among them the first" in page
+    assert "2 other settings are within one standard error of the best, among them" in page
     assert "The least learning rate times iterations of those tied." in page
     facts = [e.text for e in Elements(page).of("dd")]
-    assert "2 of 8, tied with the best" in facts
+    assert "2 of 8, within one standard error of the best" in facts
 
 
 def test_every_score_and_judge_has_a_map_with_its_intervals(complete: Artifacts) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,7 +39,11 @@ def examples(count: int, shift: float = 0.0, latent: bool = False) -> Examples:
 
 def test_kernel_distance_of_a_hand_computed_case() -> None:
     # (xy + 1)^3: within {0, 2} 1, within {1, 3} 64, across 1, 1, 27 and 343.
-    assert kernel_distance(np.array([0.0, 2.0]), np.array([1.0, 3.0])) == 1 + 64 - 2 * 93
+    first, second = np.array([0.0, 2.0]), np.array([1.0, 3.0])
+    assert kernel_distance(first, second) == 1 + 64 - 2 * 93
+    # The kernel takes the mean over dimensions: repeating a dimension changes nothing.
+    twice = [np.stack([side, side], axis=1) for side in (first, second)]
+    assert kernel_distance(*twice) == 1 + 64 - 2 * 93
 
 
 @pytest.mark.parametrize("shift, expected", [(0.0, 0.0), (1.0, 22.0)])
@@ -229,6 +235,24 @@ def test_resamples_hold_the_scores_of_what_they_name() -> None:
     assert found["wasserstein"][1] == pytest.approx(
         wasserstein_distance(made.response[rows[1]], real.response)
     )
+
+
+def test_kid_is_in_units_of_the_real_features() -> None:
+    """A cubic kernel is made for values near one; the unit of a layer's features cancels."""
+    made, real = examples(10), examples(8, 0.3)
+    large = [replace(side, features=1000 * side.features) for side in (made, real)]
+    assert score_examples(*large)["kid"] == pytest.approx(score_examples(made, real)["kid"])
+    unit = np.sqrt(np.mean(real.features**2))
+    assert score_examples(made, real)["kid"] == pytest.approx(
+        kernel_distance(made.features / unit, real.features / unit)
+    )
+
+
+def test_tied_means_within_one_standard_error_of_the_difference() -> None:
+    score = np.array([1.0, 1.99, 2.01, 2.9])
+    wobble = np.sqrt((300 - 1) / 300) * np.where(np.arange(300) % 2, 1.0, -1.0)  # deviation 1
+    resampled = np.stack([np.zeros(300), wobble, wobble, wobble])
+    assert tied_with_best(score, resampled).tolist() == [True, True, False, False]
 
 
 def test_many_distances_at_once_are_those_one_by_one() -> None:

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import Run, StageRun
+from scipy.stats import rankdata
 
 from ganexplain.artifacts import read_arrays
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
 from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
+from ganexplain.ascent.scores import Examples
 from ganexplain.config import FrontEnd
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus
@@ -25,7 +27,7 @@ from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.models.svdnet import SVDNet
 from ganexplain.runtime import Silent
 from ganexplain.stages.judging import load_judges
-from ganexplain.stages.scoring import chosen_setting
+from ganexplain.stages.scoring import chosen_setting, score_settings
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 PRETRAINED = SAMPLE / "pretrained"
@@ -74,26 +76,34 @@ def test_every_setting_has_scores_intervals_and_votes(document: dict[str, Any]) 
     assert sorted(row["rank"] for row in document["configurations"]) == [1, 2, 3, 4]
 
 
-def test_the_least_optimised_of_the_tied_is_chosen(document: dict[str, Any]) -> None:
+def test_the_smallest_mean_rank_is_chosen(document: dict[str, Any]) -> None:
     rows = document["configurations"]
-    best = min(rows, key=lambda row: row["fid_response"])
-    assert best["tied"] and best["rank"] == 1
+    assert document["by"] == "composite"
+    ranks = [rankdata([row[name] for row in rows]) for name in ("fid_response", "nearest_real")]
+    assert [row["composite"] for row in rows] == np.mean(ranks, axis=0).tolist()
     mine = rows[document["chosen"]]
-    tied = [row for row in rows if row["tied"]]
-    assert mine["tied"]
-    effort = [row["learning_rate"] * row["iterations"] for row in tied]
-    assert mine["learning_rate"] * mine["iterations"] == min(effort)
+    assert mine["rank"] == 1 and mine["tied"]
+    assert mine["composite"] == min(row["composite"] for row in rows)
 
 
-def test_ties_are_broken_by_effort_then_prior_weight() -> None:
-    table = {
-        "learning_rate": np.array([0.1, 0.01, 0.01, 0.001]),
-        "iterations": np.array([100, 100, 100, 100]),
-        "prior_weight": np.array([0.1, 0.01, 0.1, 0.1]),
-        "rank": np.array([1, 2, 3, 4]),
-        "tied": np.array([True, True, True, False]),
+def test_of_equal_scores_the_least_optimised_is_chosen() -> None:
+    """Then the one with the largest prior weight; a worse one is not, however little it took."""
+    stream = np.random.default_rng(0)
+    one = {
+        "mel": stream.normal(size=(8, 5, 5)),
+        "response": stream.normal(size=8),
+        "features": stream.normal(size=(8, 3)),
+        "latent": stream.normal(size=(8, 4)),
     }
+    made = {name: np.stack([value] * 4) for name, value in one.items()}
+    made["response"][3] += 50
+    made["learning_rate"] = np.array([0.1, 0.01, 0.01, 0.001])
+    made["iterations"] = np.array([100, 100, 100, 100])
+    made["prior_weight"] = np.array([0.1, 0.01, 0.1, 0.1])
+    real = Examples(one["mel"], one["response"] + 1, one["features"])
+    table = score_settings(made, real, "fid-response", 0, np.empty((4, 0)))
     assert chosen_setting(table) == 2
+    assert table["rank"].tolist() == [3, 2, 1, 4]
 
 
 def test_the_table_has_the_papers_rule_beside_any_other(

@@ -164,9 +164,10 @@ class SelectConfig(SeeksExcerpts, Computes):
     gan: str = setting("Where gan.pt is now; empty: where it was explained.", "", reads=True)
     top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
     by: str = setting(
-        "Rank by fid-response (the paper's), fid-features, kid, wasserstein or composite; of "
-        "attribute by a measure, as faithfulness (its default), deletion or truth_area.",
-        "fid-response",
+        "Rank by composite (mean rank by fid-response and nearest real), fid-response (the "
+        "paper's), fid-features, kid or wasserstein; of attribute by a measure, as faithfulness "
+        "(its default), deletion or truth_area.",
+        "composite",
     )
     judge: tuple[str, ...] = setting(
         "Another classifier.pt, or MODEL@INPUT.toml, to judge the examples; repeat for several.",

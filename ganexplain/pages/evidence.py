@@ -87,7 +87,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Selection:
-    """`selection.json`: `chosen` is one of rank 1 or tied with it; `by` the key of its score.
+    """`selection.json`: `chosen` is of rank 1, or tied with it; `by` the key of its score.
 
     `weakness` says how little the unit responds to real excerpts, where it hardly does.
     """

@@ -73,8 +73,8 @@ def _note(evidence: Evidence) -> str:
         layout = "Rows are learning rates, columns prior weights, blocks iteration counts."
     tied = sum(score.tied and score.rank > 1 for score in evidence.scores)
     ties = (
-        f" {tied} setting{'s are' if tied > 1 else ' is'} tied with the best and marked so: the "
-        "difference is within what chance would make of so few examples."
+        f" {tied} setting{'s are' if tied > 1 else ' is'} marked as tied: within one standard "
+        "error of the best. More examples can tell more apart."
         if tied
         else ""
     )

@@ -10,17 +10,26 @@ from ganexplain.ascent.scores import RULES, SCORES
 from ganexplain.ascent.variation import Variation
 
 SETTING = (("learning_rate", "g"), ("prior_weight", "g"), ("iterations", "d"))
-SCORES_SHOWN = ("fid_response", "fid_features", "kid", "density", "coverage", "shell_distance")
+SCORES_SHOWN = (
+    "fid_response",
+    "nearest_real",
+    "fid_features",
+    "kid",
+    "density",
+    "coverage",
+    "shell_distance",
+)
 # Titles of columns that a narrow terminal does without, the first ones first.
 EXPENDABLE = (
     "std",
     *(SCORES[name].title for name in ("coverage", "density", "shell_distance", "kid")),
     "FID features",
+    "nearest real",
     "95 %",
     "response",
     "FID response",
 )
-MARKS = "* chosen, = tied with the best"
+MARKS = "* chosen, = within one standard error of the best"
 
 
 def ranking_table(document: Mapping[str, Any], width: int | None = None) -> str:

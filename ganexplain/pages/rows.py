@@ -111,8 +111,8 @@ def score_facts(score: Score, evidence: Evidence) -> tuple[tuple[str, str], ...]
 
 
 def rank(score: Score, evidence: Evidence) -> str:
-    """The place of a setting among all, and whether it is tied with the first."""
-    tied = ", tied with the best" if score.tied and score.rank > 1 else ""
+    """The place of a setting among all, and whether it is near the first."""
+    tied = ", within one standard error of the best" if score.tied and score.rank > 1 else ""
     return f"{score.rank} of {len(evidence.scores)}{tied}"
 
 

@@ -124,20 +124,17 @@ def _reason(evidence: Evidence) -> str:
 
 
 def _ties(evidence: Evidence) -> str:
-    """How many settings cannot be told from the best, and which was taken; empty without any."""
+    """How many settings are within one standard error of the best; empty without any."""
     others = [score for score in evidence.scores if score is not evidence.chosen]
     tied = sum(score.tied or score.rank == 1 for score in others)
     if not tied:
         return ""
     best = evidence.scores[evidence.order[0]]
     said = "1 other setting is" if tied == 1 else f"{tied} other settings are"
-    said += " as good, as far as can be told"
+    said += " within one standard error of the best"
     if evidence.chosen is not best:
         value = number(best.figures.values[evidence.selection.by])
-        said += (
-            f", among them the first of the ranking ({best.setting}: {value}); the least optimised "
-            "was taken"
-        )
+        said += f", among them the first of the ranking ({best.setting}: {value})"
     rule = evidence.selection.tie_rule.strip().rstrip(".")
     return f"{said}. {rule[:1].upper()}{rule[1:]}." if rule else f"{said}."
 
