@@ -1,0 +1,100 @@
+"""How often the 95 % intervals of `select` contain the truth, and call equal sets different.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/intervals.py
+
+Responses of known distributions against 50 real ones at a distance (in standard deviations): of the
+Fréchet distance the share of draws whose interval contains that of the whole distribution, and the
+share in which two sets of one distribution are called different: by the interval of their
+difference, and by whether the second lies outside the interval of the first, as before. Then what
+choosing among 27 settings costs: the Fréchet distance of the whole distribution of the setting
+chosen, by the smallest score and by the least optimised within one standard error of it, beside the
+best there is; and how often the best is among those tied.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
+from ganexplain.ascent.frechet import frechet_distances
+
+LARGE = 1_000_000
+
+
+def draw(kind: str, count: int, stream: np.random.Generator) -> np.ndarray:
+    """Responses: normal; some stay behind; one in seven does not arrive."""
+    if kind == "skewed":
+        return -stream.gamma(2, 1, count)
+    if kind == "some fail":
+        late = stream.random(count) < 0.15
+        return np.where(late, stream.normal(-4, 1, count), stream.normal(0, 0.7, count))
+    return stream.normal(0, 1, count)
+
+
+def coverage(kind: str, examples: int, shift: float, draws: int) -> list[float]:
+    """Shares: the interval contains the truth; different by difference; different by a point."""
+    stream = np.random.default_rng(0)
+    whole = draw(kind, LARGE, stream)
+    real = stream.normal(whole.mean() + shift * whole.std(), 0.3 * whole.std(), 50)
+    truth = frechet_distances(whole[None, :, None], real)[0]
+    found = np.zeros(3)
+    for seed in range(draws):
+        rows = resample_rows(examples, seed)
+        sets = np.stack([draw(kind, examples, stream) for _ in range(2)])
+        score = frechet_distances(sets[..., None], real)
+        first, second = (frechet_distances(one[rows][..., None], real) for one in sets)
+        low, high = interval(score[0], first, examples)
+        least, most = interval(score[1] - score[0], second - first, examples)
+        found += [low <= truth <= high, not least <= 0 <= most, not low <= score[1] <= high]
+    return (found / draws).tolist()
+
+
+def choices(examples: int, draws: int) -> list[float]:
+    """Mean true distance of the best, smallest and cautious choice; the best is tied (share).
+
+    27 settings end at nine levels around the real responses, in three widths, from common starts.
+    """
+    stream = np.random.default_rng(1)
+    real = stream.normal(7, 0.8, 50)
+    level, width = (v.ravel() for v in np.meshgrid(np.linspace(3, 11, 9), [1.5, 2.2, 3]))
+    shared = stream.normal(0, 1, LARGE)
+    whole = [
+        frechet_distances((at + wide * shared)[None, :, None], real)[0]
+        for at, wide in zip(level, width, strict=True)
+    ]
+    truth, found = np.array(whole), np.zeros(4)
+    for seed in range(draws):
+        rows = resample_rows(examples, seed)
+        start, own = stream.normal(size=examples), stream.normal(size=(27, examples))
+        sets = level[:, None] + width[:, None] * (0.8 * start + 0.6 * own)
+        score = frechet_distances(sets[..., None], real)
+        spread = np.stack([frechet_distances(one[rows][..., None], real) for one in sets])
+        tied = np.flatnonzero(tied_with_best(score, spread))
+        cautious = tied[np.lexsort([width[tied], level[tied]])[0]]
+        found += [truth.min(), truth[score.argmin()], truth[cautious], truth.argmin() in tied]
+    return (found / draws).tolist()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=1000)
+    draws = parser.parse_args().draws
+    print("| responses | examples | distance | interval holds | different | by a point |")
+    print("|---|---|---|---|---|---|")
+    for kind in ("normal", "skewed", "some fail"):
+        for examples in (12, 20, 50):
+            for shift in (0, 1, 4):
+                shares = [f"{100 * v:.1f} %" for v in coverage(kind, examples, shift, draws)]
+                print(f"| {kind} | {examples} | {shift} | {' | '.join(shares)} |", flush=True)
+    print("\n| examples | best there is | smallest chosen | least optimised | best is tied |")
+    print("|---|---|---|---|---|")
+    for examples in (12, 20, 50):
+        *values, share = choices(examples, draws)
+        cells = [*(f"{value:.2f}" for value in values), f"{100 * share:.0f} %"]
+        print(f"| {examples} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
