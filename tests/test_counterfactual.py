@@ -157,15 +157,16 @@ def test_refining_redraws_a_generated_excerpt_from_the_encoder_s_guess() -> None
 def test_refining_weighs_the_margin_beside_the_likeness() -> None:
     """A generator that draws one value z in four cells, for an excerpt (0, 0, 0, 4).
 
-    The squares alone are least at z = 1; with 0.003 (20 z)^2 for the margin, that of the excerpt
-    being 0, and 0.001 z^2 for the prior, z = 1 / (1 + 1.2 + 0.001).
+    The squares over a deviation of 2 are z^2 / 4 - z / 2 + 1, least at z = 1; with 0.003 (20 z)^2
+    for the margin, that of the excerpt being 0, and 0.001 z^2 for the prior, z is
+    0.25 / (0.25 + 1.2 + 0.001).
     """
     mel = torch.tensor([[0.0, 0.0], [0.0, 4.0]])
     drawn = refined_latent(
         np.array([0.3], np.float32), mel, lambda z: z[:, :, None].expand(-1, 2, 2),
-        torch.ones(2), lambda x: 20 * x[:, 0, 0], "l2", 400,
+        torch.full((2,), 2.0), lambda x: 20 * x[:, 0, 0], "l2", 400,
     )  # fmt: skip
-    assert drawn[0] == pytest.approx(1 / 2.201, abs=0.02)
+    assert drawn[0] == pytest.approx(0.25 / 1.451, abs=0.01)
 
 
 # --- the change -----------------------------------------------------------------------------

@@ -96,6 +96,12 @@ def test_parts_that_both_matter_are_kept() -> None:
         assert evolve(needed(3, 17), 24, seed=seed).kept[[3, 17]].all()
 
 
+def test_a_search_scores_no_more_subsets_than_it_was_allowed() -> None:
+    """65 founders, then four generations of which the best 2 of 10 stay: 8 new ones each."""
+    found = evolve(rugged(40, 0), 40, founders=65, population=10, generations=5)
+    assert found.evaluations == 65 + 4 * 8 and len(found.best) == 5
+
+
 def test_a_price_on_parts_leaves_only_those_that_matter() -> None:
     for seed in range(5):
         found = evolve(needed(3, 17), 24, **THOROUGH, parsimony=0.2, seed=seed)

@@ -48,6 +48,14 @@ def test_occlusion_and_lime_recover_a_linear_model(values: list[float]) -> None:
         assert found.r_squared == pytest.approx(1.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_local_error_is_the_size_of_what_is_off_at_the_input(sign: float) -> None:
+    """A score that only the full input has: no linear model reaches it, from above or below."""
+    found = lime(lambda kept: sign * kept.all(axis=1), 4, samples=4096)
+    off = sign - found.weights.sum() - found.intercept
+    assert sign * off > 0.1 and found.local_error == pytest.approx(abs(off))
+
+
 @settings(deadline=None)
 @given(st.integers(15, 40), st.integers(0, 5))
 def test_drawn_samples_recover_a_linear_model_too(count: int, seed: int) -> None:

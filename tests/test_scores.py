@@ -62,8 +62,9 @@ def test_copies_of_an_example_are_no_pair() -> None:
     assert once == pytest.approx(kernel_distance(a, b))
     some = kernel_distances(a, b, np.array([[1.0, 0, 1, 1, 0, 0, 1]]))[0]
     assert some == pytest.approx(kernel_distance(a[[0, 2, 3, 6]], b))
-    with pytest.raises(ValueError, match="copies"):
-        kernel_distances(a, b, np.array([[7.0] + [0] * 6]))
+    for others in ([], [[1.0] * 7]):
+        with pytest.raises(ValueError, match="copies"):
+            kernel_distances(a, b, np.array([[7.0] + [0] * 6, *others]))
 
 
 def test_kernel_distance_does_not_grow_with_dimensions_where_frechet_does() -> None:
