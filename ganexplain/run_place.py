@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from ganexplain.artifacts import UNFINISHED, hold
+from ganexplain.artifacts import UNFINISHED, hold, read_json
 from ganexplain.errors import GanexplainError, UsageError
 
 
@@ -29,6 +29,28 @@ def runs_in(path: Path) -> list[Path]:
 def is_begun(entries: Iterable[Path]) -> bool:
     """Whether these are what a run writes before all else, and nothing more."""
     return all(e.name in ("config.toml", "log.txt") or _is_log_of_share(e) for e in entries)
+
+
+def holds_results(path: Path) -> bool:
+    """Whether a directory holds more than the records of runs that ended before any result.
+
+    A run that failed, was interrupted or was killed leaves those; the corrected command may write
+    where they are.
+    """
+    records = {"config.toml", "log.txt", "plan.json"}
+    runs = runs_in(path)
+    files = [found for found in entries_of(path) if found not in runs and not _is_bare(found)]
+    ended = ("failed", "interrupted", "running")  # of a killed run
+    return (
+        not runs
+        or any(read_json(run).get("state") not in ended for run in runs)
+        or any(file.name not in records and not _is_log_of_share(file) for file in files)
+    )
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether a path is a directory without any file."""
+    return path.is_dir() and not path.is_symlink() and all(p.is_dir() for p in path.rglob("*"))
 
 
 def make_directory(path: Path) -> None:

@@ -32,6 +32,7 @@ from ganexplain.run_place import (
     clear_place,
     entries_of,
     hold_place,
+    holds_results,
     is_begun,
     make_directory,
     runs_in,
@@ -45,11 +46,11 @@ class RunDirectory:
     """Open a run directory for one stage; on leaving, `run.json` tells how the run ended.
 
     With `resume`, what an earlier run of the same settings left stays; without one the run is
-    fresh. Raises UsageError where the directory holds something and neither `overwrite` nor
-    `resume` is set, or a setting is not that of the run to resume; GanexplainError where a file has
-    changed that it read. Runs with a `share` ("0-of-8") use one directory at the same time, each
-    with its own `run-SHARE.json` and `log-SHARE.txt`; the first to come writes `config.toml`, the
-    others must agree.
+    fresh. Raises UsageError where the directory holds more than the records of a run that failed
+    before any result and neither `overwrite` nor `resume` is set, or a setting is not that of the
+    run to resume; GanexplainError where a file has changed that it read. Runs with a `share`
+    ("0-of-8") use one directory at the same time, each with its own `run-SHARE.json` and
+    `log-SHARE.txt`; the first to come writes `config.toml`, the others must agree.
     """
 
     def __init__(
@@ -99,6 +100,8 @@ class RunDirectory:
                 raise UsageError(f"--out {self.path}: not empty; name another")
             return
         if not (overwrite or resume):
+            if not holds_results(self.path):  # of a run that failed: the corrected one begins anew
+                return
             raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
         if not (is_begun(entries) or runs_in(self.path)):
             raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")

@@ -21,6 +21,7 @@ import torch
 from conftest import (
     COMMAND,
     RATE,
+    ROOT,
     Finished,
     JamendoFolder,
     Run,
@@ -574,3 +575,38 @@ def test_ctrl_c_leaves_a_run_that_says_so(jamendo: JamendoFolder, tmp_path: Path
     assert run["state"] == "interrupted"
     assert not (out / "classifier.pt").exists()
     assert read_checkpoint(out / "training.pt", "training")["step"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("train-gan {corpus} --classifier {gan}", "holds 'gan', but 'classifier' is needed"),
+        ("train-gan {corpus} --features-of absent.pt", "absent.pt: no such file"),
+        ("train-gan {corpus} --loss hing", "did you mean 'hinge'"),
+        ("train-gan {corpus} --precision half", "--precision"),
+        ("train-classifier {corpus} --schedule linear", "--schedule"),
+        ("train-classifier {corpus} --optimiser sgdd", "did you mean 'sgd'"),
+        ("train-classifier {corpus} --architecture svd", "did you mean 'svdnet'"),
+        ("train-explainer {corpus} --classifier {classifier} --target singing", "--target singing"),
+        ("train-explainer {corpus} --classifier {classifier} --generator gft", "--generator"),
+        ("train-explainer {corpus} --classifier {classifier} --teacher cam", "--teacher"),
+        ("train-explainer {corpus} --classifier {classifier} --teacher grad-cam --layer conv",
+         "--layer"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_of_a_training_is_found_before_any_recording_is_read(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    words: str, line: str,
+) -> None:  # fmt: skip
+    def read(*_: object) -> None:
+        raise AssertionError("a recording was read")
+
+    for module in ("train_gan", "train_classifier", "train_explainer"):
+        monkeypatch.setattr(f"ganexplain.stages.{module}.load_material", read)
+    pretrained = ROOT / "sample_data" / "pretrained"
+    paths = {"gan": pretrained / "gan.pt", "classifier": pretrained / "classifier.pt"}
+    monkeypatch.chdir(tmp_path)
+    done = command(*words.format(corpus=jamendo.root, **paths).split(), "--out", "out", "-q")
+    assert done.code == 2
+    assert line in done.error_line()
+    assert not Path("out").exists()

@@ -15,7 +15,7 @@ import pytest
 from ganexplain import rundir
 from ganexplain.artifacts import UNFINISHED, atomic_file, map_array, remove_unfinished, write_rows
 from ganexplain.config import ExplainConfig
-from ganexplain.errors import Terminated, UsageError
+from ganexplain.errors import GanexplainError, Terminated, UsageError
 from ganexplain.interrupts import interrupts_raised
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Silent
@@ -142,3 +142,31 @@ def test_an_interrupt_that_was_swallowed_is_raised_again() -> None:
             progress.advance()
         came.clear()
     progress.advance()
+
+
+def failed(path: Path, *names: str, error: type[BaseException] = GanexplainError) -> None:
+    with pytest.raises(error), open_run(path):
+        for name in names:
+            (path / name).parent.mkdir(exist_ok=True)
+            (path / name).write_text("{}")
+        raise error("too late")
+
+
+@pytest.mark.parametrize("error", [GanexplainError, KeyboardInterrupt, ZeroDivisionError])
+def test_a_run_that_failed_before_any_result_does_not_stand_in_the_way(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    failed(tmp_path, "plan.json", error=error)
+    (tmp_path / "parts").mkdir()
+    with open_run(tmp_path):
+        assert not (tmp_path / "plan.json").exists()
+    with pytest.raises(UsageError, match="not empty; add --overwrite"):  # that one came to its end
+        open_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["training.pt", "metrics.jsonl", "parts/a.npz", "mine.txt"])
+def test_what_a_failed_run_has_made_is_kept(tmp_path: Path, name: str) -> None:
+    failed(tmp_path, name)
+    with pytest.raises(UsageError, match="not empty; add --overwrite"):
+        open_run(tmp_path)
+    assert (tmp_path / name).read_text() == "{}"

@@ -17,6 +17,7 @@ from ganexplain.data.image_corpus import ImageSplit
 from ganexplain.data.material import LabelledSplit
 from ganexplain.distributed import average_gradients, check_divisible
 from ganexplain.errors import Diverged, UsageError, check_known
+from ganexplain.inputs import ImageInput, Input
 from ganexplain.models.architectures import OF_SOUND, build
 from ganexplain.models.excerptnet import ExcerptNet, initialise
 from ganexplain.models.training_form import plain, with_batch_norm, with_zero_mean_filters
@@ -30,6 +31,17 @@ SCHEDULES = ("cosine", "step")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+def check_settings(config: TrainClassifierConfig, taken: Input) -> None:
+    """UsageError for a setting of a training that cannot be, on inputs as `taken`."""
+    check_known("--schedule", config.schedule, SCHEDULES)
+    check_known("--precision", config.precision, PRECISIONS)
+    check_known("--optimiser", config.optimiser, OPTIMISERS)
+    check_known("--architecture", config.architecture, OF_SOUND)
+    check_divisible(config.batch_size)
+    if config.level_invariant and isinstance(taken, ImageInput):
+        raise UsageError("--level-invariant: is for sound; leave it out for pictures")
+
+
 class ClassifierTraining:
     """The network, its optimiser and the best epoch so far."""
 
@@ -40,10 +52,9 @@ class ClassifierTraining:
         split: LabelledSplit,
         device: torch.device,
     ) -> None:
-        check_known("--schedule", config.schedule, SCHEDULES)
-        check_divisible(config.batch_size)
+        check_settings(config, split.front_end)
         self.config, self.device = config, device
-        self.autocast = PRECISIONS[check_known("--precision", config.precision, PRECISIONS)]
+        self.autocast = PRECISIONS[config.precision]
         self.architecture, self.taken = architecture_for(config, split), split.front_end
         network = new_network(config, outputs, split)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -144,8 +155,7 @@ class ClassifierTraining:
 
 def architecture_for(config: TrainClassifierConfig, split: LabelledSplit) -> str:
     """The name of the network to train: as asked for sound, of pictures always one."""
-    known = check_known("--architecture", config.architecture, OF_SOUND)
-    return "picturenet" if isinstance(split, ImageSplit) else known
+    return "picturenet" if isinstance(split, ImageSplit) else config.architecture
 
 
 def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSplit) -> ExcerptNet:
@@ -155,8 +165,6 @@ def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSpli
     mean, deviation = split.band_statistics()
     network.mean.copy_(torch.from_numpy(mean))
     network.deviation.copy_(torch.from_numpy(deviation))
-    if config.level_invariant and isinstance(split, ImageSplit):
-        raise UsageError("--level-invariant: is for sound; leave it out for pictures")
     if config.level_invariant:
         with_zero_mean_filters(network)
     if config.batch_norm:
@@ -166,7 +174,7 @@ def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSpli
 
 def _optimiser(config: TrainClassifierConfig, network: ExcerptNet) -> torch.optim.Optimizer:
     rate, parameters = config.learning_rate, network.parameters()
-    if check_known("--optimiser", config.optimiser, OPTIMISERS) == "adamw":
+    if config.optimiser == "adamw":
         return torch.optim.AdamW(parameters, rate, weight_decay=config.weight_decay)
     return torch.optim.SGD(parameters, rate, config.momentum, nesterov=config.momentum > 0)
 

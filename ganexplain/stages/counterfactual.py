@@ -56,6 +56,8 @@ def counterfactual(
     check_same_front_end(ours, theirs)
     front_end = classifier.sound
     starts = [parse_start(text, front_end) for text in config.start_from]
+    for start in starts:
+        start.sound(front_end)  # one that cannot be used is found now, not after those before it
     with divided_by_side(config, classifier, generator) as divided:
         wished = [fitting(start.path.stem, f"-{start.seconds:g}s", MOST_NAME) for start in starts]
         names = distinct_names(wished, MOST_NAME)

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.config import FrontEnd, TrainGanConfig
-from ganexplain.data.excerpts import Split, batch_rows
+from ganexplain.data.excerpts import batch_rows
 from ganexplain.data.material import MaterialSplit
 from ganexplain.distributed import average_gradients, check_divisible, own_part
 from ganexplain.errors import Diverged, UsageError, check_known
+from ganexplain.inputs import Input
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.differentiable_augment import augmented, draw_changes
 from ganexplain.models.gan_losses import (
@@ -38,6 +39,15 @@ PRECISIONS = ("float32", "bfloat16")
 FEATURE_EXAMPLES = 64
 
 
+def check_settings(config: TrainGanConfig, drawn: Input) -> None:
+    """UsageError for a setting of a training that cannot be, of what is `drawn`."""
+    recipe = RECIPES[check_known("--loss", config.loss, RECIPES)]
+    check_known("--precision", config.precision, PRECISIONS)
+    check_divisible(config.batch_size or recipe.batch_size)
+    if config.augment and not isinstance(drawn, FrontEnd):
+        raise UsageError("--augment: alters log-mel; leave it out here")
+
+
 class GanTraining:
     """The networks, optimisers and running average of one adversarial training.
 
@@ -54,12 +64,9 @@ class GanTraining:
         classifier: nn.Module | None = None,
     ) -> None:
         self.config, self.split, self.device = config, split, device
-        self.recipe = RECIPES[check_known("--loss", config.loss, RECIPES)]
-        self.precision = check_known("--precision", config.precision, PRECISIONS)
-        if config.augment and not isinstance(split, Split):
-            raise UsageError("--augment: alters log-mel; leave it out here")
+        check_settings(config, split.front_end)
+        self.recipe, self.precision = RECIPES[config.loss], config.precision
         self.batch_size = config.batch_size or self.recipe.batch_size
-        check_divisible(self.batch_size)
         self.centres = split.whole_excerpts()
         torch.manual_seed(config.seed)
         self._make_networks(classifier)

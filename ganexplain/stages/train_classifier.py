@@ -36,7 +36,7 @@ from ganexplain.stages.classifier_figures import (
     figures_text,
     threshold_over,
 )
-from ganexplain.stages.classifier_training import ClassifierTraining
+from ganexplain.stages.classifier_training import ClassifierTraining, check_settings
 from ganexplain.stages.resuming import resumable_steps
 
 
@@ -61,6 +61,7 @@ def train_classifier(
     if isinstance(corpus, Corpus) and taken != FrontEnd():
         raise UsageError("--input: classifiers of sound have the paper's front end; leave it out")
     outputs = _output_count(config.outputs, len(corpus.classes))
+    check_settings(config, taken)
     device = pick_device(config.device)
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)

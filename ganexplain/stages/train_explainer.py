@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from ganexplain.artifacts import check_same_front_end, write_json
+from ganexplain.ascent.neurons import find_layer
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.material import load_material, read_material, taken_of
+from ganexplain.distributed import check_divisible
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import Input, WaveformInput
-from ganexplain.models.explained import Explained, Source, load_explained
+from ganexplain.local.cgan import View
+from ganexplain.models.explained import Explained, Source, examples_of, load_explained
 from ganexplain.models.explainer_file import ExplainerFile, write_explainer
+from ganexplain.models.sft import GENERATORS
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
-from ganexplain.stages.explainer_cgan import start_cgan
+from ganexplain.stages.explainer_cgan import PRECISIONS, start_cgan
 from ganexplain.stages.explainer_parts import start_parts
+from ganexplain.stages.explainer_teachers import targets_of
 from ganexplain.stages.explainer_training import Start, Task
 from ganexplain.stages.resuming import resumable_steps
 
@@ -45,6 +50,7 @@ def train_explainer(
     taken = _taken(sources, networks)
     corpus = read_material(config.corpus, config.skip_bad_files)
     taken = taken_of(corpus, taken)
+    _check_settings(config, networks)
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for message in corpus.skipped:
@@ -80,6 +86,21 @@ def train_explainer(
         run.results.update(trained.figures)
     said = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
     return {"path": str(path), **trained.figures, **said, "table": trained.table}
+
+
+def _check_settings(config: TrainExplainerConfig, networks: tuple[Explained, ...]) -> None:
+    """UsageError for a setting that cannot be, before the corpus is read."""
+    check_divisible(config.batch_size)
+    if config.method == "parts" and len(networks) > 1:
+        raise UsageError("--method parts explains one network; give one --classifier")
+    if config.method == "cgan":
+        check_known("--precision", config.precision, PRECISIONS)
+        check_known("--generator", config.generator, GENERATORS)
+        View(config.teacher, config.layer, config.gradient)
+    for network in networks:
+        if config.layer:
+            find_layer(network.network, config.layer)
+        targets_of(network, examples_of(network.front_end).to(network.device), config.target)
 
 
 def _taken(sources: tuple[Source, ...], networks: tuple[Explained, ...]) -> Input:

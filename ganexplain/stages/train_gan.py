@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.gan_choice import Choice, collapsed
 from ganexplain.stages.gan_encoder import reconstruction_error, trained_encoder
-from ganexplain.stages.gan_training import GanTraining
+from ganexplain.stages.gan_training import GanTraining, check_settings
 from ganexplain.stages.gan_validation import EXCERPTS, Validation
 from ganexplain.stages.resuming import resumable_steps
 
@@ -52,10 +53,16 @@ def train_gan(
         )
     corpus = read_material(config.corpus, config.skip_bad_files)
     drawn = taken_of(corpus, read_input_file(Path(config.input))[0] if config.input else None)
+    check_settings(config, drawn)
     device = pick_device(config.device)
+    networks = {
+        option: _network(path, drawn, Path(config.corpus[0]), device)
+        for option, path in (("classifier", config.classifier), ("features-of", config.features_of))
+        if path
+    }
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
-        choice = _prepared(config, corpus, drawn, device, run, progress)
+        choice = _prepared(config, corpus, drawn, device, networks, run, progress)
         try:
             _adversarial_steps(config, choice, run, progress)
         except Diverged as error:
@@ -76,6 +83,7 @@ def _prepared(
     corpus: Material,
     drawn: Input,
     device: torch.device,
+    networks: Mapping[str, nn.Module],
     run: RunDirectory,
     progress: Progress,
 ) -> Choice:
@@ -86,24 +94,18 @@ def _prepared(
     for name in ("train", "valid"):
         run.used_recordings(name, corpus.split(name))
         splits[name] = load_material(corpus, name, drawn, cache, progress, config.skip_bad_files)
-    judge, teacher = (
-        _network(option, path, drawn, device, run)
-        for option, path in (("classifier", config.classifier), ("features-of", config.features_of))
-    )
+    for option in networks:
+        run.used(option, Path(getattr(config, option.replace("-", "_"))))
+    judge, teacher = (networks.get(option) for option in ("classifier", "features-of"))
     training = GanTraining(config, splits["train"], device, teacher)
     validation = Validation(config.seed, splits["train"], splits["valid"], device, judge)
     return Choice(training, validation)
 
 
-def _network(
-    option: str, name: str, drawn: Input, device: torch.device, run: RunDirectory
-) -> nn.Module | None:
-    if not name:
-        return None
-    path = Path(name)
-    run.used(option, path)
-    classifier = load_classifier(path, device)
-    check_same_front_end((path, classifier.front_end), (run.path, drawn))
+def _network(name: str, drawn: Input, corpus: Path, device: torch.device) -> nn.Module:
+    """A classifier of what is drawn; UsageError where it takes something else."""
+    classifier = load_classifier(Path(name), device)
+    check_same_front_end((Path(name), classifier.front_end), (corpus, drawn))
     return classifier.network
 
 
