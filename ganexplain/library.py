@@ -24,7 +24,7 @@ from torch import nn
 from ganexplain.artifacts import is_checkpoint
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.neurons import chosen_neurons, layer_shape, neuron_response
+from ganexplain.ascent.neurons import chosen_neuron, layer_shape, neuron_response
 from ganexplain.ascent.readings import Neuron
 from ganexplain.config import ExplainConfig, FrontEnd
 from ganexplain.errors import UsageError, check_known
@@ -40,7 +40,7 @@ from ganexplain.inputs import (
 from ganexplain.models.copies import copied
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import Explained, Source, adapted, examples_of, load_explained
-from ganexplain.models.foreign import OUTPUT, named_layers
+from ganexplain.models.foreign import named_layers
 from ganexplain.models.foreign_files import load_network
 from ganexplain.models.loading import load_generator
 from ganexplain.pages.medium import input_pictures
@@ -255,15 +255,8 @@ def _drawn(generator: nn.Module, latent: np.ndarray) -> np.ndarray:
 
 
 def _unit(explained: Explained, unit: str) -> tuple[str, Neuron]:
-    named = unit in named_layers(explained.network) or unit == OUTPUT
-    whole = unit if ":" in unit else f"{unit}:0" if named else f"{OUTPUT}:{unit}"
     examples = examples_of(explained.front_end)
-    found = chosen_neurons(
-        explained.layers([whole]), "0", explained.network, examples, explained.names
-    )
-    if len(found) != 1:
-        raise UsageError(f"{unit}: names {len(found)} units; give one")
-    return found[0]
+    return chosen_neuron(unit, explained.network, examples, explained.names, "unit")
 
 
 def _explained(network: Network, gan: str | Path, given: Given) -> Explained:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from untrained import noise_excerpts, untrained_network
 
 from ganexplain.ascent.neurons import (
+    chosen_neuron,
     chosen_neurons,
     layer_shape,
     neuron_numbers,
@@ -147,3 +148,39 @@ def test_any_text_names_units_of_the_layer_or_is_refused(
 def test_shapes_are_of_one_input(network: SVDNet, mel: torch.Tensor) -> None:
     assert layer_shape(network, "conv5", mel) == (64, 21, 33)
     assert layer_shape(network, "fc9", mel[:1]) == (2,)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("fc8", ("fc8", 0)),
+        ("fc8:12", ("fc8", 12)),
+        ("conv5:17@max", ("conv5", "17@max")),
+        ("output", ("fc9", 0)),
+        ("output:1", ("fc9", 1)),
+        ("sing", ("fc9", 1)),
+        ("sing-nosing", ("fc9", "1-minus-0")),
+        ("0-minus-1", ("fc9", "0-minus-1")),
+        ("conv2:3@20,32", ("conv2", "3@20,32")),
+    ],
+)
+def test_one_text_names_a_unit_in_every_command(
+    network: SVDNet, mel: torch.Tensor, text: str, found: tuple[str, int | str]
+) -> None:
+    assert chosen_neuron(text, network, mel[:1], NAMES, "--target") == found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fc8:0-3", "--target fc8:0-3: names 4 units; give one"),
+        ("sung", r"--target sung: .*did you mean 'sing'"),
+        ("fc7x:1", r"--target: the network has no layer 'fc7x' \(did you mean 'fc7'"),
+        ("conv5:1@99,0", "--target 1@99,0: 99,0 is neither max nor a place"),
+    ],
+)
+def test_what_names_no_single_unit_is_refused_by_the_option(
+    network: SVDNet, mel: torch.Tensor, text: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        chosen_neuron(text, network, mel[:1], NAMES, "--target")

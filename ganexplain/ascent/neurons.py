@@ -38,19 +38,22 @@ def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> nn.Mo
     return modules[layer]
 
 
-def layer_shape(network: nn.Module, layer: str, example: Tensor) -> tuple[int, ...]:
+def layer_shape(
+    network: nn.Module, layer: str, example: Tensor, option: str = "--layer"
+) -> tuple[int, ...]:
     """Shape (U, ...) of what a layer puts out for one input, found by one pass of `example`.
 
     UsageError where there is no such layer, or the pass does not reach it.
     """
-    with recording(network, {"layer": find_layer(network, layer)}) as outputs, torch.no_grad():
+    module = find_layer(network, layer, option)
+    with recording(network, {"layer": module}) as outputs, torch.no_grad():
         network(example)
     if "layer" not in outputs:
-        raise UsageError(f"--layer {layer}: the network does not use it on this input")
+        raise UsageError(f"{option} {layer}: the network does not use it on this input")
     shape = tuple(outputs["layer"].shape)
     if not shape or shape[0] != len(example):
         raise UsageError(
-            f"--layer {layer}: puts out {shape}, whose first axis does not count the inputs"
+            f"{option} {layer}: puts out {shape}, whose first axis does not count the inputs"
         )
     return shape[1:] or (1,)
 
@@ -84,12 +87,34 @@ def chosen_neurons(
     return list(dict.fromkeys(chosen))
 
 
+def chosen_neuron(
+    text: str, network: nn.Module, example: Tensor, names: Names, option: str
+) -> tuple[str, Neuron]:
+    """Layer and number, or text, of the one unit that `text` names; UsageError else.
+
+    `LAYER:UNIT` as `chosen_neurons` takes it, a layer alone for its first unit, or a unit of the
+    output (`sing-nosing`, `5-minus-7`). `example` (1, ...) is an input of the network.
+    """
+    layer, colon, unit = text.partition(":")
+    if not colon:
+        is_layer = layer == OUTPUT or layer in named_layers(network)
+        layer, unit = (layer, "0") if is_layer else (OUTPUT, text)
+    layer = names.output if layer == OUTPUT else layer
+    count, *places = layer_shape(network, layer, example, option)
+    known = names if layer == names.output else None
+    found = neuron_numbers(unit, layer, count, places, known, option)
+    if len(found) != 1:
+        raise UsageError(f"{option} {text}: names {len(found)} units; give one")
+    return layer, found[0]
+
+
 def neuron_numbers(
     text: str,
     layer: str,
     count: int,
     places: Sequence[int] = (),
     names: Names | None = None,
+    option: str = "--neuron",
 ) -> list[Neuron]:
     """Neurons of a layer of `count` units with axes of `places` behind: `all`, or a list.
 
@@ -99,15 +124,16 @@ def neuron_numbers(
     if text.strip() == "all":
         return list(range(count))
     chosen: list[Neuron] = []
+    where = f"{option} {text}"
     for item in _items(text, len(places)):
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", item)
         if found is None:
-            chosen.append(_named_neuron(text, item, layer, count, places, names))
+            chosen.append(_named_neuron(where, item, layer, count, places, names))
             continue
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
-            raise UsageError(f"--neuron {text}: {item} ends before it begins")
-        _check_count(text, last, layer, count)
+            raise UsageError(f"{where}: {item} ends before it begins")
+        _check_count(where, last, layer, count)
         chosen += range(first, last + 1)
     return list(dict.fromkeys(chosen))
 
@@ -124,39 +150,39 @@ def _items(text: str, axes: int) -> list[str]:
     return items
 
 
-def _check_count(text: str, unit: int, layer: str, count: int) -> None:
+def _check_count(where: str, unit: int, layer: str, count: int) -> None:
     if unit >= count:
-        raise UsageError(f"--neuron {text}: layer {layer} has units 0 to {count - 1}")
+        raise UsageError(f"{where}: layer {layer} has units 0 to {count - 1}")
 
 
 def _named_neuron(
-    text: str, item: str, layer: str, count: int, places: Sequence[int], names: Names | None
+    where: str, item: str, layer: str, count: int, places: Sequence[int], names: Names | None
 ) -> Neuron:
     if item in OVER_UNITS:
         return item
     if item.endswith(".npy"):
         return direction_neuron(Path(item), layer, count)
     if found := re.fullmatch(r"(\d+)@(.+)", item):
-        _check_count(text, int(found[1]), layer, count)
-        return f"{found[1]}@{_place(text, found[2], layer, places)}"
+        _check_count(where, int(found[1]), layer, count)
+        return f"{found[1]}@{_place(where, found[2], layer, places)}"
     classes = names.classes if names else ()
     if item in classes:
-        return _class_unit(text, item, classes, count)
+        return _class_unit(where, item, classes, count)
     if found := re.fullmatch(r"(\d+)-minus-(\d+)", item):
-        _check_count(text, max(int(found[1]), int(found[2])), layer, count)
+        _check_count(where, max(int(found[1]), int(found[2])), layer, count)
         return item
     for dash in re.finditer("-minus-|-", item):
         first, second = item[: dash.start()], item[dash.end() :]
         if first in classes and second in classes and first != second:
-            return _class_difference(text, first, second, classes, count)
+            return _class_difference(where, first, second, classes, count)
     known = f", or of the classes {', '.join(classes)}{did_you_mean(item, classes)}"
     raise UsageError(
-        f"--neuron {text}: give numbers and spans as in 0,3,8-11, or all, or 17@max"
+        f"{where}: give numbers and spans as in 0,3,8-11, or all, or 17@max"
         f"{known if classes else ''}"
     )
 
 
-def _place(text: str, place: str, layer: str, places: Sequence[int]) -> str:
+def _place(where: str, place: str, layer: str, places: Sequence[int]) -> str:
     if place == "max":
         return place
     coordinates = place.split(",")
@@ -167,27 +193,27 @@ def _place(text: str, place: str, layer: str, places: Sequence[int]) -> str:
     if not inside:
         sizes = " x ".join(map(str, places)) or "no"
         raise UsageError(
-            f"--neuron {text}: {place} is neither max nor a place; layer {layer} has {sizes} places"
+            f"{where}: {place} is neither max nor a place; layer {layer} has {sizes} places"
         )
     return ",".join(map(str, numbers))
 
 
-def _class_unit(text: str, name: str, classes: Sequence[str], count: int) -> Neuron:
+def _class_unit(where: str, name: str, classes: Sequence[str], count: int) -> Neuron:
     if count == len(classes):
         return classes.index(name)
     if count == 1 and name == classes[-1]:
         return 0
     raise UsageError(
-        f"--neuron {text}: no unit stands for {name} alone; the only one is that of "
+        f"{where}: no unit stands for {name} alone; the only one is that of "
         f"{classes[-1]}, so ask for it with --direction min"
     )
 
 
 def _class_difference(
-    text: str, first: str, second: str, classes: Sequence[str], count: int
+    where: str, first: str, second: str, classes: Sequence[str], count: int
 ) -> Neuron:
     if count == 1:  # the log-odds of the second class, which is the difference
-        return _class_unit(text, first, classes, count)
+        return _class_unit(where, first, classes, count)
     return f"{classes.index(first)}-minus-{classes.index(second)}"
 
 

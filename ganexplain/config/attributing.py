@@ -43,7 +43,7 @@ class AttributeConfig(NamesNetwork, Computes):
         ("lime",),
     )
     target: str = setting(
-        "Class to explain, `predicted`, or any unit as LAYER:NUMBER.", "predicted"
+        "Class to explain, `predicted`, or any unit as LAYER:UNIT of `explain`.", "predicted"
     )
     score: str = setting("Of a class: probability, logit or margin.", "probability")
     outputs: str = setting(

@@ -78,8 +78,8 @@ class CounterfactualConfig(Computes):
     )
     classifier: str = setting("Path of classifier.pt.", reads=True)
     gan: str = setting("Path of gan.pt.", reads=True)
-    layer: str = setting("Layer of the unit.", "fc9")
-    neuron: int = setting("Number of the unit (of a convolution, the channel).", 0, 0)
+    layer: str = setting("Layer of the unit, or LAYER:UNIT.", "fc9")
+    neuron: str = setting("The unit, as `explain` takes it: 3, 17@max, sing, FILE.npy.", "0")
     level: str = setting(
         "Response that divides the sides; empty: where the classifier decides, of hidden units "
         "the median of 256 samples of the GAN.",

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ganexplain.ascent.neurons import find_layer, units
+from ganexplain.ascent.neurons import find_layer
+from ganexplain.ascent.readings import Neuron, reading
 from ganexplain.ascent.recording import recording
 from ganexplain.errors import UsageError, check_known
 from ganexplain.local.captum_adapter import captum_map
@@ -94,14 +95,14 @@ class Attribution:
     warnings: tuple[str, ...] = ()
 
 
-def unit_model(network: nn.Module, layer: str) -> Model:
-    """Activations (B, U) of a layer's units of inputs (B, *S), for a Scorer of `activations`."""
-    module = find_layer(network, layer, "--target")
+def unit_model(network: nn.Module, layer: str, neuron: Neuron) -> Model:
+    """Responses (B, 1) of a layer's unit to inputs (B, *S), for a Scorer of `activations`."""
+    module, read = find_layer(network, layer, "--target"), reading(neuron)
 
     def run(x: Tensor) -> Tensor:
         with recording(network, {layer: module}) as outputs:
             network(x)
-        return units(outputs[layer])
+        return read(outputs[layer])[:, None]
 
     return run
 

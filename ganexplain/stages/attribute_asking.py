@@ -112,7 +112,7 @@ class Asker:
         )
 
         def model_of(net: nn.Module) -> Model:
-            return subject.model_of(net, target.layer)
+            return subject.model_of(net, target)
 
         scorer = Scorer(
             model_of(subject.network), target.unit, self.config.score,

@@ -9,17 +9,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.neurons import find_layer, neuron_numbers, output_units
-from ganexplain.ascent.readings import units
+from ganexplain.ascent.neurons import chosen_neuron
+from ganexplain.ascent.readings import Neuron, units
 from ganexplain.config import AttributeConfig, FrontEnd
-from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.local.fills import Reference
 from ganexplain.local.methods import unit_model
 from ganexplain.local.scoring import Model, Scorer
-from ganexplain.models.explained import Source, examples_of, load_explained
+from ganexplain.models.explained import OUR_OUTPUT, Source, examples_of, load_explained
 from ganexplain.models.fast_form import fast_form
-from ganexplain.models.foreign import device_of
+from ganexplain.models.foreign import OUTPUT, Names, device_of
 from ganexplain.models.loading import Classifier, load_classifier
 from ganexplain.models.prediction import decision_margin
 from ganexplain.runtime import Progress
@@ -32,11 +32,12 @@ TWO = ("negative", "positive")  # classes of a single output that has no names
 
 @dataclass(frozen=True)
 class Target:
-    """A class by its number, or the unit of a layer."""
+    """A class by its number among the outputs, or a unit of a layer; `name` is that in words."""
 
-    unit: int
+    name: str
+    unit: int = 0
     layer: str = ""
-    name: str = ""
+    neuron: Neuron = 0
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Subject:
     """A frozen network on inputs as `front_end` describes them.
 
     Its `outputs` are of a kind of `scoring.OUTPUTS`; of two `classes` the second is meant where
-    its probability exceeds `threshold`. `reference` says how its inputs are scaled.
+    its probability exceeds `threshold`. `reference` says how its inputs are scaled, `output` is
+    the layer of its outputs.
     """
 
     network: nn.Module
@@ -53,6 +55,7 @@ class Subject:
     outputs: str
     threshold: float
     reference: Reference
+    output: str = OUTPUT
 
     @property
     def device(self) -> torch.device:
@@ -64,12 +67,14 @@ class Subject:
         """Inputs (2, ...) to try it with."""
         return examples_of(self.front_end).to(self.device)
 
-    def model_of(self, network: nn.Module, layer: str = "") -> Model:
-        """Outputs (B, K), or units (B, U) of a layer, of inputs with two axes at the end.
+    def model_of(self, network: nn.Module, target: Target | None = None) -> Model:
+        """Outputs (B, K), or of a unit its response (B, 1), of inputs with two axes at the end.
 
         A waveform (B, 1, W) has its second for nothing but that.
         """
-        inner: Model = unit_model(network, layer) if layer else lambda x: units(network(x))
+        inner: Model = lambda x: units(network(x))  # noqa: E731
+        if target and target.layer:
+            inner = unit_model(network, target.layer, target.neuron)
         if isinstance(self.front_end, WaveformInput):
             return lambda x: inner(x[:, 0])
         return inner
@@ -94,22 +99,20 @@ class Subject:
         unit = int(values.argmax())
         if len(values) == 2 and self.outputs != "activations":
             unit = int(decision_margin(torch.from_numpy(values)[None], 1, self.threshold) > 0)
-        return Target(unit, "", self.classes[unit])
+        return Target(self.classes[unit], unit)
 
     def target(self, text: str) -> Target | None:
-        """The target that `--target` names; None for `predicted`, which differs by input."""
+        """The target that `--target` names; None for `predicted`, which differs by input.
+
+        A class by its name, else a unit as `chosen_neuron` takes it.
+        """
         if text == "predicted":
             return None
-        layer, colon, number = text.rpartition(":")
-        if colon:
-            find_layer(self.network, layer, "--target")
-            count = output_units(self.network, layer, self.example[:1])
-            numbers = neuron_numbers(number, layer, count)
-            if len(numbers) != 1 or not isinstance(numbers[0], int):
-                raise UsageError(f"--target {text}: name one unit, LAYER:NUMBER")
-            return Target(numbers[0], layer, text)
-        check_known("--target", text, self.classes)
-        return Target(self.classes.index(text), "", text)
+        if text in self.classes:
+            return Target(text, self.classes.index(text))
+        names = Names(self.output, self.classes)
+        layer, neuron = chosen_neuron(text, self.network, self.example[:1], names, "--target")
+        return Target(text, 0, layer, neuron)
 
 
 def load_subject(
@@ -148,8 +151,9 @@ def _ours(classifier: Classifier) -> Subject:
     axes = (..., None, None) if isinstance(front_end, ImageInput) else (..., None)
     reference = Reference(network.mean[axes], network.deviation[axes], _silence(front_end))
     return Subject(
-        network, front_end, classifier.classes, "logits", classifier.threshold, reference
-    )
+        network, front_end, classifier.classes, "logits", classifier.threshold, reference,
+        OUR_OUTPUT,
+    )  # fmt: skip
 
 
 def kind_of_outputs(outputs: Tensor) -> str:

@@ -76,7 +76,7 @@ def counterfactual(
                 progress.advance(each)
             if all(one["no_gradient"] for one in found):
                 raise GanexplainError(
-                    f"{config.layer}:{config.neuron}: the response has no gradient at any of the "
+                    f"{divided.layer}:{divided.neuron}: the response has no gradient at any of the "
                     f"{len(found)} excerpts (a dead rectifier, say); choose other excerpts or "
                     "another unit"
                 )
@@ -85,7 +85,9 @@ def counterfactual(
                 for note in _remarks(entries[-1]):
                     progress.note(note)
             named = {
-                "unit": classifier.unit_name(config.layer, config.neuron),
+                "layer": divided.layer,
+                "neuron": divided.neuron,
+                "unit": classifier.unit_name(divided.layer, divided.neuron),
                 "divide": divided.meaning,
             }
             arrays = {key: np.stack([one[key] for one in found]) for key in found[0]}
@@ -95,7 +97,7 @@ def counterfactual(
             write_arrays(out / "counterfactual.npz", "counterfactual", arrays, meta)
             run.results["excerpts"] = entries
             run.results["starts_without_gradient"] = sum(entry["no_gradient"] for entry in entries)
-    asked = {name: getattr(config, name) for name in ("classifier", "gan", "layer", "neuron")}
+    asked = {name: getattr(config, name) for name in ("classifier", "gan")}
     return {**asked, **named, "excerpts": entries}
 
 

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.gradients import check_gradient, refuse_unfollowed
-from ganexplain.ascent.neurons import Response, layer_response, neuron_numbers, output_units
+from ganexplain.ascent.neurons import Response, chosen_neuron, find_layer, layer_output
+from ganexplain.ascent.readings import Neuron, reading, units
 from ganexplain.config import CounterfactualConfig
 from ganexplain.errors import UsageError
 from ganexplain.models.dcgan import LATENT_SIZE
+from ganexplain.models.foreign import Names
 from ganexplain.models.gan_networks import AnyGenerator
 from ganexplain.models.loading import Classifier
 from ganexplain.models.prediction import decision_margin
@@ -28,8 +30,10 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Divided:
-    """A unit's responses, and on which side of a divide they are."""
+    """A unit of a layer, its responses, and on which side of a divide they are."""
 
+    layer: str
+    neuron: Neuron
     response: Response
     margin: Response  # above zero on the upper side
     sides: tuple[str, str]  # names of the lower and the upper
@@ -41,22 +45,28 @@ def divided_by_side(
     config: CounterfactualConfig, classifier: Classifier, generator: AnyGenerator
 ) -> Iterator[Divided]:
     """The unit asked for, while the block is open; UsageError where there is none to follow."""
-    network, layer, neuron = classifier.network, config.layer, config.neuron
+    network = classifier.network
     example = generator(torch.zeros(1, LATENT_SIZE, device=network.mean.device))
-    neuron_numbers(str(neuron), layer, output_units(network, layer, example))
+    asked = config.layer if ":" in config.layer else f"{config.layer}:{config.neuron}"
+    names = Names(OUTPUT_LAYER, classifier.classes)
+    find_layer(network, config.layer.partition(":")[0])
+    layer, neuron = chosen_neuron(asked, network, example, names, "--neuron")
     samples = torch.from_numpy(start_latents(config.seed, BATCH, LATENT_SIZE)).to(example.device)
     unfollowed, _ = check_gradient(generator, network, layer, neuron, samples, BATCH)
     refuse_unfollowed([unfollowed] if unfollowed else [], 1)
-    with layer_response(network, layer) as respond:
+    with layer_output(network, layer) as put_out:
+        read = reading(neuron)
 
         def response(mel: Tensor) -> Tensor:
-            return respond(mel)[:, neuron]
+            return read(put_out(mel))
 
-        if layer == OUTPUT_LAYER and not config.level:
+        if layer == OUTPUT_LAYER and isinstance(neuron, int) and not config.level:
             decide = partial(decision_margin, neuron=neuron, threshold=classifier.threshold)
             yield Divided(
+                layer,
+                neuron,
                 response,
-                lambda mel: decide(respond(mel)),
+                lambda mel: decide(units(put_out(mel))),
                 _class_sides(classifier, neuron),
                 "the classifier's decision",
             )
@@ -64,7 +74,10 @@ def divided_by_side(
             given = config.level
             level = given_level(given) if given else _median(config, generator, response)
             sides = (f"below {level:.4g}", f"above {level:.4g}")
-            yield Divided(response, lambda mel: response(mel) - level, sides, f"level {level:.6g}")
+            meaning = f"level {level:.6g}"
+            yield Divided(
+                layer, neuron, response, lambda mel: response(mel) - level, sides, meaning
+            )
 
 
 def _class_sides(classifier: Classifier, neuron: int) -> tuple[str, str]:
