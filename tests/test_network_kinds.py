@@ -24,6 +24,7 @@ from ganexplain.errors import UsageError
 from ganexplain.inputs import Call, ImageInput
 from ganexplain.models.explained import Explained, adapted
 from ganexplain.models.foreign_files import load_network
+from ganexplain.models.tails import tail
 
 CPU = torch.device("cpu")
 
@@ -386,6 +387,17 @@ def test_a_module_is_copied_whatever_it_keeps(name: str) -> None:
     assert network.training is training
     assert all(weight.requires_grad for weight in network.parameters())
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["weight_norm", "spectral_norm", "with a cache"])
+def test_so_is_what_is_behind_a_layer(name: str) -> None:
+    network = CHANGED[name](plain().requires_grad_(True))
+    x = mel()
+    network.eval()(x)  # which leaves a weight that was computed
+    found = adapted(network, FrontEnd(), None, Call(), CPU).network
+    (output,) = tail(found, "norm", ("output",))(network.norm(network.conv(x)))
+    torch.testing.assert_close(output, network(x))
 
 
 def test_what_cannot_be_copied_is_said_in_one_line() -> None:

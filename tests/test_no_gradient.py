@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ganexplain.ascent.engine import evaluate
+from ganexplain.ascent.gradients import check_gradient
 from ganexplain.ascent.neurons import layer_output, neuron_response, responses_and_features
 from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Call
 from ganexplain.local.cam import maps_and_gradient
+from ganexplain.local.captum_adapter import captum_map
 from ganexplain.local.gradcam import grad_cam
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.explained import Explained, adapted
@@ -125,6 +130,19 @@ def test_grad_cam_names_what_stops_the_gradient(name: str) -> None:
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.skipif(importlib.util.find_spec("captum") is None, reason="captum is not installed")
+@pytest.mark.parametrize("name", ["no_grad inside", "NumPy of a gradient", "overwrites"])
+def test_so_do_methods_of_captum(name: str) -> None:
+    network, (_, layer, message) = explained(name).network, NETWORKS[name]
+    labels = np.zeros((80, 115), dtype=np.int64)
+    for method in ("Saliency", "LayerGradCam"):
+        with pytest.raises(UsageError, match=message) as raised:
+            captum_map(
+                method, network, Scorer(network, 1), mel()[0], torch.zeros(80, 115), labels, layer
+            )
+        assert len(str(raised.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_so_do_maps_of_all_convolutions(name: str) -> None:
     network, (_, _, message) = explained(name).network, NETWORKS[name]
@@ -150,6 +168,19 @@ def test_a_search_names_it_too_and_goes_on_before_it(name: str) -> None:
     weight = network.get_parameter("explained." + layer + ".weight")
     by_hand = weight[0].sum().expand(3, 1)
     torch.testing.assert_close(gradient, by_hand, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["no_grad inside", "detach inside", "rounds", "detaches between"])
+def test_a_unit_behind_it_is_refused_before_a_search(name: str) -> None:
+    network, (_, _, message) = explained(name).network, NETWORKS[name]
+
+    class Draws(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return z[:, :1, None] + 3 * torch.sin(z[:, 1:, None] * torch.arange(115.0)) + mel()[:1]
+
+    start = torch.randn(4, 2, generator=torch.Generator().manual_seed(5))
+    refused, _ = check_gradient(Draws(), network, "output", 0, start, 4)
+    assert re.search(message, str(refused)), refused
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.gradient_faults import quantised_layers
+from ganexplain.ascent.gradient_faults import no_gradient, quantised_layers
 from ganexplain.ascent.neurons import layer_output
 from ganexplain.ascent.readings import Neuron, magnitude, reading
 from ganexplain.errors import UsageError
@@ -93,7 +93,9 @@ def check_gradient(
     )
     if whole.followed:
         return None, ()
-    return Unfollowed(f"{layer}:{neuron}", _cause(network, whole)), ()
+    with torch.no_grad():
+        drawn = generator(start[:1])
+    return Unfollowed(f"{layer}:{neuron}", _cause(network, layer, drawn, whole)), ()
 
 
 def refuse_unfollowed(found: Sequence[Unfollowed], units: int) -> None:
@@ -139,7 +141,7 @@ def _left_out(operator: str) -> str:
     return f"torch knows no gradient of {operator}: the search follows only what goes around it"
 
 
-def _cause(network: nn.Module, look: Look) -> str:
+def _cause(network: nn.Module, layer: str, drawn: Tensor, look: Look) -> str:
     quantised = quantised_layers(network)
     if look.unregistered or quantised:
         where = f"layer {quantised[0]}" if quantised else look.unregistered[0]
@@ -149,9 +151,10 @@ def _cause(network: nn.Module, look: Look) -> str:
         )
     value = float(look.response[0])
     if varies(look.response, look.size):
-        return (
-            "the network rounds, compares or detaches on the way to it; choose a unit before that"
-        )
+        with layer_output(network, layer) as put_out:
+            put_out(drawn)  # the first pass through is another
+            cause = no_gradient(network, put_out, drawn)
+        return f"{cause or 'the network rounds, compares or detaches'}; choose a unit before that"
     if abs(value) <= ROUNDING * torch.finfo(torch.float32).eps * float(look.size.max()):
         return (
             "it is 0 whatever the GAN draws, as of a dead rectifier or of the mean of what a "
