@@ -67,7 +67,7 @@ def chosen_table(documents: Sequence[Mapping[str, Any]], width: int | None = Non
     `width` as in `ranking_table`.
     """
     table = [["layer", "unit", "direction", "learning rate", "prior weight", "iterations"]]
-    table[0] += [SCORES["fid_response"].title, "from fresh starts"]
+    table[0] += [SCORES["fid_response"].title, "fresh FID"]
     table[0] += [SCORES["fid_features"].title, "KID", "response"]
     judges, weak = list(documents[0]["judges"]), []
     table[0] += [f"judge {name}" for name in judges]
