@@ -13,8 +13,8 @@ import torch
 
 from ganexplain.artifacts import write_json, write_text
 from ganexplain.ascent.neurons import find_layer
-from ganexplain.config import AttributeConfig
-from ganexplain.data.cache import cache_directory
+from ganexplain.config import AttributeConfig, FrontEnd
+from ganexplain.data.cache import cache_directory, cached_log_mel
 from ganexplain.data.image_corpus import ImageSplit
 from ganexplain.data.material import MaterialSplit, load_material, read_material, taken_of
 from ganexplain.data.waveform_split import WaveformSplit
@@ -36,6 +36,7 @@ from ganexplain.stages.attribute_network import AUTO, Subject, load_subject
 from ganexplain.stages.attribute_parts import usual_segments
 from ganexplain.stages.attribute_report import report_page
 from ganexplain.stages.attribute_table import measured
+from ganexplain.stages.recording_level import warn_of_level
 
 
 def attribute(
@@ -69,6 +70,9 @@ def attribute(
         }
         for path in dict.fromkeys(piece.path for piece in asked):
             run.used(str(path), path)
+            if isinstance(subject.front_end, FrontEnd) and source.classifier:
+                mel = cached_log_mel(path, subject.front_end, cache_directory(""))
+                warn_of_level(path, mel, subject.network)
         subject = _with_least(subject, config, progress)
         explainers = explainers_for(config, subject, source, run, progress)
         asker = Asker(config, subject, target, explainers, progress)

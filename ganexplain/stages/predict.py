@@ -24,6 +24,7 @@ from ganexplain.pages.curve_picture import curve_picture
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.predict_pictures import predict_files
+from ganexplain.stages.recording_level import warn_of_level
 
 
 def predict(
@@ -64,6 +65,7 @@ def predict(
                 progress.note(f"skipped: {error}")
             else:
                 run.used(str(path), path)
+                warn_of_level(path, mel, classifier.network)
                 entry = _write(out / name, path, mel, prediction, classifier.sound)
                 document["files"].append(entry)
             progress.advance()
@@ -84,8 +86,8 @@ def output_names(paths: Sequence[Path]) -> list[str]:
 def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) -> Prediction:
     """Smoothed probabilities of each frame of (T, F) log-mel in nat, and what they say.
 
-    `duration` in seconds is what the file's header tells. The frames bound the true length to
-    within a hop, and win where a header is wrong.
+    `duration` in seconds is the file's. The frames bound the true length to within a hop, and win
+    where it is another.
     """
     front_end = classifier.sound
     curve = smooth(predict_frames(classifier.network, mel, front_end))
