@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, JamendoFolder, Run
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -433,3 +434,66 @@ def test_captum_leaves_what_must_be_in_place(tmp_path: Path) -> None:
     )
     conv2 = made("kept").by_hand(x)["conv2"]
     torch.testing.assert_close(found, enlarged(conv2[0].sum(0)[None], 80, 115))
+
+
+FACTORIES = """
+import torch
+from torch import nn
+
+
+class Network(nn.Module):
+    def __init__(self, writes):
+        super().__init__()
+        torch.manual_seed(1)
+        self.writes = writes
+        self.conv, self.act = nn.Conv1d(80, 6, 5, stride=4), nn.ReLU(inplace=writes)
+        self.fc = nn.Linear(6, 2)
+
+    def forward(self, x):
+        if self.writes:
+            x.sub_(x.mean((1, 2), keepdim=True)).clamp_(-2.0, 2.0)
+        else:
+            x = (x - x.mean((1, 2), keepdim=True)).clamp(-2.0, 2.0)
+        return self.fc(self.act(self.conv(x)).mean(2))
+
+
+def plain():
+    return Network(False)
+
+
+def writing():
+    return Network(True)
+"""
+SEARCH = ("--learning-rate", "0.1", "--prior-weight", "0.01", "--iterations", "3",
+          "--examples", "3", "--jobs", "1")  # fmt: skip
+
+
+def test_the_files_of_a_network_that_writes_are_those_of_one_that_does_not(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("writing_networks.py").write_text(FACTORIES)
+    monkeypatch.delitem(sys.modules, "writing_networks", raising=False)
+    found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+    for name in ("plain", "writing"):
+        model = ("--model", f"writing_networks:{name}")
+        runs = {
+            "explain": ("--gan", GAN, "--layer", "conv:3", "--features", "act", *SEARCH),
+            "responses": (jamendo.root, "--layer", "conv", "--neuron", "3"),
+            "attribute": (f"{jamendo.audio('one.wav')}@2", "--method", "occlusion", "--method",
+                          "grad-cam", "--segments", "2x3"),
+        }  # fmt: skip
+        for stage, words in runs.items():
+            out = tmp_path / f"{name}-{stage}"
+            done = command(stage, *words, *model, "--out", out, "--quiet")
+            assert done.code == 0, done.err
+            for file in sorted(out.rglob("*.npz")):
+                with np.load(file) as arrays:
+                    found.setdefault(str(file.relative_to(out)), {})[name] = dict(arrays)
+    assert len(found) == 4
+    for file, both in found.items():
+        for key, value in both["plain"].items():
+            if value.dtype.kind == "f" and key != "seconds":
+                np.testing.assert_allclose(
+                    both["writing"][key], value, rtol=1e-4, atol=1e-4, err_msg=f"{file} {key}"
+                )

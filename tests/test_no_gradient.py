@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,19 @@ Step = Callable[[Tensor], Tensor]
 
 def in_no_grad(x: Tensor) -> Tensor:
     with torch.no_grad():
+        return x * 2
+
+
+def in_inference_mode(x: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return x * 2
+
+
+class Forward(torch.autograd.Function):
+    """Without the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return x * 2
 
 
@@ -107,6 +121,12 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "written after": (
         lambda: stepping(written_after), "0", r"layer 1 \(Odd\) needs a tensor.*\(in place\)",
     ),
+    "no derivative": (
+        lambda: stepping(lambda x: torch.igamma(x.abs() + 1, x.abs() + 1)), "0",
+        r"layer 1 \(Odd\) computes something that torch knows no derivative of",
+    ),
+    "no backward": (lambda: stepping(Forward.apply), "0", r"layer 1 \(Odd\) computes something"),
+    "inference mode": (lambda: stepping(in_inference_mode), "0", r"layer 1 \(Odd\).* behind layer"),
     "no_grad around": (Around, "conv", r"layer conv \(Conv1d\) runs under torch\.no_grad\(\)"),
     "detaches between": (Detaches, "conv", r"the network's own code detaches.* behind layer conv "),
     "overwrites": (Overwrites, "conv", r"layer act \(Sigmoid\) needs a tensor.*\(in place\)"),
@@ -150,7 +170,9 @@ def test_so_do_maps_of_all_convolutions(name: str) -> None:
         maps_and_gradient(network, lambda x: network(x)[:, 1], mel())
 
 
-@pytest.mark.parametrize("name", ["NumPy of a gradient", "written after", "overwrites"])
+@pytest.mark.parametrize(
+    "name", ["NumPy of a gradient", "written after", "overwrites", "no derivative"]
+)
 def test_a_search_names_it_too_and_goes_on_before_it(name: str) -> None:
     network, (_, layer, message) = explained(name).network, NETWORKS[name]
     latent = torch.zeros(3, 1)

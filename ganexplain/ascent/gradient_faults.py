@@ -17,6 +17,7 @@ from ganexplain.models.outputs import first_tensor
 ADVICE = "choose a unit before that, or a method without gradients (occlusion, lime, elime)"
 IN_PLACE = ("modified by an inplace operation", "in-place operation", "modified inplace")
 NUMPY = "numpy() on Tensor that requires grad"
+NO_DERIVATIVE = ("is not implemented", "implement either the backward")
 
 
 @contextmanager
@@ -37,9 +38,10 @@ def named_faults(
     try:
         yield watched
     except RuntimeError as error:
-        if not last or not any(text in str(error) for text in (*IN_PLACE, NUMPY)):
+        known = (*IN_PLACE, *NO_DERIVATIVE, NUMPY)
+        if not last or not any(text in str(error) for text in known):
             raise
-        cause = no_gradient(network, run, last[0])
+        cause = no_gradient(network, run, last[0]) or str(error).splitlines()[0]
         raise UsageError(f"--model: no gradient can be taken: {cause}; {ADVICE}") from error
 
 
@@ -73,7 +75,9 @@ def no_gradient(network: nn.Module, run: Callable[[Tensor], object], x: Tensor) 
                 "overwrites later (in place)"
             )
     if seen.without:
-        return f"{_place(network, seen.without)} runs under torch.no_grad()"
+        return f"{_place(network, seen.without)} runs under torch.no_grad() or inference_mode()"
+    if unknown := seen.without_derivative():
+        return f"{_place(network, unknown)} computes something that torch knows no derivative of"
     if quantised := quantised_layers(network):
         return f"{_place(network, quantised[0])} is quantised, which torch has no gradient of"
     if not seen.lost:
@@ -103,12 +107,14 @@ class _Watched:
     """What a pass with gradients shows.
 
     `running` has the names of the layers at work, `saved` what they keep for their gradients, with
-    its version; `last` is the last layer that put out something with a gradient, `lost` the first
-    that took such and put out something without, `without` the first at work in torch.no_grad.
+    its version, `passed` what they took and gave, where both have gradients; `last` is the last
+    layer that put out something with a gradient, `lost` the first that took such and put out
+    something without, `without` the first at work in torch.no_grad.
     """
 
     running: list[str] = field(default_factory=list)
     saved: list[tuple[str, Tensor, int]] = field(default_factory=list)
+    passed: list[tuple[str, Tensor, Tensor]] = field(default_factory=list)
     last: str = ""
     lost: str = ""
     without: str = ""
@@ -121,6 +127,15 @@ class _Watched:
     def saves(self, tensor: Tensor) -> Tensor:
         self.saved.append((self.innermost, tensor, tensor._version))
         return tensor
+
+    def without_derivative(self) -> str:
+        """The first layer by whose output no gradient can be taken; empty where there is none."""
+        for name, taken, given in self.passed:
+            try:
+                torch.autograd.grad(given.sum(), taken, retain_graph=True, allow_unused=True)
+            except NotImplementedError:
+                return name
+        return ""
 
     def begins(self, name: str) -> Callable[[nn.Module, object], None]:
         def begin(module: nn.Module, inputs: object) -> None:
@@ -141,5 +156,7 @@ class _Watched:
             return
         if given.requires_grad:
             self.last = self.last if self.lost else name
+            if taken is not None and taken.requires_grad:
+                self.passed.append((name, taken, given))
         elif taken is not None and taken.requires_grad:
             self.lost = self.lost or name
