@@ -102,6 +102,12 @@ def test_a_search_scores_no_more_subsets_than_it_was_allowed() -> None:
     assert found.evaluations == 65 + 4 * 8 and len(found.best) == 5
 
 
+def test_the_random_control_pays_the_same_price() -> None:
+    score = rugged(20, 3)
+    kept, fitness = random_search(score, 20, 50, parsimony=0.3)
+    assert fitness == pytest.approx(score(kept[None])[0] - 0.3 * kept.mean())
+
+
 def test_a_price_on_parts_leaves_only_those_that_matter() -> None:
     for seed in range(5):
         found = evolve(needed(3, 17), 24, **THOROUGH, parsimony=0.2, seed=seed)

@@ -48,6 +48,12 @@ def test_occlusion_and_lime_recover_a_linear_model(values: list[float]) -> None:
         assert found.r_squared == pytest.approx(1.0, abs=1e-9)
 
 
+def test_constant_weights_agree_with_constant_ones_alone() -> None:
+    constant, rising = np.ones(3), np.array([1.0, 2.0, 3.0])
+    assert rank_correlation(constant, constant) == 1
+    assert rank_correlation(constant, rising) == rank_correlation(rising, constant) == 0
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_the_local_error_is_the_size_of_what_is_off_at_the_input(sign: float) -> None:
     """A score that only the full input has: no linear model reaches it, from above or below."""
