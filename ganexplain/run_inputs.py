@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from ganexplain.artifacts import file_hash, read_json
 from ganexplain.errors import GanexplainError
+
+LOGGER = logging.getLogger("ganexplain")
 
 
 class Recording(Protocol):
@@ -38,6 +41,7 @@ class RunInputs:
             self.files |= _texts(document.get("files"))
             self.named |= _texts(document.get("inputs"))
         self.began, self.recorded = dict(self.files), frozenset(self.named)
+        self.contents: dict[str, tuple[str, Recording]] = {}  # the first recording of each hash
         self.unchecked: list[str] = []  # what the run to take up has no record of
 
     def check_files(self) -> None:
@@ -75,6 +79,7 @@ class RunInputs:
                 new = new or f" ({recording.path} is new)"
             digest.update(recording.path.name.encode(errors="surrogateescape"))
             digest.update(self.hash(recording.path).encode())
+            self._note_copy(split, recording)
             labels = getattr(recording, "labelled_in", None)  # pictures have none
             if labels is not None:
                 self.hash(labels)
@@ -85,6 +90,18 @@ class RunInputs:
                 f"the {split} recordings are not those of the run to resume in {self.run}{new}"
             )
         self.note(name, digest.hexdigest())
+
+    def _note_copy(self, split: str, recording: Recording) -> None:
+        """Warn where a recording is a copy of one of another split, or of one with other labels."""
+        content = self.hash(recording.path)
+        place, first = self.contents.setdefault(content, (split, recording))
+        if first.path != recording.path and (
+            place != split or first.segments != recording.segments
+        ):
+            where = f"in {place}" if place != split else "with other labels"
+            LOGGER.warning(
+                "%s (%s) is a copy of %s %s; leave one", recording.path, split, first.path, where
+            )
 
     def _other(self, problem: str) -> GanexplainError:
         self.files = dict(self.began)  # the others are no part of the run

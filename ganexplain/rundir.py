@@ -17,7 +17,6 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -38,8 +37,7 @@ from ganexplain.run_place import (
     runs_in,
 )
 from ganexplain.runtime import Progress, thread_count, warnings_noted
-
-LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
+from ganexplain.versions import library_versions
 
 
 class RunDirectory:
@@ -242,7 +240,10 @@ class RunDirectory:
             raise GanexplainError(f"{self.path / name}: {error.strerror}") from error
 
     def keep_notes(self, progress: Progress) -> Progress:
-        """A progress that shows what `progress` shows and writes its notes to `log.txt` too."""
+        """A progress that shows what `progress` shows and writes its notes to `log.txt` too.
+
+        Files left out are listed under `warnings` in `run.json` as well.
+        """
         return _LoggedProgress(progress, self)
 
     def _write_state(self, state: str, **more: str) -> None:
@@ -287,15 +288,6 @@ class _LoggedProgress:
 
     def note(self, message: str) -> None:
         self._run.log(message)
+        if message.startswith("skipped: ") and message not in self._run.warnings:
+            self._run.warnings.append(message)
         self._shown.note(message)
-
-
-def library_versions() -> dict[str, str]:
-    """Of the libraries on which figures depend, by name."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "absent"
-    return found

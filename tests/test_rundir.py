@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from ganexplain import rundir
 from ganexplain.artifacts import UNFINISHED, atomic_file, map_array, remove_unfinished, write_rows
 from ganexplain.config import ExplainConfig
+from ganexplain.data.corpus import Recording, Segment
 from ganexplain.errors import GanexplainError, Terminated, UsageError
 from ganexplain.interrupts import interrupts_raised
 from ganexplain.rundir import RunDirectory
@@ -170,3 +172,46 @@ def test_what_a_failed_run_has_made_is_kept(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="not empty; add --overwrite"):
         open_run(tmp_path)
     assert (tmp_path / name).read_text() == "{}"
+
+
+# --- what is noticed of inputs --------------------------------------------------------------
+
+
+def recordings_of(folder: Path, **contents: tuple[str, bytes, float]) -> dict[str, list[Recording]]:
+    """Recordings by split, each of a split, its bytes and where its one label ends."""
+    splits: dict[str, list[Recording]] = {}
+    for name, (split, content, end) in contents.items():
+        path = folder / f"{name}.wav"
+        path.write_bytes(content)
+        segments = (Segment(0.0, end, 1),)
+        splits.setdefault(split, []).append(Recording(path, split, segments, path))
+    return splits
+
+
+def test_copies_in_two_splits_or_with_other_labels_are_named(tmp_path: Path) -> None:
+    splits = recordings_of(
+        tmp_path, a=("train", b"A", 1.0), b=("train", b"A", 1.0), c=("train", b"A", 2.0),
+        d=("train", b"D", 1.0), e=("valid", b"D", 1.0), f=("valid", b"F", 1.0),
+    )  # fmt: skip
+    with open_run(tmp_path / "run") as run:
+        for name, recordings in splits.items():
+            run.used_recordings(name, recordings)
+            run.used_recordings(name, recordings)  # as one of several units does
+    warnings = json.loads((tmp_path / "run" / "run.json").read_text())["warnings"]
+    place = str(tmp_path)
+    assert [warning.replace(f"{place}/", "") for warning in warnings] == [
+        "c.wav (train) is a copy of a.wav with other labels; leave one",
+        "e.wav (valid) is a copy of d.wav in train; leave one",
+    ]
+    assert warnings[0] in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_files_left_out_are_listed_once(tmp_path: Path) -> None:
+    shown = Silent()
+    with open_run(tmp_path / "run") as run:
+        progress = run.keep_notes(shown)
+        for message in ("skipped: a.wav: is cut off", "epoch 1", "skipped: a.wav: is cut off"):
+            progress.note(message)
+    document = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert document["warnings"] == ["skipped: a.wav: is cut off"]
+    assert shown.notes.count("epoch 1") == 1

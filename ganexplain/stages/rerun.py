@@ -15,9 +15,9 @@ from ganexplain import __version__
 from ganexplain.artifacts import file_hash, read_json
 from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig, read_toml
 from ganexplain.errors import UsageError, check_known
-from ganexplain.rundir import library_versions
 from ganexplain.runtime import Progress
 from ganexplain.stages.comparing import differences
+from ganexplain.versions import library_versions
 
 # What run.json tells of a run that can be repeated.
 TOLD: dict[str, type] = {
