@@ -121,12 +121,12 @@ def _look(
         warnings.simplefilter("always")
         with layer_output(network, layer) as put_out:
             activation = put_out(generator(z))
-        response = reading(neuron)(activation)
-        gradient = torch.zeros_like(z)
-        if response.requires_grad:
-            (gradient,) = torch.autograd.grad(
-                response.sum(), z, allow_unused=True, materialize_grads=True
-            )
+            response = reading(neuron)(activation)
+            gradient = torch.zeros_like(z)
+            if response.requires_grad:
+                (gradient,) = torch.autograd.grad(
+                    response.sum(), z, allow_unused=True, materialize_grads=True
+                )
     known = (UNREGISTERED.match(str(warning.message)) for warning in raised)
     return Look(
         response.detach(),
