@@ -137,15 +137,20 @@ def test_the_same_seed_gives_the_same_selection(
 # --- controls -------------------------------------------------------------------------------
 
 
-def test_controls_say_what_an_explanation_is_worth(document: dict[str, Any]) -> None:
+def test_controls_say_what_an_explanation_is_worth(
+    chosen: dict[str, Path], document: dict[str, Any]
+) -> None:
     mine, controls = document["configurations"][document["chosen"]], document["controls"]
     assert set(controls) == {"fresh", "start", "held_out", "input_ascent", "reinitialised"}
     for name in ("start", "reinitialised"):
         assert controls[name]["fid_response"] > 3 * mine["fid_response"]
         assert controls[name]["judges"]["judge"] < mine["judges"]["judge"]
     assert controls["held_out"]["fid_features"] < mine["fid_features"]
-    # Without the GAN responses get as high, but not because it would be music.
-    assert controls["input_ascent"]["fid_response"] < controls["start"]["fid_response"]
+    # Without the GAN responses get as high, and are stopped there, but it is not music.
+    real, _ = read_arrays(chosen["select"] / "responses.npz", "responses", ())
+    noise = controls["input_ascent"]
+    assert abs(noise["mean_response"] - real["response"].mean()) < 1
+    assert noise["fid_features"] > mine["fid_features"] and noise["density"] < mine["density"]
     assert "shell_distance" not in controls["input_ascent"]
     assert all(control["meaning"] and control["examples"] == EXAMPLES
                for control in controls.values())  # fmt: skip
@@ -247,6 +252,29 @@ def test_a_judge_says_what_it_says_of_recordings() -> None:
     hidden = judge.verdict("", "max", other)  # of a unit without a class: what the real ones are
     assert hidden.text == "nosing"
     assert verdict.text == "sing"
+
+
+def test_judges_are_asked_of_strong_and_weak_real_ones_and_of_samples(
+    chosen: dict[str, Path], document: dict[str, Any]
+) -> None:
+    """The shipped judge heard the same songs in its training: it votes as the classifier does."""
+    (judge,) = document["judges"].values()
+    assert judge["real_agreement"] > 0.8 > 0.2 > judge["weak_agreement"]
+    assert judge["sample_agreement"] > 0.8
+    corpora = torch.load(PRETRAINED / "classifier.pt", weights_only=True)["config"]["corpus"]
+    assert judge["same_corpora"] == list(corpora)
+    log = (chosen["select"] / "log.txt").read_text()
+    assert "judge judge was trained on" in log and "it is no stranger" in log
+
+
+def test_how_well_responses_order_samples_by_votes(monkeypatch: pytest.MonkeyPatch) -> None:
+    (judge,) = load_judges([str(PRETRAINED / "judge.pt")], (Path("e.npz"), FrontEnd()), CPU)
+    verdict, mel = judge.verdict("sing", "max", np.zeros((1, 80, 115))), np.zeros((4, 80, 115))
+    monkeypatch.setattr(judge, "said", lambda mel: np.array([1, 0, 1, 0]))
+    assert verdict.sample_agreement(mel, np.array([3.0, 1.0, 4.0, 2.0])) == 1
+    assert verdict.sample_agreement(mel, np.array([3.0, 1.0, 2.0, 2.5])) == 0.75
+    monkeypatch.setattr(judge, "said", lambda mel: np.ones(4, np.int64))
+    assert verdict.sample_agreement(mel, np.arange(4.0)) is None
 
 
 def exported(folder: Path, classes: str) -> str:

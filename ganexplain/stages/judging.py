@@ -176,13 +176,13 @@ def judge_entry(
     strong: np.ndarray,
     weak: np.ndarray,
     samples: tuple[np.ndarray, np.ndarray],
-    corpora: Sequence[str],
+    same_corpora: Sequence[str],
 ) -> dict[str, Any]:
     """What `selection.json` says of a judge; `chosen` is its agreement with what was chosen.
 
     `strong` and `weak` are the real excerpts (R, F, T) that drive the unit most and least,
     `samples` those of the GAN with their responses, signed so that up is what is sought, and
-    `corpora` what the network explained was trained on.
+    `same_corpora` what both the judge and the network explained were trained on.
     """
     return {
         "path": verdict.judge.text,
@@ -192,5 +192,5 @@ def judge_entry(
         "real_agreement": float(verdict.agreement(strong)),
         "weak_agreement": float(verdict.agreement(weak)),
         "sample_agreement": verdict.sample_agreement(*samples),
-        "same_corpora": [name for name in corpora if name in verdict.judge.corpora],
+        "same_corpora": list(same_corpora),
     }

@@ -95,6 +95,11 @@ def select(
         for judge in context.judges:
             for kind, path in judge.source.files().items():
                 run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
+            if same := context.same_corpora(judge):
+                progress.note(
+                    f"judge {judge.name} was trained on {', '.join(same)}, as the network "
+                    "explained was: it is no stranger (the README's gallery has two)"
+                )
         if found:
             for key, name in found.splits.items():
                 recordings = [r for part in name.split("+") for r in found.corpus.split(part)]
@@ -129,6 +134,11 @@ class _Context:
         judges = load_judges(config.judge, (first.path, first.front_end), device)
         return cls(judges, load_networks(config, first, device) if config.controls else None)
 
+    def same_corpora(self, judge: Judge) -> list[str]:
+        """The corpora that a judge and the network explained were trained on, where both say so."""
+        corpora = self.networks.explained.corpora if self.networks else ()
+        return [name for name in corpora if name in judge.corpora]
+
 
 def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
     path = given_path(Path(config.responses), explanations.meta)
@@ -151,7 +161,7 @@ class _Unit:
         self.variation = variation_of(real_meta)
         self.all_real, self.real = real, real_examples(real, explanations.prefix)
         self.compared = self._compared(self.real)
-        self.networks = context.networks
+        self.context, self.networks = context, context.networks
         unit, direction = explanations.meta["unit"], explanations.meta["direction"]
         self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in context.judges]
 
@@ -202,8 +212,8 @@ class _Unit:
         made, upwards = explanations.arrays, explanations.meta["direction"] == "max"
         samples = made["start_mel"], made["start_response"] * (1 if upwards else -1)
         weak = self.all_real["bottom_mel" if upwards else "mel"]
-        corpora = self.networks.explained.corpora if self.networks else ()
-        return judge_entry(verdict, agreement, self.real.mel, weak, samples, corpora)
+        same = self.context.same_corpora(verdict.judge)
+        return judge_entry(verdict, agreement, self.real.mel, weak, samples, same)
 
     def _compared(self, examples: Examples) -> Examples:
         """Examples as they are compared: waveforms as log-mel."""
