@@ -333,6 +333,20 @@ def test_controls_and_judges_are_told_in_words(complete: Artifacts) -> None:
     assert "e" * 64 in text
 
 
+def test_what_a_judge_votes_for_without_telling_it_apart_is_said(complete: Artifacts) -> None:
+    judges = complete.selection["judges"]["judge"]
+    judges |= {"weak_agreement": 1.0, "sample_agreement": None, "same_corpora": []}
+    complete.selection["controls"]["input_ascent"]["judges"]["judge"] = 1.0
+    complete.selection["configurations"][-1]["judges"]["judge"] = 0.9
+    space = "\N{NO-BREAK SPACE}"
+    (said,) = (e.text for e in Elements(complete.report()).of("td") if "votes no less" in e.text)
+    assert said.endswith(
+        f"Real excerpts that drive the neuron least get 100{space}% of its votes too: it tells "
+        f"nothing apart. It votes no less for noise made for the neuron (100{space}%) and the "
+        f"worst setting (90{space}%): its votes do not tell good from bad."
+    )
+
+
 def test_old_selections_without_the_new_fields_have_a_page(artifacts: Artifacts) -> None:
     page = Elements(artifacts.report())
     assert [e.attributes["value"] for e in page.of("input")] == ["fid_response", "fid_features"]

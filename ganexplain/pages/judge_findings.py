@@ -44,7 +44,6 @@ def doubts(name: str, evidence: Evidence) -> list[str]:
     """Reasons, as sentences, not to take the votes of a judge for those of a stranger."""
     judge, words = evidence.selection.judges[name], evidence.words
     strong, weak = judge.real_agreement, judge.weak_agreement
-    examples, real = evidence.made["response"].shape[1], len(evidence.real["response"])
     found = []
     if strong is not None and weak is not None and not tells_apart(strong, weak):
         found.append(
@@ -52,18 +51,17 @@ def doubts(name: str, evidence: Evidence) -> list[str]:
             "it tells nothing apart."
         )
     fooled = []
-    noise = evidence.selection.controls.get("input_ascent")
-    if noise and strong is not None and name in noise.figures.judges:
-        share = noise.figures.judges[name]
-        count = noise.examples or examples
-        if standing(share_difference(share, count, strong, real), "high") != "worse":
-            fooled.append(f"noise made for the neuron ({percent(share)})")
-    worst = evidence.scores[evidence.order[-1]]
-    if judge.agreement is not None and name in worst.figures.judges and worst.rank > 1:
-        share = worst.figures.judges[name]
-        apart = share_difference(share, examples, judge.agreement, examples)
-        if not worst.tied and standing(apart, "high") != "worse":
-            fooled.append(f"the worst setting ({percent(share)})")
+    noise, worst = (
+        evidence.selection.controls.get("input_ascent"),
+        evidence.scores[evidence.order[-1]],
+    )
+    for label, figures, least in (
+        ("noise made for the neuron", noise.figures if noise else None, strong),
+        ("the worst setting", None if worst is evidence.chosen else worst.figures, judge.agreement),
+    ):
+        share = figures.judges.get(name) if figures else None
+        if share is not None and least is not None and share >= least > 0:
+            fooled.append(f"{label} ({percent(share)})")
     if fooled:
         found.append(
             f"It votes no less for {' and '.join(fooled)}: its votes do not tell good from bad."

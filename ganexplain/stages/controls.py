@@ -39,7 +39,7 @@ MEANINGS = {
     "input_ascent": "gradient ascent on the input itself, without the GAN, stopped where its "
     "responses come nearest to the real ones",
     "reinitialised": "the same search for a classifier of shuffled weights, which learned nothing, "
-    "stopped where its own responses come nearest to its own to real ones",
+    "stopped where its responses come nearest to those that it gives real ones",
 }
 
 
