@@ -121,6 +121,13 @@ def test_the_table_has_the_papers_rule_beside_any_other(
     assert "by kid" in done.stdout and "12 examples are few" in done.stdout
 
 
+def test_a_warning_is_printed_once(run: StageRun, chosen: dict[str, Path], tmp_path: Path) -> None:
+    done = run("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
+               "--no-controls", "--out", tmp_path / "k")  # fmt: skip
+    assert (done.stdout + done.stderr).count("12 examples are few") == 1
+    assert "12 examples are few" in (tmp_path / "k" / "log.txt").read_text()
+
+
 def test_the_same_seed_gives_the_same_selection(
     run: StageRun, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
 ) -> None:

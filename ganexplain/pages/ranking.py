@@ -36,7 +36,6 @@ def ranking_table(document: Mapping[str, Any], width: int | None = None) -> str:
     """One `selection.json` as text: a row a setting, best first, then a row a control.
 
     With a `width` in characters the least telling columns are left out, and named, until it fits.
-    Warnings are not repeated here: they are shown before any score.
     """
     rule = RULES[document["by"]]
     rows = sorted(document["configurations"], key=lambda row: row["rank"])
@@ -56,6 +55,7 @@ def ranking_table(document: Mapping[str, Any], width: int | None = None) -> str:
     first = _weakness(document)
     text, left_out = fitted(table, width, SCORES[rule].title)
     notes = [f"by {document['by']}: {MARKS}; {document['tie_rule']}", *left_out]
+    notes += [warning for warning in document["warnings"] if warning not in first]
     if width is not None:
         notes = [line for note in notes for line in wrap(note, width)]
     return "\n".join([*first, text, *notes])

@@ -114,6 +114,9 @@ def select(
             write_arrays(folder / "responses.npz", "responses", real, meta)
             unit = _Unit(config, explanations, real, context, folder, meta)
             document = unit.select(progress)
+            for warning in document["warnings"]:
+                in_the_table = folder == out or warning == unit.weakness
+                (run.log if in_the_table else progress.note)(f"{unit.name}: {warning}")
             document["explanations_hash"] = digest
             write_json(folder / "selection.json", document)
             documents.append(document)
@@ -172,10 +175,7 @@ class _Unit:
         made = {**explanations.arrays, "mel": seen(drawn, explanations.front_end)}
         judged = np.array([v.agreement(drawn) for v in self.verdicts]).reshape(-1, len(drawn)).T
         warnings = self._warnings(made)  # before any score
-        for warning in warnings:
-            if not self.variation or warning != self.variation.weakness:  # the table begins with it
-                progress.note(f"{self._name}: {warning}")
-        progress.note(f"scoring {len(made['response'])} settings of {self._name}")
+        progress.note(f"scoring {len(made['response'])} settings of {self.name}")
         table = score_settings(made, self.compared, config.by, config.seed, judged)
         chosen = chosen_setting(table)
         controls = self._controls(chosen, progress)
@@ -202,9 +202,13 @@ class _Unit:
 
     def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
         """What makes the scores less sure than they look, the gravest first."""
-        weakness = self.variation.weakness if self.variation else ""
-        grave = [text for text in (weakness, lost_in_words(self.explanations.meta)) if text]
-        return grave + warnings_of(made, self.compared)
+        grave = (self.weakness, lost_in_words(self.explanations.meta))
+        return [text for text in grave if text] + warnings_of(made, self.compared)
+
+    @property
+    def weakness(self) -> str:
+        """What there is to say of a unit that hardly responds to real excerpts."""
+        return self.variation.weakness if self.variation else ""
 
     def _judge(self, verdict: Verdict, agreement: float) -> dict[str, Any]:
         """What a judge says of the setting chosen, real ones and samples."""
@@ -220,7 +224,8 @@ class _Unit:
         return replace(examples, mel=seen(examples.mel, self.explanations.front_end))
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """The unit, and which way it is driven."""
         return "{layer}:{neuron} {direction}".format(**self.explanations.meta)
 
     def _row(self, table: Table, index: int) -> dict[str, Any]:
