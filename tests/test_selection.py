@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,17 @@ from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.scores import Examples
-from ganexplain.config import FrontEnd
+from ganexplain.config import FrontEnd, SelectConfig
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.excerpts import load_split
+from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.loading import load_classifier
 from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.models.svdnet import SVDNet
 from ganexplain.runtime import Silent
+from ganexplain.stages.contracts import read_explanations
+from ganexplain.stages.controls import Controls, load_networks
 from ganexplain.stages.judging import load_judges
 from ganexplain.stages.scoring import chosen_setting, score_settings
 
@@ -118,7 +122,9 @@ def test_the_table_has_the_papers_rule_beside_any_other(
     assert sum("*" in row for row in rows[:4]) == 1
     for name in ("fresh", "start", "input ascent", "reinitialised", "held out"):
         assert sum(name in row for row in rows) == 1
-    assert "by kid" in done.stdout and "12 examples are few" in done.stdout
+    assert "by kid" in done.stdout
+    warnings = json.loads((tmp_path / "k" / "selection.json").read_text())["warnings"]
+    assert any("12 examples are few" in warning for warning in warnings)
 
 
 def test_a_warning_is_printed_once(run: StageRun, chosen: dict[str, Path], tmp_path: Path) -> None:
@@ -438,3 +444,19 @@ def test_a_reinitialised_network_is_searched_to_what_is_real_to_itself(
         )
     target = np.sort(own)[-EXAMPLES:].mean()
     assert abs(found.mean() - target) < 0.2 * abs(before.mean() - target)
+
+
+def test_controls_are_searched_with_the_setting_chosen(chosen: dict[str, Path]) -> None:
+    """One whose learning rate is next to nothing does not move, another does."""
+    explanations = read_explanations(chosen["explain"])
+    arrays = {**explanations.arrays, "learning_rate": np.array([1e-9, 0.1, 1e-9, 0.1])}
+    explanations = replace(explanations, arrays=arrays | {"iterations": np.full(4, 3)})
+    real, _ = read_arrays(chosen["select"] / "responses.npz", "responses", ())
+    networks = load_networks(SelectConfig(explanations=""), explanations, CPU)
+    controls = Controls(explanations, real, networks)
+    behind = start_latents(EXAMPLES, EXAMPLES, LATENT_SIZE)
+    for setting, moves in ((0, False), (1, True)):
+        shuffled = controls.reinitialised(setting, 0, Silent()).latent
+        fresh = controls.fresh(setting, Silent())["fresh"].latent
+        assert bool(np.abs(shuffled - controls.starts).max() > 0.05) is moves
+        assert bool(np.abs(fresh - behind).max() > 0.05) is moves

@@ -123,7 +123,9 @@ def warnings_of(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
             "features is biased upwards, compare it only between sets of this size; KID is not"
         )
     if fewest < 20:
-        found.append(f"{fewest} examples are few: intervals are rough, 50 are usual")
+        found.append(
+            f"{fewest} examples are few: intervals of 95 % may hold in 85 % only, 50 are usual"
+        )
     if not np.ptp(real.response) > 0:
         found.append(
             f"the response is {real.response[0]:.3g} to every real excerpt: nothing drives this "

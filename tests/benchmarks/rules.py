@@ -155,11 +155,11 @@ def main() -> None:
 def _print_ranks(results: list[dict[str, list[float]]]) -> None:
     print("| score | rank correlation, all settings | tied ones |\n|---|---|---|")
     for key in (*RULES.values(), "nearest_real"):
-        means = [
-            np.nanmean([v for ranks in results for v in ranks.get(f"{key}, {which}", [np.nan])])
-            for which in ("all", "tied")
-        ]
-        print(f"| {key} | {means[0]:.2f} | {means[1]:.2f} |")
+        cells = []
+        for which in ("all", "tied"):
+            values = [v for ranks in results for v in ranks.get(f"{key}, {which}", [])]
+            cells.append(f"{np.mean(values):.2f}" if values else "-")
+        print(f"| {key} | {' | '.join(cells)} |")
 
 
 def _print_chosen(results: list[dict[str, list[tuple[float, float]]]]) -> None:
