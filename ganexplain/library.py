@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganexplain.artifacts import is_checkpoint
 from ganexplain.ascent.engine import ascend, start_latents
@@ -142,7 +142,7 @@ def layers(
 def respond(
     network: Network,
     unit: str,
-    inputs: np.ndarray,
+    inputs: np.ndarray | Tensor,
     gan: str | Path = "",
     input: Given = None,
 ) -> np.ndarray:
@@ -152,7 +152,8 @@ def respond(
     """
     explained = _explained(network, gan, input)
     layer, neuron = _unit(explained, unit)
-    rows = torch.from_numpy(np.asarray(inputs, dtype=np.float32))
+    values = inputs.detach().cpu() if isinstance(inputs, Tensor) else inputs
+    rows = torch.from_numpy(np.asarray(values, dtype=np.float32))
     with torch.no_grad(), neuron_response(explained.network, layer, neuron) as run:
         return np.concatenate([run(part).numpy() for part in rows.split(CHUNK)])
 
@@ -261,6 +262,11 @@ def _unit(explained: Explained, unit: str) -> tuple[str, Neuron]:
 
 def _explained(network: Network, gan: str | Path, given: Given) -> Explained:
     drawn = load_generator(Path(gan), CPU)[1] if gan else None
+    if not isinstance(network, nn.Module | str | Path):
+        raise UsageError(
+            f"network is of type {type(network).__name__}; give a torch module, or what "
+            "--classifier or --model take"
+        )
     if not isinstance(network, nn.Module):
         path = Path(network)
         if path.is_file() and path.suffix == ".pt" and is_checkpoint(path, "classifier"):

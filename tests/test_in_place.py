@@ -364,12 +364,17 @@ def test_what_is_behind_a_layer_computes_the_same(name: str, tmp_path: Path) -> 
 def test_the_callers_arrays_and_module_stay_as_they_are() -> None:
     network, x = copy.deepcopy(made("input")), mel().numpy()
     given, weights = x.copy(), copy.deepcopy(network.state_dict())
-    for unit in ("conv:3", "output:1"):
-        found = respond(network, unit, x)
-        wanted = made("input").by_hand(torch.from_numpy(given))
-        value = wanted["conv"][:, 3].mean(1) if unit == "conv:3" else wanted["output"][:, 1]
-        np.testing.assert_allclose(found, value.numpy(), rtol=1e-5, atol=1e-5)
+    wanted = made("input").by_hand(torch.from_numpy(given))
+    shared, leaf = torch.from_numpy(x), mel().requires_grad_(True)
+    for unit, value in (
+        ("conv:3", wanted["conv"][:, 3].mean(1)),
+        ("output:1", wanted["output"][:, 1]),
+    ):
+        for inputs in (x, x.astype(np.float64), shared, leaf):
+            found = respond(network, unit, inputs)
+            np.testing.assert_allclose(found, value.numpy(), rtol=1e-5, atol=1e-5)
     assert np.array_equal(x, given)
+    assert np.array_equal(leaf.detach().numpy(), given)
     assert all(torch.equal(value, weights[key]) for key, value in network.state_dict().items())
 
 

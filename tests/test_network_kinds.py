@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import warnings
 from collections import namedtuple
@@ -406,4 +405,8 @@ def test_what_cannot_be_copied_is_said_in_one_line() -> None:
     with pytest.raises(UsageError, match=r"cannot be copied \(TypeError: cannot pickle") as raised:
         respond(network, "output:1", mel().numpy())
     assert len(str(raised.value).splitlines()) == 1
-    assert isinstance(copy.copy(network), nn.Module)
+
+
+def test_what_is_no_network_is_said() -> None:
+    with pytest.raises(UsageError, match="network is of type function; give a torch module"):
+        respond(lambda x: x, "output:1", mel().numpy())
