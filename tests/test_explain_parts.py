@@ -112,6 +112,24 @@ def test_each_setting_is_searched_with_its_own_values(tmp_path: Path) -> None:
         assert stepped.any() or weight > 1  # a step uphill is better as a rule
 
 
+def test_the_authors_kept_iterate_is_that_of_their_loop(tmp_path: Path) -> None:
+    """Their rule over the responses of each search: trunc(10 | |best| - |response| |) >= 1."""
+    config = replace(SMALL, learning_rate=(0.001, 0.0003), iterations=(7,), hysteresis=True)
+    (path,) = explain(config, tmp_path / "e", Silent())
+    found, meta = read_arrays(path, "explanations", ())
+    assert meta["hysteresis"] is True
+    late = 0
+    for c, row in enumerate(found["trajectory"]):
+        for k, trace in enumerate(found["response_trace"][row].astype(np.float64)):
+            best, at = -1000.0, 0
+            for step, response in enumerate(trace):
+                if response > best and int(abs(abs(response) - abs(best)) * 10) >= 1:
+                    best, at = response, step
+            assert found["best_iteration"][c, k] == at
+            late += at != trace.argmax()
+    assert late > 0  # some search ends with a better one, by less than a tenth
+
+
 def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Path) -> None:
     """Other latents than those of a search in float32, with responses as float32 gives them."""
     config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")
