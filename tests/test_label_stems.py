@@ -18,6 +18,7 @@ from ganexplain.data.excerpts import load_split
 from ganexplain.data.sounding import sounding_spans
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.runtime import Silent
+from ganexplain.stages.attribute_sound import truth_spans
 from ganexplain.stages.label_stems import label_stems
 
 Spans = list[tuple[float, float]]
@@ -144,6 +145,14 @@ def test_vocals_are_heard_in_whatever_channels_they_are(
         mix = vocals + noise(6.0, 44100, seed=1)[:, None] * np.arange(1, len(channels) + 1)
         write_sound(tmp_path / "a" / "mixture.wav", mix / 10, 44100)
     np.testing.assert_allclose(sung(rows_of(label(tmp_path)), "a/mixture.wav"), spans, atol=0.02)
+
+
+def test_truth_of_a_vocal_stem_is_heard_in_all_channels(tmp_path: Path) -> None:
+    spans = [(0.713, 2.031), (3.309, 5.127)]
+    wide = np.outer(voice(spans, 6.0, 44100), (1, -1))
+    stem = write_sound(tmp_path / "vocals.wav", wide, 44100, subtype="FLOAT")
+    found = truth_spans(str(stem), tmp_path / "mixture.wav")
+    np.testing.assert_allclose(found, spans, atol=0.02)
 
 
 def test_vocals_of_another_length_are_named(

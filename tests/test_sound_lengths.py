@@ -384,6 +384,14 @@ def test_what_is_no_sound_is_called_what_it_is(tmp_path: Path, command: Run, nam
     assert kind in line
 
 
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize("suffix", [".mp3", ".wav", ".ogg"])
+def test_sound_is_known_by_its_content(tmp_path: Path, kind: str, suffix: str) -> None:
+    path = tmp_path / f"misnamed{suffix}"
+    path.write_bytes(encoded(kind))
+    is_whole(path)
+
+
 # --- scale and channels ---------------------------------------------------------------------------
 
 

@@ -91,7 +91,9 @@ def _streams(path: Path, size: int, changed: int) -> tuple[SoundStream, ...]:
         if kind == MARKER:
             return (_flac(path, data, (range(start, size),), as_it_is=not start),)
         found = None
-        if kind[:1] == b"\xff" or start or path.suffix.lower() in MPEG_SUFFIXES:
+        if not is_riff(data) and (
+            kind[:1] == b"\xff" or start or path.suffix.lower() in MPEG_SUFFIXES
+        ):
             found = _mpeg(path, data)
         return (found or _with_chunks(path, data),)
 
@@ -147,9 +149,7 @@ def _claimed_frames(frames: int, log: str) -> float:
 def _mpeg(path: Path, data: mmap) -> SoundStream | None:
     stream = mpeg_stream(data)
     if stream is None:
-        if path.suffix.lower() in MPEG_SUFFIXES and not (is_free_format(data) or is_riff(data)):
-            raise ValueError("no frame of MPEG audio in it")  # libmpg123 would write lines of it
-        return None
+        return None if is_free_format(data) else _misnamed(path, len(data))
     claimed = stream.claimed_seconds
     if claimed is None:
         cut = "" if stream.whole else f"{path}: ends within a frame, it may be cut off"
@@ -163,6 +163,18 @@ def _mpeg(path: Path, data: mmap) -> SoundStream | None:
         return _stream(path)
     warning = _more(path, claimed, stream.seconds)
     return _stream(path, with_true_length(data, stream), warning)
+
+
+def _misnamed(path: Path, size: int) -> SoundStream:
+    """A stream of another format in a file named as MPEG audio; ValueError where there is none.
+
+    Without the name libsndfile goes by the content; by the name it would ask libmpg123, which
+    writes lines of its own.
+    """
+    try:
+        return _stream(path, (range(size),))
+    except sf.LibsndfileError:
+        raise ValueError("no frame of MPEG audio in it") from None
 
 
 def _flac(path: Path, data: mmap, spans: Sequence[range], as_it_is: bool) -> SoundStream:
