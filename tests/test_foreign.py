@@ -197,6 +197,9 @@ def small():
 def needs(size):
     return nn.Linear(size, 2)
 
+def absent():
+    raise ImportError("pip install it")
+
 class Holder:
     network = small()
 
@@ -235,7 +238,8 @@ def test_a_factory_with_weights(beside: Path, kind: str, mel: torch.Tensor) -> N
     "name, message",
     [
         ("their_networks:smal", r"no 'smal' \(did you mean 'small'\?\)"),
-        ("their_networks:needs", "failed without arguments"),
+        ("their_networks:needs", "write one that needs no arguments"),
+        ("their_networks:absent", r"failed \(ImportError: pip install it\)$"),
         ("their_networks:nothing", "gives int, not a torch module"),
         ("no_such_module:small", "cannot be imported"),
         ("their_networks", "neither module:factory nor a file"),

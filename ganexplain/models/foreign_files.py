@@ -79,9 +79,9 @@ def _made(name: str) -> nn.Module:
     try:
         network = found if isinstance(found, nn.Module) else found()
     except Exception as error:  # whatever the factory's code does
+        advice = "; write one that needs no arguments" if isinstance(error, TypeError) else ""
         raise UsageError(
-            f"--model {name}: the factory failed without arguments ({in_short(error)}); write one "
-            "that needs none"
+            f"--model {name}: the factory failed ({in_short(error)}){advice}"
         ) from error
     if not isinstance(network, nn.Module):
         raise UsageError(f"--model {name}: gives {type(network).__name__}, not a torch module")
