@@ -34,6 +34,7 @@ from ganexplain.local.gradcam import enlarged, grad_cam
 from ganexplain.local.scoring import Scorer, from_numpy
 from ganexplain.models.explained import Explained, adapted
 from ganexplain.models.fast_form import fast_form
+from ganexplain.models.foreign import named_layers
 from ganexplain.models.foreign_files import load_network
 from ganexplain.models.tails import tail
 
@@ -313,6 +314,30 @@ def test_every_layer_is_what_it_is_by_hand(name: str, form: str, tmp_path: Path)
         with neuron_response(explained.network, layer, "1-minus-0") as one:
             torch.testing.assert_close(response, one(x), msg=f"{layer}, response")
         assert torch.equal(x, given), f"{layer} changed the input"
+
+
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("onnx", "onnx2torch"))), reason="no onnx2torch"
+)
+@pytest.mark.parametrize("name", ["ReLU", "ELU", "kept"])
+def test_every_layer_of_an_onnx_network_is_what_it_is_by_hand(name: str, tmp_path: Path) -> None:
+    path, x = tmp_path / "network.onnx", mel()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            made(name), (x,), str(path), dynamo=False, input_names=["mel"],
+            dynamic_axes={"mel": {0: "batch"}},
+        )  # fmt: skip
+    explained = adapted(load_network(str(path)), FrontEnd(), None, Call(), CPU)
+    wanted, compared = made(name).by_hand(x.clone()), 0
+    for layer in named_layers(explained.network):
+        value = wanted.get(layer.partition("/")[0])
+        if value is not None and (layer == "output" or layer.endswith(("Conv", "Relu", "Elu"))):
+            with layer_output(explained.network, layer) as put_out, torch.no_grad():
+                for _ in range(2):
+                    torch.testing.assert_close(put_out(x), value, atol=1e-4, rtol=1e-4, msg=layer)
+            compared += 1
+    assert compared >= 3
 
 
 @pytest.mark.parametrize("form", FORMS)

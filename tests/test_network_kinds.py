@@ -17,11 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import layers, respond
-from ganexplain.ascent.neurons import neuron_response
+from ganexplain.ascent.neurons import last_hidden_layer, neuron_response
 from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Call, ImageInput
+from ganexplain.local.gradcam import grad_cam
+from ganexplain.local.scoring import Scorer
 from ganexplain.models.explained import Explained, adapted
+from ganexplain.models.foreign import kind_of, named_layers
 from ganexplain.models.foreign_files import load_network
 from ganexplain.models.tails import tail
 
@@ -397,6 +400,19 @@ def test_so_is_what_is_behind_a_layer(name: str) -> None:
     found = adapted(network, FrontEnd(), None, Call(), CPU).network
     (output,) = tail(found, "norm", ("output",))(network.norm(network.conv(x)))
     torch.testing.assert_close(output, network(x))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["training", "weight_norm", "spectral_norm", "parametrised"])
+def test_normalised_weights_change_nothing_about_the_layers(name: str) -> None:
+    network = CHANGED[name](plain().requires_grad_(True))
+    found = adapted(network, FrontEnd(), None, Call(), CPU).network
+    assert list(named_layers(found)) == ["conv", "norm", "fc", "output"]
+    assert [kind_of(layer) for layer in (found.explained.conv, found.explained.fc)] == [
+        "Conv1d", "Linear",
+    ]  # fmt: skip
+    assert last_hidden_layer(found) == "conv"
+    assert grad_cam(found, Scorer(found, 1), mel()[0]).shape == (1, 28)
 
 
 def test_what_cannot_be_copied_is_said_in_one_line() -> None:

@@ -15,7 +15,12 @@ from torch import Tensor, nn
 
 from ganexplain.ascent.engine import evaluate
 from ganexplain.ascent.gradients import check_gradient
-from ganexplain.ascent.neurons import layer_output, neuron_response, responses_and_features
+from ganexplain.ascent.neurons import (
+    last_hidden_layer,
+    layer_output,
+    neuron_response,
+    responses_and_features,
+)
 from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Call
@@ -253,6 +258,7 @@ def test_of_a_quantised_network_values_are_recorded_and_gradients_refused() -> N
         conv = dense.conv(mel())
     for network, layer in ((dynamic, "conv"), (static, "module.conv")):
         found = adapted(network, FrontEnd(), None, Call(), CPU).network
+        assert last_hidden_layer(found) == layer
         with layer_output(found, layer) as run, torch.no_grad():
             first, later = run(mel()), run(mel())
         assert torch.equal(first, later)

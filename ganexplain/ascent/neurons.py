@@ -14,7 +14,7 @@ from ganexplain.ascent.early_stop import stopping_at
 from ganexplain.ascent.readings import OVER_UNITS, Neuron, direction_neuron, reading, units
 from ganexplain.ascent.recording import recording
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.models.foreign import OUTPUT, Adapted, Names, named_layers
+from ganexplain.models.foreign import OUTPUT, Adapted, Names, has_weights, named_layers
 
 __all__ = ["units"]  # what a layer's units are is part of how they are addressed
 
@@ -250,11 +250,7 @@ def neuron_response(network: nn.Module, layer: str, neuron: Neuron) -> Iterator[
 
 def last_hidden_layer(network: nn.Module) -> str:
     """Name of the last but one layer with weights: the features an output unit reads."""
-    weighted = [
-        name
-        for name, module in named_layers(network).items()
-        if any(weight.ndim > 1 for weight in module.parameters(recurse=False))
-    ]
+    weighted = [name for name, module in named_layers(network).items() if has_weights(module)]
     if len(weighted) < 2 and isinstance(network, Adapted):
         return OUTPUT
     if len(weighted) < 2:

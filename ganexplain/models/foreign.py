@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Call
@@ -152,7 +153,11 @@ class Adapted(nn.Module):
 
     def _reached(self, examples: Tensor) -> tuple[dict[str, nn.Module], Tensor]:
         """The layers that put out tensors in a pass, in the order they end, and the output."""
-        names = {module: name for name, module in self.explained.named_modules() if name}
+        names = {
+            module: name
+            for name, module in self.explained.named_modules()
+            if name and "parametrizations" not in name.split(".")  # they make weights
+        }
         ended: dict[str, nn.Module] = {}
 
         def note(module: nn.Module, inputs: object, output: object) -> None:
@@ -209,7 +214,19 @@ def kind_of(module: nn.Module) -> str:
         name = name() if callable(name) else name
         if isinstance(name, str):
             return name.rpartition(".")[2]
-    return type(module).__name__
+    return type_before_parametrizations(module).__name__
+
+
+def has_weights(module: nn.Module) -> bool:
+    """Whether a layer has weights of its own beside biases, parametrised or quantised ones too."""
+    if callable(getattr(module, "weight", None)):  # of quantised layers a method
+        return True
+    own = (
+        weight
+        for name, weight in module.named_parameters()
+        if "." not in name or name.startswith("parametrizations.")
+    )
+    return any(weight.ndim > 1 for weight in own)
 
 
 def device_of(network: nn.Module) -> torch.device:

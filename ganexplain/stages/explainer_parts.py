@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ganexplain.ascent.gradient_faults import named_faults
 from ganexplain.ascent.neurons import layer_output
 from ganexplain.ascent.readings import units
 from ganexplain.data.excerpts import batch_rows
@@ -72,7 +73,8 @@ class PartsTraining:
         features = torch.cat([self.features(part)[0] for part in first.split(CHUNK)])
         if features.ndim != 4:
             raise UsageError(f"--layer {self.layer}: its output has no two dimensions of places")
-        self.geometry = geometry(self.front, first[:EXAMPLES])
+        with named_faults(fast, self.front) as front:
+            self.geometry = geometry(front, first[:EXAMPLES])
         self.explainer = explainer_for(network, self.layer, self.targets, features.shape[1])
         self.explainer.scale.copy_(features.sum(dim=(2, 3)).mean(dim=0))
         self.explainer.to(self.device)
