@@ -16,6 +16,8 @@ from ganexplain.errors import UsageError, check_known, shown
 LARGEST = 2**24  # values of one input: more is a mistake
 LARGEST_FILTERBANK = 2**22  # weights, bins x bands
 QUIETEST = 1e-37  # floor that float32 can hold
+ROUNDING = 1e-6  # of float32
+SHORTEST_WINDOW = 3  # samples of a Hann window that is not zero throughout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,20 +218,31 @@ def _check_front_end(where: str, found: FrontEnd) -> None:
             f"{where}: bands from {found.lowest_hz:g} to {highest:g} Hz do not lie within 0 to "
             f"{half:g} Hz, half the rate"
         )
+    loudest = found.gain * float(found.frame_length) ** found.power * found.frame_length
+    most = loudest if found.logarithm == "none" else 1e3  # of values before scale and shift
     wrong = {
-        "frame_length": found.frame_length < 2,
-        "window_length": not 0 <= found.window_length <= found.frame_length,
+        "frame_length": found.frame_length < SHORTEST_WINDOW,
+        "window_length": found.window_length != 0
+        and not SHORTEST_WINDOW <= found.window_length <= found.frame_length,
         "hop_length": not found.hop_length > 0,
         "power": found.power not in (1.0, 2.0),
-        "floor": found.floor < QUIETEST,
         "gain": not found.gain > 0,
+        "floor": found.floor < QUIETEST,
+        # Beside these any sound would be lost in rounding.
+        "offset": abs(found.offset) > loudest / ROUNDING,
         "scale": not found.scale > 0,
+        "shift": abs(found.shift) > found.scale * most / ROUNDING,
         "range_below": found.range_below < 0,
         "filters": found.filters == "yaafe" and found.mel_scale != "htk",
     }
     for name, is_wrong in wrong.items():
         if is_wrong:
             raise UsageError(f"{where}: {name} = {getattr(found, name)!r} cannot be used here")
+    if found.floor >= loudest + found.offset:
+        raise UsageError(
+            f"{where}: no sound is above floor = {found.floor:g} with gain = {found.gain:g} and "
+            f"offset = {found.offset:g}"
+        )
 
 
 def input_values(eaten: Input) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,31 @@ def lines_of(text: str) -> list[str]:
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text says; ValueError where it is none, or holds numbers that are not finite."""
+    """What a JSON text says; ValueError where it is none, or holds numbers that are not finite.
+
+    Also where an object has a key twice, of which readers would take one or the other.
+    """
     try:
-        return json.loads(text, parse_constant=_not_finite)
+        return json.loads(
+            text, parse_constant=_not_finite, parse_float=_finite, object_pairs_hook=_object
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def _not_finite(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name[:40]} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _not_finite(digits)
+
+
+def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(entries)
+    if len(found) < len(entries):
+        names = [name for name, _ in entries]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"key {twice[:40]!r} stands twice in an object")
+    return found

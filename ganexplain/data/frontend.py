@@ -8,15 +8,19 @@ of magnitude is 8.69 dB. Other conventions (librosa's, torchaudio's) are setting
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.fft
 from scipy.sparse import csr_array
 
+from ganexplain.artifacts import front_end_from_dict
 from ganexplain.config import FrontEnd
-from ganexplain.errors import UsageError
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs import Input
 
 BLOCK_FRAMES = 512  # frames transformed at once: 512 x 1024 float32 stay in the cache
 
@@ -169,12 +173,29 @@ def is_plain(front_end: FrontEnd) -> bool:
     return affine == (1.0, 0.0, 1.0, 0.0)
 
 
-def check_filters(front_end: FrontEnd) -> None:
-    """UsageError for a front end with an empty filter."""
+def check_filters(front_end: FrontEnd, where: str = "--input") -> None:
+    """UsageError naming `where` for a front end with an empty filter."""
     try:
-        mel_filterbank(front_end)
+        filters = mel_filterbank(front_end)
+        if not filters.any():
+            raise ValueError("all mel bands are empty: a wider range, longer frames")
     except ValueError as error:
-        raise UsageError(f"--input: {error}") from error
+        low, high = front_end.lowest_hz, highest_hz(front_end)
+        raise UsageError(
+            f"{where}: mel_bands = {front_end.mel_bands} from lowest_hz = {low:g} to highest_hz = "
+            f"{high:g}: {error}"
+        ) from error
+
+
+def usable_front_end(path: Path, values: Mapping[str, Any]) -> Input:
+    """What a checkpoint's network takes or draws; GanexplainError where it would hear nothing."""
+    found = front_end_from_dict(path, values)
+    if isinstance(found, FrontEnd):
+        try:
+            check_filters(found, "front_end")
+        except UsageError as error:
+            raise GanexplainError(f"{path}: {error}") from error
+    return found
 
 
 def check_frame_by_frame(front_end: FrontEnd) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_checkpoint
+from ganexplain.artifacts import read_checkpoint, write_checkpoint
+from ganexplain.data.frontend import usable_front_end
 from ganexplain.errors import GanexplainError, shown
 from ganexplain.inputs import Input, input_values
 
@@ -47,5 +48,5 @@ def read_explainer(path: Path) -> ExplainerFile:
             raise GanexplainError(f"{path}: {name} is {shown(values[name])}; make it again")
     if not isinstance(values["method"], str):
         raise GanexplainError(f"{path}: method is {shown(values['method'])}; make it again")
-    values["front_end"] = front_end_from_dict(path, content["front_end"])
+    values["front_end"] = usable_front_end(path, content["front_end"])
     return ExplainerFile(**values)

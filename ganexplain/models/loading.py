@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from ganexplain.artifacts import front_end_from_dict, read_checkpoint, write_checkpoint
+from ganexplain.artifacts import read_checkpoint, write_checkpoint
 from ganexplain.config import FrontEnd
+from ganexplain.data.frontend import usable_front_end
 from ganexplain.errors import GanexplainError, UsageError, shown
-from ganexplain.inputs import Input, input_values
-from ganexplain.models.architectures import ARCHITECTURES, architecture_of, build
+from ganexplain.inputs import ImageInput, Input, input_values
+from ganexplain.models.architectures import ARCHITECTURES, OF_SOUND, architecture_of, build
 from ganexplain.models.dcgan import CHANNELS
-from ganexplain.models.excerptnet import ExcerptNet
+from ganexplain.models.excerptnet import BANDS, FRAMES, ExcerptNet
 from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator, encoder_for, generator_for
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
@@ -78,7 +79,16 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
             f"{path}: architecture {shown(architecture)} is unknown here (known: {known}); "
             "update ganexplain"
         )
-    drawn = front_end_from_dict(path, content["front_end"])
+    drawn = usable_front_end(path, content["front_end"])
+    if architecture in OF_SOUND and drawn.shape != (BANDS, FRAMES):
+        raise GanexplainError(
+            f"{path}: front_end has excerpts of {drawn.shape}, a {architecture} takes mel_bands = "
+            f"{BANDS} and excerpt_frames = {FRAMES}; make it again"
+        )
+    if architecture not in OF_SOUND and not isinstance(drawn, ImageInput):
+        raise GanexplainError(
+            f"{path}: front_end is of sound, a {architecture} takes pictures; make it again"
+        )
     outputs, classes = _plain(path, content, "outputs", int), _plain(path, content, "classes", list)
     if not all(isinstance(name, str) for name in classes) or len(classes) != max(outputs, 2):
         raise GanexplainError(
@@ -101,7 +111,7 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
 def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
     """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
-    drawn = front_end_from_dict(path, content["front_end"])
+    drawn = usable_front_end(path, content["front_end"])
     # Files written before the size was a setting hold the small generator.
     channels = _plain(path, {"channels": CHANNELS} | content, "channels", int)
     generator = _filled(path, content["generator"], lambda: generator_for(drawn, channels=channels))
@@ -119,7 +129,7 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
             f"{path}: holds no encoder, which finds the latents of real excerpts; "
             "name the gan.pt of a training that came to its end"
         )
-    drawn = front_end_from_dict(path, content["front_end"])
+    drawn = usable_front_end(path, content["front_end"])
     encoder = _filled(path, content["encoder"], lambda: encoder_for(drawn))
     return frozen(encoder, device)
 

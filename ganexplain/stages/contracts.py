@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import front_end_from_dict, read_arrays, read_meta
+from ganexplain.artifacts import read_arrays, read_meta
 from ganexplain.config import LAST_SEED, FrontEnd
+from ganexplain.data.frontend import usable_front_end
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import ImageInput, Input
 
@@ -25,10 +26,7 @@ REAL_AXES = {
     "mel": "RFT", "response": "R", "features": "RD", "file": "R", "start_s": "R", "audio": "RW",
 }  # fmt: skip
 HELD_OUT = "held_out_"  # what keys of excerpts of the valid and test splits begin with
-MADE_FINITE = (
-    "response", "features", "start_mel", "start_response",
-)  # fmt: skip
-REAL_FINITE = ("mel", "response", "features", "start_s")
+TRACES = ("response_trace", "latent_norm_trace")  # NaN behind the iterations of their settings
 INTEGERS = ("iterations", "trajectory", "seed", "best_iteration")
 META_FIELDS: dict[str, type | tuple[type, ...]] = {
     "layer": str, "neuron": (int, str), "unit": str, "direction": str, "features_layer": str,
@@ -38,6 +36,8 @@ META_OPTIONAL = {
     "gan": str, "gan_hash": str, "classes": list, "version": str, "prior": str, "examples": int,
     "searches": int, "searches_without_gradient": int, "starts_without_gradient": int,
 }  # fmt: skip
+LARGEST = 1e18  # of a value: its square is one of float32
+LONGEST = 1e9  # seconds of a recording
 SAME_UNIT = ("layer", "neuron", "features_layer", "classifier_hash", "front_end")
 
 
@@ -57,27 +57,37 @@ class Explanations:
         return "" if self.meta["direction"] == "max" else "bottom_"
 
 
-def read_explanations(path: Path) -> Explanations:
-    """Read `explanations.npz`; errors as `read_arrays`, or naming the array that does not fit."""
+def read_explanations(path: Path, exploded: bool = False) -> Explanations:
+    """Read `explanations.npz`; errors as `read_arrays`, or naming the array that does not fit.
+
+    With `exploded` its excerpts may hold values that are not finite, which a page says of them.
+    """
     arrays, meta = read_arrays(path, "explanations", tuple(EXPLANATION_AXES))
     _check_meta(path, meta)
-    front_end = front_end_from_dict(path, meta["front_end"])
+    front_end = usable_front_end(path, meta["front_end"])
     sizes = _check_shapes(path, arrays, axes_for(front_end, EXPLANATION_AXES), {})
-    _check_finite(path, arrays, MADE_FINITE)
+    unchecked = (*TRACES, "mel") if exploded else TRACES
+    _check_values(path, arrays, [name for name in EXPLANATION_AXES if name not in unchecked])
     if meta["direction"] not in ("max", "min"):
         raise GanexplainError(f"{path}: direction is {meta['direction']!r}, not max or min")
     if set(arrays["trajectory"].tolist()) != set(range(sizes["L"])):
         raise GanexplainError(f"{path}: trajectory does not name all of 0 to {sizes['L'] - 1}")
-    if arrays["iterations"].min() < 1:
-        raise GanexplainError(f"{path}: a setting of less than one iteration; make it again")
-    if sizes["S"] != arrays["iterations"].max() + 1:
+    counts = arrays["iterations"]
+    _check_range(path, arrays, "iterations", 1)
+    _check_range(path, arrays, "learning_rate", 0)
+    _check_range(path, arrays, "prior_weight", 0)
+    if (arrays["seed"] != meta["seed"] + np.arange(sizes["N"])).any():
+        raise GanexplainError(f"{path}: seed does not count up from that of the run; make it again")
+    _check_range(path, arrays, "best_iteration", 0, counts[:, None])
+    if sizes["S"] != counts.max() + 1:
         raise GanexplainError(
             f"{path}: the traces hold {sizes['S']} values, not one for each of 0 to "
-            f"{arrays['iterations'].max()} iterations; make it again"
+            f"{counts.max()} iterations; make it again"
         )
-    for name in ("response_trace", "latent_norm_trace"):
-        for line, count in zip(arrays["trajectory"], arrays["iterations"], strict=True):
-            _check_finite(path, {name: arrays[name][line, :, : count + 1]}, [name])
+    for name in TRACES:
+        for line, count in zip(arrays["trajectory"], counts, strict=True):
+            _check_values(path, {name: arrays[name][line, :, : count + 1]}, [name])
+    _check_settings(path, arrays)
     return Explanations(path, arrays, meta, front_end, sizes)
 
 
@@ -92,6 +102,19 @@ def _check_meta(path: Path, meta: Mapping[str, Any]) -> None:
             raise GanexplainError(f"{path}: meta field {field!r} is {shown(value)}; make it again")
     if not 0 <= meta["seed"] <= LAST_SEED:
         raise GanexplainError(f"{path}: seed is {shown(meta['seed'])}; make it again")
+    if not all(isinstance(name, str) for name in meta.get("classes") or ()):
+        raise GanexplainError(f"{path}: classes are {shown(meta['classes'])}; make it again")
+
+
+def _check_settings(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """GanexplainError where a setting stands twice, or one trajectory is of several searches."""
+    names = ("learning_rate", "prior_weight", "trajectory", "iterations")
+    rows = list(zip(*(arrays[name].tolist() for name in names), strict=True))
+    pairs = {row[2]: row[:2] for row in rows}
+    if len({(*row[:2], row[3]) for row in rows}) < len(rows):
+        raise GanexplainError(f"{path}: a setting stands twice; make it again")
+    if any(pairs[row[2]] != row[:2] for row in rows):
+        raise GanexplainError(f"{path}: trajectory is of several searches; make it again")
 
 
 def read_responses(
@@ -101,7 +124,7 @@ def read_responses(
 
     That of `other` is what `wanted`, its meta, says; `sizes` has its lengths of axis letters.
     """
-    real_axes = axes_for(front_end_from_dict(other, wanted["front_end"]), REAL_AXES)
+    real_axes = axes_for(usable_front_end(other, wanted["front_end"]), REAL_AXES)
     needed = tuple(prefix + name for prefix in ("", "bottom_") for name in real_axes)
     found = read_meta(path, "responses")
     for field in SAME_UNIT:
@@ -116,21 +139,29 @@ def read_responses(
             if name not in arrays:
                 raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
         _check_shapes(path, arrays, mine, sizes)
-        _check_finite(path, arrays, [prefix + name for name in REAL_FINITE])
+        _check_real(path, arrays, prefix, real_axes)
     return arrays, meta
+
+
+def _check_real(
+    path: Path, arrays: Mapping[str, np.ndarray], prefix: str, axes: Mapping[str, str]
+) -> None:
+    """GanexplainError where real excerpts hold what none can."""
+    _check_values(path, arrays, [prefix + name for name in axes if name != "file"])
+    _check_range(path, arrays, f"{prefix}start_s", 0, LONGEST)
+    if (np.char.str_len(arrays[f"{prefix}file"]) == 0).any():
+        raise GanexplainError(f"{path}: {prefix}file holds a name without a letter; make it again")
 
 
 def check_arrays(
     path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], sizes: dict[str, int]
 ) -> None:
-    """GanexplainError where a named array is missing, of another shape, or its responses are
-    not finite.
-    """
+    """GanexplainError where a named array is missing, of another shape or of other values."""
     for name in axes:
         if name not in arrays:
             raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
     _check_shapes(path, arrays, axes, sizes)
-    _check_finite(path, arrays, [name for name in axes if name.endswith("response")])
+    _check_values(path, arrays, [name for name in axes if not name.endswith("file")])
 
 
 def axes_for(front_end: Input, axes: Mapping[str, str]) -> dict[str, str]:
@@ -175,7 +206,25 @@ def _check_shapes(
     return sizes
 
 
-def _check_finite(path: Path, arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> None:
+def _check_values(path: Path, arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> None:
+    """GanexplainError where an array holds values that no search and no recording has."""
     for name in names:
         if not np.isfinite(arrays[name]).all():
             raise GanexplainError(f"{path}: {name} holds values that are not finite; make it again")
+        if arrays[name].dtype.kind == "f" and np.abs(arrays[name]).max() > LARGEST:
+            raise GanexplainError(f"{path}: {name} holds values above {LARGEST:g}; make it again")
+
+
+def _check_range(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    name: str,
+    least: float,
+    most: float | np.ndarray = np.inf,
+) -> None:
+    values = arrays[name]
+    wrong = (values < least) | (values > most)
+    if wrong.any():
+        raise GanexplainError(
+            f"{path}: {name} holds {shown(values[wrong][0].item())}, which cannot be; make it again"
+        )

@@ -104,8 +104,17 @@ class Controls:
         self.starts = start_latents(self.meta["seed"], len(made["seed"]), LATENT_SIZE)
 
     def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
-        """All controls; that of shuffled weights is searched with the setting chosen."""
+        """All controls; that of shuffled weights is searched with the setting chosen.
+
+        GanexplainError where the features of the explanations are not those of the network.
+        """
         start = self._heard(self.explanations.arrays["start_mel"])
+        held, here = self.explanations.sizes["D"], start.features.shape[1]
+        if held != here:
+            raise GanexplainError(
+                f"{self.explanations.path}: features holds {held} values an example, layer "
+                f"{self.meta['features_layer']} of the network puts out {here}; make it again"
+            )
         found = self.fresh(chosen, progress) | {
             "start": replace(start, latent=self.starts),
             "input_ascent": self.input_ascent(seed, progress),

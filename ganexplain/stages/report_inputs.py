@@ -81,7 +81,7 @@ def unit_files(config: ReportConfig) -> list[UnitFiles]:
 
 def read_evidence(files: UnitFiles, examples: int) -> Evidence:
     """The inputs of one page, checked against each other; errors as `write_report`."""
-    explanations = read_explanations(files.explanations)
+    explanations = read_explanations(files.explanations, exploded=True)
     meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
     real, _ = read_responses(files.responses, explanations.path, meta, sizes)
     real_axes = axes_for(explanations.front_end, REAL_AXES)
