@@ -160,7 +160,7 @@ def sounds(folder: Path) -> dict[str, Path]:
         "offset": write_sound(folder / "offset.wav", np.full(2 * RATE, 0.5)),
         "square": write_sound(folder / "square.wav", np.sign(song(0))),
         "quiet": write_sound(folder / "quiet.wav", 1e-3 * song(0), subtype="FLOAT"),
-        "loud": write_sound(folder / "loud.wav", 1e5 * song(0), subtype="FLOAT"),
+        "loud": write_sound(folder / "loud.wav", 5 * song(0), subtype="FLOAT"),
         "8 kHz": write_sound(folder / "slow.wav", song(0, 8000), 8000, "PCM_U8"),
         "5.1": write_sound(folder / "fast.flac", six, 192_000, "PCM_24"),
     }

@@ -236,7 +236,7 @@ def test_any_unit_can_be_asked_about() -> None:
     (each,) = planted_excerpts(SHIPPED, 1)
     network, labels = SHIPPED.network, grid(80, 115, 4, 6)
     asked = question(each.mel, labels)
-    unit = Scorer(unit_model(network, "fc8"), 12, outputs="activations")
+    unit = Scorer(unit_model(network, "fc8", 12), 0, outputs="activations")
     hidden = Question(asked.x, asked.fill, labels, asked.parts, unit, network)
     weights = attribute(hidden, "occlusion", TUNING).weights
     without = torch.where(torch.as_tensor(labels == 5), asked.fill, asked.x)
