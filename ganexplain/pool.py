@@ -66,7 +66,8 @@ def work_through(
     setup = (prepare, arguments, told)
     pooled = ProcessPoolExecutor(jobs, context, _start, setup)
     with _thread_errors() as of_threads, pooled as pool, _stopping(pool):
-        running = {pool.submit(_do, task) for task in tasks}
+        with _blocked_interrupts():  # which the processes started here inherit
+            running = {pool.submit(_do, task) for task in tasks}
         while running:
             done, running = wait(running, timeout=LOOK_EVERY)
             for units in _drain(told):
@@ -76,6 +77,22 @@ def work_through(
                 raise of_threads[0]
     for units in _drain(told):  # the last they told, there now that they are gone
         advance(units)
+
+
+@contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    """While open, Ctrl-C and SIGTERM wait; the first process alone answers them, once it is over.
+
+    Processes started meanwhile never see them, not even while they import their modules.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ from ganexplain.run_place import (
     make_directory,
     runs_in,
 )
-from ganexplain.runtime import Progress, thread_count, warnings_noted
+from ganexplain.runtime import Progress, device_used, thread_count, warnings_noted
 from ganexplain.versions import library_versions
 
 
@@ -256,7 +256,7 @@ class RunDirectory:
                 "argv": sys.argv,
                 "folder": str(Path.cwd()),
                 "seed": getattr(self.config, "seed", None),
-                "device": getattr(self.config, "device", None),
+                "device": device_used(getattr(self.config, "device", None)),
                 "threads": thread_count(),
                 "python": platform.python_version(),
                 "machine": platform.platform(),

@@ -36,6 +36,13 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def device_used(name: str | None) -> str | None:
+    """What `auto` stands for, once torch is loaded; other names as they are."""
+    if name != "auto" or "torch" not in sys.modules:
+        return name
+    return "cuda" if sys.modules["torch"].cuda.is_available() else "cpu"
+
+
 def keep_freed_memory() -> None:
     """Let glibc keep freed memory instead of mapping and faulting it afresh at every step.
 

@@ -24,6 +24,33 @@ SOUL = SAMPLE / "audio" / "gig_lea_soul.ogg"  # sung from 2.65 s on
 ENTRY = 2.65
 
 
+@pytest.mark.parametrize(
+    ("truth", "words"),
+    [
+        ({"other.lab": "0 9 sing\n"}, "has nothing of the name of this input"),
+        ({"song.lab": "0 9 sing\n"}, "marks all of this input"),
+        ({"song.lab": "0 9 nosing\n"}, "marks nothing of this input"),
+        ({"song.lab": "0 1.1 nosing\n1.1 9 sing\n"}, ""),
+    ],
+)
+def test_a_truth_that_cannot_be_used_is_reported(
+    command: Run, tmp_path: Path, truth: dict[str, str], words: str
+) -> None:
+    write_sound(tmp_path / "song.wav", noise(3.0))
+    (tmp_path / "labels").mkdir()
+    for name, text in truth.items():
+        (tmp_path / "labels" / name).write_text(text)
+    done = command(
+        "attribute", f"{tmp_path / 'song.wav'}@1.2", "--classifier", CLASSIFIER, "--method",
+        "occlusion", "--segments", "temporal:2", "--truth", tmp_path / "labels",
+        "--out", tmp_path / "a",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert ("agreement with it is left out" in done.err) == bool(words) and words in done.err
+    entry = json.loads((tmp_path / "a" / "attributions.json").read_text())["inputs"][0]
+    assert (entry["results"][0]["measures"]["truth_area"] is None) == bool(words)
+
+
 def attribution(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     return read_arrays(folder / "attribution.npz", "attribution", ("map", "segments", "weights"))
 
@@ -67,6 +94,9 @@ def test_a_vocal_entry_is_where_the_explanation_is(ganexplain: Run, tmp_path: Pa
         assert measures["deletion"] < entry["floor"]["deletion"]
         kept, removed = (sf.read(folder / f"{name}.flac")[0] for name in ("kept", "removed"))
         start = round((entry["at_s"] * rate - 512) / 315) * 315 - 57 * 315
+        span = [start / rate, (start + kept.size) / rate]  # the moment named is in its middle
+        assert entry["span_s"] == pytest.approx(span, abs=1e-3)
+        assert sum(span) / 2 == pytest.approx(ENTRY, abs=0.03)
         np.testing.assert_allclose(kept + removed, whole[start : start + kept.size], atol=2e-4)
         assert (folder / "map.png").read_bytes()[:4] == b"\x89PNG"
     page = (out / "report.html").read_text()

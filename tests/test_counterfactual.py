@@ -298,6 +298,7 @@ def test_the_sounds_and_pictures_are_there(two: tuple[Path, Finished]) -> None:
         assert sounds[0][0] == pytest.approx(original[first : first + 36934], abs=1e-3)
         assert np.abs(sounds[1][0] - sounds[2][0]).max() > 1e-3
         assert Image.open(entry["picture"]).format == "PNG"
+        assert entry["span_s"] == pytest.approx([start, start + 36934 / 22050], abs=1e-3)
         bands = entry["change"]["ranges_db"]
         assert set(bands) == {"low", "middle", "high"} and any(bands.values())
 

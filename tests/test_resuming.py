@@ -60,6 +60,9 @@ def test_a_classifier_trained_in_two_parts_is_that_trained_in_one(
     )
     assert_equal(one, two)
     metrics = [(tmp_path / n / "metrics.jsonl").read_text() for n in ("one", "two")]
+    epochs = [json.loads(line)["epoch"] for line in metrics[0].splitlines()]
+    record = json.loads((tmp_path / "one" / "run.json").read_text())
+    assert epochs == [1, 2, 3, 4] and record["results"]["epoch"] in epochs
     assert metrics[0] == metrics[1] and metrics[0].count("\n") == 4
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ganexplain import rundir
 from ganexplain.artifacts import UNFINISHED, atomic_file, map_array, remove_unfinished, write_rows
@@ -215,3 +216,12 @@ def test_files_left_out_are_listed_once(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "run" / "run.json").read_text())
     assert document["warnings"] == ["skipped: a.wav: is cut off"]
     assert shown.notes.count("epoch 1") == 1
+
+
+def test_the_record_names_the_device_that_was_used(tmp_path: Path) -> None:
+    used = "cuda" if torch.cuda.is_available() else "cpu"
+    for asked, found in (("auto", used), ("cpu", "cpu"), ("cuda:1", "cuda:1")):
+        config = ExplainConfig(classifier="a", gan="b", device=asked)
+        with RunDirectory(tmp_path / asked, "explain", config) as run:
+            pass
+        assert json.loads((run.path / "run.json").read_text())["device"] == found

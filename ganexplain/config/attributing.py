@@ -32,8 +32,8 @@ class AttributeConfig(NamesNetwork, Computes):
     """
 
     inputs: tuple[str, ...] = setting(
-        "Recordings (FILE@SECONDS: the excerpt around that time, FILE: one after another), or "
-        "pictures and folders of such.",
+        "Recordings (FILE@SECONDS: the excerpt with that time in its middle, FILE: all excerpts, "
+        "one after another), or pictures and folders of such.",
         argument=True,
         reads=True,
     )

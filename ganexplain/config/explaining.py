@@ -73,7 +73,8 @@ class CounterfactualConfig(Computes):
     """
 
     start_from: tuple[str, ...] = setting(
-        "FILE@SECONDS: a recording and where in it the excerpt begins; repeat for several.",
+        "FILE@SECONDS: a recording and where in it the excerpt begins (in attribute: where its "
+        "middle is); repeat for several.",
         reads=True,
     )
     classifier: str = setting("Path of classifier.pt.", reads=True)

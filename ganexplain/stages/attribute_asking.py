@@ -75,7 +75,7 @@ class Asker:
     ) -> tuple[dict[str, Any], Asked]:
         """Write what each configuration says of an input; gives its entry and its page part."""
         target = self.target or self.subject.predicted(self._tensor(piece))
-        truth = piece.truth(self.config.truth) if self.config.truth else None
+        truth = self._truth(piece)
         whole = piece.whole()
         write_bytes(place / f"whole.{piece.suffix}", whole.content)
         first = self._question(piece, target, configurations[0])
@@ -95,12 +95,29 @@ class Asker:
         entry = {
             "file": str(piece.path),
             "at_s": None if piece.at is None else round(piece.at, 4),
+            "span_s": None if piece.span is None else [round(s, 4) for s in piece.span],
             "explained": target.name,
             "full_score": full,
             "results": results,
             "floor": self._floor(first, truth),
         }
         return entry, asked_of(piece, target.name, full, whole, answers)
+
+    def _truth(self, piece: Piece) -> np.ndarray | None:
+        """The cells that `--truth` says matter; a note where it cannot be used."""
+        if not self.config.truth:
+            return None
+        truth = piece.truth(self.config.truth)
+        reason = ""
+        if truth is None:
+            reason = "has nothing of the name of this input"
+        elif truth.all() or not truth.any():
+            reason = f"marks {'all' if truth.any() else 'nothing'} of this input"
+        if reason:
+            self.progress.note(
+                f"{piece.name}: --truth {self.config.truth} {reason}; agreement with it is left out"
+            )
+        return truth
 
     def _tensor(self, piece: Piece) -> Tensor:
         return as_tensor(piece.values, device=self.subject.device)

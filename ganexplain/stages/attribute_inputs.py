@@ -41,6 +41,10 @@ class Piece(Protocol):
         """Where in the file it is, in seconds."""
 
     @property
+    def span(self) -> tuple[float, float] | None:
+        """From where to where in the file it lies, in seconds."""
+
+    @property
     def values(self) -> np.ndarray:
         """What the network is given, (*S)."""
 

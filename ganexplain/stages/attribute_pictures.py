@@ -39,6 +39,11 @@ class Picture:
         return None
 
     @property
+    def span(self) -> None:
+        """There is no time in a picture."""
+        return None
+
+    @property
     def seen(self) -> np.ndarray:
         """What is looked at, (C, H, W)."""
         return self.values

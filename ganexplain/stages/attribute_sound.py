@@ -56,12 +56,19 @@ class Moment:
     @property
     def title(self) -> str:
         """The file and the time, in words."""
-        return f"{self.path.name} at {self.centre:.2f} s"
+        first, last = self.span
+        return f"{self.path.name} at {self.centre:.2f} s ({first:.2f} to {last:.2f} s)"
 
     @property
     def at(self) -> float | None:
         """Where in the file it is, in seconds."""
         return self.centre
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From where to where in the file it lies, in seconds; it may reach beyond its ends."""
+        rate = self.front_end.sample_rate
+        return self.start / rate, (self.start + self.waveform.size) / rate
 
     @property
     def values(self) -> np.ndarray:

@@ -205,6 +205,7 @@ class _Maker:
         off *= self.front_end.decibels_per_unit
         return {
             "excerpt": start.text,
+            "span_s": [round(s, 4) for s in start.span(self.front_end)],
             "sides": {s: self._side(float(found[f"{s}_margin"])) for s in states},
             "responses": {s: round(float(found[f"{s}_response"]), 4) for s in states},
             "iterations": int(found["iterations"]),

@@ -21,6 +21,10 @@ class Start:
     path: Path
     seconds: float
 
+    def span(self, front_end: FrontEnd) -> tuple[float, float]:
+        """From where to where in the recording it lies, in seconds."""
+        return self.seconds, self.seconds + front_end.excerpt_samples / front_end.sample_rate
+
     def sound(self, front_end: FrontEnd) -> np.ndarray:
         """The excerpt's waveform (samples,); BadFile where a sample is not finite."""
         samples, rate = front_end.excerpt_samples, front_end.sample_rate

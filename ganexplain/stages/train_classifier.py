@@ -75,7 +75,7 @@ def train_classifier(
         best = training.best
         network = frozen(training.best_network(), device)
         threshold = threshold_over(network, splits["train"], splits["valid"])
-        figures: dict[str, Any] = {"valid": best["figures"], "epoch": best["epoch"]}
+        figures: dict[str, Any] = {"valid": best["figures"], "epoch": best["epoch"] + 1}
         if "test" in splits:
             evaluation = evaluate(network, splits["test"], threshold)
             figures["test"] = evaluation.figures
@@ -135,7 +135,7 @@ def _train(
             if (step + 1) % config.updates_per_epoch == 0:
                 epoch = step // config.updates_per_epoch
                 figures = training.finish_epoch(epoch, splits["valid"])
-                run.metric(epoch=epoch, **figures)
+                run.metric(epoch=epoch + 1, **figures)
                 progress.note(
                     f"epoch {epoch + 1}: loss {figures['loss']:.3f}, validation "
                     + figures_text(figures)
