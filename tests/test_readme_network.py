@@ -43,4 +43,5 @@ def test_the_steps_work_as_printed(
             assert done.code == 0, done.err
             ran.append(words[1])
     assert ran == ["layers", "explain", "select"]
+    assert steps.splitlines()[0] == "python detector.py"
     assert Path("runs/mine-select/selection.json").is_file()
