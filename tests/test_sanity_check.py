@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from conftest import ROOT, Run
 from report_artifacts import Artifacts
 
 from ganexplain.pages.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
 
+SAMPLE = ROOT / "sample_data"
+PRETRAINED = SAMPLE / "pretrained"
 LEARNED = "this explanation shows what the classifier has learned"
 GAN = "this explanation shows the GAN, not the classifier"
 
@@ -79,6 +83,33 @@ def test_a_neuron_that_hardly_responds_needs_no_judge(tmp_path: Path) -> None:
     assert f"; so {GAN}: to real excerpts the neuron hardly responds." in artifacts.report("weak")
     artifacts.selection["response_variation"] = variation | {"std": 1.0}
     assert "too few examples to tell" in artifacts.report("strong")
+
+
+def test_a_network_of_shuffled_weights_from_the_command_line_to_the_page(
+    command: Run, tmp_path: Path
+) -> None:
+    content = torch.load(PRETRAINED / "classifier.pt", weights_only=True)
+    stream = torch.Generator().manual_seed(0)
+    for name, weight in content["weights"].items():
+        if name not in ("mean", "deviation"):
+            order = torch.randperm(weight.numel(), generator=stream)
+            content["weights"][name] = weight.flatten()[order].view(weight.shape)
+    torch.save(content, tmp_path / "shuffled.pt")
+    made, chosen, page = (tmp_path / name for name in ("explain", "select", "report"))
+    for line in (
+        ("explain", "--classifier", tmp_path / "shuffled.pt", "--gan", PRETRAINED / "gan.pt",
+         "--examples", 2, "--learning-rate", "0.1", "--prior-weight", "0.001",
+         "--iterations", 2, "--jobs", 1, "--out", made),
+        ("select", made, "--corpus", SAMPLE, "--hop-frames", 1000, "--out", chosen),
+        ("report", made, "--selection", chosen, "--examples", 1, "--heard", 0,
+         "--griffin-lim-iterations", 1, "--out", page),
+    ):  # fmt: skip
+        done = command(*line, "-q")
+        assert done.code == 0, done.err
+    assert (
+        f"; so {GAN}: to real excerpts the neuron hardly responds."
+        in (page / "report.html").read_text()
+    )
 
 
 def test_the_page_says_what_was_found() -> None:
