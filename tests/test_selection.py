@@ -29,7 +29,7 @@ from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.models.svdnet import SVDNet
 from ganexplain.runtime import Silent
 from ganexplain.stages.contracts import read_explanations
-from ganexplain.stages.controls import Controls, load_networks
+from ganexplain.stages.controls import Controls, _spread_ratio, load_networks
 from ganexplain.stages.judging import load_judges
 from ganexplain.stages.scoring import chosen_setting, score_settings
 
@@ -400,6 +400,13 @@ def test_input_ascent_raises_a_response_by_small_steps() -> None:
     start = np.random.RandomState(5).normal(0, 1, 80 * 115).reshape(80, 115)
     moved = (first[0] - mean[:, None]) / deviation[:, None] - start
     assert np.abs(moved).max() < 0.06
+
+
+def test_responses_are_scaled_by_their_spread_but_not_by_rounding() -> None:
+    wanted = np.array([0.0, 6.0])
+    assert _spread_ratio(wanted, np.array([1.0, 1.5], np.float32)) == pytest.approx(12)
+    rounding = np.array([1.0, 1.0 + 2**-23], np.float32)
+    assert _spread_ratio(wanted, rounding) == _spread_ratio(wanted, np.zeros(3)) == 1
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])

@@ -173,7 +173,7 @@ class Controls:
         count = len(self.real["response"])
         with reinitialised(self.network, seed):
             own = self._responses(pool)
-            scale = _pool(self.real, "response").std() / (own.std() or 1.0)
+            scale = _spread_ratio(_pool(self.real, "response"), own)
             ordered = np.sort(own.astype(np.float64) * scale)
             real = ordered[-count:] if meta["direction"] == "max" else ordered[:count]
             fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
@@ -260,6 +260,13 @@ def _pool(real: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """All real excerpts at hand, those of strong and of weak responses, held-out ones too."""
     found = [real[prefix + name] for prefix in PREFIXES if prefix + name in real]
     return np.concatenate(found)
+
+
+def _spread_ratio(wanted: np.ndarray, found: np.ndarray) -> float:
+    """What brings responses (N,) to the deviation of others; 1 where rounding is all there is."""
+    spread = float(found.std(dtype=np.float64))
+    least = 16 * np.finfo(np.float32).eps * float(np.abs(found).max())
+    return float(wanted.std(dtype=np.float64)) / spread if spread > least else 1.0
 
 
 def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
