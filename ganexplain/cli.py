@@ -37,7 +37,7 @@ from ganexplain.errors import (
     terminal_safe,
 )
 from ganexplain.interrupts import interrupts_raised
-from ganexplain.runtime import keep_freed_memory, progress_on_stderr
+from ganexplain.runtime import keep_freed_memory, progress_on_stderr, quiet_libraries
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -354,6 +354,7 @@ def _add_command(
                 _print(config.toml_text(name, chosen).removesuffix("\n"))
             return
         keep_freed_memory()
+        quiet_libraries()
         limit_threads()
         module, function = stage.split(":")
         with _one_line_errors(), _one_of_several(given, under_torchrun) as first:

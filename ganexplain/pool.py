@@ -20,7 +20,7 @@ from typing import Any
 
 from ganexplain.cores import usable_cores
 from ganexplain.errors import GanexplainError, UsageError, no_memory
-from ganexplain.runtime import keep_freed_memory
+from ganexplain.runtime import keep_freed_memory, quiet_libraries
 
 Advance = Callable[[int], None]
 Work = Callable[[Any, Advance], None]
@@ -161,6 +161,7 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], told: Any) 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     keep_freed_memory()
+    quiet_libraries()
     _state["told"] = told
     try:
         _state["work"] = prepare(*arguments)

@@ -7,6 +7,7 @@ import logging
 import math
 import sys
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -57,6 +58,16 @@ def keep_freed_memory() -> None:
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(top_pad, 64 * 2**20)
+
+
+def quiet_libraries() -> None:
+    """Keep warnings that libraries give developers off the terminal, unless Python was asked (-W).
+
+    What a user should know is a note of ours. For the whole process, as `keep_freed_memory`.
+    """
+    if not sys.warnoptions:
+        for category in (UserWarning, DeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
 
 
 def thread_count() -> int | None:
@@ -123,7 +134,8 @@ def _values_text(values: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
 
 
-def _duration_text(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """Hours, minutes and seconds, as in 0:02:05."""
     minutes, seconds = divmod(math.ceil(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
@@ -157,7 +169,7 @@ class LineProgress(Silent):
         self.shown = now
         spent = now - self.started
         left = spent / max(self.done - self.before, 1) * (self.total - self.done)
-        times = f"{_duration_text(spent)} spent, {_duration_text(left)} left"
+        times = f"{duration_text(spent)} spent, {duration_text(left)} left"
         line = f"{self.description} {self.done}/{self.total}  {times}  {_values_text(values)}"
         _print_line(line.rstrip())
 

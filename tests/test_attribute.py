@@ -276,3 +276,52 @@ def test_excerpts_at_the_ends_are_padded_with_silence(tmp_path: Path) -> None:
     mel = read_arrays(tmp_path / "run" / "attribution.npz", "attribution", ("mel",))[0]["mel"]
     assert (mel[:, :57] == mel.min()).all() and (mel[:, 57:].max(axis=0) > mel.min() + 1).all()
     assert arrays["weights"].shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("--method occlusion --method grad-cam --cam-layer fc8", "fc8: its output has no places"),
+        ("--method occlusion --method grad-cam --cam-layer conv55", "did you mean 'conv5'"),
+        ("--segments 2x2 --segments 999x2", "--segments 999x2"),
+        ("--segments 2x2 --segments file:absent.npy", "no such file"),
+        ("--segments 2x2 --segments sources:absent", "no such folder"),
+        ("--method occlusion --method cgan", "needs an explainer"),
+        ("--truth absent.lab", "absent.lab"),
+    ],
+)
+def test_what_cannot_be_of_any_configuration_is_found_before_the_first(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command(
+        "attribute", f"{SOUL}@{ENTRY}", "--classifier", CLASSIFIER, *words.split(), "--out", "out",
+        "-q",
+    )  # fmt: skip
+    assert done.code == 2
+    assert line in done.error_line()
+    assert not Path("out").exists()
+
+
+def test_many_segments_are_announced_with_their_passes_and_time(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganexplain.stages.attribute_cost.LONG", 0.0)
+    monkeypatch.setattr("ganexplain.stages.attribute_cost.WORTH_TIMING", 100)
+    done = command(
+        "attribute", f"{SOUL}@{ENTRY}", "--classifier", CLASSIFIER, "--method", "occlusion",
+        "--segments", "4x4", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    passes = 17 + 2 * (16 + 16 * 6)  # its own, its curves and those of five random maps
+    assert f"occlusion, 4x4, mean: 16 segments take about {passes} passes" in done.err
+    assert f"about {passes} passes" in (tmp_path / "out" / "log.txt").read_text()
+
+
+def test_warnings_of_libraries_stay_off_the_terminal(ganexplain: Run, tmp_path: Path) -> None:
+    pytest.importorskip("captum")
+    done = ganexplain(
+        "attribute", f"{SOUL}@{ENTRY}", "--classifier", CLASSIFIER, "--method", "captum:DeepLift",
+        "--method", "captum:GuidedBackprop", "--segments", "2x2", "--out", tmp_path / "out", "-q",
+    )  # fmt: skip
+    assert done.code == 0 and done.err == ""

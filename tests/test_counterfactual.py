@@ -401,3 +401,31 @@ def test_a_sample_that_is_not_a_number_is_named(command: Run, tmp_path: Path) ->
     done = command("counterfactual", *words, "--out", tmp_path / "e")
     assert done.code == 1
     assert done.error_line() == f"{start}: holds a sample that is not finite; repair the file"
+
+
+@pytest.mark.parametrize(
+    ("words", "layer", "neuron"),
+    [
+        ("--neuron sing", "fc9", 0),
+        ("--layer fc8 --neuron 3-minus-7", "fc8", "3-minus-7"),
+        ("--layer conv5:17@max", "conv5", "17@max"),
+    ],
+)
+def test_units_are_named_as_explain_names_them(
+    command: Run, tmp_path: Path, words: str, layer: str, neuron: int | str
+) -> None:
+    done = command(
+        "counterfactual", "--start-from", f"{SUNG}@5", *SHIPPED, *words.split(), "--refine-steps",
+        "1", "--iterations", "1", "--griffin-lim-iterations", "1", "--json", "-q", "--out",
+        tmp_path / "e",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert (document["layer"], document["neuron"]) == (layer, neuron)
+    arrays, meta = read_arrays(tmp_path / "e" / "counterfactual.npz", "counterfactual", ())
+    assert (meta["layer"], meta["neuron"]) == (layer, neuron)
+    network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
+    with torch.no_grad(), neuron_response(network, layer, neuron) as respond:
+        response = respond(torch.from_numpy(arrays["original_mel"])).numpy()
+    np.testing.assert_allclose(arrays["original_response"], response, rtol=1e-4, atol=1e-4)
+    assert not arrays["no_gradient"].any()

@@ -124,7 +124,7 @@ def test_a_unit_without_a_gradient_is_refused(
 def test_one_dead_unit_of_several_is_named_and_the_others_are_searched(
     command: Run, networks: str
 ) -> None:
-    done = searched(command, f"{networks}:one_dead", "--neuron", "0-3")
+    done = searched(command, f"{networks}:one_dead", "--neuron", "0-3", "--batch-size", "2")
     assert done.code == 0, done.err
     dead = [line for line in done.err.splitlines() if "no gradient to follow" in line]
     assert len(dead) == 1 and "output:1:" in dead[0]

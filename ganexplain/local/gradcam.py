@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ganexplain.ascent.gradient_faults import named_faults, no_gradient
 from ganexplain.ascent.neurons import find_layer
-from ganexplain.ascent.recording import Tap, tapping
+from ganexplain.ascent.recording import Tap, recording, tapping
 from ganexplain.errors import UsageError
 from ganexplain.local.scoring import Scorer
 from ganexplain.models.foreign import kind_of, named_layers
@@ -31,6 +31,17 @@ def layer_with_places(
             raise UsageError(f"{option}: the network has no convolution; name a layer with places")
         layer = known[-1]
     return layer, find_layer(network, layer, option)
+
+
+@torch.no_grad()
+def check_layer(
+    network: nn.Module, layer: str, example: Tensor, option: str = "--cam-layer"
+) -> None:
+    """UsageError for a layer that is not there, or puts out no places for inputs like `example`."""
+    name, module = layer_with_places(network, layer, option)
+    with recording(network, {name: module}) as outputs:
+        network(example)
+    check_places(outputs.get(name), name, option)
 
 
 def check_places(activation: object, layer: str, option: str) -> Tensor:

@@ -22,6 +22,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import Input
 from ganexplain.local.captum_adapter import captum_names
 from ganexplain.local.fills import FILLS
+from ganexplain.local.gradcam import check_layer
 from ganexplain.local.lime import DISTANCES
 from ganexplain.local.measures import MEASURES
 from ganexplain.local.methods import CAPTUM, METHODS
@@ -32,8 +33,9 @@ from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.attribute_asking import Asker, Configuration
 from ganexplain.stages.attribute_explainers import explainers_for
+from ganexplain.stages.attribute_inputs import Piece
 from ganexplain.stages.attribute_network import AUTO, Subject, load_subject
-from ganexplain.stages.attribute_parts import usual_segments
+from ganexplain.stages.attribute_parts import partition, usual_segments
 from ganexplain.stages.attribute_report import report_page
 from ganexplain.stages.attribute_table import measured
 from ganexplain.stages.recording_level import warn_of_level
@@ -54,8 +56,8 @@ def attribute(
     subject, asked = load_subject(config, pick_device(config.device), progress)
     configurations = _configurations(config, subject.front_end)
     target = subject.target(config.target)
-    if config.cam_layer:
-        find_layer(subject.network, config.cam_layer, "--cam-layer")
+    explainers, warnings = explainers_for(config, subject, source)
+    _try_first(config, subject, asked[0], configurations)
     with RunDirectory(out, "attribute", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
@@ -74,7 +76,10 @@ def attribute(
                 mel = cached_log_mel(path, subject.front_end, cache_directory(""))
                 warn_of_level(path, mel, subject.network)
         subject = _with_least(subject, config, progress)
-        explainers = explainers_for(config, subject, source, run, progress)
+        for name in config.explainer:
+            run.used(f"explainer {name}", Path(name))
+        for warning in warnings:
+            progress.note(warning)
         asker = Asker(config, subject, target, explainers, progress)
         progress.start("attributions", len(asked) * len(configurations))
         shown = []
@@ -110,6 +115,23 @@ def _check(config: AttributeConfig) -> None:
         raise UsageError("give at least one --method and --fill")
     if "data-min" in config.fill and not config.corpus:
         raise UsageError("--fill data-min: name the data with --corpus")
+
+
+def _try_first(
+    config: AttributeConfig, subject: Subject, piece: Piece, configurations: list[Configuration]
+) -> None:
+    """Errors of any configuration on the first input, before the long work of those before it."""
+    if config.cam_layer:
+        find_layer(subject.network, config.cam_layer, "--cam-layer")
+    if "grad-cam" in config.method:
+        check_layer(subject.network, config.cam_layer, subject.example[:1])
+    if config.truth:
+        piece.truth(config.truth)
+    known = [name for name in config.fill if name != "data-min"]  # of that the data are not read
+    tries = {(each.segments, (known or ["mean"])[0]) for each in configurations}
+    tries |= {(configurations[0].segments, name) for name in known}
+    for segments, name in sorted(tries):
+        partition(segments, name, piece, subject.reference, subject.device, config.seed)
 
 
 def _configurations(config: AttributeConfig, taken: Input) -> list[Configuration]:

@@ -19,6 +19,7 @@ from ganexplain.local.methods import Attribution, Question, Tuning, attribute
 from ganexplain.local.scoring import Model, Scorer
 from ganexplain.pages.attribution_page import Answer, Asked
 from ganexplain.runtime import Progress
+from ganexplain.stages.attribute_cost import announcement
 from ganexplain.stages.attribute_files import write_attribution
 from ganexplain.stages.attribute_inputs import Piece
 from ganexplain.stages.attribute_network import Subject, Target
@@ -69,6 +70,7 @@ class Asker:
         values = {name: getattr(config, name) for name in TUNING}
         self.tuning = Tuning(**values, explainers=explainers)
         self.fast = subject.fast()
+        self.announced: set[Configuration] = set()
 
     def explain(
         self, piece: Piece, configurations: Sequence[Configuration], place: Path
@@ -83,6 +85,7 @@ class Asker:
         results, answers = [], []
         for each in configurations:
             question = first if each == configurations[0] else self._question(piece, target, each)
+            self._announce(each, question, first)
             found = attribute(question, each.method, self.tuning, self.config.seed)
             held = self._measured(first, question, each.method, found, truth)
             folder = place if len(configurations) == 1 else place / each.folder
@@ -118,6 +121,15 @@ class Asker:
                 f"{piece.name}: --truth {self.config.truth} {reason}; agreement with it is left out"
             )
         return truth
+
+    def _announce(self, each: Configuration, question: Question, first: Question) -> None:
+        """Say of a configuration that takes long how long, with the first input."""
+        if each not in self.announced:
+            self.announced.add(each)
+            checks, measured = self.config.checks, first.parts.count * (1 + FLOOR_MAPS)
+            long = announcement(question, each.method, self.tuning, checks, measured)
+            if long:
+                self.progress.note(f"{each.name}: {long}")
 
     def _tensor(self, piece: Piece) -> Tensor:
         return as_tensor(piece.values, device=self.subject.device)
