@@ -231,6 +231,8 @@ def _line_of(error: BaseException) -> str | None:
         return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
     if isinstance(error, GanexplainError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many open files; raise the limit (ulimit -n), or lower --jobs"
     if isinstance(error, OSError) and error.filename is not None:  # of what the command names
         return f"{shown(str(error.filename))}: {error.strerror}"
     if isinstance(error, OSError) and error.errno in NO_SPACE:  # of a library's own cache

@@ -6,6 +6,7 @@ can be set for them whatever the calling program does with its own.
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import queue
@@ -20,7 +21,7 @@ from typing import Any
 
 from ganexplain.cores import usable_cores
 from ganexplain.errors import GanexplainError, UsageError, no_memory
-from ganexplain.runtime import keep_freed_memory, quiet_libraries
+from ganexplain.runtime import LOGGER, keep_freed_memory, quiet_libraries
 
 Advance = Callable[[int], None]
 Work = Callable[[Any, Advance], None]
@@ -56,15 +57,13 @@ def work_through(
     one stopping the rest; GanexplainError where a process was killed. So does it where a thread
     finds no memory, as it may be one that feeds the processes: they would be waited for in vain.
     """
-    if jobs == 1:
+    made = _pool(jobs, prepare, arguments) if jobs > 1 else None
+    if made is None:
         work = prepare(*arguments)
         for task in tasks:
             work(task, advance)
         return
-    context = multiprocessing.get_context("spawn")
-    told = context.Queue()
-    setup = (prepare, arguments, told)
-    pooled = ProcessPoolExecutor(jobs, context, _start, setup)
+    pooled, told = made
     with _thread_errors() as of_threads, pooled as pool, _stopping(pool):
         with _blocked_interrupts():  # which the processes started here inherit
             running = {pool.submit(_do, task) for task in tasks}
@@ -77,6 +76,28 @@ def work_through(
                 raise of_threads[0]
     for units in _drain(told):  # the last they told, there now that they are gone
         advance(units)
+
+
+def _pool(
+    jobs: int, prepare: Callable[..., Work], arguments: tuple[Any, ...]
+) -> tuple[ProcessPoolExecutor, Any] | None:
+    """Processes to be started, and the queue they tell their advance by.
+
+    None, with a warning, where the system lets no processes share locks: a container without
+    /dev/shm, or with one that is read-only.
+    """
+    context = multiprocessing.get_context("spawn")
+    try:
+        told = context.Queue()
+        return ProcessPoolExecutor(jobs, context, _start, (prepare, arguments, told)), told
+    except (OSError, ImportError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
+        LOGGER.warning(
+            "--jobs %d: one process does the work, as several cannot share locks here (%s; is "
+            "there a /dev/shm that can be written?)", jobs, error,
+        )  # fmt: skip
+        return None
 
 
 @contextmanager

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
-from conftest import COMMAND, cli_environment
+from conftest import COMMAND, ROOT, cli_environment
 
 from ganexplain.config import FrontEnd
 from ganexplain.data.segments import Prediction, Segment
@@ -26,6 +31,7 @@ from ganexplain.pages.default_style import default_style
 from ganexplain.pages.parts_page import Patch, Shown
 from ganexplain.pages.parts_sheet import parts_sheet
 from ganexplain.pages.sample_sheet import sample_sheet
+from ganexplain.pool import _blocked_interrupts, work_through
 
 # --- streams ------------------------------------------------------------------------------
 
@@ -136,6 +142,63 @@ def test_text_gives_a_terminal_no_commands() -> None:
     text = "a\x1b[2Jb\x07\x9b1m\r\u202ec\x7f\td\n\u66f2 \u00e9"
     safe = terminal_safe(text)
     assert safe == "a\\x1b[2Jb\\x07\\x9b1m\\r\\u202ec\\x7f\td\n\u66f2 \u00e9"
+
+
+# --- processes ----------------------------------------------------------------------------
+
+
+def doubled(kept: list[int]) -> Callable[[int, Callable[[int], None]], None]:
+    def work(task: int, advance: Callable[[int], None]) -> None:
+        kept.append(2 * task)
+        advance(1)
+
+    return work
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOENT, errno.EACCES, errno.ENOSYS])
+def test_without_shared_locks_one_process_does_the_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    def refused(context: object, *arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(multiprocessing.context.BaseContext, "Queue", refused)
+    kept: list[int] = []
+    units: list[int] = []
+    work_through([1, 2, 3], 2, doubled, (kept,), units.append)
+    assert kept == [2, 4, 6] and units == [1, 1, 1]
+    assert "--jobs 2: one process does the work" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of open files are of Unix")
+def test_too_few_open_files_are_an_error_of_one_line(tmp_path: Path) -> None:
+    pretrained = ROOT / "sample_data" / "pretrained"
+    done = shell(
+        tmp_path,
+        f"ulimit -n 14; $GX explain --classifier {pretrained / 'classifier.pt'} "
+        f"--gan {pretrained / 'gan.pt'} --layer fc8 --neuron 0-1 --jobs 2 --examples 2 -q "
+        f"--iterations 1 --learning-rate 0.1 --prior-weight 0.01 --out {tmp_path / 'e'}",
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: too many open files; raise the limit (ulimit -n), or lower --jobs"
+    ]
+
+
+def test_processes_of_a_pool_never_see_ctrl_c() -> None:
+    with _blocked_interrupts():
+        code = "import signal; print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        with pytest.raises(KeyboardInterrupt), _unblocked_again():  # this one does, in the end
+            os.kill(os.getpid(), signal.SIGINT)
+    assert "SIGINT" in done.stdout and "SIGTERM" in done.stdout
+
+
+@contextmanager
+def _unblocked_again() -> Iterator[None]:
+    yield
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+    time.sleep(1)
 
 
 # --- folders ------------------------------------------------------------------------------
