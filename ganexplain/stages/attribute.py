@@ -14,7 +14,9 @@ import torch
 from ganexplain.artifacts import write_json, write_text
 from ganexplain.ascent.neurons import find_layer
 from ganexplain.config import AttributeConfig, FrontEnd
-from ganexplain.data.cache import cache_directory, cached_log_mel
+from ganexplain.data.audio import load_mono
+from ganexplain.data.cache import cache_directory
+from ganexplain.data.frontend import log_mel
 from ganexplain.data.image_corpus import ImageSplit
 from ganexplain.data.material import MaterialSplit, load_material, read_material, taken_of
 from ganexplain.data.waveform_split import WaveformSplit
@@ -73,8 +75,8 @@ def attribute(
         for path in dict.fromkeys(piece.path for piece in asked):
             run.used(str(path), path)
             if isinstance(subject.front_end, FrontEnd) and source.classifier:
-                mel = cached_log_mel(path, subject.front_end, cache_directory(""))
-                warn_of_level(path, mel, subject.network)
+                sound = load_mono(path, subject.front_end.sample_rate)
+                warn_of_level(path, log_mel(sound, subject.front_end), subject.network)
         subject = _with_least(subject, config, progress)
         for name in config.explainer:
             run.used(f"explainer {name}", Path(name))
