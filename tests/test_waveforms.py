@@ -225,8 +225,8 @@ def test_a_network_of_sound_is_explained_through_waveforms(command: Run, beside:
     done = command("select", "explain", "--corpus", "corpus", "--classifier",
                    "their_detector:detector", "--out", "select", "--json", "-q")  # fmt: skip
     assert done.code == 0, done.err
-    assert set(json.loads(done.out)["controls"]) == {"start", "input_ascent", "reinitialised",
-                                                     "held_out"}  # fmt: skip
+    controls = {"fresh", "start", "input_ascent", "reinitialised", "held_out"}
+    assert set(json.loads(done.out)["controls"]) == controls
     real, _ = read_arrays(Path("select/responses.npz"), "responses", ())
     assert real["mel"].shape == (4, 4000) and "audio" not in real
     whole, rate = sf.read(f"corpus/audio/{real['file'][0]}", dtype="float32")
