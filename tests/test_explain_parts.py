@@ -307,7 +307,12 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
     spent = int(progress.notes[-1].split()[0].replace(",", ""))
     assert 0 < spent <= 2 * 4 * 4 * 40 / 10
     documents = select(
-        SelectConfig(explanations=str(tmp_path / "e"), responses=str(real), controls=False),
+        SelectConfig(
+            explanations=str(tmp_path / "e"),
+            responses=str(real),
+            controls=False,
+            by="fid-response",
+        ),
         tmp_path / "s",
         Silent(),
     )

@@ -158,7 +158,8 @@ def test_the_ranking_is_by_the_papers_score(walk: dict[str, Path]) -> None:
 def test_select_prints_a_table_best_first_or_json(
     run: Run, walk: dict[str, Path], tmp_path: Path
 ) -> None:
-    common = ("select", walk["explain"], "--responses", walk["responses"], "--quiet")
+    common = ("select", walk["explain"], "--responses", walk["responses"], "--by", "fid-response",
+              "--quiet")  # fmt: skip
     table = run(*common, "--out", tmp_path / "table").stdout.splitlines()
     assert table[0].split()[:3] == ["rank", "learning", "rate"]
     assert [int(line.split()[0]) for line in table[1:9]] == list(range(1, 9))

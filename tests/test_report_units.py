@@ -40,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     select(
         SelectConfig(
             explanations=str(root / "explain"), corpus=(str(ROOT / "sample_data"),),
-            hop_frames=2000, cache=str(root / "cache"), by="fid-response",
+            hop_frames=2000, cache=str(root / "cache"),
         ),
         root / "select", Silent(),
     )  # fmt: skip

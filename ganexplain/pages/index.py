@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from ganexplain.ascent.scores import SCORES
 from ganexplain.pages.document import document
 from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.findings import findings
@@ -41,6 +42,8 @@ class UnitLine:
 def unit_line(evidence: Evidence, link: str) -> UnitLine:
     """The line of a unit whose page stands at `link`, relative to the index."""
     meta, chosen, key = evidence.meta, evidence.chosen, evidence.selection.by
+    if key == "composite":  # a rank among the settings of one unit cannot stand beside another's
+        key = "fid_response"
     medium = medium_for(evidence.front_end, evidence.real["mel"])
     votes = chosen.figures.votes
     return UnitLine(
@@ -52,7 +55,7 @@ def unit_line(evidence: Evidence, link: str) -> UnitLine:
         setting=chosen.setting,
         response=f"{spread(chosen.mean_response, chosen.std_response)}, real "
         f"{spread(*moments(evidence.real['response']))}",
-        score=f"{evidence.kind.title} {scored(chosen.figures, key)}",
+        score=f"{SCORES[key].title} {scored(chosen.figures, key)}",
         votes=percent(votes) if votes is not None else "",
         reading=_reading(evidence),
         noun=medium.noun,
