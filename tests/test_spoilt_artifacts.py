@@ -16,12 +16,15 @@ from conftest import ROOT, Run
 from report_artifacts import Artifacts
 
 from ganexplain.artifacts import file_hash, load_data, read_json, write_arrays
+from ganexplain.config import SelectConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.models.loading import load_classifier, load_generator
 from ganexplain.pages.document import render
 from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.story import tell
+from ganexplain.runtime import Silent
 from ganexplain.stages.contracts import TRACES, read_explanations
+from ganexplain.stages.rank_attributions import rank_attributions
 from ganexplain.stages.report_inputs import UnitFiles, read_evidence
 from ganexplain.stages.selection_document import read_selection
 
@@ -297,3 +300,52 @@ def test_features_of_another_network_are_refused(command: Run, tmp_path: Path) -
     files = (tmp_path / "explanations.npz", "--responses", tmp_path / "responses.npz")
     done = command("select", *files, "--out", tmp_path / "s", "--quiet")
     assert done.code == 1 and "features holds 3 values an example" in done.error_line()
+
+
+# --- attributions.json ------------------------------------------------------------------------
+
+
+def test_every_field_of_attributions_spoilt_in_every_way(tmp_path: Path) -> None:
+    """One line that names the file, or a ranking of finite numbers."""
+    measures = {"faithfulness": 0.5, "deletion": 0.25, "fluctuation": None}
+    document = {
+        "configurations": [
+            {"method": name, "segments": "2x2", "fill": "mean"} for name in ("lime", "random")
+        ],
+        "inputs": [
+            {
+                "file": f"{name}.wav",
+                "at_s": 1.5,
+                "results": [{"folder": f"{name}/{k}", "measures": measures} for k in range(2)],
+            }
+            for name in "ab"
+        ],
+    }
+    path = tmp_path / "attributions.json"
+    config = SelectConfig(explanations=str(tmp_path))
+    rank_attributions(config, path_with(path, document), tmp_path / "out", Silent())
+    for number, place in enumerate(leaves(document)):
+        for value in VALUES:
+            path.write_text(json.dumps(with_value(document, place, value)))
+            out = tmp_path / f"{number}"
+            try:
+                (made,) = rank_attributions(config, path, out, Silent(), overwrite=True)
+            except GanexplainError as error:
+                assert len(str(error).splitlines()) == 1
+                assert "attributions.json" in str(error) or "--by" in str(error)
+            else:
+                json.dumps(made, allow_nan=False)
+
+
+def path_with(path: Path, document: Any) -> Path:
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("option", ["--learning-rate", "--prior-weight"])
+@pytest.mark.parametrize("value", ["1e308", "inf"])
+def test_settings_beyond_numbers_are_refused(command: Run, option: str, value: str) -> None:
+    networks = ("--classifier", "c.pt", "--gan", "g.pt", "--out", "o")
+    for words in (("explain",), ("counterfactual", "--start-from", "a.wav@1")):
+        done = command(*words, *networks, option, value)
+        assert done.code == 2 and f"{option} {float(value):g}: must be a" in done.error_line()

@@ -12,6 +12,7 @@ import tomli_w
 from ganexplain.errors import UsageError, check_known
 from ganexplain.texts import read_text
 
+LARGEST_NUMBER = 1e18  # its square is a number of float32
 LONGEST_TOML = 2**16  # bytes; tomllib is slow, and few tables of settings are long
 LONGEST_SETTINGS = 2**24  # bytes of a run's own settings, which may list many files
 
@@ -38,8 +39,15 @@ def setting(
 def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
     """The config of the values `given`, where not in `asked` as its preset has them.
 
-    Raises UsageError for an unknown preset.
+    Raises UsageError for an unknown preset, or a number that is none or too large to count with.
     """
+    for name, value in given.items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not abs(number) <= LARGEST_NUMBER:
+                flag = name.replace("_", "-")
+                raise UsageError(
+                    f"--{flag} {number:g}: must be a finite number, of at most {LARGEST_NUMBER:g}"
+                )
     presets = getattr(kind, "PRESETS", None)
     if presets is None:
         return kind(**given)
