@@ -102,6 +102,11 @@ def test_a_search_scores_no_more_subsets_than_it_was_allowed() -> None:
     assert found.evaluations == 65 + 4 * 8 and len(found.best) == 5
 
 
+def test_a_search_without_gain_ends_after_its_patience() -> None:
+    found = evolve(lambda kept: np.zeros(len(kept)), 30, generations=9, patience=2)
+    assert len(found.best) == 1 + 2
+
+
 def test_the_random_control_pays_the_same_price() -> None:
     score = rugged(20, 3)
     kept, fitness = random_search(score, 20, 50, parsimony=0.3)

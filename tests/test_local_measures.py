@@ -57,6 +57,7 @@ def test_small_measures() -> None:
     assert drop(0.8, 0.9) == 0
     assert complexity(np.array([0, 0, 5.0])) == 0
     assert complexity(np.ones(7)) == pytest.approx(1)
+    assert complexity(np.array([5.0])) == 0 and complexity(np.zeros(1)) == 1
     assert math.isnan(complexity(np.array([np.nan, 1.0])))
     assert math.isnan(complexity(np.array([np.inf, 1.0])))
     assert rank_correlation(np.array([1, 2, 3.0]), np.array([10, 20, 21.0])) == pytest.approx(1)
