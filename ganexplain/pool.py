@@ -12,6 +12,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +27,7 @@ from ganexplain.runtime import LOGGER, keep_freed_memory, quiet_libraries
 Advance = Callable[[int], None]
 Work = Callable[[Any, Advance], None]
 LOOK_EVERY = 0.2  # s between two looks at what the processes have told
-SECONDS_TO_DIE = 5.0  # that a killed process is waited for
+SECONDS_TO_DIE = 3.0  # that killed processes are waited for
 
 
 def job_count(jobs: str, tasks: int, worth_it: bool) -> int:
@@ -145,8 +146,9 @@ def _stopping(pool: ProcessPoolExecutor) -> Iterator[None]:
         killed = multiprocessing.active_children()
         for process in killed:
             process.kill()
+        deadline = time.monotonic() + SECONDS_TO_DIE  # of all together
         for process in killed:
-            process.join(SECONDS_TO_DIE)
+            process.join(max(deadline - time.monotonic(), 0.0))
         raise
 
 
