@@ -160,13 +160,14 @@ def _show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
         ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change["ranges_db"].items())
         hz, seconds = ("{}-{}".format(*change[key]) for key in ("band_hz", "time_s"))
         fields = [
-            "{} ({:.2f} to {:.2f} s)".format(entry["excerpt"], *entry["span_s"]),
+            entry["excerpt"],
             f"{sides['original']} {before:.2f}, redrawn {redrawn:.2f}, "
             f"{sides['counterfactual']} {after:.2f} {way}",
             f"the recording so changed: {sides['retouched']} {retouched:.2f}",
             f"latent moved {entry['moved']:.2f}",
             f"{ranges} dB",
             f"most at {hz} Hz ({change['band_db']:+.1f} dB), {seconds} s",
+            "excerpt from {:.2f} to {:.2f} s".format(*entry["span_s"]),
         ]
         _print("\t".join(fields))
 

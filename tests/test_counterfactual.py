@@ -311,6 +311,7 @@ def test_an_excerpt_alone_gives_what_it_gives_in_company(
     assert done.code == 0, done.err
     (line,) = done.out.splitlines()
     assert line.startswith(f"{PLAYED}@3.25\tnosing -3.0") and "sing " in line and " dB" in line
+    assert line.endswith("\texcerpt from 3.25 to 4.92 s")
     one, _ = read_arrays(tmp_path / "one" / "counterfactual.npz", "counterfactual", ())
     both, _ = read_arrays(two[0] / "counterfactual.npz", "counterfactual", ())
     for name, array in one.items():
