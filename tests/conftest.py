@@ -209,7 +209,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> StageRun:
             [*COMMAND, *map(str, words)],
             capture_output=True,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)},
+            env=cli_environment(cache),
         )
         assert done.returncode == status, done.stderr
         return done

@@ -147,6 +147,7 @@ class Artifacts:
                 at = 0 if name.startswith("start_") or name == "seed" else axis
                 if array.ndim > at and name not in PER_SETTING:
                     arrays[name] = np.take(array, np.arange(count) % array.shape[at], axis=at)
+        self.made["seed"] = self.made["seed"][0] + np.arange(examples)
         self.controls = {
             name: np.take(array, np.arange(examples) % len(array), axis=0)
             for name, array in self.controls.items()

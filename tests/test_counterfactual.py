@@ -395,13 +395,15 @@ def test_a_gan_without_encoder_is_refused(command: Run, tmp_path: Path) -> None:
 
 def test_a_sample_that_is_not_a_number_is_named(command: Run, tmp_path: Path) -> None:
     sound = np.sin(np.arange(3 * 22050) / 20).astype(np.float32)
-    sound[30000] = np.nan
-    sf.write(str(tmp_path / "nan.wav"), sound, 22050, subtype="FLOAT")
-    start = f"{tmp_path / 'nan.wav'}@0.5"
+    sound[3 * 22050 // 4] = np.nan
+    path = tmp_path / "nan.wav"
+    sf.write(str(path), np.tile(sound, 4), 22050, subtype="FLOAT")
+    start = f"{path}@6.2"
     words = ("--start-from", start, *SHIPPED, *QUICK.split())
     done = command("counterfactual", *words, "--out", tmp_path / "e")
     assert done.code == 1
-    assert done.error_line() == f"{start}: holds a sample that is not finite; repair the file"
+    found = f"{path}: a sample at 6.750 s is not a finite number; repair the file"
+    assert done.error_line() == found
 
 
 @pytest.mark.parametrize(

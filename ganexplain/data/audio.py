@@ -234,6 +234,7 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
         raise _unreadable(path, error) from error
     mono = block.mean(axis=1)
     decoded = _Decoded(path)
+    decoded.seconds = first / rate
     decoded.add(block, mono, stream, is_float)
     decoded.check_scale()
     if rate != sample_rate:

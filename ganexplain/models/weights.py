@@ -49,7 +49,7 @@ def fill(network: nn.Module, path: Path) -> None:
     read, or where no weights fit, or several.
     """
     wanted = network.state_dict().keys()
-    found = [each for table in _tables(_content(path)) for each in _candidates(*table, wanted)]
+    found = [each for table in _tables(read_weights(path)) for each in _candidates(*table, wanted)]
     if not found:
         raise GanexplainError(
             f"--weights {path}: holds no table of weights; save network.state_dict()"
@@ -113,7 +113,11 @@ def _candidates(
         yield Candidate(table, prefix, own)
 
 
-def _content(path: Path) -> Any:
+def read_weights(path: Path) -> Any:
+    """What a file of weights contains, read as data alone.
+
+    UsageError where it is absent, GanexplainError where it cannot be read.
+    """
     if not path.is_file():
         raise UsageError(f"--weights {path}: no such file")
     load: Callable[[Path], Any] = load_data

@@ -208,8 +208,8 @@ def _checkpoints(folder: Path) -> list[Reader]:
 
     from ganexplain.artifacts import is_checkpoint, read_checkpoint
     from ganexplain.local.learned import load_explainer
-    from ganexplain.models.foreign_files import _read_weights
     from ganexplain.models.loading import load_classifier, load_encoder, load_generator
+    from ganexplain.models.weights import read_weights
 
     cpu = torch.device("cpu")
     content = {"kind": "thing", "schema": 1, "state": {"w": torch.arange(6.0).view(2, 3)}, "n": [1]}
@@ -227,7 +227,7 @@ def _checkpoints(folder: Path) -> list[Reader]:
     return [
         Reader("checkpoint.pt", plain, [small, old]),
         Reader("instructions of checkpoint.pt", plain, [_pickle_of(small)], _repacked(small)),
-        Reader("weights.pt", _read_weights, [weights, old, pickle.dumps(print)]),
+        Reader("weights.pt", read_weights, [weights, old, pickle.dumps(print)]),
         Reader(
             "spoiled classifier.pt",
             lambda path: load_classifier(path, cpu),
@@ -516,7 +516,8 @@ def _networks() -> list[Reader]:
     import torch
     from safetensors.torch import save
 
-    from ganexplain.models.foreign_files import _read_weights, load_network
+    from ganexplain.models.foreign_files import load_network
+    from ganexplain.models.weights import read_weights
 
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
@@ -524,7 +525,7 @@ def _networks() -> list[Reader]:
     torch.jit.save(torch.jit.trace(network, torch.zeros(2, 4)), scripted)
     pickled = _torch_bytes(network)
     found = [
-        Reader("network.safetensors", _read_weights, [save(network.state_dict())]),
+        Reader("network.safetensors", read_weights, [save(network.state_dict())]),
         Reader(
             "network.pt",
             lambda path: load_network(str(path)),
