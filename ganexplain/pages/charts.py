@@ -11,7 +11,7 @@ from ganexplain.pages.markup import Child, Markup, element
 from ganexplain.pages.strips import Strip, strips
 
 CONTROLS = {
-    "fresh": "chosen, fresh starts",
+    "fresh": "fresh starts",
     "input_ascent": "without GAN",
     "reinitialised": "re-initialised",
 }
