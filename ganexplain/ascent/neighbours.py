@@ -30,7 +30,7 @@ def manifold_scores(
     return {
         "precision": float(in_real.any(axis=1).mean()),
         "recall": float(in_generated.any(axis=0).mean()),
-        "density": float(densities(a, b, neighbours).mean()),
+        "density": float(_shares(in_real, neighbours).mean()),
         "coverage": float(in_real.any(axis=0).mean()),
     }
 
@@ -38,15 +38,19 @@ def manifold_scores(
 def densities(generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
     """The part (N,) of each generated example in the density of `manifold_scores`, its mean."""
     a, b = as_sample(generated), as_sample(real)
-    balls = (cdist(a, b) < _radius(b, neighbours)[None]).sum(axis=1)
-    found: np.ndarray = balls / min(neighbours, len(b) - 1)
-    return found
+    return _shares(cdist(a, b) < _radius(b, neighbours)[None], neighbours)
 
 
 def nearest_distances(these: np.ndarray, those: np.ndarray) -> np.ndarray:
     """Euclidean distance (N,) of each of `these` (N, D) to the nearest of `those` (R, D)."""
     distances: np.ndarray = cdist(as_sample(these), as_sample(those)).min(axis=1)
     return distances
+
+
+def _shares(inside: np.ndarray, neighbours: int) -> np.ndarray:
+    """Balls around each example (N,) over k, of which examples lie `inside` which balls (N, R)."""
+    found: np.ndarray = inside.sum(axis=1) / min(neighbours, inside.shape[1] - 1)
+    return found
 
 
 def _radius(sample: np.ndarray, k: int) -> np.ndarray:
