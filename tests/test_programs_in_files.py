@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +149,21 @@ SPELLINGS = [
     'getattr(torch, "save")(y, PATH)',
     'getattr(torch, "sa\\x76e")(y, PATH)',
     "o = ops\n    o.aten.save(y, PATH)",
+    "t = torch\n    t.save(y, PATH)",
+    "torch.autograd.save(y, PATH)",
+    "(torch.autograd).save(y, PATH)",
+    "a = torch.autograd\n    a.save(y, PATH)",
+    "self = torch\n    self.save(y, PATH)",
+    "__torch__ = torch\n    __torch__.save(y, PATH)",
+    "(self) .path; (torch).save(y, PATH)",
+    "y.resize_([9])",
+    "self = y\n    self.resize_([9])",
+    "self = y\n    z = (self).resize_([9])",
+    "z = [self.resize_([9]) for self in [y]]",
+    "z = self.conv.weight.resize_([9])",
+    "z = torch.relu(y).resize_([9])",
+    "z = self.other(y).resize_([9])",
+    "z = torch.relu (self.conv.weight).resize_([9])",
 ]
 
 
@@ -218,6 +234,41 @@ def test_ordinary_networks_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixt
     explained = load_explained(Source(model=str(tmp_path / "scripted.pt")), FrontEnd(), CPU)
     assert "body.0" in explained.network.reached
     assert capsys.readouterr().out == ""
+
+
+class NamedLikeOperators(nn.Module):
+    """Layers, methods, values and modules of Python with the names of operators not on the list."""
+
+    def __init__(self, deeper: bool = True) -> None:
+        super().__init__()
+        self.resize = NamedLikeOperators(False) if deeper else nn.Linear(115, 115)
+        self.save = nn.Sequential(nn.ReLU())
+        self.load: int = 2
+        self.register_buffer("resize_", torch.ones(115))
+
+    def requires_grad(self, x: Tensor) -> Tensor:
+        return x * self.load
+
+    def backward(self, x: Tensor) -> Tensor:
+        return self.requires_grad(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.backward(self.save(self.resize(x))) * self.resize_
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_names_of_the_network_s_own_are_no_operators(tmp_path: Path, traced: bool) -> None:
+    network, x, path = NamedLikeOperators().eval(), torch.randn(2, 80, 115), tmp_path / "net.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        whole = torch.jit.trace(network, x) if traced else torch.jit.script(network)
+        whole.save(str(path))
+    for name in ("save", "resize_", "backward"):  # or this would test nothing
+        assert not is_pure(f"aten::{name}")
+        assert torch._C._jit_get_schemas_for_operator(f"aten::{name}")
+    torch.testing.assert_close(load_network(str(path))(x), network(x))
+    explained = load_explained(Source(model=str(path)), FrontEnd(), CPU)
+    assert "resize.save.0" in explained.network.reached
 
 
 class Noisy(nn.Module):

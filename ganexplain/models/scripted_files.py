@@ -2,7 +2,9 @@
 
 While torch loads such a file it runs code of the file (`__setstate__` of its classes), so what the
 code calls has to be known before. The text is not parsed: every name that can stand for an
-operator, wherever it occurs, has to be one of those without effects.
+operator, wherever it occurs, has to be one of those without effects. What follows `self` and
+`__torch__` is what the network has, a layer called `resize` say, as long as the text uses these
+words as torch writes them; where it does not, any name may stand for an operator.
 """
 
 from __future__ import annotations
@@ -24,7 +26,16 @@ NAME = r"[A-Za-z_]\w*"
 ATTRIBUTE = re.compile(rf"\.{GAP}({NAME})")
 OPS = r"(?<![\w.])ops\b"  # of which operators are parts, where it is no name of the network's
 OF_SPACE = re.compile(rf"{OPS}{GAP}\.{GAP}({NAME}){GAP}\.{GAP}({NAME})")
-BY_TEXT = re.compile(r'\bgetattr\b(?:\([\w.()]+, "([^"\\]*)"\))?')
+OF_TORCH = re.compile(rf"(?<![\w.])torch(?:{GAP}\.{GAP}{NAME})+")
+BEGINS = r"(?:(?<=[=,] )|(?<=\()|(?<=\breturn )|(?<=\bif ))"  # an expression, behind this
+OWN = re.compile(  # an attribute or a method of the object at work, or a name of the file's own
+    rf"(?:(?<![\w.])self|{BEGINS}\(self\))\.{NAME}|(?<![\w.])__torch__(?:\.{NAME})+"
+)
+NO_NAME = re.compile(r'\(self(?=: __torch__\.|, ")')  # of what `self` is, and getattr of it
+UNUSUAL = re.compile(
+    rf"\b(?:self|__torch__)\b|(?<![\w.])torch\b(?!{GAP}\.)|\.{GAP}(?:autograd|torch)\b"
+)
+BY_TEXT = re.compile(r'\bgetattr\b(?:\(([\w.()]+), "([^"\\]*)"\))?')
 CLASSES = "__torch__.torch.classes."
 OF_CLASSES = re.compile(rf"\btorch{GAP}\.{GAP}classes\b(?:{GAP}\.{GAP}({NAME}))?")
 KNOWN_CLASSES = ("quantized", "rnn")  # weights of quantised layers, kept by C++
@@ -61,22 +72,39 @@ def _refused_in_code(code: str) -> Iterator[str]:
     for found in OF_SPACE.finditer(code):
         if not is_pure(f"{found[1]}::{found[2]}"):
             yield f"{found[1]}::{found[2]}"
-    names = {found[1] for found in ATTRIBUTE.finditer(OF_SPACE.sub("", code))}
+    plain = OF_SPACE.sub("", code)
+    names, of_values = _names_in(plain), _names_in(OF_TORCH.sub(" ", OWN.sub(" ", plain)))
     for found in BY_TEXT.finditer(code):
         if found[1] is None:
             yield "getattr of something other than a plain name"
         else:
-            names.add(found[1])
-    for name in sorted(names):
-        operator = f"aten::{name}"
-        if not is_pure(operator) and torch._C._jit_get_schemas_for_operator(operator):
-            yield operator
-    if re.search(OPS, OF_SPACE.sub("", code)):  # it may stand for more than the network's own
+            names.add(found[2])
+            of_values |= {found[2]} if found[1] != "self" else set()
+    of_torch = _names_in(" ".join(OF_TORCH.findall(plain)))
+    if UNUSUAL.search(OWN.sub(" ", NO_NAME.sub(" ", plain))):
+        of_torch = names
+    for name in sorted(of_torch | of_values):
+        if not is_pure(f"aten::{name}") and _is_operator(name, only_of_values=name not in of_torch):
+            yield f"aten::{name}"
+    if re.search(OPS, plain):  # it may stand for more than the network's own
         spaces = {schema.name.partition("::")[0] for schema in torch._C._jit_get_all_schemas()}
         yield from (f"operators of {name}" for name in sorted(names & spaces))
     for found in OF_CLASSES.finditer(code):
         if found[1] not in KNOWN_CLASSES:
             yield f"{CLASSES}{found[1]}"
+
+
+def _names_in(code: str) -> set[str]:
+    """All that stands behind a dot."""
+    return set(ATTRIBUTE.findall(code))
+
+
+def _is_operator(name: str, only_of_values: bool) -> bool:
+    """Whether `torch.name` is an operator, or one that can be written `value.name` too."""
+    return any(
+        not only_of_values or any(argument.name == "self" for argument in schema.arguments)
+        for schema in torch._C._jit_get_schemas_for_operator(f"aten::{name}")
+    )
 
 
 def _refused_classes(pickled: bytes) -> Iterator[str]:
