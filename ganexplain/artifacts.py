@@ -26,7 +26,15 @@ import numpy as np
 
 from ganexplain.archives import check_archive, check_array, read_archived
 from ganexplain.config import FrontEnd
-from ganexplain.errors import DISK_FULL, NO_SPACE, GanexplainError, UsageError, no_memory, shown
+from ganexplain.errors import (
+    DISK_FULL,
+    NO_SPACE,
+    GanexplainError,
+    UsageError,
+    no_memory,
+    reason_of,
+    shown,
+)
 from ganexplain.file_names import LONGEST, cut
 from ganexplain.inputs import Input, input_from, input_values
 from ganexplain.texts import lines_of, parse_json, read_text
@@ -233,12 +241,8 @@ def _whole(path: Path, kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # zipfile and numpy raise many kinds
         raise GanexplainError(
-            f"{path}: not a whole {kind} file ({_short(error)}); make it again"
+            f"{path}: not a whole {kind} file ({reason_of(error)}); make it again"
         ) from error
-
-
-def _short(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
@@ -274,7 +278,7 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
         raise
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
         raise GanexplainError(
-            f"{path}: not a whole ganexplain checkpoint ({_short(error)}); make it again"
+            f"{path}: not a whole ganexplain checkpoint ({reason_of(error)}); make it again"
         ) from error
     if not isinstance(content, dict) or "kind" not in content:
         raise UsageError(f"{path}: not a ganexplain checkpoint; a {kind!r} is needed here")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, reason_of
 
 T = TypeVar("T")
 TORCHRUN = (
@@ -102,8 +102,9 @@ def _join() -> None:
     try:
         torch.distributed.init_process_group(backend)
     except (RuntimeError, ValueError) as error:  # nobody answers, or the port is no port
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise GanexplainError(f"{others} do not meet ({reason}); {CORRECT_THEM}") from error
+        raise GanexplainError(
+            f"{others} do not meet ({reason_of(error)}); {CORRECT_THEM}"
+        ) from error
     finally:
         patience.cancel()
 

@@ -16,6 +16,14 @@ NO_MEMORY = re.compile(  # in the words of torch, C++, CUDA, oneDNN, Python's th
     "could not create a primitive(?! descriptor)|can't start new thread|failed to map segment",
     re.IGNORECASE,
 )
+LONGEST_REASON = 160  # characters of what an error of a library says
+# What torch puts around what it says: a headline, the condition in its source, a list of frames.
+AROUND = re.compile(
+    r"\A(?:Error\(s\) in loading state_dict for [^\n]*\n|\[enforce fail at [^]]*\](?:[^.\n]*\. )?)"
+    r"|Exception raised from .*"
+)
+OF_SCRIPT = "The following operation failed in the TorchScript"  # what says why comes last
+OF_PICKLE = re.compile(r"(?:WeightsUnpickler error: |(?=Trying to load unsupported ))(.*)")
 NEGATION = re.compile("^(?:no[nt]?|un|anti|without)[ _-]?(?=.)", re.IGNORECASE)
 COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
@@ -89,6 +97,27 @@ def terminal_safe(text: str) -> str:
 def shown(value: object) -> str:
     """A value of a file in a message: short, on one line, whatever it is."""
     return reprlib.repr(value)[:120]
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of a library says, on one short line, for the brackets of a message.
+
+    The kind of the error stands before it, but for those that are no kind of their own. Of what
+    torch puts around an error, and of where in its source it comes from, nothing is left.
+    """
+    lines = [line.strip() for line in AROUND.sub("", str(error)).splitlines()]
+    lines = [line for line in lines if line]
+    if not lines:
+        return type(error).__name__
+    unpickled = OF_PICKLE.search(str(error))
+    said = lines[-1 if lines[0].startswith(OF_SCRIPT) else 0]
+    said = unpickled[1] if unpickled else said
+    if len(said) > LONGEST_REASON:
+        sentences, end, _ = said[:LONGEST_REASON].rpartition(". ")
+        said = sentences if end else f"{said[: LONGEST_REASON - 4].rpartition(' ')[0]} ..."
+    if not isinstance(error, GanexplainError | RuntimeError | ValueError | OSError):
+        said = f"{type(error).__name__}: {said}"
+    return said.rstrip(".:, ")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

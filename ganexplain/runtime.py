@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
-from ganexplain.errors import UsageError, terminal_safe
+from ganexplain.errors import UsageError, reason_of, terminal_safe
 from ganexplain.interrupts import raise_lost_interrupt
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0][:100]
-        raise UsageError(f"--device {name}: not usable here ({reason}); try cpu") from error
+        raise UsageError(
+            f"--device {name}: not usable here ({reason_of(error)}); try cpu"
+        ) from error
     return device
 
 

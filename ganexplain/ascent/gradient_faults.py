@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from ganexplain.errors import UsageError
+from ganexplain.errors import UsageError, reason_of
 from ganexplain.models.foreign import OUTPUT, kind_of, named_layers
 from ganexplain.models.outputs import first_tensor
 
@@ -41,7 +41,7 @@ def named_faults(
         known = (*IN_PLACE, *NO_DERIVATIVE, NUMPY)
         if not last or not any(text in str(error) for text in known):
             raise
-        cause = no_gradient(network, run, last[0]) or str(error).splitlines()[0]
+        cause = no_gradient(network, run, last[0]) or reason_of(error)
         raise UsageError(f"--model: no gradient can be taken: {cause}; {ADVICE}") from error
 
 

@@ -11,7 +11,7 @@ import soundfile as sf
 
 from ganexplain.data.file_kinds import kind_of
 from ganexplain.data.sound_files import TOLERANCE, SoundStream, sound_streams
-from ganexplain.errors import BadFile, SilentFile, no_memory
+from ganexplain.errors import BadFile, SilentFile, no_memory, reason_of
 
 BLOCK_SECONDS = 10.0
 UNREADABLE = (sf.SoundFileError, OSError, TypeError, ValueError)  # TypeError: headerless .raw
@@ -52,8 +52,8 @@ def _unreadable(path: Path, error: Exception) -> BadFile:
     kind = kind_of(path)
     if kind:
         return BadFile(f"{path}: cannot be read as sound, it is {kind}; replace it or leave it out")
-    reason = str(error).splitlines()[0].partition("Error opening")[2].partition(": ")[2]
-    reason = reason or str(error).splitlines()[0]
+    said = reason_of(error)
+    reason = said.partition("Error opening")[2].partition(": ")[2] or said
     return BadFile(f"{path}: cannot be read as sound ({reason}); replace it or leave it out")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.errors import BadFile
+from ganexplain.errors import BadFile, reason_of
 from ganexplain.inputs import ImageInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -90,8 +90,9 @@ def opened(path: Path) -> Any:
             if image.getexif().get(ORIENTATION, 1) != 1:
                 image = ImageOps.exif_transpose(image)
     except Exception as error:  # Pillow raises many kinds for damaged files
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadFile(f"{path}: cannot be read as a picture ({reason}); replace it") from error
+        raise BadFile(
+            f"{path}: cannot be read as a picture ({reason_of(error)}); replace it"
+        ) from error
     if image.mode == "F":
         raise _unknown_range(path, "floating-point pixels")
     if of_32_bits:

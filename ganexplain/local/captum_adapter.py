@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganexplain.ascent.gradient_faults import no_gradient
 from ganexplain.ascent.recording import recording
-from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
 from ganexplain.local.gradcam import check_places, enlarged, layer_with_places
 from ganexplain.local.in_place import little_in_place
 from ganexplain.local.scoring import Scorer
@@ -100,7 +100,7 @@ def captum_map(
             finally:
                 np.random.set_state(np_state)
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        reason = reason_of(error)
         if "grad" in reason or "numpy" in reason or "inplace" in reason:
             reason = no_gradient(network, counted.logit, x[None]) or reason
         raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.inputs import Input
 from ganexplain.local.cgan import load_cgan
 from ganexplain.local.parts import load_parts
@@ -57,8 +57,9 @@ def load_explainer(path: Path, device: torch.device) -> Explainer:
     try:
         answer = LEARNED[found.method](found, device)
     except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-        raise GanexplainError(f"{path}: not a whole explainer ({reason}); make it again") from error
+        raise GanexplainError(
+            f"{path}: not a whole explainer ({reason_of(error)}); make it again"
+        ) from error
     return Explainer(found.method, tuple(found.networks.values()), found.front_end, answer)
 
 

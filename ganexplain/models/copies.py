@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
 
-from ganexplain.errors import UsageError
+from ganexplain.errors import UsageError, reason_of
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -46,9 +46,8 @@ def copied(network: Network) -> Network:
         with _CopyingResults():
             return copy.deepcopy(network)
     except Exception as error:  # whatever its attributes raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise UsageError(
-            f"the network cannot be copied ({type(error).__name__}: {reason}); take from it what "
+            f"the network cannot be copied ({reason_of(error)}); take from it what "
             "copy.deepcopy refuses, or name what makes it, as in 'module:factory'"
         ) from error
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
-from ganexplain.errors import UsageError
+from ganexplain.errors import UsageError, reason_of
 from ganexplain.inputs import Call
 from ganexplain.models.copies import copied, unwrapped
 from ganexplain.models.outputs import first_tensor, part_of
@@ -133,11 +133,11 @@ class Adapted(nn.Module):
                 call(self._input(examples[:1]), **self.arguments)
             except Exception:
                 raise UsageError(
-                    f"--model: the network does not take {shape} ({_reason(error)}); describe its "
-                    "input with --input"
+                    f"--model: the network does not take {shape} ({reason_of(error)}); "
+                    "describe its input with --input"
                 ) from error
             raise UsageError(
-                f"--model: the network takes one input at a time ({_reason(error)}); export it "
+                f"--model: the network takes one input at a time ({reason_of(error)}); export it "
                 "with a batch axis of any length (dynamic_shapes of torch.export, dynamic_axes of "
                 "torch.onnx)"
             ) from error
@@ -188,13 +188,6 @@ def _precisions(network: nn.Module) -> list[torch.dtype]:
     kept = (*network.parameters(), *network.buffers())
     counts = Counter(tensor.dtype for tensor in kept if tensor.is_floating_point())
     return [dtype for dtype, _ in counts.most_common()]
-
-
-def _reason(error: Exception) -> str:
-    """The last line of an error that says something: TorchScript puts the message there."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[-1] if lines and "TorchScript" in lines[0] else " ".join(lines[:1])
-    return f"{type(error).__name__}: {said[:200]}"
 
 
 def named_layers(network: nn.Module) -> dict[str, nn.Module]:

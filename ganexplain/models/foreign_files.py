@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 from ganexplain.artifacts import load_data
-from ganexplain.errors import GanexplainError, UsageError, did_you_mean
+from ganexplain.errors import GanexplainError, UsageError, did_you_mean, reason_of
 from ganexplain.models.copies import unwrapped
 from ganexplain.models.exported_files import read_exported
 from ganexplain.models.onnx_files import converted
 from ganexplain.models.scripted_files import read_scripted
-from ganexplain.models.weights import fill, in_short
+from ganexplain.models.weights import fill
 
 SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
 
@@ -68,7 +68,9 @@ def _made(name: str) -> nn.Module:
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
-        raise UsageError(f"--model {name}: {module_name} cannot be imported ({error})") from error
+        raise UsageError(
+            f"--model {name}: {module_name} cannot be imported ({reason_of(error)})"
+        ) from error
     finally:
         sys.path.pop(0)
     for attribute in attributes.split("."):
@@ -81,7 +83,7 @@ def _made(name: str) -> nn.Module:
     except Exception as error:  # whatever the factory's code does
         advice = "; write one that needs no arguments" if isinstance(error, TypeError) else ""
         raise UsageError(
-            f"--model {name}: the factory failed ({in_short(error)}){advice}"
+            f"--model {name}: the factory failed ({reason_of(error)}){advice}"
         ) from error
     if not isinstance(network, nn.Module):
         raise UsageError(f"--model {name}: gives {type(network).__name__}, not a torch module")
@@ -149,4 +151,6 @@ def _loaded(path: Path, read: Callable[[Path], nn.Module]) -> nn.Module:
 
 
 def _damaged(path: Path, error: Exception) -> GanexplainError:
-    return GanexplainError(f"--model {path}: cannot be loaded ({in_short(error)}); export it again")
+    return GanexplainError(
+        f"--model {path}: cannot be loaded ({reason_of(error)}); export it again"
+    )

@@ -14,7 +14,7 @@ from torch import nn
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
 from ganexplain.config import FrontEnd
 from ganexplain.data.frontend import usable_front_end
-from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
 from ganexplain.inputs import ImageInput, Input, input_values
 from ganexplain.models.architectures import ARCHITECTURES, OF_SOUND, architecture_of, build
 from ganexplain.models.dcgan import CHANNELS
@@ -179,8 +179,7 @@ def filled(weights: Any, make: Callable[[], Network]) -> Network:
     except UsageError:
         raise
     except Exception as error:  # torch raises many kinds for numbers that it cannot make layers of
-        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-        raise ValueError(f"weights do not fit the network ({reason})") from error
+        raise ValueError(f"weights do not fit the network ({reason_of(error)})") from error
     for name, value in network.state_dict().items():
         if not torch.isfinite(value).all():
             raise ValueError(f"weight {name} holds values that are not finite")

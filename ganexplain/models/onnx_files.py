@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, reason_of
 
 KNOWN_OPSET = 16  # the newest of which onnx2torch has nearly all operators
 NEED_TORCHVISION = ("NonMaxSuppression", "RoiAlign")  # of onnx2torch's converters, these alone
@@ -32,12 +32,14 @@ def converted(path: Path) -> nn.Module:
     except ImportError as error:
         raise UsageError(
             f"--model {path}: ONNX needs onnx and onnx2torch: pip install onnx, then pip install "
-            f"--no-deps onnx2torch ({error})"
+            f"--no-deps onnx2torch ({reason_of(error)})"
         ) from error
     try:
         model = onnx.load(path)
     except Exception as error:  # protobuf's, and of files of weights that are missing
-        raise GanexplainError(f"--model {path}: cannot be read as ONNX ({_line(error)})") from error
+        raise GanexplainError(
+            f"--model {path}: cannot be read as ONNX ({reason_of(error)})"
+        ) from error
     found = {node.op_type for node in model.graph.node}
     if importlib.util.find_spec("torchvision") is None:
         for operator in sorted(found & set(NEED_TORCHVISION)):
@@ -47,7 +49,7 @@ def converted(path: Path) -> nn.Module:
     except Exception as error:  # many kinds, by operator
         unknown = re.search(r"operation_type='(\w+)'", str(error))
         operator = unknown[1] if unknown else _named_in(str(error), sorted(found))
-        raise _refused(path, operator, _line(error)) from error
+        raise _refused(path, operator, reason_of(error)) from error
 
 
 def _older(model: Any) -> Any:
@@ -76,14 +78,9 @@ def _named_in(message: str, operators: list[str]) -> str:
 
 def _refused(path: Path, operator: str, reason: str) -> GanexplainError:
     return GanexplainError(
-        f"--model {path}: operator {operator} cannot be converted ({reason[:160]}); export the "
+        f"--model {path}: operator {operator} cannot be converted ({reason}); export the "
         "network to TorchScript or torch.export instead"
     )
-
-
-def _line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganexplain.artifacts import load_data
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, reason_of
 
 USUAL = ("", "state_dict", "model_state_dict", "model", "weights")  # tables, the usual one first
 DEEPEST = 3  # tables within tables that are looked through
@@ -67,12 +67,10 @@ def fill(network: nn.Module, path: Path) -> None:
     try:
         network.load_state_dict(chosen.weights)
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        reason = lines[1] if len(lines) > 1 else lines[0]
         named = f"; its names are {_first(chosen)}, the network's {_some(wanted)}"
         raise GanexplainError(
-            f"--weights {path}: do not fit the network ({reason[:200]}){named if missing else ''}; "
-            "name the checkpoint that belongs to this factory"
+            f"--weights {path}: do not fit the network ({reason_of(error)})"
+            f"{named if missing else ''}; name the checkpoint that belongs to this factory"
         ) from error
 
 
@@ -132,12 +130,6 @@ def read_weights(path: Path) -> Any:
         return load(path)
     except Exception as error:  # torch and safetensors raise many kinds
         raise GanexplainError(
-            f"--weights {path}: cannot be read as data alone ({in_short(error)}); save "
+            f"--weights {path}: cannot be read as data alone ({reason_of(error)}); save "
             "network.state_dict(), or safetensors"
         ) from error
-
-
-def in_short(error: Exception) -> str:
-    """The kind of an error and the first line of what it says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
