@@ -208,6 +208,19 @@ def test_a_unit_that_is_flat_only_at_the_starts_is_not_refused() -> None:
     assert found is None
 
 
+@pytest.mark.parametrize("starts, batch", [(1, 8), (8, 1), (1, 1)])
+def test_one_response_varies_from_nothing_and_needs_another(
+    starts: int, batch: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    network, seen = Part(9.0), []
+    network.register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+    start = torch.linspace(-1, 1, 2 * starts).view(starts, 2)
+    found, _ = check_gradient(nn.Identity(), network, "relu", 0, start, batch)
+    assert found is None
+    assert not recwarn.list
+    assert len(seen) <= 3  # a second look, not all there are
+
+
 @pytest.mark.parametrize("unit", range(8))
 def test_units_of_the_shipped_classifier_can_be_followed(unit: int) -> None:
     shipped = load_classifier(GAN.with_name("classifier.pt"), CPU)

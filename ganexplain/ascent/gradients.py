@@ -31,9 +31,12 @@ def vanishes(gradient: Tensor) -> Tensor:
 
 
 def varies(response: Tensor, size: Tensor) -> bool:
-    """Whether responses (M,) differ by more than rounding, their parts being of `size` (M,)."""
+    """Whether responses (M,) differ by more than rounding, their parts being of `size` (M,).
+
+    A single one differs from nothing.
+    """
     step = torch.finfo(torch.float32).eps * float(size.double().mean())
-    return float(response.double().std()) > ROUNDING * step
+    return len(response) > 1 and float(response.double().std()) > ROUNDING * step
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,17 @@ class Look:
     flat: Tensor
     finite: bool
     unregistered: tuple[str, ...]
+
+    @classmethod
+    def joined(cls, looks: Sequence[Look]) -> Look:
+        """Several looks as one."""
+        return cls(
+            torch.cat([look.response for look in looks]),
+            torch.cat([look.size for look in looks]),
+            torch.cat([look.flat for look in looks]),
+            all(look.finite for look in looks),
+            tuple(name for look in looks for name in look.unregistered),
+        )
 
     @property
     def followed(self) -> bool:
@@ -82,17 +96,9 @@ def check_gradient(
     for latents in (start[:FIRST], torch.cat(further)):
         for rows in latents.split(batch):
             found.append(_look(generator, network, layer, neuron, rows))
-            if found[-1].followed:
-                return None, tuple(map(_left_out, dict.fromkeys(found[-1].unregistered)))
-    whole = Look(
-        torch.cat([look.response for look in found]),
-        torch.cat([look.size for look in found]),
-        torch.cat([look.flat for look in found]),
-        all(look.finite for look in found),
-        tuple(name for look in found for name in look.unregistered),
-    )
-    if whole.followed:
-        return None, ()
+            whole = Look.joined(found)  # a batch may be one row, which varies from nothing
+            if whole.followed:
+                return None, tuple(map(_left_out, dict.fromkeys(whole.unregistered)))
     with torch.no_grad():
         drawn = generator(start[:1])
     return Unfollowed(f"{layer}:{neuron}", _cause(network, layer, drawn, whole)), ()
