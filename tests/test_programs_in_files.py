@@ -17,6 +17,7 @@ import pytest
 import torch
 from conftest import ROOT, Run
 from torch import Tensor, nn
+from torch._export import serde
 
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
@@ -180,7 +181,8 @@ def test_however_it_is_spelled_by_hand(tmp_path: Path, spelling: str) -> None:
                 by_hand = f"    y = x\n    {spelling}".replace("PATH", f'"{written}"')
                 content = content.replace(line.encode(), by_hand.encode())
             new.writestr(name.replace("plain/", "net/", 1), content)
-    refusal(path)
+    line = refusal(path)
+    assert f"{path}: uses " in line or "has no attribute or method 'save'" in line  # of y.save
     assert not written.exists()
 
 
@@ -313,6 +315,63 @@ def archived(path: Path, members: dict[str, bytes]) -> Path:
         for name, content in members.items():
             archive.writestr(f"net/{name}", content)
     return path
+
+
+EARLIER = ("exported_program.json", "state_dict.pt", "constants.pt", "example_inputs.pt")
+
+
+@pytest.fixture(scope="module")
+def earlier() -> dict[str, bytes]:
+    """The members of a file as torch wrote them before 2.8 (`torch.export.save` of 2.7)."""
+    network = nn.Sequential(nn.Conv1d(80, 4, 5), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    free = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(network, (torch.zeros(2, 80, 115),), dynamic_shapes=free)
+    artifact = serde.serialize.serialize(program)
+    contents = (artifact.exported_program, artifact.state_dict, artifact.constants,
+                artifact.example_inputs)  # fmt: skip
+    named = {f"serialized_{name}": c for name, c in zip(EARLIER, contents, strict=True)}
+    return named | {"version": ".".join(map(str, serde.schema.SCHEMA_VERSION)).encode()}
+
+
+def earlier_file(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_an_export_of_an_earlier_torch_is_read(
+    tmp_path: Path, earlier: dict[str, bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, x = earlier_file(tmp_path / "net.pt2", earlier), torch.randn(3, 80, 115)
+    weights = torch.load(io.BytesIO(earlier["serialized_state_dict.pt"]))
+    wanted = nn.functional.conv1d(x, weights["0.weight"], weights["0.bias"]).mean(2)
+    torch.testing.assert_close(load_network(str(path))(x), wanted)
+    assert capfd.readouterr().err == ""
+    explained = load_explained(Source(model=str(path)), FrontEnd(), CPU)
+    assert "0" in explained.network.reached
+
+
+@pytest.mark.parametrize("how", ["inputs", "operator", "form", "lacks"])
+def test_an_export_of_an_earlier_torch_runs_nothing(
+    tmp_path: Path, earlier: dict[str, bytes], how: str
+) -> None:
+    written, buffer = tmp_path / "written", io.BytesIO()
+    torch.save(Bomb(written), buffer)
+    program = earlier["serialized_exported_program.json"]
+    changed, told = {
+        "inputs": ({"serialized_example_inputs.pt": buffer.getvalue()}, "torch 2.8 or later"),
+        "operator": (
+            {"serialized_exported_program.json": program.replace(
+                b"torch.ops.aten.conv1d.default", b"torch.ops.aten.from_file.default")},
+            "uses aten::from_file",
+        ),
+        "form": ({"version": b"5.1"}, "form 5.1 of torch.export"),
+        "lacks": ({"serialized_exported_program.json": b"{}"}, "torch 2.8 or later"),
+    }[how]  # fmt: skip
+    line = refusal(earlier_file(tmp_path / "net.pt2", earlier | changed))
+    assert told in line
+    assert not written.exists()
 
 
 def _with_target(members: dict[str, bytes], target: str) -> dict[str, bytes]:

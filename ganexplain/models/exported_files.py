@@ -22,12 +22,19 @@ from typing import Any
 import torch
 from torch import nn
 
+from ganexplain.archives import check_archive
+from ganexplain.errors import GanexplainError, reason_of
 from ganexplain.models.pure_operators import impure, is_pure
 
 MEMBERS = re.compile(
     r"models/model\.json|data/sample_inputs/model\.pt|data/weights/(weight_\d+|model\.pt)"
     r"|data/constants/(tensor_\d+|model\.pt)|data/(weights|constants)/model_\w+_config\.json"
     r"|archive_format|archive_version|byteorder|version|\.data/\w+|extra/.*"
+)
+# What torch reads of files of torch before 2.8, archives in no folder, in its order.
+EARLIER = tuple(
+    f"serialized_{name}"
+    for name in ("exported_program.json", "state_dict.pt", "constants.pt", "example_inputs.pt")
 )
 OF_TORCH = re.compile(r"torch\.ops\.(\w+)\.(\w+)\.\w+")
 OF_LENGTHS = frozenset(
@@ -58,14 +65,55 @@ def read_exported(path: Path) -> nn.Module:
     """The network in a file of torch.export, as a module with parts.
 
     Raises GanexplainError naming the operator, or what else may have effects, where it asks for
-    that; whatever torch raises where it is damaged.
+    that, or where an earlier torch wrote what this one does not read; whatever torch raises where
+    it is damaged.
     """
     content = path.read_bytes()
-    for name in _refused(content):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        check_archive(archive, len(content))
+        earlier = "version" in archive.namelist()
+    for name in _refused_earlier(content) if earlier else _refused(content):
         raise impure(path, name)
     with warnings.catch_warnings(), _weights_alone():
         warnings.simplefilter("ignore")  # of torch's, about its own code
+        if earlier:
+            return torch.export.unflatten(_read_earlier(path, content))
         return torch.export.unflatten(torch.export.load(io.BytesIO(content)))
+
+
+def _refused_earlier(content: bytes) -> Iterator[str]:
+    """What an archive of a torch before 2.8 asks for and may not."""
+    yield from _refused_in(json.loads(_member(content, EARLIER[0])), "")
+
+
+def _member(content: bytes, name: str) -> bytes:
+    """A file of an archive; the same bytes whenever it is asked for, also of one there twice."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(name)
+
+
+def _read_earlier(path: Path, content: bytes) -> Any:
+    """The program in an archive of a torch before 2.8; GanexplainError for one not read any more.
+
+    As torch.export.load has it, which tells of the age of such a file on the terminal.
+    """
+    from torch._export.serde import schema, serialize
+
+    version = _member(content, "version").decode()
+    advice = "export it again with torch 2.8 or later"
+    if version.partition(".")[0] != str(schema.SCHEMA_VERSION[0]):
+        raise GanexplainError(
+            f"--model {path}: written by a torch before 2.8, in form {version} of torch.export, "
+            f"which torch {torch.__version__} does not read; {advice}"
+        )
+    try:
+        artifact = serialize.SerializedArtifact(*(_member(content, name) for name in EARLIER))
+        return serialize.deserialize(artifact)
+    except Exception as error:  # torch raises many kinds
+        raise GanexplainError(
+            f"--model {path}: written by a torch before 2.8 and not read by torch "
+            f"{torch.__version__} ({reason_of(error)}); {advice}"
+        ) from error
 
 
 @contextmanager
@@ -84,9 +132,6 @@ def _weights_alone() -> Iterator[None]:
 
 def _refused(content: bytes) -> Iterator[str]:
     """What an archive asks for and may not, as torch's own reader sees the archive."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if "version" in archive.namelist():  # in no folder
-            yield "the form of torch.export before torch 2.8"
     reader = torch._C.PyTorchFileReader(io.BytesIO(content))
     records = reader.get_all_records()
     if len(set(records)) < len(records):
