@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, Run, jamendo_folder
+from conftest import ROOT, Finished, Run, jamendo_folder
 from PIL import Image
 from test_resuming import assert_equal
 
@@ -296,3 +296,73 @@ def _standardised(path: Path) -> torch.Tensor:
     """The picture (1, 1, H, W) as the specification has it."""
     values = np.asarray(Image.open(path), dtype=np.float32) / 255
     return torch.from_numpy((values - 0.2) / 0.3)[None, None]
+
+
+# --- networks that write in place behind the layer ------------------------------------------------
+
+IN_PLACE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, behind):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.sigmoid, self.behind = nn.Conv2d(1, 6, 3), nn.Sigmoid(), behind
+        self.fc1, self.fc2 = nn.Linear(6 * 10 * 14, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        y = self.behind(self.sigmoid(self.conv(x)))
+        return self.fc2(self.fc1(y.flatten(1)))
+
+def plain():
+    return Net(lambda y: 2 * y + 1)
+
+def writes():
+    return Net(lambda y: y.mul_(2).add_(1))  # the sigmoid's gradient needs what this overwrites
+
+def through_a_view():
+    def behind(y):
+        y.flatten(1).mul_(2).add_(1)
+        return y
+    return Net(behind)
+"""
+
+
+def train_in_place(command: Run, folder: Path, factory: str, out: str) -> Finished:
+    (folder / "in_place_networks.py").write_text(IN_PLACE)
+    (folder / "input.toml").write_text('kind = "image"\nchannels = 1\nheight = 12\nwidth = 16\n')
+    for number, picture in enumerate(drawn_pictures(30, 0).pictures):
+        path = folder / "crosses" / str(number % 3) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((picture[0] * 255).astype(np.uint8)).save(path)
+    return command(
+        "train-explainer", folder / "crosses", "--model", f"in_place_networks:{factory}",
+        "--input", folder / "input.toml", *TINY, "--layer", "conv", "--steps", "2",
+        "--out", folder / out,
+    )  # fmt: skip
+
+
+def test_parts_of_a_network_that_writes_behind_the_layer_are_those_of_its_twin(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for factory in ("plain", "writes"):
+        done = train_in_place(command, tmp_path, factory, factory)
+        assert done.code == 0, done.err
+    twins = [tmp_path / name / "parts.npz" for name in ("plain", "writes")]
+    (one, _), (other, _) = (read_arrays(path, "parts", ("weight",)) for path in twins)
+    for name in ("weight", "contribution", "strength", "place"):
+        np.testing.assert_allclose(other[name], one[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_writes_through_a_view_behind_the_layer_are_refused_before_any_training(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = train_in_place(command, tmp_path, "through_a_view", "run")
+    assert done.code == 2
+    assert "--layer conv: layer fc1 comes out different" in done.error_line()
+    assert not (tmp_path / "run" / "explainer.pt").exists()
+    done = train_in_place(command, tmp_path, "plain", "run")  # without --overwrite
+    assert done.code == 0, done.err

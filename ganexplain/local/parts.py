@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganexplain.ascent.gradient_faults import named_faults
 from ganexplain.ascent.neurons import find_layer, layer_output
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.local.part_filters import slope
 from ganexplain.local.part_places import Axis, Geometry
 from ganexplain.local.scoring import Scorer
@@ -68,7 +69,8 @@ class PartsAnswer:
             found.append(float(value.detach()))
             return value
 
-        gradient = slope(encoding.features, logit)
+        with named_faults(network, logit) as watched:
+            gradient = slope(encoding.features, watched)
         scorer.passes += 3
         given = (gradient * parts)[0].sum(dim=(1, 2))
         rest = float((gradient * (encoding.features - parts)).sum())
@@ -98,9 +100,8 @@ def restored(network: nn.Module, answer: PartsAnswer) -> PartsExplainer:
     try:
         explainer.load_state_dict(answer.weights)
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
         raise GanexplainError(
-            f"--explainer: its weights do not fit the network ({reason}); train it again"
+            f"--explainer: its weights do not fit the network ({reason_of(error)}); train it again"
         ) from error
     return explainer.to(answer.device).eval().requires_grad_(False)
 

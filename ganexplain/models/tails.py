@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import fx, nn
 
-from ganexplain.errors import UsageError, check_known
+from ganexplain.errors import UsageError, check_known, reason_of
 from ganexplain.models.copies import copied
 from ganexplain.models.foreign import OUTPUT, named_layers
 from ganexplain.models.tracing import KeepingTracer
@@ -31,7 +31,8 @@ def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
     ends_as_put_out: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         if node in needed:
-            own[node] = part.node_copy(node, lambda each: own[each])
+            given = own | _copies_to_write(network, node, part, own)
+            own[node] = part.node_copy(node, given.__getitem__)
             if node in finish:  # before later layers write into it
                 ends_as_put_out[node] = part.call_method("clone", (own[node],))
     part.output(tuple(ends_as_put_out[node] for node in finish))
@@ -49,8 +50,9 @@ def _traced(network: nn.Module, leaves: Sequence[str]) -> fx.Graph:
     try:
         return KeepingTracer(leaves).trace(network)
     except Exception as error:  # whatever a foreign network's code makes of symbolic values
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise UsageError(f"the network's code cannot be traced by torch.fx ({reason})") from error
+        raise UsageError(
+            f"the network's code cannot be traced by torch.fx ({reason_of(error)})"
+        ) from error
 
 
 def _read_what_was_written(network: nn.Module, graph: fx.Graph) -> None:
@@ -61,6 +63,16 @@ def _read_what_was_written(network: nn.Module, graph: fx.Graph) -> None:
         if isinstance(written, fx.Node) and _writes(network, node):
             for user in [each for each in written.users if order[each] > order[node]]:
                 user.replace_input_with(written, node)
+
+
+def _copies_to_write(
+    network: nn.Module, node: fx.Node, part: fx.Graph, own: Mapping[fx.Node, fx.Node]
+) -> dict[fx.Node, fx.Node]:
+    """A copy of what a call writes into, for the gradients of what read it before need it."""
+    written = node.args[0] if node.args else None
+    if not (isinstance(written, fx.Node) and _writes(network, node)):
+        return {}
+    return {written: part.call_method("clone", (own[written],))}
 
 
 def _writes(network: nn.Module, node: fx.Node) -> bool:

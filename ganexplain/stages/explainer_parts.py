@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain.ascent.gradient_faults import named_faults
-from ganexplain.ascent.neurons import layer_output
+from ganexplain.ascent.neurons import find_layer, layer_output
 from ganexplain.ascent.readings import units
+from ganexplain.ascent.recording import recording
 from ganexplain.data.excerpts import batch_rows
 from ganexplain.distributed import average_gradients, check_divisible, own_part
 from ganexplain.errors import GanexplainError, UsageError
@@ -35,6 +36,7 @@ from ganexplain.stages.gan_training import finite
 FIRST = 256  # inputs that the scale of the features is of
 EXAMPLES = 16  # inputs that show where places lie
 MIXING_RATE = 20  # times the learning rate: one number has a longer way to go than a weight
+SAME = 1e-6  # relative squared deviation of what is computed in another way
 CHUNK = 32  # inputs in a pass where nothing is learnt
 
 
@@ -78,6 +80,7 @@ class PartsTraining:
         self.explainer = explainer_for(network, self.layer, self.targets, features.shape[1])
         self.explainer.scale.copy_(features.sum(dim=(2, 3)).mean(dim=0))
         self.explainer.to(self.device)
+        self._check_tails(network, first[:2])
         rate, mixing = self.config.learning_rate, self.explainer.mixing
         rest = [weight for weight in self.explainer.parameters() if weight is not mixing]
         groups: list[dict[str, Any]] = [
@@ -85,6 +88,39 @@ class PartsTraining:
             {"params": [mixing], "lr": MIXING_RATE * rate},
         ]
         self.optimiser = torch.optim.Adam(groups, rate)
+
+    def _check_tails(self, network: nn.Module, x: Tensor) -> None:
+        """UsageError where what is behind the layer computes something else apart from the network.
+
+        Or where it has no gradient.
+        """
+        known = {name: find_layer(network, name) for name in self.targets}
+        with torch.no_grad(), recording(network, known) as put_out:
+            output = network(x)
+        features, made = self.features(x)
+        ours = (*made, self.head(put_out[self.targets[-1]])[0])
+        theirs = (*(put_out[name] for name in self.targets), output)
+        for name, one, other in zip((*self.targets, OUTPUT), ours, theirs, strict=True):
+            if one.shape != other.shape or squares(one - other) > SAME * squares(other):
+                raise UsageError(
+                    f"--layer {self.layer}: layer {name} comes out different when it is computed "
+                    "apart from the network (some code behind the layer writes into a tensor "
+                    "through a view of it, or keeps a state); name other layers"
+                )
+        for part, taken in ((self.explainer.decoder, features), (self.head, ours[-2])):
+            self._check_gradient(part, taken)
+        self.explainer.zero_grad(set_to_none=True)
+
+    @staticmethod
+    def _check_gradient(part: nn.Module, taken: Tensor) -> None:
+        """UsageError that names the layer where no gradient can be taken of a part's output."""
+
+        def last(z: Tensor) -> Tensor:
+            found: Tensor = part(z)[-1]
+            return found
+
+        with named_faults(part, last) as run, torch.enable_grad():
+            run(taken.detach().requires_grad_(True)).sum().backward()
 
     def inputs(self, rows: np.ndarray) -> Tensor:
         """Training inputs (N, *S) of rows of centres."""
