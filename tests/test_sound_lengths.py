@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -93,6 +94,86 @@ def test_tags_of_an_mp3_are_no_sound(
     path = tmp_path / "tagged.mp3"
     path.write_bytes(before + content + after)
     is_whole(path)
+
+
+def frames_of(content: bytes) -> list[int]:
+    """Where the frames of an MP3 of one constant rate begin."""
+    first, places = content[:2], [0]
+    step = content.index(first, 100)  # or a byte of padding more or less
+    while behind := [
+        at for at in (places[-1] + step + k for k in (-1, 0, 1)) if content.startswith(first, at)
+    ]:
+        places += behind
+    return places
+
+
+NOISE = np.random.default_rng(5).bytes(3000)
+ODD = {  # what stands in front of the frames, between two of them, and behind them
+    "noise in front": (NOISE, b"", b""),
+    "zeros in front": (bytes(5000), b"", b""),
+    "tag with a footer": (b"ID3\4\0\x10" + TAG[6:] + b"3DI\4\0\x10" + TAG[6:10], b"", b""),
+    "tag shorter than it says": (b"ID3\4\0\0\0\0\0\x40", b"", b""),
+    "tag that libmpg123 tells of": (TAG[:10] + b"TXXX" + NOISE.ljust(len(TAG) - 14), b"", b""),
+    "noise between": (b"", NOISE, b""),
+    "tag between": (b"", TAG, b""),
+    "noise behind": (b"", b"", NOISE * 5),
+    "ones behind": (b"", b"", b"\xff" * 100_000),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_mp3_is_read_across_what_is_no_frame(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    front, between, behind = ODD[name]
+    content = without_xing(mp3("CONSTANT", 44100))
+    middle = frames_of(content)[100]
+    plain, path = tmp_path / "plain.mp3", tmp_path / "odd.mp3"
+    plain.write_bytes(content)
+    path.write_bytes(front + content[:middle] + between + content[middle:] + behind)
+    whole, found = load_mono(plain, 44100), load_mono(path, 44100)
+    assert abs(len(whole) - len(found)) < 0.1 * 44100
+    lost = 1152 if name == "tag shorter than it says" else 0  # which takes a frame with it
+    assert np.abs(whole[44100 + lost :][:100_000] - found[44100:][:100_000]).max() < 1e-3
+    assert abs(len(found) / 44100 - duration_of(path)) < 0.1
+    assert not capfd.readouterr().err
+    told = any("no frames of MPEG audio in one place" in message for message in caplog.messages)
+    assert told == (name == "noise between")
+
+
+@pytest.mark.parametrize("first", [22050, 44100])
+def test_joined_mp3s_of_other_rates_are_read_to_the_end(tmp_path: Path, first: int) -> None:
+    second = 66150 - first
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(mp3(rate=first) + TAG + mp3("CONSTANT", second) + TAG)
+    is_whole(path, 2 * SECONDS)
+    halves = np.split(load_mono(path, RATE), 2)
+    assert np.corrcoef(*(half[RATE:-RATE] for half in halves))[0, 1] > 0.9
+
+
+def damaged() -> bytes:
+    """An MP3 with noise in a hundred frames."""
+    content = bytearray(mp3("CONSTANT", 44100))
+    for at in frames_of(bytes(content))[50:150]:
+        content[at + 4 : at + 300] = NOISE[at % 1000 :][:296]
+    return bytes(content)
+
+
+def test_nothing_is_printed_beside_our_lines(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "damaged.mp3"
+    path.write_bytes(damaged())
+    sf.read(path)
+    if not capfd.readouterr().err:
+        pytest.skip("this libmpg123 prints nothing of a damaged frame")
+    duration_of(path)
+    for read in (load_mono, lambda file, rate: load_excerpt(file, 1, 8000, rate)):
+        with contextlib.suppress(BadFile):  # of values that are no sound
+            read(path, RATE)
+    assert not capfd.readouterr().err
+    sf.read(path)
+    assert capfd.readouterr().err  # and C's stream is as before
 
 
 def test_joined_mp3s_are_read_to_the_end_and_named(
@@ -193,6 +274,36 @@ def test_ogg_without_its_last_page_is_named(
     assert "radio.ogg: its last page is not marked as the last" in caplog.messages[0]
 
 
+def nil_page(page: bytes) -> bytes:
+    """A last page without content, to stand behind an Ogg page."""
+    number = struct.unpack_from("<I", page, 18)[0] + 1
+    head = b"OggS\0\4" + page[6:18] + struct.pack("<I", number)
+    return head + struct.pack("<I", checksum(head + bytes(5))) + b"\0"
+
+
+def checksum(page: bytes) -> int:
+    """That of an Ogg page, by RFC 3533."""
+    value = 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
+    return value
+
+
+def test_last_page_may_hold_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = encoded("OGG", "VORBIS")
+    last = content.rindex(b"OggS")
+    open_end = bytearray(content[last:])
+    open_end[5] &= ~4
+    open_end[22:26] = bytes(4)
+    open_end[22:26] = struct.pack("<I", checksum(open_end))
+    path = tmp_path / "nil.ogg"
+    path.write_bytes(content[:last] + open_end + nil_page(content[last:]))
+    is_whole(path)
+    assert not caplog.messages
+
+
 # --- headers that leave the length open ---------------------------------------------------------
 
 
@@ -213,6 +324,13 @@ def caf_of_unknown_length() -> bytes:
     return patched(content, content.index(b"data") + 4, ">q", -1)
 
 
+def aiff_of_unknown_length() -> bytes:
+    content = encoded("AIFF")
+    content = patched(content, 4, ">I", 0x7F000050)
+    content = patched(content, content.index(b"COMM") + 10, ">I", 0x7F000000 // 2)
+    return patched(content, content.index(b"SSND") + 4, ">I", 0x7F000008)
+
+
 LIST = b"LIST" + struct.pack("<I", 12) + b"INFOISFT\0\0\0\0"
 BYTES = round(2 * SECONDS * RATE)
 OPEN = {
@@ -222,6 +340,7 @@ OPEN = {
     "killed-floats.wav": lambda: wav(0, subtype="FLOAT"),
     "pipe.wav": lambda: wav(0xFFFFFFFF, 0xFFFFFFFF),
     "sox.wav": lambda: wav(0x7FFFF000, 0x7FFFF024),
+    "sox.aiff": aiff_of_unknown_length,
     "chunk-behind.wav": lambda: wav(BYTES, tail=LIST),
     "padded.wav": lambda: wav(BYTES, tail=bytes(9000)),
     "pipe.rf64": rf64_of_unknown_length,
@@ -254,6 +373,19 @@ def test_flac_with_more_than_its_header_says_is_read_to_the_end(
     assert "less.flac: its header says 2.000 s, and 6.000 s are there" in caplog.messages[0]
 
 
+@pytest.mark.parametrize("rates", [(RATE, RATE), (RATE, 44100), (44100, 8000)])
+@pytest.mark.parametrize("knows_total", [True, False])
+def test_joined_flacs_are_one_recording(
+    tmp_path: Path, rates: tuple[int, int], knows_total: bool
+) -> None:
+    parts = [encoded("FLAC", rate=rate) for rate in rates]
+    path = tmp_path / "joined.flac"
+    path.write_bytes(b"".join(parts if knows_total else [with_total(part, 0) for part in parts]))
+    is_whole(path, 2 * SECONDS)
+    halves = np.split(load_mono(path, 8000), 2)
+    assert np.abs(halves[0][9600:-800] - halves[1][9600:-800]).max() < 0.02
+
+
 def test_wav_of_no_samples_stays_one(tmp_path: Path) -> None:
     content = wav(0)
     path = tmp_path / "none.wav"
@@ -269,7 +401,9 @@ def test_wav_of_no_samples_stays_one(tmp_path: Path) -> None:
     [
         ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAVEX", "PCM_24"),
         ("RF64", "PCM_16"), ("W64", "PCM_16"), ("AIFF", "PCM_16"), ("AU", "PCM_16"),
-        ("FLAC", "PCM_16"), ("NIST", "PCM_16"), ("MP3", "MPEG_LAYER_III"),
+        ("FLAC", "PCM_16"), ("NIST", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("CAF", "FLOAT"),
+        ("MAT4", "DOUBLE"), ("MAT5", "DOUBLE"), ("MPC2K", "PCM_16"), ("AVR", "PCM_16"),
+        ("SVX", "PCM_16"),
     ],
 )  # fmt: skip
 def test_file_that_broke_off_is_refused_with_both_lengths(
@@ -284,6 +418,13 @@ def test_file_that_broke_off_is_refused_with_both_lengths(
         claimed, there = map(float, re.findall(r"([\d.]+) s\b", str(caught.value)))
         assert abs(claimed - SECONDS) < 0.15
         assert 0.5 < there < 5  # of formats whose rate varies, not half
+
+
+def test_recording_of_gigabytes_that_broke_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "concert.wav"
+    path.write_bytes(wav(3_000_000_000, 3_000_000_036))
+    with pytest.raises(BadFile, match=r"its header says 68027\.211 s, and 6\.000 s are there"):
+        duration_of(path)
 
 
 @pytest.mark.parametrize(("kind", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS")])
@@ -405,6 +546,13 @@ def test_floats_on_the_scale_of_integers_are_refused(
     for read in (lambda: load_mono(path, RATE), lambda: load_excerpt(path, 2.0, 8000, RATE)):
         with pytest.raises(BadFile, match=rf"integers\.wav: values .* {bits} bits, divide them by"):
             read()
+
+
+def test_damage_is_not_taken_for_integers(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mp3"
+    path.write_bytes(damaged())
+    with pytest.raises(BadFile, match=r"where full scale is 1: it is damaged; get it again"):
+        load_mono(path, RATE)
 
 
 def test_quiet_integers_are_known_by_having_no_fractions(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from ganexplain.data.c_errors import c_errors_hidden
 from ganexplain.data.file_kinds import kind_of
 from ganexplain.data.sound_files import TOLERANCE, SoundStream, sound_streams
 from ganexplain.errors import BadFile, SilentFile, no_memory, reason_of
@@ -71,7 +72,7 @@ class _Decoded:
         self.path = path
         self.seconds = self.peak = 0.0  # of all channels
         self.energy = self.expected = 0.0  # of the mean, and what unrelated channels leave
-        self.whole_numbers = True
+        self.whole_numbers = self.floats = True
 
     def add(self, block: np.ndarray, mono: np.ndarray, stream: SoundStream, floats: bool) -> None:
         """BadFile where a block holds what is no sound."""
@@ -82,6 +83,7 @@ class _Decoded:
             )
         self.seconds += len(block) / stream.rate
         self.peak = max(self.peak, float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
+        self.floats &= floats
         self.whole_numbers &= floats and bool((block == np.rint(block)).all())
         if self.peak > NO_INTEGER:
             raise BadFile(f"{self.path}: values of up to {self.peak:.3g} are no sound; repair it")
@@ -107,6 +109,11 @@ class _Decoded:
 
     def check_scale(self) -> None:
         """BadFile where full scale is not 1."""
+        if self.peak > LOUDEST and not self.floats:
+            raise BadFile(
+                f"{self.path}: values of up to {self.peak:,.6g}, where full scale is 1: it is "
+                "damaged; get it again, or leave it out"
+            )
         if self.peak > LOUDEST or (self.peak > 1 and self.whole_numbers):
             bits = next(bits for bits in (8, 16, 24, 32, 64) if self.peak <= 2 ** (bits - 1))
             raise BadFile(
@@ -171,7 +178,8 @@ def _blocks(stream: SoundStream) -> Iterator[tuple[np.ndarray, bool, bool]]:
         length = min(int(stream.rate * BLOCK_SECONDS), BLOCK_SAMPLES // sound.channels)
         read, last = 0, False
         while not last:
-            block = sound.read(length, dtype="float32", always_2d=True)
+            with c_errors_hidden():
+                block = sound.read(length, dtype="float32", always_2d=True)
             read += len(block)
             last = len(block) < length
             yield block, sound.subtype in FLOATS, last
@@ -227,9 +235,10 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
                 return _cut(load_mono(path, sample_rate), round(start * sample_rate), samples)
             rate, is_float = stream.rate, sound.subtype in FLOATS
             first = max(0, math.floor(start - margin)) * rate  # whole seconds: same phase
-            sound.seek(min(first, sound.frames))
             count = int((samples / sample_rate + 3 * margin) * rate) + 1
-            block = sound.read(count, dtype="float32", always_2d=True)
+            with c_errors_hidden():
+                sound.seek(min(first, sound.frames))
+                block = sound.read(count, dtype="float32", always_2d=True)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     mono = block.mean(axis=1)

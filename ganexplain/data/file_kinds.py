@@ -25,6 +25,7 @@ MAGIC = (  # place, bytes, what it is
     (0, b"MAC ", f"a Monkey's Audio file, which is not read here: {CONVERT}"),
     (0, b"DSD ", f"a DSD file, which is not read here: {CONVERT}"),
     (0, b"FRM8", f"a DSD file, which is not read here: {CONVERT}"),
+    (28, b"Speex   ", f"Speex in an Ogg file, which is not read here: {CONVERT}"),
     (0, b"#!AMR", f"an AMR file, which is not read here: {CONVERT}"),
     (0, b"FLV\1", f"a Flash video, which is not read here: {CONVERT}"),
     (8, b"AVI ", f"an AVI video, which is not read here: {CONVERT}"),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from mmap import mmap
 
 MARKER = b"fLaC"
+BEGINNING = re.compile(
+    rb"fLaC[\x00\x80]\x00\x00\x22"
+)  # of a stream: the marker, STREAMINFO's header
+PADDING, SEEK_TABLE, IS_LAST = 1, 3, 0x80  # kinds of blocks of metadata, and a flag
 STREAMINFO = 8  # first byte of its values, behind the marker and the block's header
 TOTAL_AT = STREAMINFO + 13  # where the total of samples stands: the low 4 bits, and 4 bytes
 SEARCHED = 2**16  # places that may be headers, before the search is given up
@@ -35,6 +40,23 @@ def with_total(data: Bytes, samples: int) -> bytes:
     return (data[TOTAL_AT : TOTAL_AT + 1][0] & 0xF0 | samples >> 32).to_bytes() + (
         samples & 0xFFFFFFFF
     ).to_bytes(4)
+
+
+def native_streams(data: Bytes, start: int) -> list[range]:
+    """The streams in a file, one behind the other, from a place on."""
+    begins = [found.start() for found in BEGINNING.finditer(data, start)] or [start]
+    return [range(*both) for both in zip(begins, [*begins[1:], len(data)], strict=True)]
+
+
+def seek_table_at(data: Bytes) -> int | None:
+    """Where the header of a seek table stands; None where there is none."""
+    at, flags = len(MARKER), 0
+    while not flags & IS_LAST and at + 4 <= len(data):
+        flags = data[at]
+        if flags & ~IS_LAST == SEEK_TABLE:
+            return at
+        at += 4 + int.from_bytes(data[at + 1 : at + 4])
+    return None
 
 
 def counted_samples(data: Bytes) -> int | None:

@@ -1,10 +1,12 @@
-"""MPEG audio (MP3): how many frames a file holds, counted one by one, whatever its header says.
+"""MPEG audio (MP3): the frames a file holds, found one by one, whatever its header says.
 
 Layout of frames and of the Xing header: ISO/IEC 11172-3, 13818-3; LAME's `VbrTag.c`.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from mmap import mmap
 
@@ -22,25 +24,31 @@ SAME = 0xFFFE0C00  # bits of a header that no frame of a stream changes: version
 CHANGING, NO_CHECKSUM = 0x0001F200, 0x00010000  # bits: checksum, rate of bits, padding
 NUMBER_OF_FRAMES, NUMBER_OF_BYTES = 1, 2  # flags of a Xing header
 TAG_HEADER = 10
-SEARCHED = 4096  # bytes of 0xFF that may begin a frame, before a search is given up
-MOST_SEARCHES = 64  # in a file
+START = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")  # of a header
+MOST_STARTS = 2**18  # places in a file that look like headers and are none
 TAIL = 1024  # bytes of tags behind the frames that make no difference
 
 
 @dataclass(frozen=True)
 class MpegStream:
-    """What is in a file: `frames` of `samples` each, from byte `first`; `rate` in Hz.
+    """Frames of one kind: `frames` of `samples` each, in `spans` of the file; `rate` in Hz.
 
     `claimed` is the number of frames that its Xing header says, None where there is none.
-    `whole`: the last frame is complete.
+    `whole`: the last frame is complete. `gaps` between frames hold what is neither frames nor tags.
     """
 
-    first: int
+    spans: tuple[range, ...]
     frames: int
     samples: int
     rate: int
     claimed: int | None
     whole: bool
+    gaps: int
+
+    @property
+    def first(self) -> int:
+        """Where the first frame begins."""
+        return self.spans[0].start
 
     @property
     def seconds(self) -> float:
@@ -53,11 +61,23 @@ class MpegStream:
         return None if self.claimed is None else self.claimed * self.samples / self.rate
 
 
-def mpeg_stream(data: mmap) -> MpegStream | None:
-    """The MPEG stream in a file; None where there is none of layers 1 to 3 with a known rate."""
-    first = _next_start(data, after_tags(data), None)
-    if first is None:
-        return None
+def mpeg_streams(data: mmap) -> list[MpegStream]:
+    """The MPEG streams in a file, one behind the other, without what lies between frames.
+
+    Empty where there is none of layers 1 to 3 with a known rate. A new one begins where version,
+    layer or rate change. ValueError for more of what only looks like frames than is worth a search.
+    """
+    starts = _Starts(data)
+    found: list[MpegStream] = []
+    at = starts.next(after_tags(data), None)
+    while at is not None:
+        stream = _stream_from(data, at, starts)
+        found.append(stream)
+        at = starts.next(stream.spans[-1].stop, None) if stream.whole else None
+    return found
+
+
+def _stream_from(data: mmap, first: int, starts: _Starts) -> MpegStream:
     header = _header(data, first)
     flags = _xing_flags(data, first)
     at = _xing_at(header, first)
@@ -66,11 +86,11 @@ def mpeg_stream(data: mmap) -> MpegStream | None:
     if claimed is not None and flags & NUMBER_OF_BYTES:
         end = first + _header(data, at + 12)
         if end <= len(data) <= end + TAIL:  # as long as it says: no need to count
-            return MpegStream(first, claimed, samples, rate, claimed, True)
-    frames, whole = _count(data, first, header)
+            return MpegStream((range(first, end),), claimed, samples, rate, claimed, True, 0)
+    spans, frames, whole, gaps = _walk(data, first, header, starts)
     if flags:
         frames -= 1  # the header's own frame holds no sound
-    return MpegStream(first, frames, samples, rate, claimed, whole)
+    return MpegStream(tuple(spans), frames, samples, rate, claimed, whole, gaps)
 
 
 def is_free_format(data: mmap) -> bool:
@@ -96,15 +116,16 @@ def _tag_length(data: mmap, at: int) -> int:
 
 def with_true_length(data: mmap, stream: MpegStream) -> tuple[bytes | range, ...]:
     """Bytes and spans of the file that make one whose Xing header has the true number of frames."""
-    first, size, count = stream.first, len(data), stream.frames.to_bytes(4)
+    first, count = stream.first, stream.frames.to_bytes(4)
     header = _header(data, first)
     if stream.claimed is None:
-        return range(first), _frame_with_xing(header, count), range(first, size)
+        return _frame_with_xing(header, count), *stream.spans
     at = _xing_at(header, first) + 8
     filled = count
     if _xing_flags(data, first) & NUMBER_OF_BYTES:
-        filled += (size - first).to_bytes(4)
-    return range(at), filled, range(at + len(filled), size)
+        filled += sum(map(len, stream.spans)).to_bytes(4)
+    behind = range(at + len(filled), stream.spans[0].stop)
+    return range(first, at), filled, behind, *stream.spans[1:]
 
 
 def _frame_with_xing(header: int, count: bytes) -> bytes:
@@ -147,28 +168,43 @@ def _side_information(header: int) -> int:
     return (17 if mono else 32) if header >> 19 & 3 == 3 else (9 if mono else 17)
 
 
-def _next_start(data: mmap, at: int, like: int | None) -> int | None:
-    """The next place where frames begin, of a stream `like` a header where one is given."""
-    for _ in range(SEARCHED):
-        at = data.find(b"\xff", at)
-        if at < 0:
-            break
-        header = _header(data, at)
-        if (like is None or (header ^ like) & SAME == 0) and _chain(data, at, header):
-            return at
-        at += 1
-    return None
+class _Starts:
+    """Looks for frames in a file."""
+
+    def __init__(self, data: mmap) -> None:
+        self.data, self.left = data, MOST_STARTS
+
+    def next(self, behind: int, like: int | None) -> int | None:
+        """Where frames begin from a place on: those of a stream `like` a header, or any.
+
+        One that is `like`, or that begins right there, may be the file's last; any other has to be
+        followed by frames.
+        """
+        for at in self._candidates(behind):
+            header = _header(self.data, at)
+            expected = at == behind if like is None else (header ^ like) & SAME == 0
+            if _chain(self.data, at, header, may_end=expected):
+                return at
+        return None
+
+    def _candidates(self, at: int) -> Iterator[int]:
+        while found := START.search(self.data, at):
+            if not self.left:
+                raise ValueError("too many bytes between what may be frames of MPEG audio")
+            self.left -= 1
+            yield found.start()
+            at = found.start() + 1
 
 
-def _chain(data: mmap, at: int, like: int) -> bool:
-    """Whether LEAST_CHAIN headers follow one another, or fewer up to the end of the file."""
+def _chain(data: mmap, at: int, like: int, may_end: bool) -> bool:
+    """Whether LEAST_CHAIN headers follow one another, or fewer up to the file's end if it may."""
     for _ in range(LEAST_CHAIN):
         header = _header(data, at)
         size = _size(header)
         if not size or (header ^ like) & SAME:
             return False
         at += size
-        if at >= len(data):
+        if may_end and at >= len(data):
             break
     return True
 
@@ -184,25 +220,30 @@ def _xing_flags(data: mmap, first: int) -> int:
     return _header(data, at + 4) if data[at : at + 4] in (b"Xing", b"Info") else 0
 
 
-def _count(data: mmap, at: int, like: int) -> tuple[int, bool]:
-    """Complete frames from a place on, across what is no frame, and whether none is cut off."""
-    frames, end, sizes, searches = 0, len(data), dict[int, int](), 0
+def _walk(data: mmap, at: int, like: int, starts: _Starts) -> tuple[list[range], int, bool, int]:
+    """Spans of complete frames from a place on, their number, whether none is cut off, and gaps.
+
+    Across what is no frame, up to the first frame of another kind.
+    """
+    spans, begin, frames, end, sizes = list[range](), at, 0, len(data), dict[int, int]()
+    whole, gaps = True, 0
     while at + 4 <= end:
         header = int.from_bytes(data[at : at + 4]) & 0xFFFFFE00
         size = sizes.get(header)
         if size is None:
             size = sizes[header] = 0 if (header ^ like) & SAME else _size(header)
         if size:
-            if at + size > end:
-                return frames, False
+            whole = at + size <= end
+            if not whole:
+                break
             frames += 1
             at += size
-        elif data[at : at + 3] == b"ID3":
-            at += _tag_length(data, at)
-        else:
-            found = _next_start(data, at, like)
-            searches += 1
-            if found is None or searches > MOST_SEARCHES:
-                break
-            at = found
-    return frames, True
+            continue
+        spans.append(range(begin, at))
+        behind = at + _tag_length(data, at) if data[at : at + 3] == b"ID3" else at
+        found = starts.next(behind, like)
+        if found is None or (_header(data, found) ^ like) & SAME:
+            return spans, frames, True, gaps
+        gaps += found > behind or behind == at
+        begin = at = found
+    return [*spans, range(begin, at)], frames, whole, gaps

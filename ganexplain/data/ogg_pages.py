@@ -52,9 +52,12 @@ def ogg_streams(data: mmap) -> tuple[list[OggStream], bool]:
     at_once: dict[bytes, OggStream] = {}  # by serial number, those of the present link
     at = 0
     while (at := data.find(CAPTURE, at)) >= 0:
-        table = data[at + HEADER : at + HEADER + data[at + 26]] if at + HEADER < len(data) else b""
-        body = range(at + HEADER + len(table), at + HEADER + len(table) + sum(table))
-        if (not table and at + HEADER >= len(data)) or body.stop > len(data):
+        if at + HEADER > len(data):
+            return found, False
+        segments = data[at + 26]
+        table = data[at + HEADER : at + HEADER + segments]
+        body = range(at + HEADER + segments, at + HEADER + segments + sum(table))
+        if body.stop > len(data):
             return found, False
         flags, serial = data[at + 5], data[at + 14 : at + 18]
         if flags & BEGINS:

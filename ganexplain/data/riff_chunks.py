@@ -10,7 +10,8 @@ ORDERS: dict[bytes, Literal["little", "big"]] = {
     b"RIFF": "little", b"RF64": "little", b"BW64": "little", b"RIFX": "big",
 }  # fmt: skip
 OPEN = bytes.fromhex("ffffffff")  # a size of 32 bits that is not known
-PLACEHOLDERS = 0x7FFF_0000  # what writes into a pipe has sizes from here on, for want of a true one
+PLACEHOLDERS = (0x7F00_0000, 0x8000_0000, 0xFFFF_FFFF)  # sizes about which pipes are written with
+NEAR = 0x1_0000  # bytes about those
 MOST_CHUNKS = 4096  # before the samples
 AU_SIZE_AT = 8
 DS64_DATA_AT = 28  # the size of the samples in RF64's first chunk, 64 bits
@@ -18,10 +19,19 @@ DS64_DATA_AT = 28  # the size of the samples in RF64's first chunk, 64 bits
 
 @dataclass(frozen=True)
 class OpenLength:
-    """The bytes from `at` on that have to be `filled`, so that the samples go up to the end."""
+    """The bytes from `at` on that have to be `filled`, so that the samples go up to the end.
+
+    `claimed` is how many times as many the header says, 0 where it leaves that open.
+    """
 
     at: int
     filled: bytes
+    claimed: float = 0.0
+
+
+def is_placeholder(size: int) -> bool:
+    """Whether a size stands for one that was not known: what writes into a pipe cannot go back."""
+    return any(abs(size - usual) < NEAR for usual in PLACEHOLDERS)
 
 
 def is_riff(data: mmap) -> bool:
@@ -30,7 +40,10 @@ def is_riff(data: mmap) -> bool:
 
 
 def open_length(data: mmap) -> OpenLength | None:
-    """What to fill in where a header says that there are no samples, and some follow."""
+    """What to fill in where a header says that there are no samples, and some follow.
+
+    So too where a CAF's says more than follow, which libsndfile does not open.
+    """
     kind = data[:4]
     if kind == b".snd" and data[AU_SIZE_AT : AU_SIZE_AT + 4] == bytes(4):
         return OpenLength(AU_SIZE_AT, OPEN)
@@ -52,7 +65,12 @@ def _open_caf(data: mmap) -> OpenLength | None:
         size = int.from_bytes(data[at + 4 : at + 12], "big", signed=True)
         if data[at : at + 4] == b"data":
             left = len(data) - at - 12
-            return OpenLength(at + 4, left.to_bytes(8)) if size == -1 else None
+            filled = left.to_bytes(8) if left > 0 else b""
+            return (
+                OpenLength(at + 4, filled, max(size, 0) / left)
+                if filled and (size == -1 or size > left)
+                else None
+            )
         at += 12 + max(size, 0)
     return None
 
@@ -79,7 +97,7 @@ def bytes_behind(data: mmap) -> int:
     size = int.from_bytes(data[at + 4 : at + 8], order)
     end = at + 8 + size + size % 2
     marker = data[end : end + 4]
-    if size >= PLACEHOLDERS or marker[:3] in (b"ID3", b"TAG") or not any(marker):
+    if is_placeholder(size) or marker[:3] in (b"ID3", b"TAG") or not any(marker):
         return 0
     fits = end + 8 + int.from_bytes(data[end + 4 : end + 8], order) <= len(data) + 1
     is_chunk = marker.isascii() and marker.decode().isprintable() and marker not in ORDERS

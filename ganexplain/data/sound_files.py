@@ -18,17 +18,28 @@ from pathlib import Path
 
 import soundfile as sf
 
+from ganexplain.data.c_errors import c_errors_hidden
 from ganexplain.data.flac_frames import (
+    IS_LAST,
     MARKER,
+    PADDING,
     TOTAL_AT,
     claimed_samples,
     counted_samples,
+    native_streams,
     sample_rate,
+    seek_table_at,
     with_total,
 )
-from ganexplain.data.mpeg_frames import after_tags, is_free_format, mpeg_stream, with_true_length
+from ganexplain.data.mpeg_frames import (
+    MpegStream,
+    after_tags,
+    is_free_format,
+    mpeg_streams,
+    with_true_length,
+)
 from ganexplain.data.ogg_pages import CAPTURE, ogg_streams
-from ganexplain.data.riff_chunks import PLACEHOLDERS, bytes_behind, is_riff, open_length
+from ganexplain.data.riff_chunks import bytes_behind, is_placeholder, is_riff, open_length
 from ganexplain.data.spliced import Piece, Spliced
 from ganexplain.errors import BadFile
 
@@ -37,7 +48,7 @@ TOLERANCE = 0.1  # s by which lengths may differ: decoders disagree about the ed
 SIZES = re.compile(r"(?:data|SSND|BODY|Data Size|Data length|riff)\s*:?\s*(\d+) \(?should be (\d+)")
 NIST_HEADER = 1024  # bytes
 NIST_FRAMES = re.compile(rb"NIST_1A\s.*sample_count -i (\d+)", re.DOTALL)
-FRAMES = re.compile(r"^\s*Frames\s*:\s*(\d+)", re.MULTILINE)
+FRAMES = re.compile(r"^\s*(?:Frames|(?:Rows : \d+\s+)?Cols)\s*: (\d+)", re.MULTILINE)
 LOGGER = logging.getLogger("ganexplain")
 MPEG_SUFFIXES = (".mp3", ".mp2", ".mpeg", ".mpga")
 
@@ -62,9 +73,10 @@ class SoundStream:
 
     def open(self) -> sf.SoundFile:
         """The stream, to be read from its beginning; libsndfile's errors."""
-        if self.pieces:
-            return sf.SoundFile(Spliced(self.path, self.pieces))
-        return sf.SoundFile(os.fsencode(self.path))
+        with c_errors_hidden():
+            if self.pieces:
+                return sf.SoundFile(Spliced(self.path, self.pieces))
+            return sf.SoundFile(os.fsencode(self.path))
 
 
 def sound_streams(path: Path) -> tuple[SoundStream, ...]:
@@ -89,13 +101,14 @@ def _streams(path: Path, size: int, changed: int) -> tuple[SoundStream, ...]:
         if kind == CAPTURE:
             return _ogg(path, data)
         if kind == MARKER:
-            return (_flac(path, data, (range(start, size),), as_it_is=not start),)
-        found = None
+            spans = native_streams(data, start)
+            return tuple(_flac(path, data, (span,), len(span) == size) for span in spans)
+        found: tuple[SoundStream, ...] = ()
         if not is_riff(data) and (
             kind[:1] == b"\xff" or start or path.suffix.lower() in MPEG_SUFFIXES
         ):
             found = _mpeg(path, data)
-        return (found or _with_chunks(path, data),)
+        return found or (_with_chunks(path, data),)
 
 
 def _stream(path: Path, pieces: tuple[Piece, ...] = (), warning: str = "") -> SoundStream:
@@ -119,7 +132,10 @@ def _with_chunks(path: Path, data: mmap) -> SoundStream:
     left_open = open_length(data)
     if left_open:
         end = left_open.at + len(left_open.filled)
-        return _stream(path, (range(left_open.at), left_open.filled, range(end, len(data))))
+        found = _stream(path, (range(left_open.at), left_open.filled, range(end, len(data))))
+        if left_open.claimed:
+            raise _cut_off(path, left_open.claimed * found.seconds, found.seconds)
+        return found
     behind = bytes_behind(data)
     if behind > TAIL:
         raise BadFile(
@@ -141,28 +157,45 @@ def _with_chunks(path: Path, data: mmap) -> SoundStream:
 def _claimed_frames(frames: int, log: str) -> float:
     """What a header claims, as libsndfile's log of reading it says; `frames` where it is silent."""
     for size, there in SIZES.findall(log):
-        if 0 < int(there) < int(size) < PLACEHOLDERS:
-            return frames * int(size) / int(there)
+        if 0 < int(there) < int(size):
+            return frames if is_placeholder(int(size)) else frames * int(size) / int(there)
     return max(map(int, FRAMES.findall(log)), default=frames)
 
 
-def _mpeg(path: Path, data: mmap) -> SoundStream | None:
-    stream = mpeg_stream(data)
-    if stream is None:
-        return None if is_free_format(data) else _misnamed(path, len(data))
-    claimed = stream.claimed_seconds
+def _mpeg(path: Path, data: mmap) -> tuple[SoundStream, ...]:
+    """The streams of MPEG audio; none where they are of a kind that is not looked into."""
+    streams = mpeg_streams(data)
+    if not streams and not is_free_format(data):
+        return (_misnamed(path, len(data)),)
+    return tuple(_mpeg_stream(path, data, stream) for stream in streams)
+
+
+def _mpeg_stream(path: Path, data: mmap, stream: MpegStream) -> SoundStream:
+    """A stream without what lies between its frames, on which libmpg123 may give up."""
+    spans = () if stream.spans == (range(len(data)),) else stream.spans
+    claimed, warning = stream.claimed_seconds, _damage(path, stream)
     if claimed is None:
-        cut = "" if stream.whole else f"{path}: ends within a frame, it may be cut off"
-        found = _stream(path, (), cut)
+        found = _stream(path, spans, warning)
         if abs(found.seconds - stream.seconds) <= TOLERANCE:
             return found
-        return _stream(path, with_true_length(data, stream), cut)
+        return _stream(path, with_true_length(data, stream), warning)
     if claimed > stream.seconds + TOLERANCE:
         raise _cut_off(path, claimed, stream.seconds)
     if claimed >= stream.seconds - TOLERANCE:
-        return _stream(path)
+        return _stream(path, spans, warning)
     warning = _more(path, claimed, stream.seconds)
     return _stream(path, with_true_length(data, stream), warning)
+
+
+def _damage(path: Path, stream: MpegStream) -> str:
+    """What is odd about its frames, empty for nothing."""
+    found = []
+    if stream.gaps:
+        places = "one place" if stream.gaps == 1 else f"{stream.gaps:,} places"
+        found.append(f"no frames of MPEG audio in {places}, where the sound may be damaged")
+    if not stream.whole and stream.claimed is None:
+        found.append("ends within a frame, it may be cut off")
+    return f"{path}: {'; '.join(found)}" if found else ""
 
 
 def _misnamed(path: Path, size: int) -> SoundStream:
@@ -182,15 +215,25 @@ def _flac(path: Path, data: mmap, spans: Sequence[range], as_it_is: bool) -> Sou
     content = data if as_it_is else b"".join(data[span.start : span.stop] for span in spans)
     claimed, counted = claimed_samples(content), counted_samples(content)
     rate = sample_rate(content)
+    pieces: tuple[Piece, ...] = tuple(spans)
+    if not as_it_is and (table := seek_table_at(content)) is not None:  # of Ogg's places
+        pieces = _with(pieces, table, (content[table] & IS_LAST | PADDING).to_bytes())
     if counted is None or not rate or claimed == counted:
-        return _stream(path, () if as_it_is else tuple(spans))
+        return _stream(path, () if as_it_is else pieces)
     if claimed > counted:
         raise _cut_off(path, claimed / rate, counted / rate)
-    at = spans[0].start + TOTAL_AT
-    filled = with_total(content, counted)
-    first = (range(spans[0].start, at), filled, range(at + len(filled), spans[0].stop))
     warning = _more(path, claimed / rate, counted / rate) if claimed else ""
-    return _stream(path, (*first, *spans[1:]), warning)
+    return _stream(path, _with(pieces, TOTAL_AT, with_total(content, counted)), warning)
+
+
+def _with(pieces: Sequence[Piece], at: int, filled: bytes) -> tuple[Piece, ...]:
+    """Pieces whose bytes from `at` on, all in one of them, are replaced."""
+    found: list[Piece] = []
+    for piece in pieces:
+        inside = 0 <= at < len(piece)
+        found += [piece[:at], filled, piece[at + len(filled) :]] if inside else [piece]
+        at -= len(piece)
+    return tuple(found)
 
 
 def _ogg(path: Path, data: mmap) -> tuple[SoundStream, ...]:
