@@ -24,7 +24,12 @@ import typer
 from ganexplain import __version__, config
 from ganexplain.cores import limit_threads
 from ganexplain.distributed import place, process_group
-from ganexplain.environment import give_up_full_streams, settle, settle_libraries
+from ganexplain.environment import (
+    check_folder,
+    give_up_full_streams,
+    settle,
+    settle_libraries,
+)
 from ganexplain.errors import (
     DISK_FULL,
     NO_SPACE,
@@ -55,8 +60,18 @@ def main() -> None:
     try:
         with _one_line_errors():  # of reading the command line; the command has its own
             app()
+    except SystemExit as end:
+        if _only_its_reader_is_gone(end):
+            raise SystemExit(0) from None
+        raise
     finally:
         give_up_full_streams()
+
+
+def _only_its_reader_is_gone(end: SystemExit) -> bool:
+    """Whether a command ends because its help was not read to the end, as by `| head`."""
+    cause = end.__context__
+    return isinstance(cause, BrokenPipeError) and cause.__context__ is None
 
 
 def _version(wanted: bool) -> None:
@@ -361,6 +376,7 @@ def _add_command(
         limit_threads()
         module, function = stage.split(":")
         with _one_line_errors(), _one_of_several(given, under_torchrun) as first:
+            check_folder()
             settle_libraries()
             with progress_on_stderr(given["quiet"] or not first) as progress:
                 run = getattr(import_module(f"ganexplain.stages.{module}"), function)

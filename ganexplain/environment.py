@@ -71,6 +71,16 @@ def settle_warnings() -> None:
 # --- folders ------------------------------------------------------------------------------
 
 
+def check_folder() -> None:
+    """UsageError where the folder that the command is started in is gone."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the folder you are in cannot be found ({error.strerror}); go to another"
+        ) from error
+
+
 def user_cache() -> Path:
     """`ganexplain` under the user's cache directory, or a folder for temporary files.
 
@@ -97,8 +107,7 @@ def _temporary_cache() -> Path:
         apart = tempfile.mkdtemp(prefix="ganexplain-")
     except OSError as error:
         raise UsageError(
-            "no folder for cached files can be written: name one by --cache, XDG_CACHE_HOME, or "
-            "TMPDIR"
+            "no folder for cached files can be written: name one by XDG_CACHE_HOME or TMPDIR"
         ) from error
     atexit.register(shutil.rmtree, apart, ignore_errors=True)
     return Path(apart)

@@ -64,15 +64,35 @@ def test_results_that_cannot_be_printed_are_an_error_of_one_line(
     assert line.startswith("error: ") and "space left" in line
 
 
-def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+READERS_GONE = {
+    "settings": (SETTINGS, "stdout", 0),
+    "help": (("explain", "--help"), "stdout", 0),
+    "version": (("--version",), "stdout", 0),
+    "help, of both": (("explain", "--help"), "both", 0),
+    "wrong option": (("explain", "--wrong"), "both", 1),
+}
+
+
+@pytest.mark.parametrize("name", READERS_GONE)
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path, name: str) -> None:
+    words, streams, status = READERS_GONE[name]
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as broken:
         done = subprocess.run(
-            [*COMMAND, *SETTINGS], stdout=broken, stderr=subprocess.PIPE,
-            env=cli_environment(tmp_path),
+            [*COMMAND, *words], stdout=broken, env=cli_environment(tmp_path),
+            stderr=subprocess.PIPE if streams == "stdout" else broken,
         )  # fmt: skip
-    assert done.returncode == 0 and done.stderr == b""
+    assert done.returncode == status and not done.stderr
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    line = 'cd "$GONE" && rmdir "$GONE" && $GX layers c.pt'
+    (tmp_path / "gone").mkdir()
+    done = shell(tmp_path, line, GONE=str(tmp_path / "gone"), PYTHONPATH=str(ROOT))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: the folder you are in cannot be found")
 
 
 @pytest.mark.parametrize(
