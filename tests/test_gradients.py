@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from ganexplain import explain as explain_in_python
 from ganexplain.artifacts import load_data, read_meta
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.counterfactual import crossed_latent
-from ganexplain.ascent.engine import ascend
+from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_gradient
 from ganexplain.ascent.neurons import neuron_response
 from ganexplain.errors import UsageError
+from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.explained import examples_of
-from ganexplain.models.loading import load_classifier
+from ganexplain.models.loading import load_classifier, load_generator
 
 CPU = torch.device("cpu")
 GAN = ROOT / "sample_data" / "pretrained" / "gan.pt"
@@ -87,6 +89,7 @@ def behind_quantised():
 @pytest.fixture
 def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     name = f"gradients_{abs(hash(str(tmp_path)))}"  # Python keeps modules by name
     Path(f"{name}.py").write_text(NETWORKS)
     return name
@@ -139,6 +142,48 @@ def test_one_dead_unit_of_several_is_named_and_the_others_are_searched(
     assert meta["searches"] == 3 and meta["searches_without_gradient"] == lost.get(
         "output-0-max", 0
     )
+
+
+def test_searches_of_controls_are_counted_too(command: Run, networks: str) -> None:
+    """Of fresh starts that hardly move: those that the rectifier maps to 0, by the layers."""
+    generator, _ = load_generator(GAN, CPU)
+    plain = importlib.import_module(networks).plain()
+    with torch.no_grad():
+        behind = torch.from_numpy(start_latents(8, 8, LATENT_SIZE))
+        put_out = plain(generator(behind))[:, 1]
+    level = float(put_out.sort().values[4:6].mean())
+    dead = int((put_out < level).sum())
+    assert dead == 5
+    text = Path(f"{networks}.py").read_text()
+    text += f"""
+def half_dead():
+    net = Net()
+    net.fc.bias.data[1] -= {level}
+    net.end = nn.ReLU()
+    return net
+"""
+    Path(f"{networks}_half.py").write_text(text)
+    model = f"{networks}_half:half_dead"
+    done = command(
+        "explain", "--model", model, "--gan", GAN, "--neuron", "1", "--learning-rate", "1e-6",
+        "--prior-weight", "0.1", "--iterations", "2", "--examples", "8", "--out", "out",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    done = command("select", "out", "--classifier", model, "--corpus", ROOT / "sample_data",
+                   "--hop-frames", "400", "--out", "ranked")  # fmt: skip
+    assert done.code == 0, done.err
+    document = json.loads(Path("ranked", "selection.json").read_text())
+    fresh = document["controls"]["fresh"]
+    assert fresh["searches_without_gradient"] == fresh["starts_without_gradient"] == dead
+    assert fresh["searches"] == 8
+    said = f"control fresh: {dead} of 8 searches, from {dead} of 8 starts, have no gradient"
+    assert sum(said in warning for warning in document["warnings"]) == 1
+    assert said in done.out + done.err
+    assert "searches" not in document["controls"]["start"]  # no search
+    done = command("report", "out", "--selection", "ranked", "--griffin-lim-iterations", "1",
+                   "--heard", "0", "--out", "page", "-q")  # fmt: skip
+    assert done.code == 0, done.err
+    assert said in Path("page", "report.html").read_text()
 
 
 # --- counted --------------------------------------------------------------------------------

@@ -201,6 +201,28 @@ def test_the_chosen_setting_is_scored_from_starts_that_had_no_part_in_choosing_i
     assert low <= fresh["fid_response"] - mine["fid_response"] <= high
 
 
+def test_fresh_starts_are_searched_by_the_rule_of_the_run(
+    run: StageRun, chosen: dict[str, Path], tmp_path: Path
+) -> None:
+    """With the authors' hysteresis where the run had it, as `explain` with the seeds behind."""
+    run("explain", "--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt",
+        "--examples", str(EXAMPLES), "--learning-rate", "0.01", "--prior-weight", "0.1",
+        "--iterations", "8", "--seed", str(EXAMPLES), "--hysteresis",
+        "--out", tmp_path, "-q")  # fmt: skip
+    wanted, _ = read_arrays(tmp_path / "explanations.npz", "explanations", ())
+    explanations = read_explanations(chosen["explain"])
+    one = {"learning_rate": np.full(4, 0.01), "prior_weight": np.full(4, 0.1)}
+    explanations = replace(explanations, arrays=explanations.arrays | one)
+    real, _ = read_arrays(chosen["select"] / "responses.npz", "responses", ())
+    networks = load_networks(SelectConfig(explanations=""), explanations, CPU)
+    for hysteresis in (True, False):
+        meta = explanations.meta | {"hysteresis": hysteresis}
+        controls = Controls(replace(explanations, meta=meta), real, networks)
+        latent = controls.fresh(0, Silent())["fresh"].latent
+        off = np.linalg.norm(latent - wanted["latent"][0], axis=1)
+        assert (off.max() < 0.03) is hysteresis  # a step of the search is one of about 0.1
+
+
 def test_held_out_excerpts_are_of_other_recordings(chosen: dict[str, Path]) -> None:
     arrays, _ = read_arrays(chosen["select"] / "responses.npz", "responses", ())
     listed = {

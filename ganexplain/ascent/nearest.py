@@ -19,12 +19,14 @@ class Nearest:
     """N examples at the iteration where their responses come nearest to the real ones.
 
     Latents (N, Z), responses (N,), the iteration, and the Frechet distance of the responses.
+    `no_gradient` (N,) says whose response had none at any step up to it.
     """
 
     latent: Tensor
     response: np.ndarray
     iterations: int
     distance: float
+    no_gradient: np.ndarray
 
 
 def ascend_to_nearest(
@@ -53,7 +55,8 @@ def ascend_to_nearest(
             break
         distance = float(target.distance(signed[None])[0])
         if iteration and (nearest is None or distance < nearest.distance):
-            nearest = Nearest(latent, response.cpu().numpy(), iteration, distance)
+            lost = search.no_gradient.cpu().numpy()
+            nearest = Nearest(latent, response.cpu().numpy(), iteration, distance, lost)
         if iteration - reported == REPORT_EVERY:
             advance(len(signed) * REPORT_EVERY, float(told.mean()))
             reported = iteration

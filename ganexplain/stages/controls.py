@@ -92,7 +92,10 @@ def load_networks(
 
 
 class Controls:
-    """The control sets of one unit, each N examples as the trained classifier hears them."""
+    """The control sets of one unit, each N examples as the trained classifier hears them.
+
+    `no_gradient` (N,) by the names of those searched: whose response had none at any step.
+    """
 
     def __init__(
         self, explanations: Explanations, real: Mapping[str, np.ndarray], networks: Networks
@@ -102,6 +105,7 @@ class Controls:
         self.network = networks.explained.network
         made = explanations.arrays
         self.starts = start_latents(self.meta["seed"], len(made["seed"]), LATENT_SIZE)
+        self.no_gradient: dict[str, np.ndarray] = {}
 
     def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
         """All controls; that of shuffled weights is searched with the setting chosen.
@@ -153,10 +157,12 @@ class Controls:
                     self._shown(progress, "the chosen setting from fresh starts", iterations),
                     meta.get("prior", "l2"),
                     seed + np.arange(count),
+                    meta.get("hysteresis", False),
                 )
         except Diverged:
             progress.note("the chosen setting diverges from fresh starts")
             return {}
+        self.no_gradient["fresh"] = found.no_gradient
         mel = self._generated(torch.from_numpy(found.latent[0]))
         return {"fresh": replace(self._heard(mel), latent=found.latent[0])}
 
@@ -195,6 +201,7 @@ class Controls:
                 )
                 advance = self._shown(progress, "control: weights shuffled", most)
                 found = ascend_to_nearest(search, real, meta["direction"], most, advance)
+        self.no_gradient["reinitialised"] = found.no_gradient
         mel = self._generated(found.latent)
         return replace(self._heard(mel), latent=found.latent.cpu().numpy())
 
@@ -204,7 +211,7 @@ class Controls:
         layer, device = self.meta["layer"], self.networks.device
         fast = fast_networks(self.networks.generator, self.network, [layer], device)[1]
         with neuron_response(fast, layer, self.meta["neuron"]) as respond:
-            _, mel = ascend_input(
+            found, mel = ascend_input(
                 respond,
                 *_standard(pool),
                 *_bounds(self.explanations.front_end),
@@ -219,6 +226,7 @@ class Controls:
                 device,
                 self._shown(progress, "control: without the GAN", INPUT_ITERATIONS),
             )
+        self.no_gradient["input_ascent"] = found.no_gradient
         return self._heard(mel)
 
     def _shown(self, progress: Progress, name: str, count: int) -> Callable[[int, float], None]:

@@ -30,7 +30,7 @@ from ganexplain.stages.controls import (
     load_networks,
     the_explained,
 )
-from ganexplain.stages.explain_gradients import lost_in_words
+from ganexplain.stages.explain_gradients import counted, lost_in_words
 from ganexplain.stages.explain_merge import explanation_files
 from ganexplain.stages.judging import Judge, Verdict, judge_entry, load_judges
 from ganexplain.stages.rank_attributions import attributions_in, rank_attributions
@@ -178,7 +178,10 @@ class _Unit:
         progress.note(f"scoring {len(made['response'])} settings of {self.name}")
         table = score_settings(made, self.compared, config.by, config.seed, judged)
         chosen = chosen_setting(table)
-        controls = self._controls(chosen, progress)
+        controls, lost = self._controls(chosen, progress)
+        for name, counts in lost.items():
+            words = lost_in_words({**counts, "examples": len(controls[name].response)})
+            warnings.append(f"control {name.replace('_', ' ')}: {words}")
         meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}
         write_arrays(self.folder / "selection.npz", "selection", table, meta)
         names = ("layer", "neuron", "unit", "direction", "features_layer")
@@ -191,7 +194,7 @@ class _Unit:
             **{name: explanations.meta[name] for name in names},
             "configurations": [self._row(table, index) for index in range(len(table["rank"]))],
             "controls": {
-                name: self._control(name, one, setting_examples(made, chosen))
+                name: self._control(name, one, setting_examples(made, chosen)) | lost.get(name, {})
                 for name, one in controls.items()
             },
             "judges": {
@@ -233,10 +236,15 @@ class _Unit:
         shares = zip(self.verdicts, table["judges"][index], strict=True)
         return plain | {"judges": {v.judge.name: float(share) for v, share in shares}}
 
-    def _controls(self, chosen: int, progress: Progress) -> dict[str, Examples]:
-        """Control sets by name; their examples are kept in `controls.npz`."""
+    def _controls(
+        self, chosen: int, progress: Progress
+    ) -> tuple[dict[str, Examples], dict[str, dict[str, int]]]:
+        """Control sets by name, and how many searches of some of them had no gradient.
+
+        Their examples are kept in `controls.npz`.
+        """
         if not self.networks:
-            return {}
+            return {}, {}
         controls = Controls(self.explanations, self.all_real, self.networks)
         found = controls.of_setting(chosen, self.config.seed, progress)
         searched = {name: one for name, one in found.items() if name != "start"}
@@ -249,7 +257,8 @@ class _Unit:
         prefix = HELD_OUT + self.explanations.prefix
         if f"{prefix}response" in self.all_real:
             found["held_out"] = real_examples(self.all_real, prefix)
-        return found
+        searches = controls.no_gradient.items()
+        return found, {name: counted(lost[None]) for name, lost in searches if lost.any()}
 
     def _control(self, name: str, examples: Examples, chosen: Examples) -> dict[str, Any]:
         """A control's scores, and how they differ from those of the chosen setting."""
