@@ -14,6 +14,8 @@ from pathlib import Path
 from ganexplain.artifacts import UNFINISHED, hold, read_json
 from ganexplain.errors import GanexplainError, UsageError
 
+RECORDS = ("config.toml", "log.txt", "metrics.jsonl", "plan.json")
+
 
 def entries_of(path: Path) -> list[Path]:
     """What is in the way, but for what is being written just now, or was by a killed run."""
@@ -31,26 +33,36 @@ def is_begun(entries: Iterable[Path]) -> bool:
     return all(e.name in ("config.toml", "log.txt") or _is_log_of_share(e) for e in entries)
 
 
-def holds_results(path: Path) -> bool:
+def holds_results(path: Path, stage: str) -> bool:
     """Whether a directory holds more than the records of runs that ended before any result.
 
-    A run that failed, was interrupted or was killed leaves those; the corrected command may write
-    where they are.
+    A run that failed, was interrupted or was killed leaves those. One that failed and cannot be
+    taken up has no results at all for its stage, but files that it names as `left`. The corrected
+    command may write where these are.
     """
-    records = {"config.toml", "log.txt", "plan.json"}
     runs = runs_in(path)
-    files = [found for found in entries_of(path) if found not in runs and not _is_bare(found)]
+    documents = [read_json(run) for run in runs]
     ended = ("failed", "interrupted", "running")  # of a killed run
-    return (
-        not runs
-        or any(read_json(run).get("state") not in ended for run in runs)
-        or any(file.name not in records and not _is_log_of_share(file) for file in files)
-    )
+    if not runs or any(document.get("state") not in ended for document in documents):
+        return True
+    lists = [found.get("left") for found in documents if found.get("stage") == stage]
+    left = {name for names in lists if isinstance(names, list) for name in map(str, names)}
+    return not left.issuperset(map(str, results_in(path)))
 
 
-def _is_bare(path: Path) -> bool:
-    """Whether a path is a directory without any file."""
-    return path.is_dir() and not path.is_symlink() and all(p.is_dir() for p in path.rglob("*"))
+def results_in(path: Path) -> list[Path]:
+    """The files of a run but for its records, relative to its directory."""
+    files = (file for file in path.rglob("*") if file.is_symlink() or not file.is_dir())
+    below = (f.relative_to(path) for f in files if not f.name.endswith(UNFINISHED))
+    return sorted(file for file in below if not _is_record(file))
+
+
+def _is_record(file: Path) -> bool:
+    """Whether a file, relative to a run's directory, tells of the run and is nothing it made."""
+    if file.parts[0] == "tensorboard":
+        return True
+    of_share = file.match("run*.json") or _is_log_of_share(file)
+    return len(file.parts) == 1 and (file.name in RECORDS or of_share)
 
 
 def make_directory(path: Path) -> None:

@@ -34,6 +34,7 @@ from ganexplain.run_place import (
     holds_results,
     is_begun,
     make_directory,
+    results_in,
     runs_in,
 )
 from ganexplain.runtime import Progress, device_used, thread_count, warnings_noted
@@ -44,9 +45,10 @@ class RunDirectory:
     """Open a run directory for one stage; on leaving, `run.json` tells how the run ended.
 
     With `resume`, what an earlier run of the same settings left stays; without one the run is
-    fresh. Raises UsageError where the directory holds more than the records of a run that failed
-    before any result and neither `overwrite` nor `resume` is set, or a setting is not that of the
-    run to resume; GanexplainError where a file has changed that it read. Runs with a `share`
+    fresh. It is None for a stage that cannot be resumed: what such a run has written where it
+    fails is no result, and gives way to the next. Raises UsageError where the directory holds
+    results and neither `overwrite` nor `resume` is set, or a setting is not that of the run to
+    resume; GanexplainError where a file has changed that it read. Runs with a `share`
     ("0-of-8") use one directory at the same time, each with its own `run-SHARE.json` and
     `log-SHARE.txt`; the first to come writes `config.toml`, the others must agree.
     """
@@ -57,20 +59,21 @@ class RunDirectory:
         stage: str,
         config: Any,
         overwrite: bool = False,
-        resume: bool = False,
+        resume: bool | None = None,
         share: str = "",
     ) -> None:
+        self.resumable = resume is not None
         self.path, self.stage, self.config, self.share = path, stage, config, share
         ending = f"-{share}" if share else ""
         self.run_file, self.log_file = path / f"run{ending}.json", path / f"log{ending}.txt"
         self.metrics = 0
         self._board: Any = None  # False where TensorBoard is not installed
         self._read = RunInputs(path)
-        self._refuse_what_is_there(overwrite, resume)
+        self._refuse_what_is_there(overwrite, bool(resume))
         make_directory(path)
         with ExitStack() as held:
             hold_place(self.log_file, held)
-            self.resumed = (resume or bool(share)) and (path / "config.toml").is_file()
+            self.resumed = bool(resume or share) and (path / "config.toml").is_file()
             if self.resumed:
                 self._check_same_settings()
             elif not share:
@@ -98,7 +101,8 @@ class RunDirectory:
                 raise UsageError(f"--out {self.path}: not empty; name another")
             return
         if not (overwrite or resume):
-            if not holds_results(self.path):  # of a run that failed: the corrected one begins anew
+            if not holds_results(self.path, self.stage):  # of a failed run: this one begins anew
+                self._refuse_to_delete_inputs()
                 return
             raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
         if not (is_begun(entries) or runs_in(self.path)):
@@ -172,7 +176,9 @@ class RunDirectory:
             state = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
             try:
                 self.log(f"{state}: {error}")
-                self._write_state(state, error=str(error))
+                lost = state == "failed" and not self.resumable
+                left = {"left": [str(file) for file in results_in(self.path)]} if lost else {}
+                self._write_state(state, error=str(error), **left)
             except (GanexplainError, OSError):
                 pass  # the disk is full; the first error is the one to show
 
@@ -246,7 +252,7 @@ class RunDirectory:
         """
         return _LoggedProgress(progress, self)
 
-    def _write_state(self, state: str, **more: str) -> None:
+    def _write_state(self, state: str, **more: str | list[str]) -> None:
         write_json(
             self.run_file,
             {

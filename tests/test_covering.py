@@ -331,6 +331,59 @@ def test_attribute_of_every_pair_of_options(
     assert (out / "report.html").is_file()
 
 
+# --- runs that fail late ------------------------------------------------------------------------
+
+
+def test_the_corrected_command_needs_no_overwrite(
+    command: Run, place: Path, networks: dict[str, nn.Module], tmp_path: Path
+) -> None:
+    """After a network put out NaN for what the command made: an input in parts, and noise."""
+    (place / "covering_faults.py").write_text(FAULTS)
+    out, given = tmp_path / "out", "sound/audio/one.wav@2"
+    model = ["--model", "covering_faults:nan_of_zeros", "--input", "mel.toml"]
+    asked = ("attribute", given, *model, "--segments", "2x2", "--method", "occlusion", "--out", out)
+    done = command(*asked, "--fill", "zero", "-q")
+    assert not checked(done, out) and "puts out NaN" in done.err
+    done = command(*asked, "--fill", "mean", "-q")
+    assert checked(done, out), done.err
+    assert (out / "whole.flac").is_file()
+    made, out = tmp_path / "made", tmp_path / "ranked"
+    model[1] = "covering_faults:nan_of_noise"
+    done = command("explain", *model, "--gan", "mel-gan.pt", "--examples", "3", "--iterations", "2",
+                   "--learning-rate", "0.01", "--prior-weight", "0.1", "--out", made,
+                   "-q")  # fmt: skip
+    assert checked(done, made), done.err
+    asked = ("select", made, "--classifier", model[1], "--corpus", "sound", "--hop-frames", "60",
+             "--top", "3", "--out", out, "-q")  # fmt: skip
+    done = command(*asked)
+    assert not checked(done, out) and "not finite" in done.err
+    assert (out / "responses.npz").is_file()
+    assert checked(command(*asked, "--no-controls"), out)
+
+
+FAULTS = """
+import torch
+from covering_nets import Net
+from torch import nn
+
+class Faulty(Net):
+    def __init__(self, wrong):
+        super().__init__(nn.Conv2d(1, 4, 3), True)
+        self.wrong = wrong
+    def forward(self, x):
+        bad = self.wrong(x.flatten(1))
+        return torch.where(bad[:, None], torch.nan, super().forward(x))
+
+def nan_of_zeros():
+    torch.manual_seed(1)
+    return Faulty(lambda x: (x == 0).sum(1) > 8)
+
+def nan_of_noise():
+    torch.manual_seed(1)
+    return Faulty(lambda x: x.diff(dim=1).abs().mean(1) > 0.3)
+"""
+
+
 def test_every_pair_of_values_is_covered() -> None:
     for factors, allowed, least in ((EXPLAIN, explained, 700), (ATTRIBUTE, attributed, 900)):
         wanted = possible_pairs(factors, allowed)

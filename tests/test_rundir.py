@@ -16,7 +16,7 @@ import torch
 
 from ganexplain import rundir
 from ganexplain.artifacts import UNFINISHED, atomic_file, map_array, remove_unfinished, write_rows
-from ganexplain.config import ExplainConfig
+from ganexplain.config import AttributeConfig, ExplainConfig
 from ganexplain.data.corpus import Recording, Segment
 from ganexplain.errors import GanexplainError, Terminated, UsageError
 from ganexplain.interrupts import interrupts_raised
@@ -159,20 +159,60 @@ def failed(path: Path, *names: str, error: type[BaseException] = GanexplainError
 def test_a_run_that_failed_before_any_result_does_not_stand_in_the_way(
     tmp_path: Path, error: type[BaseException]
 ) -> None:
-    failed(tmp_path, "plan.json", error=error)
+    records = ("plan.json", "metrics.jsonl", "tensorboard/events")
+    failed(tmp_path, *records, error=error)
     (tmp_path / "parts").mkdir()
     with open_run(tmp_path):
-        assert not (tmp_path / "plan.json").exists()
+        assert not any((tmp_path / name).exists() for name in records)
     with pytest.raises(UsageError, match="not empty; add --overwrite"):  # that one came to its end
         open_run(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["training.pt", "metrics.jsonl", "parts/a.npz", "mine.txt"])
+@pytest.mark.parametrize("name", ["training.pt", "parts/a.npz", "parts/run.json", "mine.txt"])
 def test_what_a_failed_run_has_made_is_kept(tmp_path: Path, name: str) -> None:
     failed(tmp_path, name)
     with pytest.raises(UsageError, match="not empty; add --overwrite"):
         open_run(tmp_path)
     assert (tmp_path / name).read_text() == "{}"
+
+
+def attribute_run(path: Path, **settings: object) -> RunDirectory:
+    """Of a stage that cannot be taken up."""
+    config = AttributeConfig(**{"inputs": ("song.wav",), "model": "net.pt", **settings})  # type: ignore[arg-type]
+    return RunDirectory(path, "attribute", config)
+
+
+def failed_attribute(path: Path, error: type[BaseException] = GanexplainError) -> None:
+    with pytest.raises(error), attribute_run(path) as run:
+        (run.path / "song").mkdir()
+        (run.path / "song" / "whole.flac").write_bytes(b"")
+        raise error("too late")
+
+
+def test_what_a_failed_run_wrote_that_cannot_be_taken_up_gives_way(tmp_path: Path) -> None:
+    failed_attribute(tmp_path)
+    failed_attribute(tmp_path)  # the corrected command has a mistake, too
+    with attribute_run(tmp_path):
+        assert not (tmp_path / "song").exists()
+    with pytest.raises(UsageError, match="not empty; add --overwrite"):
+        attribute_run(tmp_path)
+
+
+def test_but_only_that(tmp_path: Path) -> None:
+    """Not what lies beside it, not to another command, not what is read, not after Ctrl-C."""
+    failed_attribute(tmp_path / "a")
+    (tmp_path / "a" / "mine.txt").write_text("dear")
+    failed_attribute(tmp_path / "c", KeyboardInterrupt)
+    for name in ("a", "c"):
+        with pytest.raises(UsageError, match="not empty; add --overwrite"):
+            attribute_run(tmp_path / name)
+    failed_attribute(tmp_path / "b")
+    with pytest.raises(UsageError, match="not empty; add --overwrite"):
+        open_run(tmp_path / "b")
+    song = str(tmp_path / "b" / "song" / "whole.flac")
+    with pytest.raises(UsageError, match=r"holds .*whole\.flac, an input; name another"):
+        attribute_run(tmp_path / "b", inputs=(song,))
+    assert Path(song).exists()
 
 
 # --- what is noticed of inputs --------------------------------------------------------------

@@ -79,7 +79,6 @@ class Asker:
         target = self.target or self.subject.predicted(self._tensor(piece))
         truth = self._truth(piece)
         whole = piece.whole()
-        write_bytes(place / f"whole.{piece.suffix}", whole.content)
         first = self._question(piece, target, configurations[0])
         full = float(first.score(np.ones((1, first.parts.count), dtype=bool))[0])
         results, answers = [], []
@@ -95,6 +94,7 @@ class Asker:
             results.append(result)
             answers.append(answer)
             self.progress.advance()
+        write_bytes(place / f"whole.{piece.suffix}", whole.content)
         entry = {
             "file": str(piece.path),
             "at_s": None if piece.at is None else round(piece.at, 4),

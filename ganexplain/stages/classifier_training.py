@@ -13,9 +13,8 @@ from torch.nn import functional
 
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.data.batches import Batch
-from ganexplain.data.image_corpus import ImageSplit
 from ganexplain.data.material import LabelledSplit
-from ganexplain.distributed import average_gradients, check_divisible
+from ganexplain.distributed import average_gradients, check_divisible, place
 from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.inputs import ImageInput, Input
 from ganexplain.models.architectures import OF_SOUND, build
@@ -40,6 +39,22 @@ def check_settings(config: TrainClassifierConfig, taken: Input) -> None:
     check_divisible(config.batch_size)
     if config.level_invariant and isinstance(taken, ImageInput):
         raise UsageError("--level-invariant: is for sound; leave it out for pictures")
+    if config.batch_norm and config.batch_size == place()[1]:
+        _check_one_excerpt(architecture_for(config, taken), taken)
+
+
+@torch.no_grad()
+def _check_one_excerpt(architecture: str, taken: Input) -> None:
+    """UsageError where batch normalisation would have one value a channel of one excerpt."""
+    network = build(architecture, 1, taken)
+    with_batch_norm(network)
+    try:
+        network.train()(torch.zeros(1, *taken.shape))
+    except ValueError as error:
+        raise UsageError(
+            "--batch-size: batch normalisation needs more than one excerpt an update in each "
+            "process; give more, or --no-batch-norm"
+        ) from error
 
 
 class ClassifierTraining:
@@ -55,7 +70,8 @@ class ClassifierTraining:
         check_settings(config, split.front_end)
         self.config, self.device = config, device
         self.autocast = PRECISIONS[config.precision]
-        self.architecture, self.taken = architecture_for(config, split), split.front_end
+        self.taken = split.front_end
+        self.architecture = architecture_for(config, self.taken)
         network = new_network(config, outputs, split)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(config, self.network)
@@ -153,14 +169,14 @@ class ClassifierTraining:
         self.losses, self.best = list(state["losses"]), dict(state["best"])
 
 
-def architecture_for(config: TrainClassifierConfig, split: LabelledSplit) -> str:
+def architecture_for(config: TrainClassifierConfig, taken: Input) -> str:
     """The name of the network to train: as asked for sound, of pictures always one."""
-    return "picturenet" if isinstance(split, ImageSplit) else config.architecture
+    return "picturenet" if isinstance(taken, ImageInput) else config.architecture
 
 
 def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSplit) -> ExcerptNet:
     """The network asked for, in its training form, with the band statistics of a split."""
-    network = build(architecture_for(config, split), outputs, split.front_end)
+    network = build(architecture_for(config, split.front_end), outputs, split.front_end)
     initialise(network, config.seed)
     mean, deviation = split.band_statistics()
     network.mean.copy_(torch.from_numpy(mean))
