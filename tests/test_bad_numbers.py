@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from conftest import RATE, ROOT, JamendoFolder, Run, noise, song, write_sound
 from PIL import Image
 
 from ganexplain.artifacts import load_data, read_arrays, read_json
-from ganexplain.config import FrontEnd
+from ganexplain.config import AttributeConfig, FrontEnd
 from ganexplain.data import audio
 from ganexplain.data.audio import duration_of, load_mono
 from ganexplain.data.cache import cached_log_mel
 from ganexplain.errors import BadFile
+from ganexplain.local.methods import Tuning
+from ganexplain.stages.attribute_asking import TUNING
+from ganexplain.stages.attribute_cost import passes_of
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 GAN, REFEREE = PRETRAINED / "gan.pt", PRETRAINED / "referee.pt"
@@ -121,6 +125,54 @@ def test_a_gan_that_diverges(command: Run, jamendo: JamendoFolder, tmp_path: Pat
     assert done.code == 1
     assert "lower --learning-rate" in done.error_line()
     assert not (tmp_path / "gan" / "gan.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("attribute song.wav --classifier c.pt", "--samples"),
+        ("attribute song.wav --classifier c.pt", "--founders"),
+        ("attribute song.wav --classifier c.pt", "--generations"),
+        ("explain --classifier c.pt --gan g.pt", "--examples"),
+        ("explain --classifier c.pt --gan g.pt", "--iterations"),
+        ("counterfactual --start-from song.wav@1 --classifier c.pt --gan g.pt", "--iterations"),
+        ("train-gan corpus", "--steps"),
+        ("train-classifier corpus", "--epochs"),
+        ("train-explainer corpus --classifier c.pt", "--seed"),
+        ("report e.npz --selection s", "--griffin-lim-iterations"),
+    ],
+)
+def test_counts_that_nobody_means_are_refused(
+    command: Run, tmp_path: Path, words: str, option: str
+) -> None:
+    done = command(*words.split(), option, "99999999999", "--out", tmp_path / "out", "-q")
+    assert done.code == 2 and option in done.err
+    assert "must be at most 1000000000" in done.err or "less than or equal to" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("spans", ["0", "99999999999"])
+def test_spans_of_stems_that_cannot_be_are_refused(
+    command: Run, tmp_path: Path, spans: str
+) -> None:
+    for name in ("a", "b"):
+        write_sound(tmp_path / "stems" / f"{name}.wav", noise(4.0, seed=ord(name)))
+    mix = noise(4.0, seed=ord("a")) + noise(4.0, seed=ord("b"))
+    done = command(
+        "attribute", f"{write_sound(tmp_path / 'mix.wav', mix)}@2", "--classifier", REFEREE,
+        "--segments", f"sources:{tmp_path / 'stems'}:{spans}", "--out", tmp_path / "out", "-q",
+    )  # fmt: skip
+    assert done.code == 2
+    assert f":{spans}: give 1 to 115 spans of each stem" in done.error_line()
+
+
+def test_what_lime_takes_is_announced_whole() -> None:
+    """All subsets of 21 segments, where no more samples are wanted than there are."""
+    config = AttributeConfig(inputs=("song.wav",))
+    tuning = Tuning(**{name: getattr(config, name) for name in TUNING})
+    assert passes_of("lime", 21, replace(tuning, samples=3_000_000)) == 2**21
+    assert passes_of("lime", 24, replace(tuning, samples=10**7)) == 10**7
+    assert passes_of("lime", 9200, tuning) == 2000
 
 
 def test_recordings_that_never_vary(command: Run, jamendo: JamendoFolder, tmp_path: Path) -> None:

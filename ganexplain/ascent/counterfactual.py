@@ -43,6 +43,7 @@ def refined_latent(
     margin: Callable[[Tensor], Tensor],
     prior: str,
     steps: int,
+    advance: Callable[[int, float], None] = lambda units, response: None,
 ) -> np.ndarray:
     """The latent (Z,) near an encoder's guess (Z,) that redraws an excerpt (F, T) best.
 
@@ -61,7 +62,7 @@ def refined_latent(
     rate, weight = np.array([REFINING_RATE]), np.array([REFINING_WEIGHT])
     start = encoded[None]
     found = ascend(
-        generator, likeness, start, rate, weight, (steps,), "max", 1, mel.device, prior=prior
+        generator, likeness, start, rate, weight, (steps,), "max", 1, mel.device, advance, prior
     )
     latent: np.ndarray = found.latent[0, 0]
     return latent
@@ -77,6 +78,7 @@ def crossed_latent(
     prior_weight: float,
     iterations: int,
     device: torch.device,
+    advance: Callable[[int], None] = lambda units: None,
 ) -> Crossed:
     """Move a latent (Z,) until its margin is above zero (`upwards`) or below.
 
@@ -103,6 +105,8 @@ def crossed_latent(
             if distance < closest:
                 closest, kept = distance, latent
         if closest == 0:
+            advance(iterations - iteration)
             break  # the start is there already
+        advance(1 if iteration < iterations else 0)
     kept = kept if first >= 0 else search.best_latent
     return Crossed(kept[0].cpu().numpy(), first, first < 0 and bool(search.no_gradient))

@@ -18,6 +18,8 @@ from ganexplain.config.shared import (
 )
 
 WIDEST = 256  # features of a generator of maps
+MOST_SUBSETS = 10**7  # more take gigabytes, and days
+WIDEST_DESIGN = 10**4  # founders: their design is a matrix as wide as they are many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +65,14 @@ class AttributeConfig(NamesNetwork, Computes):
         "data-min, segment-mean, noise or blur; repeat for several.",
         ("mean",),
     )
-    samples: int = setting("Of lime; all subsets where there are no more.", 2000, 10)
+    samples: int = setting("Of lime; all subsets where there are no more.", 2000, 10, MOST_SUBSETS)
     distance: str = setting("Of lime: cosine or l2.", "cosine")
     width: float = setting("Of lime's kernel.", 0.25, 1e-3)
     ridge: float = setting("Of lime's regression.", 1.0, 0)
-    founders: int = setting("Of elime: subsets it begins with, a balanced design.", 65, 5)
-    population: int = setting("Of elime: subsets in each generation after.", 10, 4)
+    founders: int = setting(
+        "Of elime: subsets it begins with, a balanced design.", 65, 5, WIDEST_DESIGN
+    )
+    population: int = setting("Of elime: subsets in each generation after.", 10, 4, MOST_SUBSETS)
     generations: int = setting("Of elime, at most.", 5, 1)
     patience: int = setting("Generations of elime without gain before it ends.", 10, 1)
     parsimony: float = setting(
@@ -160,7 +164,7 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     look_every: int = setting("Updates between looks at held-out inputs.", 100, 1)
     precision: str = setting("Of cgan: bfloat16 or float32, of the networks.", "bfloat16")
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 100, 1, extends=True)
-    seed: int = setting(SEED, 0, 0)
+    seed: int = setting(SEED, 0, 0, LAST_SEED)
 
     BY_METHOD: ClassVar[dict[str, dict[str, Any]]] = {
         "cgan": {"steps": 1500, "batch_size": 8},

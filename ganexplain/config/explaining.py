@@ -16,6 +16,8 @@ from ganexplain.config.shared import (
     SeeksExcerpts,
 )
 
+MOST_EXAMPLES = 10**6  # whose starts are drawn one by one, before the search
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainConfig(NamesNetwork, Computes):
@@ -44,7 +46,7 @@ class ExplainConfig(NamesNetwork, Computes):
         (0.1, 0.01, 0.001),
     )
     iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
-    examples: int = setting("Examples of each setting.", 50, 2)
+    examples: int = setting("Examples of each setting.", 50, 2, MOST_EXAMPLES)
     hysteresis: bool = setting(
         "The authors' kept iterate: the best by 0.1 or more in |response|.", False
     )

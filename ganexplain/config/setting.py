@@ -13,6 +13,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.texts import read_text
 
 LARGEST_NUMBER = 1e18  # its square is a number of float32
+LARGEST_COUNT = 10**9  # of anything a command does; more is a slip of the keyboard
 LONGEST_TOML = 2**16  # bytes; tomllib is slow, and few tables of settings are long
 LONGEST_SETTINGS = 2**24  # bytes of a run's own settings, which may list many files
 
@@ -47,6 +48,10 @@ def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
                 flag = name.replace("_", "-")
                 raise UsageError(
                     f"--{flag} {number:g}: must be a finite number, of at most {LARGEST_NUMBER:g}"
+                )
+            if isinstance(number, int) and number > LARGEST_COUNT and name != "seed":
+                raise UsageError(
+                    f"--{name.replace('_', '-')} {number}: must be at most {LARGEST_COUNT}"
                 )
     presets = getattr(kind, "PRESETS", None)
     if presets is None:

@@ -20,7 +20,7 @@ GRADIENTS = 100  # passes of what takes gradients, at most about
 def passes_of(method: str, count: int, tuning: Tuning) -> int:
     """About how many passes a method takes for `count` segments."""
     evolved = tuning.founders + tuning.population * tuning.generations
-    subsets = 2**count if count < 20 else 2**20
+    subsets = 2**count
     known = {
         "occlusion": count + 1,
         "lime": min(tuning.samples, subsets),

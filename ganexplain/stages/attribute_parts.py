@@ -129,6 +129,9 @@ def _sources(rest: str, moment: Moment, device: torch.device) -> SourceMix:
     if not matched:
         raise UsageError("--segments sources: name the folder of stems, sources:FOLDER")
     spans, front_end = int(matched[2] or 1), moment.front_end
+    most = moment.values.shape[-1]
+    if not 1 <= spans <= most:
+        raise UsageError(f"--segments sources:{rest}: give 1 to {most} spans of each stem")
     stems = np.stack([
         cut(load_mono(path, front_end.sample_rate), moment.start, moment.waveform.size)
         for path in stem_files(Path(matched[1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,7 @@ def counterfactual(
             progress.start("counterfactuals", each * len(starts))
             found, entries = [], []
             for start in starts:
-                found.append(maker.arrays(start))
-                progress.advance(each)
+                found.append(maker.arrays(start, progress.advance))
             if all(one["no_gradient"] for one in found):
                 raise GanexplainError(
                     f"{divided.layer}:{divided.neuron}: the response has no gradient at any of the "
@@ -133,8 +132,11 @@ class _Maker:
         self.divided, self.front_end = divided, front_end
         self.device = generator.mean.device
 
-    def arrays(self, start: Start) -> dict[str, np.ndarray]:
-        """Log-mel (F, T), response and margin of each state, and the two latents (Z,)."""
+    def arrays(self, start: Start, advance: Callable[[int], None]) -> dict[str, np.ndarray]:
+        """Log-mel (F, T), response and margin of each state, and the two latents (Z,).
+
+        `advance` is told of steps done, now and then.
+        """
         config, generator, margin = self.config, self.generator, self.divided.margin
         mel = self._seen(start.sound(self.front_end))
         with torch.no_grad():
@@ -143,11 +145,12 @@ class _Maker:
         # Near a latent that the generator does not know, nothing it draws would mean much.
         prior = "shell" if config.prior == "near" else config.prior
         redrawn = refined_latent(
-            encoded, mel, generator, generator.deviation, margin, prior, config.refine_steps
-        )
+            encoded, mel, generator, generator.deviation, margin, prior, config.refine_steps,
+            lambda steps, _: advance(steps),
+        )  # fmt: skip
         crossed = crossed_latent(
             redrawn, generator, margin, upwards, config.prior, config.learning_rate,
-            config.prior_weight, config.iterations, self.device,
+            config.prior_weight, config.iterations, self.device, advance,
         )  # fmt: skip
         latents = torch.from_numpy(np.stack([redrawn, crossed.latent])).to(self.device)
         with torch.no_grad():
