@@ -55,6 +55,8 @@ def standings(found: list[Measure]) -> list[str]:
         ("held_out", (9.0, 0.5, 0.1), "no evidence of being more real"),
         ("input_ascent", (5.0, 1.0, 0.1), "the generator is what keeps the examples like music"),
         ("input_ascent", (0.4, 2.0, 0.1), "to drive the neuron is easy"),
+        ("input_ascent", (9.0, 0.05, 0.9), "falls short of the examples by FID response, not by"),
+        ("fresh", (9.0, 0.05, 0.9), "expect the scores of this row"),
     ],
 )  # fmt: skip
 def test_the_numbers_decide_the_sentence(name: str, figures: tuple, said: str) -> None:
@@ -159,4 +161,6 @@ def test_noise_that_only_its_features_tell_is_named_so() -> None:
     )
     found = compare(Control("", EXAMPLES, noise), chosen, EXAMPLES, "fid_response")
     assert standings(found) == ["alike", "worse", "worse"]
-    assert "only FID features and density tell that noise" in conclude("input_ascent", found)
+    assert "by FID features and density alone can that noise be told" in conclude(
+        "input_ascent", found
+    )

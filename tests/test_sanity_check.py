@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, Run
 from report_artifacts import Artifacts
 
+from ganexplain.pages.evidence import Control, Figures, Judge
+from ganexplain.pages.findings import checked
 from ganexplain.pages.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
+from ganexplain.pages.words import SOUND
 
 SAMPLE = ROOT / "sample_data"
 PRETRAINED = SAMPLE / "pretrained"
@@ -74,6 +80,25 @@ def test_the_page_says_what_the_votes_decide(
     assert said in page
     assert (LEARNED in page) == (said == f"; so {LEARNED}.")
     assert (GAN in page) == said.startswith(f"; so {GAN}")
+
+
+@pytest.mark.parametrize(
+    ("upwards", "said"), [(True, "named for in 40"), (False, "named for missing in 40")]
+)
+def test_of_a_neuron_driven_downwards_judges_are_asked_for_any_other_class(
+    upwards: bool, said: str
+) -> None:
+    judge = Judge(0.5, 0.4, "sing" if upwards else "not sing", "", "", weak_agreement=0.45)
+    evidence: Any = SimpleNamespace(
+        made={"response": np.zeros((1, 24))}, real={"response": np.zeros(24)},
+        meta={"unit": "sing"}, upwards=upwards, words=SOUND,
+        selection=SimpleNamespace(judges={"judge": judge}, weakness=""),
+    )  # fmt: skip
+    told = checked(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
+    assert said in told and "of the real excerpts that drive it most, and in 45" in told
+    evidence.meta = {}  # a hidden unit
+    told = checked(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
+    assert "cannot tell" in told and "most get 40" in told
 
 
 def test_a_neuron_that_hardly_responds_needs_no_judge(tmp_path: Path) -> None:

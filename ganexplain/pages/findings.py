@@ -35,10 +35,10 @@ NAMES = {
 # one, never worse and somewhere better, or worse by some alone.
 CONCLUSIONS: dict[str, dict[str, str]] = {
     "fresh": {
-        "worse": "part of the chosen setting’s score is luck: it was chosen on these examples, and "
-        "from other starts it comes less near",
-        "alike": "the score of the chosen setting is no luck of the starts it was chosen on",
-        "better": "the score of the chosen setting is no luck of the starts it was chosen on",
+        "worse": "part of the chosen setting’s score is luck of the starts it was scored on: from "
+        "others it comes less near",
+        "alike": "the score of the chosen setting is no luck of the starts it was scored on",
+        "better": "the score of the chosen setting is no luck of the starts it was scored on",
         "mixed": "the chosen setting does as well from other starts in part only: expect the "
         "scores of this row",
     },
@@ -66,10 +66,12 @@ CONCLUSIONS: dict[str, dict[str, str]] = {
         "more than them",
         "better": "noise made for the neuron does better by these measures: trust your {sense}s "
         "more than them",
-        "mixed": "to drive the neuron is easy, with noise too: only {worse} tell that noise from "
-        "the examples",
+        "mixed": "to drive the neuron is easy, with noise too: by {worse} alone can that noise be "
+        "told from the examples",
     },
 }
+# Of the search without the GAN, worse by some alone, but among these by its responses.
+DRIVES_LESS = "noise made for the neuron falls short of the examples by {worse}, not by everything"
 VOTES = "judges’ votes"
 STANDINGS = {"worse": "worse by", "alike": "as good by", "better": "better by"}
 
@@ -134,7 +136,10 @@ def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> st
     else:
         outcome = "better" if "better" in found else "alike"
     worse = [measure.title for measure in measures if measure.standing == "worse"]
-    return words.fill(CONCLUSIONS[name][outcome], worse=_listed(worse))
+    text = CONCLUSIONS[name][outcome]
+    if (name, outcome) == ("input_ascent", "mixed"):
+        text = DRIVES_LESS if {SCORES[key].title for key in ON_RESPONSES} & set(worse) else text
+    return words.fill(text, worse=_listed(worse))
 
 
 def in_words(measures: Sequence[Measure]) -> str:
@@ -187,8 +192,9 @@ def checked(evidence: Evidence, control: Control) -> str:
     if outcome in SILENT and evidence.selection.weakness:
         outcome = "unmoved"
     strong, weak = percent(found.strong), percent(found.weak)
+    missing = "" if evidence.upwards else " missing"  # judges are asked for any other class
     return evidence.words.fill(
-        CHECKED[outcome], strong=strong, weak=weak, examples=examples, real=real
+        CHECKED[outcome], strong=strong, weak=weak, missing=missing, examples=examples, real=real
     )
 
 

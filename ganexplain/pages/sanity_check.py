@@ -26,13 +26,13 @@ CONCLUSIONS: dict[Outcome, str] = {
     "network": "this explanation shows what the classifier has learned",
     "gan": "this explanation shows the GAN, not the classifier",
     "unrelated": "this explanation shows the GAN, not the classifier: the judges find what the "
-    "neuron is named for in {strong} of the real {many} that drive it most, and in {weak} of those "
-    "that drive it least",
+    "neuron is named for{missing} in {strong} of the real {many} that drive it most, and in {weak} "
+    "of those that drive it least",
     "unmoved": "this explanation shows the GAN, not the classifier: to real {many} the neuron "
     "hardly responds",
     "untold": "the judges cannot tell whether this explanation shows the classifier or the GAN: "
-    "they find nothing in the real {many} that drive the neuron most that is not in those that "
-    "drive it least",
+    "the real {many} that drive the neuron most get {strong} of their votes, those that drive it "
+    "least {weak}",
     "few": "there are too few examples to tell whether this explanation shows the classifier or "
     "the GAN: {examples} {many} and {real} real ones, where " + str(FEWEST) + " of each are needed",
     "unjudged": "nothing tells whether this explanation shows the classifier or the GAN: no judge "
