@@ -98,7 +98,7 @@ class RunDirectory:
             return
         if self.share:
             if not is_begun(entries):
-                raise UsageError(f"--out {self.path}: not empty; name another")
+                raise UsageError(f"--out {self.path}: not empty; {self._instead()}")
             return
         if not (overwrite or resume):
             if not holds_results(self.path, self.stage):  # of a failed run: this one begins anew
@@ -140,8 +140,15 @@ class RunDirectory:
                 raise UsageError(
                     f"--{'out' if self.share else 'resume'}: {name} was {before.get(name)!r} in "
                     f"{self.path}, now {value!r}; give the same, or "
-                    f"{'name another' if self.share else '--overwrite to start again'}"
+                    f"{self._instead() if self.share else '--overwrite to start again'}"
                 )
+
+    def _instead(self) -> str:
+        """What to do where a share cannot go on; another may be at work, so it clears nothing."""
+        states = [read_json(run).get("state") for run in runs_in(self.path)]
+        if "running" in states or holds_results(self.path, self.stage):
+            return "name another"
+        return f"remove {self.path}, where no share has done anything yet"
 
     def __enter__(self) -> RunDirectory:
         with self._held:  # closed here where the block fails

@@ -176,6 +176,27 @@ def test_what_a_failed_run_has_made_is_kept(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text() == "{}"
 
 
+def test_a_share_after_failed_ones_says_what_to_do(tmp_path: Path) -> None:
+    """It clears nothing by itself: others may be at work there."""
+    other = replace(CONFIG, learning_rate=(0.5,))
+    with pytest.raises(GanexplainError), open_run(tmp_path / "out", share="0-of-2"):
+        raise GanexplainError("wrong input")
+    remove = r"give the same, or remove .*out, where no share has done anything yet"
+    with pytest.raises(UsageError, match=remove):
+        RunDirectory(tmp_path / "out", "explain", other, share="0-of-2")
+    with (
+        open_run(tmp_path / "out", share="1-of-2"),
+        pytest.raises(UsageError, match="give the same, or name another"),
+    ):
+        RunDirectory(tmp_path / "out", "explain", other, share="0-of-2")
+    (tmp_path / "out" / "parts").mkdir()
+    (tmp_path / "out" / "parts" / "a.npz").write_bytes(b"of an hour")
+    with pytest.raises(UsageError, match="give the same, or name another"):
+        RunDirectory(tmp_path / "out", "explain", other, share="0-of-2")
+    with open_run(tmp_path / "out", share="0-of-2") as run:  # the same goes on
+        assert run.resumed
+
+
 def attribute_run(path: Path, **settings: object) -> RunDirectory:
     """Of a stage that cannot be taken up."""
     config = AttributeConfig(**{"inputs": ("song.wav",), "model": "net.pt", **settings})  # type: ignore[arg-type]
