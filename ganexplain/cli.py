@@ -41,7 +41,7 @@ from ganexplain.errors import (
     shown,
     terminal_safe,
 )
-from ganexplain.interrupts import interrupts_raised
+from ganexplain.interrupts import end_at_once, interrupts_raised
 from ganexplain.runtime import keep_freed_memory, progress_on_stderr, quiet_libraries
 
 app = typer.Typer(
@@ -51,11 +51,22 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+INTERRUPTED = (130, 143)  # exit statuses of a command that Ctrl-C or SIGTERM ended
 WIDTH = 100  # characters of a table's line where no terminal says how many it has
 
 
 def main() -> None:
-    """Entry point of the `ganexplain` command."""
+    """Entry point of the `ganexplain` command, which ends the process."""
+    try:
+        command_line()
+    except SystemExit as end:
+        if end.code in INTERRUPTED:
+            end_at_once(end.code)
+        raise
+
+
+def command_line() -> None:
+    """Run the command of `sys.argv`; SystemExit has its status."""
     settle()
     try:
         with _one_line_errors():  # of reading the command line; the command has its own

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from ganexplain.errors import Terminated
 
@@ -57,6 +60,16 @@ def interrupts_noted() -> Iterator[list[KeyboardInterrupt]]:
 
     with _answering(answer):
         yield came
+
+
+def end_at_once(status: int) -> NoReturn:
+    """End the process: what is registered for its end is done, but threads are not waited for.
+
+    Nor are the libraries' modules taken apart, which takes seconds where the machine is busy.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends this, too
+    atexit._run_exitfuncs()
+    os._exit(status)
 
 
 def _interrupt(number: int) -> KeyboardInterrupt:

@@ -175,10 +175,10 @@ def ganexplain(tmp_path: Path) -> Run:
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Run:
-    """Runs the command's entry point in this process: the same words and exit status, sooner."""
+    """Runs the command line in this process: the same words and exit status, sooner."""
 
     def run(*arguments: str | Path) -> Finished:
-        from ganexplain.cli import main
+        from ganexplain.cli import command_line
 
         argv: Sequence[str] = ["ganexplain", *map(str, arguments)]
         monkeypatch.setattr(sys, "argv", list(argv))
@@ -186,7 +186,7 @@ def command(
             monkeypatch.setenv(name, value)
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            main()
+            command_line()
         shown = capfd.readouterr()
         return Finished(int(ended.value.code or 0), shown.out, shown.err)
 

@@ -205,6 +205,18 @@ def test_too_few_open_files_are_an_error_of_one_line(tmp_path: Path) -> None:
     ]
 
 
+def test_an_interrupted_process_waits_for_no_thread() -> None:
+    code = (
+        "import atexit, threading, time\n"
+        "from ganexplain.interrupts import end_at_once\n"
+        "atexit.register(print, 'folders removed', flush=True)\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "end_at_once(130)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
+    assert done.returncode == 130 and done.stdout.strip() == b"folders removed"
+
+
 def test_processes_of_a_pool_never_see_ctrl_c() -> None:
     with _blocked_interrupts():
         code = "import signal; print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
