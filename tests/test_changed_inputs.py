@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from conftest import ROOT, JamendoFolder, Run, noise, write_sound
 
@@ -141,3 +142,32 @@ def test_a_run_without_a_record_says_what_cannot_be_checked(
     assert json.loads((out / "run.json").read_text())["inputs"] == record["inputs"]
     done = command(*words, "--steps", "3", "--resume")
     assert "no record" not in done.err
+
+
+def test_the_code_of_a_factory_is_an_input(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out = tmp_path / "factory_of_a_test.py", tmp_path / "explain"
+    code.write_text("import torch\ndef made():\n    return torch.nn.Flatten()\n")
+    words = ("explain", "--model", "factory_of_a_test:made", "--gan", PRETRAINED / "gan.pt",
+             "--layer", "output:5", "--iterations", "1", "--examples", "2", "--learning-rate",
+             "0.1", "--prior-weight", "0.1", "--quiet", "--out", out)  # fmt: skip
+    done = command(*words)
+    assert done.code == 0, done.err
+    assert str(code) in json.loads((out / "run.json").read_text())["files"]
+    assert_refused(command, words, out, code, lambda path: path.write_text(path.read_text() + "#"))
+    done = command(*words, "--resume")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("line", ["import absent_of_a_test", "def", "1 / 0", "raise SystemExit(0)"])
+def test_code_that_cannot_be_imported_is_one_line(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = f"broken_of_a_test_{len(line)}"
+    (tmp_path / f"{name}.py").write_text(f"{line}\n")
+    done = command("layers", f"{name}:made", "--gan", PRETRAINED / "gan.pt")
+    assert done.code == 2
+    assert f"--model {name}:made: {name} cannot be imported" in done.error_line()

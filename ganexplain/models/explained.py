@@ -17,7 +17,7 @@ from ganexplain.errors import UsageError, shown
 from ganexplain.inputs import Call, Input, WaveformInput, drawn_for, read_input_file
 from ganexplain.models.bridge import bridge_between
 from ganexplain.models.foreign import OUTPUT, Adapted, Names, device_of
-from ganexplain.models.foreign_files import is_factory, load_network
+from ganexplain.models.foreign_files import code_of, is_factory, load_network
 from ganexplain.models.loading import load_classifier
 
 OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
@@ -85,14 +85,15 @@ class Source:
         return self.classifier or self.model
 
     def files(self) -> dict[str, Path]:
-        """The files it is made from, by what they are."""
+        """The files it is made from, by what they are; of a factory that of its module, too."""
         named = {"classifier": self.classifier, "weights": self.weights, "input": self.input}
         named["model"] = self.model if Path(self.model).is_file() else ""
+        named["code"] = code_of(self.model) if is_factory(self.model) else ""
         return {name: Path(path) for name, path in named.items() if path}
 
     def digest(self) -> str:
-        """SHA-256 of its file, or over those of all of them."""
-        files = self.files()
+        """SHA-256 of its file, or over those of all of them and the name of a factory."""
+        files = {name: path for name, path in self.files().items() if name != "code"}
         hashes = [file_hash(path) for _, path in sorted(files.items())]
         if set(files) in ({"classifier"}, {"model"}):
             return hashes[0]

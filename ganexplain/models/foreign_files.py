@@ -59,6 +59,12 @@ def is_factory(model: str) -> bool:
     return bool(named) and not Path(model).exists()
 
 
+def code_of(model: str) -> str:
+    """The file of the module of `module:factory`, once it is imported; empty where it has none."""
+    module = sys.modules.get(model.partition(":")[0])
+    return getattr(module, "__file__", None) or ""
+
+
 # --- module:factory ---------------------------------------------------------------------------
 
 
@@ -67,7 +73,7 @@ def _made(name: str) -> nn.Module:
     sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` finds it
     try:
         found: Any = importlib.import_module(module_name)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:  # whatever its code does
         raise UsageError(
             f"--model {name}: {module_name} cannot be imported ({reason_of(error)})"
         ) from error
@@ -80,7 +86,7 @@ def _made(name: str) -> nn.Module:
         found = getattr(found, attribute)
     try:
         network = found if isinstance(found, nn.Module) else found()
-    except Exception as error:  # whatever the factory's code does
+    except (Exception, SystemExit) as error:  # whatever the factory's code does
         advice = "; write one that needs no arguments" if isinstance(error, TypeError) else ""
         raise UsageError(
             f"--model {name}: the factory failed ({reason_of(error)}){advice}"
