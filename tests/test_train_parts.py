@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,7 +183,7 @@ def test_a_spoilt_explainer_is_said(command: Run, trained: Path, tmp_path: Path)
     learnt = content["content"]["weights"]
     for change, message in (
         ({"interpretable1.bias": learnt["interpretable1.bias"] / 0}, "values that are not finite"),
-        ({"interpretable1.bias": learnt["interpretable1.bias"][:3]}, "weights do not fit"),
+        ({"interpretable1.bias": learnt["interpretable1.bias"][:3]}, "does not fit the network"),
     ):
         weights = learnt | change
         spoilt = {**content, "content": {**content["content"], "weights": weights}}
@@ -192,6 +194,72 @@ def test_a_spoilt_explainer_is_said(command: Run, trained: Path, tmp_path: Path)
             tmp_path / "said",
         )  # fmt: skip
         assert done.code == 1 and message in done.error_line()
+
+
+def spoilt(content: object, place: tuple[Any, ...], change: Callable[[Any], object]) -> object:
+    """A copy of nested mappings and tuples with one value changed, or without it (`GONE`)."""
+    if not place:
+        return change(content)
+    if isinstance(content, tuple | list):
+        return [spoilt(v, place[1:], change) if i == place[0] else v for i, v in enumerate(content)]
+    assert isinstance(content, Mapping)
+    value = spoilt(content[place[0]], place[1:], change)
+    rest = {name: kept for name, kept in content.items() if name != place[0]}
+    return rest if value is GONE else rest | {place[0]: value}
+
+
+GONE = object()
+MOMENTS = ("state", "optimiser", "state", 0)
+
+
+def test_a_spoilt_state_of_a_training_is_refused(command: Run, corpus: Path, trained: Path) -> None:
+    path = trained / "training.pt"
+    whole = read_checkpoint(path, "training")
+    for place, change in [
+        (("state", "explainer"), lambda value: GONE),
+        (("state", "explainer", "scale"), lambda value: "abc"),
+        (("state", "explainer", "mixing"), lambda value: value / 0),
+        (("state", "explainer", "ordinary.bias"), lambda value: value[:3]),
+        (("state", "optimiser"), lambda value: None),
+        ((*MOMENTS, "exp_avg"), lambda value: value[:3]),
+        ((*MOMENTS, "exp_avg_sq"), lambda value: GONE),
+        ((*MOMENTS, "step"), lambda value: "abc"),
+        (("state",), lambda value: [1, 2]),
+        (("step",), lambda value: -1),
+        (("step",), lambda value: 1.5),
+        (("metrics",), lambda value: "abc"),
+    ]:
+        torch.save(spoilt(whole, place, change), path)
+        before = path.read_bytes()
+        done = command(
+            "train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, "--steps", "2",
+            "--out", trained, "--resume",
+        )  # fmt: skip
+        assert done.code == 1, place
+        assert f"--resume: {path}: not a whole state of this training" in done.error_line()
+        assert path.read_bytes() == before
+
+
+def test_a_spoilt_explainer_is_refused(command: Run, trained: Path, tmp_path: Path) -> None:
+    whole = read_checkpoint(trained / "explainer.pt", "explainer")
+    path = tmp_path / "spoilt.pt"
+    for name, change, message in [
+        ("layer", lambda value: "abc", "--explainer: it does not fit the network (layer: 'abc'"),
+        ("targets", lambda value: [None], f"{path}: not a whole explainer"),
+        ("channels", lambda value: -5, f"{path}: not a whole explainer (-5 channels"),
+        ("weights", lambda value: GONE, f"{path}: not a whole explainer (KeyError: 'weights')"),
+        ("geometry", lambda value: value[:1], f"{path}: not a whole explainer"),
+        ("geometry", lambda value: [(-3, *value[0][1:]), value[1]], "places are not those of"),
+        ("geometry", lambda value: [(1.5, *value[0][1:]), value[1]], "an axis is"),
+        ("geometry", lambda value: [(*value[0][:3], 0.0), value[1]], "an axis is"),
+    ]:
+        torch.save(spoilt(whole, ("content", name), change), path)
+        done = command(
+            "attribute", f"{SOUL}@2.65", "--classifier", CLASSIFIER, "--method", "parts",
+            "--explainer", path, "--quiet", "--out", tmp_path / "said",
+        )  # fmt: skip
+        assert done.code == 1, name
+        assert message in done.error_line()
 
 
 @pytest.mark.parametrize(

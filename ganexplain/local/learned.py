@@ -56,7 +56,9 @@ def load_explainer(path: Path, device: torch.device) -> Explainer:
         )
     try:
         answer = LEARNED[found.method](found, device)
-    except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever is missing or of another kind
         raise GanexplainError(
             f"{path}: not a whole explainer ({reason_of(error)}); make it again"
         ) from error

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.errors import shown
 from ganexplain.models.part_templates import window
 
 MOST = 100  # inputs of highest peak that the instability of a filter is of
@@ -22,6 +25,15 @@ class Axis:
     cells: int
     start: float
     stride: float
+
+    @classmethod
+    def read(cls, places: Any, cells: Any, start: Any, stride: Any) -> Axis:
+        """One of a file; ValueError where it is none."""
+        found = cls(places, cells, start, stride)
+        whole = type(places) is type(cells) is int
+        if not (whole and math.isfinite(start) and math.isfinite(stride) and stride > 0):
+            raise ValueError(f"an axis is {shown(found)}")
+        return found
 
     def coordinates(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """The places (cells,), not whole, at which each cell of the input lies."""
@@ -39,6 +51,11 @@ class Geometry:
 
     down: Axis
     along: Axis
+
+    def fits(self, features: Tensor, x: Tensor) -> bool:
+        """Whether it is that of features (..., H, W) of inputs (..., F, T)."""
+        axes = zip((self.down, self.along), features.shape[-2:], x.shape[-2:], strict=True)
+        return all((axis.places, axis.cells) == (h, f) for axis, h, f in axes)
 
     def cells(self, places: np.ndarray) -> np.ndarray:
         """Rows and columns (..., 2) of the input at places (..., 2)."""

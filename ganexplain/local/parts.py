@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ganexplain.ascent.gradient_faults import named_faults
 from ganexplain.ascent.neurons import find_layer, layer_output
-from ganexplain.errors import GanexplainError, UsageError, reason_of
+from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
 from ganexplain.local.part_filters import slope
 from ganexplain.local.part_places import Axis, Geometry
 from ganexplain.local.scoring import Scorer
@@ -35,11 +35,26 @@ class PartsAnswer:
         self.layer, self.targets = str(content["layer"]), tuple(content["targets"])
         self.channels, self.weights = int(content["channels"]), dict(content["weights"])
         held = sum(each.untyped_storage().nbytes() for each in self.weights.values())
-        if not 0 < 9 * 4 * self.channels**2 <= held:  # of its first convolution
+        if not all(isinstance(name, str) for name in (content["layer"], *self.targets)):
+            raise ValueError(f"targets are {shown(self.targets)}")
+        if self.channels < 1 or 9 * 4 * self.channels**2 > held:  # of its first convolution
             raise ValueError(f"{self.channels} channels in {held:,} bytes of weights")
-        self.geometry = Geometry(*(Axis(*axis) for axis in content["geometry"]))
+        self.geometry = Geometry(*(Axis.read(*axis) for axis in content["geometry"]))
         self.device = device
         self.explainer: PartsExplainer | None = None  # made of the first network asked about
+
+    def fitted(self, network: nn.Module, x: Tensor) -> PartsExplainer:
+        """The explainer, for inputs x (*S) of a network; GanexplainError where it does not fit."""
+        explainer = restored(network, self)
+        with layer_output(network, self.layer) as front, torch.no_grad():
+            features = front(x[None])
+        if features.shape[1] != self.channels or not self.geometry.fits(features, x):
+            raise GanexplainError(
+                f"--explainer: its filters and places are not those of the layer {self.layer}; "
+                "train it again"
+            )
+        self.explainer = explainer
+        return explainer
 
     def __call__(
         self, network: nn.Module, scorer: Scorer, x: Tensor
@@ -48,9 +63,7 @@ class PartsAnswer:
 
         Raises UsageError for a target that does not depend on what is reconstructed.
         """
-        if self.explainer is None:
-            self.explainer = restored(network, self)
-        explainer = self.explainer
+        explainer = self.explainer or self.fitted(network, x)
         with layer_output(network, self.layer) as front, torch.no_grad():
             encoding = explainer.encode(functional.relu(front(x[None])))
             parts = explainer.weighed(encoding)
@@ -95,13 +108,13 @@ def load_parts(found: ExplainerFile, device: torch.device) -> PartsAnswer:
 
 
 def restored(network: nn.Module, answer: PartsAnswer) -> PartsExplainer:
-    """The explainer with the trained weights, frozen; GanexplainError where they do not fit."""
-    explainer = explainer_for(network, answer.layer, answer.targets, answer.channels)
+    """The explainer with the trained weights, frozen; GanexplainError where it does not fit."""
     try:
+        explainer = explainer_for(network, answer.layer, answer.targets, answer.channels)
         explainer.load_state_dict(answer.weights)
-    except RuntimeError as error:
+    except (UsageError, RuntimeError) as error:
         raise GanexplainError(
-            f"--explainer: its weights do not fit the network ({reason_of(error)}); train it again"
+            f"--explainer: it does not fit the network ({reason_of(error)}); train it again"
         ) from error
     return explainer.to(answer.device).eval().requires_grad_(False)
 

@@ -8,6 +8,7 @@ from ganexplain.artifacts import check_same_front_end
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import UsageError
 from ganexplain.local.learned import LEARNED, OF_ANY_NETWORK, Explainer, load_explainer, named
+from ganexplain.local.parts import PartsAnswer
 from ganexplain.models.explained import Source
 from ganexplain.stages.attribute_network import Subject
 
@@ -18,7 +19,8 @@ def explainers_for(
     """Those of `--explainer`, by method, and warnings; `source` is where `subject` comes from.
 
     Raises UsageError where a method asked for has none, there are two of one, or one takes other
-    inputs than the network, or explains only the network it was trained on and this is not it.
+    inputs than the network, or explains only the network it was trained on and this is not it;
+    GanexplainError where what a file holds does not fit the network.
     """
     found: dict[str, Explainer] = {}
     warnings = []
@@ -31,6 +33,8 @@ def explainers_for(
             raise UsageError(f"--explainer {name}: a second one of {explainer.method}; give one")
         if network not in explainer.networks:
             warnings.append(_of_another(name, explainer.method, source.name))
+        if isinstance(explainer.answer, PartsAnswer):
+            explainer.answer.fitted(subject.network, subject.example[0])
         found[explainer.method] = explainer
     for method in config.method:
         if method in LEARNED:

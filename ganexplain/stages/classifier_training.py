@@ -22,9 +22,10 @@ from ganexplain.models.excerptnet import ExcerptNet, initialise
 from ganexplain.models.training_form import plain, with_batch_norm, with_zero_mean_filters
 from ganexplain.runtime import random_stream
 from ganexplain.stages.classifier_figures import evaluate
-from ganexplain.stages.resuming import check_same_recordings
+from ganexplain.stages.resuming import check_same_recordings, restore_optimiser
 
 LOW_TARGET = 0.02  # targets 0.02 and 0.98, the authors' label smoothing
+BEST = {"weights": dict, "epoch": int, "threshold": float, "figures": dict}  # what is kept of it
 OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "step")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -165,8 +166,12 @@ class ClassifierTraining:
                 "keep --epochs, or use --schedule step"
             )
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.losses, self.best = list(state["losses"]), dict(state["best"])
+        restore_optimiser(self.optimiser, state["optimiser"])
+        self.losses, self.best = [float(loss) for loss in state["losses"]], dict(state["best"])
+        if self.best:
+            self.best_network()
+            self.best |= {name: kind(self.best[name]) for name, kind in BEST.items()}
+            float(self.best["figures"]["frame_error"])
 
 
 def architecture_for(config: TrainClassifierConfig, taken: Input) -> str:

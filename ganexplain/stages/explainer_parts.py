@@ -32,6 +32,7 @@ from ganexplain.stages.explainer_layers import default_layer, default_targets
 from ganexplain.stages.explainer_teachers import outputs_kind
 from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
 from ganexplain.stages.gan_training import finite
+from ganexplain.stages.resuming import restore_optimiser
 
 FIRST = 256  # inputs that the scale of the features is of
 EXAMPLES = 16  # inputs that show where places lie
@@ -220,7 +221,7 @@ class PartsTraining:
                 "corpus, or --overwrite to start again"
             )
         self.explainer.load_state_dict(state["explainer"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        restore_optimiser(self.optimiser, state["optimiser"])
 
 
 def squares(values: Tensor) -> Tensor:

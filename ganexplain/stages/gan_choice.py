@@ -97,5 +97,10 @@ class Choice:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a state; errors as those of the training."""
         self.training.restore(state)
-        for name, value in state["choice"].items():
-            setattr(self, name, value)
+        own = state["choice"]
+        self.best, self.said, self.sums = (dict(own[name]) for name in ("best", "said", "sums"))
+        self.scores, self.count = int(own["scores"]), int(own["count"])
+        if self.best:
+            self.generator()
+            self.best |= {"step": int(self.best["step"]), "figures": dict(self.best["figures"])}
+            float(self.best["figures"]["score"])

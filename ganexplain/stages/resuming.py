@@ -7,6 +7,7 @@ state of a training is its tensors and the number of steps done.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
 from ganexplain.distributed import of_the_first
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
 from ganexplain.interrupts import interrupts_noted
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress
@@ -47,8 +48,7 @@ def resumable_steps(
     keys = ("step", "metrics", "state")
     content = of_the_first(read_checkpoint(path, "training", keys) if found else None)
     if content is not None:
-        training.restore(content["state"])
-        first, metrics = content["step"], content["metrics"]
+        first, metrics = _taken_up(path, training, content)
         if first > total:
             raise UsageError(f"--resume: {path} is {first} updates on, more than {total} asked for")
         if run.unchecked:
@@ -69,6 +69,54 @@ def resumable_steps(
                 write_checkpoint(path, "training", content)
             if came:
                 raise came[0]
+
+
+def _taken_up(path: Path, training: Trainable, content: Mapping[str, Any]) -> tuple[int, int]:
+    """Restore a training, and give the updates and the lines of metrics behind it.
+
+    GanexplainError where the file is not whole.
+    """
+    try:
+        for name in ("step", "metrics"):
+            if type(content[name]) is not int or content[name] < 0:
+                raise ValueError(f"{name} is {shown(content[name])}")
+        _check_finite(content["state"])
+        training.restore(content["state"])
+    except (GanexplainError, MemoryError):
+        raise
+    except Exception as error:  # whatever is missing or of another kind
+        raise GanexplainError(
+            f"--resume: {path}: not a whole state of this training ({reason_of(error)}); "
+            "--overwrite to start again"
+        ) from error
+    return content["step"], content["metrics"]
+
+
+def _check_finite(values: Any) -> None:
+    """ValueError where a tensor of a state, or one within it, holds values that are not finite."""
+    if isinstance(values, Tensor):
+        if not torch.isfinite(values).all():
+            raise ValueError("it holds values that are not finite")
+    elif isinstance(values, Mapping):
+        for value in values.values():
+            _check_finite(value)
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Take up what Adam or SGD keeps of each weight; their settings are those of the run.
+
+    ValueError or KeyError where it does not fit the weights.
+    """
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state["state"], "param_groups": groups})
+    of_adam = isinstance(optimiser, torch.optim.Adam | torch.optim.AdamW)
+    names = ("step", "exp_avg", "exp_avg_sq") if of_adam else ("momentum_buffer",)
+    for weight, kept in optimiser.state.items():
+        for name in names:
+            value = kept[name]
+            shape = torch.Size() if name == "step" else weight.shape
+            if (value is not None or of_adam) and value.shape != shape:
+                raise ValueError(f"{name} of the optimiser does not fit its weight")
 
 
 def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> None:
@@ -104,4 +152,4 @@ def restore_tensors(
     for name, network in networks.items():
         network.load_state_dict(state["networks"][name])
     for name, adam in optimisers.items():
-        adam.load_state_dict(state["optimisers"][name])
+        restore_optimiser(adam, state["optimisers"][name])
