@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -294,3 +295,15 @@ def test_samples_are_shown_and_sounded_at_every_look(
         assert rate == 22050 and sound.size == 5 * 36934 + 4 * 8820
         assert 0 < np.abs(sound).max() < 1
         assert (out / f"samples-{step:06d}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "change", [{"score": float("nan")}, {"held_out": None}, {"diversity": "abc"}, {"other": 1e999}]
+)
+def test_figures_of_a_state_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
+    choice = Choice(SimpleNamespace(restore=lambda state: None), None)  # type: ignore[arg-type]
+    figures = {"score": 1.0, "held_out": 2.0, "diversity": 0.9} | change
+    best = {"step": 3, "figures": figures, "weights": {}}
+    own = {"best": best, "said": {}, "sums": {}, "scores": 1, "count": 0}
+    with pytest.raises((TypeError, ValueError)):
+        choice.restore({"choice": own})

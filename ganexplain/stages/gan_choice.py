@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from ganexplain.runtime import Progress
 from ganexplain.stages.gan_training import GanTraining
 from ganexplain.stages.gan_validation import Validation
 
+FIGURES = ("score", "held_out", "diversity")  # those that every validation gives
 COLLAPSED_DIVERSITY = 0.3  # of samples, over that of real excerpts
 DIVERGED_SCORE = 3.0  # times the best
 FIRST_SCORES = 2  # without notes on the way: the first samples are all alike
@@ -101,6 +103,8 @@ class Choice:
         self.best, self.said, self.sums = (dict(own[name]) for name in ("best", "said", "sums"))
         self.scores, self.count = int(own["scores"]), int(own["count"])
         if self.best:
+            figures = {name: float(value) for name, value in self.best["figures"].items()}
+            if not all(math.isfinite(figures[name]) for name in {*FIGURES, *figures}):
+                raise ValueError("figures of the best generator are not finite")
+            self.best |= {"step": int(self.best["step"]), "figures": figures}
             self.generator()
-            self.best |= {"step": int(self.best["step"]), "figures": dict(self.best["figures"])}
-            float(self.best["figures"]["score"])
