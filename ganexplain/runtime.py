@@ -163,6 +163,8 @@ class LineProgress(Silent):
     def advance(self, units: int = 1, **values: float) -> None:
         """Write a line where one is due, and at the end of the step."""
         super().advance()
+        if self.done >= self.total:  # its last line is written
+            return
         self.done += units
         now = time.monotonic()
         if self.done < self.total and now - self.shown < self.every:

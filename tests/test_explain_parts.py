@@ -26,7 +26,7 @@ from ganexplain.config import ExplainConfig, ResponsesConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.models.loading import load_classifier
 from ganexplain.pool import job_count
-from ganexplain.runtime import Silent
+from ganexplain.runtime import LineProgress, Silent
 from ganexplain.stages import explain_merge, explain_parts
 from ganexplain.stages.explain import explain
 from ganexplain.stages.explain_merge import explanation_files
@@ -75,6 +75,32 @@ def test_a_unit_of_several_is_as_by_itself(several: Path, tmp_path: Path) -> Non
     assert (meta["layer"], meta["neuron"], meta["direction"]) == ("conv5", 3, "min")
     assert meta["unit"] == its_meta["unit"]
     assert not (several / "parts").exists()
+
+
+@pytest.mark.parametrize(
+    "layers, neuron, direction, said",
+    [
+        (("fc8",), "3", "max", "fc8-3-max"),
+        (("fc8",), "3", "both", "1 unit, both directions"),
+        (("fc8", "conv5"), "1,3", "min", "4 units"),
+        (("fc8",), "1,3", "both", "2 units, both directions"),
+    ],
+)
+def test_the_units_searched_are_counted_once_and_the_end_is_said_once(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    layers: tuple[str, ...],
+    neuron: str,
+    direction: str,
+    said: str,
+) -> None:
+    config = replace(SMALL, layer=layers, neuron=neuron, direction=direction, iterations=(1,))
+    explain(replace(config, examples=2), tmp_path / "e", LineProgress())
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{said} ..." in lines
+    units = len(layers) * len(neuron.split(",")) * (2 if direction == "both" else 1)
+    searches = units * 2 * 2  # two learning rates, two examples, an iteration each
+    assert len([line for line in lines if f" {searches}/{searches} " in line]) == 1
 
 
 def test_parts_of_any_size_give_the_same_searches(several: Path, tmp_path: Path) -> None:

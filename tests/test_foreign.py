@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -19,7 +20,7 @@ from ganexplain.artifacts import read_arrays
 from ganexplain.ascent.neurons import neuron_response, responses_and_features
 from ganexplain.config import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs import Call, ImageInput, input_values
+from ganexplain.inputs import Call, ImageInput, Input, WaveformInput, input_values
 from ganexplain.models.explained import Source, adapted, examples_of, load_explained
 from ganexplain.models.foreign import named_layers
 from ganexplain.models.foreign_files import load_network
@@ -351,7 +352,7 @@ class OneByOne(nn.Module):
     "network, call, message",
     [
         (nn.Linear(7, 2), Call(), r"does not take \(2, 80, 115\)"),
-        (OneByOne(), Call(), "one input at a time"),
+        (OneByOne(), Call(), r"takes \(1, 80, 115\), but not \(2, 80, 115\)"),
         (nn.Flatten(0), Call(), "first axis"),
         (nn.Identity(), Call(method="score"), "has none of that name"),
         (Paired(), Call(output="7", layout="1FT"), "without it"),
@@ -365,6 +366,59 @@ def test_what_does_not_fit_is_refused_in_one_line(
     with pytest.raises(UsageError, match=message) as caught:
         adapted(network, FrontEnd(), None, call, CPU)
     assert "\n" not in str(caught.value)
+
+
+class OfAnyBatch(nn.Module):
+    """Logits (B, 3) of log-mel (B, 1, F, T); takes one (1, F, T) too, as nn.Conv2d does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, 4, 5, stride=4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.convolution(x).mean(dim=(-2, -1)))
+
+
+class Recurrent(nn.Module):
+    """Logits (B, 2) of waveforms (B, W, 1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent = nn.GRU(1, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.recurrent(x)[0][:, -1]
+
+
+@pytest.mark.parametrize(
+    "network, drawn, layouts",
+    [
+        (OfAnyBatch(), FrontEnd(), ("1FT", "1TF")),
+        (nn.Sequential(nn.Conv1d(115, 4, 5), nn.Flatten()), FrontEnd(), ("TF",)),
+        (
+            nn.Sequential(nn.Conv1d(1, 4, 5), nn.Flatten()),
+            WaveformInput(sample_rate=8000, samples=64),
+            ("1W",),
+        ),
+        (Recurrent(), WaveformInput(sample_rate=8000, samples=64), ("W1",)),
+        (
+            nn.Sequential(nn.Linear(3, 4), nn.Flatten()),
+            ImageInput(channels=3, height=8, width=9),
+            ("HWC",),
+        ),
+        (nn.Linear(7, 2), FrontEnd(), ()),
+    ],
+)
+def test_a_network_of_other_axes_is_refused_with_the_layout_it_takes(
+    network: nn.Module, drawn: Input, layouts: tuple[str, ...]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        adapted(network, drawn, None, Call(), CPU)
+    said = re.search(r"it runs with layout = (.*) under \[network\]", str(caught.value))
+    assert tuple(re.findall(r'"(\w+)"', said[1] if said else "")) == layouts
+    for layout in layouts:
+        adapted(network, drawn, None, Call(layout=layout), CPU)
 
 
 def test_pictures_and_sound_do_not_mix() -> None:

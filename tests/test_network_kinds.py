@@ -111,7 +111,8 @@ def test_why_a_network_takes_one_input_alone_is_said() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x.view(1, 9200)[:, :2]
 
-    with pytest.raises(UsageError, match=r"one input at a time \(shape '\[1, 9200\]"):
+    said = r"takes \(1, 80, 115\), but not \(2, 80, 115\) \(shape '\[1, 9200\]"
+    with pytest.raises(UsageError, match=said):
         responses(One(), Call())
 
 

@@ -61,6 +61,7 @@ def test_every_unit_has_a_page_and_a_line_in_the_index(runs: Path, tmp_path: Pat
     assert links == [f"{unit}/report.html" for unit in UNITS]
     lines = index.of("tr")[1:]
     assert len(lines) == len(UNITS)
+    assert [e.text for e in index.of("h1")] == ["What drives 1 unit"]  # in both directions
     texts = [e.text for e in index.of("td")]
     for unit, way in zip(UNITS, ("upwards", "downwards"), strict=True):
         page = (path.parent / unit / "report.html").read_text()

@@ -18,6 +18,11 @@ from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.models.spectra import LogMel, Magnitudes, Resampled, Waveform
 
 AXES = {FrontEnd: "FT", ImageInput: "CHW", WaveformInput: "W"}
+USUAL_LAYOUTS = {
+    FrontEnd: ("FT", "TF", "1FT", "1TF"),
+    ImageInput: ("CHW", "HWC"),
+    WaveformInput: ("W", "1W", "W1"),
+}
 SAME_FRAMES = (
     "sample_rate", "frame_length", "hop_length", "window", "window_length", "centred",
 )  # fmt: skip

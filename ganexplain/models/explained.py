@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ganexplain.artifacts import file_hash
 from ganexplain.config import FrontEnd
 from ganexplain.errors import UsageError, shown
 from ganexplain.inputs import Call, Input, WaveformInput, drawn_for, read_input_file
-from ganexplain.models.bridge import bridge_between
+from ganexplain.models.bridge import AXES, USUAL_LAYOUTS, bridge_between
 from ganexplain.models.foreign import OUTPUT, Adapted, Names, device_of
 from ganexplain.models.foreign_files import code_of, is_factory, load_network
 from ganexplain.models.loading import load_classifier
@@ -153,9 +154,8 @@ def adapted(
     Without `eaten` it takes what is drawn as it is. The network is frozen and set to evaluate.
     """
     network.eval()
-    bridge = bridge_between(drawn, eaten or drawn, call.layout)
     examples = examples_of(drawn)
-    whole = Adapted(network, bridge, call, examples)
+    whole = _fitted(network, drawn, eaten or drawn, call, examples)
     with torch.no_grad():
         output = whole(examples)
     for parameter in whole.parameters():  # after a pass, which makes those of lazy layers
@@ -163,6 +163,28 @@ def adapted(
     outputs = output.shape[1] if output.ndim > 1 else 1
     _check_output(output, call, outputs)
     return Explained(whole.to(device).eval(), drawn, Names(OUTPUT, call.classes), outputs)
+
+
+def _fitted(
+    network: nn.Module, drawn: Input, eaten: Input, call: Call, examples: Tensor
+) -> Adapted:
+    """The network behind its bridge; a UsageError also says with what other layouts it runs."""
+    bridge = bridge_between(drawn, eaten, call.layout)
+    try:
+        return Adapted(network, bridge, call, examples)
+    except UsageError as error:
+        taken = []
+        for layout in USUAL_LAYOUTS[type(eaten)]:
+            if layout != (call.layout or AXES[type(eaten)]):
+                with suppress(UsageError):
+                    Adapted(network, bridge_between(drawn, eaten, layout), call, examples)
+                    taken.append(f'"{layout}"')
+        if not taken:
+            raise
+        raise UsageError(
+            f"{error}; it runs with layout = {' or '.join(taken)} under [network] in the file of "
+            "--input"
+        ) from error
 
 
 def _check_output(output: Tensor, call: Call, outputs: int) -> None:

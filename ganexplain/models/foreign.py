@@ -137,9 +137,9 @@ class Adapted(nn.Module):
                     "describe its input with --input"
                 ) from error
             raise UsageError(
-                f"--model: the network takes one input at a time ({reason_of(error)}); export it "
-                "with a batch axis of any length (dynamic_shapes of torch.export, dynamic_axes of "
-                "torch.onnx)"
+                f"--model: the network takes {(1, *shape[1:])}, but not {shape} "
+                f"({reason_of(error)}); export it with a batch axis of any length (dynamic_shapes "
+                "of torch.export, dynamic_axes of torch.onnx)"
             ) from error
         if found is None:
             raise UsageError("--model: the network puts out no tensor")

@@ -77,7 +77,8 @@ def _reading(evidence: Evidence) -> tuple[str, ...]:
 
 def render_index(lines: Sequence[UnitLine]) -> str:
     """The index as one HTML document; its links are relative."""
-    title = f"What drives {len(lines)} units"
+    count = len({line.name for line in lines})
+    title = f"What drives {count} unit{'' if count == 1 else 's'}"
     guide = (
         "For each unit the first example under the chosen setting beside the real {one} with the "
         "strongest response, as on the unit’s page, which the name opens."

@@ -218,11 +218,19 @@ def _work(
         if alone and config.jobs == "auto"
         else job_count(config.jobs, len(parts), total >= WORTH_PROCESSES)
     )
-    units = list(dict.fromkeys(part.unit.name for part in parts))
-    progress.start(units[0] if len(units) == 1 else f"{len(units)} units", total)
+    progress.start(_searched([part.unit for part in parts]), total)
     prepare = AdaptiveWork if adaptive else PartWork
     work_through(parts, jobs, prepare, (config, batch_size, out, metas), advance)
     return spent
+
+
+def _searched(units: Sequence[Unit]) -> str:
+    """What is searched, in words: the name of one, or how many units."""
+    if len(set(units)) == 1:
+        return units[0].name
+    count = len({(unit.layer, unit.neuron) for unit in units})
+    both = len({unit.direction for unit in units}) > 1
+    return f"{count} unit{'' if count == 1 else 's'}{', both directions' if both else ''}"
 
 
 def _with_weights_in_force(config: ExplainConfig) -> ExplainConfig:
