@@ -1,6 +1,6 @@
 """What the model card says of the GAN: figures against held-out excerpts, and sixteen samples.
 
-    python sample_data/pretrained/card.py sample_data ../shared/corpus
+    python sample_data/pretrained/card.py sample_data CORPUS
 
 Held out are the test splits of the corpora named. The samples are those of seeds 0 to 15, the
 starts of `explain --seed 0`, whatever they look and sound like: samples.png and samples.flac.

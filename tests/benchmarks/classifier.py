@@ -1,7 +1,7 @@
 """Which recipe trains the better classifier in the same time?
 
     OMP_NUM_THREADS=1 python tests/benchmarks/classifier.py sample_data \\
-        --test ../shared/corpus --minutes 5 --seeds 3 --recipe paper --recipe best
+        --test CORPUS --minutes 5 --seeds 3 --recipe paper --recipe best
 
 A recipe is a preset, with settings changed after commas: `best,masks=true,mixup=0.2`. Each is
 given the same processor time for its updates (so a busy machine distorts nothing); the number of

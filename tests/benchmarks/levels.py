@@ -1,6 +1,6 @@
 """Which recordings are called too quiet or too loud for a classifier?
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/levels.py sample_data ../shared/corpus
+    OMP_NUM_THREADS=1 python tests/benchmarks/levels.py sample_data CORPUS
 
 The recordings of corpora as they are, and every third of up to 200 s turned up and down: how many
 are named, and by how much the share of the time that the classifier calls sung changes.
