@@ -33,6 +33,7 @@ from ganexplain.environment import (
 from ganexplain.errors import (
     DISK_FULL,
     NO_SPACE,
+    BadFile,
     GanexplainError,
     Terminated,
     UsageError,
@@ -234,7 +235,8 @@ def _show_differences(document: dict[str, Any], as_json: bool) -> None:
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
+def _one_line_errors(may_skip: bool = False) -> Iterator[None]:
+    """Errors as one line and an exit status; `may_skip`: the command has `--skip-bad-files`."""
     with interrupts_raised() as came:
         try:
             yield
@@ -247,6 +249,8 @@ def _one_line_errors() -> Iterator[None]:
             line = _line_of(error)
             if line is None:
                 raise
+            if may_skip and isinstance(error, BadFile) and error.one_of_many:
+                line += " (--skip-bad-files leaves it out)"
             _print_line(f"error: {line}")
             raise SystemExit(getattr(error, "exit_status", 1)) from error
 
@@ -386,7 +390,8 @@ def _add_command(
         quiet_libraries()
         limit_threads()
         module, function = stage.split(":")
-        with _one_line_errors(), _one_of_several(given, under_torchrun) as first:
+        skips = "skip_bad_files" in given
+        with _one_line_errors(skips), _one_of_several(given, under_torchrun) as first:
             check_folder()
             settle_libraries()
             with progress_on_stderr(given["quiet"] or not first) as progress:

@@ -48,7 +48,9 @@ class UsageError(GanexplainError):
 
 
 class BadFile(GanexplainError):
-    """An input file that cannot be used; `--skip-bad-files` may leave it out."""
+    """An input file that cannot be used; where `one_of_many`, `--skip-bad-files` leaves it out."""
+
+    one_of_many = False
 
 
 class SilentFile(BadFile):

@@ -39,6 +39,8 @@ from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import Classifier, load_classifier, write_classifier
 from ganexplain.models.svdnet import SVDNet
 
+PRETRAINED = ROOT / "sample_data" / "pretrained"
+
 TINY = ("--epochs", "1", "--updates-per-epoch", "1", "--batch-size", "2")
 FINAL_NAMES = {"classifier.pt", "gan.pt", "explanations.npz", "selection.json", "report.html"}
 
@@ -610,3 +612,27 @@ def test_a_wrong_setting_of_a_training_is_found_before_any_recording_is_read(
     assert done.code == 2
     assert line in done.error_line()
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("name", ["absent.wav", "text.wav"])
+@pytest.mark.parametrize(
+    "words, skips",
+    [
+        (("predict", "{file}"), True),
+        (("attribute", "{file}"), False),
+        (("attribute", "{song}", "--truth", "{file}"), False),
+        (("counterfactual", "--start-from", "{file}@1", "--gan", PRETRAINED / "gan.pt"), False),
+    ],
+)
+def test_an_option_to_leave_a_file_out_is_named_where_there_is_one(
+    command: Run, tmp_path: Path, words: tuple[str, ...], skips: bool, name: str
+) -> None:
+    (tmp_path / "text.wav").write_text("no sound\n")
+    places = {"file": tmp_path / name, "song": ROOT / "sample_data/audio/band_apex.ogg"}
+    given = [str(word).format(**places) for word in words]
+    done = command(*given, "--classifier", PRETRAINED / "classifier.pt", "--out", tmp_path / "out")
+    assert done.code in (1, 2)
+    last = done.err.splitlines()[-1]
+    assert str(tmp_path / name) in last
+    assert ("--skip-bad-files" in last) == skips
+    assert ("--skip-bad-files" in command(given[0], "--help").out) == skips

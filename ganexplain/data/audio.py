@@ -49,7 +49,7 @@ def _unreadable(path: Path, error: Exception) -> BadFile:
     if no_memory(error):  # no fault of the file, which --skip-bad-files would leave out
         raise error
     if not _is_there(path):
-        return BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
+        return BadFile(f"{path}: no such file; correct the name")
     kind = kind_of(path)
     if kind:
         return BadFile(f"{path}: cannot be read as sound, it is {kind}; replace it or leave it out")

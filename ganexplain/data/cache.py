@@ -65,7 +65,7 @@ def _cached(
     blocks: Callable[[], Iterable[np.ndarray]],
 ) -> np.ndarray:
     if not path.is_file():
-        raise BadFile(f"{path}: no such file; correct the list, or add --skip-bad-files")
+        raise BadFile(f"{path}: no such file; correct the name")
     key = json.dumps([FEATURES_VERSION, kind, file_hash(path), parameters], sort_keys=True)
     entry = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     found = map_array(entry)

@@ -113,6 +113,7 @@ def _collect(
             recordings.append(task())
         except BadFile as error:
             if not skip_bad_files:
+                error.one_of_many = True
                 raise
             skipped.append(str(error))
     return recordings, skipped

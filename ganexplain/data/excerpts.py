@@ -133,6 +133,7 @@ def readable(
             array = read(recording)
         except BadFile as error:
             if not skip_bad_files:
+                error.one_of_many = True
                 raise
             progress.note(f"skipped: {error}")
         else:

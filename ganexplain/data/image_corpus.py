@@ -125,6 +125,7 @@ def read_image_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> Im
             good.append(Picture(path, split, classes.index(label)))
         except BadFile as error:
             if not skip_bad_files:
+                error.one_of_many = True
                 raise
             skipped.append(str(error))
     if not good:

@@ -48,7 +48,11 @@ def predict(
     paths = [Path(name) for name in config.files]
     if not config.skip_bad_files:
         for path in paths:  # a misspelt name shows now, not after the hours of those before
-            duration_of(path)
+            try:
+                duration_of(path)
+            except BadFile as error:
+                error.one_of_many = True
+                raise
     document: dict[str, Any] = {**told, "files": [], "skipped": []}
     with RunDirectory(out, "predict", config, overwrite) as run:
         progress = run.keep_notes(progress)
@@ -60,6 +64,7 @@ def predict(
                 prediction = predict_recording(classifier, mel, duration_of(path))
             except BadFile as error:
                 if not config.skip_bad_files:
+                    error.one_of_many = True
                     raise
                 document["skipped"].append(str(error))
                 progress.note(f"skipped: {error}")

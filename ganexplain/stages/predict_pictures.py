@@ -40,7 +40,9 @@ def predict_files(
     paths = list(listed(config.files))
     for path in paths:  # a misspelt name shows before the run begins
         if not (path.is_file() or config.skip_bad_files):
-            raise BadFile(f"{path}: no such file; correct the name, or add --skip-bad-files")
+            missing = BadFile(f"{path}: no such file; correct the name")
+            missing.one_of_many = True
+            raise missing
     table = str(out / TABLE)
     document: dict[str, Any] = {**told, "table": table, "files": [], "skipped": []}
     with RunDirectory(out, "predict", config, overwrite) as run:
@@ -93,6 +95,7 @@ def _read(
             good[path] = load_picture(path, classifier.front_end)
         except BadFile as error:
             if not skip_bad_files:
+                error.one_of_many = True
                 raise
             skipped.append(str(error))
     return good, skipped
