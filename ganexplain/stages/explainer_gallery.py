@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,20 +18,20 @@ from ganexplain.local.part_filters import FilterReadings, contributions, joined,
 from ganexplain.pages.parts_page import PartsStory, Patch, Shown, parts_page
 from ganexplain.pages.parts_sheet import parts_sheet
 from ganexplain.pages.ranking import aligned
+from ganexplain.stages.explainer_parts import PartsTraining
+from ganexplain.stages.explainer_training import Trained
 from ganexplain.stages.real_responses import heard, origin
-
-if TYPE_CHECKING:
-    from ganexplain.stages.explainer_parts import PartsTraining
 
 BATCH = 32
 IN_SHEET = 6  # filters in the picture
 
 
-def write_gallery(
-    training: PartsTraining, figures: dict[str, float]
-) -> tuple[dict[str, Any], list[str]]:
-    """Write `parts.npz`, `parts.png` and, of sound, `parts.html`; gives the JSON and the table."""
-    gallery = _found(training)
+def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
+    """What training gave, with a table and the document of `parts.json`.
+
+    Writes `parts.npz`, `parts.png` and, of sound, `parts.html` to the run's folder.
+    """
+    gallery, figures = _found(training), trained.figures
     folder, config = training.task.folder, training.config
     readings, order = gallery.readings, gallery.order
     meta = {
@@ -48,7 +49,8 @@ def write_gallery(
         story = PartsStory(training.layer, figures, len(readings.strength), shown, meta)
         write_bytes(folder / "parts.html", parts_page(story, front_end).encode())
         table.append(str(folder / "parts.html"))
-    return {"layer": training.layer, "targets": list(training.targets), "filters": rows}, table
+    document = {"layer": training.layer, "targets": list(training.targets), "filters": rows}
+    return replace(trained, table=table, documents={"parts.json": document})
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _shown(training: PartsTraining, gallery: _Gallery, row: dict[str, Any]) -> S
     return Shown(row, gallery.where[number], patches)
 
 
-def _table(figures: dict[str, float], rows: list[dict[str, Any]]) -> list[str]:
+def _table(figures: Mapping[str, float], rows: list[dict[str, Any]]) -> list[str]:
     errors = ", ".join(
         f"{name.removeprefix('error_')} {value:.4f}"
         for name, value in figures.items()

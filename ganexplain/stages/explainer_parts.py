@@ -27,10 +27,9 @@ from ganexplain.models.foreign import OUTPUT
 from ganexplain.models.parts import explainer_for
 from ganexplain.models.tails import tail
 from ganexplain.runtime import random_stream
-from ganexplain.stages.explainer_gallery import write_gallery
 from ganexplain.stages.explainer_layers import default_layer, default_targets
 from ganexplain.stages.explainer_teachers import outputs_kind
-from ganexplain.stages.explainer_training import ExplainerTraining, Task, Trained
+from ganexplain.stages.explainer_training import Task, Trained
 from ganexplain.stages.gan_training import finite
 from ganexplain.stages.resuming import restore_optimiser
 
@@ -41,17 +40,12 @@ SAME = 1e-6  # relative squared deviation of what is computed in another way
 CHUNK = 32  # inputs in a pass where nothing is learnt
 
 
-def start_parts(task: Task) -> ExplainerTraining:
-    """The training of `--method parts`; UsageError for settings that its network does not fit."""
-    return PartsTraining(task)
-
-
 class PartsTraining:
     """The explainer, its optimiser, and what of the classifier it learns from.
 
     Loss: the squared error of each reconstructed layer over the layer's own squares, minus
     `share_weight` log p, plus `filter_weight` times the mean filter loss of the interpretable
-    maps, sharpened. Labels are not read.
+    maps, sharpened. Labels are not read. UsageError for settings that the network does not fit.
     """
 
     def __init__(self, task: Task) -> None:
@@ -193,7 +187,7 @@ class PartsTraining:
         }
 
     def finish(self) -> Trained:
-        """Weights and figures; the gallery of the filters is written."""
+        """Weights and figures, for `explainer.pt`; what the filters look for is the gallery's."""
         figures = self.look()
         content = {
             "layer": self.layer,
@@ -202,8 +196,7 @@ class PartsTraining:
             "geometry": [astuple(self.geometry.down), astuple(self.geometry.along)],
             "weights": {k: v.cpu() for k, v in self.explainer.state_dict().items()},
         }
-        document, table = write_gallery(self, figures)
-        return Trained(content, figures, table, {"parts.json": document})
+        return Trained(content, figures)
 
     def state(self) -> Mapping[str, Any]:
         """All tensors of the training, for `restore`."""

@@ -21,12 +21,13 @@ from ganexplain.models.sft import GENERATORS
 from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.explainer_cgan import PRECISIONS, start_cgan
-from ganexplain.stages.explainer_parts import start_parts
+from ganexplain.stages.explainer_gallery import with_gallery
+from ganexplain.stages.explainer_parts import PartsTraining
 from ganexplain.stages.explainer_teachers import targets_of
 from ganexplain.stages.explainer_training import Start, Task
 from ganexplain.stages.resuming import resumable_steps
 
-METHODS: dict[str, Start] = {"cgan": start_cgan, "parts": start_parts}
+METHODS: dict[str, Start] = {"cgan": start_cgan, "parts": PartsTraining}
 
 
 def train_explainer(
@@ -75,6 +76,8 @@ def train_explainer(
             if (step + 1) % config.look_every == 0 or step + 1 == config.steps:
                 run.metric(step=step + 1, **losses, **training.look())
         trained = training.finish()
+        if isinstance(training, PartsTraining):
+            trained = with_gallery(trained, training)
         for name, document in trained.documents.items():
             write_json(out / name, document)
         path = out / "explainer.pt"
