@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
-from ganexplain.errors import GanexplainError, UsageError, reason_of
+from ganexplain.errors import UsageError
 from ganexplain.inputs import Input
-from ganexplain.local.cgan import load_cgan
-from ganexplain.local.parts import load_parts
 from ganexplain.local.scoring import Scorer
-from ganexplain.models.explainer_file import ExplainerFile, read_explainer
 
 
 class Answer(Protocol):
@@ -31,11 +26,6 @@ class Answer(Protocol):
         """
 
 
-Loader = Callable[[ExplainerFile, torch.device], Answer]
-LEARNED: dict[str, Loader] = {"cgan": load_cgan, "parts": load_parts}
-OF_ANY_NETWORK = ("cgan",)  # the others explain only the network they were trained on
-
-
 @dataclass(frozen=True)
 class Explainer:
     """A trained explainer: its method, the networks (SHA-256) it was trained on, what they take."""
@@ -46,26 +36,7 @@ class Explainer:
     answer: Answer
 
 
-def load_explainer(path: Path, device: torch.device) -> Explainer:
-    """Read `explainer.pt`, ready to be asked; errors as `read_checkpoint`."""
-    found = read_explainer(path)
-    if found.method not in LEARNED:
-        raise GanexplainError(
-            f"{path}: method {found.method!r} is unknown here (known: {', '.join(LEARNED)}); "
-            "update ganexplain"
-        )
-    try:
-        answer = LEARNED[found.method](found, device)
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever is missing or of another kind
-        raise GanexplainError(
-            f"{path}: not a whole explainer ({reason_of(error)}); make it again"
-        ) from error
-    return Explainer(found.method, tuple(found.networks.values()), found.front_end, answer)
-
-
-def named(explainers: Mapping[str, Explainer], method: str) -> Explainer:
+def explainer_for(explainers: Mapping[str, Explainer], method: str) -> Explainer:
     """The explainer of that method; UsageError where there is none."""
     if method not in explainers:
         raise UsageError(

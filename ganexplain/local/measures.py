@@ -8,7 +8,7 @@ import numpy as np
 
 from ganexplain.local.faithfulness import Curves, complexity, curves, drop, soft_share, top_parts
 from ganexplain.local.lime import TOP, mean_correlation, rank_correlation
-from ganexplain.local.methods import FIXED, Attribution, Question, Tuning, attribute
+from ganexplain.local.methods import Attribution, Question, Tuning, attribute, draws
 from ganexplain.metrics import auroc
 from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.runtime import random_stream
@@ -111,7 +111,7 @@ def check(
     """
     again = range(1, REPEATS)
     seeds = [found.weights]
-    if method not in FIXED and not found.details.get("exhaustive"):
+    if draws(method) and not found.details.get("exhaustive"):
         seeds += [attribute(question, method, tuning, seed + k).weights for k in again]
     inputs = [found.weights]
     for k in again:

@@ -18,7 +18,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.local.captum_adapter import captum_map
 from ganexplain.local.elime import evolve, random_search
 from ganexplain.local.gradcam import enlarged, grad_cam
-from ganexplain.local.learned import LEARNED, Explainer, named
+from ganexplain.local.learned import Explainer, explainer_for
 from ganexplain.local.lime import lime
 from ganexplain.local.masking import Parts, SubsetScore, subset_score
 from ganexplain.local.occlusion import occlusion
@@ -26,7 +26,6 @@ from ganexplain.local.scoring import Model, Scorer
 from ganexplain.runtime import random_stream
 
 CAPTUM = "captum:"
-FIXED = ("occlusion", "grad-cam", *LEARNED)  # nothing is drawn
 
 
 def _itself(network: nn.Module) -> Model:
@@ -117,7 +116,7 @@ def attribute(question: Question, method: str, tuning: Tuning, seed: int = 0) ->
     if method.startswith(CAPTUM):
         found = _captum(question, method.removeprefix(CAPTUM), tuning, seed)
     else:
-        found = METHODS[check_known("--method", method, METHODS)](question, tuning, seed)
+        found = METHODS[check_known("--method", method, METHODS)].ask(question, tuning, seed)
     passes = question.scorer.passes - before
     found = replace(found, passes=passes, seconds=time.perf_counter() - started)
     if method == "elime" and not found.details["exhaustive"]:
@@ -193,8 +192,13 @@ def _grad_cam(question: Question, tuning: Tuning, seed: int) -> Attribution:
     return _of_map(question, enlarged(area, *question.labels.shape))
 
 
+def learned_method(name: str) -> Method:
+    """The method of trained explainers that `train-explainer --method NAME` makes."""
+    return Method(partial(_learned, name), draws=False)
+
+
 def _learned(method: str, question: Question, tuning: Tuning, seed: int) -> Attribution:
-    explainer, network = named(tuning.explainers, method), _needs_network(question, method)
+    explainer, network = explainer_for(tuning.explainers, method), _needs_network(question, method)
     area, details = explainer.answer(network, question.scorer, question.x)
     return replace(_of_map(question, area), details=details)
 
@@ -214,11 +218,24 @@ def _needs_network(question: Question, method: str) -> nn.Module:
     return question.network
 
 
-METHODS: dict[str, Callable[[Question, Tuning, int], Attribution]] = {
-    "occlusion": _occlusion,
-    "lime": _lime,
-    "elime": _elime,
-    "grad-cam": _grad_cam,
-    "random": _random,
-    **{method: partial(_learned, method) for method in LEARNED},
+@dataclass(frozen=True)
+class Method:
+    """How a method is asked, and whether it draws random numbers."""
+
+    ask: Callable[[Question, Tuning, int], Attribution]
+    draws: bool = True
+
+
+# Those of trained explainers are added where their files are loaded.
+METHODS = {
+    "occlusion": Method(_occlusion, draws=False),
+    "lime": Method(_lime),
+    "elime": Method(_elime),
+    "grad-cam": Method(_grad_cam, draws=False),
+    "random": Method(_random),
 }
+
+
+def draws(method: str) -> bool:
+    """Whether another seed may give another map."""
+    return method.startswith(CAPTUM) or METHODS[method].draws

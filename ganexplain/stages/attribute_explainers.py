@@ -1,16 +1,49 @@
-"""The trained explainers that `attribute` was given."""
+"""The trained explainers: their methods, how their files are loaded, and those given.
+
+Importing this module adds their methods to `ganexplain.local.methods.METHODS`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import torch
 
 from ganexplain.artifacts import check_same_front_end
 from ganexplain.config import AttributeConfig
-from ganexplain.errors import UsageError
-from ganexplain.local.learned import LEARNED, OF_ANY_NETWORK, Explainer, load_explainer, named
-from ganexplain.local.parts import PartsAnswer
+from ganexplain.errors import GanexplainError, UsageError, reason_of
+from ganexplain.local.cgan import load_cgan
+from ganexplain.local.learned import Answer, Explainer, explainer_for
+from ganexplain.local.methods import METHODS, learned_method
+from ganexplain.local.parts import PartsAnswer, load_parts
 from ganexplain.models.explained import Source
+from ganexplain.models.explainer_file import ExplainerFile, read_explainer
 from ganexplain.stages.attribute_network import Subject
+
+Loader = Callable[[ExplainerFile, torch.device], Answer]
+LEARNED: dict[str, Loader] = {"cgan": load_cgan, "parts": load_parts}
+OF_ANY_NETWORK = ("cgan",)  # the others explain only the network they were trained on
+METHODS.update({name: learned_method(name) for name in LEARNED})
+
+
+def load_explainer(path: Path, device: torch.device) -> Explainer:
+    """Read `explainer.pt`, ready to be asked; errors as `read_checkpoint`."""
+    found = read_explainer(path)
+    if found.method not in LEARNED:
+        raise GanexplainError(
+            f"{path}: method {found.method!r} is unknown here (known: {', '.join(LEARNED)}); "
+            "update ganexplain"
+        )
+    try:
+        answer = LEARNED[found.method](found, device)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever is missing or of another kind
+        raise GanexplainError(
+            f"{path}: not a whole explainer ({reason_of(error)}); make it again"
+        ) from error
+    return Explainer(found.method, tuple(found.networks.values()), found.front_end, answer)
 
 
 def explainers_for(
@@ -38,7 +71,7 @@ def explainers_for(
         found[explainer.method] = explainer
     for method in config.method:
         if method in LEARNED:
-            named(found, method)
+            explainer_for(found, method)
     return found, warnings
 
 

@@ -28,7 +28,7 @@ from ganexplain.data.material import load_material, read_material, taken_of
 from ganexplain.local.cam import maps_and_gradient
 from ganexplain.local.cgan import TEACHERS, CganAnswer
 from ganexplain.local.fills import Reference, fill
-from ganexplain.local.learned import Explainer, load_explainer
+from ganexplain.local.learned import Explainer
 from ganexplain.local.masking import MaskedInput
 from ganexplain.local.measures import measure
 from ganexplain.local.methods import Question, Tuning, attribute
@@ -39,6 +39,7 @@ from ganexplain.models.reinitialised import reinitialised
 from ganexplain.pages.attribution_picture import enlarged, luminance, overlaid, png_bytes
 from ganexplain.runtime import Silent
 from ganexplain.stages.attribute_asking import TUNING
+from ganexplain.stages.attribute_explainers import load_explainer
 from ganexplain.stages.explainer_figures import correlations, figures_of
 from ganexplain.stages.explainer_maps import Maps
 from ganexplain.stages.explainer_teachers import occlusion_maps, targets_of

@@ -82,7 +82,7 @@ def table(
             filled = fill("mean", case.x, case.labels, reference)
             parts = MaskedInput(case.x, case.labels, filled)
             asked = Question(case.x, filled, case.labels, parts, scorer, network)
-            held = measure(asked, METHODS["elime"](asked, replace(USUAL, parsimony=weight), 0))
+            held = measure(asked, METHODS["elime"].ask(asked, replace(USUAL, parsimony=weight), 0))
             planted = [np.nan, np.nan]
             if case.truth is not None:
                 both = (held.kept & case.truth).sum()

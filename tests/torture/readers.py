@@ -207,9 +207,9 @@ def _checkpoints(folder: Path) -> list[Reader]:
     import torch
 
     from ganexplain.artifacts import is_checkpoint, read_checkpoint
-    from ganexplain.local.learned import load_explainer
     from ganexplain.models.loading import load_classifier, load_encoder, load_generator
     from ganexplain.models.weights import read_weights
+    from ganexplain.stages.attribute_explainers import load_explainer
 
     cpu = torch.device("cpu")
     content = {"kind": "thing", "schema": 1, "state": {"w": torch.arange(6.0).view(2, 3)}, "n": [1]}
