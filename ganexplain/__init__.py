@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganexplain.version import __version__
+
 if TYPE_CHECKING:
     from ganexplain.library import Explanation, explain, layers, rank, respond
 
-__version__ = "0.1.0"
-__all__ = ["Explanation", "explain", "layers", "rank", "respond"]
+__all__ = ["Explanation", "__version__", "explain", "layers", "rank", "respond"]
 
 
 def __getattr__(name: str) -> Any:

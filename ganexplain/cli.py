@@ -21,7 +21,7 @@ from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
-from ganexplain import __version__, config
+from ganexplain import config
 from ganexplain.cores import limit_threads
 from ganexplain.distributed import place, process_group
 from ganexplain.environment import (
@@ -44,6 +44,7 @@ from ganexplain.errors import (
 )
 from ganexplain.interrupts import end_at_once, interrupts_raised
 from ganexplain.runtime import keep_freed_memory, progress_on_stderr, quiet_libraries
+from ganexplain.version import __version__
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -22,7 +22,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ganexplain import __version__
 from ganexplain.artifacts import read_json, remove_unfinished, write_bytes, write_json
 from ganexplain.config import LONGEST_SETTINGS, read_toml, toml_bytes, toml_text
 from ganexplain.errors import GanexplainError, UsageError
@@ -38,6 +37,7 @@ from ganexplain.run_place import (
     runs_in,
 )
 from ganexplain.runtime import Progress, device_used, thread_count, warnings_noted
+from ganexplain.version import __version__
 from ganexplain.versions import library_versions
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain import __version__
 from ganexplain.artifacts import check_same_front_end, write_arrays, write_bytes
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
 from ganexplain.ascent.priors import PRIORS
@@ -31,6 +30,7 @@ from ganexplain.rundir import RunDirectory
 from ganexplain.runtime import Progress, pick_device
 from ganexplain.stages.divide import Divided, divided_by_side, given_level
 from ganexplain.stages.real_start import Start, parse_start
+from ganexplain.version import __version__
 
 STATES = ("original", "reconstruction", "counterfactual")
 RETOUCHED = "retouched"  # the original with what changed from reconstruction to counterfactual

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from ganexplain import __version__
 from ganexplain.artifacts import check_same_front_end, file_hash, read_meta, write_json
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.neurons import find_layer
@@ -52,6 +51,7 @@ from ganexplain.stages.explain_plan import (
     parse_shard,
     read_plan,
 )
+from ganexplain.version import __version__
 
 SEARCHES = ("grid", "adaptive")
 LARGEST_SEED = 2**32  # of NumPy's legacy generator
