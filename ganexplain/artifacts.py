@@ -25,7 +25,7 @@ from typing import IO, Any
 import numpy as np
 
 from ganexplain.archives import check_archive, check_array, read_archived
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import (
     DISK_FULL,
     NO_SPACE,

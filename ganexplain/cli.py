@@ -22,6 +22,7 @@ from typing import Annotated, Any, get_origin, get_type_hints
 import typer
 
 from ganexplain import config
+from ganexplain.config.setting import read_toml
 from ganexplain.cores import limit_threads
 from ganexplain.distributed import place, process_group
 from ganexplain.environment import (
@@ -297,7 +298,7 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     with _one_line_errors():
-        values = config.read_toml("--config", path)
+        values = read_toml("--config", path)
         flags = [max(p.opts, key=len).removeprefix("--") for p in context.command.params]
         names = dict(zip(flags, (p.name for p in context.command.params), strict=True))
         known = [flag for flag in names if flag not in ("config", "help")]

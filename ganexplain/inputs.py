@@ -10,7 +10,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ganexplain.config import FrontEnd, read_toml
+from ganexplain.config.front_end import FrontEnd
+from ganexplain.config.setting import read_toml
 from ganexplain.errors import UsageError, check_known, shown
 
 LARGEST = 2**24  # values of one input: more is a mistake

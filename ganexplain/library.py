@@ -26,7 +26,8 @@ from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.neurons import chosen_neuron, layer_shape, neuron_response
 from ganexplain.ascent.readings import Neuron
-from ganexplain.config import ExplainConfig, FrontEnd
+from ganexplain.config import ExplainConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs import (
     Call,

@@ -23,7 +23,8 @@ from types import TracebackType
 from typing import Any
 
 from ganexplain.artifacts import read_json, remove_unfinished, write_bytes, write_json
-from ganexplain.config import LONGEST_SETTINGS, read_toml, toml_bytes, toml_text
+from ganexplain.config import LONGEST_SETTINGS, toml_bytes, toml_text
+from ganexplain.config.setting import read_toml
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.run_inputs import Recording, RunInputs
 from ganexplain.run_place import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.corpus import Recording, read_corpus
 from ganexplain.data.frontend import log_mel

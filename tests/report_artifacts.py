@@ -12,7 +12,8 @@ import numpy as np
 from ganexplain.artifacts import file_hash, write_arrays, write_json
 from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.scores import SCORES, Examples
-from ganexplain.config import FrontEnd, ReportConfig
+from ganexplain.config import ReportConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import log_mel
 from ganexplain.runtime import Silent
 from ganexplain.stages.report import write_report

@@ -14,7 +14,7 @@ from ganexplain.ascent.neurons import (
     neuron_response,
     responses_and_features,
 )
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import GanexplainError
 from ganexplain.inputs import Call, ImageInput, Input, WaveformInput
 from ganexplain.models.dcgan import LATENT_SIZE

@@ -33,13 +33,8 @@ from ganexplain.artifacts import (
     write_rows,
 )
 from ganexplain.cli import _one_line_errors
-from ganexplain.config import (
-    ExplainConfig,
-    FrontEnd,
-    LabelStemsConfig,
-    TrainClassifierConfig,
-    toml_text,
-)
+from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
 from ganexplain.models.loading import Classifier, load_classifier, load_generator, write_classifier
 from ganexplain.models.svdnet import SVDNet

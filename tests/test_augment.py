@@ -10,7 +10,7 @@ import pytest
 from conftest import noise, tone
 from scipy.ndimage import affine_transform
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.augment import (
     Alteration,
     altered_excerpt,

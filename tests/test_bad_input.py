@@ -33,7 +33,8 @@ from conftest import (
 )
 
 from ganexplain.artifacts import read_checkpoint, read_json, write_checkpoint
-from ganexplain.config import FrontEnd, TrainClassifierConfig
+from ganexplain.config import TrainClassifierConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.models.dcgan import Generator
 from ganexplain.models.excerptnet import initialise
 from ganexplain.models.loading import Classifier, load_classifier, write_classifier

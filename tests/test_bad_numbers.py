@@ -14,7 +14,8 @@ from conftest import RATE, ROOT, JamendoFolder, Run, noise, song, write_sound
 from PIL import Image
 
 from ganexplain.artifacts import load_data, read_arrays, read_json
-from ganexplain.config import AttributeConfig, FrontEnd
+from ganexplain.config import AttributeConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data import audio
 from ganexplain.data.audio import duration_of, load_mono
 from ganexplain.data.cache import cached_log_mel

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from conftest import RATE, noise, tone, torchrun_sets
 
-from ganexplain.config import FrontEnd, TrainClassifierConfig
+from ganexplain.config import TrainClassifierConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data import prefetch as prefetch_module
 from ganexplain.data.batches import TrainingBatches, draw_masks, hide
 from ganexplain.data.corpus import Recording, Segment

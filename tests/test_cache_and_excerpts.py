@@ -12,7 +12,7 @@ from conftest import RATE, JamendoFolder, jamendo_folder, noise, tone, write_sou
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.cache import cache_directory, cached_log_mel, cached_waveform
 from ganexplain.data.corpus import Recording, read_corpus
 from ganexplain.data.excerpts import Split, batch_rows, load_split, require_classes

@@ -20,7 +20,7 @@ from ganexplain.artifacts import read_arrays, read_checkpoint, write_checkpoint
 from ganexplain.ascent.counterfactual import BEYOND, crossed_latent, refined_latent
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.neurons import neuron_response
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.change import change, decibels
 from ganexplain.data.frontend import log_mel, mel_frequencies

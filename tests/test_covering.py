@@ -20,7 +20,7 @@ from PIL import Image
 from torch import nn
 
 from ganexplain.artifacts import read_arrays, write_checkpoint
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.inputs import ImageInput, Input, WaveformInput, input_values
 from ganexplain.models.dcgan import LATENT_SIZE
 from ganexplain.models.gan_networks import generator_for

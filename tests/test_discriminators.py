@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.models.dcgan import batch_deviation
 from ganexplain.models.differentiable_augment import (
     CUT_BANDS,

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from conftest import COMMAND, ROOT, cli_environment
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.segments import Prediction, Segment
 from ganexplain.environment import settle_libraries, settle_warnings, user_cache
 from ganexplain.errors import UsageError, terminal_safe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from conftest import noise, tone
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.filtering import filtered
 from ganexplain.data.frontend import log_mel, mel_frequencies
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from ganexplain.artifacts import read_arrays
 from ganexplain.ascent.neurons import neuron_response, responses_and_features
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs import Call, ImageInput, Input, WaveformInput, input_values
 from ganexplain.models.explained import Source, adapted, examples_of, load_explained

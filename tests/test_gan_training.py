@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganexplain.config import FrontEnd, TrainGanConfig
+from ganexplain.config import TrainGanConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.excerpts import Split
 from ganexplain.errors import Diverged
 from ganexplain.models.gan_losses import RECIPES

@@ -13,7 +13,8 @@ from conftest import JamendoFolder, Run
 from torch import nn
 
 from ganexplain.artifacts import read_checkpoint
-from ganexplain.config import FrontEnd, TrainGanConfig
+from ganexplain.config import TrainGanConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.excerpts import Split
 from ganexplain.errors import Diverged
 from ganexplain.models.dcgan import Generator

@@ -42,7 +42,8 @@ from ganexplain.artifacts import (
     write_checkpoint,
     write_json,
 )
-from ganexplain.config import SelectConfig, read_toml
+from ganexplain.config import SelectConfig
+from ganexplain.config.setting import read_toml
 from ganexplain.data.audio import duration_of, load_mono
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.pictures import picture_input

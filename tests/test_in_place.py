@@ -27,7 +27,7 @@ from ganexplain.ascent.neurons import (
     neuron_response,
     responses_and_features,
 )
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.inputs import Call
 from ganexplain.local.captum_adapter import captum_map
 from ganexplain.local.gradcam import enlarged, grad_cam

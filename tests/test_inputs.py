@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganexplain.artifacts import check_same_front_end
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.frontend import (
     frame_count,

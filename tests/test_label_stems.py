@@ -12,7 +12,8 @@ import pytest
 import soundfile as sf
 from conftest import noise, tone, write_sound
 
-from ganexplain.config import FrontEnd, LabelStemsConfig
+from ganexplain.config import LabelStemsConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.excerpts import load_split
 from ganexplain.data.sounding import sounding_spans

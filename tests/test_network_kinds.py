@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ganexplain import layers, respond
 from ganexplain.ascent.neurons import last_hidden_layer, neuron_response
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Call, ImageInput
 from ganexplain.local.gradcam import grad_cam

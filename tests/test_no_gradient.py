@@ -21,7 +21,7 @@ from ganexplain.ascent.neurons import (
     neuron_response,
     responses_and_features,
 )
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Call
 from ganexplain.local.cam import maps_and_gradient

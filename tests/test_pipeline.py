@@ -128,7 +128,7 @@ def test_real_responses_are_apart_and_ordered(walk: dict[str, Path]) -> None:
 
 
 def test_the_real_audio_is_the_cut_that_was_scored(walk: dict[str, Path]) -> None:
-    from ganexplain.config import FrontEnd
+    from ganexplain.config.front_end import FrontEnd
     from ganexplain.data.frontend import log_mel
 
     real, _ = read_arrays(walk["responses"], "responses", ())

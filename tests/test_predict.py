@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
-from ganexplain.config import FrontEnd, PredictConfig, TrainClassifierConfig
+from ganexplain.config import PredictConfig, TrainClassifierConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.corpus import JAMENDO_CLASSES, Segment, read_corpus
 from ganexplain.data.frontend import frame_times, log_mel

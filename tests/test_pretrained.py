@@ -11,7 +11,7 @@ import torch
 from conftest import Run
 
 from ganexplain.ascent.engine import start_latents
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.excerpts import Split, load_split

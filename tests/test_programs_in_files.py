@@ -19,7 +19,7 @@ from conftest import ROOT, Run
 from torch import Tensor, nn
 from torch._export import serde
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.models.explained import Source, load_explained
 from ganexplain.models.exported_files import _is_length

@@ -19,7 +19,8 @@ from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.scores import Examples
-from ganexplain.config import FrontEnd, SelectConfig
+from ganexplain.config import SelectConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.excerpts import load_split

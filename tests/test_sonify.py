@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import SHARED_CORPUS
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data import sonify as sonify_module
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.frontend import log_mel, magnitudes

@@ -16,7 +16,7 @@ import pytest
 import soundfile as sf
 from conftest import RATE, Run, jamendo_folder, noise, song, tone
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import duration_of, load_excerpt, load_mono
 from ganexplain.errors import BadFile, UsageError
 

@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT, Run
 
 from ganexplain.artifacts import read_arrays
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus

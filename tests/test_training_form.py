@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.inputs import ImageInput, Input
 from ganexplain.models.architectures import OF_SOUND, architecture_of, build
 from ganexplain.models.compactnet import CompactNet

@@ -15,7 +15,7 @@ from torch import nn
 from ganexplain.artifacts import read_meta
 from ganexplain.ascent.neurons import layer_response
 from ganexplain.ascent.variation import Variation
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.frontend import log_mel

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganexplain.artifacts import read_arrays, read_checkpoint
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.frontend import log_mel
 from ganexplain.data.waveform_split import load_waveform_split

@@ -17,11 +17,9 @@ from ganexplain.config.explaining import (
     ResponsesConfig,
     SelectConfig,
 )
-from ganexplain.config.front_end import FrontEnd
 from ganexplain.config.rerun import RerunConfig
 from ganexplain.config.setting import (
     LONGEST_SETTINGS,
-    read_toml,
     toml_bytes,
     toml_text,
     with_preset,
@@ -36,10 +34,10 @@ from ganexplain.config.training import (
 
 __all__ = [
     "LAST_SEED", "LONGEST_SETTINGS", "STAGES", "WIDEST",
-    "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "FrontEnd", "LabelStemsConfig",
+    "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
     "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
-    "TrainGanConfig", "read_toml", "toml_bytes", "toml_text", "with_preset",
+    "TrainGanConfig", "toml_bytes", "toml_text", "with_preset",
 ]  # fmt: skip
 
 # The stages that write a run directory: settings, and module and function in ganexplain.stages.

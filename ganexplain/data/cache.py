@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts import file_hash, map_array, remove_unfinished, write_rows
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import mono_blocks
 from ganexplain.data.frontend import log_mel_blocks
 from ganexplain.environment import user_cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import frame_times, mel_frequencies
 
 HEARD_DB = 60.0  # what is further below the loudest of both excerpts counts as that far below

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import duration_of
 from ganexplain.data.frontend import frame_times
 from ganexplain.data.listed_files import file_inside, in_form_on_disk, label_text

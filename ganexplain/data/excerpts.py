@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.cache import cached_log_mel
 from ganexplain.data.corpus import Corpus, Recording
 from ganexplain.data.labelled_frames import LabelledFrames

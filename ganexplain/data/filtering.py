@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import mel_filterbank, window
 
 

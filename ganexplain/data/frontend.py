@@ -18,7 +18,7 @@ import scipy.fft
 from scipy.sparse import csr_array
 
 from ganexplain.artifacts import front_end_from_dict
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs import Input
 

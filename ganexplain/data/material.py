@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.corpus import Corpus, read_corpora
 from ganexplain.data.excerpts import Split, load_split
 from ganexplain.data.frontend import check_filters, check_frame_by_frame

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import is_plain, log_compress, log_expand, mel_filterbank, window
 
 PEAK = 0.99

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import frame_count, log_mel, mel_filterbank
 from ganexplain.inputs import Input, WaveformInput
 

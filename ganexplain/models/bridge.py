@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import check_filters, used_bins
 from ganexplain.data.sonify import highest_level
 from ganexplain.errors import UsageError

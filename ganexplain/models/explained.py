@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.artifacts import file_hash
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import UsageError, shown
 from ganexplain.inputs import Call, Input, WaveformInput, drawn_for, read_input_file
 from ganexplain.models.bridge import AXES, USUAL_LAYOUTS, bridge_between

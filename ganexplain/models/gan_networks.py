@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import UsageError
 from ganexplain.inputs import Input, WaveformInput
 from ganexplain.models.dcgan import CHANNELS, Discriminator, Encoder, Generator

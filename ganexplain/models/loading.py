@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ganexplain.artifacts import read_checkpoint, write_checkpoint
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import usable_front_end
 from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
 from ganexplain.inputs import ImageInput, Input, input_values

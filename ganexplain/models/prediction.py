@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.models.excerptnet import ExcerptNet
 
 CHUNK_PICTURES = 256

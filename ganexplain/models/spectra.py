@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import frame_count, is_plain, mel_filterbank, used_bins, window
 
 FIT_STEPS = 10  # of the magnitudes

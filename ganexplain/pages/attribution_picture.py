@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks
 from ganexplain.pages.default_style import default_style
 from ganexplain.pages.notation import drawable

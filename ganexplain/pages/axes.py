@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import highest_hz, mel_of
 
 CROWDED = 5.0  # linear up to this many times the level of interest, asinh beyond

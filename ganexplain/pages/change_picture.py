@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.change import decibels
 from ganexplain.pages.axes import frame_edges, hz_ticks
 from ganexplain.pages.default_style import default_style

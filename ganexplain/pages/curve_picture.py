@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.segments import Prediction
 from ganexplain.pages.axes import frame_edges, hz_ticks, linear_ticks
 from ganexplain.pages.default_style import default_style

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.pages.notation import signed
 
 LOGARITHMS = {"ln": "natural logarithm", "log10": "logarithm to base 10", "db": "decibels"}

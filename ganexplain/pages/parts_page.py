@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import binary_erosion
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.filtering import filtered
 from ganexplain.pages.document import Table, document, provenance
 from ganexplain.pages.levels import meaning

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.inputs import Input
 from ganexplain.pages.attribution_picture import outline
 from ganexplain.pages.axes import frame_edges, hz_ticks

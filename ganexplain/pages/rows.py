@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.inputs import ImageInput
 from ganexplain.pages.evidence import Evidence, Figures, Score
 from ganexplain.pages.findings import NAMES, control_name

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import mel_frequencies
 from ganexplain.data.sonify import sonify
 from ganexplain.pages.default_style import default_style

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.pages.axes import frame_edges, hz_ticks, linear_ticks
 from ganexplain.pages.levels import round_step
 from ganexplain.pages.markup import Child, Markup, element, void

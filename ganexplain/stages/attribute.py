@@ -13,7 +13,8 @@ import torch
 
 from ganexplain.artifacts import write_json, write_text
 from ganexplain.ascent.neurons import find_layer
-from ganexplain.config import AttributeConfig, FrontEnd
+from ganexplain.config import AttributeConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.frontend import log_mel

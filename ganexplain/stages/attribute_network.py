@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ganexplain.ascent.neurons import chosen_neuron
 from ganexplain.ascent.readings import Neuron, units
-from ganexplain.config import AttributeConfig, FrontEnd
+from ganexplain.config import AttributeConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs import ImageInput, Input, WaveformInput
 from ganexplain.local.fills import Reference

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts import map_array
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.frontend import log_expand, log_mel
 from ganexplain.data.listed_files import is_hidden

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_channels, load_mono
 from ganexplain.data.corpus import JAMENDO_CLASSES
 from ganexplain.data.filtering import filtered

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts import read_arrays, read_meta
-from ganexplain.config import LAST_SEED, FrontEnd
+from ganexplain.config import LAST_SEED
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import usable_front_end
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs import ImageInput, Input

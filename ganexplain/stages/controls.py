@@ -16,7 +16,8 @@ from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.neurons import neuron_response, responses_and_features
 from ganexplain.ascent.scores import Examples
-from ganexplain.config import FrontEnd, SelectConfig
+from ganexplain.config import SelectConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.inputs import Input, WaveformInput
 from ganexplain.models.dcgan import LATENT_SIZE

@@ -15,7 +15,8 @@ from torch import Tensor
 from ganexplain.artifacts import check_same_front_end, write_arrays, write_bytes
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
 from ganexplain.ascent.priors import PRIORS
-from ganexplain.config import CounterfactualConfig, FrontEnd
+from ganexplain.config import CounterfactualConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.change import change, decibels
 from ganexplain.data.frontend import log_mel
 from ganexplain.data.retouch import retouched

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganexplain.artifacts import write_arrays, write_bytes
 from ganexplain.ascent.responses import strongest
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.frontend import mel_frequencies
 from ganexplain.local.part_filters import FilterReadings, contributions, joined, read_filters
 from ganexplain.pages.parts_page import PartsStory, Patch, Shown, parts_page

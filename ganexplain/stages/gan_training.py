@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.config import FrontEnd, TrainGanConfig
+from ganexplain.config import TrainGanConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.excerpts import batch_rows
 from ganexplain.data.material import MaterialSplit
 from ganexplain.distributed import average_gradients, check_divisible, own_part

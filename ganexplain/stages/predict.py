@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts import write_bytes, write_table
-from ganexplain.config import FrontEnd, PredictConfig
+from ganexplain.config import PredictConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import duration_of
 from ganexplain.data.cache import cache_directory, cached_log_mel
 from ganexplain.data.frontend import frame_times

@@ -19,7 +19,7 @@ from ganexplain.ascent.neurons import (
 from ganexplain.ascent.readings import Neuron, file_name
 from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.ascent.variation import Variation
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_excerpt
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.image_corpus import ImageSplit

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import duration_of, load_excerpt
 from ganexplain.errors import UsageError
 

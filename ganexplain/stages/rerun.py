@@ -12,7 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import torch
 
 from ganexplain.artifacts import file_hash, read_json
-from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig, read_toml
+from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
+from ganexplain.config.setting import read_toml
 from ganexplain.errors import UsageError, check_known
 from ganexplain.runtime import Progress
 from ganexplain.stages.comparing import differences

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts import write_table
-from ganexplain.config import FrontEnd, TrainClassifierConfig
+from ganexplain.config import TrainClassifierConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.batches import TrainingBatches, alters_sound
 from ganexplain.data.cache import cache_directory, cached_waveform
 from ganexplain.data.corpus import Corpus

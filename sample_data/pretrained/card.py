@@ -16,7 +16,7 @@ import torch
 
 from ganexplain.artifacts import write_bytes
 from ganexplain.ascent.engine import start_latents
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpora
 from ganexplain.data.excerpts import load_split

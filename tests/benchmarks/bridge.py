@@ -19,7 +19,7 @@ import soxr
 import torch
 from torch import Tensor, nn
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.frontend import log_mel

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.config import FrontEnd, TrainClassifierConfig, with_preset
+from ganexplain.config import TrainClassifierConfig, with_preset
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.batches import TrainingBatches, alters_sound
 from ganexplain.data.cache import cache_directory, cached_waveform
 from ganexplain.data.corpus import read_corpora

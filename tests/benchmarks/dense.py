@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.frontend import log_mel
 from ganexplain.models.excerptnet import initialise

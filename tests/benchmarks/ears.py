@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.excerpts import load_split

@@ -17,7 +17,7 @@ import librosa
 import numpy as np
 import soundfile as sf
 
-from ganexplain.config import FrontEnd
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import mono_blocks
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.frontend import log_mel_blocks, mel_filterbank, window

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts import write_bytes
-from ganexplain.config import FrontEnd, TrainGanConfig
+from ganexplain.config import TrainGanConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.cache import cache_directory
 from ganexplain.data.corpus import read_corpora
 from ganexplain.data.excerpts import Split, load_split

@@ -28,7 +28,8 @@ import numpy as np
 import soundfile as sf
 
 from ganexplain.artifacts import read_arrays, write_arrays, write_json
-from ganexplain.config import ExplainConfig, FrontEnd, TrainClassifierConfig
+from ganexplain.config import ExplainConfig, TrainClassifierConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.corpus import Recording, read_corpus
 from ganexplain.runtime import Silent

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from planted import SAMPLE, classifier, planted_excerpts
 
-from ganexplain.config import AttributeConfig, FrontEnd
+from ganexplain.config import AttributeConfig
+from ganexplain.config.front_end import FrontEnd
 from ganexplain.data.audio import load_mono
 from ganexplain.data.corpus import read_corpus
 from ganexplain.data.frontend import log_mel

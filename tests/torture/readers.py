@@ -192,7 +192,7 @@ def _spoiled_tensor(tensor: Any, draw: Draw) -> Any:
 
 def _explainer(path: Path) -> Path:
     """An untrained `explainer.pt`."""
-    from ganexplain.config import FrontEnd
+    from ganexplain.config.front_end import FrontEnd
     from ganexplain.local.cgan import build_generator
     from ganexplain.models.explainer_file import ExplainerFile, write_explainer
 
@@ -312,7 +312,8 @@ def _documents(folder: Path) -> list[Reader]:
 
 
 def _settings() -> list[Reader]:
-    from ganexplain.config import FrontEnd, read_toml
+    from ganexplain.config.front_end import FrontEnd
+    from ganexplain.config.setting import read_toml
     from ganexplain.data.frontend import check_filters
     from ganexplain.inputs import ImageInput, WaveformInput, input_values, read_input_file
     from ganexplain.models.bridge import bridge_between
