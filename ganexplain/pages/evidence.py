@@ -10,7 +10,6 @@ import numpy as np
 
 from ganexplain.ascent.scores import SCORES, ScoreKind
 from ganexplain.inputs import Input
-from ganexplain.pages.notation import exact
 from ganexplain.pages.words import Words, words_for
 
 MOST_EXPLORED = 64  # settings of which a page holds examples
@@ -49,12 +48,9 @@ class Score:
     figures: Figures
 
     @property
-    def setting(self) -> str:
-        """The setting in words."""
-        return (
-            f"learning rate {exact(self.learning_rate)}, prior weight {exact(self.prior_weight)}, "
-            f"{self.iterations} iterations"
-        )
+    def setting(self) -> tuple[float, float, int]:
+        """Learning rate, prior weight and iterations."""
+        return self.learning_rate, self.prior_weight, self.iterations
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ganexplain.pages.heatmap import Setting, heat_map
 from ganexplain.pages.judge_findings import called
 from ganexplain.pages.markup import Child, Markup, element, void
 from ganexplain.pages.medium import Medium
-from ganexplain.pages.notation import interval, number, percent, spread
+from ganexplain.pages.notation import interval, number, percent, setting, spread
 from ganexplain.pages.panels import Row, row
 from ganexplain.pages.rows import rank, scored, setting_row
 
@@ -55,7 +55,7 @@ def grid_of(evidence: Evidence, heard: Mapping[int, np.ndarray]) -> Grid:
     settings = [
         Explored(
             index,
-            _capital(score.setting),
+            _capital(setting(score.setting)),
             _numbers(score, evidence),
             setting_row(evidence, index, heard.get(index, np.empty((0, 0))))
             if index in explored
@@ -129,7 +129,7 @@ def _label(score: Score, title: str, key: str, value: float | None, evidence: Ev
     said = number(value) if value is not None else "none"
     said += f", 95 % interval {interval(ends)}" if ends else ""
     return (
-        f"{_capital(score.setting)}: {title} {said}; rank {rank(score, evidence)}; "
+        f"{_capital(setting(score.setting))}: {title} {said}; rank {rank(score, evidence)}; "
         f"mean response {spread(score.mean_response, score.std_response)}"
     )
 

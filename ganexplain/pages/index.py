@@ -12,7 +12,7 @@ from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.findings import findings
 from ganexplain.pages.markup import Child, Markup, element, void
 from ganexplain.pages.medium import medium_for
-from ganexplain.pages.notation import percent, spread
+from ganexplain.pages.notation import percent, setting, spread
 from ganexplain.pages.rows import moments, scored
 from ganexplain.pages.spectrograms import COARSE
 from ganexplain.pages.words import SOUND, Words
@@ -52,7 +52,7 @@ def unit_line(evidence: Evidence, link: str) -> UnitLine:
         detail=" ".join(filter(None, [str(meta.get("unit") or ""), _direction(evidence)])),
         generated=medium.thumbnail(evidence.shown["chosen"][0], COARSE),
         real=medium.thumbnail(evidence.shown["real"][0], COARSE),
-        setting=chosen.setting,
+        setting=setting(chosen.setting),
         response=f"{spread(chosen.mean_response, chosen.std_response)}, real "
         f"{spread(*moments(evidence.real['response']))}",
         score=f"{SCORES[key].title} {scored(chosen.figures, key)}",

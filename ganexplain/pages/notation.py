@@ -50,6 +50,12 @@ def exact(value: float) -> str:
     return f"{value:g}".replace("-", MINUS)
 
 
+def setting(values: tuple[float, float, int]) -> str:
+    """A setting of the search: learning rate, prior weight and iterations."""
+    rate, weight, iterations = values
+    return f"learning rate {exact(rate)}, prior weight {exact(weight)}, {iterations} iterations"
+
+
 def signed(value: float, decimals: int = 2) -> str:
     """A response: always with its sign, fixed decimals, thousands shortened."""
     if abs(value) >= 1000:

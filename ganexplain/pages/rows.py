@@ -11,7 +11,7 @@ from ganexplain.config.front_end import FrontEnd
 from ganexplain.inputs import ImageInput
 from ganexplain.pages.evidence import Evidence, Figures, Score
 from ganexplain.pages.findings import NAMES, control_name
-from ganexplain.pages.notation import clock, interval, number, ordinal, spread
+from ganexplain.pages.notation import clock, interval, number, ordinal, setting, spread
 from ganexplain.pages.panels import Excerpt, Row, Sound
 from ganexplain.pages.sounds import flac_uri
 from ganexplain.pages.spectrograms import COARSE
@@ -68,7 +68,7 @@ def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str
         rows[name] = Row(
             name,
             HEADINGS[name],
-            score.setting,
+            setting(score.setting),
             score_facts(score, evidence),
             _generated(evidence, name, evidence.made["response"][index], sounds.get(name, NONE)),
             note=_median_note(evidence) if name == "median" else "",
@@ -93,7 +93,7 @@ def setting_row(evidence: Evidence, index: int, sounds: np.ndarray) -> Row:
     return Row(
         "setting",
         "This setting",
-        score.setting,
+        setting(score.setting),
         score_facts(score, evidence),
         excerpts,
         chosen=chosen,

@@ -14,7 +14,7 @@ from ganexplain.pages.evidence import Evidence
 from ganexplain.pages.grid import grid_of
 from ganexplain.pages.markup import Child, element
 from ganexplain.pages.medium import medium_for
-from ganexplain.pages.notation import interval, number, ordinal, spread
+from ganexplain.pages.notation import interval, number, ordinal, setting, spread
 from ganexplain.pages.rows import moments, scored, shown_rows
 from ganexplain.pages.words import SOUND
 
@@ -78,7 +78,7 @@ def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
     real, start = evidence.real["response"], evidence.made["start_response"]
     ties = _ties(evidence)
     return [
-        ("Chosen setting", element("strong", chosen.setting)),
+        ("Chosen setting", element("strong", setting(chosen.setting))),
         ("Why this one", [element("strong", _scored(evidence)), _reason(evidence)]),
         *([("From fresh starts", fresh)] if (fresh := _fresh(evidence)) else []),
         *([("Ties", ties)] if ties else []),
@@ -134,7 +134,7 @@ def _ties(evidence: Evidence) -> str:
     said += " within one standard error of the best"
     if evidence.chosen is not best:
         value = number(best.figures.values[evidence.selection.by])
-        said += f", among them the first of the ranking ({best.setting}: {value})"
+        said += f", among them the first of the ranking ({setting(best.setting)}: {value})"
     rule = evidence.selection.tie_rule.strip().rstrip(".")
     return f"{said}. {rule[:1].upper()}{rule[1:]}." if rule else f"{said}."
 
