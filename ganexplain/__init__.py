@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ganexplain.version import __version__
 
 if TYPE_CHECKING:
-    from ganexplain.library import Explanation, explain, layers, rank, respond
+    from ganexplain.api import Explanation, explain, layers, rank, respond
 
 __all__ = ["Explanation", "__version__", "explain", "layers", "rank", "respond"]
 
@@ -16,6 +16,6 @@ def __getattr__(name: str) -> Any:
     """The functions of ganexplain.library, which load torch, when they are first asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'ganexplain' has no attribute {name!r}")
-    from ganexplain import library
+    from ganexplain import api
 
-    return getattr(library, name)
+    return getattr(api, name)

@@ -178,7 +178,7 @@ def command(
     """Runs the command line in this process: the same words and exit status, sooner."""
 
     def run(*arguments: str | Path) -> Finished:
-        from ganexplain.cli import command_line
+        from ganexplain.cli.app import command_line
 
         argv: Sequence[str] = ["ganexplain", *map(str, arguments)]
         monkeypatch.setattr(sys, "argv", list(argv))

@@ -5,8 +5,8 @@ What remains is to be the same in any number of them.
 
 from torch import nn
 
-from ganexplain.cli import main
-from ganexplain.models import dcgan
+from ganexplain.cli.app import main
+from ganexplain.gans import dcgan
 
 nn.Dropout.forward = lambda self, x: x
 dcgan.batch_deviation = lambda x: x[:, :1].detach() * 0

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import Recording, read_corpus
-from ganexplain.data.frontend import log_mel
-from ganexplain.local.fills import Reference
-from ganexplain.local.segments import temporal
-from ganexplain.models.fast_form import fast_form
-from ganexplain.models.loading import Classifier, load_classifier
+from ganexplain.attribution.fills import Reference
+from ganexplain.attribution.segments import temporal
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.classifiers.checkpoint import Classifier, load_classifier
+from ganexplain.corpora.recordings import Recording, read_corpus
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.networks.fast.form import fast_form
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 SEGMENTS, PLANTED = 10, 3

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import file_hash, write_arrays, write_json
-from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.scores import SCORES, Examples
+from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import ReportConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.frontend import log_mel
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import file_hash, write_arrays, write_json
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.metrics.distances import frechet_distance
+from ganexplain.metrics.scores import SCORES, Examples
+from ganexplain.runs.machine import Silent
+from ganexplain.selection.ranking import real_examples, score_control, setting_examples
 from ganexplain.stages.report import write_report
-from ganexplain.stages.scoring import real_examples, score_control, setting_examples
 
 FRONT_END = FrontEnd()
 EXAMPLES, SHOWN, LATENT, FEATURES = 4, 2, 8, 3

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganexplain.ascent.adaptive import search_settings
-from ganexplain.ascent.adaptive_run import Found, Target
+from ganexplain.ascent.candidate import Found, Target
 from ganexplain.ascent.engine import Objective, ascend, start_latents
-from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.errors import Diverged
+from ganexplain.metrics.distances import frechet_distance
 
 CPU = torch.device("cpu")
 SIZE = 4

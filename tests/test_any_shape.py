@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ganexplain.ascent.engine import ascend, start_latents
-from ganexplain.ascent.neurons import (
+from ganexplain.errors import GanexplainError
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import generator_for
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Call, ImageInput, Input, WaveformInput
+from ganexplain.networks.explained import adapted
+from ganexplain.networks.units import (
     chosen_neurons,
     last_hidden_layer,
     neuron_response,
     responses_and_features,
 )
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.errors import GanexplainError
-from ganexplain.inputs import Call, ImageInput, Input, WaveformInput
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.explained import adapted
-from ganexplain.models.gan_networks import generator_for
 
 CPU = torch.device("cpu")
 LAYERS = {

@@ -16,8 +16,18 @@ import numpy as np
 import pytest
 import torch
 
-from ganexplain import artifacts
-from ganexplain.artifacts import (
+from ganexplain.classifiers.checkpoint import (
+    Classifier,
+    load_classifier,
+    load_generator,
+    write_classifier,
+)
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.cli.app import _one_line_errors
+from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
+from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
+from ganexplain.files import atomic
+from ganexplain.files.atomic import (
     atomic_file,
     check_same_front_end,
     file_hash,
@@ -32,13 +42,8 @@ from ganexplain.artifacts import (
     write_json,
     write_rows,
 )
-from ganexplain.cli import _one_line_errors
-from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
-from ganexplain.models.loading import Classifier, load_classifier, load_generator, write_classifier
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.rundir import RunDirectory
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.directory import RunDirectory
 
 ARRAYS = {
     "mel": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
@@ -285,7 +290,7 @@ def test_full_disk_is_one_line_and_leaves_nothing(
         os.close(handle)
         return open("/dev/full", mode)  # noqa: PTH123
 
-    monkeypatch.setattr(artifacts.os, "fdopen", on_full_disk)
+    monkeypatch.setattr(atomic.os, "fdopen", on_full_disk)
     with pytest.raises(GanexplainError, match="out: no space left on the disk; free some") as full:
         WRITERS[kind](tmp_path / "out")
     assert len(str(full.value).splitlines()) == 1
@@ -298,7 +303,7 @@ def test_disk_that_fills_up_is_one_line_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, room: int
 ) -> None:
     monkeypatch.setattr(
-        artifacts.os, "fdopen", lambda handle, mode: io.BufferedWriter(FullDisk(handle, room))
+        atomic.os, "fdopen", lambda handle, mode: io.BufferedWriter(FullDisk(handle, room))
     )
     with pytest.raises(GanexplainError, match="out: no space left on the disk; free some"):
         WRITERS[kind](tmp_path / "out")
@@ -319,7 +324,7 @@ def test_failure_at_the_end_leaves_the_old_file(
 ) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"old": True})
-    monkeypatch.setattr(artifacts.os, call, disk_full)
+    monkeypatch.setattr(atomic.os, call, disk_full)
     with pytest.raises(GanexplainError, match=r"a\.json: no space left"):
         write_json(path, {"new": True})
     monkeypatch.undo()

@@ -11,11 +11,11 @@ import pytest
 import soundfile as sf
 from conftest import Run, jamendo_folder, noise, tone, write_sound
 
-from ganexplain.artifacts import read_arrays
+from ganexplain.audio.io import load_mono
 from ganexplain.config import AttributeConfig
-from ganexplain.data.audio import load_mono
 from ganexplain.errors import BadFile, UsageError
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import read_arrays
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.attribute import attribute
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
@@ -306,8 +306,8 @@ def test_what_cannot_be_of_any_configuration_is_found_before_the_first(
 def test_many_segments_are_announced_with_their_passes_and_time(
     command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganexplain.stages.attribute_cost.LONG", 0.0)
-    monkeypatch.setattr("ganexplain.stages.attribute_cost.WORTH_TIMING", 100)
+    monkeypatch.setattr("ganexplain.attribution.cost.LONG", 0.0)
+    monkeypatch.setattr("ganexplain.attribution.cost.WORTH_TIMING", 100)
     done = command(
         "attribute", f"{SOUL}@{ENTRY}", "--classifier", CLASSIFIER, "--method", "occlusion",
         "--segments", "4x4", "--out", tmp_path / "out",

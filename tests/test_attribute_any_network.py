@@ -15,7 +15,7 @@ from PIL import Image
 from test_attribute import Tags, attribution
 from torch import nn
 
-from ganexplain.stages.attribute_network import kind_of_outputs
+from ganexplain.attribution.subject import kind_of_outputs
 
 SIDE = 16
 

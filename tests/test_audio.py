@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 from conftest import noise, tone, write_sound
 
-from ganexplain.data.audio import duration_of, load_excerpt, load_mono, mono_blocks
+from ganexplain.audio.io import duration_of, load_excerpt, load_mono, mono_blocks
 from ganexplain.errors import BadFile, SilentFile
 
 RATE = 22050

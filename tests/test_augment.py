@@ -10,8 +10,7 @@ import pytest
 from conftest import noise, tone
 from scipy.ndimage import affine_transform
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.augment import (
+from ganexplain.audio.augment import (
     Alteration,
     altered_excerpt,
     altered_excerpts,
@@ -22,7 +21,8 @@ from ganexplain.data.augment import (
     spline_matrix,
     with_added,
 )
-from ganexplain.data.frontend import log_mel, mel_filterbank, mel_frequencies
+from ganexplain.audio.log_mel import log_mel, mel_filterbank, mel_frequencies
+from ganexplain.inputs.front_end import FrontEnd
 
 FRONT_END = FrontEnd()
 FLOOR = math.log(1e-7)

@@ -32,13 +32,13 @@ from conftest import (
     write_sound,
 )
 
-from ganexplain.artifacts import read_checkpoint, read_json, write_checkpoint
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.checkpoint import Classifier, load_classifier, write_classifier
+from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.models.dcgan import Generator
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.loading import Classifier, load_classifier, write_classifier
-from ganexplain.models.svdnet import SVDNet
+from ganexplain.files.atomic import read_checkpoint, read_json, write_checkpoint
+from ganexplain.gans.dcgan import Generator
+from ganexplain.inputs.front_end import FrontEnd
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 

@@ -13,16 +13,16 @@ import torch
 from conftest import RATE, ROOT, JamendoFolder, Run, noise, song, write_sound
 from PIL import Image
 
-from ganexplain.artifacts import load_data, read_arrays, read_json
+from ganexplain.attribution.cost import passes_of
+from ganexplain.attribution.methods.registry import Tuning
+from ganexplain.attribution.run import TUNING
+from ganexplain.audio import io
+from ganexplain.audio.io import duration_of, load_mono
 from ganexplain.config import AttributeConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data import audio
-from ganexplain.data.audio import duration_of, load_mono
-from ganexplain.data.cache import cached_log_mel
+from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.errors import BadFile
-from ganexplain.local.methods import Tuning
-from ganexplain.stages.attribute_asking import TUNING
-from ganexplain.stages.attribute_cost import passes_of
+from ganexplain.files.atomic import load_data, read_arrays, read_json
+from ganexplain.inputs.front_end import FrontEnd
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 GAN, REFEREE = PRETRAINED / "gan.pt", PRETRAINED / "referee.pt"
@@ -273,7 +273,7 @@ def test_what_must_be_held_as_a_whole_has_a_length(
 ) -> None:
     path = long_recording(tmp_path / "long.wav", 0.02)
     assert len(load_mono(path, RATE)) == 72 * RATE
-    monkeypatch.setattr(audio, "LONGEST_HELD", 2**20)
+    monkeypatch.setattr(io, "LONGEST_HELD", 2**20)
     with pytest.raises(BadFile, match=r"long\.wav: longer than 0\.0 hours"):
         load_mono(path, RATE)
 

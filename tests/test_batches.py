@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from conftest import RATE, noise, tone, torchrun_sets
 
+from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data import prefetch as prefetch_module
-from ganexplain.data.batches import TrainingBatches, draw_masks, hide
-from ganexplain.data.corpus import Recording, Segment
-from ganexplain.data.excerpts import Split
-from ganexplain.data.frontend import log_mel
-from ganexplain.data.prefetch import Prefetch
+from ganexplain.corpora.batches import TrainingBatches, draw_masks, hide
+from ganexplain.corpora.recordings import Recording, Segment
+from ganexplain.corpora.splits import Split
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs import prefetch as prefetch_module
+from ganexplain.runs.prefetch import Prefetch
 
 FRONT_END = FrontEnd()
 PLAIN = TrainClassifierConfig(corpus=(), augment=0, level=0, mix=0, masks=False, batch_size=16)

@@ -12,14 +12,14 @@ from conftest import RATE, JamendoFolder, jamendo_folder, noise, tone, write_sou
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.cache import cache_directory, cached_log_mel, cached_waveform
-from ganexplain.data.corpus import Recording, read_corpus
-from ganexplain.data.excerpts import Split, batch_rows, load_split, require_classes
-from ganexplain.data.frontend import log_mel
-from ganexplain.data.labelled_frames import LabelledFrames
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.corpora.cache import cache_directory, cached_log_mel, cached_waveform
+from ganexplain.corpora.labelled_frames import LabelledFrames
+from ganexplain.corpora.recordings import Recording, read_corpus
+from ganexplain.corpora.splits import Split, batch_rows, load_split, require_classes
 from ganexplain.errors import BadFile, GanexplainError, SilentFile
-from ganexplain.runtime import Silent
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import Silent
 
 FRONT_END = FrontEnd()
 FLOOR = np.float32(math.log(1e-7))
@@ -46,7 +46,7 @@ def test_entry_is_the_log_mel_memory_mapped(tmp_path: Path) -> None:
 def test_second_call_computes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_sound(tmp_path / "a.wav", noise(1.0))
     first = cached_log_mel(path, FRONT_END, tmp_path / "cache")
-    monkeypatch.setattr("ganexplain.data.cache.mono_blocks", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("ganexplain.corpora.cache.mono_blocks", lambda *_: pytest.fail("decoded"))
     np.testing.assert_array_equal(cached_log_mel(path, FRONT_END, tmp_path / "cache"), first)
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from conftest import RATE, Run, noise, tone, write_sound
 
-from ganexplain.artifacts import read_checkpoint
-from ganexplain.stages.classifier_training import smoothed_loss
+from ganexplain.classifiers.training import smoothed_loss
+from ganexplain.files.atomic import read_checkpoint
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 3, 7])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ganexplain import cores
-from ganexplain.pool import job_count
+from ganexplain.runs import cores
+from ganexplain.runs.workers import job_count
 
 
 @pytest.fixture

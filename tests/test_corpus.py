@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from conftest import RATE, SHARED_CORPUS, JamendoFolder, jamendo_folder, noise, song, write_sound
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.corpus import Recording, Segment, read_corpora, read_corpus
+from ganexplain.corpora.recordings import Recording, Segment, read_corpora, read_corpus
 from ganexplain.errors import BadFile, GanexplainError, UsageError
+from ganexplain.inputs.front_end import FrontEnd
 
 FRONT_END = FrontEnd()
 HEADER = "path,start,end,label,split"

@@ -16,19 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganexplain.artifacts import read_arrays, read_checkpoint, write_checkpoint
 from ganexplain.ascent.counterfactual import BEYOND, crossed_latent, refined_latent
 from ganexplain.ascent.engine import start_latents
-from ganexplain.ascent.neurons import neuron_response
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.change import change, decibels
-from ganexplain.data.frontend import log_mel, mel_frequencies
-from ganexplain.data.retouch import retouched
-from ganexplain.data.segments import decide
-from ganexplain.models.loading import load_classifier, load_encoder, load_generator
-from ganexplain.models.prediction import decision_margin, probabilities
-from ganexplain.pages.change_picture import change_picture
+from ganexplain.audio.difference import change, decibels
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_mel, mel_frequencies
+from ganexplain.audio.retouch import retouched
+from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
+from ganexplain.classifiers.prediction import decision_margin, probabilities
+from ganexplain.corpora.spans import decide
+from ganexplain.files.atomic import read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.networks.units import neuron_response
+from ganexplain.report.pictures.change_picture import change_picture
 
 CPU = torch.device("cpu")
 FRONT_END = FrontEnd()

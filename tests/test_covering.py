@@ -19,12 +19,12 @@ from covering import Row, covering_array, pairs_of, possible_pairs
 from PIL import Image
 from torch import nn
 
-from ganexplain.artifacts import read_arrays, write_checkpoint
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.inputs import ImageInput, Input, WaveformInput, input_values
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.gan_networks import generator_for
-from ganexplain.stages.contracts import read_explanations
+from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.files.atomic import read_arrays, write_checkpoint
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import generator_for
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import ImageInput, Input, WaveformInput, input_values
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SEEDS = range(int(os.environ.get("GANEXPLAIN_COVERING", "1")))

@@ -19,8 +19,8 @@ from conftest import ROOT, Finished, Run, StageRun, jamendo_folder, noise, write
 from covering import Row, covering_array, pairs_of, possible_pairs
 from PIL import Image
 
-from ganexplain.artifacts import read_arrays, read_checkpoint
-from ganexplain.models.loading import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.files.atomic import read_arrays, read_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PRETRAINED = ROOT / "sample_data" / "pretrained"

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.models.dcgan import batch_deviation
-from ganexplain.models.differentiable_augment import (
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.gans.augment import (
     CUT_BANDS,
     CUT_FRAMES,
     LEVEL_NAT,
@@ -16,9 +15,10 @@ from ganexplain.models.differentiable_augment import (
     augmented,
     draw_changes,
 )
-from ganexplain.models.projected import FeatureDiscriminator, LayerOutputs
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.runtime import random_stream
+from ganexplain.gans.dcgan import batch_deviation
+from ganexplain.gans.feature_discriminator import FeatureDiscriminator, LayerOutputs
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import random_stream
 
 MEAN = torch.full((80,), -50.0)
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from conftest import ROOT, JamendoFolder, Run, cli_environment, torchrun_sets
 
-from ganexplain.artifacts import read_checkpoint
-from ganexplain.distributed import place
+from ganexplain.files.atomic import read_checkpoint
+from ganexplain.runs.distributed import place
 
 CLASSIFIER = ("--preset paper --level 6 --mix 0.5 --masks --mixup 0.3 --epochs 1 "
               "--updates-per-epoch 3 --batch-size 8 --checkpoint-every 2 -q").split()  # fmt: skip

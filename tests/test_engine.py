@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
-from ganexplain.ascent.neurons import neuron_response
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.checkpoint import frozen
+from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import Diverged
-from ganexplain.models.dcgan import Generator
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.loading import frozen
-from ganexplain.models.svdnet import SVDNet
+from ganexplain.gans.dcgan import Generator
+from ganexplain.networks.units import neuron_response
 
 CPU = torch.device("cpu")
 

@@ -20,18 +20,18 @@ import numpy as np
 import pytest
 from conftest import COMMAND, ROOT, cli_environment
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.segments import Prediction, Segment
-from ganexplain.environment import settle_libraries, settle_warnings, user_cache
+from ganexplain.corpora.spans import Prediction, Segment
 from ganexplain.errors import UsageError, terminal_safe
-from ganexplain.pages.attribution_picture import attribution_picture, picture_attribution
-from ganexplain.pages.change_picture import change_picture
-from ganexplain.pages.curve_picture import curve_picture
-from ganexplain.pages.default_style import default_style
-from ganexplain.pages.parts_page import Patch, Shown
-from ganexplain.pages.parts_sheet import parts_sheet
-from ganexplain.pages.sample_sheet import sample_sheet
-from ganexplain.pool import _blocked_interrupts, work_through
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.parts_page import Patch, Shown
+from ganexplain.report.pictures.attribution_picture import attribution_picture, picture_attribution
+from ganexplain.report.pictures.change_picture import change_picture
+from ganexplain.report.pictures.curve_picture import curve_picture
+from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.parts_sheet import parts_sheet
+from ganexplain.report.pictures.sample_sheet import sample_sheet
+from ganexplain.runs.environment import settle_libraries, settle_warnings, user_cache
+from ganexplain.runs.workers import _blocked_interrupts, work_through
 
 # --- streams ------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ def test_closed_streams(tmp_path: Path, line: str, status: int, out: str) -> Non
 
 def test_no_file_of_a_run_becomes_a_standard_stream(tmp_path: Path) -> None:
     code = (
-        "from ganexplain.environment import settle; settle()\n"
+        "from ganexplain.runs.environment import settle; settle()\n"
         f"stream = open({str(tmp_path / 'file')!r}, 'w')\n"
         "import os; os.write(2, b'a library complains'); assert stream.fileno() > 2\n"
     )
@@ -208,7 +208,7 @@ def test_too_few_open_files_are_an_error_of_one_line(tmp_path: Path) -> None:
 def test_an_interrupted_process_waits_for_no_thread() -> None:
     code = (
         "import atexit, threading, time\n"
-        "from ganexplain.interrupts import end_at_once\n"
+        "from ganexplain.runs.interrupts import end_at_once\n"
         "atexit.register(print, 'folders removed', flush=True)\n"
         "threading.Thread(target=time.sleep, args=(600,)).start()\n"
         "end_at_once(130)\n"

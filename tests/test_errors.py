@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from ganexplain.artifacts import load_data
 from ganexplain.errors import GanexplainError, reason_of
+from ganexplain.files.atomic import load_data
 
 
 class Unsafe:

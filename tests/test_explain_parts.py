@@ -20,19 +20,20 @@ import pytest
 import torch
 from conftest import COMMAND, ROOT, cli_environment, torchrun_sets
 
-from ganexplain.artifacts import read_arrays, write_arrays
-from ganexplain.ascent.neurons import neuron_numbers, neuron_response
+from ganexplain.artifacts import merging
+from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.plan import parse_shard
+from ganexplain.ascent import blocks
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import ExplainConfig, ResponsesConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.models.loading import load_classifier
-from ganexplain.pool import job_count
-from ganexplain.runtime import LineProgress, Silent
-from ganexplain.stages import explain_merge, explain_parts
+from ganexplain.files.atomic import read_arrays, write_arrays
+from ganexplain.networks.units import neuron_numbers, neuron_response
+from ganexplain.runs.machine import LineProgress, Silent
+from ganexplain.runs.workers import job_count
 from ganexplain.stages.explain import explain
-from ganexplain.stages.explain_merge import explanation_files
-from ganexplain.stages.explain_plan import parse_shard
 from ganexplain.stages.responses import responses
-from ganexplain.stages.selection import select
+from ganexplain.stages.select import select
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 SMALL = ExplainConfig(
@@ -392,8 +393,8 @@ def test_no_part_outlives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         written.append(weakref.ref(arrays["latent"]))
         write_arrays(path, kind, arrays, meta)
 
-    monkeypatch.setattr(explain_parts, "write_arrays", write)
-    monkeypatch.setattr(explain_merge, "write_arrays", write)
+    monkeypatch.setattr(blocks, "write_arrays", write)
+    monkeypatch.setattr(merging, "write_arrays", write)
     explain(replace(SMALL, layer=("fc8",), neuron="0-3"), tmp_path / "e", Silent())
     assert len(written) == 4 * 3 + 4
     assert most <= 1

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from untrained import noise_excerpts, untrained_network  # noqa: F401
 
+from ganexplain.attribution.scorer import Scorer, target_logits
+from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
-from ganexplain.inputs import Call, ImageInput
-from ganexplain.local.cam import (
+from ganexplain.explainers.cgan.evaluation import correlations
+from ganexplain.explainers.cgan.inference import View, build_generator, condition_count
+from ganexplain.explainers.cgan.maps import (
     condition_indices,
     cumulative,
     maps_and_gradient,
@@ -23,19 +26,16 @@ from ganexplain.local.cam import (
     scaled,
     signed,
 )
-from ganexplain.local.cgan import View, build_generator, condition_count
-from ganexplain.local.scoring import Scorer, target_logits
-from ganexplain.models.explained import adapted
-from ganexplain.models.sft import (
+from ganexplain.explainers.cgan.networks import (
     FeatureTransform,
     GlobalGenerator,
     OfInputs,
     PairDiscriminator,
     ProgressiveGenerator,
 )
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.stages.explainer_figures import correlations
-from ganexplain.stages.explainer_teachers import targets_of
+from ganexplain.explainers.cgan.teachers import targets_of
+from ganexplain.inputs.specification import Call, ImageInput
+from ganexplain.networks.explained import adapted
 
 
 def convolution_maps(

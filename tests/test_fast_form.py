@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.ascent.early_stop import stopping_at
-from ganexplain.ascent.neurons import find_layer, layer_names
-from ganexplain.ascent.recording import recording
-from ganexplain.models import sparse_kernels, sparse_pool
-from ganexplain.models.compactnet import CompactNet
-from ganexplain.models.dcgan import Generator
-from ganexplain.models.excerptnet import ExcerptNet, initialise
-from ganexplain.models.fast_form import fast_form
-from ganexplain.models.loading import frozen
-from ganexplain.models.sparse_pool import PooledConvolution
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.models.thin_convolution import Layer, RowwiseConvolution, thin_input_gradient
+from ganexplain.classifiers.base import ExcerptNet, initialise
+from ganexplain.classifiers.checkpoint import frozen
+from ganexplain.classifiers.compactnet import CompactNet
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.gans.dcgan import Generator
+from ganexplain.networks.early_stop import stopping_at
+from ganexplain.networks.fast import kernels, pooled
+from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.fast.pooled import PooledConvolution
+from ganexplain.networks.fast.thin import Layer, RowwiseConvolution, thin_input_gradient
+from ganexplain.networks.recording import recording
+from ganexplain.networks.units import find_layer, layer_names
 
 CPU = torch.device("cpu")
 examples = settings(derandomize=True, deadline=None, max_examples=40)
@@ -106,10 +106,10 @@ def test_a_pooled_convolution_is_its_layers_one_after_another(
     if channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse_pool, "CHUNK_BYTES", 2 * 4 * 20 * size[0] * size[1])
+        patch.setattr(pooled, "CHUNK_BYTES", 2 * 4 * 20 * size[0] * size[1])
         if always_sparse:
-            patch.setattr(sparse_pool, "FEWEST_LANES", 0)
-            patch.setattr(sparse_pool, "SMALLEST_WINDOW", 0)
+            patch.setattr(pooled, "FEWEST_LANES", 0)
+            patch.setattr(pooled, "SMALLEST_WINDOW", 0)
         check_equal(PooledConvolution(layer, window, slope, first, front or 0.0), plain, x)
 
 
@@ -186,8 +186,8 @@ def test_where_the_sparse_loop_does_not_fit_the_layers_compute(
     if case == "bfloat16":
         layer, x = layer.bfloat16(), x.bfloat16()
     if case == "no numba":
-        monkeypatch.setattr(sparse_pool, "has_numba", lambda: False)
-    monkeypatch.setattr(sparse_kernels, "input_gradient", refuse)
+        monkeypatch.setattr(pooled, "has_numba", lambda: False)
+    monkeypatch.setattr(kernels, "input_gradient", refuse)
     plain = nn.Sequential(layer, nn.MaxPool2d(3), nn.LeakyReLU(0.1))
     check_equal(PooledConvolution(layer, (3, 3), 0.1), plain, x)
     if case == "weights learn":
@@ -207,7 +207,7 @@ def test_code_is_compiled_too_where_no_cache_can_be_written(
         return lambda function: function
 
     monkeypatch.setattr(numba, "njit", njit)
-    assert sparse_kernels._compiled(refuse) is refuse and asked == [True, False]
+    assert kernels._compiled(refuse) is refuse and asked == [True, False]
 
 
 # --- thin convolutions ----------------------------------------------------------------------
@@ -427,13 +427,13 @@ def test_a_network_of_several_outputs_is_returned_as_it_is() -> None:
 
 def test_a_form_that_computes_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     network, x = svdnet(), excerpts(2)
-    right = sparse_kernels.input_gradient
+    right = kernels.input_gradient
 
     def wrong(*arguments: Any) -> None:
         right(*arguments)
         arguments[7][:, :, -64:] *= 0.5
 
-    monkeypatch.setattr(sparse_kernels, "input_gradient", wrong)
+    monkeypatch.setattr(kernels, "input_gradient", wrong)
     assert fast_form(network, x) is network
     monkeypatch.undo()
     assert fast_form(network, x) is not network

@@ -13,12 +13,12 @@ from conftest import ROOT, Run, noise, write_sound
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganexplain import artifacts
-from ganexplain.artifacts import UNFINISHED, remove_unfinished, write_text
-from ganexplain.ascent.readings import file_name
+from ganexplain.artifacts.plan import Part, Unit
 from ganexplain.errors import GanexplainError
-from ganexplain.file_names import LONGEST, cut, distinct_names, fitting
-from ganexplain.stages.explain_plan import Part, Unit
+from ganexplain.files import atomic
+from ganexplain.files.atomic import UNFINISHED, remove_unfinished, write_text
+from ganexplain.files.names import LONGEST, cut, distinct_names, fitting
+from ganexplain.networks.readings import file_name
 
 CLASSIFIER = ROOT / "sample_data" / "pretrained" / "classifier.pt"
 
@@ -79,7 +79,7 @@ def test_what_a_killed_process_left_of_a_long_name_goes(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(artifacts, "_rename", stop)
+        patch.setattr(atomic, "_rename", stop)
         write_text(path, "half")
     (left,) = tmp_path.iterdir()
     assert size(seen[0]) <= LONGEST and left.name == f".left{UNFINISHED}"
@@ -164,7 +164,7 @@ def test_a_lock_that_is_interrupted_for_ever_is_given_up(
         calls.append(descriptor)
         return errno.EINTR
 
-    monkeypatch.setattr(artifacts, "_flock", interrupted)
+    monkeypatch.setattr(atomic, "_flock", interrupted)
     with (tmp_path / "log.txt").open("w") as stream:
-        assert artifacts.hold(stream) is None  # as on a file system without locks
+        assert atomic.hold(stream) is None  # as on a file system without locks
     assert 1 < len(calls) < 1000

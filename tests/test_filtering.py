@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from conftest import noise, tone
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.filtering import filtered
-from ganexplain.data.frontend import log_mel, mel_frequencies
+from ganexplain.audio.filtering import filtered
+from ganexplain.audio.log_mel import log_mel, mel_frequencies
+from ganexplain.inputs.front_end import FrontEnd
 
 FRONT_END = FrontEnd()
 SECONDS = FRONT_END.excerpt_samples / FRONT_END.sample_rate

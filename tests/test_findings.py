@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganexplain.pages.evidence import Control, Figures, Judge
-from ganexplain.pages.findings import (
+from ganexplain.report.html.shares import share_difference, share_interval
+from ganexplain.report.unit.evidence import Control, Figures, Judge
+from ganexplain.report.unit.findings import (
     CONCLUSIONS,
     Measure,
     compare,
@@ -17,8 +18,7 @@ from ganexplain.pages.findings import (
     in_words,
     standing,
 )
-from ganexplain.pages.judge_findings import judge_finding
-from ganexplain.pages.shares import share_difference, share_interval
+from ganexplain.report.unit.judge_findings import judge_finding
 
 EXAMPLES = 50
 CHOSEN = Figures(

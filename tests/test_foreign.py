@@ -16,17 +16,17 @@ import torch
 from conftest import ROOT, Run
 from torch import nn
 
-from ganexplain.artifacts import read_arrays
-from ganexplain.ascent.neurons import neuron_response, responses_and_features
-from ganexplain.config.front_end import FrontEnd
+from ganexplain.ascent.blocks import fast_networks
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs import Call, ImageInput, Input, WaveformInput, input_values
-from ganexplain.models.explained import Source, adapted, examples_of, load_explained
-from ganexplain.models.foreign import named_layers
-from ganexplain.models.foreign_files import load_network
-from ganexplain.models.loading import load_classifier, load_generator
-from ganexplain.models.torchscript import Scripted
-from ganexplain.stages.explain_parts import fast_networks
+from ganexplain.files.atomic import read_arrays
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Call, ImageInput, Input, WaveformInput, input_values
+from ganexplain.networks.adapted import named_layers
+from ganexplain.networks.explained import Source, adapted, examples_of, load_explained
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.torchscript import Scripted
+from ganexplain.networks.units import neuron_response, responses_and_features
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from ganexplain.ascent.frechet import frechet_distance
+from ganexplain.metrics.distances import frechet_distance
 
 rng = np.random.default_rng(0)
 

@@ -11,8 +11,7 @@ from conftest import noise, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.frontend import (
+from ganexplain.audio.log_mel import (
     frame_count,
     frame_times,
     hz_to_mel,
@@ -23,6 +22,7 @@ from ganexplain.data.frontend import (
     mel_frequencies,
     mel_to_hz,
 )
+from ganexplain.inputs.front_end import FrontEnd
 
 FRONT_END = FrontEnd()
 FLOOR = math.log(1e-7)

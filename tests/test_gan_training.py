@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from ganexplain.config import TrainGanConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.excerpts import Split
+from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
-from ganexplain.models.gan_losses import RECIPES
-from ganexplain.stages.gan_training import GanTraining
+from ganexplain.gans.losses import RECIPES
+from ganexplain.gans.training import GanTraining
+from ganexplain.inputs.front_end import FrontEnd
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,24 @@ import torch
 from conftest import JamendoFolder, Run
 from torch import nn
 
-from ganexplain.artifacts import read_checkpoint
+from ganexplain.classifiers.checkpoint import (
+    Classifier,
+    load_encoder,
+    load_generator,
+    write_classifier,
+)
+from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import TrainGanConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.excerpts import Split
+from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
-from ganexplain.models.dcgan import Generator
-from ganexplain.models.loading import Classifier, load_encoder, load_generator, write_classifier
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.runtime import Silent
-from ganexplain.stages.gan_choice import Choice, collapsed
-from ganexplain.stages.gan_encoder import reconstruction_error, trained_encoder
-from ganexplain.stages.gan_training import GanTraining
-from ganexplain.stages.gan_validation import Validation
+from ganexplain.files.atomic import read_checkpoint
+from ganexplain.gans.best import Choice, collapsed
+from ganexplain.gans.dcgan import Generator
+from ganexplain.gans.encoder import reconstruction_error, trained_encoder
+from ganexplain.gans.training import GanTraining
+from ganexplain.gans.validation import Validation
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import Silent
 
 CPU = torch.device("cpu")
 
@@ -247,7 +252,7 @@ def test_the_file_holds_a_large_generator_its_encoder_and_its_figures(
 def test_a_file_without_the_size_holds_the_small_generator(tmp_path: Path) -> None:
     from dataclasses import asdict
 
-    from ganexplain.artifacts import write_checkpoint
+    from ganexplain.files.atomic import write_checkpoint
 
     content = {"generator": Generator().state_dict(), "front_end": asdict(FrontEnd())}
     write_checkpoint(tmp_path / "gan.pt", "gan", content)

@@ -13,16 +13,16 @@ from conftest import ROOT, Run
 from torch import nn
 
 from ganexplain import explain as explain_in_python
-from ganexplain.artifacts import load_data, read_meta
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.counterfactual import crossed_latent
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_gradient
-from ganexplain.ascent.neurons import neuron_response
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.errors import UsageError
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.explained import examples_of
-from ganexplain.models.loading import load_classifier, load_generator
+from ganexplain.files.atomic import load_data, read_meta
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.networks.explained import examples_of
+from ganexplain.networks.units import neuron_response
 
 CPU = torch.device("cpu")
 GAN = ROOT / "sample_data" / "pretrained" / "gan.pt"

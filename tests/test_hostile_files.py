@@ -29,7 +29,17 @@ from torture import fuzzing
 from torture.fuzzing import Session, mutated
 from torture.readers import Reader, readers
 
-from ganexplain.artifacts import (
+from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.artifacts.plan import read_plan
+from ganexplain.artifacts.selection import read_selection
+from ganexplain.audio.io import duration_of, load_mono
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.config import SelectConfig
+from ganexplain.config.setting import read_toml
+from ganexplain.corpora.picture_files import picture_input
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.errors import LONGEST, BadFile, GanexplainError, UsageError
+from ganexplain.files.atomic import (
     file_hash,
     load_data,
     map_array,
@@ -42,20 +52,10 @@ from ganexplain.artifacts import (
     write_checkpoint,
     write_json,
 )
-from ganexplain.config import SelectConfig
-from ganexplain.config.setting import read_toml
-from ganexplain.data.audio import duration_of, load_mono
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.pictures import picture_input
-from ganexplain.errors import LONGEST, BadFile, GanexplainError, UsageError
-from ganexplain.inputs import input_from
-from ganexplain.models.foreign_files import _members, load_network
-from ganexplain.models.loading import load_classifier, load_generator
-from ganexplain.runtime import Silent
-from ganexplain.stages.contracts import read_explanations
-from ganexplain.stages.explain_plan import read_plan
-from ganexplain.stages.rank_attributions import rank_attributions
-from ganexplain.stages.selection_document import read_selection
+from ganexplain.inputs.specification import input_from
+from ganexplain.networks.loaders.formats import _members, load_network
+from ganexplain.runs.machine import Silent
+from ganexplain.selection.attributions import rank_attributions
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CPU = torch.device("cpu")

@@ -21,22 +21,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain import explain, respond
-from ganexplain.ascent.neurons import (
+from ganexplain.attribution.methods.captum import captum_map
+from ganexplain.attribution.methods.grad_cam import enlarged, grad_cam
+from ganexplain.attribution.scorer import Scorer, from_numpy
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Call
+from ganexplain.networks.adapted import named_layers
+from ganexplain.networks.explained import Explained, adapted
+from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.tracing import tail
+from ganexplain.networks.units import (
     layer_output,
     layer_response,
     neuron_response,
     responses_and_features,
 )
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.inputs import Call
-from ganexplain.local.captum_adapter import captum_map
-from ganexplain.local.gradcam import enlarged, grad_cam
-from ganexplain.local.scoring import Scorer, from_numpy
-from ganexplain.models.explained import Explained, adapted
-from ganexplain.models.fast_form import fast_form
-from ganexplain.models.foreign import named_layers
-from ganexplain.models.foreign_files import load_network
-from ganexplain.models.tails import tail
 
 CPU = torch.device("cpu")
 GAN = ROOT / "sample_data" / "pretrained" / "gan.pt"

@@ -15,19 +15,13 @@ from conftest import ROOT, Run, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganexplain.artifacts import check_same_front_end
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.frontend import (
-    frame_count,
-    log_compress,
-    log_expand,
-    log_mel,
-    log_mel_blocks,
-)
-from ganexplain.data.sonify import sonify
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import frame_count, log_compress, log_expand, log_mel, log_mel_blocks
+from ganexplain.audio.sonify import sonify
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs import (
+from ganexplain.files.atomic import check_same_front_end
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import (
     CHOICES,
     ImageInput,
     WaveformInput,
@@ -35,8 +29,8 @@ from ganexplain.inputs import (
     input_values,
     read_input_file,
 )
-from ganexplain.models.bridge import bridge_between
-from ganexplain.models.spectra import LogMel, Resampled
+from ganexplain.networks.bridge import bridge_between
+from ganexplain.networks.spectra import LogMel, Resampled
 
 OURS = FrontEnd()
 
@@ -353,7 +347,7 @@ def test_a_gan_draws_what_a_specification_says(command: Run, tmp_path: Path) -> 
         "--quiet".split(),
     )  # fmt: skip
     assert trained.code == 0, trained.err
-    from ganexplain.models.loading import load_encoder, load_generator
+    from ganexplain.classifiers.checkpoint import load_encoder, load_generator
 
     cpu = torch.device("cpu")
     generator, drawn = load_generator(tmp_path / "gan" / "gan.pt", cpu)

@@ -12,14 +12,14 @@ import pytest
 import soundfile as sf
 from conftest import noise, tone, write_sound
 
+from ganexplain.attribution.inputs.excerpts import truth_spans
 from ganexplain.config import LabelStemsConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.excerpts import load_split
-from ganexplain.data.sounding import sounding_spans
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.sounding import sounding_spans
+from ganexplain.corpora.splits import load_split
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.runtime import Silent
-from ganexplain.stages.attribute_sound import truth_spans
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.label_stems import label_stems
 
 Spans = list[tuple[float, float]]

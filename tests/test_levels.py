@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 from conftest import ROOT, Run
 
-from ganexplain.data.levels import level_against_training
+from ganexplain.audio.levels import level_against_training
 
 CLASSIFIER = ROOT / "sample_data" / "pretrained" / "classifier.pt"
 SONGS = ("alone_lea_hijaz_hall", "band_freedom_guitar")  # a voice alone, and the loudest

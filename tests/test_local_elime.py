@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy.stats import wilcoxon
 
-from ganexplain.local.elime import balanced_subsets, evolve, random_search
-from ganexplain.local.lime import all_subsets, fit_linear, rank_correlation
-from ganexplain.local.masking import MaskedInput, SubsetScore, subset_score
-from ganexplain.local.scoring import Scorer, from_numpy
+from ganexplain.attribution.masking import MaskedInput, SubsetScore, subset_score
+from ganexplain.attribution.methods.elime import balanced_subsets, evolve, random_search
+from ganexplain.attribution.methods.lime import all_subsets, fit_linear, rank_correlation
+from ganexplain.attribution.scorer import Scorer, from_numpy
 
 THOROUGH = {"founders": 50, "population": 50, "generations": 40, "patience": 10}
 

@@ -10,12 +10,12 @@ from planted import classifier
 from torch import nn
 from torch.nn import functional
 
+from ganexplain.attribution.fills import fill
+from ganexplain.attribution.methods.captum import captum_map, captum_names
+from ganexplain.attribution.methods.grad_cam import convolutions, enlarged, grad_cam
+from ganexplain.attribution.scorer import Scorer
+from ganexplain.attribution.segments import grid
 from ganexplain.errors import UsageError
-from ganexplain.local.captum_adapter import captum_map, captum_names
-from ganexplain.local.fills import fill
-from ganexplain.local.gradcam import convolutions, enlarged, grad_cam
-from ganexplain.local.scoring import Scorer
-from ganexplain.local.segments import grid
 
 SHIPPED, _, REFERENCE = classifier()
 EXCERPT = torch.randn(80, 115, generator=torch.Generator().manual_seed(0)) * 2 - 5
@@ -121,8 +121,8 @@ def test_an_attribution_is_what_captum_gives_by_itself(name: str) -> None:
 
 
 def test_captums_ablation_of_segments_is_our_occlusion() -> None:
-    from ganexplain.local.masking import MaskedInput, subset_score
-    from ganexplain.local.occlusion import occlusion
+    from ganexplain.attribution.masking import MaskedInput, subset_score
+    from ganexplain.attribution.methods.occlusion import occlusion
 
     area = captum("FeatureAblation")
     score = subset_score(MaskedInput(EXCERPT, LABELS, FILL), Scorer(SHIPPED.network, 1, "logit"))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganexplain.errors import UsageError
-from ganexplain.local.lime import (
+from ganexplain.attribution.masking import SubsetScore
+from ganexplain.attribution.methods.lime import (
     all_subsets,
     distinct_top,
     drawn_subsets,
@@ -17,8 +17,8 @@ from ganexplain.local.lime import (
     proximity,
     rank_correlation,
 )
-from ganexplain.local.masking import SubsetScore
-from ganexplain.local.occlusion import occlusion
+from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.errors import UsageError
 
 
 def linear(weights: np.ndarray, intercept: float = 0.3) -> SubsetScore:

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from planted import classifier, planted_excerpts
 from torch import nn
 
+from ganexplain.attribution.faithfulness import complexity, curves, drop, soft_share, top_parts
+from ganexplain.attribution.fills import fill
+from ganexplain.attribution.masking import MaskedInput, subset_score
+from ganexplain.attribution.measures import MEASURES, agreement, check, measure
+from ganexplain.attribution.methods.lime import mean_correlation, rank_correlation
+from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.attribution.methods.registry import Question, Tuning, attribute, unit_model
+from ganexplain.attribution.scorer import Scorer, from_numpy
+from ganexplain.attribution.segments import grid
 from ganexplain.errors import UsageError
-from ganexplain.local.faithfulness import complexity, curves, drop, soft_share, top_parts
-from ganexplain.local.fills import fill
-from ganexplain.local.lime import mean_correlation, rank_correlation
-from ganexplain.local.masking import MaskedInput, subset_score
-from ganexplain.local.measures import MEASURES, agreement, check, measure
-from ganexplain.local.methods import Question, Tuning, attribute, unit_model
-from ganexplain.local.occlusion import occlusion
-from ganexplain.local.scoring import Scorer, from_numpy
-from ganexplain.local.segments import grid
-from ganexplain.models.reinitialised import reinitialised
+from ganexplain.networks.reinitialised import reinitialised
 
 TUNING = Tuning(400, "cosine", 0.25, 1.0, 76, 10, 4, 10, 0.0, "")
 SHIPPED, FAST, REFERENCE = classifier()

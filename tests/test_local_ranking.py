@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganexplain.errors import UsageError
-from ganexplain.local.ranking import rank
+from ganexplain.metrics.ranking import rank
 
 
 def test_order_and_choice_follow_the_direction() -> None:

@@ -8,10 +8,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganexplain.attribution.fills import FILLS, Reference, fill
+from ganexplain.attribution.masking import MaskedInput, SourceMix, source_components
+from ganexplain.attribution.segments import (
+    grid,
+    numbered,
+    segment_means,
+    spectral,
+    superpixels,
+    temporal,
+)
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.local.fills import FILLS, Reference, fill
-from ganexplain.local.masking import MaskedInput, SourceMix, source_components
-from ganexplain.local.segments import grid, numbered, segment_means, spectral, superpixels, temporal
 
 SIZES = st.integers(1, 40)
 

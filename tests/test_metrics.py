@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganexplain.metrics import (
+from ganexplain.metrics.detection import (
     auroc,
     best_threshold,
     detection_figures,

@@ -17,16 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import layers, respond
-from ganexplain.ascent.neurons import last_hidden_layer, neuron_response
-from ganexplain.config.front_end import FrontEnd
+from ganexplain.attribution.methods.grad_cam import grad_cam
+from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
-from ganexplain.inputs import Call, ImageInput
-from ganexplain.local.gradcam import grad_cam
-from ganexplain.local.scoring import Scorer
-from ganexplain.models.explained import Explained, adapted
-from ganexplain.models.foreign import kind_of, named_layers
-from ganexplain.models.foreign_files import load_network
-from ganexplain.models.tails import tail
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Call, ImageInput
+from ganexplain.networks.adapted import kind_of, named_layers
+from ganexplain.networks.explained import Explained, adapted
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.tracing import tail
+from ganexplain.networks.units import last_hidden_layer, neuron_response
 
 CPU = torch.device("cpu")
 

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
-from ganexplain.models.dcgan import Discriminator, Encoder, Generator
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.gan_losses import (
+from ganexplain.gans.dcgan import Discriminator, Encoder, Generator
+from ganexplain.gans.losses import (
     ZERO_CENTRED_PENALTY,
     autoencoder_loss,
     discriminator_loss,
@@ -20,7 +21,6 @@ from ganexplain.models.gan_losses import (
     penalty,
     with_spectral_norm,
 )
-from ganexplain.models.svdnet import SVDNet
 
 
 def parameters(network: nn.Module) -> int:
@@ -187,7 +187,7 @@ def test_autoencoder_loss_is_error_plus_weighted_divergence() -> None:
 
 def test_an_unknown_loss_names_the_nearest() -> None:
     from ganexplain.errors import check_known
-    from ganexplain.models.gan_losses import RECIPES
+    from ganexplain.gans.losses import RECIPES
 
     with pytest.raises(UsageError, match="did you mean 'wgan-gp'"):
         check_known("--loss", "wgangp", RECIPES)

@@ -7,15 +7,15 @@ import pytest
 import torch
 from untrained import noise_excerpts, untrained_network
 
-from ganexplain.ascent.neurons import (
+from ganexplain.ascent.responses import strongest
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.errors import UsageError
+from ganexplain.networks.units import (
     chosen_neurons,
     last_hidden_layer,
     neuron_response,
     responses_and_features,
 )
-from ganexplain.ascent.responses import strongest
-from ganexplain.errors import UsageError
-from ganexplain.models.svdnet import SVDNet
 
 network, mel = untrained_network, noise_excerpts
 

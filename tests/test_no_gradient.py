@@ -15,21 +15,21 @@ from torch import Tensor, nn
 
 from ganexplain.ascent.engine import evaluate
 from ganexplain.ascent.gradients import check_gradient
-from ganexplain.ascent.neurons import (
+from ganexplain.attribution.methods.captum import captum_map
+from ganexplain.attribution.methods.grad_cam import grad_cam
+from ganexplain.attribution.scorer import Scorer
+from ganexplain.errors import UsageError
+from ganexplain.explainers.cgan.maps import maps_and_gradient
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Call
+from ganexplain.networks.explained import Explained, adapted
+from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.units import (
     last_hidden_layer,
     layer_output,
     neuron_response,
     responses_and_features,
 )
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.errors import UsageError
-from ganexplain.inputs import Call
-from ganexplain.local.cam import maps_and_gradient
-from ganexplain.local.captum_adapter import captum_map
-from ganexplain.local.gradcam import grad_cam
-from ganexplain.local.scoring import Scorer
-from ganexplain.models.explained import Explained, adapted
-from ganexplain.models.fast_form import fast_form
 
 CPU = torch.device("cpu")
 Step = Callable[[Tensor], Tensor]

@@ -17,10 +17,10 @@ import pytest
 import torch
 from conftest import cli_environment
 
-from ganexplain.artifacts import read_checkpoint, write_checkpoint
 from ganexplain.errors import GanexplainError, no_memory
-from ganexplain.models import sparse_pool
-from ganexplain.pool import work_through
+from ganexplain.files.atomic import read_checkpoint, write_checkpoint
+from ganexplain.networks.fast import pooled
+from ganexplain.runs.workers import work_through
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_numba_that_does_not_load_is_done_without(monkeypatch: pytest.MonkeyPatc
             raise OSError("Could not find/load shared object file 'libllvmlite.so'")
         return usual(name)
 
-    sparse_pool.has_numba.cache_clear()
+    pooled.has_numba.cache_clear()
     monkeypatch.setattr(importlib, "import_module", no_library)
     try:
-        assert not sparse_pool.has_numba()
+        assert not pooled.has_numba()
     finally:
-        sparse_pool.has_numba.cache_clear()
+        pooled.has_numba.cache_clear()
     monkeypatch.undo()
-    assert sparse_pool.has_numba()
+    assert pooled.has_numba()
 
 
 def _prepare() -> Callable[..., None]:

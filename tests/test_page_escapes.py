@@ -14,10 +14,10 @@ from report_artifacts import Artifacts
 from torch import nn
 
 import ganexplain
-from ganexplain.artifacts import load_data, write_json
 from ganexplain.config import AttributeConfig
-from ganexplain.pages.index import render_index, unit_line
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import load_data, write_json
+from ganexplain.report.unit.index import render_index, unit_line
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.attribute import attribute
 from ganexplain.stages.report_inputs import read_evidence, unit_files
 

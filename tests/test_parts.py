@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.compactnet import CompactNet
+from ganexplain.classifiers.picturenet import PictureNet
+from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
-from ganexplain.local.filter_loss import filter_loss, sharpened
-from ganexplain.local.part_places import Axis, Geometry, geometry, location_instability
-from ganexplain.models.compactnet import CompactNet
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.part_templates import template_height, templates
-from ganexplain.models.parts import MassNorm, PartMask, PartsExplainer, explainer_for
-from ganexplain.models.picturenet import PictureNet
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.models.tails import tail
+from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
+from ganexplain.explainers.parts.network import MassNorm, PartMask, PartsExplainer, explainer_for
+from ganexplain.explainers.parts.places import Axis, Geometry, geometry, location_instability
+from ganexplain.explainers.parts.templates import template_height, templates
+from ganexplain.networks.tracing import tail
 
 
 def random_maps(*shape: int, seed: int = 0, size: float = 1.0) -> torch.Tensor:
@@ -123,7 +123,7 @@ def test_the_loss_of_equal_maps_is_zero_and_of_single_peaks_clearly_not() -> Non
 def test_the_loss_in_pieces_is_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = random_maps(4, 5, 6, 6, size=100.0)
     whole = filter_loss(maps)
-    monkeypatch.setattr("ganexplain.local.filter_loss.VALUES", 2 * 4 * 37)
+    monkeypatch.setattr("ganexplain.explainers.parts.filter_loss.VALUES", 2 * 4 * 37)
     assert filter_loss(maps).numpy() == pytest.approx(whole.numpy(), abs=1e-12)
     with pytest.raises(UsageError, match="70 x 70 places"):
         filter_loss(torch.zeros(2, 1, 70, 70))

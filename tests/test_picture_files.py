@@ -10,10 +10,10 @@ import pytest
 from conftest import Run
 from PIL import Image
 
-from ganexplain.data.image_corpus import holds_pictures, read_image_corpora
-from ganexplain.data.pictures import load_picture, picture_input
+from ganexplain.corpora.picture_files import load_picture, picture_input
+from ganexplain.corpora.picture_folders import holds_pictures, read_image_corpora
 from ganexplain.errors import BadFile
-from ganexplain.inputs import ImageInput
+from ganexplain.inputs.specification import ImageInput
 
 HEIGHT, WIDTH = 6, 9
 GREY = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)

@@ -15,16 +15,16 @@ from elements import Elements
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from ganexplain.artifacts import read_arrays
-from ganexplain.data.image_corpus import read_image_corpora
-from ganexplain.data.picture_batches import moved_by
-from ganexplain.data.pictures import load_picture, picture_input
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.classifiers.picturenet import PictureNet
+from ganexplain.corpora.picture_batches import moved_by
+from ganexplain.corpora.picture_files import load_picture, picture_input
+from ganexplain.corpora.picture_folders import read_image_corpora
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.inputs import ImageInput
-from ganexplain.models.dcgan import Discriminator, Encoder, Generator, Steps
-from ganexplain.models.loading import load_classifier
-from ganexplain.models.picturenet import PictureNet
-from ganexplain.pages.picture_sheet import picture_sheet
+from ganexplain.files.atomic import read_arrays
+from ganexplain.gans.dcgan import Discriminator, Encoder, Generator, Steps
+from ganexplain.inputs.specification import ImageInput
+from ganexplain.report.pictures.picture_sheet import picture_sheet
 
 CPU = torch.device("cpu")
 DIGIT = ImageInput(channels=1, height=8, width=8)

@@ -14,10 +14,10 @@ import soundfile as sf
 import torch
 from conftest import StageRun as Run
 
-from ganexplain.artifacts import file_hash, read_arrays
-from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.neurons import responses_and_features
-from ganexplain.models.loading import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.files.atomic import file_hash, read_arrays
+from ganexplain.metrics.distances import frechet_distance
+from ganexplain.networks.units import responses_and_features
 from ganexplain.stages.comparing import artifacts_of
 
 ROOT = Path(__file__).parent.parent
@@ -128,8 +128,8 @@ def test_real_responses_are_apart_and_ordered(walk: dict[str, Path]) -> None:
 
 
 def test_the_real_audio_is_the_cut_that_was_scored(walk: dict[str, Path]) -> None:
-    from ganexplain.config.front_end import FrontEnd
-    from ganexplain.data.frontend import log_mel
+    from ganexplain.audio.log_mel import log_mel
+    from ganexplain.inputs.front_end import FrontEnd
 
     real, _ = read_arrays(walk["responses"], "responses", ())
     sound = real["audio"][0].astype(np.float32) / 32767

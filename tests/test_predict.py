@@ -17,21 +17,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganexplain.artifacts import read_checkpoint, write_checkpoint
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import frame_times, log_mel
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.checkpoint import Classifier, load_classifier, write_classifier
+from ganexplain.classifiers.prediction import probabilities
+from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import PredictConfig, TrainClassifierConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import JAMENDO_CLASSES, Segment, read_corpus
-from ganexplain.data.frontend import frame_times, log_mel
-from ganexplain.data.segments import Prediction, decide, lab_text, segments_of
+from ganexplain.corpora.recordings import JAMENDO_CLASSES, Segment, read_corpus
+from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.metrics import smooth
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.loading import Classifier, load_classifier, write_classifier
-from ganexplain.models.prediction import probabilities
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.pages.curve_picture import ROW_SECONDS, class_colours, curve_picture, row_spans
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import read_checkpoint, write_checkpoint
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.metrics.detection import smooth
+from ganexplain.report.pictures.curve_picture import (
+    ROW_SECONDS,
+    class_colours,
+    curve_picture,
+    row_spans,
+)
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.predict import output_names, predict, predict_recording
 
 FRONT_END = FrontEnd()

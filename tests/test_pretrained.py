@@ -11,15 +11,20 @@ import torch
 from conftest import Run
 
 from ganexplain.ascent.engine import start_latents
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.excerpts import Split, load_split
-from ganexplain.models.architectures import architecture_of
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import Classifier, load_classifier, load_encoder, load_generator
-from ganexplain.runtime import Silent
-from ganexplain.stages.classifier_figures import evaluate
+from ganexplain.classifiers.architectures import architecture_of
+from ganexplain.classifiers.checkpoint import (
+    Classifier,
+    load_classifier,
+    load_encoder,
+    load_generator,
+)
+from ganexplain.classifiers.evaluation import evaluate
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.splits import Split, load_split
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import Silent
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 PRETRAINED = SAMPLE / "pretrained"

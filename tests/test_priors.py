@@ -13,7 +13,6 @@ from conftest import ROOT, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganexplain.artifacts import read_arrays
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
 from ganexplain.ascent.priors import (
@@ -24,7 +23,8 @@ from ganexplain.ascent.priors import (
     sphere_descent,
 )
 from ganexplain.config import ExplainConfig
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import read_arrays
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.explain import explain
 
 CPU = torch.device("cpu")

@@ -19,12 +19,12 @@ from conftest import ROOT, Run
 from torch import Tensor, nn
 from torch._export import serde
 
-from ganexplain.config.front_end import FrontEnd
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.models.explained import Source, load_explained
-from ganexplain.models.exported_files import _is_length
-from ganexplain.models.foreign_files import load_network
-from ganexplain.models.pure_operators import ALLOWED, is_pure
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.networks.explained import Source, load_explained
+from ganexplain.networks.loaders.exported import _is_length
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.pure_operators import ALLOWED, is_pure
 
 CPU = torch.device("cpu")
 GAN = ("--gan", ROOT / "sample_data" / "pretrained" / "gan.pt")

@@ -15,18 +15,18 @@ from elements import Elements
 from PIL import Image
 from report_artifacts import FRONT_END, HOSTILE, SHOWN, Artifacts, tone
 
-from ganexplain.artifacts import read_json, write_json
-from ganexplain.ascent.scores import SCORES
-from ganexplain.data.frontend import log_mel, mel_frequencies
+from ganexplain.audio.log_mel import log_mel, mel_frequencies
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.pages.axes import Axis, fitted_axis, hz_ticks
-from ganexplain.pages.document import _policy
-from ganexplain.pages.evidence import MOST_EXPLORED
-from ganexplain.pages.heatmap import colour_shares
-from ganexplain.pages.markup import element
-from ganexplain.pages.notation import clock, number, ordinal, signed
-from ganexplain.pages.spectrograms import ColourScale, colour_scale
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import read_json, write_json
+from ganexplain.metrics.scores import SCORES
+from ganexplain.report.charts.axes import Axis, fitted_axis, hz_ticks
+from ganexplain.report.charts.heatmap import colour_shares
+from ganexplain.report.charts.spectrograms import ColourScale, colour_scale
+from ganexplain.report.html.document import _policy
+from ganexplain.report.html.markup import element
+from ganexplain.report.html.notation import clock, number, ordinal, signed
+from ganexplain.report.unit.evidence import MOST_EXPLORED
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.report import write_report
 
 

@@ -13,8 +13,8 @@ from report_artifacts import SHOWN, Artifacts
 pytest.importorskip("websockets")
 from browser import CHROMIUM, Page, browser
 
-from ganexplain.pages.index import render_index, unit_line
-from ganexplain.pages.notation import signed
+from ganexplain.report.html.notation import signed
+from ganexplain.report.unit.index import render_index, unit_line
 from ganexplain.stages.report_inputs import read_evidence, unit_files
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is absent")

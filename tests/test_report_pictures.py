@@ -14,7 +14,7 @@ from elements import Elements
 from PIL import Image
 from report_artifacts import EXAMPLES, SHOWN, Artifacts
 
-from ganexplain.inputs import ImageInput, input_values
+from ganexplain.inputs.specification import ImageInput, input_values
 
 SHAPE = (3, 12, 10)
 
@@ -106,7 +106,7 @@ def test_an_array_of_another_shape_is_named(
     config = artifacts.write()
     import shutil
 
-    from ganexplain.artifacts import read_arrays, write_arrays
+    from ganexplain.files.atomic import read_arrays, write_arrays
 
     controls = Path(config.selection).with_name("controls.npz")
     shutil.copy(controls, tmp_path / "kept.npz")

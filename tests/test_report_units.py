@@ -10,15 +10,15 @@ import pytest
 from conftest import Run
 from elements import Elements
 
-from ganexplain.artifacts import read_json, write_json
 from ganexplain.config import ExplainConfig, ReportConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.pages.notation import number
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import read_json, write_json
+from ganexplain.report.html.notation import number
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.explain import explain
 from ganexplain.stages.report import write_report
 from ganexplain.stages.report_inputs import unit_files
-from ganexplain.stages.selection import select
+from ganexplain.stages.select import select
 
 ROOT = Path(__file__).parent.parent
 PRETRAINED = ROOT / "sample_data" / "pretrained"

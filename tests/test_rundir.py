@@ -14,14 +14,20 @@ import numpy as np
 import pytest
 import torch
 
-from ganexplain import rundir
-from ganexplain.artifacts import UNFINISHED, atomic_file, map_array, remove_unfinished, write_rows
 from ganexplain.config import AttributeConfig, ExplainConfig
-from ganexplain.data.corpus import Recording, Segment
+from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.errors import GanexplainError, Terminated, UsageError
-from ganexplain.interrupts import interrupts_raised
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import (
+    UNFINISHED,
+    atomic_file,
+    map_array,
+    remove_unfinished,
+    write_rows,
+)
+from ganexplain.runs import directory
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.interrupts import interrupts_raised
+from ganexplain.runs.machine import Silent
 
 CONFIG = ExplainConfig(gan="gan.pt")
 
@@ -85,7 +91,7 @@ def test_a_run_killed_as_it_begins_can_be_begun_again(
 ) -> None:
     """Before config.toml or before run.json is written."""
     functions = ("write_bytes", "write_json")
-    with power_cut(monkeypatch, rundir, functions[calls], 0), open_run(tmp_path):
+    with power_cut(monkeypatch, directory, functions[calls], 0), open_run(tmp_path):
         pass
     (tmp_path / f".run.json.abc{UNFINISHED}").write_text("{")
     with pytest.raises(UsageError, match="not empty; add --overwrite"):

@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 from conftest import ROOT
 
-from ganexplain.data.corpus import Corpus, read_corpus
+from ganexplain.corpora.recordings import Corpus, read_corpus
 
 SAMPLE = ROOT / "sample_data"
 

@@ -12,10 +12,10 @@ import torch
 from conftest import ROOT, Run
 from report_artifacts import Artifacts
 
-from ganexplain.pages.evidence import Control, Figures, Judge
-from ganexplain.pages.findings import checked
-from ganexplain.pages.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
-from ganexplain.pages.words import SOUND
+from ganexplain.report.html.words import SOUND
+from ganexplain.report.unit.evidence import Control, Figures, Judge
+from ganexplain.report.unit.findings import checked
+from ganexplain.report.unit.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
 
 SAMPLE = ROOT / "sample_data"
 PRETRAINED = SAMPLE / "pretrained"

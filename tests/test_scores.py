@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi, wasserstein_distance
 
-from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
-from ganexplain.ascent.frechet import frechet_distance, frechet_distances
-from ganexplain.ascent.kernel_distance import kernel_distance, kernel_distances
-from ganexplain.ascent.neighbours import densities, manifold_scores, nearest_distances
-from ganexplain.ascent.scores import (
+from ganexplain.metrics.bootstrap import interval, resample_rows, tied_with_best
+from ganexplain.metrics.distances import frechet_distance, frechet_distances
+from ganexplain.metrics.kernel_distance import kernel_distance, kernel_distances
+from ganexplain.metrics.neighbours import densities, manifold_scores, nearest_distances
+from ganexplain.metrics.scores import (
     RULES,
     SCORES,
     Examples,
@@ -22,7 +22,7 @@ from ganexplain.ascent.scores import (
     resampled_scores,
     score_examples,
 )
-from ganexplain.ascent.typical_shell import shell_distance
+from ganexplain.metrics.typical_shell import shell_distance
 
 rng = np.random.default_rng(0)
 

@@ -13,26 +13,26 @@ import torch
 from conftest import Run, StageRun
 from scipy.stats import rankdata
 
-from ganexplain.artifacts import read_arrays
+from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
-from ganexplain.ascent.frechet import frechet_distance
 from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
-from ganexplain.ascent.scores import Examples
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import SelectConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.excerpts import load_split
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import load_classifier
-from ganexplain.models.reinitialised import can_be_reinitialised, reinitialised
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.runtime import Silent
-from ganexplain.stages.contracts import read_explanations
-from ganexplain.stages.controls import Controls, _spread_ratio, load_networks
-from ganexplain.stages.judging import load_judges
-from ganexplain.stages.scoring import chosen_setting, score_settings
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.splits import load_split
+from ganexplain.files.atomic import read_arrays
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.metrics.distances import frechet_distance
+from ganexplain.metrics.scores import Examples
+from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
+from ganexplain.runs.machine import Silent
+from ganexplain.selection.controls import Controls, _spread_ratio, load_networks
+from ganexplain.selection.judges import load_judges
+from ganexplain.selection.ranking import chosen_setting, score_settings
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 PRETRAINED = SAMPLE / "pretrained"

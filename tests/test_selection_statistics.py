@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganexplain.ascent.scores import Examples
-from ganexplain.pages.findings import standing
-from ganexplain.stages.scoring import score_control
+from ganexplain.metrics.scores import Examples
+from ganexplain.report.unit.findings import standing
+from ganexplain.selection.ranking import score_control
 
 KEYS = ("fid_response", "kid", "nearest_real")
 

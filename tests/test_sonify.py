@@ -7,18 +7,12 @@ import pytest
 import torch
 from conftest import SHARED_CORPUS
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data import sonify as sonify_module
-from ganexplain.data.audio import load_excerpt
-from ganexplain.data.frontend import log_mel, magnitudes
-from ganexplain.data.sonify import (
-    FADE_SECONDS,
-    PEAK,
-    highest_level,
-    mel_to_magnitudes,
-    sonify,
-)
-from ganexplain.models import spectra
+from ganexplain.audio import sonify as sonify_module
+from ganexplain.audio.io import load_excerpt
+from ganexplain.audio.log_mel import log_mel, magnitudes
+from ganexplain.audio.sonify import FADE_SECONDS, PEAK, highest_level, mel_to_magnitudes, sonify
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.networks import spectra
 
 FRONT_END = FrontEnd()
 FLOOR = np.log(FRONT_END.floor)
@@ -78,7 +72,7 @@ def test_chord_keeps_its_tones_and_its_level() -> None:
 
 
 def test_fit_reproduces_the_bands_without_griffin_lim() -> None:
-    from ganexplain.data.frontend import magnitudes, mel_filterbank
+    from ganexplain.audio.log_mel import magnitudes, mel_filterbank
 
     noise = np.random.default_rng(0).normal(size=FRONT_END.excerpt_samples).astype(np.float32)
     filters = mel_filterbank(FRONT_END)

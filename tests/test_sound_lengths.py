@@ -16,9 +16,9 @@ import pytest
 import soundfile as sf
 from conftest import RATE, Run, jamendo_folder, noise, song, tone
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import duration_of, load_excerpt, load_mono
+from ganexplain.audio.io import duration_of, load_excerpt, load_mono
 from ganexplain.errors import BadFile, UsageError
+from ganexplain.inputs.front_end import FrontEnd
 
 SECONDS = 6.0
 CLASSIFIER = Path(__file__).parent.parent / "sample_data" / "pretrained" / "classifier.pt"
@@ -477,7 +477,7 @@ def test_predict_leaves_out_what_broke_off_and_lists_it(tmp_path: Path, command:
 
 
 def test_start_may_lie_where_the_header_sees_nothing(tmp_path: Path) -> None:
-    from ganexplain.stages.real_start import parse_start
+    from ganexplain.corpora.real_start import parse_start
 
     path = tmp_path / "killed.wav"
     path.write_bytes(wav(0, 0))
@@ -488,7 +488,7 @@ def test_start_may_lie_where_the_header_sees_nothing(tmp_path: Path) -> None:
 
 
 def test_labels_of_a_corpus_go_up_to_the_true_end(tmp_path: Path) -> None:
-    from ganexplain.data.corpus import read_corpus
+    from ganexplain.corpora.recordings import read_corpus
 
     corpus = jamendo_folder(tmp_path / "corpus")
     stream = io.BytesIO()

@@ -15,18 +15,18 @@ import torch
 from conftest import ROOT, Run
 from report_artifacts import Artifacts
 
-from ganexplain.artifacts import file_hash, load_data, read_json, write_arrays
+from ganexplain.artifacts.explanations import TRACES, read_explanations
+from ganexplain.artifacts.selection import read_selection
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.config import SelectConfig
 from ganexplain.errors import GanexplainError
-from ganexplain.models.loading import load_classifier, load_generator
-from ganexplain.pages.document import render
-from ganexplain.pages.evidence import Evidence
-from ganexplain.pages.story import tell
-from ganexplain.runtime import Silent
-from ganexplain.stages.contracts import TRACES, read_explanations
-from ganexplain.stages.rank_attributions import rank_attributions
+from ganexplain.files.atomic import file_hash, load_data, read_json, write_arrays
+from ganexplain.report.html.document import render
+from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.story import tell
+from ganexplain.runs.machine import Silent
+from ganexplain.selection.attributions import rank_attributions
 from ganexplain.stages.report_inputs import UnitFiles, read_evidence
-from ganexplain.stages.selection_document import read_selection
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from report_artifacts import Artifacts
 
-from ganexplain.pages.ranking import chosen_table, fitted, ranking_table
+from ganexplain.report.tables import chosen_table, fitted, ranking_table
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ganexplain import rundir
 from ganexplain.config import TrainGanConfig
+from ganexplain.runs import directory
 
 
 class Writer:
@@ -35,8 +35,8 @@ def test_scalars_are_written_at_their_step(tmp_path: Path, monkeypatch: pytest.M
     module = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr(rundir, "find_spec", lambda name: object())
-    with rundir.RunDirectory(tmp_path / "run", "train-gan", TrainGanConfig(corpus=())) as run:
+    monkeypatch.setattr(directory, "find_spec", lambda name: object())
+    with directory.RunDirectory(tmp_path / "run", "train-gan", TrainGanConfig(corpus=())) as run:
         run.metric(step=100, generator=1.5)
         run.metric(epoch=2, loss=0.5, name="text")
     (writer,) = written
@@ -48,8 +48,8 @@ def test_scalars_are_written_at_their_step(tmp_path: Path, monkeypatch: pytest.M
 def test_without_it_metrics_are_lines_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rundir, "find_spec", lambda name: None)
-    with rundir.RunDirectory(tmp_path / "run", "train-gan", TrainGanConfig(corpus=())) as run:
+    monkeypatch.setattr(directory, "find_spec", lambda name: None)
+    with directory.RunDirectory(tmp_path / "run", "train-gan", TrainGanConfig(corpus=())) as run:
         run.metric(step=1, generator=1.5)
     assert not (tmp_path / "run" / "tensorboard").exists()
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == '{"step": 1, "generator": 1.5}\n'

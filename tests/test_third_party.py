@@ -13,16 +13,16 @@ import pytest
 import torch
 from conftest import ROOT, Run
 
-from ganexplain.artifacts import read_arrays
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.excerpts import load_split
-from ganexplain.models.explained import Source, load_explained
-from ganexplain.models.foreign_files import load_network
-from ganexplain.runtime import Silent
-from ganexplain.stages.judging import load_judges
+from ganexplain.audio.io import load_mono
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.splits import load_split
+from ganexplain.files.atomic import read_arrays
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.networks.explained import Source, load_explained
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.runs.machine import Silent
+from ganexplain.selection.judges import load_judges
 
 pytestmark = pytest.mark.third_party
 SAMPLE = ROOT / "sample_data"

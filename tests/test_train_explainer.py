@@ -15,15 +15,15 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from test_resuming import assert_equal
 
-from ganexplain.artifacts import read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.checkpoint import Classifier, write_classifier
+from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.inputs import ImageInput, input_values
-from ganexplain.local.cgan import build_generator
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.loading import Classifier, write_classifier
-from ganexplain.models.picturenet import PictureNet
-from ganexplain.models.sft import OfInputs, PairDiscriminator
-from ganexplain.stages.explainer_figures import GRADIENT
+from ganexplain.explainers.cgan.evaluation import GRADIENT
+from ganexplain.explainers.cgan.inference import build_generator
+from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
+from ganexplain.files.atomic import read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.inputs.specification import ImageInput, input_values
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CLASSIFIER = PRETRAINED / "classifier.pt"

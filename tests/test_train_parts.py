@@ -16,18 +16,18 @@ from conftest import ROOT, Finished, Run, jamendo_folder
 from PIL import Image
 from test_resuming import assert_equal
 
-from ganexplain.artifacts import file_hash, read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.checkpoint import Classifier, write_classifier
+from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
-from ganexplain.data.image_corpus import ImageSplit, Picture
-from ganexplain.inputs import ImageInput
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.explained import Explained
-from ganexplain.models.foreign import Names
-from ganexplain.models.loading import Classifier, write_classifier
-from ganexplain.models.picturenet import PictureNet
-from ganexplain.runtime import Silent
-from ganexplain.stages.explainer_parts import PartsTraining
-from ganexplain.stages.explainer_training import Task
+from ganexplain.corpora.picture_folders import ImageSplit, Picture
+from ganexplain.explainers.parts.training import PartsTraining
+from ganexplain.explainers.task import Task
+from ganexplain.files.atomic import file_hash, read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.inputs.specification import ImageInput
+from ganexplain.networks.adapted import Names
+from ganexplain.networks.explained import Explained
+from ganexplain.runs.machine import Silent
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CLASSIFIER = PRETRAINED / "classifier.pt"

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.inputs import ImageInput, Input
-from ganexplain.models.architectures import OF_SOUND, architecture_of, build
-from ganexplain.models.compactnet import CompactNet
-from ganexplain.models.excerptnet import ExcerptNet, initialise
-from ganexplain.models.training_form import plain, with_batch_norm, with_zero_mean_filters
+from ganexplain.classifiers.architectures import OF_SOUND, architecture_of, build
+from ganexplain.classifiers.base import ExcerptNet, initialise
+from ganexplain.classifiers.compactnet import CompactNet
+from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import ImageInput, Input
 
 TAKEN: dict[str, Input] = {
     **dict.fromkeys(OF_SOUND, FrontEnd()),

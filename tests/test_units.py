@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from untrained import noise_excerpts, untrained_network
 
-from ganexplain.ascent.neurons import (
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.errors import UsageError
+from ganexplain.networks.adapted import Names
+from ganexplain.networks.readings import file_name, reading
+from ganexplain.networks.units import (
     chosen_neuron,
     chosen_neurons,
     layer_shape,
@@ -19,10 +23,6 @@ from ganexplain.ascent.neurons import (
     neuron_response,
     responses_and_features,
 )
-from ganexplain.ascent.readings import file_name, reading
-from ganexplain.errors import UsageError
-from ganexplain.models.foreign import Names
-from ganexplain.models.svdnet import SVDNet
 
 NAMES = Names("fc9", ("nosing", "sing"))
 

@@ -12,16 +12,16 @@ import torch
 from conftest import ROOT, JamendoFolder, Run
 from torch import nn
 
-from ganexplain.artifacts import read_meta
-from ganexplain.ascent.neurons import layer_response
-from ganexplain.ascent.variation import Variation
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.frontend import log_mel
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.corpora.recordings import read_corpus
 from ganexplain.errors import GanexplainError
-from ganexplain.models.loading import load_classifier
-from ganexplain.models.reinitialised import reinitialised
+from ganexplain.files.atomic import read_meta
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.metrics.variation import Variation
+from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.networks.units import layer_response
 
 SAMPLE = ROOT / "sample_data"
 

@@ -16,18 +16,18 @@ from elements import Elements
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganexplain.artifacts import read_arrays, read_checkpoint
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.frontend import log_mel
-from ganexplain.data.waveform_split import load_waveform_split
-from ganexplain.data.waveform_view import seen, view_of
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.audio.view import seen, view_of
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.waveform_split import load_waveform_split
 from ganexplain.errors import UsageError
-from ganexplain.inputs import ImageInput, WaveformInput
-from ganexplain.models.bridge import bridge_between
-from ganexplain.models.gan_networks import discriminator_for, encoder_for, generator_for
-from ganexplain.models.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shifted
-from ganexplain.runtime import Silent
+from ganexplain.files.atomic import read_arrays, read_checkpoint
+from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
+from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shifted
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import ImageInput, WaveformInput
+from ganexplain.networks.bridge import bridge_between
+from ganexplain.runs.machine import Silent
 
 RATE = 8000
 SECOND = WaveformInput(sample_rate=RATE, samples=4000)

@@ -14,7 +14,7 @@ from conftest import Run
 from torch import nn
 
 from ganexplain.errors import GanexplainError
-from ganexplain.models.weights import fill
+from ganexplain.networks.loaders.weights import fill
 
 Weights = dict[str, torch.Tensor]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.svdnet import SVDNet
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.svdnet import SVDNet
 
 
 @pytest.fixture(scope="module")

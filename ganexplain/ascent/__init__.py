@@ -1,1 +1,1 @@
-"""Activation maximisation and what it is measured against: tensors in, tensors out."""
+"""Activation maximisation: the search of the latent space."""

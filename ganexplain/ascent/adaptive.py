@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from ganexplain.ascent.adaptive_run import Found, Run, Target, gather
+from ganexplain.ascent.candidate import Found, Run, Target, gather
 from ganexplain.ascent.engine import Ascent, Objective
 from ganexplain.ascent.priors import PRIORS
 from ganexplain.errors import Diverged

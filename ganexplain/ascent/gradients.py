@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.gradient_faults import no_gradient, quantised_layers
-from ganexplain.ascent.neurons import layer_output
-from ganexplain.ascent.readings import Neuron, magnitude, reading
 from ganexplain.errors import UsageError
+from ganexplain.networks.gradient_faults import no_gradient, quantised_layers
+from ganexplain.networks.readings import Neuron, magnitude, reading
+from ganexplain.networks.units import layer_output
 
 FIRST = 4  # starts looked at first: of nearly all units one of them has a gradient
 NEARER = (0.5, 0.25, 0.0)  # of the way from the origin: where a prior may take the latents

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.gradients import vanishes
-from ganexplain.runtime import random_stream
+from ganexplain.runs.machine import random_stream
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from ganexplain.ascent.adaptive_run import PATIENCE, Target
+from ganexplain.ascent.candidate import PATIENCE, Target
 from ganexplain.ascent.engine import REPORT_EVERY, Ascent
 from ganexplain.ascent.langevin import Langevin
 from ganexplain.errors import Diverged

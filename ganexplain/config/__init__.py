@@ -49,7 +49,7 @@ STAGES: dict[str, tuple[type[Any], str]] = {
     "responses": (ResponsesConfig, "responses:responses"),
     "explain": (ExplainConfig, "explain:explain"),
     "train-explainer": (TrainExplainerConfig, "train_explainer:train_explainer"),
-    "select": (SelectConfig, "selection:select"),
+    "select": (SelectConfig, "select:select"),
     "attribute": (AttributeConfig, "attribute:attribute"),
     "report": (ReportConfig, "report:write_report"),
 }

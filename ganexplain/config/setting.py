@@ -10,7 +10,7 @@ from typing import Any
 import tomli_w
 
 from ganexplain.errors import UsageError, check_known
-from ganexplain.texts import read_text
+from ganexplain.files.texts import read_text
 
 LARGEST_NUMBER = 1e18  # its square is a number of float32
 LARGEST_COUNT = 10**9  # of anything a command does; more is a slip of the keyboard

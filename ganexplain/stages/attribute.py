@@ -11,37 +11,37 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.artifacts import write_json, write_text
-from ganexplain.ascent.neurons import find_layer
+from ganexplain.attribution.fills import FILLS
+from ganexplain.attribution.inputs.piece import Piece
+from ganexplain.attribution.measures import MEASURES
+from ganexplain.attribution.methods.captum import captum_names
+from ganexplain.attribution.methods.grad_cam import check_layer
+from ganexplain.attribution.methods.lime import DISTANCES
+from ganexplain.attribution.methods.registry import CAPTUM, METHODS
+from ganexplain.attribution.partition import partition, usual_segments
+from ganexplain.attribution.run import Asker, Configuration
+from ganexplain.attribution.scorer import OUTPUTS, SCORES
+from ganexplain.attribution.story import report_page
+from ganexplain.attribution.subject import AUTO, Subject, load_subject
+from ganexplain.attribution.table import measured
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.classifiers.recording_level import warn_of_level
 from ganexplain.config import AttributeConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.frontend import log_mel
-from ganexplain.data.image_corpus import ImageSplit
-from ganexplain.data.material import MaterialSplit, load_material, read_material, taken_of
-from ganexplain.data.waveform_split import WaveformSplit
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import MaterialSplit, load_material, read_material, taken_of
+from ganexplain.corpora.picture_folders import ImageSplit
+from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError, check_known
-from ganexplain.inputs import Input
-from ganexplain.local.captum_adapter import captum_names
-from ganexplain.local.fills import FILLS
-from ganexplain.local.gradcam import check_layer
-from ganexplain.local.lime import DISTANCES
-from ganexplain.local.measures import MEASURES
-from ganexplain.local.methods import CAPTUM, METHODS
-from ganexplain.local.scoring import OUTPUTS, SCORES
-from ganexplain.models.explained import Source
-from ganexplain.pages.ranking import aligned
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, pick_device
-from ganexplain.stages.attribute_asking import Asker, Configuration
-from ganexplain.stages.attribute_explainers import explainers_for
-from ganexplain.stages.attribute_inputs import Piece
-from ganexplain.stages.attribute_network import AUTO, Subject, load_subject
-from ganexplain.stages.attribute_parts import partition, usual_segments
-from ganexplain.stages.attribute_report import report_page
-from ganexplain.stages.attribute_table import measured
-from ganexplain.stages.recording_level import warn_of_level
+from ganexplain.explainers.loading import explainers_for
+from ganexplain.files.atomic import write_json, write_text
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Input
+from ganexplain.networks.explained import Source
+from ganexplain.networks.units import find_layer
+from ganexplain.report.tables import aligned
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress, pick_device
 
 
 def attribute(

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import file_hash, read_any
+from ganexplain.attribution.measures import WALL_CLOCK
 from ganexplain.errors import GanexplainError
-from ganexplain.local.measures import WALL_CLOCK
+from ganexplain.files.atomic import file_hash, read_any
 
 # What tells of a run when and how it ran; `tensorboard` repeats metrics.jsonl with the time of day.
 RECORDS = ("run*.json", "log*.txt", "config.toml", "tensorboard/*")

@@ -12,25 +12,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.artifacts import check_same_front_end, write_arrays, write_bytes
+from ganexplain.ascent.boundary import Divided, divided_by_side, given_level
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
 from ganexplain.ascent.priors import PRIORS
+from ganexplain.audio.difference import change, decibels
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.audio.retouch import retouched
+from ganexplain.audio.sonify import sonify, unclipped
+from ganexplain.audio.sounds import flac
+from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
 from ganexplain.config import CounterfactualConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.change import change, decibels
-from ganexplain.data.frontend import log_mel
-from ganexplain.data.retouch import retouched
-from ganexplain.data.sonify import sonify, unclipped
+from ganexplain.corpora.real_start import Start, parse_start
 from ganexplain.errors import GanexplainError, UsageError, check_known
-from ganexplain.file_names import LONGEST, distinct_names, fitting
-from ganexplain.models.gan_networks import AnyEncoder, AnyGenerator
-from ganexplain.models.loading import load_classifier, load_encoder, load_generator
-from ganexplain.pages.change_picture import change_picture
-from ganexplain.pages.sounds import flac
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, pick_device
-from ganexplain.stages.divide import Divided, divided_by_side, given_level
-from ganexplain.stages.real_start import Start, parse_start
+from ganexplain.files.atomic import check_same_front_end, write_arrays, write_bytes
+from ganexplain.files.names import LONGEST, distinct_names, fitting
+from ganexplain.gans.networks import AnyEncoder, AnyGenerator
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.pictures.change_picture import change_picture
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress, pick_device
 from ganexplain.version import __version__
 
 STATES = ("original", "reconstruction", "counterfactual")

@@ -9,37 +9,8 @@ from typing import Any
 
 import torch
 
-from ganexplain.artifacts import check_same_front_end, file_hash, read_meta, write_json
-from ganexplain.ascent.engine import start_latents
-from ganexplain.ascent.neurons import find_layer
-from ganexplain.ascent.priors import PRIORS
-from ganexplain.config import ExplainConfig
-from ganexplain.distributed import place, use_own_gpu
-from ganexplain.errors import UsageError, check_known
-from ganexplain.inputs import input_values
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.explained import Source, load_explained
-from ganexplain.models.loading import load_generator
-from ganexplain.pool import job_count, work_through
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, pick_device
-from ganexplain.stages.explain_adaptive import (
-    AdaptiveWork,
-    budget,
-    real_path,
-    real_responses,
-)
-from ganexplain.stages.explain_gradients import LOST, check_units, lost_in_words
-from ganexplain.stages.explain_merge import merge_all
-from ganexplain.stages.explain_parts import (
-    PRECISIONS,
-    PartWork,
-    check_same_inputs,
-    features_layer,
-    is_done,
-    trajectory_settings,
-)
-from ganexplain.stages.explain_plan import (
+from ganexplain.artifacts.merging import merge_all
+from ganexplain.artifacts.plan import (
     DIRECTIONS,
     PARTS_FOLDER,
     PLAN_FILE,
@@ -51,6 +22,30 @@ from ganexplain.stages.explain_plan import (
     parse_shard,
     read_plan,
 )
+from ganexplain.ascent.adaptive_blocks import AdaptiveWork, budget, real_path, real_responses
+from ganexplain.ascent.blocks import (
+    PRECISIONS,
+    PartWork,
+    check_same_inputs,
+    features_layer,
+    is_done,
+    trajectory_settings,
+)
+from ganexplain.ascent.engine import start_latents
+from ganexplain.ascent.priors import PRIORS
+from ganexplain.ascent.unit_gradients import LOST, check_units, lost_in_words
+from ganexplain.classifiers.checkpoint import load_generator
+from ganexplain.config import ExplainConfig
+from ganexplain.errors import UsageError, check_known
+from ganexplain.files.atomic import check_same_front_end, file_hash, read_meta, write_json
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.inputs.specification import input_values
+from ganexplain.networks.explained import Source, load_explained
+from ganexplain.networks.units import find_layer
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.distributed import place, use_own_gpu
+from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.workers import job_count, work_through
 from ganexplain.version import __version__
 
 SEARCHES = ("grid", "adaptive")

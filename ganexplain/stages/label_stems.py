@@ -11,16 +11,16 @@ from pathlib import Path
 
 import soundfile as sf
 
-from ganexplain.artifacts import remove_unfinished, write_bytes
+from ganexplain.audio.formats.sound_files import sound_streams
+from ganexplain.audio.io import channel_blocks, duration_of, load_channels
 from ganexplain.config import LabelStemsConfig
-from ganexplain.data.audio import channel_blocks, duration_of, load_channels
-from ganexplain.data.corpus import JAMENDO_CLASSES
-from ganexplain.data.listed_files import files_below
-from ganexplain.data.manifests import MANIFEST_COLUMNS
-from ganexplain.data.sound_files import sound_streams
-from ganexplain.data.sounding import block_levels, sounding_spans
+from ganexplain.corpora.listed_files import files_below
+from ganexplain.corpora.manifest import MANIFEST_COLUMNS
+from ganexplain.corpora.recordings import JAMENDO_CLASSES
+from ganexplain.corpora.sounding import block_levels, sounding_spans
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
-from ganexplain.runtime import Progress, random_stream
+from ganexplain.files.atomic import remove_unfinished, write_bytes
+from ganexplain.runs.machine import Progress, random_stream
 
 STEM_RATE = 22050
 STEMS = ("mixture", "vocals")

@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganexplain.artifacts import is_checkpoint
-from ganexplain.ascent.recording import recording
+from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import LayersConfig
-from ganexplain.data.examples import example_from
+from ganexplain.corpora.single import example_from
 from ganexplain.errors import UsageError
-from ganexplain.inputs import input_values
-from ganexplain.models.explained import Source, examples_of, load_explained
-from ganexplain.models.foreign import OUTPUT, kind_of, named_layers
-from ganexplain.models.loading import load_generator
-from ganexplain.runtime import Progress, pick_device
+from ganexplain.files.atomic import is_checkpoint
+from ganexplain.inputs.specification import input_values
+from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
+from ganexplain.networks.explained import Source, examples_of, load_explained
+from ganexplain.networks.recording import recording
+from ganexplain.runs.machine import Progress, pick_device
 
 
 def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) -> dict[str, Any]:

@@ -8,24 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import write_bytes, write_table
+from ganexplain.audio.io import duration_of
+from ganexplain.audio.log_mel import frame_times
+from ganexplain.classifiers.checkpoint import Classifier, load_classifier
+from ganexplain.classifiers.prediction import predict_frames
+from ganexplain.classifiers.recording_level import warn_of_level
 from ganexplain.config import PredictConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import duration_of
-from ganexplain.data.cache import cache_directory, cached_log_mel
-from ganexplain.data.frontend import frame_times
-from ganexplain.data.segments import Prediction, decide, lab_text, segments_of
+from ganexplain.corpora.cache import cache_directory, cached_log_mel
+from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError
-from ganexplain.file_names import LONGEST, distinct_names
-from ganexplain.inputs import ImageInput
-from ganexplain.metrics import smooth
-from ganexplain.models.loading import Classifier, load_classifier
-from ganexplain.models.prediction import predict_frames
-from ganexplain.pages.curve_picture import curve_picture
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, pick_device
+from ganexplain.files.atomic import write_bytes, write_table
+from ganexplain.files.names import LONGEST, distinct_names
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import ImageInput
+from ganexplain.metrics.detection import smooth
+from ganexplain.report.pictures.curve_picture import curve_picture
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress, pick_device
 from ganexplain.stages.predict_pictures import predict_files
-from ganexplain.stages.recording_level import warn_of_level
 
 
 def predict(

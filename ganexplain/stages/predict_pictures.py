@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts import write_table
+from ganexplain.classifiers.checkpoint import Classifier
+from ganexplain.classifiers.prediction import CHUNK_PICTURES, predict_pictures
 from ganexplain.config import PredictConfig
-from ganexplain.data.image_corpus import Picture
-from ganexplain.data.listed_files import files_below
-from ganexplain.data.pictures import is_picture, load_picture
-from ganexplain.data.segments import decide
+from ganexplain.corpora.listed_files import files_below
+from ganexplain.corpora.picture_files import is_picture, load_picture
+from ganexplain.corpora.picture_folders import Picture
+from ganexplain.corpora.spans import decide
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.inputs import ImageInput
-from ganexplain.models.loading import Classifier
-from ganexplain.models.prediction import CHUNK_PICTURES, predict_pictures
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress
+from ganexplain.files.atomic import write_table
+from ganexplain.inputs.specification import ImageInput
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress
 
 TABLE = "predictions.csv"
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts import write_bytes, write_text
+from ganexplain.audio.sonify import sonify, unclipped
 from ganexplain.config import ReportConfig
-from ganexplain.data.sonify import sonify, unclipped
-from ganexplain.inputs import ImageInput, WaveformInput
-from ganexplain.pages.document import render
-from ganexplain.pages.evidence import Evidence
-from ganexplain.pages.index import UnitLine, render_index, unit_line
-from ganexplain.pages.story import tell
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress
+from ganexplain.files.atomic import write_bytes, write_text
+from ganexplain.inputs.specification import ImageInput, WaveformInput
+from ganexplain.report.html.document import render
+from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.index import UnitLine, render_index, unit_line
+from ganexplain.report.unit.provenance import provenance
+from ganexplain.report.unit.story import tell
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress
 from ganexplain.stages.report_inputs import UnitFiles, read_evidence, unit_files
-from ganexplain.stages.report_provenance import provenance
 
 LARGE = 20e6  # bytes of a page from which a note says how to make it smaller
 

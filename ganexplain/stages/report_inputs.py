@@ -8,11 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts import read_arrays, read_meta
-from ganexplain.config import ReportConfig
-from ganexplain.errors import UsageError
-from ganexplain.pages.evidence import Evidence
-from ganexplain.stages.contracts import (
+from ganexplain.artifacts.explanations import (
     REAL_AXES,
     Explanations,
     axes_for,
@@ -20,9 +16,13 @@ from ganexplain.stages.contracts import (
     read_explanations,
     read_responses,
 )
-from ganexplain.stages.explain_merge import explanation_files
-from ganexplain.stages.real_responses import given_path
-from ganexplain.stages.selection_document import read_selection
+from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.selection import read_selection
+from ganexplain.config import ReportConfig
+from ganexplain.errors import UsageError
+from ganexplain.files.atomic import read_arrays, read_meta
+from ganexplain.report.unit.evidence import Evidence
+from ganexplain.selection.real_excerpts import given_path
 
 DRIVEN = ("fresh", "input_ascent", "reinitialised")  # controls whose excerpts stand in controls.npz
 SHOWN_OF_REAL = ("mel", "response", "file", "start_s", "audio")  # the last of log-mel only

@@ -11,14 +11,14 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import torch
 
-from ganexplain.artifacts import file_hash, read_json
 from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
 from ganexplain.config.setting import read_toml
 from ganexplain.errors import UsageError, check_known
-from ganexplain.runtime import Progress
+from ganexplain.files.atomic import file_hash, read_json
+from ganexplain.runs.libraries import library_versions
+from ganexplain.runs.machine import Progress
 from ganexplain.stages.comparing import differences
 from ganexplain.version import __version__
-from ganexplain.versions import library_versions
 
 # What run.json tells of a run that can be repeated.
 TOLD: dict[str, type] = {

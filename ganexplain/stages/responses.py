@@ -7,18 +7,18 @@ from typing import Any
 
 import torch
 
-from ganexplain.artifacts import write_arrays
-from ganexplain.ascent.neurons import chosen_neurons, find_layer, last_hidden_layer
-from ganexplain.ascent.readings import file_name
+from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import ResponsesConfig
-from ganexplain.data.material import read_material
-from ganexplain.inputs import input_values
-from ganexplain.models.explained import Source, load_explained
-from ganexplain.models.loading import load_generator
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, pick_device
-from ganexplain.stages.real_responses import FoundResponses
-from ganexplain.stages.unit_variation import variation_of
+from ganexplain.corpora.load import read_material
+from ganexplain.files.atomic import write_arrays
+from ganexplain.inputs.specification import input_values
+from ganexplain.networks.explained import Source, load_explained
+from ganexplain.networks.readings import file_name
+from ganexplain.networks.unit_variation import variation_of
+from ganexplain.networks.units import chosen_neurons, find_layer, last_hidden_layer
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.selection.real_excerpts import FoundResponses
 
 
 def responses(

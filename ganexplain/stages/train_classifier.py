@@ -8,37 +8,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.artifacts import write_table
+from ganexplain.classifiers.checkpoint import Classifier, frozen, write_classifier
+from ganexplain.classifiers.evaluation import Evaluation, evaluate, figures_text, threshold_over
+from ganexplain.classifiers.training import ClassifierTraining, check_settings
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.batches import TrainingBatches, alters_sound
-from ganexplain.data.cache import cache_directory, cached_waveform
-from ganexplain.data.corpus import Corpus
-from ganexplain.data.excerpts import Split, require_classes
-from ganexplain.data.image_corpus import ImageSplit
-from ganexplain.data.material import (
-    LabelledSplit,
-    Material,
-    load_material,
-    read_material,
-    taken_of,
-)
-from ganexplain.data.picture_batches import PictureBatches
-from ganexplain.data.prefetch import Prefetch
-from ganexplain.data.waveform_split import WaveformSplit
+from ganexplain.corpora.batches import TrainingBatches, alters_sound
+from ganexplain.corpora.cache import cache_directory, cached_waveform
+from ganexplain.corpora.load import LabelledSplit, Material, load_material, read_material, taken_of
+from ganexplain.corpora.picture_batches import PictureBatches
+from ganexplain.corpora.picture_folders import ImageSplit
+from ganexplain.corpora.recordings import Corpus
+from ganexplain.corpora.splits import Split, require_classes
+from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError
-from ganexplain.inputs import Input, read_input_file
-from ganexplain.models.loading import Classifier, frozen, write_classifier
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, leave_cores_to, pick_device
-from ganexplain.stages.classifier_figures import (
-    Evaluation,
-    evaluate,
-    figures_text,
-    threshold_over,
-)
-from ganexplain.stages.classifier_training import ClassifierTraining, check_settings
-from ganexplain.stages.resuming import resumable_steps
+from ganexplain.files.atomic import write_table
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Input, read_input_file
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress, leave_cores_to, pick_device
+from ganexplain.runs.prefetch import Prefetch
+from ganexplain.runs.resume import resumable_steps
 
 
 def train_classifier(

@@ -6,26 +6,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ganexplain.artifacts import check_same_front_end, write_json
-from ganexplain.ascent.neurons import find_layer
+from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
 from ganexplain.config import TrainExplainerConfig
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.material import load_material, read_material, taken_of
-from ganexplain.distributed import check_divisible
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import load_material, read_material, taken_of
 from ganexplain.errors import UsageError, check_known
-from ganexplain.inputs import Input, WaveformInput
-from ganexplain.local.cgan import View
-from ganexplain.models.explained import Explained, Source, examples_of, load_explained
-from ganexplain.models.explainer_file import ExplainerFile, write_explainer
-from ganexplain.models.sft import GENERATORS
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, pick_device
-from ganexplain.stages.explainer_cgan import PRECISIONS, start_cgan
-from ganexplain.stages.explainer_gallery import with_gallery
-from ganexplain.stages.explainer_parts import PartsTraining
-from ganexplain.stages.explainer_teachers import targets_of
-from ganexplain.stages.explainer_training import Start, Task
-from ganexplain.stages.resuming import resumable_steps
+from ganexplain.explainers.cgan.inference import View
+from ganexplain.explainers.cgan.networks import GENERATORS
+from ganexplain.explainers.cgan.teachers import targets_of
+from ganexplain.explainers.cgan.training import PRECISIONS, start_cgan
+from ganexplain.explainers.parts.gallery import with_gallery
+from ganexplain.explainers.parts.training import PartsTraining
+from ganexplain.explainers.task import Start, Task
+from ganexplain.files.atomic import check_same_front_end, write_json
+from ganexplain.inputs.specification import Input, WaveformInput
+from ganexplain.networks.explained import Explained, Source, examples_of, load_explained
+from ganexplain.networks.units import find_layer
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.distributed import check_divisible
+from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.resume import resumable_steps
 
 METHODS: dict[str, Start] = {"cgan": start_cgan, "parts": PartsTraining}
 

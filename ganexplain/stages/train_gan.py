@@ -10,24 +10,30 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganexplain.artifacts import check_same_front_end, write_bytes, write_checkpoint
+from ganexplain.audio.view import seen, view_of
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.material import Material, load_material, read_material, taken_of
-from ganexplain.data.waveform_view import seen, view_of
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import Material, load_material, read_material, taken_of
 from ganexplain.errors import Diverged, UsageError
-from ganexplain.inputs import ImageInput, Input, WaveformInput, input_values, read_input_file
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import load_classifier
-from ganexplain.pages.picture_sheet import picture_sheet
-from ganexplain.pages.sample_sheet import sample_sheet, sample_sounds, strip
-from ganexplain.rundir import RunDirectory
-from ganexplain.runtime import Progress, pick_device
-from ganexplain.stages.gan_choice import Choice, collapsed
-from ganexplain.stages.gan_encoder import reconstruction_error, trained_encoder
-from ganexplain.stages.gan_training import GanTraining, check_settings
-from ganexplain.stages.gan_validation import EXCERPTS, Validation
-from ganexplain.stages.resuming import resumable_steps
+from ganexplain.files.atomic import check_same_front_end, write_bytes, write_checkpoint
+from ganexplain.gans.best import Choice, collapsed
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.encoder import reconstruction_error, trained_encoder
+from ganexplain.gans.training import GanTraining, check_settings
+from ganexplain.gans.validation import EXCERPTS, Validation
+from ganexplain.inputs.specification import (
+    ImageInput,
+    Input,
+    WaveformInput,
+    input_values,
+    read_input_file,
+)
+from ganexplain.report.pictures.picture_sheet import picture_sheet
+from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds, strip
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.resume import resumable_steps
 
 SHEET_COLUMNS, SOUNDS = 8, 5
 

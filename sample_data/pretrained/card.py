@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.artifacts import write_bytes
 from ganexplain.ascent.engine import start_latents
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpora
-from ganexplain.data.excerpts import load_split
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import load_classifier, load_generator
-from ganexplain.pages.sample_sheet import sample_sheet, sample_sounds
-from ganexplain.runtime import Silent
-from ganexplain.stages.gan_validation import Validation
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.splits import load_split
+from ganexplain.files.atomic import write_bytes
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.validation import Validation
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds
+from ganexplain.runs.machine import Silent
 
 HERE = Path(__file__).parent
 SAMPLES, ROW = 16, 8

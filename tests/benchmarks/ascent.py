@@ -23,16 +23,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import ascend, start_latents
-from ganexplain.ascent.neurons import neuron_response
-from ganexplain.cores import usable_cores
-from ganexplain.models.dcgan import Generator
-from ganexplain.models.excerptnet import SLOPE, initialise
-from ganexplain.models.loading import frozen
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.runtime import keep_freed_memory
+from ganexplain.classifiers.base import SLOPE, initialise
+from ganexplain.classifiers.checkpoint import frozen
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.gans.dcgan import Generator
+from ganexplain.networks.units import neuron_response
+from ganexplain.runs.cores import usable_cores
+from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.stages.explain import BATCH_SIZES
-from ganexplain.stages.explain_parts import fast_networks, in_precision
 
 GFLOP_PER_ITERATION = 1.112  # forward and input gradient of both networks
 PAPER_ITERATIONS = 9 * 50 * (100 + 500 + 1000)

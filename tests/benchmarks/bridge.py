@@ -19,14 +19,14 @@ import soxr
 import torch
 from torch import Tensor, nn
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.frontend import log_mel
-from ganexplain.inputs import WaveformInput, read_input_file
-from ganexplain.models.explained import Source, load_explained
-from ganexplain.models.loading import load_generator
-from ganexplain.models.spectra import MOMENTUM, PHASE_STEPS, SMALLEST, Waveform
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.classifiers.checkpoint import load_generator
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import WaveformInput, read_input_file
+from ganexplain.networks.explained import Source, load_explained
+from ganexplain.networks.spectra import MOMENTUM, PHASE_STEPS, SMALLEST, Waveform
 
 CPU, OURS = torch.device("cpu"), FrontEnd()
 

@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganexplain.classifiers.evaluation import evaluate
+from ganexplain.classifiers.training import ClassifierTraining
 from ganexplain.config import TrainClassifierConfig, with_preset
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.batches import TrainingBatches, alters_sound
-from ganexplain.data.cache import cache_directory, cached_waveform
-from ganexplain.data.corpus import read_corpora
-from ganexplain.data.excerpts import Split, load_split
-from ganexplain.runtime import Silent, keep_freed_memory
-from ganexplain.stages.classifier_figures import evaluate
-from ganexplain.stages.classifier_training import ClassifierTraining
+from ganexplain.corpora.batches import TrainingBatches, alters_sound
+from ganexplain.corpora.cache import cache_directory, cached_waveform
+from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.splits import Split, load_split
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import Silent, keep_freed_memory
 
 EPOCHS = 10
 TIMED_UPDATES = 12

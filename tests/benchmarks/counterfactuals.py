@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.artifacts import read_arrays
-from ganexplain.models.loading import load_classifier
-from ganexplain.models.prediction import decision_margin
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.classifiers.prediction import decision_margin
+from ganexplain.files.atomic import read_arrays
 
 JUDGE = Path("sample_data/pretrained/judge.pt")
 

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.frontend import log_mel
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.loading import frozen, load_classifier
-from ganexplain.models.prediction import predict_frames, probabilities
-from ganexplain.models.svdnet import SVDNet
-from ganexplain.runtime import keep_freed_memory, pick_device
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.checkpoint import frozen, load_classifier
+from ganexplain.classifiers.prediction import predict_frames, probabilities
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import keep_freed_memory, pick_device
 
 FRONT_END = FrontEnd()
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.excerpts import load_split
-from ganexplain.metrics import auroc
-from ganexplain.runtime import Silent
-from ganexplain.stages.judging import Judge, load_judges
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.splits import load_split
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.metrics.detection import auroc
+from ganexplain.runs.machine import Silent
+from ganexplain.selection.judges import Judge, load_judges
 
 NETWORKS = "sample_data/networks"
 EARS = (

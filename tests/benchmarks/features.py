@@ -17,10 +17,10 @@ import librosa
 import numpy as np
 import soundfile as sf
 
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import mono_blocks
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.frontend import log_mel_blocks, mel_filterbank, window
+from ganexplain.audio.io import mono_blocks
+from ganexplain.audio.log_mel import log_mel_blocks, mel_filterbank, window
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.inputs.front_end import FrontEnd
 
 FRONT_END = FrontEnd()
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import sqrtm
 
-from ganexplain.ascent.frechet import frechet_distance
+from ganexplain.metrics.distances import frechet_distance
 
 
 def by_square_root(a: np.ndarray, b: np.ndarray, ridge: float) -> float:

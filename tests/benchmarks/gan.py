@@ -22,17 +22,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.artifacts import write_bytes
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpora
-from ganexplain.data.excerpts import Split, load_split
-from ganexplain.models.loading import load_classifier
-from ganexplain.pages.sample_sheet import sample_sheet
-from ganexplain.runtime import Silent, keep_freed_memory
-from ganexplain.stages.gan_training import GanTraining
-from ganexplain.stages.gan_validation import Validation
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.splits import Split, load_split
+from ganexplain.files.atomic import write_bytes
+from ganexplain.gans.training import GanTraining
+from ganexplain.gans.validation import Validation
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.pictures.sample_sheet import sample_sheet
+from ganexplain.runs.machine import Silent, keep_freed_memory
 
 PRETRAINED = Path("sample_data/pretrained")
 CPU = torch.device("cpu")

@@ -17,8 +17,8 @@ import argparse
 
 import numpy as np
 
-from ganexplain.ascent.bootstrap import interval, resample_rows, tied_with_best
-from ganexplain.ascent.frechet import frechet_distances
+from ganexplain.metrics.bootstrap import interval, resample_rows, tied_with_best
+from ganexplain.metrics.distances import frechet_distances
 
 LARGE = 1_000_000
 

@@ -22,28 +22,28 @@ from PIL import Image
 from scipy.stats import wilcoxon
 from sklearn.datasets import load_digits
 
+from ganexplain.attribution.fills import Reference, fill
+from ganexplain.attribution.masking import MaskedInput
+from ganexplain.attribution.measures import measure
+from ganexplain.attribution.methods.learned import Explainer
+from ganexplain.attribution.methods.registry import Question, Tuning, attribute
+from ganexplain.attribution.run import TUNING
+from ganexplain.attribution.scorer import Scorer
+from ganexplain.attribution.segments import grid
 from ganexplain.config import AttributeConfig, TrainClassifierConfig, TrainExplainerConfig
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.material import load_material, read_material, taken_of
-from ganexplain.local.cam import maps_and_gradient
-from ganexplain.local.cgan import TEACHERS, CganAnswer
-from ganexplain.local.fills import Reference, fill
-from ganexplain.local.learned import Explainer
-from ganexplain.local.masking import MaskedInput
-from ganexplain.local.measures import measure
-from ganexplain.local.methods import Question, Tuning, attribute
-from ganexplain.local.scoring import Scorer
-from ganexplain.local.segments import grid
-from ganexplain.models.explained import Explained, Source, load_explained
-from ganexplain.models.reinitialised import reinitialised
-from ganexplain.pages.attribution_picture import enlarged, luminance, overlaid, png_bytes
-from ganexplain.runtime import Silent
-from ganexplain.stages.attribute_asking import TUNING
-from ganexplain.stages.attribute_explainers import load_explainer
-from ganexplain.stages.explainer_figures import correlations, figures_of
-from ganexplain.stages.explainer_maps import Maps
-from ganexplain.stages.explainer_teachers import occlusion_maps, targets_of
-from ganexplain.stages.explainer_training import Task
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import load_material, read_material, taken_of
+from ganexplain.explainers.cgan.dataset import Maps
+from ganexplain.explainers.cgan.evaluation import correlations, figures_of
+from ganexplain.explainers.cgan.inference import TEACHERS, CganAnswer
+from ganexplain.explainers.cgan.maps import maps_and_gradient
+from ganexplain.explainers.cgan.teachers import occlusion_maps, targets_of
+from ganexplain.explainers.loading import load_explainer
+from ganexplain.explainers.task import Task
+from ganexplain.networks.explained import Explained, Source, load_explained
+from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid, png_bytes
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.train_classifier import train_classifier
 from ganexplain.stages.train_explainer import train_explainer
 

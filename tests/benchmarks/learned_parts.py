@@ -26,20 +26,20 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
+from ganexplain.artifacts.explainer import read_explainer
 from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.image_corpus import ImageSplit, Picture
-from ganexplain.data.material import MaterialSplit, load_material, read_material
-from ganexplain.inputs import ImageInput
-from ganexplain.local.part_filters import contributions, slope
-from ganexplain.local.part_places import location_instability
-from ganexplain.models.explained import Explained, Source, load_explained
-from ganexplain.models.explainer_file import read_explainer
-from ganexplain.models.foreign import Names
-from ganexplain.models.part_templates import peaks
-from ganexplain.runtime import Silent
-from ganexplain.stages.explainer_parts import CHUNK, PartsTraining
-from ganexplain.stages.explainer_training import Task
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import MaterialSplit, load_material, read_material
+from ganexplain.corpora.picture_folders import ImageSplit, Picture
+from ganexplain.explainers.parts.filters import contributions, slope
+from ganexplain.explainers.parts.places import location_instability
+from ganexplain.explainers.parts.templates import peaks
+from ganexplain.explainers.parts.training import CHUNK, PartsTraining
+from ganexplain.explainers.task import Task
+from ganexplain.inputs.specification import ImageInput
+from ganexplain.networks.adapted import Names
+from ganexplain.networks.explained import Explained, Source, load_explained
+from ganexplain.runs.machine import Silent
 from ganexplain.stages.train_classifier import train_classifier
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import read_corpora
-from ganexplain.data.frontend import log_mel
-from ganexplain.data.levels import level_against_training
-from ganexplain.metrics import smooth
-from ganexplain.models.loading import load_classifier
-from ganexplain.models.prediction import predict_frames
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.levels import level_against_training
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.classifiers.prediction import predict_frames
+from ganexplain.corpora.recordings import read_corpora
+from ganexplain.metrics.detection import smooth
 
 CLASSIFIER = Path("sample_data/pretrained/classifier.pt")
 GAINS_DB = (-10, -20, -30, -40, 20)

@@ -27,12 +27,12 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from ganexplain.artifacts import read_arrays, write_arrays, write_json
+from ganexplain.audio.io import load_mono
 from ganexplain.config import ExplainConfig, TrainClassifierConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import Recording, read_corpus
-from ganexplain.runtime import Silent
+from ganexplain.corpora.recordings import Recording, read_corpus
+from ganexplain.files.atomic import read_arrays, write_arrays, write_json
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import Silent
 
 RATE = 22050
 HOUR = 3600 * RATE
@@ -105,9 +105,9 @@ def train(manifest: Path, cache: Path) -> None:
     """Features of a corpus and an epoch on it; prints time and memory after each."""
     import torch
 
-    from ganexplain.data.batches import TrainingBatches
-    from ganexplain.data.excerpts import load_split
-    from ganexplain.stages.classifier_training import ClassifierTraining
+    from ganexplain.classifiers.training import ClassifierTraining
+    from ganexplain.corpora.batches import TrainingBatches
+    from ganexplain.corpora.splits import load_split
 
     memory, hours = Memory(), int(manifest.name.split("-")[0])
     quick = TrainClassifierConfig.PRESETS["quick"] | {"epochs": 1, "updates_per_epoch": UPDATES}
@@ -132,7 +132,7 @@ def train(manifest: Path, cache: Path) -> None:
 def predict(recording: Path, out: Path) -> None:
     """The command on one recording, nothing in its cache; prints time and memory."""
     from ganexplain.config import PredictConfig
-    from ganexplain.runtime import keep_freed_memory
+    from ganexplain.runs.machine import keep_freed_memory
     from ganexplain.stages.predict import predict as stage
 
     keep_freed_memory()  # as the command line does
@@ -158,8 +158,8 @@ def joined(folder: Path, hours: int) -> Path:
 
 def make_parts(folder: Path, units: int) -> None:
     """The parts of a run of `explain` of so many units, each with those of a real one."""
+    from ganexplain.ascent.blocks import KIND
     from ganexplain.stages.explain import explain
-    from ganexplain.stages.explain_parts import KIND
 
     real, out = folder / "one", folder / f"{units}-units"
     if not real.is_dir():
@@ -195,7 +195,7 @@ def make_parts(folder: Path, units: int) -> None:
 
 def merge(out: Path) -> None:
     """Merge the parts of a run; prints time and memory."""
-    from ganexplain.stages.explain_merge import explanation_files
+    from ganexplain.artifacts.merging import explanation_files
 
     sizes = [path.stat().st_size for path in (out / "parts").iterdir()]
     memory, started = Memory(), time.perf_counter()

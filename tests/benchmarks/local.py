@@ -28,14 +28,14 @@ from local_audio import FILLS, PARTS, fills
 from mobilenet import PHOTOGRAPHS, as_input, mobilenet, photograph
 from planted import SAMPLE
 
-from ganexplain.local.elime import evolve, random_search
-from ganexplain.local.faithfulness import curves
-from ganexplain.local.fills import Reference, fill
-from ganexplain.local.lime import fit_linear, proximity
-from ganexplain.local.masking import MaskedInput, subset_score
-from ganexplain.local.occlusion import occlusion
-from ganexplain.local.scoring import Scorer, from_numpy
-from ganexplain.local.segments import numbered, segment_sizes, superpixels
+from ganexplain.attribution.faithfulness import curves
+from ganexplain.attribution.fills import Reference, fill
+from ganexplain.attribution.masking import MaskedInput, subset_score
+from ganexplain.attribution.methods.elime import evolve, random_search
+from ganexplain.attribution.methods.lime import fit_linear, proximity
+from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.attribution.scorer import Scorer, from_numpy
+from ganexplain.attribution.segments import numbered, segment_sizes, superpixels
 
 BATCH = 10  # the package's own
 SOME = 3  # seeds of the package, of random maps and of random searches

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from planted import Planted, classifier, planted_excerpts
 
-from ganexplain.config import AttributeConfig
-from ganexplain.local.fills import fill
-from ganexplain.local.lime import (
+from ganexplain.attribution.fills import fill
+from ganexplain.attribution.masking import MaskedInput, SubsetScore, subset_score
+from ganexplain.attribution.methods.lime import (
     all_subsets,
     distinct_top,
     drawn_subsets,
@@ -24,12 +24,12 @@ from ganexplain.local.lime import (
     lime,
     proximity,
 )
-from ganexplain.local.masking import MaskedInput, SubsetScore, subset_score
-from ganexplain.local.methods import Question, Tuning, attribute
-from ganexplain.local.occlusion import occlusion
-from ganexplain.local.scoring import Scorer
-from ganexplain.local.segments import grid, segment_means
-from ganexplain.stages.attribute_asking import TUNING
+from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.attribution.methods.registry import Question, Tuning, attribute
+from ganexplain.attribution.run import TUNING
+from ganexplain.attribution.scorer import Scorer
+from ganexplain.attribution.segments import grid, segment_means
+from ganexplain.config import AttributeConfig
 
 FILLS = ("mean", "training-mean", "noise", "min", "silence", "segment-mean", "blur")
 LIME_SAMPLES = 300

@@ -23,21 +23,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from planted import SAMPLE, classifier, planted_excerpts
 
+from ganexplain.attribution.fills import Reference, fill
+from ganexplain.attribution.masking import MaskedInput
+from ganexplain.attribution.measures import measure
+from ganexplain.attribution.methods.registry import METHODS, Question, Tuning
+from ganexplain.attribution.run import TUNING
+from ganexplain.attribution.scorer import Scorer
+from ganexplain.attribution.segments import grid, temporal
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import AttributeConfig
-from ganexplain.config.front_end import FrontEnd
-from ganexplain.data.audio import load_mono
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.frontend import log_mel
-from ganexplain.data.pictures import load_picture
-from ganexplain.inputs import ImageInput
-from ganexplain.local.fills import Reference, fill
-from ganexplain.local.masking import MaskedInput
-from ganexplain.local.measures import measure
-from ganexplain.local.methods import METHODS, Question, Tuning
-from ganexplain.local.scoring import Scorer
-from ganexplain.local.segments import grid, temporal
-from ganexplain.models.loading import load_classifier
-from ganexplain.stages.attribute_asking import TUNING
+from ganexplain.corpora.picture_files import load_picture
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import ImageInput
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 EXCERPTS = 24

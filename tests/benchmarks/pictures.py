@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.svm import SVC
 
-from ganexplain.artifacts import front_end_from_dict, read_arrays
-from ganexplain.data.image_corpus import load_image_split, read_image_corpora
-from ganexplain.inputs import ImageInput
-from ganexplain.runtime import Silent
+from ganexplain.corpora.picture_folders import load_image_split, read_image_corpora
+from ganexplain.files.atomic import front_end_from_dict, read_arrays
+from ganexplain.inputs.specification import ImageInput
+from ganexplain.runs.machine import Silent
 
 
 def judge_of(corpus: Path, taken: ImageInput) -> tuple[SVC, float, tuple[str, ...]]:

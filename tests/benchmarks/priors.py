@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.artifacts import read_arrays
+from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
-from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.neurons import neuron_response, responses_and_features
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import load_classifier, load_generator
-from ganexplain.runtime import keep_freed_memory
-from ganexplain.stages.explain_parts import fast_networks
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.files.atomic import read_arrays
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.metrics.distances import frechet_distance
+from ganexplain.networks.units import neuron_response, responses_and_features
+from ganexplain.runs.machine import keep_freed_memory
 
 PRETRAINED = Path("sample_data/pretrained")
 CPU = torch.device("cpu")

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
-from ganexplain.ascent.neurons import neuron_response
-from ganexplain.models.loading import load_classifier, load_generator
-from ganexplain.stages.explain_parts import fast_networks
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.networks.units import neuron_response
 
 PRETRAINED = Path(__file__).parents[2] / "sample_data" / "pretrained"
 CPU = torch.device("cpu")

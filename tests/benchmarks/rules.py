@@ -25,12 +25,12 @@ import torch
 from pictures import judge_of
 from scipy.stats import spearmanr
 
-from ganexplain.ascent.scores import RULES, Examples
-from ganexplain.stages.contracts import Explanations, read_explanations, read_responses
-from ganexplain.stages.explain_merge import explanation_files
-from ganexplain.stages.judging import Judge, load_judges
-from ganexplain.stages.real_responses import given_path
-from ganexplain.stages.scoring import Table, real_examples, score_settings
+from ganexplain.artifacts.explanations import Explanations, read_explanations, read_responses
+from ganexplain.artifacts.merging import explanation_files
+from ganexplain.metrics.scores import RULES, Examples
+from ganexplain.selection.judges import Judge, load_judges
+from ganexplain.selection.ranking import Table, real_examples, score_settings
+from ganexplain.selection.real_excerpts import given_path
 
 # Of examples (M, ...) how far each is on the side asked for, and whether it is.
 Heard = tuple[np.ndarray, np.ndarray]

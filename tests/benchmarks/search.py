@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganexplain.artifacts.explanations import Explanations, read_explanations, read_responses
+from ganexplain.artifacts.merging import explanation_files
 from ganexplain.ascent.adaptive import search_settings
+from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import Objective, ascend, start_latents
-from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.neurons import neuron_response
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.loading import load_classifier, load_generator
-from ganexplain.runtime import keep_freed_memory
-from ganexplain.stages.contracts import Explanations, read_explanations, read_responses
-from ganexplain.stages.explain_merge import explanation_files
-from ganexplain.stages.explain_parts import fast_networks, in_precision
-from ganexplain.stages.real_responses import given_path
+from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.metrics.distances import frechet_distance
+from ganexplain.networks.units import neuron_response
+from ganexplain.runs.machine import keep_freed_memory
+from ganexplain.selection.real_excerpts import given_path
 
 CPU = torch.device("cpu")
 BATCH = 48

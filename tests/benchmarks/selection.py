@@ -22,14 +22,14 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from ganexplain.ascent.neighbours import manifold_scores
-from ganexplain.ascent.neurons import last_hidden_layer, responses_and_features
-from ganexplain.ascent.scores import RULES, Examples
-from ganexplain.stages.contracts import Explanations, read_explanations, read_responses
-from ganexplain.stages.explain_merge import explanation_files
-from ganexplain.stages.judging import Judge, load_judges
-from ganexplain.stages.real_responses import given_path
-from ganexplain.stages.scoring import chosen_setting, real_examples, score_settings
+from ganexplain.artifacts.explanations import Explanations, read_explanations, read_responses
+from ganexplain.artifacts.merging import explanation_files
+from ganexplain.metrics.neighbours import manifold_scores
+from ganexplain.metrics.scores import RULES, Examples
+from ganexplain.networks.units import last_hidden_layer, responses_and_features
+from ganexplain.selection.judges import Judge, load_judges
+from ganexplain.selection.ranking import chosen_setting, real_examples, score_settings
+from ganexplain.selection.real_excerpts import given_path
 
 LOUDEST = 6.0  # nat: what full scale reaches in a mel band
 CPU = torch.device("cpu")

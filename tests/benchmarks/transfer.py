@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpora
-from ganexplain.data.excerpts import load_split
-from ganexplain.models.loading import load_classifier
-from ganexplain.runtime import Silent
-from ganexplain.stages.classifier_figures import evaluate
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.classifiers.evaluation import evaluate
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.splits import load_split
+from ganexplain.runs.machine import Silent
 
 
 def main() -> None:

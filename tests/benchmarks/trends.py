@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts import read_arrays, read_json
-from ganexplain.stages.contracts import read_explanations
+from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.files.atomic import read_arrays, read_json
 
 
 def main() -> None:

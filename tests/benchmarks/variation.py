@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganexplain.ascent.neurons import layer_response
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.material import load_material, read_material
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.loading import load_classifier
-from ganexplain.models.reinitialised import reinitialised
-from ganexplain.runtime import Silent
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import load_material, read_material
+from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.networks.units import layer_response
+from ganexplain.runs.machine import Silent
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")

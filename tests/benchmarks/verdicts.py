@@ -21,22 +21,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.artifacts.explanations import Explanations
 from ganexplain.ascent.engine import begin_search, start_latents
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.responses import strongest
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.corpus import read_corpus
-from ganexplain.data.excerpts import load_split
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.excerptnet import initialise
-from ganexplain.models.explained import Explained, Source, load_explained
-from ganexplain.models.loading import load_generator
-from ganexplain.models.reinitialised import reinitialised
-from ganexplain.pages.sanity_check import Votes, sanity_check
-from ganexplain.runtime import Silent
-from ganexplain.stages.contracts import Explanations
-from ganexplain.stages.controls import Controls, Networks
-from ganexplain.stages.judging import load_judges
+from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.checkpoint import load_generator
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.splits import load_split
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.networks.explained import Explained, Source, load_explained
+from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.report.unit.sanity_check import Votes, sanity_check
+from ganexplain.runs.machine import Silent
+from ganexplain.selection.controls import Controls, Networks
+from ganexplain.selection.judges import load_judges
 
 PRETRAINED = Path("sample_data/pretrained")
 CPU = torch.device("cpu")

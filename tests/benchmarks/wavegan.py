@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.artifacts import read_checkpoint
 from ganexplain.ascent.engine import start_latents
-from ganexplain.ascent.frechet import frechet_distance
-from ganexplain.ascent.neurons import last_hidden_layer, responses_and_features
-from ganexplain.data.cache import cache_directory
-from ganexplain.data.material import load_material, read_material
-from ganexplain.inputs import WaveformInput
-from ganexplain.models.dcgan import LATENT_SIZE
-from ganexplain.models.explained import Source, load_explained
-from ganexplain.models.gan_networks import generator_for
-from ganexplain.models.loading import load_generator
-from ganexplain.runtime import Silent
+from ganexplain.classifiers.checkpoint import load_generator
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import load_material, read_material
+from ganexplain.files.atomic import read_checkpoint
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import generator_for
+from ganexplain.inputs.specification import WaveformInput
+from ganexplain.metrics.distances import frechet_distance
+from ganexplain.networks.explained import Source, load_explained
+from ganexplain.networks.units import last_hidden_layer, responses_and_features
+from ganexplain.runs.machine import Silent
 
 CPU = torch.device("cpu")
 COUNT, CHUNK = 500, 25

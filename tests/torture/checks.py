@@ -12,8 +12,8 @@ import numpy as np
 import soundfile as sf
 from PIL import Image
 
-from ganexplain.artifacts import UNFINISHED, hold, read_any
 from ganexplain.errors import GanexplainError
+from ganexplain.files.atomic import UNFINISHED, hold, read_any
 from ganexplain.stages.comparing import differences
 
 

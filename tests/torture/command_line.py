@@ -119,7 +119,7 @@ def plausible(field: Field[Any], kind: Any) -> st.SearchStrategy[Any]:
 def command_lines(draw: st.DrawFn) -> list[str]:
     """A command with some of its options."""
     from ganexplain import config
-    from ganexplain.cli import app
+    from ganexplain.cli.app import app
 
     names = {command.name: command for command in app.registered_commands}
     chosen = draw(st.sampled_from(sorted(filter(None, names))))
@@ -167,8 +167,8 @@ def try_all(count: int, number: int, until: float) -> dict[str, Any]:
     from typer.testing import CliRunner
 
     from ganexplain import config
-    from ganexplain.cli import app
-    from ganexplain.rundir import RunDirectory
+    from ganexplain.cli.app import app
+    from ganexplain.runs.directory import RunDirectory
 
     KINDS.update({
         "layers": config.LayersConfig,
@@ -232,7 +232,7 @@ def main() -> None:
     os.chdir(Path(folder) / "world")
     import ganexplain.stages.attribute
     import ganexplain.stages.explain
-    import ganexplain.stages.selection  # noqa: F401
+    import ganexplain.stages.select  # noqa: F401
 
     limit_memory()
     for name, told in try_all(int(count), int(number), until).items():

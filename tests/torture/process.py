@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ganexplain.cli import main
+from ganexplain.cli.app import main
 from ganexplain.config import STAGES
 
 for _, stage in STAGES.values():  # all is imported once, by the process that is forked

@@ -66,8 +66,8 @@ def _small_artifacts(folder: Path) -> Any:
 
 
 def _artifacts(folder: Path) -> list[Reader]:
-    from ganexplain.artifacts import read_arrays, read_meta
-    from ganexplain.stages.contracts import read_explanations, read_responses
+    from ganexplain.artifacts.explanations import read_explanations, read_responses
+    from ganexplain.files.atomic import read_arrays, read_meta
     from ganexplain.stages.report_inputs import _driven
 
     made = _small_artifacts(folder / "artifacts")
@@ -192,9 +192,9 @@ def _spoiled_tensor(tensor: Any, draw: Draw) -> Any:
 
 def _explainer(path: Path) -> Path:
     """An untrained `explainer.pt`."""
-    from ganexplain.config.front_end import FrontEnd
-    from ganexplain.local.cgan import build_generator
-    from ganexplain.models.explainer_file import ExplainerFile, write_explainer
+    from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
+    from ganexplain.explainers.cgan.inference import build_generator
+    from ganexplain.inputs.front_end import FrontEnd
 
     settings = {"kind": "gsft", "conditions": 1, "width": 8, "size": 24, "gradient": True}
     weights = build_generator(settings, FrontEnd()).state_dict()
@@ -206,10 +206,10 @@ def _explainer(path: Path) -> Path:
 def _checkpoints(folder: Path) -> list[Reader]:
     import torch
 
-    from ganexplain.artifacts import is_checkpoint, read_checkpoint
-    from ganexplain.models.loading import load_classifier, load_encoder, load_generator
-    from ganexplain.models.weights import read_weights
-    from ganexplain.stages.attribute_explainers import load_explainer
+    from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
+    from ganexplain.explainers.loading import load_explainer
+    from ganexplain.files.atomic import is_checkpoint, read_checkpoint
+    from ganexplain.networks.loaders.weights import read_weights
 
     cpu = torch.device("cpu")
     content = {"kind": "thing", "schema": 1, "state": {"w": torch.arange(6.0).view(2, 3)}, "n": [1]}
@@ -255,13 +255,13 @@ def _checkpoints(folder: Path) -> list[Reader]:
 def _documents(folder: Path) -> list[Reader]:
     import json
 
-    from ganexplain.artifacts import read_json
+    from ganexplain.artifacts.explanations import read_explanations
+    from ganexplain.artifacts.plan import read_plan
+    from ganexplain.artifacts.selection import read_selection
     from ganexplain.config import SelectConfig
-    from ganexplain.runtime import Silent
-    from ganexplain.stages.contracts import read_explanations
-    from ganexplain.stages.explain_plan import read_plan
-    from ganexplain.stages.rank_attributions import rank_attributions
-    from ganexplain.stages.selection_document import read_selection
+    from ganexplain.files.atomic import read_json
+    from ganexplain.runs.machine import Silent
+    from ganexplain.selection.attributions import rank_attributions
 
     made = _small_artifacts(folder / "documents")
     explanations = read_explanations(made.folder / "explanations.npz")
@@ -312,11 +312,16 @@ def _documents(folder: Path) -> list[Reader]:
 
 
 def _settings() -> list[Reader]:
-    from ganexplain.config.front_end import FrontEnd
+    from ganexplain.audio.log_mel import check_filters
     from ganexplain.config.setting import read_toml
-    from ganexplain.data.frontend import check_filters
-    from ganexplain.inputs import ImageInput, WaveformInput, input_values, read_input_file
-    from ganexplain.models.bridge import bridge_between
+    from ganexplain.inputs.front_end import FrontEnd
+    from ganexplain.inputs.specification import (
+        ImageInput,
+        WaveformInput,
+        input_values,
+        read_input_file,
+    )
+    from ganexplain.networks.bridge import bridge_between
 
     def taken(path: Path) -> None:
         found, call = read_input_file(path)
@@ -352,8 +357,8 @@ LABELS = b"0.0 0.5 sing\n0.5 1.0 nosing\n"
 def _corpora(folder: Path) -> list[Reader]:
     import soundfile as sf
 
-    from ganexplain.data.corpus import read_corpus
-    from ganexplain.stages.attribute_sound import truth_spans
+    from ganexplain.attribution.inputs.excerpts import truth_spans
+    from ganexplain.corpora.recordings import read_corpus
 
     root = folder / "corpus"
     for name in ("audio", "labels", "filelists"):
@@ -399,7 +404,7 @@ def _corpora(folder: Path) -> list[Reader]:
 def _sound() -> list[Reader]:
     import soundfile as sf
 
-    from ganexplain.data.audio import duration_of, load_excerpt, mono_blocks
+    from ganexplain.audio.io import duration_of, load_excerpt, mono_blocks
 
     noise = 0.1 * np.random.default_rng(0).standard_normal((400, 2))
 
@@ -426,8 +431,8 @@ def _sound() -> list[Reader]:
 def _pictures() -> list[Reader]:
     from PIL import Image
 
-    from ganexplain.data.pictures import load_picture, picture_input
-    from ganexplain.inputs import ImageInput
+    from ganexplain.corpora.picture_files import load_picture, picture_input
+    from ganexplain.inputs.specification import ImageInput
 
     sizes = [ImageInput(channels=channels, height=8, width=8) for channels in (1, 3)]
 
@@ -452,8 +457,8 @@ def _pictures() -> list[Reader]:
 
 
 def _vectors() -> list[Reader]:
-    from ganexplain.artifacts import map_array, read_vector
-    from ganexplain.stages.attribute_parts import _labels_of_file
+    from ganexplain.attribution.partition import _labels_of_file
+    from ganexplain.files.atomic import map_array, read_vector
 
     vector, labels = np.arange(5.0), np.arange(6).reshape(2, 3)
 
@@ -477,12 +482,12 @@ UNITS = (
 def _names(folder: Path) -> list[Reader]:
     import soundfile as sf
 
-    from ganexplain.ascent.neurons import neuron_numbers
-    from ganexplain.ascent.readings import file_name, reading
-    from ganexplain.data.frontend import FrontEnd
-    from ganexplain.models.foreign import Names
-    from ganexplain.stages.attribute_parts import _labels
-    from ganexplain.stages.attribute_sound import _log_mels, _split_moment
+    from ganexplain.attribution.inputs.excerpts import _log_mels, _split_moment
+    from ganexplain.attribution.partition import _labels
+    from ganexplain.audio.log_mel import FrontEnd
+    from ganexplain.networks.adapted import Names
+    from ganexplain.networks.readings import file_name, reading
+    from ganexplain.networks.units import neuron_numbers
 
     names = Names("fc9", ("nosing", "sing"))
     song = folder / "song.wav"
@@ -517,8 +522,8 @@ def _networks() -> list[Reader]:
     import torch
     from safetensors.torch import save
 
-    from ganexplain.models.foreign_files import load_network
-    from ganexplain.models.weights import read_weights
+    from ganexplain.networks.loaders.formats import load_network
+    from ganexplain.networks.loaders.weights import read_weights
 
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
@@ -540,7 +545,7 @@ def _networks() -> list[Reader]:
 
 
 def _onnx(path: Path) -> object:
-    from ganexplain.models.foreign_files import load_network
+    from ganexplain.networks.loaders.formats import load_network
 
     return load_network(str(path))
 

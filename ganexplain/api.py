@@ -1,0 +1,283 @@
+"""The same from Python: arrays in, arrays out.
+
+    from ganexplain import explain, layers, rank, respond
+
+A network is a torch module (which stays as it is: a copy is looked into), or the path of what
+--classifier or --model take. A GAN is the path of a gan.pt. `input` says what the network takes
+where that is not what the GAN draws: a mapping, or the path of a TOML file.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganexplain.artifacts.plan import Unit
+from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.unit_gradients import LOST, check_units, counted, lost_in_words, refuse_lost
+from ganexplain.classifiers.checkpoint import load_generator
+from ganexplain.config import ExplainConfig
+from ganexplain.errors import UsageError, check_known
+from ganexplain.files.atomic import is_checkpoint
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import (
+    Call,
+    Input,
+    WaveformInput,
+    call_from,
+    drawn_for,
+    input_from,
+    read_input_file,
+)
+from ganexplain.metrics.distances import frechet_distance
+from ganexplain.networks.adapted import named_layers
+from ganexplain.networks.copies import copied
+from ganexplain.networks.explained import Explained, Source, adapted, examples_of, load_explained
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.readings import Neuron
+from ganexplain.networks.units import chosen_neuron, layer_shape, neuron_response
+from ganexplain.report.html.medium import input_pictures
+
+Network = nn.Module | str | Path
+Given = Mapping[str, Any] | str | Path | None
+Told = Callable[[int, int, float], None]  # done, of how many, the mean response
+CPU = torch.device("cpu")
+CHUNK = 32
+DIRECTIONS = ("max", "min")
+GRID = ExplainConfig(gan="")  # its defaults
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What drives a unit: C settings, N examples.
+
+    `learning_rate`, `prior_weight`, `iterations` (C,); `latent` (C, N, Z); `inputs` (C, N, ...)
+    as the GAN draws them, `drawn` saying what they are; `response` (C, N); `start_inputs`
+    (N, ...) and `start_response` (N,) before the search; `searches_without_gradient` how many of
+    the searches the response gave nothing to follow at any step. In a notebook it shows itself.
+    """
+
+    layer: str
+    neuron: Neuron
+    direction: str
+    drawn: Input
+    learning_rate: np.ndarray
+    prior_weight: np.ndarray
+    iterations: np.ndarray
+    latent: np.ndarray
+    inputs: np.ndarray
+    response: np.ndarray
+    start_inputs: np.ndarray
+    start_response: np.ndarray
+    searches_without_gradient: int = 0
+
+    def sounds(self, setting: int = 0) -> np.ndarray:
+        """Waveforms (N, samples) of one setting's excerpts; UsageError for pictures."""
+        from ganexplain.audio.sonify import sonify, unclipped
+
+        if isinstance(self.drawn, WaveformInput):
+            return np.stack([unclipped(waveform) for waveform in self.inputs[setting]])
+        if not isinstance(self.drawn, FrontEnd):
+            raise UsageError("pictures have no sound")
+        return sonify(self.inputs[setting], self.drawn)
+
+    def _repr_html_(self) -> str:
+        """The examples before the search and of the setting that went furthest, for a notebook."""
+        sign = 1 if self.direction == "max" else -1
+        best = int(np.argmax(sign * self.response.mean(axis=1)))
+        rows = [
+            ("before the search", self.start_inputs, self.start_response),
+            (
+                f"learning rate {self.learning_rate[best]:g}, prior weight "
+                f"{self.prior_weight[best]:g}, {self.iterations[best]} iterations",
+                self.inputs[best],
+                self.response[best],
+            ),
+        ]
+        shown = [
+            f"<div>{html.escape(title)}</div><div>"
+            + "".join(
+                f'<img alt="response {value:.3g}" title="response {value:.3g}" src="{picture}">'
+                for picture, value in zip(
+                    input_pictures(inputs[:8], self.drawn), values, strict=False
+                )
+            )
+            + "</div>"
+            for title, inputs, values in rows
+        ]
+        unit = html.escape(f"{self.layer}:{self.neuron}, {self.direction}")
+        return f"<div><b>{unit}</b>{''.join(shown)}</div>"
+
+
+def layers(
+    network: Network, gan: str | Path = "", input: Given = None
+) -> dict[str, tuple[int, ...]]:
+    """Shape (units, places...) of what each layer puts out that can be addressed, by its name."""
+    explained = _explained(network, gan, input)
+    examples = examples_of(explained.front_end)
+    found = {}
+    for name in named_layers(explained.network):
+        try:
+            found[name] = layer_shape(explained.network, name, examples)
+        except UsageError:  # not reached, or nothing that counts the inputs
+            continue
+    return found
+
+
+def respond(
+    network: Network,
+    unit: str,
+    inputs: np.ndarray | Tensor,
+    gan: str | Path = "",
+    input: Given = None,
+) -> np.ndarray:
+    """Responses (N,) of a unit (`fc9:0`, `conv5:17@max`, ...) to inputs (N, ...) as a GAN draws.
+
+    A layer alone is its first unit, anything else a unit of the output (a class's name, say).
+    """
+    explained = _explained(network, gan, input)
+    layer, neuron = _unit(explained, unit)
+    values = inputs.detach().cpu() if isinstance(inputs, Tensor) else inputs
+    rows = torch.from_numpy(np.asarray(values, dtype=np.float32))
+    with torch.no_grad(), neuron_response(explained.network, layer, neuron) as run:
+        return np.concatenate([run(part).numpy() for part in rows.split(CHUNK)])
+
+
+def explain(
+    network: Network,
+    gan: str | Path,
+    unit: str = "output",
+    direction: str = "max",
+    learning_rate: Sequence[float] = GRID.learning_rate,
+    prior_weight: Sequence[float] = GRID.prior_weight,
+    iterations: Sequence[int] = GRID.iterations,
+    examples: int = GRID.examples,
+    seed: int = 0,
+    input: Given = None,
+    progress: Told = lambda done, total, response: None,
+) -> Explanation:
+    """Inputs that drive a unit, for all combinations of the settings; what `explain` computes.
+
+    `progress(done, total, response)` is told example-iterations and the mean response. Warns of
+    searches whose response has no gradient. Raises UsageError for an unknown unit or direction,
+    or one without a gradient at any start, Diverged where a response is not finite.
+    """
+    check_known("direction", direction, DIRECTIONS)
+    explained = _explained(network, gan, input)
+    generator, drawn = load_generator(Path(gan), CPU)
+    layer, neuron = _unit(explained, unit)
+    starts = start_latents(seed, examples, LATENT_SIZE)
+    unit_asked = Unit(layer, neuron, direction)
+    for note in check_units([unit_asked], explained, generator, starts, CHUNK):
+        warnings.warn(note, stacklevel=2)
+    pairs = np.array(list(itertools.product(learning_rate, prior_weight)))
+    rows = np.repeat(pairs, examples, axis=0)
+    total, done = len(rows) * max(iterations), 0
+
+    def told(units: int, response: float) -> None:
+        nonlocal done
+        done += units
+        progress(done, total, response)
+
+    with neuron_response(explained.network, layer, neuron) as run:
+        found = ascend(
+            generator, run, np.tile(starts, (len(pairs), 1)), rows[:, 0], rows[:, 1],
+            tuple(iterations), direction, CHUNK, CPU, told,
+        )  # fmt: skip
+    no_gradient = found.no_gradient.reshape(len(pairs), examples)
+    refuse_lost(unit_asked.name, no_gradient)
+    counts = counted(no_gradient)
+    if words := lost_in_words({**counts, "examples": examples}):
+        warnings.warn(f"{unit_asked.name}: {words}", stacklevel=2)
+    settings = len(pairs) * len(iterations)
+    # (P, L * N, ...) to (L * P, N, ...): iteration counts fastest, as in explanations.npz.
+    latent, response = (
+        np.moveaxis(v.reshape(len(iterations), len(pairs), examples, *v.shape[2:]), 0, 1).reshape(
+            settings, examples, *v.shape[2:]
+        )
+        for v in (found.latent, found.response)
+    )
+    return Explanation(
+        layer=layer,
+        neuron=neuron,
+        direction=direction,
+        drawn=drawn,
+        learning_rate=np.repeat(pairs[:, 0], len(iterations)),
+        prior_weight=np.repeat(pairs[:, 1], len(iterations)),
+        iterations=np.tile(iterations, len(pairs)),
+        latent=latent,
+        inputs=_drawn(generator, latent.reshape(-1, LATENT_SIZE)).reshape(
+            settings, examples, *drawn.shape
+        ),
+        response=response,
+        start_inputs=_drawn(generator, starts),
+        start_response=found.response_trace[:examples, 0].copy(),
+        searches_without_gradient=counts[LOST],
+    )
+
+
+def rank(explanation: Explanation, real: np.ndarray) -> list[dict[str, float]]:
+    """Settings by the Frechet distance of their responses to those of real inputs (R,), best first.
+
+    `setting` is the row of the explanation's arrays.
+    """
+    scored = [
+        {
+            "setting": c,
+            "learning_rate": float(explanation.learning_rate[c]),
+            "prior_weight": float(explanation.prior_weight[c]),
+            "iterations": int(explanation.iterations[c]),
+            "fid_response": frechet_distance(explanation.response[c], real),
+        }
+        for c in range(len(explanation.response))
+    ]
+    return sorted(scored, key=lambda row: (row["fid_response"], row["setting"]))
+
+
+def _drawn(generator: nn.Module, latent: np.ndarray) -> np.ndarray:
+    rows = torch.from_numpy(np.ascontiguousarray(latent, dtype=np.float32))
+    with torch.no_grad():
+        return np.concatenate([generator(part).numpy() for part in rows.split(CHUNK)])
+
+
+def _unit(explained: Explained, unit: str) -> tuple[str, Neuron]:
+    examples = examples_of(explained.front_end)
+    return chosen_neuron(unit, explained.network, examples, explained.names, "unit")
+
+
+def _explained(network: Network, gan: str | Path, given: Given) -> Explained:
+    drawn = load_generator(Path(gan), CPU)[1] if gan else None
+    if not isinstance(network, nn.Module | str | Path):
+        raise UsageError(
+            f"network is of type {type(network).__name__}; give a torch module, or what "
+            "--classifier or --model take"
+        )
+    if not isinstance(network, nn.Module):
+        path = Path(network)
+        if path.is_file() and path.suffix == ".pt" and is_checkpoint(path, "classifier"):
+            return load_explained(Source(classifier=str(path)), drawn, CPU)
+        network = load_network(str(network))
+    else:
+        network = copied(network)
+    eaten, call = _given(given)
+    return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, CPU)
+
+
+def _given(given: Given) -> tuple[Input | None, Call]:
+    if given is None:
+        return None, Call()
+    if isinstance(given, str | Path):
+        return read_input_file(Path(given))
+    values = dict(given)
+    call = call_from("input", values.pop("network", {}))
+    return input_from("input", values), call

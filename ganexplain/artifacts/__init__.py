@@ -1,0 +1,1 @@
+"""The files that commands pass on: one kind of file a module."""

@@ -1,0 +1,129 @@
+"""What an `explain` run is to search: which units, in which parts, and which parts are its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ganexplain.config import ExplainConfig
+from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.files.atomic import read_json
+from ganexplain.networks.explained import Explained
+from ganexplain.networks.readings import Neuron, file_name
+from ganexplain.networks.units import chosen_neurons
+
+DIRECTIONS = {"max": ("max",), "min": ("min",), "both": ("max", "min")}
+PLAN_FILE, PARTS_FOLDER = "plan.json", "parts"
+MOST_PARTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit of a layer and what to do with its activation: `max` or `min`."""
+
+    layer: str
+    neuron: Neuron
+    direction: str
+
+    @property
+    def name(self) -> str:
+        """Of its folder and its parts."""
+        return f"{file_name(self.layer)}-{file_name(self.neuron)}-{self.direction}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows `first` to `last` (the latter not included) of one unit's searches."""
+
+    unit: Unit
+    block: int
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Of its file, without folder."""
+        return f"{self.unit.name}-{self.block:03d}.npz"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All units of a run and the bounds (B + 1,) of the blocks into which each one's rows fall."""
+
+    units: tuple[Unit, ...]
+    bounds: tuple[int, ...]
+
+    def parts(self, unit: Unit) -> list[Part]:
+        """The parts of one unit, in the order of their rows."""
+        spans = zip(self.bounds, self.bounds[1:], strict=False)
+        return [Part(unit, block, *span) for block, span in enumerate(spans)]
+
+    def all_parts(self) -> list[Part]:
+        """The parts of all units, in their order."""
+        return [part for unit in self.units for part in self.parts(unit)]
+
+    def document(self) -> dict[str, Any]:
+        """Content of `plan.json`."""
+        return {"units": [asdict(unit) for unit in self.units], "bounds": list(self.bounds)}
+
+    def path(self, out: Path, unit: Unit) -> Path:
+        """Where the explanations of a unit stand: by themselves where there is but one."""
+        folder = out if len(self.units) == 1 else out / unit.name
+        return folder / "explanations.npz"
+
+
+def read_plan(out: Path) -> Plan:
+    """The plan of a run; GanexplainError where `plan.json` is damaged."""
+    document = read_json(out / PLAN_FILE)
+    try:
+        plan = Plan(tuple(Unit(**unit) for unit in document["units"]), tuple(document["bounds"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise GanexplainError(f"{out / PLAN_FILE}: not a plan ({error}); make it again") from error
+    # Names of units become names of folders: those of other directions could lead out of the run.
+    for unit in plan.units:
+        if not isinstance(unit.layer, str) or unit.direction not in DIRECTIONS["both"]:
+            raise GanexplainError(f"{out / PLAN_FILE}: {shown(unit)} is no unit; make it again")
+    if not plan.units or not all(isinstance(bound, int) for bound in plan.bounds):
+        raise GanexplainError(f"{out / PLAN_FILE}: not a plan; make it again")
+    if len(plan.units) * len(plan.bounds) > MOST_PARTS:
+        raise GanexplainError(f"{out / PLAN_FILE}: more than {MOST_PARTS:,} parts; make it again")
+    return plan
+
+
+def make_plan(
+    config: ExplainConfig, explained: Explained, example: Tensor, rows: int, batch_size: int
+) -> Plan:
+    """The units asked for, `rows` of each in blocks of at most `batch_size`, as even as can be.
+
+    `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
+    """
+    layers, network, names = explained.layers(config.layer), explained.network, explained.names
+    units = tuple(
+        Unit(layer, neuron, direction)
+        for layer, neuron in chosen_neurons(layers, config.neuron, network, example, names)
+        for direction in DIRECTIONS[config.direction]
+    )
+    blocks = -(-rows // batch_size)
+    bounds = np.linspace(0, rows, blocks + 1).round().astype(int)
+    return Plan(units, tuple(bounds.tolist()))
+
+
+def own_share(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:
+    """Of all parts those that shard i of n works on: every n-th."""
+    return list(parts if shard is None else parts[shard[0] :: shard[1]])
+
+
+def parse_shard(text: str) -> tuple[int, int] | None:
+    """(i, n) of `i/n`, i from 0 to n - 1; None of nothing. UsageError for anything else."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise UsageError(f"--shard {text}: give i/n with i from 0 to n - 1, as in 0/8")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,99 @@
+"""The adaptive search of `explain`: a part is all of one unit, and aims at real responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganexplain.artifacts.explanations import read_responses
+from ganexplain.artifacts.plan import Part
+from ganexplain.ascent.adaptive import search_settings
+from ganexplain.ascent.blocks import KIND, PartWork, part_path, trajectory_settings
+from ganexplain.ascent.candidate import Found
+from ganexplain.ascent.unit_gradients import counted, refuse_lost
+from ganexplain.config import ExplainConfig
+from ganexplain.errors import UsageError
+from ganexplain.files.atomic import write_arrays
+from ganexplain.selection.real_excerpts import given_path
+
+LEAST = 4  # evaluations of each example without which there is nothing to adapt to
+
+
+def budget(config: ExplainConfig) -> int:
+    """Example-iterations that the search of a unit may take, a tenth of the grid's.
+
+    UsageError where that is next to nothing.
+    """
+    pairs, most = len(trajectory_settings(config)), max(config.iterations)
+    if pairs * most < 10 * LEAST:
+        raise UsageError(
+            f"--search adaptive: a tenth of {pairs} x {most} iterations is too little to search "
+            "with; give more --iterations, or --search grid"
+        )
+    return pairs * config.examples * most // 10
+
+
+def real_path(config: ExplainConfig, meta: Mapping[str, Any]) -> Path:
+    """The `responses.npz` that a unit's search aims at; UsageError where none was named."""
+    if not config.responses:
+        raise UsageError(
+            "--search adaptive: aims at real excerpts; find them with `ganexplain responses` "
+            "and name them with --responses"
+        )
+    return given_path(Path(config.responses), meta)
+
+
+def real_responses(config: ExplainConfig, meta: Mapping[str, Any]) -> np.ndarray:
+    """Responses (R,) of the real excerpts of a unit; errors as `read_responses`."""
+    arrays, _ = read_responses(real_path(config, meta), Path(meta["classifier"]), meta, {})
+    return arrays["response" if meta["direction"] == "max" else "bottom_response"]
+
+
+class AdaptiveWork(PartWork):
+    """Both networks, loaded once a process, and the search of each unit."""
+
+    def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
+        """Search the settings of a unit and write its file."""
+        meta = self.metas[part.unit]
+        found = self._found(part, real_responses(self.config, meta), advance)
+        if len(self.metas) == 1:
+            refuse_lost(part.unit.name, found.no_gradient)
+        meta = {
+            **meta,
+            "example_iterations": found.example_iterations,
+            **counted(found.no_gradient),
+        }
+        write_arrays(part_path(self.out, part), KIND, self._settings(part, found), meta)
+
+    def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:
+        config, unit = self.config, part.unit
+        with self.responding(unit) as respond:
+            return search_settings(
+                self.fast[0],
+                respond,
+                self.starts,
+                config.learning_rate,
+                config.prior_weight,
+                max(config.iterations),
+                real,
+                unit.direction,
+                self.batch_size,
+                self.device,
+                lambda units, distance: advance(units),
+                budget(config),
+                config.prior,
+            )
+
+    def _settings(self, part: Part, found: Found) -> dict[str, np.ndarray]:
+        """Arrays of `explanations.npz`, the closest setting first, each its own trajectory."""
+        return {
+            "learning_rate": found.learning_rate,
+            "prior_weight": found.prior_weight,
+            "iterations": found.iterations,
+            "trajectory": np.arange(len(found.iterations)),
+            "seed": self.config.seed + np.arange(self.config.examples),
+            **self.drawn(part.unit, found, self.starts),
+        }

@@ -1,0 +1,194 @@
+"""One part of an `explain` run: the searches of a block of rows, from checkpoints to arrays.
+
+Row l * N + k is example k of the l-th (learning rate, prior weight) pair.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganexplain.artifacts.plan import PARTS_FOLDER, Part, Unit
+from ganexplain.ascent.candidate import Found
+from ganexplain.ascent.engine import Trajectories, ascend, start_latents
+from ganexplain.classifiers.checkpoint import load_generator
+from ganexplain.config import ExplainConfig
+from ganexplain.errors import UsageError, check_known
+from ganexplain.files.atomic import read_meta, write_arrays
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.networks.adapted import Adapted
+from ganexplain.networks.explained import Explained, Source, load_explained
+from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.units import (
+    Response,
+    last_hidden_layer,
+    neuron_response,
+    responses_and_features,
+)
+from ganexplain.runs.machine import pick_device
+
+KIND = "explanations part"
+EXAMPLES_TO_CHECK = 4  # on which a rewritten network is held against the plain one
+PRECISIONS = ("float32", "tfloat32", "bfloat16")
+
+
+def trajectory_settings(config: ExplainConfig) -> list[tuple[float, float]]:
+    """The L distinct (learning rate, prior weight) pairs, in the order of the grid."""
+    return list(itertools.product(config.learning_rate, config.prior_weight))
+
+
+def features_layer(config: ExplainConfig, explained: Explained) -> str:
+    """The layer whose output is recorded for selection; by default the last hidden one."""
+    return config.features or last_hidden_layer(explained.network)
+
+
+class PartWork:
+    """Both networks, loaded once a process, and what is done with each part."""
+
+    def __init__(
+        self,
+        config: ExplainConfig,
+        batch_size: int,
+        out: Path,
+        metas: Mapping[Unit, Mapping[str, Any]],
+    ) -> None:
+        self.config, self.batch_size, self.out, self.metas = config, batch_size, out, metas
+        self.device = pick_device(config.device)
+        self.generator, drawn = load_generator(Path(config.gan), self.device)
+        self.explained = load_explained(Source.of(config), drawn, self.device)
+        self.starts = start_latents(config.seed, config.examples, LATENT_SIZE)
+        layers = {unit.layer for unit in metas}
+        self.fast = fast_networks(self.generator, self.explained.network, layers, self.device)
+
+    def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
+        """Search the rows of a part and write its file: (P, R, ...) of P counts and R rows.
+
+        Of rows of the first pair it has the starts.
+        """
+        found = self._search(part, advance)
+        starts = self.starts[part.first : min(part.last, self.config.examples)]
+        arrays = self.drawn(part.unit, found, starts) | {"no_gradient": found.no_gradient}
+        write_arrays(part_path(self.out, part), KIND, arrays, self.metas[part.unit])
+
+    def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
+        config, unit = self.config, part.unit
+        rows = np.arange(part.first, part.last)
+        examples = rows % config.examples
+        pairs = np.array(trajectory_settings(config))[rows // config.examples]
+        with self.responding(unit) as respond:
+            return ascend(
+                self.fast[0],
+                respond,
+                self.starts[examples],
+                pairs[:, 0],
+                pairs[:, 1],
+                config.iterations,
+                unit.direction,
+                self.batch_size,
+                self.device,
+                lambda units, response: advance(units),
+                config.prior,
+                config.seed + examples,
+                config.hysteresis,
+            )
+
+    @contextmanager
+    def responding(self, unit: Unit) -> Iterator[Response]:
+        """While open, a function from excerpts to the unit's responses, as precise as asked."""
+        with (
+            in_precision(self.config.precision, self.device),
+            neuron_response(self.fast[1], unit.layer, unit.neuron) as respond,
+        ):
+            yield respond
+
+    def drawn(
+        self, unit: Unit, found: Trajectories | Found, starts: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Arrays of what a search found, and of starts (N, Z): latents, drawn and responded to."""
+        mel, response, features = self._drawn(unit, found.latent)
+        start_mel, start_response, _ = self._drawn(unit, starts[None])
+        return {
+            "latent": found.latent,
+            "mel": mel,
+            "response": response,
+            "features": features,
+            "best_iteration": found.best_iteration,
+            "response_trace": found.response_trace,
+            "latent_norm_trace": found.latent_norm_trace,
+            "start_mel": start_mel[0],
+            "start_response": start_response[0],
+        }
+
+    def _drawn(self, unit: Unit, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Log-mel (P, R, F, T), responses (P, R) and features (P, R, D) of latents (P, R, Z)."""
+        network, layer = self.explained.network, features_layer(self.config, self.explained)
+        rows = torch.from_numpy(latent.reshape(-1, latent.shape[-1])).to(self.device)
+        drawn = []
+        with torch.no_grad():
+            for part in rows.split(self.batch_size):
+                mel = self.generator(part)
+                drawn.append(
+                    (mel, *responses_and_features(network, unit.layer, unit.neuron, layer, mel))
+                )
+        joined = [torch.cat(column).cpu().numpy() for column in zip(*drawn, strict=True)]
+        mel, response, features = (v.reshape(*latent.shape[:2], *v.shape[1:]) for v in joined)
+        return mel, response, features
+
+
+def fast_networks(
+    generator: nn.Module, network: nn.Module, layers: Collection[str], device: torch.device
+) -> tuple[nn.Module, nn.Module]:
+    """Both as the search runs them, on a CPU rewritten to be faster; `layers` stay themselves."""
+    if device.type != "cpu":
+        return generator, network
+    latent = torch.from_numpy(start_latents(0, EXAMPLES_TO_CHECK, LATENT_SIZE))
+    with torch.no_grad():
+        mel = generator(latent)
+    kept = [f"explained.{layer}" if isinstance(network, Adapted) else layer for layer in layers]
+    return fast_form(generator, latent), fast_form(network, mel, keep=kept)
+
+
+@contextmanager
+def in_precision(precision: str, device: torch.device) -> Iterator[None]:
+    """While open, networks compute in that precision: float32 means it on a GPU too."""
+    check_known("--precision", precision, PRECISIONS)
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.allow_tf32 = matmul.allow_tf32 = precision == "tfloat32"
+    lower = precision == "bfloat16"
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=lower):
+            yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before
+
+
+def part_path(out: Path, part: Part) -> Path:
+    """Where a part stands until it is merged."""
+    return out / PARTS_FOLDER / part.name
+
+
+def is_done(out: Path, part: Part, meta: Mapping[str, Any]) -> bool:
+    """Whether a part is there; UsageError where it is of other checkpoints."""
+    path = part_path(out, part)
+    if not path.is_file():
+        return False
+    check_same_inputs(path, read_meta(path, KIND), meta)
+    return True
+
+
+def check_same_inputs(path: Path, found: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    """UsageError where a file was made from other inputs than `meta` names."""
+    for name in ("classifier", "gan", "responses"):
+        if found.get(f"{name}_hash") != meta.get(f"{name}_hash"):
+            raise UsageError(
+                f"{path}: made with another {name} file than {meta[name]} is now; name another "
+                "--out, or remove this one"
+            )

@@ -1,0 +1,1 @@
+"""Why a network decides as it does on one input."""

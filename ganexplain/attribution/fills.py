@@ -1,0 +1,120 @@
+"""What stands in an input where a segment is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from ganexplain.errors import UsageError, check_known
+from ganexplain.runs.machine import random_stream
+
+BLUR = 8.0  # cells, standard deviation
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How a model's inputs are scaled: what the names of fills refer to. All broadcast to *S.
+
+    `centre` and `scale` standardise the input, (x - centre) / scale: the training mean and
+    deviation of each band or channel; numbers, 0 and 1, where they are unknown. `silence` is the
+    value of silence, `lowest` the least standardised value of a data set; None where unknown.
+    `zero` is the input that the network takes as 0 (not 0 itself for pictures that a
+    specification normalises).
+    """
+
+    centre: Tensor | float = 0.0
+    scale: Tensor | float = 1.0
+    silence: float | None = None
+    lowest: float | None = None
+    zero: Tensor | float = 0.0
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """X (*S) in units of the training set."""
+        return (x - self.centre) / self.scale
+
+    def restored(self, z: Tensor) -> Tensor:
+        """The inverse of `standardised`."""
+        return z * self.scale + self.centre
+
+
+def _zero(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    return torch.zeros_like(x) + reference.zero
+
+
+def _training_mean(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    if not isinstance(reference.centre, Tensor):
+        raise UsageError("--fill training-mean: not known of this network; take zero or mean")
+    return torch.zeros_like(x) + reference.centre
+
+
+def _silence(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    if reference.silence is None:
+        raise UsageError("--fill silence: not known for this kind of input; take zero or mean")
+    return torch.full_like(x, reference.silence)
+
+
+def _mean(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    z = reference.standardised(x)
+    return reference.restored(z.mean(dim=(-2, -1), keepdim=True).expand_as(x))
+
+
+def _minimum(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    z = reference.standardised(x)
+    return reference.restored(z.amin(dim=(-2, -1), keepdim=True).expand_as(x))
+
+
+def _data_minimum(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    if reference.lowest is None:
+        raise UsageError("--fill data-min: the least value of the data must be known (--corpus)")
+    return reference.restored(torch.full_like(x, reference.lowest))
+
+
+def _segment_mean(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    flat = x.reshape(-1, labels.size).double()  # all channels by cells
+    index = torch.as_tensor(labels.ravel(), device=x.device)
+    sizes = torch.bincount(index).double()
+    totals = torch.zeros(len(flat), len(sizes), dtype=torch.double, device=x.device)
+    totals.index_add_(1, index, flat)
+    return (totals / sizes)[:, index].reshape(x.shape).to(x.dtype)
+
+
+def _noise(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    drawn = random_stream(seed, "fill").standard_normal(tuple(x.shape))
+    return torch.as_tensor(drawn, dtype=x.dtype, device=x.device)
+
+
+def _blur(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
+    widths = [0.0] * (x.ndim - 2) + [BLUR, BLUR]
+    blurred = gaussian_filter(x.cpu().numpy(), widths, mode="nearest")
+    return torch.as_tensor(blurred, dtype=x.dtype, device=x.device)
+
+
+FILLS: dict[str, Callable[[Tensor, np.ndarray, Reference, int], Tensor]] = {
+    "zero": _zero,
+    "training-mean": _training_mean,
+    "silence": _silence,
+    "mean": _mean,
+    "min": _minimum,
+    "data-min": _data_minimum,
+    "segment-mean": _segment_mean,
+    "noise": _noise,
+    "blur": _blur,
+}
+
+
+def fill(name: str, x: Tensor, labels: np.ndarray, reference: Reference, seed: int = 0) -> Tensor:
+    """The input (*S) that stands where x (*S) is taken away; labels (H, W), S ends with H, W.
+
+    `zero` 0 to the network (black, no sound, of log-mel a level of 0), `training-mean` that of each
+    band or channel (what Mishra, Benetos, Sturm and Dixon 2020 call zero: theirs is standardised),
+    `silence`, `mean` and `min` of this input (over places, a channel each, standardised, as in
+    that paper), `data-min` of a data set, `segment-mean` (LIME's for images), `noise` N(0, 1) in
+    the input's units, of that paper too, `blur` a Gaussian of 8 cells. Raises UsageError for an
+    unknown name or one that this input does not allow.
+    """
+    return FILLS[check_known("--fill", name, FILLS)](x, labels, reference, seed)

@@ -1,0 +1,1 @@
+"""What is explained: excerpts of recordings, or pictures."""

@@ -1,0 +1,191 @@
+"""Every attribution of captum (Kokhlikyan et al. 2020) behind one call."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganexplain.attribution.methods.grad_cam import check_places, enlarged, layer_with_places
+from ganexplain.attribution.scorer import Scorer
+from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
+from ganexplain.networks.gradient_faults import no_gradient
+from ganexplain.networks.in_place import little_in_place
+from ganexplain.networks.recording import recording
+
+BASELINES = 8  # fills with noise, for methods that average over a distribution of them
+LEAST_WINDOW = 8  # windows along each axis that captum's Occlusion slides over, at most
+# Methods that change a segment or a window in all channels at once: captum writes the one weight
+# of that change at every channel, so the map is their mean, not their sum.
+ACROSS_CHANNELS = ("FeatureAblation", "KernelShap", "Lime", "Occlusion", "ShapleyValueSampling")
+UNSUITED = {
+    "FeaturePermutation": "permutes over a batch of inputs",
+    "LayerFeaturePermutation": "permutes over a batch of inputs",
+    "LayerFeatureAblation": "takes a pass for every unit of the layer",
+    "ShapleyValues": "takes n! passes; take ShapleyValueSampling",
+    "LimeBase": "is the base of Lime; take Lime",
+    "DataLoaderAttribution": "attributes over a data set",
+}
+
+
+def captum_names() -> list[str]:
+    """Names of the attributions that `captum_map` takes; GanexplainError without captum."""
+    attr = _captum()
+    names = []
+    for name, kind in vars(attr).items():
+        if not (inspect.isclass(kind) and issubclass(kind, attr.Attribution)):
+            continue
+        has_method = hasattr(kind, "attribute") and not name.endswith("Attribution")
+        if has_method and not name.startswith("Neuron") and name not in UNSUITED:
+            names.append(name)
+    return sorted(names)
+
+
+def captum_map(
+    name: str,
+    network: nn.Module,
+    scorer: Scorer,
+    x: Tensor,
+    fill: Tensor,
+    labels: np.ndarray,
+    layer: str = "",
+    samples: int = 2000,
+    seed: int = 0,
+    option: str = "--cam-layer",
+) -> Tensor:
+    """The map (H, W) that captum's method `name` gives input x (*S).
+
+    It is summed over channels; of a method of `ACROSS_CHANNELS` it is the weight of each segment
+    or window, as `occlusion` has it. `fill` (*S) is its baseline and label map (H, W) its
+    features, where it has such; `layer` the layer of layer attributions (the last convolution
+    where not named), whose map is enlarged; `samples` are drawn by its Lime and KernelShap.
+    Gradients are of the target's logit. The global random state is put back after. Raises
+    UsageError for an unknown name, a layer without places, or where the method cannot take this
+    network.
+    """
+    attr = _captum()
+    if name in UNSUITED:
+        raise UsageError(f"--method captum:{name}: not offered, it {UNSUITED[name]}")
+    check_known("--method captum:", name, captum_names())
+    counted = _Counted(network, scorer, channel=x.ndim == 2)
+    if counted.channel:  # what enlarges maps wants channels
+        x, fill = x[None], fill[None]
+    kind = getattr(attr, name)
+    wanted = inspect.signature(kind.__init__).parameters
+    module = _layer(network, counted, x, layer, option) if "layer" in wanted else None
+    try:
+        if name == "NoiseTunnel":
+            method = kind(attr.IntegratedGradients(counted))
+        else:
+            method = kind(counted) if module is None else kind(counted, module)
+        if name.endswith("LRP"):
+            _pass_through(counted)
+        arguments = _arguments(kind, name, x, fill, labels, samples)
+        with (
+            torch.random.fork_rng(),
+            torch.enable_grad(),
+            warnings.catch_warnings(),
+            little_in_place(counted, counted.logit, x[None], module),
+        ):
+            warnings.simplefilter("ignore", UserWarning)  # about captum's own hooks
+            torch.manual_seed(seed)
+            np_state = np.random.get_state()
+            np.random.seed(seed)
+            try:
+                found = method.attribute(x[None].detach().requires_grad_(True), **arguments)
+            finally:
+                np.random.set_state(np_state)
+    except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+        reason = reason_of(error)
+        if "grad" in reason or "numpy" in reason or "inplace" in reason:
+            reason = no_gradient(network, counted.logit, x[None]) or reason
+        raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
+    area = _as_map(found[0] if isinstance(found, tuple) else found, x)
+    return area / len(x) if name in ACROSS_CHANNELS else area
+
+
+class _Counted(nn.Module):
+    """The target's logit (B,) as a module of its own; its passes are the scorer's.
+
+    With `channel` inputs (B, 1, F, T) stand for those (B, F, T) of the network.
+    """
+
+    def __init__(self, network: nn.Module, scorer: Scorer, channel: bool) -> None:
+        super().__init__()
+        self.network, self.scorer, self.channel = network, scorer, channel
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.scorer.passes += len(x)
+        return self.logit(x)
+
+    def logit(self, x: Tensor) -> Tensor:
+        """The same; the pass is not counted."""
+        return self.scorer.differentiable(x[:, 0] if self.channel else x)
+
+
+def _pass_through(network: nn.Module) -> None:
+    """Rectifiers that captum has no rule for pass relevance as ReLU does; LRP removes the rule."""
+    from captum.attr._utils.lrp_rules import IdentityRule
+
+    for module in network.modules():
+        if isinstance(module, nn.LeakyReLU | nn.ReLU6 | nn.ELU | nn.GELU | nn.SiLU):
+            module.rule = IdentityRule()
+
+
+def _arguments(
+    kind: type, name: str, x: Tensor, fill: Tensor, labels: np.ndarray, samples: int
+) -> dict[str, Any]:
+    """What `attribute` of the method is to be given, by the names it has."""
+    wanted = inspect.signature(kind.attribute).parameters  # type: ignore[attr-defined]
+    arguments: dict[str, Any] = {}
+    if "baselines" in wanted:
+        arguments["baselines"] = fill[None]
+        if name in ("GradientShap", "DeepLiftShap", "LayerGradientShap", "LayerDeepLiftShap"):
+            deviation = 0.1 * (x - fill).std()
+            generator = torch.Generator().manual_seed(0)
+            noise = torch.randn(BASELINES, *x.shape, generator=generator).to(x)
+            arguments["baselines"] = fill + deviation * noise
+    if "feature_mask" in wanted:
+        index = torch.as_tensor(labels, device=x.device)
+        arguments["feature_mask"] = index.expand(x.shape)[None].contiguous()
+    if "sliding_window_shapes" in wanted:
+        window = (*x.shape[:-2], *(max(1, size // LEAST_WINDOW) for size in x.shape[-2:]))
+        arguments["sliding_window_shapes"] = window
+        arguments["strides"] = window
+    if name in ("Lime", "KernelShap"):
+        arguments["n_samples"] = samples
+    if "perturbations_per_eval" in wanted:
+        arguments["perturbations_per_eval"] = 16
+    return arguments
+
+
+@torch.no_grad()
+def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str, option: str) -> nn.Module:
+    """The layer of a layer attribution; UsageError where it has no places to make a map of."""
+    name, module = layer_with_places(network, layer, option)
+    with recording(network, {name: module}) as outputs:
+        counted.logit(x[None])
+    check_places(outputs.get(name), name, option)
+    return module
+
+
+def _as_map(found: Tensor, x: Tensor) -> Tensor:
+    """The map (H, W) of values (1, C, h, w), or of one row (1, C, w), summed over channels."""
+    values = found.detach()[0].sum(dim=0)
+    values = values if values.ndim == 2 else values[None]
+    height, width = x.shape[-2:]
+    return values if values.shape == (height, width) else enlarged(values, height, width)
+
+
+def _captum() -> Any:
+    try:
+        import captum.attr
+    except ImportError as error:
+        raise GanexplainError(
+            "--method captum: needs captum: pip install '.[attribution]' in its sources"
+        ) from error
+    return captum.attr

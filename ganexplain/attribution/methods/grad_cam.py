@@ -1,0 +1,112 @@
+"""Grad-CAM (Selvaraju et al. 2017) of any convolutional layer of any network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganexplain.attribution.scorer import Scorer
+from ganexplain.errors import UsageError
+from ganexplain.networks.adapted import kind_of, named_layers
+from ganexplain.networks.gradient_faults import named_faults, no_gradient
+from ganexplain.networks.recording import Tap, recording, tapping
+from ganexplain.networks.units import find_layer
+
+
+def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:
+    """Names of the convolutions, of two dimensions where not asked else, in the network's order."""
+    return [name for name, layer in named_layers(network).items() if kind_of(layer) in kinds]
+
+
+def layer_with_places(
+    network: nn.Module, layer: str, option: str = "--cam-layer"
+) -> tuple[str, nn.Module]:
+    """A layer by its name, the last convolution where there is none; UsageError without one."""
+    if not layer:
+        known = convolutions(network, ("Conv1d", "Conv2d"))
+        if not known:
+            raise UsageError(f"{option}: the network has no convolution; name a layer with places")
+        layer = known[-1]
+    return layer, find_layer(network, layer, option)
+
+
+@torch.no_grad()
+def check_layer(
+    network: nn.Module, layer: str, example: Tensor, option: str = "--cam-layer"
+) -> None:
+    """UsageError for a layer that is not there, or puts out no places for inputs like `example`."""
+    name, module = layer_with_places(network, layer, option)
+    with recording(network, {name: module}) as outputs:
+        network(example)
+    check_places(outputs.get(name), name, option)
+
+
+def check_places(activation: object, layer: str, option: str) -> Tensor:
+    """What a layer puts out, (B, C, h, w) or (B, C, w); UsageError for anything else."""
+    if not isinstance(activation, Tensor) or activation.ndim not in (3, 4):
+        raise UsageError(f"{option} {layer}: its output has no places; name a convolution")
+    return activation
+
+
+def grad_cam(
+    network: nn.Module, scorer: Scorer, x: Tensor, layer: str = "", option: str = "--cam-layer"
+) -> Tensor:
+    """The map (h, w) of input x (*S) at the resolution of a layer that puts out (B, C, h, w).
+
+    Of (B, C, w) it is one row.
+
+    relu(sum over C of the activations, each times the mean over places of the gradient of the
+    target's logit). The last convolution where no `layer` is named. `scorer.model` must run
+    `network`. One pass and one gradient. Raises UsageError for a layer that is not there, has no
+    places, or that no gradient reaches.
+    """
+    layer, module = layer_with_places(network, layer, option)
+    with torch.enable_grad(), named_faults(network, scorer.differentiable) as logit_of:
+        activation, gradient = _at_layer(network, logit_of, x[None], layer, module, option)
+    scorer.passes += 1
+    weights = gradient.flatten(2).mean(dim=2)[0]
+    area = functional.relu(torch.tensordot(weights, activation[0], dims=1))
+    return area if area.ndim == 2 else area[None]
+
+
+def _at_layer(
+    network: nn.Module,
+    logit_of: Callable[[Tensor], Tensor],
+    x: Tensor,
+    layer: str,
+    module: nn.Module,
+    option: str,
+) -> tuple[Tensor, Tensor]:
+    """What a layer puts out for x, and the gradient of the logit by it, both (1, C, ...)."""
+    logits: list[Tensor] = []
+    for apart in (False, True):
+        with tapping(network, {layer: module}, apart) as taps:
+            logits.append(logit_of(x.detach().requires_grad_(True)))
+        tap = taps.get(layer)
+        activation = check_places(tap.value if tap else None, layer, option)
+        gradient = _gradient(logits[-1], tap)
+        if gradient is not None and torch.equal(logits[0], logits[-1]):
+            return activation, gradient
+    cause = no_gradient(network, logit_of, x) or "the target does not depend on it"
+    raise UsageError(f"{option} {layer}: no gradient of the target reaches it: {cause}")
+
+
+def _gradient(logit: Tensor, tap: Tap | None) -> Tensor | None:
+    if tap is None or tap.edge is None or not logit.requires_grad:
+        return None
+    (gradient,) = torch.autograd.grad(logit.sum(), tap.edge, allow_unused=True)
+    return gradient
+
+
+def enlarged(area: Tensor, height: int, width: int) -> Tensor:
+    """Maps (..., h, w) at the input's resolution (..., H, W), bilinear."""
+    whole = functional.interpolate(
+        area.reshape(1, -1, *area.shape[-2:]),
+        size=(height, width),
+        mode="bilinear",
+        align_corners=False,
+    )
+    return whole.reshape(*area.shape[:-2], height, width)

@@ -1,0 +1,154 @@
+"""`--segments` in words to the parts of one input."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ganexplain.attribution import segments
+from ganexplain.attribution.fills import Reference, fill
+from ganexplain.attribution.inputs.excerpts import Moment, cut
+from ganexplain.attribution.inputs.piece import Piece
+from ganexplain.attribution.masking import MaskedInput, Parts, SourceMix, source_components
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_expand, log_mel
+from ganexplain.corpora.listed_files import is_hidden
+from ganexplain.corpora.picture_files import opened
+from ganexplain.errors import GanexplainError, UsageError, did_you_mean
+from ganexplain.files.atomic import map_array
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import ImageInput, Input
+
+KINDS = ("temporal", "spectral", *segments.SUPERPIXELS, "file", "sources")
+QUIETEST = 1e-7  # level that every source has everywhere, so that none divides by nothing
+SMALL = 64  # pixels: a smaller picture has no superpixels to speak of
+SOUND_FILES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The parts of one input, the label map (H, W) that shows them, and the fill (*S)."""
+
+    parts: Parts
+    labels: np.ndarray
+    fill: torch.Tensor
+
+
+def usual_segments(taken: Input) -> str:
+    """Segments where none are asked for: SLIME's of log-mel, of pictures superpixels."""
+    if isinstance(taken, ImageInput):
+        return "slic" if min(taken.height, taken.width) >= SMALL else "4x4"
+    return "6x4" if isinstance(taken, FrontEnd) else "temporal"
+
+
+def partition(
+    text: str,
+    fill_name: str,
+    piece: Piece,
+    reference: Reference,
+    device: torch.device,
+    seed: int,
+) -> Partition:
+    """Parts of an input as `--segments` names them; UsageError where it does not."""
+    x = torch.as_tensor(piece.values, device=device)
+    kind, _, rest = text.partition(":")
+    if kind == "sources":
+        if not isinstance(piece, Moment):
+            raise UsageError(f"--segments {text}: pictures have no separated sources")
+        mix = _sources(rest, piece, device)
+        labels = mix.presence.argmax(axis=0)
+        return Partition(mix, labels, fill(fill_name, x, labels, reference, seed))
+    labels = _labels(text, kind, rest, piece.values)
+    filled = fill(fill_name, x, labels, reference, seed)
+    return Partition(MaskedInput(x, labels, filled), labels, filled)
+
+
+def _labels(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray:
+    bands, frames = values.shape[-2:]
+    if grid := re.fullmatch(r"(\d+)x(\d+)", text):
+        return segments.grid(bands, frames, rows=int(grid[2]), columns=int(grid[1]))
+    if kind in ("temporal", "spectral"):
+        count = _number(text, rest, 10)
+        return getattr(segments, kind)(bands, frames, count)
+    if kind in segments.SUPERPIXELS:
+        settings = {"n_segments": _number(text, rest, 50)} if kind == "slic" else {}
+        return segments.superpixels(values, kind, **settings)
+    if kind == "file":
+        return _labels_of_file(Path(rest), values)
+    raise UsageError(
+        f"--segments {text}: neither TIMESxBANDS nor one of {', '.join(KINDS)}"
+        f"{did_you_mean(kind, KINDS)}"
+    )
+
+
+def _number(text: str, rest: str, default: int) -> int:
+    if rest and not (rest.isdecimal() and int(rest) > 0):
+        raise UsageError(f"--segments {text}: {rest!r} is not a number of segments")
+    return int(rest) if rest else default
+
+
+def _labels_of_file(path: Path, values: np.ndarray) -> np.ndarray:
+    """A label map (H, W) from `.npy`, or from a picture whose grey values are the labels."""
+    if not path.is_file():
+        raise UsageError(f"--segments file:{path}: no such file")
+    labels = map_array(path) if path.suffix == ".npy" else np.asarray(opened(path))
+    if labels is None:
+        raise GanexplainError(f"{path}: cannot be read as a label map; save one with numpy.save")
+    if path.suffix != ".npy" and values.ndim == 2:
+        labels = labels[::-1]  # the lowest band is drawn last
+    shape = values.shape[-2:]
+    if labels.shape != shape or labels.dtype.kind not in "iub":
+        raise GanexplainError(
+            f"{path}: a label map here is integers of shape {shape}, not {labels.dtype} of "
+            f"{labels.shape}"
+        )
+    return segments.numbered(labels)
+
+
+# --- separated sources ----------------------------------------------------------------------
+
+
+def stem_files(folder: Path) -> list[Path]:
+    """The sound files of a folder of stems, by name; UsageError where there are fewer than two."""
+    if not folder.is_dir():
+        raise UsageError(f"--segments sources:{folder}: no such folder")
+    files = sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in SOUND_FILES and not is_hidden(p.name)
+    )
+    if len(files) < 2:
+        raise UsageError(f"--segments sources:{folder}: holds fewer than two stems")
+    return files
+
+
+def _sources(rest: str, moment: Moment, device: torch.device) -> SourceMix:
+    matched = re.fullmatch(r"(.+?)(?::(\d+))?", rest)
+    if not matched:
+        raise UsageError("--segments sources: name the folder of stems, sources:FOLDER")
+    spans, front_end = int(matched[2] or 1), moment.front_end
+    most = moment.values.shape[-1]
+    if not 1 <= spans <= most:
+        raise UsageError(f"--segments sources:{rest}: give 1 to {most} spans of each stem")
+    stems = np.stack([
+        cut(load_mono(path, front_end.sample_rate), moment.start, moment.waveform.size)
+        for path in stem_files(Path(matched[1]))
+    ])  # fmt: skip
+    plain = replace(front_end, centred=False)  # its frames begin where the sound does
+
+    def features(waveforms: np.ndarray) -> torch.Tensor:
+        sounds = waveforms.astype(np.float32)
+        if moment.raw:
+            return torch.as_tensor(sounds[:, None], device=device)
+        mels = [log_mel(sound, plain).T for sound in sounds]
+        return torch.as_tensor(np.stack(mels), device=device)
+
+    components = source_components(stems, moment.waveform, spans)
+    if moment.raw:
+        energy = np.abs(components[:, None].astype(np.float64)) + QUIETEST
+    else:
+        levels = features(components).cpu().numpy()
+        energy = np.maximum(log_expand(levels, front_end), QUIETEST)
+    return SourceMix(components, features, energy / energy.sum(axis=0))

@@ -1,0 +1,208 @@
+"""One network asked about one input after another, by every configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, as_tensor, nn
+
+from ganexplain.attribution.cost import announcement
+from ganexplain.attribution.files import write_attribution
+from ganexplain.attribution.inputs.piece import Piece
+from ganexplain.attribution.measures import Held, check, measure
+from ganexplain.attribution.methods.learned import Explainer
+from ganexplain.attribution.methods.registry import Attribution, Question, Tuning, attribute
+from ganexplain.attribution.partition import partition
+from ganexplain.attribution.scorer import Model, Scorer
+from ganexplain.attribution.story import answer_of, asked_of
+from ganexplain.attribution.subject import Subject, Target
+from ganexplain.attribution.table import mean_measures
+from ganexplain.config import AttributeConfig
+from ganexplain.files.atomic import write_bytes
+from ganexplain.files.names import fitting
+from ganexplain.report.attribution_page import Answer, Asked
+from ganexplain.runs.machine import Progress
+
+FLOOR_MAPS = 5  # random maps that the floor is the mean of
+TUNING = (
+    "samples", "distance", "width", "ridge", "founders", "population", "generations", "patience",
+    "parsimony", "cam_layer",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One way of asking."""
+
+    method: str
+    segments: str
+    fill: str
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"{self.method}, {self.segments}, {self.fill}"
+
+    @property
+    def folder(self) -> str:
+        """As a folder."""
+        parts = (self.method, self.segments, self.fill)
+        return fitting("-".join(part.replace(":", "-").replace("/", "-") for part in parts))
+
+
+class Asker:
+    """Asks `subject` about inputs and writes what it finds."""
+
+    def __init__(
+        self,
+        config: AttributeConfig,
+        subject: Subject,
+        target: Target | None,
+        explainers: Mapping[str, Explainer],
+        progress: Progress,
+    ) -> None:
+        self.config, self.subject, self.target = config, subject, target
+        self.progress = progress
+        values = {name: getattr(config, name) for name in TUNING}
+        self.tuning = Tuning(**values, explainers=explainers)
+        self.fast = subject.fast()
+        self.announced: set[Configuration] = set()
+
+    def explain(
+        self, piece: Piece, configurations: Sequence[Configuration], place: Path
+    ) -> tuple[dict[str, Any], Asked]:
+        """Write what each configuration says of an input; gives its entry and its page part."""
+        target = self.target or self.subject.predicted(self._tensor(piece))
+        truth = self._truth(piece)
+        whole = piece.whole()
+        first = self._question(piece, target, configurations[0])
+        full = float(first.score(np.ones((1, first.parts.count), dtype=bool))[0])
+        results, answers = [], []
+        for each in configurations:
+            question = first if each == configurations[0] else self._question(piece, target, each)
+            self._announce(each, question, first)
+            found = attribute(question, each.method, self.tuning, self.config.seed)
+            held = self._measured(first, question, each.method, found, truth)
+            folder = place if len(configurations) == 1 else place / each.folder
+            for warning in found.warnings:
+                self.progress.note(f"{piece.name}, {each.name}: {warning}")
+            result, answer = self._write(folder, piece, target, each, question, found, held)
+            results.append(result)
+            answers.append(answer)
+            self.progress.advance()
+        write_bytes(place / f"whole.{piece.suffix}", whole.content)
+        entry = {
+            "file": str(piece.path),
+            "at_s": None if piece.at is None else round(piece.at, 4),
+            "span_s": None if piece.span is None else [round(s, 4) for s in piece.span],
+            "explained": target.name,
+            "full_score": full,
+            "results": results,
+            "floor": self._floor(first, truth),
+        }
+        return entry, asked_of(piece, target.name, full, whole, answers)
+
+    def _truth(self, piece: Piece) -> np.ndarray | None:
+        """The cells that `--truth` says matter; a note where it cannot be used."""
+        if not self.config.truth:
+            return None
+        truth = piece.truth(self.config.truth)
+        reason = ""
+        if truth is None:
+            reason = "has nothing of the name of this input"
+        elif truth.all() or not truth.any():
+            reason = f"marks {'all' if truth.any() else 'nothing'} of this input"
+        if reason:
+            self.progress.note(
+                f"{piece.name}: --truth {self.config.truth} {reason}; agreement with it is left out"
+            )
+        return truth
+
+    def _announce(self, each: Configuration, question: Question, first: Question) -> None:
+        """Say of a configuration that takes long how long, with the first input."""
+        if each not in self.announced:
+            self.announced.add(each)
+            checks, measured = self.config.checks, first.parts.count * (1 + FLOOR_MAPS)
+            long = announcement(question, each.method, self.tuning, checks, measured)
+            if long:
+                self.progress.note(f"{each.name}: {long}")
+
+    def _tensor(self, piece: Piece) -> Tensor:
+        return as_tensor(piece.values, device=self.subject.device)
+
+    def _question(self, piece: Piece, target: Target, each: Configuration) -> Question:
+        subject, x = self.subject, self._tensor(piece)
+        divided = partition(
+            each.segments, each.fill, piece, subject.reference, subject.device, self.config.seed
+        )
+
+        def model_of(net: nn.Module) -> Model:
+            return subject.model_of(net, target)
+
+        scorer = Scorer(
+            model_of(subject.network), target.unit, self.config.score,
+            "activations" if target.layer else subject.outputs, self.config.batch_size,
+            None if target.layer else self.fast,
+        )  # fmt: skip
+        return Question(
+            x, divided.fill, divided.labels, divided.parts, scorer, subject.network, model_of
+        )
+
+    def _measured(
+        self,
+        first: Question,
+        question: Question,
+        method: str,
+        found: Attribution,
+        truth: np.ndarray | None,
+    ) -> Held:
+        """Its measures, by the first configuration's segments and fill, so that all compare."""
+        held = measure(question, found, truth)
+        measures = held.measures
+        if question is not first:
+            seen = replace(found, weights=first.parts.gather(found.map), chosen=None)
+            measures = measure(first, seen, truth).measures
+        if self.config.checks:
+            measures |= check(question, method, self.tuning, found, self.config.seed)
+        return replace(held, measures=measures)
+
+    def _floor(self, question: Question, truth: np.ndarray | None) -> dict[str, float | None]:
+        """Mean measures of random maps."""
+        found = (attribute(question, "random", self.tuning, k) for k in range(FLOOR_MAPS))
+        return mean_measures([measure(question, each, truth).measures for each in found])
+
+    def _write(
+        self,
+        folder: Path,
+        piece: Piece,
+        target: Target,
+        each: Configuration,
+        question: Question,
+        found: Attribution,
+        held: Held,
+    ) -> tuple[dict[str, Any], Answer]:
+        said = {
+            "details": dict(found.details),
+            "warnings": list(found.warnings),
+            "measures": held.measures,
+        }
+        meta = {
+            "file": str(piece.path), "at_s": piece.at, "explained": target.name,
+            "score": self.config.score, "configuration": each.name, **vars(each), **said,
+            "classifier": self.config.classifier or self.config.model, "seed": self.config.seed,
+        }  # fmt: skip
+        sides = write_attribution(folder, piece, question.labels, question.parts, found, held, meta)
+        result = {
+            "folder": str(folder),
+            "kept": np.flatnonzero(held.kept).tolist(),
+            "kept_score": held.kept_score,
+            "deleted_score": held.removed_score,
+            **said,
+        }
+        return result, answer_of(
+            each.method, f"{each.segments}, {each.fill}", piece, found, held, sides
+        )

@@ -1,0 +1,124 @@
+"""The page of `attribute` from what its run has found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ganexplain.attribution.inputs.piece import Piece
+from ganexplain.attribution.inputs.side import Side
+from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, Held
+from ganexplain.attribution.methods.registry import Attribution
+from ganexplain.audio.view import view_of
+from ganexplain.inputs.specification import ImageInput, Input, WaveformInput
+from ganexplain.report.attribution_page import Answer, Asked, Shown, Story, attribution_page
+from ganexplain.report.html.medium import Medium, medium_for
+from ganexplain.report.html.notation import number
+
+SCORED = (
+    "The number under a picture is the network’s score: of the whole, of the kept segments alone "
+    "and of the rest alone, the fill standing for what is missing."
+)
+SOUNDS = (
+    " The sounds are the recording itself; kept and removed add up to the whole. What is soft by "
+    "itself plays louder here, by as many dB as its button says."
+)
+
+
+def answer_of(
+    method: str, setting: str, piece: Piece, found: Attribution, held: Held, sides: Sequence[Side]
+) -> Answer:
+    """One attribution as the page shows it; `setting` is segments and fill."""
+    shown = [_shown("map", held.full_score, piece.whole(), piece.on_view(found.map))]
+    scored = zip(("kept", "removed"), (held.kept_score, held.removed_score), sides, strict=True)
+    shown += [_shown(*each) for each in scored]
+    told = {key: v for key, v in held.measures.items() if v is not None and key != WALL_CLOCK}
+    measured = [(MEASURES[key].title, _figure(value)) for key, value in told.items()]
+    chosen = f"{int(held.kept.sum())} of {held.kept.size} segments kept"
+    return Answer(
+        method, f"{setting}; {chosen}", shown, held.curves.share, held.curves.deletion,
+        held.curves.insertion, measured + _in_words(found.details), found.warnings,
+    )  # fmt: skip
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) else number(value)
+
+
+def _shown(name: str, score: float, side: Side, over: np.ndarray | None = None) -> Shown:
+    return Shown(name, side.values, score, side.sound, side.louder, over)
+
+
+def _in_words(details: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The method's own figures as names and short texts."""
+    said = []
+    for name, value in details.items():
+        if isinstance(value, bool):
+            said.append((name, "yes" if value else "no"))
+        elif isinstance(value, float):
+            said.append((name, number(value)))
+        elif isinstance(value, int):
+            said.append((name, str(value)))
+    return [(name.replace("_", " "), text) for name, text in said]
+
+
+def asked_of(
+    piece: Piece, explained: str, score: float, whole: Side, answers: Sequence[Answer]
+) -> Asked:
+    """One input as the page shows it."""
+    return Asked(
+        f"{piece.title}: {explained}",
+        SCORED + (SOUNDS if whole.sound else ""),
+        _shown("whole", score, whole),
+        answers,
+    )
+
+
+def report_page(
+    document: dict[str, Any],
+    asked: Sequence[Asked],
+    rows: Sequence[Sequence[str]],
+    titles: Sequence[str],
+    taken: Input,
+) -> str:
+    """The whole page; `rows` of texts are the table, `titles` the measures in its columns.
+
+    `taken` says what the network is given. The wall clock is left out: the page of the same run is
+    the same.
+    """
+    kept = [0, *(n for n, key in enumerate(titles, start=1) if key != WALL_CLOCK)]
+    rows = [[row[n] for n in kept] for row in rows]
+    titles = [key for key in titles if key != WALL_CLOCK]
+    explained = sorted({entry["explained"] for entry in document["inputs"]})
+    title = f"Why {' or '.join(explained)}?"
+    if len(asked) == 1:
+        title = f"Why {explained[0]}? {asked[0].heading.removesuffix(': ' + explained[0])}"
+    heard = not isinstance(taken, ImageInput)
+    story = Story(
+        title,
+        f"Each method says which parts of the {'sound' if heard else 'picture'} made the score; "
+        f"what it keeps and what it takes away can be {'heard' if heard else 'seen'}, and what it "
+        "says is held against the network itself.",
+        asked,
+        [("", ""), *((MEASURES[key].title, _meaning(key)) for key in titles)],
+        rows,
+        [
+            ("network", document["classifier"]),
+            ("SHA-256", document["classifier_hash"]),
+            ("score", document["score"]),
+            ("seed", str(document["seed"])),
+        ],
+    )
+    return attribution_page(story, _medium(taken, asked))
+
+
+def _medium(taken: Input, asked: Sequence[Asked]) -> Medium:
+    seen = view_of(taken) if isinstance(taken, WaveformInput) else taken
+    return medium_for(seen, np.stack([each.whole.values for each in asked]))
+
+
+def _meaning(key: str) -> str:
+    kind = MEASURES[key]
+    return f"{kind.meaning} ({kind.better} is better)"

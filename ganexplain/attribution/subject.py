@@ -1,0 +1,203 @@
+"""The network that `attribute` asks: what it takes, what its outputs mean, what the target is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.attribution.fills import Reference
+from ganexplain.attribution.inputs.piece import Piece, pieces
+from ganexplain.attribution.methods.registry import unit_model
+from ganexplain.attribution.scorer import Model, Scorer
+from ganexplain.classifiers.checkpoint import Classifier, load_classifier
+from ganexplain.classifiers.prediction import decision_margin
+from ganexplain.config import AttributeConfig
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import ImageInput, Input, WaveformInput
+from ganexplain.networks.adapted import OUTPUT, Names, device_of
+from ganexplain.networks.explained import OUR_OUTPUT, Source, examples_of, load_explained
+from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.readings import Neuron, units
+from ganexplain.networks.units import chosen_neuron
+from ganexplain.runs.machine import Progress
+
+AUTO = "auto"  # of --outputs: as they look
+LOOKED_AT = 16  # inputs that show what outputs look like
+TWO = ("negative", "positive")  # classes of a single output that has no names
+
+
+@dataclass(frozen=True)
+class Target:
+    """A class by its number among the outputs, or a unit of a layer; `name` is that in words."""
+
+    name: str
+    unit: int = 0
+    layer: str = ""
+    neuron: Neuron = 0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A frozen network on inputs as `front_end` describes them.
+
+    Its `outputs` are of a kind of `scoring.OUTPUTS`; of two `classes` the second is meant where
+    its probability exceeds `threshold`. `reference` says how its inputs are scaled, `output` is
+    the layer of its outputs.
+    """
+
+    network: nn.Module
+    front_end: Input
+    classes: tuple[str, ...]
+    outputs: str
+    threshold: float
+    reference: Reference
+    output: str = OUTPUT
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return device_of(self.network)
+
+    @property
+    def example(self) -> Tensor:
+        """Inputs (2, ...) to try it with."""
+        return examples_of(self.front_end).to(self.device)
+
+    def model_of(self, network: nn.Module, target: Target | None = None) -> Model:
+        """Outputs (B, K), or of a unit its response (B, 1), of inputs with two axes at the end.
+
+        A waveform (B, 1, W) has its second for nothing but that.
+        """
+        inner: Model = lambda x: units(network(x))  # noqa: E731
+        if target and target.layer:
+            inner = unit_model(network, target.layer, target.neuron)
+        if isinstance(self.front_end, WaveformInput):
+            return lambda x: inner(x[:, 0])
+        return inner
+
+    def fast(self) -> Model:
+        """The same outputs where no gradient is taken."""
+        return self.model_of(fast_form(self.network, self.example))
+
+    def put_out(self, asked: Sequence[Piece]) -> Tensor:
+        """Outputs (B, K) for inputs and for noise."""
+        values = [torch.as_tensor(piece.values, device=self.device) for piece in asked]
+        noise = self.example
+        if isinstance(self.front_end, WaveformInput):
+            noise = noise[:, None]
+        with torch.no_grad():
+            return self.model_of(self.network)(torch.cat([noise, torch.stack(values)]))
+
+    def predicted(self, x: Tensor) -> Target:
+        """The class that the network decides for on an input (*S)."""
+        scorer = Scorer(self.model_of(self.network), 0, outputs=self.outputs)
+        values = scorer.class_values(x[None])[0]
+        unit = int(values.argmax())
+        if len(values) == 2 and self.outputs != "activations":
+            unit = int(decision_margin(torch.from_numpy(values)[None], 1, self.threshold) > 0)
+        return Target(self.classes[unit], unit)
+
+    def target(self, text: str) -> Target | None:
+        """The target that `--target` names; None for `predicted`, which differs by input.
+
+        A class by its name, else a unit as `chosen_neuron` takes it.
+        """
+        if text == "predicted":
+            return None
+        if text in self.classes:
+            return Target(text, self.classes.index(text))
+        names = Names(self.output, self.classes)
+        layer, neuron = chosen_neuron(text, self.network, self.example[:1], names, "--target")
+        return Target(text, 0, layer, neuron)
+
+
+def load_subject(
+    config: AttributeConfig, device: torch.device, progress: Progress
+) -> tuple[Subject, list[Piece]]:
+    """The network that a config names, and the inputs it is asked about.
+
+    Errors as `load_classifier`, `load_explained` and `pieces`.
+    """
+    source = Source.of(config)
+    if source.classifier:
+        subject = _ours(load_classifier(Path(source.classifier), device))
+        return subject, pieces(config.inputs, subject.front_end)
+    theirs = load_explained(source, None, device)
+    _check_excerpts(theirs.front_end)
+    asked = pieces(config.inputs, theirs.front_end)
+    reference = _reference(theirs.front_end, device)
+    subject = Subject(theirs.network, theirs.front_end, (), "logits", 0.5, reference)
+    kind, found = config.outputs, subject.put_out(asked[:LOOKED_AT])
+    for piece, values in zip(asked, found[len(subject.example) :], strict=False):
+        if values.isnan().any():
+            raise GanexplainError(
+                f"--model {source.name}: puts out NaN for {piece.path}; describe what it takes "
+                "with --input"
+            )
+    if kind == AUTO:
+        kind = kind_of_outputs(found)
+        progress.note(f"what the network puts out is taken for {kind} (--outputs)")
+    classes = _classes(theirs.names.classes, found.shape[1], kind)
+    return replace(subject, classes=classes, outputs=kind), asked
+
+
+def _ours(classifier: Classifier) -> Subject:
+    network, front_end = classifier.network, classifier.front_end
+    # A number a band or channel, beside inputs (F, T) or (C, H, W).
+    axes = (..., None, None) if isinstance(front_end, ImageInput) else (..., None)
+    reference = Reference(network.mean[axes], network.deviation[axes], _silence(front_end))
+    return Subject(
+        network, front_end, classifier.classes, "logits", classifier.threshold, reference,
+        OUR_OUTPUT,
+    )  # fmt: skip
+
+
+def kind_of_outputs(outputs: Tensor) -> str:
+    """What outputs (B, K) look like.
+
+    `probabilities` where all lie in 0..1 and, of several, sum to 1; `activations` where several
+    lie in 0..1 and do not, as those of labels that exclude no others; else `logits`.
+    """
+    if not bool(((outputs >= 0) & (outputs <= 1)).all()):
+        return "logits"
+    if outputs.shape[1] == 1 or torch.allclose(outputs.sum(1), outputs.new_ones(()), atol=1e-3):
+        return "probabilities"
+    return "activations"
+
+
+def _classes(names: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
+    if count == 1 and kind != "activations":
+        return tuple(names) if len(names) == 2 else (f"not {names[0]}", names[0]) if names else TWO
+    return tuple(names) or tuple(map(str, range(count)))
+
+
+def _check_excerpts(front_end: Input) -> None:
+    if isinstance(front_end, FrontEnd) and (front_end.relative or front_end.range_below):
+        raise UsageError(
+            "--input: log-mel relative to an excerpt's loudest moment changes as a whole where a "
+            "part is taken away; describe the network's input without relative and range_below"
+        )
+
+
+def _silence(front_end: Input) -> float | None:
+    if isinstance(front_end, ImageInput):
+        return None
+    return front_end.silence if isinstance(front_end, FrontEnd) else 0.0
+
+
+def _reference(front_end: Input, device: torch.device) -> Reference:
+    """How a network of one's own has its inputs scaled: of pictures as its specification says."""
+    if not isinstance(front_end, ImageInput):
+        return Reference(silence=_silence(front_end))
+    span = front_end.high - front_end.low
+    mean, deviation = (
+        torch.tensor(values, device=device)[:, None, None]
+        for values in (front_end.mean, front_end.deviation)
+    )
+    zero = (mean - front_end.low) / span
+    return Reference(zero, deviation / span, zero=zero)

@@ -1,0 +1,168 @@
+"""Training excerpts of altered sound (Schlueter & Grill 2015; method, section 2.2).
+
+Time stretch and pitch shift are one affine map of the linear magnitude spectrogram, sampled
+with quadratic splines. Splines are linear in what they interpolate and the map does not mix
+the axes, so the whole is two matrix products: time on the left, and on the right frequency
+with the mel filterbank already multiplied in. Before, another sound may be added to the
+samples; afterwards an equaliser adds a Gaussian bump, and a gain a constant, in the log-mel
+domain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import spline_filter1d
+
+from ganexplain.audio.log_mel import (
+    log_compress,
+    magnitudes,
+    mel_filterbank,
+    mel_frequencies,
+    used_bins,
+)
+from ganexplain.inputs.front_end import FrontEnd
+
+STRETCH = 0.3  # time and frequency scale by 1 - 0.3 .. 1 + 0.3
+EQ_HZ = (150.0, 8000.0)
+EQ_DB = 10.0
+EQ_WIDTH, EQ_WIDTH_RANGE = 5.0, 2.0  # semitones
+ADDED_DB = (-15.0, 5.0)  # level of an added sound over that of the excerpt
+NAT_PER_DB = math.log(10) / 20
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """One draw: durations and pitches times these factors, one equaliser bump, and gains."""
+
+    time_scale: float
+    pitch_scale: float
+    eq_hz: float
+    eq_semitones: float
+    eq_db: float
+    level_db: float = 0.0
+    added_db: float = 0.0
+
+
+def draw_alteration(
+    stream: np.random.Generator, share: float = 1.0, level: float = 0.0
+) -> Alteration:
+    """Draw as the authors did, and a gain of up to `level` dB.
+
+    All but a `share` keep their time, pitch and spectrum: what is resampled between frames and
+    bins is a little smoother than what a network meets later, so it had better see both.
+
+    Save for the width of the bump: they meant it uniform, but wrote it normal.
+    """
+    low, high = np.log(EQ_HZ)
+    drawn = Alteration(
+        time_scale=1 + stream.uniform(-STRETCH, STRETCH),
+        pitch_scale=1 + stream.uniform(-STRETCH, STRETCH),
+        eq_hz=float(np.exp(stream.uniform(low, high))),
+        eq_semitones=EQ_WIDTH + EQ_WIDTH_RANGE * stream.uniform(-1, 1),
+        eq_db=stream.uniform(-EQ_DB, EQ_DB),
+        level_db=stream.uniform(-level, level),
+        added_db=stream.uniform(*ADDED_DB),
+    )
+    if stream.random() < share:
+        return drawn
+    return replace(drawn, time_scale=1.0, pitch_scale=1.0, eq_db=0.0)
+
+
+def frames_needed(front_end: FrontEnd) -> int:
+    """Frames of original sound that an excerpt stretched most can draw on (165), an odd number."""
+    half = front_end.excerpt_frames // 2
+    return 2 * math.ceil(half / (1 - STRETCH)) + 1
+
+
+def spline_matrix(positions: np.ndarray, size: int) -> np.ndarray:
+    """Weights (P, size), float32: quadratic spline coefficients -> values at `positions`.
+
+    Positions are in samples; outside 0 .. size - 1 the weights are zero.
+    """
+    weights = np.zeros((len(positions), size), dtype=np.float32)
+    nearest = np.rint(positions).astype(int)
+    offset = positions - nearest
+    shares = (0.5 * (0.5 - offset) ** 2, 0.75 - offset**2, 0.5 * (0.5 + offset) ** 2)
+    inside = (positions >= 0) & (positions <= size - 1)
+    rows = np.arange(len(positions))
+    for shift, share in zip((-1, 0, 1), shares, strict=True):
+        column = nearest + shift
+        column = np.abs(column)  # mirrored at the ends, as the prefilter assumes
+        column = np.where(column > size - 1, 2 * (size - 1) - column, column)
+        np.add.at(weights, (rows[inside], column[inside]), share[inside])
+    return weights
+
+
+def equaliser(alteration: Alteration, front_end: FrontEnd) -> np.ndarray:
+    """Gain of the bump at each band's centre (F,), in nat."""
+    centres = mel_frequencies(front_end)[1:-1]
+    semitones = 12 * np.log2(centres / alteration.eq_hz)
+    bump = np.exp(-0.5 * (semitones / alteration.eq_semitones) ** 2)
+    return (alteration.eq_db * NAT_PER_DB * bump).astype(np.float32)
+
+
+def altered_excerpt(
+    waveform: np.ndarray,
+    centre: int,
+    alteration: Alteration,
+    front_end: FrontEnd,
+    added: np.ndarray | None = None,
+) -> np.ndarray:
+    """Log-mel (F, T) in nat of the altered sound around frame `centre` of a waveform (samples,).
+
+    Beyond the ends of the waveform is digital silence. Bins whose origin lies above half the
+    sample rate are zero. `added`, samples as `samples_around` gives them, sounds with it.
+    """
+    source = frames_needed(front_end)
+    samples = samples_around(waveform, centre, front_end)
+    if added is not None:
+        samples = with_added(samples, added, alteration.added_db)
+    spectrum = magnitudes(samples, front_end)
+    for axis in (0, 1):
+        spectrum = spline_filter1d(spectrum, order=2, axis=axis, output=np.float32, mode="mirror")
+    length, bins = front_end.excerpt_frames, spectrum.shape[1]
+    frames = (np.arange(length) - length // 2) / alteration.time_scale + source // 2
+    in_time = spline_matrix(frames, source)
+    in_pitch = spline_matrix(np.arange(used_bins(front_end)) / alteration.pitch_scale, bins)
+    mel = in_time @ spectrum @ (in_pitch.T @ mel_filterbank(front_end))
+    gain = equaliser(alteration, front_end) + np.float32(alteration.level_db * NAT_PER_DB)
+    return log_compress(mel, front_end).T + gain[:, None]
+
+
+def samples_around(waveform: np.ndarray, centre: int, front_end: FrontEnd) -> np.ndarray:
+    """The samples (S,) that an excerpt around a frame can draw on, silence beyond the ends."""
+    frames = frames_needed(front_end)
+    start = (centre - frames // 2) * front_end.hop_length
+    stop = start + (frames - 1) * front_end.hop_length + front_end.frame_length
+    piece = waveform[max(start, 0) : max(stop, 0)]
+    return np.pad(piece, (max(-start, 0), max(stop - max(start, 0) - piece.size, 0)))
+
+
+def with_added(samples: np.ndarray, added: np.ndarray, level_db: float) -> np.ndarray:
+    """Samples (S,) with others (S,) added `level_db` above their level; silence adds nothing."""
+    own, other = (float(np.sqrt(np.mean(np.square(s)))) for s in (samples, added))
+    if not own or not other:
+        return samples
+    return samples + np.float32(own / other * 10 ** (level_db / 20)) * added
+
+
+def altered_excerpts(
+    waveforms: Sequence[np.ndarray],
+    centres: np.ndarray,
+    alterations: Sequence[Alteration],
+    added: np.ndarray,
+    front_end: FrontEnd,
+) -> np.ndarray:
+    """Log-mel (N, F, T) around centres (N, 2+): recording, frame; one alteration each.
+
+    `added` (N, 2) names the place of the sound added to each, -1 for none.
+    """
+    excerpts = []
+    for (i, frame), alteration, (j, other) in zip(centres[:, :2], alterations, added, strict=True):
+        sound = samples_around(waveforms[j], int(other), front_end) if j >= 0 else None
+        excerpts.append(altered_excerpt(waveforms[i], int(frame), alteration, front_end, sound))
+    return np.stack(excerpts)

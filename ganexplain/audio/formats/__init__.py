@@ -1,0 +1,1 @@
+"""Sound files as bytes: which format they are, and how long they are."""

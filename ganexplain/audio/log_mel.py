@@ -1,0 +1,270 @@
+"""Waveform to log-mel, by default exactly as Schlueter & Grill 2015 (method, section 1).
+
+Magnitudes of uncentred frames under a symmetric Hann window, triangles of unit sum on the mel
+scale 1127 ln(1 + f/700), natural logarithm above a floor. Natural logarithm throughout: 1 nat
+of magnitude is 8.69 dB. Other conventions (librosa's, torchaudio's) are settings of the front end.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from scipy.sparse import csr_array
+
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.files.atomic import front_end_from_dict
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Input
+
+BLOCK_FRAMES = 512  # frames transformed at once: 512 x 1024 float32 stay in the cache
+
+
+def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
+    """Mel value of a frequency in Hz, 1127 ln(1 + f/700)."""
+    return 1127.0 * np.log1p(np.asarray(hz, dtype=np.float64) / 700.0)
+
+
+def mel_of(hz: float, front_end: FrontEnd) -> float:
+    """Mel value of a frequency in Hz on the scale of a front end."""
+    if front_end.mel_scale == "slaney":
+        import librosa
+
+        return float(librosa.hz_to_mel(hz))
+    return float(hz_to_mel(hz))
+
+
+def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
+    """Frequency in Hz of a mel value, inverse of `hz_to_mel`."""
+    return 700.0 * np.expm1(np.asarray(mel, dtype=np.float64) / 1127.0)
+
+
+def mel_frequencies(front_end: FrontEnd) -> np.ndarray:
+    """Corner and peak frequencies (F + 2,) in Hz, equally spaced in mel: band b peaks at b + 1."""
+    bands, low, high = front_end.mel_bands, front_end.lowest_hz, highest_hz(front_end)
+    if front_end.mel_scale == "slaney":
+        import librosa
+
+        return np.asarray(librosa.mel_frequencies(bands + 2, fmin=low, fmax=high))
+    return mel_to_hz(np.linspace(hz_to_mel(low), hz_to_mel(high), bands + 2))
+
+
+def highest_hz(front_end: FrontEnd) -> float:
+    """The upper corner of the highest band in Hz."""
+    return front_end.highest_hz or front_end.sample_rate / 2
+
+
+def used_bins(front_end: FrontEnd) -> int:
+    """Number of the lowest spectral bins that the filterbank reads (372 for the defaults)."""
+    all_bins = front_end.frame_length // 2 + 1
+    if front_end.filters != "yaafe":
+        return all_bins
+    return min(all_bins, int(all_bins * 2 * front_end.highest_hz) // front_end.sample_rate)
+
+
+@lru_cache(maxsize=8)
+def mel_filterbank(front_end: FrontEnd) -> np.ndarray:
+    """Triangular filters (bins, F), float32, each column of unit sum; bins = `used_bins`.
+
+    Those of other conventions are librosa's. A slope runs over the bins between two corners
+    (each the first bin at or above its frequency) and is measured in Hz per bin, as yaafe and
+    the authors have it.
+    Raises ValueError where a filter is empty (too many bands for the frame length).
+    """
+    if front_end.filters != "yaafe":
+        return _librosa_filterbank(front_end)
+    grid = np.linspace(0.0, front_end.sample_rate / 2, front_end.frame_length // 2 + 1)[:, None]
+    corners_hz = mel_frequencies(front_end)
+    corners = np.searchsorted(grid[:, 0], corners_hz)
+    position = np.arange(len(grid))[:, None]
+    left, top, right = corners[:-2], corners[1:-1], corners[2:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rising = (grid - corners_hz[:-2]) / (top - left)
+        falling = (corners_hz[2:] - grid) / (right - top)
+    filters = np.where(position < top, rising, falling)
+    filters[(position < left) | (position >= right) | ~np.isfinite(filters)] = 0.0
+    sums = filters.sum(axis=0)
+    if not (sums > 0).all():
+        raise ValueError(f"mel band {int(np.argmin(sums))} is empty: fewer bands, longer frames")
+    return np.ascontiguousarray((filters / sums)[: used_bins(front_end)], dtype=np.float32)
+
+
+def _librosa_filterbank(front_end: FrontEnd) -> np.ndarray:
+    import librosa
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty filters, which are as they are there
+        filters = librosa.filters.mel(
+            sr=front_end.sample_rate,
+            n_fft=front_end.frame_length,
+            n_mels=front_end.mel_bands,
+            fmin=front_end.lowest_hz,
+            fmax=highest_hz(front_end),
+            htk=front_end.mel_scale == "htk",
+            norm="slaney" if front_end.filters == "slaney" else None,
+        )
+    return np.ascontiguousarray(filters.T, dtype=np.float32)
+
+
+@lru_cache(maxsize=8)
+def _sparse_filterbank(front_end: FrontEnd) -> csr_array:
+    """The filters (F, bins) without their zeros.
+
+    A sparse product sums in one order, whatever the block length or the number of threads; a
+    dense one would differ in the last bits, and training magnifies bits.
+    """
+    return csr_array(mel_filterbank(front_end).T)
+
+
+def window(front_end: FrontEnd) -> np.ndarray:
+    """The analysis window (frame_length,), float32: Hann, in the middle where it is shorter."""
+    length = front_end.window_length or front_end.frame_length
+    periodic = front_end.window == "periodic"
+    shape = np.hanning(length + 1)[:-1] if periodic else np.hanning(length)
+    before = (front_end.frame_length - length) // 2
+    after = front_end.frame_length - length - before
+    return np.pad(shape, (before, after)).astype(np.float32)
+
+
+def frame_count(samples: int, front_end: FrontEnd) -> int:
+    """Whole frames in a signal; no padding but half a frame at both ends of centred ones."""
+    samples += 2 * (front_end.frame_length // 2) if front_end.centred else 0
+    return max(0, (samples - front_end.frame_length) // front_end.hop_length + 1)
+
+
+def magnitudes(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """Magnitude spectrum (T, frame_length // 2 + 1) of a waveform (samples,), float32."""
+    frames = np.lib.stride_tricks.sliding_window_view(waveform, front_end.frame_length)
+    frames = frames[:: front_end.hop_length] * window(front_end)
+    return np.abs(scipy.fft.rfft(frames, axis=1))
+
+
+def log_compress(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """ln(max(mel, floor)) in float32, or the logarithm the front end has."""
+    level = mel if is_plain(front_end) else mel * front_end.gain + front_end.offset
+    level = np.maximum(level, np.float32(front_end.floor))
+    if front_end.logarithm == "ln":
+        level = np.log(level)
+    elif front_end.logarithm != "none":
+        level = np.log10(level) * (10 if front_end.logarithm == "db" else 1)
+    if is_plain(front_end):
+        return level
+    return np.asarray(level * front_end.scale + front_end.shift, dtype=np.float32)
+
+
+def log_expand(values: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """The inverse of `log_compress` where nothing was at the floor, float64."""
+    level = (np.asarray(values, dtype=np.float64) - front_end.shift) / front_end.scale
+    if front_end.logarithm == "ln":
+        level = np.exp(level)
+    elif front_end.logarithm != "none":
+        level = 10 ** (level / (10 if front_end.logarithm == "db" else 1))
+    return np.maximum(level - front_end.offset, 0) / front_end.gain
+
+
+def is_plain(front_end: FrontEnd) -> bool:
+    """Whether the logarithm is all that is done to a level."""
+    affine = front_end.gain, front_end.offset, front_end.scale, front_end.shift
+    return affine == (1.0, 0.0, 1.0, 0.0)
+
+
+def check_filters(front_end: FrontEnd, where: str = "--input") -> None:
+    """UsageError naming `where` for a front end with an empty filter."""
+    try:
+        filters = mel_filterbank(front_end)
+        if not filters.any():
+            raise ValueError("all mel bands are empty: a wider range, longer frames")
+    except ValueError as error:
+        low, high = front_end.lowest_hz, highest_hz(front_end)
+        raise UsageError(
+            f"{where}: mel_bands = {front_end.mel_bands} from lowest_hz = {low:g} to highest_hz = "
+            f"{high:g}: {error}"
+        ) from error
+
+
+def usable_front_end(path: Path, values: Mapping[str, Any]) -> Input:
+    """What a checkpoint's network takes or draws; GanexplainError where it would hear nothing."""
+    found = front_end_from_dict(path, values)
+    if isinstance(found, FrontEnd):
+        try:
+            check_filters(found, "front_end")
+        except UsageError as error:
+            raise GanexplainError(f"{path}: {error}") from error
+    return found
+
+
+def check_frame_by_frame(front_end: FrontEnd) -> None:
+    """UsageError for a front end that needs the whole excerpt for each of its values."""
+    if front_end.relative or front_end.range_below:
+        raise UsageError(
+            "log-mel relative to an excerpt's loudest moment cannot be drawn; leave out relative "
+            "and range_below here, and give them with --input when explaining"
+        )
+
+
+def log_mel(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """Log-mel spectrogram (T, F) in nat, float32, of a mono waveform (samples,) in [-1, 1].
+
+    A signal shorter than one frame gives zero frames.
+    """
+    return np.concatenate(
+        [np.empty((0, front_end.mel_bands), np.float32), *log_mel_blocks([waveform], front_end)]
+    )
+
+
+def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np.ndarray]:
+    """Log-mel (t, F) blocks of a signal that arrives in pieces; equal to that of the whole."""
+    check_frame_by_frame(front_end)
+    filters = _sparse_filterbank(front_end)
+    hop = front_end.hop_length
+    rest = np.empty(0, dtype=np.float32)
+    if front_end.centred:
+        blocks = _padded(blocks, front_end.frame_length // 2, front_end.pad_mode)
+    for block in blocks:
+        rest = np.concatenate([rest, np.asarray(block, dtype=np.float32)])
+        start = 0
+        frames = max(0, (rest.size - front_end.frame_length) // hop + 1)
+        while frames:
+            count = min(frames, BLOCK_FRAMES)
+            stop = start + (count - 1) * hop + front_end.frame_length
+            spectrum = magnitudes(rest[start:stop], front_end)[:, : filters.shape[1]]
+            spectrum = spectrum if front_end.power == 1 else spectrum**front_end.power
+            mel = (filters @ np.ascontiguousarray(spectrum.T)).T
+            yield log_compress(np.ascontiguousarray(mel), front_end)
+            start += count * hop
+            frames -= count
+        rest = rest[start:]
+
+
+def _padded(blocks: Iterable[np.ndarray], half: int, mode: str) -> Iterator[np.ndarray]:
+    """The blocks of a signal with `half` samples more at both ends, as `numpy.pad` adds them.
+
+    A signal no longer than `half` is mirrored several times.
+    """
+    blocks = iter(blocks)
+    start = np.empty(0, dtype=np.float32)
+    for block in blocks:  # to mirror an end, `half` samples beside its outermost one are needed
+        start = np.concatenate([start, block])
+        if start.size > half:
+            break
+    else:
+        mode = mode if start.size else "constant"
+        yield np.pad(start, half, mode=mode)  # type: ignore[call-overload]
+        return
+    yield np.pad(start, (half, 0), mode=mode)  # type: ignore[call-overload]
+    end = start[-half - 1 :]
+    for block in blocks:
+        yield block
+        end = np.concatenate([end, block])[-half - 1 :]
+    yield np.pad(end, (0, half), mode=mode)[end.size :]  # type: ignore[call-overload]
+
+
+def frame_times(frames: int, front_end: FrontEnd) -> np.ndarray:
+    """Centre of each frame (T,) in seconds from the start of the signal."""
+    centre = 0 if front_end.centred else front_end.frame_length / 2
+    return (np.arange(frames) * front_end.hop_length + centre) / front_end.sample_rate

@@ -1,0 +1,56 @@
+"""Waveforms looked at: the log-mel excerpts in which they are drawn and compared."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from ganexplain.audio.log_mel import frame_count, log_mel, mel_filterbank
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Input, WaveformInput
+
+USUAL = FrontEnd()
+LEAST_FRAMES = 4  # at least about so many frames that do not overlap
+SHORTEST_FRAME = 16
+
+
+@lru_cache(maxsize=8)
+def view_of(drawn: WaveformInput) -> FrontEnd:
+    """The front end through which waveforms of a rate and length (16 samples at least) are seen.
+
+    The usual one as far as it goes: its frames in seconds, to a power of two, shorter where the
+    waveform has no room for four of them; its bands, up to half the rate, fewer where some would
+    be empty.
+    """
+    rate = drawn.sample_rate
+    frame = 2 ** round(math.log2(rate * USUAL.frame_length / USUAL.sample_rate))
+    room = 2 ** int(math.log2(max(drawn.samples // LEAST_FRAMES, SHORTEST_FRAME)))
+    frame = max(min(frame, room), SHORTEST_FRAME)
+    hop = max(frame * USUAL.hop_length // USUAL.frame_length, 1)
+    highest = min(USUAL.highest_hz, rate / 2)
+    for bands in range(USUAL.mel_bands, 0, -1):
+        found = FrontEnd(
+            sample_rate=rate, frame_length=frame, hop_length=hop, mel_bands=bands,
+            lowest_hz=min(USUAL.lowest_hz, highest / 4), highest_hz=highest,
+            excerpt_frames=1 + (max(drawn.samples, frame) - frame) // hop,
+        )  # fmt: skip
+        try:
+            mel_filterbank(found)
+        except ValueError:
+            continue
+        break
+    assert frame_count(max(drawn.samples, frame), found) == found.excerpt_frames
+    return found
+
+
+def seen(inputs: np.ndarray, drawn: Input) -> np.ndarray:
+    """Inputs (..., *shape) as they are compared: waveforms (..., W) as log-mel (..., F, T)."""
+    if not isinstance(drawn, WaveformInput):
+        return inputs
+    view = view_of(drawn)
+    short = max(view.frame_length - inputs.shape[-1], 0)
+    rows = np.pad(inputs.reshape(-1, inputs.shape[-1]), ((0, 0), (0, short)))
+    mel = np.stack([log_mel(row, view).T for row in rows])
+    return mel.reshape(*inputs.shape[:-1], *mel.shape[1:])

@@ -1,0 +1,48 @@
+"""A classifier of small pictures, of any size and one channel or three."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ganexplain.classifiers.base import SLOPE, ExcerptNet
+
+WIDTHS = (32, 64, 128)  # channels of the blocks; further ones keep the last
+SMALLEST = 4  # pixels a side below which is not pooled
+
+
+class PictureNet(ExcerptNet):
+    """Pictures (B, C, H, W), 0 to 1, -> logits (B, outputs).
+
+    Blocks of two 3 x 3 convolutions, halved by pooling while both sides stay at 4 pixels or more;
+    `fc8` (64 units) and `fc9`, the logits, behind. What enters is standardised a channel.
+    """
+
+    def __init__(self, outputs: int, shape: tuple[int, ...]) -> None:
+        channels, height, width = shape
+        super().__init__(channels)
+        self.blocks = nn.Sequential()
+        number = 0
+        while True:
+            wide = WIDTHS[min(number, len(WIDTHS) - 1)]
+            for layer in (nn.Conv2d(channels, wide, 3, padding=1), nn.LeakyReLU(SLOPE),
+                          nn.Conv2d(wide, wide, 3, padding=1), nn.LeakyReLU(SLOPE)):  # fmt: skip
+                self.blocks.append(layer)
+            channels, number = wide, number + 1
+            if min(height, width) // 2 < SMALLEST:
+                break
+            self.blocks.append(nn.MaxPool2d(2))
+            height, width = height // 2, width // 2
+        self.drop7 = nn.Dropout(0.25)
+        self.fc8 = nn.Linear(channels * height * width, 64)
+        self.act8 = nn.LeakyReLU(SLOPE)
+        self.drop8 = nn.Dropout(0.5)
+        self.fc9 = nn.Linear(64, outputs)
+
+    def standardise(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) to zero mean and unit deviation a channel."""
+        return (pictures - self.mean[:, None, None]) / self.deviation[:, None, None]
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (B, outputs) of pictures (B, C, H, W)."""
+        x = self.drop7(self.blocks(self.standardise(pictures)).flatten(1))
+        return self.fc9(self.drop8(self.act8(self.fc8(x))))

@@ -1,0 +1,69 @@
+"""Class probabilities of whole recordings, one for every frame."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.classifiers.base import ExcerptNet
+from ganexplain.inputs.front_end import FrontEnd
+
+CHUNK_PICTURES = 256
+CHUNK_FRAMES = 1024  # outputs computed at once: bounded memory, little overlap
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Class probabilities (..., K) of logits (..., outputs); one output gives two classes."""
+    if logits.shape[-1] == 1:
+        positive = torch.sigmoid(logits)
+        return torch.cat([1 - positive, positive], dim=-1)
+    return torch.softmax(logits, dim=-1)
+
+
+def decision_margin(logits: Tensor, neuron: int, threshold: float) -> Tensor:
+    """How far an output unit's class is ahead of being decided for (B,), of logits (B, outputs).
+
+    Above zero where `predict` decides for it: of two classes by the `threshold` of the second's
+    probability, of more where it is the most probable.
+    """
+    own = logits[:, neuron]
+    if logits.shape[1] > 2:
+        others = logits.detach().clone()
+        others[:, neuron] = -torch.inf
+        return own - logits.gather(1, others.argmax(dim=1, keepdim=True))[:, 0]
+    divide = math.log(threshold / (1 - threshold))
+    if logits.shape[1] == 1:
+        return own - divide
+    return own - logits[:, 1 - neuron] - (divide if neuron == 1 else -divide)
+
+
+@torch.inference_mode()
+def predict_pictures(network: ExcerptNet, pictures: np.ndarray) -> np.ndarray:
+    """Class probabilities (N, K), float32, of pictures (N, C, H, W)."""
+    network.eval()
+    parts = torch.from_numpy(pictures).split(CHUNK_PICTURES)
+    rows = [probabilities(network(part.to(network.mean.device))).cpu() for part in parts]
+    return torch.cat(rows).numpy()
+
+
+@torch.inference_mode()
+def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """Class probabilities (T, K), float32, of each frame of a recording (T, F).
+
+    The ends are padded with silence, half an excerpt each side, so every frame has a value.
+    """
+    network.eval()
+    device, half = network.mean.device, front_end.excerpt_frames // 2
+    # One array for all: pieces kept between the passes would scatter the heap.
+    curve = np.empty((len(mel), max(network.outputs, 2)), dtype=np.float32)
+    for start in range(0, len(mel), CHUNK_FRAMES):
+        stop = min(start + CHUNK_FRAMES, len(mel))
+        before, after = max(half - start, 0), max(stop + half - len(mel), 0)
+        piece = mel[max(start - half, 0) : stop + half].T
+        piece = np.pad(piece, ((0, 0), (before, after)), constant_values=front_end.silence)
+        x = torch.from_numpy(np.ascontiguousarray(piece)).to(device)
+        curve[start:stop] = probabilities(network.forward_dense(x[None]))[0].cpu().numpy()
+    return curve

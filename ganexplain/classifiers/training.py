@@ -1,0 +1,213 @@
+"""One training of a classifier: the network, its optimiser and the best epoch so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ganexplain.classifiers.architectures import OF_SOUND, build
+from ganexplain.classifiers.base import ExcerptNet, initialise
+from ganexplain.classifiers.evaluation import evaluate
+from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
+from ganexplain.config import TrainClassifierConfig
+from ganexplain.corpora.batches import Batch
+from ganexplain.corpora.load import LabelledSplit
+from ganexplain.errors import Diverged, UsageError, check_known
+from ganexplain.inputs.specification import ImageInput, Input
+from ganexplain.runs.distributed import average_gradients, check_divisible, place
+from ganexplain.runs.machine import random_stream
+from ganexplain.runs.resume import check_same_recordings, restore_optimiser
+
+LOW_TARGET = 0.02  # targets 0.02 and 0.98, the authors' label smoothing
+BEST = {"weights": dict, "epoch": int, "threshold": float, "figures": dict}  # what is kept of it
+OPTIMISERS = ("adamw", "sgd")
+SCHEDULES = ("cosine", "step")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def check_settings(config: TrainClassifierConfig, taken: Input) -> None:
+    """UsageError for a setting of a training that cannot be, on inputs as `taken`."""
+    check_known("--schedule", config.schedule, SCHEDULES)
+    check_known("--precision", config.precision, PRECISIONS)
+    check_known("--optimiser", config.optimiser, OPTIMISERS)
+    check_known("--architecture", config.architecture, OF_SOUND)
+    check_divisible(config.batch_size)
+    if config.level_invariant and isinstance(taken, ImageInput):
+        raise UsageError("--level-invariant: is for sound; leave it out for pictures")
+    if config.batch_norm and config.batch_size == place()[1]:
+        _check_one_excerpt(architecture_for(config, taken), taken)
+
+
+@torch.no_grad()
+def _check_one_excerpt(architecture: str, taken: Input) -> None:
+    """UsageError where batch normalisation would have one value a channel of one excerpt."""
+    network = build(architecture, 1, taken)
+    with_batch_norm(network)
+    try:
+        network.train()(torch.zeros(1, *taken.shape))
+    except ValueError as error:
+        raise UsageError(
+            "--batch-size: batch normalisation needs more than one excerpt an update in each "
+            "process; give more, or --no-batch-norm"
+        ) from error
+
+
+class ClassifierTraining:
+    """The network, its optimiser and the best epoch so far."""
+
+    def __init__(
+        self,
+        config: TrainClassifierConfig,
+        outputs: int,
+        split: LabelledSplit,
+        device: torch.device,
+    ) -> None:
+        check_settings(config, split.front_end)
+        self.config, self.device = config, device
+        self.autocast = PRECISIONS[config.precision]
+        self.taken = split.front_end
+        self.architecture = architecture_for(config, self.taken)
+        network = new_network(config, outputs, split)
+        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = _optimiser(config, self.network)
+        self.losses: list[float] = []  # of the running epoch
+        self.best: dict[str, Any] = {}
+
+    @property
+    def updates(self) -> int:
+        """Updates of the whole training."""
+        return self.config.epochs * self.config.updates_per_epoch
+
+    def step(self, step: int, batch: Batch) -> float:
+        """One update; the loss in nat."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate(step)
+        torch.manual_seed(int(random_stream(self.config.seed, "dropout", step).integers(2**31)))
+        loss = self._loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(self.network.parameters())
+        self.optimiser.step()
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise Diverged(f"the loss is {value} at update {step}; lower --learning-rate")
+        self.losses.append(value)
+        return value
+
+    def learning_rate(self, step: int) -> float:
+        """Of one update."""
+        config = self.config
+        if config.schedule == "cosine":
+            return config.learning_rate * (1 + math.cos(math.pi * step / self.updates)) / 2
+        decay = config.learning_rate_decay ** (step // config.updates_per_epoch)
+        return config.learning_rate * decay
+
+    def _loss(self, batch: Batch) -> Tensor:
+        mel = torch.from_numpy(batch.mel).to(self.device)
+        on = self.autocast is not torch.float32
+        with torch.autocast(self.device.type, self.autocast, enabled=on):
+            logits = self.network.train()(mel)
+        label, other, share = (
+            torch.from_numpy(v).to(self.device) for v in (batch.label, batch.other, batch.share)
+        )
+        logits = logits.float()
+        losses = smoothed_loss(logits, label)
+        if self.config.mixup:
+            losses = share * losses + (1 - share) * smoothed_loss(logits, other)
+        return losses.mean()
+
+    def finish_epoch(self, epoch: int, valid: LabelledSplit) -> dict[str, float]:
+        """Validate, keep the weights where they are the best yet; the epoch's figures."""
+        network = plain(self.network)
+        evaluation = evaluate(network, valid, None)
+        figures = evaluation.figures
+        if not self.best or figures["frame_error"] < self.best["figures"]["frame_error"]:
+            self.best = {
+                "weights": network.state_dict(),
+                "epoch": epoch,
+                "threshold": evaluation.threshold,
+                "figures": figures,
+            }
+        loss = float(np.mean(self.losses))
+        self.losses.clear()
+        return {"loss": loss, "threshold": evaluation.threshold, **figures}
+
+    def best_network(self) -> ExcerptNet:
+        """The network of the best epoch, in its plain form on the CPU."""
+        network = build(self.architecture, self.network.outputs, self.taken)
+        network.load_state_dict(self.best["weights"])
+        return network
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and values of the training, for `restore`."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "losses": self.losses,
+            "best": self.best,
+            "updates": self.updates,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it was trained on other recordings.
+
+        UsageError where another length was asked for under a schedule that depends on it.
+        """
+        check_same_recordings(state["network"], self.network)
+        if self.config.schedule == "cosine" and state["updates"] != self.updates:
+            raise UsageError(
+                f"--resume: the cosine schedule was laid out for {state['updates']} updates; "
+                "keep --epochs, or use --schedule step"
+            )
+        self.network.load_state_dict(state["network"])
+        restore_optimiser(self.optimiser, state["optimiser"])
+        self.losses, self.best = [float(loss) for loss in state["losses"]], dict(state["best"])
+        if self.best:
+            self.best_network()
+            self.best |= {name: kind(self.best[name]) for name, kind in BEST.items()}
+            float(self.best["figures"]["frame_error"])
+
+
+def architecture_for(config: TrainClassifierConfig, taken: Input) -> str:
+    """The name of the network to train: as asked for sound, of pictures always one."""
+    return "picturenet" if isinstance(taken, ImageInput) else config.architecture
+
+
+def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSplit) -> ExcerptNet:
+    """The network asked for, in its training form, with the band statistics of a split."""
+    network = build(architecture_for(config, split.front_end), outputs, split.front_end)
+    initialise(network, config.seed)
+    mean, deviation = split.band_statistics()
+    network.mean.copy_(torch.from_numpy(mean))
+    network.deviation.copy_(torch.from_numpy(deviation))
+    if config.level_invariant:
+        with_zero_mean_filters(network)
+    if config.batch_norm:
+        with_batch_norm(network)
+    return network
+
+
+def _optimiser(config: TrainClassifierConfig, network: ExcerptNet) -> torch.optim.Optimizer:
+    rate, parameters = config.learning_rate, network.parameters()
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, rate, weight_decay=config.weight_decay)
+    return torch.optim.SGD(parameters, rate, config.momentum, nesterov=config.momentum > 0)
+
+
+def smoothed_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy (B,) in nat of logits (B, outputs) for classes (B,), target 0.98 for the right.
+
+    The others share 0.02; with one output the targets are 0.02 and 0.98.
+    """
+    if logits.shape[1] == 1:
+        target = LOW_TARGET + (1 - 2 * LOW_TARGET) * label.to(logits.dtype)
+        return functional.binary_cross_entropy_with_logits(logits[:, 0], target, reduction="none")
+    classes = logits.shape[1]  # torch spreads the smoothing over all classes, the right one too
+    smoothing = LOW_TARGET * classes / (classes - 1)
+    return functional.cross_entropy(logits, label, label_smoothing=smoothing, reduction="none")

@@ -1,0 +1,1 @@
+"""Folders of recordings or pictures, and tensors of them."""

@@ -1,0 +1,118 @@
+"""Training batches of a classifier, each a function of its step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganexplain.audio.augment import altered_excerpts, draw_alteration
+from ganexplain.config import TrainClassifierConfig
+from ganexplain.corpora.recordings import UNLABELLED
+from ganexplain.corpora.splits import Split, batch_rows
+from ganexplain.runs.distributed import own_part
+from ganexplain.runs.machine import random_stream
+
+TIME_MASKS, TIME_MASK_FRAMES = 2, 20
+BAND_MASKS, BAND_MASK_BANDS = 1, 16
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Excerpts (B, F, T) in nat, of class `label` (B,) to `share` (B,), of `other` to the rest."""
+
+    mel: np.ndarray
+    label: np.ndarray
+    other: np.ndarray
+    share: np.ndarray
+
+
+def alters_sound(config: TrainClassifierConfig) -> bool:
+    """Whether batches are made from waveforms, not from the features of recordings as they are."""
+    return bool(config.augment or config.level or config.mix)
+
+
+class TrainingBatches:
+    """The batches of one training: which excerpts, and how they are altered.
+
+    `waveforms[i]` (samples,) belong to `split.recordings[i]`; there are none where `alters_sound`
+    says no. Where the corpus has a class "absent" (the first of two), a share `config.mix` of the
+    excerpts is heard through an excerpt of that class, which leaves the label as it was: voices
+    alone become voices over instruments, and instruments more instruments.
+    """
+
+    def __init__(
+        self, config: TrainClassifierConfig, split: Split, waveforms: Sequence[np.ndarray]
+    ) -> None:
+        self.config, self.split, self.waveforms = config, split, waveforms
+        self.rows = split.labelled_frames()
+        self.silence = split.front_end.silence
+        self.mean = split.band_statistics()[0]
+        two_classes = self.rows.classes().max() == 1
+        self.absent = self.rows.of_class(0 if config.mix and two_classes else UNLABELLED)
+
+    def make(self, step: int) -> Batch:
+        """The batch of one update, of several processes this one's part of it."""
+        config = self.config
+        rows = self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
+        mine = np.arange(len(rows))[own_part()]
+        label, share = rows[:, 2], np.ones(len(rows), dtype=np.float32)
+        mel = self._excerpts(rows, mine, step)
+        if not config.mixup:
+            return Batch(mel, label[mine], label[mine], share[mine])
+        stream = random_stream(config.seed, "mixup", step)
+        share = stream.beta(config.mixup, config.mixup, len(rows)).astype(np.float32)
+        partner = stream.permutation(len(rows))[mine]
+        weight = share[mine, None, None]
+        mel = weight * mel + (1 - weight) * self._excerpts(rows, partner, step)
+        return Batch(mel, label[mine], label[partner], share[mine])
+
+    def _excerpts(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
+        """Those `chosen` (C,) of the excerpts at `rows` (B, 3), each with its own alterations."""
+        mel = (
+            self._altered(rows, chosen, step) if self.waveforms else self.split.gather(rows[chosen])
+        )
+        if self.config.masks:
+            stream = random_stream(self.config.seed, "masks", step)
+            hidden = [draw_masks(stream, mel.shape[1:]) for _ in rows]
+            for excerpt, k in zip(mel, chosen, strict=True):
+                hide(excerpt, self.mean, *hidden[k])
+        return mel
+
+    def _altered(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
+        config, stream = self.config, random_stream(self.config.seed, "augmentation", step)
+        alterations = [draw_alteration(stream, config.augment, config.level) for _ in rows]
+        added = np.full((len(rows), 2), -1)
+        if len(self.absent):
+            with_added = stream.random(len(rows)) < config.mix
+            places = stream.integers(len(self.absent), size=len(rows))
+            added[with_added] = self.absent[places[with_added]][:, :2]
+        own = [alterations[k] for k in chosen]
+        front_end = self.split.front_end
+        return altered_excerpts(self.waveforms, rows[chosen], own, added[chosen], front_end)
+
+
+def draw_masks(
+    stream: np.random.Generator, shape: tuple[int, ...]
+) -> tuple[list[slice], list[slice]]:
+    """Spans of bands and of frames to hide in an excerpt of shape (F, T)."""
+
+    def span(size: int, widest: int) -> slice:
+        width = int(stream.integers(widest + 1))
+        start = int(stream.integers(size - width + 1))
+        return slice(start, start + width)
+
+    bands = [span(shape[0], BAND_MASK_BANDS) for _ in range(BAND_MASKS)]
+    return bands, [span(shape[1], TIME_MASK_FRAMES) for _ in range(TIME_MASKS)]
+
+
+def hide(mel: np.ndarray, mean: np.ndarray, bands: list[slice], frames: list[slice]) -> None:
+    """Set spans of bands and frames of an excerpt (F, T) to the bands' mean (F,), in place.
+
+    SpecAugment (Park et al. 2019) without its time warp, which stretching is already.
+    """
+    for span in frames:
+        mel[:, span] = mean[:, None]
+    for span in bands:
+        mel[span] = mean[span, None]

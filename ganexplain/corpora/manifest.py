@@ -1,0 +1,97 @@
+"""CSV manifests, as people and spreadsheets write them: rows of texts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganexplain.corpora.listed_files import label_text
+from ganexplain.errors import GanexplainError
+from ganexplain.files.texts import lines_of
+
+MANIFEST_COLUMNS = ("path", "start", "end", "label", "split")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')  # which Excel reads, and some programs write for it
+DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One label as it is written; `where` names the manifest and the line."""
+
+    where: str
+    path: str
+    start: str
+    end: str
+    label: str
+    split: str
+
+
+def manifest_rows(path: Path) -> list[ManifestRow]:
+    """The rows of a manifest, columns in any order, others left out, empty rows too.
+
+    Cells may be parted by commas, semicolons, tabs or bars, names of columns be in capitals, and
+    seconds have a decimal comma. Raises BadFile for what is no text, GanexplainError for a column
+    or a cell that is missing, or where no row follows the first line.
+    """
+    text = label_text(path)
+    rows = _cells(path, text, _separator(text))
+    if rows and rows[0][1][0].startswith("sep="):
+        del rows[0]
+    header = [name.lower() for name in rows[0][1]] if rows else []
+    for column in MANIFEST_COLUMNS:
+        if header.count(column) != 1:
+            found = "no column" if column not in header else "more than one column"
+            raise GanexplainError(
+                f"{path}, line 1: {found} {column!r} (cells parted by "
+                f"{SEPARATORS[_separator(text)]}); the first line is {','.join(MANIFEST_COLUMNS)} "
+                "and rows follow"
+            )
+    if len(rows) == 1:
+        raise GanexplainError(f"{path}: no rows behind the first line; add one for each label")
+    places = [header.index(column) for column in MANIFEST_COLUMNS]
+    return [_row(f"{path}, line {number}", cells, places) for number, cells in rows[1:]]
+
+
+def _separator(text: str) -> str:
+    """What parts the cells: what makes most of the columns of the first line."""
+    lines = [line for line in lines_of(text) if line.strip()][:2]
+    named = SEPARATOR_LINE.fullmatch(lines[0].strip()) if lines else None
+    if named and named[1] in SEPARATORS:
+        return named[1]
+    first = lines[0].lower() if lines else ""
+
+    def columns(separator: str) -> int:
+        return sum(cell.strip(' "') in MANIFEST_COLUMNS for cell in first.split(separator))
+
+    return max(SEPARATORS, key=columns)
+
+
+def _cells(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """Line numbers and cells of the rows that hold something."""
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        where = f"{path}, line {reader.line_num}"
+        raise GanexplainError(f"{where}: not CSV ({error}); look for an open quote") from error
+    return [(number, row) for number, row in rows if any(row)]
+
+
+def _row(where: str, cells: list[str], places: Sequence[int]) -> ManifestRow:
+    values = [cells[place] if place < len(cells) else "" for place in places]
+    path, start, end, label, split = values
+    for column, value in (("path", path), ("label", label), ("split", split)):
+        if not value:
+            raise GanexplainError(f"{where}: {column} is empty")
+    return ManifestRow(where, path, _point(start), _point(end), label, split)
+
+
+def _point(seconds: str) -> str:
+    """Seconds with a decimal point."""
+    return seconds.replace(",", ".") if DECIMAL_COMMA.fullmatch(seconds) else seconds

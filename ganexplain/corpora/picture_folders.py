@@ -1,0 +1,184 @@
+"""Corpora of pictures: a folder for each class, with or without folders of splits above."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.corpora.listed_files import files_below, is_hidden
+from ganexplain.corpora.picture_files import is_picture, load_picture, picture_input
+from ganexplain.corpora.recordings import SPLITS
+from ganexplain.errors import BadFile, GanexplainError, UsageError
+from ganexplain.inputs.specification import ImageInput, Input
+from ganexplain.runs.machine import Progress
+
+SHARES = {"train": 0.7, "valid": 0.15, "test": 0.15}  # of pictures that are in no split yet
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, its split and the number of its class."""
+
+    path: Path
+    split: str
+    label: int
+
+    @property
+    def segments(self) -> tuple[int, ...]:
+        """What is known of it, as recordings have their labels."""
+        return (self.label,)
+
+
+@dataclass(frozen=True)
+class ImageCorpus:
+    """Pictures and the names of their classes, `skipped` being those that were left out."""
+
+    name: str
+    classes: tuple[str, ...]
+    recordings: tuple[Picture, ...]
+    skipped: tuple[str, ...] = ()
+
+    def split(self, name: str) -> list[Picture]:
+        """The pictures of one split, by path."""
+        return [picture for picture in self.recordings if picture.split == name]
+
+    def taken(self, given: Input | None) -> ImageInput:
+        """What the pictures are brought to: as given, else as the first of them is."""
+        if given is None:
+            return picture_input(self.recordings[0].path)
+        if isinstance(given, ImageInput):
+            return given
+        raise UsageError(f"{self.name}: holds pictures, but recordings are needed here")
+
+
+@dataclass(frozen=True)
+class ImageSplit:
+    """The pictures of one split (N, C, H, W), 0 to 1, with their classes (N,).
+
+    What it offers is what `data.excerpts.Split` does: an excerpt is a picture.
+    """
+
+    recordings: tuple[Picture, ...]
+    pictures: np.ndarray
+    classes: np.ndarray
+    front_end: ImageInput
+
+    def labelled_frames(self) -> np.ndarray:
+        """All pictures (N, 3): number, 0, class."""
+        return np.concatenate([self.whole_excerpts(), self.classes[:, None]], axis=1)
+
+    def classes_present(self) -> np.ndarray:
+        """Numbers of the classes that some picture has."""
+        return np.unique(self.classes)
+
+    def whole_excerpts(self, hop_frames: int = 1) -> np.ndarray:
+        """All pictures (N, 2): number, 0."""
+        numbers = np.arange(len(self.pictures))
+        return np.stack([numbers, np.zeros_like(numbers)], axis=1)
+
+    def gather(self, centres: np.ndarray) -> np.ndarray:
+        """Pictures (M, C, H, W) float32 of numbers (M, 2+)."""
+        return self.pictures[centres[:, 0]]
+
+    def band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (C,) of each channel over all pixels."""
+        mean = self.pictures.mean(axis=(0, 2, 3), dtype=np.float64)
+        deviation = self.pictures.std(axis=(0, 2, 3), dtype=np.float64)
+        if not (deviation > 1e-6).all():
+            raise GanexplainError(
+                "the training pictures have a channel that never varies; leave it out"
+            )
+        return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def holds_pictures(path: Path) -> bool:
+    """Whether a folder has pictures in folders of classes, one or two levels down."""
+    if not path.is_dir() or (path / "filelists").is_dir():
+        return False
+    levels = (path.glob("*/*"), path.glob("*/*/*"))
+    return any(
+        is_picture(file) and not any(map(is_hidden, file.relative_to(path).parts))
+        for level in levels
+        for file in level
+    )
+
+
+def read_image_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> ImageCorpus:
+    """Pictures of `SPLIT/CLASS/NAME.png`, or of `CLASS/NAME.png`, which are split by their names.
+
+    Of the latter 70 % train, 15 % validate and 15 % test, by a hash of the file's name.
+    Raises UsageError for a folder that holds none, GanexplainError for fewer than two classes.
+    """
+    listed = [entry for path in paths for entry in _listed(Path(path))]
+    classes = tuple(sorted({label for _, _, label in listed}))
+    name = " + ".join(paths)
+    if len(classes) < 2:
+        raise GanexplainError(f"{name}: pictures of one class, {classes}; two or more are needed")
+    good, skipped = [], []
+    for path, split, label in listed:
+        try:
+            picture_input(path)
+            good.append(Picture(path, split, classes.index(label)))
+        except BadFile as error:
+            if not skip_bad_files:
+                error.one_of_many = True
+                raise
+            skipped.append(str(error))
+    if not good:
+        raise GanexplainError(f"{name}: no picture can be used, the first: {skipped[0]}")
+    return ImageCorpus(name, classes, tuple(good), tuple(skipped))
+
+
+def _listed(root: Path) -> list[tuple[Path, str, str]]:
+    """Path, split and class of each picture below a folder, sorted by path; none that is hidden."""
+    if not holds_pictures(root):
+        raise UsageError(f"{root}: no pictures; lay them out as CLASS/NAME.png below it")
+    found = [path for path in files_below(root) if is_picture(path)]
+    split = any((root / name).is_dir() for name in SPLITS)
+    entries = []
+    for path in found:
+        parts = path.relative_to(root).parts
+        if split and (len(parts) < 3 or parts[0] not in SPLITS):
+            raise GanexplainError(
+                f"{path}: stands in no split; lay pictures out as train/CLASS/NAME.png, or all as "
+                "CLASS/NAME.png"
+            )
+        if len(parts) < 2:
+            raise GanexplainError(f"{path}: stands in no class's folder; move it into one")
+        entries.append((path, parts[0] if split else _split_of(parts), parts[-2]))
+    return entries
+
+
+def _split_of(parts: tuple[str, ...]) -> str:
+    """A split for a picture in none: by its name, so that others change nothing."""
+    digest = hashlib.sha256("/".join(parts).encode(errors="surrogateescape")).digest()
+    place = int.from_bytes(digest[:8]) / 2**64
+    for name, share in SHARES.items():
+        if place < share:
+            return name
+        place -= share
+    return "test"
+
+
+def load_image_split(
+    corpus: ImageCorpus, name: str, taken: ImageInput, progress: Progress
+) -> ImageSplit:
+    """The pictures of a split, as large and with as many channels as `taken` says.
+
+    Several splits are named as in `valid+test`. Raises BadFile for a picture that cannot be
+    read, GanexplainError where the split is empty.
+    """
+    listed = [picture for part in name.split("+") for picture in corpus.split(part)]
+    if not listed:
+        raise GanexplainError(f"{corpus.name}: the {name} split is empty; put pictures into it")
+    progress.start(f"pictures of {name}", len(listed))
+    pictures = np.empty((len(listed), *taken.shape), dtype=np.float32)
+    for row, picture in enumerate(listed):
+        pictures[row] = load_picture(picture.path, taken)
+        progress.advance()
+    labels = np.array([picture.label for picture in listed], dtype=np.int64)
+    return ImageSplit(tuple(listed), pictures, labels, taken)

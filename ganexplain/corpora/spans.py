@@ -1,0 +1,72 @@
+"""From a probability for every frame to labelled spans of seconds, and to a label file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ganexplain.corpora.recordings import Segment
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one recording.
+
+    `curve` (T, K) holds the smoothed class probabilities of the frames centred at `times` (T,)
+    in seconds; `segments` cover the recording and number its `classes`. `threshold` is of the
+    second of two classes.
+    """
+
+    times: np.ndarray
+    curve: np.ndarray
+    segments: tuple[Segment, ...]
+    classes: tuple[str, ...]
+    threshold: float
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording."""
+        return self.segments[-1].end
+
+    def shares(self) -> dict[str, float]:
+        """The share of the time, 0..1, that each class has; they add up to 1."""
+        spent = dict.fromkeys(self.classes, 0.0)
+        for segment in self.segments:
+            spent[self.classes[segment.label]] += segment.end - segment.start
+        return {name: seconds / self.seconds for name, seconds in spent.items()}
+
+
+def decide(curve: np.ndarray, threshold: float) -> np.ndarray:
+    """Class number of each frame (T,) from probabilities (T, K).
+
+    Of two classes the second where it exceeds the threshold, of more the most probable.
+    """
+    if curve.shape[1] == 2:
+        return (curve[:, 1] > threshold).astype(np.int64)
+    return curve.argmax(axis=1)
+
+
+def segments_of(decisions: np.ndarray, times: np.ndarray, duration: float) -> tuple[Segment, ...]:
+    """Contiguous spans from 0 to `duration` seconds, each as long as the decision stays.
+
+    `decisions` (T,) are of frames centred at rising `times` (T,) in seconds, the last before
+    `duration`. A span ends half-way between the last frame of one class and the first of the
+    next.
+    """
+    changes = np.flatnonzero(np.diff(decisions)) + 1
+    inner = (times[changes - 1] + times[changes]) / 2
+    edges = [0.0, *map(float, inner), float(duration)]
+    labels = decisions[np.concatenate([[0], changes])]
+    return tuple(
+        Segment(start, end, int(label))
+        for (start, end), label in zip(pairwise(edges), labels, strict=True)
+    )
+
+
+def lab_text(segments: Sequence[Segment], classes: Sequence[str]) -> str:
+    """Segments as lines `start end label`, in seconds, as the Jamendo corpus has them."""
+    names = [" ".join(name.split()) for name in classes]  # a line break would end the entry
+    return "".join(f"{s.start:.3f} {s.end:.3f} {names[s.label]}\n" for s in segments)

@@ -1,0 +1,199 @@
+"""Excerpts of a split: which centre frames may be drawn, their class, and their log-mel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ganexplain.corpora.cache import cached_log_mel
+from ganexplain.corpora.labelled_frames import LabelledFrames
+from ganexplain.corpora.recordings import Corpus, Recording
+from ganexplain.errors import BadFile, GanexplainError
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.runs.machine import Progress, random_stream
+
+PART_FRAMES = 100_000  # of features taken into memory at once
+
+
+@dataclass(frozen=True)
+class Split:
+    """The recordings of one split with their features.
+
+    `mels[i]` (T_i, F) and `labels[i]` (T_i,) belong to `recordings[i]`.
+    """
+
+    recordings: tuple[Recording, ...]
+    mels: tuple[np.ndarray, ...]
+    labels: tuple[np.ndarray, ...]
+    front_end: FrontEnd
+
+    def labelled_frames(self) -> LabelledFrames:
+        """All labelled centre frames: rows (M, 3) of recording, frame, class."""
+        return LabelledFrames.of(self.labels)
+
+    def classes_present(self) -> np.ndarray:
+        """Numbers of the classes that label some frame."""
+        return self.labelled_frames().classes()
+
+    def whole_excerpts(self, hop_frames: int = 1) -> np.ndarray:
+        """Centre frames (M, 2) of excerpts that lie inside their recording, every `hop_frames`.
+
+        A recording shorter than an excerpt gives one, padded with silence.
+        """
+        length = self.front_end.excerpt_frames
+        before = length // 2
+        rows = []
+        for i, mel in enumerate(self.mels):
+            last = max(len(mel) - length, 0) + before
+            frames = np.arange(before, last + 1, hop_frames)
+            if len(mel) < length:
+                frames = np.array([len(mel) // 2])
+            rows.append(np.stack([np.full(frames.size, i), frames], axis=1))
+        return np.concatenate(rows)
+
+    def gather(self, centres: np.ndarray) -> np.ndarray:
+        """Log-mel excerpts (N, F, T) float32 around centres (N, 2+): recording, frame.
+
+        Beyond the ends of a recording stands silence, the logarithm of the floor.
+        """
+        length = self.front_end.excerpt_frames
+        silence = np.float32(self.front_end.silence)
+        shape = (len(centres), self.front_end.mel_bands, length)
+        excerpts = np.full(shape, silence, dtype=np.float32)
+        for k, (i, frame) in enumerate(centres[:, :2]):
+            mel = self.mels[i]
+            start = frame - length // 2
+            low, high = max(start, 0), min(start + length, len(mel))
+            excerpts[k, :, low - start : high - start] = mel[low:high].T
+        return excerpts
+
+    def band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (F,) of each mel band over all frames (ddof = 1), in nat."""
+        count = sum(len(mel) for mel in self.mels)
+        mean = sum(part.sum(axis=0, dtype=np.float64) for part in self._in_parts()) / count
+        squares = sum(((part - mean) ** 2).sum(axis=0) for part in self._in_parts())
+        deviation = np.sqrt(squares / max(count - 1, 1))
+        if not (deviation > 1e-6).all():
+            band = int(np.argmin(deviation))
+            raise GanexplainError(
+                f"mel band {band} never varies over the training recordings; "
+                "they hold too little sound in that range to standardise it"
+            )
+        return mean.astype(np.float32), deviation.astype(np.float32)
+
+    def _in_parts(self) -> Iterator[np.ndarray]:
+        """All features in pieces (t, F) of a length that fits memory, whatever a recording's is."""
+        for mel in self.mels:
+            for start in range(0, len(mel), PART_FRAMES):
+                yield mel[start : start + PART_FRAMES]
+
+
+def load_split(
+    corpus: Corpus,
+    name: str,
+    front_end: FrontEnd,
+    cache: Path,
+    progress: Progress,
+    skip_bad_files: bool = False,
+) -> Split:
+    """Features and frame labels of all recordings of a split, or of several as in `valid+test`.
+
+    Raises BadFile for a recording that cannot be used (noted and left out with
+    `skip_bad_files`), GanexplainError where the split is empty.
+    """
+
+    def features(recording: Recording) -> np.ndarray:
+        return cached_log_mel(recording.path, front_end, cache)
+
+    recordings, mels = readable(corpus, name, features, progress, skip_bad_files, "features")
+    pairs = zip(recordings, mels, strict=True)
+    labels = tuple(recording.frame_labels(len(mel), front_end) for recording, mel in pairs)
+    return Split(recordings, mels, labels, front_end)
+
+
+def readable(
+    corpus: Corpus,
+    name: str,
+    read: Callable[[Recording], np.ndarray],
+    progress: Progress,
+    skip_bad_files: bool,
+    what: str,
+) -> tuple[tuple[Recording, ...], tuple[np.ndarray, ...]]:
+    """The recordings of a split that can be read, and what was read; errors as `load_split`."""
+    recordings, arrays = [], []
+    listed = [recording for part in name.split("+") for recording in corpus.split(part)]
+    progress.start(f"{what} of {name}", len(listed))
+    for recording in listed:
+        try:
+            array = read(recording)
+        except BadFile as error:
+            if not skip_bad_files:
+                error.one_of_many = True
+                raise
+            progress.note(f"skipped: {error}")
+        else:
+            recordings.append(recording)
+            arrays.append(array)
+        progress.advance()
+    if not recordings:
+        raise GanexplainError(f"{corpus.name}: the {name} split is empty; list recordings in it")
+    return tuple(recordings), tuple(arrays)
+
+
+class LabelledCorpus(Protocol):
+    """A corpus of recordings or pictures."""
+
+    @property
+    def name(self) -> str:
+        """Where it came from."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+
+
+class LabelledSplit(Protocol):
+    """A split of either."""
+
+    def classes_present(self) -> np.ndarray:
+        """Numbers of the classes of which there is something."""
+
+
+def require_classes(corpus: LabelledCorpus, split: LabelledSplit, name: str) -> None:
+    """GanexplainError naming the class that has no frame in a split."""
+    present = split.classes_present()
+    for number, label in enumerate(corpus.classes):
+        if number not in present:
+            raise GanexplainError(
+                f"{corpus.name}: no frame of class {label!r} in the {name} split; "
+                "move a recording that has it there"
+            )
+
+
+def batch_rows(
+    count: int, batch_size: int, step: int, seed: int, purpose: str = "epoch order"
+) -> np.ndarray:
+    """Row numbers (batch_size,) of training batch `step`: without replacement in each epoch.
+
+    The order is that of the stream named `purpose`. A function of its arguments alone, so a
+    resumed run draws what an undisturbed one would.
+    """
+    first = step * batch_size
+    positions = np.arange(first, first + batch_size)
+    rows = np.empty(batch_size, dtype=np.int64)
+    for epoch in np.unique(positions // count):
+        mine = positions // count == epoch
+        order = _epoch_order(count, seed, purpose, int(epoch))
+        rows[mine] = order[positions[mine] % count]
+    return rows
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(count: int, seed: int, purpose: str, epoch: int) -> np.ndarray:
+    smallest = np.int32 if count < 2**31 else np.int64  # the draws are the same
+    return random_stream(seed, purpose, epoch).permutation(np.arange(count, dtype=smallest))

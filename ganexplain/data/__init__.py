@@ -1,1 +1,0 @@
-"""Recordings, labels, features and sound."""

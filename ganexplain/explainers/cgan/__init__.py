@@ -1,0 +1,1 @@
+"""The explainer that is a conditional GAN: maps from inputs."""

@@ -1,0 +1,116 @@
+"""Inputs, what a conditional GAN is shown of them, and targets: made once, kept in files."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.attribution.fills import Reference
+from ganexplain.corpora.load import MaterialSplit
+from ganexplain.explainers.cgan.inference import View
+from ganexplain.explainers.cgan.maps import pooled, product, reduced, signed
+from ganexplain.explainers.cgan.teachers import network_maps, occlusion_maps, targets_of
+from ganexplain.explainers.task import Task
+from ganexplain.files.atomic import map_array, write_rows
+from ganexplain.networks.explained import Explained
+from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.runs.machine import random_stream
+
+CHUNK = 32  # inputs in a pass and in a file
+
+
+class Maps:
+    """Tuples of inputs of a split and what the networks' maps say of them.
+
+    Beside each network stand `shuffled` variants of it that have learned nothing, other ones for
+    every 32 inputs. Of V variants in all, row r is input r // V as variant r % V sees it, the
+    networks themselves first. What a generator is shown (n, h, w) and the target (h, w) of a row,
+    0 to 1 (of occlusion `signed`), of at most `size` cells a side, stand in
+    `folder`/maps/NAME-NUMBER.npy, where those of an earlier run are taken up.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        name: str,
+        split: MaterialSplit,
+        conditions: int,
+        wanted: int,
+        shuffled: int = 0,
+    ) -> None:
+        self.task, self.name, self.split, self.conditions = task, name, split, conditions
+        centres = split.whole_excerpts()
+        order = random_stream(task.config.seed, f"{name} of an explainer").permutation(len(centres))
+        self.centres = centres[order[:wanted]]
+        self.view = View(task.config.teacher, task.config.layer, task.config.gradient)
+        self.networks = task.networks * (1 + shuffled)
+        self.files: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self.centres) * len(self.networks)
+
+    def own_rows(self) -> np.ndarray:
+        """Numbers of the rows that are of the networks themselves."""
+        rows = np.arange(len(self))
+        return rows[rows % len(self.networks) < len(self.task.networks)]
+
+    def make(self) -> None:
+        """Make what is not there yet."""
+        starts = range(0, len(self.centres), CHUNK)
+        self.task.progress.start(f"maps, {self.name}", len(starts) * len(self.networks))
+        for number, start in enumerate(starts):
+            path = self.task.folder / "maps" / f"{self.name}-{number:03d}.npy"
+            found = map_array(path)
+            if found is None:
+                x = self.inputs(np.arange(start, min(start + CHUNK, len(self.centres))))
+                variants = range(len(self.networks))
+                made = np.stack([self._variant(number, k, x) for k in variants], axis=1)
+                write_rows(path, [made.reshape(-1, *made.shape[2:])])
+                found = map_array(path)
+                assert found is not None
+            else:
+                self.task.progress.advance(len(self.networks))
+            self.files.append(found)
+
+    def inputs(self, numbers: np.ndarray) -> Tensor:
+        """Inputs (B, *S) of numbers (B,)."""
+        return torch.from_numpy(self.split.gather(self.centres[numbers])).to(self.task.device)
+
+    def batch(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs (B, *S), what is shown (B, n, h, w) and targets (B, 1, h, w) of rows (B,)."""
+        variants = len(self.networks)
+        size = CHUNK * variants
+        maps = np.stack([self.files[row // size][row % size] for row in rows])
+        values = torch.from_numpy(maps.astype(np.float32)).to(self.task.device)
+        return self.inputs(rows // variants), values[:, :-1], values[:, -1:]
+
+    def _variant(self, chunk: int, variant: int, x: Tensor) -> np.ndarray:
+        """What is shown and target (B, n + 1, h, w) of inputs (B, *S), float16."""
+        network = self.networks[variant]
+        with ExitStack() as shuffled:
+            if variant >= len(self.task.networks):
+                seed = random_stream(self.task.config.seed, f"shuffled {variant}", chunk)
+                shuffled.enter_context(reinitialised(network.network, int(seed.integers(2**31))))
+            asked = self.task.config.target
+            maps, gradient = network_maps(network, x, asked)
+            learnt = self.view.learnt(maps)
+            if learnt:
+                target = maps[learnt]
+            else:
+                target = self._occlusion(network, x, targets_of(network, x, asked))
+        self.task.progress.advance()
+        size = self.task.config.size
+        products = product(x, gradient, self.task.statistics[0])
+        shown = self.view.shown(maps, products, self.conditions, size)
+        wanted = reduced(target[:, None], size) if learnt else signed(pooled(target[:, None], size))
+        made = torch.cat([shown, wanted], dim=1)
+        return made.half().cpu().numpy()
+
+    def _occlusion(self, network: Explained, x: Tensor, classes: Tensor) -> Tensor:
+        axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
+        mean, deviation = self.task.statistics
+        reference = Reference(mean[axes], deviation[axes])
+        return occlusion_maps(network, x, classes, reference, self.task.config.occlusion_grid)

@@ -1,0 +1,86 @@
+"""What a network's convolutions say of inputs, and slower maps to learn in their place."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganexplain.attribution.fills import Reference, fill
+from ganexplain.attribution.masking import MaskedInput, subset_score
+from ganexplain.attribution.methods.grad_cam import enlarged
+from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.attribution.scorer import Scorer, class_logits, target_logits
+from ganexplain.attribution.segments import grid
+from ganexplain.attribution.subject import kind_of_outputs
+from ganexplain.classifiers.base import ExcerptNet
+from ganexplain.errors import UsageError
+from ganexplain.explainers.cgan.maps import maps_and_gradient
+from ganexplain.networks.explained import Explained, examples_of
+from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.readings import units
+
+BATCH = 32  # altered inputs in a pass
+
+
+def network_maps(network: Explained, x: Tensor, asked: str) -> tuple[dict[str, Tensor], Tensor]:
+    """Maps (B, H, W) of all convolutions and the gradient for inputs (B, *S).
+
+    Of what `targets_of` gives.
+    """
+    classes, kind = targets_of(network, x, asked), outputs_kind(network)
+
+    def logits(inputs: Tensor) -> Tensor:
+        outputs = units(network.network(inputs))
+        if kind == "probabilities":
+            outputs = class_logits(outputs, kind)
+        return target_logits(outputs, classes)
+
+    return maps_and_gradient(network.network, logits, x)
+
+
+def outputs_kind(network: Explained) -> str:
+    """What the network's outputs are, as `attribute` sees them; of labels without order, logits."""
+    if isinstance(network.network, ExcerptNet):
+        return "logits"
+    with torch.no_grad():
+        found = units(network.network(examples_of(network.front_end).to(network.device)))
+    return "probabilities" if kind_of_outputs(found) == "probabilities" else "logits"
+
+
+def targets_of(network: Explained, x: Tensor, asked: str) -> Tensor:
+    """Numbers (B,) of the classes to explain of inputs (B, *S): the predicted ones, or one for all.
+
+    Raises UsageError for a class that the network does not know.
+    """
+    with torch.no_grad():
+        logits = class_logits(units(network.network(x)), outputs_kind(network))
+    if asked == "predicted":
+        return logits.argmax(dim=1)
+    classes, count = network.names.classes, logits.shape[1]
+    known = list(classes) if classes else [str(number) for number in range(count)]
+    if asked not in known:
+        raise UsageError(f"--target {asked}: no class of the network; one of {', '.join(known)}")
+    return torch.full((len(x),), known.index(asked), device=x.device)
+
+
+def occlusion_maps(
+    network: Explained, x: Tensor, classes: Tensor, reference: Reference, squares: int
+) -> Tensor:
+    """Maps (B, H, W): what the log-odds of classes (B,) lose without each of squares.
+
+    There are `squares` along each axis of inputs (B, *S), fewer where it has fewer cells; the
+    mean of the input stands in the place of one. A pass for each and one more; drawn smooth.
+    """
+    height, width = x.shape[-2:]
+    rows, columns = min(squares, height), min(squares, width)
+    labels, kind = grid(height, width, rows, columns), outputs_kind(network)
+    # Made anew for every call: it may hold copies of the weights.
+    fast = fast_form(network.network, examples_of(network.front_end).to(network.device))
+    found = []
+    for one, target in zip(x, classes.tolist(), strict=True):
+        scorer = Scorer(network.network, target, "logit", kind, BATCH, fast)
+        parts = MaskedInput(one, labels, fill("mean", one, labels, reference))
+        weights = occlusion(subset_score(parts, scorer), parts.count)
+        by_place = torch.from_numpy(weights).float().reshape(columns, rows).T
+        found.append(enlarged(by_place.to(x.device), height, width))
+    return torch.stack(found)

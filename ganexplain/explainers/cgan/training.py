@@ -1,0 +1,174 @@
+"""One training of a conditional GAN that explains."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganexplain.corpora.splits import batch_rows
+from ganexplain.errors import check_known
+from ganexplain.explainers.cgan.dataset import Maps
+from ganexplain.explainers.cgan.evaluation import (
+    figures_of,
+    mean_maps,
+    relevance_document,
+    relevance_table,
+)
+from ganexplain.explainers.cgan.inference import View, build_generator, channels_of, condition_count
+from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
+from ganexplain.explainers.cgan.teachers import network_maps
+from ganexplain.explainers.task import ExplainerTraining, Task, Trained
+from ganexplain.gans.training import finite, update_average
+from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
+from ganexplain.runs.resume import restore_tensors, tensors_of
+
+BETAS = (0.5, 0.999)
+DISCRIMINATOR_WEIGHT = 0.3
+PRECISIONS = ("float32", "bfloat16")
+
+
+def start_cgan(task: Task) -> ExplainerTraining:
+    """The training of `--method cgan`, its maps made."""
+    return CganTraining(task)
+
+
+class CganTraining:
+    """Generator, its running average, discriminator, optimisers and the maps they learn from.
+
+    The generator's loss is `l1_weight` times the mean absolute error plus `adversarial_weight`
+    times what the discriminator, which sees pairs of an input and a map, thinks of its maps. What
+    is measured and kept is the running average.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.config, self.device = task, task.config, task.device
+        check_known("--precision", self.config.precision, PRECISIONS)
+        check_divisible(self.config.batch_size)
+        self.view = View(self.config.teacher, self.config.layer, self.config.gradient)
+        self.reach = self._reach()
+        count = len(self.reach)
+        self.settings = {
+            "kind": self.config.generator,
+            "conditions": count,
+            "width": self.config.width,
+            "size": self.config.size,
+            "teacher": self.config.teacher,
+            "layer": self.config.layer,
+            "gradient": self.config.gradient,
+        }
+        examples, shuffled = self.config.examples, self.config.shuffled
+        self.maps = Maps(task, "train", task.train, count, examples, shuffled)
+        self.held_out = Maps(task, "held-out", task.held_out, count, self.config.held_out)
+        for maps in (self.maps, self.held_out):
+            maps.make()
+        self._make_networks()
+
+    def _reach(self) -> list[str]:
+        """Of each condition the shallowest convolution that it is made of, in each network."""
+        task = self.task
+        rows = task.train.whole_excerpts()[:1]
+        example = torch.from_numpy(task.train.gather(rows)).to(self.device)
+        found = [network_maps(network, example, self.config.target)[0] for network in task.networks]
+        count = condition_count(max(len(self.view.seen(maps)) for maps in found))
+        names = zip(*(self.view.reach(maps, count) for maps in found), strict=True)
+        return [" / ".join(dict.fromkeys(each)) for each in names]
+
+    def _make_networks(self) -> None:
+        taken = self.task.networks[0].front_end
+        torch.manual_seed(self.config.seed)
+        self.generator = build_generator(self.settings, taken)
+        pair = PairDiscriminator(channels_of(taken), 1, self.config.width)
+        self.discriminator = OfInputs(pair, taken.shape[0])
+        mean, deviation = self.task.statistics
+        for network in (self.generator, self.discriminator):
+            _initialise(network)
+            network.mean.copy_(mean)
+            network.deviation.copy_(deviation)
+            network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator.usual.copy_(mean_maps(self.maps)[-1:])
+        # It begins with the mean map.
+        nn.init.zeros_(self.generator.inner.get_parameter("tail.weight"))
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        rates = {"generator": self.config.learning_rate}
+        rates["discriminator"] = self.config.discriminator_rate
+        self.networks = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+        }
+        self.optimisers = {
+            name: torch.optim.Adam(self.networks[name].parameters(), rate, BETAS)
+            for name, rate in rates.items()
+        }
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update of the generator, where it is its turn after one of the discriminator."""
+        config, losses = self.config, {}
+        chosen = batch_rows(len(self.maps), config.batch_size, step, config.seed, "explainer order")
+        x, shown, target = self.maps.batch(chosen[own_part()])
+        lower = config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+            drawn = self.generator(x, shown).float()
+            if step % config.discriminator_every == 0:
+                losses["discriminator"] = self._discriminate(x, target, drawn.detach())
+            error = (drawn - target).abs().mean()
+            fooled = _judged(self.discriminator(x, drawn), 1.0)
+        self._descend("generator", config.l1_weight * error + config.adversarial_weight * fooled)
+        update_average(self.average, self.generator, config.ema_decay, step)
+        losses |= {"error": error, "fooled": fooled}
+        return {name: finite(loss, step) for name, loss in losses.items()}
+
+    def _discriminate(self, x: Tensor, target: Tensor, drawn: Tensor) -> Tensor:
+        real, fake = self.discriminator(x, target), self.discriminator(x, drawn)
+        loss = _judged(real, 1.0) + _judged(fake, 0.0)
+        self._descend("discriminator", DISCRIMINATOR_WEIGHT * loss)
+        return loss
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        optimiser, parameters = self.optimisers[name], [*self.networks[name].parameters()]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward(inputs=parameters)
+        average_gradients(parameters)
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(parameters, self.config.clip)
+        optimiser.step()
+
+    def look(self) -> dict[str, float]:
+        """Errors and correlations on held-out inputs, of the map and of trivial ones."""
+        return figures_of(self.average, self.maps, self.held_out)
+
+    def finish(self) -> Trained:
+        """Weights, figures and how much each condition matters."""
+        figures = self.look()
+        relevance = relevance_document(self.average, self.maps, self.held_out, self.reach)
+        weights = {name: value.cpu() for name, value in self.average.state_dict().items()}
+        table = relevance_table(figures, relevance)
+        documents = {"relevance.json": {**relevance, "figures": figures}}
+        return Trained({**self.settings, "weights": weights}, figures, table, documents)
+
+    def state(self) -> Mapping[str, Any]:
+        """All tensors of the training, for `restore`."""
+        return tensors_of(self.networks, self.optimisers)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it was trained on other recordings."""
+        restore_tensors(state, self.networks, self.optimisers)
+
+
+def _judged(scores: Tensor, wanted: float) -> Tensor:
+    scores = scores.float()
+    return functional.binary_cross_entropy_with_logits(scores, torch.full_like(scores, wanted))
+
+
+def _initialise(network: nn.Module) -> None:
+    """As the authors' framework does: Glorot's uniform weights, no biases."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)

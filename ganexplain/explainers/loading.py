@@ -1,0 +1,84 @@
+"""The trained explainers: their methods, how their files are loaded, and those given.
+
+Importing this module adds their methods to `ganexplain.attribution.methods.registry.METHODS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ganexplain.artifacts.explainer import ExplainerFile, read_explainer
+from ganexplain.attribution.methods.learned import Answer, Explainer, explainer_for
+from ganexplain.attribution.methods.registry import METHODS, learned_method
+from ganexplain.attribution.subject import Subject
+from ganexplain.config import AttributeConfig
+from ganexplain.errors import GanexplainError, UsageError, reason_of
+from ganexplain.explainers.cgan.inference import load_cgan
+from ganexplain.explainers.parts.inference import PartsAnswer, load_parts
+from ganexplain.files.atomic import check_same_front_end
+from ganexplain.networks.explained import Source
+
+Loader = Callable[[ExplainerFile, torch.device], Answer]
+LEARNED: dict[str, Loader] = {"cgan": load_cgan, "parts": load_parts}
+OF_ANY_NETWORK = ("cgan",)  # the others explain only the network they were trained on
+METHODS.update({name: learned_method(name) for name in LEARNED})
+
+
+def load_explainer(path: Path, device: torch.device) -> Explainer:
+    """Read `explainer.pt`, ready to be asked; errors as `read_checkpoint`."""
+    found = read_explainer(path)
+    if found.method not in LEARNED:
+        raise GanexplainError(
+            f"{path}: method {found.method!r} is unknown here (known: {', '.join(LEARNED)}); "
+            "update ganexplain"
+        )
+    try:
+        answer = LEARNED[found.method](found, device)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever is missing or of another kind
+        raise GanexplainError(
+            f"{path}: not a whole explainer ({reason_of(error)}); make it again"
+        ) from error
+    return Explainer(found.method, tuple(found.networks.values()), found.front_end, answer)
+
+
+def explainers_for(
+    config: AttributeConfig, subject: Subject, source: Source
+) -> tuple[dict[str, Explainer], list[str]]:
+    """Those of `--explainer`, by method, and warnings; `source` is where `subject` comes from.
+
+    Raises UsageError where a method asked for has none, there are two of one, or one takes other
+    inputs than the network, or explains only the network it was trained on and this is not it;
+    GanexplainError where what a file holds does not fit the network.
+    """
+    found: dict[str, Explainer] = {}
+    warnings = []
+    network = source.digest() if config.explainer else ""
+    for name in config.explainer:
+        path = Path(name)
+        explainer = load_explainer(path, subject.device)
+        check_same_front_end((path, explainer.front_end), (Path(source.name), subject.front_end))
+        if explainer.method in found:
+            raise UsageError(f"--explainer {name}: a second one of {explainer.method}; give one")
+        if network not in explainer.networks:
+            warnings.append(_of_another(name, explainer.method, source.name))
+        if isinstance(explainer.answer, PartsAnswer):
+            explainer.answer.fitted(subject.network, subject.example[0])
+        found[explainer.method] = explainer
+    for method in config.method:
+        if method in LEARNED:
+            explainer_for(found, method)
+    return found, warnings
+
+
+def _of_another(name: str, method: str, network: str) -> str:
+    if method not in OF_ANY_NETWORK:
+        raise UsageError(
+            f"--explainer {name}: was not trained on {network}, and {method} explains no other "
+            "network; train one on it"
+        )
+    return f"{name} was not trained on {network}: what it says of it is less sure"

@@ -1,0 +1,1 @@
+"""The explainer that rewrites a layer's features as parts."""

@@ -1,0 +1,183 @@
+"""What a part explainer's filters look for, in real inputs: `parts.npz`, a picture, a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.ascent.responses import strongest
+from ganexplain.audio.log_mel import mel_frequencies
+from ganexplain.explainers.parts.filters import FilterReadings, contributions, joined, read_filters
+from ganexplain.explainers.parts.training import PartsTraining
+from ganexplain.explainers.task import Trained
+from ganexplain.files.atomic import write_arrays, write_bytes
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.parts_page import PartsStory, Patch, Shown, parts_page
+from ganexplain.report.pictures.parts_sheet import parts_sheet
+from ganexplain.report.tables import aligned
+from ganexplain.selection.real_excerpts import heard, origin
+
+BATCH = 32
+IN_SHEET = 6  # filters in the picture
+
+
+def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
+    """What training gave, with a table and the document of `parts.json`.
+
+    Writes `parts.npz`, `parts.png` and, of sound, `parts.html` to the run's folder.
+    """
+    gallery, figures = _found(training), trained.figures
+    folder, config = training.task.folder, training.config
+    readings, order = gallery.readings, gallery.order
+    meta = {
+        "layer": training.layer, "targets": list(training.targets), "figures": figures,
+        "searched": len(readings.strength), "corpus": list(config.corpus),
+        "classifier": training.task.names[0],
+    }  # fmt: skip
+    write_arrays(folder / "parts.npz", "parts", gallery.arrays, meta)
+    rows = [_described(training, gallery, int(number)) for number in order]
+    shown = [_shown(training, gallery, row) for row in rows[: config.shown]]
+    front_end = training.task.networks[0].front_end
+    write_bytes(folder / "parts.png", parts_sheet(shown[:IN_SHEET], front_end))
+    table = _table(figures, rows[: config.shown])
+    if isinstance(front_end, FrontEnd):
+        story = PartsStory(training.layer, figures, len(readings.strength), shown, meta)
+        write_bytes(folder / "parts.html", parts_page(story, front_end).encode())
+        table.append(str(folder / "parts.html"))
+    document = {"layer": training.layer, "targets": list(training.targets), "filters": rows}
+    return replace(trained, table=table, documents={"parts.json": document})
+
+
+@dataclass(frozen=True)
+class _Gallery:
+    """Readings of all inputs searched, arrays of `parts.npz`, and filters by their weight.
+
+    `strongest` (D, K, 2) are the centres of the inputs kept, `where` (D, F, T) the mean parts.
+    """
+
+    readings: FilterReadings
+    strongest: np.ndarray
+    arrays: dict[str, np.ndarray]
+    where: np.ndarray
+    order: np.ndarray
+
+
+def _found(training: PartsTraining) -> _Gallery:
+    """One pass over the training inputs, of recordings from end to end, without overlap."""
+    split, config = training.task.train, training.config
+    front_end = training.task.networks[0].front_end
+    length = front_end.excerpt_frames if isinstance(front_end, FrontEnd) else 1
+    centres = split.whole_excerpts(length)
+    readings = _readings(training, centres)
+    chosen = [
+        strongest(response, centres, config.top, length, "max") for response in readings.strength.T
+    ]
+    rows = np.stack(chosen)  # (D, K)
+    flat = centres[rows.ravel()]
+    inputs = split.gather(flat)
+    filters = np.arange(len(rows))[:, None]
+    place = readings.place[rows, filters]
+    where = training.geometry.spread(torch.from_numpy(readings.where)).numpy()
+    named = {k: v.reshape(*rows.shape, *v.shape[1:]) for k, v in origin(split, flat).items()}
+    arrays = {
+        "mel": inputs.reshape(*rows.shape, *inputs.shape[1:]),
+        "window": training.geometry.windows(place).astype(np.float16),
+        "place": training.geometry.cells(place),
+        "strength": readings.strength[rows, filters],
+        "contribution": readings.contribution.mean(axis=0),
+        "weight": np.abs(readings.contribution).mean(axis=0),
+        "presence": readings.presence,
+        "where": readings.where,
+        **named,
+    }
+    order = np.argsort(-arrays["weight"], kind="stable")
+    return _Gallery(readings, centres[rows], arrays, where, order)
+
+
+@torch.no_grad()
+def _readings(training: PartsTraining, centres: np.ndarray) -> FilterReadings:
+    explainer, progress = training.explainer.eval(), training.task.progress
+    progress.start("parts of real inputs", len(centres))
+    batches = []
+    for first in range(0, len(centres), BATCH):
+        features, targets = training.features(training.inputs(centres[first : first + BATCH]))
+        asked = training.decided(targets[-1])
+
+        def logit(changed: Tensor, asked: Tensor = asked) -> Tensor:
+            logits = training.logits(explainer.decode(changed)[-1])
+            if logits.shape[1] == 2:  # the log-odds of the second: a part speaks for or against it
+                return logits[:, 1] - logits[:, 0]
+            return logits.gather(1, asked[:, None])[:, 0]
+
+        encoding = explainer.encode(features)
+        batches.append(read_filters(encoding, contributions(explainer, encoding, logit)))
+        progress.advance(len(features))
+    return joined(batches)
+
+
+def _described(training: PartsTraining, gallery: _Gallery, number: int) -> dict[str, Any]:
+    """One filter in plain values: its weight, how often it fires and where."""
+    front_end = training.task.networks[0].front_end
+    spans = gallery.readings.spans()[number]
+    rows, columns = (
+        [float(training.geometry.cells(spans.T[end])[axis]) for end in (0, 1)] for axis in (0, 1)
+    )
+    found: dict[str, Any] = {
+        "filter": number,
+        "contribution": float(gallery.arrays["contribution"][number]),
+        "weight": float(gallery.arrays["weight"][number]),
+        "presence": float(gallery.arrays["presence"][number]),
+        "rows": rows,
+        "columns": columns,
+    }
+    if isinstance(front_end, FrontEnd):
+        peaks = mel_frequencies(front_end)[1:-1]
+        bands = np.arange(len(peaks))
+        found["hz"] = [round(float(np.interp(row, bands, peaks)), 1) for row in rows]
+        found["seconds"] = [round(column / front_end.frame_rate, 3) for column in columns]
+    return found
+
+
+def _shown(training: PartsTraining, gallery: _Gallery, row: dict[str, Any]) -> Shown:
+    """A filter as the page and the picture show it."""
+    number, arrays = row["filter"], gallery.arrays
+    sounds = heard(training.task.train, gallery.strongest[number])
+    patches = [
+        Patch(
+            arrays["mel"][number, k],
+            arrays["window"][number, k].astype(np.float32),
+            float(arrays["strength"][number, k]),
+            str(arrays["file"][number, k]),
+            float(arrays["start_s"][number, k]),
+            None if sounds is None else sounds[k],
+        )
+        for k in range(len(gallery.strongest[number]))
+    ]
+    return Shown(row, gallery.where[number], patches)
+
+
+def _table(figures: Mapping[str, float], rows: list[dict[str, Any]]) -> list[str]:
+    errors = ", ".join(
+        f"{name.removeprefix('error_')} {value:.4f}"
+        for name, value in figures.items()
+        if name.startswith("error_")
+    )
+    head = (
+        f"p {figures['p']:.3f}; held-out relative errors {errors}; "
+        f"same decision {100 * figures['agreement']:.1f} %"
+    )
+    sound = any("hz" in row for row in rows)
+    titles = ["weight", "gives", "presence", "Hz" if sound else "rows"]
+    lines = []
+    for row in rows:
+        low, high = row["hz"] if sound else row["rows"]
+        lines.append([
+            f"filter {row['filter']}", f"{row['weight']:.3f}", f"{row['contribution']:+.3f}",
+            f"{row['presence']:.2f}", f"{low:.0f} to {high:.0f}",
+        ])  # fmt: skip
+    return [head, *aligned([["", *titles], *lines], left=1).splitlines()]

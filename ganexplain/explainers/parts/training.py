@@ -1,0 +1,228 @@
+"""One training of a network that rewrites a layer's features as parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganexplain.attribution.scorer import class_logits
+from ganexplain.corpora.splits import batch_rows
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.explainers.cgan.teachers import outputs_kind
+from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
+from ganexplain.explainers.parts.layers import default_layer, default_targets
+from ganexplain.explainers.parts.network import explainer_for
+from ganexplain.explainers.parts.places import geometry
+from ganexplain.explainers.task import Task, Trained
+from ganexplain.gans.training import finite
+from ganexplain.networks.adapted import OUTPUT
+from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.gradient_faults import named_faults
+from ganexplain.networks.readings import units
+from ganexplain.networks.recording import recording
+from ganexplain.networks.tracing import tail
+from ganexplain.networks.units import find_layer, layer_output
+from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
+from ganexplain.runs.machine import random_stream
+from ganexplain.runs.resume import restore_optimiser
+
+FIRST = 256  # inputs that the scale of the features is of
+EXAMPLES = 16  # inputs that show where places lie
+MIXING_RATE = 20  # times the learning rate: one number has a longer way to go than a weight
+SAME = 1e-6  # relative squared deviation of what is computed in another way
+CHUNK = 32  # inputs in a pass where nothing is learnt
+
+
+class PartsTraining:
+    """The explainer, its optimiser, and what of the classifier it learns from.
+
+    Loss: the squared error of each reconstructed layer over the layer's own squares, minus
+    `share_weight` log p, plus `filter_weight` times the mean filter loss of the interpretable
+    maps, sharpened. Labels are not read. UsageError for settings that the network does not fit.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.config, self.device = task, task.config, task.device
+        check_divisible(self.config.batch_size)
+        if len(task.networks) > 1:
+            raise UsageError("--method parts explains one network; give one --classifier")
+        network, self.kind = task.networks[0].network, outputs_kind(task.networks[0])
+        self.centres = task.train.whole_excerpts()
+        self.held_out = task.held_out.gather(
+            _drawn(task.held_out.whole_excerpts(), self.config.held_out, "held-out parts")
+        )
+        first = self.inputs(_drawn(self.centres, FIRST, "first parts"))
+        self.layer = self.config.layer or default_layer(network, first[:2])
+        self.targets = self.config.targets or default_targets(network, self.layer)
+        self.own = tail(network, self.layer, self.targets)
+        self.head = tail(network, self.targets[-1], (OUTPUT,))
+        # Held open for good: outside of `front` the network is as it was.
+        fast = fast_form(network, first[:2], keep=(self.layer,))
+        self.opened = ExitStack()
+        self.front = self.opened.enter_context(layer_output(fast, self.layer))
+        features = torch.cat([self.features(part)[0] for part in first.split(CHUNK)])
+        if features.ndim != 4:
+            raise UsageError(f"--layer {self.layer}: its output has no two dimensions of places")
+        with named_faults(fast, self.front) as front:
+            self.geometry = geometry(front, first[:EXAMPLES])
+        self.explainer = explainer_for(network, self.layer, self.targets, features.shape[1])
+        self.explainer.scale.copy_(features.sum(dim=(2, 3)).mean(dim=0))
+        self.explainer.to(self.device)
+        self._check_tails(network, first[:2])
+        rate, mixing = self.config.learning_rate, self.explainer.mixing
+        rest = [weight for weight in self.explainer.parameters() if weight is not mixing]
+        groups: list[dict[str, Any]] = [
+            {"params": rest},
+            {"params": [mixing], "lr": MIXING_RATE * rate},
+        ]
+        self.optimiser = torch.optim.Adam(groups, rate)
+
+    def _check_tails(self, network: nn.Module, x: Tensor) -> None:
+        """UsageError where what is behind the layer computes something else apart from the network.
+
+        Or where it has no gradient.
+        """
+        known = {name: find_layer(network, name) for name in self.targets}
+        with torch.no_grad(), recording(network, known) as put_out:
+            output = network(x)
+        features, made = self.features(x)
+        ours = (*made, self.head(put_out[self.targets[-1]])[0])
+        theirs = (*(put_out[name] for name in self.targets), output)
+        for name, one, other in zip((*self.targets, OUTPUT), ours, theirs, strict=True):
+            if one.shape != other.shape or squares(one - other) > SAME * squares(other):
+                raise UsageError(
+                    f"--layer {self.layer}: layer {name} comes out different when it is computed "
+                    "apart from the network (some code behind the layer writes into a tensor "
+                    "through a view of it, or keeps a state); name other layers"
+                )
+        for part, taken in ((self.explainer.decoder, features), (self.head, ours[-2])):
+            self._check_gradient(part, taken)
+        self.explainer.zero_grad(set_to_none=True)
+
+    @staticmethod
+    def _check_gradient(part: nn.Module, taken: Tensor) -> None:
+        """UsageError that names the layer where no gradient can be taken of a part's output."""
+
+        def last(z: Tensor) -> Tensor:
+            found: Tensor = part(z)[-1]
+            return found
+
+        with named_faults(part, last) as run, torch.enable_grad():
+            run(taken.detach().requires_grad_(True)).sum().backward()
+
+    def inputs(self, rows: np.ndarray) -> Tensor:
+        """Training inputs (N, *S) of rows of centres."""
+        return torch.from_numpy(self.task.train.gather(rows)).to(self.device)
+
+    @torch.no_grad()
+    def features(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The layer's features (B, D, H, W), rectified, of inputs, and those to reconstruct."""
+        raw = self.front(x)
+        return functional.relu(raw), self.own(raw)
+
+    def logits(self, last: Tensor) -> Tensor:
+        """Class logits (B, K) of what the last layer to reconstruct puts out; of one logit two."""
+        return class_logits(units(self.head(last)[0]), self.kind)
+
+    def decided(self, last: Tensor) -> Tensor:
+        """The class (B,) of what the last layer to reconstruct puts out."""
+        return self.logits(last).argmax(dim=1)
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update; its losses."""
+        config = self.config
+        chosen = batch_rows(
+            len(self.centres), config.batch_size, step, config.seed, "explainer order"
+        )
+        features, targets = self.features(self.inputs(self.centres[chosen[own_part()]]))
+        encoding = self.explainer.train().encode(features)
+        made = self.explainer.decode(encoding.features)
+        errors = [
+            squares(ours - theirs) / squares(theirs).clamp_min(1e-12)
+            for ours, theirs in zip(made, targets, strict=True)
+        ]
+        error = torch.stack(errors).sum()
+        filters = filter_loss(sharpened(encoding.maps)).mean()
+        loss = error - config.share_weight * self.explainer.share.log()
+        loss = loss + config.filter_weight * filters
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(self.explainer.parameters())
+        self.optimiser.step()
+        losses = {"loss": loss, "reconstruction": error, "filter": filters}
+        return {name: finite(value, step) for name, value in losses.items()}
+
+    @torch.no_grad()
+    def look(self) -> dict[str, float]:
+        """Figures on held-out inputs.
+
+        `error_LAYER` is the relative squared error of a reconstructed layer, `agreement` the
+        share of inputs of which the classifier decides the same from the reconstruction,
+        `filter_loss` the mean over filters (nat), `p` the share of the parts.
+        """
+        self.explainer.eval()
+        errors, squared = np.zeros(len(self.targets)), np.zeros(len(self.targets))
+        same, losses = [], []
+        for batch in np.array_split(self.held_out, max(len(self.held_out) // CHUNK, 1)):
+            features, targets = self.features(torch.from_numpy(batch).to(self.device))
+            encoding = self.explainer.encode(features)
+            made = self.explainer.decode(encoding.features)
+            errors += [float(squares(a - b)) for a, b in zip(made, targets, strict=True)]
+            squared += [float(squares(b)) for b in targets]
+            same.append(self.decided(made[-1]) == self.decided(targets[-1]))
+            losses.append(float(filter_loss(sharpened(encoding.maps)).mean()) * len(batch))
+        relative = errors / squared.clip(1e-12)
+        found = {f"error_{n}": float(e) for n, e in zip(self.targets, relative, strict=True)}
+        return found | {
+            "agreement": float(torch.cat(same).double().mean()),
+            "filter_loss": sum(losses) / len(self.held_out),
+            "p": float(self.explainer.share),
+        }
+
+    def finish(self) -> Trained:
+        """Weights and figures, for `explainer.pt`; what the filters look for is the gallery's."""
+        figures = self.look()
+        content = {
+            "layer": self.layer,
+            "targets": list(self.targets),
+            "channels": len(self.explainer.scale),
+            "geometry": [astuple(self.geometry.down), astuple(self.geometry.along)],
+            "weights": {k: v.cpu() for k, v in self.explainer.state_dict().items()},
+        }
+        return Trained(content, figures)
+
+    def state(self) -> Mapping[str, Any]:
+        """All tensors of the training, for `restore`."""
+        return {
+            "explainer": self.explainer.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it was trained on other inputs."""
+        scale = state["explainer"]["scale"].to(self.device)
+        if not torch.allclose(scale, self.explainer.scale, rtol=1e-3):
+            raise GanexplainError(
+                "--resume: the training inputs are not those of the run to resume; give the same "
+                "corpus, or --overwrite to start again"
+            )
+        self.explainer.load_state_dict(state["explainer"])
+        restore_optimiser(self.optimiser, state["optimiser"])
+
+
+def squares(values: Tensor) -> Tensor:
+    """The sum of squares."""
+    return values.square().sum()
+
+
+def _drawn(rows: np.ndarray, count: int, purpose: str) -> np.ndarray:
+    """At most `count` of the rows, always the same."""
+    chosen = random_stream(0, purpose).permutation(len(rows))[:count]
+    return rows[np.sort(chosen)]

@@ -1,0 +1,79 @@
+"""What `train-explainer` gives a method, and what a method gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from ganexplain.config import TrainExplainerConfig
+from ganexplain.corpora.load import MaterialSplit
+from ganexplain.networks.explained import Explained
+from ganexplain.runs.machine import Progress
+
+
+@dataclass(frozen=True)
+class Task:
+    """The frozen `networks` to explain, which take the same, and inputs to learn from.
+
+    `names` are those of the networks' files, `folder` the run directory, where a method may
+    keep what is costly to make.
+    """
+
+    config: TrainExplainerConfig
+    names: tuple[str, ...]
+    networks: tuple[Explained, ...]
+    train: MaterialSplit
+    held_out: MaterialSplit
+    device: torch.device
+    folder: Path
+    progress: Progress
+
+    @cached_property
+    def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation of each band or channel of the training inputs, on `device`.
+
+        A pass over all of them, once.
+        """
+        mean, deviation = map(torch.from_numpy, self.train.band_statistics())
+        return mean.to(self.device), deviation.to(self.device)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An explainer at its end.
+
+    `content` and `figures` are for explainer.pt; `table` lines of text for stdout; `documents`
+    JSON documents to stand beside it, by file name.
+    """
+
+    content: Mapping[str, Any]
+    figures: Mapping[str, float]
+    table: list[str] = field(default_factory=list)
+    documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class ExplainerTraining(Protocol):
+    """One training: `config.steps` steps, stopped and taken up between any two of them."""
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update; its losses."""
+
+    def look(self) -> dict[str, float]:
+        """Figures on held-out inputs, as they are now."""
+
+    def finish(self) -> Trained:
+        """What it has come to."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Tensors and plain values from which `restore` makes an equal training."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it belongs to other data."""
+
+
+Start = Callable[[Task], ExplainerTraining]

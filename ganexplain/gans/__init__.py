@@ -1,0 +1,1 @@
+"""The GAN, from its layers to its training."""

@@ -1,0 +1,110 @@
+"""Which generator of a training is kept, and what is said when it goes wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ganexplain.gans.networks import AnyGenerator, generator_for
+from ganexplain.gans.training import GanTraining
+from ganexplain.gans.validation import Validation
+from ganexplain.runs.machine import Progress
+
+FIGURES = ("score", "held_out", "diversity")  # those that every validation gives
+COLLAPSED_DIVERSITY = 0.3  # of samples, over that of real excerpts
+DIVERGED_SCORE = 3.0  # times the best
+FIRST_SCORES = 2  # without notes on the way: the first samples are all alike
+WON_LOSS = 1e-3  # mean loss of a discriminator that can no longer be fooled
+
+
+def collapsed(figures: Mapping[str, float]) -> str:
+    """What to do about a generator whose samples are alike; empty for one that is diverse."""
+    if figures["diversity"] >= COLLAPSED_DIVERSITY:
+        return ""
+    return (
+        f"samples differ {figures['diversity']:.2f} times as much as real excerpts; "
+        "try more --steps, --augment, another --loss or a lower --learning-rate"
+    )
+
+
+class Choice:
+    """A training, its best generator so far and the mean of its losses since the last look.
+
+    `state` has all of it, so a resumed training keeps and says what an undisturbed one would.
+    """
+
+    def __init__(self, training: GanTraining, validation: Validation) -> None:
+        self.training, self.validation = training, validation
+        self.best: dict[str, Any] = {}  # step, figures, weights of the folded generator
+        self.said: dict[str, int] = {}  # what was noted, and at which step
+        self.scores = 0
+        self.sums: dict[str, float] = {}
+        self.count = 0
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """Take in the losses of one adversarial step."""
+        self.count += 1
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def look(self, step: int, progress: Progress) -> dict[str, float]:
+        """Validate the averaged generator, keep it where it is the best; mean losses, figures."""
+        generator = self.training.average.folded().to(self.training.device)
+        figures = self.validation.measure(generator)
+        losses = {name: total / self.count for name, total in self.sums.items()}
+        self.sums, self.count = {}, 0
+        self.scores += 1
+        if self.scores > FIRST_SCORES:
+            self._say(step, losses, figures, progress)
+        if not self.best or figures["score"] < self.best["figures"]["score"]:
+            weights = {name: value.cpu() for name, value in generator.state_dict().items()}
+            self.best = {"step": step, "figures": figures, "weights": weights}
+        return losses | figures
+
+    def _say(
+        self, step: int, losses: dict[str, float], figures: dict[str, float], progress: Progress
+    ) -> None:
+        best = self.best["figures"]["score"]
+        found = {}
+        if collapse := collapsed(figures):
+            found["collapsed"] = collapse
+        if figures["score"] > DIVERGED_SCORE * best:
+            found["diverging"] = (
+                f"score {figures['score']:.4g}, best {best:.4g} of step {self.best['step']}, "
+                "which is kept; if it stays so, stop and lower --learning-rate"
+            )
+        elif self.training.config.loss != "wgan-gp" and losses["discriminator"] < WON_LOSS:
+            found["diverging"] = (
+                f"the discriminator is never wrong (loss {losses['discriminator']:.2g}), so the "
+                "generator learns nothing; try --augment or a lower --learning-rate"
+            )
+        for name, message in found.items():
+            if name not in self.said:
+                self.said[name] = step
+                progress.note(f"{name} at step {step}: {message}")
+
+    def generator(self) -> AnyGenerator:
+        """The best generator, frozen."""
+        config, device = self.training.config, self.training.device
+        generator = generator_for(self.training.split.front_end, channels=config.channels)
+        generator.load_state_dict(self.best["weights"])
+        return generator.to(device).eval().requires_grad_(False)
+
+    def state(self) -> dict[str, Any]:
+        """That of the training, and what this adds."""
+        own = {name: getattr(self, name) for name in ("best", "said", "scores", "sums", "count")}
+        return self.training.state() | {"choice": own}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; errors as those of the training."""
+        self.training.restore(state)
+        own = state["choice"]
+        self.best, self.said, self.sums = (dict(own[name]) for name in ("best", "said", "sums"))
+        self.scores, self.count = int(own["scores"]), int(own["count"])
+        if self.best:
+            figures = {name: float(value) for name, value in self.best["figures"].items()}
+            if not all(math.isfinite(figures[name]) for name in {*FIGURES, *figures}):
+                raise ValueError("figures of the best generator are not finite")
+            self.best |= {"step": int(self.best["step"]), "figures": figures}
+            self.generator()

@@ -1,0 +1,193 @@
+"""How near a generator's samples come to real excerpts, held-out ones among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ganexplain.audio.view import seen
+from ganexplain.corpora.load import MaterialSplit
+from ganexplain.corpora.waveform_split import WaveformSplit
+from ganexplain.errors import Diverged, GanexplainError
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import AnyGenerator
+from ganexplain.metrics.distances import frechet_distance
+from ganexplain.networks.recording import recording
+from ganexplain.networks.units import find_layer, last_hidden_layer, units
+from ganexplain.runs.machine import random_stream
+
+EXCERPTS = 500
+CANDIDATES, NEIGHBOUR_SAMPLES = 2000, 200
+CELLS = (16, 23)  # of a coarse picture, at most: 5 bands by 5 frames to a cell of an excerpt
+CHUNK = 50
+PICTURE_CELLS = 8  # a side
+
+
+@dataclass(frozen=True)
+class Described:
+    """N excerpts: features (N, D), responses of the output (N,), and coarse pictures (N, C)."""
+
+    features: np.ndarray
+    response: np.ndarray
+    coarse: np.ndarray
+
+
+class Validation:
+    """Samples of the same latents each time, against the same real excerpts.
+
+    Features are the outputs of the last hidden layer of a frozen `classifier`, responses those
+    of its last unit. Without one, features are the mean and the standard deviation over time
+    of each standardised band (160 of them), of pictures the means of 8 x 8 cells, and responses
+    are empty. Waveforms are compared by the log-mel they are seen through.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        train: MaterialSplit,
+        valid: MaterialSplit,
+        device: torch.device,
+        classifier: nn.Module | None = None,
+    ) -> None:
+        self.seed, self.train, self.valid, self.device = seed, train, valid, device
+        self.classifier = classifier
+        stream = random_stream(seed, "validation latents")
+        self.latents = stream.standard_normal((EXCERPTS, LATENT_SIZE), np.float32)
+        if len(valid.whole_excerpts()) < 2 or len(train.whole_excerpts()) < 2:
+            raise GanexplainError(
+                "the train and valid splits must hold two excerpts (1.7 s) or pictures at the "
+                "least to train a GAN; list longer recordings"
+            )
+        self.mean, self.deviation = self._statistics()
+        self.real = self._described(self.excerpts(valid, EXCERPTS))
+        self.real_distance = _spread(self.real.coarse)
+        training = self._described(self.excerpts(train, EXCERPTS)).features
+        self.floor = frechet_distance(training, self.real.features)
+        # The validation split alone is too few songs to aim at: a generator of all the music
+        # trained on would be taken for a worse one than a bland one near those songs.
+        self.both = np.concatenate([training, self.real.features])
+
+    def excerpts(self, split: MaterialSplit, count: int) -> np.ndarray:
+        """At most `count` excerpts (N, F, T) of a split, the same ones every time."""
+        centres = split.whole_excerpts()
+        stream = random_stream(self.seed, "validation excerpts")
+        rows = stream.choice(len(centres), min(count, len(centres)), replace=False)
+        return split.gather(centres[rows])
+
+    @torch.no_grad()
+    def samples(self, generator: AnyGenerator, count: int = EXCERPTS) -> np.ndarray:
+        """The first `count` samples (N, F, T) of the generator in nat."""
+        rows = torch.from_numpy(self.latents[:count]).to(self.device)
+        return torch.cat([generator(part).cpu() for part in rows.split(CHUNK)]).numpy()
+
+    def measure(self, generator: AnyGenerator) -> dict[str, float]:
+        """Figures of a generator.
+
+        `score`: Frechet distance of the features of its samples to those of real excerpts of the
+        training and the validation split together, `held_out` to those of the latter alone;
+        `diversity`: mean distance between samples over that between real excerpts;
+        `response_mean`, `response_std` where there is a classifier. Raises Diverged where
+        samples are not finite.
+        """
+        drawn = self._described(self.samples(generator))
+        if not np.isfinite(drawn.features).all():
+            raise Diverged("the generator draws values that are not finite; lower --learning-rate")
+        figures = {
+            "score": frechet_distance(drawn.features, self.both),
+            "held_out": frechet_distance(drawn.features, self.real.features),
+            "diversity": _spread(drawn.coarse) / max(self.real_distance, 1e-9),
+        }
+        return figures | _responses("response", drawn.response)
+
+    def reference(self) -> dict[str, float]:
+        """`floor`, the distance of training to held-out excerpts; responses of the latter."""
+        return {"floor": self.floor} | _responses("real_response", self.real.response)
+
+    def nearest(self, generator: AnyGenerator) -> dict[str, float]:
+        """Median distances to the nearest neighbour, in standard deviations of a cell.
+
+        Of samples to training and to held-out excerpts, out of equally many, and of held-out
+        to training excerpts: samples much nearer to training than to held-out excerpts are
+        learnt by heart.
+        """
+        count = min(CANDIDATES, *(len(s.whole_excerpts()) for s in (self.train, self.valid)))
+        training = self.coarse(self.excerpts(self.train, count))
+        held_out = self.coarse(self.excerpts(self.valid, count))
+        drawn = self.coarse(self.samples(generator, NEIGHBOUR_SAMPLES))
+        return {
+            "nearest_training": _nearest(drawn, training),
+            "nearest_held_out": _nearest(drawn, held_out),
+            "held_out_to_training": _nearest(held_out[:NEIGHBOUR_SAMPLES], training),
+        }
+
+    def _statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation (F,) of each band of what excerpts are compared by."""
+        if not isinstance(self.train, WaveformSplit):
+            return self.train.band_statistics()
+        mel = seen(self.excerpts(self.train, EXCERPTS), self.train.front_end)
+        return mel.mean(axis=(0, 2)), mel.std(axis=(0, 2)).clip(1e-6)
+
+    def coarse(self, drawn: np.ndarray) -> np.ndarray:
+        """Standardised excerpts (N, ...), averaged to cells of 5 bands by 5 frames: (N, D)."""
+        mel = seen(drawn, self.train.front_end)
+        standard = torch.from_numpy(self._standard(mel))
+        cell = [max(side // most, 1) for side, most in zip(mel.shape[-2:], CELLS, strict=True)]
+        maps = standard[:, None] if standard.ndim == 3 else standard
+        return functional.avg_pool2d(maps, cell).flatten(1).numpy()
+
+    def _standard(self, mel: np.ndarray) -> np.ndarray:
+        """Inputs (N, ...) of zero mean and unit deviation a band, or a channel."""
+        ones = (1,) * (mel.ndim - 2)
+        standard: np.ndarray = (mel - self.mean.reshape(-1, *ones)) / self.deviation.reshape(
+            -1, *ones
+        )
+        return standard
+
+    def _described(self, mel: np.ndarray) -> Described:
+        if self.classifier is None:
+            features = self._plain_features(mel)
+            response = np.empty(0, dtype=np.float32)
+        else:
+            features, response = self._answers(self.classifier, mel)
+        return Described(features, response, self.coarse(mel))
+
+    def _plain_features(self, drawn: np.ndarray) -> np.ndarray:
+        mel = seen(drawn, self.train.front_end)
+        standard = self._standard(mel)
+        if mel.ndim == 3:
+            return np.concatenate([standard.mean(axis=2), standard.std(axis=2)], axis=1)
+        side = tuple(min(size, PICTURE_CELLS) for size in mel.shape[2:])
+        return functional.adaptive_avg_pool2d(torch.from_numpy(standard), side).flatten(1).numpy()
+
+    @torch.no_grad()
+    def _answers(self, classifier: nn.Module, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        layer = find_layer(classifier, last_hidden_layer(classifier))
+        features, response = [], []
+        with recording(classifier, {"features": layer}) as outputs:
+            for start in range(0, len(mel), CHUNK):
+                part = torch.from_numpy(mel[start : start + CHUNK]).to(self.device)
+                response.append(classifier(part)[:, -1].cpu())
+                features.append(units(outputs["features"]).cpu())
+        return torch.cat(features).numpy(), torch.cat(response).numpy()
+
+
+def _responses(name: str, response: np.ndarray) -> dict[str, float]:
+    if not response.size:
+        return {}
+    return {f"{name}_mean": float(response.mean()), f"{name}_std": float(response.std())}
+
+
+def _spread(coarse: np.ndarray) -> float:
+    """Mean distance between two of N pictures (N, C)."""
+    return float(torch.pdist(torch.from_numpy(coarse)).mean())
+
+
+def _nearest(these: np.ndarray, those: np.ndarray) -> float:
+    """Median over `these` (N, C) of the root mean square distance to the nearest of `those`."""
+    exact = "donot_use_mm_for_euclid_dist"  # the product of matrices would blur copies
+    distance = torch.cdist(torch.from_numpy(these), torch.from_numpy(those), compute_mode=exact)
+    return float(np.median(distance.min(dim=1).values.numpy()) / np.sqrt(these.shape[1]))

@@ -1,0 +1,1 @@
+"""What a network takes in and a GAN draws: log-mel excerpts, waveforms or pictures."""

@@ -1,0 +1,277 @@
+"""What a network takes in and a GAN draws: log-mel excerpts, pictures or waveforms.
+
+Written as TOML for a network of one's own, and kept in checkpoints under `front_end`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ganexplain.config.setting import read_toml
+from ganexplain.errors import UsageError, check_known, shown
+from ganexplain.inputs.front_end import FrontEnd
+
+LARGEST = 2**24  # values of one input: more is a mistake
+LARGEST_FILTERBANK = 2**22  # weights, bins x bands
+QUIETEST = 1e-37  # floor that float32 can hold
+ROUNDING = 1e-6  # of float32
+SHORTEST_WINDOW = 3  # samples of a Hann window that is not zero throughout
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput:
+    """Pictures of `height` x `width` pixels, with 1 channel (grey) or 3 (red, green, blue).
+
+    Here a picture's values are 0 (dark) to 1. The network gets v = low + x (high - low), and of
+    that (v - mean) / deviation, both a number a channel or one for all.
+    """
+
+    kind: str = "image"
+    channels: int
+    height: int
+    width: int
+    low: float = 0.0
+    high: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    deviation: tuple[float, ...] = (1.0,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one picture, (C, H, W)."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveformInput:
+    """Mono sound of `samples` samples at `sample_rate` Hz, full scale 1, times `gain`.
+
+    With `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has
+    it.
+    """
+
+    kind: str = "waveform"
+    sample_rate: int
+    samples: int
+    gain: float = 1.0
+    standardise: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one waveform, (W,)."""
+        return (self.samples,)
+
+
+Input = FrontEnd | ImageInput | WaveformInput
+KINDS: dict[str, type[FrontEnd] | type[ImageInput] | type[WaveformInput]] = {
+    "log-mel": FrontEnd,
+    "image": ImageInput,
+    "waveform": WaveformInput,
+}
+
+
+def drawn_for(eaten: Input) -> Input:
+    """What a GAN draws for a network that takes that: waveforms without a gain of their own."""
+    if isinstance(eaten, WaveformInput):
+        return replace(eaten, gain=1.0, standardise=False)
+    return eaten
+
+
+ALWAYS = (
+    "sample_rate", "frame_length", "hop_length", "mel_bands", "lowest_hz", "highest_hz", "floor",
+    "excerpt_frames",
+)  # fmt: skip
+# What `convention` in a specification stands for; keys beside it win.
+CONVENTIONS: dict[str, dict[str, Any]] = {
+    "ganexplain": {},
+    # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db. Before
+    # librosa 0.10 the ends were mirrored: pad_mode = "reflect".
+    "librosa": {
+        "frame_length": 2048, "hop_length": 512, "mel_bands": 128, "lowest_hz": 0.0,
+        "highest_hz": 0.0, "mel_scale": "slaney", "filters": "slaney", "power": 2.0,
+        "window": "periodic", "centred": True, "logarithm": "db", "floor": 1e-10,
+    },
+    # torchaudio.transforms.MelSpectrogram() and AmplitudeToDB() behind it.
+    "torchaudio": {
+        "sample_rate": 16000, "frame_length": 400, "hop_length": 200, "mel_bands": 128,
+        "lowest_hz": 0.0, "highest_hz": 0.0, "mel_scale": "htk", "filters": "peak", "power": 2.0,
+        "window": "periodic", "centred": True, "pad_mode": "reflect", "logarithm": "db",
+        "floor": 1e-10,
+    },
+}  # fmt: skip
+CHOICES = {
+    "mel_scale": ("htk", "slaney"),
+    "filters": ("yaafe", "slaney", "peak"),
+    "window": ("symmetric", "periodic"),
+    "pad_mode": ("constant", "reflect"),
+    "logarithm": ("ln", "log10", "db", "none"),
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a network is called with its input.
+
+    `layout` names the axes of its input behind the batch's, `1` being one of length one: of
+    `FT` for log-mel, `CHW` for pictures, `W` for waveforms; empty: as here. `method` instead of
+    a plain call, with `arguments` by name; `output`, the number or name of the part of what it
+    puts out; `classes`, what the output's units stand for. Of two classes and one output unit the
+    second is meant above `threshold`, zero for a logit.
+    """
+
+    layout: str = ""
+    method: str = ""
+    output: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    threshold: float = 0.0
+
+
+def input_from(where: str, values: Mapping[str, Any]) -> Input:
+    """The input that a mapping describes; UsageError naming `where` and the key that is wrong.
+
+    Without `kind` it is log-mel, as in checkpoints of earlier versions.
+    """
+    kind = KINDS[check_known(f"{where}: kind", str(values.get("kind", "log-mel")), KINDS)]
+    given = {name: value for name, value in values.items() if name != "kind" or kind in _TAGGED}
+    if kind is FrontEnd and "convention" in given:
+        chosen = check_known(f"{where}: convention", str(given.pop("convention")), CONVENTIONS)
+        given = CONVENTIONS[chosen] | given
+    found = _filled(where, kind, given)
+    _check_sizes(where, found)
+    return found
+
+
+_TAGGED = (ImageInput, WaveformInput)
+
+
+def _filled(where: str, kind: type[Any], values: Mapping[str, Any]) -> Any:
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        check_known(where, name, hints)
+        values = {**values, name: _converted(f"{where}: {name}", value, hints[name])}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        needed = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]
+        missing = [name for name in needed if name not in values]
+        raise UsageError(f"{where}: give {', '.join(missing)} too") from error
+
+
+def _converted(where: str, value: Any, wanted: Any) -> Any:
+    """A value as its field has it; UsageError for one of another kind."""
+    if wanted == tuple[float, ...]:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(_converted(where, item, float) for item in items)
+    if wanted == tuple[str, ...] and isinstance(value, list | tuple):
+        return tuple(_converted(where, item, str) for item in value)
+    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not -1e30 < value < 1e30:  # of an int as long as it likes
+            raise UsageError(f"{where} is {shown(value)}; give a finite number")
+        return float(value)
+    if wanted is str and type(value) is int:
+        return str(value)
+    if wanted is int and type(value) is int and abs(value) > LARGEST:
+        raise UsageError(f"{where} is {shown(value)}; give at most {LARGEST:,}")
+    plain = wanted if wanted in (int, float, str, bool) else Mapping
+    if type(value) is plain or (plain is Mapping and isinstance(value, Mapping)):
+        return value
+    raise UsageError(f"{where} is {shown(value)}; give {getattr(wanted, '__name__', wanted)}")
+
+
+def _check_sizes(where: str, found: Input) -> None:
+    total = 1
+    for size in found.shape:
+        if size < 1:
+            raise UsageError(f"{where}: sizes must be at least 1, not {found.shape}")
+        total *= size
+    if total > LARGEST:
+        raise UsageError(f"{where}: {total:,} values an input are too many; at most {LARGEST:,}")
+    if isinstance(found, FrontEnd):
+        _check_front_end(where, found)
+    if isinstance(found, WaveformInput) and not (found.sample_rate > 0 and found.gain > 0):
+        raise UsageError(f"{where}: sample_rate and gain must be above zero")
+    if isinstance(found, ImageInput):
+        if found.channels not in (1, 3):
+            raise UsageError(f"{where}: channels is {found.channels}; pictures have 1 or 3")
+        for name in ("mean", "deviation"):
+            if len(getattr(found, name)) not in (1, found.channels):
+                raise UsageError(f"{where}: {name} needs one number, or one a channel")
+        if not found.low < found.high or 0.0 in found.deviation:
+            raise UsageError(f"{where}: low must lie below high, and no deviation be 0")
+
+
+def _check_front_end(where: str, found: FrontEnd) -> None:
+    weights = (found.frame_length // 2 + 1) * found.mel_bands
+    if weights > LARGEST_FILTERBANK or found.excerpt_samples > LARGEST:
+        raise UsageError(
+            f"{where}: frames of {found.frame_length:,} samples, {found.mel_bands:,} bands and "
+            f"excerpts of {found.excerpt_samples:,} samples are too many"
+        )
+    for name, known in CHOICES.items():
+        check_known(f"{where}: {name}", getattr(found, name), known)
+    half = found.sample_rate / 2
+    highest = found.highest_hz or half
+    if not 0 <= found.lowest_hz < highest <= half:
+        raise UsageError(
+            f"{where}: bands from {found.lowest_hz:g} to {highest:g} Hz do not lie within 0 to "
+            f"{half:g} Hz, half the rate"
+        )
+    loudest = found.gain * float(found.frame_length) ** found.power * found.frame_length
+    most = loudest if found.logarithm == "none" else 1e3  # of values before scale and shift
+    wrong = {
+        "frame_length": found.frame_length < SHORTEST_WINDOW,
+        "window_length": found.window_length != 0
+        and not SHORTEST_WINDOW <= found.window_length <= found.frame_length,
+        "hop_length": not found.hop_length > 0,
+        "power": found.power not in (1.0, 2.0),
+        "gain": not found.gain > 0,
+        "floor": found.floor < QUIETEST,
+        # Beside these any sound would be lost in rounding.
+        "offset": abs(found.offset) > loudest / ROUNDING,
+        "scale": not found.scale > 0,
+        "shift": abs(found.shift) > found.scale * most / ROUNDING,
+        "range_below": found.range_below < 0,
+        "filters": found.filters == "yaafe" and found.mel_scale != "htk",
+    }
+    for name, is_wrong in wrong.items():
+        if is_wrong:
+            raise UsageError(f"{where}: {name} = {getattr(found, name)!r} cannot be used here")
+    if found.floor >= loudest + found.offset:
+        raise UsageError(
+            f"{where}: no sound is above floor = {found.floor:g} with gain = {found.gain:g} and "
+            f"offset = {found.offset:g}"
+        )
+
+
+def input_values(eaten: Input) -> dict[str, Any]:
+    """An input as plain values that `input_from` reads, for checkpoints and meta data.
+
+    Of a front end, what is not usual is left out where it is as usual.
+    """
+    usual = asdict(FrontEnd()) if isinstance(eaten, FrontEnd) else {}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(eaten).items()
+        if name in ALWAYS or name not in usual or usual[name] != value
+    }
+
+
+def call_from(where: str, values: Any) -> Call:
+    """How a network is called, from the table `network` of a specification."""
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{where}: network is {values!r}; make it a table, [network]")
+    found: Call = _filled(f"{where}: network", Call, values)
+    return found
+
+
+def read_input_file(path: Path) -> tuple[Input, Call]:
+    """The input specification in a TOML file: what the network takes, and how it is called.
+
+    Errors: UsageError for a missing file, or naming the key that is wrong.
+    """
+    values = read_toml("--input", path)
+    call = call_from(f"--input {path}", values.pop("network", {}))
+    return input_from(f"--input {path}", values), call

@@ -1,1 +1,0 @@
-"""Local explanations: why a model gave this score to this input. Arrays in, arrays out."""

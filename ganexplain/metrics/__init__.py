@@ -1,0 +1,1 @@
+"""Numbers from numbers: detection, distances of distributions, intervals."""

@@ -1,0 +1,57 @@
+"""Bootstrap intervals of scores, and which settings are within one standard error of the best."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from ganexplain.runs.machine import random_stream
+
+RESAMPLES = 300
+CONFIDENCE = 0.95
+
+
+def resample_rows(examples: int, seed: int, of: str = "") -> np.ndarray:
+    """Rows (B, N) of B samples of N examples, drawn with replacement.
+
+    The same rows serve every setting and every control searched from the same starts: example k
+    of each began at the same seed, so their differences are paired. Sets of other examples have
+    rows of their own, by the name `of` the set. No sample repeats one example alone, because it
+    would have no variance.
+    """
+    stream = random_stream(seed, "bootstrap" + of)
+    rows = stream.integers(examples, size=(RESAMPLES, examples))
+    alone = (rows == rows[:, :1]).all(axis=1)
+    rows[alone, 0] = (rows[alone, 0] + 1) % examples
+    return rows
+
+
+def interval(score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndarray:
+    """95 % bounds (..., 2) of scores (...) of N `examples`, from those of B resamples (..., B).
+
+    Resampling repeats examples, which raises a distance between distributions; so the bounds use
+    how the resamples spread around their own mean, not their level. Resamples spread too little
+    by sqrt((N - 1) / N), and normal tails are too short for few examples: the spread is scaled as
+    that of Student's t with N - 1 degrees of freedom.
+    """
+    tails = np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    wider = 1.0  # of one example there is no spread to scale
+    if examples > 1:
+        wider = stdtrit(examples - 1, tails[1]) / ndtri(tails[1])
+        wider *= np.sqrt(examples / (examples - 1))
+    around = resampled - resampled.mean(axis=-1, keepdims=True)
+    return np.moveaxis(score + wider * np.quantile(around, tails, axis=-1), 0, -1)
+
+
+def tied_with_best(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:
+    """Which of C settings are within one standard error of the best: (C,) bool.
+
+    `score` (C,), low is better, `resampled` (C, B). The standard error is that of the difference
+    to the best (the rule of Breiman et al. 1984). It serves to choose; it does not mean that the
+    others are worse: a set that contains the true best of 27 settings with 95 % needs about 2.8
+    standard errors. The best itself is always tied.
+    """
+    best = int(np.argmin(score))
+    error = (resampled - resampled[best]).std(axis=1, ddof=1)
+    tied: np.ndarray = score - score[best] <= error
+    return tied

@@ -1,0 +1,1 @@
+"""Any network, and what is read from it."""

@@ -1,0 +1,207 @@
+"""The network that is looked into: a classifier trained here, or one brought along."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.errors import UsageError, shown
+from ganexplain.files.atomic import file_hash
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Call, Input, WaveformInput, drawn_for, read_input_file
+from ganexplain.networks.adapted import OUTPUT, Adapted, Names, device_of
+from ganexplain.networks.bridge import AXES, USUAL_LAYOUTS, bridge_between
+from ganexplain.networks.loaders.formats import code_of, is_factory, load_network
+
+OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network comes from: `classifier`, a file of ours, or `model`, one of the user's.
+
+    The fields are those of config.NamesNetwork.
+    """
+
+    classifier: str = ""
+    model: str = ""
+    weights: str = ""
+    input: str = ""
+    trust_pickle: bool = False
+
+    @classmethod
+    def of(cls, settings: Any) -> Source:
+        """That which a config names; UsageError where it names none, or two."""
+        source = cls(**{f.name: getattr(settings, f.name) for f in fields(cls)})
+        if bool(source.classifier) == bool(source.model):
+            raise UsageError("name the network to look into: --classifier, or --model of your own")
+        for option in ("weights", "input", "trust_pickle"):
+            if getattr(source, option) and not source.model:
+                flag = option.replace("_", "-")
+                raise UsageError(f"--{flag}: goes with --model; a classifier.pt has all it needs")
+        return source
+
+    @classmethod
+    def several(cls, settings: Any) -> tuple[Source, ...]:
+        """Those of a config whose `classifier` is a tuple; errors as `of`."""
+        named = settings.classifier or ("",)
+        return tuple(cls.of(replace(settings, classifier=path)) for path in dict.fromkeys(named))
+
+    @classmethod
+    def of_meta(
+        cls, meta: Mapping[str, Any], moved_to: str = "", trust_pickle: bool = False
+    ) -> Source:
+        """That which the meta of an artifact names; its main file may have been moved.
+
+        What runs code is not loaded on a file's word: UsageError for a factory that is not named
+        again as `moved_to`.
+        """
+        settings = {f.name: meta.get(f.name, f.default) for f in fields(cls)}
+        settings["trust_pickle"] = trust_pickle
+        for name in ("classifier", "model", "weights", "input"):
+            if not isinstance(settings[name], str):
+                raise UsageError(f"{name} is {shown(settings[name])}, not the name of a file")
+        if is_factory(settings["model"]) and not moved_to:
+            raise UsageError(
+                f"the network explained is made by {settings['model']}, which runs code; if you "
+                f"trust it, add --classifier {settings['model']}"
+            )
+        if settings["model"]:  # the name stands under `classifier` too
+            settings |= {"classifier": "", "model": moved_to or settings["model"]}
+        else:
+            settings["classifier"] = moved_to or settings["classifier"]
+        return cls(**settings)
+
+    @property
+    def name(self) -> str:
+        """The file, or what makes the network."""
+        return self.classifier or self.model
+
+    def files(self) -> dict[str, Path]:
+        """The files it is made from, by what they are; of a factory that of its module, too."""
+        named = {"classifier": self.classifier, "weights": self.weights, "input": self.input}
+        named["model"] = self.model if Path(self.model).is_file() else ""
+        named["code"] = code_of(self.model) if is_factory(self.model) else ""
+        return {name: Path(path) for name, path in named.items() if path}
+
+    def digest(self) -> str:
+        """SHA-256 of its file, or over those of all of them and the name of a factory."""
+        files = {name: path for name, path in self.files().items() if name != "code"}
+        hashes = [file_hash(path) for _, path in sorted(files.items())]
+        if set(files) in ({"classifier"}, {"model"}):
+            return hashes[0]
+        return hashlib.sha256("\n".join([self.model, *hashes]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A network as the stages take it: from what is drawn, `front_end`, to its output, frozen."""
+
+    network: nn.Module
+    front_end: Input
+    names: Names
+    outputs: int
+    corpora: tuple[str, ...] = ()  # that it was trained on, where its file says so
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return device_of(self.network)
+
+    def layers(self, asked: Sequence[str]) -> list[str]:
+        """Layers as options name them: `output` in any network, and that where none is named."""
+        split = [layer.partition(":") for layer in asked or (OUTPUT,)]
+        names = [self.names.output if name == OUTPUT else name for name, _, _ in split]
+        return [name + colon + unit for name, (_, colon, unit) in zip(names, split, strict=True)]
+
+    def unit_name(self, layer: str, neuron: int | str) -> str:
+        """The class an output unit stands for, or an empty string."""
+        classes = self.names.classes
+        if layer != self.names.output or not classes or not isinstance(neuron, int):
+            return ""
+        return classes[-1] if self.outputs == 1 else classes[neuron]
+
+
+def load_explained(source: Source, drawn: Input | None, device: torch.device) -> Explained:
+    """The network of a source, for what a GAN draws; without a GAN for what it takes itself.
+
+    Whether a classifier of ours takes what is drawn is left to the caller. Raises UsageError
+    where it cannot be made into what a network takes; other errors as `load_classifier` and
+    `load_network`.
+    """
+    if source.classifier:
+        ours = load_classifier(Path(source.classifier), device)
+        names = Names(OUR_OUTPUT, ours.classes)
+        return Explained(ours.network, ours.front_end, names, ours.network.outputs, ours.corpora)
+    network = load_network(source.model, source.weights, source.trust_pickle)
+    eaten, call = read_input_file(Path(source.input)) if source.input else (None, Call())
+    return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, device)
+
+
+def adapted(
+    network: nn.Module, drawn: Input, eaten: Input | None, call: Call, device: torch.device
+) -> Explained:
+    """A network of any origin behind what makes its input `eaten` of what is `drawn`.
+
+    Without `eaten` it takes what is drawn as it is. The network is frozen and set to evaluate.
+    """
+    network.eval()
+    examples = examples_of(drawn)
+    whole = _fitted(network, drawn, eaten or drawn, call, examples)
+    with torch.no_grad():
+        output = whole(examples)
+    for parameter in whole.parameters():  # after a pass, which makes those of lazy layers
+        parameter.requires_grad_(False)
+    outputs = output.shape[1] if output.ndim > 1 else 1
+    _check_output(output, call, outputs)
+    return Explained(whole.to(device).eval(), drawn, Names(OUTPUT, call.classes), outputs)
+
+
+def _fitted(
+    network: nn.Module, drawn: Input, eaten: Input, call: Call, examples: Tensor
+) -> Adapted:
+    """The network behind its bridge; a UsageError also says with what other layouts it runs."""
+    bridge = bridge_between(drawn, eaten, call.layout)
+    try:
+        return Adapted(network, bridge, call, examples)
+    except UsageError as error:
+        taken = []
+        for layout in USUAL_LAYOUTS[type(eaten)]:
+            if layout != (call.layout or AXES[type(eaten)]):
+                with suppress(UsageError):
+                    Adapted(network, bridge_between(drawn, eaten, layout), call, examples)
+                    taken.append(f'"{layout}"')
+        if not taken:
+            raise
+        raise UsageError(
+            f"{error}; it runs with layout = {' or '.join(taken)} under [network] in the file of "
+            "--input"
+        ) from error
+
+
+def _check_output(output: Tensor, call: Call, outputs: int) -> None:
+    if not output.is_floating_point():
+        raise UsageError(
+            f"--model: puts out {output.dtype}, not floating-point values; choose another part "
+            "with output = in --input"
+        )
+    if call.classes and len(call.classes) not in {outputs, 2 if outputs == 1 else outputs}:
+        raise UsageError(
+            f"classes: {len(call.classes)} names for {outputs} output units; give one each"
+        )
+
+
+def examples_of(drawn: Input) -> Tensor:
+    """Inputs (2, ...) to try a network with: noise of a usual level, always the same."""
+    noise = torch.rand(2, *drawn.shape, generator=torch.Generator().manual_seed(0))
+    if isinstance(drawn, WaveformInput):
+        return 0.2 * noise - 0.1
+    return noise * 8 - 9 if isinstance(drawn, FrontEnd) else noise

@@ -1,0 +1,140 @@
+"""Find convolutions with max-pool in a traced network (torch.fx), with what can join them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from ganexplain.networks.fast.thin import Layer, is_plain, is_thin
+
+IDLE = (nn.Dropout, nn.Dropout2d, nn.Identity)  # do nothing in eval mode
+
+
+@dataclass
+class Chain:
+    """One chain: its nodes, first to last, and its layers.
+
+    [front -> rectifier of `front_slope` ->] convolution -> max-pool over `window` [-> rectifier
+    of `slope`], the latter two in either order in the network: no slope is negative, so they
+    may change places.
+    """
+
+    nodes: list[fx.Node]
+    convolution: nn.Conv2d
+    window: tuple[int, int]
+    slope: float | None
+    front: nn.Conv2d | None = None
+    front_slope: float = 1.0
+
+
+class ChainReader:
+    """Reads chains off a traced network, sparing the layers named in `keep`."""
+
+    def __init__(self, traced: fx.GraphModule, keep: Collection[str]) -> None:
+        self.modules, self.keep = dict(traced.named_modules()), set(keep)
+        calls = (str(node.target) for node in traced.graph.nodes if node.op == "call_module")
+        self.calls = Counter(calls)
+
+    def module(self, node: fx.Node) -> Any:
+        """The module a node calls, or None."""
+        return self.modules[str(node.target)] if node.op == "call_module" else None
+
+    def is_free(self, node: fx.Node) -> bool:
+        """Whether a node may vanish: a function, or a module called once and not to be kept."""
+        name = str(node.target)
+        return node.op != "call_module" or (self.calls[name] == 1 and name not in self.keep)
+
+    def chain(self, node: fx.Node) -> Chain | None:
+        """The chain whose pooled convolution `node` is; None where it is none."""
+        layer = self.module(node)
+        if not (is_plain(layer) and self._is_inner(node)):
+            return None
+        nodes, window, slope = [node], None, None
+        while self._is_inner(nodes[-1], inputs=None):
+            (following,) = nodes[-1].users
+            name = str(following.target)
+            found_window, found_slope = self.window(following), self.slope(following)
+            if self.calls[name] > 1 and name in self.keep:
+                break
+            if window is None and found_window is not None:
+                window = found_window
+            elif slope is None and found_slope is not None:
+                slope = found_slope
+            elif not isinstance(self.module(following), IDLE):
+                break
+            nodes.append(following)
+        while isinstance(self.module(nodes[-1]), IDLE):
+            nodes.pop()  # it stays behind the chain, and can be looked up
+        if window is None:
+            return None
+        found = Chain(nodes, layer, window, slope)
+        self._add_front(found)
+        return found
+
+    def _add_front(self, chain: Chain) -> None:
+        rectifier = chain.nodes[0].args[0]
+        if not isinstance(rectifier, fx.Node):
+            return
+        slope = self.slope(rectifier)
+        if slope is None or not self._is_inner(rectifier, inputs=None):
+            return
+        first = rectifier.args[0]
+        if not isinstance(first, fx.Node):
+            return
+        layer = self.module(first)
+        if is_plain(layer) and is_thin(Layer.of(layer)) and self._is_inner(first):
+            chain.front, chain.front_slope = layer, slope
+            chain.nodes[:0] = [first, rectifier]
+
+    def _is_inner(self, node: fx.Node, inputs: int | None = 1) -> bool:
+        """Whether a node may vanish into a chain: nothing else reads it, it has one input."""
+        return (
+            len(node.users) == 1
+            and self.is_free(node)
+            and (inputs is None or len(node.args) == inputs)
+        )
+
+    def slope(self, node: fx.Node) -> float | None:
+        """Slope below zero (not negative) of a rectifier; None for anything else."""
+        module = self.module(node)
+        if node.op == "call_function" and node.args:
+            module = _rectifier_of(node)
+        if type(module) is nn.ReLU:
+            return 0.0
+        if type(module) is nn.LeakyReLU and module.negative_slope >= 0:
+            return float(module.negative_slope)
+        return None
+
+    def window(self, node: fx.Node) -> tuple[int, int] | None:
+        """Window of a max-pool without gaps, overlap and padding; None for anything else."""
+        module = self.module(node)
+        if node.op == "call_function" and node.target in (functional.max_pool2d, torch.max_pool2d):
+            module = nn.MaxPool2d(*node.args[1:5], **node.kwargs)  # type: ignore[arg-type]
+            if len(node.args) > 5 or "input" in node.kwargs:
+                return None
+        if type(module) is not nn.MaxPool2d or module.ceil_mode or module.return_indices:
+            return None
+        size, stride, padding, dilation = (
+            _pair(v) for v in (module.kernel_size, module.stride, module.padding, module.dilation)
+        )
+        fits = stride == size and padding == (0, 0) and dilation == (1, 1)
+        return size if fits else None
+
+
+def _rectifier_of(node: fx.Node) -> nn.Module | None:
+    """The module that does what a call of a rectifying function does."""
+    if node.target in (functional.relu, torch.relu):
+        return nn.ReLU()
+    if node.target is functional.leaky_relu and len(node.args) <= 3 and "input" not in node.kwargs:
+        return nn.LeakyReLU(*node.args[1:], **node.kwargs)  # type: ignore[arg-type]
+    return None
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])

@@ -1,0 +1,162 @@
+"""Networks of any origin from files: TorchScript, torch.export, ONNX, or a factory with weights."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganexplain.errors import GanexplainError, UsageError, did_you_mean, reason_of
+from ganexplain.files.atomic import load_data
+from ganexplain.networks.copies import unwrapped
+from ganexplain.networks.loaders.exported import read_exported
+from ganexplain.networks.loaders.onnx import converted
+from ganexplain.networks.loaders.scripted import read_scripted
+from ganexplain.networks.loaders.weights import fill
+
+SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
+
+
+def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> nn.Module:
+    """The network in a file, or made by `module:factory`, on the CPU as it comes.
+
+    Raises UsageError for a missing or unknown kind of file, a factory that cannot be called, or
+    a pickled module without `trust_pickle`; GanexplainError for a damaged file, weights that do
+    not fit, or an operator that cannot be converted, which it names.
+    """
+    path = Path(model)
+    if is_factory(model):
+        network = _made(model)
+        if weights:
+            fill(network, Path(weights))
+        return network
+    if weights:
+        raise UsageError(f"--weights {weights}: goes with --model module:factory, not with a file")
+    if path.suffix not in SUFFIXES:
+        raise UsageError(
+            f"--model {model}: neither module:factory nor a file with one of the endings "
+            f"{', '.join(SUFFIXES)}"
+        )
+    if not path.is_file():
+        raise UsageError(f"--model {model}: no such file")
+    if path.suffix == ".pt2":
+        return _loaded(path, read_exported)
+    if path.suffix == ".onnx":
+        return converted(path)
+    return _archived(path, trust_pickle)
+
+
+def is_factory(model: str) -> bool:
+    """Whether a network is named as `module:factory`, not as a file."""
+    named = re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", model)
+    return bool(named) and not Path(model).exists()
+
+
+def code_of(model: str) -> str:
+    """The file of the module of `module:factory`, once it is imported; empty where it has none."""
+    module = sys.modules.get(model.partition(":")[0])
+    return getattr(module, "__file__", None) or ""
+
+
+# --- module:factory ---------------------------------------------------------------------------
+
+
+def _made(name: str) -> nn.Module:
+    module_name, _, attributes = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` finds it
+    try:
+        found: Any = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # whatever its code does
+        raise UsageError(
+            f"--model {name}: {module_name} cannot be imported ({reason_of(error)})"
+        ) from error
+    finally:
+        sys.path.pop(0)
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            hint = did_you_mean(attribute, dir(found))
+            raise UsageError(f"--model {name}: {module_name} has no {attribute!r}{hint}")
+        found = getattr(found, attribute)
+    try:
+        network = found if isinstance(found, nn.Module) else found()
+    except (Exception, SystemExit) as error:  # whatever the factory's code does
+        advice = "; write one that needs no arguments" if isinstance(error, TypeError) else ""
+        raise UsageError(
+            f"--model {name}: the factory failed ({reason_of(error)}){advice}"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise UsageError(f"--model {name}: gives {type(network).__name__}, not a torch module")
+    return unwrapped(network)
+
+
+# --- files that hold a whole network ----------------------------------------------------------
+
+
+def _archived(path: Path, trust_pickle: bool) -> nn.Module:
+    """TorchScript, or where trusted a pickled module."""
+    inside = _members(path)
+    if "constants.pkl" in inside:
+        return _loaded(path, read_scripted)
+    if not trust_pickle:
+        return _refused(path)
+    try:
+        network = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # whatever unpickling runs into
+        raise _damaged(path, error) from error
+    if isinstance(network, nn.Module):
+        return network
+    raise UsageError(
+        f"--model {path}: holds {type(network).__name__}, not a network; name what makes it, "
+        "--model module:factory --weights FILE"
+    )
+
+
+def _members(path: Path) -> set[str]:
+    """Names of the files in an archive, without its folder; none where it is no archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.partition("/")[2] for name in archive.namelist()}
+    except Exception:  # zipfile raises many kinds for a damaged one
+        return set()
+
+
+def _refused(path: Path) -> nn.Module:
+    """Say what a file without code that torch could run by itself is, and what to do."""
+    try:
+        content = load_data(path)
+    except Exception as error:
+        if _members(path) or "weights_only" in str(error) or "Weights only" in str(error):
+            raise UsageError(
+                f"--model {path}: a pickled module, whose loading runs any code its maker put in; "
+                "export it to TorchScript (torch.jit.trace), or, if you trust them, add "
+                "--trust-pickle"
+            ) from error
+        raise _damaged(path, error) from error
+    if isinstance(content, Mapping) and str(content.get("kind")) == "classifier":
+        raise UsageError(f"--model {path}: a classifier of ganexplain's; name it as --classifier")
+    raise UsageError(
+        f"--model {path}: holds weights without a network; name what makes it, --model "
+        f"module:factory --weights {path}"
+    )
+
+
+def _loaded(path: Path, read: Callable[[Path], nn.Module]) -> nn.Module:
+    try:
+        return read(path)
+    except (GanexplainError, MemoryError):
+        raise
+    except Exception as error:  # torch raises many kinds
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> GanexplainError:
+    return GanexplainError(
+        f"--model {path}: cannot be loaded ({reason_of(error)}); export it again"
+    )

@@ -1,1 +1,0 @@
-"""The report page: pure functions from arrays to markup, pictures and sounds."""

@@ -1,0 +1,96 @@
+"""Axes of plots: where a value lies between 0 and 1, and which values get a tick."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganexplain.audio.log_mel import highest_hz, mel_of
+from ganexplain.inputs.front_end import FrontEnd
+
+CROWDED = 5.0  # linear up to this many times the level of interest, asinh beyond
+HZ_TICKS = (100, 500, 1000, 2000, 4000, 8000, 16000)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis from `low` to `high`; with a `knee` it is linear below it and logarithmic above."""
+
+    low: float
+    high: float
+    knee: float | None = None
+
+    def _bend(self, values: np.ndarray | float) -> np.ndarray:
+        bent = np.asarray(values, dtype=np.float64)
+        return bent if self.knee is None else np.arcsinh(bent / self.knee)
+
+    def position(self, values: np.ndarray | float) -> np.ndarray:
+        """Where values lie, 0 at `low` and 1 at `high`, cut to that range."""
+        low, high = self._bend(self.low), self._bend(self.high)
+        return np.clip((self._bend(values) - low) / (high - low), 0.0, 1.0)
+
+    def ticks(self, gap: float = 0.16) -> list[float]:
+        """Round values at least `gap` of the axis apart."""
+        if self.knee is None:
+            return linear_ticks(self.low, self.high, max(2, int(1 / gap)))
+        powers = [10.0**k for k in range(-3, 40)]
+        candidates = [0.0]
+        for factor in (1, 5, 2):
+            for power in powers:
+                candidates += [factor * power, -factor * power]
+        taken: list[float] = []
+        for value in (c for c in candidates if self.low <= c <= self.high and _round(c, self.knee)):
+            place = float(self.position(value))
+            if all(abs(place - float(self.position(other))) >= gap for other in taken):
+                taken.append(value)
+        return sorted(taken)
+
+
+def _round(value: float, knee: float) -> bool:
+    return value == 0 or abs(value) >= knee / 4
+
+
+def linear_ticks(low: float, high: float, count: int) -> list[float]:
+    """At most about `count` round values from `low` to `high`."""
+    raw = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [round(k * step, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def fitted_axis(values: Iterable[np.ndarray], level: float) -> Axis:
+    """The axis for `values` of which those near `level` matter most; bent where some explode."""
+    flat = np.concatenate([np.ravel(v) for v in values]).astype(np.float64)
+    flat = flat[np.isfinite(flat)]
+    low, high = float(min(flat.min(), 0.0)), float(flat.max())
+    knee = max(abs(level), 1e-6)
+    if max(high, -low) <= CROWDED * knee:
+        margin = 0.04 * max(high - low, 1e-6)
+        return Axis(low - (margin if low < 0 else 0.0), high + margin)
+    return Axis(low * 1.2, high * 1.2, knee)
+
+
+def hz_ticks(front_end: FrontEnd) -> list[tuple[float, str]]:
+    """(height, label) of round frequencies; height in bands, 0 at the lower edge of band 0.
+
+    Band b peaks at corner b + 1 of the filterbank and is drawn from b to b + 1.
+    """
+    low, high = (mel_of(hz, front_end) for hz in (front_end.lowest_hz, highest_hz(front_end)))
+    spacing = (high - low) / (front_end.mel_bands + 1)
+    ticks = []
+    for hertz in HZ_TICKS:
+        height = float((mel_of(hertz, front_end) - low) / spacing) - 0.5
+        if 0 <= height <= front_end.mel_bands - 1:
+            label = f"{hertz // 1000}k" if hertz >= 1000 else str(hertz)
+            ticks.append((height, label))
+    return ticks
+
+
+def frame_edges(frames: int, front_end: FrontEnd) -> tuple[float, float]:
+    """Seconds at the left edge of the first frame and the right edge of the last one."""
+    left = (front_end.frame_length - front_end.hop_length) / 2 / front_end.sample_rate
+    return left, left + frames / front_end.frame_rate

@@ -1,0 +1,155 @@
+"""Log-mel excerpts as pictures, all on one colour scale, with axes in seconds and Hz."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ganexplain.audio.sounds import data_uri
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.charts.axes import frame_edges, hz_ticks, linear_ticks
+from ganexplain.report.html.levels import round_step
+from ganexplain.report.html.markup import Child, Markup, element, void
+from ganexplain.report.html.notation import MINUS, exact
+
+COLOUR_MAP = "magma"
+WIDEST = 10.0  # nat (87 dB) from the darkest to the brightest colour, at most
+PIXELS = 3  # picture pixels a cell, so that browsers scale down, not up
+LEFT, RIGHT, TOP, BOTTOM = 27.0, 1.0, 3.0, 15.0  # margins of a picture, in its own units
+WIDTH, HEIGHT = 172.0, 122.0
+COARSE = 4  # colours to a step where many pictures must be small: 64 steps
+
+
+@dataclass(frozen=True)
+class ColourScale:
+    """Colours for values from `low` to `high`; those beyond get the colour of the nearer end."""
+
+    low: float
+    high: float
+
+    def indices(self, mel: np.ndarray) -> np.ndarray:
+        """Colour numbers 0..255, uint8, of values; what is not a number is drawn darkest."""
+        share = (np.nan_to_num(mel, nan=self.low) - self.low) / (self.high - self.low)
+        return np.round(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def colour_scale(real: np.ndarray, front_end: FrontEnd) -> ColourScale:
+    """The scale that shows real excerpts (N, F, T) of a front end well.
+
+    It ends at their maximum and starts at their first percentile, at most 87 dB below, both
+    rounded outwards (to 1 nat, 10 dB). Values without a logarithm: from their minimum.
+    """
+    step, highest = round_step(front_end), float(real.max())
+    if not step:
+        lowest = float(real.min())
+        return ColourScale(lowest, highest if highest > lowest else lowest + 1)
+    high = math.ceil(highest / step) * step
+    lowest = max(float(np.percentile(real, 1)), high - WIDEST * front_end.values_per_nat)
+    return ColourScale(min(math.floor(lowest / step) * step, high - step), high)
+
+
+@lru_cache(maxsize=1)
+def _palette() -> bytes:
+    from matplotlib import colormaps
+
+    colours = colormaps[COLOUR_MAP](np.arange(256))[:, :3]
+    return np.round(colours * 255).astype(np.uint8).tobytes()
+
+
+def png_uri(indices: np.ndarray, pixels: int = PIXELS) -> str:
+    """Colour numbers (rows, columns) as a PNG `data:` address, `pixels` squared a cell."""
+    from PIL import Image
+
+    image = Image.fromarray(np.kron(indices, np.ones((pixels, pixels), dtype=np.uint8)))
+    image.putpalette(_palette())
+    stream = io.BytesIO()
+    image.save(stream, format="PNG", optimize=True)
+    return data_uri("image/png", stream.getvalue())
+
+
+def picture(
+    mel: np.ndarray,
+    scale: ColourScale,
+    front_end: FrontEnd,
+    label: str,
+    step: int = 1,
+    over: Child = (),
+) -> Markup:
+    """An excerpt (F, T) as an SVG with both axes and a playhead for the player.
+
+    With a `step` neighbouring colours are drawn as one, for a smaller file. `over` is drawn
+    between picture and playhead, from (LEFT, TOP), WIDTH by HEIGHT.
+    """
+    bands, frames = mel.shape
+    indices = scale.indices(mel[::-1]) // step * step
+    start, stop = frame_edges(frames, front_end)
+    image = void(
+        "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio="none",
+        href=png_uri(indices),
+    )  # fmt: skip
+    playhead = void(
+        "line", class_="playhead", x1=LEFT, x2=LEFT, y1=TOP, y2=TOP + HEIGHT,
+        data_from=f"{start:.5f}", data_to=f"{stop:.5f}", data_width=WIDTH,
+    )  # fmt: skip
+    return element(
+        "svg",
+        image,
+        over,
+        _hz_axis(bands, front_end),
+        _seconds_axis(start, stop),
+        playhead,
+        class_="picture",
+        viewBox=f"0 0 {LEFT + WIDTH + RIGHT:g} {TOP + HEIGHT + BOTTOM:g}",
+        role="img",
+        aria_label=label,
+    )
+
+
+def _hz_axis(bands: int, front_end: FrontEnd) -> list[Markup]:
+    marks = [element("text", "Hz", class_="tick unit", x=LEFT - 5, y=TOP + 8.0, text_anchor="end")]
+    for height, label in hz_ticks(front_end):
+        y = TOP + HEIGHT * (1 - height / bands)
+        if y < TOP + 16:
+            continue  # the unit stands there
+        marks.append(void("line", class_="axis", x1=LEFT - 3, x2=LEFT, y1=y, y2=y))
+        marks.append(
+            element("text", label, class_="tick", x=LEFT - 5, y=y + 3.3, text_anchor="end")
+        )
+    return marks
+
+
+def _seconds_axis(start: float, stop: float) -> list[Markup]:
+    marks = []
+    bottom = TOP + HEIGHT
+    ticks = [t for t in linear_ticks(start, stop, 4) if (t - start) / (stop - start) < 0.95]
+    for index, seconds in enumerate(ticks):
+        x = LEFT + WIDTH * (seconds - start) / (stop - start)
+        text = exact(seconds) + (" s" if index == len(ticks) - 1 else "")
+        marks.append(void("line", class_="axis", x1=x, x2=x, y1=bottom, y2=bottom + 3))
+        marks.append(
+            element("text", text, class_="tick", x=x, y=bottom + 12.5, text_anchor="middle")
+        )
+    return marks
+
+
+def colour_bar(scale: ColourScale, unit: str) -> Markup:
+    """The colours and their values in a unit, as an SVG."""
+    width, height = 220.0, 10.0
+    ramp = png_uri(np.arange(256, dtype=np.uint8)[None], pixels=1)
+    marks = [
+        void("image", x=10.0, y=0.0, width=width, height=height, preserveAspectRatio="none",
+             href=ramp)
+    ]  # fmt: skip
+    for value in linear_ticks(scale.low, scale.high, 6):
+        x = 10 + width * (value - scale.low) / (scale.high - scale.low)
+        text = f"{MINUS if value < 0 else '+' if value > 0 else ''}{abs(value):g}"
+        marks.append(void("line", class_="axis", x1=x, x2=x, y1=height, y2=height + 3))
+        marks.append(element("text", text, class_="tick", x=x, y=height + 13, text_anchor="middle"))
+    return element(
+        "svg", marks, class_="colour-bar", viewBox=f"0 0 {width + 20:g} {height + 15:g}",
+        role="img", aria_label=f"colour scale from {scale.low:g} to {scale.high:g} {unit}".rstrip(),
+    )  # fmt: skip

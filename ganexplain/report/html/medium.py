@@ -1,0 +1,158 @@
+"""How inputs stand on a page: log-mel and waveforms as spectrograms, pictures as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganexplain.audio.sounds import data_uri
+from ganexplain.audio.view import seen, view_of
+from ganexplain.inputs.specification import ImageInput, Input, WaveformInput
+from ganexplain.report.charts.spectrograms import (
+    HEIGHT,
+    LEFT,
+    PIXELS,
+    TOP,
+    WIDTH,
+    colour_bar,
+    colour_scale,
+    picture,
+    png_uri,
+)
+from ganexplain.report.html.levels import level_text, meaning, round_step
+from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid, png_bytes
+from ganexplain.report.pictures.picture_sheet import SIDE, screen_pixels
+
+NOTABLE, FAR = 0.5, 5.0  # round steps above the colour scale: a panel says so; an example of it
+NOT_FINITE = "holds values that are not finite"
+
+
+class Spectrograms:
+    """Excerpts (F, T), or waveforms (W,), on the colour scale that shows `real` (N, ...) well."""
+
+    noun = "Spectrogram"
+
+    def __init__(self, drawn: Input, real: np.ndarray) -> None:
+        assert not isinstance(drawn, ImageInput)
+        self.drawn, self.count = drawn, len(real)
+        self.front_end = view_of(drawn) if isinstance(drawn, WaveformInput) else drawn
+        self.scale = colour_scale(self._mel(real), self.front_end)
+
+    def _mel(self, inputs: np.ndarray) -> np.ndarray:
+        return seen(inputs, self.drawn)
+
+    def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
+        """One input as an SVG with axes; see `spectrograms.picture`."""
+        return picture(self._mel(one), self.scale, self.front_end, label, step)
+
+    def mapped(self, one: np.ndarray, area: np.ndarray, label: str) -> Markup:
+        """One input in grey under a map (F, T)."""
+        mel = self._mel(one)
+        pixels = enlarged(overlaid(self.scale.indices(mel) / 255.0, area)[::-1], PIXELS)
+        over = void(
+            "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio="none",
+            href=data_uri("image/png", png_bytes(pixels)),
+        )  # fmt: skip
+        return picture(mel, self.scale, self.front_end, label, over=over)
+
+    def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
+        """One input as a small PNG's `data:` address."""
+        indices = self.scale.indices(self._mel(one)[::-1])
+        return png_uri(indices // step * step, pixels=1)
+
+    def remark(self, one: np.ndarray) -> str:
+        """What a picture does not show: how far its values pass the end of the colours."""
+        mel = self._mel(one)
+        if not np.isfinite(mel).all():
+            return NOT_FINITE
+        highest = float(mel.max())
+        if highest <= self.scale.high + NOTABLE * round_step(self.front_end):
+            return ""
+        return self._reaches(highest)
+
+    def _reaches(self, value: float) -> str:
+        return f"reaches {level_text(value, self.front_end)}"
+
+    @property
+    def note(self) -> str:
+        """How to read what stands under a picture."""
+        far = self.scale.high + FAR * round_step(self.front_end)
+        return (
+            "One colour scale for every picture. The signed number under a picture is the "
+            f"response; “{self._reaches(far)}” says how far a picture passes the scale."
+        )
+
+    @property
+    def legend(self) -> list[Markup]:
+        """The colour scale and where it comes from."""
+        low, high = (level_text(end, self.front_end) for end in (self.scale.low, self.scale.high))
+        said = (
+            f"{meaning(self.front_end)}; from the {self.count} real excerpts: their 1st "
+            f"percentile (at most 87 dB down) to their maximum, {low} to {high}"
+        )
+        return [
+            element("span", self.front_end.unit, class_="unit"),
+            colour_bar(self.scale, self.front_end.unit),
+            element("span", said, class_="note"),
+        ]
+
+
+class Pictures:
+    """Pictures (C, H, W) in 0..1, nothing changed but their size."""
+
+    noun = "Picture"
+
+    def __init__(self, drawn: ImageInput) -> None:
+        self.drawn = drawn
+
+    def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
+        """One picture as an SVG without axes; `step` counts for spectrograms only."""
+        return self._still(one, self.thumbnail(one), label)
+
+    def mapped(self, one: np.ndarray, area: np.ndarray, label: str) -> Markup:
+        """One picture in grey under a map (H, W)."""
+        pixels = enlarged(overlaid(luminance(one), area), PIXELS)
+        return self._still(one, data_uri("image/png", png_bytes(pixels)), label)
+
+    def _still(self, one: np.ndarray, address: str, label: str) -> Markup:
+        _, height, width = one.shape
+        image = void("image", x=0.0, y=0.0, width=width, height=height, href=address)
+        small = max(height, width) < SIDE
+        return element(
+            "svg", image, class_="picture still pixels" if small else "picture still",
+            viewBox=f"0 0 {width} {height}", role="img", aria_label=label,
+        )  # fmt: skip
+
+    def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
+        """One picture as a PNG's `data:` address."""
+        return data_uri("image/png", png_bytes(screen_pixels(one)))
+
+    def remark(self, one: np.ndarray) -> str:
+        """What a picture does not show."""
+        return "" if np.isfinite(one).all() else NOT_FINITE
+
+    @property
+    def note(self) -> str:
+        """How to read what stands under a picture."""
+        return "The signed number under a picture is the response."
+
+    @property
+    def legend(self) -> list[Markup]:
+        """What the pictures are."""
+        kind = "grey" if self.drawn.channels == 1 else "colour"
+        size = f"{self.drawn.width} x {self.drawn.height} pixels, {kind}, 0 dark to 1 bright"
+        return [element("span", size, class_="note")]
+
+
+Medium = Spectrograms | Pictures
+
+
+def medium_for(drawn: Input, real: np.ndarray) -> Medium:
+    """How what a GAN draws stands on a page beside `real` inputs (N, ...)."""
+    return Pictures(drawn) if isinstance(drawn, ImageInput) else Spectrograms(drawn, real)
+
+
+def input_pictures(inputs: np.ndarray, drawn: Input) -> list[str]:
+    """Inputs (N, ...) as `data:` addresses of PNGs, spectrograms on one colour scale."""
+    medium = medium_for(drawn, inputs)
+    return [medium.thumbnail(one) for one in inputs]

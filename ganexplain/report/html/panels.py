@@ -1,0 +1,137 @@
+"""Rows of examples: each a picture, its response, and of sound buttons that play it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.medium import Medium
+from ganexplain.report.html.notation import signed
+
+
+@dataclass(frozen=True)
+class Sound:
+    """One player: `label` on the button (may be empty), `source` a `data:` address."""
+
+    label: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """One panel: an input as it was drawn, its response, and what identifies it.
+
+    `origin` is short ("seed 3", a file name); `detail` a second line (a start time).
+    """
+
+    drawn: np.ndarray
+    response: float
+    origin: str
+    sounds: tuple[Sound, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Excerpts under one heading; `kind` is its style: real, chosen, start, held_out, ...
+
+    `against_real` gives the row a switch between its excerpts and the real ones; `step` is that
+    of its pictures.
+    """
+
+    kind: str
+    heading: str
+    setting: str
+    facts: tuple[tuple[str, str], ...]
+    excerpts: Sequence[Excerpt]
+    note: str = ""
+    chosen: bool = False
+    against_real: bool = True
+    step: int = 1
+
+
+def row(content: Row, medium: Medium) -> Markup:
+    """A row as a section of the page."""
+    identity = f"row-{content.kind.replace('_', '-')}"
+    chip = element("span", "chosen", class_="chip") if content.chosen else ""
+    heading = element("h3", content.heading, " ", chip, id=identity)
+    head = [heading, element("p", content.setting, class_="setting")]
+    facts = [
+        element("div", element("dt", name), element("dd", value)) for name, value in content.facts
+    ]
+    sheet = [panel(excerpt, content, medium) for excerpt in content.excerpts]
+    return element(
+        "section",
+        element(
+            "header",
+            element("div", head, _switch(content) if content.against_real else ""),
+            element("dl", facts, class_="facts"),
+        ),
+        element("p", content.note, class_="note") if content.note else "",
+        element("div", sheet, class_="sheet"),
+        class_=f"row {content.kind.replace('_', '-')}",
+        aria_labelledby=identity,
+    )
+
+
+def _switch(content: Row) -> Markup:
+    """The A/B button: the script swaps the row's excerpts for the real ones of their columns."""
+    return element(
+        "button",
+        element("span", "A real", class_="side real"),
+        element("span", "B this row", class_="side made"),
+        type="button",
+        class_="switch",
+        aria_pressed="false",
+        aria_keyshortcuts="X",
+        aria_label=f"A/B: put the real ones in place of {content.heading}",
+        title="A/B: switch between the real ones and this row (key X)",
+    )
+
+
+def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
+    """One excerpt as a figure."""
+    name = f"{within.heading}, {excerpt.origin}"
+    label = f"{medium.noun}: {name}, response {signed(excerpt.response)}"
+    lines = [
+        element(
+            "div",
+            element("span", excerpt.origin, class_="origin", title=excerpt.origin),
+            element("span", signed(excerpt.response), class_="response", title="response"),
+            class_="caption",
+        )
+    ]
+    if excerpt.detail:
+        lines.append(element("div", excerpt.detail, class_="detail"))
+    players = [player(sound, name) for sound in excerpt.sounds]
+    passed = medium.remark(excerpt.drawn)
+    if passed:
+        players.append(element("span", passed, class_="detail"))
+    return element(
+        "figure",
+        medium.picture(excerpt.drawn, label, within.step),
+        element("figcaption", lines, element("div", players, class_="players") if players else ""),
+        class_="panel",
+    )
+
+
+def player(sound: Sound, name: str) -> Markup:
+    """A button that plays an `<audio>`, whose own controls show where scripts do not run."""
+    said = f"{name} ({sound.label})" if sound.label else name
+    icon = element(
+        "svg",
+        void("path", class_="go", d="M3 1.5v9l7.5-4.5z"),
+        void("path", class_="halt", d="M2.5 2.5h7v7h-7z"),
+        viewBox="0 0 12 12",
+        aria_hidden="true",
+    )
+    button = element(
+        "button", icon, sound.label, type="button", class_="play", aria_label=f"Play {said}",
+        aria_pressed="false",
+    )  # fmt: skip
+    audio = element("audio", controls=True, preload="none", src=sound.source, aria_label=said)
+    said_plainly = element("span", sound.label, class_="said", aria_hidden="true")
+    return element("span", button, said_plainly, audio, class_="player")

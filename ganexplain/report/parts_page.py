@@ -1,0 +1,219 @@
+"""The page of a part explainer: what each filter looks for, to see and to hear."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import binary_erosion
+
+from ganexplain.audio.filtering import filtered
+from ganexplain.audio.sounds import FULL_SCALE, data_uri, flac_uri
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.charts.spectrograms import (
+    HEIGHT,
+    LEFT,
+    PIXELS,
+    TOP,
+    WIDTH,
+    ColourScale,
+    colour_bar,
+    colour_scale,
+    picture,
+)
+from ganexplain.report.html.document import Table, document, provenance
+from ganexplain.report.html.levels import meaning
+from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.notation import clock, number, signed
+from ganexplain.report.html.panels import Sound, player
+
+SCRIPTS = ("sound.js",)
+EDGE = 0.4  # how much colour there is at the edge of a part
+OUTLINE = (255, 225, 77, 150)
+SHORT = 24  # letters of a file's name
+
+
+@dataclass(frozen=True)
+class Patch:
+    """An input and the part that a filter sees in it.
+
+    `mel` (F, T), or a picture (C, H, W); `window` (F, T) in 0..1; `file` from `start` seconds on;
+    `audio` (samples,) int16 where there is sound.
+    """
+
+    mel: np.ndarray
+    window: np.ndarray
+    strength: float
+    file: str
+    start: float
+    audio: np.ndarray | None
+
+    @property
+    def colours(self) -> np.ndarray:
+        """How much of its colours a cell (F, T) has: none outside of the part."""
+        return np.where(self.window > 0, EDGE + (1 - EDGE) * self.window, 0.0)
+
+    def name(self, letters: int = SHORT) -> str:
+        """Its file, shortened, and for sound the time."""
+        short = self.file if len(self.file) <= letters else self.file[: letters - 1] + "…"
+        return short if self.audio is None else f"{short} {clock(self.start)}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One filter: its row of `parts.json`, its mean part (F, T), its strongest inputs."""
+
+    row: Mapping[str, Any]
+    where: np.ndarray
+    patches: Sequence[Patch]
+
+    @property
+    def title(self) -> str:
+        """In short."""
+        return f"filter {self.row['filter']}, gives {signed(self.row['contribution'])}"
+
+
+@dataclass(frozen=True)
+class PartsStory:
+    """The page: the layer, figures on held-out inputs, how many inputs were searched."""
+
+    layer: str
+    figures: Mapping[str, float]
+    searched: int
+    shown: Sequence[Shown]
+    meta: Mapping[str, Any]
+
+
+def parts_page(story: PartsStory, front_end: FrontEnd) -> str:
+    """The story as one HTML document that needs no other file."""
+    title = f"The parts that {story.layer} sees"
+    patches = [patch for each in story.shown for patch in each.patches]
+    scale = colour_scale(np.stack([patch.mel for patch in patches]), front_end)
+    head = element(
+        "header",
+        element("p", "ganexplain train-explainer", class_="brand"),
+        element("h1", title),
+        element("p", _guide(story), class_="guide"),
+    )
+    body = element(
+        "main", head,
+        [_filter(each, scale, front_end) for each in story.shown],
+        element("div", element("span", front_end.unit, class_="unit"),
+                colour_bar(scale, front_end.unit),
+                element("span", f"{meaning(front_end)}; the part in colours, the rest grey.",
+                        class_="note"), class_="legend"),
+        _provenance(story),
+    )  # fmt: skip
+    return document(title, body, SCRIPTS)
+
+
+def _guide(story: PartsStory) -> str:
+    figures = story.figures
+    errors = ", ".join(
+        f"{100 * value:.1f} % of {name.removeprefix('error_')}"
+        for name, value in figures.items()
+        if name.startswith("error_")
+    )
+    parts, same = 100 * figures["p"], 100 * figures["agreement"]
+    return (
+        "Each filter stands for one part: a patch of sound around a peak. "
+        f"{parts:.0f} % of what is decoded comes from parts, the rest from features that are none. "
+        f"From both, {errors} is lost in held-out excerpts, and {same:.1f} % of the decisions "
+        "stay. Below are the weightiest filters, each with its strongest excerpts of "
+        f"{story.searched}, from end to end, of the training recordings. The sounds are the "
+        "recordings themselves, the part filtered out of them."
+    )
+
+
+def _filter(each: Shown, scale: ColourScale, front_end: FrontEnd) -> Markup:
+    row = each.row
+    identity = f"filter-{row['filter']}"
+    facts = [
+        ("weight", number(row["weight"]), "mean size of what its parts give the logit"),
+        ("gives", signed(row["contribution"]), "mean of what its parts give the logit"),
+        ("presence", f"{100 * row['presence']:.0f} %", "of the excerpts hold the part"),
+        ("frequency", "{:.0f} to {:.0f} Hz".format(*row["hz"]), "80 % of its parts"),
+        ("time", "{:.2f} to {:.2f} s".format(*row["seconds"]), "80 % of its parts"),
+    ]
+    listed = [
+        element("div", element("dt", name, title=meaning), element("dd", value))
+        for name, value, meaning in facts
+    ]
+    heading = element("h3", f"Filter {row['filter']}", id=identity)
+    sheet = [_mean(each, front_end), *(_panel(p, identity, scale, front_end) for p in each.patches)]
+    return element(
+        "section",
+        element("header", element("div", heading), element("dl", listed, class_="facts")),
+        element("div", sheet, class_="sheet"),
+        class_="row best", aria_labelledby=identity,
+    )  # fmt: skip
+
+
+def _mean(each: Shown, front_end: FrontEnd) -> Markup:
+    highest = max(float(each.where.max()), 1e-12)
+    label = f"Where filter {each.row['filter']} fires on average"
+    caption = element("div", element("span", "where it fires", class_="origin"), class_="caption")
+    return element(
+        "figure",
+        picture(each.where, ColourScale(0.0, highest), front_end, label),
+        element("figcaption", caption),
+        class_="panel",
+    )
+
+
+def _panel(patch: Patch, within: str, scale: ColourScale, front_end: FrontEnd) -> Markup:
+    name = f"{within}, {patch.name()}"
+    caption = element(
+        "div",
+        element("span", patch.name(), class_="origin", title=patch.file),
+        element("span", number(patch.strength), class_="response", title="peak of the part"),
+        class_="caption",
+    )
+    return element(
+        "figure",
+        picture(patch.mel, scale, front_end, f"Spectrogram: {name}", over=_grey(patch, scale)),
+        element("figcaption", caption, element("div", _players(patch, name, front_end),
+                                               class_="players")),
+        class_="panel",
+    )  # fmt: skip
+
+
+def _players(patch: Patch, name: str, front_end: FrontEnd) -> list[Markup]:
+    if patch.audio is None:
+        return []
+    rate = front_end.sample_rate
+    whole = patch.audio.astype(np.float32) / FULL_SCALE
+    part = filtered(whole, patch.window, front_end)
+    sounds = [Sound("part", flac_uri(part, rate)), Sound("whole", flac_uri(patch.audio, rate))]
+    return [player(sound, f"{name}, {sound.label}") for sound in sounds]
+
+
+def _grey(patch: Patch, scale: ColourScale) -> Markup:
+    """The excerpt in grey, to lie over its colours: clear in the part, the less the farther."""
+    from PIL import Image
+
+    pixels = np.empty((*patch.mel.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = scale.indices(patch.mel)[..., None]
+    pixels[..., 3] = np.round(255 * (1 - patch.colours))
+    inside = patch.window > 0
+    pixels[inside & ~binary_erosion(inside, border_value=1)] = OUTLINE
+    big = pixels[::-1].repeat(PIXELS, axis=0).repeat(PIXELS, axis=1)
+    stream = io.BytesIO()
+    Image.fromarray(big).save(stream, format="PNG", optimize=True)
+    return void(
+        "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio="none",
+        href=data_uri("image/png", stream.getvalue()),
+    )  # fmt: skip
+
+
+def _provenance(story: PartsStory) -> Markup:
+    lines = [
+        ("classifier", story.meta["classifier"]),
+        ("layer", story.layer),
+        ("reconstructed", ", ".join(story.meta["targets"])),
+        ("corpus", ", ".join(story.meta["corpus"])),
+    ]
+    return provenance([Table("", lines)])

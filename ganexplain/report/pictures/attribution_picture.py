@@ -1,0 +1,154 @@
+"""An attribution as a PNG: the map over the spectrogram of its excerpt, or over its picture."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.charts.axes import frame_edges, hz_ticks
+from ganexplain.report.charts.spectrograms import colour_scale
+from ganexplain.report.html.notation import drawable
+from ganexplain.report.pictures.default_style import default_style
+
+DPI = 100  # dots an inch
+MAP_COLOURS = "RdBu_r"
+OPACITY = 0.75  # of the strongest cell
+
+
+def normalised(area: np.ndarray) -> np.ndarray:
+    """A map (H, W) over its 99th percentile in size, cut to -1 .. 1: one cell hides no others."""
+    size = float(np.percentile(np.abs(area), 99)) or float(np.abs(area).max(initial=0.0))
+    return np.clip(area / max(size, 1e-30), -1.0, 1.0)
+
+
+def overlaid(grey: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Colours (H, W, 3), uint8, of a map (H, W) over grey values (H, W) in 0..1."""
+    from matplotlib import colormaps
+
+    share = normalised(area)
+    opacity = (OPACITY * np.abs(share))[..., None]
+    colour = colormaps[MAP_COLOURS]((share + 1) / 2)[..., :3]
+    return np.round(255 * (grey[..., None] * (1 - opacity) + colour * opacity)).astype(np.uint8)
+
+
+def enlarged(pixels: np.ndarray, times: int) -> np.ndarray:
+    """Colours (H, W, 3) with so many pixels squared for each."""
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """Colours (H, W, 3), uint8, as a PNG."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
+def picture_png(picture: np.ndarray) -> bytes:
+    """A picture (C, H, W) in 0..1 as a PNG of its own size."""
+    values = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return png_bytes(np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0))
+
+
+def luminance(picture: np.ndarray) -> np.ndarray:
+    """Grey values (H, W) of a picture (C, H, W) in 0..1."""
+    weights = np.array([0.299, 0.587, 0.114]) if len(picture) == 3 else np.ones(1)
+    return np.clip(np.tensordot(weights, picture, axes=1), 0, 1)
+
+
+@default_style()
+def attribution_picture(
+    mel: np.ndarray, area: np.ndarray, kept: np.ndarray, front_end: FrontEnd, title: str
+) -> bytes:
+    """PNG of log-mel (F, T) beside the same under a map (F, T).
+
+    Red speaks for the score and blue against it, the more the stronger; the outline is that of
+    the cells `kept` (F, T) of booleans.
+    """
+    scale = colour_scale(mel[None], front_end)
+    start, stop = frame_edges(mel.shape[1], front_end)
+    grey = scale.indices(mel) / 255.0
+    figure, (left, right) = _pair(
+        mel, {"cmap": "magma", "vmin": scale.low, "vmax": scale.high}, grey, area, kept,
+        (start, stop, 0.0, float(mel.shape[0])), (11.0, 4.2), title,
+    )  # fmt: skip
+    heights, names = zip(*hz_ticks(front_end), strict=True)
+    left.set_yticks(heights, [f"{name} Hz" for name in names])
+    for axis in (left, right):
+        axis.set_xlabel("time in the excerpt (s)", fontsize=9)
+    return _png(figure)
+
+
+@default_style()
+def picture_attribution(
+    picture: np.ndarray, area: np.ndarray, kept: np.ndarray, title: str
+) -> bytes:
+    """The same of a picture (C, H, W) in 0..1 under a map (H, W), on cells `kept` (H, W)."""
+    _, height, width = picture.shape
+    shown = np.broadcast_to(np.clip(picture, 0, 1), (3, height, width)).transpose(1, 2, 0)
+    extent = (0.0, float(width), 0.0, float(height))
+    size = (9.0, min(max(4.0 * height / width + 0.8, 2.5), 9.0))
+    up = (slice(None, None, -1),)  # the figure has its origin at the bottom
+    figure, axes = _pair(
+        shown[up], {}, luminance(picture)[up], area[up], kept[up], extent, size, title
+    )
+    for axis in axes:
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.set_aspect("equal")
+    return _png(figure)
+
+
+Extent = tuple[float, float, float, float]
+
+
+def _pair(
+    values: np.ndarray,
+    look: dict[str, Any],
+    grey: np.ndarray,
+    area: np.ndarray,
+    kept: np.ndarray,
+    extent: Extent,
+    size: tuple[float, float],
+    title: str,
+) -> tuple[Any, Any]:
+    """A figure and its two axes: values as `look` has them, and the map over their grey."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, sharey=True)
+    place: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto"}
+    left.imshow(values, **look, **place)
+    right.imshow(overlaid(grey, area), **place)
+    outline(right, kept, extent)
+    for axis in (left, right):
+        axis.tick_params(labelsize=8)
+    bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), MAP_COLOURS), ax=right, pad=0.02)
+    bar.set_label("against   ←   score   →   for", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    figure.suptitle(drawable(title), fontsize=10)
+    return figure, (left, right)
+
+
+def _png(figure: Any) -> bytes:
+    stream = io.BytesIO()
+    figure.canvas.print_png(stream)
+    return stream.getvalue()
+
+
+def outline(axis: Any, kept: np.ndarray, extent: Extent) -> None:
+    """A line around the cells `kept` (H, W) of booleans, where there are some but not all."""
+    if kept.all() or not kept.any():
+        return
+    fine = np.kron(kept, np.ones((4, 4)))  # the line runs along cells, not through their middles
+    axis.contour(
+        fine, levels=[0.5], colors="#ffe14d", linewidths=1.2, extent=extent, origin="lower"
+    )

@@ -1,0 +1,60 @@
+"""An excerpt, what became of it, and the difference, as one PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+from ganexplain.audio.difference import decibels
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.charts.axes import frame_edges, hz_ticks
+from ganexplain.report.charts.spectrograms import COLOUR_MAP, colour_scale
+from ganexplain.report.html.notation import drawable
+from ganexplain.report.pictures.default_style import default_style
+
+LEAST_DB = 6.0  # the scale of the difference reaches at least so far
+
+
+@default_style()
+def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> bytes:
+    """PNG of log-mel excerpts (F, T) under their titles, and what the last step changed.
+
+    The excerpts share the colour scale of the first; the difference is that between the last two,
+    in dB.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    panels = list(excerpts.values())
+    scale = colour_scale(panels[0][None], front_end)
+    before, after = panels[-2:]
+    by = decibels(before, after, front_end)
+    reach = max(LEAST_DB, float(np.percentile(np.abs(by), 99.5)))
+    figure = Figure(figsize=(3.1 * (len(panels) + 1), 3.3), layout="constrained")
+    axes = figure.subplots(1, len(panels) + 1, sharey=True)
+    bands, frames = panels[0].shape
+    extent = (*frame_edges(frames, front_end), 0, bands)
+    shown = [(panel, COLOUR_MAP, scale.low, scale.high) for panel in panels]
+    shown.append((by, "RdBu_r", -reach, reach))
+    titles = [*excerpts, "difference of the last two"]
+    images = []
+    for axis, title, (values, colours, low, high) in zip(axes, titles, shown, strict=True):
+        images.append(
+            axis.imshow(values, origin="lower", aspect="auto", cmap=colours, vmin=low, vmax=high,
+                        interpolation="nearest", extent=extent)
+        )  # fmt: skip
+        axis.set_title(drawable(title), loc="left", fontsize=9)
+        axis.set_xlabel("s", fontsize=8)
+        axis.tick_params(labelsize=8)
+    heights, names = zip(*hz_ticks(front_end), strict=True)
+    axes[0].set_yticks(heights, names)
+    axes[0].set_ylabel("Hz", fontsize=8)
+    figure.colorbar(
+        images[-2], ax=axes[:-1], label=f"log-mel ({front_end.unit})", aspect=30, pad=0.01
+    )
+    figure.colorbar(images[-1], ax=axes[-1], label="dB", aspect=30)
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)
+    return stream.getvalue()

@@ -1,0 +1,87 @@
+"""The strongest parts of some filters in one PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Input
+from ganexplain.report.charts.axes import frame_edges, hz_ticks
+from ganexplain.report.charts.spectrograms import colour_scale
+from ganexplain.report.parts_page import Patch, Shown
+from ganexplain.report.pictures.attribution_picture import outline
+from ganexplain.report.pictures.default_style import default_style
+
+COLUMNS = 4  # inputs of each filter
+DIMMED = 0.25  # what is left of a picture outside of the part
+
+
+@default_style()
+def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
+    """PNG: a row for each filter, where it fires on average, then its strongest inputs.
+
+    Inside the part an input has its colours, outside it is grey.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = min(COLUMNS, len(shown[0].patches))
+    size = (2.3 * (columns + 1), 1.7 * len(shown) + 0.3)
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    axes = figure.subplots(len(shown), columns + 1, squeeze=False)
+    for axis, each in zip(axes, shown, strict=True):
+        _where(axis[0], each, taken)
+        for place, patch in zip(axis[1:], each.patches, strict=False):
+            _input(place, patch, taken)
+            place.set_title(patch.name(12), fontsize=7)
+    for axis in axes.flat:
+        axis.tick_params(labelsize=6, length=2)
+    for axis in axes[:-1].flat:
+        axis.set_xticklabels([])
+    for axis in axes[:, 1:].flat:
+        axis.set_yticklabels([])
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)
+    return stream.getvalue()
+
+
+def _look(shape: tuple[int, ...], taken: Input) -> dict[str, Any]:
+    """How a picture of (F, T), or of (H, W) upside down, is drawn."""
+    rows, columns = shape
+    if isinstance(taken, FrontEnd):
+        start, stop = frame_edges(columns, taken)
+        return {"extent": (start, stop, 0.0, float(rows)), "origin": "lower", "aspect": "auto"}
+    extent = (0.0, float(columns), 0.0, float(rows))
+    return {"extent": extent, "origin": "lower", "aspect": "equal"}
+
+
+def _upright(values: np.ndarray, taken: Input) -> np.ndarray:
+    """Rows from the bottom: of pictures they come from the top."""
+    return values if isinstance(taken, FrontEnd) else values[::-1]
+
+
+def _where(axis: Any, each: Shown, taken: Input) -> None:
+    look = _look(each.where.shape, taken)
+    axis.imshow(_upright(each.where, taken), cmap="viridis", vmin=0, **look)
+    axis.set_title(each.title, fontsize=7, loc="left")
+    if isinstance(taken, FrontEnd):
+        heights, names = zip(*hz_ticks(taken), strict=True)
+        axis.set_yticks(heights, [f"{name} Hz" for name in names])
+
+
+def _input(axis: Any, patch: Patch, taken: Input) -> None:
+    values, look = patch.mel, _look(patch.window.shape, taken)
+    if isinstance(taken, FrontEnd):
+        scale = colour_scale(values[None], taken)
+        limits = {"vmin": scale.low, "vmax": scale.high}
+        axis.imshow(values, cmap="gray", **limits, **look)
+        axis.imshow(values, cmap="magma", alpha=patch.colours, **limits, **look)
+    else:
+        share = DIMMED + (1 - DIMMED) * patch.window
+        shown = np.broadcast_to(np.clip(values * share, 0, 1), (3, *share.shape))
+        axis.imshow(_upright(shown.transpose(1, 2, 0), taken), **look)
+    outline(axis, _upright(patch.window > 0, taken), look["extent"])

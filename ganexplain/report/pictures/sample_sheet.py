@@ -1,0 +1,68 @@
+"""What a generator draws while it learns: a sheet of spectrograms, and a strip of sounds."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from ganexplain.audio.log_mel import mel_frequencies
+from ganexplain.audio.sonify import sonify
+from ganexplain.audio.sounds import flac
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.report.pictures.default_style import default_style
+
+TICKS_HZ = (100, 500, 1000, 2000, 4000)
+PAUSE_SECONDS = 0.4
+GRIFFIN_LIM_ITERATIONS = 30  # a sketch: a second or so for a handful
+
+
+@default_style()
+def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
+    """PNG of log-mel excerpts, one row of panels (N, F, T) a title, on one colour scale.
+
+    The scale spans the first row's 1st to 99.9th percentile.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    first = next(iter(rows.values()))
+    low, high = np.percentile(first, [1, 99.9])
+    columns = max(len(panels) for panels in rows.values())
+    figure = Figure(figsize=(1.6 * columns + 1.2, 1.7 * len(rows) + 0.5), layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
+    centres = mel_frequencies(front_end)[1:-1]
+    positions = np.interp(TICKS_HZ, centres, np.arange(len(centres)))
+    seconds = first.shape[2] / front_end.frame_rate
+    image = None
+    for row, (title, panels) in zip(axes, rows.items(), strict=True):
+        for axis, panel in zip(row, panels, strict=False):
+            image = axis.imshow(
+                panel, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high,
+                extent=(0, seconds, -0.5, len(centres) - 0.5),
+            )  # fmt: skip
+        for axis in row[len(panels) :]:
+            axis.set_axis_off()
+        row[0].set_title(title, loc="left", fontsize=9)
+        row[0].set_yticks(positions, [f"{hz:g}" for hz in TICKS_HZ], fontsize=7)
+        row[0].set_ylabel("Hz", fontsize=7)
+    for axis in axes[-1]:
+        axis.set_xlabel("s", fontsize=7)
+        axis.tick_params(labelsize=7)
+    if image is not None:
+        figure.colorbar(image, ax=axes, label=front_end.unit, shrink=0.6)
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)
+    return stream.getvalue()
+
+
+def sample_sounds(mel: np.ndarray, front_end: FrontEnd) -> bytes:
+    """FLAC of log-mel excerpts (N, F, T) one after another, with pauses between."""
+    return strip(sonify(mel, front_end, GRIFFIN_LIM_ITERATIONS), front_end.sample_rate)
+
+
+def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
+    """FLAC of waveforms (N, samples) one after another, with pauses between."""
+    pause = np.zeros(round(PAUSE_SECONDS * sample_rate), dtype=np.float32)
+    joined = np.concatenate([part for waveform in waveforms for part in (waveform, pause)])
+    return flac(joined[: -pause.size], sample_rate)

@@ -1,0 +1,198 @@
+"""What a report is made from, checked and in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ganexplain.inputs.specification import Input
+from ganexplain.metrics.scores import SCORES, ScoreKind
+from ganexplain.report.html.words import Words, words_for
+
+MOST_EXPLORED = 64  # settings of which a page holds examples
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What `select` measured of a set of examples: scores by key, 95 % intervals, judges' shares.
+
+    `differences` are the 95 % intervals of a control's score minus the chosen setting's. What is
+    not defined for the set is absent.
+    """
+
+    values: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    judges: Mapping[str, float] = field(default_factory=dict)
+    differences: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def votes(self) -> float | None:
+        """Mean share over the judges, None without any."""
+        return sum(self.judges.values()) / len(self.judges) if self.judges else None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One configuration of the grid as `select` ranked it; `rank` counts from 1, the best."""
+
+    learning_rate: float
+    prior_weight: float
+    iterations: int
+    rank: int
+    tied: bool
+    mean_response: float
+    std_response: float
+    figures: Figures
+
+    @property
+    def setting(self) -> tuple[float, float, int]:
+        """Learning rate, prior weight and iterations."""
+        return self.learning_rate, self.prior_weight, self.iterations
+
+
+@dataclass(frozen=True)
+class Control:
+    """Examples that the search did not make, measured as a setting is."""
+
+    meaning: str
+    examples: int | None
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Another network asked what it takes examples for: shares of the chosen and the real ones.
+
+    `weak_agreement` is that of the real ones which drive the unit least; `sample_agreement` how
+    well the network explained orders samples of the GAN by the judge's votes (AUROC);
+    `same_corpora` names the corpora that both were trained on.
+    """
+
+    agreement: float | None
+    real_agreement: float | None
+    class_name: str
+    path: str
+    sha256: str
+    weak_agreement: float | None = None
+    sample_agreement: float | None = None
+    same_corpora: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`selection.json`: `chosen` is of rank 1, or tied with it; `by` the key of its score.
+
+    `weakness` says how little the unit responds to real excerpts, where it hardly does.
+    """
+
+    chosen: int
+    by: str
+    tie_rule: str
+    warnings: tuple[str, ...]
+    scores: tuple[Score, ...]
+    controls: Mapping[str, Control]
+    judges: Mapping[str, Judge]
+    weakness: str = ""
+
+    @property
+    def kinds(self) -> list[ScoreKind]:
+        """The scores that any setting has, the one that ranks first."""
+        present = [
+            k for k in SCORES.values() if any(k.key in s.figures.values for s in self.scores)
+        ]
+        return sorted(present, key=lambda kind: kind.key != self.by)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Arrays of `explanations.npz` (`made`), real excerpts of the direction (`real`), ranking.
+
+    `made` and `real` have the keys of the artifacts; `real` is sorted, strongest first, and
+    holds `mel, response, file, start_s`, of log-mel `audio`; so does `held_out`, which may be
+    empty. `driven` holds `mel` and `response` of controls by name. `seeds` is how many examples
+    are shown.
+    """
+
+    made: Mapping[str, np.ndarray]
+    meta: Mapping[str, Any]
+    real: Mapping[str, np.ndarray]
+    held_out: Mapping[str, np.ndarray]
+    driven: Mapping[str, Mapping[str, np.ndarray]]
+    selection: Selection
+    front_end: Input
+    seeds: int
+
+    @property
+    def words(self) -> Words:
+        """How the page speaks of its examples."""
+        return words_for(self.front_end)
+
+    @property
+    def upwards(self) -> bool:
+        """Whether the response was raised, not lowered."""
+        return bool(self.meta["direction"] == "max")
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """The configurations in the order of the arrays."""
+        return self.selection.scores
+
+    @property
+    def chosen(self) -> Score:
+        """The configuration that the report explains the unit with."""
+        return self.scores[self.selection.chosen]
+
+    @property
+    def kind(self) -> ScoreKind:
+        """The score that ranks."""
+        return SCORES[self.selection.by]
+
+    @property
+    def order(self) -> list[int]:
+        """Configurations, best first."""
+        return sorted(range(len(self.scores)), key=lambda i: self.scores[i].rank)
+
+    @property
+    def landmarks(self) -> dict[str, int]:
+        """The configurations shown: chosen, best of the ranking, median (element (C - 1) // 2
+        of it) and worst; one that is another as well stands under the first of its names.
+        """
+        order = self.order
+        named = {"chosen": self.selection.chosen, "best": order[0], "worst": order[-1]}
+        named |= {"median": order[(len(order) - 1) // 2]}
+        seen: dict[str, int] = {}
+        for name, index in named.items():
+            if index not in seen.values():
+                seen[name] = index
+        return seen
+
+    @property
+    def explored(self) -> list[int]:
+        """Configurations whose examples the page holds: all, or of many the landmarks and some
+        spread evenly over the ranking.
+        """
+        count = len(self.scores)
+        if count <= MOST_EXPLORED:
+            return list(range(count))
+        spread = np.linspace(0, count - 1, MOST_EXPLORED - len(self.landmarks)).round().astype(int)
+        return sorted({self.order[k] for k in spread} | set(self.landmarks.values()))
+
+    @property
+    def shown(self) -> dict[str, np.ndarray]:
+        """Inputs (n, ...) of each row of the page, in the order of the rows."""
+        landmarks = {name: self.made["mel"][index] for name, index in self.landmarks.items()}
+        rows = {"real": self.real["mel"], "chosen": landmarks.pop("chosen")}
+        rows |= {"start": self.made["start_mel"]}
+        if self.held_out:
+            rows["held_out"] = self.held_out["mel"]
+        rows |= {name: arrays["mel"] for name, arrays in self.driven.items()}
+        rows |= {n: landmarks[n] for n in ("best", "median", "worst") if n in landmarks}
+        return {name: mel[: self.seeds] for name, mel in rows.items()}
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The iteration of each recorded value of the traces (S,)."""
+        return np.arange(self.made["response_trace"].shape[2])

@@ -1,0 +1,210 @@
+"""What controls and judges mean for the explanation: numbers to a sentence, by rules.
+
+A control is compared with the chosen setting by up to four measures: the score that ranks, one
+of the other kind (responses or features), the density of real ones around its features, and the
+judges' votes. By each it is worse, alike or better; a sentence is said where all measures agree,
+another where they do not. The re-initialised network is judged by votes alone (`sanity_check`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ganexplain.metrics.scores import SCORES
+from ganexplain.report.html.notation import percent
+from ganexplain.report.html.shares import Interval, share_difference
+from ganexplain.report.html.words import SOUND, Words
+from ganexplain.report.unit.evidence import Control, Evidence, Figures, Judge
+from ganexplain.report.unit.sanity_check import CONCLUSIONS as CHECKED
+from ganexplain.report.unit.sanity_check import SILENT, Outcome, Votes, sanity_check, tells_apart
+
+Standing = Literal["worse", "alike", "better"]
+ON_RESPONSES = ("fid_response", "wasserstein")
+ON_FEATURES = ("fid_features", "kid")
+ON_NEIGHBOURS = ("density",)
+NAMES = {
+    "fresh": "From fresh starts",
+    "start": "Before the search",
+    "held_out": "Held-out real {many}",
+    "input_ascent": "Search without the GAN",
+    "reinitialised": "Re-initialised network",
+}
+# What follows where the control is worse than the explanation by every measure, alike by every
+# one, never worse and somewhere better, or worse by some alone.
+CONCLUSIONS: dict[str, dict[str, str]] = {
+    "fresh": {
+        "worse": "part of the chosen setting’s score is luck of the starts it was scored on: from "
+        "others it comes less near",
+        "alike": "the score of the chosen setting is no luck of the starts it was scored on",
+        "better": "the score of the chosen setting is no luck of the starts it was scored on",
+        "mixed": "the chosen setting does as well from other starts in part only: expect the "
+        "scores of this row",
+    },
+    "start": {
+        "worse": "the search matters: unsearched {many} of the generator fall short",
+        "alike": "the search added nothing that can be measured: do not take the examples for "
+        "what the neuron asks for",
+        "better": "the search led away from the real {many}: do not take the examples for what "
+        "the neuron asks for",
+        "mixed": "the search changed only part of what is measured: compare the two rows by "
+        "{sense}",
+    },
+    "held_out": {
+        "worse": "the examples lie nearer to the top {many} than real ones {elsewhere} "
+        "do: nearer than that is no evidence of being more real",
+        "alike": "the examples come as near to the top {many} as real ones {elsewhere}: "
+        "as near as one can ask",
+        "better": "a gap to {reality} remains: real {many} {elsewhere} come nearer",
+        "mixed": "the examples match {reality} in part only: compare the two rows by {sense}",
+    },
+    "input_ascent": {
+        "worse": "the generator is what keeps the examples like {alike}: noise made for the neuron "
+        "falls short of them in everything",
+        "alike": "noise made for the neuron does as well by these measures: trust your {sense}s "
+        "more than them",
+        "better": "noise made for the neuron does better by these measures: trust your {sense}s "
+        "more than them",
+        "mixed": "to drive the neuron is easy, with noise too: by {worse} alone can that noise be "
+        "told from the examples",
+    },
+}
+# Of the search without the GAN, worse by some alone, but among these by its responses.
+DRIVES_LESS = "noise made for the neuron falls short of the examples by {worse}, not by everything"
+VOTES = "judges’ votes"
+STANDINGS = {"worse": "worse by", "alike": "as good by", "better": "better by"}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One comparison: what is compared, the values of control and chosen setting, the outcome."""
+
+    title: str
+    control: float
+    chosen: float
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a control says: how it compares, in words, and what follows from that."""
+
+    name: str
+    comparison: str
+    conclusion: str
+
+
+def standing(difference: Interval, better: str) -> Standing:
+    """How a control stands, by the 95 % interval of its value minus the chosen setting's.
+
+    Alike where the interval contains 0; `better` is low or high.
+    """
+    low, high = difference
+    if low <= 0 <= high:
+        return "alike"
+    return "better" if (high < 0) == (better == "low") else "worse"
+
+
+def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[Measure]:
+    """The comparisons that there are differences for; `examples` is N of the chosen setting."""
+    ours, found = control.figures, []
+    measured = [
+        k for k in (by, *ON_RESPONSES, *ON_FEATURES, *ON_NEIGHBOURS) if k in ours.differences
+    ]
+    for kind in (ON_RESPONSES, ON_FEATURES, ON_NEIGHBOURS):
+        key = next((k for k in measured if k in kind and k in chosen.values), None)
+        if key is None:
+            continue
+        stands = standing(ours.differences[key], SCORES[key].better)
+        found.append(Measure(SCORES[key].title, ours.values[key], chosen.values[key], stands))
+    if ours.votes is not None and chosen.votes is not None:
+        apart = share_difference(ours.votes, control.examples or examples, chosen.votes, examples)
+        found.append(Measure(VOTES, ours.votes, chosen.votes, standing(apart, "high")))
+    return found
+
+
+def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> str:
+    """What follows from how a control stands; empty for an unknown one or without a measure."""
+    if name not in CONCLUSIONS or not measures:
+        return ""
+    found = {measure.standing for measure in measures}
+    if found == {"worse"}:
+        outcome = "worse"
+    elif "worse" in found:
+        outcome = "mixed"
+    else:
+        outcome = "better" if "better" in found else "alike"
+    worse = [measure.title for measure in measures if measure.standing == "worse"]
+    text = CONCLUSIONS[name][outcome]
+    if (name, outcome) == ("input_ascent", "mixed"):
+        text = DRIVES_LESS if {SCORES[key].title for key in ON_RESPONSES} & set(worse) else text
+    return words.fill(text, worse=_listed(worse))
+
+
+def in_words(measures: Sequence[Measure]) -> str:
+    """Comparisons as a clause, the votes with their numbers: they read by themselves."""
+    votes = [m for m in measures if m.title == VOTES]
+    told = [f"{percent(m.control)} of {VOTES} against {percent(m.chosen)}" for m in votes]
+    for outcome, words in STANDINGS.items():
+        titles = [m.title for m in measures if m.standing == outcome]
+        if titles:
+            told.append(f"{words} {_listed(titles)}")
+    return "; ".join(told)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def findings(evidence: Evidence) -> dict[str, Finding]:
+    """What each control of a selection says, in their usual order."""
+    chosen, count = evidence.chosen.figures, evidence.made["response"].shape[1]
+    controls = evidence.selection.controls
+    told = {}
+    for name in [*(n for n in NAMES if n in controls), *(n for n in controls if n not in NAMES)]:
+        measures = compare(controls[name], chosen, count, evidence.selection.by)
+        if name == "reinitialised":
+            measures = [measure for measure in measures if measure.title == VOTES]
+            conclusion = checked(evidence, controls[name])
+        else:
+            conclusion = conclude(name, measures, evidence.words)
+        told[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)
+    return told
+
+
+def checked(evidence: Evidence, control: Control) -> str:
+    """What the judges say of the explanation and the re-initialised network, as a sentence.
+
+    Where they decide nothing, but the unit hardly responds to real ones, that decides.
+    """
+    examples, real = evidence.made["response"].shape[1], len(evidence.real["response"])
+    judges = evidence.selection.judges.items()
+    votes = [_votes(judge, control.figures.judges.get(name)) for name, judge in judges]
+    telling = [each for each in votes if each and tells_apart(each.strong, each.weak)]
+    outcome: Outcome = "unjudged"
+    found = Votes(0, 0, 0, 0)
+    if telling:
+        found = Votes(*(sum(shares) / len(telling) for shares in zip(*telling, strict=True)))
+        named = bool(evidence.meta.get("unit"))
+        outcome = sanity_check(named, found, examples, control.examples or examples, real)
+    if outcome in SILENT and evidence.selection.weakness:
+        outcome = "unmoved"
+    strong, weak = percent(found.strong), percent(found.weak)
+    missing = "" if evidence.upwards else " missing"  # judges are asked for any other class
+    return evidence.words.fill(
+        CHECKED[outcome], strong=strong, weak=weak, missing=missing, examples=examples, real=real
+    )
+
+
+def _votes(judge: Judge, control: float | None) -> Votes | None:
+    chosen, strong, weak = judge.agreement, judge.real_agreement, judge.weak_agreement
+    if chosen is None or control is None or strong is None or weak is None:
+        return None
+    return Votes(chosen, control, strong, weak)
+
+
+def control_name(name: str, words: Words) -> str:
+    """A control as the page has it."""
+    return words.fill(NAMES.get(name, name))

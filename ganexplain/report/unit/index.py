@@ -1,0 +1,125 @@
+"""The page above the pages: a line for every unit of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from ganexplain.metrics.scores import SCORES
+from ganexplain.report.charts.spectrograms import COARSE
+from ganexplain.report.html.document import document
+from ganexplain.report.html.markup import Child, Markup, element, void
+from ganexplain.report.html.medium import medium_for
+from ganexplain.report.html.notation import percent, setting, spread
+from ganexplain.report.html.words import SOUND, Words
+from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.findings import findings
+from ganexplain.report.unit.rows import moments, scored
+
+HEADS = ("Unit", "Chosen example", "Real {one}", "Chosen setting", "Response", "Score",
+         "Judges’ votes", "Read as")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UnitLine:
+    """What the index says of one unit; the pictures are `data:` addresses."""
+
+    link: str
+    name: str
+    detail: str
+    generated: str
+    real: str
+    setting: str
+    response: str
+    score: str
+    votes: str
+    reading: tuple[str, ...]
+    noun: str  # what the pictures are
+    words: Words
+
+
+def unit_line(evidence: Evidence, link: str) -> UnitLine:
+    """The line of a unit whose page stands at `link`, relative to the index."""
+    meta, chosen, key = evidence.meta, evidence.chosen, evidence.selection.by
+    if key == "composite":  # a rank among the settings of one unit cannot stand beside another's
+        key = "fid_response"
+    medium = medium_for(evidence.front_end, evidence.real["mel"])
+    votes = chosen.figures.votes
+    return UnitLine(
+        link=link,
+        name=f"{meta['layer']}, neuron {meta['neuron']}",
+        detail=" ".join(filter(None, [str(meta.get("unit") or ""), _direction(evidence)])),
+        generated=medium.thumbnail(evidence.shown["chosen"][0], COARSE),
+        real=medium.thumbnail(evidence.shown["real"][0], COARSE),
+        setting=setting(chosen.setting),
+        response=f"{spread(chosen.mean_response, chosen.std_response)}, real "
+        f"{spread(*moments(evidence.real['response']))}",
+        score=f"{SCORES[key].title} {scored(chosen.figures, key)}",
+        votes=percent(votes) if votes is not None else "",
+        reading=_reading(evidence),
+        noun=medium.noun,
+        words=evidence.words,
+    )
+
+
+def _direction(evidence: Evidence) -> str:
+    return "upwards" if evidence.upwards else "downwards"
+
+
+def _reading(evidence: Evidence) -> tuple[str, ...]:
+    """What the network without training says, and how many warnings the page begins with."""
+    said = findings(evidence).get("reinitialised")
+    count = len(evidence.selection.warnings)
+    warned = f"{count} warning{'' if count == 1 else 's'}" if count else ""
+    return tuple(filter(None, [said.conclusion if said else "", warned]))
+
+
+def render_index(lines: Sequence[UnitLine]) -> str:
+    """The index as one HTML document; its links are relative."""
+    count = len({line.name for line in lines})
+    title = f"What drives {count} unit{'' if count == 1 else 's'}"
+    guide = (
+        "For each unit the first example under the chosen setting beside the real {one} with the "
+        "strongest response, as on the unit’s page, which the name opens."
+    )
+    words = lines[0].words
+    heads = [words.fill(text) for text in HEADS]
+    head = element("tr", [element("th", text, scope="col") for text in heads])
+    table = element(
+        "table",
+        element("thead", head),
+        element("tbody", [_line(line, heads) for line in lines]),
+        class_="wide units",
+    )
+    header = [element("p", "ganexplain report", class_="brand"), element("h1", title)]
+    body = element("main", header, element("p", words.fill(guide), class_="guide"), table)
+    return document(title, body)
+
+
+def _line(line: UnitLine, heads: Sequence[str]) -> Markup:
+    cells: list[Child] = [
+        _thumbnail(line, line.generated, f"generated example, {line.name}"),
+        _thumbnail(line, line.real, f"real {line.words.one}, {line.name}"),
+        line.setting,
+        line.response,
+        line.score,
+        line.votes or "\N{EN DASH}",
+        [element("p", text) for text in line.reading],
+    ]
+    link = element("a", line.name, href=quote(line.link))
+    return element(
+        "tr",
+        element("th", link, element("span", line.detail, class_="detail"), scope="row"),
+        [
+            element(
+                "td", cell, data_label=label, class_="means" if label == heads[-1] else "figure"
+            )
+            for label, cell in zip(heads[1:], cells, strict=True)
+        ],
+    )
+
+
+def _thumbnail(line: UnitLine, source: str, label: str) -> Markup:
+    kind = "thumbnail" if line.words is SOUND else "thumbnail still"
+    return void("img", src=source, alt=f"{line.noun}: {label}", class_=kind)

@@ -1,0 +1,79 @@
+"""What a judge's votes mean, and why they may mean less than they seem to."""
+
+from __future__ import annotations
+
+from ganexplain.report.html.notation import number, percent
+from ganexplain.report.html.shares import share_difference
+from ganexplain.report.html.words import SOUND, Words
+from ganexplain.report.unit.evidence import Evidence, Judge
+from ganexplain.report.unit.findings import standing
+from ganexplain.report.unit.sanity_check import tells_apart
+
+AGREES = 0.9  # AUROC from which a judge is said to agree with the network explained
+
+
+def called(judge: str) -> str:
+    """A judge's name as one reads it."""
+    return judge if "judge" in judge.lower() else f"judge {judge}"
+
+
+def judge_finding(judge: Judge, examples: int, real: int, words: Words = SOUND) -> str:
+    """What a judge's votes on the chosen examples mean, beside those on the real excerpts."""
+    if judge.agreement is None:
+        return "was not asked about the chosen examples"
+    if judge.real_agreement is None:
+        return f"real {words.many} were not judged, so there is nothing to hold this against"
+    apart = share_difference(judge.agreement, examples, judge.real_agreement, real)
+    if standing(apart, "high") != "worse":
+        if judge.real_agreement < 0.5:
+            return (
+                f"{words.perceives} it in few real {words.many} either: this judge is of little "
+                "use here"
+            )
+        return (
+            f"{words.perceives} it in the examples as it does in real {words.many}: they convince "
+            "a network that had no part in the search"
+        )
+    return (
+        f"{words.perceives} it less often than in real {words.many}: part of what drives the "
+        "neuron is particular to the network explained"
+    )
+
+
+def doubts(name: str, evidence: Evidence) -> list[str]:
+    """Reasons, as sentences, not to take the votes of a judge for those of a stranger."""
+    judge, words = evidence.selection.judges[name], evidence.words
+    strong, weak = judge.real_agreement, judge.weak_agreement
+    found = []
+    if strong is not None and weak is not None and not tells_apart(strong, weak):
+        found.append(
+            f"Real {words.many} that drive the neuron least get {percent(weak)} of its votes too: "
+            "it tells nothing apart."
+        )
+    fooled = []
+    noise, worst = (
+        evidence.selection.controls.get("input_ascent"),
+        evidence.scores[evidence.order[-1]],
+    )
+    for label, figures, least in (
+        ("noise made for the neuron", noise.figures if noise else None, strong),
+        ("the worst setting", None if worst is evidence.chosen else worst.figures, judge.agreement),
+    ):
+        share = figures.judges.get(name) if figures else None
+        if share is not None and least is not None and share >= least > 0:
+            fooled.append(f"{label} ({percent(share)})")
+    if fooled:
+        found.append(
+            f"It votes no less for {' and '.join(fooled)}: its votes do not tell good from bad."
+        )
+    if judge.same_corpora:
+        found.append(
+            f"It was trained on the same {words.sources} as the network explained "
+            f"({', '.join(judge.same_corpora)}): it is no stranger."
+        )
+    if judge.sample_agreement is not None and judge.sample_agreement >= AGREES:
+        found.append(
+            "On samples of the generator it agrees with the network explained (AUROC "
+            f"{number(judge.sample_agreement)})."
+        )
+    return found

@@ -1,0 +1,96 @@
+"""Where what stands in a report came from: files, networks, settings, commands."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganexplain.config import ReportConfig
+from ganexplain.errors import GanexplainError
+from ganexplain.files.atomic import read_json
+from ganexplain.inputs.specification import ImageInput, WaveformInput
+from ganexplain.report.html.document import Table
+from ganexplain.report.html.markup import Child, element
+from ganexplain.report.html.words import SOUND
+from ganexplain.report.unit.comparison import judge_files
+from ganexplain.report.unit.evidence import Evidence
+
+
+def provenance(
+    evidence: Evidence, config: ReportConfig, files: Mapping[str, Path], hashes: Mapping[str, str]
+) -> list[Table]:
+    """Tables of the inputs with their hashes, the search, the sound, and the commands run."""
+    meta, made, words = evidence.meta, evidence.made, evidence.words
+    by = "eye or ear" if words is SOUND else "eye"
+    inputs = [(name, _hashed(path, hashes[name])) for name, path in files.items()]
+    networks = [
+        (name, _hashed(meta.get(name, "unnamed"), meta.get(f"{name}_hash", "unknown")))
+        for name in ("classifier", "gan")
+    ]
+    seeds = made["seed"]
+    search = [
+        ("layer, neuron", f"{meta['layer']}, {meta['neuron']}"),
+        ("classes", ", ".join(map(str, meta.get("classes", ()))) or "unknown"),
+        ("direction", str(meta["direction"])),
+        ("prior", str(meta.get("prior", "l2"))),
+        ("examples", f"{len(seeds)}, seeds {seeds.min()} to {seeds.max()}"),
+        ("shown", f"the first {len(evidence.shown['start'])}, not picked by {by}"),
+        ("settings", f"{len(evidence.scores)} on {len(made['response_trace'])} trajectories"),
+        ("latent size", str(made["latent"].shape[-1])),
+        ("features", f"{meta['features_layer']}, {made['features'].shape[-1]} values"),
+        ("ganexplain", str(meta.get("version", "unknown"))),
+    ]
+    drawn = [
+        (name.replace("_", " "), f"{value:g}" if isinstance(value, int | float) else str(value))
+        for name, value in meta["front_end"].items()
+    ]
+    sound = _sound(evidence, config)
+    return [
+        Table("Files", [*inputs, *networks, *judge_files(evidence).items()]),
+        Table("Search", search),
+        Table("Front end and sound" if words is SOUND else "Pictures", [*sound, *drawn]),
+        Table("Commands", _commands(files, meta)),
+    ]
+
+
+def _sound(evidence: Evidence, config: ReportConfig) -> list[tuple[str, Child]]:
+    """How what the page plays was made; of pictures nothing is."""
+    level = ("level", "kept, unless the peak would pass 0.99")
+    if isinstance(evidence.front_end, ImageInput):
+        return []
+    if isinstance(evidence.front_end, WaveformInput):
+        return [("method", "the waveform as it was drawn"), level]
+    return [
+        (
+            "method",
+            "non-negative magnitudes behind the filterbank, then fast Griffin-Lim, "
+            f"{config.griffin_lim_iterations} iterations, seed {config.seed}",
+        ),
+        ("range", "values above what a full-scale waveform can have are cut; the floor is silence"),
+        level,
+    ]
+
+
+def _hashed(path: object, digest: object) -> Child:
+    return [str(path), element("code", f"sha256 {digest}")]
+
+
+def _commands(files: Mapping[str, Path], meta: Mapping[str, Any]) -> list[tuple[str, Child]]:
+    """The command line of every run directory the inputs come from, where it is still there."""
+    paths = [Path(str(meta[name])) for name in ("classifier", "gan") if meta.get(name)]
+    commands: dict[str, Child] = {}
+    for path in [*paths, *files.values()]:
+        try:
+            folders = (path.parent, path.parent.parent)  # the second of several units' folders
+            runs = (run for folder in folders for run in sorted(folder.glob("run*.json")))
+            run = read_json(next(runs))  # of several shards the first
+            words = ["ganexplain", *(shlex.quote(str(word)) for word in run["argv"][1:])]
+            line = [[element("span", word, class_="word"), " "] for word in words]
+            seed = "" if run["seed"] is None else f", seed {run['seed']}"
+            made_with = element("code", f"version {run['version']}{seed}")
+            commands.setdefault(str(run["stage"]), [*line, made_with])
+        except (GanexplainError, KeyError, TypeError, StopIteration):
+            continue
+    return list(commands.items()) or [("commands", "no run.json beside the inputs")]

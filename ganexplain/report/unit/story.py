@@ -1,0 +1,170 @@
+"""The words and figures of the report: evidence and sounds to a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ganexplain.metrics.scores import SCORES
+from ganexplain.report.html.document import Page, Section, Table
+from ganexplain.report.html.markup import Child, element
+from ganexplain.report.html.medium import medium_for
+from ganexplain.report.html.notation import interval, number, ordinal, setting, spread
+from ganexplain.report.html.words import SOUND
+from ganexplain.report.unit.comparison import controls_table, judges_table
+from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.grid import grid_of
+from ganexplain.report.unit.plots import norm_chart, response_chart, strip_chart
+from ganexplain.report.unit.rows import moments, scored, shown_rows
+
+OTHERS = (
+    "To hold this against: where the same seeds began, what other ways to make or find {many} "
+    "give, and what other settings of the grid made of the same seeds."
+)
+
+
+def tell(
+    evidence: Evidence,
+    sounds: Mapping[str, np.ndarray],
+    heard: Mapping[int, np.ndarray],
+    provenance: Sequence[Table],
+) -> Page:
+    """The page for `evidence`.
+
+    `sounds` are waveforms (n, samples) of each of its shown rows, `heard` of the first examples
+    of settings of the grid; of pictures there are none.
+    """
+    rows = shown_rows(evidence, sounds)
+    return Page(
+        title=title(evidence),
+        guide=_guide(evidence),
+        warnings=evidence.selection.warnings,
+        answer=_answer(evidence),
+        responses=strip_chart(evidence),
+        medium=medium_for(evidence.front_end, evidence.real["mel"]),
+        words=evidence.words,
+        compared=[rows.pop("real"), rows.pop("chosen")],
+        others=list(rows.values()),
+        others_note=evidence.words.fill(OTHERS),
+        comparisons=_comparisons(evidence),
+        grid=grid_of(evidence, heard),
+        search=[response_chart(evidence), norm_chart(evidence)],
+        provenance=provenance,
+    )
+
+
+def title(evidence: Evidence) -> str:
+    """The question that the page answers."""
+    meta = evidence.meta
+    unit = f" ({meta['unit']})" if meta.get("unit") else ""
+    way = "upwards" if evidence.upwards else "downwards"
+    return f"What drives {meta['layer']}, neuron {meta['neuron']}{unit}, {way}"
+
+
+def _guide(evidence: Evidence) -> str:
+    drive, most = ("raise", "highest") if evidence.upwards else ("lower", "lowest")
+    words = evidence.words
+    kind = "sound excerpts" if words is SOUND else words.many
+    return (
+        f"A generator of {kind} was searched for those that {drive} the neuron’s response; "
+        f"{words.heading.lower()} below what they share with the real {words.many} that have the "
+        f"{most} responses, and what they lack before the search."
+    )
+
+
+def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
+    chosen = evidence.chosen
+    real, start = evidence.real["response"], evidence.made["start_response"]
+    ties = _ties(evidence)
+    return [
+        ("Chosen setting", element("strong", setting(chosen.setting))),
+        ("Why this one", [element("strong", _scored(evidence)), _reason(evidence)]),
+        *([("From fresh starts", fresh)] if (fresh := _fresh(evidence)) else []),
+        *([("Ties", ties)] if ties else []),
+        ("Response", [
+            element("strong", spread(chosen.mean_response, chosen.std_response)),
+            f" generated, against {spread(*moments(real))} real and "
+            f"{spread(*moments(start))} before the search (mean ± standard deviation)",
+        ]),
+    ]  # fmt: skip
+
+
+def _scored(evidence: Evidence) -> str:
+    figures, key = evidence.chosen.figures, evidence.selection.by
+    ends = figures.intervals.get(key)
+    more = f" (95 % interval {interval(ends)})" if ends else ""
+    return f"{evidence.kind.title} {number(figures.values[key])}{more}"
+
+
+def _fresh(evidence: Evidence) -> str:
+    """The score of the chosen setting where it was not chosen; empty where there is none."""
+    fresh = evidence.selection.controls.get("fresh")
+    keys = (evidence.selection.by, "fid_response", "nearest_real")
+    shown = [key for key in dict.fromkeys(keys) if fresh and key in fresh.figures.values]
+    if not fresh or not shown:
+        return ""
+    scores = [f"{SCORES[key].title} {scored(fresh.figures, key)}" for key in shown]
+    return (
+        f"{', '.join(scores)}: of {fresh.examples} examples of the same setting that had no part "
+        "in choosing it"
+    )
+
+
+def _reason(evidence: Evidence) -> str:
+    """What the score is, and where the setting stands by it."""
+    kind, count, rank = evidence.kind, len(evidence.scores), evidence.chosen.rank
+    word = "highest" if evidence.upwards else "lowest"
+    first = "smallest" if kind.better == "low" else "largest"
+    place = f"the {first}" if rank == 1 else f"the {ordinal(rank)} {first}"
+    return (
+        f", {place} of {count} settings: {kind.meaning}, held against the "
+        f"{len(evidence.real['response'])} real {evidence.words.many} with the {word} responses"
+    )
+
+
+def _ties(evidence: Evidence) -> str:
+    """How many settings are within one standard error of the best; empty without any."""
+    others = [score for score in evidence.scores if score is not evidence.chosen]
+    tied = sum(score.tied or score.rank == 1 for score in others)
+    if not tied:
+        return ""
+    best = evidence.scores[evidence.order[0]]
+    said = "1 other setting is" if tied == 1 else f"{tied} other settings are"
+    said += " within one standard error of the best"
+    if evidence.chosen is not best:
+        value = number(best.figures.values[evidence.selection.by])
+        said += f", among them the first of the ranking ({setting(best.setting)}: {value})"
+    rule = evidence.selection.tie_rule.strip().rstrip(".")
+    return f"{said}. {rule[:1].upper()}{rule[1:]}." if rule else f"{said}."
+
+
+def _comparisons(evidence: Evidence) -> list[Section]:
+    """The tables of controls and judges, where there are any."""
+    controls, judges, words = controls_table(evidence), judges_table(evidence), evidence.words
+    sections = []
+    if controls:
+        note = (
+            "What to hold the explanation against. Those from before the search and from a search "
+            "without the GAN should do worse; real {many} held out show how near is near enough. "
+            "“As good” means that the 95 % interval of the difference contains 0: more examples "
+            "can tell more apart. All numbers but the judges’ are the explained network’s; it has "
+            "never met the re-initialised network’s examples as its own, so there judges decide."
+        )
+        sections.append(
+            Section(
+                "controls",
+                "Controls: is it the neuron that speaks?",
+                words.fill(note),
+                controls,
+            )
+        )
+    if judges:
+        note = (
+            "A judge is another network that had no part in the search. The shares are of examples "
+            "of which it says what was asked for."
+        )
+        sections.append(
+            Section("judges", words.fill("Judges: what other networks {perceive}"), note, judges)
+        )
+    return sections

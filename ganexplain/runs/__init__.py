@@ -1,0 +1,1 @@
+"""One run on one machine or many: its directory, its record, its processes."""

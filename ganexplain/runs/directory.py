@@ -1,0 +1,307 @@
+"""A run directory: what was asked (`config.toml`), what ran (`run.json`), what happened
+(`log.txt`, `metrics.jsonl`), beside the artifacts of the stage.
+
+A run holds its log file locked, so a second one into the same directory is refused; the lock
+dies with the process. A process may be killed at any moment, also while a directory is begun or
+cleared: what is left is always taken for what it is, a run directory.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import sys
+import time
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import fields, replace
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ganexplain.config import LONGEST_SETTINGS, toml_bytes, toml_text
+from ganexplain.config.setting import read_toml
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.files.atomic import read_json, remove_unfinished, write_bytes, write_json
+from ganexplain.runs.inputs import Recording, RunInputs
+from ganexplain.runs.libraries import library_versions
+from ganexplain.runs.lock import (
+    clear_place,
+    entries_of,
+    hold_place,
+    holds_results,
+    is_begun,
+    make_directory,
+    results_in,
+    runs_in,
+)
+from ganexplain.runs.machine import Progress, device_used, thread_count, warnings_noted
+from ganexplain.version import __version__
+
+
+class RunDirectory:
+    """Open a run directory for one stage; on leaving, `run.json` tells how the run ended.
+
+    With `resume`, what an earlier run of the same settings left stays; without one the run is
+    fresh. It is None for a stage that cannot be resumed: what such a run has written where it
+    fails is no result, and gives way to the next. Raises UsageError where the directory holds
+    results and neither `overwrite` nor `resume` is set, or a setting is not that of the run to
+    resume; GanexplainError where a file has changed that it read. Runs with a `share`
+    ("0-of-8") use one directory at the same time, each with its own `run-SHARE.json` and
+    `log-SHARE.txt`; the first to come writes `config.toml`, the others must agree.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        stage: str,
+        config: Any,
+        overwrite: bool = False,
+        resume: bool | None = None,
+        share: str = "",
+    ) -> None:
+        self.resumable = resume is not None
+        self.path, self.stage, self.config, self.share = path, stage, config, share
+        ending = f"-{share}" if share else ""
+        self.run_file, self.log_file = path / f"run{ending}.json", path / f"log{ending}.txt"
+        self.metrics = 0
+        self._board: Any = None  # False where TensorBoard is not installed
+        self._read = RunInputs(path)
+        self._refuse_what_is_there(overwrite, bool(resume))
+        make_directory(path)
+        with ExitStack() as held:
+            hold_place(self.log_file, held)
+            self.resumed = bool(resume or share) and (path / "config.toml").is_file()
+            if self.resumed:
+                self._check_same_settings()
+            elif not share:
+                clear_place(self.log_file)
+            remove_unfinished(path)
+            self._held = held.pop_all()
+        self.results: dict[str, Any] = {}
+        self.warnings: list[str] = []
+
+    def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:
+        # Of several shares the first to come writes its log and config.toml before anything else,
+        # so where more than these is seen here, config.toml is there when it is looked for.
+        entries = entries_of(self.path)
+        if (resume or self.share) and (self.path / "config.toml").is_file():
+            self._check_same_settings()
+            records = runs_in(self.path)  # what another share reads is found where they are merged
+            own = [record for record in records if record == self.run_file or not self.share]
+            self._read = RunInputs(self.path, own)
+            self._read.check_files()
+            return
+        if not entries:
+            return
+        if self.share:
+            if not is_begun(entries):
+                raise UsageError(f"--out {self.path}: not empty; {self._instead()}")
+            return
+        if not (overwrite or resume):
+            if not holds_results(self.path, self.stage):  # of a failed run: this one begins anew
+                self._refuse_to_delete_inputs()
+                return
+            raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
+        if not (is_begun(entries) or runs_in(self.path)):
+            raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
+        self._check_same_stage()
+        self._refuse_to_delete_inputs()
+
+    def _refuse_to_delete_inputs(self) -> None:
+        for name in self._named_inputs():
+            if Path(name).resolve().is_relative_to(self.path.resolve()):
+                raise UsageError(f"--out {self.path}: holds {name}, an input; name another")
+
+    def _named_inputs(self) -> Iterator[str]:
+        """The paths of inputs among the settings."""
+        for field in fields(self.config):
+            value = getattr(self.config, field.name)
+            if field.metadata.get("reads") and value:
+                yield from value if isinstance(value, tuple) else (value,)
+
+    def _check_same_stage(self) -> None:
+        runs = runs_in(self.path)
+        earlier = read_json(runs[0]).get("stage") if runs else self.stage
+        if earlier != self.stage:
+            raise UsageError(
+                f"--out {self.path}: holds a run of {earlier}, not of {self.stage}; name another"
+            )
+
+    def _check_same_settings(self) -> None:
+        self._check_same_stage()
+        before = read_toml("--out", self.path / "config.toml", LONGEST_SETTINGS)
+        now = tomllib.loads(toml_text(self.stage, self.config))
+        free = {f.name.replace("_", "-") for f in fields(self.config) if f.metadata.get("extends")}
+        for name, value in now.items():
+            if name not in free and before.get(name) != value:
+                raise UsageError(
+                    f"--{'out' if self.share else 'resume'}: {name} was {before.get(name)!r} in "
+                    f"{self.path}, now {value!r}; give the same, or "
+                    f"{self._instead() if self.share else '--overwrite to start again'}"
+                )
+
+    def _instead(self) -> str:
+        """What to do where a share cannot go on; another may be at work, so it clears nothing."""
+        states = [read_json(run).get("state") for run in runs_in(self.path)]
+        if "running" in states or holds_results(self.path, self.stage):
+            return "name another"
+        return f"remove {self.path}, where no share has done anything yet"
+
+    def __enter__(self) -> RunDirectory:
+        with self._held:  # closed here where the block fails
+            self.warnings = self._held.enter_context(warnings_noted(self.log))
+            self._begin()
+            for message in self.warnings:  # of what was read before
+                self.log(message)
+            self._held = self._held.pop_all()
+        return self
+
+    def _begin(self) -> None:
+        self.started = time.time()
+        if not (self.share and self.resumed):
+            shared = {"shard": ""} if self.share and hasattr(self.config, "shard") else {}
+            settings = toml_bytes(self.stage, replace(self.config, **shared))
+            write_bytes(self.path / "config.toml", settings)
+        self._note_named_files()
+        self._write_state("running")
+        self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._held:
+            if kind is None:
+                self.log("done")
+                self._write_state("done")
+                return
+            state = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
+            try:
+                self.log(f"{state}: {error}")
+                lost = state == "failed" and not self.resumable
+                left = {"left": [str(file) for file in results_in(self.path)]} if lost else {}
+                self._write_state(state, error=str(error), **left)
+            except (GanexplainError, OSError):
+                pass  # the disk is full; the first error is the one to show
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """SHA-256 of what was read, by what it is to the stage."""
+        return self._read.named
+
+    @property
+    def unchecked(self) -> Sequence[str]:
+        """Inputs that the run taken up has no record of."""
+        return self._read.unchecked
+
+    def used(self, name: str, path: Path) -> str:
+        """Note an input file in `run.json` and give its SHA-256.
+
+        GanexplainError where the run taken up began with another.
+        """
+        return self._read.note(name, self._read.hash(path))
+
+    def used_recordings(self, split: str, recordings: Iterable[Recording]) -> None:
+        """Note the names and contents of a split's recordings and labels; errors as `used`."""
+        self._read.note_recordings(split, recordings)
+
+    def note_inputs(self) -> None:
+        """Write what was read so far to `run.json`: a run that is killed can be taken up by it."""
+        self._write_state("running")
+
+    def _note_named_files(self) -> None:
+        """Note the files that settings name, whether or not the stage says so."""
+        for name in self._named_inputs():
+            if Path(name).is_file():
+                self._read.hash(Path(name))
+
+    def log(self, message: str) -> None:
+        """Append a line with the time to `log.txt`."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._append(self.log_file.name, f"{stamp} {message}")
+
+    def metric(self, **values: float | str) -> None:
+        """Append one line of numbers to `metrics.jsonl`, and to TensorBoard's where it is there."""
+        self._append("metrics.jsonl", json.dumps(values))
+        self.metrics += 1
+        if self._board is None:
+            self._board = _tensorboard(self.path / "tensorboard")
+        if self._board:
+            step = next((int(values[k]) for k in ("step", "epoch") if k in values), self.metrics)
+            for name, value in values.items():
+                if not isinstance(value, str):
+                    self._board.add_scalar(name, value, step)
+            self._board.flush()
+
+    def keep_metrics(self, lines: int) -> None:
+        """Keep the first `lines` lines of `metrics.jsonl`, those before the state resumed from."""
+        path = self.path / "metrics.jsonl"
+        text = path.read_text().splitlines(keepends=True) if path.is_file() else []
+        write_bytes(path, "".join(text[:lines]).encode())
+        self.metrics = lines
+
+    def _append(self, name: str, line: str) -> None:
+        try:
+            with (self.path / name).open("ab") as stream:  # names may be no UTF-8
+                stream.write(f"{line}\n".encode(errors="backslashreplace"))
+        except OSError as error:
+            raise GanexplainError(f"{self.path / name}: {error.strerror}") from error
+
+    def keep_notes(self, progress: Progress) -> Progress:
+        """A progress that shows what `progress` shows and writes its notes to `log.txt` too.
+
+        Files left out are listed under `warnings` in `run.json` as well.
+        """
+        return _LoggedProgress(progress, self)
+
+    def _write_state(self, state: str, **more: str | list[str]) -> None:
+        write_json(
+            self.run_file,
+            {
+                "stage": self.stage,
+                "state": state,
+                "version": __version__,
+                "argv": sys.argv,
+                "folder": str(Path.cwd()),
+                "seed": getattr(self.config, "seed", None),
+                "device": device_used(getattr(self.config, "device", None)),
+                "threads": thread_count(),
+                "python": platform.python_version(),
+                "machine": platform.platform(),
+                "libraries": library_versions(),
+                "inputs": self._read.named,
+                "results": self.results,
+                "warnings": self.warnings,
+                "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.started)),
+                "seconds": round(time.time() - self.started, 2),
+                **more,
+                "files": self._read.files,
+            },
+        )
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A writer of TensorBoard's event files, or False where it is not installed."""
+    if find_spec("tensorboard") is None:
+        return False
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
+
+
+class _LoggedProgress:
+    def __init__(self, shown: Progress, run: RunDirectory) -> None:
+        self.start, self.advance = shown.start, shown.advance
+        self._shown, self._run = shown, run
+
+    def note(self, message: str) -> None:
+        self._run.log(message)
+        if message.startswith("skipped: ") and message not in self._run.warnings:
+            self._run.warnings.append(message)
+        self._shown.note(message)

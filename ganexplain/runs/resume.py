@@ -1,0 +1,155 @@
+"""Training that may be stopped at any step, killed even, and taken up again exactly.
+
+Nothing random is kept between steps (every draw comes from a stream of its own step), so the
+state of a training is its tensors and the number of steps done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
+from ganexplain.files.atomic import read_checkpoint, write_checkpoint
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.distributed import of_the_first
+from ganexplain.runs.interrupts import interrupts_noted
+from ganexplain.runs.machine import Progress
+
+STATE_FILE = "training.pt"
+
+
+class Trainable(Protocol):
+    """What can be stopped and taken up again."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Tensors and plain values from which `restore` makes an equal training."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; GanexplainError where it belongs to other data."""
+
+
+def resumable_steps(
+    run: RunDirectory, training: Trainable, total: int, every: int, progress: Progress
+) -> Iterator[int]:
+    """Yield the numbers of the steps still to do, 0 .. total - 1 in a fresh run.
+
+    The state is written to `training.pt` after every `every` steps, after the last, and where
+    Ctrl-C or SIGTERM came, after the step it came in. A resumed run starts from that file, and its
+    `metrics.jsonl` from what stood in it then.
+    """
+    path = run.path / STATE_FILE
+    first, metrics = 0, 0
+    found = run.resumed and path.is_file()
+    keys = ("step", "metrics", "state")
+    content = of_the_first(read_checkpoint(path, "training", keys) if found else None)
+    if content is not None:
+        first, metrics = _taken_up(path, training, content)
+        if first > total:
+            raise UsageError(f"--resume: {path} is {first} updates on, more than {total} asked for")
+        if run.unchecked:
+            progress.note(
+                f"--resume: {run.path} has no record of its {', '.join(run.unchecked)}; give those "
+                "that it began with, this cannot be checked"
+            )
+    run.note_inputs()
+    if run.resumed:
+        run.keep_metrics(metrics)
+    progress.start("training", total, done=first)
+    with interrupts_noted() as came:
+        for step in range(first, total):
+            yield step
+            done = step + 1
+            if done % every == 0 or done == total or came:
+                content = {"step": done, "metrics": run.metrics, "state": training.state()}
+                write_checkpoint(path, "training", content)
+            if came:
+                raise came[0]
+
+
+def _taken_up(path: Path, training: Trainable, content: Mapping[str, Any]) -> tuple[int, int]:
+    """Restore a training, and give the updates and the lines of metrics behind it.
+
+    GanexplainError where the file is not whole.
+    """
+    try:
+        for name in ("step", "metrics"):
+            if type(content[name]) is not int or content[name] < 0:
+                raise ValueError(f"{name} is {shown(content[name])}")
+        _check_finite(content["state"])
+        training.restore(content["state"])
+    except (GanexplainError, MemoryError):
+        raise
+    except Exception as error:  # whatever is missing or of another kind
+        raise GanexplainError(
+            f"--resume: {path}: not a whole state of this training ({reason_of(error)}); "
+            "--overwrite to start again"
+        ) from error
+    return content["step"], content["metrics"]
+
+
+def _check_finite(values: Any) -> None:
+    """ValueError where a tensor of a state, or one within it, holds values that are not finite."""
+    if isinstance(values, Tensor):
+        if not torch.isfinite(values).all():
+            raise ValueError("it holds values that are not finite")
+    elif isinstance(values, Mapping):
+        for value in values.values():
+            _check_finite(value)
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Take up what Adam or SGD keeps of each weight; their settings are those of the run.
+
+    ValueError or KeyError where it does not fit the weights.
+    """
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state["state"], "param_groups": groups})
+    of_adam = isinstance(optimiser, torch.optim.Adam | torch.optim.AdamW)
+    names = ("step", "exp_avg", "exp_avg_sq") if of_adam else ("momentum_buffer",)
+    for weight, kept in optimiser.state.items():
+        for name in names:
+            value = kept[name]
+            shape = torch.Size() if name == "step" else weight.shape
+            if (value is not None or of_adam) and value.shape != shape:
+                raise ValueError(f"{name} of the optimiser does not fit its weight")
+
+
+def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> None:
+    """GanexplainError where a network's state has other band statistics than the network."""
+    same = (
+        torch.allclose(state[name].cpu(), network.get_buffer(name).cpu(), rtol=1e-4, atol=1e-4)
+        for name in ("mean", "deviation")
+    )
+    if not all(same):
+        raise GanexplainError(
+            "--resume: the training recordings are not those of the run to resume; "
+            "give the same corpus, or --overwrite to start again"
+        )
+
+
+def tensors_of(
+    networks: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]
+) -> dict[str, Any]:
+    """The state of a training of several networks, one of them the generator."""
+    return {
+        "networks": {name: network.state_dict() for name, network in networks.items()},
+        "optimisers": {name: adam.state_dict() for name, adam in optimisers.items()},
+    }
+
+
+def restore_tensors(
+    state: Mapping[str, Any],
+    networks: Mapping[str, nn.Module],
+    optimisers: Mapping[str, torch.optim.Optimizer],
+) -> None:
+    """Take up what `tensors_of` gave; errors as `check_same_recordings`, by the generator."""
+    check_same_recordings(state["networks"]["generator"], networks["generator"])
+    for name, network in networks.items():
+        network.load_state_dict(state["networks"][name])
+    for name, adam in optimisers.items():
+        restore_optimiser(adam, state["optimisers"][name])

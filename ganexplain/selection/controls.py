@@ -1,0 +1,294 @@
+"""Controls of a selection: sets of examples that an explanation must be better than."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganexplain.artifacts.explanations import HELD_OUT, Explanations
+from ganexplain.ascent.blocks import fast_networks, in_precision
+from ganexplain.ascent.engine import ascend, begin_search, start_latents
+from ganexplain.ascent.input_ascent import ascend_input
+from ganexplain.ascent.nearest import ascend_to_nearest
+from ganexplain.classifiers.checkpoint import load_generator
+from ganexplain.config import SelectConfig
+from ganexplain.errors import Diverged, GanexplainError, UsageError
+from ganexplain.files.atomic import check_same_front_end, file_hash
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Input, WaveformInput
+from ganexplain.metrics.scores import Examples
+from ganexplain.networks.explained import Explained, Source, load_explained
+from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
+from ganexplain.networks.units import neuron_response, responses_and_features
+from ganexplain.runs.machine import Progress
+
+BATCH = 48
+PREFIXES = ("", "bottom_", HELD_OUT, HELD_OUT + "bottom_")  # of keys of real excerpts
+# The ascent without a GAN: settings that suit latents do not suit pixels. The learning rate is in
+# standard deviations of a band.
+INPUT_RATE, INPUT_ITERATIONS = 0.01, 320
+MEANINGS = {
+    "fresh": "the chosen setting from other starts, which had no part in choosing it",
+    "start": "samples of the GAN before the search",
+    "held_out": "real ones kept from training, the strongest of them",
+    "input_ascent": "gradient ascent on the input itself, without the GAN, stopped where its "
+    "responses come nearest to the real ones",
+    "reinitialised": "the same search for a classifier of shuffled weights, which learned nothing, "
+    "stopped where its responses come nearest to those that it gives real ones",
+}
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Both networks that explanations are of, on a device."""
+
+    explained: Explained
+    generator: nn.Module
+    device: torch.device
+
+
+def the_explained(
+    config: SelectConfig, explanations: Explanations, device: torch.device
+) -> Explained:
+    """The network that explanations are of; UsageError for another or missing file."""
+    source = Source.of_meta(explanations.meta, config.classifier, config.trust_pickle)
+    for file in source.files().values():
+        _must_be_there(file, "classifier")
+    path = Path(source.name)
+    _must_be_that("classifier", path, source.digest(), explanations)
+    explained = load_explained(source, explanations.front_end, device)
+    ours = (explanations.path, explanations.front_end)
+    check_same_front_end((path, explained.front_end), ours)
+    return explained
+
+
+def _must_be_there(path: Path, name: str) -> None:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; say where the {name} is with --{name}")
+
+
+def _must_be_that(name: str, path: Path, digest: str, explanations: Explanations) -> None:
+    if digest != explanations.meta.get(f"{name}_hash"):
+        raise UsageError(
+            f"{path}: not the {name} of {explanations.path}; name that one with --{name}"
+        )
+
+
+def load_networks(
+    config: SelectConfig, explanations: Explanations, device: torch.device
+) -> Networks:
+    """The networks that explanations are of; UsageError for other ones."""
+    path = Path(config.gan or explanations.meta.get("gan", ""))
+    _must_be_there(path, "gan")
+    _must_be_that("gan", path, file_hash(path), explanations)
+    generator, front_end = load_generator(path, device)
+    check_same_front_end((path, front_end), (explanations.path, explanations.front_end))
+    return Networks(the_explained(config, explanations, device), generator, device)
+
+
+class Controls:
+    """The control sets of one unit, each N examples as the trained classifier hears them.
+
+    `no_gradient` (N,) by the names of those searched: whose response had none at any step.
+    """
+
+    def __init__(
+        self, explanations: Explanations, real: Mapping[str, np.ndarray], networks: Networks
+    ) -> None:
+        self.explanations, self.real, self.networks = explanations, real, networks
+        self.meta = explanations.meta
+        self.network = networks.explained.network
+        made = explanations.arrays
+        self.starts = start_latents(self.meta["seed"], len(made["seed"]), LATENT_SIZE)
+        self.no_gradient: dict[str, np.ndarray] = {}
+
+    def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
+        """All controls; that of shuffled weights is searched with the setting chosen.
+
+        GanexplainError where the features of the explanations are not those of the network.
+        """
+        start = self._heard(self.explanations.arrays["start_mel"])
+        held, here = self.explanations.sizes["D"], start.features.shape[1]
+        if held != here:
+            raise GanexplainError(
+                f"{self.explanations.path}: features holds {held} values an example, layer "
+                f"{self.meta['features_layer']} of the network puts out {here}; make it again"
+            )
+        found = self.fresh(chosen, progress) | {
+            "start": replace(start, latent=self.starts),
+            "input_ascent": self.input_ascent(seed, progress),
+        }
+        if not can_be_reinitialised(self.network):
+            progress.note("the network holds its weights as constants: none can be shuffled")
+            return found
+        return found | {"reinitialised": self.reinitialised(chosen, seed, progress)}
+
+    def fresh(self, chosen: int, progress: Progress) -> dict[str, Examples]:
+        """The chosen setting from as many starts behind the run's, if it does not diverge there.
+
+        A setting is chosen for its score on the examples of the run, so that score is too good;
+        this one is not. The search is as precise as that of `explain`.
+        """
+        made, meta, device = self.explanations.arrays, self.meta, self.networks.device
+        count, iterations = len(self.starts), int(made["iterations"][chosen])
+        seed = meta["seed"] + count
+        starts = start_latents(seed, count, LATENT_SIZE)
+        fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
+        try:
+            with (
+                in_precision(meta.get("precision", "float32"), device),
+                neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond,
+            ):
+                found = ascend(
+                    fast[0],
+                    respond,
+                    starts,
+                    np.full(count, made["learning_rate"][chosen]),
+                    np.full(count, made["prior_weight"][chosen]),
+                    [iterations],
+                    meta["direction"],
+                    BATCH,
+                    device,
+                    self._shown(progress, "the chosen setting from fresh starts", iterations),
+                    meta.get("prior", "l2"),
+                    seed + np.arange(count),
+                    meta.get("hysteresis", False),
+                )
+        except Diverged:
+            progress.note("the chosen setting diverges from fresh starts")
+            return {}
+        self.no_gradient["fresh"] = found.no_gradient
+        mel = self._generated(torch.from_numpy(found.latent[0]))
+        return {"fresh": replace(self._heard(mel), latent=found.latent[0])}
+
+    def reinitialised(self, chosen: int, seed: int, progress: Progress) -> Examples:
+        """What the same search finds for a classifier with shuffled weights.
+
+        Its responses may be a thousandth of the trained one's, or as large as its: they are
+        scaled to the spread of those, for which learning rate and prior weight were chosen. Real
+        to it are as many real excerpts as there are of the unit's, those with its strongest
+        responses.
+        """
+        made, meta, device = self.explanations.arrays, self.meta, self.networks.device
+        pool = _pool(self.real, "mel")
+        count = len(self.real["response"])
+        with reinitialised(self.network, seed):
+            own = self._responses(pool)
+            scale = _spread_ratio(_pool(self.real, "response"), own)
+            ordered = np.sort(own.astype(np.float64) * scale)
+            real = ordered[-count:] if meta["direction"] == "max" else ordered[:count]
+            fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
+            start = torch.from_numpy(self.starts).to(device)
+            rows = torch.ones_like(start[:, 0])
+            most = int(made["iterations"].max())
+            with neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond:
+                search = begin_search(
+                    fast[0],
+                    lambda x: respond(x) * scale,
+                    start,
+                    rows * float(made["learning_rate"][chosen]),
+                    rows * float(made["prior_weight"][chosen]),
+                    meta["direction"],
+                    BATCH,
+                    meta.get("prior", "l2"),  # files from before there was a choice
+                    meta["seed"] + np.arange(len(start)),
+                    meta.get("hysteresis", False),
+                )
+                advance = self._shown(progress, "control: weights shuffled", most)
+                found = ascend_to_nearest(search, real, meta["direction"], most, advance)
+        self.no_gradient["reinitialised"] = found.no_gradient
+        mel = self._generated(found.latent)
+        return replace(self._heard(mel), latent=found.latent.cpu().numpy())
+
+    def input_ascent(self, seed: int, progress: Progress) -> Examples:
+        """What gradient ascent on the excerpt itself finds, at its best moment."""
+        pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
+        layer, device = self.meta["layer"], self.networks.device
+        fast = fast_networks(self.networks.generator, self.network, [layer], device)[1]
+        with neuron_response(fast, layer, self.meta["neuron"]) as respond:
+            found, mel = ascend_input(
+                respond,
+                *_standard(pool),
+                *_bounds(self.explanations.front_end),
+                pool.shape[1:],
+                seed,
+                len(self.starts),
+                INPUT_RATE,
+                INPUT_ITERATIONS,
+                self.real[self.explanations.prefix + "response"],
+                self.meta["direction"],
+                BATCH,
+                device,
+                self._shown(progress, "control: without the GAN", INPUT_ITERATIONS),
+            )
+        self.no_gradient["input_ascent"] = found.no_gradient
+        return self._heard(mel)
+
+    def _shown(self, progress: Progress, name: str, count: int) -> Callable[[int, float], None]:
+        """Begin a step of the progress that the search of a control is."""
+        progress.start(name, len(self.starts) * (count + 1))
+        return lambda units, response: progress.advance(units, response=response)
+
+    @torch.no_grad()
+    def _generated(self, latent: torch.Tensor) -> np.ndarray:
+        """What the GAN makes of latents (N, Z)."""
+        parts = latent.to(self.networks.device).split(BATCH)
+        return torch.cat([self.networks.generator(part) for part in parts]).cpu().numpy()
+
+    @torch.no_grad()
+    def _responses(self, mel: np.ndarray) -> np.ndarray:
+        """Responses (N,) of the network, as it is, to examples (N, ...)."""
+        layer, neuron, device = self.meta["layer"], self.meta["neuron"], self.networks.device
+        with neuron_response(self.network, layer, neuron) as respond:
+            parts = [respond(part.to(device)) for part in torch.from_numpy(mel).split(BATCH)]
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.no_grad()
+    def _heard(self, mel: np.ndarray) -> Examples:
+        """Examples (N, ...) as the network explained responds to them."""
+        meta, parts = self.meta, []
+        for part in torch.from_numpy(mel).to(self.networks.device).split(BATCH):
+            parts.append(
+                responses_and_features(
+                    self.network, meta["layer"], meta["neuron"], meta["features_layer"], part
+                )
+            )
+        response, features = (torch.cat(v).cpu().numpy() for v in zip(*parts, strict=True))
+        if not (np.isfinite(response).all() and np.isfinite(features).all()):
+            raise GanexplainError("a control has responses that are not finite; use --no-controls")
+        return Examples(mel, response, features)
+
+
+def _pool(real: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """All real excerpts at hand, those of strong and of weak responses, held-out ones too."""
+    found = [real[prefix + name] for prefix in PREFIXES if prefix + name in real]
+    return np.concatenate(found)
+
+
+def _spread_ratio(wanted: np.ndarray, found: np.ndarray) -> float:
+    """What brings responses (N,) to the deviation of others; 1 where rounding is all there is."""
+    spread = float(found.std(dtype=np.float64))
+    least = 16 * np.finfo(np.float32).eps * float(np.abs(found).max())
+    return float(wanted.std(dtype=np.float64)) / spread if spread > least else 1.0
+
+
+def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each band of log-mel (R, F, T), each channel of pictures.
+
+    Of waveforms (R, W) those over all samples.
+    """
+    others = tuple(axis for axis in range(pool.ndim) if axis != 1 or pool.ndim == 2)
+    return tuple(of(pool, axis=others, keepdims=True)[0] for of in (np.mean, np.std))
+
+
+def _bounds(drawn: Input) -> tuple[float, float]:
+    """The range of values that an excerpt or a picture can have."""
+    if isinstance(drawn, FrontEnd):
+        return drawn.silence, np.inf
+    return (-1.0 if isinstance(drawn, WaveformInput) else 0.0), 1.0

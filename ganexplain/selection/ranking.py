@@ -1,0 +1,139 @@
+"""Settings scored, ranked and told apart: arrays of explanations to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ganexplain.metrics.bootstrap import interval, resample_rows, tied_with_best
+from ganexplain.metrics.scores import RULES, Examples, composite, resampled_scores, score_examples
+
+TIE_RULE = (
+    "the setting with the smallest score is chosen, of equal scores the one with the least "
+    "optimisation (learning rate x iterations); settings within one standard error of it "
+    "(bootstrap, paired by seed) are marked as tied, which does not mean that the others are worse"
+)
+
+OTHER_SEEDS = ("held_out", "fresh")  # controls that share no seed with the settings
+
+Table = dict[str, np.ndarray]
+
+
+def setting_examples(made: Mapping[str, np.ndarray], index: int) -> Examples:
+    """The N examples of one setting."""
+    return Examples(*(made[name][index] for name in ("mel", "response", "features", "latent")))
+
+
+def real_examples(real: Mapping[str, np.ndarray], prefix: str) -> Examples:
+    """The real excerpts whose keys begin with `prefix`."""
+    return Examples(*(real[prefix + name] for name in ("mel", "response", "features")))
+
+
+def score_settings(
+    made: Mapping[str, np.ndarray], real: Examples, by: str, seed: int, judged: np.ndarray
+) -> Table:
+    """Arrays of `selection.npz`, one row a setting (C,): the setting, its scores, its rank.
+
+    Each score that is resampled has its `_interval` (C, 2), low and high; `tied` says which
+    settings are within one standard error of the best by the rule `by`; `rank` counts from 1, the
+    smallest score, the least optimised first where scores are equal; `judges` are the shares
+    `judged` (C, J).
+    """
+    count, examples = made["response"].shape
+    rows = resample_rows(examples, seed)
+    scored, resampled = [], []
+    for index in range(count):
+        mine = setting_examples(made, index)
+        scored.append(score_examples(mine, real))
+        resampled.append(resampled_scores(mine, real, rows))
+    table = {name: np.array([one[name] for one in scored]) for name in scored[0]}
+    spread = {name: np.stack([one[name] for one in resampled]) for name in resampled[0]}
+    table["composite"], spread["composite"] = composite(table), composite(spread)
+    for name, values in spread.items():
+        table[f"{name}_interval"] = _bounds(name, table[name], values, examples)
+    settings = {name: made[name] for name in ("learning_rate", "prior_weight", "iterations")}
+    score = table[RULES[by]]
+    return {
+        **settings,
+        **table,
+        "mean_response": made["response"].mean(axis=1, dtype=np.float64),
+        "std_response": made["response"].std(axis=1, ddof=1, dtype=np.float64),
+        "latent_norm": np.linalg.norm(made["latent"].astype(np.float64), axis=2).mean(axis=1),
+        "rank": _ranks(np.lexsort([*_caution(settings), score])),
+        "tied": tied_with_best(score, spread[RULES[by]]),
+        "judges": judged,
+    }
+
+
+def score_control(
+    control: Examples, chosen: Examples, real: Examples, seed: int, name: str
+) -> dict[str, Any]:
+    """Scores of a control by key, with two 95 % bounds (low, high) of each resampled one.
+
+    `KEY_interval` is around the control's own score, `KEY_difference` around its score minus that
+    of the `chosen` setting. Controls that began at the same seeds are resampled with the rows of
+    the settings, so that their differences are paired; `seed` as for `score_settings`.
+    """
+    count, examples = len(control.response), len(chosen.response)
+    alone = name in OTHER_SEEDS or count != examples
+    theirs = resampled_scores(control, real, resample_rows(count, seed, name if alone else ""))
+    ours = resampled_scores(chosen, real, resample_rows(examples, seed))
+    scores, base = score_examples(control, real), score_examples(chosen, real)
+    found: dict[str, Any] = dict(scores)
+    for key, values in theirs.items():
+        bounds = _bounds(key, np.array(scores[key]), values, count)
+        apart = np.array(scores[key] - base[key])
+        found[f"{key}_interval"] = bounds.tolist()
+        found[f"{key}_difference"] = interval(
+            apart, values - ours[key], min(count, examples)
+        ).tolist()
+    return found
+
+
+def _bounds(key: str, score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndarray:
+    """`interval`, not below what a score can be."""
+    least = -np.inf if key == "kid" else 0.0  # KID is unbiased, so below zero now and then
+    return np.maximum(interval(score, resampled, examples), least)
+
+
+def chosen_setting(table: Mapping[str, np.ndarray]) -> int:
+    """The first of the ranking (`TIE_RULE`).
+
+    To prefer the least optimised of those within one standard error costs more than it saves: see
+    the results of `tests/benchmarks/rules.py`.
+    """
+    return int(np.argmin(table["rank"]))
+
+
+def warnings_of(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
+    """What makes the scores less sure than they look, in plain words."""
+    (_, examples, size), found = made["features"].shape, []
+    fewest = min(examples, len(real.features))
+    if fewest <= size:
+        found.append(
+            f"{fewest} examples span fewer than the {size} dimensions of the features: FID "
+            "features is biased upwards, compare it only between sets of this size; KID is not"
+        )
+    if fewest < 20:
+        found.append(
+            f"{fewest} examples are few: intervals of 95 % may hold in 85 % only, 50 are usual"
+        )
+    if not np.ptp(real.response) > 0:
+        found.append(
+            f"the response is {real.response[0]:.3g} to every real excerpt: nothing drives this "
+            "unit, and no setting can be better than another"
+        )
+    return found
+
+
+def _caution(settings: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Keys of a sort that puts the least optimised setting first; the last weighs most."""
+    return -settings["prior_weight"], settings["learning_rate"] * settings["iterations"]
+
+
+def _ranks(order: np.ndarray) -> np.ndarray:
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    return rank

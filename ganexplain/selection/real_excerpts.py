@@ -1,0 +1,258 @@
+"""The real excerpts that drive a unit most and least: found in a corpus, or given as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from ganexplain.artifacts.explanations import HELD_OUT, SAME_UNIT
+from ganexplain.ascent.responses import excerpt_responses, strongest
+from ganexplain.audio.io import load_excerpt
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import Material, MaterialSplit, load_material, taken_of
+from ganexplain.corpora.picture_folders import ImageSplit
+from ganexplain.corpora.waveform_split import WaveformSplit
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import Input, WaveformInput
+from ganexplain.metrics.variation import Variation
+from ganexplain.networks.adapted import device_of
+from ganexplain.networks.explained import Explained
+from ganexplain.networks.readings import Neuron, file_name
+from ganexplain.networks.unit_variation import MEASURED, VARIATION, Spread
+from ganexplain.networks.units import (
+    Response,
+    layer_response,
+    neuron_response,
+    responses_and_features,
+)
+from ganexplain.runs.machine import Progress
+
+RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz
+
+
+class Sought(Protocol):
+    """Settings of the search for real excerpts, those of `responses` and of `select`."""
+
+    @property
+    def corpus(self) -> tuple[str, ...]:
+        """Corpora whose recordings are searched."""
+
+    @property
+    def top(self) -> int:
+        """Excerpts to find; 0: as many as there are examples."""
+
+    @property
+    def hop_frames(self) -> int:
+        """Frames from one excerpt tried to the next."""
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether every frame is tried and overlaps are kept."""
+
+    @property
+    def cache(self) -> str:
+        """Feature cache."""
+
+    @property
+    def skip_bad_files(self) -> bool:
+        """Whether files that cannot be used are left out."""
+
+
+def given_path(path: Path, meta: Mapping[str, Any]) -> Path:
+    """The `responses.npz` of a unit: the file named, or that for the unit in the folder named."""
+    if not path.is_dir():
+        return path
+    unit = f"{file_name(meta['layer'])}-{file_name(meta['neuron'])}"
+    folders = (path / f"{unit}-{meta['direction']}", path / unit, path)
+    return next((f for f in folders if f.is_dir()), path) / "responses.npz"
+
+
+class FoundResponses:
+    """Real responses found in a corpus, by one pass of the classifier for each layer.
+
+    Those of the training split, and apart from them those of the recordings held out (the
+    splits `valid` and `test` together), where there are such.
+    """
+
+    def __init__(
+        self, config: Sought, explained: Explained, corpus: Material, front_end: Input
+    ) -> None:
+        self.config, self.explained, self.corpus = config, explained, corpus
+        self.front_end = taken_of(corpus, front_end)
+        hop = 1 if config.overlapping else config.hop_frames
+        if hop < 1:
+            raise UsageError(f"--hop-frames {hop}: must be at least 1")
+        self.hop = hop
+        self.last: tuple[tuple[str, Neuron], dict[str, np.ndarray], dict[str, float | None]]
+        self.last = ("", -1), {}, {}
+        self.spread: Spread | None = None
+
+    @property
+    def splits(self) -> dict[str, str]:
+        """The splits searched, as `load_material` takes them, by what their keys begin with."""
+        held_out = self.corpus.split("valid") + self.corpus.split("test")
+        return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
+
+    def prepare(self, neurons: Iterable[tuple[str, Neuron]], progress: Progress) -> None:
+        """Read the splits and compute the responses (M, U) of the layers of units.
+
+        Those of a place, a difference or a direction come when they are asked for.
+        """
+        for message in self.corpus.skipped:
+            progress.note(f"skipped: {message}")
+        self.progress = progress
+        wanted = list(dict.fromkeys(layer for layer, neuron in neurons if isinstance(neuron, int)))
+        self.pools = {key: self._pool(name, wanted) for key, name in self.splits.items()}
+
+    def _pool(self, name: str, layers: Sequence[str]) -> _Pool:
+        config, progress = self.config, self.progress
+        cache, skip = cache_directory(config.cache), config.skip_bad_files
+        split = load_material(self.corpus, name, self.front_end, cache, progress, skip)
+        pool = _Pool(name, split, split.whole_excerpts(self.hop), {})
+        for layer in layers:
+            with layer_response(self.explained.network, layer) as respond:
+                pool.responses[layer, None] = self._responses(pool, layer, respond)
+        return pool
+
+    def _responses(self, pool: _Pool, name: str, respond: Response) -> np.ndarray:
+        self.progress.start(f"responses of real excerpts, {pool.name}, {name}", len(pool.centres))
+        device, advance = self.explained.device, self.progress.advance
+        return excerpt_responses(pool.split, pool.centres, respond, device, advance)
+
+    def _of_neuron(self, pool: _Pool, layer: str, neuron: Neuron) -> np.ndarray:
+        """Responses (M,) of one: of a unit from those of its layer, else by a pass of its own."""
+        if isinstance(neuron, int):
+            return pool.responses[layer, None][:, neuron]
+        if (layer, neuron) not in pool.responses:
+            with neuron_response(self.explained.network, layer, neuron) as respond:
+                pool.responses[layer, neuron] = self._responses(pool, f"{layer}:{neuron}", respond)
+        return pool.responses[layer, neuron]
+
+    def of(self, meta: Mapping[str, Any]) -> RealResponses:
+        """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
+        config, unit = self.config, (meta["layer"], meta["neuron"])
+        if self.last[0] != unit:  # both directions of a unit come one after the other
+            self.last = unit, self._strongest(meta), self._variation(*unit).to_meta()
+        return self.last[1], {
+            **{key: meta[key] for key in SAME_UNIT},
+            VARIATION: self.last[2],
+            "corpus": list(config.corpus),
+            "hop_frames": config.hop_frames,
+            "overlapping": config.overlapping,
+        }
+
+    def _strongest(self, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
+        network, count = self.explained.network, self.config.top or meta["examples"]
+        drawn = self.front_end
+        lengths = {FrontEnd: "excerpt_frames", WaveformInput: "samples"}
+        length = getattr(drawn, lengths.get(type(drawn), ""), 1)  # as centres are counted
+        apart = 0 if self.config.overlapping else length
+        arrays: dict[str, np.ndarray] = {}
+        for key, pool in self.pools.items():
+            response = self._of_neuron(pool, meta["layer"], meta["neuron"])
+            found = {
+                prefix: strongest(response, pool.centres, count, apart, direction)
+                for prefix, direction in (("", "max"), ("bottom_", "min"))
+            }
+            if self._enough(key, min(map(len, found.values())), count):
+                for prefix, rows in found.items():
+                    described = _described(pool.split, pool.centres[rows], network, meta)
+                    arrays.update({key + prefix + name: v for name, v in described.items()})
+        return arrays
+
+    def _variation(self, layer: str, neuron: Neuron) -> Variation:
+        """How much a unit responds to the excerpts of the training split."""
+        pool = self.pools[""]
+        if self.spread is None or self.spread.layer != layer:  # units of a layer come together
+            excerpts = pool.split.gather(pool.centres[:MEASURED])
+            all_units = pool.responses.get((layer, None))
+            self.spread = Spread.of(self.explained, layer, all_units, excerpts)
+        return self.spread.variation(neuron, self._of_neuron(pool, layer, neuron))
+
+    def _enough(self, key: str, found: int, count: int) -> bool:
+        """Whether there are excerpts to compare with; what is missing is noted, or raised."""
+        held_out = " held-out" if key else ""
+        if found < count:
+            self.progress.note(
+                f"only {found}{held_out} excerpts that do not overlap, {count} were asked for"
+            )
+        if found < 2 and not key:
+            raise GanexplainError(
+                f"{' + '.join(self.config.corpus)}: fewer than two excerpts to compare with"
+            )
+        return found >= 2
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Excerpts of a split around centres (M, 2) and their responses, as far as computed.
+
+    By layer and None those of its units (M, U), by layer and neuron those of one (M,).
+    """
+
+    name: str
+    split: MaterialSplit
+    centres: np.ndarray
+    responses: dict[tuple[str, Neuron | None], np.ndarray]
+
+
+def _described(
+    split: MaterialSplit,
+    centres: np.ndarray,
+    network: torch.nn.Module,
+    meta: Mapping[str, Any],
+) -> dict[str, np.ndarray]:
+    device = device_of(network)
+    mel = split.gather(centres)
+    response, features = responses_and_features(
+        network,
+        meta["layer"],
+        meta["neuron"],
+        meta["features_layer"],
+        torch.from_numpy(mel).to(device),
+    )
+    described = {
+        "mel": mel,
+        "response": response.cpu().numpy(),
+        "features": features.cpu().numpy(),
+    }
+    described |= origin(split, centres)
+    audio = heard(split, centres)
+    return described if audio is None else described | {"audio": audio}
+
+
+def origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
+    """Where excerpts come from: `file` and `start_s`; of pictures the class's folder too."""
+    paths = [split.recordings[i].path for i in centres[:, 0]]
+    if isinstance(split, ImageSplit):
+        names = [f"{path.parent.name}/{path.name}" for path in paths]
+        return {"file": np.array(names), "start_s": np.zeros(len(paths))}
+    names = [path.name for path in paths]
+    if isinstance(split, WaveformSplit):
+        start = centres[:, 1] / split.front_end.sample_rate
+    else:
+        first = np.maximum(centres[:, 1] - split.front_end.excerpt_frames // 2, 0)
+        start = first * split.front_end.hop_length / split.front_end.sample_rate
+    return {"file": np.array(names), "start_s": start}
+
+
+def heard(split: MaterialSplit, centres: np.ndarray) -> np.ndarray | None:
+    """How excerpts of log-mel sound, (N, samples) int16; None for other inputs."""
+    if isinstance(split, ImageSplit | WaveformSplit):
+        return None
+    starts = origin(split, centres)["start_s"]
+    paths = [split.recordings[i].path for i in centres[:, 0]]
+    sounds = [_audio(p, at, split.front_end) for p, at in zip(paths, starts, strict=True)]
+    return np.stack(sounds)
+
+
+def _audio(path: Path, start: float, front_end: FrontEnd) -> np.ndarray:
+    sound = load_excerpt(path, start, front_end.excerpt_samples, front_end.sample_rate)
+    return np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)

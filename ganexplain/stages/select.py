@@ -1,0 +1,265 @@
+"""`select`: explanations and real excerpts -> `responses.npz` and `selection.json`, `.npz`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganexplain.artifacts.explanations import (
+    HELD_OUT,
+    Explanations,
+    read_explanations,
+    read_responses,
+)
+from ganexplain.artifacts.merging import explanation_files
+from ganexplain.ascent.unit_gradients import counted, lost_in_words
+from ganexplain.audio.view import seen
+from ganexplain.config import SelectConfig
+from ganexplain.corpora.load import read_material
+from ganexplain.errors import UsageError, check_known
+from ganexplain.files.atomic import read_meta, write_arrays, write_json
+from ganexplain.metrics.scores import RULES, Examples
+from ganexplain.networks.unit_variation import VARIATION, variation_of
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.selection.attributions import attributions_in, rank_attributions
+from ganexplain.selection.controls import MEANINGS, Controls, Networks, load_networks, the_explained
+from ganexplain.selection.judges import Judge, Verdict, judge_entry, load_judges
+from ganexplain.selection.ranking import (
+    TIE_RULE,
+    Table,
+    chosen_setting,
+    real_examples,
+    score_control,
+    score_settings,
+    setting_examples,
+    warnings_of,
+)
+from ganexplain.selection.real_excerpts import FoundResponses, RealResponses, given_path
+
+
+def select(
+    config: SelectConfig, out: Path, progress: Progress, overwrite: bool = False
+) -> list[dict[str, Any]]:
+    """Rank the settings by their distance to the real excerpts that drive the unit most.
+
+    Gives the documents written as `selection.json`, one for each unit of the run explained: in
+    `out` where there is one, else in folders of the units' names. The real responses are found
+    in the training split, or taken from `config.responses`. A run of `attribute` is ranked by
+    `rank_attributions` instead.
+    """
+    attributions = attributions_in(Path(config.explanations))
+    if attributions:
+        return rank_attributions(config, attributions, out, progress, overwrite)
+    check_known("--by", config.by, RULES)
+    if bool(config.responses) == bool(config.corpus):
+        raise UsageError("give the real excerpts as --corpus or, found before, as --responses")
+    if config.top == 1:
+        raise UsageError("--top 1: a distance needs at least 2 real excerpts")
+    files = explanation_files(Path(config.explanations))
+    first = read_explanations(files[0])
+    context = _Context.of(config, first)
+    for judge in context.judges:
+        for path in files:
+            judge.must_know(read_meta(path, "explanations")["unit"])
+    found = None
+    if config.responses:
+        for path in files:  # what is wrong with them is said before the run begins
+            explanations = first if path == files[0] else read_explanations(path)
+            _given(config, explanations)
+    else:
+        corpus = read_material(config.corpus, config.skip_bad_files)
+        found = FoundResponses(
+            config,
+            the_explained(config, first, pick_device(config.device)),
+            corpus,
+            first.front_end,
+        )
+    documents = []
+    with RunDirectory(out, "select", config, overwrite) as run:
+        progress = run.keep_notes(progress)
+        for judge in context.judges:
+            for kind, path in judge.source.files().items():
+                run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
+            if same := context.same_corpora(judge):
+                progress.note(
+                    f"judge {judge.name} was trained on {', '.join(same)}, as the network "
+                    "explained was: it is no stranger (the README's gallery has two)"
+                )
+        if found:
+            for key, name in found.splits.items():
+                recordings = [r for part in name.split("+") for r in found.corpus.split(part)]
+                run.used_recordings("held-out" if key else name, recordings)
+            metas = [read_meta(path, "explanations") for path in files]
+            found.prepare(((meta["layer"], meta["neuron"]) for meta in metas), progress)
+        for path in files:
+            explanations = first if path == files[0] else read_explanations(path)
+            folder = out if len(files) == 1 else out / path.parent.name
+            digest = run.used("explanations" if folder == out else path.parent.name, path)
+            real, meta = found.of(explanations.meta) if found else _given(config, explanations)
+            write_arrays(folder / "responses.npz", "responses", real, meta)
+            unit = _Unit(config, explanations, real, context, folder, meta)
+            document = unit.select(progress)
+            for warning in document["warnings"]:
+                in_the_table = folder == out or warning == unit.weakness
+                (run.log if in_the_table else progress.note)(f"{unit.name}: {warning}")
+            document["explanations_hash"] = digest
+            write_json(folder / "selection.json", document)
+            documents.append(document)
+        run.results["chosen"] = [document["chosen"] for document in documents]
+    return documents
+
+
+@dataclass(frozen=True)
+class _Context:
+    """Networks that serve all units: judges, and where there are controls those explained."""
+
+    judges: Sequence[Judge]
+    networks: Networks | None
+
+    @classmethod
+    def of(cls, config: SelectConfig, first: Explanations) -> _Context:
+        device = pick_device(config.device)
+        judges = load_judges(config.judge, (first.path, first.front_end), device)
+        return cls(judges, load_networks(config, first, device) if config.controls else None)
+
+    def same_corpora(self, judge: Judge) -> list[str]:
+        """The corpora that a judge and the network explained were trained on, where both say so."""
+        corpora = self.networks.explained.corpora if self.networks else ()
+        return [name for name in corpora if name in judge.corpora]
+
+
+def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
+    path = given_path(Path(config.responses), explanations.meta)
+    return read_responses(path, explanations.path, explanations.meta, explanations.sizes)
+
+
+class _Unit:
+    """The selection of one unit."""
+
+    def __init__(
+        self,
+        config: SelectConfig,
+        explanations: Explanations,
+        real: Mapping[str, np.ndarray],
+        context: _Context,
+        folder: Path,
+        real_meta: Mapping[str, Any],
+    ) -> None:
+        self.config, self.explanations, self.folder = config, explanations, folder
+        self.variation = variation_of(real_meta)
+        self.all_real, self.real = real, real_examples(real, explanations.prefix)
+        self.compared = self._compared(self.real)
+        self.context, self.networks = context, context.networks
+        unit, direction = explanations.meta["unit"], explanations.meta["direction"]
+        self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in context.judges]
+
+    def select(self, progress: Progress) -> dict[str, Any]:
+        """Score, choose, compare with the controls; write the arrays and give the document."""
+        config, explanations = self.config, self.explanations
+        drawn = explanations.arrays["mel"]
+        made = {**explanations.arrays, "mel": seen(drawn, explanations.front_end)}
+        judged = np.array([v.agreement(drawn) for v in self.verdicts]).reshape(-1, len(drawn)).T
+        warnings = self._warnings(made)  # before any score
+        progress.note(f"scoring {len(made['response'])} settings of {self.name}")
+        table = score_settings(made, self.compared, config.by, config.seed, judged)
+        chosen = chosen_setting(table)
+        controls, lost = self._controls(chosen, progress)
+        for name, counts in lost.items():
+            words = lost_in_words({**counts, "examples": len(controls[name].response)})
+            warnings.append(f"control {name.replace('_', ' ')}: {words}")
+        meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}
+        write_arrays(self.folder / "selection.npz", "selection", table, meta)
+        names = ("layer", "neuron", "unit", "direction", "features_layer")
+        return {
+            "chosen": chosen,
+            "by": config.by,
+            "tie_rule": TIE_RULE,
+            "warnings": warnings,
+            VARIATION: self.variation.to_meta() if self.variation else None,
+            **{name: explanations.meta[name] for name in names},
+            "configurations": [self._row(table, index) for index in range(len(table["rank"]))],
+            "controls": {
+                name: self._control(name, one, setting_examples(made, chosen)) | lost.get(name, {})
+                for name, one in controls.items()
+            },
+            "judges": {
+                v.judge.name: self._judge(v, float(table["judges"][chosen, j]))
+                for j, v in enumerate(self.verdicts)
+            },
+        }
+
+    def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
+        """What makes the scores less sure than they look, the gravest first."""
+        grave = (self.weakness, lost_in_words(self.explanations.meta))
+        return [text for text in grave if text] + warnings_of(made, self.compared)
+
+    @property
+    def weakness(self) -> str:
+        """What there is to say of a unit that hardly responds to real excerpts."""
+        return self.variation.weakness if self.variation else ""
+
+    def _judge(self, verdict: Verdict, agreement: float) -> dict[str, Any]:
+        """What a judge says of the setting chosen, real ones and samples."""
+        explanations = self.explanations
+        made, upwards = explanations.arrays, explanations.meta["direction"] == "max"
+        samples = made["start_mel"], made["start_response"] * (1 if upwards else -1)
+        weak = self.all_real["bottom_mel" if upwards else "mel"]
+        same = self.context.same_corpora(verdict.judge)
+        return judge_entry(verdict, agreement, self.real.mel, weak, samples, same)
+
+    def _compared(self, examples: Examples) -> Examples:
+        """Examples as they are compared: waveforms as log-mel."""
+        return replace(examples, mel=seen(examples.mel, self.explanations.front_end))
+
+    @property
+    def name(self) -> str:
+        """The unit, and which way it is driven."""
+        return "{layer}:{neuron} {direction}".format(**self.explanations.meta)
+
+    def _row(self, table: Table, index: int) -> dict[str, Any]:
+        plain = {name: table[name][index].tolist() for name in table if name != "judges"}
+        shares = zip(self.verdicts, table["judges"][index], strict=True)
+        return plain | {"judges": {v.judge.name: float(share) for v, share in shares}}
+
+    def _controls(
+        self, chosen: int, progress: Progress
+    ) -> tuple[dict[str, Examples], dict[str, dict[str, int]]]:
+        """Control sets by name, and how many searches of some of them had no gradient.
+
+        Their examples are kept in `controls.npz`.
+        """
+        if not self.networks:
+            return {}, {}
+        controls = Controls(self.explanations, self.all_real, self.networks)
+        found = controls.of_setting(chosen, self.config.seed, progress)
+        searched = {name: one for name, one in found.items() if name != "start"}
+        arrays = {
+            f"{name}_{key}": getattr(one, key)
+            for name, one in searched.items()
+            for key in ("mel", "response")
+        }
+        write_arrays(self.folder / "controls.npz", "controls", arrays, {"seed": self.config.seed})
+        prefix = HELD_OUT + self.explanations.prefix
+        if f"{prefix}response" in self.all_real:
+            found["held_out"] = real_examples(self.all_real, prefix)
+        searches = controls.no_gradient.items()
+        return found, {name: counted(lost[None]) for name, lost in searches if lost.any()}
+
+    def _control(self, name: str, examples: Examples, chosen: Examples) -> dict[str, Any]:
+        """A control's scores, and how they differ from those of the chosen setting."""
+        seed = self.config.seed
+        scores = score_control(self._compared(examples), chosen, self.compared, seed, name)
+        response = examples.response.astype(np.float64)
+        return {
+            "meaning": MEANINGS[name],
+            "examples": len(response),
+            **scores,
+            "mean_response": float(response.mean()),
+            "std_response": float(response.std(ddof=1)),
+            "judges": {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts},
+        }
