@@ -35,7 +35,6 @@ from ganexplain.artifacts.selection import read_selection
 from ganexplain.audio.io import duration_of, load_mono
 from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.config import SelectConfig
-from ganexplain.config.setting import read_toml
 from ganexplain.corpora.picture_files import picture_input
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.errors import LONGEST, BadFile, GanexplainError, UsageError
@@ -52,6 +51,7 @@ from ganexplain.files.atomic import (
     write_checkpoint,
     write_json,
 )
+from ganexplain.files.bounded import read_toml
 from ganexplain.inputs.specification import input_from
 from ganexplain.networks.loaders.formats import _members, load_network
 from ganexplain.runs.machine import Silent

@@ -22,7 +22,6 @@ from typing import Annotated, Any, get_origin, get_type_hints
 import typer
 
 from ganexplain import config
-from ganexplain.config.setting import read_toml
 from ganexplain.errors import (
     DISK_FULL,
     NO_SPACE,
@@ -35,6 +34,7 @@ from ganexplain.errors import (
     shown,
     terminal_safe,
 )
+from ganexplain.files.bounded import read_toml
 from ganexplain.runs.cores import limit_threads
 from ganexplain.runs.distributed import place, process_group
 from ganexplain.runs.environment import check_folder, give_up_full_streams, settle, settle_libraries

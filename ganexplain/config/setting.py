@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import MISSING, asdict, field
-from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.texts import read_text
 
 LARGEST_NUMBER = 1e18  # its square is a number of float32
 LARGEST_COUNT = 10**9  # of anything a command does; more is a slip of the keyboard
-LONGEST_TOML = 2**16  # bytes; tomllib is slow, and few tables of settings are long
 LONGEST_SETTINGS = 2**24  # bytes of a run's own settings, which may list many files
 
 
@@ -58,20 +54,6 @@ def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
         return kind(**given)
     chosen = presets[check_known("--preset", given["preset"], presets)]
     return kind(**given | {name: value for name, value in chosen.items() if name not in asked})
-
-
-def read_toml(option: str, path: Path, most: int = LONGEST_TOML) -> dict[str, Any]:
-    """The values of a TOML file of at most `most` bytes.
-
-    File names in it may be no UTF-8, as `toml_bytes` writes them. Raises UsageError that names
-    `option` where it is no TOML.
-    """
-    try:
-        return tomllib.loads(read_text(path, most, "surrogateescape"))
-    except OSError as error:
-        raise UsageError(f"{option} {path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{option} {path}: not TOML ({error})") from error
 
 
 def toml_text(stage: str, config: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ganexplain.errors import BadFile, GanexplainError
-from ganexplain.files.texts import read_list
+from ganexplain.files.bounded import read_list
 
 
 def label_text(path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ganexplain.corpora.listed_files import label_text
 from ganexplain.errors import GanexplainError
-from ganexplain.files.texts import lines_of
+from ganexplain.files.bounded import lines_of
 
 MANIFEST_COLUMNS = ("path", "start", "end", "label", "split")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}

@@ -18,7 +18,7 @@ from ganexplain.audio.log_mel import frame_times
 from ganexplain.corpora.listed_files import file_inside, in_form_on_disk, label_text
 from ganexplain.corpora.manifest import ManifestRow, manifest_rows
 from ganexplain.errors import BadFile, GanexplainError, UsageError, did_you_mean
-from ganexplain.files.texts import lines_of
+from ganexplain.files.bounded import lines_of
 from ganexplain.inputs.front_end import FrontEnd
 
 SPLITS = ("train", "valid", "test")

@@ -33,9 +33,15 @@ from ganexplain.errors import (
     reason_of,
     shown,
 )
-from ganexplain.files.bounded import check_archive, check_array, read_archived
+from ganexplain.files.bounded import (
+    check_archive,
+    check_array,
+    lines_of,
+    parse_json,
+    read_archived,
+    read_text,
+)
 from ganexplain.files.names import LONGEST, cut
-from ganexplain.files.texts import lines_of, parse_json, read_text
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.inputs.specification import Input, input_from, input_values
 

@@ -10,8 +10,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ganexplain.config.setting import read_toml
 from ganexplain.errors import UsageError, check_known, shown
+from ganexplain.files.bounded import read_toml
 from ganexplain.inputs.front_end import FrontEnd
 
 LARGEST = 2**24  # values of one input: more is a mistake

@@ -23,9 +23,9 @@ from types import TracebackType
 from typing import Any
 
 from ganexplain.config import LONGEST_SETTINGS, toml_bytes, toml_text
-from ganexplain.config.setting import read_toml
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json, remove_unfinished, write_bytes, write_json
+from ganexplain.files.bounded import read_toml
 from ganexplain.runs.inputs import Recording, RunInputs
 from ganexplain.runs.libraries import library_versions
 from ganexplain.runs.lock import (

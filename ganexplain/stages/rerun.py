@@ -12,9 +12,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 import torch
 
 from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
-from ganexplain.config.setting import read_toml
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import file_hash, read_json
+from ganexplain.files.bounded import read_toml
 from ganexplain.runs.libraries import library_versions
 from ganexplain.runs.machine import Progress
 from ganexplain.stages.comparing import differences

@@ -313,7 +313,7 @@ def _documents(folder: Path) -> list[Reader]:
 
 def _settings() -> list[Reader]:
     from ganexplain.audio.log_mel import check_filters
-    from ganexplain.config.setting import read_toml
+    from ganexplain.files.bounded import read_toml
     from ganexplain.inputs.front_end import FrontEnd
     from ganexplain.inputs.specification import (
         ImageInput,

@@ -20,8 +20,8 @@ from ganexplain.corpora.listed_files import in_form_on_disk, label_text
 from ganexplain.corpora.recordings import JAMENDO_CLASSES
 from ganexplain.corpora.sounding import sounding_spans
 from ganexplain.errors import BadFile, UsageError
+from ganexplain.files.bounded import lines_of
 from ganexplain.files.names import fitting
-from ganexplain.files.texts import lines_of
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.inputs.specification import WaveformInput
 from ganexplain.report.pictures.attribution_picture import attribution_picture
