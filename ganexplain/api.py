@@ -27,7 +27,7 @@ from ganexplain.ascent.unit_gradients import LOST, check_units, counted, lost_in
 from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.atomic import is_checkpoint
+from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.inputs.specification import (

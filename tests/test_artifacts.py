@@ -27,22 +27,11 @@ from ganexplain.cli.app import _one_line_errors
 from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
 from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
 from ganexplain.files import atomic
-from ganexplain.files.atomic import (
-    atomic_file,
-    check_same_front_end,
-    file_hash,
-    front_end_from_dict,
-    map_array,
-    read_arrays,
-    read_checkpoint,
-    read_json,
-    write_arrays,
-    write_bytes,
-    write_checkpoint,
-    write_json,
-    write_rows,
-)
+from ganexplain.files.arrays import map_array, read_arrays, write_arrays, write_rows
+from ganexplain.files.atomic import atomic_file, file_hash, read_json, write_bytes, write_json
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import check_same_front_end, front_end_from_dict
 from ganexplain.runs.directory import RunDirectory
 
 ARRAYS = {

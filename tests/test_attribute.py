@@ -14,7 +14,7 @@ from conftest import Run, jamendo_folder, noise, tone, write_sound
 from ganexplain.audio.io import load_mono
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import BadFile, UsageError
-from ganexplain.files.atomic import read_arrays
+from ganexplain.files.arrays import read_arrays
 from ganexplain.runs.machine import Silent
 from ganexplain.stages.attribute import attribute
 

@@ -36,7 +36,8 @@ from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier, write_classifier
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.files.atomic import read_checkpoint, read_json, write_checkpoint
+from ganexplain.files.atomic import read_json
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.dcgan import Generator
 from ganexplain.inputs.front_end import FrontEnd
 

@@ -21,7 +21,9 @@ from ganexplain.audio.io import duration_of, load_mono
 from ganexplain.config import AttributeConfig
 from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.errors import BadFile
-from ganexplain.files.atomic import load_data, read_arrays, read_json
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.atomic import read_json
+from ganexplain.files.checkpoints import load_data
 from ganexplain.inputs.front_end import FrontEnd
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest import ROOT, JamendoFolder, Run, noise, write_sound
 
-from ganexplain.files.atomic import load_data, read_checkpoint
+from ganexplain.files.checkpoints import load_data, read_checkpoint
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CLASSIFIER = ("--preset", "paper", "--updates-per-epoch", "2", "--batch-size", "4", "--quiet",

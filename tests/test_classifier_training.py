@@ -12,7 +12,7 @@ import torch
 from conftest import RATE, Run, noise, tone, write_sound
 
 from ganexplain.classifiers.training import smoothed_loss
-from ganexplain.files.atomic import read_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 3, 7])

@@ -25,7 +25,8 @@ from ganexplain.audio.retouch import retouched
 from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
 from ganexplain.classifiers.prediction import decision_margin, probabilities
 from ganexplain.corpora.spans import decide
-from ganexplain.files.atomic import read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.networks.units import neuron_response
 from ganexplain.report.pictures.change_picture import change_picture

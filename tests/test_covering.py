@@ -20,7 +20,8 @@ from PIL import Image
 from torch import nn
 
 from ganexplain.artifacts.explanations import read_explanations
-from ganexplain.files.atomic import read_arrays, write_checkpoint
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.checkpoints import write_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.front_end import FrontEnd

@@ -20,7 +20,8 @@ from covering import Row, covering_array, pairs_of, possible_pairs
 from PIL import Image
 
 from ganexplain.classifiers.checkpoint import load_classifier, load_generator
-from ganexplain.files.atomic import read_arrays, read_checkpoint
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.checkpoints import read_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PRETRAINED = ROOT / "sample_data" / "pretrained"

@@ -12,7 +12,7 @@ from conftest import JamendoFolder, Run, song
 from elements import Elements
 from torch import nn
 
-from ganexplain.files.atomic import read_arrays
+from ganexplain.files.arrays import read_arrays
 
 SPEC = (
     'convention = "librosa"\nframe_length = 512\nhop_length = 256\nmel_bands = 16\n'

@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest import ROOT, JamendoFolder, Run, cli_environment, torchrun_sets
 
-from ganexplain.files.atomic import read_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.runs.distributed import place
 
 CLASSIFIER = ("--preset paper --level 6 --mix 0.5 --masks --mixup 0.3 --epochs 1 "

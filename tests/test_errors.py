@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ganexplain.errors import GanexplainError, reason_of
-from ganexplain.files.atomic import load_data
+from ganexplain.files.checkpoints import load_data
 
 
 class Unsafe:

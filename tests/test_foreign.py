@@ -19,7 +19,7 @@ from torch import nn
 from ganexplain.ascent.blocks import fast_networks
 from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.files.atomic import read_arrays
+from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.inputs.specification import Call, ImageInput, Input, WaveformInput, input_values
 from ganexplain.networks.adapted import named_layers

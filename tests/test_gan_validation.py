@@ -22,7 +22,7 @@ from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
-from ganexplain.files.atomic import read_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.best import Choice, collapsed
 from ganexplain.gans.dcgan import Generator
 from ganexplain.gans.encoder import reconstruction_error, trained_encoder
@@ -252,7 +252,7 @@ def test_the_file_holds_a_large_generator_its_encoder_and_its_figures(
 def test_a_file_without_the_size_holds_the_small_generator(tmp_path: Path) -> None:
     from dataclasses import asdict
 
-    from ganexplain.files.atomic import write_checkpoint
+    from ganexplain.files.checkpoints import write_checkpoint
 
     content = {"generator": Generator().state_dict(), "front_end": asdict(FrontEnd())}
     write_checkpoint(tmp_path / "gan.pt", "gan", content)

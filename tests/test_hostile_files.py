@@ -38,20 +38,10 @@ from ganexplain.config import SelectConfig
 from ganexplain.corpora.picture_files import picture_input
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.errors import LONGEST, BadFile, GanexplainError, UsageError
-from ganexplain.files.atomic import (
-    file_hash,
-    load_data,
-    map_array,
-    read_arrays,
-    read_checkpoint,
-    read_json,
-    read_meta,
-    read_vector,
-    write_arrays,
-    write_checkpoint,
-    write_json,
-)
+from ganexplain.files.arrays import map_array, read_arrays, read_meta, read_vector, write_arrays
+from ganexplain.files.atomic import file_hash, read_json, write_json
 from ganexplain.files.bounded import read_toml
+from ganexplain.files.checkpoints import load_data, read_checkpoint, write_checkpoint
 from ganexplain.inputs.specification import input_from
 from ganexplain.networks.loaders.formats import _members, load_network
 from ganexplain.runs.machine import Silent

@@ -18,7 +18,7 @@ import torch
 from conftest import cli_environment
 
 from ganexplain.errors import GanexplainError, no_memory
-from ganexplain.files.atomic import read_checkpoint, write_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.networks.fast import pooled
 from ganexplain.runs.workers import work_through
 

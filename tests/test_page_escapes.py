@@ -15,7 +15,8 @@ from torch import nn
 
 import ganexplain
 from ganexplain.config import AttributeConfig
-from ganexplain.files.atomic import load_data, write_json
+from ganexplain.files.atomic import write_json
+from ganexplain.files.checkpoints import load_data
 from ganexplain.report.unit.index import render_index, unit_line
 from ganexplain.runs.machine import Silent
 from ganexplain.stages.attribute import attribute

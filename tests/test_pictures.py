@@ -21,7 +21,7 @@ from ganexplain.corpora.picture_batches import moved_by
 from ganexplain.corpora.picture_files import load_picture, picture_input
 from ganexplain.corpora.picture_folders import read_image_corpora
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.files.atomic import read_arrays
+from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import Discriminator, Encoder, Generator, Steps
 from ganexplain.inputs.specification import ImageInput
 from ganexplain.report.pictures.picture_sheet import picture_sheet

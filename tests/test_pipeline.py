@@ -15,7 +15,8 @@ import torch
 from conftest import StageRun as Run
 
 from ganexplain.classifiers.checkpoint import load_classifier, load_generator
-from ganexplain.files.atomic import file_hash, read_arrays
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.atomic import file_hash
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.units import responses_and_features
 from ganexplain.stages.comparing import artifacts_of

@@ -23,7 +23,7 @@ from ganexplain.ascent.priors import (
     sphere_descent,
 )
 from ganexplain.config import ExplainConfig
-from ganexplain.files.atomic import read_arrays
+from ganexplain.files.arrays import read_arrays
 from ganexplain.runs.machine import Silent
 from ganexplain.stages.explain import explain
 

@@ -106,7 +106,7 @@ def test_an_array_of_another_shape_is_named(
     config = artifacts.write()
     import shutil
 
-    from ganexplain.files.atomic import read_arrays, write_arrays
+    from ganexplain.files.arrays import read_arrays, write_arrays
 
     controls = Path(config.selection).with_name("controls.npz")
     shutil.copy(controls, tmp_path / "kept.npz")

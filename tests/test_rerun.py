@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, JamendoFolder, Run, song, write_sound
 
-from ganexplain.files.atomic import write_arrays
+from ganexplain.files.arrays import write_arrays
 from ganexplain.stages.comparing import difference, differences
 
 CLASSIFIER = "--epochs 1 --updates-per-epoch 2 --batch-size 4 --preset quick --quiet".split()

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import COMMAND, JamendoFolder, Run, cli_environment, wait_for
 
-from ganexplain.files.atomic import read_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint
 
 GAN = ("--batch-size", "4", "--sample-every", "4", "--autoencoder-steps", "3", "--checkpoint-every",
        "2", "--encoder-steps", "2", "--quiet")  # fmt: skip

@@ -17,13 +17,8 @@ import torch
 from ganexplain.config import AttributeConfig, ExplainConfig
 from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.errors import GanexplainError, Terminated, UsageError
-from ganexplain.files.atomic import (
-    UNFINISHED,
-    atomic_file,
-    map_array,
-    remove_unfinished,
-    write_rows,
-)
+from ganexplain.files.arrays import map_array, write_rows
+from ganexplain.files.atomic import UNFINISHED, atomic_file, remove_unfinished
 from ganexplain.runs import directory
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.interrupts import interrupts_raised

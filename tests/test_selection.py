@@ -23,7 +23,7 @@ from ganexplain.config import SelectConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.corpora.splits import load_split
-from ganexplain.files.atomic import read_arrays
+from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.metrics.distances import frechet_distance

@@ -20,7 +20,9 @@ from ganexplain.artifacts.selection import read_selection
 from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.config import SelectConfig
 from ganexplain.errors import GanexplainError
-from ganexplain.files.atomic import file_hash, load_data, read_json, write_arrays
+from ganexplain.files.arrays import write_arrays
+from ganexplain.files.atomic import file_hash, read_json
+from ganexplain.files.checkpoints import load_data
 from ganexplain.report.html.document import render
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.story import tell

@@ -17,7 +17,7 @@ from ganexplain.audio.io import load_mono
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.corpora.splits import load_split
-from ganexplain.files.atomic import read_arrays
+from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.loaders.formats import load_network

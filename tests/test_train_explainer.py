@@ -22,7 +22,8 @@ from ganexplain.config import TrainClassifierConfig
 from ganexplain.explainers.cgan.evaluation import GRADIENT
 from ganexplain.explainers.cgan.inference import build_generator
 from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
-from ganexplain.files.atomic import read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.specification import ImageInput, input_values
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"

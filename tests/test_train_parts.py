@@ -23,7 +23,9 @@ from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Task
-from ganexplain.files.atomic import file_hash, read_arrays, read_checkpoint, write_checkpoint
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.atomic import file_hash
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.specification import ImageInput
 from ganexplain.networks.adapted import Names
 from ganexplain.networks.explained import Explained

@@ -17,7 +17,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.errors import GanexplainError
-from ganexplain.files.atomic import read_meta
+from ganexplain.files.arrays import read_meta
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.reinitialised import reinitialised

@@ -21,7 +21,8 @@ from ganexplain.audio.view import seen, view_of
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.corpora.waveform_split import load_waveform_split
 from ganexplain.errors import UsageError
-from ganexplain.files.atomic import read_arrays, read_checkpoint
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shifted
 from ganexplain.inputs.front_end import FrontEnd

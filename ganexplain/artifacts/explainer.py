@@ -9,7 +9,7 @@ from typing import Any
 
 from ganexplain.audio.log_mel import usable_front_end
 from ganexplain.errors import GanexplainError, shown
-from ganexplain.files.atomic import read_checkpoint, write_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.specification import Input, input_values
 
 KEYS = ("method", "content", "figures", "front_end", "networks", "config")

@@ -12,7 +12,7 @@ import numpy as np
 from ganexplain.audio.log_mel import usable_front_end
 from ganexplain.config import LAST_SEED
 from ganexplain.errors import GanexplainError, UsageError, shown
-from ganexplain.files.atomic import read_arrays, read_meta
+from ganexplain.files.arrays import read_arrays, read_meta
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.inputs.specification import ImageInput, Input
 

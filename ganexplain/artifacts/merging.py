@@ -13,7 +13,7 @@ from ganexplain.artifacts.plan import PARTS_FOLDER, PLAN_FILE, Plan, Unit, read_
 from ganexplain.ascent.blocks import KIND, part_path
 from ganexplain.ascent.unit_gradients import counted, refuse_lost
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.files.atomic import read_arrays, write_arrays
+from ganexplain.files.arrays import read_arrays, write_arrays
 
 BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
 BY_TRAJECTORY = ("response_trace", "latent_norm_trace")

@@ -16,7 +16,7 @@ from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.unit_gradients import counted, refuse_lost
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
-from ganexplain.files.atomic import write_arrays
+from ganexplain.files.arrays import write_arrays
 from ganexplain.selection.real_excerpts import given_path
 
 LEAST = 4  # evaluations of each example without which there is nothing to adapt to

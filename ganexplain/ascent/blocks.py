@@ -21,7 +21,7 @@ from ganexplain.ascent.engine import Trajectories, ascend, start_latents
 from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.atomic import read_meta, write_arrays
+from ganexplain.files.arrays import read_meta, write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.networks.adapted import Adapted
 from ganexplain.networks.explained import Explained, Source, load_explained

@@ -13,7 +13,8 @@ from ganexplain.attribution.inputs.side import Side
 from ganexplain.attribution.masking import Parts
 from ganexplain.attribution.measures import Held
 from ganexplain.attribution.methods.registry import Attribution
-from ganexplain.files.atomic import write_arrays, write_bytes
+from ganexplain.files.arrays import write_arrays
+from ganexplain.files.atomic import write_bytes
 
 
 def write_attribution(

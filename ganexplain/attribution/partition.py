@@ -19,7 +19,7 @@ from ganexplain.audio.log_mel import log_expand, log_mel
 from ganexplain.corpora.listed_files import is_hidden
 from ganexplain.corpora.picture_files import opened
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
-from ganexplain.files.atomic import map_array
+from ganexplain.files.arrays import map_array
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.inputs.specification import ImageInput, Input
 

@@ -15,7 +15,7 @@ from ganexplain.audio.log_mel import usable_front_end
 from ganexplain.classifiers.architectures import ARCHITECTURES, OF_SOUND, architecture_of, build
 from ganexplain.classifiers.base import BANDS, FRAMES, ExcerptNet
 from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
-from ganexplain.files.atomic import read_checkpoint, write_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.dcgan import CHANNELS
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator, encoder_for, generator_for
 from ganexplain.inputs.front_end import FrontEnd

@@ -18,7 +18,7 @@ from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.explainers.cgan.inference import load_cgan
 from ganexplain.explainers.parts.inference import PartsAnswer, load_parts
-from ganexplain.files.atomic import check_same_front_end
+from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.explained import Source
 
 Loader = Callable[[ExplainerFile, torch.device], Answer]

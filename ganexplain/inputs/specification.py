@@ -10,7 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ganexplain.errors import UsageError, check_known, shown
+from ganexplain.errors import GanexplainError, UsageError, check_known, shown
 from ganexplain.files.bounded import read_toml
 from ganexplain.inputs.front_end import FrontEnd
 
@@ -275,3 +275,33 @@ def read_input_file(path: Path) -> tuple[Input, Call]:
     values = read_toml("--input", path)
     call = call_from(f"--input {path}", values.pop("network", {}))
     return input_from(f"--input {path}", values), call
+
+
+def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
+    """What a checkpoint's network takes or draws; the front end where that is log-mel."""
+    try:
+        if not isinstance(values, Mapping):
+            raise UsageError(f"it is {shown(values)}")
+        return input_from(str(path), values)
+    except UsageError as error:
+        raise GanexplainError(f"{path}: front end not understood ({error})") from error
+
+
+def log_mel_front_end(path: Path, values: Mapping[str, Any]) -> FrontEnd:
+    """The front end of a checkpoint that is used on sound; UsageError for another kind."""
+    found = front_end_from_dict(path, values)
+    if not isinstance(found, FrontEnd):
+        raise UsageError(f"{path}: takes {found.kind}, but log-mel excerpts are needed here")
+    return found
+
+
+def check_same_front_end(first: tuple[Path, Input], second: tuple[Path, Input]) -> None:
+    """Refuse two files made with different front ends, naming the first field that differs."""
+    ours, theirs = ({"kind": "log-mel", **input_values(each)} for _, each in (first, second))
+    for name in {**ours, **theirs}:  # what is as usual stands in neither
+        values = [each.get(name, "as usual") for each in (ours, theirs)]
+        if values[0] != values[1]:
+            raise UsageError(
+                f"{first[0]} and {second[0]} have different front ends: {name} is {values[0]} and "
+                f"{values[1]}; train both with the same"
+            )

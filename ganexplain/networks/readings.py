@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from ganexplain.errors import UsageError
-from ganexplain.files.atomic import file_hash, read_vector
+from ganexplain.files.arrays import read_vector
+from ganexplain.files.atomic import file_hash
 from ganexplain.files.names import fitting
 
 Neuron = int | str

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
-from ganexplain.files.atomic import read_checkpoint, write_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import of_the_first
 from ganexplain.runs.interrupts import interrupts_noted

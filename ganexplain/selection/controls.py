@@ -18,10 +18,10 @@ from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import SelectConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
-from ganexplain.files.atomic import check_same_front_end, file_hash
+from ganexplain.files.atomic import file_hash
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input, WaveformInput
+from ganexplain.inputs.specification import Input, WaveformInput, check_same_front_end
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised

@@ -10,7 +10,10 @@ import numpy as np
 
 from ganexplain.attribution.measures import WALL_CLOCK
 from ganexplain.errors import GanexplainError
-from ganexplain.files.atomic import file_hash, read_any
+from ganexplain.files.arrays import mapped, whole_file
+from ganexplain.files.atomic import existing_file, file_hash, read_json
+from ganexplain.files.bounded import lines_of, parse_json, read_archived, read_text
+from ganexplain.files.checkpoints import load_data
 
 # What tells of a run when and how it ran; `tensorboard` repeats metrics.jsonl with the time of day.
 RECORDS = ("run*.json", "log*.txt", "config.toml", "tensorboard/*")
@@ -86,3 +89,21 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(inner, f"{name}.{key}" if name else str(key))
     else:
         yield name, value
+
+
+def read_any(path: Path) -> Any:
+    """Content of an `.npz`, `.npy`, `.pt`, `.json` or `.jsonl` of any kind, to be compared.
+
+    Raises GanexplainError where it is damaged.
+    """
+    if path.suffix == ".json":
+        return read_json(path)
+    with whole_file(path, path.suffix):
+        if path.suffix == ".jsonl":
+            return [parse_json(line) for line in lines_of(read_text(path))]
+        if path.suffix == ".pt":
+            return load_data(path)
+        if path.suffix == ".npy":
+            return {"array": mapped(path)}
+        arrays: dict[str, Any] = dict(read_archived(existing_file(path)))
+        return arrays | {"meta": parse_json(str(arrays["meta"]))}

@@ -24,10 +24,12 @@ from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, loa
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.real_start import Start, parse_start
 from ganexplain.errors import GanexplainError, UsageError, check_known
-from ganexplain.files.atomic import check_same_front_end, write_arrays, write_bytes
+from ganexplain.files.arrays import write_arrays
+from ganexplain.files.atomic import write_bytes
 from ganexplain.files.names import LONGEST, distinct_names, fitting
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator
 from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.report.pictures.change_picture import change_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import Progress, pick_device

@@ -37,9 +37,10 @@ from ganexplain.ascent.unit_gradients import LOST, check_units, lost_in_words
 from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.atomic import check_same_front_end, file_hash, read_meta, write_json
+from ganexplain.files.arrays import read_meta
+from ganexplain.files.atomic import file_hash, write_json
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.specification import input_values
+from ganexplain.inputs.specification import check_same_front_end, input_values
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.units import find_layer
 from ganexplain.runs.directory import RunDirectory

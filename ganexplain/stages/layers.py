@@ -12,7 +12,7 @@ from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import LayersConfig
 from ganexplain.corpora.single import example_from
 from ganexplain.errors import UsageError
-from ganexplain.files.atomic import is_checkpoint
+from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
 from ganexplain.networks.explained import Source, examples_of, load_explained

@@ -20,7 +20,7 @@ from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
-from ganexplain.files.atomic import read_arrays, read_meta
+from ganexplain.files.arrays import read_arrays, read_meta
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.selection.real_excerpts import given_path
 

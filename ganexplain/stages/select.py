@@ -21,7 +21,8 @@ from ganexplain.audio.view import seen
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_material
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.atomic import read_meta, write_arrays, write_json
+from ganexplain.files.arrays import read_meta, write_arrays
+from ganexplain.files.atomic import write_json
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.networks.unit_variation import VARIATION, variation_of
 from ganexplain.runs.directory import RunDirectory

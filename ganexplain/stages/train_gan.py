@@ -16,7 +16,8 @@ from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import Material, load_material, read_material, taken_of
 from ganexplain.errors import Diverged, UsageError
-from ganexplain.files.atomic import check_same_front_end, write_bytes, write_checkpoint
+from ganexplain.files.atomic import write_bytes
+from ganexplain.files.checkpoints import write_checkpoint
 from ganexplain.gans.best import Choice, collapsed
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.encoder import reconstruction_error, trained_encoder
@@ -26,6 +27,7 @@ from ganexplain.inputs.specification import (
     ImageInput,
     Input,
     WaveformInput,
+    check_same_front_end,
     input_values,
     read_input_file,
 )

@@ -20,7 +20,7 @@ import torch
 
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import decision_margin
-from ganexplain.files.atomic import read_arrays
+from ganexplain.files.arrays import read_arrays
 
 JUDGE = Path("sample_data/pretrained/judge.pt")
 

@@ -30,7 +30,8 @@ import soundfile as sf
 from ganexplain.audio.io import load_mono
 from ganexplain.config import ExplainConfig, TrainClassifierConfig
 from ganexplain.corpora.recordings import Recording, read_corpus
-from ganexplain.files.atomic import read_arrays, write_arrays, write_json
+from ganexplain.files.arrays import read_arrays, write_arrays
+from ganexplain.files.atomic import write_json
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.runs.machine import Silent
 

@@ -17,8 +17,8 @@ import numpy as np
 from sklearn.svm import SVC
 
 from ganexplain.corpora.picture_folders import load_image_split, read_image_corpora
-from ganexplain.files.atomic import front_end_from_dict, read_arrays
-from ganexplain.inputs.specification import ImageInput
+from ganexplain.files.arrays import read_arrays
+from ganexplain.inputs.specification import ImageInput, front_end_from_dict
 from ganexplain.runs.machine import Silent
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts.explanations import read_explanations
-from ganexplain.files.atomic import read_arrays, read_json
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.atomic import read_json
 
 
 def main() -> None:

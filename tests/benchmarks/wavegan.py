@@ -19,7 +19,7 @@ from ganexplain.ascent.engine import start_latents
 from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_material, read_material
-from ganexplain.files.atomic import read_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.specification import WaveformInput

@@ -13,8 +13,8 @@ import soundfile as sf
 from PIL import Image
 
 from ganexplain.errors import GanexplainError
-from ganexplain.files.atomic import UNFINISHED, hold, read_any
-from ganexplain.stages.comparing import differences
+from ganexplain.files.atomic import UNFINISHED, hold
+from ganexplain.stages.comparing import differences, read_any
 
 
 def broken_features(cache: Path) -> list[str]:

@@ -67,7 +67,7 @@ def _small_artifacts(folder: Path) -> Any:
 
 def _artifacts(folder: Path) -> list[Reader]:
     from ganexplain.artifacts.explanations import read_explanations, read_responses
-    from ganexplain.files.atomic import read_arrays, read_meta
+    from ganexplain.files.arrays import read_arrays, read_meta
     from ganexplain.stages.report_inputs import _driven
 
     made = _small_artifacts(folder / "artifacts")
@@ -208,7 +208,7 @@ def _checkpoints(folder: Path) -> list[Reader]:
 
     from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
     from ganexplain.explainers.loading import load_explainer
-    from ganexplain.files.atomic import is_checkpoint, read_checkpoint
+    from ganexplain.files.checkpoints import is_checkpoint, read_checkpoint
     from ganexplain.networks.loaders.weights import read_weights
 
     cpu = torch.device("cpu")
@@ -458,7 +458,7 @@ def _pictures() -> list[Reader]:
 
 def _vectors() -> list[Reader]:
     from ganexplain.attribution.partition import _labels_of_file
-    from ganexplain.files.atomic import map_array, read_vector
+    from ganexplain.files.arrays import map_array, read_vector
 
     vector, labels = np.arange(5.0), np.arange(6).reshape(2, 3)
 

@@ -14,7 +14,7 @@ from ganexplain.explainers.cgan.inference import View
 from ganexplain.explainers.cgan.maps import pooled, product, reduced, signed
 from ganexplain.explainers.cgan.teachers import network_maps, occlusion_maps, targets_of
 from ganexplain.explainers.task import Task
-from ganexplain.files.atomic import map_array, write_rows
+from ganexplain.files.arrays import map_array, write_rows
 from ganexplain.networks.explained import Explained
 from ganexplain.networks.reinitialised import reinitialised
 from ganexplain.runs.machine import random_stream

@@ -15,7 +15,8 @@ from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.explainers.parts.filters import FilterReadings, contributions, joined, read_filters
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Trained
-from ganexplain.files.atomic import write_arrays, write_bytes
+from ganexplain.files.arrays import write_arrays
+from ganexplain.files.atomic import write_bytes
 from ganexplain.inputs.front_end import FrontEnd
 from ganexplain.report.parts_page import PartsStory, Patch, Shown, parts_page
 from ganexplain.report.pictures.parts_sheet import parts_sheet

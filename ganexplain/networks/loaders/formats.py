@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean, reason_of
-from ganexplain.files.atomic import load_data
+from ganexplain.files.checkpoints import load_data
 from ganexplain.networks.copies import unwrapped
 from ganexplain.networks.loaders.exported import read_exported
 from ganexplain.networks.loaders.onnx import converted

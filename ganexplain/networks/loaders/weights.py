@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, UsageError, reason_of
-from ganexplain.files.atomic import load_data
+from ganexplain.files.checkpoints import load_data
 
 USUAL = ("", "state_dict", "model_state_dict", "model", "weights")  # tables, the usual one first
 DEEPEST = 3  # tables within tables that are looked through

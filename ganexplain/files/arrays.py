@@ -1,0 +1,126 @@
+"""Arrays on disk: `.npz` with a meta, and `.npy`."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganexplain.errors import GanexplainError, UsageError, no_memory, reason_of, shown
+from ganexplain.files.atomic import atomic_file, existing_file
+from ganexplain.files.bounded import check_array, parse_json, read_archived
+
+SCHEMA = 1
+
+
+def write_arrays(
+    path: Path, kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
+) -> None:
+    """Write named arrays and a `meta` JSON text (with `kind` and `schema`) to an `.npz`."""
+    text = json.dumps({"kind": kind, "schema": SCHEMA, **meta}, allow_nan=False)
+    # Not np.savez: it cannot hold a key named `file`, and stamps the time of day on each entry.
+    with atomic_file(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, array in {"meta": np.array(text), **arrays}.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
+
+
+def read_arrays(
+    path: Path, kind: str, keys: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """All arrays of an `.npz` written by `write_arrays`, and its meta.
+
+    Raises UsageError for a missing file or another kind, GanexplainError for a truncated or
+    foreign one or a missing key.
+    """
+    with whole_file(path, kind):
+        arrays = read_archived(existing_file(path))
+        meta = parse_json(str(arrays.pop("meta")))
+        found = meta["kind"]
+    check_kind(path, kind, found, meta.get("schema"))
+    for key in keys:
+        if key not in arrays:
+            raise GanexplainError(f"{path}: key {key!r} is missing; make it again")
+    return arrays, meta
+
+
+def read_meta(path: Path, kind: str) -> dict[str, Any]:
+    """The meta alone of an `.npz` written by `write_arrays`; errors as `read_arrays`."""
+    with whole_file(path, kind):
+        meta: dict[str, Any] = parse_json(str(read_archived(existing_file(path), ["meta"])["meta"]))
+        found = meta["kind"]
+    check_kind(path, kind, found, meta.get("schema"))
+    return meta
+
+
+@contextmanager
+def whole_file(path: Path, kind: str) -> Iterator[None]:
+    """While open, whatever a damaged file raises becomes a GanexplainError."""
+    try:
+        yield
+    except (GanexplainError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and numpy raise many kinds
+        raise GanexplainError(
+            f"{path}: not a whole {kind} file ({reason_of(error)}); make it again"
+        ) from error
+
+
+def check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
+    """UsageError where a file is of another kind, or of a schema that is not read here."""
+    if not isinstance(found, str) or found != wanted:
+        raise UsageError(f"{path}: holds {shown(found)}, but {wanted!r} is needed here")
+    if not isinstance(schema, int) or schema != SCHEMA:
+        raise UsageError(
+            f"{path}: schema {shown(schema)}, this version reads {SCHEMA}; make it again"
+        )
+
+
+def write_rows(path: Path, blocks: Iterable[np.ndarray]) -> None:
+    """Write one `.npy` of blocks (t, ...) of rows as they come, at least one, in the memory of one.
+
+    NumPy leaves room in a header for the first axis to grow.
+    """
+    with atomic_file(path) as stream:
+        header: dict[str, Any] = {}
+        for block in blocks:
+            if not header:
+                header = np.lib.format.header_data_from_array_1_0(block[:0])
+                np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(np.ascontiguousarray(block).data)
+            header["shape"] = (header["shape"][0] + len(block), *block.shape[1:])
+        stream.seek(0)
+        np.lib.format.write_array_header_1_0(stream, header)
+
+
+def read_vector(path: Path) -> np.ndarray:
+    """A vector (D,) of finite numbers from a `.npy`, float32; UsageError where it is none."""
+    found = map_array(existing_file(path))
+    if found is None or found.dtype.kind not in "fiu" or found.ndim != 1:
+        raise UsageError(f"{path}: not a vector of numbers; save one with numpy.save")
+    vector = np.array(found, dtype=np.float32)
+    if not (np.isfinite(vector).all() and vector.any()):
+        raise UsageError(f"{path}: holds values that are not finite, or nothing but zeros")
+    return vector
+
+
+def map_array(path: Path) -> np.ndarray | None:
+    """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
+    try:
+        return mapped(path)
+    except Exception as error:  # a damaged header raises even tokenizer errors
+        if no_memory(error):
+            raise
+        return None
+
+
+def mapped(path: Path) -> np.ndarray:
+    """Memory-map one `.npy`; raises whatever NumPy raises."""
+    with path.open("rb") as stream:
+        check_array(stream, path.stat().st_size)
+    return np.lib.format.open_memmap(path, mode="r")
