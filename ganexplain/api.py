@@ -29,16 +29,8 @@ from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import (
-    Call,
-    Input,
-    WaveformInput,
-    call_from,
-    drawn_for,
-    input_from,
-    read_input_file,
-)
+from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput, drawn_for
+from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.copies import copied

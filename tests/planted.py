@@ -16,7 +16,7 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.corpora.recordings import Recording, read_corpus
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.networks.fast.form import fast_form
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"

@@ -11,8 +11,8 @@ from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.errors import GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Call, ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
+from ganexplain.inputs.specification import Call
 from ganexplain.networks.explained import adapted
 from ganexplain.networks.units import (
     chosen_neurons,

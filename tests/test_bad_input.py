@@ -39,7 +39,7 @@ from ganexplain.config import TrainClassifierConfig
 from ganexplain.files.atomic import read_json
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.dcgan import Generator
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 

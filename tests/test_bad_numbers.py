@@ -24,7 +24,7 @@ from ganexplain.errors import BadFile
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import read_json
 from ganexplain.files.checkpoints import load_data
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 GAN, REFEREE = PRETRAINED / "gan.pt", PRETRAINED / "referee.pt"

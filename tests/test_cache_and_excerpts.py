@@ -18,7 +18,7 @@ from ganexplain.corpora.labelled_frames import LabelledFrames
 from ganexplain.corpora.recordings import Recording, read_corpus
 from ganexplain.corpora.splits import Split, batch_rows, load_split, require_classes
 from ganexplain.errors import BadFile, GanexplainError, SilentFile
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Silent
 
 FRONT_END = FrontEnd()

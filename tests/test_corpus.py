@@ -12,7 +12,7 @@ from conftest import RATE, SHARED_CORPUS, JamendoFolder, jamendo_folder, noise, 
 
 from ganexplain.corpora.recordings import Recording, Segment, read_corpora, read_corpus
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 FRONT_END = FrontEnd()
 HEADER = "path,start,end,label,split"

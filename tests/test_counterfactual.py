@@ -27,7 +27,7 @@ from ganexplain.classifiers.prediction import decision_margin, probabilities
 from ganexplain.corpora.spans import decide
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.networks.units import neuron_response
 from ganexplain.report.pictures.change_picture import change_picture
 

@@ -24,8 +24,8 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import write_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, Input, WaveformInput, input_values
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
+from ganexplain.inputs.specification import input_values
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SEEDS = range(int(os.environ.get("GANEXPLAIN_COVERING", "1")))

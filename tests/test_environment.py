@@ -22,7 +22,7 @@ from conftest import COMMAND, ROOT, cli_environment
 
 from ganexplain.corpora.spans import Prediction, Segment
 from ganexplain.errors import UsageError, terminal_safe
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.parts_page import Patch, Shown
 from ganexplain.report.pictures.attribution_picture import attribution_picture, picture_attribution
 from ganexplain.report.pictures.change_picture import change_picture

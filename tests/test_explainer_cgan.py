@@ -34,7 +34,8 @@ from ganexplain.explainers.cgan.networks import (
     ProgressiveGenerator,
 )
 from ganexplain.explainers.cgan.teachers import targets_of
-from ganexplain.inputs.specification import Call, ImageInput
+from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.specification import Call
 from ganexplain.networks.explained import adapted
 
 

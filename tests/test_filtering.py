@@ -7,7 +7,7 @@ from conftest import noise, tone
 
 from ganexplain.audio.filtering import filtered
 from ganexplain.audio.log_mel import log_mel, mel_frequencies
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 FRONT_END = FrontEnd()
 SECONDS = FRONT_END.excerpt_samples / FRONT_END.sample_rate

@@ -20,8 +20,8 @@ from ganexplain.ascent.blocks import fast_networks
 from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Call, ImageInput, Input, WaveformInput, input_values
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
+from ganexplain.inputs.specification import Call, input_values
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.explained import Source, adapted, examples_of, load_explained
 from ganexplain.networks.loaders.formats import load_network

@@ -11,7 +11,7 @@ from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
 from ganexplain.gans.losses import RECIPES
 from ganexplain.gans.training import GanTraining
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 
 @pytest.fixture(scope="module")

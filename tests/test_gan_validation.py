@@ -28,7 +28,7 @@ from ganexplain.gans.dcgan import Generator
 from ganexplain.gans.encoder import reconstruction_error, trained_encoder
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Silent
 
 CPU = torch.device("cpu")

@@ -19,11 +19,9 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import frame_count, log_compress, log_expand, log_mel, log_mel_blocks
 from ganexplain.audio.sonify import sonify
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, WaveformInput
 from ganexplain.inputs.specification import (
     CHOICES,
-    ImageInput,
-    WaveformInput,
     check_same_front_end,
     input_from,
     input_values,

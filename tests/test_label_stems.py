@@ -18,7 +18,7 @@ from ganexplain.corpora.recordings import read_corpus
 from ganexplain.corpora.sounding import sounding_spans
 from ganexplain.corpora.splits import load_split
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Silent
 from ganexplain.stages.label_stems import label_stems
 

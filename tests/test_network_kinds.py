@@ -20,8 +20,8 @@ from ganexplain import layers, respond
 from ganexplain.attribution.methods.grad_cam import grad_cam
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Call, ImageInput
+from ganexplain.inputs.kinds import FrontEnd, ImageInput
+from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapted import kind_of, named_layers
 from ganexplain.networks.explained import Explained, adapted
 from ganexplain.networks.loaders.formats import load_network

@@ -28,7 +28,7 @@ from ganexplain.corpora.recordings import JAMENDO_CLASSES, Segment, read_corpus
 from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import (
     ROW_SECONDS,

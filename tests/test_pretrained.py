@@ -23,7 +23,7 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Silent
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch._export import serde
 
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.loaders.exported import _is_length
 from ganexplain.networks.loaders.formats import load_network

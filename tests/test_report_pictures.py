@@ -14,7 +14,8 @@ from elements import Elements
 from PIL import Image
 from report_artifacts import EXAMPLES, SHOWN, Artifacts
 
-from ganexplain.inputs.specification import ImageInput, input_values
+from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.specification import input_values
 
 SHAPE = (3, 12, 10)
 

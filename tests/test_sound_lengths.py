@@ -18,7 +18,7 @@ from conftest import RATE, Run, jamendo_folder, noise, song, tone
 
 from ganexplain.audio.io import duration_of, load_excerpt, load_mono
 from ganexplain.errors import BadFile, UsageError
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 SECONDS = 6.0
 CLASSIFIER = Path(__file__).parent.parent / "sample_data" / "pretrained" / "classifier.pt"

@@ -24,7 +24,8 @@ from ganexplain.explainers.cgan.inference import build_generator
 from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.inputs.specification import ImageInput, input_values
+from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.specification import input_values
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CLASSIFIER = PRETRAINED / "classifier.pt"

@@ -10,8 +10,7 @@ from ganexplain.classifiers.architectures import OF_SOUND, architecture_of, buil
 from ganexplain.classifiers.base import ExcerptNet, initialise
 from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, Input
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
 
 TAKEN: dict[str, Input] = {
     **dict.fromkeys(OF_SOUND, FrontEnd()),

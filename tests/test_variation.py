@@ -18,7 +18,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.errors import GanexplainError
 from ganexplain.files.arrays import read_meta
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.reinitialised import reinitialised
 from ganexplain.networks.units import layer_response

@@ -25,8 +25,7 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shifted
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, WaveformInput
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, WaveformInput
 from ganexplain.networks.bridge import bridge_between
 from ganexplain.runs.machine import Silent
 

@@ -10,7 +10,8 @@ from typing import Any
 from ganexplain.audio.log_mel import usable_front_end
 from ganexplain.errors import GanexplainError, shown
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.inputs.specification import Input, input_values
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.specification import input_values
 
 KEYS = ("method", "content", "figures", "front_end", "networks", "config")
 

@@ -13,8 +13,7 @@ from ganexplain.audio.log_mel import usable_front_end
 from ganexplain.config import LAST_SEED
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.files.arrays import read_arrays, read_meta
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, Input
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
 
 # Axis letters as in the README: a letter stands for one length throughout a run.
 EXPLANATION_AXES = {

@@ -20,8 +20,7 @@ from ganexplain.corpora.listed_files import is_hidden
 from ganexplain.corpora.picture_files import opened
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.files.arrays import map_array
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, Input
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
 
 KINDS = ("temporal", "spectral", *segments.SUPERPIXELS, "file", "sources")
 QUIETEST = 1e-7  # level that every source has everywhere, so that none divides by nothing

@@ -12,7 +12,7 @@ from ganexplain.attribution.inputs.side import Side
 from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, Held
 from ganexplain.attribution.methods.registry import Attribution
 from ganexplain.audio.view import view_of
-from ganexplain.inputs.specification import ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
 from ganexplain.report.attribution_page import Answer, Asked, Shown, Story, attribution_page
 from ganexplain.report.html.medium import Medium, medium_for
 from ganexplain.report.html.notation import number

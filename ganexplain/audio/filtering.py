@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ganexplain.audio.log_mel import mel_filterbank, window
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 
 def filtered(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np.ndarray:

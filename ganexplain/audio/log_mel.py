@@ -18,8 +18,8 @@ import scipy.fft
 from scipy.sparse import csr_array
 
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input, front_end_from_dict
+from ganexplain.inputs.kinds import FrontEnd, Input
+from ganexplain.inputs.specification import front_end_from_dict
 
 BLOCK_FRAMES = 512  # frames transformed at once: 512 x 1024 float32 stay in the cache
 

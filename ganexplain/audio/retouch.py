@@ -6,7 +6,7 @@ import numpy as np
 import scipy.fft
 
 from ganexplain.audio.log_mel import mel_filterbank, window
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 
 def retouched(sound: np.ndarray, by: np.ndarray, front_end: FrontEnd) -> np.ndarray:

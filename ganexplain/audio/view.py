@@ -8,8 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from ganexplain.audio.log_mel import frame_count, log_mel, mel_filterbank
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input, WaveformInput
+from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
 
 USUAL = FrontEnd()
 LEAST_FRAMES = 4  # at least about so many frames that do not overlap

@@ -6,7 +6,7 @@ from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.classifiers.svdnet import SVDNet
-from ganexplain.inputs.specification import Input
+from ganexplain.inputs.kinds import Input
 
 ARCHITECTURES: dict[str, type[SVDNet] | type[CompactNet] | type[PictureNet]] = {
     "svdnet": SVDNet,

@@ -18,8 +18,8 @@ from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.dcgan import CHANNELS
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator, encoder_for, generator_for
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, Input, input_values
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
+from ganexplain.inputs.specification import input_values
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 Network = TypeVar("Network", bound=nn.Module)

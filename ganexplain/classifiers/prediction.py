@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.classifiers.base import ExcerptNet
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 CHUNK_PICTURES = 256
 CHUNK_FRAMES = 1024  # outputs computed at once: bounded memory, little overlap

@@ -17,8 +17,7 @@ from ganexplain.corpora.recordings import Corpus, read_corpora
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.corpora.waveform_split import WaveformSplit, load_waveform_split
 from ganexplain.errors import UsageError
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, Input, WaveformInput, drawn_for
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput, drawn_for
 from ganexplain.runs.machine import Progress
 
 Material = Corpus | ImageCorpus

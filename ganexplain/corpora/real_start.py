@@ -10,7 +10,7 @@ import numpy as np
 
 from ganexplain.audio.io import duration_of, load_excerpt
 from ganexplain.errors import UsageError
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ganexplain.corpora.listed_files import file_inside, in_form_on_disk, label_
 from ganexplain.corpora.manifest import ManifestRow, manifest_rows
 from ganexplain.errors import BadFile, GanexplainError, UsageError, did_you_mean
 from ganexplain.files.bounded import lines_of
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 SPLITS = ("train", "valid", "test")
 JAMENDO_CLASSES = ("nosing", "sing")

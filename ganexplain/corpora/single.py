@@ -12,8 +12,7 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.picture_files import load_picture
 from ganexplain.errors import BadFile
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, Input
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
 
 
 def example_from(path: Path, eaten: Input) -> Tensor:

@@ -14,7 +14,7 @@ from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.corpora.labelled_frames import LabelledFrames
 from ganexplain.corpora.recordings import Corpus, Recording
 from ganexplain.errors import BadFile, GanexplainError
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Progress, random_stream
 
 PART_FRAMES = 100_000  # of features taken into memory at once

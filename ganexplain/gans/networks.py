@@ -5,8 +5,7 @@ from __future__ import annotations
 from ganexplain.errors import UsageError
 from ganexplain.gans.dcgan import CHANNELS, Discriminator, Encoder, Generator
 from ganexplain.gans.wavegan import SHORTEST, WaveDiscriminator, WaveEncoder, WaveGenerator
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input, WaveformInput
+from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
 
 AnyGenerator = Generator | WaveGenerator
 AnyDiscriminator = Discriminator | WaveDiscriminator

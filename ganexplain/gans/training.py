@@ -29,8 +29,7 @@ from ganexplain.gans.losses import (
 )
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input
+from ganexplain.inputs.kinds import FrontEnd, Input
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.resume import restore_tensors, tensors_of

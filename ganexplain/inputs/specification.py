@@ -6,77 +6,19 @@ Written as TOML for a network of one's own, and kept in checkpoints under `front
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from ganexplain.errors import GanexplainError, UsageError, check_known, shown
 from ganexplain.files.bounded import read_toml
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import KINDS, FrontEnd, ImageInput, Input, WaveformInput
 
 LARGEST = 2**24  # values of one input: more is a mistake
 LARGEST_FILTERBANK = 2**22  # weights, bins x bands
 QUIETEST = 1e-37  # floor that float32 can hold
 ROUNDING = 1e-6  # of float32
 SHORTEST_WINDOW = 3  # samples of a Hann window that is not zero throughout
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageInput:
-    """Pictures of `height` x `width` pixels, with 1 channel (grey) or 3 (red, green, blue).
-
-    Here a picture's values are 0 (dark) to 1. The network gets v = low + x (high - low), and of
-    that (v - mean) / deviation, both a number a channel or one for all.
-    """
-
-    kind: str = "image"
-    channels: int
-    height: int
-    width: int
-    low: float = 0.0
-    high: float = 1.0
-    mean: tuple[float, ...] = (0.0,)
-    deviation: tuple[float, ...] = (1.0,)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one picture, (C, H, W)."""
-        return self.channels, self.height, self.width
-
-
-@dataclass(frozen=True, kw_only=True)
-class WaveformInput:
-    """Mono sound of `samples` samples at `sample_rate` Hz, full scale 1, times `gain`.
-
-    With `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has
-    it.
-    """
-
-    kind: str = "waveform"
-    sample_rate: int
-    samples: int
-    gain: float = 1.0
-    standardise: bool = False
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one waveform, (W,)."""
-        return (self.samples,)
-
-
-Input = FrontEnd | ImageInput | WaveformInput
-KINDS: dict[str, type[FrontEnd] | type[ImageInput] | type[WaveformInput]] = {
-    "log-mel": FrontEnd,
-    "image": ImageInput,
-    "waveform": WaveformInput,
-}
-
-
-def drawn_for(eaten: Input) -> Input:
-    """What a GAN draws for a network that takes that: waveforms without a gain of their own."""
-    if isinstance(eaten, WaveformInput):
-        return replace(eaten, gain=1.0, standardise=False)
-    return eaten
 
 
 ALWAYS = (

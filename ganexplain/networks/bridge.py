@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from ganexplain.audio.log_mel import check_filters, used_bins
 from ganexplain.audio.sonify import highest_level
 from ganexplain.errors import UsageError
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
 from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform
 
 AXES = {FrontEnd: "FT", ImageInput: "CHW", WaveformInput: "W"}

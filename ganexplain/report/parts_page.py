@@ -12,7 +12,7 @@ from scipy.ndimage import binary_erosion
 
 from ganexplain.audio.filtering import filtered
 from ganexplain.audio.sounds import FULL_SCALE, data_uri, flac_uri
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.charts.spectrograms import (
     HEIGHT,
     LEFT,

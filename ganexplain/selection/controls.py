@@ -20,8 +20,8 @@ from ganexplain.config import SelectConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input, WaveformInput, check_same_front_end
+from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
+from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised

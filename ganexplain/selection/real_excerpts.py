@@ -18,8 +18,7 @@ from ganexplain.corpora.load import Material, MaterialSplit, load_material, take
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input, WaveformInput
+from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapted import device_of
 from ganexplain.networks.explained import Explained

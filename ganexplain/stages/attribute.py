@@ -35,8 +35,7 @@ from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.loading import explainers_for
 from ganexplain.files.atomic import write_json, write_text
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input
+from ganexplain.inputs.kinds import FrontEnd, Input
 from ganexplain.networks.explained import Source
 from ganexplain.networks.units import find_layer
 from ganexplain.report.tables import aligned

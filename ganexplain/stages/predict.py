@@ -19,8 +19,7 @@ from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.files.atomic import write_bytes, write_table
 from ganexplain.files.names import LONGEST, distinct_names
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput
+from ganexplain.inputs.kinds import FrontEnd, ImageInput
 from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory

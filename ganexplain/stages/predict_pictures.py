@@ -17,7 +17,7 @@ from ganexplain.corpora.picture_folders import Picture
 from ganexplain.corpora.spans import decide
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.atomic import write_table
-from ganexplain.inputs.specification import ImageInput
+from ganexplain.inputs.kinds import ImageInput
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import Progress
 

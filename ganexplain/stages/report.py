@@ -9,7 +9,7 @@ import numpy as np
 from ganexplain.audio.sonify import sonify, unclipped
 from ganexplain.config import ReportConfig
 from ganexplain.files.atomic import write_bytes, write_text
-from ganexplain.inputs.specification import ImageInput, WaveformInput
+from ganexplain.inputs.kinds import ImageInput, WaveformInput
 from ganexplain.report.html.document import render
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line

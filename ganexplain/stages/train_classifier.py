@@ -22,8 +22,8 @@ from ganexplain.corpora.splits import Split, require_classes
 from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input, read_input_file
+from ganexplain.inputs.kinds import FrontEnd, Input
+from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import Progress, leave_cores_to, pick_device
 from ganexplain.runs.prefetch import Prefetch

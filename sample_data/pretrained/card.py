@@ -22,7 +22,7 @@ from ganexplain.corpora.splits import load_split
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.validation import Validation
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds
 from ganexplain.runs.machine import Silent
 

@@ -23,8 +23,8 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.corpora.recordings import read_corpus
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import WaveformInput, read_input_file
+from ganexplain.inputs.kinds import FrontEnd, WaveformInput
+from ganexplain.inputs.specification import read_input_file
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.spectra import MOMENTUM, PHASE_STEPS, SMALLEST, Waveform
 

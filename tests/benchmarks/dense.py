@@ -24,7 +24,7 @@ from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import frozen, load_classifier
 from ganexplain.classifiers.prediction import predict_frames, probabilities
 from ganexplain.classifiers.svdnet import SVDNet
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import keep_freed_memory, pick_device
 
 FRONT_END = FrontEnd()

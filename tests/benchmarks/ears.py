@@ -15,7 +15,7 @@ import torch
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.recordings import read_corpus
 from ganexplain.corpora.splits import load_split
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.metrics.detection import auroc
 from ganexplain.runs.machine import Silent
 from ganexplain.selection.judges import Judge, load_judges

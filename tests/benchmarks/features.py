@@ -20,7 +20,7 @@ import soundfile as sf
 from ganexplain.audio.io import mono_blocks
 from ganexplain.audio.log_mel import log_mel_blocks, mel_filterbank, window
 from ganexplain.corpora.recordings import read_corpus
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 
 FRONT_END = FrontEnd()
 

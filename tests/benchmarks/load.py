@@ -32,7 +32,7 @@ from ganexplain.config import ExplainConfig, TrainClassifierConfig
 from ganexplain.corpora.recordings import Recording, read_corpus
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.files.atomic import write_json
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Silent
 
 RATE = 22050

@@ -36,8 +36,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import AttributeConfig
 from ganexplain.corpora.picture_files import load_picture
 from ganexplain.corpora.recordings import read_corpus
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import ImageInput
+from ganexplain.inputs.kinds import FrontEnd, ImageInput
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 EXCERPTS = 24

@@ -22,7 +22,7 @@ from ganexplain.corpora.load import load_material, read_material
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
-from ganexplain.inputs.specification import WaveformInput
+from ganexplain.inputs.kinds import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.units import last_hidden_layer, responses_and_features

@@ -194,7 +194,7 @@ def _explainer(path: Path) -> Path:
     """An untrained `explainer.pt`."""
     from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
     from ganexplain.explainers.cgan.inference import build_generator
-    from ganexplain.inputs.front_end import FrontEnd
+    from ganexplain.inputs.kinds import FrontEnd
 
     settings = {"kind": "gsft", "conditions": 1, "width": 8, "size": 24, "gradient": True}
     weights = build_generator(settings, FrontEnd()).state_dict()
@@ -314,13 +314,8 @@ def _documents(folder: Path) -> list[Reader]:
 def _settings() -> list[Reader]:
     from ganexplain.audio.log_mel import check_filters
     from ganexplain.files.bounded import read_toml
-    from ganexplain.inputs.front_end import FrontEnd
-    from ganexplain.inputs.specification import (
-        ImageInput,
-        WaveformInput,
-        input_values,
-        read_input_file,
-    )
+    from ganexplain.inputs.kinds import FrontEnd, ImageInput, WaveformInput
+    from ganexplain.inputs.specification import input_values, read_input_file
     from ganexplain.networks.bridge import bridge_between
 
     def taken(path: Path) -> None:
@@ -432,7 +427,7 @@ def _pictures() -> list[Reader]:
     from PIL import Image
 
     from ganexplain.corpora.picture_files import load_picture, picture_input
-    from ganexplain.inputs.specification import ImageInput
+    from ganexplain.inputs.kinds import ImageInput
 
     sizes = [ImageInput(channels=channels, height=8, width=8) for channels in (1, 3)]
 

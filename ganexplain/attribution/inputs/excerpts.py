@@ -22,8 +22,7 @@ from ganexplain.corpora.sounding import sounding_spans
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.bounded import lines_of
 from ganexplain.files.names import fitting
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import WaveformInput
+from ganexplain.inputs.kinds import FrontEnd, WaveformInput
 from ganexplain.report.pictures.attribution_picture import attribution_picture
 
 STEM_LEVEL = -40.0  # dB below the loudest at which a stem is silent, as `label-stems` has it

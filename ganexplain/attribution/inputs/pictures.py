@@ -13,7 +13,7 @@ from ganexplain.attribution.masking import Parts
 from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.picture_files import is_picture, load_picture
 from ganexplain.errors import BadFile, UsageError
-from ganexplain.inputs.specification import ImageInput
+from ganexplain.inputs.kinds import ImageInput
 from ganexplain.report.pictures.attribution_picture import picture_attribution, picture_png
 from ganexplain.stages.predict import output_names
 

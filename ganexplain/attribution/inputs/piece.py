@@ -12,7 +12,7 @@ from ganexplain.attribution.inputs.excerpts import moments
 from ganexplain.attribution.inputs.pictures import pictures
 from ganexplain.attribution.inputs.side import Side
 from ganexplain.attribution.masking import Parts
-from ganexplain.inputs.specification import ImageInput, Input
+from ganexplain.inputs.kinds import ImageInput, Input
 
 
 class Piece(Protocol):

@@ -31,7 +31,7 @@ from ganexplain.explainers.cgan.maps import (
     working_size,
 )
 from ganexplain.explainers.cgan.networks import GENERATORS, MapGenerator
-from ganexplain.inputs.specification import Input
+from ganexplain.inputs.kinds import Input
 
 TEACHERS = ("grad-cam", "occlusion")
 FINEST = 4  # values of the input along each axis of a cell that is drawn, at most

@@ -6,7 +6,7 @@ import numpy as np
 
 from ganexplain.audio.sounds import data_uri
 from ganexplain.audio.view import seen, view_of
-from ganexplain.inputs.specification import ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
 from ganexplain.report.charts.spectrograms import (
     HEIGHT,
     LEFT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganexplain.inputs.specification import ImageInput, Input
+from ganexplain.inputs.kinds import ImageInput, Input
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
 from ganexplain.report.html.notation import drawable

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.inputs.front_end import FrontEnd
-from ganexplain.inputs.specification import Input
+from ganexplain.inputs.kinds import FrontEnd, Input
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
 from ganexplain.report.parts_page import Patch, Shown

@@ -9,7 +9,7 @@ import numpy as np
 from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.audio.sonify import sonify
 from ganexplain.audio.sounds import flac
-from ganexplain.inputs.front_end import FrontEnd
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.pictures.default_style import default_style
 
 TICKS_HZ = (100, 500, 1000, 2000, 4000)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.inputs.specification import Input
+from ganexplain.inputs.kinds import Input
 from ganexplain.metrics.scores import SCORES, ScoreKind
 from ganexplain.report.html.words import Words, words_for
 

@@ -10,7 +10,7 @@ from typing import Any
 from ganexplain.config import ReportConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import read_json
-from ganexplain.inputs.specification import ImageInput, WaveformInput
+from ganexplain.inputs.kinds import ImageInput, WaveformInput
 from ganexplain.report.html.document import Table
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.words import SOUND

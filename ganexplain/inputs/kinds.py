@@ -1,9 +1,9 @@
-"""The log-mel front end: how a recording becomes what a network hears."""
+"""What a network takes in: log-mel excerpts, pictures or waveforms, as types."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -86,3 +86,63 @@ class FrontEnd:
     def excerpt_samples(self) -> int:
         """Samples that the frames of one excerpt span."""
         return (self.excerpt_frames - 1) * self.hop_length + self.frame_length
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput:
+    """Pictures of `height` x `width` pixels, with 1 channel (grey) or 3 (red, green, blue).
+
+    Here a picture's values are 0 (dark) to 1. The network gets v = low + x (high - low), and of
+    that (v - mean) / deviation, both a number a channel or one for all.
+    """
+
+    kind: str = "image"
+    channels: int
+    height: int
+    width: int
+    low: float = 0.0
+    high: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    deviation: tuple[float, ...] = (1.0,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one picture, (C, H, W)."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveformInput:
+    """Mono sound of `samples` samples at `sample_rate` Hz, full scale 1, times `gain`.
+
+    With `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has
+    it.
+    """
+
+    kind: str = "waveform"
+    sample_rate: int
+    samples: int
+    gain: float = 1.0
+    standardise: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one waveform, (W,)."""
+        return (self.samples,)
+
+
+Input = FrontEnd | ImageInput | WaveformInput
+
+
+KINDS: dict[str, type[FrontEnd] | type[ImageInput] | type[WaveformInput]] = {
+    "log-mel": FrontEnd,
+    "image": ImageInput,
+    "waveform": WaveformInput,
+}
+
+
+def drawn_for(eaten: Input) -> Input:
+    """What a GAN draws for a network that takes that: waveforms without a gain of their own."""
+    if isinstance(eaten, WaveformInput):
+        return replace(eaten, gain=1.0, standardise=False)
+    return eaten
