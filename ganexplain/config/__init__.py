@@ -14,10 +14,10 @@ from ganexplain.config.explaining import (
     ExplainConfig,
     LayersConfig,
     ReportConfig,
+    RerunConfig,
     ResponsesConfig,
     SelectConfig,
 )
-from ganexplain.config.rerun import RerunConfig
 from ganexplain.config.setting import (
     LONGEST_SETTINGS,
     toml_bytes,

@@ -203,3 +203,16 @@ class ReportConfig:
     heard: int = setting("Of these with sound where a cell of the grid is clicked.", 2, 0)
     griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
     seed: int = setting("Seed of the phases.", 0, 0, LAST_SEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerunConfig:
+    """Repeat a run from what its directory tells, and say whether it gives the same.
+
+    `ganexplain rerun runs/explain --out runs/explain-again`
+
+    Its inputs must be what they were. Exit status 1 where a file differs; each is named with the
+    key that does, and by how much.
+    """
+
+    run: str = setting("Run directory of any stage.", argument=True, reads=True)
