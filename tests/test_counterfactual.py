@@ -19,9 +19,9 @@ from PIL import Image
 from ganexplain.ascent.counterfactual import BEYOND, crossed_latent, refined_latent
 from ganexplain.ascent.engine import start_latents
 from ganexplain.audio.difference import change, decibels
+from ganexplain.audio.filtering import retouched
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel, mel_frequencies
-from ganexplain.audio.retouch import retouched
 from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
 from ganexplain.classifiers.prediction import decision_margin, probabilities
 from ganexplain.corpora.spans import decide

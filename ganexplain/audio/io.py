@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from ganexplain.audio.formats.c_stderr import c_errors_hidden
 from ganexplain.audio.formats.kinds import kind_of
 from ganexplain.audio.formats.sound_files import TOLERANCE, SoundStream, sound_streams
 from ganexplain.errors import BadFile, SilentFile, no_memory, reason_of
+
+FULL_SCALE = 32767
 
 BLOCK_SECONDS = 10.0
 UNREADABLE = (sf.SoundFileError, OSError, TypeError, ValueError)  # TypeError: headerless .raw
@@ -254,3 +257,19 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
 def _cut(sound: np.ndarray, begin: int, samples: int) -> np.ndarray:
     piece = sound[max(begin, 0) : max(begin, 0) + samples]
     return np.pad(piece, (0, samples - piece.size))
+
+
+def to_pcm(waveform: np.ndarray) -> np.ndarray:
+    """16-bit samples of a waveform in [-1, 1]; int16 is taken as it is."""
+    if waveform.dtype == np.int16:
+        return waveform
+    return np.round(np.clip(waveform, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
+
+
+def flac(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """A mono waveform (samples,), float in [-1, 1] or int16, as a 16-bit FLAC file."""
+    import soundfile as sf
+
+    stream = io.BytesIO()
+    sf.write(stream, to_pcm(waveform), sample_rate, format="FLAC", subtype="PCM_16")
+    return stream.getvalue()

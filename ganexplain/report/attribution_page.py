@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.audio.sounds import data_uri
 from ganexplain.report.charts.axes import linear_ticks
 from ganexplain.report.charts.spectrograms import colour_bar
 from ganexplain.report.html.document import Table, document, provenance
 from ganexplain.report.html.levels import meaning
-from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.markup import Markup, data_uri, element, void
 from ganexplain.report.html.medium import Medium, Spectrograms
 from ganexplain.report.html.notation import exact, number
 from ganexplain.report.html.panels import Sound, player

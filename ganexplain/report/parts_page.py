@@ -11,7 +11,7 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 
 from ganexplain.audio.filtering import filtered
-from ganexplain.audio.sounds import FULL_SCALE, data_uri, flac_uri
+from ganexplain.audio.io import FULL_SCALE
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.charts.spectrograms import (
     HEIGHT,
@@ -26,7 +26,7 @@ from ganexplain.report.charts.spectrograms import (
 )
 from ganexplain.report.html.document import Table, document, provenance
 from ganexplain.report.html.levels import meaning
-from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.markup import Markup, data_uri, element, flac_uri, void
 from ganexplain.report.html.notation import clock, number, signed
 from ganexplain.report.html.panels import Sound, player
 

@@ -16,10 +16,10 @@ from ganexplain.ascent.boundary import Divided, divided_by_side, given_level
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
 from ganexplain.ascent.priors import PRIORS
 from ganexplain.audio.difference import change, decibels
+from ganexplain.audio.filtering import retouched
+from ganexplain.audio.io import flac
 from ganexplain.audio.log_mel import log_mel
-from ganexplain.audio.retouch import retouched
 from ganexplain.audio.sonify import sonify, unclipped
-from ganexplain.audio.sounds import flac
 from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.real_start import Start, parse_start

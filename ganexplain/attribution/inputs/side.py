@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.audio.sounds import flac
+from ganexplain.audio.io import flac
 
 SOFT = 6.0  # dB below the whole from which a part is played louder
 LOUDEST = 40.0  # dB, at most: beyond, what is heard is rounding

@@ -9,11 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from ganexplain.audio.sounds import data_uri
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks, linear_ticks
 from ganexplain.report.html.levels import round_step
-from ganexplain.report.html.markup import Child, Markup, element, void
+from ganexplain.report.html.markup import Child, Markup, data_uri, element, void
 from ganexplain.report.html.notation import MINUS, exact
 
 COLOUR_MAP = "magma"

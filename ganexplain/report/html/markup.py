@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Iterable
+
+import numpy as np
+
+from ganexplain.audio.io import flac
 
 
 class Markup(str):
@@ -50,3 +55,13 @@ def _attribute(name: str, value: object) -> str:
     if isinstance(value, float):
         value = f"{value:.2f}".rstrip("0").rstrip(".")
     return f' {name}="{html.escape(str(value), quote=True)}"'
+
+
+def data_uri(media_type: str, content: bytes) -> str:
+    """Bytes as a `data:` address."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def flac_uri(waveform: np.ndarray, sample_rate: int) -> str:
+    """The same as a `data:` address."""
+    return data_uri("audio/flac", flac(waveform, sample_rate))

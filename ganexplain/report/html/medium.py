@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganexplain.audio.sounds import data_uri
 from ganexplain.audio.view import seen, view_of
 from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
 from ganexplain.report.charts.spectrograms import (
@@ -19,7 +18,7 @@ from ganexplain.report.charts.spectrograms import (
     png_uri,
 )
 from ganexplain.report.html.levels import level_text, meaning, round_step
-from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.markup import Markup, data_uri, element, void
 from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid, png_bytes
 from ganexplain.report.pictures.picture_sheet import SIDE, screen_pixels
 

@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 
+from ganexplain.audio.io import flac
 from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.audio.sonify import sonify
-from ganexplain.audio.sounds import flac
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.pictures.default_style import default_style
 

@@ -7,9 +7,9 @@ from pathlib import PurePath
 
 import numpy as np
 
-from ganexplain.audio.sounds import flac_uri
 from ganexplain.inputs.kinds import FrontEnd, ImageInput
 from ganexplain.report.charts.spectrograms import COARSE
+from ganexplain.report.html.markup import flac_uri
 from ganexplain.report.html.notation import clock, interval, number, ordinal, setting, spread
 from ganexplain.report.html.panels import Excerpt, Row, Sound
 from ganexplain.report.html.words import SOUND
