@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganexplain.errors import UsageError
-from ganexplain.metrics.ranking import rank
+from ganexplain.metrics.bootstrap import rank
 
 
 def test_order_and_choice_follow_the_direction() -> None:

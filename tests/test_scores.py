@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from scipy.stats import chi, wasserstein_distance
 
 from ganexplain.metrics.bootstrap import interval, resample_rows, tied_with_best
-from ganexplain.metrics.distances import frechet_distance, frechet_distances
-from ganexplain.metrics.kernel_distance import kernel_distance, kernel_distances
-from ganexplain.metrics.neighbours import densities, manifold_scores, nearest_distances
+from ganexplain.metrics.distances import (
+    densities,
+    frechet_distance,
+    frechet_distances,
+    kernel_distance,
+    kernel_distances,
+    manifold_scores,
+    nearest_distances,
+    shell_distance,
+)
 from ganexplain.metrics.scores import (
     RULES,
     SCORES,
@@ -22,7 +29,6 @@ from ganexplain.metrics.scores import (
     resampled_scores,
     score_examples,
 )
-from ganexplain.metrics.typical_shell import shell_distance
 
 rng = np.random.default_rng(0)
 

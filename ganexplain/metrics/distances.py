@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.distance import cdist
+from scipy.stats import chi
+
+NEIGHBOURS = 5  # of Naeem et al.
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -45,3 +49,101 @@ def _root(samples: np.ndarray) -> np.ndarray:
     a = (samples - samples.mean(axis=1, keepdims=True)) / np.sqrt(samples.shape[1] - 1)
     # A triangular factor is smaller where there are more examples than dimensions.
     return np.asarray(np.linalg.qr(a, mode="r")) if a.shape[1] > a.shape[2] else a
+
+
+def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Unbiased estimate of the squared MMD of samples (N, D) or (N,) and (R, D) or (R,).
+
+    Kernel (x . y / D + 1)^3, as of KID (Binkowski et al. 2018, eq. 4 and section 4). Zero on
+    average for samples of one distribution whatever N and D are, so it can fall below zero. Raises
+    ValueError as `frechet_distance` does.
+    """
+    a, b = as_sample(first), as_sample(second)
+    within = np.ones((1, len(a)))
+    return float(kernel_distances(a, b, within)[0])
+
+
+def kernel_distances(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The same (B,) for B samples that hold example i of the first `counts` (B, N) times.
+
+    Two copies of one example are not a pair: their kernel says nothing of the distribution.
+    """
+    a, b = as_sample(first), as_sample(second)
+    ours, theirs, across = _kernel(a, a), _kernel(b, b), _kernel(a, b).mean(axis=1)
+    pairs = counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1)
+    if not pairs.all():
+        raise ValueError("a sample holds copies of one example only")
+    np.fill_diagonal(ours, 0)
+    np.fill_diagonal(theirs, 0)
+    between_ours = np.einsum("bi,ij,bj->b", counts, ours, counts) / pairs
+    between_theirs = theirs.sum() / (len(b) * (len(b) - 1))
+    return between_ours + between_theirs - 2 * counts @ across / counts.sum(axis=1)
+
+
+def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"samples have {a.shape[1]} and {b.shape[1]} dimensions")
+    return (a @ b.T / a.shape[1] + 1) ** 3
+
+
+def manifold_scores(
+    generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS
+) -> dict[str, float]:
+    """`precision`, `recall` (0 to 1), `density` (0 up) and `coverage` (0 to 1) of features.
+
+    `generated` (N, D), `real` (R, D). Each example has a ball as wide as its k-th neighbour of its
+    own kind is far, open as in the authors' package `prdc`: what is just as far away lies outside,
+    so copies of one excerpt (radius 0) hold nothing. Precision: share of generated examples in a
+    real ball; recall: of real ones in a generated ball (Kynkaanniemi et al. 2019, eq. 2). Density:
+    real balls around a generated example, over k; coverage: share of real balls with a generated
+    example in them (Naeem et al. 2020, eq. 3, 5). With fewer than k + 1 examples of a kind k is as
+    large as can be. Raises ValueError as `frechet_distance` does.
+    """
+    a, b = as_sample(generated), as_sample(real)
+    across = cdist(a, b)
+    in_real = across < _radius(b, neighbours)[None]
+    in_generated = across < _radius(a, neighbours)[:, None]
+    return {
+        "precision": float(in_real.any(axis=1).mean()),
+        "recall": float(in_generated.any(axis=0).mean()),
+        "density": float(_shares(in_real, neighbours).mean()),
+        "coverage": float(in_real.any(axis=0).mean()),
+    }
+
+
+def densities(generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
+    """The part (N,) of each generated example in the density of `manifold_scores`, its mean."""
+    a, b = as_sample(generated), as_sample(real)
+    return _shares(cdist(a, b) < _radius(b, neighbours)[None], neighbours)
+
+
+def nearest_distances(these: np.ndarray, those: np.ndarray) -> np.ndarray:
+    """Euclidean distance (N,) of each of `these` (N, D) to the nearest of `those` (R, D)."""
+    distances: np.ndarray = cdist(as_sample(these), as_sample(those)).min(axis=1)
+    return distances
+
+
+def _shares(inside: np.ndarray, neighbours: int) -> np.ndarray:
+    """Balls around each example (N,) over k, of which examples lie `inside` which balls (N, R)."""
+    found: np.ndarray = inside.sum(axis=1) / min(neighbours, inside.shape[1] - 1)
+    return found
+
+
+def _radius(sample: np.ndarray, k: int) -> np.ndarray:
+    """Distance (N,) of each example to its k-th neighbour in the sample, or the farthest."""
+    k = min(k, len(sample) - 1)
+    distance = cdist(sample, sample)
+    np.fill_diagonal(distance, np.inf)
+    return np.partition(distance, k - 1, axis=1)[:, k - 1]
+
+
+def shell_distance(latent: np.ndarray) -> float:
+    """Mean distance of |z| of latents (N, Z) from its mean under the prior N(0, I).
+
+    In standard deviations of |z| under the prior (a chi distribution with Z degrees of freedom,
+    mean 11.29 and standard deviation 0.71 for Z = 128): 0.8 for latents drawn by the prior, which
+    hardly ever draws one beyond 3.
+    """
+    norm = np.linalg.norm(np.asarray(latent, dtype=np.float64), axis=-1)
+    prior = chi(latent.shape[-1])
+    return float(np.abs(norm - prior.mean()).mean() / prior.std())

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata, wasserstein_distance
 
-from ganexplain.metrics.distances import as_sample, frechet_distance, frechet_distances
-from ganexplain.metrics.kernel_distance import kernel_distance, kernel_distances
-from ganexplain.metrics.neighbours import densities, manifold_scores, nearest_distances
-from ganexplain.metrics.typical_shell import shell_distance
+from ganexplain.metrics.distances import (
+    as_sample,
+    densities,
+    frechet_distance,
+    frechet_distances,
+    kernel_distance,
+    kernel_distances,
+    manifold_scores,
+    nearest_distances,
+    shell_distance,
+)
 
 COARSE = 5  # bands and frames to a cell where excerpts are compared directly
 

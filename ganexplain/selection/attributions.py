@@ -11,7 +11,7 @@ from ganexplain.attribution.measures import MEASURES
 from ganexplain.config import SelectConfig
 from ganexplain.errors import GanexplainError, check_known, shown
 from ganexplain.files.atomic import read_json, write_json
-from ganexplain.metrics.ranking import Ranking, rank
+from ganexplain.metrics.bootstrap import Ranking, rank
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import Progress
 

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations, read_responses
 from ganexplain.artifacts.merging import explanation_files
-from ganexplain.metrics.neighbours import manifold_scores
+from ganexplain.metrics.distances import manifold_scores
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.networks.units import last_hidden_layer, responses_and_features
 from ganexplain.selection.judges import Judge, load_judges
