@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.picturenet import PictureNet
-from ganexplain.corpora.picture_batches import moved_by
+from ganexplain.corpora.batches import moved_by
 from ganexplain.corpora.picture_files import load_picture, picture_input
 from ganexplain.corpora.picture_folders import read_image_corpora
 from ganexplain.errors import BadFile, GanexplainError, UsageError

@@ -25,6 +25,7 @@ from ganexplain.classifiers.prediction import probabilities
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import PredictConfig, TrainClassifierConfig
 from ganexplain.corpora.recordings import JAMENDO_CLASSES, Segment, read_corpus
+from ganexplain.corpora.single import output_names
 from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
@@ -37,7 +38,7 @@ from ganexplain.report.pictures.curve_picture import (
     row_spans,
 )
 from ganexplain.runs.machine import Silent
-from ganexplain.stages.predict import output_names, predict, predict_recording
+from ganexplain.stages.predict import predict, predict_recording
 
 FRONT_END = FrontEnd()
 HOP = 1 / FRONT_END.frame_rate

@@ -477,7 +477,7 @@ def test_predict_leaves_out_what_broke_off_and_lists_it(tmp_path: Path, command:
 
 
 def test_start_may_lie_where_the_header_sees_nothing(tmp_path: Path) -> None:
-    from ganexplain.corpora.real_start import parse_start
+    from ganexplain.corpora.single import parse_start
 
     path = tmp_path / "killed.wav"
     path.write_bytes(wav(0, 0))

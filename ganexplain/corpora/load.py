@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from ganexplain.audio.io import load_excerpt
 from ganexplain.audio.log_mel import check_filters, check_frame_by_frame
 from ganexplain.corpora.picture_folders import (
     ImageCorpus,
@@ -66,3 +69,33 @@ def load_material(
         return load_waveform_split(material, name, taken, cache, progress, skip_bad_files)
     assert isinstance(taken, FrontEnd)  # as `taken_of` says
     return load_split(material, name, taken, cache, progress, skip_bad_files)
+
+
+def origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
+    """Where excerpts come from: `file` and `start_s`; of pictures the class's folder too."""
+    paths = [split.recordings[i].path for i in centres[:, 0]]
+    if isinstance(split, ImageSplit):
+        names = [f"{path.parent.name}/{path.name}" for path in paths]
+        return {"file": np.array(names), "start_s": np.zeros(len(paths))}
+    names = [path.name for path in paths]
+    if isinstance(split, WaveformSplit):
+        start = centres[:, 1] / split.front_end.sample_rate
+    else:
+        first = np.maximum(centres[:, 1] - split.front_end.excerpt_frames // 2, 0)
+        start = first * split.front_end.hop_length / split.front_end.sample_rate
+    return {"file": np.array(names), "start_s": start}
+
+
+def heard(split: MaterialSplit, centres: np.ndarray) -> np.ndarray | None:
+    """How excerpts of log-mel sound, (N, samples) int16; None for other inputs."""
+    if isinstance(split, ImageSplit | WaveformSplit):
+        return None
+    starts = origin(split, centres)["start_s"]
+    paths = [split.recordings[i].path for i in centres[:, 0]]
+    sounds = [_audio(p, at, split.front_end) for p, at in zip(paths, starts, strict=True)]
+    return np.stack(sounds)
+
+
+def _audio(path: Path, start: float, front_end: FrontEnd) -> np.ndarray:
+    sound = load_excerpt(path, start, front_end.excerpt_samples, front_end.sample_rate)
+    return np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)

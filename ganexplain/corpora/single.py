@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.audio.io import load_mono
+from ganexplain.audio.io import duration_of, load_excerpt, load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.picture_files import load_picture
-from ganexplain.errors import BadFile
+from ganexplain.errors import BadFile, UsageError
+from ganexplain.files.names import LONGEST, distinct_names
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
 
 
@@ -39,3 +43,50 @@ def _middle(values: np.ndarray, length: int, filled: float) -> np.ndarray:
     before = (length - len(part)) // 2
     pad = [(before, length - len(part) - before), *[(0, 0)] * (values.ndim - 1)]
     return np.pad(part, pad, constant_values=filled).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Start:
+    """An excerpt to start from: a recording, and where in it the excerpt begins in seconds."""
+
+    text: str  # as given
+    path: Path
+    seconds: float
+
+    def span(self, front_end: FrontEnd) -> tuple[float, float]:
+        """From where to where in the recording it lies, in seconds."""
+        return self.seconds, self.seconds + front_end.excerpt_samples / front_end.sample_rate
+
+    def sound(self, front_end: FrontEnd) -> np.ndarray:
+        """The excerpt's waveform (samples,); errors as `load_excerpt`."""
+        samples, rate = front_end.excerpt_samples, front_end.sample_rate
+        return load_excerpt(self.path, self.seconds, samples, rate)
+
+
+def parse_start(text: str, front_end: FrontEnd) -> Start:
+    """The excerpt that FILE@SECONDS names; UsageError where it is not whole in its file."""
+    name, _, number = text.rpartition("@")
+    try:
+        start = Start(text, Path(name), float(number))
+    except ValueError:
+        start = Start(text, Path(name), math.nan)
+    if not name or not 0 <= start.seconds < math.inf:
+        raise UsageError(f"--start-from {text}: give FILE@SECONDS, as in song.ogg@12.5")
+    if not start.path.is_file():
+        raise UsageError(f"--start-from {text}: no such file as {name}")
+    duration, length = duration_of(start.path), front_end.excerpt_samples / front_end.sample_rate
+    if start.seconds + length > duration:
+        latest = f"begin at {duration - length:.3f} s at the latest"
+        raise UsageError(
+            f"--start-from {text}: an excerpt is {length:.3f} s long and the file "
+            f"{duration:.3f} s; {latest if duration >= length else 'name a longer one'}"
+        )
+    return start
+
+
+def output_names(paths: Sequence[Path]) -> list[str]:
+    """A name for the results of each recording: its stem, the second of a kind `STEM-2`.
+
+    Only the paths count, not what is in them, so a file left out renames no other.
+    """
+    return distinct_names([path.stem for path in paths], LONGEST - len(".csv"))

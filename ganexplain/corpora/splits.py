@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,8 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from ganexplain.corpora.cache import cached_log_mel
-from ganexplain.corpora.labelled_frames import LabelledFrames
-from ganexplain.corpora.recordings import Corpus, Recording
+from ganexplain.corpora.recordings import UNLABELLED, Corpus, Recording
 from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Progress, random_stream
@@ -197,3 +196,42 @@ def batch_rows(
 def _epoch_order(count: int, seed: int, purpose: str, epoch: int) -> np.ndarray:
     smallest = np.int32 if count < 2**31 else np.int64  # the draws are the same
     return random_stream(seed, purpose, epoch).permutation(np.arange(count, dtype=smallest))
+
+
+class LabelledFrames:
+    """A sequence of rows (recording, frame, class), in that order, read by their numbers.
+
+    `runs` (R, 4): recording, first frame, class and number of frames of each run.
+    """
+
+    def __init__(self, runs: np.ndarray) -> None:
+        self.runs = runs
+        self.ends = np.cumsum(runs[:, 3])
+
+    @classmethod
+    def of(cls, labels: Sequence[np.ndarray]) -> LabelledFrames:
+        """Those of recordings with the labels (T_i,) of their frames."""
+        runs = [np.empty((0, 4), dtype=np.int64)]
+        for i, label in enumerate(labels):
+            starts = np.flatnonzero(np.diff(label, prepend=label.dtype.type(UNLABELLED - 1)))
+            counts = np.diff(starts, append=len(label))
+            rows = np.stack([np.full(len(starts), i), starts, label[starts], counts], axis=1)
+            runs.append(rows[rows[:, 2] != UNLABELLED])
+        return cls(np.concatenate(runs))
+
+    def of_class(self, number: int) -> LabelledFrames:
+        """Those of one class."""
+        return LabelledFrames(self.runs[self.runs[:, 2] == number])
+
+    def classes(self) -> np.ndarray:
+        """The numbers of the classes there are, ascending."""
+        return np.unique(self.runs[:, 2])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """The rows (N, 3) of these numbers (N,)."""
+        run = np.searchsorted(self.ends, rows, side="right")
+        recording, first, label, count = self.runs[run].T
+        return np.stack([recording, first + rows - (self.ends[run] - count), label], axis=1)

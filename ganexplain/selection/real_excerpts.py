@@ -12,11 +12,8 @@ import torch
 
 from ganexplain.artifacts.explanations import HELD_OUT, SAME_UNIT
 from ganexplain.ascent.responses import excerpt_responses, strongest
-from ganexplain.audio.io import load_excerpt
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import Material, MaterialSplit, load_material, taken_of
-from ganexplain.corpora.picture_folders import ImageSplit
-from ganexplain.corpora.waveform_split import WaveformSplit
+from ganexplain.corpora.load import Material, MaterialSplit, heard, load_material, origin, taken_of
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
 from ganexplain.metrics.variation import Variation
@@ -225,33 +222,3 @@ def _described(
     described |= origin(split, centres)
     audio = heard(split, centres)
     return described if audio is None else described | {"audio": audio}
-
-
-def origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:
-    """Where excerpts come from: `file` and `start_s`; of pictures the class's folder too."""
-    paths = [split.recordings[i].path for i in centres[:, 0]]
-    if isinstance(split, ImageSplit):
-        names = [f"{path.parent.name}/{path.name}" for path in paths]
-        return {"file": np.array(names), "start_s": np.zeros(len(paths))}
-    names = [path.name for path in paths]
-    if isinstance(split, WaveformSplit):
-        start = centres[:, 1] / split.front_end.sample_rate
-    else:
-        first = np.maximum(centres[:, 1] - split.front_end.excerpt_frames // 2, 0)
-        start = first * split.front_end.hop_length / split.front_end.sample_rate
-    return {"file": np.array(names), "start_s": start}
-
-
-def heard(split: MaterialSplit, centres: np.ndarray) -> np.ndarray | None:
-    """How excerpts of log-mel sound, (N, samples) int16; None for other inputs."""
-    if isinstance(split, ImageSplit | WaveformSplit):
-        return None
-    starts = origin(split, centres)["start_s"]
-    paths = [split.recordings[i].path for i in centres[:, 0]]
-    sounds = [_audio(p, at, split.front_end) for p, at in zip(paths, starts, strict=True)]
-    return np.stack(sounds)
-
-
-def _audio(path: Path, start: float, front_end: FrontEnd) -> np.ndarray:
-    sound = load_excerpt(path, start, front_end.excerpt_samples, front_end.sample_rate)
-    return np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)

@@ -22,7 +22,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.audio.sonify import sonify, unclipped
 from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
 from ganexplain.config import CounterfactualConfig
-from ganexplain.corpora.real_start import Start, parse_start
+from ganexplain.corpora.single import Start, parse_start
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes

@@ -17,7 +17,7 @@ from ganexplain.config import LabelStemsConfig
 from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.manifest import MANIFEST_COLUMNS
 from ganexplain.corpora.recordings import JAMENDO_CLASSES
-from ganexplain.corpora.sounding import block_levels, sounding_spans
+from ganexplain.corpora.spans import block_levels, sounding_spans
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
 from ganexplain.files.atomic import remove_unfinished, write_bytes
 from ganexplain.runs.machine import Progress, random_stream

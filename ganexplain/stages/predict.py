@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from ganexplain.classifiers.prediction import predict_frames
 from ganexplain.classifiers.recording_level import warn_of_level
 from ganexplain.config import PredictConfig
 from ganexplain.corpora.cache import cache_directory, cached_log_mel
+from ganexplain.corpora.single import output_names
 from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.files.atomic import write_bytes, write_table
-from ganexplain.files.names import LONGEST, distinct_names
 from ganexplain.inputs.kinds import FrontEnd, ImageInput
 from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import curve_picture
@@ -78,14 +77,6 @@ def predict(
         if not document["files"]:
             raise GanexplainError("no file could be used; each is named above with the reason")
     return document
-
-
-def output_names(paths: Sequence[Path]) -> list[str]:
-    """A name for the results of each recording: its stem, the second of a kind `STEM-2`.
-
-    Only the paths count, not what is in them, so a file left out renames no other.
-    """
-    return distinct_names([path.stem for path in paths], LONGEST - len(".csv"))
 
 
 def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) -> Prediction:

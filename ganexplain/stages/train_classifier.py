@@ -12,10 +12,9 @@ from ganexplain.classifiers.checkpoint import Classifier, frozen, write_classifi
 from ganexplain.classifiers.evaluation import Evaluation, evaluate, figures_text, threshold_over
 from ganexplain.classifiers.training import ClassifierTraining, check_settings
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.corpora.batches import TrainingBatches, alters_sound
+from ganexplain.corpora.batches import PictureBatches, TrainingBatches, alters_sound
 from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.load import LabelledSplit, Material, load_material, read_material, taken_of
-from ganexplain.corpora.picture_batches import PictureBatches
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.recordings import Corpus
 from ganexplain.corpora.splits import Split, require_classes

@@ -18,7 +18,7 @@ from ganexplain.audio.log_mel import frame_times, log_mel
 from ganexplain.audio.view import view_of
 from ganexplain.corpora.listed_files import in_form_on_disk, label_text
 from ganexplain.corpora.recordings import JAMENDO_CLASSES
-from ganexplain.corpora.sounding import sounding_spans
+from ganexplain.corpora.spans import sounding_spans
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.bounded import lines_of
 from ganexplain.files.names import fitting

@@ -12,10 +12,10 @@ from ganexplain.attribution.inputs.side import Side
 from ganexplain.attribution.masking import Parts
 from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.picture_files import is_picture, load_picture
+from ganexplain.corpora.single import output_names
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.inputs.kinds import ImageInput
 from ganexplain.report.pictures.attribution_picture import picture_attribution, picture_png
-from ganexplain.stages.predict import output_names
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganexplain.ascent.responses import strongest
 from ganexplain.audio.log_mel import mel_frequencies
+from ganexplain.corpora.load import heard, origin
 from ganexplain.explainers.parts.filters import FilterReadings, contributions, joined, read_filters
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Trained
@@ -21,7 +22,6 @@ from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.parts_page import PartsStory, Patch, Shown, parts_page
 from ganexplain.report.pictures.parts_sheet import parts_sheet
 from ganexplain.report.tables import aligned
-from ganexplain.selection.real_excerpts import heard, origin
 
 BATCH = 32
 IN_SHEET = 6  # filters in the picture
