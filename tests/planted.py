@@ -15,7 +15,8 @@ from ganexplain.attribution.segments import temporal
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
-from ganexplain.corpora.recordings import Recording, read_corpus
+from ganexplain.corpora.load import read_corpus
+from ganexplain.corpora.recordings import Recording
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.networks.fast.form import fast_form
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.cache import cache_directory, cached_log_mel, cached_waveform
-from ganexplain.corpora.recordings import Recording, read_corpus
+from ganexplain.corpora.load import read_corpus
+from ganexplain.corpora.recordings import Recording
 from ganexplain.corpora.splits import LabelledFrames, Split, batch_rows, load_split, require_classes
 from ganexplain.errors import BadFile, GanexplainError, SilentFile
 from ganexplain.inputs.kinds import FrontEnd

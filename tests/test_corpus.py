@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from conftest import RATE, SHARED_CORPUS, JamendoFolder, jamendo_folder, noise, song, write_sound
 
-from ganexplain.corpora.recordings import Recording, Segment, read_corpora, read_corpus
+from ganexplain.corpora.load import read_corpora, read_corpus
+from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.inputs.kinds import FrontEnd
 

@@ -35,8 +35,8 @@ from ganexplain.artifacts.selection import read_selection
 from ganexplain.audio.io import duration_of, load_mono
 from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.config import SelectConfig
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.picture_files import picture_input
-from ganexplain.corpora.recordings import read_corpus
 from ganexplain.errors import LONGEST, BadFile, GanexplainError, UsageError
 from ganexplain.files.arrays import map_array, read_arrays, read_meta, read_vector, write_arrays
 from ganexplain.files.atomic import file_hash, read_json, write_json

@@ -14,7 +14,7 @@ from conftest import noise, tone, write_sound
 
 from ganexplain.attribution.inputs.excerpts import truth_spans
 from ganexplain.config import LabelStemsConfig
-from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.spans import sounding_spans
 from ganexplain.corpora.splits import load_split
 from ganexplain.errors import BadFile, GanexplainError, UsageError

@@ -24,7 +24,9 @@ from ganexplain.classifiers.checkpoint import Classifier, load_classifier, write
 from ganexplain.classifiers.prediction import probabilities
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import PredictConfig, TrainClassifierConfig
-from ganexplain.corpora.recordings import JAMENDO_CLASSES, Segment, read_corpus
+from ganexplain.corpora.jamendo import JAMENDO_CLASSES
+from ganexplain.corpora.load import read_corpus
+from ganexplain.corpora.recordings import Segment
 from ganexplain.corpora.single import output_names
 from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError, UsageError

@@ -20,7 +20,7 @@ from ganexplain.classifiers.checkpoint import (
 )
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.kinds import FrontEnd

@@ -9,7 +9,8 @@ import pytest
 import soundfile as sf
 from conftest import ROOT
 
-from ganexplain.corpora.recordings import Corpus, read_corpus
+from ganexplain.corpora.load import read_corpus
+from ganexplain.corpora.recordings import Corpus
 
 SAMPLE = ROOT / "sample_data"
 

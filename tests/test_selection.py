@@ -21,7 +21,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE

@@ -488,7 +488,7 @@ def test_start_may_lie_where_the_header_sees_nothing(tmp_path: Path) -> None:
 
 
 def test_labels_of_a_corpus_go_up_to_the_true_end(tmp_path: Path) -> None:
-    from ganexplain.corpora.recordings import read_corpus
+    from ganexplain.corpora.load import read_corpus
 
     corpus = jamendo_folder(tmp_path / "corpus")
     stream = io.BytesIO()

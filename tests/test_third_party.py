@@ -15,7 +15,7 @@ from conftest import ROOT, Run
 
 from ganexplain.audio.io import load_mono
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.kinds import FrontEnd

@@ -15,7 +15,7 @@ from torch import nn
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import load_classifier
-from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.load import read_corpus
 from ganexplain.errors import GanexplainError
 from ganexplain.files.arrays import read_meta
 from ganexplain.inputs.kinds import FrontEnd

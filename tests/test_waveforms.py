@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.audio.view import seen, view_of
-from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.waveform_split import load_waveform_split
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_arrays

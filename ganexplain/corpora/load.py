@@ -9,6 +9,8 @@ import numpy as np
 
 from ganexplain.audio.io import load_excerpt
 from ganexplain.audio.log_mel import check_filters, check_frame_by_frame
+from ganexplain.corpora.jamendo import read_jamendo
+from ganexplain.corpora.manifest import read_manifest
 from ganexplain.corpora.picture_folders import (
     ImageCorpus,
     ImageSplit,
@@ -16,10 +18,10 @@ from ganexplain.corpora.picture_folders import (
     load_image_split,
     read_image_corpora,
 )
-from ganexplain.corpora.recordings import Corpus, read_corpora
+from ganexplain.corpora.recordings import Corpus, checked_corpus
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.corpora.waveform_split import WaveformSplit, load_waveform_split
-from ganexplain.errors import UsageError
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput, drawn_for
 from ganexplain.runs.machine import Progress
 
@@ -99,3 +101,35 @@ def heard(split: MaterialSplit, centres: np.ndarray) -> np.ndarray | None:
 def _audio(path: Path, start: float, front_end: FrontEnd) -> np.ndarray:
     sound = load_excerpt(path, start, front_end.excerpt_samples, front_end.sample_rate)
     return np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)
+
+
+def read_corpus(path: Path, skip_bad_files: bool = False) -> Corpus:
+    """Read a corpus folder (Jamendo layout) or a CSV manifest.
+
+    Raises UsageError where there is none, GanexplainError for a list that does not hold
+    together, BadFile for a recording or label file that cannot be used (unless
+    `skip_bad_files`, which lists it in `skipped`).
+    """
+    if path.is_dir():
+        return read_jamendo(path, skip_bad_files)
+    if path.is_file():
+        return read_manifest(path, skip_bad_files)
+    raise UsageError(
+        f"{path}: no such corpus; name a folder with audio/, labels/ and filelists/, "
+        "or a CSV manifest"
+    )
+
+
+def read_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> Corpus:
+    """Read several corpora of the same classes as one; errors as `read_corpus`."""
+    parts = [read_corpus(Path(path), skip_bad_files) for path in paths]
+    classes = parts[0].classes
+    for part in parts:
+        if part.classes != classes:
+            raise GanexplainError(
+                f"{part.name}: its classes are {', '.join(part.classes)}, those of "
+                f"{parts[0].name} {', '.join(classes)}; use the same names"
+            )
+    recordings = [recording for part in parts for recording in part.recordings]
+    skipped = [message for part in parts for message in part.skipped]
+    return checked_corpus(" + ".join(part.name for part in parts), classes, recordings, skipped)

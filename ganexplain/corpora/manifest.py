@@ -5,12 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganexplain.corpora.listed_files import label_text
-from ganexplain.errors import GanexplainError
+from ganexplain.corpora.listed_files import file_inside, label_text
+from ganexplain.corpora.recordings import (
+    SPLITS,
+    Corpus,
+    Recording,
+    Segment,
+    check_contradictions,
+    checked_corpus,
+    collect,
+    label_span,
+    usable_duration,
+)
+from ganexplain.errors import GanexplainError, did_you_mean
 from ganexplain.files.bounded import lines_of
 
 MANIFEST_COLUMNS = ("path", "start", "end", "label", "split")
@@ -95,3 +107,38 @@ def _row(where: str, cells: list[str], places: Sequence[int]) -> ManifestRow:
 def _point(seconds: str) -> str:
     """Seconds with a decimal point."""
     return seconds.replace(",", ".") if DECIMAL_COMMA.fullmatch(seconds) else seconds
+
+
+def read_manifest(path: Path, skip_bad_files: bool) -> Corpus:
+    """Read a corpus from a CSV manifest; errors as `read_corpus`."""
+    rows = manifest_rows(path)
+    classes = tuple(sorted({row.label for row in rows}))
+    if len(classes) < 2:
+        raise GanexplainError(f"{path}: all rows have one label, {classes}; two or more are needed")
+    by_file: dict[tuple[str, str], list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        if row.split not in SPLITS:
+            raise GanexplainError(
+                f"{row.where}: split {row.split!r} is not train, valid or test"
+                f"{did_you_mean(row.split, SPLITS)}"
+            )
+        by_file[row.path, row.split].append(row)
+    tasks = [
+        lambda rows=rows: _manifest_recording(path, rows, classes) for rows in by_file.values()
+    ]
+    recordings, skipped = collect(tasks, skip_bad_files)
+    return checked_corpus(path, classes, recordings, skipped)
+
+
+def _manifest_recording(
+    manifest: Path, rows: Sequence[ManifestRow], classes: tuple[str, ...]
+) -> Recording:
+    audio = file_inside(manifest.parent, rows[0].path, rows[0].where)
+    duration = usable_duration(audio)
+    segments = {}
+    for row in rows:
+        start, end = label_span(row.where, row.start, row.end, duration)
+        line = row.where.removeprefix(f"{manifest}, ")
+        segments[line] = Segment(start, end, classes.index(row.label))
+    check_contradictions(manifest, segments, classes)
+    return Recording(audio, rows[0].split, tuple(segments.values()), manifest)

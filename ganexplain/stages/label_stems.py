@@ -14,9 +14,9 @@ import soundfile as sf
 from ganexplain.audio.formats.sound_files import sound_streams
 from ganexplain.audio.io import channel_blocks, duration_of, load_channels
 from ganexplain.config import LabelStemsConfig
+from ganexplain.corpora.jamendo import JAMENDO_CLASSES
 from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.manifest import MANIFEST_COLUMNS
-from ganexplain.corpora.recordings import JAMENDO_CLASSES
 from ganexplain.corpora.spans import block_levels, sounding_spans
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
 from ganexplain.files.atomic import remove_unfinished, write_bytes

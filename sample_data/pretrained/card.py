@@ -17,7 +17,7 @@ import torch
 from ganexplain.ascent.engine import start_latents
 from ganexplain.classifiers.checkpoint import load_classifier, load_generator
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import load_split
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.dcgan import LATENT_SIZE

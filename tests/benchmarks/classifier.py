@@ -27,7 +27,7 @@ from ganexplain.classifiers.training import ClassifierTraining
 from ganexplain.config import TrainClassifierConfig, with_preset
 from ganexplain.corpora.batches import TrainingBatches, alters_sound
 from ganexplain.corpora.cache import cache_directory, cached_waveform
-from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Silent, keep_freed_memory

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.metrics.detection import auroc

@@ -25,7 +25,7 @@ import torch
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.training import GanTraining

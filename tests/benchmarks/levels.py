@@ -19,7 +19,7 @@ from ganexplain.audio.levels import level_against_training
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import predict_frames
-from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.load import read_corpora
 from ganexplain.metrics.detection import smooth
 
 CLASSIFIER = Path("sample_data/pretrained/classifier.pt")

@@ -29,7 +29,8 @@ import soundfile as sf
 
 from ganexplain.audio.io import load_mono
 from ganexplain.config import ExplainConfig, TrainClassifierConfig
-from ganexplain.corpora.recordings import Recording, read_corpus
+from ganexplain.corpora.load import read_corpus
+from ganexplain.corpora.recordings import Recording
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.inputs.kinds import FrontEnd

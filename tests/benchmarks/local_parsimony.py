@@ -34,8 +34,8 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import AttributeConfig
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.picture_files import load_picture
-from ganexplain.corpora.recordings import read_corpus
 from ganexplain.inputs.kinds import FrontEnd, ImageInput
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)

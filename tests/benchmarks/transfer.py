@@ -17,7 +17,7 @@ import torch
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.recordings import read_corpora
+from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import load_split
 from ganexplain.runs.machine import Silent
 

@@ -28,7 +28,7 @@ from ganexplain.ascent.responses import strongest
 from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.recordings import read_corpus
+from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.networks.explained import Explained, Source, load_explained

@@ -353,7 +353,7 @@ def _corpora(folder: Path) -> list[Reader]:
     import soundfile as sf
 
     from ganexplain.attribution.inputs.excerpts import truth_spans
-    from ganexplain.corpora.recordings import read_corpus
+    from ganexplain.corpora.load import read_corpus
 
     root = folder / "corpus"
     for name in ("audio", "labels", "filelists"):

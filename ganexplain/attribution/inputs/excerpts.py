@@ -16,8 +16,8 @@ from ganexplain.audio.filtering import filtered
 from ganexplain.audio.io import load_channels, load_mono
 from ganexplain.audio.log_mel import frame_times, log_mel
 from ganexplain.audio.view import view_of
+from ganexplain.corpora.jamendo import JAMENDO_CLASSES
 from ganexplain.corpora.listed_files import in_form_on_disk, label_text
-from ganexplain.corpora.recordings import JAMENDO_CLASSES
 from ganexplain.corpora.spans import sounding_spans
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.bounded import lines_of
