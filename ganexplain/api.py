@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from ganexplain.artifacts.plan import Unit
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.unit_gradients import LOST, check_units, counted, lost_in_words, refuse_lost
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput, drawn_for
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
 from ganexplain.metrics.distances import frechet_distance

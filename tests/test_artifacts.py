@@ -16,12 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganexplain.classifiers.checkpoint import (
-    Classifier,
-    load_classifier,
-    load_generator,
-    write_classifier,
-)
+from ganexplain.classifiers.checkpoint import Classifier, load_classifier, write_classifier
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.cli.app import _one_line_errors
 from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
@@ -30,6 +25,7 @@ from ganexplain.files import atomic
 from ganexplain.files.arrays import map_array, read_arrays, write_arrays, write_rows
 from ganexplain.files.atomic import atomic_file, file_hash, read_json, write_bytes, write_json
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end, front_end_from_dict
 from ganexplain.runs.directory import RunDirectory

@@ -22,11 +22,12 @@ from ganexplain.audio.difference import change, decibels
 from ganexplain.audio.filtering import retouched
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel, mel_frequencies
-from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import decision_margin, probabilities
 from ganexplain.corpora.spans import decide
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
+from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.networks.units import neuron_response
 from ganexplain.report.pictures.change_picture import change_picture

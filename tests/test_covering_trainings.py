@@ -19,9 +19,10 @@ from conftest import ROOT, Finished, Run, StageRun, jamendo_folder, noise, write
 from covering import Row, covering_array, pairs_of, possible_pairs
 from PIL import Image
 
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint
+from ganexplain.gans.networks import load_generator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PRETRAINED = ROOT / "sample_data" / "pretrained"

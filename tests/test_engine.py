@@ -8,9 +8,9 @@ import torch
 
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
 from ganexplain.classifiers.base import initialise
-from ganexplain.classifiers.checkpoint import frozen
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import Diverged
+from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
 from ganexplain.networks.units import neuron_response
 

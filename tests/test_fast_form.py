@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain.classifiers.base import ExcerptNet, initialise
-from ganexplain.classifiers.checkpoint import frozen
 from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
 from ganexplain.networks.early_stop import stopping_at
 from ganexplain.networks.fast import kernels, pooled

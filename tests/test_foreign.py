@@ -17,9 +17,10 @@ from conftest import ROOT, Run
 from torch import nn
 
 from ganexplain.ascent.blocks import fast_networks
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
 from ganexplain.inputs.specification import Call, input_values
 from ganexplain.networks.adapted import named_layers

@@ -12,12 +12,7 @@ import torch
 from conftest import JamendoFolder, Run
 from torch import nn
 
-from ganexplain.classifiers.checkpoint import (
-    Classifier,
-    load_encoder,
-    load_generator,
-    write_classifier,
-)
+from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.splits import Split
@@ -26,6 +21,7 @@ from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.best import Choice, collapsed
 from ganexplain.gans.dcgan import Generator
 from ganexplain.gans.encoder import reconstruction_error, trained_encoder
+from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.kinds import FrontEnd

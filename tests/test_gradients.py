@@ -17,11 +17,12 @@ from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.counterfactual import crossed_latent
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_gradient
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.checkpoints import load_data
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.networks.explained import examples_of
 from ganexplain.networks.units import neuron_response
 

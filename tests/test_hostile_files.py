@@ -33,7 +33,7 @@ from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.artifacts.plan import read_plan
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.audio.io import duration_of, load_mono
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.picture_files import picture_input
@@ -42,6 +42,7 @@ from ganexplain.files.arrays import map_array, read_arrays, read_meta, read_vect
 from ganexplain.files.atomic import file_hash, read_json, write_json
 from ganexplain.files.bounded import read_toml
 from ganexplain.files.checkpoints import load_data, read_checkpoint, write_checkpoint
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_from
 from ganexplain.networks.loaders.formats import _members, load_network
 from ganexplain.runs.machine import Silent

@@ -14,9 +14,10 @@ import soundfile as sf
 import torch
 from conftest import StageRun as Run
 
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import file_hash
+from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.units import responses_and_features
 from ganexplain.stages.comparing import artifacts_of

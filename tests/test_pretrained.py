@@ -11,18 +11,13 @@ import torch
 from conftest import Run
 
 from ganexplain.ascent.engine import start_latents
-from ganexplain.classifiers.architectures import architecture_of
-from ganexplain.classifiers.checkpoint import (
-    Classifier,
-    load_classifier,
-    load_encoder,
-    load_generator,
-)
+from ganexplain.classifiers.checkpoint import Classifier, architecture_of, load_classifier
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import Silent
 

@@ -17,12 +17,13 @@ from report_artifacts import Artifacts
 
 from ganexplain.artifacts.explanations import TRACES, read_explanations
 from ganexplain.artifacts.selection import read_selection
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import file_hash, read_json
 from ganexplain.files.checkpoints import load_data
+from ganexplain.gans.networks import load_generator
 from ganexplain.report.html.document import render
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.story import tell

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ganexplain.classifiers.architectures import OF_SOUND, architecture_of, build
 from ganexplain.classifiers.base import ExcerptNet, initialise
+from ganexplain.classifiers.checkpoint import OF_SOUND, architecture_of, build
 from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input

@@ -18,11 +18,11 @@ from torch import nn
 from ganexplain.artifacts.plan import PARTS_FOLDER, Part, Unit
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import read_meta, write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.networks.adapted import Adapted
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.fast.form import fast_form

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import nn
 
 from ganexplain.audio.log_mel import usable_front_end
-from ganexplain.classifiers.architectures import ARCHITECTURES, OF_SOUND, architecture_of, build
 from ganexplain.classifiers.base import BANDS, FRAMES, ExcerptNet
-from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
-from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.gans.dcgan import CHANNELS
-from ganexplain.gans.networks import AnyEncoder, AnyGenerator, encoder_for, generator_for
+from ganexplain.classifiers.compactnet import CompactNet
+from ganexplain.classifiers.picturenet import PictureNet
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.files.checkpoints import (
+    filled_from,
+    frozen,
+    plain_value,
+    read_checkpoint,
+    write_checkpoint,
+)
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
 from ganexplain.inputs.specification import input_values
 
+ARCHITECTURES: dict[str, type[SVDNet] | type[CompactNet] | type[PictureNet]] = {
+    "svdnet": SVDNet,
+    "compactnet": CompactNet,
+    "picturenet": PictureNet,
+}
+OF_SOUND = ("svdnet", "compactnet")
+
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
-Network = TypeVar("Network", bound=nn.Module)
-Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -89,49 +98,26 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
         raise GanexplainError(
             f"{path}: front_end is of sound, a {architecture} takes pictures; make it again"
         )
-    outputs, classes = _plain(path, content, "outputs", int), _plain(path, content, "classes", list)
+    outputs, classes = (
+        plain_value(path, content, "outputs", int),
+        plain_value(path, content, "classes", list),
+    )
     if not all(isinstance(name, str) for name in classes) or len(classes) != max(outputs, 2):
         raise GanexplainError(
             f"{path}: classes are {shown(classes)}, with {outputs} outputs; make it again"
         )
-    threshold = _plain(path, content, "threshold", float)
+    threshold = plain_value(path, content, "threshold", float)
     if not 0 < threshold < 1:
         raise GanexplainError(f"{path}: threshold is {threshold:g}, not within 0..1; make it again")
-    network = _filled(path, content["weights"], lambda: build(architecture, outputs, drawn))
+    network = filled_from(path, content["weights"], lambda: build(architecture, outputs, drawn))
     return Classifier(
         network=frozen(network, device),
         front_end=drawn,
         classes=tuple(classes),
         threshold=threshold,
-        figures=_plain(path, content, "figures", dict),
+        figures=plain_value(path, content, "figures", dict),
         corpora=_corpora(content.get("config")),
     )
-
-
-def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
-    """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
-    content = read_checkpoint(path, "gan", ("generator", "front_end"))
-    drawn = usable_front_end(path, content["front_end"])
-    # Files written before the size was a setting hold the small generator.
-    channels = _plain(path, {"channels": CHANNELS} | content, "channels", int)
-    generator = _filled(path, content["generator"], lambda: generator_for(drawn, channels=channels))
-    return frozen(generator, device), drawn
-
-
-def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
-    """Read the encoder that belongs to the generator of `gan.pt`; errors as `read_checkpoint`.
-
-    GanexplainError where there is none, as in what is left of a training that diverged.
-    """
-    content = read_checkpoint(path, "gan", ("front_end",))
-    if "encoder" not in content:
-        raise GanexplainError(
-            f"{path}: holds no encoder, which finds the latents of real excerpts; "
-            "name the gan.pt of a training that came to its end"
-        )
-    drawn = usable_front_end(path, content["front_end"])
-    encoder = _filled(path, content["encoder"], lambda: encoder_for(drawn))
-    return frozen(encoder, device)
 
 
 def _corpora(config: object) -> tuple[str, ...]:
@@ -140,53 +126,14 @@ def _corpora(config: object) -> tuple[str, ...]:
     return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
 
 
-def _plain(path: Path, content: Mapping[str, Any], name: str, kind: type[Plain]) -> Plain:
-    """A value of a checkpoint; GanexplainError where it is of another kind."""
-    value = content[name]
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
-        raise GanexplainError(
-            f"{path}: {name} is {shown(value)}, not {kind.__name__}; make it again"
-        )
-    return value
+def build(architecture: str, outputs: int, taken: Input) -> ExcerptNet:
+    """The network of that name; pictures need one for their shape."""
+    kind = ARCHITECTURES[architecture]
+    if issubclass(kind, PictureNet):
+        return kind(outputs, taken.shape)
+    return kind(outputs)
 
 
-def _filled(path: Path, weights: Any, make: Callable[[], Network]) -> Network:
-    """As `filled`; GanexplainError that names the file."""
-    try:
-        return filled(weights, make)
-    except ValueError as error:
-        raise GanexplainError(f"{path}: {error}") from error
-
-
-def filled(weights: Any, make: Callable[[], Network]) -> Network:
-    """The network that `make` makes, with weights; ValueError where they do not fit it.
-
-    Memory for it is taken once their shapes are known to fit, and all of it to be there.
-    """
-    try:
-        if not isinstance(weights, Mapping):
-            raise TypeError(f"they are {shown(weights)}")
-        with torch.device("meta"):
-            make().load_state_dict(weights, assign=True)
-        storages = [value.untyped_storage() for value in weights.values()]
-        kept = {storage.data_ptr(): storage.nbytes() for storage in storages}
-        if sum(value.nbytes for value in weights.values()) > sum(kept.values()):
-            raise ValueError("they claim to be larger than they are")
-        network = make()
-        network.load_state_dict(weights)
-    except UsageError:
-        raise
-    except Exception as error:  # torch raises many kinds for numbers that it cannot make layers of
-        raise ValueError(f"weights do not fit the network ({reason_of(error)})") from error
-    for name, value in network.state_dict().items():
-        if not torch.isfinite(value).all():
-            raise ValueError(f"weight {name} holds values that are not finite")
-    return network
-
-
-def frozen(network: Network, device: torch.device) -> Network:
-    """The network on the device as ascent is fastest: eval mode, frozen weights, channels last."""
-    network = network.to(device).eval().requires_grad_(False)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def architecture_of(network: ExcerptNet) -> str:
+    """The name under which the network's class is known."""
+    return next(name for name, kind in ARCHITECTURES.items() if isinstance(network, kind))

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganexplain.classifiers.architectures import OF_SOUND, build
 from ganexplain.classifiers.base import ExcerptNet, initialise
+from ganexplain.classifiers.checkpoint import OF_SOUND, build
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
 from ganexplain.config import TrainClassifierConfig

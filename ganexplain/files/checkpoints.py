@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ganexplain.errors import GanexplainError, UsageError, no_memory, reason_of
+import torch
+from torch import nn
+
+from ganexplain.errors import GanexplainError, UsageError, no_memory, reason_of, shown
 from ganexplain.files.arrays import SCHEMA, check_kind
 from ganexplain.files.atomic import atomic_file, existing_file
 from ganexplain.files.bounded import check_archive
+
+Network = TypeVar("Network", bound=nn.Module)
+Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
 
 
 def write_checkpoint(path: Path, kind: str, content: Mapping[str, Any]) -> None:
@@ -78,3 +85,55 @@ def is_checkpoint(path: Path, kind: str) -> bool:
             raise
         return False
     return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
+
+
+def plain_value(path: Path, content: Mapping[str, Any], name: str, kind: type[Plain]) -> Plain:
+    """A value of a checkpoint; GanexplainError where it is of another kind."""
+    value = content[name]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
+        raise GanexplainError(
+            f"{path}: {name} is {shown(value)}, not {kind.__name__}; make it again"
+        )
+    return value
+
+
+def filled_from(path: Path, weights: Any, make: Callable[[], Network]) -> Network:
+    """As `filled`; GanexplainError that names the file."""
+    try:
+        return filled(weights, make)
+    except ValueError as error:
+        raise GanexplainError(f"{path}: {error}") from error
+
+
+def filled(weights: Any, make: Callable[[], Network]) -> Network:
+    """The network that `make` makes, with weights; ValueError where they do not fit it.
+
+    Memory for it is taken once their shapes are known to fit, and all of it to be there.
+    """
+    try:
+        if not isinstance(weights, Mapping):
+            raise TypeError(f"they are {shown(weights)}")
+        with torch.device("meta"):
+            make().load_state_dict(weights, assign=True)
+        storages = [value.untyped_storage() for value in weights.values()]
+        kept = {storage.data_ptr(): storage.nbytes() for storage in storages}
+        if sum(value.nbytes for value in weights.values()) > sum(kept.values()):
+            raise ValueError("they claim to be larger than they are")
+        network = make()
+        network.load_state_dict(weights)
+    except UsageError:
+        raise
+    except Exception as error:  # torch raises many kinds for numbers that it cannot make layers of
+        raise ValueError(f"weights do not fit the network ({reason_of(error)})") from error
+    for name, value in network.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise ValueError(f"weight {name} holds values that are not finite")
+    return network
+
+
+def frozen(network: Network, device: torch.device) -> Network:
+    """The network on the device as ascent is fastest: eval mode, frozen weights, channels last."""
+    network = network.to(device).eval().requires_grad_(False)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from ganexplain.errors import UsageError
+from pathlib import Path
+
+import torch
+
+from ganexplain.audio.log_mel import usable_front_end
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.files.checkpoints import filled_from, frozen, plain_value, read_checkpoint
 from ganexplain.gans.dcgan import CHANNELS, Discriminator, Encoder, Generator
 from ganexplain.gans.wavegan import SHORTEST, WaveDiscriminator, WaveEncoder, WaveGenerator
 from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
@@ -37,3 +43,31 @@ def encoder_for(drawn: Input) -> AnyEncoder:
     if isinstance(drawn, WaveformInput):
         return WaveEncoder(drawn.samples)
     return Encoder(drawn.shape)
+
+
+def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
+    """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
+    content = read_checkpoint(path, "gan", ("generator", "front_end"))
+    drawn = usable_front_end(path, content["front_end"])
+    # Files written before the size was a setting hold the small generator.
+    channels = plain_value(path, {"channels": CHANNELS} | content, "channels", int)
+    generator = filled_from(
+        path, content["generator"], lambda: generator_for(drawn, channels=channels)
+    )
+    return frozen(generator, device), drawn
+
+
+def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
+    """Read the encoder that belongs to the generator of `gan.pt`; errors as `read_checkpoint`.
+
+    GanexplainError where there is none, as in what is left of a training that diverged.
+    """
+    content = read_checkpoint(path, "gan", ("front_end",))
+    if "encoder" not in content:
+        raise GanexplainError(
+            f"{path}: holds no encoder, which finds the latents of real excerpts; "
+            "name the gan.pt of a training that came to its end"
+        )
+    drawn = usable_front_end(path, content["front_end"])
+    encoder = filled_from(path, content["encoder"], lambda: encoder_for(drawn))
+    return frozen(encoder, device)

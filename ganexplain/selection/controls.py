@@ -15,11 +15,11 @@ from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
 from ganexplain.ascent.input_ascent import ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import SelectConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.metrics.scores import Examples

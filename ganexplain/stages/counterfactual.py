@@ -20,14 +20,14 @@ from ganexplain.audio.filtering import retouched
 from ganexplain.audio.io import flac
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.audio.sonify import sonify, unclipped
-from ganexplain.classifiers.checkpoint import load_classifier, load_encoder, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import Start, parse_start
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
 from ganexplain.files.names import LONGEST, distinct_names, fitting
-from ganexplain.gans.networks import AnyEncoder, AnyGenerator
+from ganexplain.gans.networks import AnyEncoder, AnyGenerator, load_encoder, load_generator
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.report.pictures.change_picture import change_picture

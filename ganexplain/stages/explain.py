@@ -34,12 +34,12 @@ from ganexplain.ascent.blocks import (
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.priors import PRIORS
 from ganexplain.ascent.unit_gradients import LOST, check_units, lost_in_words
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.atomic import file_hash, write_json
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import check_same_front_end, input_values
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.units import find_layer

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import LayersConfig
 from ganexplain.corpora.single import example_from
 from ganexplain.errors import UsageError
 from ganexplain.files.checkpoints import is_checkpoint
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
 from ganexplain.networks.explained import Source, examples_of, load_explained

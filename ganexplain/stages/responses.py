@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.config import ResponsesConfig
 from ganexplain.corpora.load import read_material
 from ganexplain.files.arrays import write_arrays
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.readings import file_name

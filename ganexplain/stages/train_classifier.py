@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.classifiers.checkpoint import Classifier, frozen, write_classifier
+from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, evaluate, figures_text, threshold_over
 from ganexplain.classifiers.training import ClassifierTraining, check_settings
 from ganexplain.config import TrainClassifierConfig
@@ -21,6 +21,7 @@ from ganexplain.corpora.splits import Split, require_classes
 from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
+from ganexplain.files.checkpoints import frozen
 from ganexplain.inputs.kinds import FrontEnd, Input
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 
 from ganexplain.ascent.engine import start_latents
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import load_split
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds

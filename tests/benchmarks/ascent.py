@@ -26,8 +26,8 @@ from torch.nn import functional
 from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.classifiers.base import SLOPE, initialise
-from ganexplain.classifiers.checkpoint import frozen
 from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
 from ganexplain.networks.units import neuron_response
 from ganexplain.runs.cores import usable_cores

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.corpora.load import read_corpus
+from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.kinds import FrontEnd, WaveformInput
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.networks.explained import Source, load_explained

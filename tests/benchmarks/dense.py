@@ -21,9 +21,10 @@ import torch
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.base import initialise
-from ganexplain.classifiers.checkpoint import frozen, load_classifier
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import predict_frames, probabilities
 from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.files.checkpoints import frozen
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.runs.machine import keep_freed_memory, pick_device
 

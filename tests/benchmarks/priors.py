@@ -20,9 +20,10 @@ import torch
 
 from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.units import neuron_response, responses_and_features
 from ganexplain.runs.machine import keep_freed_memory

@@ -28,8 +28,9 @@ from ganexplain.artifacts.merging import explanation_files
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import Objective, ascend, start_latents
-from ganexplain.classifiers.checkpoint import load_classifier, load_generator
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.units import neuron_response
 from ganexplain.runs.machine import keep_freed_memory

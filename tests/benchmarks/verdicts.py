@@ -26,11 +26,11 @@ from ganexplain.ascent.engine import begin_search, start_latents
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.responses import strongest
 from ganexplain.classifiers.base import initialise
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import load_generator
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.reinitialised import reinitialised
 from ganexplain.report.unit.sanity_check import Votes, sanity_check

@@ -16,12 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.ascent.engine import start_latents
-from ganexplain.classifiers.checkpoint import load_generator
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_material, read_material
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import generator_for
+from ganexplain.gans.networks import generator_for, load_generator
 from ganexplain.inputs.kinds import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.explained import Source, load_explained

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from ganexplain.artifacts.explainer import ExplainerFile
 from ganexplain.attribution.methods.grad_cam import enlarged
 from ganexplain.attribution.scorer import Scorer
-from ganexplain.classifiers.checkpoint import filled
 from ganexplain.config import WIDEST
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.maps import (
@@ -31,6 +30,7 @@ from ganexplain.explainers.cgan.maps import (
     working_size,
 )
 from ganexplain.explainers.cgan.networks import GENERATORS, MapGenerator
+from ganexplain.files.checkpoints import filled
 from ganexplain.inputs.kinds import Input
 
 TEACHERS = ("grad-cam", "occlusion")
