@@ -35,9 +35,10 @@ from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.copies import copied
 from ganexplain.networks.explained import Explained, Source, adapted, examples_of, load_explained
+from ganexplain.networks.hooks import layer_shape, neuron_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.readings import Neuron
-from ganexplain.networks.units import chosen_neuron, layer_shape, neuron_response
+from ganexplain.networks.units import chosen_neuron
 from ganexplain.report.html.medium import input_pictures
 
 Network = nn.Module | str | Path

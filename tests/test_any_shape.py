@@ -14,12 +14,8 @@ from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.explained import adapted
-from ganexplain.networks.units import (
-    chosen_neurons,
-    last_hidden_layer,
-    neuron_response,
-    responses_and_features,
-)
+from ganexplain.networks.hooks import last_hidden_layer, neuron_response, responses_and_features
+from ganexplain.networks.units import chosen_neurons
 
 CPU = torch.device("cpu")
 LAYERS = {

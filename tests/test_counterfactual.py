@@ -29,7 +29,7 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.networks.units import neuron_response
+from ganexplain.networks.hooks import neuron_response
 from ganexplain.report.pictures.change_picture import change_picture
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import Diverged
 from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
-from ganexplain.networks.units import neuron_response
+from ganexplain.networks.hooks import neuron_response
 
 CPU = torch.device("cpu")
 

@@ -28,7 +28,8 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import ExplainConfig, ResponsesConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, write_arrays
-from ganexplain.networks.units import neuron_numbers, neuron_response
+from ganexplain.networks.hooks import neuron_response
+from ganexplain.networks.units import neuron_numbers
 from ganexplain.runs.machine import LineProgress, Silent
 from ganexplain.runs.workers import job_count
 from ganexplain.stages.explain import explain

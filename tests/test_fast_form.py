@@ -19,13 +19,11 @@ from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
-from ganexplain.networks.early_stop import stopping_at
 from ganexplain.networks.fast import kernels, pooled
 from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.fast.pooled import PooledConvolution
 from ganexplain.networks.fast.thin import Layer, RowwiseConvolution, thin_input_gradient
-from ganexplain.networks.recording import recording
-from ganexplain.networks.units import find_layer, layer_names
+from ganexplain.networks.hooks import find_layer, layer_names, recording, stopping_at
 
 CPU = torch.device("cpu")
 examples = settings(derandomize=True, deadline=None, max_examples=40)

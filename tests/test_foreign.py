@@ -25,9 +25,9 @@ from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
 from ganexplain.inputs.specification import Call, input_values
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.explained import Source, adapted, examples_of, load_explained
+from ganexplain.networks.hooks import neuron_response, responses_and_features
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.torchscript import Scripted
-from ganexplain.networks.units import neuron_response, responses_and_features
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CPU = torch.device("cpu")

@@ -24,7 +24,7 @@ from ganexplain.files.checkpoints import load_data
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.networks.explained import examples_of
-from ganexplain.networks.units import neuron_response
+from ganexplain.networks.hooks import neuron_response
 
 CPU = torch.device("cpu")
 GAN = ROOT / "sample_data" / "pretrained" / "gan.pt"

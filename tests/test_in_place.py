@@ -29,14 +29,14 @@ from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.explained import Explained, adapted
 from ganexplain.networks.fast.form import fast_form
-from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.tracing import tail
-from ganexplain.networks.units import (
+from ganexplain.networks.hooks import (
     layer_output,
     layer_response,
     neuron_response,
     responses_and_features,
 )
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.tracing import tail
 
 CPU = torch.device("cpu")
 GAN = ROOT / "sample_data" / "pretrained" / "gan.pt"

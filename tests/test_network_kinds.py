@@ -24,9 +24,9 @@ from ganexplain.inputs.kinds import FrontEnd, ImageInput
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapted import kind_of, named_layers
 from ganexplain.networks.explained import Explained, adapted
+from ganexplain.networks.hooks import last_hidden_layer, neuron_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.tracing import tail
-from ganexplain.networks.units import last_hidden_layer, neuron_response
 
 CPU = torch.device("cpu")
 

@@ -10,12 +10,8 @@ from untrained import noise_excerpts, untrained_network
 from ganexplain.ascent.responses import strongest
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
-from ganexplain.networks.units import (
-    chosen_neurons,
-    last_hidden_layer,
-    neuron_response,
-    responses_and_features,
-)
+from ganexplain.networks.hooks import last_hidden_layer, neuron_response, responses_and_features
+from ganexplain.networks.units import chosen_neurons
 
 network, mel = untrained_network, noise_excerpts
 

@@ -24,7 +24,7 @@ from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.explained import Explained, adapted
 from ganexplain.networks.fast.form import fast_form
-from ganexplain.networks.units import (
+from ganexplain.networks.hooks import (
     last_hidden_layer,
     layer_output,
     neuron_response,

@@ -14,15 +14,9 @@ from untrained import noise_excerpts, untrained_network
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapted import Names
+from ganexplain.networks.hooks import layer_shape, neuron_response, responses_and_features
 from ganexplain.networks.readings import file_name, reading
-from ganexplain.networks.units import (
-    chosen_neuron,
-    chosen_neurons,
-    layer_shape,
-    neuron_numbers,
-    neuron_response,
-    responses_and_features,
-)
+from ganexplain.networks.units import chosen_neuron, chosen_neurons, neuron_numbers
 
 NAMES = Names("fc9", ("nosing", "sing"))
 

@@ -20,8 +20,8 @@ from ganexplain.errors import GanexplainError
 from ganexplain.files.arrays import read_meta
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.metrics.variation import Variation
+from ganexplain.networks.hooks import layer_response
 from ganexplain.networks.reinitialised import reinitialised
-from ganexplain.networks.units import layer_response
 
 SAMPLE = ROOT / "sample_data"
 

@@ -26,7 +26,7 @@ from ganexplain.gans.networks import load_generator
 from ganexplain.networks.adapted import Adapted
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.fast.form import fast_form
-from ganexplain.networks.units import (
+from ganexplain.networks.hooks import (
     Response,
     last_hidden_layer,
     neuron_response,

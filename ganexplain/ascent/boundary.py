@@ -20,8 +20,9 @@ from ganexplain.errors import UsageError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.networks.adapted import Names
+from ganexplain.networks.hooks import Response, find_layer, layer_output
 from ganexplain.networks.readings import Neuron, reading, units
-from ganexplain.networks.units import Response, chosen_neuron, find_layer, layer_output
+from ganexplain.networks.units import chosen_neuron
 
 OUTPUT_LAYER = "fc9"
 SAMPLES_BEHIND_MEDIAN = 256

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ganexplain.errors import UsageError
 from ganexplain.networks.gradient_faults import no_gradient, quantised_layers
+from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.readings import Neuron, magnitude, reading
-from ganexplain.networks.units import layer_output
 
 FIRST = 4  # starts looked at first: of nearly all units one of them has a gradient
 NEARER = (0.5, 0.25, 0.0)  # of the way from the origin: where a prior may take the latents

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from torch import fx, nn
 
 from ganexplain.errors import UsageError, check_known, reason_of
 from ganexplain.networks.adapted import OUTPUT, named_layers
 from ganexplain.networks.copies import copied
-from ganexplain.networks.leaves import KeepingTracer
 
 
 def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
@@ -129,3 +128,15 @@ def _reaches(start: fx.Node, node: fx.Node) -> bool:
                 seen.add(user)
                 waiting.append(user)
     return node in seen
+
+
+class KeepingTracer(fx.Tracer):
+    """Leaves the modules of these names whole, so that they can be found and hooked."""
+
+    def __init__(self, keep: Collection[str]) -> None:
+        super().__init__()
+        self.keep = set(keep)
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        """Whether calls of a module are not traced into."""
+        return name in self.keep or super().is_leaf_module(module, name)

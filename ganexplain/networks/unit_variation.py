@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.explained import Explained
+from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.readings import Neuron, magnitude
-from ganexplain.networks.units import layer_output
 
 VARIATION = "response_variation"  # field of a meta and of selection.json
 MEASURED = 32  # excerpts that show how large the values are that a response is read from

@@ -3,64 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.networks.adapted import OUTPUT, Adapted, Names, has_weights, named_layers
-from ganexplain.networks.early_stop import stopping_at
-from ganexplain.networks.readings import OVER_UNITS, Neuron, direction_neuron, reading, units
-from ganexplain.networks.recording import recording
+from ganexplain.networks.adapted import OUTPUT, Names, named_layers
+from ganexplain.networks.hooks import layer_shape
+from ganexplain.networks.readings import OVER_UNITS, Neuron, direction_neuron, units
 
 __all__ = ["units"]  # what a layer's units are is part of how they are addressed
-
-Response = Callable[[Tensor], Tensor]
-
-
-def layer_names(network: nn.Module) -> list[str]:
-    """Names of all layers that can be addressed, in the order of the network."""
-    return list(named_layers(network))
-
-
-def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> nn.Module:
-    """The layer of that name; UsageError with the closest match where there is none."""
-    modules = named_layers(network)
-    if not layer or layer not in modules:
-        names = list(modules)
-        raise UsageError(
-            f"{option}: the network has no layer {layer!r}{did_you_mean(layer, names)}; "
-            f"layers: {', '.join(names)}"
-        )
-    return modules[layer]
-
-
-def layer_shape(
-    network: nn.Module, layer: str, example: Tensor, option: str = "--layer"
-) -> tuple[int, ...]:
-    """Shape (U, ...) of what a layer puts out for one input, found by one pass of `example`.
-
-    UsageError where there is no such layer, or the pass does not reach it.
-    """
-    module = find_layer(network, layer, option)
-    with recording(network, {"layer": module}) as outputs, torch.no_grad():
-        network(example)
-    if "layer" not in outputs:
-        raise UsageError(f"{option} {layer}: the network does not use it on this input")
-    shape = tuple(outputs["layer"].shape)
-    if not shape or shape[0] != len(example):
-        raise UsageError(
-            f"{option} {layer}: puts out {shape}, whose first axis does not count the inputs"
-        )
-    return shape[1:] or (1,)
-
-
-def output_units(network: nn.Module, layer: str, example: Tensor) -> int:
-    """How many units the layer has, found by one pass of `example` (1, ...)."""
-    return layer_shape(network, layer, example)[0]
 
 
 def chosen_neurons(
@@ -215,58 +168,3 @@ def _class_difference(
     if count == 1:  # the log-odds of the second class, which is the difference
         return _class_unit(where, first, classes, count)
     return f"{classes.index(first)}-minus-{classes.index(second)}"
-
-
-@contextmanager
-def layer_response(network: nn.Module, layer: str) -> Iterator[Response]:
-    """A function from inputs (B, F, T) to responses (B, U) of all units, while the block is open.
-
-    A unit of a convolution is a channel, its response the mean over places. Nothing behind the
-    layer is computed.
-    """
-    with layer_output(network, layer) as put_out:
-        yield lambda mel: units(put_out(mel))
-
-
-@contextmanager
-def layer_output(network: nn.Module, layer: str) -> Iterator[Response]:
-    """A function from inputs (B, ...) to what a layer puts out, while the block is open."""
-    with stopping_at(network, find_layer(network, layer)) as run:
-        yield lambda mel: _at_least_float32(run(mel))
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    x = x.dequantize() if x.is_quantized else x
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-@contextmanager
-def neuron_response(network: nn.Module, layer: str, neuron: Neuron) -> Iterator[Response]:
-    """A function from inputs (B, F, T) to responses (B,) of one unit, while the block is open."""
-    read = reading(neuron)
-    with layer_output(network, layer) as put_out:
-        yield lambda mel: read(put_out(mel))
-
-
-def last_hidden_layer(network: nn.Module) -> str:
-    """Name of the last but one layer with weights: the features an output unit reads."""
-    weighted = [name for name, module in named_layers(network).items() if has_weights(module)]
-    if len(weighted) < 2 and isinstance(network, Adapted):
-        return OUTPUT
-    if len(weighted) < 2:
-        raise UsageError("--features: the network has no hidden layer with weights; name a layer")
-    return weighted[-2]
-
-
-@torch.no_grad()
-def responses_and_features(
-    network: nn.Module, layer: str, neuron: Neuron, features: str, mel: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Responses (B,) of a unit and features (B, D) of another layer in one pass of (B, F, T)."""
-    wanted = {
-        "layer": find_layer(network, layer),
-        "features": find_layer(network, features, "--features"),
-    }
-    with recording(network, wanted) as outputs:
-        network(mel)
-    return reading(neuron)(outputs["layer"]), units(outputs["features"])

@@ -24,8 +24,8 @@ from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.explained import Explained, Source, load_explained
+from ganexplain.networks.hooks import neuron_response, responses_and_features
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
-from ganexplain.networks.units import neuron_response, responses_and_features
 from ganexplain.runs.machine import Progress
 
 BATCH = 48

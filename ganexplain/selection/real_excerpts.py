@@ -19,14 +19,14 @@ from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapted import device_of
 from ganexplain.networks.explained import Explained
-from ganexplain.networks.readings import Neuron, file_name
-from ganexplain.networks.unit_variation import MEASURED, VARIATION, Spread
-from ganexplain.networks.units import (
+from ganexplain.networks.hooks import (
     Response,
     layer_response,
     neuron_response,
     responses_and_features,
 )
+from ganexplain.networks.readings import Neuron, file_name
+from ganexplain.networks.unit_variation import MEASURED, VARIATION, Spread
 from ganexplain.runs.machine import Progress
 
 RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz

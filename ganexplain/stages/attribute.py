@@ -37,7 +37,7 @@ from ganexplain.explainers.loading import explainers_for
 from ganexplain.files.atomic import write_json, write_text
 from ganexplain.inputs.kinds import FrontEnd, Input
 from ganexplain.networks.explained import Source
-from ganexplain.networks.units import find_layer
+from ganexplain.networks.hooks import find_layer
 from ganexplain.report.tables import aligned
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import Progress, pick_device

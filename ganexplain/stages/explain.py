@@ -42,7 +42,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import check_same_front_end, input_values
 from ganexplain.networks.explained import Source, load_explained
-from ganexplain.networks.units import find_layer
+from ganexplain.networks.hooks import find_layer
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import place, use_own_gpu
 from ganexplain.runs.machine import Progress, pick_device

@@ -16,7 +16,7 @@ from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
 from ganexplain.networks.explained import Source, examples_of, load_explained
-from ganexplain.networks.recording import recording
+from ganexplain.networks.hooks import recording
 from ganexplain.runs.machine import Progress, pick_device
 
 

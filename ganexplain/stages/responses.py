@@ -13,9 +13,10 @@ from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.explained import Source, load_explained
+from ganexplain.networks.hooks import find_layer, last_hidden_layer
 from ganexplain.networks.readings import file_name
 from ganexplain.networks.unit_variation import variation_of
-from ganexplain.networks.units import chosen_neurons, find_layer, last_hidden_layer
+from ganexplain.networks.units import chosen_neurons
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import Progress, pick_device
 from ganexplain.selection.real_excerpts import FoundResponses

@@ -22,7 +22,7 @@ from ganexplain.files.atomic import write_json
 from ganexplain.inputs.kinds import Input, WaveformInput
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.explained import Explained, Source, examples_of, load_explained
-from ganexplain.networks.units import find_layer
+from ganexplain.networks.hooks import find_layer
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.machine import Progress, pick_device

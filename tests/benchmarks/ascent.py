@@ -29,7 +29,7 @@ from ganexplain.classifiers.base import SLOPE, initialise
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
-from ganexplain.networks.units import neuron_response
+from ganexplain.networks.hooks import neuron_response
 from ganexplain.runs.cores import usable_cores
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.stages.explain import BATCH_SIZES

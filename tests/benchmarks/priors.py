@@ -25,7 +25,7 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
-from ganexplain.networks.units import neuron_response, responses_and_features
+from ganexplain.networks.hooks import neuron_response, responses_and_features
 from ganexplain.runs.machine import keep_freed_memory
 
 PRETRAINED = Path("sample_data/pretrained")

@@ -17,7 +17,7 @@ from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.networks import load_generator
-from ganexplain.networks.units import neuron_response
+from ganexplain.networks.hooks import neuron_response
 
 PRETRAINED = Path(__file__).parents[2] / "sample_data" / "pretrained"
 CPU = torch.device("cpu")

@@ -32,7 +32,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
-from ganexplain.networks.units import neuron_response
+from ganexplain.networks.hooks import neuron_response
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.selection.real_excerpts import given_path
 

@@ -26,7 +26,7 @@ from ganexplain.artifacts.explanations import Explanations, read_explanations, r
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.metrics.distances import manifold_scores
 from ganexplain.metrics.scores import RULES, Examples
-from ganexplain.networks.units import last_hidden_layer, responses_and_features
+from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
 from ganexplain.selection.judges import Judge, load_judges
 from ganexplain.selection.ranking import chosen_setting, real_examples, score_settings
 from ganexplain.selection.real_excerpts import given_path

@@ -20,8 +20,8 @@ from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_material, read_material
+from ganexplain.networks.hooks import layer_response
 from ganexplain.networks.reinitialised import reinitialised
-from ganexplain.networks.units import layer_response
 from ganexplain.runs.machine import Silent
 
 ROOT = Path(__file__).parents[2]

@@ -24,7 +24,7 @@ from ganexplain.gans.networks import generator_for, load_generator
 from ganexplain.inputs.kinds import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.explained import Source, load_explained
-from ganexplain.networks.units import last_hidden_layer, responses_and_features
+from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
 from ganexplain.runs.machine import Silent
 
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ from ganexplain.attribution.methods.grad_cam import check_places, enlarged, laye
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
 from ganexplain.networks.gradient_faults import no_gradient
+from ganexplain.networks.hooks import recording
 from ganexplain.networks.in_place import little_in_place
-from ganexplain.networks.recording import recording
 
 BASELINES = 8  # fills with noise, for methods that average over a distribution of them
 LEAST_WINDOW = 8  # windows along each axis that captum's Occlusion slides over, at most

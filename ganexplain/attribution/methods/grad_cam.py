@@ -12,8 +12,7 @@ from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapted import kind_of, named_layers
 from ganexplain.networks.gradient_faults import named_faults, no_gradient
-from ganexplain.networks.recording import Tap, recording, tapping
-from ganexplain.networks.units import find_layer
+from ganexplain.networks.hooks import Tap, find_layer, recording, tapping
 
 
 def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:

@@ -20,9 +20,8 @@ from ganexplain.attribution.methods.lime import lime
 from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.scorer import Model, Scorer
 from ganexplain.errors import UsageError, check_known
+from ganexplain.networks.hooks import find_layer, recording
 from ganexplain.networks.readings import Neuron, reading
-from ganexplain.networks.recording import recording
-from ganexplain.networks.units import find_layer
 from ganexplain.runs.machine import random_stream
 
 CAPTUM = "captum:"

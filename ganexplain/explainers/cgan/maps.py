@@ -15,8 +15,7 @@ from torch.nn import functional
 from ganexplain.attribution.methods.grad_cam import convolutions, enlarged
 from ganexplain.errors import UsageError
 from ganexplain.networks.gradient_faults import named_faults, no_gradient
-from ganexplain.networks.recording import tapping
-from ganexplain.networks.units import find_layer
+from ganexplain.networks.hooks import find_layer, tapping
 
 CONDITIONS = 8  # maps that a generator is given, at most
 

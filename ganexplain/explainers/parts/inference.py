@@ -17,7 +17,7 @@ from ganexplain.explainers.parts.filters import slope
 from ganexplain.explainers.parts.network import PartsExplainer, explainer_for
 from ganexplain.explainers.parts.places import Axis, Geometry
 from ganexplain.networks.gradient_faults import named_faults
-from ganexplain.networks.units import find_layer, layer_output
+from ganexplain.networks.hooks import find_layer, layer_output
 
 NAMED = 5  # filters whose part is told
 

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from ganexplain.attribution.methods.grad_cam import convolutions
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapted import kind_of, named_layers
-from ganexplain.networks.recording import recording
+from ganexplain.networks.hooks import find_layer, recording
 from ganexplain.networks.tracing import tail
-from ganexplain.networks.units import find_layer
 
 
 @torch.no_grad()

@@ -25,10 +25,9 @@ from ganexplain.gans.training import finite
 from ganexplain.networks.adapted import OUTPUT
 from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.gradient_faults import named_faults
+from ganexplain.networks.hooks import find_layer, layer_output, recording
 from ganexplain.networks.readings import units
-from ganexplain.networks.recording import recording
 from ganexplain.networks.tracing import tail
-from ganexplain.networks.units import find_layer, layer_output
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.resume import restore_optimiser

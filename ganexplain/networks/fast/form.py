@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from ganexplain.networks.fast.chains import ChainReader
 from ganexplain.networks.fast.pooled import PooledConvolution
 from ganexplain.networks.fast.thin import RowwiseConvolution, is_single
-from ganexplain.networks.leaves import KeepingTracer
+from ganexplain.networks.tracing import KeepingTracer
 
 TYPICAL, WORST = 1e-4, 1e-2  # deviation of gradients allowed: of the median example, of any
 
