@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganexplain.artifacts.selection import Control, Figures, Judge
 from ganexplain.report.html.shares import share_difference, share_interval
-from ganexplain.report.unit.evidence import Control, Figures, Judge
 from ganexplain.report.unit.findings import (
     CONCLUSIONS,
     Measure,

@@ -12,8 +12,8 @@ import torch
 from conftest import ROOT, Run
 from report_artifacts import Artifacts
 
+from ganexplain.artifacts.selection import Control, Figures, Judge
 from ganexplain.report.html.words import SOUND
-from ganexplain.report.unit.evidence import Control, Figures, Judge
 from ganexplain.report.unit.findings import checked
 from ganexplain.report.unit.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganexplain.artifacts.explanations import Explanations, check_same
+from ganexplain.artifacts.axes import check_same
+from ganexplain.artifacts.explanations import Explanations
 from ganexplain.errors import GanexplainError, shown
 from ganexplain.files.atomic import file_hash, read_json
-from ganexplain.metrics.scores import RULES, SCORES
+from ganexplain.metrics.scores import RULES, SCORES, ScoreKind
 from ganexplain.metrics.variation import Variation
-from ganexplain.report.unit.evidence import Control, Figures, Judge, Score, Selection
 
 RESPONSES = ("mean_response", "std_response")  # figures beside the scores of the table
 
@@ -24,9 +25,9 @@ def read_selection(path: Path, explanations: Explanations) -> Selection:
     writes or ranks other explanations.
     """
     document, made = read_json(path), explanations.arrays
-    for field in ("layer", "neuron", "direction"):
-        wanted = explanations.meta[field]
-        check_same(path, field, document.get(field), explanations.path, wanted)
+    for name in ("layer", "neuron", "direction"):
+        wanted = explanations.meta[name]
+        check_same(path, name, document.get(name), explanations.path, wanted)
     entries, count = document.get("configurations"), len(made["learning_rate"])
     if not isinstance(entries, list) or len(entries) != count:
         held = len(entries) if isinstance(entries, list) else "no list of"
@@ -36,10 +37,10 @@ def read_selection(path: Path, explanations: Explanations) -> Selection:
         )
     scores = tuple(_score(f"{path}: configurations[{i}]", e) for i, e in enumerate(entries))
     for index, score in enumerate(scores):
-        for field in ("learning_rate", "prior_weight", "iterations"):
-            value, wanted = getattr(score, field), float(made[field][index])
+        for each in ("learning_rate", "prior_weight", "iterations"):
+            value, wanted = getattr(score, each), float(made[each][index])
             if not math.isclose(value, wanted, rel_tol=1e-6):
-                name = f"configurations[{index}].{field}"
+                name = f"configurations[{index}].{each}"
                 check_same(path, name, value, explanations.path, wanted)
     _check_ranking(path, document, scores)
     if document.get("explanations_hash") != file_hash(explanations.path):
@@ -225,3 +226,94 @@ def _interval(where: str, value: Any) -> tuple[float, float]:
     if value[0] > value[1]:
         raise _wrong(where, value, "a lower and an upper end")
     return float(value[0]), float(value[1])
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What `select` measured of a set of examples: scores by key, 95 % intervals, judges' shares.
+
+    `differences` are the 95 % intervals of a control's score minus the chosen setting's. What is
+    not defined for the set is absent.
+    """
+
+    values: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    judges: Mapping[str, float] = field(default_factory=dict)
+    differences: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def votes(self) -> float | None:
+        """Mean share over the judges, None without any."""
+        return sum(self.judges.values()) / len(self.judges) if self.judges else None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One configuration of the grid as `select` ranked it; `rank` counts from 1, the best."""
+
+    learning_rate: float
+    prior_weight: float
+    iterations: int
+    rank: int
+    tied: bool
+    mean_response: float
+    std_response: float
+    figures: Figures
+
+    @property
+    def setting(self) -> tuple[float, float, int]:
+        """Learning rate, prior weight and iterations."""
+        return self.learning_rate, self.prior_weight, self.iterations
+
+
+@dataclass(frozen=True)
+class Control:
+    """Examples that the search did not make, measured as a setting is."""
+
+    meaning: str
+    examples: int | None
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Another network asked what it takes examples for: shares of the chosen and the real ones.
+
+    `weak_agreement` is that of the real ones which drive the unit least; `sample_agreement` how
+    well the network explained orders samples of the GAN by the judge's votes (AUROC);
+    `same_corpora` names the corpora that both were trained on.
+    """
+
+    agreement: float | None
+    real_agreement: float | None
+    class_name: str
+    path: str
+    sha256: str
+    weak_agreement: float | None = None
+    sample_agreement: float | None = None
+    same_corpora: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`selection.json`: `chosen` is of rank 1, or tied with it; `by` the key of its score.
+
+    `weakness` says how little the unit responds to real excerpts, where it hardly does.
+    """
+
+    chosen: int
+    by: str
+    tie_rule: str
+    warnings: tuple[str, ...]
+    scores: tuple[Score, ...]
+    controls: Mapping[str, Control]
+    judges: Mapping[str, Judge]
+    weakness: str = ""
+
+    @property
+    def kinds(self) -> list[ScoreKind]:
+        """The scores that any setting has, the one that ranks first."""
+        present = [
+            k for k in SCORES.values() if any(k.key in s.figures.values for s in self.scores)
+        ]
+        return sorted(present, key=lambda kind: kind.key != self.by)

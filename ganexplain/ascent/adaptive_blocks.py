@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.explanations import read_responses
 from ganexplain.artifacts.plan import Part
+from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import KIND, PartWork, part_path, trajectory_settings
 from ganexplain.ascent.candidate import Found
@@ -17,7 +17,6 @@ from ganexplain.ascent.unit_gradients import counted, refuse_lost
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import write_arrays
-from ganexplain.selection.real_excerpts import given_path
 
 LEAST = 4  # evaluations of each example without which there is nothing to adapt to
 

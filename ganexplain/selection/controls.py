@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganexplain.artifacts.explanations import HELD_OUT, Explanations
+from ganexplain.artifacts.explanations import Explanations
+from ganexplain.artifacts.responses import HELD_OUT
 from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
 from ganexplain.ascent.input_ascent import ascend_input

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from ganexplain.artifacts.explanations import HELD_OUT, SAME_UNIT
+from ganexplain.artifacts.responses import HELD_OUT, SAME_UNIT, RealResponses
 from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import Material, MaterialSplit, heard, load_material, origin, taken_of
@@ -25,11 +24,9 @@ from ganexplain.networks.hooks import (
     neuron_response,
     responses_and_features,
 )
-from ganexplain.networks.readings import Neuron, file_name
+from ganexplain.networks.readings import Neuron
 from ganexplain.networks.unit_variation import MEASURED, VARIATION, Spread
 from ganexplain.runs.machine import Progress
-
-RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz
 
 
 class Sought(Protocol):
@@ -58,15 +55,6 @@ class Sought(Protocol):
     @property
     def skip_bad_files(self) -> bool:
         """Whether files that cannot be used are left out."""
-
-
-def given_path(path: Path, meta: Mapping[str, Any]) -> Path:
-    """The `responses.npz` of a unit: the file named, or that for the unit in the folder named."""
-    if not path.is_dir():
-        return path
-    unit = f"{file_name(meta['layer'])}-{file_name(meta['neuron'])}"
-    folders = (path / f"{unit}-{meta['direction']}", path / unit, path)
-    return next((f for f in folders if f.is_dir()), path) / "responses.npz"
 
 
 class FoundResponses:

@@ -8,21 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts.explanations import (
-    REAL_AXES,
-    Explanations,
-    axes_for,
-    check_arrays,
-    read_explanations,
-    read_responses,
-)
+from ganexplain.artifacts.axes import axes_for, check_arrays
+from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.responses import REAL_AXES, given_path, read_responses
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_arrays, read_meta
 from ganexplain.report.unit.evidence import Evidence
-from ganexplain.selection.real_excerpts import given_path
 
 DRIVEN = ("fresh", "input_ascent", "reinitialised")  # controls whose excerpts stand in controls.npz
 SHOWN_OF_REAL = ("mel", "response", "file", "start_s", "audio")  # the last of log-mel only

@@ -9,13 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.explanations import (
-    HELD_OUT,
-    Explanations,
-    read_explanations,
-    read_responses,
-)
+from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, read_responses
 from ganexplain.ascent.unit_gradients import counted, lost_in_words
 from ganexplain.audio.view import seen
 from ganexplain.config import SelectConfig
@@ -40,7 +36,7 @@ from ganexplain.selection.ranking import (
     setting_examples,
     warnings_of,
 )
-from ganexplain.selection.real_excerpts import FoundResponses, RealResponses, given_path
+from ganexplain.selection.real_excerpts import FoundResponses
 
 
 def select(

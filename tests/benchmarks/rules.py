@@ -25,12 +25,12 @@ import torch
 from pictures import judge_of
 from scipy.stats import spearmanr
 
-from ganexplain.artifacts.explanations import Explanations, read_explanations, read_responses
+from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.selection.judges import Judge, load_judges
 from ganexplain.selection.ranking import Table, real_examples, score_settings
-from ganexplain.selection.real_excerpts import given_path
 
 # Of examples (M, ...) how far each is on the side asked for, and whether it is.
 Heard = tuple[np.ndarray, np.ndarray]

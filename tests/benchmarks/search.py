@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.artifacts.explanations import Explanations, read_explanations, read_responses
+from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import Objective, ascend, start_latents
@@ -34,7 +35,6 @@ from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import neuron_response
 from ganexplain.runs.machine import keep_freed_memory
-from ganexplain.selection.real_excerpts import given_path
 
 CPU = torch.device("cpu")
 BATCH = 48

@@ -22,14 +22,14 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from ganexplain.artifacts.explanations import Explanations, read_explanations, read_responses
+from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.metrics.distances import manifold_scores
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
 from ganexplain.selection.judges import Judge, load_judges
 from ganexplain.selection.ranking import chosen_setting, real_examples, score_settings
-from ganexplain.selection.real_excerpts import given_path
 
 LOUDEST = 6.0  # nat: what full scale reaches in a mel band
 CPU = torch.device("cpu")

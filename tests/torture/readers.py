@@ -66,7 +66,8 @@ def _small_artifacts(folder: Path) -> Any:
 
 
 def _artifacts(folder: Path) -> list[Reader]:
-    from ganexplain.artifacts.explanations import read_explanations, read_responses
+    from ganexplain.artifacts.explanations import read_explanations
+    from ganexplain.artifacts.responses import read_responses
     from ganexplain.files.arrays import read_arrays, read_meta
     from ganexplain.stages.report_inputs import _driven
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ganexplain.artifacts.selection import Figures
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, Markup, element
 from ganexplain.report.html.notation import interval, number, percent, spread
-from ganexplain.report.unit.evidence import Evidence, Figures
+from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import (
     NAMES,
     ON_FEATURES,

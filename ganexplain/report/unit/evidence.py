@@ -3,107 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ganexplain.artifacts.selection import Score, Selection
 from ganexplain.inputs.kinds import Input
 from ganexplain.metrics.scores import SCORES, ScoreKind
 from ganexplain.report.html.words import Words, words_for
 
 MOST_EXPLORED = 64  # settings of which a page holds examples
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What `select` measured of a set of examples: scores by key, 95 % intervals, judges' shares.
-
-    `differences` are the 95 % intervals of a control's score minus the chosen setting's. What is
-    not defined for the set is absent.
-    """
-
-    values: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    judges: Mapping[str, float] = field(default_factory=dict)
-    differences: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-
-    @property
-    def votes(self) -> float | None:
-        """Mean share over the judges, None without any."""
-        return sum(self.judges.values()) / len(self.judges) if self.judges else None
-
-
-@dataclass(frozen=True)
-class Score:
-    """One configuration of the grid as `select` ranked it; `rank` counts from 1, the best."""
-
-    learning_rate: float
-    prior_weight: float
-    iterations: int
-    rank: int
-    tied: bool
-    mean_response: float
-    std_response: float
-    figures: Figures
-
-    @property
-    def setting(self) -> tuple[float, float, int]:
-        """Learning rate, prior weight and iterations."""
-        return self.learning_rate, self.prior_weight, self.iterations
-
-
-@dataclass(frozen=True)
-class Control:
-    """Examples that the search did not make, measured as a setting is."""
-
-    meaning: str
-    examples: int | None
-    figures: Figures
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Another network asked what it takes examples for: shares of the chosen and the real ones.
-
-    `weak_agreement` is that of the real ones which drive the unit least; `sample_agreement` how
-    well the network explained orders samples of the GAN by the judge's votes (AUROC);
-    `same_corpora` names the corpora that both were trained on.
-    """
-
-    agreement: float | None
-    real_agreement: float | None
-    class_name: str
-    path: str
-    sha256: str
-    weak_agreement: float | None = None
-    sample_agreement: float | None = None
-    same_corpora: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Selection:
-    """`selection.json`: `chosen` is of rank 1, or tied with it; `by` the key of its score.
-
-    `weakness` says how little the unit responds to real excerpts, where it hardly does.
-    """
-
-    chosen: int
-    by: str
-    tie_rule: str
-    warnings: tuple[str, ...]
-    scores: tuple[Score, ...]
-    controls: Mapping[str, Control]
-    judges: Mapping[str, Judge]
-    weakness: str = ""
-
-    @property
-    def kinds(self) -> list[ScoreKind]:
-        """The scores that any setting has, the one that ranks first."""
-        present = [
-            k for k in SCORES.values() if any(k.key in s.figures.values for s in self.scores)
-        ]
-        return sorted(present, key=lambda kind: kind.key != self.by)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ganexplain.artifacts.selection import Score
 from ganexplain.report.charts.heatmap import Setting, heat_map
 from ganexplain.report.html.markup import Child, Markup, element, void
 from ganexplain.report.html.medium import Medium
 from ganexplain.report.html.notation import interval, number, percent, setting, spread
 from ganexplain.report.html.panels import Row, row
-from ganexplain.report.unit.evidence import Evidence, Score
+from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.judge_findings import called
 from ganexplain.report.unit.rows import rank, scored, setting_row
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ganexplain.artifacts.selection import Judge
 from ganexplain.report.html.notation import number, percent
 from ganexplain.report.html.shares import share_difference
 from ganexplain.report.html.words import SOUND, Words
-from ganexplain.report.unit.evidence import Evidence, Judge
+from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import standing
 from ganexplain.report.unit.sanity_check import tells_apart
 

@@ -7,13 +7,14 @@ from pathlib import PurePath
 
 import numpy as np
 
+from ganexplain.artifacts.selection import Figures, Score
 from ganexplain.inputs.kinds import FrontEnd, ImageInput
 from ganexplain.report.charts.spectrograms import COARSE
 from ganexplain.report.html.markup import flac_uri
 from ganexplain.report.html.notation import clock, interval, number, ordinal, setting, spread
 from ganexplain.report.html.panels import Excerpt, Row, Sound
 from ganexplain.report.html.words import SOUND
-from ganexplain.report.unit.evidence import Evidence, Figures, Score
+from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import NAMES, control_name
 
 HEADINGS = {

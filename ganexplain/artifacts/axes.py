@@ -1,0 +1,93 @@
+"""Arrays held against the letters of their axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
+
+INTEGERS = ("iterations", "trajectory", "seed", "best_iteration")
+LARGEST = 1e18  # of a value: its square is one of float32
+
+
+def check_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], sizes: dict[str, int]
+) -> None:
+    """GanexplainError where a named array is missing, of another shape or of other values."""
+    for name in axes:
+        if name not in arrays:
+            raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
+    check_shapes(path, arrays, axes, sizes)
+    check_values(path, arrays, [name for name in axes if not name.endswith("file")])
+
+
+def axes_for(front_end: Input, axes: Mapping[str, str]) -> dict[str, str]:
+    """The axes of arrays for what is drawn: K, F, T of pictures, W of waveforms, with no `audio`.
+
+    Pictures have no sound, and a waveform is its own.
+    """
+    if isinstance(front_end, FrontEnd):
+        return dict(axes)
+    own = "KFT" if isinstance(front_end, ImageInput) else "W"  # channels, rows and columns
+    return {name: letters.replace("FT", own) for name, letters in axes.items() if name != "audio"}
+
+
+def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:
+    """UsageError where a field of one file is not that of the other."""
+    if value != wanted:
+        raise UsageError(
+            f"{path}: {field} is {shown(value)}, but {shown(wanted)} in {other}; they do not "
+            "belong together"
+        )
+
+
+def check_shapes(
+    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], known: dict[str, int]
+) -> dict[str, int]:
+    """Hold every array against its axis letters; give the length of each letter."""
+    sizes = dict(known)
+    for name, letters in axes.items():
+        shape = arrays[name].shape
+        if len(shape) == len(letters):
+            wanted = tuple(sizes.setdefault(k, n) for k, n in zip(letters, shape, strict=True))
+        else:
+            wanted = tuple(sizes.get(k, 0) for k in letters)
+        if shape != wanted or 0 in shape:
+            raise GanexplainError(
+                f"{path}: {name} has shape {shape}, not ({', '.join(letters)}) = {wanted}; "
+                "make it again"
+            )
+        kinds = "iu" if name in INTEGERS else "U" if name.endswith("file") else "iuf"
+        if arrays[name].dtype.kind not in kinds:
+            raise GanexplainError(f"{path}: {name} holds {arrays[name].dtype}; make it again")
+    return sizes
+
+
+def check_values(path: Path, arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> None:
+    """GanexplainError where an array holds values that no search and no recording has."""
+    for name in names:
+        if not np.isfinite(arrays[name]).all():
+            raise GanexplainError(f"{path}: {name} holds values that are not finite; make it again")
+        if arrays[name].dtype.kind == "f" and np.abs(arrays[name]).max() > LARGEST:
+            raise GanexplainError(f"{path}: {name} holds values above {LARGEST:g}; make it again")
+
+
+def check_range(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    name: str,
+    least: float,
+    most: float | np.ndarray = np.inf,
+) -> None:
+    """GanexplainError where an array holds values below `least` or above `most`."""
+    values = arrays[name]
+    wrong = (values < least) | (values > most)
+    if wrong.any():
+        raise GanexplainError(
+            f"{path}: {name} holds {shown(values[wrong][0].item())}, which cannot be; make it again"
+        )
