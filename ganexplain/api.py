@@ -21,9 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganexplain.artifacts.lost_gradients import LOST, counted, lost_in_words, refuse_lost
 from ganexplain.artifacts.plan import Unit
 from ganexplain.ascent.engine import ascend, start_latents
-from ganexplain.ascent.unit_gradients import LOST, check_units, counted, lost_in_words, refuse_lost
+from ganexplain.ascent.gradients import check_units
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint

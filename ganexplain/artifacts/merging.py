@@ -9,9 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.plan import PARTS_FOLDER, PLAN_FILE, Plan, Unit, read_plan
-from ganexplain.ascent.blocks import KIND, part_path
-from ganexplain.ascent.unit_gradients import counted, refuse_lost
+from ganexplain.artifacts.lost_gradients import counted, refuse_lost
+from ganexplain.artifacts.plan import (
+    PART,
+    PARTS_FOLDER,
+    PLAN_FILE,
+    Plan,
+    Unit,
+    part_path,
+    read_plan,
+)
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, write_arrays
 
@@ -62,7 +69,7 @@ def _merge(out: Path, plan: Plan, unit: Unit) -> None:
     """Write one unit's explanations; GanexplainError where parts are of different inputs."""
     paths = [part_path(out, part) for part in plan.parts(unit)]
     names = BY_SETTING + BY_TRAJECTORY + STARTS
-    read = [read_arrays(path, KIND, names) for path in paths]
+    read = [read_arrays(path, PART, names) for path in paths]
     meta = {name: value for name, value in read[0][1].items() if name not in ("kind", "schema")}
     for path, (_, other) in zip(paths, read, strict=True):
         if any(other.get(name) != meta.get(name) for name in SAME_INPUTS):

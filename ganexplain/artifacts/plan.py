@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from torch import Tensor
-
-from ganexplain.config import ExplainConfig
 from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.files.arrays import read_meta
 from ganexplain.files.atomic import read_json
-from ganexplain.networks.explained import Explained
 from ganexplain.networks.readings import Neuron, file_name
-from ganexplain.networks.units import chosen_neurons
+
+PART = "explanations part"
 
 DIRECTIONS = {"max": ("max",), "min": ("min",), "both": ("max", "min")}
 PLAN_FILE, PARTS_FOLDER = "plan.json", "parts"
@@ -96,29 +93,6 @@ def read_plan(out: Path) -> Plan:
     return plan
 
 
-def make_plan(
-    config: ExplainConfig, explained: Explained, example: Tensor, rows: int, batch_size: int
-) -> Plan:
-    """The units asked for, `rows` of each in blocks of at most `batch_size`, as even as can be.
-
-    `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
-    """
-    layers, network, names = explained.layers(config.layer), explained.network, explained.names
-    units = tuple(
-        Unit(layer, neuron, direction)
-        for layer, neuron in chosen_neurons(layers, config.neuron, network, example, names)
-        for direction in DIRECTIONS[config.direction]
-    )
-    blocks = -(-rows // batch_size)
-    bounds = np.linspace(0, rows, blocks + 1).round().astype(int)
-    return Plan(units, tuple(bounds.tolist()))
-
-
-def own_share(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:
-    """Of all parts those that shard i of n works on: every n-th."""
-    return list(parts if shard is None else parts[shard[0] :: shard[1]])
-
-
 def parse_shard(text: str) -> tuple[int, int] | None:
     """(i, n) of `i/n`, i from 0 to n - 1; None of nothing. UsageError for anything else."""
     if not text:
@@ -127,3 +101,27 @@ def parse_shard(text: str) -> tuple[int, int] | None:
     if found is None or int(found[1]) >= int(found[2]):
         raise UsageError(f"--shard {text}: give i/n with i from 0 to n - 1, as in 0/8")
     return int(found[1]), int(found[2])
+
+
+def part_path(out: Path, part: Part) -> Path:
+    """Where a part stands until it is merged."""
+    return out / PARTS_FOLDER / part.name
+
+
+def is_done(out: Path, part: Part, meta: Mapping[str, Any]) -> bool:
+    """Whether a part is there; UsageError where it is of other checkpoints."""
+    path = part_path(out, part)
+    if not path.is_file():
+        return False
+    check_same_inputs(path, read_meta(path, PART), meta)
+    return True
+
+
+def check_same_inputs(path: Path, found: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    """UsageError where a file was made from other inputs than `meta` names."""
+    for name in ("classifier", "gan", "responses"):
+        if found.get(f"{name}_hash") != meta.get(f"{name}_hash"):
+            raise UsageError(
+                f"{path}: made with another {name} file than {meta[name]} is now; name another "
+                "--out, or remove this one"
+            )

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.plan import Part
+from ganexplain.artifacts.lost_gradients import counted, refuse_lost
+from ganexplain.artifacts.plan import PART, Part, part_path
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
-from ganexplain.ascent.blocks import KIND, PartWork, part_path, trajectory_settings
+from ganexplain.ascent.blocks import PartWork, trajectory_settings
 from ganexplain.ascent.candidate import Found
-from ganexplain.ascent.unit_gradients import counted, refuse_lost
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import write_arrays
@@ -65,7 +65,7 @@ class AdaptiveWork(PartWork):
             "example_iterations": found.example_iterations,
             **counted(found.no_gradient),
         }
-        write_arrays(part_path(self.out, part), KIND, self._settings(part, found), meta)
+        write_arrays(part_path(self.out, part), PART, self._settings(part, found), meta)
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:
         config, unit = self.config, part.unit

@@ -6,21 +6,21 @@ Row l * N + k is example k of the l-th (learning rate, prior weight) pair.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ganexplain.artifacts.plan import PARTS_FOLDER, Part, Unit
+from ganexplain.artifacts.plan import DIRECTIONS, PART, Part, Plan, Unit, part_path
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
 from ganexplain.config import ExplainConfig
-from ganexplain.errors import UsageError, check_known
-from ganexplain.files.arrays import read_meta, write_arrays
+from ganexplain.errors import check_known
+from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.networks.adapted import Adapted
@@ -32,9 +32,9 @@ from ganexplain.networks.hooks import (
     neuron_response,
     responses_and_features,
 )
+from ganexplain.networks.units import chosen_neurons
 from ganexplain.runs.machine import pick_device
 
-KIND = "explanations part"
 EXAMPLES_TO_CHECK = 4  # on which a rewritten network is held against the plain one
 PRECISIONS = ("float32", "tfloat32", "bfloat16")
 
@@ -75,7 +75,7 @@ class PartWork:
         found = self._search(part, advance)
         starts = self.starts[part.first : min(part.last, self.config.examples)]
         arrays = self.drawn(part.unit, found, starts) | {"no_gradient": found.no_gradient}
-        write_arrays(part_path(self.out, part), KIND, arrays, self.metas[part.unit])
+        write_arrays(part_path(self.out, part), PART, arrays, self.metas[part.unit])
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
         config, unit = self.config, part.unit
@@ -170,25 +170,24 @@ def in_precision(precision: str, device: torch.device) -> Iterator[None]:
         cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
-def part_path(out: Path, part: Part) -> Path:
-    """Where a part stands until it is merged."""
-    return out / PARTS_FOLDER / part.name
+def make_plan(
+    config: ExplainConfig, explained: Explained, example: Tensor, rows: int, batch_size: int
+) -> Plan:
+    """The units asked for, `rows` of each in blocks of at most `batch_size`, as even as can be.
+
+    `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
+    """
+    layers, network, names = explained.layers(config.layer), explained.network, explained.names
+    units = tuple(
+        Unit(layer, neuron, direction)
+        for layer, neuron in chosen_neurons(layers, config.neuron, network, example, names)
+        for direction in DIRECTIONS[config.direction]
+    )
+    blocks = -(-rows // batch_size)
+    bounds = np.linspace(0, rows, blocks + 1).round().astype(int)
+    return Plan(units, tuple(bounds.tolist()))
 
 
-def is_done(out: Path, part: Part, meta: Mapping[str, Any]) -> bool:
-    """Whether a part is there; UsageError where it is of other checkpoints."""
-    path = part_path(out, part)
-    if not path.is_file():
-        return False
-    check_same_inputs(path, read_meta(path, KIND), meta)
-    return True
-
-
-def check_same_inputs(path: Path, found: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-    """UsageError where a file was made from other inputs than `meta` names."""
-    for name in ("classifier", "gan", "responses"):
-        if found.get(f"{name}_hash") != meta.get(f"{name}_hash"):
-            raise UsageError(
-                f"{path}: made with another {name} file than {meta[name]} is now; name another "
-                "--out, or remove this one"
-            )
+def own_share(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:
+    """Of all parts those that shard i of n works on: every n-th."""
+    return list(parts if shard is None else parts[shard[0] :: shard[1]])

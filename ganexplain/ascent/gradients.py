@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganexplain.artifacts.plan import Unit
 from ganexplain.errors import UsageError
+from ganexplain.networks.explained import Explained
 from ganexplain.networks.gradient_faults import no_gradient, quantised_layers
 from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.readings import Neuron, magnitude, reading
@@ -110,15 +113,6 @@ def refuse_unfollowed(found: Sequence[Unfollowed], units: int) -> None:
         raise UsageError("; ".join(map(str, found[:3])) + " ..." * (len(found) > 3))
 
 
-def lost_searches(without: int, searches: int, starts: int, examples: int) -> str:
-    """How many searches had no gradient at any step, from how many of the starts, in words."""
-    return (
-        f"{without} of {searches} searches, from {starts} of {examples} starts, have no gradient: "
-        "the response does not change with the latent there (a dead rectifier, say), and they "
-        "only follow the prior"
-    )
-
-
 def _look(
     generator: nn.Module, network: nn.Module, layer: str, neuron: Neuron, latents: Tensor
 ) -> Look:
@@ -167,3 +161,22 @@ def _cause(network: nn.Module, layer: str, drawn: Tensor, look: Look) -> str:
             "LayerNorm has made zero on average; choose another unit, or one before that layer"
         )
     return f"it is {value:.4g} whatever the GAN draws; choose another unit"
+
+
+def check_units(
+    units: Iterable[Unit], explained: Explained, generator: nn.Module, start: np.ndarray, batch: int
+) -> list[str]:
+    """Warnings about units to search from starts (N, Z); UsageError where none can be followed."""
+    latents = torch.from_numpy(start).to(explained.device)
+    asked = list(dict.fromkeys((unit.layer, unit.neuron) for unit in units))
+    unfollowed, notes = [], []
+    for layer, neuron in asked:
+        found, warnings = check_gradient(
+            generator, explained.network, layer, neuron, latents, batch
+        )
+        notes += [f"{layer}:{neuron}: {warning}" for warning in warnings]
+        if found:
+            unfollowed.append(found)
+            notes.append(f"{found}; its latents only follow the prior")
+    refuse_unfollowed(unfollowed, len(asked))
+    return notes

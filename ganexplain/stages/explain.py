@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ganexplain.artifacts.lost_gradients import LOST, lost_in_words
 from ganexplain.artifacts.merging import merge_all
 from ganexplain.artifacts.plan import (
     DIRECTIONS,
@@ -17,8 +18,8 @@ from ganexplain.artifacts.plan import (
     Part,
     Plan,
     Unit,
-    make_plan,
-    own_share,
+    check_same_inputs,
+    is_done,
     parse_shard,
     read_plan,
 )
@@ -26,14 +27,14 @@ from ganexplain.ascent.adaptive_blocks import AdaptiveWork, budget, real_path, r
 from ganexplain.ascent.blocks import (
     PRECISIONS,
     PartWork,
-    check_same_inputs,
     features_layer,
-    is_done,
+    make_plan,
+    own_share,
     trajectory_settings,
 )
 from ganexplain.ascent.engine import start_latents
+from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.priors import PRIORS
-from ganexplain.ascent.unit_gradients import LOST, check_units, lost_in_words
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import read_meta

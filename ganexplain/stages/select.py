@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
+from ganexplain.artifacts.lost_gradients import counted, lost_in_words
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, read_responses
-from ganexplain.ascent.unit_gradients import counted, lost_in_words
 from ganexplain.audio.view import seen
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_material

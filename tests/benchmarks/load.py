@@ -160,7 +160,7 @@ def joined(folder: Path, hours: int) -> Path:
 
 def make_parts(folder: Path, units: int) -> None:
     """The parts of a run of `explain` of so many units, each with those of a real one."""
-    from ganexplain.ascent.blocks import KIND
+    from ganexplain.artifacts.plan import PART
     from ganexplain.stages.explain import explain
 
     real, out = folder / "one", folder / f"{units}-units"
@@ -192,7 +192,7 @@ def make_parts(folder: Path, units: int) -> None:
             part |= {n: v[8 * block : 8 * block + 8] for n, v in traces.items()}
             part |= {n: v if block == 0 else v[:0] for n, v in starts.items()}
             path = out / "parts" / f"fc7-{unit['neuron']}-max-{block:03d}.npz"
-            write_arrays(path, KIND, part, {**meta, **unit})
+            write_arrays(path, PART, part, {**meta, **unit})
 
 
 def merge(out: Path) -> None:

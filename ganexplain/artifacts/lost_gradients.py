@@ -1,39 +1,15 @@
-"""The gradients that the searches of `explain` follow: looked at before, counted after."""
+"""How many searches of a run had no gradient: fields of a meta, and words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from ganexplain.artifacts.plan import Unit
-from ganexplain.ascent.gradients import check_gradient, lost_searches, refuse_unfollowed
 from ganexplain.errors import GanexplainError
-from ganexplain.networks.explained import Explained
 
 SEARCHES, LOST, LOST_STARTS = "searches", "searches_without_gradient", "starts_without_gradient"
-
-
-def check_units(
-    units: Iterable[Unit], explained: Explained, generator: nn.Module, start: np.ndarray, batch: int
-) -> list[str]:
-    """Warnings about units to search from starts (N, Z); UsageError where none can be followed."""
-    latents = torch.from_numpy(start).to(explained.device)
-    asked = list(dict.fromkeys((unit.layer, unit.neuron) for unit in units))
-    unfollowed, notes = [], []
-    for layer, neuron in asked:
-        found, warnings = check_gradient(
-            generator, explained.network, layer, neuron, latents, batch
-        )
-        notes += [f"{layer}:{neuron}: {warning}" for warning in warnings]
-        if found:
-            unfollowed.append(found)
-            notes.append(f"{found}; its latents only follow the prior")
-    refuse_unfollowed(unfollowed, len(asked))
-    return notes
 
 
 def counted(no_gradient: np.ndarray) -> dict[str, int]:
@@ -60,3 +36,12 @@ def refuse_lost(name: str, no_gradient: np.ndarray) -> None:
     if no_gradient.all():
         counts = counted(no_gradient) | {"examples": no_gradient.shape[1]}
         raise GanexplainError(f"{name}: {lost_in_words(counts)}; choose another unit")
+
+
+def lost_searches(without: int, searches: int, starts: int, examples: int) -> str:
+    """How many searches had no gradient at any step, from how many of the starts, in words."""
+    return (
+        f"{without} of {searches} searches, from {starts} of {examples} starts, have no gradient: "
+        "the response does not change with the latent there (a dead rectifier, say), and they "
+        "only follow the prior"
+    )
