@@ -13,14 +13,22 @@ from hypothesis import strategies as st
 from planted import classifier, planted_excerpts
 from torch import nn
 
-from ganexplain.attribution.faithfulness import complexity, curves, drop, soft_share, top_parts
 from ganexplain.attribution.fills import fill
 from ganexplain.attribution.masking import MaskedInput, subset_score
-from ganexplain.attribution.measures import MEASURES, agreement, check, measure
-from ganexplain.attribution.methods.lime import mean_correlation, rank_correlation
-from ganexplain.attribution.methods.occlusion import occlusion
-from ganexplain.attribution.methods.registry import Question, Tuning, attribute, unit_model
-from ganexplain.attribution.scorer import Scorer, from_numpy
+from ganexplain.attribution.measures import (
+    MEASURES,
+    agreement,
+    check,
+    complexity,
+    curves,
+    drop,
+    measure,
+    soft_share,
+    top_parts,
+)
+from ganexplain.attribution.methods.lime import mean_correlation, occlusion, rank_correlation
+from ganexplain.attribution.methods.registry import Question, Tuning, attribute
+from ganexplain.attribution.scorer import Scorer, from_numpy, unit_model
 from ganexplain.attribution.segments import grid
 from ganexplain.errors import UsageError
 from ganexplain.networks.reinitialised import reinitialised

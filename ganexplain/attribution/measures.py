@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ganexplain.attribution.faithfulness import (
-    Curves,
-    complexity,
-    curves,
-    drop,
-    soft_share,
-    top_parts,
-)
+from ganexplain.attribution.masking import SubsetScore
 from ganexplain.attribution.methods.lime import TOP, mean_correlation, rank_correlation
 from ganexplain.attribution.methods.registry import Attribution, Question, Tuning, attribute, draws
 from ganexplain.metrics.detection import auroc
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.runs.machine import random_stream
+
+Measures = Mapping[str, float | None]
 
 REPEATS = 3  # runs that stability is taken over
 WALL_CLOCK = "seconds"  # the one measure that is another in every run
@@ -143,3 +139,84 @@ def _randomised(
         scorer = question.scorer.of_model(question.model_of(question.network))
         weights = attribute(replace(question, scorer=scorer), method, tuning, seed).weights
     return abs(rank_correlation(found.weights, weights))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Scores as parts go, the weightiest first, and as they come.
+
+    `share` (n + 1,) of the input's area touched, 0 to 1; `deletion` and `insertion` (n + 1,):
+    the first from the full input to the fill, the second from the fill to the full input.
+    """
+
+    share: np.ndarray
+    deletion: np.ndarray
+    insertion: np.ndarray
+
+    @property
+    def deletion_area(self) -> float:
+        """Area under the deletion curve: small where the parts named first carry the score."""
+        return float(np.trapezoid(self.deletion, self.share))
+
+    @property
+    def insertion_area(self) -> float:
+        """Area under the insertion curve: large where they do."""
+        return float(np.trapezoid(self.insertion, self.share))
+
+
+def curves(score: SubsetScore, weights: np.ndarray, sizes: np.ndarray) -> Curves:
+    """Deletion and insertion (Petsiuk, Das and Saenko 2018) of parts of weights (n,).
+
+    `sizes` (n,) are the parts' areas. Equal weights go in the order of their number. 2n passes.
+    """
+    order = np.argsort(-weights, kind="stable")
+    count = len(weights)
+    rank = np.empty(count, dtype=int)
+    rank[order] = np.arange(count)
+    inserted = rank[None, :] < np.arange(count + 1)[:, None]  # row k: the first k parts
+    scores = score(np.concatenate([inserted, ~inserted[1:-1]]))
+    rising, falling = scores[: count + 1], scores[count + 1 :]
+    share = np.concatenate([[0.0], np.cumsum(sizes[order]) / sizes.sum()])
+    return Curves(share, np.concatenate([rising[-1:], falling, rising[:1]]), rising)
+
+
+def top_parts(weights: np.ndarray, top: int) -> np.ndarray:
+    """Which parts (n,) of booleans are the `top` weightiest; those without weight are not."""
+    chosen = np.zeros(len(weights), dtype=bool)
+    chosen[np.argsort(-weights, kind="stable")[:top]] = True
+    return chosen & (weights > 0)
+
+
+def soft_share(weights: np.ndarray) -> np.ndarray:
+    """Weights (n,) as shares in 0..1 to keep of each part: the positive ones over the largest."""
+    positive = np.maximum(weights, 0.0)
+    return positive / max(float(positive.max(initial=0.0)), 1e-30)
+
+
+def drop(full: float, kept: float) -> float:
+    """Relative loss of a probability, 0..1 (average drop of Chattopadhyay et al. 2018)."""
+    return max(full - kept, 0.0) / max(full, 1e-12)
+
+
+def complexity(weights: np.ndarray) -> float:
+    """Entropy of |weights| (n,) over its maximum ln n: 0 one part alone, 1 all alike.
+
+    NaN where a weight is not finite.
+    """
+    size = np.abs(weights)
+    if not np.isfinite(size).all():
+        return float("nan")
+    if len(size) < 2 or size.sum() == 0:
+        return 1.0 if size.sum() == 0 else 0.0
+    p = size / size.sum()
+    p = p[p > 0]
+    return float(-(p * np.log(p)).sum() / np.log(len(size)))
+
+
+def mean_measures(rows: Sequence[Measures]) -> dict[str, float | None]:
+    """Mean of each measure over the rows that have it; None where none has."""
+    means: dict[str, float | None] = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = [v for row in rows if (v := row.get(key)) is not None and np.isfinite(v)]
+        means[key] = float(np.mean(values)) if values else None
+    return means

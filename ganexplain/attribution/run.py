@@ -11,17 +11,17 @@ import numpy as np
 from torch import Tensor, as_tensor, nn
 
 from ganexplain.attribution.cost import announcement
-from ganexplain.attribution.files import write_attribution
-from ganexplain.attribution.inputs.piece import Piece
-from ganexplain.attribution.measures import Held, check, measure
+from ganexplain.attribution.inputs.piece import Piece, Side
+from ganexplain.attribution.masking import Parts
+from ganexplain.attribution.measures import Held, check, mean_measures, measure
 from ganexplain.attribution.methods.learned import Explainer
 from ganexplain.attribution.methods.registry import Attribution, Question, Tuning, attribute
 from ganexplain.attribution.partition import partition
 from ganexplain.attribution.scorer import Model, Scorer
 from ganexplain.attribution.story import answer_of, asked_of
 from ganexplain.attribution.subject import Subject, Target
-from ganexplain.attribution.table import mean_measures
 from ganexplain.config import AttributeConfig
+from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
 from ganexplain.files.names import fitting
 from ganexplain.report.attribution_page import Answer, Asked
@@ -206,3 +206,42 @@ class Asker:
         return result, answer_of(
             each.method, f"{each.segments}, {each.fill}", piece, found, held, sides
         )
+
+
+def write_attribution(
+    folder: Path,
+    piece: Piece,
+    labels: np.ndarray,
+    parts: Parts,
+    found: Attribution,
+    held: Held,
+    meta: Mapping[str, Any],
+) -> list[Side]:
+    """Write `attribution.npz`, `map.png`, and `kept` and `removed` as sounds or pictures.
+
+    Gives the latter two.
+    """
+    arrays = {
+        "map": found.map,
+        "mel": piece.seen,
+        "segments": labels,
+        "weights": found.weights,
+        "kept": held.kept,
+        "full_score": np.array(held.full_score),
+        "kept_score": np.array(held.kept_score),
+        "deleted_score": np.array(held.removed_score),
+        "removed_share": held.curves.share,
+        "deletion": held.curves.deletion,
+        "insertion": held.curves.insertion,
+        "n_forward": np.array(found.passes),
+        "seconds": np.array(found.seconds),
+        "seed": np.array(meta["seed"]),
+    }
+    write_arrays(folder / "attribution.npz", "attribution", arrays, meta)
+    shown = parts.spread(held.kept.astype(np.float64)) > 0.5
+    title = f"{piece.title}: {meta['explained']} ({held.full_score:.3f}) by {meta['configuration']}"
+    write_bytes(folder / "map.png", piece.map_picture(found.map, shown, title))
+    sides = piece.sides(parts, held.kept)
+    for name, side in zip(("kept", "removed"), sides, strict=True):
+        write_bytes(folder / f"{name}.{piece.suffix}", side.content)
+    return sides

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, check_known
+from ganexplain.networks.hooks import find_layer, recording
+from ganexplain.networks.readings import Neuron, reading
 
 Model = Callable[[Tensor], Tensor]
 SCORES = ("probability", "logit", "margin")
@@ -127,3 +129,15 @@ class Scorer:
             return mine - others.max(axis=1)
         odds = mine - np.logaddexp.reduce(others, axis=1)
         return odds if self.score == "logit" else 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
+
+
+def unit_model(network: nn.Module, layer: str, neuron: Neuron) -> Model:
+    """Responses (B, 1) of a layer's unit to inputs (B, *S), for a Scorer of `activations`."""
+    module, read = find_layer(network, layer, "--target"), reading(neuron)
+
+    def run(x: Tensor) -> Tensor:
+        with recording(network, {layer: module}) as outputs:
+            network(x)
+        return read(outputs[layer])[:, None]
+
+    return run

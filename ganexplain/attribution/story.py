@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.attribution.inputs.piece import Piece
-from ganexplain.attribution.inputs.side import Side
-from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, Held
+from ganexplain.attribution.inputs.piece import Piece, Side
+from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, Held, mean_measures
 from ganexplain.attribution.methods.registry import Attribution
 from ganexplain.audio.view import view_of
 from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
@@ -122,3 +121,22 @@ def _medium(taken: Input, asked: Sequence[Asked]) -> Medium:
 def _meaning(key: str) -> str:
     kind = MEASURES[key]
     return f"{kind.meaning} ({kind.better} is better)"
+
+
+def measured(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Which measures there are, and rows of texts: a name and the mean of each measure."""
+    inputs = document["inputs"]
+    rows = [
+        (", ".join(each.values()), mean_measures([i["results"][k]["measures"] for i in inputs]))
+        for k, each in enumerate(document["configurations"])
+    ]
+    rows.append(("random maps", mean_measures([entry["floor"] for entry in inputs])))
+    shown = [key for key in MEASURES if any(row.get(key) is not None for _, row in rows)]
+    texts = [[name, *(_text(row.get(key)) for key in shown)] for name, row in rows]
+    return shown, texts
+
+
+def _text(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.attribution.fills import Reference
-from ganexplain.attribution.inputs.piece import Piece, pieces
-from ganexplain.attribution.methods.registry import unit_model
-from ganexplain.attribution.scorer import Model, Scorer
+from ganexplain.attribution.inputs.excerpts import moments
+from ganexplain.attribution.inputs.pictures import pictures
+from ganexplain.attribution.inputs.piece import Piece
+from ganexplain.attribution.scorer import Model, Scorer, unit_model
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config import AttributeConfig
@@ -200,3 +201,10 @@ def _reference(front_end: Input, device: torch.device) -> Reference:
     )
     zero = (mean - front_end.low) / span
     return Reference(zero, deviation / span, zero=zero)
+
+
+def pieces(inputs: Sequence[str], taken: Input) -> list[Piece]:
+    """The inputs that words name, as a network takes them; errors as `moments`, `pictures`."""
+    if isinstance(taken, ImageInput):
+        return list(pictures(inputs, taken))
+    return list(moments(inputs, taken))

@@ -21,9 +21,8 @@ from ganexplain.attribution.methods.registry import CAPTUM, METHODS
 from ganexplain.attribution.partition import partition, usual_segments
 from ganexplain.attribution.run import Asker, Configuration
 from ganexplain.attribution.scorer import OUTPUTS, SCORES
-from ganexplain.attribution.story import report_page
+from ganexplain.attribution.story import measured, report_page
 from ganexplain.attribution.subject import AUTO, Subject, load_subject
-from ganexplain.attribution.table import measured
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.recording_level import warn_of_level

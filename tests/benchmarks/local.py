@@ -28,12 +28,11 @@ from local_audio import FILLS, PARTS, fills
 from mobilenet import PHOTOGRAPHS, as_input, mobilenet, photograph
 from planted import SAMPLE
 
-from ganexplain.attribution.faithfulness import curves
 from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput, subset_score
+from ganexplain.attribution.measures import curves
 from ganexplain.attribution.methods.elime import evolve, random_search
-from ganexplain.attribution.methods.lime import fit_linear, proximity
-from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.attribution.methods.lime import fit_linear, occlusion, proximity
 from ganexplain.attribution.scorer import Scorer, from_numpy
 from ganexplain.attribution.segments import numbered, segment_sizes, superpixels
 

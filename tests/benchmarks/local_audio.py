@@ -22,9 +22,9 @@ from ganexplain.attribution.methods.lime import (
     drawn_subsets,
     fit_linear,
     lime,
+    occlusion,
     proximity,
 )
-from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.methods.registry import Question, Tuning, attribute
 from ganexplain.attribution.run import TUNING
 from ganexplain.attribution.scorer import Scorer

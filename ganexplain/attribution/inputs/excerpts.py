@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.attribution.inputs.side import Side, sounding
+from ganexplain.attribution.inputs.piece import Side, sounding
 from ganexplain.attribution.masking import Parts, SourceMix
 from ganexplain.audio.filtering import filtered
 from ganexplain.audio.io import load_channels, load_mono

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.attribution.inputs.side import Side
+from ganexplain.attribution.inputs.piece import Side
 from ganexplain.attribution.masking import Parts
 from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.picture_files import is_picture, load_picture

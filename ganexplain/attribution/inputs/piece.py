@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ganexplain.attribution.inputs.excerpts import moments
-from ganexplain.attribution.inputs.pictures import pictures
-from ganexplain.attribution.inputs.side import Side
 from ganexplain.attribution.masking import Parts
-from ganexplain.inputs.kinds import ImageInput, Input
+from ganexplain.audio.io import flac
+
+SOFT = 6.0  # dB below the whole from which a part is played louder
+LOUDEST = 40.0  # dB, at most: beyond, what is heard is rounding
 
 
 class Piece(Protocol):
@@ -68,8 +68,24 @@ class Piece(Protocol):
         """Cells that `--truth` says matter; None where it says nothing of this one."""
 
 
-def pieces(inputs: Sequence[str], taken: Input) -> list[Piece]:
-    """The inputs that words name, as a network takes them; errors as `moments`, `pictures`."""
-    if isinstance(taken, ImageInput):
-        return list(pictures(inputs, taken))
-    return list(moments(inputs, taken))
+@dataclass(frozen=True)
+class Side:
+    """What is to look at, log-mel (F, T) or a picture (C, H, W), and the `content` of its file.
+
+    `sound` is what the page plays, a FLAC `louder` by so many dB; of a picture nothing.
+    """
+
+    values: np.ndarray
+    content: bytes
+    sound: bytes = b""
+    louder: int = 0
+
+
+def sounding(values: np.ndarray, waveform: np.ndarray, rate: int, peak: float) -> Side:
+    """The side of a waveform (samples,); on the page as loud as the whole, whose `peak` is."""
+    content, own = flac(waveform, rate), float(np.abs(waveform).max(initial=0.0))
+    soft = 20 * np.log10(peak / own) if own and peak else 0.0
+    if soft < SOFT:
+        return Side(values, content, content)
+    louder = int(min(soft, LOUDEST))
+    return Side(values, content, flac(waveform * 10 ** (louder / 20), rate), louder)

@@ -16,12 +16,9 @@ from ganexplain.attribution.methods.captum import captum_map
 from ganexplain.attribution.methods.elime import evolve, random_search
 from ganexplain.attribution.methods.grad_cam import enlarged, grad_cam
 from ganexplain.attribution.methods.learned import Explainer, explainer_for
-from ganexplain.attribution.methods.lime import lime
-from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.attribution.methods.lime import lime, occlusion
 from ganexplain.attribution.scorer import Model, Scorer
 from ganexplain.errors import UsageError, check_known
-from ganexplain.networks.hooks import find_layer, recording
-from ganexplain.networks.readings import Neuron, reading
 from ganexplain.runs.machine import random_stream
 
 CAPTUM = "captum:"
@@ -91,18 +88,6 @@ class Attribution:
     chosen: np.ndarray | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-
-def unit_model(network: nn.Module, layer: str, neuron: Neuron) -> Model:
-    """Responses (B, 1) of a layer's unit to inputs (B, *S), for a Scorer of `activations`."""
-    module, read = find_layer(network, layer, "--target"), reading(neuron)
-
-    def run(x: Tensor) -> Tensor:
-        with recording(network, {layer: module}) as outputs:
-            network(x)
-        return read(outputs[layer])[:, None]
-
-    return run
 
 
 def attribute(question: Question, method: str, tuning: Tuning, seed: int = 0) -> Attribution:
