@@ -18,9 +18,15 @@ from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
 from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
-from ganexplain.explainers.parts.network import MassNorm, PartMask, PartsExplainer, explainer_for
+from ganexplain.explainers.parts.network import (
+    MassNorm,
+    PartMask,
+    PartsExplainer,
+    explainer_for,
+    template_height,
+    templates,
+)
 from ganexplain.explainers.parts.places import Axis, Geometry, geometry, location_instability
-from ganexplain.explainers.parts.templates import template_height, templates
 from ganexplain.networks.tracing import tail
 
 

@@ -32,8 +32,8 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import MaterialSplit, load_material, read_material
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
 from ganexplain.explainers.parts.filters import contributions, slope
+from ganexplain.explainers.parts.network import peaks
 from ganexplain.explainers.parts.places import location_instability
-from ganexplain.explainers.parts.templates import peaks
 from ganexplain.explainers.parts.training import CHUNK, PartsTraining
 from ganexplain.explainers.task import Task
 from ganexplain.inputs.kinds import ImageInput

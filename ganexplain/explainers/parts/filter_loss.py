@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.errors import UsageError
-from ganexplain.explainers.parts.templates import template_height, templates
+from ganexplain.explainers.parts.network import template_height, templates
 
 SHARPNESS = 10.0  # nat by which a map of unit mass at one place fits it
 LARGEST = 4096  # places of a map

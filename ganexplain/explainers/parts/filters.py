@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.explainers.parts.network import Encoding, PartsExplainer
-from ganexplain.explainers.parts.templates import peaks
+from ganexplain.explainers.parts.network import Encoding, PartsExplainer, peaks
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.errors import shown
-from ganexplain.explainers.parts.templates import window
+from ganexplain.explainers.parts.network import window
 
 MOST = 100  # inputs of highest peak that the instability of a filter is of
 

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganexplain.attribution.methods.grad_cam import convolutions
 from ganexplain.attribution.scorer import class_logits
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.explainers.cgan.teachers import outputs_kind
 from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
-from ganexplain.explainers.parts.layers import default_layer, default_targets
 from ganexplain.explainers.parts.network import explainer_for
 from ganexplain.explainers.parts.places import geometry
 from ganexplain.explainers.task import Task, Trained
 from ganexplain.gans.training import finite
-from ganexplain.networks.adapted import OUTPUT
+from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
 from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.gradient_faults import named_faults
 from ganexplain.networks.hooks import find_layer, layer_output, recording
@@ -225,3 +225,49 @@ def _drawn(rows: np.ndarray, count: int, purpose: str) -> np.ndarray:
     """At most `count` of the rows, always the same."""
     chosen = random_stream(0, purpose).permutation(len(rows))[:count]
     return rows[np.sort(chosen)]
+
+
+@torch.no_grad()
+def default_layer(network: nn.Module, example: Tensor) -> str:
+    """The last convolution with more than one place along both axes.
+
+    Raises UsageError where the network runs none.
+    """
+    known = {name: find_layer(network, name) for name in convolutions(network)}
+    with recording(network, known) as outputs:
+        network(example)
+    wide = [n for n, out in outputs.items() if out.ndim == 4 and min(out.shape[2:]) > 1]
+    if not wide:
+        raise UsageError(
+            "--method parts: the network has no convolution over places, of which parts could be "
+            "made"
+        )
+    return wide[-1]
+
+
+def default_targets(network: nn.Module, layer: str) -> tuple[str, ...]:
+    """The fully connected layers behind a layer but the last, which puts out the logits.
+
+    That one where there is no other. Raises UsageError where there is none at all.
+    """
+    known = named_layers(network)
+    linear = [
+        name
+        for name, module in known.items()
+        if isinstance(module, nn.Linear) or kind_of(module) == "Linear"
+    ]
+    behind, refusal = [], None
+    for name in linear:
+        try:
+            tail(network, layer, (name,))
+            behind.append(name)
+        except UsageError as error:
+            refusal = error
+    if not behind:
+        if refusal:
+            raise refusal
+        raise UsageError(
+            f"--targets: no fully connected layer stands behind {layer}; name the layers to "
+            "reconstruct"
+        )
+    return tuple(behind[:-1] or behind)
