@@ -24,7 +24,7 @@ from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import Discriminator, Encoder, Generator, Steps
 from ganexplain.inputs.kinds import ImageInput
-from ganexplain.report.pictures.picture_sheet import picture_sheet
+from ganexplain.report.pictures.sample_sheet import picture_sheet
 
 CPU = torch.device("cpu")
 DIGIT = ImageInput(channels=1, height=8, width=8)

@@ -24,8 +24,8 @@ from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import file_hash, read_json
 from ganexplain.files.checkpoints import load_data
 from ganexplain.gans.networks import load_generator
-from ganexplain.report.html.document import render
 from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.page import render
 from ganexplain.report.unit.story import tell
 from ganexplain.runs.machine import Silent
 from ganexplain.selection.attributions import rank_attributions

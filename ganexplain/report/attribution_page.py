@@ -9,12 +9,13 @@ import numpy as np
 
 from ganexplain.report.charts.axes import linear_ticks
 from ganexplain.report.charts.spectrograms import colour_bar
-from ganexplain.report.html.document import Table, document, provenance
+from ganexplain.report.html.document import document
 from ganexplain.report.html.levels import meaning
 from ganexplain.report.html.markup import Markup, data_uri, element, void
 from ganexplain.report.html.medium import Medium, Spectrograms
 from ganexplain.report.html.notation import exact, number
 from ganexplain.report.html.panels import Sound, player
+from ganexplain.report.unit.page import Table, provenance
 
 SCRIPTS = ("sound.js",)
 STYLE = (

@@ -24,11 +24,12 @@ from ganexplain.report.charts.spectrograms import (
     colour_scale,
     picture,
 )
-from ganexplain.report.html.document import Table, document, provenance
+from ganexplain.report.html.document import document
 from ganexplain.report.html.levels import meaning
 from ganexplain.report.html.markup import Markup, data_uri, element, flac_uri, void
 from ganexplain.report.html.notation import clock, number, signed
 from ganexplain.report.html.panels import Sound, player
+from ganexplain.report.unit.page import Table, provenance
 
 SCRIPTS = ("sound.js",)
 EDGE = 0.4  # how much colour there is at the edge of a part

@@ -10,9 +10,9 @@ from ganexplain.audio.sonify import sonify, unclipped
 from ganexplain.config import ReportConfig
 from ganexplain.files.atomic import write_bytes, write_text
 from ganexplain.inputs.kinds import ImageInput, WaveformInput
-from ganexplain.report.html.document import render
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line
+from ganexplain.report.unit.page import render
 from ganexplain.report.unit.provenance import provenance
 from ganexplain.report.unit.story import tell
 from ganexplain.runs.directory import RunDirectory

@@ -25,8 +25,12 @@ from ganexplain.gans.training import GanTraining, check_settings
 from ganexplain.gans.validation import EXCERPTS, Validation
 from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
 from ganexplain.inputs.specification import check_same_front_end, input_values, read_input_file
-from ganexplain.report.pictures.picture_sheet import picture_sheet
-from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds, strip
+from ganexplain.report.pictures.sample_sheet import (
+    picture_sheet,
+    sample_sheet,
+    sample_sounds,
+    strip,
+)
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import Progress, pick_device
 from ganexplain.runs.resume import resumable_steps

@@ -6,9 +6,9 @@ import numpy as np
 
 from ganexplain.report.charts.curves import Curves, curves
 from ganexplain.report.charts.strips import Strip, strips
-from ganexplain.report.html.document import Chart
 from ganexplain.report.html.markup import Child, Markup, element
 from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.page import Chart
 
 CONTROLS = {
     "fresh": "fresh starts",

@@ -11,11 +11,11 @@ from ganexplain.config import ReportConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import read_json
 from ganexplain.inputs.kinds import ImageInput, WaveformInput
-from ganexplain.report.html.document import Table
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.words import SOUND
 from ganexplain.report.unit.comparison import judge_files
 from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.page import Table
 
 
 def provenance(

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ganexplain.metrics.scores import SCORES
-from ganexplain.report.html.document import Page, Section, Table
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.medium import medium_for
 from ganexplain.report.html.notation import interval, number, ordinal, setting, spread
@@ -15,6 +14,7 @@ from ganexplain.report.html.words import SOUND
 from ganexplain.report.unit.comparison import controls_table, judges_table
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.grid import grid_of
+from ganexplain.report.unit.page import Page, Section, Table
 from ganexplain.report.unit.plots import norm_chart, response_chart, strip_chart
 from ganexplain.report.unit.rows import moments, scored, shown_rows
 
