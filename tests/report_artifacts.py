@@ -16,7 +16,7 @@ from ganexplain.files.atomic import file_hash, write_json
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import SCORES, Examples
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.selection.ranking import real_examples, score_control, setting_examples
 from ganexplain.stages.report import write_report
 

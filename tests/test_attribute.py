@@ -15,7 +15,7 @@ from ganexplain.audio.io import load_mono
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.arrays import read_arrays
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.attribute import attribute
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"

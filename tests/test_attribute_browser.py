@@ -16,7 +16,7 @@ from browser import CHROMIUM, browser
 from test_attribute import CLASSIFIER, ENTRY, SOUL
 
 from ganexplain.config import AttributeConfig
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.attribute import attribute
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is absent")

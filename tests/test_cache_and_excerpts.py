@@ -19,7 +19,7 @@ from ganexplain.corpora.recordings import Recording
 from ganexplain.corpora.splits import LabelledFrames, Split, batch_rows, load_split, require_classes
 from ganexplain.errors import BadFile, GanexplainError, SilentFile
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 FRONT_END = FrontEnd()
 FLOOR = np.float32(math.log(1e-7))

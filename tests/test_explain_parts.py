@@ -30,7 +30,7 @@ from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.networks.hooks import neuron_response
 from ganexplain.networks.units import neuron_numbers
-from ganexplain.runs.machine import LineProgress, Silent
+from ganexplain.runs.progress import LineProgress, Silent
 from ganexplain.runs.workers import job_count
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses

@@ -25,7 +25,7 @@ from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 CPU = torch.device("cpu")
 

@@ -45,7 +45,7 @@ from ganexplain.files.checkpoints import load_data, read_checkpoint, write_check
 from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_from
 from ganexplain.networks.loaders.formats import _members, load_network
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.selection.attributions import rank_attributions
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"

@@ -19,7 +19,7 @@ from ganexplain.corpora.spans import sounding_spans
 from ganexplain.corpora.splits import load_split
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.label_stems import label_stems
 
 Spans = list[tuple[float, float]]

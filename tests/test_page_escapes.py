@@ -18,7 +18,7 @@ from ganexplain.config import AttributeConfig
 from ganexplain.files.atomic import write_json
 from ganexplain.files.checkpoints import load_data
 from ganexplain.report.unit.index import render_index, unit_line
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.attribute import attribute
 from ganexplain.stages.report_inputs import read_evidence, unit_files
 

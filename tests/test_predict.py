@@ -39,7 +39,7 @@ from ganexplain.report.pictures.curve_picture import (
     curve_picture,
     row_spans,
 )
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.predict import predict, predict_recording
 
 FRONT_END = FrontEnd()

@@ -19,7 +19,7 @@ from ganexplain.corpora.splits import Split, load_split
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 PRETRAINED = SAMPLE / "pretrained"

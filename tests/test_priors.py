@@ -24,7 +24,7 @@ from ganexplain.ascent.priors import (
 )
 from ganexplain.config import ExplainConfig
 from ganexplain.files.arrays import read_arrays
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.explain import explain
 
 CPU = torch.device("cpu")

@@ -26,7 +26,7 @@ from ganexplain.report.html.document import _policy
 from ganexplain.report.html.markup import element
 from ganexplain.report.html.notation import clock, number, ordinal, signed
 from ganexplain.report.unit.evidence import MOST_EXPLORED
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.report import write_report
 
 

@@ -14,7 +14,7 @@ from ganexplain.config import ExplainConfig, ReportConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json, write_json
 from ganexplain.report.html.notation import number
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.explain import explain
 from ganexplain.stages.report import write_report
 from ganexplain.stages.report_inputs import unit_files

@@ -22,7 +22,7 @@ from ganexplain.files.atomic import UNFINISHED, atomic_file, remove_unfinished
 from ganexplain.runs import directory
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.interrupts import interrupts_raised
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 CONFIG = ExplainConfig(gan="gan.pt")
 

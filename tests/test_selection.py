@@ -29,7 +29,7 @@ from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.selection.controls import Controls, _spread_ratio, load_networks
 from ganexplain.selection.judges import load_judges
 from ganexplain.selection.ranking import chosen_setting, score_settings

@@ -27,7 +27,7 @@ from ganexplain.gans.networks import load_generator
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import render
 from ganexplain.report.unit.story import tell
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.selection.attributions import rank_attributions
 from ganexplain.stages.report_inputs import UnitFiles, read_evidence
 

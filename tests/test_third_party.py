@@ -21,7 +21,7 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.selection.judges import load_judges
 
 pytestmark = pytest.mark.third_party

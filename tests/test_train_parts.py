@@ -29,7 +29,7 @@ from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.kinds import ImageInput
 from ganexplain.networks.adapted import Names
 from ganexplain.networks.explained import Explained
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CLASSIFIER = PRETRAINED / "classifier.pt"

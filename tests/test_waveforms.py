@@ -27,7 +27,7 @@ from ganexplain.gans.networks import discriminator_for, encoder_for, generator_f
 from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shifted
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, WaveformInput
 from ganexplain.networks.bridge import bridge_between
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 RATE = 8000
 SECOND = WaveformInput(sample_rate=RATE, samples=4000)

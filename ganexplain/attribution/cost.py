@@ -8,7 +8,7 @@ import numpy as np
 
 from ganexplain.attribution.measures import REPEATS
 from ganexplain.attribution.methods.registry import CAPTUM, Question, Tuning
-from ganexplain.runs.machine import duration_text
+from ganexplain.runs.progress import duration_text
 
 WORTH_TIMING = 1000  # passes
 LONG = 30.0  # s

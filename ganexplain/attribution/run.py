@@ -25,7 +25,7 @@ from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
 from ganexplain.files.names import fitting
 from ganexplain.report.attribution_page import Answer, Asked
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 FLOOR_MAPS = 5  # random maps that the floor is the mean of
 TUNING = (

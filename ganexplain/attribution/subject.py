@@ -24,7 +24,7 @@ from ganexplain.networks.explained import OUR_OUTPUT, Source, examples_of, load_
 from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.readings import Neuron, units
 from ganexplain.networks.units import chosen_neuron
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 AUTO = "auto"  # of --outputs: as they look
 LOOKED_AT = 16  # inputs that show what outputs look like

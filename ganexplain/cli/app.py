@@ -39,7 +39,8 @@ from ganexplain.runs.cores import limit_threads
 from ganexplain.runs.distributed import place, process_group
 from ganexplain.runs.environment import check_folder, give_up_full_streams, settle, settle_libraries
 from ganexplain.runs.interrupts import end_at_once, interrupts_raised
-from ganexplain.runs.machine import keep_freed_memory, progress_on_stderr, quiet_libraries
+from ganexplain.runs.machine import keep_freed_memory, quiet_libraries
+from ganexplain.runs.progress import progress_on_stderr
 from ganexplain.version import __version__
 
 app = typer.Typer(

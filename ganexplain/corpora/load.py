@@ -23,7 +23,7 @@ from ganexplain.corpora.splits import Split, load_split
 from ganexplain.corpora.waveform_split import WaveformSplit, load_waveform_split
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput, drawn_for
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 Material = Corpus | ImageCorpus
 LabelledSplit = Split | ImageSplit  # what classifiers learn from

@@ -14,7 +14,7 @@ from ganexplain.corpora.picture_files import is_picture, load_picture, picture_i
 from ganexplain.corpora.recordings import SPLITS
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.inputs.kinds import ImageInput, Input
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 SHARES = {"train": 0.7, "valid": 0.15, "test": 0.15}  # of pictures that are in no split yet
 

@@ -14,7 +14,8 @@ from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.corpora.recordings import UNLABELLED, Corpus, Recording
 from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.runs.machine import Progress, random_stream
+from ganexplain.runs.machine import random_stream
+from ganexplain.runs.progress import Progress
 
 PART_FRAMES = 100_000  # of features taken into memory at once
 

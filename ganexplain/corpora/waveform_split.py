@@ -12,7 +12,7 @@ from ganexplain.corpora.recordings import Corpus, Recording
 from ganexplain.corpora.splits import readable
 from ganexplain.errors import GanexplainError
 from ganexplain.inputs.kinds import WaveformInput
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 FRAME_RATE = 70  # excerpts a second begin, at most: as many as frames of the usual log-mel
 CHUNK = 2**20

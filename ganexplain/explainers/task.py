@@ -13,7 +13,7 @@ import torch
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.load import MaterialSplit
 from ganexplain.networks.explained import Explained
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 
 @dataclass(frozen=True)

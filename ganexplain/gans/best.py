@@ -9,7 +9,7 @@ from typing import Any
 from ganexplain.gans.networks import AnyGenerator, generator_for
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 FIGURES = ("score", "held_out", "diversity")  # those that every validation gives
 COLLAPSED_DIVERSITY = 0.3  # of samples, over that of real excerpts

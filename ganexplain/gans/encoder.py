@@ -14,7 +14,8 @@ from ganexplain.corpora.splits import batch_rows
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.losses import autoencoder_loss
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator
-from ganexplain.runs.machine import Progress, random_stream
+from ganexplain.runs.machine import random_stream
+from ganexplain.runs.progress import Progress
 
 BATCH_SIZE = 32
 RATE = 2e-3

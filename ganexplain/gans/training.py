@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.load import MaterialSplit
 from ganexplain.corpora.splits import batch_rows
-from ganexplain.errors import Diverged, UsageError, check_known
+from ganexplain.errors import UsageError, check_known
 from ganexplain.gans.augment import augmented, draw_changes
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.feature_discriminator import FeatureDiscriminator, LayerOutputs
@@ -32,7 +31,7 @@ from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.inputs.kinds import FrontEnd, Input
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
-from ganexplain.runs.resume import restore_tensors, tensors_of
+from ganexplain.runs.resume import finite, restore_tensors, tensors_of, update_average
 
 AUTOENCODER_RATE = 2e-3
 PRECISIONS = ("float32", "bfloat16")
@@ -237,21 +236,3 @@ class GanTraining:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a state; GanexplainError where it was trained on other recordings."""
         restore_tensors(state, self.networks, self.optimisers)
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Move a running average of a network's weights to it after step `step`; sooner at first."""
-    decay = min(decay, (1 + step) / (10 + step))
-    running = network.state_dict()
-    for name, value in average.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(running[name], 1 - decay)
-
-
-def finite(loss: Tensor, step: int) -> float:
-    """The value of a loss; Diverged where it is not finite."""
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise Diverged(f"a loss is {value} at step {step}; lower --learning-rate")
-    return value

@@ -17,7 +17,6 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,7 +26,6 @@ from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json, remove_unfinished, write_bytes, write_json
 from ganexplain.files.bounded import read_toml
 from ganexplain.runs.inputs import Recording, RunInputs
-from ganexplain.runs.libraries import library_versions
 from ganexplain.runs.lock import (
     clear_place,
     entries_of,
@@ -38,7 +36,9 @@ from ganexplain.runs.lock import (
     results_in,
     runs_in,
 )
-from ganexplain.runs.machine import Progress, device_used, thread_count, warnings_noted
+from ganexplain.runs.machine import device_used, thread_count
+from ganexplain.runs.progress import Progress, warnings_noted
+from ganexplain.runs.record import _tensorboard, library_versions
 from ganexplain.version import __version__
 
 
@@ -284,15 +284,6 @@ class RunDirectory:
                 "files": self._read.files,
             },
         )
-
-
-def _tensorboard(folder: Path) -> Any:
-    """A writer of TensorBoard's event files, or False where it is not installed."""
-    if find_spec("tensorboard") is None:
-        return False
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(folder))
 
 
 class _LoggedProgress:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import logging
-import math
 import sys
-import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from ganexplain.errors import UsageError, reason_of, terminal_safe
-from ganexplain.runs.interrupts import raise_lost_interrupt
+from ganexplain.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from rich.progress import TaskID
 
 
 def pick_device(name: str) -> torch.device:
@@ -98,173 +93,3 @@ def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generato
     import numpy as np
 
     return np.random.default_rng([seed, zlib.crc32(purpose.encode()), index])
-
-
-class Progress(Protocol):
-    """What a stage tells of its advance."""
-
-    def start(self, description: str, total: int, done: int = 0) -> None:
-        """A long step of `total` units begins, `done` of them done by an earlier run."""
-
-    def advance(self, units: int = 1, **values: float) -> None:
-        """`units` are done; `values` (a loss, a distance) stand beside the bar."""
-
-    def note(self, message: str) -> None:
-        """One line worth keeping: a warning, or a result on the way."""
-
-
-class Silent:
-    """Progress that shows nothing and keeps the notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def start(self, description: str, total: int, done: int = 0) -> None:
-        """Nothing is shown."""
-
-    def advance(self, units: int = 1, **values: float) -> None:
-        """Nothing is shown."""
-        raise_lost_interrupt()
-
-    def note(self, message: str) -> None:
-        """Kept for whoever asks."""
-        self.notes.append(message)
-
-
-def _values_text(values: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-
-
-def duration_text(seconds: float) -> str:
-    """Hours, minutes and seconds, as in 0:02:05."""
-    minutes, seconds = divmod(math.ceil(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
-
-
-def _print_line(text: str) -> None:
-    """A line on stderr; a run goes on where nobody reads it any more."""
-    with suppress(OSError):
-        print(terminal_safe(text), file=sys.stderr, flush=True)
-
-
-class LineProgress(Silent):
-    """Progress as a plain line on stderr every `every` seconds, for logs and pipes."""
-
-    def __init__(self, every: float = 15.0) -> None:
-        super().__init__()
-        self.every = every
-
-    def start(self, description: str, total: int, done: int = 0) -> None:
-        """Announce a step."""
-        self.description, self.total, self.done, self.before = description, total, done, done
-        self.started = self.shown = time.monotonic()
-        _print_line(f"{description} ...")
-
-    def advance(self, units: int = 1, **values: float) -> None:
-        """Write a line where one is due, and at the end of the step."""
-        super().advance()
-        if self.done >= self.total:  # its last line is written
-            return
-        self.done += units
-        now = time.monotonic()
-        if self.done < self.total and now - self.shown < self.every:
-            return
-        self.shown = now
-        spent = now - self.started
-        left = spent / max(self.done - self.before, 1) * (self.total - self.done)
-        times = f"{duration_text(spent)} spent, {duration_text(left)} left"
-        line = f"{self.description} {self.done}/{self.total}  {times}  {_values_text(values)}"
-        _print_line(line.rstrip())
-
-    def note(self, message: str) -> None:
-        """Write the note at once."""
-        super().note(message)
-        _print_line(message)
-
-
-class BarProgress(Silent):
-    """Progress as a rich bar with the time left, for a terminal."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        self.console = Console(stderr=True, highlight=False)
-        self.bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[values]}"),
-            console=self.console,
-        )
-        self.task: TaskID | None = None
-
-    def start(self, description: str, total: int, done: int = 0) -> None:
-        """Begin a bar below the finished ones."""
-        self.task = self.bar.add_task(description, total=total, completed=done, values="")
-
-    def advance(self, units: int = 1, **values: float) -> None:
-        """Move the bar."""
-        super().advance()
-        if self.task is not None:
-            self.bar.update(self.task, advance=units)
-            if values:
-                self.bar.update(self.task, values=_values_text(values))
-
-    def note(self, message: str) -> None:
-        """Print the note above the bar."""
-        super().note(message)
-        self.console.print(terminal_safe(message), markup=False, soft_wrap=True)
-
-
-LOGGER = logging.getLogger("ganexplain")
-
-
-class _Warnings(logging.Handler):
-    """Passes each different warning of this package to `note`, once."""
-
-    def __init__(self, note: Callable[[str], None]) -> None:
-        super().__init__(logging.WARNING)
-        self.note = note
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if message not in self.messages:
-            self.messages.append(message)
-            self.note(message)
-
-
-@contextmanager
-def warnings_noted(note: Callable[[str], None]) -> Iterator[list[str]]:
-    """While open, `note` gets the warnings that code without a progress logs.
-
-    Gives those so far, the ones included that came since the first such block was opened.
-    """
-    handler = _Warnings(note)
-    for earlier in LOGGER.handlers:
-        if isinstance(earlier, _Warnings):
-            handler.messages += [m for m in earlier.messages if m not in handler.messages]
-    LOGGER.addHandler(handler)
-    try:
-        yield handler.messages
-    finally:
-        LOGGER.removeHandler(handler)
-
-
-@contextmanager
-def progress_on_stderr(quiet: bool) -> Iterator[Silent]:
-    """The progress that fits stderr: a bar on a terminal, lines elsewhere, nothing when quiet."""
-    with ExitStack() as stack:
-        progress: Silent = Silent()
-        if not quiet and sys.stderr.isatty():
-            bar = BarProgress()
-            stack.enter_context(bar.bar)
-            progress = bar
-        elif not quiet:
-            progress = LineProgress()
-        stack.enter_context(warnings_noted(progress.note))
-        yield progress

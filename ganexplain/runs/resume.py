@@ -6,6 +6,7 @@ state of a training is its tensors and the number of steps done.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,12 +14,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
+from ganexplain.errors import Diverged, GanexplainError, UsageError, reason_of, shown
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import of_the_first
 from ganexplain.runs.interrupts import interrupts_noted
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 STATE_FILE = "training.pt"
 
@@ -153,3 +154,21 @@ def restore_tensors(
         network.load_state_dict(state["networks"][name])
     for name, adam in optimisers.items():
         restore_optimiser(adam, state["optimisers"][name])
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Move a running average of a network's weights to it after step `step`; sooner at first."""
+    decay = min(decay, (1 + step) / (10 + step))
+    running = network.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(running[name], 1 - decay)
+
+
+def finite(loss: Tensor, step: int) -> float:
+    """The value of a loss; Diverged where it is not finite."""
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise Diverged(f"a loss is {value} at step {step}; lower --learning-rate")
+    return value

@@ -22,7 +22,8 @@ from typing import Any
 
 from ganexplain.errors import GanexplainError, UsageError, no_memory
 from ganexplain.runs.cores import usable_cores
-from ganexplain.runs.machine import LOGGER, keep_freed_memory, quiet_libraries
+from ganexplain.runs.machine import keep_freed_memory, quiet_libraries
+from ganexplain.runs.progress import LOGGER
 
 Advance = Callable[[int], None]
 Work = Callable[[Any, Advance], None]

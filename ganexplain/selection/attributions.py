@@ -13,7 +13,7 @@ from ganexplain.errors import GanexplainError, check_known, shown
 from ganexplain.files.atomic import read_json, write_json
 from ganexplain.metrics.bootstrap import Ranking, rank
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 DOCUMENT = "attributions.json"
 DEFAULT = "faithfulness"  # measure to rank by where none is named

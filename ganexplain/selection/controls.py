@@ -27,7 +27,7 @@ from ganexplain.metrics.scores import Examples
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.hooks import neuron_response, responses_and_features
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 BATCH = 48
 PREFIXES = ("", "bottom_", HELD_OUT, HELD_OUT + "bottom_")  # of keys of real excerpts

@@ -26,7 +26,7 @@ from ganexplain.networks.hooks import (
 )
 from ganexplain.networks.readings import Neuron
 from ganexplain.networks.unit_variation import MEASURED, VARIATION, Spread
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 
 class Sought(Protocol):

@@ -39,7 +39,8 @@ from ganexplain.networks.explained import Source
 from ganexplain.networks.hooks import find_layer
 from ganexplain.report.tables import aligned
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 
 
 def attribute(

@@ -32,7 +32,8 @@ from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.report.pictures.change_picture import change_picture
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 from ganexplain.version import __version__
 
 STATES = ("original", "reconstruction", "counterfactual")

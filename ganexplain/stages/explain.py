@@ -46,7 +46,8 @@ from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.hooks import find_layer
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import place, use_own_gpu
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import job_count, work_through
 from ganexplain.version import __version__
 

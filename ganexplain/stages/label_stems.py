@@ -20,7 +20,8 @@ from ganexplain.corpora.manifest import MANIFEST_COLUMNS
 from ganexplain.corpora.spans import block_levels, sounding_spans
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
 from ganexplain.files.atomic import remove_unfinished, write_bytes
-from ganexplain.runs.machine import Progress, random_stream
+from ganexplain.runs.machine import random_stream
+from ganexplain.runs.progress import Progress
 
 STEM_RATE = 22050
 STEMS = ("mixture", "vocals")

@@ -17,7 +17,8 @@ from ganexplain.inputs.specification import input_values
 from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
 from ganexplain.networks.explained import Source, examples_of, load_explained
 from ganexplain.networks.hooks import recording
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 
 
 def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from ganexplain.inputs.kinds import FrontEnd, ImageInput
 from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 from ganexplain.stages.predict_pictures import predict_files
 
 

@@ -19,7 +19,7 @@ from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.atomic import write_table
 from ganexplain.inputs.kinds import ImageInput
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 
 TABLE = "predictions.csv"
 

@@ -16,7 +16,7 @@ from ganexplain.report.unit.page import render
 from ganexplain.report.unit.provenance import provenance
 from ganexplain.report.unit.story import tell
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
 from ganexplain.stages.report_inputs import UnitFiles, read_evidence, unit_files
 
 LARGE = 20e6  # bytes of a page from which a note says how to make it smaller

@@ -15,8 +15,8 @@ from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import file_hash, read_json
 from ganexplain.files.bounded import read_toml
-from ganexplain.runs.libraries import library_versions
-from ganexplain.runs.machine import Progress
+from ganexplain.runs.progress import Progress
+from ganexplain.runs.record import library_versions
 from ganexplain.stages.comparing import differences
 from ganexplain.version import __version__
 

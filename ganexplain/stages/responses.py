@@ -18,7 +18,8 @@ from ganexplain.networks.readings import file_name
 from ganexplain.networks.unit_variation import variation_of
 from ganexplain.networks.units import chosen_neurons
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 from ganexplain.selection.real_excerpts import FoundResponses
 
 

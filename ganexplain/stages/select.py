@@ -22,7 +22,8 @@ from ganexplain.files.atomic import write_json
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.networks.unit_variation import VARIATION, variation_of
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 from ganexplain.selection.attributions import attributions_in, rank_attributions
 from ganexplain.selection.controls import MEANINGS, Controls, Networks, load_networks, the_explained
 from ganexplain.selection.judges import Judge, Verdict, judge_entry, load_judges

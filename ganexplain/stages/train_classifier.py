@@ -25,8 +25,9 @@ from ganexplain.files.checkpoints import frozen
 from ganexplain.inputs.kinds import FrontEnd, Input
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress, leave_cores_to, pick_device
+from ganexplain.runs.machine import leave_cores_to, pick_device
 from ganexplain.runs.prefetch import Prefetch
+from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import resumable_steps
 
 

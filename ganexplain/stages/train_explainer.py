@@ -25,7 +25,8 @@ from ganexplain.networks.explained import Explained, Source, examples_of, load_e
 from ganexplain.networks.hooks import find_layer
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import resumable_steps
 
 METHODS: dict[str, Start] = {"cgan": start_cgan, "parts": PartsTraining}

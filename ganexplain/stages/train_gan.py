@@ -32,7 +32,8 @@ from ganexplain.report.pictures.sample_sheet import (
     strip,
 )
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import Progress, pick_device
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import resumable_steps
 
 SHEET_COLUMNS, SOUNDS = 8, 5

@@ -25,7 +25,7 @@ from ganexplain.gans.networks import load_generator
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 HERE = Path(__file__).parent
 SAMPLES, ROW = 16, 8

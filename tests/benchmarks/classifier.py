@@ -30,7 +30,8 @@ from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.runs.machine import Silent, keep_freed_memory
+from ganexplain.runs.machine import keep_freed_memory
+from ganexplain.runs.progress import Silent
 
 EPOCHS = 10
 TIMED_UPDATES = 12

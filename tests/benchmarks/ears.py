@@ -17,7 +17,7 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.metrics.detection import auroc
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.selection.judges import Judge, load_judges
 
 NETWORKS = "sample_data/networks"

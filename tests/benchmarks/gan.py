@@ -32,7 +32,8 @@ from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet
-from ganexplain.runs.machine import Silent, keep_freed_memory
+from ganexplain.runs.machine import keep_freed_memory
+from ganexplain.runs.progress import Silent
 
 PRETRAINED = Path("sample_data/pretrained")
 CPU = torch.device("cpu")

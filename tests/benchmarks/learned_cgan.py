@@ -43,7 +43,7 @@ from ganexplain.explainers.task import Task
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.reinitialised import reinitialised
 from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid, png_bytes
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.train_classifier import train_classifier
 from ganexplain.stages.train_explainer import train_explainer
 

@@ -39,7 +39,7 @@ from ganexplain.explainers.task import Task
 from ganexplain.inputs.kinds import ImageInput
 from ganexplain.networks.adapted import Names
 from ganexplain.networks.explained import Explained, Source, load_explained
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.stages.train_classifier import train_classifier
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"

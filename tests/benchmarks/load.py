@@ -34,7 +34,7 @@ from ganexplain.corpora.recordings import Recording
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 RATE = 22050
 HOUR = 3600 * RATE

@@ -20,7 +20,7 @@ from ganexplain.corpora.picture_folders import load_image_split, read_image_corp
 from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.kinds import ImageInput
 from ganexplain.inputs.specification import front_end_from_dict
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 
 def judge_of(corpus: Path, taken: ImageInput) -> tuple[SVC, float, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import load_split
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 
 def main() -> None:

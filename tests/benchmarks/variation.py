@@ -22,7 +22,7 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_material, read_material
 from ganexplain.networks.hooks import layer_response
 from ganexplain.networks.reinitialised import reinitialised
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")

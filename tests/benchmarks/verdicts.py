@@ -34,7 +34,7 @@ from ganexplain.gans.networks import load_generator
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.reinitialised import reinitialised
 from ganexplain.report.unit.sanity_check import Votes, sanity_check
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 from ganexplain.selection.controls import Controls, Networks
 from ganexplain.selection.judges import load_judges
 

@@ -25,7 +25,7 @@ from ganexplain.inputs.kinds import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
-from ganexplain.runs.machine import Silent
+from ganexplain.runs.progress import Silent
 
 CPU = torch.device("cpu")
 COUNT, CHUNK = 500, 25

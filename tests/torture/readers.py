@@ -262,7 +262,7 @@ def _documents(folder: Path) -> list[Reader]:
     from ganexplain.artifacts.selection import read_selection
     from ganexplain.config import SelectConfig
     from ganexplain.files.atomic import read_json
-    from ganexplain.runs.machine import Silent
+    from ganexplain.runs.progress import Silent
     from ganexplain.selection.attributions import rank_attributions
 
     made = _small_artifacts(folder / "documents")

@@ -23,9 +23,8 @@ from ganexplain.explainers.cgan.inference import View, build_generator, channels
 from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
 from ganexplain.explainers.cgan.teachers import network_maps
 from ganexplain.explainers.task import ExplainerTraining, Task, Trained
-from ganexplain.gans.training import finite, update_average
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
-from ganexplain.runs.resume import restore_tensors, tensors_of
+from ganexplain.runs.resume import finite, restore_tensors, tensors_of, update_average
 
 BETAS = (0.5, 0.999)
 DISCRIMINATOR_WEIGHT = 0.3

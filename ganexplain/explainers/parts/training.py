@@ -21,7 +21,6 @@ from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
 from ganexplain.explainers.parts.network import explainer_for
 from ganexplain.explainers.parts.places import geometry
 from ganexplain.explainers.task import Task, Trained
-from ganexplain.gans.training import finite
 from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
 from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.gradient_faults import named_faults
@@ -30,7 +29,7 @@ from ganexplain.networks.readings import units
 from ganexplain.networks.tracing import tail
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
-from ganexplain.runs.resume import restore_optimiser
+from ganexplain.runs.resume import finite, restore_optimiser
 
 FIRST = 256  # inputs that the scale of the features is of
 EXAMPLES = 16  # inputs that show where places lie

@@ -1,8 +1,11 @@
-"""Versions of the libraries on which figures depend."""
+"""What stands in `run.json` of the machine and its libraries."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
 
@@ -16,3 +19,12 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A writer of TensorBoard's event files, or False where it is not installed."""
+    if find_spec("tensorboard") is None:
+        return False
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
