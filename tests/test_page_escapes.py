@@ -20,7 +20,7 @@ from ganexplain.files.checkpoints import load_data
 from ganexplain.report.unit.index import render_index, unit_line
 from ganexplain.runs.progress import Silent
 from ganexplain.stages.attribute import attribute
-from ganexplain.stages.report_inputs import read_evidence, unit_files
+from ganexplain.stages.report import read_evidence, unit_files
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 EVIL = "</td></svg><script>pwned=1</script><img src=x onerror=pwned=1>\"'&"

@@ -20,7 +20,7 @@ from ganexplain.files.atomic import file_hash
 from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import responses_and_features
-from ganexplain.stages.comparing import artifacts_of
+from ganexplain.stages.rerun import artifacts_of
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"

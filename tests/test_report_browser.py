@@ -15,7 +15,7 @@ from browser import CHROMIUM, Page, browser
 
 from ganexplain.report.html.notation import signed
 from ganexplain.report.unit.index import render_index, unit_line
-from ganexplain.stages.report_inputs import read_evidence, unit_files
+from ganexplain.stages.report import read_evidence, unit_files
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is absent")
 

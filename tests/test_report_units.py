@@ -16,8 +16,7 @@ from ganexplain.files.atomic import read_json, write_json
 from ganexplain.report.html.notation import number
 from ganexplain.runs.progress import Silent
 from ganexplain.stages.explain import explain
-from ganexplain.stages.report import write_report
-from ganexplain.stages.report_inputs import unit_files
+from ganexplain.stages.report import unit_files, write_report
 from ganexplain.stages.select import select
 
 ROOT = Path(__file__).parent.parent

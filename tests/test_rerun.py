@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, JamendoFolder, Run, song, write_sound
 
 from ganexplain.files.arrays import write_arrays
-from ganexplain.stages.comparing import difference, differences
+from ganexplain.stages.rerun import difference, differences
 
 CLASSIFIER = "--epochs 1 --updates-per-epoch 2 --batch-size 4 --preset quick --quiet".split()
 

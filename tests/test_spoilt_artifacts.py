@@ -29,7 +29,7 @@ from ganexplain.report.unit.page import render
 from ganexplain.report.unit.story import tell
 from ganexplain.runs.progress import Silent
 from ganexplain.selection.attributions import rank_attributions
-from ganexplain.stages.report_inputs import UnitFiles, read_evidence
+from ganexplain.stages.report import UnitFiles, read_evidence
 
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import UNFINISHED, hold
-from ganexplain.stages.comparing import differences, read_any
+from ganexplain.stages.rerun import differences, read_any
 
 
 def broken_features(cache: Path) -> list[str]:

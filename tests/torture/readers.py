@@ -69,7 +69,7 @@ def _artifacts(folder: Path) -> list[Reader]:
     from ganexplain.artifacts.explanations import read_explanations
     from ganexplain.artifacts.responses import read_responses
     from ganexplain.files.arrays import read_arrays, read_meta
-    from ganexplain.stages.report_inputs import _driven
+    from ganexplain.stages.report import _driven
 
     made = _small_artifacts(folder / "artifacts")
     good = read_explanations(made.folder / "explanations.npz")
