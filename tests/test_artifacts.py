@@ -18,7 +18,7 @@ import torch
 
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier, write_classifier
 from ganexplain.classifiers.svdnet import SVDNet
-from ganexplain.cli.app import _one_line_errors
+from ganexplain.cli.errors import one_line_errors
 from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
 from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
 from ganexplain.files import atomic
@@ -222,7 +222,7 @@ def test_a_library_s_own_cache_on_a_full_disk_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """numba's, say, whose errors name no file."""
-    with pytest.raises(SystemExit) as ended, _one_line_errors():
+    with pytest.raises(SystemExit) as ended, one_line_errors():
         disk_full()
     assert ended.value.code == 1
     assert capsys.readouterr().err == f"error: {DISK_FULL}\n"

@@ -90,14 +90,14 @@ READS = """
 import sys
 from pathlib import Path
 from ganexplain.artifacts import read_checkpoint
-from ganexplain.cli import _one_line_errors
+from ganexplain.cli.app import one_line_errors
 from ganexplain.pool import work_through
 
 def prepare():
     return lambda task, advance: read_checkpoint(Path(task), "net")
 
 if __name__ == "__main__":
-    with _one_line_errors():
+    with one_line_errors():
         work_through([sys.argv[1]] * 2, int(sys.argv[2]), prepare, (), print)
 """
 

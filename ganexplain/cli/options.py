@@ -1,0 +1,92 @@
+"""Options made from the fields of a config, and from a file of settings."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import MISSING, Field
+from pathlib import Path
+from typing import Annotated, Any, get_origin
+
+import typer
+
+from ganexplain.cli.errors import one_line_errors
+from ganexplain.errors import UsageError, did_you_mean
+from ganexplain.files.bounded import read_toml
+
+
+def read_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Make the values of a TOML file the command's defaults; flags still win."""
+    if path is None:
+        return None
+    with one_line_errors():
+        values = read_toml("--config", path)
+        flags = [max(p.opts, key=len).removeprefix("--") for p in context.command.params]
+        names = dict(zip(flags, (p.name for p in context.command.params), strict=True))
+        known = [flag for flag in names if flag not in ("config", "help")]
+        for key in values:
+            if key not in known:
+                raise UsageError(
+                    f"--config {path}: {key} is not a setting of this command"
+                    f"{did_you_mean(key, known)}"
+                )
+        several = {p.name for p in context.command.params if getattr(p, "multiple", False)}
+        context.default_map = {
+            names[key]: [value] if names[key] in several and not isinstance(value, list) else value
+            for key, value in values.items()
+        }
+    return path
+
+
+def option(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
+    """An option as a parameter of a command."""
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is MISSING else default,
+        annotation=Annotated[kind, info],
+    )
+
+
+def field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
+    """The option, or argument, that sets a field of a config."""
+    meta, required = field.metadata, field.default is MISSING
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    if get_origin(kind) is tuple:
+        kind = list[kind.__args__[0]]
+    if meta["argument"]:
+        return option(field.name, kind, MISSING, typer.Argument(help=meta["help"]))
+    flag = "--" + field.name.replace("_", "-")
+    if default is True:
+        flag += "/--no-" + flag.removeprefix("--")
+    info = typer.Option(
+        flag, help=meta["help"], min=meta["min"], max=meta["max"], show_default=not required
+    )
+    return option(field.name, kind, default, info)
+
+
+def common_options(result: str) -> list[inspect.Parameter]:
+    """The options that every command of a kind has."""
+    config_info = typer.Option(
+        "--config", callback=read_config, is_eager=True, help="TOML file of settings; flags win."
+    )
+    switches = [
+        ("overwrite", ("--overwrite",), "Replace what an earlier run left in its place."),
+        ("as_json", ("--json",), "Print the result as one JSON document."),
+        ("quiet", ("--quiet", "-q"), "No progress and no notes."),
+        ("dry_run", ("--dry-run", "-n"), "Print the settings in force, and stop."),
+    ]
+    options = [option("config", Path | None, None, config_info)]
+    if result == "writes":
+        out_info = typer.Option("--out", help="Run directory to write.")
+        options.insert(0, option("out", Path, MISSING, out_info))
+    left_out = {"writes": (), "prints a path": ("as_json",), "prints": ("overwrite",)}
+    for name, flags, meaning in switches:
+        if name not in left_out[result]:
+            options.append(option(name, bool, False, typer.Option(*flags, help=meaning)))
+    return options
+
+
+def was_set(context: typer.Context, name: str) -> bool:
+    """Whether an option was given, by a flag or a file of settings."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"

@@ -1,0 +1,145 @@
+"""What commands print: paths, tables or one JSON document."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ganexplain.errors import GanexplainError, terminal_safe
+from ganexplain.runs.environment import give_up_full_streams
+
+WIDTH = 100  # characters of a table's line where no terminal says how many it has
+
+
+def print_result(text: object) -> None:
+    """Print a result; GanexplainError where it cannot be, but for a reader that has gone.
+
+    What files put into it can give a terminal no commands.
+    """
+    try:
+        typer.echo(terminal_safe(str(text)))
+        sys.stdout.flush()
+    except OSError as error:
+        give_up_full_streams()
+        if error.errno != errno.EPIPE:  # as of `| head`: what is asked for is done
+            raise GanexplainError(
+                f"standard output cannot be written ({error.strerror}); send it elsewhere"
+            ) from error
+
+
+def show_path(path: Path, as_json: bool) -> None:
+    """The path of what was written; as JSON with the results of its run."""
+    if as_json:
+        run = json.loads((path.parent / "run.json").read_text())
+        print_result(json.dumps({"path": str(path), **run["results"]}, indent=2))
+    else:
+        print_result(path)
+
+
+def show_paths(paths: list[Path], as_json: bool) -> None:
+    """The paths of what was written, a line each."""
+    if as_json:
+        print_result(json.dumps({"paths": [str(path) for path in paths]}, indent=2))
+    else:
+        print_result("\n".join(map(str, paths)))
+
+
+def show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
+    """Settings by rank, of one unit or the chosen ones of several; or attributions by rank."""
+    from ganexplain.report.tables import attributions_table, chosen_table, ranking_table
+
+    one = documents[0] if len(documents) == 1 else None
+    if as_json:
+        print_result(json.dumps(one or {"units": documents}, indent=2))
+    elif one and one.get("kind") == "attributions":
+        print_result(attributions_table(one))
+    else:
+        width = shutil.get_terminal_size((WIDTH, 24)).columns
+        print_result(ranking_table(one, width) if one else chosen_table(documents, width))
+
+
+def show_predictions(document: dict[str, Any], as_json: bool) -> None:
+    """A line for each recording or picture."""
+    if as_json:
+        print_result(json.dumps(document, indent=2))
+        return
+    if "table" in document:  # of pictures
+        for entry in document["files"]:
+            share = 100 * entry["probabilities"][entry["class"]]
+            print_result(f"{entry['file']}\t{entry['class']} {share:.1f} %")
+        return
+    shown = document["classes"][1:] if len(document["classes"]) == 2 else document["classes"]
+    for entry in document["files"]:
+        shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]
+        print_result("\t".join([entry["lab"], *shares]))
+
+
+def show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
+    """A line for each excerpt: what it was, and what would change the decision."""
+    if as_json:
+        print_result(json.dumps(document, indent=2))
+        return
+    for entry in document["excerpts"]:
+        before, redrawn, after, retouched = entry["responses"].values()
+        sides, count, change = entry["sides"], entry["iterations"], entry["change"]
+        way = f"after {count} iterations" if count >= 0 else "never changed side"
+        ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change["ranges_db"].items())
+        hz, seconds = ("{}-{}".format(*change[key]) for key in ("band_hz", "time_s"))
+        fields = [
+            entry["excerpt"],
+            f"{sides['original']} {before:.2f}, redrawn {redrawn:.2f}, "
+            f"{sides['counterfactual']} {after:.2f} {way}",
+            f"the recording so changed: {sides['retouched']} {retouched:.2f}",
+            f"latent moved {entry['moved']:.2f}",
+            f"{ranges} dB",
+            f"most at {hz} Hz ({change['band_db']:+.1f} dB), {seconds} s",
+            "excerpt from {:.2f} to {:.2f} s".format(*entry["span_s"]),
+        ]
+        print_result("\t".join(fields))
+
+
+def show_attributions(document: dict[str, Any], as_json: bool) -> None:
+    """The path of the page, and the table of measures."""
+    if as_json:
+        print_result(json.dumps(document, indent=2))
+        return
+    print_result("\n".join([document["report"], *document["table"]]))
+
+
+def show_explainer(document: dict[str, Any], as_json: bool) -> None:
+    """The path of the explainer, and the table of its figures."""
+    if as_json:
+        print_result(json.dumps(document, indent=2))
+        return
+    print_result("\n".join([document["path"], *document["table"]]))
+
+
+def show_layers(document: dict[str, Any], as_json: bool) -> None:
+    """The table of layers."""
+    from ganexplain.report.tables import layers_table
+
+    print_result(json.dumps(document, indent=2) if as_json else layers_table(document))
+
+
+def show_differences(document: dict[str, Any], as_json: bool) -> None:
+    """What differs from the run repeated; exit status 1 where anything does."""
+    if as_json:
+        print_result(json.dumps(document, indent=2))
+    else:
+        for name in document["inputs_changed"]:
+            print_result(f"{name}\tnot those of the run repeated")
+        for name, told in document["files"].items():
+            print_result(f"{name}\t{told}")
+    if not document["equal"]:
+        raise typer.Exit(1)
+
+
+def show_plain_path(path: Path, as_json: bool) -> None:
+    """The path of what was written."""
+    print_result(path)
