@@ -15,7 +15,8 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 from ganexplain.errors import UsageError, reason_of
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.copies import copied, unwrapped
-from ganexplain.networks.loaders.torchscript import Scripted, UnsupportedNode
+from ganexplain.networks.loaders.torchscript import Scripted
+from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode
 from ganexplain.networks.outputs import first_tensor, part_of
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
