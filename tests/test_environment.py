@@ -31,7 +31,7 @@ from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.parts_sheet import parts_sheet
 from ganexplain.report.pictures.sample_sheet import sample_sheet
 from ganexplain.runs.environment import settle_libraries, settle_warnings, user_cache
-from ganexplain.runs.workers import _blocked_interrupts, work_through
+from ganexplain.runs.workers import blocked_interrupts, work_through
 
 # --- streams ------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ def test_an_interrupted_process_waits_for_no_thread() -> None:
 
 
 def test_processes_of_a_pool_never_see_ctrl_c() -> None:
-    with _blocked_interrupts():
+    with blocked_interrupts():
         code = "import signal; print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         with pytest.raises(KeyboardInterrupt), _unblocked_again():  # this one does, in the end

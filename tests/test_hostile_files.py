@@ -44,7 +44,7 @@ from ganexplain.files.bounded import read_toml
 from ganexplain.files.checkpoints import load_data, read_checkpoint, write_checkpoint
 from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_from
-from ganexplain.networks.loaders.formats import _members, load_network
+from ganexplain.networks.loaders.formats import load_network, zip_members
 from ganexplain.runs.progress import Silent
 from ganexplain.selection.attributions import rank_attributions
 
@@ -245,7 +245,7 @@ def test_a_damaged_list_of_members(tmp_path: Path) -> None:
     """Found by fuzzing: a name in an archive that is no UTF-8."""
     path = npz(tmp_path / "a.pt", {"ü/data.pkl": b"x"})
     path.write_bytes(path.read_bytes().replace("ü".encode(), b"\xe8\x28"))
-    assert _members(path) == set()
+    assert zip_members(path) == set()
     refused_cheaply(lambda: load_network(str(path)))
 
 

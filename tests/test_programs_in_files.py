@@ -22,7 +22,7 @@ from torch._export import serde
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.networks.explained import Source, load_explained
-from ganexplain.networks.loaders.exported import _is_length
+from ganexplain.networks.loaders.exported import is_length
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pure_operators import ALLOWED, is_pure
 
@@ -441,7 +441,7 @@ def test_functions_that_an_export_may_not_call(
     ],
 )
 def test_lengths_are_expressions_of_lengths(text: str, plain: bool) -> None:
-    assert _is_length(text) is plain
+    assert is_length(text) is plain
 
 
 # --- ONNX -------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from ganexplain.metrics.scores import SCORES
 from ganexplain.report.charts.axes import Axis, fitted_axis, hz_ticks
 from ganexplain.report.charts.heatmap import colour_shares
 from ganexplain.report.charts.spectrograms import ColourScale, colour_scale
-from ganexplain.report.html.document import _policy
+from ganexplain.report.html.document import content_policy
 from ganexplain.report.html.markup import element
 from ganexplain.report.html.notation import clock, number, ordinal, signed
 from ganexplain.report.unit.evidence import MOST_EXPLORED
@@ -168,7 +168,7 @@ def test_nothing_is_fetched_and_only_one_script_runs(artifacts: Artifacts) -> No
     scripts = page.of("script")
     assert len(scripts) == 1
     policies = [e.attributes.get("content") for e in page.of("meta")]
-    assert _policy(scripts[0].text) in policies
+    assert content_policy(scripts[0].text) in policies
     assert len(text) < 20e6
 
 

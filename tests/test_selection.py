@@ -30,7 +30,7 @@ from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.runs.progress import Silent
-from ganexplain.selection.controls import Controls, _spread_ratio, load_networks
+from ganexplain.selection.controls import Controls, load_networks, spread_ratio
 from ganexplain.selection.judges import load_judges
 from ganexplain.selection.ranking import chosen_setting, score_settings
 
@@ -427,9 +427,9 @@ def test_input_ascent_raises_a_response_by_small_steps() -> None:
 
 def test_responses_are_scaled_by_their_spread_but_not_by_rounding() -> None:
     wanted = np.array([0.0, 6.0])
-    assert _spread_ratio(wanted, np.array([1.0, 1.5], np.float32)) == pytest.approx(12)
+    assert spread_ratio(wanted, np.array([1.0, 1.5], np.float32)) == pytest.approx(12)
     rounding = np.array([1.0, 1.0 + 2**-23], np.float32)
-    assert _spread_ratio(wanted, rounding) == _spread_ratio(wanted, np.zeros(3)) == 1
+    assert spread_ratio(wanted, rounding) == spread_ratio(wanted, np.zeros(3)) == 1
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])

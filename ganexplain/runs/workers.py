@@ -67,7 +67,7 @@ def work_through(
         return
     pooled, told = made
     with _thread_errors() as of_threads, pooled as pool, _stopping(pool):
-        with _blocked_interrupts():  # which the processes started here inherit
+        with blocked_interrupts():  # which the processes started here inherit
             running = {pool.submit(_do, task) for task in tasks}
         while running:
             done, running = wait(running, timeout=LOOK_EVERY)
@@ -103,7 +103,7 @@ def _pool(
 
 
 @contextmanager
-def _blocked_interrupts() -> Iterator[None]:
+def blocked_interrupts() -> Iterator[None]:
     """While open, Ctrl-C and SIGTERM wait; the first process alone answers them, once it is over.
 
     Processes started meanwhile never see them, not even while they import their modules.

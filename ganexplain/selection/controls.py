@@ -181,7 +181,7 @@ class Controls:
         count = len(self.real["response"])
         with reinitialised(self.network, seed):
             own = self._responses(pool)
-            scale = _spread_ratio(_pool(self.real, "response"), own)
+            scale = spread_ratio(_pool(self.real, "response"), own)
             ordered = np.sort(own.astype(np.float64) * scale)
             real = ordered[-count:] if meta["direction"] == "max" else ordered[:count]
             fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
@@ -272,7 +272,7 @@ def _pool(real: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _spread_ratio(wanted: np.ndarray, found: np.ndarray) -> float:
+def spread_ratio(wanted: np.ndarray, found: np.ndarray) -> float:
     """What brings responses (N,) to the deviation of others; 1 where rounding is all there is."""
     spread = float(found.std(dtype=np.float64))
     least = 16 * np.finfo(np.float32).eps * float(np.abs(found).max())

@@ -154,7 +154,7 @@ def _refused_in(value: Any, key: str) -> Iterator[str]:
     elif isinstance(value, str):
         if key in ("target", "as_operator") and not _is_operator(value):
             yield value.removeprefix("torch.ops.").replace(".", "::", 1)
-        elif key == "expr_str" and not _is_length(value):
+        elif key == "expr_str" and not is_length(value):
             yield f"the expression {value[:80]}"
         elif key == "path_name" and not re.fullmatch(r"(weight|tensor)_\d+", value):
             yield f"an object of Python or C++ ({value[:80]})"
@@ -169,7 +169,7 @@ def _is_operator(name: str) -> bool:
     return name in OF_LENGTHS or name in OF_GRAPHS
 
 
-def _is_length(text: str) -> bool:
+def is_length(text: str) -> bool:
     """Whether a text is a sum of lengths, products and the like, and no other Python."""
     rest = SYMBOL.sub("", text)
     words = re.findall(r"[A-Za-z_]\w*", rest)

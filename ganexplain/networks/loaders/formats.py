@@ -101,7 +101,7 @@ def _made(name: str) -> nn.Module:
 
 def _archived(path: Path, trust_pickle: bool) -> nn.Module:
     """TorchScript, or where trusted a pickled module."""
-    inside = _members(path)
+    inside = zip_members(path)
     if "constants.pkl" in inside:
         return _loaded(path, read_scripted)
     if not trust_pickle:
@@ -118,7 +118,7 @@ def _archived(path: Path, trust_pickle: bool) -> nn.Module:
     )
 
 
-def _members(path: Path) -> set[str]:
+def zip_members(path: Path) -> set[str]:
     """Names of the files in an archive, without its folder; none where it is no archive."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -132,7 +132,7 @@ def _refused(path: Path) -> nn.Module:
     try:
         content = load_data(path)
     except Exception as error:
-        if _members(path) or "weights_only" in str(error) or "Weights only" in str(error):
+        if zip_members(path) or "weights_only" in str(error) or "Weights only" in str(error):
             raise UsageError(
                 f"--model {path}: a pickled module, whose loading runs any code its maker put in; "
                 "export it to TorchScript (torch.jit.trace), or, if you trust them, add "

@@ -16,7 +16,7 @@ def document(title: str, body: Markup, scripts: Sequence[str] = ()) -> str:
     script = "\n".join(_resource(name) for name in scripts)
     return Template(_resource("page.html")).substitute(
         title=escaped(title),
-        policy=_policy(script),
+        policy=content_policy(script),
         style=_resource("page.css"),
         script=script,
         body=body,
@@ -27,7 +27,7 @@ def _resource(name: str) -> str:
     return files("ganexplain.report.html").joinpath(name).read_text(encoding="utf-8")
 
 
-def _policy(script: str) -> str:
+def content_policy(script: str) -> str:
     """A content policy under which only this script runs and nothing is fetched."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return (
