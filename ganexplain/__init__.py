@@ -13,7 +13,7 @@ __all__ = ["Explanation", "__version__", "explain", "layers", "rank", "respond"]
 
 
 def __getattr__(name: str) -> Any:
-    """The functions of ganexplain.library, which load torch, when they are first asked for."""
+    """The functions of ganexplain.api, which load torch, when they are first asked for."""
     if name not in __all__:
         raise AttributeError(f"module 'ganexplain' has no attribute {name!r}")
     from ganexplain import api
