@@ -25,8 +25,8 @@ from scipy.stats import wilcoxon
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from local_audio import FILLS, PARTS, fills
-from mobilenet import PHOTOGRAPHS, as_input, mobilenet, photograph
-from planted import SAMPLE
+from support.mobilenet import PHOTOGRAPHS, as_input, mobilenet, photograph
+from support.planted import SAMPLE
 
 from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput, subset_score

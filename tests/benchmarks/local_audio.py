@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from planted import Planted, classifier, planted_excerpts
+from support.planted import Planted, classifier, planted_excerpts
 
 from ganexplain.attribution.fills import fill
 from ganexplain.attribution.masking import MaskedInput, SubsetScore, subset_score

@@ -21,7 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from planted import SAMPLE, classifier, planted_excerpts
+from support.planted import SAMPLE, classifier, planted_excerpts
 
 from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput

@@ -28,25 +28,25 @@ ROOT = Path(__file__).parents[2]
 CLOSED_FORMS = "hand|small|curves|order|agree|correlation|unit|callable|passes"
 # Modules (below ganexplain/) and the tests that are about them, without those of many seconds.
 TESTS = {
-    "ascent/engine.py": "tests/test_engine.py tests/test_priors.py -k not(explain_writes)",
-    "ascent/priors.py": "tests/test_priors.py -k not(explain_writes)",
-    "ascent/langevin.py": "tests/test_priors.py -k langevin|chain|finite|temperature",
-    "ascent/counterfactual.py": "tests/test_counterfactual.py -k way|across|reach|sphere|weighs",
-    "ascent/frechet.py": "tests/test_frechet.py",
-    "ascent/kernel_distance.py": "tests/test_scores.py",
-    "ascent/neighbours.py": "tests/test_scores.py",
-    "ascent/scores.py": "tests/test_scores.py",
-    "ascent/bootstrap.py": "tests/test_scores.py tests/test_selection_statistics.py",
-    "ascent/responses.py": "tests/test_neurons_and_responses.py",
-    "local/faithfulness.py": f"tests/test_local_measures.py -k {CLOSED_FORMS}",
-    "local/measures.py": f"tests/test_local_measures.py -k {CLOSED_FORMS}",
-    "local/ranking.py": "tests/test_local_ranking.py",
-    "local/segments.py": "tests/test_local_segments.py",
-    "local/fills.py": "tests/test_local_segments.py",
-    "local/lime.py": "tests/test_local_lime.py",
-    "local/elime.py": "tests/test_local_elime.py",
-    "metrics.py": "tests/test_metrics.py",
-}
+    "ascent/engine.py":
+        "tests/ascent/test_engine.py tests/ascent/test_priors.py -k not(explain_writes)",
+    "ascent/priors.py": "tests/ascent/test_priors.py -k not(explain_writes)",
+    "ascent/langevin.py": "tests/ascent/test_priors.py -k langevin|chain|finite|temperature",
+    "ascent/counterfactual.py":
+        "tests/stages/test_counterfactual.py -k way|across|reach|sphere|weighs",
+    "metrics/distances.py": "tests/metrics/test_frechet.py tests/metrics/test_scores.py",
+    "metrics/scores.py": "tests/metrics/test_scores.py",
+    "metrics/bootstrap.py":
+        "tests/metrics/test_scores.py tests/metrics/test_selection_statistics.py "
+        "tests/metrics/test_ranking.py",
+    "ascent/responses.py": "tests/networks/test_neurons_and_responses.py",
+    "attribution/measures.py": f"tests/attribution/test_measures.py -k {CLOSED_FORMS}",
+    "attribution/segments.py": "tests/attribution/test_segments.py",
+    "attribution/fills.py": "tests/attribution/test_segments.py",
+    "attribution/methods/lime.py": "tests/attribution/test_lime.py",
+    "attribution/methods/elime.py": "tests/attribution/test_elime.py",
+    "metrics/detection.py": "tests/metrics/test_detection.py",
+}  # fmt: skip
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq, ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,

@@ -57,7 +57,7 @@ def _small_artifacts(folder: Path) -> Any:
     import sys
 
     sys.path.insert(0, str(ROOT / "tests"))
-    from report_artifacts import Artifacts
+    from support.report_artifacts import Artifacts
 
     folder.mkdir(parents=True, exist_ok=True)
     made = Artifacts(folder, grid=[(0.1, 0.1, 2), (0.1, 0.01, 2)]).complete()

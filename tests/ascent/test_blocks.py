@@ -1,0 +1,428 @@
+"""Runs of `explain` in parts: several units, processes and shards, and what a kill leaves."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support.commands import COMMAND, cli_environment, torchrun_sets
+from support.paths import PRETRAINED, ROOT
+
+from ganexplain.artifacts import merging
+from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.plan import parse_shard
+from ganexplain.ascent import blocks
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.config import ExplainConfig, ResponsesConfig, SelectConfig
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.files.arrays import read_arrays, write_arrays
+from ganexplain.networks.hooks import neuron_response
+from ganexplain.networks.units import neuron_numbers
+from ganexplain.runs.progress import LineProgress, Silent
+from ganexplain.runs.workers import job_count
+from ganexplain.stages.explain import explain
+from ganexplain.stages.responses import responses
+from ganexplain.stages.select import select
+
+SMALL = ExplainConfig(
+    classifier=str(PRETRAINED / "classifier.pt"),
+    gan=str(PRETRAINED / "gan.pt"),
+    learning_rate=(0.1, 0.01),
+    prior_weight=(0.01,),
+    iterations=(2, 4),
+    examples=3,
+    batch_size=2,
+    jobs="1",
+)
+SEVERAL = replace(SMALL, layer=("fc8", "conv5"), neuron="1,3", direction="both")
+NAMES = [f"{layer}-{n}-{d}" for layer in ("fc8", "conv5") for n in (1, 3) for d in ("max", "min")]
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("several") / "run"
+    assert explain(SEVERAL, out, Silent()) == [out / name / "explanations.npz" for name in NAMES]
+    return out
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for name in NAMES:
+        found, wanted = ((run / name / "explanations.npz").read_bytes() for run in (one, other))
+        assert found == wanted
+
+
+def test_a_unit_of_several_is_as_by_itself(several: Path, tmp_path: Path) -> None:
+    config = replace(SEVERAL, layer=("conv5",), neuron="3", direction="min")
+    (alone,) = explain(config, tmp_path / "e", Silent())
+    one, meta = read_arrays(alone, "explanations", ())
+    many, its_meta = read_arrays(several / "conv5-3-min" / "explanations.npz", "explanations", ())
+    for name in one:
+        np.testing.assert_array_equal(one[name], many[name])
+    assert (meta["layer"], meta["neuron"], meta["direction"]) == ("conv5", 3, "min")
+    assert meta["unit"] == its_meta["unit"]
+    assert not (several / "parts").exists()
+
+
+@pytest.mark.parametrize(
+    "layers, neuron, direction, said",
+    [
+        (("fc8",), "3", "max", "fc8-3-max"),
+        (("fc8",), "3", "both", "1 unit, both directions"),
+        (("fc8", "conv5"), "1,3", "min", "4 units"),
+        (("fc8",), "1,3", "both", "2 units, both directions"),
+    ],
+)
+def test_the_units_searched_are_counted_once_and_the_end_is_said_once(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    layers: tuple[str, ...],
+    neuron: str,
+    direction: str,
+    said: str,
+) -> None:
+    config = replace(SMALL, layer=layers, neuron=neuron, direction=direction, iterations=(1,))
+    explain(replace(config, examples=2), tmp_path / "e", LineProgress())
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{said} ..." in lines
+    units = len(layers) * len(neuron.split(",")) * (2 if direction == "both" else 1)
+    searches = units * 2 * 2  # two learning rates, two examples, an iteration each
+    assert len([line for line in lines if f" {searches}/{searches} " in line]) == 1
+
+
+def test_parts_of_any_size_give_the_same_searches(several: Path, tmp_path: Path) -> None:
+    config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", batch_size=5)
+    (alone,) = explain(config, tmp_path / "e", Silent())
+    one, _ = read_arrays(alone, "explanations", ())
+    many, _ = read_arrays(several / "fc8-1-max" / "explanations.npz", "explanations", ())
+    for name in ("learning_rate", "prior_weight", "iterations", "trajectory", "seed"):
+        np.testing.assert_array_equal(one[name], many[name])
+    for name in ("start_mel", "start_response"):
+        np.testing.assert_allclose(one[name], many[name], rtol=1e-4, atol=1e-4)
+    trace, other = one["response_trace"], many["response_trace"]
+    np.testing.assert_allclose(trace[..., :2], other[..., :2], rtol=1e-3, atol=1e-3)
+    # From there on rounding may turn a maximum or a rectifier, and Adam scales up what follows.
+    assert np.abs(one["latent"] - many["latent"]).max() < 0.05  # of steps of 0.4 in all
+
+
+def test_each_setting_is_searched_with_its_own_values(tmp_path: Path) -> None:
+    """Closed forms of Adam's first step: r in each coordinate, uphill; under a weight of 1e4
+    towards the origin. Parts of four rows hold searches of two settings."""
+    config = replace(SMALL, layer=("fc8",), neuron="1", learning_rate=(0.1, 0.02),
+                     prior_weight=(1e4, 1e-6), iterations=(1,), batch_size=4)  # fmt: skip
+    (path,) = explain(config, tmp_path / "e", Silent())
+    found, _ = read_arrays(path, "explanations", ())
+    starts = np.stack([np.random.RandomState(k).normal(size=128) for k in range(3)])
+    settings = zip(found["learning_rate"], found["prior_weight"], strict=True)
+    for c, (rate, weight) in enumerate(settings):
+        row = found["trajectory"][c]
+        inwards = np.linalg.norm(starts - rate * np.sign(starts), axis=1)
+        off = np.abs(found["latent_norm_trace"][row, :, 1] - inwards)
+        assert (off < 2e-3).all() if weight > 1 else (off > 0.02).all()
+        moved = np.abs(found["latent"][c] - starts).max(axis=1)
+        stepped = found["best_iteration"][c] == 1
+        np.testing.assert_allclose(moved[stepped], rate, rtol=1e-3)
+        assert stepped.any() or weight > 1  # a step uphill is better as a rule
+
+
+def test_the_authors_kept_iterate_is_that_of_their_loop(tmp_path: Path) -> None:
+    """Their rule over the responses of each search: trunc(10 | |best| - |response| |) >= 1."""
+    config = replace(SMALL, learning_rate=(0.001, 0.0003), iterations=(7,), hysteresis=True)
+    (path,) = explain(config, tmp_path / "e", Silent())
+    found, meta = read_arrays(path, "explanations", ())
+    assert meta["hysteresis"] is True
+    late = 0
+    for c, row in enumerate(found["trajectory"]):
+        for k, trace in enumerate(found["response_trace"][row].astype(np.float64)):
+            best, at = -1000.0, 0
+            for step, response in enumerate(trace):
+                if response > best and int(abs(abs(response) - abs(best)) * 10) >= 1:
+                    best, at = response, step
+            assert found["best_iteration"][c, k] == at
+            late += at != trace.argmax()
+    assert late > 0  # some search ends with a better one, by less than a tenth
+
+
+def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Path) -> None:
+    """Other latents than those of a search in float32, with responses as float32 gives them."""
+    config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")
+    (path,) = explain(config, tmp_path / "e", Silent())
+    rough, _ = read_arrays(path, "explanations", ())
+    exact, _ = read_arrays(several / "fc8-1-max" / "explanations.npz", "explanations", ())
+    off = np.abs(rough["latent"] - exact["latent"]).mean()
+    assert 0 < off < 0.1  # four steps of 0.1 and 0.01
+    classifier = load_classifier(Path(SMALL.classifier), torch.device("cpu")).network
+    with torch.no_grad(), neuron_response(classifier, "fc8", 1) as respond:
+        response = respond(torch.from_numpy(rough["mel"][0])).numpy()
+    np.testing.assert_allclose(rough["response"][0], response, rtol=1e-4, atol=1e-4)
+    searched = np.take_along_axis(
+        rough["response_trace"][0], rough["best_iteration"][1][:, None], axis=1
+    )
+    assert np.abs(searched[:, 0] - rough["response"][1]).max() > 1e-4  # bfloat16 was used
+
+
+def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -> None:
+    out = tmp_path / "e"
+    for shard in ("2/3", "0/3"):
+        assert explain(replace(SEVERAL, shard=shard), out, Silent()) == [out / "parts"]
+    with pytest.raises(GanexplainError, match=r"8 of 24 parts are missing, first fc8-1-max-001"):
+        explanation_files(out)
+    explain(replace(SEVERAL, shard="1/3"), out, Silent())
+    explanation_files(out)
+    assert_same_run(out, several)
+    progress = Silent()
+    explain(replace(SEVERAL, shard="1/3"), out, progress)  # nothing is left to do
+    assert progress.notes == ["8 of 8 parts were done before", "0 example-iterations"]
+
+
+def test_a_resumed_run_still_says_what_all_of_it_took(several: Path, tmp_path: Path) -> None:
+    whole = json.loads((several / "run.json").read_text())["results"]["example_iterations"]
+    assert whole > 0
+    shutil.copytree(several, tmp_path / "e")
+    explain(SEVERAL, tmp_path / "e", Silent(), resume=True)
+    again = json.loads((tmp_path / "e" / "run.json").read_text())
+    assert again["results"]["example_iterations"] == whole
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_torchrun_shares_the_parts_out(several: Path, tmp_path: Path, processes: int) -> None:
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    words = [*start, "-m", "ganexplain", "explain", "--config", several / "config.toml", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, *map(str, words), "--out", str(tmp_path / "e")],
+        capture_output=True, text=True, timeout=300, env=cli_environment(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "e" / "parts")]
+    explanation_files(tmp_path / "e")
+    assert_same_run(tmp_path / "e", several)
+
+
+def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
+    several: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "e"
+    words = [*COMMAND, "explain", "--config", str(several / "config.toml"), "--out", str(out)]
+    running = subprocess.Popen(
+        [*words, "--jobs", "2"], stderr=subprocess.PIPE, text=True, env=cli_environment(tmp_path)
+    )
+    deadline = time.monotonic() + 300  # of a busy machine
+    while not list((out / "parts").glob("fc8*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    workers = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    spawned = [pid for pid in workers if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(int(spawned[0]), signal.SIGKILL)
+    _, said = running.communicate(timeout=300)
+    assert running.returncode == 1
+    assert "a worker process was killed" in said
+    parts = list((out / "parts").glob("[!.]*"))
+    assert 0 < len(parts) < 24
+    for part in parts:
+        read_arrays(part, "explanations part", ("latent", "start_mel"))
+    explain(replace(SEVERAL), out, Silent(), resume=True)
+    assert_same_run(out, several)
+
+
+def test_parts_of_another_network_are_refused(tmp_path: Path) -> None:
+    """By the shard that made them, and by the merge of two shards of which one had another."""
+    link, other = tmp_path / "link.pt", tmp_path / "classifier.pt"
+    other.write_bytes(Path(SMALL.classifier).read_bytes() + b" ")
+    link.symlink_to(SMALL.classifier)
+    config = replace(SMALL, classifier=str(link))
+    explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
+    link.unlink()
+    link.symlink_to(other)
+    with pytest.raises(GanexplainError, match=r"link\.pt has changed since"):
+        explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
+    (tmp_path / "e" / "run-0-of-2.json").unlink()  # its record of what it read
+    with pytest.raises(UsageError, match="made with another classifier file"):
+        explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
+    explain(replace(config, shard="1/2"), tmp_path / "e", Silent())
+    with pytest.raises(GanexplainError, match="made with other networks than fc9-0-max-000"):
+        explanation_files(tmp_path / "e")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"jobs": "two"}, {"search": "adaptive", "iterations": (90,), "responses": "/nowhere"},
+     {"neuron": "9"}, {"gan": "nowhere.pt"}],
+)  # fmt: skip
+def test_what_cannot_run_overwrites_nothing(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    (made,) = explain(SMALL, tmp_path / "e", Silent())
+    before = made.read_bytes()
+    with pytest.raises(UsageError):
+        explain(replace(SMALL, **wrong), tmp_path / "e", Silent(), overwrite=True)
+    assert made.read_bytes() == before
+
+
+def test_torchrun_and_a_shard_exclude_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torchrun_sets(monkeypatch, 0, 2)
+    with pytest.raises(UsageError, match="torchrun shares the parts out by itself"):
+        explain(replace(SMALL, shard="0/2"), tmp_path / "e", Silent())
+
+
+def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) -> None:
+    config = replace(SMALL, shard="0/2")
+    explain(config, tmp_path / "e", Silent())
+    with pytest.raises(UsageError, match="seed was 0"):
+        explain(replace(config, seed=1, shard="1/2"), tmp_path / "e", Silent())
+    with pytest.raises(UsageError, match="would delete what other shards have done"):
+        explain(config, tmp_path / "e", Silent(), overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("dear")
+    with pytest.raises(UsageError, match="not empty; name another"):
+        explain(config, tmp_path / "mine", Silent())
+
+
+def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None:
+    config = SelectConfig(
+        explanations=str(several), corpus=(str(ROOT / "sample_data"),), controls=False
+    )
+    config = replace(config, cache=str(tmp_path / "cache"), hop_frames=2000)
+    documents = select(config, tmp_path / "s", Silent())
+    assert [f"{d['layer']}-{d['neuron']}-{d['direction']}" for d in documents] == NAMES
+    real = {}
+    for name, document in zip(NAMES, documents, strict=True):
+        folder = tmp_path / "s" / name
+        assert (folder / "selection.json").is_file()
+        real[name], meta = read_arrays(folder / "responses.npz", "responses", ())
+        assert (meta["layer"], meta["neuron"]) == (document["layer"], document["neuron"])
+        assert (np.diff(real[name]["response"]) <= 0).all()
+    np.testing.assert_array_equal(real["fc8-1-max"]["mel"], real["fc8-1-min"]["mel"])
+    assert not np.array_equal(real["fc8-1-max"]["response"], real["fc8-3-max"]["response"])
+    given = SelectConfig(explanations=str(several), responses=str(tmp_path / "s"), controls=False)
+    assert select(given, tmp_path / "again", Silent()) == documents
+    sought = ResponsesConfig(
+        corpus=config.corpus, classifier=SMALL.classifier, layer=SEVERAL.layer, neuron="1,3",
+        top=3, hop_frames=2000, cache=config.cache,
+    )  # fmt: skip
+    paths = responses(sought, tmp_path / "r", Silent())
+    assert paths[0] == tmp_path / "r" / "fc8-1" / "responses.npz"
+    assert paths[0].read_bytes() == (tmp_path / "s" / "fc8-1-max/responses.npz").read_bytes()
+    given = replace(given, responses=str(tmp_path / "r"))
+    assert select(given, tmp_path / "third", Silent()) == documents
+
+
+def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
+    sought = ResponsesConfig(
+        corpus=(str(ROOT / "sample_data"),), classifier=SMALL.classifier, neuron="0", top=4,
+        hop_frames=2000, cache=str(tmp_path / "cache"),
+    )  # fmt: skip
+    (real,) = responses(sought, tmp_path / "r", Silent())
+    config = replace(
+        SMALL, search="adaptive", responses=str(tmp_path / "r"), direction="both", examples=4,
+        learning_rate=(0.1, 0.03), prior_weight=(0.1, 0.01), iterations=(10, 40),
+    )  # fmt: skip
+    progress = Silent()
+    explain(config, tmp_path / "e", progress)
+    spent = int(progress.notes[-1].split()[0].replace(",", ""))
+    assert 0 < spent <= 2 * 4 * 4 * 40 / 10
+    documents = select(
+        SelectConfig(
+            explanations=str(tmp_path / "e"),
+            responses=str(real),
+            controls=False,
+            by="fid-response",
+        ),
+        tmp_path / "s",
+        Silent(),
+    )
+    for document in documents:
+        chosen = document["configurations"][0]
+        assert chosen["rank"] == 1  # what it took for the closest is
+        grid = replace(
+            SMALL, direction=document["direction"], examples=4,
+            learning_rate=(chosen["learning_rate"],), prior_weight=(chosen["prior_weight"],),
+            iterations=(chosen["iterations"],), batch_size=4,
+        )  # fmt: skip
+        (path,) = explain(grid, tmp_path / document["direction"], Silent())
+        found = tmp_path / "e" / f"fc9-0-{document['direction']}" / "explanations.npz"
+        one, adaptive = (read_arrays(p, "explanations", ())[0] for p in (path, found))
+        np.testing.assert_allclose(one["response"][0], adaptive["response"][0], rtol=1e-2)
+
+
+def test_the_adaptive_search_wants_something_to_aim_at_and_to_spend(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name them with --responses"):
+        explain(replace(SMALL, search="adaptive", iterations=(90,)), tmp_path / "e", Silent())
+    with pytest.raises(UsageError, match="is too little to search"):
+        explain(replace(SMALL, search="adaptive"), tmp_path / "e", Silent())
+    with pytest.raises(UsageError, match=r"--search: 'adaptiv' is not known \(did you mean"):
+        explain(replace(SMALL, search="adaptiv"), tmp_path / "e", Silent())
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="no wait4")
+def test_eight_units_take_no_more_memory_than_one(tmp_path: Path) -> None:
+    peaks = []
+    for neuron in ("0", "0-7"):
+        words = [*COMMAND, "explain", "--classifier", SMALL.classifier, "--gan", SMALL.gan,
+                 "--layer", "fc8", "--neuron", neuron, "--iterations", "1", "--examples", "12",
+                 "--jobs", "1", "--quiet", "--out", str(tmp_path / neuron)]  # fmt: skip
+        running = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=cli_environment(tmp_path))
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+        assert running.returncode == 0
+        peaks.append(used.ru_maxrss)
+    assert peaks[1] < 1.2 * peaks[0]  # two runs of one command differ by a tenth
+
+
+def test_no_part_outlives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the arrays of a part or of a unit are written, those before are gone."""
+    written: list[weakref.ref[np.ndarray]] = []
+    most = 0
+
+    def write(path: Path, kind: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+        nonlocal most
+        gc.collect()
+        most = max(most, sum(one() is not None for one in written))
+        written.append(weakref.ref(arrays["latent"]))
+        write_arrays(path, kind, arrays, meta)
+
+    monkeypatch.setattr(blocks, "write_arrays", write)
+    monkeypatch.setattr(merging, "write_arrays", write)
+    explain(replace(SMALL, layer=("fc8",), neuron="0-3"), tmp_path / "e", Silent())
+    assert len(written) == 4 * 3 + 4
+    assert most <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("3", [3]), ("0-2", [0, 1, 2]), ("5,0-1,1", [5, 0, 1]), (" 2 , 4 ", [2, 4]),
+     ("all", range(6))],
+)  # fmt: skip
+def test_units_are_named_by_numbers_and_spans(text: str, numbers: list[int]) -> None:
+    assert neuron_numbers(text, "fc8", 6) == list(numbers)
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1-", "0,6", "1..3", "all,1"])
+def test_units_that_cannot_be_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--neuron"):
+        neuron_numbers(text, "fc8", 6)
+
+
+def test_shards_and_jobs_are_read() -> None:
+    assert parse_shard("") is None and parse_shard("0/8") == (0, 8) and parse_shard("7/8") == (7, 8)
+    for text in ("8/8", "1", "1/0", "-1/2", "a/b"):
+        with pytest.raises(UsageError, match="--shard"):
+            parse_shard(text)
+    assert job_count("3", 10, False) == 3 and job_count("3", 2, False) == 2
+    assert job_count("auto", 10, False) == 1
+    for text in ("0", "-1", "two"):
+        with pytest.raises(UsageError, match="--jobs"):
+            job_count(text, 10, True)

