@@ -68,7 +68,7 @@ class Waveform(nn.Module):
 
     Fast Griffin-Lim (Perraudin et al. 2013) of `PHASE_STEPS` steps from random phases that are
     always the same. The gradient holds the phases it found: through its steps it explodes, and
-    points nowhere (tests/benchmarks/RESULTS.md).
+    points nowhere (docs/results.md).
     """
 
     window: Tensor

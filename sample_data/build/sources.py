@@ -20,10 +20,10 @@ corpus, so that everything here can be trained and tried without a download: `au
 `filelists/{train,valid,test}`. Almost all of the singing is synthetic, so a detector trained on it
 is a demonstration, not a product.
 
-This file is written by `make_sample_data.py`. No singer, no composer, no band and no melody is in
-two splits (two melodies are never the same: each is drawn from the seed and the name of its file).
-Each flite speaker is in one split; the Sinsy voice, reshaped, is behind singers of all three.
-"""
+This file is written by `build/make_sample_data.py`. No singer, no composer, no band and no melody
+is in two splits (two melodies are never the same: each is drawn from the seed and the name of its
+file). Each flite speaker is in one split; the Sinsy voice, reshaped, is behind singers of all
+three. """
 
 HOW = """\
 ## How it was made
@@ -56,7 +56,7 @@ one recorded song was labelled with a detector and corrected by eye on a spectro
     pip install "setuptools<80" "numpy<2" scipy soundfile pyworld==0.3.5 cython wheel
     pip install --no-build-isolation pysinsy==0.0.5     # a C++ compiler is needed
     pip install --no-deps tinysoundfont==0.3.7
-    python make_sample_data.py --ingredients DIR
+    python build/make_sample_data.py --ingredients DIR
 
 (Debian 12 and Python 3.11 were used.) The audio is the same at every build on one machine; the
 bytes of an Ogg file differ by the serial number of its stream.

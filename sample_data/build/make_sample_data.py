@@ -1,6 +1,6 @@
 """Build the sample corpus: audio, exact vocal labels, file lists and SOURCES.md.
 
-    python make_sample_data.py --ingredients DIR [--out DIR] [--only NAME ...]
+    python sample_data/build/make_sample_data.py --ingredients DIR [--out DIR] [--only NAME ...]
 
 DIR is the folder where the Debian packages named in recipe.py were unpacked (`apt-get download
 PACKAGE`, `dpkg -x FILE.deb DIR`). From PyPI: pysinsy (its build needs a C++ compiler, its import
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--ingredients", type=Path, required=True, help="folder with the unpacked Debian packages"
     )
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent)
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--only", nargs="*", help="names of the pieces to build")
     options = parser.parse_args(arguments)
     check_recipe()
