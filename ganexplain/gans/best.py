@@ -15,7 +15,6 @@ FIGURES = ("score", "held_out", "diversity")  # those that every validation give
 COLLAPSED_DIVERSITY = 0.3  # of samples, over that of real excerpts
 DIVERGED_SCORE = 3.0  # times the best
 FIRST_SCORES = 2  # without notes on the way: the first samples are all alike
-WON_LOSS = 1e-3  # mean loss of a discriminator that can no longer be fooled
 
 
 def collapsed(figures: Mapping[str, float]) -> str:
@@ -74,7 +73,7 @@ class Choice:
                 f"score {figures['score']:.4g}, best {best:.4g} of step {self.best['step']}, "
                 "which is kept; if it stays so, stop and lower --learning-rate"
             )
-        elif self.training.config.loss != "wgan-gp" and losses["discriminator"] < WON_LOSS:
+        elif self.training.loss.won(losses["discriminator"]):
             found["diverging"] = (
                 f"the discriminator is never wrong (loss {losses['discriminator']:.2g}), so the "
                 "generator learns nothing; try --augment or a lower --learning-rate"

@@ -18,14 +18,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.gans.augment import augmented, draw_changes
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.feature_discriminator import FeatureDiscriminator, LayerOutputs
-from ganexplain.gans.losses import (
-    RECIPES,
-    autoencoder_loss,
-    discriminator_loss,
-    generator_loss,
-    penalty,
-    with_spectral_norm,
-)
+from ganexplain.gans.losses import LOSSES, autoencoder_loss, with_spectral_norm
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.inputs.kinds import FrontEnd, Input
@@ -40,7 +33,7 @@ FEATURE_EXAMPLES = 64
 
 def check_settings(config: TrainGanConfig, drawn: Input) -> None:
     """UsageError for a setting of a training that cannot be, of what is `drawn`."""
-    recipe = RECIPES[check_known("--loss", config.loss, RECIPES)]
+    recipe = LOSSES[check_known("--loss", config.loss, LOSSES)].recipe
     check_known("--precision", config.precision, PRECISIONS)
     check_divisible(config.batch_size or recipe.batch_size)
     if config.augment and not isinstance(drawn, FrontEnd):
@@ -64,7 +57,8 @@ class GanTraining:
     ) -> None:
         self.config, self.split, self.device = config, split, device
         check_settings(config, split.front_end)
-        self.recipe, self.precision = RECIPES[config.loss], config.precision
+        self.loss, self.precision = LOSSES[config.loss], config.precision
+        self.recipe = self.loss.recipe
         self.batch_size = config.batch_size or self.recipe.batch_size
         self.centres = split.whole_excerpts()
         torch.manual_seed(config.seed)
@@ -151,29 +145,29 @@ class GanTraining:
 
     def _generator_loss(self, score: Callable[[Any], Tensor], fake: Any, real: Any) -> Tensor:
         on_fake = score(fake)
-        on_real = score(real) if self.config.loss == "relativistic" else on_fake
-        return generator_loss(self.config.loss, on_fake, on_real)
+        on_real = score(real) if self.loss.pairs else on_fake
+        return self.loss.generator(on_fake, on_real)
 
     def _update_discriminator(self, index: int, real: Tensor, fake: Tensor) -> Tensor:
         self._shuffle_phase("discriminator", index)
-        loss = discriminator_loss(self.config.loss, self._score(real), self._score(fake))
-        total, every = loss, self.recipe.penalty_every
-        if index % every == 0:
+        loss = self.loss.discriminator(self._score(real), self._score(fake))
+        total = loss
+        if index % self.recipe.penalty_every == 0:
             stream = random_stream(self.config.seed, "interpolation", index)
             shares = stream.random(self.batch_size, np.float32)[own_part()]
             mix = torch.from_numpy(shares).to(self.device)
-            total = loss + self._penalty(real, fake, mix, every)
+            total = loss + self._penalty(real, fake, mix)
         self._descend("discriminator", total)
         return loss
 
-    def _penalty(self, real: Tensor, fake: Tensor, mix: Tensor, every: int) -> Tensor:
-        """The recipe's penalty; a waveform's gradient is one by deviations, as it is so small."""
+    def _penalty(self, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+        """The loss's penalty; a waveform's gradient is one by deviations, as it is so small."""
         unit = self.generator.deviation if isinstance(self.discriminator, WaveDiscriminator) else 1
 
         def score(excerpts: Tensor) -> Tensor:
             return self.discriminator(excerpts * unit)
 
-        return penalty(self.config.loss, score, real / unit, fake / unit, mix, every)
+        return self.loss.penalty(score, real / unit, fake / unit, mix)
 
     def _shuffle_phase(self, network: str, index: int) -> None:
         """Move the layers of a discriminator of waveforms for the passes of one update."""
@@ -184,7 +178,7 @@ class GanTraining:
 
     def _update_feature_discriminator(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
         on_real, on_fake = self.feature_discriminator(real), self.feature_discriminator(fake)
-        loss = discriminator_loss(self.config.loss, on_real, on_fake)
+        loss = self.loss.discriminator(on_real, on_fake)
         self._descend("feature discriminator", loss)
         return loss
 

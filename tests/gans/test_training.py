@@ -9,7 +9,7 @@ import torch
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
-from ganexplain.gans.losses import RECIPES
+from ganexplain.gans.losses import LOSSES
 from ganexplain.gans.training import GanTraining
 from ganexplain.inputs.kinds import FrontEnd
 
@@ -28,7 +28,7 @@ def training(split: Split, loss: str, seed: int = 0, batch_size: int = 8) -> Gan
     return GanTraining(config, split, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("loss", list(RECIPES))
+@pytest.mark.parametrize("loss", list(LOSSES))
 def test_every_loss_trains_both_networks_and_keeps_a_folded_generator(
     split: Split, loss: str
 ) -> None:
