@@ -23,7 +23,8 @@ is a demonstration, not a product.
 This file is written by `build/make_sample_data.py`. No singer, no composer, no band and no melody
 is in two splits (two melodies are never the same: each is drawn from the seed and the name of its
 file). Each flite speaker is in one split; the Sinsy voice, reshaped, is behind singers of all
-three. """
+three.
+"""
 
 HOW = """\
 ## How it was made
