@@ -60,6 +60,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python tests/english.py
 
 # A process a core with one thread each, and the tests of a file in one process: they share what
 # is slow to make.

@@ -105,6 +105,6 @@ def _check_settings(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     rows = list(zip(*(arrays[name].tolist() for name in names), strict=True))
     pairs = {row[2]: row[:2] for row in rows}
     if len({(*row[:2], row[3]) for row in rows}) < len(rows):
-        raise GanexplainError(f"{path}: a setting stands twice; make it again")
+        raise GanexplainError(f"{path}: a setting occurs twice; make it again")
     if any(pairs[row[2]] != row[:2] for row in rows):
         raise GanexplainError(f"{path}: trajectory is of several searches; make it again")

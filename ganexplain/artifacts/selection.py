@@ -78,7 +78,7 @@ def _check_ranking(path: Path, document: Mapping[str, Any], scores: Sequence[Sco
     if sorted(score.rank for score in scores) != list(range(1, count + 1)):
         problem = f"field 'rank' does not count 1 to {count}"
     elif len({score.setting for score in scores}) < count:
-        problem = "a setting stands twice in 'configurations'"
+        problem = "a setting occurs twice in 'configurations'"
     elif type(chosen) is not int or not 0 <= chosen < count:
         problem = f"field 'chosen' ({shown(chosen)}) is not one of 0 to {count - 1}"
     elif scores[chosen].rank != 1 and not scores[chosen].tied:

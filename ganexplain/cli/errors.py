@@ -37,7 +37,7 @@ def one_line_errors(may_skip: bool = False) -> Iterator[None]:
             if came or isinstance(error, KeyboardInterrupt):
                 cause = came[0] if came else error
                 came.clear()
-                print_error("interrupted; nothing unfinished stands under a final name")
+                print_error("interrupted: no incomplete output was left behind")
                 raise SystemExit(143 if isinstance(cause, Terminated) else 130) from None
             line = _line_of(error)
             if line is None:

@@ -70,4 +70,6 @@ def toml_bytes(stage: str, config: Any) -> bytes:
     try:
         return toml_text(stage, config).encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
-        raise UsageError(f"a setting holds half a character ({error}); write it whole") from error
+        raise UsageError(
+            f"a setting contains an incomplete character ({error}); write it in full"
+        ) from error

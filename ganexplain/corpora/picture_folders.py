@@ -144,11 +144,11 @@ def _listed(root: Path) -> list[tuple[Path, str, str]]:
         parts = path.relative_to(root).parts
         if split and (len(parts) < 3 or parts[0] not in SPLITS):
             raise GanexplainError(
-                f"{path}: stands in no split; lay pictures out as train/CLASS/NAME.png, or all as "
+                f"{path}: is in no split; lay pictures out as train/CLASS/NAME.png, or all as "
                 "CLASS/NAME.png"
             )
         if len(parts) < 2:
-            raise GanexplainError(f"{path}: stands in no class's folder; move it into one")
+            raise GanexplainError(f"{path}: is in no class folder; move it into one")
         entries.append((path, parts[0] if split else _split_of(parts), parts[-2]))
     return entries
 

@@ -62,7 +62,7 @@ def _array(stream: IO[bytes], size: int) -> np.ndarray:
     if array.dtype.kind == "U" and array.size:
         characters = np.ascontiguousarray(array).view(f"{array.dtype.byteorder}u4")
         if characters.max() > LAST_CHARACTER:
-            raise ValueError("a text with characters that there are none of")
+            raise ValueError("text with invalid Unicode characters")
     return array
 
 
@@ -144,7 +144,7 @@ def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(entries):
         names = [name for name, _ in entries]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {twice[:40]!r} stands twice in an object")
+        raise ValueError(f"key {twice[:40]!r} occurs twice in an object")
     return found
 
 

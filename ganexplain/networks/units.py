@@ -157,8 +157,8 @@ def _class_unit(where: str, name: str, classes: Sequence[str], count: int) -> Ne
     if count == 1 and name == classes[-1]:
         return 0
     raise UsageError(
-        f"{where}: no unit stands for {name} alone; the only one is that of {classes[-1]}, so ask "
-        "for that one (of explain with --direction min)"
+        f"{where}: {name} has no output unit; the only one is {classes[-1]}, so name that one "
+        "(with --direction min in explain)"
     )
 
 

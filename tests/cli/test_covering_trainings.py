@@ -338,7 +338,7 @@ def counterfactual_refused(row: Row) -> str:
     }.get(row.get("start", ""), "") or (
         "--prior sphere: has no weight"
         if row.get("prior") == "sphere" and row.get("prior-weight") == "0.3" else ""
-    ) or ("no unit stands for nosing alone" if row.get("unit") == "fc9:nosing" else "")  # fmt: skip
+    ) or ("nosing has no output unit" if row.get("unit") == "fc9:nosing" else "")  # fmt: skip
 
 
 def counterfactual_possible(row: Row) -> bool:

@@ -173,7 +173,7 @@ def test_an_excerpt_is_explained_by_its_parts(command: Run, trained: Path, tmp_p
     unit = command(*words, "--classifier", CLASSIFIER, "--target", "fc7:3", "--out", tmp_path / "u")
     assert unit.code == 0, unit.err
     for options, message in (
-        (("--classifier", CLASSIFIER, "--target", "conv4:3"), "tells of what is behind fc7"),
+        (("--classifier", CLASSIFIER, "--target", "conv4:3"), "covers only what follows fc7"),
         (("--classifier", PRETRAINED / "judge.pt"), "parts explains no other network"),
     ):
         done = command(*words, *options, "--out", tmp_path / "refused", "--overwrite")

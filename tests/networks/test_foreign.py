@@ -242,7 +242,7 @@ def test_a_factory_with_weights(beside: Path, kind: str, mel: torch.Tensor) -> N
         ("their_networks:smal", r"no 'smal' \(did you mean 'small'\?\)"),
         ("their_networks:needs", "write one that needs no arguments"),
         ("their_networks:absent", r"failed \(ImportError: pip install it\)$"),
-        ("their_networks:nothing", "gives int, not a torch module"),
+        ("their_networks:nothing", "returned int, not a torch module"),
         ("no_such_module:small", "cannot be imported"),
         ("their_networks", "neither module:factory nor a file"),
         ("missing.pt", "no such file"),

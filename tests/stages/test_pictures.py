@@ -207,7 +207,7 @@ def test_damaged_pictures_and_folders_are_named(tmp_path: Path) -> None:
         read_image_corpora([str(tmp_path)])
     assert len(read_image_corpora([str(tmp_path)], skip_bad_files=True).skipped) == 1
     (tmp_path / "train").mkdir()
-    with pytest.raises(GanexplainError, match="stands in no split"):
+    with pytest.raises(GanexplainError, match="is in no split"):
         read_image_corpora([str(tmp_path)])
 
 

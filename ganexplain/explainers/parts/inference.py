@@ -76,8 +76,8 @@ class PartsAnswer:
                 value = scorer.differentiable(x[None])
             if not value.requires_grad:
                 raise UsageError(
-                    f"--method parts: its explainer tells of what is behind {self.targets[0]}; "
-                    "name a --target there"
+                    f"--method parts: its explainer covers only what follows {self.targets[0]}; "
+                    "choose a --target there"
                 )
             found.append(float(value.detach()))
             return value

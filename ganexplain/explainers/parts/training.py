@@ -266,7 +266,6 @@ def default_targets(network: nn.Module, layer: str) -> tuple[str, ...]:
         if refusal:
             raise refusal
         raise UsageError(
-            f"--targets: no fully connected layer stands behind {layer}; name the layers to "
-            "reconstruct"
+            f"--targets: no fully connected layer follows {layer}; name the layers to reconstruct"
         )
     return tuple(behind[:-1] or behind)

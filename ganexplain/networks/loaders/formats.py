@@ -92,7 +92,7 @@ def _made(name: str) -> nn.Module:
             f"--model {name}: the factory failed ({reason_of(error)}){advice}"
         ) from error
     if not isinstance(network, nn.Module):
-        raise UsageError(f"--model {name}: gives {type(network).__name__}, not a torch module")
+        raise UsageError(f"--model {name}: returned {type(network).__name__}, not a torch module")
     return unwrapped(network)
 
 
