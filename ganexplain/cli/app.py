@@ -97,13 +97,13 @@ def _app(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """What has an audio network learned? Inputs that drive a neuron, drawn by a GAN.
+    """What has an audio network learned? A GAN generates inputs that drive its neurons.
 
-    train-classifier, train-gan, explain, select, report: each reads the files of those before;
-    predict runs a classifier on recordings, layers lists what can be explained of a network,
-    responses finds what drives its units in a corpus, attribute says why it decided as it did,
-    by explainers of train-explainer too, counterfactual what would have to change for another
-    decision; label-stems makes a corpus; rerun repeats a run and compares.
+    train-classifier, train-gan, explain, select and report each read the output of the commands
+    before. predict applies a classifier to recordings; layers lists the layers of a network;
+    responses finds the excerpts of a corpus that drive a unit; attribute explains single
+    decisions, also with networks from train-explainer; counterfactual finds what would have to
+    change for another decision; label-stems makes a corpus; rerun repeats a run and compares.
     """
 
 
@@ -175,7 +175,7 @@ def _add_command(
         *common_options(result),
     ]
     if under_torchrun:
-        meaning = "Go on where an earlier run in --out stopped; start where there is none."
+        meaning = "Continue an earlier run in --out; if there is none, start one."
         parameters.append(option("resume", bool, False, typer.Option("--resume", help=meaning)))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     without_docstrings = sys.flags.optimize > 1  # a dataclass then has its signature in the place

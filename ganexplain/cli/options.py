@@ -1,4 +1,4 @@
-"""Options made from the fields of a config, and from a file of settings."""
+"""Options of a command, made from the fields of its config and from a file of settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganexplain.files.bounded import read_toml
 
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Make the values of a TOML file the command's defaults; flags still win."""
+    """Make the values of a TOML file the defaults of the command; options take precedence."""
     if path is None:
         return None
     with one_line_errors():
@@ -67,13 +67,16 @@ def field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
 def common_options(result: str) -> list[inspect.Parameter]:
     """The options that every command of a kind has."""
     config_info = typer.Option(
-        "--config", callback=read_config, is_eager=True, help="TOML file of settings; flags win."
+        "--config",
+        callback=read_config,
+        is_eager=True,
+        help="TOML file of settings; options on the command line take precedence.",
     )
     switches = [
-        ("overwrite", ("--overwrite",), "Replace what an earlier run left in its place."),
+        ("overwrite", ("--overwrite",), "Replace the output of an earlier run."),
         ("as_json", ("--json",), "Print the result as one JSON document."),
-        ("quiet", ("--quiet", "-q"), "No progress and no notes."),
-        ("dry_run", ("--dry-run", "-n"), "Print the settings in force, and stop."),
+        ("quiet", ("--quiet", "-q"), "Show no progress and no notes."),
+        ("dry_run", ("--dry-run", "-n"), "Print the settings in effect, and exit."),
     ]
     options = [option("config", Path | None, None, config_info)]
     if result == "writes":

@@ -1,7 +1,8 @@
-"""Every setting: its default, its range and what it means, in one frozen dataclass a stage.
+"""Every setting with its default, range and meaning: one frozen dataclass per stage.
 
-The command line is made from these (a field is an option, the docstring the help text), and
-so is `config.toml` of a run. Nothing heavy is imported here: `ganexplain --help` stays quick.
+The command line is made from these classes (a field is an option, the docstring is the help
+text), and so is the `config.toml` of a run. Nothing slow is imported here, so that
+`ganexplain --help` stays fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings of the stages that explain a unit, choose among explanations and show them."""
+"""Settings of the stages that explain a unit, select explanations and show them."""
 
 from __future__ import annotations
 
@@ -21,99 +21,133 @@ MOST_EXAMPLES = 10**6  # whose starts are drawn one by one, before the search
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainConfig(NamesNetwork, Computes):
-    """Find inputs that drive units, over a grid of settings: OUT/explanations.npz.
+    """Generate inputs that drive units, over a grid of settings: OUT/explanations.npz.
 
     `ganexplain explain --classifier runs/classifier/classifier.pt --gan runs/gan/gan.pt
     --layer fc9 --neuron 0 --direction max --out runs/explain`
 
-    The default grid is that of Mishra et al. (2019), 3 x 3 x 3 settings of 50 examples. Of
-    several units each has a folder, OUT/LAYER-NEURON-DIRECTION. Done parts are kept for --resume.
+    The default grid is that of Mishra et al. (2019): 3 x 3 x 3 settings of 50 examples. With
+    several units, each has its own folder, OUT/LAYER-NEURON-DIRECTION. Finished blocks are kept
+    for --resume.
     """
 
     gan: str = setting("Path of gan.pt.", reads=True)
     layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
-    direction: str = setting("max, min or both: what to do with its activation.", "max")
-    learning_rate: tuple[float, ...] = setting("Of Adam; repeat for several.", (0.1, 0.01, 0.001))
+    direction: str = setting(
+        "Direction: max, min or both (maximise or minimise the activation).", "max"
+    )
+    learning_rate: tuple[float, ...] = setting(
+        "Learning rate (Adam); repeat for several.", (0.1, 0.01, 0.001)
+    )
     prior: str = setting(
-        "On latents z: l2, to the origin; shell, to a norm of sqrt(128); sphere, kept there; "
-        "langevin, samples instead of a best.",
+        "Prior on the latent z: l2 (towards the origin), shell (towards the norm sqrt(128)), "
+        "sphere (fixed at that norm) or langevin (samples instead of an optimum).",
         "l2",
     )
     prior_weight: tuple[float, ...] = setting(
-        "Weight of the prior (of langevin, half its temperature; of sphere, none); repeat for "
+        "Weight of the prior (langevin: half its temperature; sphere: not used); repeat for "
         "several.",
         (0.1, 0.01, 0.001),
     )
-    iterations: tuple[int, ...] = setting("Repeat for several.", (100, 500, 1000))
-    examples: int = setting("Examples of each setting.", 50, 2, MOST_EXAMPLES)
+    iterations: tuple[int, ...] = setting(
+        "Number of iterations; repeat for several.", (100, 500, 1000)
+    )
+    examples: int = setting("Number of examples for each setting.", 50, 2, MOST_EXAMPLES)
     hysteresis: bool = setting(
-        "The authors' kept iterate: the best by 0.1 or more in |response|.", False
+        "Keep a better iterate only if |response| changes by 0.1 or more, as the authors do.", False
     )
     search: str = setting(
-        "grid: all settings; adaptive: towards --responses, for a tenth of that.", "grid"
+        "Search: grid (all settings) or adaptive (guided by --responses, at a tenth of the cost).",
+        "grid",
     )
     responses: str = setting(
-        "Path of responses.npz, or directory of `responses`, for adaptive.", "", reads=True
+        "Path of responses.npz, or run directory of `responses`; required by --search adaptive.",
+        "",
+        reads=True,
     )
     features: str = setting(FEATURES, "")
-    precision: str = setting("float32; of the search alone tfloat32 (GPU) or bfloat16.", "float32")
-    batch_size: int = setting("Searches run at once, and in a part; 0: 48, on a GPU 512.", 0, 0)
-    jobs: str = setting("Processes; auto: one a core where it pays.", "auto", extends=True)
-    shard: str = setting("i/n: do every n-th part from the i-th (0 to n - 1).", "", extends=True)
-    seed: int = setting("Example k starts from a draw of seed + k alone.", 0, 0, LAST_SEED)
+    precision: str = setting(
+        "Precision of the search: float32, tfloat32 (GPU) or bfloat16.", "float32"
+    )
+    batch_size: int = setting(
+        "Searches per batch and per saved block; 0: 48 on a CPU, 512 on a GPU.", 0, 0
+    )
+    jobs: str = setting(
+        "Number of processes; auto: one per core if the run is long enough.", "auto", extends=True
+    )
+    shard: str = setting(
+        "Share of the run, i/n: every n-th block, starting with block i (0 to n - 1).",
+        "",
+        extends=True,
+    )
+    seed: int = setting(
+        "First seed: example k starts from the latent drawn with seed + k.", 0, 0, LAST_SEED
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CounterfactualConfig(Computes):
-    """Change real excerpts until the network decides otherwise: OUT/counterfactual.npz, sounds.
+    """Change real excerpts until the network's decision changes: OUT/counterfactual.npz, sounds.
 
     `ganexplain counterfactual --start-from song.ogg@12.5 --classifier runs/classifier/classifier.pt
     --gan runs/gan/gan.pt --out runs/counterfactual`
 
-    Each excerpt is redrawn by the GAN, then its latent is moved until the response changes side.
+    The GAN reconstructs each excerpt; the latent is then moved until the response changes side.
     """
 
     start_from: tuple[str, ...] = setting(
-        "FILE@SECONDS: a recording and where in it the excerpt begins (in attribute: where its "
-        "middle is); repeat for several.",
+        "Excerpt as FILE@SECONDS, the time at which it begins (`attribute`: its centre); "
+        "repeat for several.",
         reads=True,
     )
     classifier: str = setting("Path of classifier.pt.", reads=True)
     gan: str = setting("Path of gan.pt.", reads=True)
     layer: str = setting("Layer of the unit, or LAYER:UNIT.", "fc9")
-    neuron: str = setting("The unit, as `explain` takes it: 3, 17@max, sing, FILE.npy.", "0")
+    neuron: str = setting("Unit, as for `explain`: 3, 17@max, sing, FILE.npy.", "0")
     level: str = setting(
-        "Response that divides the sides; empty: where the classifier decides, of hidden units "
-        "the median of 256 samples of the GAN.",
+        "Response that separates the two sides; empty: the classifier's decision for output "
+        "units, the median of 256 GAN samples for hidden units.",
         "",
     )
-    prior: str = setting("near (the start, by |z - start|^2), l2, shell or sphere.", "near")
-    prior_weight: float = setting("Weight of the prior; of sphere, none.", 0.1, 0)
-    learning_rate: float = setting("Of Adam.", 0.02, 0)
-    iterations: int = setting("Steps on the way to the other side.", 200, 1)
-    refine_steps: int = setting("Steps that refine the encoder's latent.", 300, 1)
-    griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
-    seed: int = setting("Seed of the phases, and of the samples behind a median.", 0, 0, LAST_SEED)
+    prior: str = setting(
+        "Prior on the latent z: near (the start, by |z - start|^2), l2, shell or sphere.", "near"
+    )
+    prior_weight: float = setting("Weight of the prior; not used by sphere.", 0.1, 0)
+    learning_rate: float = setting("Learning rate (Adam).", 0.02, 0)
+    iterations: int = setting("Maximum number of steps to reach the other side.", 200, 1)
+    refine_steps: int = setting("Number of steps that refine the encoder's latent.", 300, 1)
+    griffin_lim_iterations: int = setting(
+        "Number of iterations of the phase reconstruction (Griffin-Lim).", 100, 1
+    )
+    seed: int = setting(
+        "Seed of the initial phases and of the samples for a median.", 0, 0, LAST_SEED
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayersConfig(Computes):
-    """List what of a network can be addressed, with the shape of what each layer puts out.
+    """List the layers of a network that can be explained, with the shape of their outputs.
 
     `ganexplain layers silero_vad.jit --input silero.toml --gan runs/gan/gan.pt`
 
-    NETWORK is a classifier.pt, or what --model of `explain` takes.
+    NETWORK is a classifier.pt, or any network that --model of `explain` accepts.
     """
 
-    network: str = setting("classifier.pt, or a network of your own.", argument=True)
-    weights: str = setting("Of a module:factory, FILE.safetensors or a checkpoint of weights.", "")
-    input: str = setting("TOML file that says what the network takes.", "")
-    trust_pickle: bool = setting(
-        "Load a pickled network, which runs whatever code its maker put into it.", False
+    network: str = setting(
+        "Path of classifier.pt, or any network that --model of `explain` accepts.", argument=True
     )
-    gan: str = setting("Path of a gan.pt that draws something else than the network takes.", "")
-    example: str = setting("A recording or picture to pass; without one noise.", "")
+    weights: str = setting(
+        "Weights of a module:factory network: FILE.safetensors or a checkpoint.", ""
+    )
+    input: str = setting("TOML file that describes the network's input.", "")
+    trust_pickle: bool = setting(
+        "Load a pickled network. This runs any code that the file contains.", False
+    )
+    gan: str = setting(
+        "Path of gan.pt, if it generates another kind of input than the network takes.", ""
+    )
+    example: str = setting("Recording or picture to pass through the network; empty: noise.", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,17 +157,20 @@ class ResponsesConfig(SeeksExcerpts, NamesNetwork, Computes):
     `ganexplain responses sample_data --classifier runs/classifier/classifier.pt --layer fc8
     --neuron all --out runs/responses`
 
-    What `explain --search adaptive` aims at; `select` takes it in place of a corpus.
+    `explain --search adaptive` uses these responses as its target; `select` takes them in place
+    of a corpus.
     """
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
     gan: str = setting(
-        "Path of a gan.pt, where --model takes something else than it draws.", "", reads=True
+        "Path of gan.pt, if --model takes another kind of input than the GAN generates.",
+        "",
+        reads=True,
     )
     layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
     features: str = setting(FEATURES, "")
-    top: int = setting("Excerpts of either kind.", 50, 2)
+    top: int = setting("Number of excerpts with the highest and with the lowest response.", 50, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,75 +181,86 @@ class SelectConfig(SeeksExcerpts, Computes):
     """
 
     explanations: str = setting(
-        "Path of explanations.npz, or the run directory of explain or of attribute.",
+        "Path of explanations.npz, or run directory of `explain` or `attribute`.",
         argument=True,
         reads=True,
     )
     corpus: tuple[str, ...] = setting(
-        "Corpus whose training split holds the real excerpts; repeat for several.", (), reads=True
+        "Corpus whose training split contains the real excerpts; repeat for several.",
+        (),
+        reads=True,
     )
     responses: str = setting(
-        "Or responses.npz, or the directory, of an earlier run.", "", reads=True
+        "Path of responses.npz, or its directory, from an earlier run; replaces --corpus.",
+        "",
+        reads=True,
     )
     classifier: str = setting(
-        "Where classifier.pt is now; empty: where it was explained. A module:factory has to be "
-        "named again: it runs code.",
+        "Current path of classifier.pt; empty: the path when it was explained. A "
+        "module:factory must be named again, because it runs code.",
         "",
         reads=True,
     )
     trust_pickle: bool = setting(
-        "Load a pickled network that was explained, which runs whatever its maker put into it.",
+        "Load a pickled network that was explained. This runs any code that the file contains.",
         False,
     )
-    gan: str = setting("Where gan.pt is now; empty: where it was explained.", "", reads=True)
-    top: int = setting("Real excerpts to compare with; 0: as many as examples.", 0, 0)
+    gan: str = setting("Current path of gan.pt; empty: the path when it was used.", "", reads=True)
+    top: int = setting("Number of real excerpts to compare with; 0: the number of examples.", 0, 0)
     by: str = setting(
-        "Rank by composite (mean rank by fid-response and nearest real), fid-response (the "
-        "paper's), fid-features, kid or wasserstein; of attribute by a measure, as faithfulness "
-        "(its default), deletion or truth_area.",
+        "Score to rank by: composite (mean rank by fid-response and nearest real), "
+        "fid-response (the paper's), fid-features, kid or wasserstein; for `attribute` a "
+        "measure such as faithfulness (default), deletion or truth_area.",
         "composite",
     )
     judge: tuple[str, ...] = setting(
-        "Another classifier.pt, or MODEL@INPUT.toml, to judge the examples; repeat for several.",
+        "Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; repeat "
+        "for several.",
         (),
         reads=True,
     )
     controls: bool = setting(
-        "Score controls: no search, no GAN, a classifier that learned nothing.", True
+        "Score controls: no search, no GAN, and a classifier with shuffled weights.", True
     )
     seed: int = setting("Seed of the bootstrap and of the controls.", 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """See and hear the chosen setting beside real excerpts, controls and the rest of the grid.
+    """Show and play the chosen setting beside real excerpts, controls and the rest of the grid.
 
     `ganexplain report runs/explain/explanations.npz --selection runs/select --out runs/report`
 
-    Writes OUT/report.html; of a run of several units, a page each and OUT/index.html.
+    Writes OUT/report.html; for a run of several units, one page per unit and OUT/index.html.
     """
 
     explanations: str = setting(
-        "Path of explanations.npz, or the run directory of explain.", argument=True, reads=True
+        "Path of explanations.npz, or run directory of `explain`.", argument=True, reads=True
     )
-    selection: str = setting("Path of selection.json, or the directory of select.", reads=True)
+    selection: str = setting("Path of selection.json, or run directory of `select`.", reads=True)
     responses: str = setting(
-        "Path of responses.npz, or its directory; empty: beside the selection.", "", reads=True
+        "Path of responses.npz, or its directory; empty: the directory of the selection.",
+        "",
+        reads=True,
     )
-    examples: int = setting("Examples shown of each setting.", 6, 1)
-    heard: int = setting("Of these with sound where a cell of the grid is clicked.", 2, 0)
-    griffin_lim_iterations: int = setting("Of the phase reconstruction.", 100, 1)
-    seed: int = setting("Seed of the phases.", 0, 0, LAST_SEED)
+    examples: int = setting("Number of examples shown for each setting.", 6, 1)
+    heard: int = setting(
+        "Number of these that have sound when a cell of the grid is selected.", 2, 0
+    )
+    griffin_lim_iterations: int = setting(
+        "Number of iterations of the phase reconstruction (Griffin-Lim).", 100, 1
+    )
+    seed: int = setting("Seed of the initial phases.", 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RerunConfig:
-    """Repeat a run from what its directory tells, and say whether it gives the same.
+    """Repeat a run from its directory, and report whether the results are the same.
 
     `ganexplain rerun runs/explain --out runs/explain-again`
 
-    Its inputs must be what they were. Exit status 1 where a file differs; each is named with the
-    key that does, and by how much.
+    The inputs must be unchanged. The exit status is 1 if a file differs; each such file is
+    reported with the key that differs, and by how much.
     """
 
     run: str = setting("Run directory of any stage.", argument=True, reads=True)

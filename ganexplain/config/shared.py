@@ -1,4 +1,4 @@
-"""Settings that several stages have, and the words they are told in."""
+"""Settings that several stages share, and their help texts."""
 
 from __future__ import annotations
 
@@ -9,66 +9,72 @@ from ganexplain.config.setting import setting
 
 @dataclass(frozen=True, kw_only=True)
 class ReadsRecordings:
-    """What every stage that reads recordings takes."""
+    """Settings of every stage that reads recordings."""
 
-    cache: str = setting("Feature cache; empty: the user's cache directory.", "", extends=True)
-    skip_bad_files: bool = setting("Leave out files that cannot be used, and list them.", False)
+    cache: str = setting(
+        "Directory of the feature cache; empty: the user's cache directory.", "", extends=True
+    )
+    skip_bad_files: bool = setting("Skip files that cannot be used, and list them.", False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Computes:
-    """What every stage that computes with networks takes."""
+    """Settings of every stage that computes with networks."""
 
-    device: str = setting("auto, cpu, cuda or cuda:N.", "auto", extends=True)
+    device: str = setting("Device: auto, cpu, cuda or cuda:N.", "auto", extends=True)
 
 
 CORPORA = (
     "Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders of "
     "pictures (CLASS/NAME.png)."
 )
-SEED = "Seed of every random draw."
+SEED = "Seed of all random draws."
 LAST_SEED = 2**31 - 1  # with room for one a draw below what NumPy's legacy generator takes
-LAYER = "Layer of the unit, or LAYER:UNIT; repeat for several. Without one the output."
+LAYER = "Layer of the unit, or LAYER:UNIT; repeat for several. Default: the output."
 NEURON = (
-    "Number of the unit (of a convolution, the channel), 0,3,8-11 for several, or all; 17@max or "
-    "17@12,30 (a place), a class, classA-classB, a direction's FILE.npy."
+    "Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max or "
+    "17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction)."
 )
-FEATURES = "Layer recorded for selection; empty: the last hidden one."
-CHECKPOINT_EVERY = "Updates between states written for --resume."
+FEATURES = "Layer whose features are recorded for `select`; empty: the last hidden layer."
+CHECKPOINT_EVERY = "Updates between checkpoints for --resume."
 
 
 @dataclass(frozen=True, kw_only=True)
 class BringsNetwork:
-    """What says of a network of the user's own where it is and what it takes."""
+    """Settings that name a network of the user's own and describe its input."""
 
     model: str = setting(
-        "Or a network of your own: FILE.pt (TorchScript), FILE.pt2, FILE.onnx, module:factory.",
+        "Network of your own, in place of --classifier: FILE.pt (TorchScript), FILE.pt2, "
+        "FILE.onnx or module:factory.",
         "",
         reads=True,
     )
     weights: str = setting(
-        "Of a module:factory, FILE.safetensors or a checkpoint of weights.", "", reads=True
+        "Weights of a module:factory network: FILE.safetensors or a checkpoint.", "", reads=True
     )
     input: str = setting(
-        "TOML file that says what the network takes; empty: what the GAN draws, or our log-mel.",
+        "TOML file that describes the network's input; empty: the output of the GAN, or the "
+        "default log-mel.",
         "",
         reads=True,
     )
     trust_pickle: bool = setting(
-        "Load a pickled --model, which runs whatever code its maker put into it.", False
+        "Load a pickled --model. This runs any code that the file contains.", False
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamesNetwork(BringsNetwork):
-    """The network to look into, ours or one of the user's own."""
+    """Settings that name the network to explain: a classifier.pt, or one of the user's own."""
 
     classifier: str = setting("Path of classifier.pt.", "", reads=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeeksExcerpts(ReadsRecordings):
-    """What every stage that looks for real excerpts takes."""
+    """Settings of every stage that searches for real excerpts."""
 
-    hop_frames: int = setting("Frames from one real excerpt tried to the next.", 10, 1)
-    overlapping: bool = setting("The authors' list: at every frame, overlaps kept.", False)
+    hop_frames: int = setting("Frames between the starts of successive real excerpts.", 10, 1)
+    overlapping: bool = setting(
+        "Try an excerpt at every frame and keep overlapping ones, as the authors do.", False
+    )
