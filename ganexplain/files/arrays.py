@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ganexplain.errors import GanexplainError, UsageError, no_memory, reason_of, shown
+from ganexplain.files.archives import check_array, read_archived
 from ganexplain.files.atomic import atomic_file, existing_file
-from ganexplain.files.bounded import check_array, parse_json, read_archived
+from ganexplain.files.bounded import parse_json
 
 SCHEMA = 1
 

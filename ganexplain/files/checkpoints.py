@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError, no_memory, reason_of, shown
+from ganexplain.files.archives import check_archive
 from ganexplain.files.arrays import SCHEMA, check_kind
 from ganexplain.files.atomic import atomic_file, existing_file
-from ganexplain.files.bounded import check_archive
 
 Network = TypeVar("Network", bound=nn.Module)
 Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])

@@ -15,9 +15,10 @@ import torch
 from ganexplain.attribution.measures import WALL_CLOCK
 from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
 from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.files.archives import read_archived
 from ganexplain.files.arrays import mapped, whole_file
 from ganexplain.files.atomic import existing_file, file_hash, read_json
-from ganexplain.files.bounded import lines_of, parse_json, read_archived, read_text, read_toml
+from ganexplain.files.bounded import lines_of, parse_json, read_text, read_toml
 from ganexplain.files.checkpoints import load_data
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.record import library_versions

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from ganexplain.errors import GanexplainError, reason_of
-from ganexplain.files.bounded import check_archive
+from ganexplain.files.archives import check_archive
 from ganexplain.networks.loaders.pure_operators import impure, is_pure
 
 MEMBERS = re.compile(

@@ -1,0 +1,74 @@
+"""Archives of arrays, checked against their size and headers before anything is read.
+
+A fault is a ValueError here; the readers make one line of it, with the name of the file.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+EXPANSION = 20  # a compressed archive may hold as many times its size; ours are not compressed
+HARMLESS = 2**26  # bytes that an archive may hold whatever its size
+PLAIN = "biufUS"  # kinds of array values: no objects, no records
+LAST_CHARACTER = 0x10FFFF
+
+
+def check_archive(archive: zipfile.ZipFile, size: int) -> None:
+    """ValueError where an archive in a file of `size` bytes holds far more than that."""
+    held = 0
+    for entry in archive.infolist():
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{entry.filename!r} is compressed in a way that is not read here")
+        held += entry.file_size
+    if held > max(HARMLESS, EXPANSION * size):
+        raise ValueError(f"claims to hold {held:,} bytes in {size:,}")
+
+
+def read_archived(path: Path, names: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz`, those named or all, without pickles; many kinds of errors.
+
+    ValueError where one is not as long as its header says; KeyError for one that is not there.
+    """
+    with zipfile.ZipFile(path) as archive:
+        check_archive(archive, path.stat().st_size)
+        wanted = [f"{name}.npy" for name in names] or archive.namelist()
+        found = {}
+        for name in wanted:
+            with archive.open(name) as stream:
+                found[name.removesuffix(".npy")] = _array(stream, archive.getinfo(name).file_size)
+    return found
+
+
+def _array(stream: IO[bytes], size: int) -> np.ndarray:
+    check_array(stream, size)
+    stream.seek(0)
+    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+    if array.dtype.kind == "U" and array.size:
+        characters = np.ascontiguousarray(array).view(f"{array.dtype.byteorder}u4")
+        if characters.max() > LAST_CHARACTER:
+            raise ValueError("text with invalid Unicode characters")
+    return array
+
+
+def check_array(stream: IO[bytes], size: int) -> None:
+    """ValueError, or others of numpy's, where a `.npy` of `size` bytes is not as its header says.
+
+    Also where it holds objects or records.
+    """
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    else:
+        raise ValueError(f"an array of format {version}")
+    if dtype.kind not in PLAIN or dtype.itemsize == 0:
+        raise ValueError(f"an array of {dtype}, not of plain values")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size - stream.tell():
+        raise ValueError(f"an array of {dtype} {shape} in {size:,} bytes")
