@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import rankdata, wasserstein_distance
@@ -19,56 +20,11 @@ from ganexplain.metrics.distances import (
     nearest_distances,
     shell_distance,
 )
+from ganexplain.registry import Registry
 
 COARSE = 5  # bands and frames to a cell where excerpts are compared directly
 
 
-@dataclass(frozen=True)
-class ScoreKind:
-    """A column of a selection: its key, its title, what it says, and whether `low` is better."""
-
-    key: str
-    title: str
-    meaning: str
-    better: str
-
-
-SCORES = {
-    kind.key: kind
-    for kind in (
-        ScoreKind(
-            "fid_response", "FID response",
-            "Fréchet distance of the responses (the paper's)", "low",
-        ),
-        ScoreKind(
-            "wasserstein", "Wasserstein", "earth mover's distance of the unit's responses", "low",
-        ),
-        ScoreKind("fid_features", "FID features", "Fréchet distance of a layer's features", "low"),
-        ScoreKind("kid", "KID", "kernel distance of a layer's features, unbiased", "low"),
-        ScoreKind("composite", "composite", "mean rank by FID response and nearest real", "low"),
-        ScoreKind("precision", "precision", "share of examples among the real ones", "high"),
-        ScoreKind("recall", "recall", "share of the real ones among the examples", "high"),
-        ScoreKind("density", "density", "how thick real ones lie around the examples", "high"),
-        ScoreKind("coverage", "coverage", "share of the real ones with an example near by", "high"),
-        ScoreKind(
-            "shell_distance", "shell distance",
-            "how far |z| lies from what the prior draws (standard deviations; 0.8: as drawn)",
-            "low",
-        ),
-        ScoreKind(
-            "nearest_real", "nearest real",
-            "RMS distance, in cells, to the nearest of the real ones compared with (0: a copy)",
-            "low",
-        ),
-    )
-}  # fmt: skip
-RULES = {
-    "fid-response": "fid_response",
-    "fid-features": "fid_features",
-    "kid": "kid",
-    "wasserstein": "wasserstein",
-    "composite": "composite",
-}
 # Of which the composite is the mean rank: the response, and the sound it is given for.
 BLENDED = ("fid_response", "nearest_real")
 
@@ -83,22 +39,92 @@ class Examples:
     latent: np.ndarray | None = None
 
 
-def score_examples(examples: Examples, real: Examples) -> dict[str, float]:
-    """All scores of `SCORES` but the composite, which compares settings.
+@dataclass(frozen=True)
+class Comparison:
+    """Examples compared with real ones, and what several scores share, computed once."""
 
-    `shell_distance` only of examples with latents. Errors as `frechet_distance`.
+    examples: Examples
+    real: Examples
+
+    @cached_property
+    def manifold(self) -> dict[str, float]:
+        """`manifold_scores` of the features."""
+        return manifold_scores(self.examples.features, self.real.features)
+
+    @cached_property
+    def scaled(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both sets' features in units of the real ones' root mean square.
+
+        A cubic kernel is made for values near one, and layers differ by orders of magnitude.
+        """
+        theirs = as_sample(self.real.features)
+        unit = np.sqrt(np.mean(theirs**2)) or 1.0
+        return as_sample(self.examples.features) / unit, theirs / unit
+
+    @cached_property
+    def nearest(self) -> np.ndarray:
+        """Distance (N,) of each example to the nearest real one, in coarse cells."""
+        return nearest_distances(_coarse(self.examples.mel), _coarse(self.real.mel))
+
+    def scores(self) -> dict[str, float]:
+        """All scores of `SCORES` that are defined for the examples, but those of settings.
+
+        Errors as `frechet_distance`.
+        """
+        found = {k: score.compute(self) for k, score in SCORES.items() if score.compute}
+        return {key: value for key, value in found.items() if value is not None}
+
+    def resampled(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Scores (B,) of B resamples given as rows (B, N): those that can be resampled."""
+        return {k: score.resample(self, rows) for k, score in SCORES.items() if score.resample}
+
+
+@dataclass(frozen=True)
+class ScoreKind:
+    """A score of a selection: its key, its title, what it says, and whether `low` is better.
+
+    `compute` gives it for examples, None where it is not defined for them; `resample` gives the
+    scores (B,) of resamples, rows (B, N) of the examples; `rank` instead compares settings: from
+    the scores (C, ...) of C settings by key to theirs. No score is below `floor`. `rule` is its
+    name as a choice of `select --by`, which wants `resample` or `rank`; empty: no choice.
     """
-    scores = {
-        "fid_response": frechet_distance(examples.response, real.response),
-        "fid_features": frechet_distance(examples.features, real.features),
-        "kid": kernel_distance(*_scaled(examples, real)),
-        "wasserstein": float(wasserstein_distance(examples.response, real.response)),
-        **manifold_scores(examples.features, real.features),
-        "nearest_real": float(_nearest(examples, real).mean()),
-    }
-    if examples.latent is not None:
-        scores["shell_distance"] = shell_distance(examples.latent)
-    return scores
+
+    key: str
+    title: str
+    meaning: str
+    better: str
+    compute: Callable[[Comparison], float | None] | None = None
+    resample: Callable[[Comparison, np.ndarray], np.ndarray] | None = None
+    rank: Callable[[Mapping[str, np.ndarray]], np.ndarray] | None = None
+    floor: float = 0.0
+    rule: str = ""
+
+    def __post_init__(self) -> None:
+        if self.rule and (self.better != "low" or not (self.resample or self.rank)):
+            raise ValueError(f"{self.key}: the lowest of a rule must be best, and be resampled")
+
+
+def _counts(rows: np.ndarray) -> np.ndarray:
+    """How often (B, N) each example is in resamples given as rows (B, N)."""
+    return np.stack([np.bincount(row, minlength=rows.shape[1]) for row in rows]).astype(float)
+
+
+def _responses(pair: Comparison, rows: np.ndarray) -> np.ndarray:
+    return frechet_distances(as_sample(pair.examples.response)[rows], pair.real.response)
+
+
+def _features(pair: Comparison, rows: np.ndarray) -> np.ndarray:
+    return frechet_distances(as_sample(pair.examples.features)[rows], pair.real.features)
+
+
+def _density(pair: Comparison, rows: np.ndarray) -> np.ndarray:
+    shares = densities(pair.examples.features, pair.real.features)
+    return np.asarray(shares[rows].mean(axis=1))
+
+
+def _shell(pair: Comparison) -> float | None:
+    latent = pair.examples.latent
+    return None if latent is None else shell_distance(latent)
 
 
 def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -106,39 +132,13 @@ def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.mean([rankdata(table[name], axis=0) for name in BLENDED], axis=0)
 
 
-def resampled_scores(examples: Examples, real: Examples, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores (B,) of B resamples given as rows (B, N): those that rank but for the composite,
-    and nearest real and density, which are means over examples.
+def _wassersteins(pair: Comparison, rows: np.ndarray) -> np.ndarray:
+    """1-D Wasserstein distances (B,) of order 1 between responses, in resamples, and real ones.
+
+    The distance is the area between both cumulative distributions.
     """
-    response, features = as_sample(examples.response), as_sample(examples.features)
-    counts = np.stack([np.bincount(row, minlength=len(response)) for row in rows]).astype(float)
-    return {
-        "fid_response": frechet_distances(response[rows], real.response),
-        "fid_features": frechet_distances(features[rows], real.features),
-        "kid": kernel_distances(*_scaled(examples, real), counts),
-        "wasserstein": _wassersteins(response[:, 0], real.response, counts),
-        "nearest_real": _nearest(examples, real)[rows].mean(axis=1),
-        "density": densities(examples.features, real.features)[rows].mean(axis=1),
-    }
-
-
-def _scaled(examples: Examples, real: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Both sets' features in units of the real ones' root mean square.
-
-    A cubic kernel is made for values near one, and layers differ by orders of magnitude.
-    """
-    theirs = as_sample(real.features)
-    unit = np.sqrt(np.mean(theirs**2)) or 1.0
-    return as_sample(examples.features) / unit, theirs / unit
-
-
-def _wassersteins(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """1-D Wasserstein distances (B,) of order 1 between samples (N,) and (R,).
-
-    Sample b repeats example i of the first `counts` (B, N) times. The distance is the area between
-    both cumulative distributions.
-    """
-    whole = np.concatenate([first, second.astype(np.float64)])
+    first, second, counts = pair.examples.response, pair.real.response, _counts(rows)
+    whole = np.concatenate([as_sample(first)[:, 0], second.astype(np.float64)])
     order = np.argsort(whole)
     weight = np.concatenate(
         [
@@ -151,10 +151,6 @@ def _wassersteins(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> 
     return np.asarray(apart @ np.diff(whole[order]))
 
 
-def _nearest(examples: Examples, real: Examples) -> np.ndarray:
-    return nearest_distances(_coarse(examples.mel), _coarse(real.mel))
-
-
 def _coarse(mel: np.ndarray) -> np.ndarray:
     """Excerpts (N, F, T) averaged over cells, so that their Euclidean distance is an RMS one."""
     rows, columns = (max(size // COARSE, 1) for size in mel.shape[-2:])
@@ -162,3 +158,121 @@ def _coarse(mel: np.ndarray) -> np.ndarray:
     height, width = cut.shape[-2] // rows, cut.shape[-1] // columns
     cells = cut.reshape(len(mel), -1, rows, height, columns, width).mean(axis=(3, 5))
     return cells.reshape(len(mel), -1) / np.sqrt(cells[0].size)
+
+
+SCORES: Registry[ScoreKind] = Registry(
+    ScoreKind,
+    "ganexplain.scores",
+    {
+        score.key: score
+        for score in (
+            ScoreKind(
+                "fid_response",
+                "FID response",
+                "Fréchet distance of the responses (the paper's)",
+                "low",
+                lambda pair: frechet_distance(pair.examples.response, pair.real.response),
+                _responses,
+                rule="fid-response",
+            ),
+            ScoreKind(
+                "wasserstein",
+                "Wasserstein",
+                "earth mover's distance of the unit's responses",
+                "low",
+                lambda pair: float(
+                    wasserstein_distance(pair.examples.response, pair.real.response)
+                ),
+                _wassersteins,
+                rule="wasserstein",
+            ),
+            ScoreKind(
+                "fid_features",
+                "FID features",
+                "Fréchet distance of a layer's features",
+                "low",
+                lambda pair: frechet_distance(pair.examples.features, pair.real.features),
+                _features,
+                rule="fid-features",
+            ),
+            ScoreKind(
+                "kid",
+                "KID",
+                "kernel distance of a layer's features, unbiased",
+                "low",
+                lambda pair: kernel_distance(*pair.scaled),
+                lambda pair, rows: kernel_distances(*pair.scaled, _counts(rows)),
+                floor=-np.inf,  # unbiased, so below zero now and then
+                rule="kid",
+            ),
+            ScoreKind(
+                "composite",
+                "composite",
+                "mean rank by FID response and nearest real",
+                "low",
+                rank=composite,
+                rule="composite",
+            ),
+            ScoreKind(
+                "precision",
+                "precision",
+                "share of examples among the real ones",
+                "high",
+                lambda pair: pair.manifold["precision"],
+            ),
+            ScoreKind(
+                "recall",
+                "recall",
+                "share of the real ones among the examples",
+                "high",
+                lambda pair: pair.manifold["recall"],
+            ),
+            ScoreKind(
+                "density",
+                "density",
+                "how thick real ones lie around the examples",
+                "high",
+                lambda pair: pair.manifold["density"],
+                _density,
+            ),
+            ScoreKind(
+                "coverage",
+                "coverage",
+                "share of the real ones with an example near by",
+                "high",
+                lambda pair: pair.manifold["coverage"],
+            ),
+            ScoreKind(
+                "shell_distance",
+                "shell distance",
+                "how far |z| lies from what the prior draws (standard deviations; 0.8: as drawn)",
+                "low",
+                _shell,
+            ),
+            ScoreKind(
+                "nearest_real",
+                "nearest real",
+                "RMS distance, in cells, to the nearest of the real ones compared with (0: a copy)",
+                "low",
+                lambda pair: float(pair.nearest.mean()),
+                lambda pair, rows: pair.nearest[rows].mean(axis=1),
+            ),
+        )
+    },
+)
+
+
+class _Rules(Mapping[str, str]):
+    """The choices of `select --by`, and the keys of the scores that they rank by."""
+
+    def __getitem__(self, rule: str) -> str:
+        return {score.rule: score.key for score in SCORES.values() if score.rule}[rule]
+
+    def __iter__(self) -> Iterator[str]:
+        return (score.rule for score in SCORES.values() if score.rule)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+RULES = _Rules()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganexplain.metrics.bootstrap import interval, resample_rows, tied_with_best
-from ganexplain.metrics.scores import RULES, Examples, composite, resampled_scores, score_examples
+from ganexplain.metrics.scores import RULES, SCORES, Comparison, Examples
 
 TIE_RULE = (
     "the setting with the smallest score is chosen, of equal scores the one with the least "
@@ -45,12 +45,14 @@ def score_settings(
     rows = resample_rows(examples, seed)
     scored, resampled = [], []
     for index in range(count):
-        mine = setting_examples(made, index)
-        scored.append(score_examples(mine, real))
-        resampled.append(resampled_scores(mine, real, rows))
+        pair = Comparison(setting_examples(made, index), real)
+        scored.append(pair.scores())
+        resampled.append(pair.resampled(rows))
     table = {name: np.array([one[name] for one in scored]) for name in scored[0]}
     spread = {name: np.stack([one[name] for one in resampled]) for name in resampled[0]}
-    table["composite"], spread["composite"] = composite(table), composite(spread)
+    for key, kind in SCORES.items():
+        if kind.rank:
+            table[key], spread[key] = kind.rank(table), kind.rank(spread)
     for name, values in spread.items():
         table[f"{name}_interval"] = _bounds(name, table[name], values, examples)
     settings = {name: made[name] for name in ("learning_rate", "prior_weight", "iterations")}
@@ -78,9 +80,10 @@ def score_control(
     """
     count, examples = len(control.response), len(chosen.response)
     alone = name in OTHER_SEEDS or count != examples
-    theirs = resampled_scores(control, real, resample_rows(count, seed, name if alone else ""))
-    ours = resampled_scores(chosen, real, resample_rows(examples, seed))
-    scores, base = score_examples(control, real), score_examples(chosen, real)
+    compared, setting = Comparison(control, real), Comparison(chosen, real)
+    theirs = compared.resampled(resample_rows(count, seed, name if alone else ""))
+    ours = setting.resampled(resample_rows(examples, seed))
+    scores, base = compared.scores(), setting.scores()
     found: dict[str, Any] = dict(scores)
     for key, values in theirs.items():
         bounds = _bounds(key, np.array(scores[key]), values, count)
@@ -94,8 +97,7 @@ def score_control(
 
 def _bounds(key: str, score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndarray:
     """`interval`, not below what a score can be."""
-    least = -np.inf if key == "kid" else 0.0  # KID is unbiased, so below zero now and then
-    return np.maximum(interval(score, resampled, examples), least)
+    return np.maximum(interval(score, resampled, examples), SCORES[key].floor)
 
 
 def chosen_setting(table: Mapping[str, np.ndarray]) -> int:

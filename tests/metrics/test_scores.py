@@ -24,10 +24,9 @@ from ganexplain.metrics.distances import (
 from ganexplain.metrics.scores import (
     RULES,
     SCORES,
+    Comparison,
     Examples,
     composite,
-    resampled_scores,
-    score_examples,
 )
 
 rng = np.random.default_rng(0)
@@ -181,11 +180,11 @@ def test_shell_distance_of_prior_and_mode() -> None:
 
 
 def test_every_score_has_a_value_and_a_meaning() -> None:
-    found = score_examples(examples(12, latent=True), examples(9))
+    found = Comparison(examples(12, latent=True), examples(9)).scores()
     assert set(found) | {"composite"} == set(SCORES)
     assert all(np.isfinite(value) for value in found.values())
     assert set(RULES.values()) <= set(SCORES)
-    assert "shell_distance" not in score_examples(examples(12), examples(9))
+    assert "shell_distance" not in Comparison(examples(12), examples(9)).scores()
 
 
 @settings(max_examples=30, deadline=None)
@@ -194,13 +193,13 @@ def test_order_of_examples_changes_no_score(count: int, others: int, random: obj
     made, real = examples(count), examples(others, 0.5)
     order = np.random.default_rng(random.randint(0, 2**30)).permutation(count)  # type: ignore[attr-defined]
     mixed = Examples(made.mel[order], made.response[order], made.features[order])
-    one, other = score_examples(made, real), score_examples(mixed, real)
+    one, other = Comparison(made, real).scores(), Comparison(mixed, real).scores()
     assert one == pytest.approx(other, rel=1e-9, abs=1e-9)
 
 
 def test_a_real_set_is_at_no_distance_from_itself() -> None:
     real = examples(20)
-    found = score_examples(real, real)
+    found = Comparison(real, real).scores()
     assert found["fid_response"] == found["wasserstein"] == found["nearest_real"] == 0
     assert found["fid_features"] == pytest.approx(0, abs=1e-12)
 
@@ -211,7 +210,7 @@ def test_wasserstein_of_a_hand_computed_case_and_of_doubled_sets() -> None:
             Examples(np.zeros((len(v), 5, 5)), np.array(v), np.array(v)[:, None])
             for v in (first, second)
         )
-        return score_examples(made, real)["wasserstein"]
+        return Comparison(made, real).scores()["wasserstein"]
 
     assert of([0, 1], [3, 5]) == pytest.approx(3.5)
     assert of([0, 1] * 2, [3, 5] * 3) == pytest.approx(3.5)
@@ -221,7 +220,7 @@ def test_wasserstein_of_a_hand_computed_case_and_of_doubled_sets() -> None:
 def test_nearest_real_is_an_rms_in_nat() -> None:
     real = examples(4)
     made = Examples(real.mel + 0.25, real.response, real.features)
-    assert score_examples(made, real)["nearest_real"] == pytest.approx(0.25, abs=0.02)
+    assert Comparison(made, real).scores()["nearest_real"] == pytest.approx(0.25, abs=0.02)
 
 
 def test_the_composite_is_a_mean_rank() -> None:
@@ -232,7 +231,8 @@ def test_the_composite_is_a_mean_rank() -> None:
 def test_resamples_hold_the_scores_of_what_they_name() -> None:
     made, real = examples(10), examples(8, 0.3)
     rows = np.array([np.arange(10), [0, 1, 2, 3, 4, 4, 4, 4, 4, 4]])
-    found, whole = resampled_scores(made, real, rows), score_examples(made, real)
+    pair = Comparison(made, real)
+    found, whole = pair.resampled(rows), pair.scores()
     assert set(found) | {"composite"} == set(RULES.values()) | {"nearest_real", "density"}
     for name, values in found.items():
         assert values[0] == pytest.approx(whole[name])
@@ -248,9 +248,11 @@ def test_kid_is_in_units_of_the_real_features() -> None:
     """A cubic kernel is made for values near one; the unit of a layer's features cancels."""
     made, real = examples(10), examples(8, 0.3)
     large = [replace(side, features=1000 * side.features) for side in (made, real)]
-    assert score_examples(*large)["kid"] == pytest.approx(score_examples(made, real)["kid"])
+    assert Comparison(*large).scores()["kid"] == pytest.approx(
+        Comparison(made, real).scores()["kid"]
+    )
     unit = np.sqrt(np.mean(real.features**2))
-    assert score_examples(made, real)["kid"] == pytest.approx(
+    assert Comparison(made, real).scores()["kid"] == pytest.approx(
         kernel_distance(made.features / unit, real.features / unit)
     )
 

@@ -42,7 +42,7 @@ class UnitLine:
 def unit_line(evidence: Evidence, link: str) -> UnitLine:
     """The line of a unit whose page stands at `link`, relative to the index."""
     meta, chosen, key = evidence.meta, evidence.chosen, evidence.selection.by
-    if key == "composite":  # a rank among the settings of one unit cannot stand beside another's
+    if SCORES[key].rank:  # a rank among the settings of one unit cannot stand beside another's
         key = "fid_response"
     medium = medium_for(evidence.front_end, evidence.real["mel"])
     votes = chosen.figures.votes
