@@ -220,7 +220,7 @@ def test_fresh_starts_are_searched_by_the_rule_of_the_run(
         controls = Controls(replace(explanations, meta=meta), real, networks)
         latent = controls.fresh(0, Silent())["fresh"].latent
         off = np.linalg.norm(latent - wanted["latent"][0], axis=1)
-        assert (off.max() < 0.03) is hysteresis  # a step of the search is one of about 0.1
+        assert bool(off.max() < 0.03) is hysteresis  # a step of the search is one of about 0.1
 
 
 def test_held_out_excerpts_are_of_other_recordings(chosen: dict[str, Path]) -> None:
