@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.artifacts.lost_gradients import LOST, counted, lost_in_words, refuse_lost
-from ganexplain.artifacts.plan import Unit
+from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_units
 from ganexplain.config import ExplainConfig
@@ -36,10 +36,10 @@ from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.copies import copied
 from ganexplain.networks.explained import Explained, Source, adapted, examples_of, load_explained
-from ganexplain.networks.hooks import layer_shape, neuron_response
+from ganexplain.networks.hooks import layer_shape, unit_response
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.readings import Neuron
-from ganexplain.networks.units import chosen_neuron
+from ganexplain.networks.unit_syntax import chosen_unit
+from ganexplain.networks.units import Unit
 from ganexplain.report.html.medium import input_pictures
 
 Network = nn.Module | str | Path
@@ -62,7 +62,7 @@ class Explanation:
     """
 
     layer: str
-    neuron: Neuron
+    neuron: int | str
     direction: str
     drawn: Input
     learning_rate: np.ndarray
@@ -140,10 +140,10 @@ def respond(
     A layer alone is its first unit, anything else a unit of the output (a class's name, say).
     """
     explained = _explained(network, gan, input)
-    layer, neuron = _unit(explained, unit)
+    asked = _unit(explained, unit)
     values = inputs.detach().cpu() if isinstance(inputs, Tensor) else inputs
     rows = torch.from_numpy(np.asarray(values, dtype=np.float32))
-    with torch.no_grad(), neuron_response(explained.network, layer, neuron) as run:
+    with torch.no_grad(), unit_response(explained.network, asked) as run:
         return np.concatenate([run(part).numpy() for part in rows.split(CHUNK)])
 
 
@@ -169,10 +169,9 @@ def explain(
     check_known("direction", direction, DIRECTIONS)
     explained = _explained(network, gan, input)
     generator, drawn = load_generator(Path(gan), CPU)
-    layer, neuron = _unit(explained, unit)
+    target = SearchTarget(_unit(explained, unit), direction)
     starts = start_latents(seed, examples, LATENT_SIZE)
-    unit_asked = Unit(layer, neuron, direction)
-    for note in check_units([unit_asked], explained, generator, starts, CHUNK):
+    for note in check_units([target], explained, generator, starts, CHUNK):
         warnings.warn(note, stacklevel=2)
     pairs = np.array(list(itertools.product(learning_rate, prior_weight)))
     rows = np.repeat(pairs, examples, axis=0)
@@ -183,16 +182,16 @@ def explain(
         done += units
         progress(done, total, response)
 
-    with neuron_response(explained.network, layer, neuron) as run:
+    with unit_response(explained.network, target.unit) as run:
         found = ascend(
             generator, run, np.tile(starts, (len(pairs), 1)), rows[:, 0], rows[:, 1],
             tuple(iterations), direction, CHUNK, CPU, told,
         )  # fmt: skip
     no_gradient = found.no_gradient.reshape(len(pairs), examples)
-    refuse_lost(unit_asked.name, no_gradient)
+    refuse_lost(target.name, no_gradient)
     counts = counted(no_gradient)
     if words := lost_in_words({**counts, "examples": examples}):
-        warnings.warn(f"{unit_asked.name}: {words}", stacklevel=2)
+        warnings.warn(f"{target.name}: {words}", stacklevel=2)
     settings = len(pairs) * len(iterations)
     # (P, L * N, ...) to (L * P, N, ...): iteration counts fastest, as in explanations.npz.
     latent, response = (
@@ -202,8 +201,8 @@ def explain(
         for v in (found.latent, found.response)
     )
     return Explanation(
-        layer=layer,
-        neuron=neuron,
+        layer=target.unit.layer,
+        neuron=target.unit.neuron,
         direction=direction,
         drawn=drawn,
         learning_rate=np.repeat(pairs[:, 0], len(iterations)),
@@ -244,9 +243,9 @@ def _drawn(generator: nn.Module, latent: np.ndarray) -> np.ndarray:
         return np.concatenate([generator(part).numpy() for part in rows.split(CHUNK)])
 
 
-def _unit(explained: Explained, unit: str) -> tuple[str, Neuron]:
+def _unit(explained: Explained, unit: str) -> Unit:
     examples = examples_of(explained.front_end)
-    return chosen_neuron(unit, explained.network, examples, explained.names, "unit")
+    return chosen_unit(unit, explained.network, examples, explained.names, "unit")
 
 
 def _explained(network: Network, gan: str | Path, given: Given) -> Explained:

@@ -15,7 +15,7 @@ from ganexplain.artifacts.plan import (
     PARTS_FOLDER,
     PLAN_FILE,
     Plan,
-    Unit,
+    SearchTarget,
     part_path,
     read_plan,
 )
@@ -42,32 +42,31 @@ def explanation_files(path: Path) -> list[Path]:
 
 def merge_all(out: Path, plan: Plan) -> list[Path]:
     """Merge what is not merged yet; the paths of all units' explanations."""
-    waiting = [unit for unit in plan.units if not plan.path(out, unit).is_file()]
-    needed = [part for unit in waiting for part in plan.parts(unit)]
+    waiting = [target for target in plan.targets if not plan.path(out, target).is_file()]
+    needed = [part for target in waiting for part in plan.parts(target)]
     missing = [part.name for part in needed if not part_path(out, part).is_file()]
     if missing:
         raise GanexplainError(
-            f"{out}: {len(missing)} of {len(plan.units) * (len(plan.bounds) - 1)} parts are "
+            f"{out}: {len(missing)} of {len(plan.targets) * (len(plan.bounds) - 1)} parts are "
             f"missing, first {missing[0]}; run explain again as before, with --resume or the "
             "same --shard"
         )
-    for unit in waiting:
+    for target in waiting:
         try:
-            _merge(out, plan, unit)
+            _merge(out, plan, target)
         except GanexplainError:
-            if not plan.path(out, unit).is_file():  # else another process merged it meanwhile
+            if not plan.path(out, target).is_file():  # else another process merged it meanwhile
                 raise
-    for unit in plan.units:
-        for part in plan.parts(unit):
-            part_path(out, part).unlink(missing_ok=True)
+    for part in plan.all_parts():
+        part_path(out, part).unlink(missing_ok=True)
     with suppress(OSError):  # something else is in it
         (out / PARTS_FOLDER).rmdir()
-    return [plan.path(out, unit) for unit in plan.units]
+    return [plan.path(out, target) for target in plan.targets]
 
 
-def _merge(out: Path, plan: Plan, unit: Unit) -> None:
-    """Write one unit's explanations; GanexplainError where parts are of different inputs."""
-    paths = [part_path(out, part) for part in plan.parts(unit)]
+def _merge(out: Path, plan: Plan, target: SearchTarget) -> None:
+    """Write one target's explanations; GanexplainError where parts are of different inputs."""
+    paths = [part_path(out, part) for part in plan.parts(target)]
     names = BY_SETTING + BY_TRAJECTORY + STARTS
     read = [read_arrays(path, PART, names) for path in paths]
     meta = {name: value for name, value in read[0][1].items() if name not in ("kind", "schema")}
@@ -90,9 +89,9 @@ def _merge(out: Path, plan: Plan, unit: Unit) -> None:
         meta["example_iterations"] = arrays["response_trace"][..., 1:].size
         no_gradient = arrays.pop("no_gradient")
         meta |= counted(no_gradient)
-        if len(plan.units) == 1:
-            refuse_lost(unit.name, no_gradient)
-    write_arrays(plan.path(out, unit), "explanations", arrays, meta)
+        if len(plan.targets) == 1:
+            refuse_lost(target.name, no_gradient)
+    write_arrays(plan.path(out, target), "explanations", arrays, meta)
 
 
 def _gathered(

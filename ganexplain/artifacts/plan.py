@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.atomic import read_json
-from ganexplain.networks.readings import Neuron, file_name
+from ganexplain.networks.units import Unit
 
 PART = "explanations part"
 
@@ -21,24 +21,33 @@ MOST_PARTS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One unit of a layer and what to do with its activation: `max` or `min`."""
+class SearchTarget:
+    """A unit and what to do with its activation: `max` or `min`."""
 
-    layer: str
-    neuron: Neuron
+    unit: Unit
     direction: str
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """That of `plan.json` or a meta; UsageError where it names no unit."""
+        return cls(Unit.of_meta(fields["layer"], fields["neuron"]), fields["direction"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields in `plan.json` and in metas."""
+        unit = self.unit
+        return {"layer": unit.layer, "neuron": unit.neuron, "direction": self.direction}
 
     @property
     def name(self) -> str:
         """Of its folder and its parts."""
-        return f"{file_name(self.layer)}-{file_name(self.neuron)}-{self.direction}"
+        return f"{self.unit.file_name}-{self.direction}"
 
 
 @dataclass(frozen=True)
 class Part:
-    """The rows `first` to `last` (the latter not included) of one unit's searches."""
+    """The rows `first` to `last` (the latter not included) of one target's searches."""
 
-    unit: Unit
+    target: SearchTarget
     block: int
     first: int
     last: int
@@ -46,32 +55,32 @@ class Part:
     @property
     def name(self) -> str:
         """Of its file, without folder."""
-        return f"{self.unit.name}-{self.block:03d}.npz"
+        return f"{self.target.name}-{self.block:03d}.npz"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All units of a run and the bounds (B + 1,) of the blocks into which each one's rows fall."""
+    """All targets of a run and the bounds (B + 1,) of the blocks of each one's rows."""
 
-    units: tuple[Unit, ...]
+    targets: tuple[SearchTarget, ...]
     bounds: tuple[int, ...]
 
-    def parts(self, unit: Unit) -> list[Part]:
-        """The parts of one unit, in the order of their rows."""
+    def parts(self, target: SearchTarget) -> list[Part]:
+        """The parts of one target, in the order of their rows."""
         spans = zip(self.bounds, self.bounds[1:], strict=False)
-        return [Part(unit, block, *span) for block, span in enumerate(spans)]
+        return [Part(target, block, *span) for block, span in enumerate(spans)]
 
     def all_parts(self) -> list[Part]:
-        """The parts of all units, in their order."""
-        return [part for unit in self.units for part in self.parts(unit)]
+        """The parts of all targets, in their order."""
+        return [part for target in self.targets for part in self.parts(target)]
 
     def document(self) -> dict[str, Any]:
         """Content of `plan.json`."""
-        return {"units": [asdict(unit) for unit in self.units], "bounds": list(self.bounds)}
+        return {"units": [target.to_json() for target in self.targets], "bounds": list(self.bounds)}
 
-    def path(self, out: Path, unit: Unit) -> Path:
-        """Where the explanations of a unit stand: by themselves where there is but one."""
-        folder = out if len(self.units) == 1 else out / unit.name
+    def path(self, out: Path, target: SearchTarget) -> Path:
+        """Where the explanations of a target stand: by themselves where there is but one."""
+        folder = out if len(self.targets) == 1 else out / target.name
         return folder / "explanations.npz"
 
 
@@ -79,16 +88,18 @@ def read_plan(out: Path) -> Plan:
     """The plan of a run; GanexplainError where `plan.json` is damaged."""
     document = read_json(out / PLAN_FILE)
     try:
-        plan = Plan(tuple(Unit(**unit) for unit in document["units"]), tuple(document["bounds"]))
-    except (KeyError, TypeError, ValueError) as error:
+        targets = tuple(map(SearchTarget.from_json, document["units"]))
+        plan = Plan(targets, tuple(document["bounds"]))
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise GanexplainError(f"{out / PLAN_FILE}: not a plan ({error}); make it again") from error
     # Names of units become names of folders: those of other directions could lead out of the run.
-    for unit in plan.units:
-        if not isinstance(unit.layer, str) or unit.direction not in DIRECTIONS["both"]:
-            raise GanexplainError(f"{out / PLAN_FILE}: {shown(unit)} is no unit; make it again")
-    if not plan.units or not all(isinstance(bound, int) for bound in plan.bounds):
+    for target in plan.targets:
+        if not isinstance(target.unit.layer, str) or target.direction not in DIRECTIONS["both"]:
+            named = shown(target.to_json())
+            raise GanexplainError(f"{out / PLAN_FILE}: {named} is no unit; make it again")
+    if not plan.targets or not all(isinstance(bound, int) for bound in plan.bounds):
         raise GanexplainError(f"{out / PLAN_FILE}: not a plan; make it again")
-    if len(plan.units) * len(plan.bounds) > MOST_PARTS:
+    if len(plan.targets) * len(plan.bounds) > MOST_PARTS:
         raise GanexplainError(f"{out / PLAN_FILE}: more than {MOST_PARTS:,} parts; make it again")
     return plan
 

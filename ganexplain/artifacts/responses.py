@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ganexplain.artifacts.axes import axes_for, check_range, check_same, check_shapes, check_values
+from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.audio.log_mel import usable_front_end
 from ganexplain.errors import GanexplainError
 from ganexplain.files.arrays import read_arrays, read_meta
-from ganexplain.networks.readings import file_name
 
 REAL_AXES = {
     "mel": "RFT", "response": "R", "features": "RD", "file": "R", "start_s": "R", "audio": "RW",
@@ -24,12 +24,11 @@ SAME_UNIT = ("layer", "neuron", "features_layer", "classifier_hash", "front_end"
 RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz
 
 
-def given_path(path: Path, meta: Mapping[str, Any]) -> Path:
+def given_path(path: Path, target: SearchTarget) -> Path:
     """The `responses.npz` of a unit: the file named, or that for the unit in the folder named."""
     if not path.is_dir():
         return path
-    unit = f"{file_name(meta['layer'])}-{file_name(meta['neuron'])}"
-    folders = (path / f"{unit}-{meta['direction']}", path / unit, path)
+    folders = (path / target.name, path / target.unit.file_name, path)
     return next((f for f in folders if f.is_dir()), path) / "responses.npz"
 
 

@@ -35,19 +35,18 @@ def budget(config: ExplainConfig) -> int:
     return pairs * config.examples * most // 10
 
 
-def real_path(config: ExplainConfig, meta: Mapping[str, Any]) -> Path:
-    """The `responses.npz` that a unit's search aims at; UsageError where none was named."""
+def check_aim(config: ExplainConfig) -> None:
+    """UsageError where no real excerpts are named that the search could aim at."""
     if not config.responses:
         raise UsageError(
             "--search adaptive: aims at real excerpts; find them with `ganexplain responses` "
             "and name them with --responses"
         )
-    return given_path(Path(config.responses), meta)
 
 
-def real_responses(config: ExplainConfig, meta: Mapping[str, Any]) -> np.ndarray:
-    """Responses (R,) of the real excerpts of a unit; errors as `read_responses`."""
-    arrays, _ = read_responses(real_path(config, meta), Path(meta["classifier"]), meta, {})
+def real_responses(path: Path, meta: Mapping[str, Any]) -> np.ndarray:
+    """Responses (R,) of the real excerpts of a unit in a file; errors as `read_responses`."""
+    arrays, _ = read_responses(path, Path(meta["classifier"]), meta, {})
     return arrays["response" if meta["direction"] == "max" else "bottom_response"]
 
 
@@ -56,10 +55,11 @@ class AdaptiveWork(PartWork):
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the settings of a unit and write its file."""
-        meta = self.metas[part.unit]
-        found = self._found(part, real_responses(self.config, meta), advance)
+        target, meta = part.target, self.metas[part.target]
+        path = given_path(Path(self.config.responses), target)
+        found = self._found(part, real_responses(path, meta), advance)
         if len(self.metas) == 1:
-            refuse_lost(part.unit.name, found.no_gradient)
+            refuse_lost(target.name, found.no_gradient)
         meta = {
             **meta,
             "example_iterations": found.example_iterations,
@@ -68,8 +68,8 @@ class AdaptiveWork(PartWork):
         write_arrays(part_path(self.out, part), PART, self._settings(part, found), meta)
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:
-        config, unit = self.config, part.unit
-        with self.responding(unit) as respond:
+        config, target = self.config, part.target
+        with self.responding(target.unit) as respond:
             return search_settings(
                 self.fast[0],
                 respond,
@@ -78,7 +78,7 @@ class AdaptiveWork(PartWork):
                 config.prior_weight,
                 max(config.iterations),
                 real,
-                unit.direction,
+                target.direction,
                 self.batch_size,
                 self.device,
                 lambda units, distance: advance(units),
@@ -94,5 +94,5 @@ class AdaptiveWork(PartWork):
             "iterations": found.iterations,
             "trajectory": np.arange(len(found.iterations)),
             "seed": self.config.seed + np.arange(self.config.examples),
-            **self.drawn(part.unit, found, self.starts),
+            **self.drawn(part.target.unit, found, self.starts),
         }

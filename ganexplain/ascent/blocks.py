@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.artifacts.plan import DIRECTIONS, PART, Part, Plan, Unit, part_path
+from ganexplain.artifacts.plan import DIRECTIONS, PART, Part, Plan, SearchTarget, part_path
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
 from ganexplain.config import ExplainConfig
@@ -29,10 +29,11 @@ from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.hooks import (
     Response,
     last_hidden_layer,
-    neuron_response,
     responses_and_features,
+    unit_response,
 )
-from ganexplain.networks.units import chosen_neurons
+from ganexplain.networks.unit_syntax import chosen_units
+from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import pick_device
 
 EXAMPLES_TO_CHECK = 4  # on which a rewritten network is held against the plain one
@@ -57,14 +58,14 @@ class PartWork:
         config: ExplainConfig,
         batch_size: int,
         out: Path,
-        metas: Mapping[Unit, Mapping[str, Any]],
+        metas: Mapping[SearchTarget, Mapping[str, Any]],
     ) -> None:
         self.config, self.batch_size, self.out, self.metas = config, batch_size, out, metas
         self.device = pick_device(config.device)
         self.generator, drawn = load_generator(Path(config.gan), self.device)
         self.explained = load_explained(Source.of(config), drawn, self.device)
         self.starts = start_latents(config.seed, config.examples, LATENT_SIZE)
-        layers = {unit.layer for unit in metas}
+        layers = {target.unit.layer for target in metas}
         self.fast = fast_networks(self.generator, self.explained.network, layers, self.device)
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
@@ -74,15 +75,15 @@ class PartWork:
         """
         found = self._search(part, advance)
         starts = self.starts[part.first : min(part.last, self.config.examples)]
-        arrays = self.drawn(part.unit, found, starts) | {"no_gradient": found.no_gradient}
-        write_arrays(part_path(self.out, part), PART, arrays, self.metas[part.unit])
+        arrays = self.drawn(part.target.unit, found, starts) | {"no_gradient": found.no_gradient}
+        write_arrays(part_path(self.out, part), PART, arrays, self.metas[part.target])
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
-        config, unit = self.config, part.unit
+        config, target = self.config, part.target
         rows = np.arange(part.first, part.last)
         examples = rows % config.examples
         pairs = np.array(trajectory_settings(config))[rows // config.examples]
-        with self.responding(unit) as respond:
+        with self.responding(target.unit) as respond:
             return ascend(
                 self.fast[0],
                 respond,
@@ -90,7 +91,7 @@ class PartWork:
                 pairs[:, 0],
                 pairs[:, 1],
                 config.iterations,
-                unit.direction,
+                target.direction,
                 self.batch_size,
                 self.device,
                 lambda units, response: advance(units),
@@ -104,7 +105,7 @@ class PartWork:
         """While open, a function from excerpts to the unit's responses, as precise as asked."""
         with (
             in_precision(self.config.precision, self.device),
-            neuron_response(self.fast[1], unit.layer, unit.neuron) as respond,
+            unit_response(self.fast[1], unit) as respond,
         ):
             yield respond
 
@@ -134,9 +135,7 @@ class PartWork:
         with torch.no_grad():
             for part in rows.split(self.batch_size):
                 mel = self.generator(part)
-                drawn.append(
-                    (mel, *responses_and_features(network, unit.layer, unit.neuron, layer, mel))
-                )
+                drawn.append((mel, *responses_and_features(network, unit, layer, mel)))
         joined = [torch.cat(column).cpu().numpy() for column in zip(*drawn, strict=True)]
         mel, response, features = (v.reshape(*latent.shape[:2], *v.shape[1:]) for v in joined)
         return mel, response, features
@@ -178,14 +177,14 @@ def make_plan(
     `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
     """
     layers, network, names = explained.layers(config.layer), explained.network, explained.names
-    units = tuple(
-        Unit(layer, neuron, direction)
-        for layer, neuron in chosen_neurons(layers, config.neuron, network, example, names)
+    targets = tuple(
+        SearchTarget(unit, direction)
+        for unit in chosen_units(layers, config.neuron, network, example, names)
         for direction in DIRECTIONS[config.direction]
     )
     blocks = -(-rows // batch_size)
     bounds = np.linspace(0, rows, blocks + 1).round().astype(int)
-    return Plan(units, tuple(bounds.tolist()))
+    return Plan(targets, tuple(bounds.tolist()))
 
 
 def own_share(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:

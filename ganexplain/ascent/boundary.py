@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +21,9 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.networks.adapted import Names
 from ganexplain.networks.hooks import Response, find_layer, layer_output
-from ganexplain.networks.readings import Neuron, reading, units
-from ganexplain.networks.units import chosen_neuron
+from ganexplain.networks.readings import units
+from ganexplain.networks.unit_syntax import chosen_unit
+from ganexplain.networks.units import Unit
 
 OUTPUT_LAYER = "fc9"
 SAMPLES_BEHIND_MEDIAN = 256
@@ -33,8 +34,8 @@ BATCH = 32
 class Divided:
     """A unit of a layer, its responses, and on which side of a divide they are."""
 
-    layer: str
-    neuron: Neuron
+    unit: Unit
+    name: str  # of the class that it stands for, or empty
     response: Response
     margin: Response  # above zero on the upper side
     sides: tuple[str, str]  # names of the lower and the upper
@@ -51,24 +52,24 @@ def divided_by_side(
     asked = config.layer if ":" in config.layer else f"{config.layer}:{config.neuron}"
     names = Names(OUTPUT_LAYER, classifier.classes)
     find_layer(network, config.layer.partition(":")[0])
-    layer, neuron = chosen_neuron(asked, network, example, names, "--neuron")
+    unit = chosen_unit(asked, network, example, names, "--neuron")
     samples = torch.from_numpy(start_latents(config.seed, BATCH, LATENT_SIZE)).to(example.device)
-    unfollowed, _ = check_gradient(generator, network, layer, neuron, samples, BATCH)
+    unfollowed, _ = check_gradient(generator, network, unit, samples, BATCH)
     refuse_unfollowed([unfollowed] if unfollowed else [], 1)
-    with layer_output(network, layer) as put_out:
-        read = reading(neuron)
+    name = names.class_of(unit, classifier.network.outputs)
+    with layer_output(network, unit.layer) as put_out:
 
         def response(mel: Tensor) -> Tensor:
-            return read(put_out(mel))
+            return unit.read(put_out(mel))
 
-        if layer == OUTPUT_LAYER and isinstance(neuron, int) and not config.level:
-            decide = partial(decision_margin, neuron=neuron, threshold=classifier.threshold)
+        if name and unit.channel is not None and not config.level:
+            decide = partial(decision_margin, neuron=unit.channel, threshold=classifier.threshold)
             yield Divided(
-                layer,
-                neuron,
+                unit,
+                name,
                 response,
                 lambda mel: decide(units(put_out(mel))),
-                _class_sides(classifier, neuron),
+                _class_sides(classifier.classes, name),
                 "the classifier's decision",
             )
         else:
@@ -76,15 +77,12 @@ def divided_by_side(
             level = given_level(given) if given else _median(config, generator, response)
             sides = (f"below {level:.4g}", f"above {level:.4g}")
             meaning = f"level {level:.6g}"
-            yield Divided(
-                layer, neuron, response, lambda mel: response(mel) - level, sides, meaning
-            )
+            yield Divided(unit, name, response, lambda mel: response(mel) - level, sides, meaning)
 
 
-def _class_sides(classifier: Classifier, neuron: int) -> tuple[str, str]:
+def _class_sides(classes: Sequence[str], name: str) -> tuple[str, str]:
     """What is decided where the unit's class is not, and where it is."""
-    name = classifier.unit_name(OUTPUT_LAYER, neuron)
-    others = [other for other in classifier.classes if other != name]
+    others = [other for other in classes if other != name]
     return (others[0] if len(others) == 1 else f"not {name}"), name
 
 

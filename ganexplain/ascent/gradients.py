@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.artifacts.plan import Unit
+from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.errors import UsageError
 from ganexplain.networks.explained import Explained
 from ganexplain.networks.gradient_faults import no_gradient, quantised_layers
 from ganexplain.networks.hooks import layer_output
-from ganexplain.networks.readings import Neuron, magnitude, reading
+from ganexplain.networks.units import Unit
 
 FIRST = 4  # starts looked at first: of nearly all units one of them has a gradient
 NEARER = (0.5, 0.25, 0.0)  # of the way from the origin: where a prior may take the latents
@@ -85,7 +85,7 @@ class Unfollowed:
 
 
 def check_gradient(
-    generator: nn.Module, network: nn.Module, layer: str, neuron: Neuron, start: Tensor, batch: int
+    generator: nn.Module, network: nn.Module, unit: Unit, start: Tensor, batch: int
 ) -> tuple[Unfollowed | None, tuple[str, ...]]:
     """What is wrong with the gradient of a unit at starts (N, Z) of a search; warnings in words.
 
@@ -98,13 +98,13 @@ def check_gradient(
     found: list[Look] = []
     for latents in (start[:FIRST], torch.cat(further)):
         for rows in latents.split(batch):
-            found.append(_look(generator, network, layer, neuron, rows))
+            found.append(_look(generator, network, unit, rows))
             whole = Look.joined(found)  # a batch may be one row, which varies from nothing
             if whole.followed:
                 return None, tuple(map(_left_out, dict.fromkeys(whole.unregistered)))
     with torch.no_grad():
         drawn = generator(start[:1])
-    return Unfollowed(f"{layer}:{neuron}", _cause(network, layer, drawn, whole)), ()
+    return Unfollowed(str(unit), _cause(network, unit.layer, drawn, whole)), ()
 
 
 def refuse_unfollowed(found: Sequence[Unfollowed], units: int) -> None:
@@ -113,15 +113,13 @@ def refuse_unfollowed(found: Sequence[Unfollowed], units: int) -> None:
         raise UsageError("; ".join(map(str, found[:3])) + " ..." * (len(found) > 3))
 
 
-def _look(
-    generator: nn.Module, network: nn.Module, layer: str, neuron: Neuron, latents: Tensor
-) -> Look:
+def _look(generator: nn.Module, network: nn.Module, unit: Unit, latents: Tensor) -> Look:
     z = latents.detach().requires_grad_(True)
     with torch.enable_grad(), warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        with layer_output(network, layer) as put_out:
+        with layer_output(network, unit.layer) as put_out:
             activation = put_out(generator(z))
-            response = reading(neuron)(activation)
+            response = unit.read(activation)
             gradient = torch.zeros_like(z)
             if response.requires_grad:
                 (gradient,) = torch.autograd.grad(
@@ -130,7 +128,7 @@ def _look(
     known = (UNREGISTERED.match(str(warning.message)) for warning in raised)
     return Look(
         response.detach(),
-        magnitude(neuron, activation.detach()),
+        unit.magnitude(activation.detach()),
         vanishes(gradient),
         bool(torch.isfinite(gradient).all()),
         tuple(match[1] for match in known if match),
@@ -164,17 +162,19 @@ def _cause(network: nn.Module, layer: str, drawn: Tensor, look: Look) -> str:
 
 
 def check_units(
-    units: Iterable[Unit], explained: Explained, generator: nn.Module, start: np.ndarray, batch: int
+    targets: Iterable[SearchTarget],
+    explained: Explained,
+    generator: nn.Module,
+    start: np.ndarray,
+    batch: int,
 ) -> list[str]:
     """Warnings about units to search from starts (N, Z); UsageError where none can be followed."""
     latents = torch.from_numpy(start).to(explained.device)
-    asked = list(dict.fromkeys((unit.layer, unit.neuron) for unit in units))
+    asked = list(dict.fromkeys(target.unit for target in targets))
     unfollowed, notes = [], []
-    for layer, neuron in asked:
-        found, warnings = check_gradient(
-            generator, explained.network, layer, neuron, latents, batch
-        )
-        notes += [f"{layer}:{neuron}: {warning}" for warning in warnings]
+    for unit in asked:
+        found, warnings = check_gradient(generator, explained.network, unit, latents, batch)
+        notes += [f"{unit}: {warning}" for warning in warnings]
         if found:
             unfollowed.append(found)
             notes.append(f"{found}; its latents only follow the prior")

@@ -144,9 +144,9 @@ class Asker:
             return subject.model_of(net, target)
 
         scorer = Scorer(
-            model_of(subject.network), target.unit, self.config.score,
-            "activations" if target.layer else subject.outputs, self.config.batch_size,
-            None if target.layer else self.fast,
+            model_of(subject.network), target.output, self.config.score,
+            "activations" if target.unit else subject.outputs, self.config.batch_size,
+            None if target.unit else self.fast,
         )  # fmt: skip
         return Question(
             x, divided.fill, divided.labels, divided.parts, scorer, subject.network, model_of

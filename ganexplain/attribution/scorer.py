@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, check_known
 from ganexplain.networks.hooks import find_layer, recording
-from ganexplain.networks.readings import Neuron, reading
+from ganexplain.networks.units import Unit
 
 Model = Callable[[Tensor], Tensor]
 SCORES = ("probability", "logit", "margin")
@@ -131,13 +131,13 @@ class Scorer:
         return odds if self.score == "logit" else 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
 
 
-def unit_model(network: nn.Module, layer: str, neuron: Neuron) -> Model:
-    """Responses (B, 1) of a layer's unit to inputs (B, *S), for a Scorer of `activations`."""
-    module, read = find_layer(network, layer, "--target"), reading(neuron)
+def unit_model(network: nn.Module, unit: Unit) -> Model:
+    """Responses (B, 1) of a unit to inputs (B, *S), for a Scorer of `activations`."""
+    module = find_layer(network, unit.layer, "--target")
 
     def run(x: Tensor) -> Tensor:
-        with recording(network, {layer: module}) as outputs:
+        with recording(network, {"layer": module}) as outputs:
             network(x)
-        return read(outputs[layer])[:, None]
+        return unit.read(outputs["layer"])[:, None]
 
     return run

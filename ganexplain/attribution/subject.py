@@ -22,8 +22,9 @@ from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
 from ganexplain.networks.adapted import OUTPUT, Names, device_of
 from ganexplain.networks.explained import OUR_OUTPUT, Source, examples_of, load_explained
 from ganexplain.networks.fast.form import fast_form
-from ganexplain.networks.readings import Neuron, units
-from ganexplain.networks.units import chosen_neuron
+from ganexplain.networks.readings import units
+from ganexplain.networks.unit_syntax import chosen_unit
+from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
 AUTO = "auto"  # of --outputs: as they look
@@ -36,9 +37,8 @@ class Target:
     """A class by its number among the outputs, or a unit of a layer; `name` is that in words."""
 
     name: str
-    unit: int = 0
-    layer: str = ""
-    neuron: Neuron = 0
+    output: int = 0
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Subject:
         A waveform (B, 1, W) has its second for nothing but that.
         """
         inner: Model = lambda x: units(network(x))  # noqa: E731
-        if target and target.layer:
-            inner = unit_model(network, target.layer, target.neuron)
+        if target and target.unit:
+            inner = unit_model(network, target.unit)
         if isinstance(self.front_end, WaveformInput):
             return lambda x: inner(x[:, 0])
         return inner
@@ -97,23 +97,23 @@ class Subject:
         """The class that the network decides for on an input (*S)."""
         scorer = Scorer(self.model_of(self.network), 0, outputs=self.outputs)
         values = scorer.class_values(x[None])[0]
-        unit = int(values.argmax())
+        output = int(values.argmax())
         if len(values) == 2 and self.outputs != "activations":
-            unit = int(decision_margin(torch.from_numpy(values)[None], 1, self.threshold) > 0)
-        return Target(self.classes[unit], unit)
+            output = int(decision_margin(torch.from_numpy(values)[None], 1, self.threshold) > 0)
+        return Target(self.classes[output], output)
 
     def target(self, text: str) -> Target | None:
         """The target that `--target` names; None for `predicted`, which differs by input.
 
-        A class by its name, else a unit as `chosen_neuron` takes it.
+        A class by its name, else a unit as `chosen_unit` takes it.
         """
         if text == "predicted":
             return None
         if text in self.classes:
             return Target(text, self.classes.index(text))
         names = Names(self.output, self.classes)
-        layer, neuron = chosen_neuron(text, self.network, self.example[:1], names, "--target")
-        return Target(text, 0, layer, neuron)
+        unit = chosen_unit(text, self.network, self.example[:1], names, "--target")
+        return Target(text, unit=unit)
 
 
 def load_subject(

@@ -56,12 +56,6 @@ class Classifier:
             return self.front_end
         raise UsageError(f"the classifier takes {self.front_end.kind}s, not recordings")
 
-    def unit_name(self, layer: str, neuron: int | str) -> str:
-        """The class an output unit stands for, or an empty string."""
-        if layer != "fc9" or not isinstance(neuron, int):
-            return ""
-        return self.classes[-1] if self.network.outputs == 1 else self.classes[neuron]
-
 
 def write_classifier(path: Path, classifier: Classifier, config: Any) -> None:
     """Write `classifier.pt`."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 LONGEST = 255  # bytes of a file's name, on all usual file systems
 HASH_LENGTH = 8
+LONGEST_PART = 100  # bytes of a layer's or a unit's name in that of a file
 
 
 def cut(name: str, most: int) -> str:
@@ -22,6 +24,11 @@ def fitting(name: str, ending: str = "", most: int = LONGEST) -> str:
         return name + ending
     mark = "-" + hashlib.sha256(content).hexdigest()[:HASH_LENGTH]
     return cut(name, room - len(mark)) + mark + ending
+
+
+def name_part(text: str) -> str:
+    """A text, as the name of a layer or a unit, as part of a file's name."""
+    return fitting(re.sub(r"[^\w.@,+-]", "_", text), most=LONGEST_PART)
 
 
 def distinct_names(names: Sequence[str], most: int) -> list[str]:

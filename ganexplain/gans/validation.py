@@ -17,7 +17,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import find_layer, last_hidden_layer, recording
-from ganexplain.networks.units import units
+from ganexplain.networks.readings import units
 from ganexplain.runs.machine import random_stream
 
 EXCERPTS = 500

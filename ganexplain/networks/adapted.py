@@ -18,6 +18,7 @@ from ganexplain.networks.copies import copied, unwrapped
 from ganexplain.networks.loaders.torchscript import Scripted
 from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode
 from ganexplain.networks.outputs import first_tensor, part_of
+from ganexplain.networks.units import Unit
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
 OUTPUT = "output"  # the name of what the network as a whole puts out
@@ -32,6 +33,13 @@ class Names:
 
     output: str
     classes: tuple[str, ...] = ()
+
+    def class_of(self, unit: Unit, outputs: int) -> str:
+        """The class that a unit stands for among so many outputs, or an empty string."""
+        number = unit.channel
+        if unit.layer != self.output or not self.classes or number is None:
+            return ""
+        return self.classes[-1] if outputs == 1 else self.classes[number]
 
 
 class Adapted(nn.Module):

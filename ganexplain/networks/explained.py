@@ -20,6 +20,7 @@ from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.networks.adapted import OUTPUT, Adapted, Names, device_of
 from ganexplain.networks.bridge import AXES, USUAL_LAYOUTS, bridge_between
 from ganexplain.networks.loaders.formats import code_of, is_factory, load_network
+from ganexplain.networks.units import Unit
 
 OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
 
@@ -122,12 +123,9 @@ class Explained:
         names = [self.names.output if name == OUTPUT else name for name, _, _ in split]
         return [name + colon + unit for name, (_, colon, unit) in zip(names, split, strict=True)]
 
-    def unit_name(self, layer: str, neuron: int | str) -> str:
-        """The class an output unit stands for, or an empty string."""
-        classes = self.names.classes
-        if layer != self.names.output or not classes or not isinstance(neuron, int):
-            return ""
-        return classes[-1] if self.outputs == 1 else classes[neuron]
+    def class_of(self, unit: Unit) -> str:
+        """The class that an output unit stands for, or an empty string."""
+        return self.names.class_of(unit, self.outputs)
 
 
 def load_explained(source: Source, drawn: Input | None, device: torch.device) -> Explained:

@@ -15,7 +15,8 @@ from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.networks.adapted import OUTPUT, Adapted, has_weights, named_layers
 from ganexplain.networks.gradient_faults import named_faults
 from ganexplain.networks.outputs import first_tensor
-from ganexplain.networks.readings import Neuron, reading, units
+from ganexplain.networks.readings import units
+from ganexplain.networks.units import Unit
 
 Response = Callable[[Tensor], Tensor]
 
@@ -214,11 +215,10 @@ def _at_least_float32(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def neuron_response(network: nn.Module, layer: str, neuron: Neuron) -> Iterator[Response]:
+def unit_response(network: nn.Module, unit: Unit) -> Iterator[Response]:
     """A function from inputs (B, F, T) to responses (B,) of one unit, while the block is open."""
-    read = reading(neuron)
-    with layer_output(network, layer) as put_out:
-        yield lambda mel: read(put_out(mel))
+    with layer_output(network, unit.layer) as put_out:
+        yield lambda mel: unit.read(put_out(mel))
 
 
 def last_hidden_layer(network: nn.Module) -> str:
@@ -233,13 +233,13 @@ def last_hidden_layer(network: nn.Module) -> str:
 
 @torch.no_grad()
 def responses_and_features(
-    network: nn.Module, layer: str, neuron: Neuron, features: str, mel: Tensor
+    network: nn.Module, unit: Unit, features: str, mel: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Responses (B,) of a unit and features (B, D) of another layer in one pass of (B, F, T)."""
     wanted = {
-        "layer": find_layer(network, layer),
+        "layer": find_layer(network, unit.layer),
         "features": find_layer(network, features, "--features"),
     }
     with recording(network, wanted) as outputs:
         network(mel)
-    return reading(neuron)(outputs["layer"]), units(outputs["features"])
+    return unit.read(outputs["layer"]), units(outputs["features"])

@@ -1,32 +1,33 @@
-"""How one number is read from what a layer puts out: a unit, a place, a difference, a direction.
+"""How one number is read from what a layer puts out: one class a form of a unit.
 
-A neuron is a unit's number, or a text:
+- `17`, Channel: unit 17, averaged over places;
+- `17@max`, Peak: its largest value over places, not their mean;
+- `17@12,30`, Place: its value at one place, a coordinate for each axis behind the unit's;
+- `mean`, `max`, OverUnits: over all units of the layer;
+- `3-minus-1`, Difference: of two units;
+- `FILE.npy#HASH`, Direction: along a vector (U,) with a weight for each unit.
 
-- `17@max`: the largest value of unit 17 over places, not their mean;
-- `17@12,30`: its value at one place, a coordinate for each axis behind the unit's;
-- `mean`, `max`: over all units of the layer;
-- `3-minus-1`: the difference of two units;
-- `FILE.npy#HASH`: along a direction, a vector (U,) with a weight for each unit.
+A form is added by its class alone, with an entry in `FORMS`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from ganexplain.errors import UsageError
+from ganexplain.errors import UsageError, shown
 from ganexplain.files.arrays import read_vector
 from ganexplain.files.atomic import file_hash
-from ganexplain.files.names import fitting
+from ganexplain.files.names import name_part
 
-Neuron = int | str
-LONGEST_PART = 100  # bytes of a layer's or a unit's name in that of a file
 HASH_LENGTH = 8  # digits of a direction's hash that its name carries
-OVER_UNITS = ("mean", "max")
 
 
 def units(activation: Tensor) -> Tensor:
@@ -39,80 +40,291 @@ def units(activation: Tensor) -> Tensor:
     return activation if activation.ndim == 2 else activation.flatten(2).mean(2)
 
 
-def reading(neuron: Neuron) -> Callable[[Tensor], Tensor]:
-    """The function from a layer's output (B, U, ...) to a neuron's values (B,).
+@dataclass(frozen=True)
+class LayerUnits:
+    """How many units a layer has, and the sizes of the axes of `places` behind theirs."""
 
-    Raises UsageError where a direction's file is not what it was.
-    """
-    if isinstance(neuron, int):
-        return lambda activation: units(activation)[:, neuron]
-    if neuron == "mean":
-        return lambda activation: units(activation).mean(1)
-    if neuron == "max":
-        return lambda activation: units(activation).amax(1)
-    if found := re.fullmatch(r"(\d+)-minus-(\d+)", neuron):
-        first, second = int(found[1]), int(found[2])
-        return lambda activation: units(activation)[:, first] - units(activation)[:, second]
-    if ".npy#" in neuron:
-        return _along(neuron)
-    unit, place = neuron.split("@")
-    if place == "max":
-        return lambda activation: activation[:, int(unit)].flatten(1).amax(1)
-    at = tuple(int(coordinate) for coordinate in place.split(","))
+    layer: str
+    count: int
+    places: tuple[int, ...] = ()
 
-    def at_place(activation: Tensor) -> Tensor:
-        value = activation[:, int(unit)]
-        for coordinate in at:
-            value = value[:, coordinate]
-        return value
-
-    return at_place
+    def check(self, where: str, *numbers: int) -> None:
+        """UsageError, which begins with `where`, if the layer has no unit of such a number."""
+        if max(numbers, default=0) >= self.count:
+            raise UsageError(f"{where}: layer {self.layer} has units 0 to {self.count - 1}")
 
 
-def magnitude(neuron: Neuron, activation: Tensor) -> Tensor:
-    """How large the values (B,) are that a neuron is read from, on which its rounding depends.
+class Reading(ABC):
+    """The values (B,) of a unit, read from what its layer puts out (B, U, ...)."""
 
-    The mean size of a unit over places, where its response may be near zero: values of both
-    signs cancel. Of several units the sum, weighted as the response is.
-    """
-    sizes = activation.abs()
-    if isinstance(neuron, str):
-        if found := re.fullmatch(r"(\d+)-minus-(\d+)", neuron):
-            return units(sizes)[:, [int(found[1]), int(found[2])]].sum(1)
-        if ".npy#" in neuron:
-            return _along(neuron, absolute=True)(sizes)
-    return reading(neuron)(sizes)
+    form: ClassVar[re.Pattern[str]]  # of its text
+
+    @classmethod
+    @abstractmethod
+    def matched(cls, text: re.Match[str]) -> Self:
+        """The reading whose text matches `form`."""
+
+    @classmethod
+    def requested(cls, text: str, of: LayerUnits, where: str) -> Reading | None:
+        """The reading that an option names; None where the text is of another form.
+
+        UsageError, which begins with `where`, if the layer has no such unit or place.
+        """
+        found = cls.form.fullmatch(text)
+        if found is None:
+            return None
+        reading = cls.matched(found)
+        of.check(where, *reading.numbers)
+        return reading
+
+    @abstractmethod
+    def read(self, activation: Tensor) -> Tensor:
+        """Values (B,) from a layer's output (B, U, ...)."""
+
+    def magnitude(self, activation: Tensor) -> Tensor:
+        """How large the values are that it is read from (B,), on which its rounding depends.
+
+        The mean size of a unit over places, where its response may be near zero: values of both
+        signs cancel. Of several units the sum, weighted as the response is.
+        """
+        return self.read(activation.abs())
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The units that its text names, which the layer must have."""
+        return ()
+
+    @property
+    def channel(self) -> int | None:
+        """The number of the one unit that it is, as `units` has it; None of other forms."""
+        return None
+
+    @property
+    def neuron(self) -> int | str:
+        """The value that is kept in metas: a number for one unit, else the text."""
+        return str(self)
+
+    @property
+    def file_name(self) -> str:
+        """Its part of a file's name."""
+        return name_part(str(self))
 
 
-def _along(neuron: str, absolute: bool = False) -> Callable[[Tensor], Tensor]:
-    name, digest = neuron.rsplit("#", 1)
-    path = Path(name)
-    if file_hash(path)[:HASH_LENGTH] != digest:
-        raise UsageError(f"{path}: no longer the direction it was; explain it anew")
-    vector = torch.from_numpy(read_vector(path))
-    vector = vector.abs() if absolute else vector
+@dataclass(frozen=True)
+class Channel(Reading):
+    """One unit, averaged over places."""
 
-    def along(activation: Tensor) -> Tensor:
+    form = re.compile(r"(\d+)")
+    number: int
+
+    @classmethod
+    def matched(cls, text: re.Match[str]) -> Self:
+        """`17`."""
+        return cls(int(text[1]))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Its own."""
+        return (self.number,)
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+    def read(self, activation: Tensor) -> Tensor:
+        """The mean over places."""
+        return units(activation)[:, self.number]
+
+    @property
+    def channel(self) -> int:
+        """Its number."""
+        return self.number
+
+    @property
+    def neuron(self) -> int:
+        """Its number."""
+        return self.number
+
+
+@dataclass(frozen=True)
+class Peak(Reading):
+    """The largest value of one unit over places."""
+
+    form = re.compile(r"(\d+)@max")
+    number: int
+
+    @classmethod
+    def matched(cls, text: re.Match[str]) -> Self:
+        """`17@max`."""
+        return cls(int(text[1]))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Its own."""
+        return (self.number,)
+
+    def __str__(self) -> str:
+        return f"{self.number}@max"
+
+    def read(self, activation: Tensor) -> Tensor:
+        """The maximum over places."""
+        return activation[:, self.number].flatten(1).amax(1)
+
+
+@dataclass(frozen=True)
+class Place(Reading):
+    """The value of one unit at one place."""
+
+    form = re.compile(r"(\d+)@(\d+(?:,\d+)*)")
+    number: int
+    at: tuple[int, ...]
+
+    @classmethod
+    def matched(cls, text: re.Match[str]) -> Self:
+        """`17@12,30`."""
+        return cls(int(text[1]), tuple(map(int, text[2].split(","))))
+
+    @classmethod
+    def requested(cls, text: str, of: LayerUnits, where: str) -> Place | None:
+        """The place named; UsageError where what follows the @ is none of the layer."""
+        found = re.fullmatch(r"(\d+)@(.+)", text)
+        if found is None:
+            return None
+        of.check(where, int(found[1]))
+        place = [c.strip() for c in found[2].split(",")]
+        at = tuple(int(c) if c.isdecimal() else -1 for c in place)
+        if len(at) != len(of.places) or not all(
+            0 <= n < size for n, size in zip(at, of.places, strict=True)
+        ):
+            sizes = " x ".join(map(str, of.places)) or "no"
+            raise UsageError(
+                f"{where}: {found[2]} is neither max nor a place; layer {of.layer} has {sizes} "
+                "places"
+            )
+        return cls(int(found[1]), at)
+
+    def __str__(self) -> str:
+        return f"{self.number}@{','.join(map(str, self.at))}"
+
+    def read(self, activation: Tensor) -> Tensor:
+        """The value there."""
+        index: tuple[slice | int, ...] = (slice(None), self.number, *self.at)
+        return activation[index]
+
+
+@dataclass(frozen=True)
+class OverUnits(Reading):
+    """The mean or the largest of all units of the layer."""
+
+    form = re.compile("(mean|max)")
+    how: str
+
+    @classmethod
+    def matched(cls, text: re.Match[str]) -> Self:
+        """`mean`, `max`."""
+        return cls(text[1])
+
+    def __str__(self) -> str:
+        return self.how
+
+    def read(self, activation: Tensor) -> Tensor:
+        """The mean or the maximum over units, each averaged over places."""
         values = units(activation)
-        return (values * vector.to(values)).sum(1)  # a product of matrices would be autocast
-
-    return along
+        return values.mean(1) if self.how == "mean" else values.amax(1)
 
 
-def direction_neuron(path: Path, layer: str, count: int) -> Neuron:
-    """The neuron of a direction's file for a layer of `count` units; UsageError if it cannot be."""
-    vector = read_vector(path)
-    if vector.shape != (count,):
-        raise UsageError(
-            f"{path}: holds {vector.shape[0]} weights, but layer {layer} has {count} units"
-        )
-    return f"{path}#{file_hash(path)[:HASH_LENGTH]}"
+@dataclass(frozen=True)
+class Difference(Reading):
+    """One unit less another."""
+
+    form = re.compile(r"(\d+)-minus-(\d+)")
+    first: int
+    second: int
+
+    @classmethod
+    def matched(cls, text: re.Match[str]) -> Self:
+        """`3-minus-1`."""
+        return cls(int(text[1]), int(text[2]))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of both."""
+        return (self.first, self.second)
+
+    def __str__(self) -> str:
+        return f"{self.first}-minus-{self.second}"
+
+    def read(self, activation: Tensor) -> Tensor:
+        """The first less the second."""
+        values = units(activation)
+        return values[:, self.first] - values[:, self.second]
+
+    def magnitude(self, activation: Tensor) -> Tensor:
+        """The sum of both sizes."""
+        return units(activation.abs())[:, [self.first, self.second]].sum(1)
 
 
-def file_name(neuron: Neuron) -> str:
-    """A neuron, or a layer's name, as part of a file's name."""
-    text = str(neuron)
-    if ".npy#" in text:
-        name, digest = text.rsplit("#", 1)
-        text = f"{Path(name).stem}-{digest}"
-    return fitting(re.sub(r"[^\w.@,+-]", "_", text), most=LONGEST_PART)
+@dataclass(frozen=True)
+class Direction(Reading):
+    """The sum of all units, weighted by the vector in a file whose hash begins with `digest`."""
+
+    form = re.compile(r"(.+\.npy)#([^#]*)", re.DOTALL)
+    path: Path
+    digest: str
+
+    @classmethod
+    def matched(cls, text: re.Match[str]) -> Self:
+        """`FILE.npy#HASH`."""
+        return cls(Path(text[1]), text[2])
+
+    @classmethod
+    def requested(cls, text: str, of: LayerUnits, where: str) -> Direction | None:
+        """The direction of a `.npy`; UsageError where it does not have a weight for each unit."""
+        if not text.endswith(".npy"):
+            return None
+        path = Path(text)
+        vector = read_vector(path)
+        if vector.shape != (of.count,):
+            raise UsageError(
+                f"{path}: holds {vector.shape[0]} weights, but layer {of.layer} has {of.count} "
+                "units"
+            )
+        return cls(path, file_hash(path)[:HASH_LENGTH])
+
+    def __str__(self) -> str:
+        return f"{self.path}#{self.digest}"
+
+    @property
+    def file_name(self) -> str:
+        """Without the folder."""
+        return name_part(f"{self.path.stem}-{self.digest}")
+
+    @cached_property
+    def weights(self) -> Tensor:
+        """The vector (U,); UsageError where the file is not what it was."""
+        if file_hash(self.path)[:HASH_LENGTH] != self.digest:
+            raise UsageError(f"{self.path}: no longer the direction it was; explain it anew")
+        return torch.from_numpy(read_vector(self.path))
+
+    def read(self, activation: Tensor) -> Tensor:
+        """The weighted sum; UsageError where the file is not what it was."""
+        return self._along(self.weights, activation)
+
+    def magnitude(self, activation: Tensor) -> Tensor:
+        """The sum of sizes, weighted by those of the weights."""
+        return self._along(self.weights.abs(), activation.abs())
+
+    @staticmethod
+    def _along(weights: Tensor, activation: Tensor) -> Tensor:
+        values = units(activation)
+        return (values * weights.to(values)).sum(1)  # a product of matrices would be autocast
+
+
+FORMS: tuple[type[Reading], ...] = (Channel, OverUnits, Direction, Peak, Place, Difference)
+
+
+def reading_of(neuron: int | str) -> Reading:
+    """The reading that a meta keeps; UsageError for a text of no form."""
+    for form in FORMS:
+        if found := form.form.fullmatch(str(neuron)):
+            return form.matched(found)
+    raise UsageError(f"{shown(neuron)} names no unit of a layer")

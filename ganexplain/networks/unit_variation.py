@@ -13,7 +13,7 @@ from torch import Tensor
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.explained import Explained
 from ganexplain.networks.hooks import layer_output
-from ganexplain.networks.readings import Neuron, magnitude
+from ganexplain.networks.units import Unit
 
 VARIATION = "response_variation"  # field of a meta and of selection.json
 MEASURED = 32  # excerpts that show how large the values are that a response is read from
@@ -45,8 +45,9 @@ class Spread:
         with torch.no_grad(), layer_output(explained.network, layer) as put_out:
             return cls(layer, std, put_out(some))
 
-    def variation(self, neuron: Neuron, response: np.ndarray) -> Variation:
+    def variation(self, unit: Unit, response: np.ndarray) -> Variation:
         """Of a unit of the layer with responses (M,)."""
-        others = np.delete(self.std, neuron) if isinstance(neuron, int) else self.std[:0]
-        size = float(magnitude(neuron, self.activation).double().mean())
+        number = unit.channel
+        others = self.std[:0] if number is None else np.delete(self.std, number)
+        size = float(unit.magnitude(self.activation).double().mean())
         return Variation.of(response, others, size)

@@ -25,8 +25,9 @@ from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.explained import Explained, Source, load_explained
-from ganexplain.networks.hooks import neuron_response, responses_and_features
+from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
+from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
 BATCH = 48
@@ -104,6 +105,7 @@ class Controls:
     ) -> None:
         self.explanations, self.real, self.networks = explanations, real, networks
         self.meta = explanations.meta
+        self.unit = Unit.of_meta(self.meta["layer"], self.meta["neuron"])
         self.network = networks.explained.network
         made = explanations.arrays
         self.starts = start_latents(self.meta["seed"], len(made["seed"]), LATENT_SIZE)
@@ -140,11 +142,11 @@ class Controls:
         count, iterations = len(self.starts), int(made["iterations"][chosen])
         seed = meta["seed"] + count
         starts = start_latents(seed, count, LATENT_SIZE)
-        fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
+        fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)
         try:
             with (
                 in_precision(meta.get("precision", "float32"), device),
-                neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond,
+                unit_response(fast[1], self.unit) as respond,
             ):
                 found = ascend(
                     fast[0],
@@ -184,11 +186,11 @@ class Controls:
             scale = spread_ratio(_pool(self.real, "response"), own)
             ordered = np.sort(own.astype(np.float64) * scale)
             real = ordered[-count:] if meta["direction"] == "max" else ordered[:count]
-            fast = fast_networks(self.networks.generator, self.network, [meta["layer"]], device)
+            fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)
             start = torch.from_numpy(self.starts).to(device)
             rows = torch.ones_like(start[:, 0])
             most = int(made["iterations"].max())
-            with neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond:
+            with unit_response(fast[1], self.unit) as respond:
                 search = begin_search(
                     fast[0],
                     lambda x: respond(x) * scale,
@@ -210,9 +212,9 @@ class Controls:
     def input_ascent(self, seed: int, progress: Progress) -> Examples:
         """What gradient ascent on the excerpt itself finds, at its best moment."""
         pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
-        layer, device = self.meta["layer"], self.networks.device
-        fast = fast_networks(self.networks.generator, self.network, [layer], device)[1]
-        with neuron_response(fast, layer, self.meta["neuron"]) as respond:
+        device = self.networks.device
+        fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)[1]
+        with unit_response(fast, self.unit) as respond:
             found, mel = ascend_input(
                 respond,
                 *_standard(pool),
@@ -245,21 +247,17 @@ class Controls:
     @torch.no_grad()
     def _responses(self, mel: np.ndarray) -> np.ndarray:
         """Responses (N,) of the network, as it is, to examples (N, ...)."""
-        layer, neuron, device = self.meta["layer"], self.meta["neuron"], self.networks.device
-        with neuron_response(self.network, layer, neuron) as respond:
+        device = self.networks.device
+        with unit_response(self.network, self.unit) as respond:
             parts = [respond(part.to(device)) for part in torch.from_numpy(mel).split(BATCH)]
         return torch.cat(parts).cpu().numpy()
 
     @torch.no_grad()
     def _heard(self, mel: np.ndarray) -> Examples:
         """Examples (N, ...) as the network explained responds to them."""
-        meta, parts = self.meta, []
+        parts, features_layer = [], self.meta["features_layer"]
         for part in torch.from_numpy(mel).to(self.networks.device).split(BATCH):
-            parts.append(
-                responses_and_features(
-                    self.network, meta["layer"], meta["neuron"], meta["features_layer"], part
-                )
-            )
+            parts.append(responses_and_features(self.network, self.unit, features_layer, part))
         response, features = (torch.cat(v).cpu().numpy() for v in zip(*parts, strict=True))
         if not (np.isfinite(response).all() and np.isfinite(features).all()):
             raise GanexplainError("a control has responses that are not finite; use --no-controls")

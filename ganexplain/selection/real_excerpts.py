@@ -21,11 +21,11 @@ from ganexplain.networks.explained import Explained
 from ganexplain.networks.hooks import (
     Response,
     layer_response,
-    neuron_response,
     responses_and_features,
+    unit_response,
 )
-from ganexplain.networks.readings import Neuron
 from ganexplain.networks.unit_variation import MEASURED, VARIATION, Spread
+from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
 
@@ -73,8 +73,7 @@ class FoundResponses:
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
         self.hop = hop
-        self.last: tuple[tuple[str, Neuron], dict[str, np.ndarray], dict[str, float | None]]
-        self.last = ("", -1), {}, {}
+        self.last: tuple[Unit, dict[str, np.ndarray], dict[str, float | None]] | None = None
         self.spread: Spread | None = None
 
     @property
@@ -83,7 +82,7 @@ class FoundResponses:
         held_out = self.corpus.split("valid") + self.corpus.split("test")
         return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
 
-    def prepare(self, neurons: Iterable[tuple[str, Neuron]], progress: Progress) -> None:
+    def prepare(self, units: Iterable[Unit], progress: Progress) -> None:
         """Read the splits and compute the responses (M, U) of the layers of units.
 
         Those of a place, a difference or a direction come when they are asked for.
@@ -91,7 +90,7 @@ class FoundResponses:
         for message in self.corpus.skipped:
             progress.note(f"skipped: {message}")
         self.progress = progress
-        wanted = list(dict.fromkeys(layer for layer, neuron in neurons if isinstance(neuron, int)))
+        wanted = list(dict.fromkeys(unit.layer for unit in units if unit.channel is not None))
         self.pools = {key: self._pool(name, wanted) for key, name in self.splits.items()}
 
     def _pool(self, name: str, layers: Sequence[str]) -> _Pool:
@@ -101,7 +100,7 @@ class FoundResponses:
         pool = _Pool(name, split, split.whole_excerpts(self.hop), {})
         for layer in layers:
             with layer_response(self.explained.network, layer) as respond:
-                pool.responses[layer, None] = self._responses(pool, layer, respond)
+                pool.responses[layer] = self._responses(pool, layer, respond)
         return pool
 
     def _responses(self, pool: _Pool, name: str, respond: Response) -> np.ndarray:
@@ -109,29 +108,30 @@ class FoundResponses:
         device, advance = self.explained.device, self.progress.advance
         return excerpt_responses(pool.split, pool.centres, respond, device, advance)
 
-    def _of_neuron(self, pool: _Pool, layer: str, neuron: Neuron) -> np.ndarray:
-        """Responses (M,) of one: of a unit from those of its layer, else by a pass of its own."""
-        if isinstance(neuron, int):
-            return pool.responses[layer, None][:, neuron]
-        if (layer, neuron) not in pool.responses:
-            with neuron_response(self.explained.network, layer, neuron) as respond:
-                pool.responses[layer, neuron] = self._responses(pool, f"{layer}:{neuron}", respond)
-        return pool.responses[layer, neuron]
+    def _of_unit(self, pool: _Pool, unit: Unit) -> np.ndarray:
+        """Responses (M,) of one: of a number from those of its layer, else by a pass of its own."""
+        if unit.channel is not None:
+            return pool.responses[unit.layer][:, unit.channel]
+        if unit not in pool.responses:
+            with unit_response(self.explained.network, unit) as respond:
+                pool.responses[unit] = self._responses(pool, str(unit), respond)
+        return pool.responses[unit]
 
     def of(self, meta: Mapping[str, Any]) -> RealResponses:
         """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
-        config, unit = self.config, (meta["layer"], meta["neuron"])
-        if self.last[0] != unit:  # both directions of a unit come one after the other
-            self.last = unit, self._strongest(meta), self._variation(*unit).to_meta()
-        return self.last[1], {
+        config, unit = self.config, Unit.of_meta(meta["layer"], meta["neuron"])
+        if not self.last or self.last[0] != unit:  # both directions come one after the other
+            self.last = unit, self._strongest(unit, meta), self._variation(unit).to_meta()
+        _, arrays, variation = self.last
+        return arrays, {
             **{key: meta[key] for key in SAME_UNIT},
-            VARIATION: self.last[2],
+            VARIATION: variation,
             "corpus": list(config.corpus),
             "hop_frames": config.hop_frames,
             "overlapping": config.overlapping,
         }
 
-    def _strongest(self, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def _strongest(self, unit: Unit, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
         network, count = self.explained.network, self.config.top or meta["examples"]
         drawn = self.front_end
@@ -140,25 +140,27 @@ class FoundResponses:
         apart = 0 if self.config.overlapping else length
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
-            response = self._of_neuron(pool, meta["layer"], meta["neuron"])
+            response = self._of_unit(pool, unit)
             found = {
                 prefix: strongest(response, pool.centres, count, apart, direction)
                 for prefix, direction in (("", "max"), ("bottom_", "min"))
             }
             if self._enough(key, min(map(len, found.values())), count):
                 for prefix, rows in found.items():
-                    described = _described(pool.split, pool.centres[rows], network, meta)
+                    described = _described(
+                        pool.split, pool.centres[rows], network, unit, meta["features_layer"]
+                    )
                     arrays.update({key + prefix + name: v for name, v in described.items()})
         return arrays
 
-    def _variation(self, layer: str, neuron: Neuron) -> Variation:
+    def _variation(self, unit: Unit) -> Variation:
         """How much a unit responds to the excerpts of the training split."""
-        pool = self.pools[""]
+        pool, layer = self.pools[""], unit.layer
         if self.spread is None or self.spread.layer != layer:  # units of a layer come together
             excerpts = pool.split.gather(pool.centres[:MEASURED])
-            all_units = pool.responses.get((layer, None))
+            all_units = pool.responses.get(layer)
             self.spread = Spread.of(self.explained, layer, all_units, excerpts)
-        return self.spread.variation(neuron, self._of_neuron(pool, layer, neuron))
+        return self.spread.variation(unit, self._of_unit(pool, unit))
 
     def _enough(self, key: str, found: int, count: int) -> bool:
         """Whether there are excerpts to compare with; what is missing is noted, or raised."""
@@ -178,29 +180,26 @@ class FoundResponses:
 class _Pool:
     """Excerpts of a split around centres (M, 2) and their responses, as far as computed.
 
-    By layer and None those of its units (M, U), by layer and neuron those of one (M,).
+    By a layer's name those of its units (M, U), by a unit its own (M,).
     """
 
     name: str
     split: MaterialSplit
     centres: np.ndarray
-    responses: dict[tuple[str, Neuron | None], np.ndarray]
+    responses: dict[str | Unit, np.ndarray]
 
 
 def _described(
     split: MaterialSplit,
     centres: np.ndarray,
     network: torch.nn.Module,
-    meta: Mapping[str, Any],
+    unit: Unit,
+    features_layer: str,
 ) -> dict[str, np.ndarray]:
     device = device_of(network)
     mel = split.gather(centres)
     response, features = responses_and_features(
-        network,
-        meta["layer"],
-        meta["neuron"],
-        meta["features_layer"],
-        torch.from_numpy(mel).to(device),
+        network, unit, features_layer, torch.from_numpy(mel).to(device)
     )
     described = {
         "mel": mel,

@@ -79,7 +79,7 @@ def counterfactual(
                 found.append(maker.arrays(start, progress.advance))
             if all(one["no_gradient"] for one in found):
                 raise GanexplainError(
-                    f"{divided.layer}:{divided.neuron}: the response has no gradient at any of the "
+                    f"{divided.unit}: the response has no gradient at any of the "
                     f"{len(found)} excerpts (a dead rectifier, say); choose other excerpts or "
                     "another unit"
                 )
@@ -88,9 +88,9 @@ def counterfactual(
                 for note in _remarks(entries[-1]):
                     progress.note(note)
             named = {
-                "layer": divided.layer,
-                "neuron": divided.neuron,
-                "unit": classifier.unit_name(divided.layer, divided.neuron),
+                "layer": divided.unit.layer,
+                "neuron": divided.unit.neuron,
+                "unit": divided.name,
                 "divide": divided.meaning,
             }
             arrays = {key: np.stack([one[key] for one in found]) for key in found[0]}

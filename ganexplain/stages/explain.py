@@ -17,13 +17,14 @@ from ganexplain.artifacts.plan import (
     PLAN_FILE,
     Part,
     Plan,
-    Unit,
+    SearchTarget,
     check_same_inputs,
     is_done,
     parse_shard,
     read_plan,
 )
-from ganexplain.ascent.adaptive_blocks import AdaptiveWork, budget, real_path, real_responses
+from ganexplain.artifacts.responses import given_path
+from ganexplain.ascent.adaptive_blocks import AdaptiveWork, budget, check_aim, real_responses
 from ganexplain.ascent.blocks import (
     PRECISIONS,
     PartWork,
@@ -89,23 +90,27 @@ def explain(
         for warning in warnings:
             progress.note(warning)
         if config.search == "adaptive":
-            for unit in plan.units:
-                run.used(f"responses of {unit.name}", real_path(config, metas[unit]))
+            for target in plan.targets:
+                path = given_path(Path(config.responses), target)
+                run.used(f"responses of {target.name}", path)
         run.note_inputs()
         plan = _kept_plan(config, out, plan)
         parts = own_share(plan.all_parts(), shard)
-        waiting = [part for part in parts if not _is_merged(out, plan, part, metas[part.unit])]
-        waiting = [part for part in waiting if not is_done(out, part, metas[part.unit])]
+        waiting = [part for part in parts if not _is_merged(out, plan, part, metas[part.target])]
+        waiting = [part for part in waiting if not is_done(out, part, metas[part.target])]
         if len(waiting) < len(parts):
             progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
         spent = _work(config, waiting, batch_size, out, metas, progress)
         run.results["example_iterations"] = spent  # of this call; what all took stands in the files
         progress.note(f"{spent:,} example-iterations")
-        whole = all(plan.path(out, unit).is_file() for unit in plan.units)
+        whole = all(plan.path(out, target).is_file() for target in plan.targets)
         if shard and not whole:
             return [out / PARTS_FOLDER]
         merged = merge_all(out, plan)
-        found = {unit.name: read_meta(plan.path(out, unit), "explanations") for unit in plan.units}
+        found = {
+            target.name: read_meta(plan.path(out, target), "explanations")
+            for target in plan.targets
+        }
         run.results |= _results(found)
         for name, meta in found.items():
             if words := lost_in_words(meta):
@@ -132,7 +137,7 @@ def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
 
 def _prepared(
     config: ExplainConfig, device: torch.device, batch_size: int, shard: tuple[int, int] | None
-) -> tuple[Plan, dict[Unit, dict[str, Any]], list[str]]:
+) -> tuple[Plan, dict[SearchTarget, dict[str, Any]], list[str]]:
     """What is to be done, the meta of each unit's files, and warnings about this shard's units."""
     source, gan = Source.of(config), Path(config.gan)
     explained = load_explained(source, None, device) if source.classifier else None
@@ -158,13 +163,14 @@ def _prepared(
         "version": __version__,
     }
     metas = {}
-    for unit in plan.units:
-        name = explained.unit_name(unit.layer, unit.neuron)
-        metas[unit] = {**common, **asdict(unit), "unit": name}
+    for target in plan.targets:
+        meta = {**common, **target.to_json(), "unit": explained.class_of(target.unit)}
         if adaptive:
-            real_responses(config, metas[unit])
-            metas[unit]["responses_hash"] = file_hash(real_path(config, metas[unit]))
-    own = {part.unit: None for part in own_share(plan.all_parts(), shard)}  # in the plan's order
+            path = given_path(Path(config.responses), target)
+            real_responses(path, meta)
+            meta["responses_hash"] = file_hash(path)
+        metas[target] = meta
+    own = {part.target: None for part in own_share(plan.all_parts(), shard)}  # in the plan's order
     start = start_latents(config.seed, config.examples, LATENT_SIZE)
     return plan, metas, check_units(own, explained, generator, start, batch_size)
 
@@ -172,7 +178,7 @@ def _prepared(
 def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
     """The plan of the run in `out`: of the first to come, where sizes of parts were left open."""
     earlier = read_plan(out) if (out / PLAN_FILE).is_file() else plan
-    same = earlier.units == plan.units and earlier.bounds[-1] == plan.bounds[-1]
+    same = earlier.targets == plan.targets and earlier.bounds[-1] == plan.bounds[-1]
     if not same or (config.batch_size and earlier != plan):
         raise UsageError(
             f"--out {out}: holds parts laid out otherwise; give the same --batch-size and "
@@ -183,7 +189,7 @@ def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
 
 
 def _is_merged(out: Path, plan: Plan, part: Part, meta: Mapping[str, Any]) -> bool:
-    path = plan.path(out, part.unit)
+    path = plan.path(out, part.target)
     if not path.is_file():
         return False
     check_same_inputs(path, read_meta(path, "explanations"), meta)
@@ -195,7 +201,7 @@ def _work(
     parts: Sequence[Part],
     batch_size: int,
     out: Path,
-    metas: Mapping[Unit, Mapping[str, Any]],
+    metas: Mapping[SearchTarget, Mapping[str, Any]],
     progress: Progress,
 ) -> int:
     """Search all parts, in several processes on a CPU where that pays; what it took."""
@@ -216,18 +222,18 @@ def _work(
         if alone and config.jobs == "auto"
         else job_count(config.jobs, len(parts), total >= WORTH_PROCESSES)
     )
-    progress.start(_searched([part.unit for part in parts]), total)
+    progress.start(_searched([part.target for part in parts]), total)
     prepare = AdaptiveWork if adaptive else PartWork
     work_through(parts, jobs, prepare, (config, batch_size, out, metas), advance)
     return spent
 
 
-def _searched(units: Sequence[Unit]) -> str:
+def _searched(targets: Sequence[SearchTarget]) -> str:
     """What is searched, in words: the name of one, or how many units."""
-    if len(set(units)) == 1:
-        return units[0].name
-    count = len({(unit.layer, unit.neuron) for unit in units})
-    both = len({unit.direction for unit in units}) > 1
+    if len(set(targets)) == 1:
+        return targets[0].name
+    count = len({target.unit for target in targets})
+    both = len({target.direction for target in targets}) > 1
     return f"{count} unit{'' if count == 1 else 's'}{', both directions' if both else ''}"
 
 
@@ -279,4 +285,4 @@ def check_settings(config: ExplainConfig) -> None:
                 "has it; leave one of them out"
             )
         budget(config)
-        real_path(config, {"layer": "", "neuron": 0, "direction": ""})
+        check_aim(config)

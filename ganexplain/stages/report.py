@@ -11,6 +11,7 @@ import numpy as np
 from ganexplain.artifacts.axes import axes_for, check_arrays
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import REAL_AXES, given_path, read_responses
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.audio.sonify import sonify, unclipped
@@ -155,7 +156,9 @@ def unit_files(config: ReportConfig) -> list[UnitFiles]:
             selection = given / "selection.json" if given.is_dir() else given
         responses = selection.with_name("responses.npz")
         if config.responses:
-            responses = given_path(Path(config.responses), read_meta(path, "explanations"))
+            responses = given_path(
+                Path(config.responses), SearchTarget.from_json(read_meta(path, "explanations"))
+            )
         for needed in (selection, responses):
             if not needed.is_file():
                 raise UsageError(f"{needed}: no such file; run select on {config.explanations}")

@@ -14,9 +14,8 @@ from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
-from ganexplain.networks.readings import file_name
+from ganexplain.networks.unit_syntax import chosen_units
 from ganexplain.networks.unit_variation import variation_of
-from ganexplain.networks.units import chosen_neurons
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
@@ -38,7 +37,7 @@ def responses(
     network, front_end = explained.network, explained.front_end
     example = torch.zeros(1, *front_end.shape, device=explained.device)
     layers = explained.layers(config.layer)
-    neurons = chosen_neurons(layers, config.neuron, network, example, explained.names)
+    units = chosen_units(layers, config.neuron, network, example, explained.names)
     features = config.features or last_hidden_layer(network)
     find_layer(network, features, "--features")
     corpus = read_material(config.corpus, config.skip_bad_files)
@@ -54,15 +53,15 @@ def responses(
             "front_end": input_values(front_end),
         }
         run.used_recordings("train", corpus.split("train"))
-        found.prepare(neurons, progress)
+        found.prepare(units, progress)
         weak: dict[str, str] = {}
-        for layer, neuron in neurons:
-            arrays, meta = found.of({**common, "layer": layer, "neuron": neuron})
+        for unit in units:
+            arrays, meta = found.of({**common, "layer": unit.layer, "neuron": unit.neuron})
             variation = variation_of(meta)
             if variation and variation.weakness:
-                progress.note(f"{layer}:{neuron}: {variation.weakness}")
-                weak[f"{layer}:{neuron}"] = variation.weakness
-            folder = out if len(neurons) == 1 else out / f"{file_name(layer)}-{file_name(neuron)}"
+                progress.note(f"{unit}: {variation.weakness}")
+                weak[str(unit)] = variation.weakness
+            folder = out if len(units) == 1 else out / unit.file_name
             write_arrays(folder / "responses.npz", "responses", arrays, meta)
             paths.append(folder / "responses.npz")
         if weak:

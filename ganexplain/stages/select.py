@@ -12,6 +12,7 @@ import numpy as np
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.lost_gradients import counted, lost_in_words
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, read_responses
 from ganexplain.audio.view import seen
 from ganexplain.config import SelectConfig
@@ -21,6 +22,7 @@ from ganexplain.files.arrays import read_meta, write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.networks.unit_variation import VARIATION, variation_of
+from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
@@ -93,7 +95,7 @@ def select(
                 recordings = [r for part in name.split("+") for r in found.corpus.split(part)]
                 run.used_recordings("held-out" if key else name, recordings)
             metas = [read_meta(path, "explanations") for path in files]
-            found.prepare(((meta["layer"], meta["neuron"]) for meta in metas), progress)
+            found.prepare((Unit.of_meta(m["layer"], m["neuron"]) for m in metas), progress)
         for path in files:
             explanations = first if path == files[0] else read_explanations(path)
             folder = out if len(files) == 1 else out / path.parent.name
@@ -132,7 +134,7 @@ class _Context:
 
 
 def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
-    path = given_path(Path(config.responses), explanations.meta)
+    path = given_path(Path(config.responses), SearchTarget.from_json(explanations.meta))
     return read_responses(path, explanations.path, explanations.meta, explanations.sizes)
 
 
@@ -217,7 +219,8 @@ class _Unit:
     @property
     def name(self) -> str:
         """The unit, and which way it is driven."""
-        return "{layer}:{neuron} {direction}".format(**self.explanations.meta)
+        target = SearchTarget.from_json(self.explanations.meta)
+        return f"{target.unit} {target.direction}"
 
     def _row(self, table: Table, index: int) -> dict[str, Any]:
         plain = {name: table[name][index].tolist() for name in table if name != "judges"}

@@ -29,8 +29,10 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import ExplainConfig, ResponsesConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, write_arrays
-from ganexplain.networks.hooks import neuron_response
-from ganexplain.networks.units import neuron_numbers
+from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.readings import LayerUnits
+from ganexplain.networks.unit_syntax import readings_in
+from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import LineProgress, Silent
 from ganexplain.runs.workers import job_count
 from ganexplain.stages.explain import explain
@@ -167,7 +169,7 @@ def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Pat
     off = np.abs(rough["latent"] - exact["latent"]).mean()
     assert 0 < off < 0.1  # four steps of 0.1 and 0.01
     classifier = load_classifier(Path(SMALL.classifier), torch.device("cpu")).network
-    with torch.no_grad(), neuron_response(classifier, "fc8", 1) as respond:
+    with torch.no_grad(), unit_response(classifier, Unit.parse("fc8:1")) as respond:
         response = respond(torch.from_numpy(rough["mel"][0])).numpy()
     np.testing.assert_allclose(rough["response"][0], response, rtol=1e-4, atol=1e-4)
     searched = np.take_along_axis(
@@ -407,13 +409,14 @@ def test_no_part_outlives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
      ("all", range(6))],
 )  # fmt: skip
 def test_units_are_named_by_numbers_and_spans(text: str, numbers: list[int]) -> None:
-    assert neuron_numbers(text, "fc8", 6) == list(numbers)
+    found = readings_in(text, LayerUnits("fc8", 6))
+    assert [reading.neuron for reading in found] == list(numbers)
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1-", "0,6", "1..3", "all,1"])
 def test_units_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--neuron"):
-        neuron_numbers(text, "fc8", 6)
+        readings_in(text, LayerUnits("fc8", 6))
 
 
 def test_shards_and_jobs_are_read() -> None:

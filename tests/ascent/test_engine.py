@@ -12,7 +12,8 @@ from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import Diverged
 from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
-from ganexplain.networks.hooks import neuron_response
+from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
 
@@ -32,7 +33,7 @@ def search(
     rate: float = 0.05,
 ) -> Trajectories:
     generator, network = networks()
-    with neuron_response(network, "fc9", 0) as respond:
+    with unit_response(network, Unit.parse("fc9:0")) as respond:
         return ascend(
             generator,
             respond,
@@ -198,7 +199,7 @@ def test_results_do_not_depend_on_the_batch_size() -> None:
 def test_rows_keep_their_own_settings() -> None:
     generator, network = networks()
     starts = np.repeat(start_latents(3, 1, 128), 2, axis=0)
-    with neuron_response(network, "fc9", 0) as respond:
+    with unit_response(network, Unit.parse("fc9:0")) as respond:
         both = ascend(
             generator,
             respond,

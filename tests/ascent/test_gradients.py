@@ -25,7 +25,8 @@ from ganexplain.files.checkpoints import load_data
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.networks.explained import examples_of
-from ganexplain.networks.hooks import neuron_response
+from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
 GAN = ROOT / "sample_data" / "pretrained" / "gan.pt"
@@ -197,6 +198,7 @@ def same(latent: torch.Tensor) -> torch.Tensor:
 
 
 STARTS = np.array([[2.0, 1.0], [-2.0, 1.0], [-3.0, 1.0], [-0.05, 1.0]], np.float32)
+RELU = Unit.parse("relu:0")
 
 
 @pytest.mark.parametrize("prior", ["l2", "shell", "sphere", "langevin"])
@@ -246,13 +248,13 @@ class Part(nn.Module):
 @pytest.mark.parametrize("bias, followed", [(0.0, True), (1.0, True), (-9.0, False)])
 def test_one_start_with_a_gradient_is_enough_for_a_unit(bias: float, followed: bool) -> None:
     network = Part(bias)
-    found, _ = check_gradient(nn.Identity(), network, "relu", 0, torch.from_numpy(STARTS), 2)
+    found, _ = check_gradient(nn.Identity(), network, RELU, torch.from_numpy(STARTS), 2)
     assert (found is None) == followed
 
 
 def test_a_unit_that_is_flat_only_at_the_starts_is_not_refused() -> None:
     starts = torch.full((3, 2), -4.0)  # of relu(z + 1) alive from -1 upwards
-    found, _ = check_gradient(nn.Identity(), Part(1.0), "relu", 0, starts, 2)
+    found, _ = check_gradient(nn.Identity(), Part(1.0), RELU, starts, 2)
     assert found is None
 
 
@@ -263,7 +265,7 @@ def test_one_response_varies_from_nothing_and_needs_another(
     network, seen = Part(9.0), []
     network.register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
     start = torch.linspace(-1, 1, 2 * starts).view(starts, 2)
-    found, _ = check_gradient(nn.Identity(), network, "relu", 0, start, batch)
+    found, _ = check_gradient(nn.Identity(), network, RELU, start, batch)
     assert found is None
     assert not recwarn.list
     assert len(seen) <= 3  # a second look, not all there are
@@ -274,8 +276,8 @@ def test_units_of_the_shipped_classifier_can_be_followed(unit: int) -> None:
     shipped = load_classifier(GAN.with_name("classifier.pt"), CPU)
     inputs = examples_of(shipped.front_end).flatten(1)
     generator = nn.Unflatten(1, shipped.front_end.shape)
-    layer, number = [("fc9", 0), ("fc8", unit)][unit > 0]
-    found, notes = check_gradient(generator, shipped.network, layer, number, inputs, 2)
+    asked = Unit.parse(f"fc8:{unit}" if unit else "fc9:0")
+    found, notes = check_gradient(generator, shipped.network, asked, inputs, 2)
     assert found is None and notes == ()
 
 
@@ -332,7 +334,7 @@ def test_a_response_has_a_gradient_as_before() -> None:
     network = nn.Sequential(nn.Linear(2, 1))
     with torch.no_grad():
         network[0].weight[:], network[0].bias[:] = weight, 0
-    with neuron_response(network, "0", 0) as respond:
+    with unit_response(network, Unit.parse("0:0")) as respond:
         found = ascend(same, respond, STARTS, np.full(4, 0.1), np.zeros(4), (1,), "max", 4, CPU)
     np.testing.assert_allclose(found.latent[0], STARTS + np.array([0.1, -0.1]), atol=1e-5)
     assert not found.no_gradient.any()

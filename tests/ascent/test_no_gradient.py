@@ -27,9 +27,10 @@ from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.hooks import (
     last_hidden_layer,
     layer_output,
-    neuron_response,
     responses_and_features,
+    unit_response,
 )
+from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
 Step = Callable[[Tensor], Tensor]
@@ -187,10 +188,10 @@ def test_a_search_names_it_too_and_goes_on_before_it(name: str) -> None:
 
     with (
         pytest.raises(UsageError, match=message),
-        neuron_response(network, "output", 0) as run,
+        unit_response(network, Unit.parse("output:0")) as run,
     ):
         evaluate(draw, run, latent, 2)
-    with neuron_response(network, layer, 0) as run:
+    with unit_response(network, Unit.of_meta(layer, 0)) as run:
         _, gradient = evaluate(draw, run, latent, 2)
     weight = network.get_parameter("explained." + layer + ".weight")
     by_hand = weight[0].sum().expand(3, 1)
@@ -207,7 +208,7 @@ def test_a_unit_behind_it_is_refused_before_a_search(name: str) -> None:
 
     start = torch.randn(4, 2, generator=torch.Generator().manual_seed(5))
     try:
-        refused, _ = check_gradient(Draws(), network, "output", 0, start, 4)
+        refused, _ = check_gradient(Draws(), network, Unit.parse("output:0"), start, 4)
     except UsageError as error:  # of autograd's own
         assert re.search(message, str(error)), error
     else:
@@ -263,7 +264,7 @@ def test_of_a_quantised_network_values_are_recorded_and_gradients_refused() -> N
             first, later = run(mel()), run(mel())
         assert torch.equal(first, later)
         torch.testing.assert_close(first, conv, atol=0.1, rtol=0)
-        response, features = responses_and_features(found, layer, 1, layer, mel())
+        response, features = responses_and_features(found, Unit.of_meta(layer, 1), layer, mel())
         torch.testing.assert_close(features, first.mean(2))
         torch.testing.assert_close(response, first.mean(2)[:, 1])
         with pytest.raises(UsageError, match=r"layer .* is quantised, which torch has no gradient"):

@@ -32,6 +32,7 @@ from ganexplain.attribution.scorer import Scorer, from_numpy, unit_model
 from ganexplain.attribution.segments import grid
 from ganexplain.errors import UsageError
 from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.networks.units import Unit
 
 TUNING = Tuning(400, "cosine", 0.25, 1.0, 76, 10, 4, 10, 0.0, "")
 SHIPPED, FAST, REFERENCE = classifier()
@@ -245,7 +246,7 @@ def test_any_unit_can_be_asked_about() -> None:
     (each,) = planted_excerpts(SHIPPED, 1)
     network, labels = SHIPPED.network, grid(80, 115, 4, 6)
     asked = question(each.mel, labels)
-    unit = Scorer(unit_model(network, "fc8", 12), 0, outputs="activations")
+    unit = Scorer(unit_model(network, Unit.parse("fc8:12")), 0, outputs="activations")
     hidden = Question(asked.x, asked.fill, labels, asked.parts, unit, network)
     weights = attribute(hidden, "occlusion", TUNING).weights
     without = torch.where(torch.as_tensor(labels == 5), asked.fill, asked.x)

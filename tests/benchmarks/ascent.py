@@ -29,7 +29,8 @@ from ganexplain.classifiers.base import SLOPE, initialise
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
-from ganexplain.networks.hooks import neuron_response
+from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.units import Unit
 from ganexplain.runs.cores import usable_cores
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.stages.explain import BATCH_SIZES
@@ -87,7 +88,7 @@ def ours(precision: str) -> Callable[[], int]:
     half = np.full(rows, 0.01)
 
     def work() -> int:
-        with in_precision(precision, CPU), neuron_response(network, "fc9", 0) as respond:
+        with in_precision(precision, CPU), unit_response(network, Unit.parse("fc9:0")) as respond:
             start = start_latents(0, rows, 128)
             ascend(generator, respond, start, half, half, (5,), "max", rows, CPU)
         return 5 * rows

@@ -25,7 +25,8 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
-from ganexplain.networks.hooks import neuron_response, responses_and_features
+from ganexplain.networks.hooks import responses_and_features, unit_response
+from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import keep_freed_memory
 
 PRETRAINED = Path("sample_data/pretrained")
@@ -60,7 +61,7 @@ class Judges:
 
     @staticmethod
     def _seen(network: torch.nn.Module, mel: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        response, features = responses_and_features(network, "fc9", 0, "fc8", mel)
+        response, features = responses_and_features(network, Unit.parse("fc9:0"), "fc8", mel)
         return response.numpy(), features.numpy()
 
 
@@ -93,7 +94,7 @@ def main() -> None:
     (_, real_seen), (_, judged_seen) = ((s[0].mean(), s[0].mean()) for s in judges.real)
     print(f"| real excerpts | | | {real_seen:.2f} | {judged_seen:.2f} | | | |")
     print(row("start", "", 0, starts, judges), flush=True)
-    with neuron_response(classifier, "fc9", 0) as respond:
+    with unit_response(classifier, Unit.parse("fc9:0")) as respond:
         for name, prior, weight in WAYS:
             found = ascend(
                 generator, respond, starts, np.full(count, arguments.learning_rate),

@@ -17,7 +17,8 @@ from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.networks import load_generator
-from ganexplain.networks.hooks import neuron_response
+from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.units import Unit
 
 PRETRAINED = Path(__file__).parents[2] / "sample_data" / "pretrained"
 CPU = torch.device("cpu")
@@ -32,7 +33,7 @@ if __name__ == "__main__":
     starts = start_latents(0, EXAMPLES, 128)
 
     def trace(networks: tuple[torch.nn.Module, ...], rate: float, batch: int) -> np.ndarray:
-        with neuron_response(networks[1], "fc9", 0) as respond:
+        with unit_response(networks[1], Unit.parse("fc9:0")) as respond:
             rates, weights = np.full(EXAMPLES, rate), np.full(EXAMPLES, 0.01)
             found = ascend(
                 networks[0], respond, starts, rates, weights, [max(STEPS)], "max", batch, CPU

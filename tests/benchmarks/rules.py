@@ -27,6 +27,7 @@ from scipy.stats import spearmanr
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.selection.judges import Judge, load_judges
@@ -134,7 +135,7 @@ def main() -> None:
     found: dict[tuple[str, int], list] = defaultdict(list)
     for path in (file for run in arguments.explained for file in explanation_files(run)):
         explanations = read_explanations(path)
-        given = given_path(arguments.responses, explanations.meta)
+        given = given_path(arguments.responses, SearchTarget.from_json(explanations.meta))
         arrays, _ = read_responses(given, path, explanations.meta, explanations.sizes)
         real = real_examples(arrays, explanations.prefix)
         judges = load_judges(arguments.judge, (path, explanations.front_end), CPU)

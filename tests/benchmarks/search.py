@@ -25,6 +25,7 @@ import torch
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import fast_networks, in_precision
@@ -33,7 +34,8 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
-from ganexplain.networks.hooks import neuron_response
+from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import keep_freed_memory
 
 CPU = torch.device("cpu")
@@ -49,7 +51,7 @@ def objectives(explanations: Explanations) -> Iterator[tuple[Objective, Objectiv
     fast = fast_networks(generator, classifier.network, [meta["layer"]], CPU)
     with (
         in_precision(meta["precision"], CPU),
-        neuron_response(fast[1], meta["layer"], meta["neuron"]) as respond,
+        unit_response(fast[1], Unit.of_meta(meta["layer"], meta["neuron"])) as respond,
     ):
         yield fast[0], respond
 
@@ -131,7 +133,7 @@ def main() -> None:
     for path in explanation_files(arguments.explained):
         explanations = read_explanations(path)
         meta = explanations.meta
-        given = given_path(arguments.responses, meta)
+        given = given_path(arguments.responses, SearchTarget.from_json(meta))
         found, _ = read_responses(given, path, meta, explanations.sizes)
         real = found[explanations.prefix + "response"]
         unit = "{layer}:{neuron} {direction}".format(**meta)

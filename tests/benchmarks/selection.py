@@ -24,10 +24,12 @@ from scipy.stats import spearmanr
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.metrics.distances import manifold_scores
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
+from ganexplain.networks.units import Unit
 from ganexplain.selection.judges import Judge, load_judges
 from ganexplain.selection.ranking import chosen_setting, real_examples, score_settings
 
@@ -113,7 +115,7 @@ def density(judge: Judge, mel: np.ndarray, real: np.ndarray) -> np.ndarray:
 def _features(judge: Judge, mel: np.ndarray) -> np.ndarray:
     network = judge.network
     layer = last_hidden_layer(network)
-    _, features = responses_and_features(network, "fc9", 0, layer, torch.from_numpy(mel))
+    _, features = responses_and_features(network, Unit.parse("fc9:0"), layer, torch.from_numpy(mel))
     return features.numpy()
 
 
@@ -167,7 +169,7 @@ def main() -> None:
     rows, worst = [], {}
     for path in (file for run in arguments.explained for file in explanation_files(run)):
         explanations = read_explanations(path)
-        given = given_path(arguments.responses, explanations.meta)
+        given = given_path(arguments.responses, SearchTarget.from_json(explanations.meta))
         found, _ = read_responses(given, path, explanations.meta, explanations.sizes)
         real = real_examples(found, explanations.prefix)
         judges = load_judges(arguments.judge, (path, explanations.front_end), CPU)

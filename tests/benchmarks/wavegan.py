@@ -25,6 +25,7 @@ from ganexplain.inputs.kinds import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
+from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Silent
 
 CPU = torch.device("cpu")
@@ -73,7 +74,7 @@ def _drawn(generator: nn.Module, latents: Tensor) -> Tensor:
 @torch.no_grad()
 def _heard(network: nn.Module, layer: str, waveforms: Tensor) -> tuple[np.ndarray, np.ndarray]:
     parts = [
-        responses_and_features(network, "output", "mean", layer, part)
+        responses_and_features(network, Unit.parse("output:mean"), layer, part)
         for part in waveforms.split(CHUNK)
     ]
     response, features = (torch.cat(each).numpy() for each in zip(*parts, strict=True))

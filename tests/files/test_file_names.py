@@ -15,12 +15,13 @@ from support.commands import Run
 from support.paths import ROOT
 from support.recordings import noise, write_sound
 
-from ganexplain.artifacts.plan import Part, Unit
+from ganexplain.artifacts.plan import Part, SearchTarget
 from ganexplain.errors import GanexplainError
 from ganexplain.files import atomic
 from ganexplain.files.atomic import UNFINISHED, remove_unfinished, write_text
-from ganexplain.files.names import LONGEST, cut, distinct_names, fitting
-from ganexplain.networks.readings import file_name
+from ganexplain.files.names import LONGEST, cut, distinct_names, fitting, name_part
+from ganexplain.networks.readings import Channel, Direction
+from ganexplain.networks.units import Unit
 
 CLASSIFIER = ROOT / "sample_data" / "pretrained" / "classifier.pt"
 
@@ -50,10 +51,11 @@ def test_a_cut_name_has_whole_characters() -> None:
 
 def test_units_of_long_names_have_files() -> None:
     long = "network." * 40
-    units = [Unit(long + last, neuron, "max") for last in "ab" for neuron in (0, "c" * 300)]
-    names = [Part(unit, 7, 0, 1).name for unit in units]
+    readings = (Channel(0), Direction(Path("c" * 300 + ".npy"), "0123abcd"))
+    units = [Unit(long + last, reading) for last in "ab" for reading in readings]
+    names = [Part(SearchTarget(unit, "max"), 7, 0, 1).name for unit in units]
     assert len(set(names)) == 4 and all(size(name) <= 240 for name in names)
-    assert file_name("features.3") == "features.3"
+    assert name_part("features.3") == "features.3"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.explained import adapted
-from ganexplain.networks.hooks import last_hidden_layer, neuron_response, responses_and_features
-from ganexplain.networks.units import chosen_neurons
+from ganexplain.networks.hooks import last_hidden_layer, responses_and_features, unit_response
+from ganexplain.networks.unit_syntax import chosen_units
 
 CPU = torch.device("cpu")
 LAYERS = {
@@ -62,14 +62,13 @@ def test_any_network_is_searched_or_refused_in_one_line(
         generator = generator_for(drawn, channels=16).eval().requires_grad_(False)
         starts = start_latents(0, 2, LATENT_SIZE)
         example = generator(torch.from_numpy(starts))
-        chosen = chosen_neurons([layer], unit, explained.network, example, explained.names)
+        chosen = chosen_units([layer], unit, explained.network, example, explained.names)
         features = last_hidden_layer(explained.network)
-        name, neuron = chosen[-1]
-        with neuron_response(explained.network, name, neuron) as respond:
+        with unit_response(explained.network, chosen[-1]) as respond:
             found = ascend(generator, respond, starts, torch.full((2,), 0.1).numpy(),
                            torch.zeros(2).numpy(), (2,), "max", 2, CPU)  # fmt: skip
         made = generator(torch.from_numpy(found.latent[0]))
-        response, others = responses_and_features(explained.network, name, neuron, features, made)
+        response, others = responses_and_features(explained.network, chosen[-1], features, made)
     except GanexplainError as error:
         assert str(error) and "\n" not in str(error)
         return

@@ -26,9 +26,10 @@ from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
 from ganexplain.inputs.specification import Call, input_values
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.explained import Source, adapted, examples_of, load_explained
-from ganexplain.networks.hooks import neuron_response, responses_and_features
+from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.torchscript import Scripted
+from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
 GAN = ("--gan", PRETRAINED / "gan.pt")
@@ -95,12 +96,12 @@ def test_a_round_trip_gives_the_same_responses(
     own: nn.Module, exported: dict[str, Path], mel: torch.Tensor, kind: str
 ) -> None:
     explained = load_explained(Source(model=str(exported[kind])), FrontEnd(), CPU)
-    with torch.no_grad(), neuron_response(explained.network, "output", 0) as respond:
+    with torch.no_grad(), unit_response(explained.network, Unit.parse("output:0")) as respond:
         torch.testing.assert_close(respond(mel), own(mel)[:, 0], atol=1e-4, rtol=0)
     # And hidden layers, under their names.
     hidden = {"pt": "fc8", "pt2": "fc8", "onnx": "fc8/Gemm", "dynamo": "node_linear_1"}[kind]
-    _, features = responses_and_features(explained.network, "output", 0, hidden, mel)
-    _, wanted = responses_and_features(own, "fc9", 0, "fc8", mel)
+    _, features = responses_and_features(explained.network, Unit.parse("output:0"), hidden, mel)
+    _, wanted = responses_and_features(own, Unit.parse("fc9:0"), "fc8", mel)
     torch.testing.assert_close(features, wanted, atol=1e-3, rtol=1e-4)
 
 
@@ -233,7 +234,7 @@ def test_a_factory_with_weights(beside: Path, kind: str, mel: torch.Tensor) -> N
     torch.testing.assert_close(filled.state_dict(), weights)
     explained = adapted(filled, FrontEnd(), None, Call(classes=("a", "b")), CPU)
     assert list(named_layers(explained.network)) == ["0", "1", "2", "3", "output"]
-    assert explained.unit_name("output", 1) == "b"
+    assert explained.class_of(Unit.parse("output:1")) == "b"
 
 
 @pytest.mark.parametrize(
@@ -334,8 +335,8 @@ def test_networks_that_can_be_are_rewritten_to_run_faster(mel: torch.Tensor) -> 
         _, fast = fast_networks(generator, explained, [layer], CPU)
         with (
             torch.no_grad(),
-            neuron_response(fast, layer, 1) as respond,
-            neuron_response(explained, layer, 1) as wanted,
+            unit_response(fast, Unit.of_meta(layer, 1)) as respond,
+            unit_response(explained, Unit.of_meta(layer, 1)) as wanted,
         ):
             torch.testing.assert_close(respond(mel), wanted(mel), atol=1e-4, rtol=1e-4)
     _, fast = fast_networks(generator, explained, ["5"], CPU)

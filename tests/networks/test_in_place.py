@@ -34,11 +34,12 @@ from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.hooks import (
     layer_output,
     layer_response,
-    neuron_response,
     responses_and_features,
+    unit_response,
 )
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.tracing import tail
+from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
 GAN = ROOT / "sample_data" / "pretrained" / "gan.pt"
@@ -310,10 +311,12 @@ def test_every_layer_is_what_it_is_by_hand(name: str, form: str, tmp_path: Path)
                 for each, inputs in ((put_out(other), other), (value, leaf))
             ]
             torch.testing.assert_close(*gradients, msg=f"{layer}, gradient")
-        response, features = responses_and_features(explained.network, layer, "1-minus-0", layer, x)
+        response, features = responses_and_features(
+            explained.network, Unit.of_meta(layer, "1-minus-0"), layer, x
+        )
         with layer_response(explained.network, layer) as respond_all:
             torch.testing.assert_close(features, respond_all(x), msg=f"{layer}, features")
-        with neuron_response(explained.network, layer, "1-minus-0") as one:
+        with unit_response(explained.network, Unit.of_meta(layer, "1-minus-0")) as one:
             torch.testing.assert_close(response, one(x), msg=f"{layer}, response")
         assert torch.equal(x, given), f"{layer} changed the input"
 

@@ -24,9 +24,10 @@ from ganexplain.inputs.kinds import FrontEnd, ImageInput
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapted import kind_of, named_layers
 from ganexplain.networks.explained import Explained, adapted
-from ganexplain.networks.hooks import last_hidden_layer, neuron_response
+from ganexplain.networks.hooks import last_hidden_layer, unit_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.tracing import tail
+from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
 
@@ -56,7 +57,7 @@ def responses(network: nn.Module, call: Call, unit: int = 1, x: Tensor | None = 
 
 
 def read(explained: Explained, layer: str, unit: int, x: Tensor) -> Tensor:
-    with torch.no_grad(), neuron_response(explained.network, layer, unit) as run:
+    with torch.no_grad(), unit_response(explained.network, Unit.of_meta(layer, unit)) as run:
         return run(x)
 
 

@@ -10,31 +10,32 @@ from support.untrained import noise_excerpts, untrained_network
 from ganexplain.ascent.responses import strongest
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
-from ganexplain.networks.hooks import last_hidden_layer, neuron_response, responses_and_features
-from ganexplain.networks.units import chosen_neurons
+from ganexplain.networks.hooks import last_hidden_layer, responses_and_features, unit_response
+from ganexplain.networks.unit_syntax import chosen_units
+from ganexplain.networks.units import Unit
 
 network, mel = untrained_network, noise_excerpts
 
 
 def test_an_output_unit_is_a_column_of_the_logits(network: SVDNet, mel: torch.Tensor) -> None:
-    with neuron_response(network, "fc9", 1) as respond:
+    with unit_response(network, Unit.parse("fc9:1")) as respond:
         assert torch.equal(respond(mel), network(mel)[:, 1])
 
 
 def test_a_unit_of_a_convolution_is_its_channel_s_mean(network: SVDNet, mel: torch.Tensor) -> None:
-    with neuron_response(network, "conv1", 5) as respond:
+    with unit_response(network, Unit.parse("conv1:5")) as respond:
         expected = network.conv1(network.standardise(mel))[:, 5].mean(dim=(1, 2))
         torch.testing.assert_close(respond(mel), expected)
 
 
 def test_hooks_are_gone_afterwards(network: SVDNet, mel: torch.Tensor) -> None:
-    with pytest.raises(RuntimeError, match="stop"), neuron_response(network, "fc8", 0):
+    with pytest.raises(RuntimeError, match="stop"), unit_response(network, Unit.parse("fc8:0")):
         raise RuntimeError("stop")
     assert not any(module._forward_hooks for module in network.modules())
 
 
 def test_features_of_one_pass_agree_with_the_layer(network: SVDNet, mel: torch.Tensor) -> None:
-    response, features = responses_and_features(network, "fc9", 0, "fc8", mel)
+    response, features = responses_and_features(network, Unit.parse("fc9:0"), "fc8", mel)
     assert features.shape == (3, 64)
     torch.testing.assert_close(network.fc9(network.act8(features))[:, 0], response)
 
@@ -57,7 +58,7 @@ def test_a_wrong_unit_is_named(
     network: SVDNet, mel: torch.Tensor, layer: str, neuron: str, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        chosen_neurons([layer], neuron, network, mel[:1])
+        chosen_units([layer], neuron, network, mel[:1])
 
 
 CENTRES = np.array([[0, 100], [0, 110], [0, 300], [1, 100], [1, 160], [1, 300]])

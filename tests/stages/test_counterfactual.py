@@ -30,7 +30,8 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.networks.hooks import neuron_response
+from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.units import Unit
 from ganexplain.report.pictures.change_picture import change_picture
 
 CPU = torch.device("cpu")
@@ -149,7 +150,7 @@ def test_refining_redraws_a_generated_excerpt_from_the_encoder_s_guess() -> None
             off = (generator(torch.from_numpy(latent)[None]) - mel) / generator.deviation[:, None]
         return float(off.square().mean())
 
-    with neuron_response(network, "fc9", 0) as respond:
+    with unit_response(network, Unit.parse("fc9:0")) as respond:
         arguments = (guess, mel[0], generator, generator.deviation, respond)
         found = refined_latent(*arguments, "shell", 120)
         assert np.array_equal(found, refined_latent(*arguments, "shell", 120))
@@ -330,7 +331,7 @@ def test_a_hidden_unit_crosses_the_median_of_samples_or_the_level_given(
     divide = json.loads(done.out)["divide"]
     generator, _ = load_generator(PRETRAINED / "gan.pt", CPU)
     network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
-    with torch.no_grad(), neuron_response(network, "fc8", 3) as respond:
+    with torch.no_grad(), unit_response(network, Unit.parse("fc8:3")) as respond:
         samples = respond(generator(torch.from_numpy(start_latents(0, 256, 128)))).numpy()
     median = float(divide.removeprefix("level "))
     assert (samples <= median + 1e-4).mean() == pytest.approx(0.5, abs=0.01)
@@ -430,7 +431,7 @@ def test_units_are_named_as_explain_names_them(
     arrays, meta = read_arrays(tmp_path / "e" / "counterfactual.npz", "counterfactual", ())
     assert (meta["layer"], meta["neuron"]) == (layer, neuron)
     network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
-    with torch.no_grad(), neuron_response(network, layer, neuron) as respond:
+    with torch.no_grad(), unit_response(network, Unit.of_meta(layer, neuron)) as respond:
         response = respond(torch.from_numpy(arrays["original_mel"])).numpy()
     np.testing.assert_allclose(arrays["original_response"], response, rtol=1e-4, atol=1e-4)
     assert not arrays["no_gradient"].any()

@@ -21,6 +21,7 @@ from ganexplain.files.atomic import file_hash
 from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import responses_and_features
+from ganexplain.networks.units import Unit
 from ganexplain.stages.rerun import artifacts_of
 
 GRID = (
@@ -94,7 +95,8 @@ def test_explanations_can_be_drawn_again_from_their_latents(walk: dict[str, Path
     for c in range(8):
         mel = generator(torch.from_numpy(arrays["latent"][c]))
         assert arrays["mel"][c] == pytest.approx(mel.numpy(), abs=1e-4)
-        response, _ = responses_and_features(network, meta["layer"], meta["neuron"], "fc8", mel)
+        unit = Unit.of_meta(meta["layer"], meta["neuron"])
+        response, _ = responses_and_features(network, unit, "fc8", mel)
         assert arrays["response"][c] == pytest.approx(response.numpy(), abs=1e-3)
         line, best = arrays["trajectory"][c], arrays["best_iteration"][c]
         trace = arrays["response_trace"][line][:, : arrays["iterations"][c] + 1]

@@ -289,10 +289,10 @@ def _documents(folder: Path) -> list[Reader]:
     def planned(path: Path) -> None:
         (path.parent / "plan.json").write_bytes(path.read_bytes())
         found = read_plan(path.parent)
-        for unit in found.units:
-            inside = found.path(path.parent / "run", unit).resolve()
+        for target in found.targets:
+            inside = found.path(path.parent / "run", target).resolve()
             assert inside.is_relative_to((path.parent / "run").resolve()), inside
-            for part in found.parts(unit)[:3]:
+            for part in found.parts(target)[:3]:
                 assert "/" not in part.name, part.name
 
     def kinds(name: str, document: Any, read: Callable[[Path], object]) -> list[Reader]:
@@ -483,8 +483,8 @@ def _names(folder: Path) -> list[Reader]:
     from ganexplain.attribution.partition import _labels
     from ganexplain.audio.log_mel import FrontEnd
     from ganexplain.networks.adapted import Names
-    from ganexplain.networks.readings import file_name, reading
-    from ganexplain.networks.units import neuron_numbers
+    from ganexplain.networks.readings import LayerUnits
+    from ganexplain.networks.unit_syntax import readings_in
 
     names = Names("fc9", ("nosing", "sing"))
     song = folder / "song.wav"
@@ -493,9 +493,9 @@ def _names(folder: Path) -> list[Reader]:
     def unit(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
         for count in (1, 2, 64):
-            for neuron in neuron_numbers(text, "conv5", count, (21, 33), names)[:3]:
-                reading(neuron)
-                assert "/" not in file_name(neuron)
+            of = LayerUnits("conv5", count, (21, 33))
+            for reading in readings_in(text, of, names.classes)[:3]:
+                assert "/" not in reading.file_name
 
     def moment(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")

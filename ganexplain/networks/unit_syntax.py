@@ -1,0 +1,133 @@
+"""The texts that name units in options: of any layer, by number, form, class name or file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ganexplain.errors import UsageError, did_you_mean
+from ganexplain.networks.adapted import OUTPUT, Names, named_layers
+from ganexplain.networks.hooks import layer_shape
+from ganexplain.networks.readings import FORMS, Channel, Difference, LayerUnits, Reading
+from ganexplain.networks.units import Unit
+
+
+def chosen_units(
+    layers: Sequence[str],
+    neurons: str,
+    network: nn.Module,
+    example: Tensor,
+    names: Names | None = None,
+) -> list[Unit]:
+    """Each unit asked for; UsageError where there is no such one.
+
+    A layer may have its own units behind a colon (`conv5:17@max`); for the others `neurons`
+    counts. Both as `readings_in` takes them. `example` (1, ...) is an input of the network.
+    """
+    if not layers:
+        raise UsageError("--layer: give at least one")
+    chosen: list[Unit] = []
+    for item in dict.fromkeys(layers):
+        layer, colon, own = item.partition(":")
+        count, *places = layer_shape(network, layer, example)
+        of = LayerUnits(layer, count, tuple(places))
+        found = readings_in(own if colon else neurons, of, _classes(names, layer))
+        chosen += [Unit(layer, reading) for reading in found]
+    return list(dict.fromkeys(chosen))
+
+
+def chosen_unit(text: str, network: nn.Module, example: Tensor, names: Names, option: str) -> Unit:
+    """The one unit that `text` names; UsageError else.
+
+    `LAYER:UNIT` as `chosen_units` takes it, a layer alone for its first unit, or a unit of the
+    output (`sing-nosing`, `5-minus-7`). `example` (1, ...) is an input of the network.
+    """
+    layer, colon, neuron = text.partition(":")
+    if not colon:
+        is_layer = layer == OUTPUT or layer in named_layers(network)
+        layer, neuron = (layer, "0") if is_layer else (OUTPUT, text)
+    layer = names.output if layer == OUTPUT else layer
+    count, *places = layer_shape(network, layer, example, option)
+    of = LayerUnits(layer, count, tuple(places))
+    found = readings_in(neuron, of, _classes(names, layer), option)
+    if len(found) != 1:
+        raise UsageError(f"{option} {text}: names {len(found)} units; give one")
+    return Unit(layer, found[0])
+
+
+def _classes(names: Names | None, layer: str) -> tuple[str, ...]:
+    return names.classes if names and layer == names.output else ()
+
+
+def readings_in(
+    text: str, of: LayerUnits, classes: Sequence[str] = (), option: str = "--neuron"
+) -> list[Reading]:
+    """Units of a layer: `all`, or a list.
+
+    Its items are numbers and spans as in `0,3,8-11`, the forms of `readings` (of a direction the
+    path of its `.npy`), one of the `classes` or a difference of two (`sing-nosing`).
+    """
+    if text.strip() == "all":
+        return [Channel(number) for number in range(of.count)]
+    where = f"{option} {text}"
+    chosen: list[Reading] = []
+    for item in _items(text, len(of.places)):
+        if found := re.fullmatch(r"(\d+)-(\d+)", item):
+            first, last = int(found[1]), int(found[2])
+            if last < first:
+                raise UsageError(f"{where}: {item} ends before it begins")
+            of.check(where, last)
+            chosen += [Channel(number) for number in range(first, last + 1)]
+        else:
+            chosen.append(_reading(where, item, of, classes))
+    return list(dict.fromkeys(chosen))
+
+
+def _items(text: str, axes: int) -> list[str]:
+    """What stands between commas, the coordinates of a place kept together."""
+    items: list[str] = []
+    for part in map(str.strip, text.split(",")):
+        place = re.fullmatch(r"\d+@(\d+(?:,\d+)*)", items[-1]) if items else None
+        if place and part.isdecimal() and place[1].count(",") + 1 < axes:
+            items[-1] += f",{part}"
+        else:
+            items.append(part)
+    return items
+
+
+def _reading(where: str, item: str, of: LayerUnits, classes: Sequence[str]) -> Reading:
+    for form in FORMS:
+        if found := form.requested(item, of, where):
+            return found
+    if item in classes:
+        return _class_unit(where, item, classes, of.count)
+    for dash in re.finditer("-minus-|-", item):
+        first, second = item[: dash.start()], item[dash.end() :]
+        if first in classes and second in classes and first != second:
+            return _class_difference(where, first, second, classes, of.count)
+    known = f", or of the classes {', '.join(classes)}{did_you_mean(item, classes)}"
+    raise UsageError(
+        f"{where}: give numbers and spans as in 0,3,8-11, or all, or 17@max"
+        f"{known if classes else ''}"
+    )
+
+
+def _class_unit(where: str, name: str, classes: Sequence[str], count: int) -> Channel:
+    if count == len(classes):
+        return Channel(classes.index(name))
+    if count == 1 and name == classes[-1]:
+        return Channel(0)
+    raise UsageError(
+        f"{where}: {name} has no output unit; the only one is {classes[-1]}, so name that one "
+        "(with --direction min in explain)"
+    )
+
+
+def _class_difference(
+    where: str, first: str, second: str, classes: Sequence[str], count: int
+) -> Reading:
+    if count == 1:  # the log-odds of the second class, which is the difference
+        return _class_unit(where, first, classes, count)
+    return Difference(classes.index(first), classes.index(second))
