@@ -25,6 +25,7 @@ from ganexplain.artifacts.lost_gradients import LOST, counted, lost_in_words, re
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_units
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint
@@ -184,9 +185,12 @@ def explain(
 
     with unit_response(explained.network, target.unit) as run:
         found = ascend(
-            generator, run, np.tile(starts, (len(pairs), 1)), rows[:, 0], rows[:, 1],
-            tuple(iterations), direction, CHUNK, CPU, told,
-        )  # fmt: skip
+            lambda z: run(generator(z)),
+            Starts(np.tile(starts, (len(pairs), 1)), rows[:, 0], rows[:, 1]),
+            iterations,
+            AscentSettings(direction, CHUNK),
+            told,
+        )
     no_gradient = found.no_gradient.reshape(len(pairs), examples)
     refuse_lost(target.name, no_gradient)
     counts = counted(no_gradient)

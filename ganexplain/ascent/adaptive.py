@@ -12,11 +12,10 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 
 from ganexplain.ascent.candidate import Found, Run, Target, gather
 from ganexplain.ascent.engine import Ascent, Objective
-from ganexplain.ascent.priors import PRIORS
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import Diverged
 
 STEPS = (1 / 2, 1 / 4, 1 / 8)  # decades between a setting and those tried around it
@@ -27,45 +26,36 @@ Setting = tuple[float, float]  # learning rate, prior weight
 
 
 def search_settings(
-    generator: Objective,
-    respond: Objective,
+    objective: Objective,
     start: np.ndarray,
-    learning_rate: Sequence[float],
-    prior_weight: Sequence[float],
+    pairs: Sequence[Setting],
     iterations: int,
     real: np.ndarray,
-    direction: str,
-    batch_size: int,
-    device: torch.device,
-    advance: Callable[[int, float], None] = lambda units, distance: None,
+    settings: AscentSettings,
     budget: int | None = None,
-    prior: str = "l2",
+    advance: Callable[[int, float], None] = lambda units, distance: None,
 ) -> Found:
     """Settings from starts (N, Z) whose N responses come close to the real ones (R,).
 
-    Begins with pairs of `learning_rate` and `prior_weight` and stays within half a decade of
-    their ranges; no setting has more than `iterations`. The rest as for `ascend`, `prior` being
-    one of `PRIORS`: what `langevin` keeps need not come closer. Spends at most `budget`
-    evaluations of one example, by default a tenth of the grid's. `advance(units, distance)` is
+    Begins with `pairs` of learning rate and prior weight and stays within half a decade of their
+    ranges; no setting has more than `iterations`. The rest as for `ascend`, without the prior
+    `langevin`: what it keeps need not come closer. Spends at most `budget` evaluations of one
+    example, by default a tenth of the grid's. `advance(units, distance)` is
     called with evaluations done since and the smallest distance so far. Raises ValueError for
     fewer than two examples or real responses, or a budget below four evaluations of each example,
     and Diverged where no setting has finite responses.
     """
-    pairs = [(rate, weight) for rate in learning_rate for weight in prior_weight]
     budget = len(pairs) * len(start) * iterations // 10 if budget is None else budget
     if len(start) < 2 or len(real) < 2 or not np.isfinite(real).all():
         raise ValueError("a distance needs at least two examples and two finite real responses")
     if budget < 4 * len(start):
         raise ValueError(f"{budget} evaluations are too few for {len(start)} examples")
 
-    target = Target.of(real, direction)
-    z = torch.from_numpy(start).float().to(device)
+    target = Target.of(real, settings.direction)
 
     def begin(setting: Setting) -> Run:
-        rate, weight = (torch.full_like(z[:, 0], value) for value in setting)
         # Batches as of a search with this setting alone, which then gives the very same rows.
-        ascent = Ascent(generator, respond, z, rate, weight, direction, batch_size, PRIORS[prior])
-        return Run(setting, ascent, target)
+        return Run(setting, Ascent(objective, Starts(start, *setting), settings), target)
 
     search = _Search(begin, len(start), iterations, budget, advance)
     search.given(pairs)

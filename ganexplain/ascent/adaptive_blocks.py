@@ -69,21 +69,16 @@ class AdaptiveWork(PartWork):
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:
         config, target = self.config, part.target
-        with self.responding(target.unit) as respond:
+        with self.objective(target.unit) as objective:
             return search_settings(
-                self.fast[0],
-                respond,
+                objective,
                 self.starts,
-                config.learning_rate,
-                config.prior_weight,
+                trajectory_settings(config),
                 max(config.iterations),
                 real,
-                target.direction,
-                self.batch_size,
-                self.device,
-                lambda units, distance: advance(units),
+                self.settings(target),
                 budget(config),
-                config.prior,
+                lambda units, distance: advance(units),
             )
 
     def _settings(self, part: Part, found: Found) -> dict[str, np.ndarray]:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from ganexplain.artifacts.plan import DIRECTIONS, PART, Part, Plan, SearchTarget, part_path
 from ganexplain.ascent.candidate import Found
-from ganexplain.ascent.engine import Trajectories, ascend, start_latents
+from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import check_known
 from ganexplain.files.arrays import write_arrays
@@ -27,7 +28,6 @@ from ganexplain.networks.adapted import Adapted
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.fast.form import fast_form
 from ganexplain.networks.hooks import (
-    Response,
     last_hidden_layer,
     responses_and_features,
     unit_response,
@@ -83,31 +83,32 @@ class PartWork:
         rows = np.arange(part.first, part.last)
         examples = rows % config.examples
         pairs = np.array(trajectory_settings(config))[rows // config.examples]
-        with self.responding(target.unit) as respond:
+        starts = Starts(self.starts[examples], pairs[:, 0], pairs[:, 1], config.seed + examples)
+        with self.objective(target.unit) as objective:
             return ascend(
-                self.fast[0],
-                respond,
-                self.starts[examples],
-                pairs[:, 0],
-                pairs[:, 1],
+                objective,
+                starts,
                 config.iterations,
-                target.direction,
-                self.batch_size,
-                self.device,
+                self.settings(target),
                 lambda units, response: advance(units),
-                config.prior,
-                config.seed + examples,
-                config.hysteresis,
             )
 
+    def settings(self, target: SearchTarget) -> AscentSettings:
+        """How the searches of a unit run."""
+        config = self.config
+        return AscentSettings(
+            target.direction, self.batch_size, self.device, config.prior, config.hysteresis
+        )
+
     @contextmanager
-    def responding(self, unit: Unit) -> Iterator[Response]:
-        """While open, a function from excerpts to the unit's responses, as precise as asked."""
+    def objective(self, unit: Unit) -> Iterator[Objective]:
+        """While open, a function from latents to the unit's responses, as precise as asked."""
+        generator, network = self.fast
         with (
             in_precision(self.config.precision, self.device),
-            unit_response(self.fast[1], unit) as respond,
+            unit_response(network, unit) as respond,
         ):
-            yield respond
+            yield lambda latent: respond(generator(latent))
 
     def drawn(
         self, unit: Unit, found: Trajectories | Found, starts: np.ndarray

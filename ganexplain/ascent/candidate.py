@@ -42,7 +42,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Target:
-    """Mean and standard deviation of the real responses times `sign`, so that up is further."""
+    """Mean and standard deviation of real responses times `sign`, so that up is further."""
 
     mean: float
     std: float

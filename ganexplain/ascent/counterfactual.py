@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.engine import Ascent, Objective, ascend
-from ganexplain.ascent.priors import PRIORS, near
+from ganexplain.ascent.priors import near
+from ganexplain.ascent.settings import AscentSettings, Starts
+from ganexplain.config import CounterfactualConfig
 
 REFINING_RATE, REFINING_WEIGHT = 0.05, 1e-3
 # Of the squared difference of margins, beside the mean square of standardised values: next to
@@ -59,10 +61,12 @@ def refined_latent(
         error = ((drawn - mel) / deviation[:, None]).square().mean(dim=(1, 2))
         return -error - MARGIN_WEIGHT * (margin(drawn) - wanted).square()
 
-    rate, weight = np.array([REFINING_RATE]), np.array([REFINING_WEIGHT])
-    start = encoded[None]
     found = ascend(
-        generator, likeness, start, rate, weight, (steps,), "max", 1, mel.device, advance, prior
+        lambda z: likeness(generator(z)),
+        Starts(encoded[None], REFINING_RATE, REFINING_WEIGHT),
+        (steps,),
+        AscentSettings(batch_size=1, device=mel.device, prior=prior),
+        advance,
     )
     latent: np.ndarray = found.latent[0, 0]
     return latent
@@ -70,31 +74,29 @@ def refined_latent(
 
 def crossed_latent(
     start: np.ndarray,
-    generator: Objective,
-    margin: Callable[[Tensor], Tensor],
+    margin: Objective,
     upwards: bool,
-    prior: str,
-    learning_rate: float,
-    prior_weight: float,
-    iterations: int,
+    config: CounterfactualConfig,
     device: torch.device,
     advance: Callable[[int], None] = lambda units: None,
 ) -> Crossed:
     """Move a latent (Z,) until its margin is above zero (`upwards`) or below.
 
-    `prior` is `near`, w |z - start|^2, or one of `PRIORS`. Past the divide nothing but the prior
+    The prior is `near`, w |z - start|^2, or one of `PRIORS`. Past the divide nothing but the prior
     counts, so `near` draws the latent back to the divide. Of all latents on the other side the
     one closest to the start is kept; where there is none, that whose margin came closest.
     """
     sign = 1.0 if upwards else -1.0
 
-    def towards(drawn: Tensor) -> Tensor:
-        return (sign * margin(drawn)).clamp_max(BEYOND)
+    def towards(latent: Tensor) -> Tensor:
+        return (sign * margin(latent)).clamp_max(BEYOND)
 
-    z = torch.from_numpy(start[None]).float().to(device)
-    rate, weight = (torch.full_like(z[:, 0], value) for value in (learning_rate, prior_weight))
-    chosen = near(z) if prior == "near" else PRIORS[prior]
-    search = Ascent(generator, towards, z, rate, weight, "max", 1, chosen)
+    iterations = config.iterations
+    starts = Starts(start[None], config.learning_rate, config.prior_weight)
+    z = starts.on(device)[0]
+    prior = near(z) if config.prior == "near" else config.prior
+    settings = AscentSettings(batch_size=1, device=device, prior=prior)
+    search = Ascent(towards, starts, settings)
     first, closest, kept = -1, torch.inf, z
     for iteration in range(iterations + 1):
         latent = search.latent

@@ -17,14 +17,14 @@ from torch import Tensor
 
 from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
-from ganexplain.ascent.priors import L2, PRIORS, Prior
+from ganexplain.ascent.settings import LANGEVIN, AscentSettings, Starts
 from ganexplain.errors import Diverged, UsageError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
 HYSTERESIS = 0.1  # of the authors: by how much |response| must change for an iterate to be kept
 REPORT_EVERY = 10  # iterations; telling the response waits for the device
 
-Objective = Callable[[Tensor], Tensor]
+Objective = Callable[[Tensor], Tensor]  # latents (R, Z) to responses (R,)
 
 
 @dataclass(frozen=True)
@@ -57,32 +57,19 @@ def start_latents(seed: int, examples: int, size: int) -> np.ndarray:
 class Ascent:
     """R searches that run on step by step, for as long as one likes.
 
-    `start` (R, Z), `learning_rate` and `prior_weight` (R,) are tensors of one device; at most
-    `batch_size` rows go through the networks at once. `iteration` counts the steps done; `latent`
-    (R, Z) is z_iteration, not yet evaluated. Of z_0 to z_(iteration - 1), the kept iterates are
-    in `best_latent` (R, Z), `best` (R,; signed: higher is better) and `best_iteration` (R,): the
-    best so far or, with `hysteresis`, the authors' choice of it (method, section 4).
-    `no_gradient` (R,) says where the response has had none at any step.
+    `iteration` counts the steps done; `latent` (R, Z) is z_iteration, not yet evaluated. Of z_0 to
+    z_(iteration - 1), the kept iterates are in `best_latent` (R, Z), `best` (R,; signed: higher is
+    better) and `best_iteration` (R,): the best so far or, with `hysteresis`, the authors' choice
+    of it. `no_gradient` (R,) is true where the response has had none at any step.
     """
 
-    def __init__(
-        self,
-        generator: Objective,
-        respond: Objective,
-        start: Tensor,
-        learning_rate: Tensor,
-        prior_weight: Tensor,
-        direction: str,
-        batch_size: int,
-        prior: Prior = L2,
-        hysteresis: bool = False,
-    ) -> None:
-        self.generator, self.respond, self.hysteresis = generator, respond, hysteresis
-        self.sign = 1.0 if direction == "max" else -1.0
-        self.batch_size, self.prior = batch_size, prior
+    def __init__(self, objective: Objective, starts: Starts, settings: AscentSettings) -> None:
+        self.objective, self.hysteresis = objective, settings.hysteresis
+        self.sign, self.batch_size = settings.sign, settings.batch_size
+        self.prior = settings.prior_in_force
         self.iteration = 0
-        start = prior.settle(start)
-        self.latent, self.rate, self.weight = start, learning_rate, prior_weight
+        start, self.rate, self.weight = starts.on(settings.device)
+        self.latent = start = self.prior.settle(start)
         self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
         self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
         self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
@@ -90,7 +77,7 @@ class Ascent:
 
     def step(self) -> Tensor:
         """Evaluate the latent, keep it where it is the best so far, move on; responses (R,)."""
-        response, gradient = evaluate(self.generator, self.respond, self.latent, self.batch_size)
+        response, gradient = evaluate(self.objective, self.latent, self.batch_size)
         self._keep_best(response)
         self.no_gradient &= vanishes(gradient)
         descent = self.prior.descent(self.latent, self.sign * gradient, self.weight)
@@ -102,7 +89,7 @@ class Ascent:
     @torch.no_grad()
     def finish(self) -> Tensor:
         """Evaluate the latent and keep it as `step` does, but do not move on; responses (R,)."""
-        parts = [self.respond(self.generator(z)) for z in self.latent.split(self.batch_size)]
+        parts = [self.objective(z) for z in self.latent.split(self.batch_size)]
         response = torch.cat(parts)
         self._keep_best(response)
         return response
@@ -120,14 +107,12 @@ class Ascent:
         self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
 
 
-def evaluate(
-    generator: Objective, respond: Objective, latent: Tensor, batch_size: int
-) -> tuple[Tensor, Tensor]:
+def evaluate(objective: Objective, latent: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
     """Responses (R,) of latents (R, Z) and their gradients (R, Z), `batch_size` rows at once."""
     responses, gradients = [], []
     for part in latent.split(batch_size):
         z = part.detach().requires_grad_(True)
-        response = respond(generator(z))
+        response = objective(z)
         if not response.requires_grad:
             raise UsageError(
                 "the unit's response has no gradient: the network rounds, compares or detaches on "
@@ -143,64 +128,36 @@ def evaluate(
 
 
 def begin_search(
-    generator: Objective,
-    respond: Objective,
-    start: Tensor,
-    learning_rate: Tensor,
-    prior_weight: Tensor,
-    direction: str,
-    batch_size: int,
-    prior: str = "l2",
-    noise_seed: np.ndarray | None = None,
-    hysteresis: bool = False,
+    objective: Objective, starts: Starts, settings: AscentSettings
 ) -> Ascent | Langevin:
     """The R searches of a prior, before their first step; arguments as for `ascend`."""
-    rows = (start, learning_rate, prior_weight)
-    if prior != "langevin":
-        return Ascent(generator, respond, *rows, direction, batch_size, PRIORS[prior], hysteresis)
-    assert noise_seed is not None, "langevin needs the seeds of its noise"
-    both = partial(evaluate, generator, respond, batch_size=batch_size)
-    return Langevin(both, *rows, 1.0 if direction == "max" else -1.0, noise_seed)
+    if settings.prior != LANGEVIN:
+        return Ascent(objective, starts, settings)
+    both = partial(evaluate, objective, batch_size=settings.batch_size)
+    return Langevin(both, starts, settings)
 
 
 def ascend(
-    generator: Objective,
-    respond: Objective,
-    start: np.ndarray,
-    learning_rate: np.ndarray,
-    prior_weight: np.ndarray,
+    objective: Objective,
+    starts: Starts,
     iterations: Sequence[int],
-    direction: str,
-    batch_size: int,
-    device: torch.device,
+    settings: AscentSettings,
     advance: Callable[[int, float], None] = lambda units, response: None,
-    prior: str = "l2",
-    noise_seed: np.ndarray | None = None,
-    hysteresis: bool = False,
 ) -> Trajectories:
-    """Maximise s(G(z)) - w |z|^2, or minimise s(G(z)) + w |z|^2, from each start (R, Z).
+    """Maximise s(G(z)) - w |z|^2, or minimise s(G(z)) + w |z|^2, from each of R starts.
 
-    `generator` takes (B, Z) to the network's input, `respond` that to (B,). `learning_rate`
-    and `prior_weight` are (R,); w multiplies the sum of squares, as in the authors' code
-    (their paper's lambda is 2 w). The kept iterate has the best response, not the best objective,
-    with `hysteresis` as `Ascent` has it; z_0 to z_K are all evaluated for K iterations.
+    `objective` is s(G(z)), of latents (B, Z) to responses (B,). The prior weight w multiplies the
+    sum of squares, as in the authors' code (their paper's lambda is 2 w). The kept iterate has the
+    best response, not the best objective; z_0 to z_K are all evaluated for K iterations.
     `advance(units, response)` is called now and then with example-iterations done since and the
-    mean response. Another `prior` is one of `PRIORS`, or `langevin`: then the learning rate is the
-    step size, w is above zero, and row r draws its noise from `noise_seed[r]`. Raises Diverged
-    where a response is not finite.
+    mean response. With the prior `langevin` the learning rate is the step size, w is above zero,
+    and row r draws its noise from `noise_seed[r]`. Raises Diverged where a response is not finite.
     """
     counts = sorted(set(iterations))
     parts = []
-    for i in range(0, len(start), batch_size):
-        z, rate, weight = (
-            torch.from_numpy(values[i : i + batch_size]).float().to(device)
-            for values in (start, learning_rate, prior_weight)
-        )
-        seeds = None if noise_seed is None else noise_seed[i : i + batch_size]
-        search = begin_search(
-            generator, respond, z, rate, weight, direction, batch_size, prior, seeds, hysteresis
-        )
-        parts.append(_run(search, counts, advance))
+    for i in range(0, len(starts), settings.batch_size):
+        part = starts.rows(i, i + settings.batch_size)
+        parts.append(_run(begin_search(objective, part, settings), counts, advance))
     order = [counts.index(count) for count in iterations]
     return Trajectories(
         latent=np.concatenate([p.latent for p in parts], axis=1)[order],

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.gradients import vanishes
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.runs.machine import random_stream
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -24,25 +25,17 @@ Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 class Langevin:
     """R chains that run on step by step, each with its own random stream.
 
-    `evaluate` takes latents (R, Z) to responses (R,) and their gradients (R, Z). `start` (R, Z),
-    `learning_rate` and `prior_weight` (R,), both above zero, are tensors of one device; `sign`
-    is -1 where low responses are sought; row r draws from `seeds[r]` alone. `iteration` counts
+    `evaluate` takes latents (R, Z) to responses (R,) and their gradients (R, Z). Learning rates
+    and prior weights are above zero; row r draws from `noise_seed[r]` alone. `iteration` counts
     the steps done; `latent` (R, Z) is where the chains are, a rejected step leaving one in place.
-    `no_gradient` (R,) says where the response has had none at any step.
+    `no_gradient` (R,) is true where the response has had none at any step.
     """
 
-    def __init__(
-        self,
-        evaluate: Evaluate,
-        start: Tensor,
-        learning_rate: Tensor,
-        prior_weight: Tensor,
-        sign: float,
-        seeds: np.ndarray,
-    ) -> None:
-        self.evaluate, self.sign = evaluate, sign
-        self.latent, self.rate, self.weight = start, learning_rate, prior_weight
-        self.streams = [random_stream(int(seed), "langevin") for seed in seeds]
+    def __init__(self, evaluate: Evaluate, starts: Starts, settings: AscentSettings) -> None:
+        assert starts.noise_seed is not None, "langevin needs the seeds of its noise"
+        self.evaluate, self.sign = evaluate, settings.sign
+        self.latent, self.rate, self.weight = starts.on(settings.device)
+        self.streams = [random_stream(int(seed), "langevin") for seed in starts.noise_seed]
         self.iteration = 0
         self.no_gradient = torch.ones_like(self.rate, dtype=torch.bool)
         self.values: tuple[Tensor, Tensor] | None = None  # of `latent`, once evaluated

@@ -31,12 +31,11 @@ class Nearest:
 
 def ascend_to_nearest(
     search: Ascent | Langevin,
-    real: np.ndarray,
-    direction: str,
+    target: Target,
     most: int,
     advance: Callable[[int, float], None] = lambda units, response: None,
 ) -> Nearest:
-    """Run N searches for at most `most` iterations; keep the one nearest to real responses (R,).
+    """Run N searches for at most `most` iterations; keep the one nearest to real responses.
 
     This is the rule by which a setting of `explain` is chosen among its iteration counts, applied
     to every iteration from the first. A search ends early once its kept responses, which never
@@ -44,7 +43,6 @@ def ascend_to_nearest(
     took and `PATIENCE`. `advance(units, response)` is called as in `ascend`. Raises Diverged
     where the very first responses are not finite; later ones that are not end the search.
     """
-    target = Target.of(real, direction)
     nearest: Nearest | None = None
     reported = 0
     for iteration in range(most + 1):

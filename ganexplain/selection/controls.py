@@ -13,9 +13,11 @@ from torch import nn
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.responses import HELD_OUT
 from ganexplain.ascent.blocks import fast_networks, in_precision
+from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
-from ganexplain.ascent.input_ascent import ascend_input
+from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import SelectConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
@@ -138,10 +140,9 @@ class Controls:
         A setting is chosen for its score on the examples of the run, so that score is too good;
         this one is not. The search is as precise as that of `explain`.
         """
-        made, meta, device = self.explanations.arrays, self.meta, self.networks.device
-        count, iterations = len(self.starts), int(made["iterations"][chosen])
-        seed = meta["seed"] + count
-        starts = start_latents(seed, count, LATENT_SIZE)
+        meta, device = self.meta, self.networks.device
+        iterations = int(self.explanations.arrays["iterations"][chosen])
+        seed = meta["seed"] + len(self.starts)
         fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)
         try:
             with (
@@ -149,19 +150,11 @@ class Controls:
                 unit_response(fast[1], self.unit) as respond,
             ):
                 found = ascend(
-                    fast[0],
-                    respond,
-                    starts,
-                    np.full(count, made["learning_rate"][chosen]),
-                    np.full(count, made["prior_weight"][chosen]),
+                    lambda z: respond(fast[0](z)),
+                    self._starts(seed, chosen),
                     [iterations],
-                    meta["direction"],
-                    BATCH,
-                    device,
+                    self._settings(),
                     self._shown(progress, "the chosen setting from fresh starts", iterations),
-                    meta.get("prior", "l2"),
-                    seed + np.arange(count),
-                    meta.get("hysteresis", False),
                 )
         except Diverged:
             progress.note("the chosen setting diverges from fresh starts")
@@ -187,24 +180,16 @@ class Controls:
             ordered = np.sort(own.astype(np.float64) * scale)
             real = ordered[-count:] if meta["direction"] == "max" else ordered[:count]
             fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)
-            start = torch.from_numpy(self.starts).to(device)
-            rows = torch.ones_like(start[:, 0])
             most = int(made["iterations"].max())
             with unit_response(fast[1], self.unit) as respond:
                 search = begin_search(
-                    fast[0],
-                    lambda x: respond(x) * scale,
-                    start,
-                    rows * float(made["learning_rate"][chosen]),
-                    rows * float(made["prior_weight"][chosen]),
-                    meta["direction"],
-                    BATCH,
-                    meta.get("prior", "l2"),  # files from before there was a choice
-                    meta["seed"] + np.arange(len(start)),
-                    meta.get("hysteresis", False),
+                    lambda z: respond(fast[0](z)) * scale,
+                    self._starts(meta["seed"], chosen),
+                    self._settings(),
                 )
                 advance = self._shown(progress, "control: weights shuffled", most)
-                found = ascend_to_nearest(search, real, meta["direction"], most, advance)
+                target = Target.of(real, meta["direction"])
+                found = ascend_to_nearest(search, target, most, advance)
         self.no_gradient["reinitialised"] = found.no_gradient
         mel = self._generated(found.latent)
         return replace(self._heard(mel), latent=found.latent.cpu().numpy())
@@ -212,26 +197,35 @@ class Controls:
     def input_ascent(self, seed: int, progress: Progress) -> Examples:
         """What gradient ascent on the excerpt itself finds, at its best moment."""
         pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
-        device = self.networks.device
+        device, shape = self.networks.device, pool.shape[1:]
+        direction, real = self.meta["direction"], self.real[self.explanations.prefix + "response"]
         fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)[1]
+        noise = start_latents(seed, len(self.starts), int(np.prod(shape)))
         with unit_response(fast, self.unit) as respond:
             found, mel = ascend_input(
                 respond,
-                *_standard(pool),
-                *_bounds(self.explanations.front_end),
-                pool.shape[1:],
-                seed,
-                len(self.starts),
-                INPUT_RATE,
+                InputSpace(shape, *_standard(pool), *_bounds(self.explanations.front_end)),
+                Starts(noise, INPUT_RATE),
+                Target.of(real, direction),
                 INPUT_ITERATIONS,
-                self.real[self.explanations.prefix + "response"],
-                self.meta["direction"],
-                BATCH,
-                device,
+                AscentSettings(direction, BATCH, device),
                 self._shown(progress, "control: without the GAN", INPUT_ITERATIONS),
             )
         self.no_gradient["input_ascent"] = found.no_gradient
         return self._heard(mel)
+
+    def _starts(self, seed: int, chosen: int) -> Starts:
+        """As many starts as the run's, from a seed on, with the setting chosen."""
+        made, count = self.explanations.arrays, len(self.starts)
+        rate, weight = (float(made[key][chosen]) for key in ("learning_rate", "prior_weight"))
+        latent = start_latents(seed, count, LATENT_SIZE)
+        return Starts(latent, rate, weight, seed + np.arange(count))
+
+    def _settings(self) -> AscentSettings:
+        """How the run searched; files from before there was a choice have the paper's prior."""
+        meta = self.meta
+        prior, hysteresis = meta.get("prior", "l2"), meta.get("hysteresis", False)
+        return AscentSettings(meta["direction"], BATCH, self.networks.device, prior, hysteresis)
 
     def _shown(self, progress: Progress, name: str, count: int) -> Callable[[int, float], None]:
         """Begin a step of the progress that the search of a control is."""

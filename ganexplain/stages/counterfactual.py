@@ -153,9 +153,8 @@ class _Maker:
             lambda steps, _: advance(steps),
         )  # fmt: skip
         crossed = crossed_latent(
-            redrawn, generator, margin, upwards, config.prior, config.learning_rate,
-            config.prior_weight, config.iterations, self.device, advance,
-        )  # fmt: skip
+            redrawn, lambda z: margin(generator(z)), upwards, config, self.device, advance
+        )
         latents = torch.from_numpy(np.stack([redrawn, crossed.latent])).to(self.device)
         with torch.no_grad():
             drawn = [generator(latent[None])[0] for latent in latents]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,14 @@ from hypothesis import strategies as st
 
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.candidate import Found, Target
-from ganexplain.ascent.engine import Objective, ascend, start_latents
+from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import Diverged
 from ganexplain.metrics.distances import frechet_distance
 
-CPU = torch.device("cpu")
 SIZE = 4
 RATES, WEIGHTS = (0.1, 0.01), (0.1, 0.001)
-
-
-def same(latent: torch.Tensor) -> torch.Tensor:
-    return latent
+SETTINGS = AscentSettings(batch_size=16)
 
 
 def linear(x: torch.Tensor) -> torch.Tensor:
@@ -35,40 +33,33 @@ def bent(x: torch.Tensor) -> torch.Tensor:
     return (3 * torch.tanh(0.5 * x) + 0.1 * x + 0.2 * torch.sin(3 * x)).sum(1)
 
 
-def search(respond: Objective, real: np.ndarray, **changed: Any) -> Found:
-    arguments: dict[str, Any] = {
-        "start": start_latents(changed.pop("seed", 0), changed.pop("examples", 10), SIZE),
-        "learning_rate": RATES,
-        "prior_weight": WEIGHTS,
-        "iterations": 200,
-        "direction": "max",
-        "batch_size": 16,
-        "device": CPU,
-    }
-    return search_settings(same, respond, real=real, **(arguments | changed))
+def search(
+    respond: Objective,
+    real: np.ndarray,
+    rates: Sequence[float] = RATES,
+    weights: Sequence[float] = WEIGHTS,
+    examples: int = 10,
+    iterations: int = 200,
+    seed: int = 0,
+    settings: AscentSettings = SETTINGS,
+    **limits: Any,
+) -> Found:
+    start, pairs = start_latents(seed, examples, SIZE), list(itertools.product(rates, weights))
+    return search_settings(respond, start, pairs, iterations, real, settings, **limits)
 
 
-def alone(respond: Objective, found: Found, row: int, direction: str = "max", seed: int = 0) -> Any:
+def alone(respond: Objective, found: Found, row: int) -> Trajectories:
     """What `ascend` finds with one of the settings returned."""
-    count = found.latent.shape[1]
-    return ascend(
-        same,
-        respond,
-        start_latents(seed, count, SIZE),
-        np.full(count, found.learning_rate[row]),
-        np.full(count, found.prior_weight[row]),
-        (int(found.iterations[row]),),
-        direction,
-        16,
-        CPU,
-    )
+    start = start_latents(0, found.latent.shape[1], SIZE)
+    starts = Starts(start, float(found.learning_rate[row]), float(found.prior_weight[row]))
+    return ascend(respond, starts, (int(found.iterations[row]),), SETTINGS)
 
 
 def test_a_shift_of_all_responses_is_found_at_the_iteration_that_makes_it() -> None:
     """Adam moves each coordinate of a linear response by the learning rate at every step."""
     start = start_latents(0, 10, SIZE)
     real = start.sum(1) + SIZE * 0.1 * 7
-    found = search(linear, real, learning_rate=(0.1,), prior_weight=(0.0,), budget=2000)
+    found = search(linear, real, rates=(0.1,), weights=(0.0,), budget=2000)
     assert found.distance[0] < 1e-6
     row = found.learning_rate.tolist().index(0.1)
     assert found.iterations[row] == 7
@@ -106,17 +97,9 @@ def test_no_worse_than_the_whole_grid(seed: int, real: tuple[float, float]) -> N
     counts = (20, 100, 200)
     pairs = np.array(list(itertools.product(RATES, WEIGHTS)))
     start = start_latents(100 * seed, 10, SIZE)
-    grid = ascend(
-        same,
-        bent,
-        np.tile(start, (len(pairs), 1)),
-        np.repeat(pairs[:, 0], 10),
-        np.repeat(pairs[:, 1], 10),
-        counts,
-        "max",
-        64,
-        CPU,
-    )
+    rows = np.repeat(pairs, 10, axis=0)
+    starts = Starts(np.tile(start, (len(pairs), 1)), rows[:, 0], rows[:, 1])
+    grid = ascend(bent, starts, counts, AscentSettings(batch_size=64))
     best = min(frechet_distance(r, sample) for r in grid.response.reshape(-1, 10))
     found = search(bent, sample, seed=100 * seed)
     assert found.distance[0] <= best
@@ -149,7 +132,7 @@ def test_the_budget_holds_and_all_evaluations_are_counted(
     budget = rounds * examples
     found = search(
         respond, np.array([mean - 1, mean + 1]), examples=examples, iterations=iterations,
-        learning_rate=rates, prior_weight=weights, budget=budget, advance=advance,
+        rates=rates, weights=weights, budget=budget, advance=advance,
     )  # fmt: skip
     assert evaluated == told == found.example_iterations <= budget
     assert found.iterations.min() >= 1 and found.iterations.max() <= iterations
@@ -159,7 +142,10 @@ def test_the_budget_holds_and_all_evaluations_are_counted(
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_results_do_not_depend_on_the_batch_size(batch_size: int) -> None:
     real = np.random.default_rng(1).normal(8, 1, 20)
-    together, apart = search(bent, real), search(bent, real, batch_size=batch_size)
+    together, apart = (
+        search(bent, real),
+        search(bent, real, settings=AscentSettings(batch_size=batch_size)),
+    )
     assert together.example_iterations == apart.example_iterations
     assert np.array_equal(together.learning_rate, apart.learning_rate)
     assert np.array_equal(together.prior_weight, apart.prior_weight)
@@ -170,7 +156,7 @@ def test_results_do_not_depend_on_the_batch_size(batch_size: int) -> None:
 def test_minimising_is_maximising_the_negative() -> None:
     real = np.random.default_rng(2).normal(8, 1, 20)
     high = search(bent, real)
-    low = search(lambda x: -bent(x), -real, direction="min")
+    low = search(lambda x: -bent(x), -real, settings=AscentSettings("min", 16))
     assert np.array_equal(high.latent, low.latent)
     assert np.array_equal(high.response, -low.response)
     assert np.array_equal(high.distance, low.distance)
@@ -198,7 +184,7 @@ def test_a_learning_rate_that_diverges_is_dropped() -> None:
         return x.sum(1) / (x.abs().amax(1) < 20)
 
     real = start_latents(0, 10, SIZE).sum(1) + 2.0
-    found = search(brittle, real, learning_rate=(50.0, 0.1), iterations=100)
+    found = search(brittle, real, rates=(50.0, 0.1), iterations=100)
     assert found.learning_rate.max() < 50
     assert found.distance[0] < 0.1
 
@@ -244,6 +230,6 @@ def test_the_bound_rises_with_the_mean_beyond_the_real_one() -> None:
 def test_a_tight_budget_goes_to_the_best_setting_alone() -> None:
     """Too little to run all three prior weights to the real responses, enough for one."""
     real = start_latents(0, 10, SIZE).sum(1) + SIZE * 0.316 * 8
-    found = search(linear, real, learning_rate=(0.1,), prior_weight=(0.1, 0.01, 0.0), budget=180)
+    found = search(linear, real, rates=(0.1,), weights=(0.1, 0.01, 0.0), budget=180)
     assert found.iterations[0] >= 7
     assert found.distance[0] < 1

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ganexplain.ascent.engine import Trajectories, ascend, start_latents
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import Diverged
@@ -35,20 +36,15 @@ def search(
     generator, network = networks()
     with unit_response(network, Unit.parse("fc9:0")) as respond:
         return ascend(
-            generator,
-            respond,
-            start_latents(0, rows, 128),
-            np.full(rows, rate),
-            np.full(rows, 0.01),
+            lambda z: respond(generator(z)),
+            Starts(start_latents(0, rows, 128), rate, 0.01),
             iterations,
-            direction,
-            batch_size,
-            CPU,
+            AscentSettings(direction, batch_size),
         )
 
 
-def linear(latent: torch.Tensor) -> torch.Tensor:
-    return latent
+def first(latent: torch.Tensor) -> torch.Tensor:
+    return latent[:, 0]
 
 
 def test_start_norms_are_those_the_authors_plotted() -> None:
@@ -64,17 +60,7 @@ def test_a_start_depends_on_seed_plus_k_alone() -> None:
 def test_the_first_step_of_adam_moves_each_coordinate_by_the_learning_rate() -> None:
     start = np.array([[1.0, -2.0, 0.5]], np.float32)
     slope = torch.tensor([3.0, -4.0, 0.01])
-    found = ascend(
-        linear,
-        lambda x: (x * slope).sum(1),
-        start,
-        np.array([0.1]),
-        np.array([0.0]),
-        (1,),
-        "max",
-        4,
-        CPU,
-    )
+    found = ascend(lambda x: (x * slope).sum(1), Starts(start, 0.1), (1,), AscentSettings())
     expected = start + 0.1 * np.sign(slope.numpy())
     assert found.latent[0] == pytest.approx(expected, abs=1e-5)
     assert found.response[0, 0] == pytest.approx(float((expected * slope.numpy()).sum()), abs=1e-5)
@@ -88,9 +74,7 @@ def test_trajectory_equals_that_of_torch_s_adam() -> None:
         return torch.sin(2 * x).sum(1)
 
     weight = 0.3
-    found = ascend(
-        linear, response, start, np.array([0.05]), np.array([weight]), (40,), "max", 1, CPU
-    )
+    found = ascend(response, Starts(start, 0.05, weight), (40,), AscentSettings())
     z = torch.tensor(start, requires_grad=True)
     adam = torch.optim.Adam([z], lr=0.05)
     trace = [response(z).item()]
@@ -105,30 +89,20 @@ def test_trajectory_equals_that_of_torch_s_adam() -> None:
 def test_the_prior_alone_pulls_the_latent_to_the_origin_in_both_directions() -> None:
     start = np.full((1, 4), 2.0, np.float32)
     for direction in ("max", "min"):
-        found = ascend(
-            linear,
-            lambda x: 0 * x.sum(1),
-            start,
-            np.array([0.05]),
-            np.array([1.0]),
-            (200,),
-            direction,
-            1,
-            CPU,
-        )
+        settings = AscentSettings(direction)
+        found = ascend(lambda x: 0 * x.sum(1), Starts(start, 0.05, 1.0), (200,), settings)
         assert found.latent_norm_trace[0, 0] == pytest.approx(4.0)
         assert found.latent_norm_trace[0, -1] < 0.1
 
 
 def test_minimising_is_maximising_the_negative() -> None:
-    start = start_latents(0, 2, 5)
-    arguments = (start, np.full(2, 0.1), np.full(2, 0.1), (20,))
+    starts = Starts(start_latents(0, 2, 5), 0.1, 0.1)
 
     def bumps(x: torch.Tensor) -> torch.Tensor:
         return torch.cos(x).sum(1)
 
-    low = ascend(linear, bumps, *arguments, "min", 2, CPU)
-    high = ascend(linear, lambda x: -bumps(x), *arguments, "max", 2, CPU)
+    low = ascend(bumps, starts, (20,), AscentSettings("min"))
+    high = ascend(lambda x: -bumps(x), starts, (20,), AscentSettings("max"))
     assert np.array_equal(low.latent, high.latent)
     assert np.array_equal(low.response, -high.response)
 
@@ -137,15 +111,10 @@ def test_the_best_iterate_is_kept_and_the_last_is_evaluated() -> None:
     """A response that overshoots: the best is in the middle; one that grows: the last is best."""
     start = np.array([[0.0], [0.0]], np.float32)
     found = ascend(
-        linear,
         lambda x: 1 - (x[:, 0] - 0.25).square(),
-        start,
-        np.array([0.1, 0.01]),
-        np.zeros(2),
+        Starts(start, np.array([0.1, 0.01])),
         (5,),
-        "max",
-        2,
-        CPU,
+        AscentSettings(),
     )
     trace = found.response_trace
     assert trace.shape == (2, 6)
@@ -156,10 +125,10 @@ def test_the_best_iterate_is_kept_and_the_last_is_evaluated() -> None:
 
 def test_the_authors_keep_an_iterate_that_is_better_by_a_tenth() -> None:
     """Responses 0.06 k of the k-th iterate: kept are 0, 2 and 4."""
-    start = np.zeros((1, 1), np.float32)
-    arguments = (start, np.array([0.06]), np.zeros(1), (5,), "max", 1, CPU)
-    best = ascend(linear, lambda x: x[:, 0], *arguments)
-    authors = ascend(linear, lambda x: x[:, 0], *arguments, hysteresis=True)
+    starts = Starts(np.zeros((1, 1), np.float32), 0.06)
+    best, authors = (
+        ascend(first, starts, (5,), AscentSettings(hysteresis=rule)) for rule in (False, True)
+    )
     np.testing.assert_array_equal(best.response_trace, authors.response_trace)
     np.testing.assert_allclose(best.response_trace[0], 0.06 * np.arange(6), atol=1e-3)
     assert best.best_iteration.tolist() == [[5]] and authors.best_iteration.tolist() == [[4]]
@@ -168,12 +137,11 @@ def test_the_authors_keep_an_iterate_that_is_better_by_a_tenth() -> None:
 
 def test_their_rule_compares_sizes_even_where_the_sign_changes() -> None:
     """From -0.16 to 0.16: higher, and as large."""
-    start = np.full((1, 1), -0.16, np.float32)
-    arguments = (start, np.array([0.32]), np.zeros(1), (1,), "max", 1, CPU)
-    found = ascend(linear, lambda x: x[:, 0], *arguments, hysteresis=True)
+    starts = Starts(np.full((1, 1), -0.16, np.float32), 0.32)
+    found = ascend(first, starts, (1,), AscentSettings(hysteresis=True))
     assert found.response_trace[0] == pytest.approx([-0.16, 0.16], abs=1e-3)
     assert found.best_iteration.tolist() == [[0]]  # the size is the same: their rule stays
-    assert ascend(linear, lambda x: x[:, 0], *arguments).best_iteration.tolist() == [[1]]
+    assert ascend(first, starts, (1,), AscentSettings()).best_iteration.tolist() == [[1]]
 
 
 def test_snapshots_are_prefixes_of_one_trajectory() -> None:
@@ -201,15 +169,10 @@ def test_rows_keep_their_own_settings() -> None:
     starts = np.repeat(start_latents(3, 1, 128), 2, axis=0)
     with unit_response(network, Unit.parse("fc9:0")) as respond:
         both = ascend(
-            generator,
-            respond,
-            starts,
-            np.array([0.1, 0.001]),
-            np.array([0.0, 0.1]),
+            lambda z: respond(generator(z)),
+            Starts(starts, np.array([0.1, 0.001]), np.array([0.0, 0.1])),
             (6,),
-            "max",
-            2,
-            CPU,
+            AscentSettings(),
         )
     moved = np.abs(both.latent[0] - starts).max(axis=1)
     assert moved[0] > 10 * moved[1] > 0
@@ -222,13 +185,8 @@ def test_the_same_search_twice_is_bit_identical() -> None:
 def test_a_response_that_is_not_finite_is_said() -> None:
     with pytest.raises(Diverged, match="not finite at iteration 2"):
         ascend(
-            linear,
             lambda x: x[:, 0] / (x[:, 0] < 1.15),
-            np.array([[1.0]], np.float32),
-            np.array([0.1]),
-            np.array([0.0]),
+            Starts(np.array([[1.0]], np.float32), 0.1),
             (5,),
-            "max",
-            1,
-            CPU,
+            AscentSettings(),
         )

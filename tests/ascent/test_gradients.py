@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.counterfactual import crossed_latent
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_gradient
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.config import CounterfactualConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.checkpoints import load_data
@@ -29,6 +32,7 @@ from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
+NO_FILES: dict[str, Any] = {"start_from": (), "classifier": "", "gan": ""}
 GAN = ROOT / "sample_data" / "pretrained" / "gan.pt"
 SUNG = ROOT / "sample_data" / "audio" / "alone_ria_major_dry.ogg"
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -193,10 +197,6 @@ def half_dead():
 # --- counted --------------------------------------------------------------------------------
 
 
-def same(latent: torch.Tensor) -> torch.Tensor:
-    return latent
-
-
 STARTS = np.array([[2.0, 1.0], [-2.0, 1.0], [-3.0, 1.0], [-0.05, 1.0]], np.float32)
 RELU = Unit.parse("relu:0")
 
@@ -204,10 +204,9 @@ RELU = Unit.parse("relu:0")
 @pytest.mark.parametrize("prior", ["l2", "shell", "sphere", "langevin"])
 def test_searches_on_the_flat_side_of_a_rectifier_are_counted(prior: str) -> None:
     """Of relu(z_0) the gradient is (1, 0) where z_0 > 0, and else none."""
-    found = ascend(
-        same, lambda z: z[:, 0].relu(), STARTS[:3], np.full(3, 1e-3), np.full(3, 1e-3), (3,), "max",
-        2, CPU, prior=prior, noise_seed=np.arange(3),
-    )  # fmt: skip
+    starts = Starts(STARTS[:3], 1e-3, 1e-3, np.arange(3))
+    settings = AscentSettings(batch_size=2, prior=prior)
+    found = ascend(lambda z: z[:, 0].relu(), starts, (3,), settings)
     assert found.no_gradient.tolist() == [False, True, True]
 
 
@@ -217,17 +216,15 @@ def test_a_gradient_that_comes_later_counts() -> None:
     def window(z: torch.Tensor) -> torch.Tensor:
         return (1.9 - z[:, 0].abs()).relu()
 
-    found = ascend(
-        same, window, STARTS, np.full(4, 0.1), np.full(4, 1.0), (6,), "max", 8, CPU,
-    )  # fmt: skip
+    found = ascend(window, Starts(STARTS, 0.1, 1.0), (6,), AscentSettings())
     assert found.response_trace[0, 0] == 0  # flat at its start
     assert found.no_gradient.tolist() == [False, False, True, False]
 
 
 def test_the_adaptive_search_counts_them_too() -> None:
     found = search_settings(
-        same, lambda z: z[:, 0].relu(), STARTS[:3], (1e-3,), (1e-3,), 40, np.array([2.0, 0.0]),
-        "max", 8, CPU, budget=60,
+        lambda z: z[:, 0].relu(), STARTS[:3], [(1e-3, 1e-3)], 40, np.array([2.0, 0.0]),
+        AscentSettings(), budget=60,
     )  # fmt: skip
     assert (found.no_gradient == [False, True, True]).all()
     assert found.no_gradient.shape == found.response.shape
@@ -317,11 +314,11 @@ def test_a_counterfactual_of_a_unit_that_is_constant_is_refused(
 
 
 def test_a_latent_that_has_no_way_to_the_other_side_is_known() -> None:
+    config = CounterfactualConfig(**NO_FILES, learning_rate=0.05, prior_weight=0.01, iterations=40)
+
     def across(start: float) -> bool:
-        found = crossed_latent(
-            np.array([start, 0.0], np.float32), same, lambda z: z[:, 0].relu() - 1, True, "near",
-            0.05, 0.01, 40, CPU,
-        )  # fmt: skip
+        latent = np.array([start, 0.0], np.float32)
+        found = crossed_latent(latent, lambda z: z[:, 0].relu() - 1, True, config, CPU)
         assert (found.iterations < 0) == found.no_gradient
         return not found.no_gradient
 
@@ -335,6 +332,6 @@ def test_a_response_has_a_gradient_as_before() -> None:
     with torch.no_grad():
         network[0].weight[:], network[0].bias[:] = weight, 0
     with unit_response(network, Unit.parse("0:0")) as respond:
-        found = ascend(same, respond, STARTS, np.full(4, 0.1), np.zeros(4), (1,), "max", 4, CPU)
+        found = ascend(respond, Starts(STARTS, 0.1), (1,), AscentSettings())
     np.testing.assert_allclose(found.latent[0], STARTS + np.array([0.1, -0.1]), atol=1e-5)
     assert not found.no_gradient.any()

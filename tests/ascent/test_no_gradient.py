@@ -190,9 +190,9 @@ def test_a_search_names_it_too_and_goes_on_before_it(name: str) -> None:
         pytest.raises(UsageError, match=message),
         unit_response(network, Unit.parse("output:0")) as run,
     ):
-        evaluate(draw, run, latent, 2)
+        evaluate(lambda z: run(draw(z)), latent, 2)
     with unit_response(network, Unit.of_meta(layer, 0)) as run:
-        _, gradient = evaluate(draw, run, latent, 2)
+        _, gradient = evaluate(lambda z: run(draw(z)), latent, 2)
     weight = network.get_parameter("explained." + layer + ".weight")
     by_hand = weight[0].sum().expand(3, 1)
     torch.testing.assert_close(gradient, by_hand, atol=1e-4, rtol=1e-4)

@@ -15,7 +15,7 @@ from support.commands import Run
 from support.paths import PRETRAINED
 
 from ganexplain.ascent.adaptive import search_settings
-from ganexplain.ascent.engine import Trajectories, ascend, start_latents
+from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
 from ganexplain.ascent.priors import (
     l2_descent,
     near,
@@ -23,6 +23,7 @@ from ganexplain.ascent.priors import (
     shell_descent,
     sphere_descent,
 )
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
 from ganexplain.files.arrays import read_arrays
 from ganexplain.runs.progress import Silent
@@ -42,28 +43,14 @@ SMALL = ExplainConfig(
 )
 
 
-def same(latent: torch.Tensor) -> torch.Tensor:
-    return latent
-
-
 def search(
-    respond: object, prior: str, rows: int = 4, weight: float = 0.5, rate: float = 0.05,
+    respond: Objective, prior: str, rows: int = 4, weight: float = 0.5, rate: float = 0.05,
     iterations: tuple[int, ...] = (200,), direction: str = "max", size: int = SIZE,
     batch_size: int = 8, seeds: np.ndarray | None = None,
 ) -> Trajectories:  # fmt: skip
-    return ascend(
-        same,
-        respond,
-        start_latents(0, rows, size),
-        np.full(rows, rate),
-        np.full(rows, weight),
-        iterations,
-        direction,
-        batch_size,
-        CPU,
-        prior=prior,
-        noise_seed=np.arange(rows) if seeds is None else seeds,
-    )
+    noise_seed = np.arange(rows) if seeds is None else seeds
+    starts = Starts(start_latents(0, rows, size), rate, weight, noise_seed)
+    return ascend(respond, starts, iterations, AscentSettings(direction, batch_size, prior=prior))
 
 
 # --- potentials -----------------------------------------------------------------------------
@@ -244,16 +231,14 @@ def test_a_step_to_where_nothing_is_finite_is_rejected() -> None:
 @pytest.mark.parametrize("prior", ["shell", "sphere"])
 def test_the_adaptive_search_finds_what_ascend_finds_with_the_prior(prior: str) -> None:
     start, real = start_latents(0, 8, SIZE), np.linspace(4, 6, 9)
-    found = search_settings(
-        same, linear, start, (0.1, 0.03), (0.5,), 200, real, "max", 16, CPU, budget=1500,
-        prior=prior,
-    )  # fmt: skip
-    rate, weight = (np.full(8, values[0]) for values in (found.learning_rate, found.prior_weight))
+    settings, pairs = AscentSettings(prior=prior), [(0.1, 0.5), (0.03, 0.5)]
+    found = search_settings(linear, start, pairs, 200, real, settings, budget=1500)
+    starts = Starts(start, float(found.learning_rate[0]), float(found.prior_weight[0]))
     count = (int(found.iterations[0]),)
-    alone = ascend(same, linear, start, rate, weight, count, "max", 16, CPU, prior=prior)
+    alone = ascend(linear, starts, count, settings)
     assert found.latent[0] == pytest.approx(alone.latent[0], abs=1e-5)
     assert found.response[0] == pytest.approx(alone.response[0], abs=1e-5)
-    paper_s = ascend(same, linear, start, rate, weight, count, "max", 16, CPU)
+    paper_s = ascend(linear, starts, count, AscentSettings())
     assert np.abs(paper_s.latent - alone.latent).max() > 0.01
 
 

@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import SLOPE, initialise
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.files.checkpoints import frozen
@@ -85,12 +86,14 @@ def ours(precision: str) -> Callable[[], int]:
     """Five iterations of a batch, as `explain` runs it; gives the example-iterations done."""
     generator, network = fast_networks(*networks(channels_last=True), ("fc9",), CPU)
     rows = BATCH_SIZES["cpu"]
-    half = np.full(rows, 0.01)
+    starts, settings = (
+        Starts(start_latents(0, rows, 128), 0.01, 0.01),
+        AscentSettings(batch_size=rows),
+    )
 
     def work() -> int:
         with in_precision(precision, CPU), unit_response(network, Unit.parse("fc9:0")) as respond:
-            start = start_latents(0, rows, 128)
-            ascend(generator, respond, start, half, half, (5,), "max", rows, CPU)
+            ascend(lambda z: respond(generator(z)), starts, (5,), settings)
         return 5 * rows
 
     return work

@@ -20,6 +20,7 @@ import torch
 
 from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
@@ -97,10 +98,11 @@ def main() -> None:
     with unit_response(classifier, Unit.parse("fc9:0")) as respond:
         for name, prior, weight in WAYS:
             found = ascend(
-                generator, respond, starts, np.full(count, arguments.learning_rate),
-                np.full(count, weight), arguments.iterations, "max", 48, CPU,
-                prior=prior, noise_seed=np.arange(count),
-            )  # fmt: skip
+                lambda z: respond(generator(z)),
+                Starts(starts, arguments.learning_rate, weight, np.arange(count)),
+                arguments.iterations,
+                AscentSettings(prior=prior),
+            )
             shown = "" if name in ("none", "sphere") else f"{weight:g}"
             for steps, latent in zip(arguments.iterations, found.latent, strict=True):
                 print(row(name, shown, steps, latent, judges), flush=True)

@@ -15,6 +15,7 @@ import torch
 
 from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.networks import load_generator
 from ganexplain.networks.hooks import unit_response
@@ -34,9 +35,11 @@ if __name__ == "__main__":
 
     def trace(networks: tuple[torch.nn.Module, ...], rate: float, batch: int) -> np.ndarray:
         with unit_response(networks[1], Unit.parse("fc9:0")) as respond:
-            rates, weights = np.full(EXAMPLES, rate), np.full(EXAMPLES, 0.01)
             found = ascend(
-                networks[0], respond, starts, rates, weights, [max(STEPS)], "max", batch, CPU
+                lambda z: respond(networks[0](z)),
+                Starts(starts, rate, 0.01),
+                [max(STEPS)],
+                AscentSettings(batch_size=batch),
             )
         return found.response_trace
 

@@ -15,6 +15,7 @@ behind the run's, the same for both. Cost is counted in example-iterations.
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import Objective, ascend, start_latents
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
@@ -43,8 +45,8 @@ BATCH = 48
 
 
 @contextmanager
-def objectives(explanations: Explanations) -> Iterator[tuple[Objective, Objective]]:
-    """Generator and response as `explain` ran them."""
+def objective_of(explanations: Explanations) -> Iterator[Objective]:
+    """The response to latents as `explain` ran it."""
     meta = explanations.meta
     classifier = load_classifier(Path(meta["classifier"]), CPU)
     generator, _ = load_generator(Path(meta["gan"]), CPU)
@@ -53,7 +55,7 @@ def objectives(explanations: Explanations) -> Iterator[tuple[Objective, Objectiv
         in_precision(meta["precision"], CPU),
         unit_response(fast[1], Unit.of_meta(meta["layer"], meta["neuron"])) as respond,
     ):
-        yield fast[0], respond
+        yield lambda latent: respond(fast[0](latent))
 
 
 def grid(made: dict[str, np.ndarray], group: slice, real: np.ndarray) -> dict[str, Any]:
@@ -74,16 +76,12 @@ def grid(made: dict[str, np.ndarray], group: slice, real: np.ndarray) -> dict[st
 def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray) -> dict[str, Any]:
     """The same of the adaptive search, and the distance its setting has when run alone."""
     meta, start = explanations.meta, start_latents(seed, size, LATENT_SIZE)
-    with objectives(explanations) as (generator, respond):
-        found = search_settings(
-            generator, respond, start, meta["learning_rate"], meta["prior_weight"],
-            max(meta["iterations"]), real, meta["direction"], BATCH, CPU,
-        )  # fmt: skip
+    settings = AscentSettings(meta["direction"], BATCH)
+    pairs = list(itertools.product(meta["learning_rate"], meta["prior_weight"]))
+    with objective_of(explanations) as objective:
+        found = search_settings(objective, start, pairs, max(meta["iterations"]), real, settings)
         setting = [found.learning_rate[0], found.prior_weight[0], int(found.iterations[0])]
-        rate, weight = (np.full(size, value) for value in setting[:2])
-        alone = ascend(
-            generator, respond, start, rate, weight, setting[2:], meta["direction"], BATCH, CPU
-        )
+        alone = ascend(objective, Starts(start, *setting[:2]), setting[2:], settings)
     return {
         "distance": frechet_distance(found.response[0], real),
         "alone": frechet_distance(alone.response[0], real),
@@ -96,12 +94,9 @@ def fresh(explanations: Explanations, setting: list[float], count: int, real: np
     """The distance of a setting from starts that no setting was chosen on."""
     meta = explanations.meta
     start = start_latents(meta["seed"] + meta["examples"], count, LATENT_SIZE)
-    rate, weight = (np.full(count, value) for value in setting[:2])
-    with objectives(explanations) as (generator, respond):
-        found = ascend(
-            generator, respond, start, rate, weight, [int(setting[2])], meta["direction"], BATCH,
-            CPU,
-        )  # fmt: skip
+    settings = AscentSettings(meta["direction"], BATCH)
+    with objective_of(explanations) as objective:
+        found = ascend(objective, Starts(start, *setting[:2]), [int(setting[2])], settings)
     return frechet_distance(found.response[0], real)
 
 

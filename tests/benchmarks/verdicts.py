@@ -22,9 +22,11 @@ import torch
 from torch import Tensor
 
 from ganexplain.artifacts.explanations import Explanations
+from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import begin_search, start_latents
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.responses import strongest
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import initialise
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
@@ -97,17 +99,14 @@ class Case:
         """
         responses = np.concatenate([real["response"], real["bottom_response"]])
         scale = float(3 / responses.std())
-        start = torch.from_numpy(start_latents(1000 * seed, self.examples, LATENT_SIZE))
-        rows = torch.ones_like(start[:, 0])
+        starts = Starts(start_latents(1000 * seed, self.examples, LATENT_SIZE), RATE, WEIGHT)
 
-        def respond(mel: Tensor) -> Tensor:
-            return explained.network(mel)[:, 0] * scale
+        def objective(latent: Tensor) -> Tensor:
+            return explained.network(self.generator(latent))[:, 0] * scale
 
-        search = begin_search(
-            self.generator, respond, start, rows * RATE, rows * WEIGHT, "max", BATCH
-        )
-        target = real["response"].astype(np.float64) * scale
-        found = ascend_to_nearest(search, target, "max", ITERATIONS)
+        search = begin_search(objective, starts, AscentSettings(batch_size=BATCH))
+        target = Target.of(real["response"].astype(np.float64) * scale, "max")
+        found = ascend_to_nearest(search, target, ITERATIONS)
         with torch.no_grad():
             drawn: np.ndarray = self.generator(found.latent).numpy()
         return drawn

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
@@ -65,8 +66,8 @@ def test_any_network_is_searched_or_refused_in_one_line(
         chosen = chosen_units([layer], unit, explained.network, example, explained.names)
         features = last_hidden_layer(explained.network)
         with unit_response(explained.network, chosen[-1]) as respond:
-            found = ascend(generator, respond, starts, torch.full((2,), 0.1).numpy(),
-                           torch.zeros(2).numpy(), (2,), "max", 2, CPU)  # fmt: skip
+            rows = Starts(starts, 0.1)
+            found = ascend(lambda z: respond(generator(z)), rows, (2,), AscentSettings())
         made = generator(torch.from_numpy(found.latent[0]))
         response, others = responses_and_features(explained.network, chosen[-1], features, made)
     except GanexplainError as error:

@@ -15,9 +15,11 @@ from support.commands import Run, StageRun
 from support.paths import PRETRAINED, SAMPLE
 
 from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
-from ganexplain.ascent.input_ascent import ascend_input
+from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import SelectConfig
@@ -402,12 +404,13 @@ def test_input_ascent_raises_a_response_by_small_steps() -> None:
     torch.manual_seed(0)
     network = SVDNet(1).eval().requires_grad_(False)
     mean, deviation = np.linspace(-2, 2, 80), np.full(80, 1.5)
+    space = InputSpace((80, 115), mean[:, None], deviation[:, None], np.log(1e-7), np.inf)
     beyond = np.array([1e3, 1e3 + 1])  # so that the search runs to its end
 
     def ascent(iterations: int) -> tuple[np.ndarray, np.ndarray]:
         found, mel = ascend_input(
-            lambda x: network(x)[:, 0], mean[:, None], deviation[:, None], np.log(1e-7), np.inf,
-            (80, 115), 5, 3, 0.05, iterations, beyond, "max", 2, CPU,
+            lambda x: network(x)[:, 0], space, Starts(start_latents(5, 3, 80 * 115), 0.05),
+            Target.of(beyond, "max"), iterations, AscentSettings(batch_size=2),
         )  # fmt: skip
         assert found.iterations == iterations
         return found.response, mel
@@ -439,16 +442,18 @@ def test_a_control_ends_at_the_iteration_nearest_to_the_real_responses(
     """Against every iteration count of `ascend`, told apart by the distance's own formula."""
     sign = 1.0 if direction == "max" else -1.0
     slope = torch.linspace(0.2, 1, 4)
-    network = (lambda z: torch.tanh(z), lambda x: x @ slope)
-    start = start_latents(3, 6, 4)
+    starts, settings = Starts(start_latents(3, 6, 4), 0.05, 0.01), AscentSettings(direction, 4)
+
+    def objective(z: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(z) @ slope
+
     real = sign * (level + 0.2 * np.arange(5.0))
-    rate, weight, counts = np.full(6, 0.05), np.full(6, 0.01), list(range(1, 41))
-    every = ascend(*network, start, rate, weight, counts, direction, 4, CPU)
+    counts = list(range(1, 41))
+    every = ascend(objective, starts, counts, settings)
     ours = every.response.astype(np.float64)
     distance = (ours.mean(1) - real.mean()) ** 2 + (ours.std(1, ddof=1) - real.std(ddof=1)) ** 2
-    z, r, w = (torch.from_numpy(v).float() for v in (start, rate, weight))
-    search = begin_search(*network, z, r, w, direction, 4)
-    found = ascend_to_nearest(search, real, direction, 40)
+    search = begin_search(objective, starts, settings)
+    found = ascend_to_nearest(search, Target.of(real, direction), 40)
     best = int(distance.argmin())
     assert found.iterations == counts[best]
     assert found.distance == pytest.approx(distance[best])

@@ -25,6 +25,7 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel, mel_frequencies
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import decision_margin, probabilities
+from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.spans import decide
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
@@ -35,6 +36,7 @@ from ganexplain.networks.units import Unit
 from ganexplain.report.pictures.change_picture import change_picture
 
 CPU = torch.device("cpu")
+NO_FILES: dict[str, Any] = {"start_from": (), "classifier": "", "gan": ""}
 FRONT_END = FrontEnd()
 AUDIO = ROOT / "sample_data" / "audio"
 SHIPPED = ("--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt")
@@ -48,17 +50,15 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SLOPE = torch.tensor([2.0, -1.0, 0.0, 2.0])
 
 
-def same(latent: torch.Tensor) -> torch.Tensor:
-    return latent
-
-
 def plane(latent: torch.Tensor) -> torch.Tensor:
     return (latent * SLOPE).sum(1) - 1.5
 
 
 def cross(start: np.ndarray, upwards: bool, **changed: Any) -> Any:
-    arguments = {"prior": "near", "learning_rate": 0.02, "prior_weight": 0.1, "iterations": 600}
-    return crossed_latent(start, same, plane, upwards, device=CPU, **(arguments | changed))
+    arguments: dict[str, Any] = {"learning_rate": 0.02, "prior_weight": 0.1, "iterations": 600}
+    return crossed_latent(
+        start, plane, upwards, CounterfactualConfig(**(NO_FILES | arguments | changed)), CPU
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -80,10 +80,11 @@ def test_of_all_latents_across_the_closest_to_the_start_is_kept(seed: int) -> No
 
     def watched(latent: torch.Tensor) -> torch.Tensor:
         visited.append(latent.detach().numpy()[0].copy())
-        return latent
+        return plane(latent)
 
     upwards = float(plane(torch.from_numpy(start)[None])) <= 0
-    found = crossed_latent(start, watched, plane, upwards, "near", 0.4, 0.02, 9, CPU)
+    config = CounterfactualConfig(**NO_FILES, learning_rate=0.4, prior_weight=0.02, iterations=9)
+    found = crossed_latent(start, watched, upwards, config, CPU)
     across = [z for z in visited if (float(plane(torch.from_numpy(z)[None])) > 0) == upwards]
     distances = [float(np.linalg.norm(z - start)) for z in across]
     assert np.linalg.norm(found.latent - start) == pytest.approx(min(distances))

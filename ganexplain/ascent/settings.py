@@ -1,0 +1,70 @@
+"""What searches begin with, row by row, and the settings that all rows share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.ascent.priors import PRIORS, Prior
+
+LANGEVIN = "langevin"
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class AscentSettings:
+    """How searches run, the same for every row.
+
+    `direction` is `max` or `min`. At most `batch_size` rows go through the networks at once, on
+    `device`. `prior` is the name of one of `PRIORS`, `langevin`, or a prior of the caller's own.
+    With `hysteresis` an iterate is kept by the authors' rule (method, section 4).
+    """
+
+    direction: str = "max"
+    batch_size: int = 48
+    device: torch.device = CPU
+    prior: str | Prior = "l2"
+    hysteresis: bool = False
+
+    @property
+    def sign(self) -> float:
+        """1 where high responses are sought, -1 where low ones are."""
+        return 1.0 if self.direction == "max" else -1.0
+
+    @property
+    def prior_in_force(self) -> Prior:
+        """The prior itself; KeyError for `langevin`, which is a search of its own."""
+        return self.prior if isinstance(self.prior, Prior) else PRIORS[self.prior]
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Where R searches begin, each with settings of its own.
+
+    `latent` (R, Z) float32; `learning_rate` and `prior_weight` (R,), or one number for all rows;
+    `noise_seed` (R,), the seeds of the noise of `langevin`.
+    """
+
+    latent: np.ndarray
+    learning_rate: np.ndarray | float
+    prior_weight: np.ndarray | float = 0.0
+    noise_seed: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.latent)
+
+    def rows(self, first: int, last: int) -> Starts:
+        """The rows from `first` to before `last`."""
+        part = slice(first, last)
+        rate, weight = (np.full(len(self), v) for v in (self.learning_rate, self.prior_weight))
+        seeds = None if self.noise_seed is None else self.noise_seed[part]
+        return Starts(self.latent[part], rate[part], weight[part], seeds)
+
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (R, Z), learning rates and prior weights (R,) as float32 on a device."""
+        rate, weight = (np.full(len(self), v) for v in (self.learning_rate, self.prior_weight))
+        z, r, w = (torch.from_numpy(v).float().to(device) for v in (self.latent, rate, weight))
+        return z, r, w
