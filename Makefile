@@ -61,6 +61,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python tests/english.py
+	$(VENV)/bin/python tests/house.py
 
 # A process a core with one thread each, and the tests of a file in one process: they share what
 # is slow to make.

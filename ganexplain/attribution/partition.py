@@ -61,12 +61,13 @@ def partition(
         mix = _sources(rest, piece, device)
         labels = mix.presence.argmax(axis=0)
         return Partition(mix, labels, fill(fill_name, x, labels, reference, seed))
-    labels = _labels(text, kind, rest, piece.values)
+    labels = labels_of(text, kind, rest, piece.values)
     filled = fill(fill_name, x, labels, reference, seed)
     return Partition(MaskedInput(x, labels, filled), labels, filled)
 
 
-def _labels(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray:
+def labels_of(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray:
+    """The label map (H, W) that `--segments` names; `text` is `kind:rest`."""
     bands, frames = values.shape[-2:]
     if grid := re.fullmatch(r"(\d+)x(\d+)", text):
         return segments.grid(bands, frames, rows=int(grid[2]), columns=int(grid[1]))
@@ -77,7 +78,7 @@ def _labels(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray:
         settings = {"n_segments": _number(text, rest, 50)} if kind == "slic" else {}
         return segments.superpixels(values, kind, **settings)
     if kind == "file":
-        return _labels_of_file(Path(rest), values)
+        return labels_of_file(Path(rest), values)
     raise UsageError(
         f"--segments {text}: neither TIMESxBANDS nor one of {', '.join(KINDS)}"
         f"{did_you_mean(kind, KINDS)}"
@@ -90,7 +91,7 @@ def _number(text: str, rest: str, default: int) -> int:
     return int(rest) if rest else default
 
 
-def _labels_of_file(path: Path, values: np.ndarray) -> np.ndarray:
+def labels_of_file(path: Path, values: np.ndarray) -> np.ndarray:
     """A label map (H, W) from `.npy`, or from a picture whose grey values are the labels."""
     if not path.is_file():
         raise UsageError(f"--segments file:{path}: no such file")

@@ -38,7 +38,7 @@ from ganexplain.runs.lock import (
 )
 from ganexplain.runs.machine import device_used, thread_count
 from ganexplain.runs.progress import Progress, warnings_noted
-from ganexplain.runs.record import _tensorboard, library_versions
+from ganexplain.runs.record import library_versions, tensorboard_writer
 from ganexplain.version import __version__
 
 
@@ -231,7 +231,7 @@ class RunDirectory:
         self._append("metrics.jsonl", json.dumps(values))
         self.metrics += 1
         if self._board is None:
-            self._board = _tensorboard(self.path / "tensorboard")
+            self._board = tensorboard_writer(self.path / "tensorboard")
         if self._board:
             step = next((int(values[k]) for k in ("step", "epoch") if k in values), self.metrics)
             for name, value in values.items():

@@ -21,7 +21,7 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def _tensorboard(folder: Path) -> Any:
+def tensorboard_writer(folder: Path) -> Any:
     """A writer of TensorBoard's event files, or False where it is not installed."""
     if find_spec("tensorboard") is None:
         return False

@@ -183,14 +183,14 @@ def read_evidence(files: UnitFiles, examples: int) -> Evidence:
         meta=meta,
         real=_strongest_first({name: real[prefix + name] for name in real_axes}, prefix == ""),
         held_out=_strongest_first(held_out, prefix == "") if held_out else {},
-        driven=_driven(files.controls, explanations) if files.controls.is_file() else {},
+        driven=read_driven(files.controls, explanations) if files.controls.is_file() else {},
         selection=read_selection(files.selection, explanations),
         front_end=explanations.front_end,
         seeds=examples,
     )
 
 
-def _driven(path: Path, explanations: Explanations) -> dict[str, dict[str, np.ndarray]]:
+def read_driven(path: Path, explanations: Explanations) -> dict[str, dict[str, np.ndarray]]:
     """Inputs (n, ...) and responses (n,) of the controls that have some."""
     arrays, _ = read_arrays(path, "controls", ())
     found = {}

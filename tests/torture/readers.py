@@ -69,7 +69,7 @@ def _artifacts(folder: Path) -> list[Reader]:
     from ganexplain.artifacts.explanations import read_explanations
     from ganexplain.artifacts.responses import read_responses
     from ganexplain.files.arrays import read_arrays, read_meta
-    from ganexplain.stages.report import _driven
+    from ganexplain.stages.report import read_driven
 
     made = _small_artifacts(folder / "artifacts")
     good = read_explanations(made.folder / "explanations.npz")
@@ -93,7 +93,7 @@ def _artifacts(folder: Path) -> list[Reader]:
         ),
         Reader(
             "spoiled controls.npz",
-            lambda path: _driven(path, good),
+            lambda path: read_driven(path, good),
             make=spoiled_npz(made.controls, {"kind": "controls", "schema": 1}),
         ),
     ]
@@ -454,7 +454,7 @@ def _pictures() -> list[Reader]:
 
 
 def _vectors() -> list[Reader]:
-    from ganexplain.attribution.partition import _labels_of_file
+    from ganexplain.attribution.partition import labels_of_file
     from ganexplain.files.arrays import map_array, read_vector
 
     vector, labels = np.arange(5.0), np.arange(6).reshape(2, 3)
@@ -466,7 +466,7 @@ def _vectors() -> list[Reader]:
         Reader("direction.npy", read_vector, [npy(vector)]),
         Reader("spoiled direction.npy", read_vector, make=make(vector)),
         Reader("cached.npy", map_array, [npy(labels)]),
-        Reader("spoiled labels.npy", lambda p: _labels_of_file(p, labels), make=make(labels)),
+        Reader("spoiled labels.npy", lambda p: labels_of_file(p, labels), make=make(labels)),
     ]
 
 
@@ -479,8 +479,8 @@ UNITS = (
 def _names(folder: Path) -> list[Reader]:
     import soundfile as sf
 
-    from ganexplain.attribution.inputs.excerpts import _log_mels, _split_moment
-    from ganexplain.attribution.partition import _labels
+    from ganexplain.attribution.inputs.excerpts import log_mels_of, split_moment
+    from ganexplain.attribution.partition import labels_of
     from ganexplain.audio.log_mel import FrontEnd
     from ganexplain.networks.adapted import Names
     from ganexplain.networks.readings import LayerUnits
@@ -499,14 +499,14 @@ def _names(folder: Path) -> list[Reader]:
 
     def moment(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
-        _, at = _split_moment(text)
-        _log_mels(text, song, at, FrontEnd())
+        _, at = split_moment(text)
+        log_mels_of(text, song, at, FrontEnd())
 
     def segments(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
         kind, _, rest = text.partition(":")
         if kind not in ("slic", "felzenszwalb", "quickshift"):  # which have no text to read
-            _labels(text, kind, rest, np.zeros((80, 115), np.float32))
+            labels_of(text, kind, rest, np.zeros((80, 115), np.float32))
 
     return [
         Reader("unit", unit, UNITS),

@@ -142,25 +142,27 @@ def moments(inputs: Sequence[str], taken: FrontEnd | WaveformInput) -> list[Mome
     """
     found = []
     for text in inputs:
-        path, at = _split_moment(text)
+        path, at = split_moment(text)
         if isinstance(taken, WaveformInput):
             found += _waveforms(text, path, at, taken)
         else:
-            found += _log_mels(text, path, at, taken)
+            found += log_mels_of(text, path, at, taken)
     for name, times in Counter(moment.name for moment in found).items():
         if times > 1:
             raise UsageError(f"{name}: asked for twice; leave one")
     return found
 
 
-def _split_moment(text: str) -> tuple[Path, float | None]:
+def split_moment(text: str) -> tuple[Path, float | None]:
+    """The file of FILE or FILE@SECONDS, and the seconds where there are some."""
     if Path(text).is_file():  # a name may hold an @
         return Path(text), None
     matched = re.fullmatch(r"(.+)@(\d+(?:\.\d*)?|\.\d+)", text)
     return (Path(matched[1]), float(matched[2])) if matched else (Path(text), None)
 
 
-def _log_mels(text: str, path: Path, at: float | None, front_end: FrontEnd) -> list[Moment]:
+def log_mels_of(text: str, path: Path, at: float | None, front_end: FrontEnd) -> list[Moment]:
+    """The excerpt of a recording around `at`, in seconds; without it, all one after another."""
     sound = load_mono(path, front_end.sample_rate)
     mel = log_mel(sound, front_end)
     if not len(mel):
