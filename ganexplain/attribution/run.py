@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor, as_tensor, nn
 
+from ganexplain.artifacts.attributions import (
+    AttributedInput,
+    AttributionResult,
+    Configuration,
+)
 from ganexplain.attribution.cost import announcement
 from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.masking import Parts
@@ -23,7 +28,6 @@ from ganexplain.attribution.subject import Subject, Target
 from ganexplain.config import AttributeConfig
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
-from ganexplain.files.names import fitting
 from ganexplain.report.attribution_page import Answer, Asked
 from ganexplain.runs.progress import Progress
 
@@ -34,28 +38,8 @@ TUNING = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """One way of asking."""
-
-    method: str
-    segments: str
-    fill: str
-
-    @property
-    def name(self) -> str:
-        """In words."""
-        return f"{self.method}, {self.segments}, {self.fill}"
-
-    @property
-    def folder(self) -> str:
-        """As a folder."""
-        parts = (self.method, self.segments, self.fill)
-        return fitting("-".join(part.replace(":", "-").replace("/", "-") for part in parts))
-
-
 class Asker:
-    """Asks `subject` about inputs and writes what it finds."""
+    """Asks `subject` about inputs and writes what it finds into folders of a run, `out`."""
 
     def __init__(
         self,
@@ -63,10 +47,11 @@ class Asker:
         subject: Subject,
         target: Target | None,
         explainers: Mapping[str, Explainer],
+        out: Path,
         progress: Progress,
     ) -> None:
         self.config, self.subject, self.target = config, subject, target
-        self.progress = progress
+        self.out, self.progress = out, progress
         values = {name: getattr(config, name) for name in TUNING}
         self.tuning = Tuning(**values, explainers=explainers)
         self.fast = subject.fast()
@@ -74,8 +59,8 @@ class Asker:
 
     def explain(
         self, piece: Piece, configurations: Sequence[Configuration], place: Path
-    ) -> tuple[dict[str, Any], Asked]:
-        """Write what each configuration says of an input; gives its entry and its page part."""
+    ) -> tuple[AttributedInput, Asked]:
+        """Write what each configuration finds of an input; returns that and its page part."""
         target = self.target or self.subject.predicted(self._tensor(piece))
         truth = self._truth(piece)
         whole = piece.whole()
@@ -95,15 +80,17 @@ class Asker:
             answers.append(answer)
             self.progress.advance()
         write_bytes(place / f"whole.{piece.suffix}", whole.content)
-        entry = {
-            "file": str(piece.path),
-            "at_s": None if piece.at is None else round(piece.at, 4),
-            "span_s": None if piece.span is None else [round(s, 4) for s in piece.span],
-            "explained": target.name,
-            "full_score": full,
-            "results": results,
-            "floor": self._floor(first, truth),
-        }
+        entry = AttributedInput(
+            file=str(piece.path),
+            at_s=None if piece.at is None else round(piece.at, 4),
+            span_s=None
+            if piece.span is None
+            else (round(piece.span[0], 4), round(piece.span[1], 4)),
+            explained=target.name,
+            full_score=full,
+            results=tuple(results),
+            floor=self._floor(first, truth),
+        )
         return entry, asked_of(piece, target.name, full, whole, answers)
 
     def _truth(self, piece: Piece) -> np.ndarray | None:
@@ -184,25 +171,23 @@ class Asker:
         question: Question,
         found: Attribution,
         held: Held,
-    ) -> tuple[dict[str, Any], Answer]:
-        said = {
-            "details": dict(found.details),
-            "warnings": list(found.warnings),
-            "measures": held.measures,
-        }
+    ) -> tuple[AttributionResult, Answer]:
+        result = AttributionResult(
+            folder=str(folder.relative_to(self.out)),  # a run may be moved, and made elsewhere
+            kept=tuple(np.flatnonzero(held.kept).tolist()),
+            kept_score=held.kept_score,
+            deleted_score=held.removed_score,
+            details=dict(found.details),
+            warnings=tuple(found.warnings),
+            measures=held.measures,
+        )
         meta = {
             "file": str(piece.path), "at_s": piece.at, "explained": target.name,
-            "score": self.config.score, "configuration": each.name, **vars(each), **said,
+            "score": self.config.score, "configuration": each.name, **asdict(each),
+            "details": result.details, "warnings": result.warnings, "measures": result.measures,
             "classifier": self.config.classifier or self.config.model, "seed": self.config.seed,
         }  # fmt: skip
         sides = write_attribution(folder, piece, question.labels, question.parts, found, held, meta)
-        result = {
-            "folder": str(folder),
-            "kept": np.flatnonzero(held.kept).tolist(),
-            "kept_score": held.kept_score,
-            "deleted_score": held.removed_score,
-            **said,
-        }
         return result, answer_of(
             each.method, f"{each.segments}, {each.fill}", piece, found, held, sides
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from ganexplain.artifacts.attributions import Attributions
 from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, Held, mean_measures
 from ganexplain.attribution.methods.registry import Attribution
@@ -50,7 +50,7 @@ def _shown(name: str, score: float, side: Side, over: np.ndarray | None = None) 
     return Shown(name, side.values, score, side.sound, side.louder, over)
 
 
-def _in_words(details: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _in_words(details: Mapping[str, object]) -> list[tuple[str, str]]:
     """The method's own figures as names and short texts."""
     said = []
     for name, value in details.items():
@@ -76,7 +76,7 @@ def asked_of(
 
 
 def report_page(
-    document: dict[str, Any],
+    found: Attributions,
     asked: Sequence[Asked],
     rows: Sequence[Sequence[str]],
     titles: Sequence[str],
@@ -90,7 +90,7 @@ def report_page(
     kept = [0, *(n for n, key in enumerate(titles, start=1) if key != WALL_CLOCK)]
     rows = [[row[n] for n in kept] for row in rows]
     titles = [key for key in titles if key != WALL_CLOCK]
-    explained = sorted({entry["explained"] for entry in document["inputs"]})
+    explained = sorted({each.explained for each in found.inputs})
     title = f"Why {' or '.join(explained)}?"
     if len(asked) == 1:
         title = f"Why {explained[0]}? {asked[0].heading.removesuffix(': ' + explained[0])}"
@@ -104,10 +104,10 @@ def report_page(
         [("", ""), *((MEASURES[key].title, _meaning(key)) for key in titles)],
         rows,
         [
-            ("network", document["classifier"]),
-            ("SHA-256", document["classifier_hash"]),
-            ("score", document["score"]),
-            ("seed", str(document["seed"])),
+            ("network", found.classifier),
+            ("SHA-256", found.classifier_hash),
+            ("score", found.score),
+            ("seed", str(found.seed)),
         ],
     )
     return attribution_page(story, _medium(taken, asked))
@@ -123,14 +123,14 @@ def _meaning(key: str) -> str:
     return f"{kind.meaning} ({kind.better} is better)"
 
 
-def measured(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+def measured(found: Attributions) -> tuple[list[str], list[list[str]]]:
     """Which measures there are, and rows of texts: a name and the mean of each measure."""
-    inputs = document["inputs"]
+    inputs = found.inputs
     rows = [
-        (", ".join(each.values()), mean_measures([i["results"][k]["measures"] for i in inputs]))
-        for k, each in enumerate(document["configurations"])
+        (each.name, mean_measures([one.results[k].measures for one in inputs]))
+        for k, each in enumerate(found.configurations)
     ]
-    rows.append(("random maps", mean_measures([entry["floor"] for entry in inputs])))
+    rows.append(("random maps", mean_measures([one.floor for one in inputs])))
     shown = [key for key in MEASURES if any(row.get(key) is not None for _, row in rows)]
     texts = [[name, *(_text(row.get(key)) for key in shown)] for name, row in rows]
     return shown, texts

@@ -6,13 +6,19 @@ import errno
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ganexplain.errors import GanexplainError, terminal_safe
 from ganexplain.runs.environment import give_up_full_streams
+
+if TYPE_CHECKING:  # nothing heavy is imported before a command runs
+    from ganexplain.artifacts.attributions import AttributionRanking
+    from ganexplain.artifacts.selection import Selection
+    from ganexplain.stages.attribute import AttributeResult
 
 WIDTH = 100  # characters of a table's line where no terminal says how many it has
 
@@ -33,11 +39,16 @@ def print_result(text: object) -> None:
             ) from error
 
 
+def json_text(document: Mapping[str, object]) -> str:
+    """A document of `--json`."""
+    return json.dumps(document, indent=2)
+
+
 def show_path(path: Path, as_json: bool) -> None:
     """The path of what was written; as JSON with the results of its run."""
     if as_json:
         run = json.loads((path.parent / "run.json").read_text())
-        print_result(json.dumps({"path": str(path), **run["results"]}, indent=2))
+        print_result(json_text({"path": str(path), **run["results"]}))
     else:
         print_result(path)
 
@@ -45,29 +56,30 @@ def show_path(path: Path, as_json: bool) -> None:
 def show_paths(paths: list[Path], as_json: bool) -> None:
     """The paths of what was written, a line each."""
     if as_json:
-        print_result(json.dumps({"paths": [str(path) for path in paths]}, indent=2))
+        print_result(json_text({"paths": [str(path) for path in paths]}))
     else:
         print_result("\n".join(map(str, paths)))
 
 
-def show_ranking(documents: list[dict[str, Any]], as_json: bool) -> None:
+def show_ranking(found: list[Selection] | AttributionRanking, as_json: bool) -> None:
     """Settings by rank, of one unit or the chosen ones of several; or attributions by rank."""
     from ganexplain.report.tables import attributions_table, chosen_table, ranking_table
 
-    one = documents[0] if len(documents) == 1 else None
-    if as_json:
-        print_result(json.dumps(one or {"units": documents}, indent=2))
-    elif one and one.get("kind") == "attributions":
-        print_result(attributions_table(one))
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    if not isinstance(found, list):
+        print_result(json_text(found.to_json()) if as_json else attributions_table(found))
+    elif len(found) == 1:
+        print_result(json_text(found[0].to_json()) if as_json else ranking_table(found[0], width))
+    elif as_json:
+        print_result(json_text({"units": [each.to_json() for each in found]}))
     else:
-        width = shutil.get_terminal_size((WIDTH, 24)).columns
-        print_result(ranking_table(one, width) if one else chosen_table(documents, width))
+        print_result(chosen_table(found, width))
 
 
 def show_predictions(document: dict[str, Any], as_json: bool) -> None:
     """A line for each recording or picture."""
     if as_json:
-        print_result(json.dumps(document, indent=2))
+        print_result(json_text(document))
         return
     if "table" in document:  # of pictures
         for entry in document["files"]:
@@ -83,7 +95,7 @@ def show_predictions(document: dict[str, Any], as_json: bool) -> None:
 def show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
     """A line for each excerpt: what it was, and what would change the decision."""
     if as_json:
-        print_result(json.dumps(document, indent=2))
+        print_result(json_text(document))
         return
     for entry in document["excerpts"]:
         before, redrawn, after, retouched = entry["responses"].values()
@@ -104,18 +116,16 @@ def show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
         print_result("\t".join(fields))
 
 
-def show_attributions(document: dict[str, Any], as_json: bool) -> None:
+def show_attributions(result: AttributeResult, as_json: bool) -> None:
     """The path of the page, and the table of measures."""
-    if as_json:
-        print_result(json.dumps(document, indent=2))
-        return
-    print_result("\n".join([document["report"], *document["table"]]))
+    text = f"{result.report}\n{result.table}"
+    print_result(json_text(result.to_json()) if as_json else text)
 
 
 def show_explainer(document: dict[str, Any], as_json: bool) -> None:
     """The path of the explainer, and the table of its figures."""
     if as_json:
-        print_result(json.dumps(document, indent=2))
+        print_result(json_text(document))
         return
     print_result("\n".join([document["path"], *document["table"]]))
 
@@ -124,13 +134,13 @@ def show_layers(document: dict[str, Any], as_json: bool) -> None:
     """The table of layers."""
     from ganexplain.report.tables import layers_table
 
-    print_result(json.dumps(document, indent=2) if as_json else layers_table(document))
+    print_result(json_text(document) if as_json else layers_table(document))
 
 
 def show_differences(document: dict[str, Any], as_json: bool) -> None:
     """What differs from the run repeated; exit status 1 where anything does."""
     if as_json:
-        print_result(json.dumps(document, indent=2))
+        print_result(json_text(document))
     else:
         for name in document["inputs_changed"]:
             print_result(f"{name}\tnot those of the run repeated")

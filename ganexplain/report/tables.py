@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from textwrap import wrap
 from typing import Any
 
-from ganexplain.metrics.scores import RULES, SCORES
-from ganexplain.metrics.variation import Variation
+from ganexplain.artifacts.attributions import AttributionRanking
+from ganexplain.artifacts.selection import RESPONSES, Figures, Score, Selection
+from ganexplain.metrics.scores import SCORES
 
-SETTING = (("learning_rate", "g"), ("prior_weight", "g"), ("iterations", "d"))
 SCORES_SHOWN = (
     "fid_response",
     "nearest_real",
@@ -32,36 +33,34 @@ EXPENDABLE = (
 MARKS = "* chosen, = within one standard error of the best"
 
 
-def ranking_table(document: Mapping[str, Any], width: int | None = None) -> str:
-    """One `selection.json` as text: a row a setting, best first, then a row a control.
+def ranking_table(selection: Selection, width: int | None = None) -> str:
+    """The ranking of one unit as text: a row a setting, best first, then a row a control.
 
     With a `width` in characters the least telling columns are left out, and named, until it fits.
     """
-    rule = RULES[document["by"]]
-    rows = sorted(document["configurations"], key=lambda row: row["rank"])
-    chosen = document["configurations"][document["chosen"]]
-    judges = list(document["judges"])
-    shown = list(dict.fromkeys([rule, *SCORES_SHOWN]))
+    by, judges = selection.by, list(selection.judges)
+    chosen = selection.scores[selection.chosen]
+    shown = list(dict.fromkeys([by, *SCORES_SHOWN]))
     head = ["rank", "", "learning rate", "prior weight", "iterations"]
-    head += [SCORES[rule].title, "95 %", *(SCORES[name].title for name in shown[1:])]
+    head += [SCORES[by].title, "95 %", *(SCORES[name].title for name in shown[1:])]
     table = [[*head, "response", "std", *(f"judge {name}" for name in judges)]]
-    for row in rows:
-        mark = "*" if row is chosen else "=" if row["tied"] else ""
-        place = [str(row["rank"]), mark, *(format(row[name], form) for name, form in SETTING)]
-        table.append(place + _figures(row, shown, judges))
-    for name, row in document["controls"].items():
+    for score in sorted(selection.scores, key=lambda score: score.rank):
+        mark = "*" if score is chosen else "=" if score.tied else ""
+        place = [str(score.rank), mark, *_setting(score)]
+        table.append(place + _figures(score.figures, shown, judges))
+    for name, control in selection.controls.items():
         place = ["", "", name.replace("_", " "), "", ""]
-        table.append(place + _figures(row, shown, judges))
-    first = _weakness(document)
-    text, left_out = fitted(table, width, SCORES[rule].title)
-    notes = [f"by {document['by']}: {MARKS}; {document['tie_rule']}", *left_out]
-    notes += [warning for warning in document["warnings"] if warning not in first]
+        table.append(place + _figures(control.figures, shown, judges))
+    first = [selection.weakness] if selection.weakness else []
+    text, left_out = fitted(table, width, SCORES[by].title)
+    notes = [f"by {selection.rule}: {MARKS}; {selection.tie_rule}", *left_out]
+    notes += [warning for warning in selection.warnings if warning not in first]
     if width is not None:
         notes = [line for note in notes for line in wrap(note, width)]
     return "\n".join([*first, text, *notes])
 
 
-def chosen_table(documents: Sequence[Mapping[str, Any]], width: int | None = None) -> str:
+def chosen_table(selections: Sequence[Selection], width: int | None = None) -> str:
     """The chosen setting of each of several units, a row each; first those that hardly respond.
 
     `width` as in `ranking_table`.
@@ -69,42 +68,38 @@ def chosen_table(documents: Sequence[Mapping[str, Any]], width: int | None = Non
     table = [["layer", "unit", "direction", "learning rate", "prior weight", "iterations"]]
     table[0] += [SCORES["fid_response"].title, "fresh FID"]
     table[0] += [SCORES["fid_features"].title, "KID", "response"]
-    judges, weak = list(documents[0]["judges"]), []
+    judges, weak = list(selections[0].judges), []
     table[0] += [f"judge {name}" for name in judges]
-    for document in documents:
-        row = document["configurations"][document["chosen"]]
-        place = [document["layer"], str(document["neuron"]), document["direction"]]
-        place += [format(row[name], form) for name, form in SETTING]
-        fresh = document["controls"].get("fresh")
+    for selection in selections:
+        chosen = selection.scores[selection.chosen]
+        values = chosen.figures.values
+        unit = [selection.layer, str(selection.neuron), selection.direction]
+        fresh = selection.controls.get("fresh")
         scores = [
-            _number(row["fid_response"]),
-            _number(fresh["fid_response"]) if fresh else "",
-            *(_number(row[name]) for name in ("fid_features", "kid")),
+            _number(values["fid_response"]),
+            _number(fresh.figures.values["fid_response"]) if fresh else "",
+            *(_number(values[name]) for name in ("fid_features", "kid")),
         ]
-        votes = [_share(row["judges"][name]) for name in judges]
-        table.append([*place, *scores, f"{row['mean_response']:.2f}", *votes])
-        weak += [f"{' '.join(place[:3])}: {text}" for text in _weakness(document)]
+        votes = [_share(chosen.figures.judges[name]) for name in judges]
+        row = [*unit, *_setting(chosen), *scores, f"{chosen.mean_response:.2f}", *votes]
+        table.append(row)
+        if selection.weakness:
+            weak.append(f"{' '.join(unit)}: {selection.weakness}")
     text, left_out = fitted(table, width)
     return "\n".join([*weak, text, *left_out])
 
 
-def _weakness(document: Mapping[str, Any]) -> list[str]:
-    """What stands before all scores of a unit that hardly responds to real excerpts."""
-    found = Variation.from_meta(document.get("response_variation"))
-    return [found.weakness] if found and found.weakness else []
-
-
-def attributions_table(document: Mapping[str, Any]) -> str:
+def attributions_table(ranking: AttributionRanking) -> str:
     """The ranking of attributions: method, segments and fill, the measure and its interval."""
-    by = document["by"]
+    by = ranking.by
     table = [["rank", "", "method", "segments", "fill", by, "from", "to"]]
-    for row in sorted(document["configurations"], key=lambda row: row["rank"]):
-        mark = "*" if row["rank"] == 1 else "=" if row["tied"] else ""
+    for row in sorted(ranking.configurations, key=lambda row: row.rank):
+        mark = "*" if row.rank == 1 else "=" if row.tied else ""
         figures = [
-            "-" if value is None else format(value, ".4g") for value in (row[by], *row["interval"])
+            "-" if value is None else format(value, ".4g")
+            for value in (row.means[by], *row.interval)
         ]
-        setting = [row["method"], row["segments"], row["fill"]]
-        table.append([str(row["rank"]), mark, *setting, *figures])
+        table.append([str(row.rank), mark, *astuple(row.configuration), *figures])
     return f"{aligned(table)}\nby {by}: {MARKS}"
 
 
@@ -147,19 +142,19 @@ def fitted(
     return text, [f"left out for want of room: {', '.join(left_out)}; selection.json has all"]
 
 
-def _figures(row: Mapping[str, Any], shown: Sequence[str], judges: Sequence[str]) -> list[str]:
+def _setting(score: Score) -> list[str]:
+    """Cells of learning rate, prior weight and iterations."""
+    return [f"{score.learning_rate:g}", f"{score.prior_weight:g}", f"{score.iterations:d}"]
+
+
+def _figures(figures: Figures, shown: Sequence[str], judges: Sequence[str]) -> list[str]:
     """Cells of a setting or a control: of a control some do not exist."""
-    bounds = row.get(f"{shown[0]}_interval")
+    values, bounds = figures.values, figures.intervals.get(shown[0])
     interval = f"{_number(bounds[0])}-{_number(bounds[1])}" if bounds else ""
-    scores = [_number(row[name]) if name in row else "" for name in shown]
-    response = [f"{row['mean_response']:.2f}", f"{row['std_response']:.2f}"]
-    return [
-        scores[0],
-        interval,
-        *scores[1:],
-        *response,
-        *(_share(row["judges"][n]) for n in judges),
-    ]
+    scores = [_number(values[name]) if name in values else "" for name in shown]
+    response = [f"{values[name]:.2f}" for name in RESPONSES]
+    votes = [_share(figures.judges[name]) for name in judges]
+    return [scores[0], interval, *scores[1:], *response, *votes]
 
 
 def _number(value: float) -> str:

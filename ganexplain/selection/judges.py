@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganexplain.artifacts.selection import JudgeAgreement
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import probabilities
 from ganexplain.corpora.spans import decide
@@ -170,27 +170,27 @@ def _name_of(source: str) -> str:
     return path.stem if path.stem != "classifier" else path.resolve().parent.name
 
 
-def judge_entry(
+def judge_agreement(
     verdict: Verdict,
     chosen: float,
     strong: np.ndarray,
     weak: np.ndarray,
     samples: tuple[np.ndarray, np.ndarray],
     same_corpora: Sequence[str],
-) -> dict[str, Any]:
+) -> JudgeAgreement:
     """What `selection.json` says of a judge; `chosen` is its agreement with what was chosen.
 
     `strong` and `weak` are the real excerpts (R, F, T) that drive the unit most and least,
     `samples` those of the GAN with their responses, signed so that up is what is sought, and
     `same_corpora` what both the judge and the network explained were trained on.
     """
-    return {
-        "path": verdict.judge.text,
-        "sha256": verdict.judge.source.digest(),
-        "class": verdict.text,
-        "agreement": chosen,
-        "real_agreement": float(verdict.agreement(strong)),
-        "weak_agreement": float(verdict.agreement(weak)),
-        "sample_agreement": verdict.sample_agreement(*samples),
-        "same_corpora": list(same_corpora),
-    }
+    return JudgeAgreement(
+        path=verdict.judge.text,
+        sha256=verdict.judge.source.digest(),
+        class_name=verdict.text,
+        agreement=chosen,
+        real_agreement=float(verdict.agreement(strong)),
+        weak_agreement=float(verdict.agreement(weak)),
+        sample_agreement=verdict.sample_agreement(*samples),
+        same_corpora=tuple(same_corpora),
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ganexplain.artifacts.selection import RESPONSES, SETTING, Figures, Score
 from ganexplain.metrics.bootstrap import interval, resample_rows, tied_with_best
 from ganexplain.metrics.scores import RULES, SCORES, Comparison, Examples
 
@@ -55,7 +55,7 @@ def score_settings(
             table[key], spread[key] = kind.rank(table), kind.rank(spread)
     for name, values in spread.items():
         table[f"{name}_interval"] = _bounds(name, table[name], values, examples)
-    settings = {name: made[name] for name in ("learning_rate", "prior_weight", "iterations")}
+    settings = {name: made[name] for name in SETTING}
     score = table[RULES[by]]
     return {
         **settings,
@@ -69,12 +69,27 @@ def score_settings(
     }
 
 
+def setting_scores(table: Table, index: int, judges: Sequence[str]) -> Score:
+    """A row of the table of `score_settings`; `judges` are the names of its J judges."""
+    row = {name: values[index].tolist() for name, values in table.items()}
+    values = {key: row[key] for key in row if key in SCORES or key in RESPONSES}
+    ends = [key for key in row if key.endswith("_interval")]
+    return Score(
+        **{name: row[name] for name in (*SETTING, "rank", "tied", "latent_norm")},
+        figures=Figures(
+            values=values,
+            intervals={key.removesuffix("_interval"): tuple(row[key]) for key in ends},
+            judges=dict(zip(judges, row["judges"], strict=True)),
+        ),
+    )
+
+
 def score_control(
     control: Examples, chosen: Examples, real: Examples, seed: int, name: str
-) -> dict[str, Any]:
-    """Scores of a control by key, with two 95 % bounds (low, high) of each resampled one.
+) -> Figures:
+    """Scores of a control, with two 95 % bounds (low, high) of each resampled one.
 
-    `KEY_interval` is around the control's own score, `KEY_difference` around its score minus that
+    The intervals are around the control's own score, the differences around its score minus that
     of the `chosen` setting. Controls that began at the same seeds are resampled with the rows of
     the settings, so that their differences are paired; `seed` as for `score_settings`.
     """
@@ -84,15 +99,19 @@ def score_control(
     theirs = compared.resampled(resample_rows(count, seed, name if alone else ""))
     ours = setting.resampled(resample_rows(examples, seed))
     scores, base = compared.scores(), setting.scores()
-    found: dict[str, Any] = dict(scores)
+    intervals, differences = {}, {}
     for key, values in theirs.items():
-        bounds = _bounds(key, np.array(scores[key]), values, count)
+        intervals[key] = _ends(_bounds(key, np.array(scores[key]), values, count))
         apart = np.array(scores[key] - base[key])
-        found[f"{key}_interval"] = bounds.tolist()
-        found[f"{key}_difference"] = interval(
-            apart, values - ours[key], min(count, examples)
-        ).tolist()
-    return found
+        differences[key] = _ends(interval(apart, values - ours[key], min(count, examples)))
+    response = control.response.astype(np.float64)
+    spread = {"mean_response": float(response.mean()), "std_response": float(response.std(ddof=1))}
+    return Figures({**scores, **spread}, intervals, differences=differences)
+
+
+def _ends(bounds: np.ndarray) -> tuple[float, float]:
+    low, high = bounds.tolist()
+    return low, high
 
 
 def _bounds(key: str, score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndarray:

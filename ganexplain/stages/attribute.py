@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganexplain.artifacts.attributions import Attributions, Configuration
 from ganexplain.attribution.fills import FILLS
 from ganexplain.attribution.inputs.piece import Piece
 from ganexplain.attribution.measures import MEASURES
@@ -19,7 +20,7 @@ from ganexplain.attribution.methods.grad_cam import check_layer
 from ganexplain.attribution.methods.lime import DISTANCES
 from ganexplain.attribution.methods.registry import CAPTUM, METHODS
 from ganexplain.attribution.partition import partition, usual_segments
-from ganexplain.attribution.run import Asker, Configuration
+from ganexplain.attribution.run import Asker
 from ganexplain.attribution.scorer import OUTPUTS, SCORES
 from ganexplain.attribution.story import measured, report_page
 from ganexplain.attribution.subject import AUTO, Subject, load_subject
@@ -43,10 +44,24 @@ from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 
 
+@dataclass(frozen=True)
+class AttributeResult:
+    """What `attribute` found, the path of its page, and the table of mean measures as text."""
+
+    found: Attributions
+    report: Path
+    table: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `--json`."""
+        found = asdict(self.found)
+        return {**found, "report": str(self.report), "table": self.table.splitlines()}
+
+
 def attribute(
     config: AttributeConfig, out: Path, progress: Progress, overwrite: bool = False
-) -> dict[str, Any]:
-    """Explain each input by each configuration; gives the document of `--json`.
+) -> AttributeResult:
+    """Explain each input by each configuration.
 
     Writes `attributions.json`, `report.html` and for every attribution what
     `write_attribution` does: in `out` where there is one, else in folders of input and
@@ -64,14 +79,6 @@ def attribute(
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)
-        document: dict[str, Any] = {
-            "classifier": source.name,
-            "classifier_hash": source.digest(),
-            "score": config.score,
-            "seed": config.seed,
-            "configurations": [vars(each) for each in configurations],
-            "inputs": [],
-        }
         for path in dict.fromkeys(piece.path for piece in asked):
             run.used(str(path), path)
             if isinstance(subject.front_end, FrontEnd) and source.classifier:
@@ -82,23 +89,29 @@ def attribute(
             run.used(f"explainer {name}", Path(name))
         for warning in warnings:
             progress.note(warning)
-        asker = Asker(config, subject, target, explainers, progress)
+        asker = Asker(config, subject, target, explainers, out, progress)
         progress.start("attributions", len(asked) * len(configurations))
-        shown = []
+        entries, shown = [], []
         for piece in asked:
             place = out if len(asked) == 1 else out / piece.name
             entry, part = asker.explain(piece, configurations, place)
-            for result in entry["results"]:  # a run may be moved, and made elsewhere
-                result["folder"] = str(Path(result["folder"]).relative_to(out))
-            document["inputs"].append(entry)
+            entries.append(entry)
             shown.append(part)
-        keys, rows = measured(document)
-        write_json(out / "attributions.json", {"kind": "attributions", **document})
-        page = report_page(document, shown, rows, keys, subject.front_end)
+        found = Attributions(
+            classifier=source.name,
+            classifier_hash=source.digest(),
+            score=config.score,
+            seed=config.seed,
+            configurations=tuple(configurations),
+            inputs=tuple(entries),
+        )
+        keys, rows = measured(found)
+        write_json(out / "attributions.json", found.to_json())
+        page = report_page(found, shown, rows, keys, subject.front_end)
         write_text(out / "report.html", page)
         run.results["attributions"] = len(asked) * len(configurations)
     table = aligned([["", *(MEASURES[key].title for key in keys)], *rows], left=1)
-    return {**document, "report": str(out / "report.html"), "table": table.splitlines()}
+    return AttributeResult(found, out / "report.html", table)
 
 
 def _check(config: AttributeConfig) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ganexplain.artifacts.attributions import AttributionRanking
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.lost_gradients import counted, lost_in_words
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, read_responses
+from ganexplain.artifacts.selection import Control, JudgeAgreement, Selection
 from ganexplain.audio.view import seen
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_material
@@ -21,22 +23,22 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import read_meta, write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.metrics.scores import RULES, Examples
-from ganexplain.networks.unit_variation import VARIATION, variation_of
+from ganexplain.networks.unit_variation import variation_of
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.attributions import attributions_in, rank_attributions
 from ganexplain.selection.controls import MEANINGS, Controls, Networks, load_networks, the_explained
-from ganexplain.selection.judges import Judge, Verdict, judge_entry, load_judges
+from ganexplain.selection.judges import Judge, Verdict, judge_agreement, load_judges
 from ganexplain.selection.ranking import (
     TIE_RULE,
-    Table,
     chosen_setting,
     real_examples,
     score_control,
     score_settings,
     setting_examples,
+    setting_scores,
     warnings_of,
 )
 from ganexplain.selection.real_excerpts import FoundResponses
@@ -44,11 +46,11 @@ from ganexplain.selection.real_excerpts import FoundResponses
 
 def select(
     config: SelectConfig, out: Path, progress: Progress, overwrite: bool = False
-) -> list[dict[str, Any]]:
+) -> list[Selection] | AttributionRanking:
     """Rank the settings by their distance to the real excerpts that drive the unit most.
 
-    Gives the documents written as `selection.json`, one for each unit of the run explained: in
-    `out` where there is one, else in folders of the units' names. The real responses are found
+    Returns what is written as `selection.json`, one for each unit of the run explained: in `out`
+    where there is one, else in folders of the units' names. The real responses are found
     in the training split, or taken from `config.responses`. A run of `attribute` is ranked by
     `rank_attributions` instead.
     """
@@ -79,7 +81,7 @@ def select(
             corpus,
             first.front_end,
         )
-    documents = []
+    selections = []
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for judge in context.judges:
@@ -103,15 +105,14 @@ def select(
             real, meta = found.of(explanations.meta) if found else _given(config, explanations)
             write_arrays(folder / "responses.npz", "responses", real, meta)
             unit = _Unit(config, explanations, real, context, folder, meta)
-            document = unit.select(progress)
-            for warning in document["warnings"]:
+            selection = unit.select(progress, digest)
+            for warning in selection.warnings:
                 in_the_table = folder == out or warning == unit.weakness
                 (run.log if in_the_table else progress.note)(f"{unit.name}: {warning}")
-            document["explanations_hash"] = digest
-            write_json(folder / "selection.json", document)
-            documents.append(document)
-        run.results["chosen"] = [document["chosen"] for document in documents]
-    return documents
+            write_json(folder / "selection.json", selection.to_json())
+            selections.append(selection)
+        run.results["chosen"] = [selection.chosen for selection in selections]
+    return selections
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,8 @@ class _Unit:
         unit, direction = explanations.meta["unit"], explanations.meta["direction"]
         self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in context.judges]
 
-    def select(self, progress: Progress) -> dict[str, Any]:
-        """Score, choose, compare with the controls; write the arrays and give the document."""
+    def select(self, progress: Progress, explanations_hash: str) -> Selection:
+        """Score, choose, compare with the controls; write the arrays and return the ranking."""
         config, explanations = self.config, self.explanations
         drawn = explanations.arrays["mel"]
         made = {**explanations.arrays, "mel": seen(drawn, explanations.front_end)}
@@ -172,26 +173,29 @@ class _Unit:
         for name, counts in lost.items():
             words = lost_in_words({**counts, "examples": len(controls[name].response)})
             warnings.append(f"control {name.replace('_', ' ')}: {words}")
-        meta = {"by": config.by, "judges": [v.judge.name for v in self.verdicts]}
+        judges = [v.judge.name for v in self.verdicts]
+        meta = {"by": config.by, "judges": judges}
         write_arrays(self.folder / "selection.npz", "selection", table, meta)
         names = ("layer", "neuron", "unit", "direction", "features_layer")
-        return {
-            "chosen": chosen,
-            "by": config.by,
-            "tie_rule": TIE_RULE,
-            "warnings": warnings,
-            VARIATION: self.variation.to_meta() if self.variation else None,
+        best = setting_examples(made, chosen)
+        return Selection(
+            chosen=chosen,
+            rule=config.by,
+            tie_rule=TIE_RULE,
+            warnings=tuple(warnings),
+            variation=self.variation,
             **{name: explanations.meta[name] for name in names},
-            "configurations": [self._row(table, index) for index in range(len(table["rank"]))],
-            "controls": {
-                name: self._control(name, one, setting_examples(made, chosen)) | lost.get(name, {})
+            scores=tuple(setting_scores(table, k, judges) for k in range(len(table["rank"]))),
+            controls={
+                name: self._control(name, one, best, lost.get(name, {}))
                 for name, one in controls.items()
             },
-            "judges": {
+            judges={
                 v.judge.name: self._judge(v, float(table["judges"][chosen, j]))
                 for j, v in enumerate(self.verdicts)
             },
-        }
+            explanations_hash=explanations_hash,
+        )
 
     def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
         """What makes the scores less sure than they look, the gravest first."""
@@ -203,14 +207,14 @@ class _Unit:
         """What there is to say of a unit that hardly responds to real excerpts."""
         return self.variation.weakness if self.variation else ""
 
-    def _judge(self, verdict: Verdict, agreement: float) -> dict[str, Any]:
+    def _judge(self, verdict: Verdict, agreement: float) -> JudgeAgreement:
         """What a judge says of the setting chosen, real ones and samples."""
         explanations = self.explanations
         made, upwards = explanations.arrays, explanations.meta["direction"] == "max"
         samples = made["start_mel"], made["start_response"] * (1 if upwards else -1)
         weak = self.all_real["bottom_mel" if upwards else "mel"]
         same = self.context.same_corpora(verdict.judge)
-        return judge_entry(verdict, agreement, self.real.mel, weak, samples, same)
+        return judge_agreement(verdict, agreement, self.real.mel, weak, samples, same)
 
     def _compared(self, examples: Examples) -> Examples:
         """Examples as they are compared: waveforms as log-mel."""
@@ -221,11 +225,6 @@ class _Unit:
         """The unit, and which way it is driven."""
         target = SearchTarget.from_json(self.explanations.meta)
         return f"{target.unit} {target.direction}"
-
-    def _row(self, table: Table, index: int) -> dict[str, Any]:
-        plain = {name: table[name][index].tolist() for name in table if name != "judges"}
-        shares = zip(self.verdicts, table["judges"][index], strict=True)
-        return plain | {"judges": {v.judge.name: float(share) for v, share in shares}}
 
     def _controls(
         self, chosen: int, progress: Progress
@@ -251,16 +250,12 @@ class _Unit:
         searches = controls.no_gradient.items()
         return found, {name: counted(lost[None]) for name, lost in searches if lost.any()}
 
-    def _control(self, name: str, examples: Examples, chosen: Examples) -> dict[str, Any]:
+    def _control(
+        self, name: str, examples: Examples, chosen: Examples, lost: Mapping[str, int]
+    ) -> Control:
         """A control's scores, and how they differ from those of the chosen setting."""
         seed = self.config.seed
-        scores = score_control(self._compared(examples), chosen, self.compared, seed, name)
-        response = examples.response.astype(np.float64)
-        return {
-            "meaning": MEANINGS[name],
-            "examples": len(response),
-            **scores,
-            "mean_response": float(response.mean()),
-            "std_response": float(response.std(ddof=1)),
-            "judges": {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts},
-        }
+        figures = score_control(self._compared(examples), chosen, self.compared, seed, name)
+        judges = {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts}
+        count = len(examples.response)
+        return Control(MEANINGS[name], count, replace(figures, judges=judges), lost)

@@ -298,19 +298,19 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
         explanations=str(several), corpus=(str(ROOT / "sample_data"),), controls=False
     )
     config = replace(config, cache=str(tmp_path / "cache"), hop_frames=2000)
-    documents = select(config, tmp_path / "s", Silent())
-    assert [f"{d['layer']}-{d['neuron']}-{d['direction']}" for d in documents] == NAMES
+    selections = select(config, tmp_path / "s", Silent())
+    assert [f"{s.layer}-{s.neuron}-{s.direction}" for s in selections] == NAMES
     real = {}
-    for name, document in zip(NAMES, documents, strict=True):
+    for name, selection in zip(NAMES, selections, strict=True):
         folder = tmp_path / "s" / name
         assert (folder / "selection.json").is_file()
         real[name], meta = read_arrays(folder / "responses.npz", "responses", ())
-        assert (meta["layer"], meta["neuron"]) == (document["layer"], document["neuron"])
+        assert (meta["layer"], meta["neuron"]) == (selection.layer, selection.neuron)
         assert (np.diff(real[name]["response"]) <= 0).all()
     np.testing.assert_array_equal(real["fc8-1-max"]["mel"], real["fc8-1-min"]["mel"])
     assert not np.array_equal(real["fc8-1-max"]["response"], real["fc8-3-max"]["response"])
     given = SelectConfig(explanations=str(several), responses=str(tmp_path / "s"), controls=False)
-    assert select(given, tmp_path / "again", Silent()) == documents
+    assert select(given, tmp_path / "again", Silent()) == selections
     sought = ResponsesConfig(
         corpus=config.corpus, classifier=SMALL.classifier, layer=SEVERAL.layer, neuron="1,3",
         top=3, hop_frames=2000, cache=config.cache,
@@ -319,7 +319,7 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
     assert paths[0] == tmp_path / "r" / "fc8-1" / "responses.npz"
     assert paths[0].read_bytes() == (tmp_path / "s" / "fc8-1-max/responses.npz").read_bytes()
     given = replace(given, responses=str(tmp_path / "r"))
-    assert select(given, tmp_path / "third", Silent()) == documents
+    assert select(given, tmp_path / "third", Silent()) == selections
 
 
 def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
     explain(config, tmp_path / "e", progress)
     spent = int(progress.notes[-1].split()[0].replace(",", ""))
     assert 0 < spent <= 2 * 4 * 4 * 40 / 10
-    documents = select(
+    selections = select(
         SelectConfig(
             explanations=str(tmp_path / "e"),
             responses=str(real),
@@ -346,16 +346,16 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
         tmp_path / "s",
         Silent(),
     )
-    for document in documents:
-        chosen = document["configurations"][0]
-        assert chosen["rank"] == 1  # what it took for the closest is
+    for selection in selections:
+        chosen = selection.scores[0]
+        assert chosen.rank == 1  # what it took for the closest is
         grid = replace(
-            SMALL, direction=document["direction"], examples=4,
-            learning_rate=(chosen["learning_rate"],), prior_weight=(chosen["prior_weight"],),
-            iterations=(chosen["iterations"],), batch_size=4,
+            SMALL, direction=selection.direction, examples=4,
+            learning_rate=(chosen.learning_rate,), prior_weight=(chosen.prior_weight,),
+            iterations=(chosen.iterations,), batch_size=4,
         )  # fmt: skip
-        (path,) = explain(grid, tmp_path / document["direction"], Silent())
-        found = tmp_path / "e" / f"fc9-0-{document['direction']}" / "explanations.npz"
+        (path,) = explain(grid, tmp_path / selection.direction, Silent())
+        found = tmp_path / "e" / f"fc9-0-{selection.direction}" / "explanations.npz"
         one, adaptive = (read_arrays(p, "explanations", ())[0] for p in (path, found))
         np.testing.assert_allclose(one["response"][0], adaptive["response"][0], rtol=1e-2)
 

@@ -457,9 +457,9 @@ def test_a_measure_that_a_method_never_has_is_no_number(tmp_path: Path) -> None:
     path = tmp_path / "attributions.json"
     path.write_text(json.dumps(document))
     config = SelectConfig(explanations=str(path))
-    (found,) = rank_attributions(config, path, tmp_path / "out", Silent())
-    assert found["configurations"][1]["flip"] is None
-    assert read_json(tmp_path / "out" / "selection.json") == json.loads(json.dumps(found))
+    found = rank_attributions(config, path, tmp_path / "out", Silent())
+    assert found.configurations[1].means["flip"] is None
+    assert read_json(tmp_path / "out" / "selection.json") == json.loads(json.dumps(found.to_json()))
 
 
 # --- names ------------------------------------------------------------------------------------

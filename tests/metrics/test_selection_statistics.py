@@ -35,7 +35,7 @@ def called_different(
         control = 4 - step - np.sqrt(shared) * starts - np.sqrt(1 - shared) * theirs
         sides = examples(stream, control), examples(stream, chosen)
         found = score_control(*sides, real, draw, name)
-        different += [standing(found[f"{key}_difference"], "low") != "alike" for key in KEYS]
+        different += [standing(found.differences[key], "low") != "alike" for key in KEYS]
     return different / draws
 
 

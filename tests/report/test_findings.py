@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganexplain.artifacts.selection import Control, Figures, Judge
+from ganexplain.artifacts.selection import Control, Figures, JudgeAgreement
 from ganexplain.report.html.shares import share_difference, share_interval
 from ganexplain.report.unit.findings import (
     CONCLUSIONS,
@@ -139,7 +139,7 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
     ],
 )
 def test_what_a_judge_says(agreement: float | None, real: float | None, said: str) -> None:
-    judge = Judge(agreement, real, "sing", "judge.pt", "")
+    judge = JudgeAgreement(agreement, real, "sing", "judge.pt", "")
     assert said in judge_finding(judge, EXAMPLES, EXAMPLES)
 
 

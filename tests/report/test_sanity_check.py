@@ -13,7 +13,7 @@ from support.commands import Run
 from support.paths import PRETRAINED, SAMPLE
 from support.report_artifacts import Artifacts
 
-from ganexplain.artifacts.selection import Control, Figures, Judge
+from ganexplain.artifacts.selection import Control, Figures, JudgeAgreement
 from ganexplain.report.html.words import SOUND
 from ganexplain.report.unit.findings import checked
 from ganexplain.report.unit.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
@@ -87,7 +87,7 @@ def test_the_page_says_what_the_votes_decide(
 def test_of_a_neuron_driven_downwards_judges_are_asked_for_any_other_class(
     upwards: bool, said: str
 ) -> None:
-    judge = Judge(0.5, 0.4, "sing" if upwards else "not sing", "", "", weak_agreement=0.45)
+    judge = JudgeAgreement(0.5, 0.4, "sing" if upwards else "not sing", "", "", weak_agreement=0.45)
     evidence: Any = SimpleNamespace(
         made={"response": np.zeros((1, 24))}, real={"response": np.zeros(24)},
         meta={"unit": "sing"}, upwards=upwards, words=SOUND,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.report_artifacts import Artifacts
 
+from ganexplain.artifacts.selection import Selection
 from ganexplain.report.tables import chosen_table, fitted, ranking_table
 
 
 @pytest.fixture
-def document(tmp_path: Path) -> dict[str, Any]:
-    return {**Artifacts(tmp_path).complete().selection, "by": "kid"}
+def selection(tmp_path: Path) -> Selection:
+    document = {**Artifacts(tmp_path).complete().selection, "by": "kid"}
+    return Selection.from_json("selection.json", document)
 
 
 def lines_of_table(text: str) -> list[str]:
@@ -22,8 +23,8 @@ def lines_of_table(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
-def test_the_ranking_is_no_wider_than_asked(document: dict[str, Any], width: int) -> None:
-    text = ranking_table(document, width)
+def test_the_ranking_is_no_wider_than_asked(selection: Selection, width: int) -> None:
+    text = ranking_table(selection, width)
     assert max(map(len, text.splitlines())) <= width
     head = text.splitlines()[0]
     for title in ("rank", "learning rate", "prior weight", "iterations", "KID", "judge judge"):
@@ -34,20 +35,18 @@ def test_the_ranking_is_no_wider_than_asked(document: dict[str, Any], width: int
     assert ("selection.json has all" in left_out) == (width < 200)
 
 
-def test_without_a_width_all_columns_are_there(document: dict[str, Any]) -> None:
-    assert len(ranking_table(document).splitlines()[0]) > 120
-    assert "left out" not in ranking_table(document)
+def test_without_a_width_all_columns_are_there(selection: Selection) -> None:
+    assert len(ranking_table(selection).splitlines()[0]) > 120
+    assert "left out" not in ranking_table(selection)
 
 
-def test_warnings_are_below_the_table(document: dict[str, Any]) -> None:
-    (warning,) = document["warnings"]
-    assert ranking_table(document).splitlines()[-1] == warning
+def test_warnings_are_below_the_table(selection: Selection) -> None:
+    (warning,) = selection.warnings
+    assert ranking_table(selection).splitlines()[-1] == warning
 
 
-def test_units_beside_each_other_fit_too(document: dict[str, Any]) -> None:
-    other = copy.deepcopy(document)
-    other["neuron"] = 1
-    text = chosen_table([document, other], 90)
+def test_units_beside_each_other_fit_too(selection: Selection) -> None:
+    text = chosen_table([selection, replace(selection, neuron=1)], 90)
     assert max(map(len, lines_of_table(text))) <= 90
 
 

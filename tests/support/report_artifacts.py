@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ganexplain.artifacts.selection import Control
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import ReportConfig
 from ganexplain.files.arrays import write_arrays
@@ -162,14 +163,9 @@ class Artifacts:
         features = np.full((len(responses), FEATURES), 3.0)
         control = Examples(self.made["start_mel"][: len(responses)], responses, features)
         chosen = setting_examples(self.made, self.selection["chosen"])
-        return {
-            **score_control(control, chosen, real_examples(self.real, ""), 0, name),
-            "mean_response": float(responses.mean()),
-            "std_response": float(responses.std(ddof=1)),
-            "examples": len(responses),
-            "judges": {"judge": 0.25},
-            "meaning": f"the {name}",
-        }
+        figures = score_control(control, chosen, real_examples(self.real, ""), 0, name)
+        figures = replace(figures, judges={"judge": 0.25})
+        return Control(f"the {name}", len(responses), figures).to_json()
 
     def write(self) -> ReportConfig:
         """Write the files; give settings that name them."""

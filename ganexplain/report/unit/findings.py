@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ganexplain.artifacts.selection import Control, Figures, Judge
+from ganexplain.artifacts.selection import Control, Figures, JudgeAgreement
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.notation import percent
 from ganexplain.report.html.shares import Interval, share_difference
@@ -199,7 +199,7 @@ def checked(evidence: Evidence, control: Control) -> str:
     )
 
 
-def _votes(judge: Judge, control: float | None) -> Votes | None:
+def _votes(judge: JudgeAgreement, control: float | None) -> Votes | None:
     chosen, strong, weak = judge.agreement, judge.real_agreement, judge.weak_agreement
     if chosen is None or control is None or strong is None or weak is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganexplain.artifacts.selection import Judge
+from ganexplain.artifacts.selection import JudgeAgreement
 from ganexplain.report.html.notation import number, percent
 from ganexplain.report.html.shares import share_difference
 from ganexplain.report.html.words import SOUND, Words
@@ -18,7 +18,7 @@ def called(judge: str) -> str:
     return judge if "judge" in judge.lower() else f"judge {judge}"
 
 
-def judge_finding(judge: Judge, examples: int, real: int, words: Words = SOUND) -> str:
+def judge_finding(judge: JudgeAgreement, examples: int, real: int, words: Words = SOUND) -> str:
     """What a judge's votes on the chosen examples mean, beside those on the real excerpts."""
     if judge.agreement is None:
         return "was not asked about the chosen examples"

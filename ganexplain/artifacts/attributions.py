@@ -1,0 +1,206 @@
+"""`attributions.json` of `attribute`, and the ranking that `select` makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from ganexplain.errors import GanexplainError, shown
+from ganexplain.files.atomic import read_json
+from ganexplain.files.names import fitting
+
+KIND = "attributions"
+LARGEST = 1e300  # of a measure
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One way of asking."""
+
+    method: str
+    segments: str
+    fill: str
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"{self.method}, {self.segments}, {self.fill}"
+
+    @property
+    def folder(self) -> str:
+        """As a folder."""
+        parts = (self.method, self.segments, self.fill)
+        return fitting("-".join(part.replace(":", "-").replace("/", "-") for part in parts))
+
+
+@dataclass(frozen=True)
+class AttributionResult:
+    """What one configuration found of one input; `folder` is relative to that of the run.
+
+    `kept` are the numbers of the segments kept, with the network's score of them alone and of the
+    rest alone; `measures` by key, None where one is not defined; `details` are the method's own.
+    """
+
+    folder: str
+    kept: tuple[int, ...]
+    kept_score: float
+    deleted_score: float
+    details: Mapping[str, object]
+    warnings: tuple[str, ...]
+    measures: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class AttributedInput:
+    """One input, a result for each configuration, and the mean measures of random maps (`floor`).
+
+    `at_s` and `span_s` are seconds in a recording; `explained` is the class or unit asked about.
+    """
+
+    file: str
+    at_s: float | None
+    span_s: tuple[float, float] | None
+    explained: str
+    full_score: float
+    results: tuple[AttributionResult, ...]
+    floor: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """`attributions.json`: every input by every configuration."""
+
+    classifier: str
+    classifier_hash: str
+    score: str
+    seed: int
+    configurations: tuple[Configuration, ...]
+    inputs: tuple[AttributedInput, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {"kind": KIND, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class MeasuredInput:
+    """What a ranking needs of an input: the folder and the measures of each configuration."""
+
+    file: str
+    at_s: float | None
+    folders: tuple[str, ...]
+    measures: tuple[Mapping[str, float], ...]
+
+    @classmethod
+    def from_json(
+        cls, entry: Mapping[str, Any], configurations: int, keys: Collection[str]
+    ) -> MeasuredInput:
+        """Of an entry of `inputs`, the measures `keys` that it has.
+
+        Raises ValueError, or what comes of taking it for what it is not.
+        """
+        results = [entry["results"][k] for k in range(configurations)]
+        file, at_s, folders = entry["file"], entry["at_s"], [each["folder"] for each in results]
+        if not all(isinstance(text, str) for text in (file, *folders)):
+            raise TypeError("names that are no texts")
+        for folder in map(PurePath, folders):
+            if folder.is_absolute() or ".." in folder.parts:
+                raise ValueError(f"folder {shown(str(folder))} leads out of the run")
+        if not isinstance(at_s, int | float | None):
+            raise TypeError("times that are no numbers")
+        measures = tuple(_measures(each["measures"], keys) for each in results)
+        return cls(file, at_s, tuple(folders), measures)
+
+
+def _measures(found: Mapping[str, Any], keys: Collection[str]) -> dict[str, float]:
+    measures = {key: float(found[key]) for key in keys if found.get(key) is not None}
+    if not all(abs(value) < LARGEST for value in measures.values()):
+        raise ValueError("measures that are not finite numbers")
+    return measures
+
+
+def read_measured(
+    path: Path, keys: Collection[str]
+) -> tuple[list[Configuration], list[MeasuredInput]]:
+    """Configurations and inputs of `attributions.json`, with those of the measures `keys`.
+
+    Raises GanexplainError where it is not what `attribute` writes.
+    """
+    found = read_json(path)
+    try:
+        names = [[each[key] for key in ("method", "segments", "fill")]
+                 for each in found["configurations"]]  # fmt: skip
+        if not all(isinstance(text, str) for each in names for text in each):
+            raise TypeError("names that are no texts")
+        inputs = [MeasuredInput.from_json(each, len(names), keys) for each in found["inputs"]]
+        if not inputs:
+            raise ValueError("no inputs")
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise GanexplainError(
+            f"{path}: not what `attribute` wrote ({error}); make it again"
+        ) from error
+    return [Configuration(*each) for each in names], inputs
+
+
+@dataclass(frozen=True)
+class RankedConfiguration:
+    """A configuration's rank, and its mean (`value`) and 95 % interval of the measure that ranks.
+
+    `means` are those of all measures over the inputs, None where no input has one.
+    """
+
+    configuration: Configuration
+    rank: int
+    tied: bool
+    value: float
+    interval: tuple[float | None, float | None]
+    means: Mapping[str, float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of `configurations`."""
+        return {
+            **asdict(self.configuration),
+            "rank": self.rank,
+            "tied": self.tied,
+            "value": self.value,
+            "interval": list(self.interval),
+            **self.means,
+        }
+
+
+@dataclass(frozen=True)
+class BestOfInput:
+    """The configuration that is best for one input, and the folder of its files."""
+
+    file: str
+    at_s: float | None
+    chosen: int
+    folder: str
+
+
+@dataclass(frozen=True)
+class AttributionRanking:
+    """`selection.json` of attributions: `by` is the key of the measure, `better` low or high."""
+
+    chosen: int
+    by: str
+    better: str
+    configurations: tuple[RankedConfiguration, ...]
+    inputs: tuple[BestOfInput, ...]
+    warnings: tuple[str, ...]
+    attributions_hash: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {
+            "kind": KIND,
+            "chosen": self.chosen,
+            "by": self.by,
+            "better": self.better,
+            "configurations": [each.to_json() for each in self.configurations],
+            "inputs": [asdict(each) for each in self.inputs],
+            "warnings": list(self.warnings),
+            "attributions_hash": self.attributions_hash,
+        }
