@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ganexplain.errors import GanexplainError, reason_of
 
@@ -16,15 +16,18 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     """Entries by name: `own` first, then those that other packages declare.
 
     A package declares an entry in its entry points, in the `group` of the registry:
-    `NAME = "MODULE:OBJECT"`, where OBJECT is an instance of `kind`. The module is imported when
+    `NAME = "MODULE:OBJECT"`, where OBJECT is an instance of `kind`, or with `classes` a class of
+    that kind. The module is imported when
     the entry is first looked up, not to list names. A name of `own` cannot be replaced.
 
     Raises GanexplainError, which names the package, for an entry that cannot be loaded or is of
     another kind.
     """
 
-    def __init__(self, kind: type[Entry], group: str, own: Mapping[str, Entry]) -> None:
-        self.kind, self.group = kind, group
+    def __init__(
+        self, kind: type[Any], group: str, own: Mapping[str, Entry], classes: bool = False
+    ) -> None:
+        self.kind, self.group, self.classes = kind, group, classes
         self._entries = dict(own)
 
     def add(self, name: str, entry: Entry) -> None:
@@ -54,18 +57,22 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         except Exception as error:  # whatever the module of another package raises
             reason = reason_of(error)
         else:
-            wanted = getattr(entry, "key", point.name)
-            if isinstance(entry, self.kind) and wanted == point.name:
+            reason = self._fault(entry, point)
+            if not reason:
                 return entry
-            reason = (
-                f"its key is {wanted!r}"
-                if isinstance(entry, self.kind)
-                else f"{point.value} is not a {self.kind.__module__}.{self.kind.__name__}"
-            )
         raise GanexplainError(
             f"package {package}: {point.name!r} of its entry points {self.group} cannot be used "
             f"({reason}); mend or uninstall it"
         )
+
+    def _fault(self, entry: Any, point: EntryPoint) -> str:
+        kind = f"{self.kind.__module__}.{self.kind.__name__}"
+        if self.classes and not (isinstance(entry, type) and issubclass(entry, self.kind)):
+            return f"{point.value} is no class of {kind}"
+        if not (self.classes or isinstance(entry, self.kind)):
+            return f"{point.value} is no {kind}"
+        key = getattr(entry, "key", point.name)
+        return "" if key == point.name else f"its key is {key!r}"
 
 
 @cache

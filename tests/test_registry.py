@@ -46,7 +46,7 @@ def test_a_name_of_the_product_cannot_be_replaced(numbers: Registry[int]) -> Non
 
 
 @pytest.mark.parametrize("name, reason", [
-    ("four", "more_numbers:FOUR is not a builtins.int"),
+    ("four", "more_numbers:FOUR is no builtins.int"),
     ("absent", "AttributeError: module 'more_numbers' has no attribute 'ABSENT'"),
     ("gone", "ModuleNotFoundError: No module named 'more_numbers.gone'"),
 ])  # fmt: skip

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ganexplain.attribution.masking import SubsetScore
+from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.attribution.methods.lime import TOP, mean_correlation, rank_correlation
-from ganexplain.attribution.methods.registry import Attribution, Question, Tuning, attribute, draws
+from ganexplain.attribution.methods.registry import attribute
 from ganexplain.metrics.detection import auroc
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
 from ganexplain.runs.machine import random_stream
@@ -104,7 +105,7 @@ def agreement(area: np.ndarray, truth: np.ndarray | None) -> dict[str, float | N
 
 
 def check(
-    question: Question, method: str, tuning: Tuning, found: Attribution, seed: int
+    question: Question, method: Method, found: Attribution, seed: int
 ) -> dict[str, float | None]:
     """Stability over seeds and small changes of the input, and the model-randomisation check.
 
@@ -114,30 +115,28 @@ def check(
     """
     again = range(1, REPEATS)
     seeds = [found.weights]
-    if draws(method) and not found.details.get("exhaustive"):
-        seeds += [attribute(question, method, tuning, seed + k).weights for k in again]
+    if method.random and not found.details.get("exhaustive"):
+        seeds += [attribute(question, method, seed + k).weights for k in again]
     inputs = [found.weights]
     for k in again:
         changed = question.parts.altered(SMALL_CHANGE, random_stream(seed, "small change", k))
         x = getattr(changed, "x", question.x)
         other = replace(question, parts=changed, x=x)
-        inputs.append(attribute(other, method, tuning, seed).weights)
+        inputs.append(attribute(other, method, seed).weights)
     return {
         "seed_stability": mean_correlation(np.array(seeds)) if len(seeds) > 1 else 1.0,
         "input_stability": mean_correlation(np.array(inputs)),
-        "randomised": _randomised(question, method, tuning, found, seed),
+        "randomised": _randomised(question, method, found, seed),
     }
 
 
-def _randomised(
-    question: Question, method: str, tuning: Tuning, found: Attribution, seed: int
-) -> float | None:
+def _randomised(question: Question, method: Method, found: Attribution, seed: int) -> float | None:
     if question.network is None or not can_be_reinitialised(question.network):
         return None
     with reinitialised(question.network, seed):
         # Of the network itself: a rewritten one may hold copies of the weights.
         scorer = question.scorer.of_model(question.model_of(question.network))
-        weights = attribute(replace(question, scorer=scorer), method, tuning, seed).weights
+        weights = attribute(replace(question, scorer=scorer), method, seed).weights
     return abs(rank_correlation(found.weights, weights))
 
 

@@ -19,8 +19,9 @@ from ganexplain.attribution.cost import announcement
 from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.masking import Parts
 from ganexplain.attribution.measures import Held, check, mean_measures, measure
-from ganexplain.attribution.methods.learned import Explainer
-from ganexplain.attribution.methods.registry import Attribution, Question, Tuning, attribute
+from ganexplain.attribution.methods.base import Attribution, Method, Question
+from ganexplain.attribution.methods.random import RandomMap
+from ganexplain.attribution.methods.registry import attribute
 from ganexplain.attribution.partition import partition
 from ganexplain.attribution.scorer import Model, Scorer
 from ganexplain.attribution.story import answer_of, asked_of
@@ -32,10 +33,6 @@ from ganexplain.report.attribution_page import Answer, Asked
 from ganexplain.runs.progress import Progress
 
 FLOOR_MAPS = 5  # random maps that the floor is the mean of
-TUNING = (
-    "samples", "distance", "width", "ridge", "founders", "population", "generations", "patience",
-    "parsimony", "cam_layer",
-)  # fmt: skip
 
 
 class Asker:
@@ -46,14 +43,13 @@ class Asker:
         config: AttributeConfig,
         subject: Subject,
         target: Target | None,
-        explainers: Mapping[str, Explainer],
+        methods: Mapping[str, Method],
         out: Path,
         progress: Progress,
     ) -> None:
         self.config, self.subject, self.target = config, subject, target
         self.out, self.progress = out, progress
-        values = {name: getattr(config, name) for name in TUNING}
-        self.tuning = Tuning(**values, explainers=explainers)
+        self.methods = methods
         self.fast = subject.fast()
         self.announced: set[Configuration] = set()
 
@@ -70,7 +66,7 @@ class Asker:
         for each in configurations:
             question = first if each == configurations[0] else self._question(piece, target, each)
             self._announce(each, question, first)
-            found = attribute(question, each.method, self.tuning, self.config.seed)
+            found = attribute(question, self.methods[each.method], self.config.seed)
             held = self._measured(first, question, each.method, found, truth)
             folder = place if len(configurations) == 1 else place / each.folder
             for warning in found.warnings:
@@ -114,7 +110,7 @@ class Asker:
         if each not in self.announced:
             self.announced.add(each)
             checks, measured = self.config.checks, first.parts.count * (1 + FLOOR_MAPS)
-            long = announcement(question, each.method, self.tuning, checks, measured)
+            long = announcement(question, self.methods[each.method], checks, measured)
             if long:
                 self.progress.note(f"{each.name}: {long}")
 
@@ -154,12 +150,12 @@ class Asker:
             seen = replace(found, weights=first.parts.gather(found.map), chosen=None)
             measures = measure(first, seen, truth).measures
         if self.config.checks:
-            measures |= check(question, method, self.tuning, found, self.config.seed)
+            measures |= check(question, self.methods[method], found, self.config.seed)
         return replace(held, measures=measures)
 
     def _floor(self, question: Question, truth: np.ndarray | None) -> dict[str, float | None]:
         """Mean measures of random maps."""
-        found = (attribute(question, "random", self.tuning, k) for k in range(FLOOR_MAPS))
+        found = (attribute(question, RandomMap(), k) for k in range(FLOOR_MAPS))
         return mean_measures([measure(question, each, truth).measures for each in found])
 
     def _write(

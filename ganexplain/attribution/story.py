@@ -9,7 +9,7 @@ import numpy as np
 from ganexplain.artifacts.attributions import Attributions
 from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, Held, mean_measures
-from ganexplain.attribution.methods.registry import Attribution
+from ganexplain.attribution.methods.base import Attribution
 from ganexplain.audio.view import view_of
 from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
 from ganexplain.report.attribution_page import Answer, Asked, Shown, Story, attribution_page

@@ -5,14 +5,17 @@ Importing this module adds their methods to `ganexplain.attribution.methods.regi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import torch
 
 from ganexplain.artifacts.explainer import ExplainerFile, read_explainer
+from ganexplain.attribution.methods.base import Attribution, Method, Question, network_of
 from ganexplain.attribution.methods.learned import Answer, Explainer, explainer_for
-from ganexplain.attribution.methods.registry import METHODS, learned_method
+from ganexplain.attribution.methods.registry import METHODS
 from ganexplain.attribution.subject import Subject
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError, UsageError, reason_of
@@ -24,7 +27,28 @@ from ganexplain.networks.explained import Source
 Loader = Callable[[ExplainerFile, torch.device], Answer]
 LEARNED: dict[str, Loader] = {"cgan": load_cgan, "parts": load_parts}
 OF_ANY_NETWORK = ("cgan",)  # the others explain only the network they were trained on
-METHODS.update({name: learned_method(name) for name in LEARNED})
+
+
+@dataclass(frozen=True)
+class Learned(Method):
+    """The map of a network that was trained to explain, by `train-explainer --method NAME`."""
+
+    explainer: Explainer
+
+    @classmethod
+    def of(cls, name: str, settings: object, explainers: Mapping[str, Explainer]) -> Self:
+        """With the explainer of that method; UsageError where there is none."""
+        return cls(explainer_for(explainers, name))
+
+    def ask(self, question: Question, seed: int) -> Attribution:
+        """The map, and what the explainer reports of it."""
+        network = network_of(question, self.explainer.method)
+        area, details = self.explainer.answer(network, question.scorer, question.x)
+        return Attribution.of_map(question, area, details=details)
+
+
+for method in LEARNED:
+    METHODS.add(method, Learned)
 
 
 def load_explainer(path: Path, device: torch.device) -> Explainer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -15,10 +15,10 @@ from ganexplain.artifacts.attributions import Attributions, Configuration
 from ganexplain.attribution.fills import FILLS
 from ganexplain.attribution.inputs.piece import Piece
 from ganexplain.attribution.measures import MEASURES
-from ganexplain.attribution.methods.captum import captum_names
-from ganexplain.attribution.methods.grad_cam import check_layer
+from ganexplain.attribution.methods.base import Method
+from ganexplain.attribution.methods.captum import CAPTUM, captum_names
 from ganexplain.attribution.methods.lime import DISTANCES
-from ganexplain.attribution.methods.registry import CAPTUM, METHODS
+from ganexplain.attribution.methods.registry import METHODS, method_for
 from ganexplain.attribution.partition import partition, usual_segments
 from ganexplain.attribution.run import Asker
 from ganexplain.attribution.scorer import OUTPUTS, SCORES
@@ -74,7 +74,8 @@ def attribute(
     configurations = _configurations(config, subject.front_end)
     target = subject.target(config.target)
     explainers, warnings = explainers_for(config, subject, source)
-    _try_first(config, subject, asked[0], configurations)
+    methods = {name: method_for(name, config, explainers) for name in config.method}
+    _try_first(config, subject, asked[0], configurations, methods)
     with RunDirectory(out, "attribute", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
@@ -89,7 +90,7 @@ def attribute(
             run.used(f"explainer {name}", Path(name))
         for warning in warnings:
             progress.note(warning)
-        asker = Asker(config, subject, target, explainers, out, progress)
+        asker = Asker(config, subject, target, methods, out, progress)
         progress.start("attributions", len(asked) * len(configurations))
         entries, shown = [], []
         for piece in asked:
@@ -133,13 +134,17 @@ def _check(config: AttributeConfig) -> None:
 
 
 def _try_first(
-    config: AttributeConfig, subject: Subject, piece: Piece, configurations: list[Configuration]
+    config: AttributeConfig,
+    subject: Subject,
+    piece: Piece,
+    configurations: list[Configuration],
+    methods: Mapping[str, Method],
 ) -> None:
     """Errors of any configuration on the first input, before the long work of those before it."""
     if config.cam_layer:
         find_layer(subject.network, config.cam_layer, "--cam-layer")
-    if "grad-cam" in config.method:
-        check_layer(subject.network, config.cam_layer, subject.example[:1])
+    for method in methods.values():
+        method.check(subject.network, subject.example[:1])
     if config.truth:
         piece.truth(config.truth)
     known = [name for name in config.fill if name != "data-min"]  # of that the data are not read

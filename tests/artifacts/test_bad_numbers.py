@@ -15,9 +15,7 @@ from support.commands import Run
 from support.paths import PRETRAINED
 from support.recordings import RATE, JamendoFolder, noise, song, write_sound
 
-from ganexplain.attribution.cost import passes_of
-from ganexplain.attribution.methods.registry import Tuning
-from ganexplain.attribution.run import TUNING
+from ganexplain.attribution.methods.registry import method_for
 from ganexplain.audio import io
 from ganexplain.audio.io import duration_of, load_mono
 from ganexplain.config import AttributeConfig
@@ -173,10 +171,9 @@ def test_spans_of_stems_that_cannot_be_are_refused(
 def test_what_lime_takes_is_announced_whole() -> None:
     """All subsets of 21 segments, where no more samples are wanted than there are."""
     config = AttributeConfig(inputs=("song.wav",))
-    tuning = Tuning(**{name: getattr(config, name) for name in TUNING})
-    assert passes_of("lime", 21, replace(tuning, samples=3_000_000)) == 2**21
-    assert passes_of("lime", 24, replace(tuning, samples=10**7)) == 10**7
-    assert passes_of("lime", 9200, tuning) == 2000
+    assert method_for("lime", replace(config, samples=3_000_000)).passes(21) == 2**21
+    assert method_for("lime", replace(config, samples=10**7)).passes(24) == 10**7
+    assert method_for("lime", config).passes(9200) == 2000
 
 
 def test_recordings_that_never_vary(command: Run, jamendo: JamendoFolder, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_an_attribution_is_what_captum_gives_by_itself(name: str) -> None:
 
 def test_captums_ablation_of_segments_is_our_occlusion() -> None:
     from ganexplain.attribution.masking import MaskedInput, subset_score
-    from ganexplain.attribution.methods.lime import occlusion
+    from ganexplain.attribution.methods.occlusion import occlusion
 
     area = captum("FeatureAblation")
     score = subset_score(MaskedInput(EXCERPT, LABELS, FILL), Scorer(SHIPPED.network, 1, "logit"))

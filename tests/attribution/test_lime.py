@@ -14,10 +14,10 @@ from ganexplain.attribution.methods.lime import (
     drawn_subsets,
     fit_linear,
     lime,
-    occlusion,
     proximity,
     rank_correlation,
 )
+from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.errors import UsageError
 
 

@@ -26,15 +26,20 @@ from ganexplain.attribution.measures import (
     soft_share,
     top_parts,
 )
-from ganexplain.attribution.methods.lime import mean_correlation, occlusion, rank_correlation
-from ganexplain.attribution.methods.registry import Question, Tuning, attribute
+from ganexplain.attribution.methods.base import Attribution, Question
+from ganexplain.attribution.methods.lime import mean_correlation, rank_correlation
+from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.attribution.methods.registry import attribute, method_for
 from ganexplain.attribution.scorer import Scorer, from_numpy, unit_model
 from ganexplain.attribution.segments import grid
+from ganexplain.config import AttributeConfig
 from ganexplain.errors import UsageError
 from ganexplain.networks.reinitialised import reinitialised
 from ganexplain.networks.units import Unit
 
-TUNING = Tuning(400, "cosine", 0.25, 1.0, 76, 10, 4, 10, 0.0, "")
+SETTINGS = AttributeConfig(
+    inputs=(), samples=400, founders=76, generations=4, patience=10, parsimony=0.0
+)
 SHIPPED, FAST, REFERENCE = classifier()
 
 
@@ -128,6 +133,10 @@ def question(mel: np.ndarray, labels: np.ndarray, fill_name: str = "mean") -> Qu
     return Question(x, filled, labels, MaskedInput(x, labels, filled), scorer, SHIPPED.network)
 
 
+def ask(question: Question, method: str, seed: int = 0) -> Attribution:
+    return attribute(question, method_for(method, SETTINGS), seed)
+
+
 def sigmoid(z: float) -> float:
     return 1 / (1 + math.exp(-z))
 
@@ -142,7 +151,7 @@ def test_measures_of_a_linear_network_are_those_by_hand(bias: float, flips: floa
     x, fill_, labels = torch.ones(1, 4), torch.zeros(1, 4), np.arange(4)[None]
     parts = MaskedInput(x, labels, fill_)
     asked = Question(x, fill_, labels, parts, Scorer(network, 1), network)
-    found = attribute(asked, "occlusion", TUNING)
+    found = ask(asked, "occlusion")
     full = sigmoid(2.5 + bias)
     without = [sigmoid(2.5 + bias - w) for w in (3.0, -1.0, 0.5, 0.0)]
     np.testing.assert_allclose(found.weights, full - np.array(without), atol=1e-6)
@@ -187,9 +196,9 @@ def test_explanations_of_the_detector_beat_random_maps(method: str) -> None:
     for k, each in enumerate(planted_excerpts(SHIPPED, 4)):
         asked = question(each.mel, grid(80, 115, 4, 6))
         truth = each.voiced[each.labels]
-        held = measure(asked, attribute(asked, method, TUNING), truth).measures
+        held = measure(asked, ask(asked, method), truth).measures
         floor = [
-            measure(asked, attribute(asked, "random", TUNING, seed), truth).measures
+            measure(asked, ask(asked, "random", seed), truth).measures
             for seed in range(10 * k, 10 * k + 5)
         ]
         for name in ("deletion", "insertion", "truth_area"):
@@ -203,7 +212,7 @@ def test_the_checks_tell_an_explanation_of_the_network_from_one_of_the_input() -
     """The input's own energy is stable, and survives the loss of what the network has learnt."""
     (each,) = planted_excerpts(SHIPPED, 1)
     asked = question(each.mel, grid(80, 115, 4, 6))
-    honest = check(asked, "occlusion", TUNING, attribute(asked, "occlusion", TUNING), 0)
+    honest = check(asked, method_for("occlusion", SETTINGS), ask(asked, "occlusion"), 0)
     assert honest["seed_stability"] == 1
     assert honest["input_stability"] > 0.5
     assert honest["randomised"] < 0.6
@@ -211,8 +220,8 @@ def test_the_checks_tell_an_explanation_of_the_network_from_one_of_the_input() -
     nn.init.ones_(network[1].weight)  # a network that says how loud it is, shuffled or not
     scorer = Scorer(network, 1, "logit")
     loud = Question(asked.x, asked.fill, asked.labels, asked.parts, scorer, network)
-    found = attribute(loud, "occlusion", TUNING)
-    assert check(loud, "occlusion", TUNING, found, 0)["randomised"] > 0.99
+    found = ask(loud, "occlusion")
+    assert check(loud, method_for("occlusion", SETTINGS), found, 0)["randomised"] > 0.99
 
 
 def test_the_check_of_shuffled_weights_is_a_size_of_correlation() -> None:
@@ -223,10 +232,10 @@ def test_the_check_of_shuffled_weights_is_a_size_of_correlation() -> None:
     x, fill, labels = torch.ones(1, 2), torch.zeros(1, 2), np.array([[0, 1]])
     asked = Question(x, fill, labels, MaskedInput(x, labels, fill), Scorer(network, 1, "logit"),
                      network)  # fmt: skip
-    found = attribute(asked, "occlusion", TUNING)
-    turned = []
+    found = ask(asked, "occlusion")
+    method, turned = method_for("occlusion", SETTINGS), []
     for seed in range(8):
-        assert check(asked, "occlusion", TUNING, found, seed)["randomised"] == pytest.approx(1)
+        assert check(asked, method, found, seed)["randomised"] == pytest.approx(1)
         with reinitialised(network, seed):
             turned.append(bool(network[1].weight[0, 0] > network[1].weight[0, 1]))
     assert any(turned) and not all(turned)
@@ -235,8 +244,8 @@ def test_the_check_of_shuffled_weights_is_a_size_of_correlation() -> None:
 def test_a_random_map_is_unstable_and_lime_is_not() -> None:
     (each,) = planted_excerpts(SHIPPED, 1, seed=1)
     asked = question(each.mel, grid(80, 115, 2, 4))
-    lime = check(asked, "lime", TUNING, attribute(asked, "lime", TUNING), 0)
-    random = check(asked, "random", TUNING, attribute(asked, "random", TUNING), 0)
+    lime = check(asked, method_for("lime", SETTINGS), ask(asked, "lime"), 0)
+    random = check(asked, method_for("random", SETTINGS), ask(asked, "random"), 0)
     assert lime["seed_stability"] == 1  # 2^8 subsets: exhaustive
     assert random["seed_stability"] < 0.6
 
@@ -248,7 +257,7 @@ def test_any_unit_can_be_asked_about() -> None:
     asked = question(each.mel, labels)
     unit = Scorer(unit_model(network, Unit.parse("fc8:12")), 0, outputs="activations")
     hidden = Question(asked.x, asked.fill, labels, asked.parts, unit, network)
-    weights = attribute(hidden, "occlusion", TUNING).weights
+    weights = ask(hidden, "occlusion").weights
     without = torch.where(torch.as_tensor(labels == 5), asked.fill, asked.x)
     seen: list[torch.Tensor] = []
     handle = network.fc8.register_forward_hook(lambda m, i, o: seen.append(o[:, 12]))
@@ -256,7 +265,7 @@ def test_any_unit_can_be_asked_about() -> None:
         network(torch.stack([asked.x, without]))
     handle.remove()
     assert weights[5] == pytest.approx(float(seen[0][0] - seen[0][1]), abs=1e-4)
-    assert measure(hidden, attribute(hidden, "occlusion", TUNING)).measures["flip"] is None
+    assert measure(hidden, ask(hidden, "occlusion")).measures["flip"] is None
 
 
 def test_a_callable_has_no_gradients() -> None:
@@ -264,16 +273,16 @@ def test_a_callable_has_no_gradients() -> None:
     labels = grid(4, 4, 2, 2)
     asked = Question(x, x, labels, MaskedInput(x, labels, x), Scorer(lambda b: b[:, 0, :2], 0))
     with pytest.raises(UsageError, match="grad-cam needs a torch network"):
-        attribute(asked, "grad-cam", TUNING)
+        ask(asked, "grad-cam")
     with pytest.raises(UsageError, match="did you mean 'occlusion'"):
-        attribute(asked, "oclusion", TUNING)
+        ask(asked, "oclusion")
 
 
 def test_control_passes_are_not_the_searchs_own() -> None:
     (each,) = planted_excerpts(SHIPPED, 1)
     asked = question(each.mel, grid(80, 115, 4, 6))
     score = subset_score(asked.parts, Scorer(SHIPPED.network, 1, fast=FAST))
-    found = attribute(asked, "elime", TUNING)
+    found = ask(asked, "elime")
     assert found.passes == found.details["evaluations"] == asked.scorer.passes / 2
     assert found.details["fitness"] >= found.details["control"] - 0.2
     assert found.details["full_fitness"] == pytest.approx(

@@ -25,9 +25,9 @@ from sklearn.datasets import load_digits
 from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput
 from ganexplain.attribution.measures import measure
+from ganexplain.attribution.methods.base import Question
 from ganexplain.attribution.methods.learned import Explainer
-from ganexplain.attribution.methods.registry import Question, Tuning, attribute
-from ganexplain.attribution.run import TUNING
+from ganexplain.attribution.methods.registry import attribute, method_for
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.attribution.segments import grid
 from ganexplain.config import AttributeConfig, TrainClassifierConfig, TrainExplainerConfig
@@ -183,7 +183,6 @@ def faithfulness(
     axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
     reference = Reference(mean[axes], deviation[axes])
     usual = AttributeConfig(inputs=(), classifier="")
-    tuning = {name: getattr(usual, name) for name in TUNING}
     ways = {f"cgan, {name}": ("cgan", {"cgan": each}) for name, each in explainers.items()}
     ways |= {name: (name, {}) for name in ("grad-cam", "occlusion", "random")}
     found: dict[str, list[list[float]]] = {name: [] for name in ways}
@@ -194,7 +193,7 @@ def faithfulness(
             x, filled, labels, parts, Scorer(network.network, target), network.network
         )
         for name, (method, given) in ways.items():
-            said = attribute(question, method, Tuning(**tuning, explainers=given), number)
+            said = attribute(question, method_for(method, usual, given), number)
             held = measure(question, said).measures
             found[name].append([held["deletion"], held["insertion"], held["seconds"]])
     return {name: np.array(rows) for name, rows in found.items()}

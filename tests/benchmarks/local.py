@@ -32,7 +32,8 @@ from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput, subset_score
 from ganexplain.attribution.measures import curves
 from ganexplain.attribution.methods.elime import evolve, random_search
-from ganexplain.attribution.methods.lime import fit_linear, occlusion, proximity
+from ganexplain.attribution.methods.lime import fit_linear, proximity
+from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.scorer import Scorer, from_numpy
 from ganexplain.attribution.segments import numbered, segment_sizes, superpixels
 

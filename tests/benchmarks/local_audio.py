@@ -16,17 +16,17 @@ from support.planted import Planted, classifier, planted_excerpts
 
 from ganexplain.attribution.fills import fill
 from ganexplain.attribution.masking import MaskedInput, SubsetScore, subset_score
+from ganexplain.attribution.methods.base import Question
 from ganexplain.attribution.methods.lime import (
     all_subsets,
     distinct_top,
     drawn_subsets,
     fit_linear,
     lime,
-    occlusion,
     proximity,
 )
-from ganexplain.attribution.methods.registry import Question, Tuning, attribute
-from ganexplain.attribution.run import TUNING
+from ganexplain.attribution.methods.occlusion import occlusion
+from ganexplain.attribution.methods.registry import attribute, method_for
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.attribution.segments import grid, segment_means
 from ganexplain.config import AttributeConfig
@@ -117,8 +117,8 @@ def veracity(corpus: Path) -> None:
     """A change that turns the class, undone in three of twenty segments (Veracity, ISMIR 2021)."""
     detector = Detector(corpus, CHANGED)
     labels = grid(80, 115, 4, 5)
-    usual = {name: getattr(AttributeConfig, name) for name in TUNING}
-    tuning = Tuning(**usual | {"samples": VERACITY_SAMPLES})
+    settings = AttributeConfig(inputs=(), samples=VERACITY_SAMPLES)
+    methods = {way: method_for(way, settings) for way in WAYS}
     turned: dict[str, list[float]] = {}
     for number, (x, changed) in enumerate(_changes(detector)):
         parts = detector.parts(changed, labels, "mean")
@@ -126,7 +126,7 @@ def veracity(corpus: Path) -> None:
         question = Question(changed, parts.fill, labels, parts, scorer, detector.network)
         back = MaskedInput(x, labels, changed)  # a segment kept is one where x is put back
         sung = subset_score(back, Scorer(detector.network, 1, fast=detector.fast))
-        ways = {way: attribute(question, way, tuning, number).weights for way in WAYS}
+        ways = {way: attribute(question, methods[way], number).weights for way in WAYS}
         ways["largest change"] = segment_means(labels, ((changed - x) ** 2).numpy())
         for way, weights in ways.items():
             undone = np.zeros((1, 20), dtype=bool)

@@ -26,8 +26,8 @@ from support.planted import SAMPLE, classifier, planted_excerpts
 from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput
 from ganexplain.attribution.measures import measure
-from ganexplain.attribution.methods.registry import METHODS, Question, Tuning
-from ganexplain.attribution.run import TUNING
+from ganexplain.attribution.methods.base import Question
+from ganexplain.attribution.methods.registry import method_for
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.attribution.segments import grid, temporal
 from ganexplain.audio.io import load_mono
@@ -40,7 +40,7 @@ from ganexplain.inputs.kinds import FrontEnd, ImageInput
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 EXCERPTS = 24
-USUAL = Tuning(**{name: getattr(AttributeConfig, name) for name in TUNING})
+USUAL = AttributeConfig(inputs=())
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def table(
             filled = fill("mean", case.x, case.labels, reference)
             parts = MaskedInput(case.x, case.labels, filled)
             asked = Question(case.x, filled, case.labels, parts, scorer, network)
-            held = measure(asked, METHODS["elime"].ask(asked, replace(USUAL, parsimony=weight), 0))
+            held = measure(
+                asked, method_for("elime", replace(USUAL, parsimony=weight)).ask(asked, 0)
+            )
             planted = [np.nan, np.nan]
             if case.truth is not None:
                 both = (held.kept & case.truth).sum()

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganexplain.attribution.methods.base import (
+    GRADIENTS,
+    Attribution,
+    Method,
+    Question,
+    network_of,
+)
 from ganexplain.attribution.methods.grad_cam import check_places, enlarged, layer_with_places
+from ganexplain.attribution.methods.learned import Explainer
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
 from ganexplain.networks.gradient_faults import no_gradient
 from ganexplain.networks.hooks import recording
 from ganexplain.networks.in_place import little_in_place
 
+CAPTUM = "captum:"  # before the name of the attribution
+SHAPLEY_SAMPLES = 25  # orders of the segments that captum tries
 BASELINES = 8  # fills with noise, for methods that average over a distribution of them
 LEAST_WINDOW = 8  # windows along each axis that captum's Occlusion slides over, at most
 # Methods that change a segment or a window in all channels at once: captum writes the one weight
@@ -189,3 +201,38 @@ def _captum() -> Any:
             "--method captum: needs captum: pip install '.[attribution]' in its sources"
         ) from error
     return captum.attr
+
+
+@dataclass(frozen=True)
+class Captum(Method):
+    """An attribution of captum, as captum:NAME."""
+
+    attribution: str
+    cam_layer: str
+    samples: int
+
+    random = True
+
+    @classmethod
+    def of(cls, name: str, settings: Any, explainers: Mapping[str, Explainer]) -> Self:
+        """The attribution that `name` has behind the colon."""
+        return cls(name.removeprefix(CAPTUM), settings.cam_layer, settings.samples)
+
+    def ask(self, question: Question, seed: int) -> Attribution:
+        """The map."""
+        network = network_of(question, CAPTUM + self.attribution)
+        area = captum_map(
+            self.attribution, network, question.scorer, question.x, question.fill,
+            question.labels, self.cam_layer, self.samples, seed,
+        )  # fmt: skip
+        return Attribution.of_map(question, area)
+
+    def passes(self, count: int) -> int:
+        """Of what takes the segments away one by one or at random, by their number."""
+        known = {
+            "FeatureAblation": count + 1,
+            "ShapleyValueSampling": SHAPLEY_SAMPLES * count + 1,
+            "KernelShap": self.samples,
+            "Lime": self.samples,
+        }
+        return known.get(self.attribution, GRADIENTS)

@@ -8,12 +8,13 @@ that keeps segments out which hardly help.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import hadamard
 
 from ganexplain.attribution.masking import SubsetScore
+from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.attribution.methods.lime import all_subsets, fit_linear
 from ganexplain.runs.machine import random_stream
 
@@ -191,3 +192,51 @@ def random_search(
     fitness = score(subsets) - parsimony * subsets.mean(axis=1)
     best = _better_first(subsets, fitness)[0]
     return subsets[best], float(fitness[best])
+
+
+@dataclass(frozen=True)
+class Elime(Method):
+    """The subset of segments of the highest score, by a genetic search."""
+
+    founders: int
+    population: int
+    generations: int
+    patience: int
+    parsimony: float
+
+    random = True
+
+    def ask(self, question: Question, seed: int) -> Attribution:
+        """The subset, and weights of a linear model of all subsets scored."""
+        found = evolve(
+            question.score, question.parts.count, self.founders, self.population,
+            self.generations, self.patience, self.parsimony, seed,
+        )  # fmt: skip
+        details = {
+            "fitness": found.fitness,
+            "full_fitness": found.full_fitness,
+            "best": found.best.tolist(),
+            "evaluations": found.evaluations,
+            "exhaustive": found.exhaustive,
+        }
+        return Attribution.of_weights(question, found.weights, chosen=found.kept, details=details)
+
+    def control(self, question: Question, found: Attribution, seed: int) -> Attribution:
+        """Beside what a random search of the same number of passes finds."""
+        if found.details["exhaustive"]:
+            return found
+        evaluations = found.details["evaluations"]
+        subset, fitness = random_search(
+            question.score, question.parts.count, evaluations, self.parsimony, seed
+        )
+        details = {**found.details, "control": fitness, "control_kept": int(subset.sum())}
+        warnings = ("as many random subsets held one as good: the search has added nothing",)
+        none_better = fitness >= found.details["fitness"]
+        return replace(found, details=details, warnings=warnings if none_better else ())
+
+    def passes(self, count: int) -> int:
+        """One a subset, and as many for the random search."""
+        return 2 * min(self.founders + self.population * self.generations, 2**count)
+
+
+METHOD = Elime

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganexplain.attribution.methods.base import Attribution, Method, Question, network_of
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapted import kind_of, named_layers
@@ -109,3 +111,23 @@ def enlarged(area: Tensor, height: int, width: int) -> Tensor:
         align_corners=False,
     )
     return whole.reshape(*area.shape[:-2], height, width)
+
+
+@dataclass(frozen=True)
+class GradCam(Method):
+    """The features of a convolution, weighed by the gradient of the score."""
+
+    cam_layer: str
+
+    def ask(self, question: Question, seed: int) -> Attribution:
+        """The map, enlarged."""
+        network = network_of(question, "grad-cam")
+        area = grad_cam(network, question.scorer, question.x, self.cam_layer)
+        return Attribution.of_map(question, enlarged(area, *question.labels.shape))
+
+    def check(self, network: nn.Module, example: Tensor) -> None:
+        """UsageError for a layer that is not there, or has no places."""
+        check_layer(network, self.cam_layer, example)
+
+
+METHOD = GradCam

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.stats import rankdata
 
 from ganexplain.attribution.masking import SubsetScore
+from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.errors import UsageError, check_known
 from ganexplain.runs.machine import random_stream
 
@@ -178,13 +179,30 @@ def _warnings(
     return tuple(said)
 
 
-def occlusion(score: SubsetScore, count: int) -> np.ndarray:
-    """Weights (n,): the full score less that without the part (Zeiler and Fergus 2014).
+@dataclass(frozen=True)
+class Lime(Method):
+    """Weights of a linear model of the score, fitted to random subsets of the segments."""
 
-    n + 1 passes, nothing drawn: the limit of LIME with an L2 kernel, whose weight is
-    exp(-8 per part left out) for width 0.25.
-    """
-    kept = np.ones((count + 1, count), dtype=bool)
-    kept[np.arange(count), np.arange(count)] = False
-    scores = score(kept)
-    return scores[-1] - scores[:-1]
+    samples: int
+    distance: str
+    width: float
+    ridge: float
+
+    random = True
+
+    def ask(self, question: Question, seed: int) -> Attribution:
+        """Weights, and how well they fit."""
+        count = question.parts.count
+        found = lime(
+            question.score, count, self.samples, self.distance, self.width, self.ridge, seed
+        )
+        details = asdict(found)
+        weights, warnings = details.pop("weights"), details.pop("warnings")
+        return Attribution.of_weights(question, weights, details=details, warnings=warnings)
+
+    def passes(self, count: int) -> int:
+        """One a subset."""
+        return min(self.samples, 2**count)
+
+
+METHOD = Lime

@@ -8,7 +8,7 @@ from torch import Tensor
 from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput, subset_score
 from ganexplain.attribution.methods.grad_cam import enlarged
-from ganexplain.attribution.methods.lime import occlusion
+from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.scorer import Scorer, class_logits, target_logits
 from ganexplain.attribution.segments import grid
 from ganexplain.attribution.subject import kind_of_outputs
