@@ -19,7 +19,7 @@ from ganexplain.config import CounterfactualConfig
 from ganexplain.errors import UsageError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
-from ganexplain.networks.adapted import Names
+from ganexplain.networks.adapted import OUTPUT, Names
 from ganexplain.networks.hooks import Response, find_layer, layer_output
 from ganexplain.networks.readings import units
 from ganexplain.networks.unit_syntax import chosen_unit
@@ -49,9 +49,11 @@ def divided_by_side(
     """The unit asked for, while the block is open; UsageError where there is none to follow."""
     network = classifier.network
     example = generator(torch.zeros(1, LATENT_SIZE, device=network.mean.device))
-    asked = config.layer if ":" in config.layer else f"{config.layer}:{config.neuron}"
     names = Names(OUTPUT_LAYER, classifier.classes)
-    find_layer(network, config.layer.partition(":")[0])
+    layer, colon, _ = config.layer.partition(":")
+    if layer != OUTPUT:
+        find_layer(network, layer)
+    asked = config.layer if colon else f"{layer}:{config.neuron}"
     unit = chosen_unit(asked, network, example, names, "--neuron")
     samples = torch.from_numpy(start_latents(config.seed, BATCH, LATENT_SIZE)).to(example.device)
     unfollowed, _ = check_gradient(generator, network, unit, samples, BATCH)

@@ -117,6 +117,11 @@ def _check_settings(config: CounterfactualConfig) -> None:
         0,
     ):
         raise UsageError("--prior sphere: has no weight; leave --prior-weight out, or give 0")
+    if ":" in config.layer and config.neuron != CounterfactualConfig.neuron:
+        raise UsageError(
+            f"--neuron {config.neuron}: --layer {config.layer} names the unit already; leave one "
+            "of them out"
+        )
     if config.level:
         given_level(config.level)
 

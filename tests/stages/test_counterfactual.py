@@ -372,6 +372,12 @@ def test_what_never_changed_side_is_said(command: Run, tmp_path: Path) -> None:
         (f"{SUNG}@5", "--level high", 2, "--level high: give a number"),
         (f"{SUNG}@5", "--layer fc", 2, "--layer: the network has no layer 'fc'"),
         (f"{SUNG}@5", "--neuron 1", 2, "--neuron 1: layer fc9 has units 0 to 0"),
+        (
+            f"{SUNG}@5",
+            "--layer fc9:sing --neuron 3",
+            2,
+            "--neuron 3: --layer fc9:sing names the unit already; leave one of them out",
+        ),
         (f"{SUNG}@5", "--learning-rate 0", 2, "--learning-rate 0: must be above zero"),
     ],
 )
