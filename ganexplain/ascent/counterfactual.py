@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.engine import Ascent, Objective, ascend
-from ganexplain.ascent.priors import near
+from ganexplain.ascent.priors import NEAR, near
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import CounterfactualConfig
 
@@ -94,7 +94,7 @@ def crossed_latent(
     iterations = config.iterations
     starts = Starts(start[None], config.learning_rate, config.prior_weight)
     z = starts.on(device)[0]
-    prior = near(z) if config.prior == "near" else config.prior
+    prior = near(z) if config.prior == NEAR else config.prior
     settings = AscentSettings(batch_size=1, device=device, prior=prior)
     search = Ascent(towards, starts, settings)
     first, closest, kept = -1, torch.inf, z

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
-from ganexplain.ascent.settings import LANGEVIN, AscentSettings, Starts
+from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import Diverged, UsageError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
@@ -131,7 +131,7 @@ def begin_search(
     objective: Objective, starts: Starts, settings: AscentSettings
 ) -> Ascent | Langevin:
     """The R searches of a prior, before their first step; arguments as for `ascend`."""
-    if settings.prior != LANGEVIN:
+    if not settings.prior_in_force.samples:
         return Ascent(objective, starts, settings)
     both = partial(evaluate, objective, batch_size=settings.batch_size)
     return Langevin(both, starts, settings)

@@ -2,7 +2,7 @@
 
 `l2` is the paper's: its mode is the origin, though of N(0, I) next to nothing lies near there
 but all at a distance of about sqrt(n) (method, section 8.2, 5). `shell` pulls to that distance,
-`sphere` stays at it. The fourth, `langevin`, samples and stands in a module of its own.
+`sphere` stays at it. `langevin` is `l2` for samples: its search is a module of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+NEAR = "near"  # the name of `near` as a choice
 LEAST_NORM = 1e-6  # below it a latent has no direction to speak of
 
 
@@ -23,11 +24,16 @@ class Prior:
 
     `descent(latent, uphill, weight)` gives what the step descends (R, Z), from latents (R, Z),
     the gradient of what is maximised (R, Z) and prior weights (R,); `settle(latent)` moves
-    latents (R, Z) to where the prior allows them to be.
+    latents (R, Z) to where the prior allows them to be. A `weightless` one does not depend on the
+    weights. One that `samples` is searched by a Markov chain, whose weights are above zero: what
+    is kept does not come closer from step to step, so neither the adaptive search nor hysteresis
+    applies.
     """
 
     descent: Callable[[Tensor, Tensor, Tensor], Tensor]
     settle: Callable[[Tensor], Tensor]
+    weightless: bool = False
+    samples: bool = False
 
 
 def l2_descent(latent: Tensor, uphill: Tensor, weight: Tensor) -> Tensor:
@@ -71,5 +77,7 @@ L2 = Prior(l2_descent, anywhere)
 PRIORS = {
     "l2": L2,
     "shell": Prior(shell_descent, anywhere),
-    "sphere": Prior(sphere_descent, on_sphere),
+    "sphere": Prior(sphere_descent, on_sphere, weightless=True),
+    "langevin": Prior(l2_descent, anywhere, samples=True),
 }
+OF_SEARCHES = tuple(name for name, prior in PRIORS.items() if not prior.samples)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ganexplain.ascent.priors import PRIORS, Prior
 
-LANGEVIN = "langevin"
 CPU = torch.device("cpu")
 
 
@@ -19,7 +18,7 @@ class AscentSettings:
     """How searches run, the same for every row.
 
     `direction` is `max` or `min`. At most `batch_size` rows go through the networks at once, on
-    `device`. `prior` is the name of one of `PRIORS`, `langevin`, or a prior of the caller's own.
+    `device`. `prior` is the name of one of `PRIORS`, or a prior of the caller's own.
     With `hysteresis` an iterate is kept by the authors' rule (method, section 4).
     """
 
@@ -36,7 +35,7 @@ class AscentSettings:
 
     @property
     def prior_in_force(self) -> Prior:
-        """The prior itself; KeyError for `langevin`, which is a search of its own."""
+        """The prior itself."""
         return self.prior if isinstance(self.prior, Prior) else PRIORS[self.prior]
 
 

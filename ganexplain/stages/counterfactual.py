@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganexplain.ascent.boundary import Divided, divided_by_side, given_level
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
-from ganexplain.ascent.priors import PRIORS
+from ganexplain.ascent.priors import NEAR, OF_SEARCHES, PRIORS
 from ganexplain.audio.difference import change, decibels
 from ganexplain.audio.filtering import retouched
 from ganexplain.audio.io import flac
@@ -105,18 +105,18 @@ def counterfactual(
 
 
 def _check_settings(config: CounterfactualConfig) -> None:
-    check_known("--prior", config.prior, ("near", *PRIORS))
+    check_known("--prior", config.prior, (NEAR, *OF_SEARCHES))
     if not config.start_from:
         raise UsageError("--start-from: give at least one FILE@SECONDS")
     if not 0 < config.learning_rate < math.inf:
         raise UsageError(f"--learning-rate {config.learning_rate:g}: must be above zero")
     if not math.isfinite(config.prior_weight):
         raise UsageError(f"--prior-weight {config.prior_weight:g}: must be a finite number")
-    if config.prior == "sphere" and config.prior_weight not in (
-        CounterfactualConfig.prior_weight,
-        0,
-    ):
-        raise UsageError("--prior sphere: has no weight; leave --prior-weight out, or give 0")
+    weightless = config.prior != NEAR and PRIORS[config.prior].weightless
+    if weightless and config.prior_weight not in (CounterfactualConfig.prior_weight, 0):
+        raise UsageError(
+            f"--prior {config.prior}: has no weight; leave --prior-weight out, or give 0"
+        )
     if ":" in config.layer and config.neuron != CounterfactualConfig.neuron:
         raise UsageError(
             f"--neuron {config.neuron}: --layer {config.layer} names the unit already; leave one "
@@ -152,7 +152,7 @@ class _Maker:
             encoded = self.encoder(mel[None])[0][0].cpu().numpy()
             upwards = float(margin(mel[None])) <= 0
         # Near a latent that the generator does not know, nothing it draws would mean much.
-        prior = "shell" if config.prior == "near" else config.prior
+        prior = "shell" if config.prior == NEAR else config.prior
         redrawn = refined_latent(
             encoded, mel, generator, generator.deviation, margin, prior, config.refine_steps,
             lambda steps, _: advance(steps),

@@ -35,7 +35,7 @@ from ganexplain.ascent.blocks import (
 )
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.gradients import check_units
-from ganexplain.ascent.priors import PRIORS
+from ganexplain.ascent.priors import OF_SEARCHES, PRIORS
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import read_meta
@@ -238,14 +238,16 @@ def _searched(targets: Sequence[SearchTarget]) -> str:
 
 
 def _with_weights_in_force(config: ExplainConfig) -> ExplainConfig:
-    """The settings with a prior weight of zero where the prior has none: `sphere` and no other.
+    """The settings with a prior weight of zero where the prior has none.
 
     UsageError where one was asked for all the same.
     """
-    if config.prior != "sphere":
+    if not PRIORS[check_known("--prior", config.prior, PRIORS)].weightless:
         return config
     if config.prior_weight not in (ExplainConfig.prior_weight, (0.0,)):
-        raise UsageError("--prior sphere: has no weight; leave --prior-weight out, or give 0")
+        raise UsageError(
+            f"--prior {config.prior}: has no weight; leave --prior-weight out, or give 0"
+        )
     return replace(config, prior_weight=(0.0,))
 
 
@@ -254,7 +256,7 @@ def check_settings(config: ExplainConfig) -> None:
     check_known("--direction", config.direction, DIRECTIONS)
     check_known("--precision", config.precision, PRECISIONS)
     check_known("--search", config.search, SEARCHES)
-    check_known("--prior", config.prior, (*PRIORS, "langevin"))
+    samples = PRIORS[config.prior].samples
     job_count(config.jobs, 1, worth_it=False)
     for option, values in (
         ("--learning-rate", config.learning_rate),
@@ -265,7 +267,7 @@ def check_settings(config: ExplainConfig) -> None:
             raise UsageError(f"{option}: give at least one value")
         if len(set(values)) < len(values):
             raise UsageError(f"{option}: a value is given twice; leave one out")
-        may_be_zero = option == "--prior-weight" and config.prior != "langevin"
+        may_be_zero = option == "--prior-weight" and not samples
         for value in values:
             if not (0 < value < float("inf") or (value == 0 and may_be_zero)):
                 kind = "zero or above" if may_be_zero else "above zero"
@@ -274,15 +276,16 @@ def check_settings(config: ExplainConfig) -> None:
         raise UsageError(f"--examples {config.examples}: a distance needs at least 2")
     if config.seed + config.examples > LARGEST_SEED:
         raise UsageError(f"--seed {config.seed}: seed + examples must stay below 2^32")
-    if config.hysteresis and (config.search == "adaptive" or config.prior == "langevin"):
+    if config.hysteresis and (config.search == "adaptive" or samples):
         raise UsageError(
-            "--hysteresis: goes with --search grid and a prior other than langevin; leave it out"
+            "--hysteresis: goes with --search grid and a prior of "
+            f"{', '.join(OF_SEARCHES)}; leave it out"
         )
     if config.search == "adaptive":
-        if config.prior == "langevin":
+        if samples:
             raise UsageError(
-                "--prior langevin: samples do not come closer step by step, as --search adaptive "
-                "has it; leave one of them out"
+                f"--prior {config.prior}: samples do not come closer step by step, as --search "
+                "adaptive has it; leave one of them out"
             )
         budget(config)
         check_aim(config)
