@@ -30,6 +30,16 @@ class Change:
     time_s: tuple[float, float]
     time_db: float
 
+    def rounded(self) -> Change:
+        """As it is reported: whole Hz, hundredths of dB and seconds."""
+        return Change(
+            ranges_db={name: round(by, 2) for name, by in self.ranges_db.items()},
+            band_hz=(round(self.band_hz[0]), round(self.band_hz[1])),
+            band_db=round(self.band_db, 2),
+            time_s=(round(self.time_s[0], 2), round(self.time_s[1], 2)),
+            time_db=round(self.time_db, 2),
+        )
+
 
 def decibels(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """Change (F, T) in dB of what can be heard, from one log-mel excerpt (F, T) to another."""

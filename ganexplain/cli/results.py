@@ -17,6 +17,9 @@ from ganexplain.runs.environment import give_up_full_streams
 
 if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.attributions import AttributionRanking
+    from ganexplain.artifacts.counterfactuals import Counterfactuals
+    from ganexplain.artifacts.layers import NetworkLayers
+    from ganexplain.artifacts.predictions import Predictions
     from ganexplain.artifacts.selection import Selection
     from ganexplain.stages.attribute import AttributeResult
 
@@ -76,42 +79,40 @@ def show_ranking(found: list[Selection] | AttributionRanking, as_json: bool) -> 
         print_result(chosen_table(found, width))
 
 
-def show_predictions(document: dict[str, Any], as_json: bool) -> None:
+def show_predictions(found: Predictions, as_json: bool) -> None:
     """A line for each recording or picture."""
     if as_json:
-        print_result(json_text(document))
+        print_result(json_text(found.to_json()))
         return
-    if "table" in document:  # of pictures
-        for entry in document["files"]:
-            share = 100 * entry["probabilities"][entry["class"]]
-            print_result(f"{entry['file']}\t{entry['class']} {share:.1f} %")
-        return
-    shown = document["classes"][1:] if len(document["classes"]) == 2 else document["classes"]
-    for entry in document["files"]:
-        shares = [f"{name} {100 * entry['shares'][name]:.1f} %" for name in shown]
-        print_result("\t".join([entry["lab"], *shares]))
+    for picture in found.pictures:
+        share = 100 * picture.probabilities[picture.class_name]
+        print_result(f"{picture.file}\t{picture.class_name} {share:.1f} %")
+    shown = found.classes[1:] if len(found.classes) == 2 else found.classes
+    for recording in found.recordings:
+        shares = [f"{name} {100 * recording.shares[name]:.1f} %" for name in shown]
+        print_result("\t".join([recording.lab, *shares]))
 
 
-def show_counterfactuals(document: dict[str, Any], as_json: bool) -> None:
+def show_counterfactuals(found: Counterfactuals, as_json: bool) -> None:
     """A line for each excerpt: what it was, and what would change the decision."""
     if as_json:
-        print_result(json_text(document))
+        print_result(json_text(found.to_json()))
         return
-    for entry in document["excerpts"]:
-        before, redrawn, after, retouched = entry["responses"].values()
-        sides, count, change = entry["sides"], entry["iterations"], entry["change"]
+    for entry in found.excerpts:
+        responses, sides, change = entry.responses, entry.sides, entry.change
+        count = entry.iterations
         way = f"after {count} iterations" if count >= 0 else "never changed side"
-        ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change["ranges_db"].items())
-        hz, seconds = ("{}-{}".format(*change[key]) for key in ("band_hz", "time_s"))
+        ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change.ranges_db.items())
+        hz, seconds = ("{}-{}".format(*ends) for ends in (change.band_hz, change.time_s))
         fields = [
-            entry["excerpt"],
-            f"{sides['original']} {before:.2f}, redrawn {redrawn:.2f}, "
-            f"{sides['counterfactual']} {after:.2f} {way}",
-            f"the recording so changed: {sides['retouched']} {retouched:.2f}",
-            f"latent moved {entry['moved']:.2f}",
+            entry.excerpt,
+            f"{sides.original} {responses.original:.2f}, redrawn {responses.reconstruction:.2f}, "
+            f"{sides.counterfactual} {responses.counterfactual:.2f} {way}",
+            f"the recording so changed: {sides.retouched} {responses.retouched:.2f}",
+            f"latent moved {entry.moved:.2f}",
             f"{ranges} dB",
-            f"most at {hz} Hz ({change['band_db']:+.1f} dB), {seconds} s",
-            "excerpt from {:.2f} to {:.2f} s".format(*entry["span_s"]),
+            f"most at {hz} Hz ({change.band_db:+.1f} dB), {seconds} s",
+            "excerpt from {:.2f} to {:.2f} s".format(*entry.span_s),
         ]
         print_result("\t".join(fields))
 
@@ -130,11 +131,11 @@ def show_explainer(document: dict[str, Any], as_json: bool) -> None:
     print_result("\n".join([document["path"], *document["table"]]))
 
 
-def show_layers(document: dict[str, Any], as_json: bool) -> None:
+def show_layers(found: NetworkLayers, as_json: bool) -> None:
     """The table of layers."""
     from ganexplain.report.tables import layers_table
 
-    print_result(json_text(document) if as_json else layers_table(document))
+    print_result(json_text(found.to_json()) if as_json else layers_table(found))
 
 
 def show_differences(document: dict[str, Any], as_json: bool) -> None:

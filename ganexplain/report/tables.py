@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
 from textwrap import wrap
-from typing import Any
 
 from ganexplain.artifacts.attributions import AttributionRanking
+from ganexplain.artifacts.layers import NetworkLayers
 from ganexplain.artifacts.selection import RESPONSES, Figures, Score, Selection
 from ganexplain.metrics.scores import SCORES
 
@@ -103,12 +103,12 @@ def attributions_table(ranking: AttributionRanking) -> str:
     return f"{aligned(table)}\nby {by}: {MARKS}"
 
 
-def layers_table(document: Mapping[str, Any]) -> str:
+def layers_table(found: NetworkLayers) -> str:
     """What `layers` found: a row a layer, with its units, the places of each, and its weights."""
     table = [["layer", "kind", "units", "places", "weights"]]
-    for row in document["layers"]:
-        places = " x ".join(map(str, row["places"]))
-        table.append([row["layer"], row["kind"], str(row["units"]), places, f"{row['weights']:,}"])
+    for row in found.layers:
+        places = " x ".join(map(str, row.places))
+        table.append([row.layer, row.kind, str(row.units), places, f"{row.weights:,}"])
     return aligned(table)
 
 

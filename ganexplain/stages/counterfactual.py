@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals, States
 from ganexplain.ascent.boundary import Divided, divided_by_side, given_level
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
 from ganexplain.ascent.priors import NEAR, OF_SEARCHES, PRIORS
@@ -45,8 +45,8 @@ MOST_NAME = LONGEST - len(
 
 def counterfactual(
     config: CounterfactualConfig, out: Path, progress: Progress, overwrite: bool = False
-) -> dict[str, Any]:
-    """Write `counterfactual.npz`, and sounds and a picture of each excerpt; give the document.
+) -> Counterfactuals:
+    """Write `counterfactual.npz`, and sounds and a picture of each excerpt.
 
     Raises UsageError for an excerpt that is not there, settings out of range or checkpoints that
     do not belong together, GanexplainError for a GAN without encoder.
@@ -87,21 +87,24 @@ def counterfactual(
                 entries.append(maker.written(start, out / name, one))
                 for note in _remarks(entries[-1]):
                     progress.note(note)
-            named = {
-                "layer": divided.unit.layer,
-                "neuron": divided.unit.neuron,
-                "unit": divided.name,
-                "divide": divided.meaning,
-            }
+            result = Counterfactuals(
+                config.classifier,
+                config.gan,
+                layer=divided.unit.layer,
+                neuron=divided.unit.neuron,
+                unit=divided.name,
+                divide=divided.meaning,
+                excerpts=tuple(entries),
+            )
+            named = {key: getattr(result, key) for key in ("layer", "neuron", "unit", "divide")}
             arrays = {key: np.stack([one[key] for one in found]) for key in found[0]}
             hashes = {f"{name}_hash": run.inputs[name] for name in ("classifier", "gan")}
             more = {**hashes, "front_end": asdict(front_end), "version": __version__}
             meta = {**asdict(config), **named, **more}
             write_arrays(out / "counterfactual.npz", "counterfactual", arrays, meta)
-            run.results["excerpts"] = entries
-            run.results["starts_without_gradient"] = sum(entry["no_gradient"] for entry in entries)
-    asked = {name: getattr(config, name) for name in ("classifier", "gan")}
-    return {**asked, **named, "excerpts": entries}
+            run.results["excerpts"] = [entry.to_json() for entry in entries]
+            run.results["starts_without_gradient"] = sum(entry.no_gradient for entry in entries)
+    return result
 
 
 def _check_settings(config: CounterfactualConfig) -> None:
@@ -188,8 +191,8 @@ class _Maker:
         by = decibels(before, after, self.front_end)
         return retouched(start.sound(self.front_end), by, self.front_end)
 
-    def written(self, start: Start, base: Path, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Write the sounds and the picture that `base` names; the entry in the document."""
+    def written(self, start: Start, base: Path, found: Mapping[str, np.ndarray]) -> ChangedExcerpt:
+        """Write the sounds and the picture that `base` names; the record of both."""
         config, front_end = self.config, self.front_end
         mels = [found[f"{state}_mel"] for state in STATES]
         drawn = sonify(np.stack(mels[1:]), front_end, config.griffin_lim_iterations, config.seed)
@@ -201,57 +204,50 @@ class _Maker:
         picture = base.with_name(f"{base.name}.png")
         excerpts = dict(zip(titles, mels, strict=True))
         write_bytes(picture, change_picture(excerpts, front_end))
-        return {
-            **self._told(start, found),
-            "sounds": [str(path) for path in paths],
-            "picture": str(picture),
-        }
+        return self._record(start, found, tuple(map(str, paths)), str(picture))
 
-    def _told(self, start: Start, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    def _record(
+        self, start: Start, found: Mapping[str, np.ndarray], sounds: tuple[str, ...], picture: str
+    ) -> ChangedExcerpt:
         original, redrawn, changed = (found[f"{state}_mel"] for state in STATES)
         latents = [found[f"{state}_latent"].astype(np.float64) for state in STATES[1:]]
         states = (*STATES, RETOUCHED)
-        what = change(redrawn, changed, self.front_end)
         off = float(np.sqrt(np.mean((redrawn - original) ** 2)))
         off *= self.front_end.decibels_per_unit
-        return {
-            "excerpt": start.text,
-            "span_s": [round(s, 4) for s in start.span(self.front_end)],
-            "sides": {s: self._side(float(found[f"{s}_margin"])) for s in states},
-            "responses": {s: round(float(found[f"{s}_response"]), 4) for s in states},
-            "iterations": int(found["iterations"]),
-            "no_gradient": bool(found["no_gradient"]),
-            "reconstruction_off_db": round(off, 2),
-            "moved": round(float(np.linalg.norm(latents[1] - latents[0])), 4),
-            "latent_norm": round(float(np.linalg.norm(latents[1])), 4),
-            "change": {
-                "ranges_db": {name: round(by, 2) for name, by in what.ranges_db.items()},
-                "band_hz": [round(hz) for hz in what.band_hz],
-                "band_db": round(what.band_db, 2),
-                "time_s": [round(s, 2) for s in what.time_s],
-                "time_db": round(what.time_db, 2),
-            },
-        }
+        return ChangedExcerpt(
+            excerpt=start.text,
+            span_s=tuple(round(s, 4) for s in start.span(self.front_end)),
+            sides=States(**{s: self._side(float(found[f"{s}_margin"])) for s in states}),
+            responses=States(**{s: round(float(found[f"{s}_response"]), 4) for s in states}),
+            iterations=int(found["iterations"]),
+            no_gradient=bool(found["no_gradient"]),
+            reconstruction_off_db=round(off, 2),
+            moved=round(float(np.linalg.norm(latents[1] - latents[0])), 4),
+            latent_norm=round(float(np.linalg.norm(latents[1])), 4),
+            change=change(redrawn, changed, self.front_end).rounded(),
+            sounds=sounds,
+            picture=picture,
+        )
 
     def _side(self, margin: float) -> str:
         return self.divided.sides[margin > 0]
 
 
-def _remarks(entry: Mapping[str, Any]) -> Sequence[str]:
+def _remarks(entry: ChangedExcerpt) -> Sequence[str]:
     """Warnings about an excerpt beside its results."""
-    if entry["no_gradient"]:
+    if entry.no_gradient:
         return [
-            f"{entry['excerpt']}: the response has no gradient there (a dead rectifier, say), so "
+            f"{entry.excerpt}: the response has no gradient there (a dead rectifier, say), so "
             "nothing could be changed"
         ]
-    if entry["iterations"] < 0:
+    if entry.iterations < 0:
         return [
-            f"{entry['excerpt']}: never changed side; give more --iterations, a smaller "
+            f"{entry.excerpt}: never changed side; give more --iterations, a smaller "
             "--prior-weight or a larger --learning-rate"
         ]
-    if entry["iterations"] == 0:
+    if entry.iterations == 0:
         return [
-            f"{entry['excerpt']}: changed side by being redrawn alone, so the counterfactual is "
+            f"{entry.excerpt}: changed side by being redrawn alone, so the counterfactual is "
             "the reconstruction; give more --refine-steps"
         ]
     return []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganexplain.artifacts.layers import Layer, NetworkLayers
 from ganexplain.config import LayersConfig
 from ganexplain.corpora.single import example_from
 from ganexplain.errors import UsageError
@@ -21,10 +21,9 @@ from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 
 
-def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) -> dict[str, Any]:
+def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) -> NetworkLayers:
     """The layers that one pass of a real input reaches, in the order they end.
 
-    Gives a document: for each layer its name, kind, number of units and shape of its places.
     Errors: those of loading the network, and of an example that cannot be read.
     """
     device = pick_device(config.device)
@@ -39,22 +38,19 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     shapes = _shapes(network, example.to(explained.device))
     modules = named_layers(network)
     rows = [
-        {
-            "layer": name,
-            "kind": "output" if name == OUTPUT else kind_of(modules[name]),
-            "units": shape[0],
-            "places": list(shape[1:]),
-            "weights": sum(w.numel() for w in modules[name].parameters(recurse=False)),
-        }
+        Layer(
+            layer=name,
+            kind="output" if name == OUTPUT else kind_of(modules[name]),
+            units=shape[0],
+            places=shape[1:],
+            weights=sum(w.numel() for w in modules[name].parameters(recurse=False)),
+        )
         for name, shape in shapes.items()
     ]
-    return {
-        "network": config.network,
-        "input": input_values(eaten),
-        "output": explained.names.output,
-        "classes": list(explained.names.classes),
-        "layers": rows,
-    }
+    names = explained.names
+    return NetworkLayers(
+        config.network, input_values(eaten), names.output, tuple(names.classes), tuple(rows)
+    )
 
 
 def _source(config: LayersConfig) -> Source:

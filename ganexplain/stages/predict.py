@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ganexplain.artifacts.predictions import (
+    PicturePrediction,
+    Predictions,
+    RecordingPrediction,
+)
 from ganexplain.audio.io import duration_of
 from ganexplain.audio.log_mel import frame_times
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
@@ -34,8 +39,8 @@ TABLE = "predictions.csv"
 
 def predict(
     config: PredictConfig, out: Path, progress: Progress, overwrite: bool = False
-) -> dict[str, Any]:
-    """Write NAME.csv, NAME.lab and NAME.png of every recording; give the document of `--json`.
+) -> Predictions:
+    """Write NAME.csv, NAME.lab and NAME.png of every recording.
 
     Of pictures `predictions.csv`, see `predict_pictures`.
 
@@ -43,13 +48,10 @@ def predict(
     be used (noted and left out with `skip_bad_files`), GanexplainError where none can.
     """
     classifier = load_classifier(Path(config.classifier), pick_device(config.device))
-    told: dict[str, Any] = {
-        "classifier": config.classifier,
-        "classes": list(classifier.classes),
-        "threshold": classifier.threshold if len(classifier.classes) == 2 else None,
-    }
+    threshold = classifier.threshold if len(classifier.classes) == 2 else None
+    nothing = Predictions(config.classifier, tuple(classifier.classes), threshold, ())
     if isinstance(classifier.front_end, ImageInput):
-        return predict_files(config, classifier, told, out, progress, overwrite)
+        return predict_files(config, classifier, nothing, out, progress, overwrite)
     paths = [Path(name) for name in config.files]
     if not config.skip_bad_files:
         for path in paths:  # a misspelt name shows now, not after the hours of those before
@@ -58,7 +60,8 @@ def predict(
             except BadFile as error:
                 error.one_of_many = True
                 raise
-    document: dict[str, Any] = {**told, "files": [], "skipped": []}
+    found: list[RecordingPrediction] = []
+    skipped: list[str] = []
     with RunDirectory(out, "predict", config, overwrite) as run:
         progress = run.keep_notes(progress)
         run.used("classifier", Path(config.classifier))
@@ -71,18 +74,17 @@ def predict(
                 if not config.skip_bad_files:
                     error.one_of_many = True
                     raise
-                document["skipped"].append(str(error))
+                skipped.append(str(error))
                 progress.note(f"skipped: {error}")
             else:
                 run.used(str(path), path)
                 warn_of_level(path, mel, classifier.network)
-                entry = _write(out / name, path, mel, prediction, classifier.sound)
-                document["files"].append(entry)
+                found.append(_write(out / name, path, mel, prediction, classifier.sound))
             progress.advance()
-        run.results.update(files=document["files"], skipped=document["skipped"])
-        if not document["files"]:
+        run.results.update(files=[asdict(each) for each in found], skipped=skipped)
+        if not found:
             raise GanexplainError("no file could be used; each is named above with the reason")
-    return document
+    return replace(nothing, recordings=tuple(found), skipped=tuple(skipped))
 
 
 def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) -> Prediction:
@@ -105,34 +107,34 @@ def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) 
 
 def _write(
     base: Path, recording: Path, mel: np.ndarray, prediction: Prediction, front_end: FrontEnd
-) -> dict[str, Any]:
-    """Write the three files that `base` names, and give their entry in the document."""
+) -> RecordingPrediction:
+    """Write the three files that `base` names, and return what is reported of them."""
     curve, lab, picture = (base.with_name(f"{base.name}.{kind}") for kind in ("csv", "lab", "png"))
     rows = zip(prediction.times, prediction.curve, strict=True)
     numbers = ([f"{time:.4f}", *(f"{value:.6f}" for value in row)] for time, row in rows)
     write_table(curve, ["time_s", *prediction.classes], numbers)
     write_bytes(picture, curve_picture(mel, prediction, front_end, recording.name))
     write_bytes(lab, lab_text(prediction.segments, prediction.classes).encode())
-    return {
-        "file": str(recording),
-        "lab": str(lab),
-        "curve": str(curve),
-        "picture": str(picture),
-        "seconds": round(prediction.seconds, 3),
-        "segments": len(prediction.segments),
-        "shares": {name: round(share, 4) for name, share in prediction.shares().items()},
-    }
+    return RecordingPrediction(
+        file=str(recording),
+        lab=str(lab),
+        curve=str(curve),
+        picture=str(picture),
+        seconds=round(prediction.seconds, 3),
+        segments=len(prediction.segments),
+        shares={name: round(share, 4) for name, share in prediction.shares().items()},
+    )
 
 
 def predict_files(
     config: PredictConfig,
     classifier: Classifier,
-    told: Mapping[str, Any],
+    nothing: Predictions,
     out: Path,
     progress: Progress,
     overwrite: bool,
-) -> dict[str, Any]:
-    """Write `predictions.csv`, a line a picture; give the document of `--json`, `told` at its head.
+) -> Predictions:
+    """Write `predictions.csv`, a line a picture; returns `nothing` with the predictions added.
 
     Raises UsageError for a folder without pictures, BadFile for a file that is none (noted and
     left out with `skip_bad_files`), GanexplainError where no picture is left.
@@ -143,8 +145,8 @@ def predict_files(
             missing = BadFile(f"{path}: no such file; correct the name")
             missing.one_of_many = True
             raise missing
-    table = str(out / TABLE)
-    document: dict[str, Any] = {**told, "table": table, "files": [], "skipped": []}
+    found: list[PicturePrediction] = []
+    reasons: list[str] = []
     with RunDirectory(out, "predict", config, overwrite) as run:
         progress = run.keep_notes(progress)
         run.used("classifier", Path(config.classifier))
@@ -155,20 +157,21 @@ def predict_files(
             good, skipped = _read(part, classifier, config.skip_bad_files)
             for message in skipped:
                 progress.note(f"skipped: {message}")
-            document["skipped"] += skipped
-            document["files"] += _entries(good, classifier)
+            reasons += skipped
+            found += _predicted(good, classifier)
             used += good
             progress.advance(len(part))
         if not used:
             raise GanexplainError("no picture could be used; each is named above with the reason")
         run.used_recordings("pictures", [Picture(path, "", -1) for path in used])
         rows = (
-            [e["file"], e["class"], *(f"{p:.6f}" for p in e["probabilities"].values())]
-            for e in document["files"]
+            [each.file, each.class_name, *(f"{p:.6f}" for p in each.probabilities.values())]
+            for each in found
         )
         write_table(out / TABLE, ["file", "class", *classifier.classes], rows)
-        run.results.update(pictures=len(used), skipped=document["skipped"])
-    return document
+        run.results.update(pictures=len(used), skipped=reasons)
+    table = str(out / TABLE)
+    return replace(nothing, table=table, pictures=tuple(found), skipped=tuple(reasons))
 
 
 def listed(names: Iterable[str]) -> Iterable[Path]:
@@ -201,8 +204,8 @@ def _read(
     return good, skipped
 
 
-def _entries(pictures: dict[Path, np.ndarray], classifier: Classifier) -> list[dict[str, Any]]:
-    """What is said of each picture."""
+def _predicted(pictures: dict[Path, np.ndarray], classifier: Classifier) -> list[PicturePrediction]:
+    """The class and the probabilities of each picture."""
     if not pictures:
         return []
     chance = predict_pictures(classifier.network, np.stack(list(pictures.values())))
@@ -210,10 +213,10 @@ def _entries(pictures: dict[Path, np.ndarray], classifier: Classifier) -> list[d
         raise GanexplainError("the classifier's outputs are not finite; train it again")
     numbers, names = decide(chance, classifier.threshold), classifier.classes
     return [
-        {
-            "file": str(path),
-            "class": names[number],
-            "probabilities": {k: round(float(p), 6) for k, p in zip(names, row, strict=True)},
-        }
+        PicturePrediction(
+            str(path),
+            names[number],
+            {k: round(float(p), 6) for k, p in zip(names, row, strict=True)},
+        )
         for path, number, row in zip(pictures, numbers, chance, strict=True)
     ]

@@ -1,0 +1,62 @@
+"""What `predict` reports of recordings or pictures, in `--json` and in its `run.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RecordingPrediction:
+    """A recording and the files written of it; `shares` are those of its length by class."""
+
+    file: str
+    lab: str
+    curve: str
+    picture: str
+    seconds: float
+    segments: int
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PicturePrediction:
+    """A picture, its class and the probability of each class."""
+
+    file: str
+    class_name: str
+    probabilities: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of `files`."""
+        probabilities = dict(self.probabilities)
+        return {"file": self.file, "class": self.class_name, "probabilities": probabilities}
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of recordings, or of pictures with the path of their `table`.
+
+    `threshold` divides two classes, None of more; `skipped` are the reasons of files left out.
+    """
+
+    classifier: str
+    classes: tuple[str, ...]
+    threshold: float | None
+    skipped: tuple[str, ...]
+    recordings: tuple[RecordingPrediction, ...] = ()
+    pictures: tuple[PicturePrediction, ...] = ()
+    table: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        recordings = [asdict(each) for each in self.recordings]
+        return {
+            "classifier": self.classifier,
+            "classes": list(self.classes),
+            "threshold": self.threshold,
+            **({"table": self.table} if self.table else {}),
+            "files": recordings or [each.to_json() for each in self.pictures],
+            "skipped": list(self.skipped),
+        }
