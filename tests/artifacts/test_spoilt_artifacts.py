@@ -332,12 +332,12 @@ def test_every_field_of_attributions_spoilt_in_every_way(tmp_path: Path) -> None
             path.write_text(json.dumps(with_value(document, place, value)))
             out = tmp_path / f"{number}"
             try:
-                (made,) = rank_attributions(config, path, out, Silent(), overwrite=True)
+                made = rank_attributions(config, path, out, Silent(), overwrite=True)
             except GanexplainError as error:
                 assert len(str(error).splitlines()) == 1
                 assert "attributions.json" in str(error) or "--by" in str(error)
             else:
-                json.dumps(made, allow_nan=False)
+                json.dumps(made.to_json(), allow_nan=False)
 
 
 def path_with(path: Path, document: Any) -> Path:
