@@ -62,7 +62,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
                 return entry
         raise GanexplainError(
             f"package {package}: {point.name!r} of its entry points {self.group} cannot be used "
-            f"({reason}); mend or uninstall it"
+            f"({reason}); repair or uninstall it"
         )
 
     def _fault(self, entry: Any, point: EntryPoint) -> str:

@@ -139,7 +139,7 @@ def read_measured(
             raise ValueError("no inputs")
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise GanexplainError(
-            f"{path}: not what `attribute` wrote ({error}); make it again"
+            f"{path}: not written by `attribute` ({error}); make it again"
         ) from error
     return [Configuration(*each) for each in names], inputs
 

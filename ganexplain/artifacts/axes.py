@@ -89,5 +89,6 @@ def check_range(
     wrong = (values < least) | (values > most)
     if wrong.any():
         raise GanexplainError(
-            f"{path}: {name} holds {shown(values[wrong][0].item())}, which cannot be; make it again"
+            f"{path}: {name} holds {shown(values[wrong][0].item())}, which is impossible; "
+            "make it again"
         )

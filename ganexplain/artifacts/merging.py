@@ -82,7 +82,7 @@ def _merge(out: Path, plan: Plan, target: SearchTarget) -> None:
         arrays = read[0][0] if whole else _gathered([arrays for arrays, _ in read], meta)
     except (KeyError, TypeError, ValueError) as error:
         raise GanexplainError(
-            f"{paths[0]}: does not go with the other parts ({error}); remove it, and run explain "
+            f"{paths[0]}: does not match the other blocks ({error}); remove it, and run explain "
             "again with --resume"
         ) from error
     if not whole:

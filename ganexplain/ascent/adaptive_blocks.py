@@ -40,7 +40,7 @@ def check_aim(config: ExplainConfig) -> None:
     if not config.responses:
         raise UsageError(
             "--search adaptive: aims at real excerpts; find them with `ganexplain responses` "
-            "and name them with --responses"
+            "and pass them with --responses"
         )
 
 

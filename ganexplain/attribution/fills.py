@@ -48,13 +48,13 @@ def _zero(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Ten
 
 def _training_mean(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
     if not isinstance(reference.centre, Tensor):
-        raise UsageError("--fill training-mean: not known of this network; take zero or mean")
+        raise UsageError("--fill training-mean: unknown for this network; use zero or mean")
     return torch.zeros_like(x) + reference.centre
 
 
 def _silence(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
     if reference.silence is None:
-        raise UsageError("--fill silence: not known for this kind of input; take zero or mean")
+        raise UsageError("--fill silence: unknown for this kind of input; use zero or mean")
     return torch.full_like(x, reference.silence)
 
 
@@ -70,7 +70,9 @@ def _minimum(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> 
 
 def _data_minimum(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
     if reference.lowest is None:
-        raise UsageError("--fill data-min: the least value of the data must be known (--corpus)")
+        raise UsageError(
+            "--fill data-min: the minimum of the data is needed; name the data with --corpus"
+        )
     return reference.restored(torch.full_like(x, reference.lowest))
 
 

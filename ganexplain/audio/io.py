@@ -214,12 +214,12 @@ def _whole(
     kept, samples = [first], first.size
     for block in blocks:
         if block.shape[1:] != first.shape[1:]:
-            raise BadFile(f"{path}: streams of other numbers of channels; part them")
+            raise BadFile(f"{path}: streams with different numbers of channels; separate them")
         kept.append(block)
         samples += block.size
         if samples > LONGEST_HELD:
             hours = LONGEST_HELD / sample_rate / 3600
-            raise BadFile(f"{path}: longer than {hours:.1f} hours; cut out what is to be explained")
+            raise BadFile(f"{path}: longer than {hours:.1f} hours; cut out the part to explain")
     return np.concatenate(kept)
 
 

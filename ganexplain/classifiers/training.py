@@ -39,7 +39,7 @@ def check_settings(config: TrainClassifierConfig, taken: Input) -> None:
     check_known("--architecture", config.architecture, OF_SOUND)
     check_divisible(config.batch_size)
     if config.level_invariant and isinstance(taken, ImageInput):
-        raise UsageError("--level-invariant: is for sound; leave it out for pictures")
+        raise UsageError("--level-invariant: applies to sound; leave it out for pictures")
     if config.batch_norm and config.batch_size == place()[1]:
         _check_one_excerpt(architecture_for(config, taken), taken)
 
@@ -162,7 +162,7 @@ class ClassifierTraining:
         check_same_recordings(state["network"], self.network)
         if self.config.schedule == "cosine" and state["updates"] != self.updates:
             raise UsageError(
-                f"--resume: the cosine schedule was laid out for {state['updates']} updates; "
+                f"--resume: the cosine schedule was made for {state['updates']} updates; "
                 "keep --epochs, or use --schedule step"
             )
         self.network.load_state_dict(state["network"])

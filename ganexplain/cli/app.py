@@ -116,7 +116,9 @@ def _one_of_several(given: dict[str, Any], under_torchrun: str) -> Iterator[bool
     """
     rank, world = place()
     if world > 1 and not under_torchrun:
-        raise UsageError("torchrun divides trainings and explain; start this command by itself")
+        raise UsageError(
+            "torchrun divides only trainings and explain; start this command without it"
+        )
     if under_torchrun != "together":
         yield rank == 0
         return

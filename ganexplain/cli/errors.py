@@ -52,7 +52,7 @@ def _line_of(error: BaseException) -> str | None:
     """What is told of an error whose cause the user can mend; None of others."""
     # First: what could not be read for want of memory looks damaged.
     if isinstance(error, Exception) and no_memory(error):
-        return "out of memory; what is done is kept. Free some, or lower --batch-size or --jobs"
+        return "out of memory; finished work is kept. Free some, or lower --batch-size or --jobs"
     if isinstance(error, GanexplainError):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):

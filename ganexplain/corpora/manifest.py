@@ -64,7 +64,7 @@ def manifest_rows(path: Path) -> list[ManifestRow]:
                 "and rows follow"
             )
     if len(rows) == 1:
-        raise GanexplainError(f"{path}: no rows behind the first line; add one for each label")
+        raise GanexplainError(f"{path}: no rows after the first line; add one for each label")
     places = [header.index(column) for column in MANIFEST_COLUMNS]
     return [_row(f"{path}, line {number}", cells, places) for number, cells in rows[1:]]
 

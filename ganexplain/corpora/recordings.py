@@ -121,8 +121,8 @@ def check_contradictions(
             overlap = min(earlier.end, segment.end) - segment.start
             if earlier.label != segment.label and overlap > OVERLAP_TOLERANCE:
                 raise BadFile(
-                    f"{labels}, {earlier_line} and {line}: from {segment.start:g} s on they say "
-                    f"{classes[earlier.label]} and {classes[segment.label]}; correct one"
+                    f"{labels}, {earlier_line} and {line}: from {segment.start:g} s on the labels "
+                    f"are {classes[earlier.label]} and {classes[segment.label]}; correct one"
                 )
         same = [entry for entry in reach if entry[1].label == segment.label]
         if not same or segment.end > same[0][1].end:

@@ -25,7 +25,7 @@ def generator_for(drawn: Input, normalise: bool = False, channels: int = CHANNEL
     if isinstance(drawn, WaveformInput):
         if drawn.samples < SHORTEST:
             raise UsageError(
-                f"samples = {drawn.samples}: a GAN draws waveforms of {SHORTEST} samples or more"
+                f"samples = {drawn.samples}: a GAN generates waveforms of at least {SHORTEST}"
             )
         return WaveGenerator(drawn.samples, normalise, channels)
     return Generator(1.0, normalise, channels, drawn.shape, (0.0, 1.0))
@@ -66,7 +66,7 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
     if "encoder" not in content:
         raise GanexplainError(
             f"{path}: holds no encoder, which finds the latents of real excerpts; "
-            "name the gan.pt of a training that came to its end"
+            "name the gan.pt of a finished training"
         )
     drawn = usable_front_end(path, content["front_end"])
     encoder = filled_from(path, content["encoder"], lambda: encoder_for(drawn))

@@ -37,7 +37,7 @@ def check_settings(config: TrainGanConfig, drawn: Input) -> None:
     check_known("--precision", config.precision, PRECISIONS)
     check_divisible(config.batch_size or recipe.batch_size)
     if config.augment and not isinstance(drawn, FrontEnd):
-        raise UsageError("--augment: alters log-mel; leave it out here")
+        raise UsageError("--augment: applies to log-mel; leave it out here")
 
 
 class GanTraining:

@@ -95,7 +95,9 @@ class Validation:
         """
         drawn = self._described(self.samples(generator))
         if not np.isfinite(drawn.features).all():
-            raise Diverged("the generator draws values that are not finite; lower --learning-rate")
+            raise Diverged(
+                "the generator returns values that are not finite; lower --learning-rate"
+            )
         figures = {
             "score": frechet_distance(drawn.features, self.both),
             "held_out": frechet_distance(drawn.features, self.real.features),

@@ -48,7 +48,7 @@ def copied(network: Network) -> Network:
     except Exception as error:  # whatever its attributes raise
         raise UsageError(
             f"the network cannot be copied ({reason_of(error)}); take from it what "
-            "copy.deepcopy refuses, or name what makes it, as in 'module:factory'"
+            "copy.deepcopy refuses, or name its factory, as in 'module:factory'"
         ) from error
 
 

@@ -43,7 +43,7 @@ class Source:
         """That which a config names; UsageError where it names none, or two."""
         source = cls(**{f.name: getattr(settings, f.name) for f in fields(cls)})
         if bool(source.classifier) == bool(source.model):
-            raise UsageError("name the network to look into: --classifier, or --model of your own")
+            raise UsageError("name the network to explain: --classifier, or --model for your own")
         for option in ("weights", "input", "trust_pickle"):
             if getattr(source, option) and not source.model:
                 flag = option.replace("_", "-")
@@ -72,7 +72,7 @@ class Source:
                 raise UsageError(f"{name} is {shown(settings[name])}, not the name of a file")
         if is_factory(settings["model"]) and not moved_to:
             raise UsageError(
-                f"the network explained is made by {settings['model']}, which runs code; if you "
+                f"the explained network is made by {settings['model']}, which runs code; if you "
                 f"trust it, add --classifier {settings['model']}"
             )
         if settings["model"]:  # the name stands under `classifier` too

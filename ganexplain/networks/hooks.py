@@ -71,7 +71,7 @@ def stopping_at(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Tens
             if found:
                 return found.pop()
             expected = calls  # it was called less often than before
-        raise RuntimeError("the pass did not reach the layer whose output was asked for")
+        raise RuntimeError("the pass did not reach the requested layer")
 
     handle = layer.register_forward_hook(hook)
     try:

@@ -302,7 +302,7 @@ class Direction(Reading):
     def weights(self) -> Tensor:
         """The vector (U,); UsageError where the file is not what it was."""
         if file_hash(self.path)[:HASH_LENGTH] != self.digest:
-            raise UsageError(f"{self.path}: no longer the direction it was; explain it anew")
+            raise UsageError(f"{self.path}: the direction has changed; explain it again")
         return torch.from_numpy(read_vector(self.path))
 
     def read(self, activation: Tensor) -> Tensor:

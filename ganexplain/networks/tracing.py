@@ -114,7 +114,7 @@ def _between(start: fx.Node, finish: dict[str, fx.Node], layer: str) -> set[fx.N
             mine.add(each)
             waiting += each.all_input_nodes
         if node is start:
-            raise UsageError(f"layer {end} is layer {layer} itself; name one behind it")
+            raise UsageError(f"layer {end} is layer {layer} itself; name a later one")
         needed |= mine - {start}
     return needed
 

@@ -77,7 +77,7 @@ def check_folder() -> None:
         Path.cwd()
     except OSError as error:
         raise UsageError(
-            f"the folder you are in cannot be found ({error.strerror}); go to another"
+            f"the current folder cannot be found ({error.strerror}); go to another"
         ) from error
 
 

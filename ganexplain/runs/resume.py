@@ -87,7 +87,7 @@ def _taken_up(path: Path, training: Trainable, content: Mapping[str, Any]) -> tu
         raise
     except Exception as error:  # whatever is missing or of another kind
         raise GanexplainError(
-            f"--resume: {path}: not a whole state of this training ({reason_of(error)}); "
+            f"--resume: {path}: not a complete state of this training ({reason_of(error)}); "
             "--overwrite to start again"
         ) from error
     return content["step"], content["metrics"]

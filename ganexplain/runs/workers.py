@@ -167,7 +167,7 @@ def _raise_errors(done: set[Future[None]]) -> None:
             future.result()
         except BrokenProcessPool as error:
             raise GanexplainError(
-                "a worker process was killed (out of memory?); what is done is kept: "
+                "a worker process was killed (out of memory?); finished work is kept: "
                 "run the command again with --resume, or with fewer --jobs"
             ) from error
 

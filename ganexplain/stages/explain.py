@@ -76,7 +76,9 @@ def explain(
     check_settings(config)
     shard = _own_shard(config)
     if shard and overwrite:
-        raise UsageError("--overwrite: would delete what other shards have done; remove --out")
+        raise UsageError(
+            "--overwrite: would delete the results of other shards; remove --out instead"
+        )
     use_own_gpu()
     device = pick_device(config.device)
     batch_size = config.batch_size or BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
@@ -131,7 +133,7 @@ def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
     """The share of this process: as asked for, or of those that torchrun has started."""
     asked, (rank, world) = parse_shard(config.shard), place()
     if asked and world > 1:
-        raise UsageError("--shard: torchrun shares the parts out by itself; leave one of them out")
+        raise UsageError("--shard: torchrun divides the blocks itself; use only one of the two")
     return (rank, world) if world > 1 else asked
 
 
@@ -181,8 +183,8 @@ def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
     same = earlier.targets == plan.targets and earlier.bounds[-1] == plan.bounds[-1]
     if not same or (config.batch_size and earlier != plan):
         raise UsageError(
-            f"--out {out}: holds parts laid out otherwise; give the same --batch-size and "
-            "classifier, or name another"
+            f"--out {out}: holds blocks of a run with another batch size or classifier; "
+            "repeat those, or choose another --out"
         )
     write_json(out / PLAN_FILE, earlier.document())
     return earlier
@@ -266,7 +268,7 @@ def check_settings(config: ExplainConfig) -> None:
         if not values:
             raise UsageError(f"{option}: give at least one value")
         if len(set(values)) < len(values):
-            raise UsageError(f"{option}: a value is given twice; leave one out")
+            raise UsageError(f"{option}: a value is given twice; remove one")
         may_be_zero = option == "--prior-weight" and not samples
         for value in values:
             if not (0 < value < float("inf") or (value == 0 and may_be_zero)):
@@ -284,8 +286,8 @@ def check_settings(config: ExplainConfig) -> None:
     if config.search == "adaptive":
         if samples:
             raise UsageError(
-                f"--prior {config.prior}: samples do not come closer step by step, as --search "
-                "adaptive has it; leave one of them out"
+                f"--prior {config.prior}: its samples do not approach the target step by step, as "
+                "--search adaptive requires; use only one of the two"
             )
         budget(config)
         check_aim(config)

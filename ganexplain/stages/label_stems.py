@@ -52,7 +52,7 @@ def label_stems(config: LabelStemsConfig, progress: Progress, overwrite: bool = 
     if not root.is_dir():
         raise UsageError(f"{root}: no such folder")
     if path.exists() and not overwrite:
-        raise UsageError(f"{path}: is there already; add --overwrite to make it again")
+        raise UsageError(f"{path}: exists already; add --overwrite to replace it")
     remove_unfinished(root)
     tracks = find_tracks(root, config.valid_share, config.seed)
     rows: list[tuple[str, str, str, str, str]] = []

@@ -57,7 +57,7 @@ def _source(config: LayersConfig) -> Source:
     path = Path(config.network)
     if path.suffix == ".pt" and path.is_file() and is_checkpoint(path, "classifier"):
         if config.weights or config.input or config.trust_pickle:
-            raise UsageError(f"{path}: a classifier of ours; --weights and --input are in it")
+            raise UsageError(f"{path}: a classifier.pt; it contains its --weights and --input")
         return Source(classifier=config.network)
     return Source("", config.network, config.weights, config.input, config.trust_pickle)
 

@@ -75,13 +75,13 @@ def _record(run: Path) -> dict[str, Any]:
     """What `run.json` tells, of several shares all of them together; UsageError of no such run."""
     found = [read_json(path) for path in sorted(run.glob("run*.json"))]
     if not found or not (run / "config.toml").is_file():
-        raise UsageError(f"{run}: no run directory; name one that a stage has written")
+        raise UsageError(f"{run}: not a run directory; name one that a command has written")
     for record in found:
         if record.get("state") != "done":
             raise UsageError(f"{run}: that run is {record.get('state')}, not done; finish it first")
         for key, kind in TOLD.items():
             if not isinstance(record.get(key), kind):
-                raise UsageError(f"{run}: run.json has no {key!r}; it is of an earlier version")
+                raise UsageError(f"{run}: run.json has no {key!r}; it is from an earlier version")
     for key in ("files", "inputs"):
         found[0][key] = {name: value for record in found for name, value in record[key].items()}
     return found[0]

@@ -59,7 +59,9 @@ def select(
         return rank_attributions(config, attributions, out, progress, overwrite)
     check_known("--by", config.by, RULES)
     if bool(config.responses) == bool(config.corpus):
-        raise UsageError("give the real excerpts as --corpus or, found before, as --responses")
+        raise UsageError(
+            "name the real excerpts with --corpus or, from an earlier run, with --responses"
+        )
     if config.top == 1:
         raise UsageError("--top 1: a distance needs at least 2 real excerpts")
     files = explanation_files(Path(config.explanations))

@@ -115,7 +115,7 @@ def _taken(sources: tuple[Source, ...], networks: tuple[Explained, ...]) -> Inpu
         check_same_front_end(named[0], each)
     if isinstance(networks[0].front_end, WaveformInput):
         raise UsageError(
-            f"{sources[0].name}: takes waveforms, over which no map can be drawn; "
-            "networks of log-mel or pictures can be explained so"
+            f"{sources[0].name}: takes waveforms, for which there are no maps; "
+            "only networks of log-mel or pictures can be explained this way"
         )
     return networks[0].front_end

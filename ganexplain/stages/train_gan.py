@@ -55,7 +55,7 @@ def train_gan(
     """
     if config.classifier and config.classifier == config.features_of:
         raise UsageError(
-            "--classifier and --features-of are one file, which would judge what it taught; "
+            "--classifier and --features-of are one file, which would judge a GAN that it trained; "
             "name another, or leave --classifier out"
         )
     corpus = read_material(config.corpus, config.skip_bad_files)

@@ -276,7 +276,7 @@ def test_torchrun_and_a_shard_exclude_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torchrun_sets(monkeypatch, 0, 2)
-    with pytest.raises(UsageError, match="torchrun shares the parts out by itself"):
+    with pytest.raises(UsageError, match="torchrun divides the blocks itself"):
         explain(replace(SMALL, shard="0/2"), tmp_path / "e", Silent())
 
 
@@ -285,7 +285,7 @@ def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) 
     explain(config, tmp_path / "e", Silent())
     with pytest.raises(UsageError, match="seed was 0"):
         explain(replace(config, seed=1, shard="1/2"), tmp_path / "e", Silent())
-    with pytest.raises(UsageError, match="would delete what other shards have done"):
+    with pytest.raises(UsageError, match="would delete the results of other shards"):
         explain(config, tmp_path / "e", Silent(), overwrite=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("dear")
@@ -361,7 +361,7 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
 
 
 def test_the_adaptive_search_wants_something_to_aim_at_and_to_spend(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="name them with --responses"):
+    with pytest.raises(UsageError, match="pass them with --responses"):
         explain(replace(SMALL, search="adaptive", iterations=(90,)), tmp_path / "e", Silent())
     with pytest.raises(UsageError, match="is too little to search"):
         explain(replace(SMALL, search="adaptive"), tmp_path / "e", Silent())

@@ -180,7 +180,7 @@ def refused(row: Row) -> str:
     if row.get("prior") == "langevin" and row.get("weights") == "0":
         return "--prior-weight 0: must be a finite number above zero"
     if row.get("search") == "adaptive" and row.get("prior") == "langevin":
-        return "--prior langevin: samples do not come closer"
+        return "--prior langevin: its samples do not approach"
     return ""
 
 

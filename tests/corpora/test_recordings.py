@@ -353,7 +353,7 @@ def test_manifest_of_a_spreadsheet_is_read(tmp_path: Path, form: str) -> None:
 def test_manifest_of_the_first_line_alone_is_called_that(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text(HEADER + "\n")
-    assert "m.csv: no rows behind the first line" in message_of(path)
+    assert "m.csv: no rows after the first line" in message_of(path)
 
 
 def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -401,13 +401,17 @@ def test_line_of_a_list_ends_at_a_line_end_alone(tmp_path: Path, odd: str, endin
 def test_labels_that_contradict_each_other_are_named(jamendo: JamendoFolder) -> None:
     jamendo.label_file("three.wav").write_text("0 3 sing\n3 4 nosing\n1 2 nosing\n")
     message = message_of(jamendo.root, BadFile)
-    assert "labels/three.lab, line 1 and line 3: from 1 s on they say sing and nosing" in message
+    assert (
+        "labels/three.lab, line 1 and line 3: from 1 s on the labels are sing and nosing" in message
+    )
 
 
 def test_rows_that_contradict_each_other_are_named(tmp_path: Path) -> None:
     rows = [*GOOD_ROWS, "a.wav,0.5,0.6,voice,train"]
     message = message_of(manifest_with(tmp_path, rows), BadFile)
-    assert "manifest.csv, line 2 and line 6: from 0.5 s on they say piano and voice" in message
+    assert (
+        "manifest.csv, line 2 and line 6: from 0.5 s on the labels are piano and voice" in message
+    )
 
 
 def test_labels_may_overlap_where_they_agree_or_by_rounding(jamendo: JamendoFolder) -> None:

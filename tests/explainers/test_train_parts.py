@@ -239,7 +239,7 @@ def test_a_spoilt_state_of_a_training_is_refused(command: Run, corpus: Path, tra
             "--out", trained, "--resume",
         )  # fmt: skip
         assert done.code == 1, place
-        assert f"--resume: {path}: not a whole state of this training" in done.error_line()
+        assert f"--resume: {path}: not a complete state of this training" in done.error_line()
         assert path.read_bytes() == before
 
 

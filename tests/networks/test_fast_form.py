@@ -486,6 +486,6 @@ def test_a_layer_that_is_not_reached_is_said() -> None:
     network = Twice()
     with (
         stopping_at(network, network.unused) as respond,
-        pytest.raises(RuntimeError, match="did not reach the layer"),
+        pytest.raises(RuntimeError, match="did not reach the requested layer"),
     ):
         respond(torch.randn(2, 3))

@@ -258,13 +258,13 @@ def test_what_cannot_be_made_is_named(beside: Path, name: str, message: str) -> 
 def test_pickles_are_refused_unless_trusted(beside: Path) -> None:
     network = load_network("their_networks:small")
     torch.save(network, "whole.pt")
-    with pytest.raises(UsageError, match=r"runs any code its maker put in.*--trust-pickle"):
+    with pytest.raises(UsageError, match=r"runs any code in the file.*--trust-pickle"):
         load_network("whole.pt")
     assert isinstance(load_network("whole.pt", trust_pickle=True), nn.Sequential)
     torch.save(network.state_dict(), "weights.pt")
     with pytest.raises(UsageError, match="weights without a network"):
         load_network("weights.pt")
-    with pytest.raises(UsageError, match="name it as --classifier"):
+    with pytest.raises(UsageError, match="pass it with --classifier"):
         load_network(str(PRETRAINED / "classifier.pt"))
     torch.save({"other": torch.zeros(2)}, "other.pt")
     with pytest.raises(GanexplainError, match="do not fit the network"):

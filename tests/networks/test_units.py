@@ -100,7 +100,7 @@ def test_a_direction_weighs_units(network: SVDNet, mel: torch.Tensor, tmp_path: 
     torch.testing.assert_close(response, features @ torch.from_numpy(vector).float())
     assert unit.file_name.startswith("fc8-concept-") and "/" not in unit.file_name
     np.save(path, -vector)
-    with pytest.raises(UsageError, match="no longer the direction it was"):
+    with pytest.raises(UsageError, match="the direction has changed"):
         responses_and_features(network, Unit.parse(str(unit)), "fc8", mel)
 
 

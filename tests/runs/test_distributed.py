@@ -78,7 +78,7 @@ def test_a_batch_that_cannot_be_divided_and_a_stage_that_is_not_are_refused(
 ) -> None:
     torchrun_sets(monkeypatch, 0, 2)
     done = command("select", "e.npz", "--corpus", "c", "--out", tmp_path / "s")
-    assert done.code == 2 and "torchrun divides trainings and explain" in done.error_line()
+    assert done.code == 2 and "torchrun divides only trainings and explain" in done.error_line()
 
 
 STRAY = [

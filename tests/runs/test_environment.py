@@ -93,7 +93,7 @@ def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     done = shell(tmp_path, line, GONE=str(tmp_path / "gone"), PYTHONPATH=str(ROOT))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: the folder you are in cannot be found")
+    assert line.startswith("error: the current folder cannot be found")
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_cosine_schedule_is_not_made_longer(
     words = ("train-classifier", jamendo.root, *CLASSIFIER, "--out", tmp_path / "run")
     assert command(*words, "--epochs", "1").code == 0
     done = command(*words, "--epochs", "2", "--resume")
-    assert done.code == 2 and "laid out for 3 updates" in done.error_line()
+    assert done.code == 2 and "made for 3 updates" in done.error_line()
 
 
 def test_resume_without_an_earlier_run_starts_one(

@@ -267,7 +267,7 @@ def test_manifest_is_a_corpus_wherever_the_voice_ends(tmp_path: Path, samples: i
 def test_manifest_that_is_there_is_kept(tmp_path: Path) -> None:
     add_track(tmp_path / "a", [(1.0, 2.0)], seconds=3.0)
     (tmp_path / "manifest.csv").write_text("corrected by hand")
-    with pytest.raises(UsageError, match=r"manifest\.csv: is there already; add --overwrite"):
+    with pytest.raises(UsageError, match=r"manifest\.csv: exists already; add --overwrite"):
         label(tmp_path)
     assert (tmp_path / "manifest.csv").read_text() == "corrected by hand"
     label_stems(LabelStemsConfig(stems=str(tmp_path)), Silent(), overwrite=True)

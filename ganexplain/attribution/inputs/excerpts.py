@@ -149,7 +149,7 @@ def moments(inputs: Sequence[str], taken: FrontEnd | WaveformInput) -> list[Mome
             found += log_mels_of(text, path, at, taken)
     for name, times in Counter(moment.name for moment in found).items():
         if times > 1:
-            raise UsageError(f"{name}: asked for twice; leave one")
+            raise UsageError(f"{name}: named twice; remove one")
     return found
 
 

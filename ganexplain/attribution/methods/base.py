@@ -111,5 +111,5 @@ class Method:
 def network_of(question: Question, method: str) -> nn.Module:
     """The network asked about; UsageError for a plain callable."""
     if question.network is None:
-        raise UsageError(f"--method {method} needs a torch network; take occlusion, lime or elime")
+        raise UsageError(f"--method {method} needs a torch network; use occlusion, lime or elime")
     return question.network

@@ -140,7 +140,7 @@ def _with_chunks(path: Path, data: mmap) -> SoundStream:
     if behind > TAIL:
         raise BadFile(
             f"{path}: {behind:,} bytes that are no part of its format follow the samples; repair "
-            "the length in its header, or part the files that were joined"
+            "the length in its header, or separate the files that were joined"
         )
     with SoundStream(path, (), 0, 1).open() as sound:
         frames, rate, log = sound.frames, sound.samplerate, sound.extra_info

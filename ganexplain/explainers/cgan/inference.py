@@ -71,8 +71,8 @@ class View:
         names = [name for name in maps if name != learnt]
         if not names:
             raise UsageError(
-                f"the network has no convolution but {learnt}, whose map is to be learnt; "
-                "take --teacher occlusion"
+                f"the network has no convolution but {learnt}, whose map is to be learned; "
+                "use --teacher occlusion"
             )
         return names
 

@@ -38,7 +38,7 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
             fill(network, Path(weights))
         return network
     if weights:
-        raise UsageError(f"--weights {weights}: goes with --model module:factory, not with a file")
+        raise UsageError(f"--weights {weights}: applies to --model module:factory, not to a file")
     if path.suffix not in SUFFIXES:
         raise UsageError(
             f"--model {model}: neither module:factory nor a file with one of the endings "
@@ -113,7 +113,7 @@ def _archived(path: Path, trust_pickle: bool) -> nn.Module:
     if isinstance(network, nn.Module):
         return network
     raise UsageError(
-        f"--model {path}: holds {type(network).__name__}, not a network; name what makes it, "
+        f"--model {path}: holds {type(network).__name__}, not a network; name its factory, "
         "--model module:factory --weights FILE"
     )
 
@@ -134,15 +134,15 @@ def _refused(path: Path) -> nn.Module:
     except Exception as error:
         if zip_members(path) or "weights_only" in str(error) or "Weights only" in str(error):
             raise UsageError(
-                f"--model {path}: a pickled module, whose loading runs any code its maker put in; "
-                "export it to TorchScript (torch.jit.trace), or, if you trust them, add "
+                f"--model {path}: a pickled module, and loading it runs any code in the file; "
+                "export it to TorchScript (torch.jit.trace), or, if you trust its author, add "
                 "--trust-pickle"
             ) from error
         raise _damaged(path, error) from error
     if isinstance(content, Mapping) and str(content.get("kind")) == "classifier":
-        raise UsageError(f"--model {path}: a classifier of ganexplain's; name it as --classifier")
+        raise UsageError(f"--model {path}: a classifier of ganexplain; pass it with --classifier")
     raise UsageError(
-        f"--model {path}: holds weights without a network; name what makes it, --model "
+        f"--model {path}: holds weights without a network; name its factory, --model "
         f"module:factory --weights {path}"
     )
 
