@@ -20,7 +20,7 @@ import typer
 
 from ganexplain import config
 from ganexplain.cli.errors import one_line_errors
-from ganexplain.cli.options import common_options, field_option, option, was_set
+from ganexplain.cli.options import command_class, common_options, field_option, option, was_set
 from ganexplain.cli.results import (
     print_result,
     show_attributions,
@@ -182,7 +182,7 @@ def _add_command(
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     without_docstrings = sys.flags.optimize > 1  # a dataclass then has its signature in the place
     command.__doc__ = None if without_docstrings else config_class.__doc__
-    app.command(name)(command)
+    app.command(name, cls=command_class(config_class))(command)
 
 
 def _add_stage(name: str, show: Callable[[Any, bool], None], under_torchrun: str = "") -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import MISSING, Field
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from ganexplain.cli.errors import one_line_errors
 from ganexplain.errors import UsageError, did_you_mean
@@ -62,6 +63,24 @@ def field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
         flag, help=meta["help"], min=meta["min"], max=meta["max"], show_default=not required
     )
     return option(field.name, kind, default, info)
+
+
+def command_class(config_class: type[Any]) -> type[TyperCommand]:
+    """A command whose own help lists the choices that other installed packages add."""
+    groups = {f.name: f.metadata["packages"] for f in fields(config_class)}
+
+    class Command(TyperCommand):
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            from ganexplain.registry import installed  # slow to import: not for other commands
+
+            for parameter in self.params:
+                group = groups.get(parameter.name or "")
+                names = ", ".join(installed(group)) if group else ""
+                if names and isinstance(parameter, TyperOption):
+                    parameter.help = f"{parameter.help} From other packages: {names}."
+            super().format_help(ctx, formatter)
+
+    return Command
 
 
 def common_options(result: str) -> list[inspect.Parameter]:

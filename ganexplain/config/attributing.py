@@ -43,6 +43,7 @@ class AttributeConfig(NamesNetwork, Computes):
         "Attribution method: occlusion, lime, elime, grad-cam, captum:NAME, random, or, with "
         "--explainer, cgan or parts; repeat for several.",
         ("lime",),
+        packages="ganexplain.methods",
     )
     target: str = setting(
         "Class to explain, `predicted`, or a unit as LAYER:UNIT (see `explain`).", "predicted"

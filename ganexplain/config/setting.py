@@ -22,14 +22,16 @@ def setting(
     argument: bool = False,
     reads: bool = False,
     extends: bool = False,
+    packages: str = "",
 ) -> Any:
     """A field with its meaning and range; required without a default, positional if `argument`.
 
     `reads` marks the path of an input, which no run may overwrite; `extends` a setting that a
-    resumed run may change.
+    resumed run may change. `packages` names the entry points by which other packages add
+    choices.
     """
     metadata = {"help": meaning, "min": minimum, "max": maximum, "argument": argument}
-    metadata |= {"reads": reads, "extends": extends}
+    metadata |= {"reads": reads, "extends": extends, "packages": packages}
     return field(default=default, metadata=metadata)
 
 

@@ -142,7 +142,11 @@ class TrainGanConfig(ReadsRecordings, Computes):
         "",
         reads=True,
     )
-    loss: str = setting("Loss: relativistic, non-saturating, hinge or wgan-gp.", "relativistic")
+    loss: str = setting(
+        "Loss: relativistic, non-saturating, hinge or wgan-gp.",
+        "relativistic",
+        packages="ganexplain.losses",
+    )
     classifier: str = setting(
         "Path of a classifier.pt whose features are used to choose the best generator.",
         "",
