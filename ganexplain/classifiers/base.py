@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Self, TypeVar
+
 import torch
 from torch import Tensor, nn
+
+from ganexplain.inputs.kinds import Input
 
 BANDS, FRAMES = 80, 115  # F and T of an excerpt
 SLOPE = 0.01  # of every leaky rectifier
@@ -18,6 +22,7 @@ class ExcerptNet(nn.Module):
     rectifier, `fc9` the logits.
     """
 
+    of_pictures: ClassVar[bool] = False  # else of excerpts of sound
     mean: Tensor
     deviation: Tensor
     fc9: nn.Linear
@@ -26,6 +31,11 @@ class ExcerptNet(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(bands))
         self.register_buffer("deviation", torch.ones(bands))
+
+    @classmethod
+    def of_inputs(cls, outputs: int, taken: Input) -> Self:
+        """A network with that many outputs for such inputs."""
+        return cls(outputs)
 
     @property
     def outputs(self) -> int:
@@ -42,6 +52,16 @@ class ExcerptNet(nn.Module):
         Output t equals `forward` of frames t .. t + 114.
         """
         raise NotImplementedError
+
+
+Network = TypeVar("Network", bound=ExcerptNet)
+ARCHITECTURES: dict[str, type[ExcerptNet]] = {}
+
+
+def register(architecture: type[Network]) -> type[Network]:
+    """Add a class to `ARCHITECTURES`, by its name in lower case."""
+    ARCHITECTURES[architecture.__name__.lower()] = architecture
+    return architecture
 
 
 def initialise(network: nn.Module, seed: int) -> None:

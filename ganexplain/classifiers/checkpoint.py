@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import torch
 
+from ganexplain import classifiers
 from ganexplain.audio.log_mel import usable_front_end
-from ganexplain.classifiers.base import BANDS, FRAMES, ExcerptNet
-from ganexplain.classifiers.compactnet import CompactNet
-from ganexplain.classifiers.picturenet import PictureNet
-from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.classifiers.base import ARCHITECTURES, BANDS, FRAMES, ExcerptNet
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.files.checkpoints import (
     filled_from,
@@ -25,12 +25,10 @@ from ganexplain.files.checkpoints import (
 from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
 from ganexplain.inputs.specification import input_values
 
-ARCHITECTURES: dict[str, type[SVDNet] | type[CompactNet] | type[PictureNet]] = {
-    "svdnet": SVDNet,
-    "compactnet": CompactNet,
-    "picturenet": PictureNet,
-}
-OF_SOUND = ("svdnet", "compactnet")
+for _each in iter_modules(classifiers.__path__):
+    if _each.name.endswith("net"):  # one module an architecture, which registers its class
+        import_module(f"{classifiers.__name__}.{_each.name}")
+OF_SOUND = tuple(name for name, kind in ARCHITECTURES.items() if not kind.of_pictures)
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 
@@ -121,11 +119,8 @@ def _corpora(config: object) -> tuple[str, ...]:
 
 
 def build(architecture: str, outputs: int, taken: Input) -> ExcerptNet:
-    """The network of that name; pictures need one for their shape."""
-    kind = ARCHITECTURES[architecture]
-    if issubclass(kind, PictureNet):
-        return kind(outputs, taken.shape)
-    return kind(outputs)
+    """The network of that name for such inputs."""
+    return ARCHITECTURES[architecture].of_inputs(outputs, taken)
 
 
 def architecture_of(network: ExcerptNet) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ganexplain.classifiers.base import SLOPE, ExcerptNet
+from ganexplain.classifiers.base import SLOPE, ExcerptNet, register
 
 DILATIONS = (2, 4, 8, 16, 24)  # with three frames each, and six before: 115 in all
 
 
+@register
 class CompactNet(ExcerptNet):
     """Excerpts (B, F=80, T=115) of natural-log mel in nat -> logits (B, outputs).
 

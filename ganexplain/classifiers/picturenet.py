@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from torch import Tensor, nn
 
-from ganexplain.classifiers.base import SLOPE, ExcerptNet
+from ganexplain.classifiers.base import SLOPE, ExcerptNet, register
+from ganexplain.inputs.kinds import Input
 
 WIDTHS = (32, 64, 128)  # channels of the blocks; further ones keep the last
 SMALLEST = 4  # pixels a side below which is not pooled
 
 
+@register
 class PictureNet(ExcerptNet):
     """Pictures (B, C, H, W), 0 to 1, -> logits (B, outputs).
 
     Blocks of two 3 x 3 convolutions, halved by pooling while both sides stay at 4 pixels or more;
     `fc8` (64 units) and `fc9`, the logits, behind. What enters is standardised a channel.
     """
+
+    of_pictures = True
 
     def __init__(self, outputs: int, shape: tuple[int, ...]) -> None:
         channels, height, width = shape
@@ -37,6 +43,11 @@ class PictureNet(ExcerptNet):
         self.act8 = nn.LeakyReLU(SLOPE)
         self.drop8 = nn.Dropout(0.5)
         self.fc9 = nn.Linear(64, outputs)
+
+    @classmethod
+    def of_inputs(cls, outputs: int, taken: Input) -> Self:
+        """For pictures of that shape."""
+        return cls(outputs, taken.shape)
 
     def standardise(self, pictures: Tensor) -> Tensor:
         """Pictures (B, C, H, W) to zero mean and unit deviation a channel."""

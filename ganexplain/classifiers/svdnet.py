@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.classifiers.base import SLOPE, ExcerptNet
+from ganexplain.classifiers.base import SLOPE, ExcerptNet, register
 
 
+@register
 class SVDNet(ExcerptNet):
     """Excerpts (B, F=80, T=115) of natural-log mel in nat -> logits (B, outputs).
 
