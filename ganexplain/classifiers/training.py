@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,10 +22,9 @@ from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.inputs.kinds import ImageInput, Input
 from ganexplain.runs.distributed import average_gradients, check_divisible, place
 from ganexplain.runs.machine import random_stream
-from ganexplain.runs.resume import check_same_recordings, restore_optimiser
+from ganexplain.runs.resume import State, check_same_recordings, restore_optimiser
 
 LOW_TARGET = 0.02  # targets 0.02 and 0.98, the authors' label smoothing
-BEST = {"weights": dict, "epoch": int, "threshold": float, "figures": dict}  # what is kept of it
 OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "step")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -58,6 +57,16 @@ def _check_one_excerpt(architecture: str, taken: Input) -> None:
         ) from error
 
 
+@dataclass(frozen=True)
+class Best:
+    """The best epoch: the weights in the plain form, the decision threshold and the figures."""
+
+    weights: Mapping[str, Tensor]
+    epoch: int
+    threshold: float
+    figures: Mapping[str, float]
+
+
 class ClassifierTraining:
     """The network, its optimiser and the best epoch so far."""
 
@@ -77,7 +86,7 @@ class ClassifierTraining:
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(config, self.network)
         self.losses: list[float] = []  # of the running epoch
-        self.best: dict[str, Any] = {}
+        self.best: Best | None = None
 
     @property
     def updates(self) -> int:
@@ -127,34 +136,29 @@ class ClassifierTraining:
         network = plain(self.network)
         evaluation = evaluate(network, valid, None)
         figures = evaluation.figures
-        if not self.best or figures["frame_error"] < self.best["figures"]["frame_error"]:
-            self.best = {
-                "weights": network.state_dict(),
-                "epoch": epoch,
-                "threshold": evaluation.threshold,
-                "figures": figures,
-            }
+        if self.best is None or figures["frame_error"] < self.best.figures["frame_error"]:
+            self.best = Best(network.state_dict(), epoch, evaluation.threshold, figures)
         loss = float(np.mean(self.losses))
         self.losses.clear()
         return {"loss": loss, "threshold": evaluation.threshold, **figures}
 
-    def best_network(self) -> ExcerptNet:
+    def best_network(self, best: Best) -> ExcerptNet:
         """The network of the best epoch, in its plain form on the CPU."""
         network = build(self.architecture, self.network.outputs, self.taken)
-        network.load_state_dict(self.best["weights"])
+        network.load_state_dict(best.weights)
         return network
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """Tensors and values of the training, for `restore`."""
         return {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "losses": self.losses,
-            "best": self.best,
+            "best": dict(vars(self.best)) if self.best else {},
             "updates": self.updates,
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take up a state; GanexplainError where it was trained on other recordings.
 
         UsageError where another length was asked for under a schedule that depends on it.
@@ -167,11 +171,12 @@ class ClassifierTraining:
             )
         self.network.load_state_dict(state["network"])
         restore_optimiser(self.optimiser, state["optimiser"])
-        self.losses, self.best = [float(loss) for loss in state["losses"]], dict(state["best"])
-        if self.best:
-            self.best_network()
-            self.best |= {name: kind(self.best[name]) for name, kind in BEST.items()}
-            float(self.best["figures"]["frame_error"])
+        self.losses, self.best = [float(loss) for loss in state["losses"]], None
+        if kept := dict(state["best"]):
+            threshold, figures = float(kept["threshold"]), dict(kept["figures"])
+            self.best = Best(kept["weights"], int(kept["epoch"]), threshold, figures)
+            self.best_network(self.best)
+            float(figures["frame_error"])
 
 
 def architecture_for(config: TrainClassifierConfig, taken: Input) -> str:

@@ -14,6 +14,7 @@ from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.load import MaterialSplit
 from ganexplain.networks.explained import Explained
 from ganexplain.runs.progress import Progress
+from ganexplain.runs.resume import State
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ class ExplainerTraining(Protocol):
     def finish(self) -> Trained:
         """What it has come to."""
 
-    def state(self) -> Mapping[str, Any]:
+    def state(self) -> State:
         """Tensors and plain values from which `restore` makes an equal training."""
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take up a state; GanexplainError where it belongs to other data."""
 
 

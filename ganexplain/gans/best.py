@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+
+from torch import Tensor
 
 from ganexplain.gans.networks import AnyGenerator, generator_for
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.runs.progress import Progress
+from ganexplain.runs.resume import State
 
 FIGURES = ("score", "held_out", "diversity")  # those that every validation gives
 COLLAPSED_DIVERSITY = 0.3  # of samples, over that of real excerpts
@@ -27,6 +30,15 @@ def collapsed(figures: Mapping[str, float]) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Best:
+    """The generator kept: the step, its figures, and the weights of its folded form."""
+
+    step: int
+    figures: Mapping[str, float]
+    weights: Mapping[str, Tensor]
+
+
 class Choice:
     """A training, its best generator so far and the mean of its losses since the last look.
 
@@ -35,7 +47,7 @@ class Choice:
 
     def __init__(self, training: GanTraining, validation: Validation) -> None:
         self.training, self.validation = training, validation
-        self.best: dict[str, Any] = {}  # step, figures, weights of the folded generator
+        self.best: Best | None = None
         self.said: dict[str, int] = {}  # what was noted, and at which step
         self.scores = 0
         self.sums: dict[str, float] = {}
@@ -55,22 +67,27 @@ class Choice:
         self.sums, self.count = {}, 0
         self.scores += 1
         if self.scores > FIRST_SCORES:
-            self._say(step, losses, figures, progress)
-        if not self.best or figures["score"] < self.best["figures"]["score"]:
+            assert self.best is not None
+            self._say(step, losses, figures, self.best, progress)
+        if self.best is None or figures["score"] < self.best.figures["score"]:
             weights = {name: value.cpu() for name, value in generator.state_dict().items()}
-            self.best = {"step": step, "figures": figures, "weights": weights}
+            self.best = Best(step, figures, weights)
         return losses | figures
 
     def _say(
-        self, step: int, losses: dict[str, float], figures: dict[str, float], progress: Progress
+        self,
+        step: int,
+        losses: Mapping[str, float],
+        figures: Mapping[str, float],
+        best: Best,
+        progress: Progress,
     ) -> None:
-        best = self.best["figures"]["score"]
-        found = {}
+        least, found = best.figures["score"], {}
         if collapse := collapsed(figures):
             found["collapsed"] = collapse
-        if figures["score"] > DIVERGED_SCORE * best:
+        if figures["score"] > DIVERGED_SCORE * least:
             found["diverging"] = (
-                f"score {figures['score']:.4g}, best {best:.4g} of step {self.best['step']}, "
+                f"score {figures['score']:.4g}, best {least:.4g} of step {best.step}, "
                 "which is kept; if it stays so, stop and lower --learning-rate"
             )
         elif self.training.loss.won(losses["discriminator"]):
@@ -84,26 +101,29 @@ class Choice:
                 progress.note(f"{name} at step {step}: {message}")
 
     def generator(self) -> AnyGenerator:
-        """The best generator, frozen."""
+        """The best generator, frozen, once there is one."""
+        assert self.best is not None
         config, device = self.training.config, self.training.device
         generator = generator_for(self.training.split.front_end, channels=config.channels)
-        generator.load_state_dict(self.best["weights"])
+        generator.load_state_dict(self.best.weights)
         return generator.to(device).eval().requires_grad_(False)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """That of the training, and what this adds."""
-        own = {name: getattr(self, name) for name in ("best", "said", "scores", "sums", "count")}
-        return self.training.state() | {"choice": own}
+        own = {name: getattr(self, name) for name in ("said", "scores", "sums", "count")}
+        own["best"] = dict(vars(self.best)) if self.best else {}
+        return {**self.training.state(), "choice": own}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take up a state; errors as those of the training."""
         self.training.restore(state)
         own = state["choice"]
-        self.best, self.said, self.sums = (dict(own[name]) for name in ("best", "said", "sums"))
+        self.said, self.sums = dict(own["said"]), dict(own["sums"])
         self.scores, self.count = int(own["scores"]), int(own["count"])
-        if self.best:
-            figures = {name: float(value) for name, value in self.best["figures"].items()}
+        self.best = None
+        if best := own["best"]:
+            figures = {name: float(value) for name, value in best["figures"].items()}
             if not all(math.isfinite(figures[name]) for name in {*FIGURES, *figures}):
                 raise ValueError("figures of the best generator are not finite")
-            self.best |= {"step": int(self.best["step"]), "figures": figures}
+            self.best = Best(int(best["step"]), figures, best["weights"])
             self.generator()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -24,7 +24,7 @@ from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.inputs.kinds import FrontEnd, Input
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
-from ganexplain.runs.resume import finite, restore_tensors, tensors_of, update_average
+from ganexplain.runs.resume import State, finite, restore_tensors, tensors_of, update_average
 
 AUTOENCODER_RATE = 2e-3
 PRECISIONS = ("float32", "bfloat16")
@@ -223,10 +223,10 @@ class GanTraining:
         drawn = stream.standard_normal((self.batch_size, LATENT_SIZE), np.float32)
         return torch.from_numpy(drawn[own_part()]).to(self.device)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """All tensors of the training, for `restore`."""
         return tensors_of(self.networks, self.optimisers)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take up a state; GanexplainError where it was trained on other recordings."""
         restore_tensors(state, self.networks, self.optimisers)

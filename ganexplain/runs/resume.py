@@ -23,14 +23,16 @@ from ganexplain.runs.progress import Progress
 
 STATE_FILE = "training.pt"
 
+State = Mapping[str, Any]  # tensors and plain values, nested, as a checkpoint contains them
+
 
 class Trainable(Protocol):
     """What can be stopped and taken up again."""
 
-    def state(self) -> Mapping[str, Any]:
+    def state(self) -> State:
         """Tensors and plain values from which `restore` makes an equal training."""
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take up a state; GanexplainError where it belongs to other data."""
 
 
@@ -72,7 +74,7 @@ def resumable_steps(
                 raise came[0]
 
 
-def _taken_up(path: Path, training: Trainable, content: Mapping[str, Any]) -> tuple[int, int]:
+def _taken_up(path: Path, training: Trainable, content: State) -> tuple[int, int]:
     """Restore a training, and give the updates and the lines of metrics behind it.
 
     GanexplainError where the file is not whole.
@@ -103,7 +105,7 @@ def _check_finite(values: Any) -> None:
             _check_finite(value)
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
     """Take up what Adam or SGD keeps of each weight; their settings are those of the run.
 
     ValueError or KeyError where it does not fit the weights.
@@ -135,7 +137,7 @@ def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> No
 
 def tensors_of(
     networks: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]
-) -> dict[str, Any]:
+) -> State:
     """The state of a training of several networks, one of them the generator."""
     return {
         "networks": {name: network.state_dict() for name, network in networks.items()},
@@ -144,7 +146,7 @@ def tensors_of(
 
 
 def restore_tensors(
-    state: Mapping[str, Any],
+    state: State,
     networks: Mapping[str, nn.Module],
     optimisers: Mapping[str, torch.optim.Optimizer],
 ) -> None:

@@ -64,9 +64,10 @@ def train_classifier(
         training = ClassifierTraining(config, outputs, splits["train"], device)
         _train(training, splits, run, progress)
         best = training.best
-        network = frozen(training.best_network(), device)
+        assert best is not None  # an epoch is over
+        network = frozen(training.best_network(best), device)
         threshold = threshold_over(network, splits["train"], splits["valid"])
-        figures: dict[str, Any] = {"valid": best["figures"], "epoch": best["epoch"] + 1}
+        figures: dict[str, Any] = {"valid": best.figures, "epoch": best.epoch + 1}
         if "test" in splits:
             evaluation = evaluate(network, splits["test"], threshold)
             figures["test"] = evaluation.figures

@@ -73,11 +73,11 @@ def train_gan(
         try:
             _adversarial_steps(config, choice, run, progress)
         except Diverged as error:
-            if not choice.best:
+            if choice.best is None:
                 raise
             write_checkpoint(out / "best.pt", "gan", checkpoint(config, choice))
-            best = choice.best["step"]
-            raise Diverged(f"{error}; {out / 'best.pt'} holds step {best}") from error
+            step = choice.best.step
+            raise Diverged(f"{error}; {out / 'best.pt'} holds step {step}") from error
         content = _with_encoder(config, choice, progress)
         run.results |= {"step": content["step"], **content["figures"], **choice.said}
         path = out / "gan.pt"
@@ -158,12 +158,14 @@ def _look(choice: Choice, step: int, run: RunDirectory, progress: Progress) -> N
 
 def checkpoint(config: TrainGanConfig, choice: Choice) -> dict[str, Any]:
     """Content of `gan.pt` but the encoder: the best generator, folded, and its figures."""
-    figures = choice.best["figures"] | choice.validation.reference()
+    best = choice.best
+    assert best is not None
+    figures = {**best.figures, **choice.validation.reference()}
     return {
-        "generator": choice.best["weights"],
+        "generator": best.weights,
         "channels": config.channels,
         "latent_size": LATENT_SIZE,
-        "step": choice.best["step"],
+        "step": best.step,
         "figures": {name: float(value) for name, value in figures.items()},
         "front_end": input_values(choice.training.split.front_end),
         "config": asdict(config),

@@ -103,10 +103,12 @@ def main() -> None:
         for seed in range(arguments.seeds):
             config = recipe_config(recipe, seed)
             training, spent = train(config, splits, 60 * arguments.minutes)
-            network, best = training.best_network().eval(), training.best
-            figures = [evaluate(network, test, best["threshold"]).figures for test in tests]
+            best = training.best
+            assert best is not None
+            network = training.best_network(best).eval()
+            figures = [evaluate(network, test, best.threshold).figures for test in tests]
             error, area = (np.mean([f[k] for f in figures]) for k in ("frame_error", "auroc"))
-            valid = best["figures"]
+            valid = best.figures
             rows.append((error, area))
             print(
                 f"{recipe:>40} {seed:4d} {training.updates:7d} {spent / 60:5.1f}"

@@ -138,7 +138,7 @@ def look(
     for step, score in enumerate(scores, 1):
         with torch.no_grad():
             choice.training.average.out.bias.fill_(step)
-        figures = {"score": score, "diversity": diversity}
+        figures = {"score": score, "held_out": score, "diversity": diversity}
         monkeypatch.setattr(choice.validation, "measure", lambda generator, now=figures: now)
         choice.add({"discriminator": 1.0, "generator": 2.0})
         choice.look(step, progress)
@@ -147,7 +147,7 @@ def look(
 
 def test_the_best_generator_is_kept(choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(choice, monkeypatch, [9.0, 5.0, 7.0]) == []
-    assert choice.best["step"] == 2
+    assert choice.best is not None and choice.best.step == 2
     assert choice.generator().out.bias.item() == 2.0
 
 
@@ -170,7 +170,8 @@ def test_a_choice_restored_goes_on_as_it_was(
     again = Choice(training(train, seed=1), validation)
     again.restore(choice.state())
     assert look(again, monkeypatch, [30.0]) == []
-    assert again.best["step"] == 2 and again.said == {"diverging": 3}
+    assert again.best is not None and again.best.step == 2
+    assert again.said == {"diverging": 3}
     assert again.generator().out.bias.item() == 2.0
 
 

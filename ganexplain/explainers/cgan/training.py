@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +22,7 @@ from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
 from ganexplain.explainers.cgan.teachers import network_maps
 from ganexplain.explainers.task import ExplainerTraining, Task, Trained
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
-from ganexplain.runs.resume import finite, restore_tensors, tensors_of, update_average
+from ganexplain.runs.resume import State, finite, restore_tensors, tensors_of, update_average
 
 BETAS = (0.5, 0.999)
 DISCRIMINATOR_WEIGHT = 0.3
@@ -150,11 +148,11 @@ class CganTraining:
         documents = {"relevance.json": {**relevance, "figures": figures}}
         return Trained({**self.settings, "weights": weights}, figures, table, documents)
 
-    def state(self) -> Mapping[str, Any]:
+    def state(self) -> State:
         """All tensors of the training, for `restore`."""
         return tensors_of(self.networks, self.optimisers)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take up a state; GanexplainError where it was trained on other recordings."""
         restore_tensors(state, self.networks, self.optimisers)
 

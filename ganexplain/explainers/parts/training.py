@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import astuple
 from typing import Any
@@ -29,7 +28,7 @@ from ganexplain.networks.readings import units
 from ganexplain.networks.tracing import tail
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
-from ganexplain.runs.resume import finite, restore_optimiser
+from ganexplain.runs.resume import State, finite, restore_optimiser
 
 FIRST = 256  # inputs that the scale of the features is of
 EXAMPLES = 16  # inputs that show where places lie
@@ -196,14 +195,14 @@ class PartsTraining:
         }
         return Trained(content, figures)
 
-    def state(self) -> Mapping[str, Any]:
+    def state(self) -> State:
         """All tensors of the training, for `restore`."""
         return {
             "explainer": self.explainer.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take up a state; GanexplainError where it was trained on other inputs."""
         scale = state["explainer"]["scale"].to(self.device)
         if not torch.allclose(scale, self.explainer.scale, rtol=1e-3):
