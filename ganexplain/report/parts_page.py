@@ -64,17 +64,39 @@ class Patch:
 
 
 @dataclass(frozen=True)
+class Filter:
+    """A row of `parts.json`: a filter's weight, how often it fires and where.
+
+    80 % of its parts lie within `rows` and `columns` of the input, for sound within `hz` and
+    `seconds`.
+    """
+
+    filter: int
+    contribution: float
+    weight: float
+    presence: float
+    rows: list[float]
+    columns: list[float]
+    hz: list[float] | None = None
+    seconds: list[float] | None = None
+
+    def document(self) -> dict[str, int | float | list[float]]:
+        """The values that there are, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Shown:
     """One filter: its row of `parts.json`, its mean part (F, T), its strongest inputs."""
 
-    row: Mapping[str, Any]
+    row: Filter
     where: np.ndarray
     patches: Sequence[Patch]
 
     @property
     def title(self) -> str:
         """In short."""
-        return f"filter {self.row['filter']}, gives {signed(self.row['contribution'])}"
+        return f"filter {self.row.filter}, gives {signed(self.row.contribution)}"
 
 
 @dataclass(frozen=True)
@@ -131,19 +153,20 @@ def _guide(story: PartsStory) -> str:
 
 def _filter(each: Shown, scale: ColourScale, front_end: FrontEnd) -> Markup:
     row = each.row
-    identity = f"filter-{row['filter']}"
+    assert row.hz is not None and row.seconds is not None  # the page is of sound
+    identity = f"filter-{row.filter}"
     facts = [
-        ("weight", number(row["weight"]), "mean size of what its parts give the logit"),
-        ("gives", signed(row["contribution"]), "mean of what its parts give the logit"),
-        ("presence", f"{100 * row['presence']:.0f} %", "of the excerpts hold the part"),
-        ("frequency", "{:.0f} to {:.0f} Hz".format(*row["hz"]), "80 % of its parts"),
-        ("time", "{:.2f} to {:.2f} s".format(*row["seconds"]), "80 % of its parts"),
+        ("weight", number(row.weight), "mean size of what its parts give the logit"),
+        ("gives", signed(row.contribution), "mean of what its parts give the logit"),
+        ("presence", f"{100 * row.presence:.0f} %", "of the excerpts hold the part"),
+        ("frequency", "{:.0f} to {:.0f} Hz".format(*row.hz), "80 % of its parts"),
+        ("time", "{:.2f} to {:.2f} s".format(*row.seconds), "80 % of its parts"),
     ]
     listed = [
         element("div", element("dt", name, title=meaning), element("dd", value))
         for name, value, meaning in facts
     ]
-    heading = element("h3", f"Filter {row['filter']}", id=identity)
+    heading = element("h3", f"Filter {row.filter}", id=identity)
     sheet = [_mean(each, front_end), *(_panel(p, identity, scale, front_end) for p in each.patches)]
     return element(
         "section",
@@ -155,7 +178,7 @@ def _filter(each: Shown, scale: ColourScale, front_end: FrontEnd) -> Markup:
 
 def _mean(each: Shown, front_end: FrontEnd) -> Markup:
     highest = max(float(each.where.max()), 1e-12)
-    label = f"Where filter {each.row['filter']} fires on average"
+    label = f"Where filter {each.row.filter} fires on average"
     caption = element("div", element("span", "where it fires", class_="origin"), class_="caption")
     return element(
         "figure",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -71,10 +71,28 @@ def figures_of(generator: MapGenerator, train: Maps, held_out: Maps) -> dict[str
     return {name: value / len(held_out) for name, value in sums.items()}
 
 
+@dataclass(frozen=True)
+class Condition:
+    """A condition: its number, the shallowest layer in it, and what it contributes."""
+
+    condition: int
+    layer: str
+    relevance: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """What the conditions contribute, each and in groups: the content of `relevance.json`."""
+
+    conditions: list[Condition]
+    groups: dict[str, float]
+
+
 @torch.no_grad()
-def relevance_document(
+def relevance_of(
     generator: MapGenerator, train: Maps, held_out: Maps, reach: list[str]
-) -> dict[str, Any]:
+) -> Relevance:
     """What each condition contributes: how the map changes where its training mean stands for it.
 
     `relevance` is the mean absolute change of the map, `loss` what its error grows by; `layer`
@@ -96,10 +114,10 @@ def relevance_document(
             loss[number] += float((other - target).abs().sum(dim=0).mean() - error)
     change, loss = change / len(held_out), loss / len(held_out)
     rows = [
-        {"condition": number, "layer": name, "relevance": float(r), "loss": float(g)}
+        Condition(number, name, float(r), float(g))
         for number, (name, r, g) in enumerate(zip(names, change, loss, strict=True))
     ]
-    return {"conditions": rows, "groups": _groups(change[: len(reach)])}
+    return Relevance(rows, _groups(change[: len(reach)]))
 
 
 def _groups(change: np.ndarray) -> dict[str, float]:
@@ -108,14 +126,14 @@ def _groups(change: np.ndarray) -> dict[str, float]:
     return {name: float(part.mean()) for name, part in parts.items() if part.size}
 
 
-def relevance_table(figures: dict[str, float], relevance: dict[str, Any]) -> list[str]:
+def relevance_table(figures: dict[str, float], relevance: Relevance) -> list[str]:
     """Lines of text for stdout."""
     errors = f"held-out error {figures['l1']:.4f} (correlation {figures['correlation']:.3f}); "
     errors += ", ".join(f"{text} {figures[n]:.4f}" for n, text in BASELINES.items() if n in figures)
     rows = [
-        [str(row["condition"]), row["layer"], f"{row['relevance']:.4f}", f"{row['loss']:+.4f}"]
-        for row in relevance["conditions"]
+        [str(row.condition), row.layer, f"{row.relevance:.4f}", f"{row.loss:+.4f}"]
+        for row in relevance.conditions
     ]
     titles = ["shown, down to", "map changes by", "error grows by"]
-    groups = ", ".join(f"{name} {value:.4f}" for name, value in relevance["groups"].items())
+    groups = ", ".join(f"{name} {value:.4f}" for name, value in relevance.groups.items())
     return [errors, *aligned([["", *titles], *rows], left=1).splitlines(), f"mean change: {groups}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from ganexplain.explainers.cgan.dataset import Maps
 from ganexplain.explainers.cgan.evaluation import (
     figures_of,
     mean_maps,
-    relevance_document,
+    relevance_of,
     relevance_table,
 )
 from ganexplain.explainers.cgan.inference import View, build_generator, channels_of, condition_count
@@ -142,10 +143,10 @@ class CganTraining:
     def finish(self) -> Trained:
         """Weights, figures and how much each condition matters."""
         figures = self.look()
-        relevance = relevance_document(self.average, self.maps, self.held_out, self.reach)
+        relevance = relevance_of(self.average, self.maps, self.held_out, self.reach)
         weights = {name: value.cpu() for name, value in self.average.state_dict().items()}
         table = relevance_table(figures, relevance)
-        documents = {"relevance.json": {**relevance, "figures": figures}}
+        documents = {"relevance.json": {**asdict(relevance), "figures": figures}}
         return Trained({**self.settings, "weights": weights}, figures, table, documents)
 
     def state(self) -> State:

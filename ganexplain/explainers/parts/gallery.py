@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from ganexplain.explainers.task import Trained
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
 from ganexplain.inputs.kinds import FrontEnd
-from ganexplain.report.parts_page import PartsStory, Patch, Shown, parts_page
+from ganexplain.report.parts_page import Filter, PartsStory, Patch, Shown, parts_page
 from ganexplain.report.pictures.parts_sheet import parts_sheet
 from ganexplain.report.tables import aligned
 
@@ -50,7 +49,11 @@ def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
         story = PartsStory(training.layer, figures, len(readings.strength), shown, meta)
         write_bytes(folder / "parts.html", parts_page(story, front_end).encode())
         table.append(str(folder / "parts.html"))
-    document = {"layer": training.layer, "targets": list(training.targets), "filters": rows}
+    document = {
+        "layer": training.layer,
+        "targets": list(training.targets),
+        "filters": [row.document() for row in rows],
+    }
     return replace(trained, table=table, documents={"parts.json": document})
 
 
@@ -121,32 +124,34 @@ def _readings(training: PartsTraining, centres: np.ndarray) -> FilterReadings:
     return joined(batches)
 
 
-def _described(training: PartsTraining, gallery: _Gallery, number: int) -> dict[str, Any]:
-    """One filter in plain values: its weight, how often it fires and where."""
+def _described(training: PartsTraining, gallery: _Gallery, number: int) -> Filter:
+    """The row of one filter."""
     front_end = training.task.networks[0].front_end
     spans = gallery.readings.spans()[number]
     rows, columns = (
         [float(training.geometry.cells(spans.T[end])[axis]) for end in (0, 1)] for axis in (0, 1)
     )
-    found: dict[str, Any] = {
-        "filter": number,
-        "contribution": float(gallery.arrays["contribution"][number]),
-        "weight": float(gallery.arrays["weight"][number]),
-        "presence": float(gallery.arrays["presence"][number]),
-        "rows": rows,
-        "columns": columns,
-    }
+    arrays = gallery.arrays
+    found = Filter(
+        filter=number,
+        contribution=float(arrays["contribution"][number]),
+        weight=float(arrays["weight"][number]),
+        presence=float(arrays["presence"][number]),
+        rows=rows,
+        columns=columns,
+    )
     if isinstance(front_end, FrontEnd):
         peaks = mel_frequencies(front_end)[1:-1]
         bands = np.arange(len(peaks))
-        found["hz"] = [round(float(np.interp(row, bands, peaks)), 1) for row in rows]
-        found["seconds"] = [round(column / front_end.frame_rate, 3) for column in columns]
+        hz = [round(float(np.interp(row, bands, peaks)), 1) for row in rows]
+        seconds = [round(column / front_end.frame_rate, 3) for column in columns]
+        return replace(found, hz=hz, seconds=seconds)
     return found
 
 
-def _shown(training: PartsTraining, gallery: _Gallery, row: dict[str, Any]) -> Shown:
+def _shown(training: PartsTraining, gallery: _Gallery, row: Filter) -> Shown:
     """A filter as the page and the picture show it."""
-    number, arrays = row["filter"], gallery.arrays
+    number, arrays = row.filter, gallery.arrays
     sounds = heard(training.task.train, gallery.strongest[number])
     patches = [
         Patch(
@@ -162,7 +167,7 @@ def _shown(training: PartsTraining, gallery: _Gallery, row: dict[str, Any]) -> S
     return Shown(row, gallery.where[number], patches)
 
 
-def _table(figures: Mapping[str, float], rows: list[dict[str, Any]]) -> list[str]:
+def _table(figures: Mapping[str, float], rows: list[Filter]) -> list[str]:
     errors = ", ".join(
         f"{name.removeprefix('error_')} {value:.4f}"
         for name, value in figures.items()
@@ -172,13 +177,13 @@ def _table(figures: Mapping[str, float], rows: list[dict[str, Any]]) -> list[str
         f"p {figures['p']:.3f}; held-out relative errors {errors}; "
         f"same decision {100 * figures['agreement']:.1f} %"
     )
-    sound = any("hz" in row for row in rows)
+    sound = any(row.hz for row in rows)
     titles = ["weight", "gives", "presence", "Hz" if sound else "rows"]
     lines = []
     for row in rows:
-        low, high = row["hz"] if sound else row["rows"]
+        low, high = row.hz or row.rows
         lines.append([
-            f"filter {row['filter']}", f"{row['weight']:.3f}", f"{row['contribution']:+.3f}",
-            f"{row['presence']:.2f}", f"{low:.0f} to {high:.0f}",
+            f"filter {row.filter}", f"{row.weight:.3f}", f"{row.contribution:+.3f}",
+            f"{row.presence:.2f}", f"{low:.0f} to {high:.0f}",
         ])  # fmt: skip
     return [head, *aligned([["", *titles], *lines], left=1).splitlines()]
