@@ -74,15 +74,7 @@ def counterfactual(
             maker = _Maker(config, generator, encoder, divided, front_end)
             each = config.refine_steps + config.iterations
             progress.start("counterfactuals", each * len(starts))
-            found, entries = [], []
-            for start in starts:
-                found.append(maker.arrays(start, progress.advance))
-            if all(one["no_gradient"] for one in found):
-                raise GanexplainError(
-                    f"{divided.unit}: the response has no gradient at any of the "
-                    f"{len(found)} excerpts (a dead rectifier, say); choose other excerpts or "
-                    "another unit"
-                )
+            found, entries = maker.all_arrays(starts, progress.advance), []
             for start, name, one in zip(starts, names, found, strict=True):
                 entries.append(maker.written(start, out / name, one))
                 for note in _remarks(entries[-1]):
@@ -143,6 +135,18 @@ class _Maker:
         self.config, self.generator, self.encoder = config, generator, encoder
         self.divided, self.front_end = divided, front_end
         self.device = generator.mean.device
+
+    def all_arrays(
+        self, starts: Sequence[Start], advance: Callable[[int], None]
+    ) -> list[dict[str, np.ndarray]]:
+        """The `arrays` of each excerpt; GanexplainError where none has a gradient."""
+        found = [self.arrays(start, advance) for start in starts]
+        if all(one["no_gradient"] for one in found):
+            raise GanexplainError(
+                f"{self.divided.unit}: the response has no gradient at any of the {len(found)} "
+                "excerpts (a dead rectifier, say); choose other excerpts or another unit"
+            )
+        return found
 
     def arrays(self, start: Start, advance: Callable[[int], None]) -> dict[str, np.ndarray]:
         """Log-mel (F, T), response and margin of each state, and the two latents (Z,).
