@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import read_meta, write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.metrics.scores import RULES, Examples
+from ganexplain.metrics.variation import Variation
 from ganexplain.networks.unit_variation import variation_of
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
@@ -57,6 +57,106 @@ def select(
     attributions = attributions_in(Path(config.explanations))
     if attributions:
         return rank_attributions(config, attributions, out, progress, overwrite)
+    task = SelectTask.open(config)
+    with RunDirectory(out, "select", config, overwrite) as run:
+        progress = run.keep_notes(progress)
+        task.note_judges(run, progress)
+        task.prepare(run, progress)
+        selections = [task.ranked(index, run, progress) for index in range(len(task.files))]
+        run.results["chosen"] = [selection.chosen for selection in selections]
+    return selections
+
+
+@dataclass(frozen=True)
+class SelectTask:
+    """What a ranking is made from, opened and checked before the run begins.
+
+    Networks and judges serve all units; of the explanations only the `first` are kept in memory,
+    with the real responses `given` for them, since a run may be of a thousand units. `found` finds
+    the real responses in a corpus instead.
+    """
+
+    config: SelectConfig
+    files: Sequence[Path]
+    units: Sequence[Unit]
+    first: Explanations
+    given: RealResponses | None
+    found: FoundResponses | None
+    judges: Sequence[Judge]
+    networks: Networks | None
+
+    @classmethod
+    def open(cls, config: SelectConfig) -> SelectTask:
+        """The task that the settings ask for; errors of settings and of every file."""
+        _check_settings(config)
+        files = explanation_files(Path(config.explanations))
+        first, device = read_explanations(files[0]), pick_device(config.device)
+        judges = load_judges(config.judge, (first.path, first.front_end), device)
+        networks = load_networks(config, first, device) if config.controls else None
+        metas = [first.meta, *(read_meta(path, "explanations") for path in files[1:])]
+        for judge in judges:
+            for meta in metas:
+                judge.must_know(meta["unit"])
+        given, found = None, None
+        if config.responses:
+            given = _given(config, first)
+            for path in files[1:]:  # checked now, and read again when their turn comes
+                _given(config, read_explanations(path))
+        else:
+            corpus = read_material(config.corpus, config.skip_bad_files)
+            explained = networks.explained if networks else the_explained(config, first, device)
+            found = FoundResponses(config, explained, corpus, first.front_end)
+        units = [Unit.of_meta(meta["layer"], meta["neuron"]) for meta in metas]
+        return cls(config, files, units, first, given, found, judges, networks)
+
+    def same_corpora(self, judge: Judge) -> list[str]:
+        """The corpora that a judge and the network explained were trained on, where both say so."""
+        corpora = self.networks.explained.corpora if self.networks else ()
+        return [name for name in corpora if name in judge.corpora]
+
+    def note_judges(self, run: RunDirectory, progress: Progress) -> None:
+        """Record the files of the judges, and note those trained on the same corpora."""
+        for judge in self.judges:
+            for kind, path in judge.source.files().items():
+                run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
+            if same := self.same_corpora(judge):
+                progress.note(
+                    f"judge {judge.name} was trained on {', '.join(same)}, as the network "
+                    "explained was: it is no stranger (the README's gallery has two)"
+                )
+
+    def prepare(self, run: RunDirectory, progress: Progress) -> None:
+        """Compute the responses of a corpus for all units, where there is one."""
+        if not self.found:
+            return
+        for key, name in self.found.splits.items():
+            recordings = [r for part in name.split("+") for r in self.found.corpus.split(part)]
+            run.used_recordings("held-out" if key else name, recordings)
+        self.found.prepare(self.units, progress)
+
+    def ranked(self, index: int, run: RunDirectory, progress: Progress) -> Selection:
+        """Rank the settings of one unit and write its files."""
+        path, single = self.files[index], len(self.files) == 1
+        folder = run.path if single else run.path / path.parent.name
+        digest = run.used("explanations" if single else path.parent.name, path)
+        explanations = self.first if index == 0 else read_explanations(path)
+        real, meta = self._real(index, explanations)
+        write_arrays(folder / "responses.npz", "responses", real, meta)
+        unit = _Unit(self, explanations, real, folder, variation_of(meta))
+        selection = unit.select(progress, digest)
+        for warning in selection.warnings:
+            in_the_table = single or warning == unit.weakness
+            (run.log if in_the_table else progress.note)(f"{unit.name}: {warning}")
+        write_json(folder / "selection.json", selection.to_json())
+        return selection
+
+    def _real(self, index: int, explanations: Explanations) -> RealResponses:
+        if self.found:
+            return self.found.of(explanations.meta)
+        return self.given if index == 0 and self.given else _given(self.config, explanations)
+
+
+def _check_settings(config: SelectConfig) -> None:
     check_known("--by", config.by, RULES)
     if bool(config.responses) == bool(config.corpus):
         raise UsageError(
@@ -64,79 +164,10 @@ def select(
         )
     if config.top == 1:
         raise UsageError("--top 1: a distance needs at least 2 real excerpts")
-    files = explanation_files(Path(config.explanations))
-    first = read_explanations(files[0])
-    context = _Context.of(config, first)
-    for judge in context.judges:
-        for path in files:
-            judge.must_know(read_meta(path, "explanations")["unit"])
-    found = None
-    if config.responses:
-        for path in files:  # what is wrong with them is said before the run begins
-            explanations = first if path == files[0] else read_explanations(path)
-            _given(config, explanations)
-    else:
-        corpus = read_material(config.corpus, config.skip_bad_files)
-        found = FoundResponses(
-            config,
-            the_explained(config, first, pick_device(config.device)),
-            corpus,
-            first.front_end,
-        )
-    selections = []
-    with RunDirectory(out, "select", config, overwrite) as run:
-        progress = run.keep_notes(progress)
-        for judge in context.judges:
-            for kind, path in judge.source.files().items():
-                run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
-            if same := context.same_corpora(judge):
-                progress.note(
-                    f"judge {judge.name} was trained on {', '.join(same)}, as the network "
-                    "explained was: it is no stranger (the README's gallery has two)"
-                )
-        if found:
-            for key, name in found.splits.items():
-                recordings = [r for part in name.split("+") for r in found.corpus.split(part)]
-                run.used_recordings("held-out" if key else name, recordings)
-            metas = [read_meta(path, "explanations") for path in files]
-            found.prepare((Unit.of_meta(m["layer"], m["neuron"]) for m in metas), progress)
-        for path in files:
-            explanations = first if path == files[0] else read_explanations(path)
-            folder = out if len(files) == 1 else out / path.parent.name
-            digest = run.used("explanations" if folder == out else path.parent.name, path)
-            real, meta = found.of(explanations.meta) if found else _given(config, explanations)
-            write_arrays(folder / "responses.npz", "responses", real, meta)
-            unit = _Unit(config, explanations, real, context, folder, meta)
-            selection = unit.select(progress, digest)
-            for warning in selection.warnings:
-                in_the_table = folder == out or warning == unit.weakness
-                (run.log if in_the_table else progress.note)(f"{unit.name}: {warning}")
-            write_json(folder / "selection.json", selection.to_json())
-            selections.append(selection)
-        run.results["chosen"] = [selection.chosen for selection in selections]
-    return selections
-
-
-@dataclass(frozen=True)
-class _Context:
-    """Networks that serve all units: judges, and where there are controls those explained."""
-
-    judges: Sequence[Judge]
-    networks: Networks | None
-
-    @classmethod
-    def of(cls, config: SelectConfig, first: Explanations) -> _Context:
-        device = pick_device(config.device)
-        judges = load_judges(config.judge, (first.path, first.front_end), device)
-        return cls(judges, load_networks(config, first, device) if config.controls else None)
-
-    def same_corpora(self, judge: Judge) -> list[str]:
-        """The corpora that a judge and the network explained were trained on, where both say so."""
-        corpora = self.networks.explained.corpora if self.networks else ()
-        return [name for name in corpora if name in judge.corpora]
 
 
 def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
+    """The real responses of a unit from the files of `--responses`."""
     path = given_path(Path(config.responses), SearchTarget.from_json(explanations.meta))
     return read_responses(path, explanations.path, explanations.meta, explanations.sizes)
 
@@ -146,20 +177,18 @@ class _Unit:
 
     def __init__(
         self,
-        config: SelectConfig,
+        task: SelectTask,
         explanations: Explanations,
         real: Mapping[str, np.ndarray],
-        context: _Context,
         folder: Path,
-        real_meta: Mapping[str, Any],
+        variation: Variation | None,
     ) -> None:
-        self.config, self.explanations, self.folder = config, explanations, folder
-        self.variation = variation_of(real_meta)
+        self.task, self.config, self.networks = task, task.config, task.networks
+        self.explanations, self.folder, self.variation = explanations, folder, variation
         self.all_real, self.real = real, real_examples(real, explanations.prefix)
         self.compared = self._compared(self.real)
-        self.context, self.networks = context, context.networks
         unit, direction = explanations.meta["unit"], explanations.meta["direction"]
-        self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in context.judges]
+        self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in task.judges]
 
     def select(self, progress: Progress, explanations_hash: str) -> Selection:
         """Score, choose, compare with the controls; write the arrays and return the ranking."""
@@ -215,7 +244,7 @@ class _Unit:
         made, upwards = explanations.arrays, explanations.meta["direction"] == "max"
         samples = made["start_mel"], made["start_response"] * (1 if upwards else -1)
         weak = self.all_real["bottom_mel" if upwards else "mel"]
-        same = self.context.same_corpora(verdict.judge)
+        same = self.task.same_corpora(verdict.judge)
         return judge_agreement(verdict, agreement, self.real.mel, weak, samples, same)
 
     def _compared(self, examples: Examples) -> Examples:
