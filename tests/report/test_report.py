@@ -577,4 +577,4 @@ def test_other_notation() -> None:
 
 def test_elements_escape_text_and_attributes() -> None:
     made = element("p", "<i>", element("b", "&"), class_='"x"', hidden=True, title=None, x=1.0)
-    assert made == '<p class="&quot;x&quot;" hidden x="1">&lt;i&gt;<b>&amp;</b></p>'
+    assert made == '<p class="&#34;x&#34;" hidden x="1">&lt;i&gt;<b>&amp;</b></p>'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -55,11 +54,11 @@ def _round(value: float, knee: float) -> bool:
 
 def linear_ticks(low: float, high: float, count: int) -> list[float]:
     """At most about `count` round values from `low` to `high`."""
-    raw = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    return [round(k * step, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+    from matplotlib.ticker import MaxNLocator  # slow to import
+
+    ticks = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    slack = 1e-9 * (high - low)
+    return [round(float(t), 10) for t in ticks if low - slack <= t <= high + slack]
 
 
 def fitted_axis(values: Iterable[np.ndarray], level: float) -> Axis:

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
-from ganexplain.report.html.markup import Markup, element, escaped
+from markupsafe import Markup, escape
+
+from ganexplain.report.html.markup import element
 
 
 def document(title: str, body: Markup, scripts: Sequence[str] = ()) -> str:
     """An HTML document with the style and the named scripts inside."""
     script = "\n".join(_resource(name) for name in scripts)
     return Template(_resource("page.html")).substitute(
-        title=escaped(title),
+        title=escape(title),
         policy=content_policy(script),
         style=_resource("page.css"),
         script=script,

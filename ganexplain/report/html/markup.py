@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Iterable
 
 import numpy as np
+from markupsafe import Markup, escape
 
 from ganexplain.audio.io import flac
 
-
-class Markup(str):
-    """Text that is HTML; any other text is escaped when it becomes part of an element."""
-
-
 Child = str | Iterable["Child"]
-
-
-def escaped(value: object) -> Markup:
-    """`value` as text of an element or attribute; Markup stays what it is."""
-    return value if isinstance(value, Markup) else Markup(html.escape(str(value), quote=True))
 
 
 def joined(children: Child) -> Markup:
     """Texts and elements, nested as they come, in one piece of markup."""
     if isinstance(children, str):
-        return escaped(children)
+        return escape(children)
     return Markup("".join(joined(child) for child in children))
 
 
@@ -54,7 +44,7 @@ def _attribute(name: str, value: object) -> str:
         return f" {name}"
     if isinstance(value, float):
         value = f"{value:.2f}".rstrip("0").rstrip(".")
-    return f' {name}="{html.escape(str(value), quote=True)}"'
+    return f' {name}="{escape(value)}"'
 
 
 def data_uri(media_type: str, content: bytes) -> str:
