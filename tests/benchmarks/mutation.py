@@ -45,6 +45,7 @@ TESTS = {
     "attribution/fills.py": "tests/attribution/test_segments.py",
     "attribution/methods/lime.py": "tests/attribution/test_lime.py",
     "attribution/methods/elime.py": "tests/attribution/test_elime.py",
+    "attribution/methods/occlusion.py": "tests/attribution/test_lime.py",
     "metrics/detection.py": "tests/metrics/test_detection.py",
 }  # fmt: skip
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
