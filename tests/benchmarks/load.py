@@ -143,8 +143,8 @@ def predict(recording: Path, out: Path) -> None:
         config = PredictConfig(
             files=(str(recording),), classifier=str(PRETRAINED / "classifier.pt"), cache=cache
         )
-        entry = stage(config, out, Silent(), overwrite=True)["files"][0]
-    spent, hours = time.perf_counter() - started, entry["seconds"] / 3600
+        (found,) = stage(config, out, Silent(), overwrite=True).recordings
+    spent, hours = time.perf_counter() - started, found.seconds / 3600
     speed = 3600 * hours / spent
     print(f"{hours:4.0f} h  predict  {spent:7.1f} s ({speed:5.0f} x)  {memory}", flush=True)
 

@@ -64,7 +64,7 @@ def evil_attribution(folder: Path) -> str:
     config = AttributeConfig(
         inputs=(f"{sound}@1",), classifier=str(network), method=("random",), segments=("3x2",)
     )
-    return Path(attribute(config, folder / "attribute", Silent())["report"]).read_text()
+    return attribute(config, folder / "attribute", Silent()).report.read_text()
 
 
 @pytest.fixture(scope="module")
