@@ -328,8 +328,7 @@ def read_selection(path: Path, explanations: Explanations) -> Selection:
     writes or ranks other explanations.
     """
     document, count = read_json(path), len(explanations.arrays["learning_rate"])
-    for name in ("layer", "neuron", "direction"):
-        wanted = explanations.meta[name]
+    for name, wanted in explanations.meta.target.to_json().items():
         check_same(path, name, document.get(name), explanations.path, wanted)
     entries = document.get("configurations")
     if not isinstance(entries, list) or len(entries) != count:

@@ -29,7 +29,6 @@ from ganexplain.metrics.scores import Examples
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
-from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
 BATCH = 48
@@ -61,11 +60,12 @@ def the_explained(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> Explained:
     """The network that explanations are of; UsageError for another or missing file."""
-    source = Source.of_meta(explanations.meta, config.classifier, config.trust_pickle)
+    source = Source.of_meta(explanations.meta.to_json(), config.classifier, config.trust_pickle)
     for file in source.files().values():
         _must_be_there(file, "classifier")
     path = Path(source.name)
-    _must_be_that("classifier", path, source.digest(), explanations)
+    wanted = explanations.meta.classifier_hash
+    _must_be_that("classifier", path, source.digest(), wanted, explanations)
     explained = load_explained(source, explanations.front_end, device)
     ours = (explanations.path, explanations.front_end)
     check_same_front_end((path, explained.front_end), ours)
@@ -77,8 +77,10 @@ def _must_be_there(path: Path, name: str) -> None:
         raise UsageError(f"{path}: no such file; say where the {name} is with --{name}")
 
 
-def _must_be_that(name: str, path: Path, digest: str, explanations: Explanations) -> None:
-    if digest != explanations.meta.get(f"{name}_hash"):
+def _must_be_that(
+    name: str, path: Path, digest: str, wanted: str, explanations: Explanations
+) -> None:
+    if digest != wanted:
         raise UsageError(
             f"{path}: not the {name} of {explanations.path}; name that one with --{name}"
         )
@@ -88,9 +90,9 @@ def load_networks(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> Networks:
     """The networks that explanations are of; UsageError for other ones."""
-    path = Path(config.gan or explanations.meta.get("gan", ""))
+    path = Path(config.gan or explanations.meta.gan)
     _must_be_there(path, "gan")
-    _must_be_that("gan", path, file_hash(path), explanations)
+    _must_be_that("gan", path, file_hash(path), explanations.meta.gan_hash, explanations)
     generator, front_end = load_generator(path, device)
     check_same_front_end((path, front_end), (explanations.path, explanations.front_end))
     return Networks(the_explained(config, explanations, device), generator, device)
@@ -107,10 +109,10 @@ class Controls:
     ) -> None:
         self.explanations, self.real, self.networks = explanations, real, networks
         self.meta = explanations.meta
-        self.unit = Unit.of_meta(self.meta["layer"], self.meta["neuron"])
+        self.unit = self.meta.unit
         self.network = networks.explained.network
         made = explanations.arrays
-        self.starts = start_latents(self.meta["seed"], len(made["seed"]), LATENT_SIZE)
+        self.starts = start_latents(self.meta.seed, len(made["seed"]), LATENT_SIZE)
         self.no_gradient: dict[str, np.ndarray] = {}
 
     def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
@@ -123,7 +125,7 @@ class Controls:
         if held != here:
             raise GanexplainError(
                 f"{self.explanations.path}: features holds {held} values an example, layer "
-                f"{self.meta['features_layer']} of the network puts out {here}; make it again"
+                f"{self.meta.features_layer} of the network puts out {here}; make it again"
             )
         found = self.fresh(chosen, progress) | {
             "start": replace(start, latent=self.starts),
@@ -142,11 +144,11 @@ class Controls:
         """
         meta, device = self.meta, self.networks.device
         iterations = int(self.explanations.arrays["iterations"][chosen])
-        seed = meta["seed"] + len(self.starts)
+        seed = meta.seed + len(self.starts)
         fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)
         try:
             with (
-                in_precision(meta.get("precision", "float32"), device),
+                in_precision(meta.precision, device),
                 unit_response(fast[1], self.unit) as respond,
             ):
                 found = ascend(
@@ -178,17 +180,17 @@ class Controls:
             own = self._responses(pool)
             scale = spread_ratio(_pool(self.real, "response"), own)
             ordered = np.sort(own.astype(np.float64) * scale)
-            real = ordered[-count:] if meta["direction"] == "max" else ordered[:count]
+            real = ordered[-count:] if meta.direction == "max" else ordered[:count]
             fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)
             most = int(made["iterations"].max())
             with unit_response(fast[1], self.unit) as respond:
                 search = begin_search(
                     lambda z: respond(fast[0](z)) * scale,
-                    self._starts(meta["seed"], chosen),
+                    self._starts(meta.seed, chosen),
                     self._settings(),
                 )
                 advance = self._shown(progress, "control: weights shuffled", most)
-                target = Target.of(real, meta["direction"])
+                target = Target.of(real, meta.direction)
                 found = ascend_to_nearest(search, target, most, advance)
         self.no_gradient["reinitialised"] = found.no_gradient
         mel = self._generated(found.latent)
@@ -198,7 +200,7 @@ class Controls:
         """What gradient ascent on the excerpt itself finds, at its best moment."""
         pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
         device, shape = self.networks.device, pool.shape[1:]
-        direction, real = self.meta["direction"], self.real[self.explanations.prefix + "response"]
+        direction, real = self.meta.direction, self.real[self.explanations.prefix + "response"]
         fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)[1]
         noise = start_latents(seed, len(self.starts), int(np.prod(shape)))
         with unit_response(fast, self.unit) as respond:
@@ -222,10 +224,9 @@ class Controls:
         return Starts(latent, rate, weight, seed + np.arange(count))
 
     def _settings(self) -> AscentSettings:
-        """How the run searched; files from before there was a choice have the paper's prior."""
-        meta = self.meta
-        prior, hysteresis = meta.get("prior", "l2"), meta.get("hysteresis", False)
-        return AscentSettings(meta["direction"], BATCH, self.networks.device, prior, hysteresis)
+        """How the run searched."""
+        meta, device = self.meta, self.networks.device
+        return AscentSettings(meta.direction, BATCH, device, meta.prior, meta.hysteresis)
 
     def _shown(self, progress: Progress, name: str, count: int) -> Callable[[int, float], None]:
         """Begin a step of the progress that the search of a control is."""
@@ -249,7 +250,7 @@ class Controls:
     @torch.no_grad()
     def _heard(self, mel: np.ndarray) -> Examples:
         """Examples (N, ...) as the network explained responds to them."""
-        parts, features_layer = [], self.meta["features_layer"]
+        parts, features_layer = [], self.meta.features_layer
         for part in torch.from_numpy(mel).to(self.networks.device).split(BATCH):
             parts.append(responses_and_features(self.network, self.unit, features_layer, part))
         response, features = (torch.cat(v).cpu().numpy() for v in zip(*parts, strict=True))

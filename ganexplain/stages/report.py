@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts.axes import axes_for, check_arrays
-from ganexplain.artifacts.explanations import Explanations, read_explanations
+from ganexplain.artifacts.explanations import Explanations, read_explanation_meta, read_explanations
 from ganexplain.artifacts.merging import explanation_files
-from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import REAL_AXES, given_path, read_responses
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.audio.sonify import sonify, unclipped
 from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
-from ganexplain.files.arrays import read_arrays, read_meta
+from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import write_bytes, write_text
 from ganexplain.inputs.kinds import ImageInput, WaveformInput
 from ganexplain.report.unit.evidence import Evidence
@@ -156,9 +155,7 @@ def unit_files(config: ReportConfig) -> list[UnitFiles]:
             selection = given / "selection.json" if given.is_dir() else given
         responses = selection.with_name("responses.npz")
         if config.responses:
-            responses = given_path(
-                Path(config.responses), SearchTarget.from_json(read_meta(path, "explanations"))
-            )
+            responses = given_path(Path(config.responses), read_explanation_meta(path).target)
         for needed in (selection, responses):
             if not needed.is_file():
                 raise UsageError(f"{needed}: no such file; run select on {config.explanations}")
@@ -170,7 +167,7 @@ def read_evidence(files: UnitFiles, examples: int) -> Evidence:
     """The inputs of one page, checked against each other; errors as `write_report`."""
     explanations = read_explanations(files.explanations, exploded=True)
     meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
-    real, _ = read_responses(files.responses, explanations.path, meta, sizes)
+    real, _ = read_responses(files.responses, explanations.path, meta.to_json(), sizes)
     real_axes = axes_for(explanations.front_end, REAL_AXES)
     held = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL if name in real_axes}
     held_out = {}

@@ -9,17 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts.attributions import AttributionRanking
-from ganexplain.artifacts.explanations import Explanations, read_explanations
+from ganexplain.artifacts.explanations import Explanations, read_explanation_meta, read_explanations
 from ganexplain.artifacts.lost_gradients import counted, lost_in_words
 from ganexplain.artifacts.merging import explanation_files
-from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, read_responses
 from ganexplain.artifacts.selection import Control, JudgeAgreement, Selection
 from ganexplain.audio.view import seen
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_material
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.arrays import read_meta, write_arrays
+from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.metrics.variation import Variation
@@ -93,10 +92,10 @@ class SelectTask:
         first, device = read_explanations(files[0]), pick_device(config.device)
         judges = load_judges(config.judge, (first.path, first.front_end), device)
         networks = load_networks(config, first, device) if config.controls else None
-        metas = [first.meta, *(read_meta(path, "explanations") for path in files[1:])]
+        metas = [first.meta, *(read_explanation_meta(path) for path in files[1:])]
         for judge in judges:
             for meta in metas:
-                judge.must_know(meta["unit"])
+                judge.must_know(meta.class_name)
         given, found = None, None
         if config.responses:
             given = _given(config, first)
@@ -106,7 +105,7 @@ class SelectTask:
             corpus = read_material(config.corpus, config.skip_bad_files)
             explained = networks.explained if networks else the_explained(config, first, device)
             found = FoundResponses(config, explained, corpus, first.front_end)
-        units = [Unit.of_meta(meta["layer"], meta["neuron"]) for meta in metas]
+        units = [meta.unit for meta in metas]
         return cls(config, files, units, first, given, found, judges, networks)
 
     def same_corpora(self, judge: Judge) -> list[str]:
@@ -152,7 +151,7 @@ class SelectTask:
 
     def _real(self, index: int, explanations: Explanations) -> RealResponses:
         if self.found:
-            return self.found.of(explanations.meta)
+            return self.found.of(explanations.meta.to_json())
         return self.given if index == 0 and self.given else _given(self.config, explanations)
 
 
@@ -168,8 +167,9 @@ def _check_settings(config: SelectConfig) -> None:
 
 def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
     """The real responses of a unit from the files of `--responses`."""
-    path = given_path(Path(config.responses), SearchTarget.from_json(explanations.meta))
-    return read_responses(path, explanations.path, explanations.meta, explanations.sizes)
+    path = given_path(Path(config.responses), explanations.meta.target)
+    wanted = explanations.meta.to_json()
+    return read_responses(path, explanations.path, wanted, explanations.sizes)
 
 
 class _Unit:
@@ -187,7 +187,7 @@ class _Unit:
         self.explanations, self.folder, self.variation = explanations, folder, variation
         self.all_real, self.real = real, real_examples(real, explanations.prefix)
         self.compared = self._compared(self.real)
-        unit, direction = explanations.meta["unit"], explanations.meta["direction"]
+        unit, direction = explanations.meta.class_name, explanations.meta.direction
         self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in task.judges]
 
     def select(self, progress: Progress, explanations_hash: str) -> Selection:
@@ -207,7 +207,6 @@ class _Unit:
         judges = [v.judge.name for v in self.verdicts]
         meta = {"by": config.by, "judges": judges}
         write_arrays(self.folder / "selection.npz", "selection", table, meta)
-        names = ("layer", "neuron", "unit", "direction", "features_layer")
         best = setting_examples(made, chosen)
         return Selection(
             chosen=chosen,
@@ -215,7 +214,9 @@ class _Unit:
             tie_rule=TIE_RULE,
             warnings=tuple(warnings),
             variation=self.variation,
-            **{name: explanations.meta[name] for name in names},
+            **explanations.meta.target.to_json(),
+            unit=explanations.meta.class_name,
+            features_layer=explanations.meta.features_layer,
             scores=tuple(setting_scores(table, k, judges) for k in range(len(table["rank"]))),
             controls={
                 name: self._control(name, one, best, lost.get(name, {}))
@@ -230,7 +231,7 @@ class _Unit:
 
     def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
         """What makes the scores less sure than they look, the gravest first."""
-        grave = (self.weakness, lost_in_words(self.explanations.meta))
+        grave = (self.weakness, lost_in_words(self.explanations.meta.to_json()))
         return [text for text in grave if text] + warnings_of(made, self.compared)
 
     @property
@@ -241,7 +242,7 @@ class _Unit:
     def _judge(self, verdict: Verdict, agreement: float) -> JudgeAgreement:
         """What a judge says of the setting chosen, real ones and samples."""
         explanations = self.explanations
-        made, upwards = explanations.arrays, explanations.meta["direction"] == "max"
+        made, upwards = explanations.arrays, explanations.meta.direction == "max"
         samples = made["start_mel"], made["start_response"] * (1 if upwards else -1)
         weak = self.all_real["bottom_mel" if upwards else "mel"]
         same = self.task.same_corpora(verdict.judge)
@@ -254,7 +255,7 @@ class _Unit:
     @property
     def name(self) -> str:
         """The unit, and which way it is driven."""
-        target = SearchTarget.from_json(self.explanations.meta)
+        target = self.explanations.meta.target
         return f"{target.unit} {target.direction}"
 
     def _controls(

@@ -27,7 +27,6 @@ from scipy.stats import spearmanr
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
-from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.selection.judges import Judge, load_judges
@@ -43,7 +42,7 @@ MADE = ("mel", "response", "features", "latent")
 
 def judges_ear(judge: Judge, explanations: Explanations, real: Examples) -> Ear:
     """Margins are the network's own numbers: the class's, less the largest of the others."""
-    verdict = judge.verdict(explanations.meta["unit"], explanations.meta["direction"], real.mel)
+    verdict = judge.verdict(explanations.meta.class_name, explanations.meta.direction, real.mel)
 
     @torch.no_grad()
     def hear(mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +63,7 @@ def pictures_ear(corpus: Path, explanations: Explanations) -> Ear:
     """A support vector machine trained on the pixels of the training split."""
     judge, accuracy, classes = judge_of(corpus, explanations.front_end)
     assert accuracy > 0.9
-    number, wanted = classes.index(explanations.meta["unit"]), explanations.meta["direction"]
+    number, wanted = classes.index(explanations.meta.class_name), explanations.meta.direction
 
     def hear(mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         flat = mel.reshape(len(mel), -1)
@@ -135,8 +134,8 @@ def main() -> None:
     found: dict[tuple[str, int], list] = defaultdict(list)
     for path in (file for run in arguments.explained for file in explanation_files(run)):
         explanations = read_explanations(path)
-        given = given_path(arguments.responses, SearchTarget.from_json(explanations.meta))
-        arrays, _ = read_responses(given, path, explanations.meta, explanations.sizes)
+        given = given_path(arguments.responses, explanations.meta.target)
+        arrays, _ = read_responses(given, path, explanations.meta.to_json(), explanations.sizes)
         real = real_examples(arrays, explanations.prefix)
         judges = load_judges(arguments.judge, (path, explanations.front_end), CPU)
         ears = [judges_ear(judge, explanations, real) for judge in judges]
@@ -145,7 +144,7 @@ def main() -> None:
         mel = explanations.arrays["mel"]
         heard = [ear(mel.reshape(-1, *mel.shape[2:])) for ear in ears]
         for size in arguments.size:
-            direction = explanations.meta["direction"]
+            direction = explanations.meta.direction
             found[direction, size].append(compare(explanations, real, heard, size))
     for (direction, size), results in found.items():
         print(f"\n{direction}, groups of {size}")

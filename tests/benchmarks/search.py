@@ -26,7 +26,6 @@ import torch
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
-from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import fast_networks, in_precision
@@ -37,7 +36,6 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import unit_response
-from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import keep_freed_memory
 
 CPU = torch.device("cpu")
@@ -47,13 +45,13 @@ BATCH = 48
 @contextmanager
 def objective_of(explanations: Explanations) -> Iterator[Objective]:
     """The response to latents as `explain` ran it."""
-    meta = explanations.meta
+    meta = explanations.meta.to_json()
     classifier = load_classifier(Path(meta["classifier"]), CPU)
     generator, _ = load_generator(Path(meta["gan"]), CPU)
     fast = fast_networks(generator, classifier.network, [meta["layer"]], CPU)
     with (
         in_precision(meta["precision"], CPU),
-        unit_response(fast[1], Unit.of_meta(meta["layer"], meta["neuron"])) as respond,
+        unit_response(fast[1], explanations.meta.unit) as respond,
     ):
         yield lambda latent: respond(fast[0](latent))
 
@@ -75,7 +73,7 @@ def grid(made: dict[str, np.ndarray], group: slice, real: np.ndarray) -> dict[st
 
 def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray) -> dict[str, Any]:
     """The same of the adaptive search, and the distance its setting has when run alone."""
-    meta, start = explanations.meta, start_latents(seed, size, LATENT_SIZE)
+    meta, start = explanations.meta.to_json(), start_latents(seed, size, LATENT_SIZE)
     settings = AscentSettings(meta["direction"], BATCH)
     pairs = list(itertools.product(meta["learning_rate"], meta["prior_weight"]))
     with objective_of(explanations) as objective:
@@ -92,7 +90,7 @@ def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray)
 
 def fresh(explanations: Explanations, setting: list[float], count: int, real: np.ndarray) -> float:
     """The distance of a setting from starts that no setting was chosen on."""
-    meta = explanations.meta
+    meta = explanations.meta.to_json()
     start = start_latents(meta["seed"] + meta["examples"], count, LATENT_SIZE)
     settings = AscentSettings(meta["direction"], BATCH)
     with objective_of(explanations) as objective:
@@ -127,11 +125,11 @@ def main() -> None:
     worse = worse_fresh = total = 0
     for path in explanation_files(arguments.explained):
         explanations = read_explanations(path)
-        meta = explanations.meta
-        given = given_path(arguments.responses, SearchTarget.from_json(meta))
+        meta = explanations.meta.to_json()
+        given = given_path(arguments.responses, explanations.meta.target)
         found, _ = read_responses(given, path, meta, explanations.sizes)
         real = found[explanations.prefix + "response"]
-        unit = "{layer}:{neuron} {direction}".format(**meta)
+        unit = f"{explanations.meta.unit} {explanations.meta.direction}"
         for first in range(0, meta["examples"] - arguments.size + 1, arguments.size):
             group, seed = slice(first, first + arguments.size), meta["seed"] + first
             ways = (

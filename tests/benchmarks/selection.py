@@ -24,7 +24,6 @@ from scipy.stats import spearmanr
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
-from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.metrics.distances import manifold_scores
 from ganexplain.metrics.scores import RULES, Examples
@@ -42,7 +41,7 @@ CPU = torch.device("cpu")
 
 def trends(explanations: Explanations, real: Examples, table: Mapping[str, np.ndarray]) -> dict:
     """What section 5.5 of the method's description expects, in words, and whether it holds."""
-    made, sign = explanations.arrays, 1 if explanations.meta["direction"] == "max" else -1
+    made, sign = explanations.arrays, 1 if explanations.meta.direction == "max" else -1
     rate, weight, count, score, norm = (
         table[name]
         for name in ("learning_rate", "prior_weight", "iterations", "fid_response", "latent_norm")
@@ -125,7 +124,7 @@ def compare(
     """Of each rule and group of `size` examples what it ranks like, and what it chooses."""
     made, found = explanations.arrays, []
     meta = explanations.meta
-    verdicts = [judge.verdict(meta["unit"], meta["direction"], real.mel) for judge in judges]
+    verdicts = [judge.verdict(meta.class_name, meta.direction, real.mel) for judge in judges]
     for first in range(0, made["response"].shape[1] - size + 1, size):
         part = {n: v[:, first : first + size] for n, v in made.items() if n in
                 ("mel", "response", "features", "latent")}  # fmt: skip
@@ -147,7 +146,7 @@ def compare(
 
 
 def name_of(explanations: Explanations) -> str:
-    return "{layer}:{neuron} {direction}".format(**explanations.meta)
+    return f"{explanations.meta.unit} {explanations.meta.direction}"
 
 
 def print_rules(rows: list[dict[str, Any]], columns: list[str]) -> None:
@@ -169,8 +168,8 @@ def main() -> None:
     rows, worst = [], {}
     for path in (file for run in arguments.explained for file in explanation_files(run)):
         explanations = read_explanations(path)
-        given = given_path(arguments.responses, SearchTarget.from_json(explanations.meta))
-        found, _ = read_responses(given, path, explanations.meta, explanations.sizes)
+        given = given_path(arguments.responses, explanations.meta.target)
+        found, _ = read_responses(given, path, explanations.meta.to_json(), explanations.sizes)
         real = real_examples(found, explanations.prefix)
         judges = load_judges(arguments.judge, (path, explanations.front_end), CPU)
         made = explanations.arrays

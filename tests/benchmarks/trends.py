@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run
     explanations = read_explanations(run / "explain" / "explanations.npz")
-    arrays, sign = explanations.arrays, 1 if explanations.meta["direction"] == "max" else -1
+    arrays, sign = explanations.arrays, 1 if explanations.meta.direction == "max" else -1
     chosen = read_json(run / "select" / "selection.json")["chosen"]
     table, _ = read_arrays(run / "select" / "selection.npz", "selection", ())
     score = table["fid_response"]

@@ -218,7 +218,7 @@ def test_fresh_starts_are_searched_by_the_rule_of_the_run(
     real, _ = read_arrays(chosen["select"] / "responses.npz", "responses", ())
     networks = load_networks(SelectConfig(explanations=""), explanations, CPU)
     for hysteresis in (True, False):
-        meta = explanations.meta | {"hysteresis": hysteresis}
+        meta = replace(explanations.meta, hysteresis=hysteresis)
         controls = Controls(replace(explanations, meta=meta), real, networks)
         latent = controls.fresh(0, Silent())["fresh"].latent
         off = np.linalg.norm(latent - wanted["latent"][0], axis=1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.selection import Score, Selection
 from ganexplain.inputs.kinds import Input
 from ganexplain.metrics.scores import SCORES, ScoreKind
@@ -27,7 +27,7 @@ class Evidence:
     """
 
     made: Mapping[str, np.ndarray]
-    meta: Mapping[str, Any]
+    meta: ExplanationMeta
     real: Mapping[str, np.ndarray]
     held_out: Mapping[str, np.ndarray]
     driven: Mapping[str, Mapping[str, np.ndarray]]
@@ -43,7 +43,7 @@ class Evidence:
     @property
     def upwards(self) -> bool:
         """Whether the response was raised, not lowered."""
-        return bool(self.meta["direction"] == "max")
+        return self.meta.direction == "max"
 
     @property
     def scores(self) -> tuple[Score, ...]:

@@ -188,7 +188,7 @@ def checked(evidence: Evidence, control: Control) -> str:
     found = Votes(0, 0, 0, 0)
     if telling:
         found = Votes(*(sum(shares) / len(telling) for shares in zip(*telling, strict=True)))
-        named = bool(evidence.meta.get("unit"))
+        named = bool(evidence.meta.class_name)
         outcome = sanity_check(named, found, examples, control.examples or examples, real)
     if outcome in SILENT and evidence.selection.weakness:
         outcome = "unmoved"

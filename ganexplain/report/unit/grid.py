@@ -68,7 +68,7 @@ def grid_of(evidence: Evidence, heard: Mapping[int, np.ndarray]) -> Grid:
 
 
 def _note(evidence: Evidence) -> str:
-    if evidence.meta.get("search") == "adaptive":
+    if evidence.meta.search == "adaptive":
         layout = "Above each cell stand the iterations, the learning rate and the prior weight."
     else:
         layout = "Rows are learning rates, columns prior weights, blocks iteration counts."

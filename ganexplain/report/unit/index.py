@@ -48,8 +48,8 @@ def unit_line(evidence: Evidence, link: str) -> UnitLine:
     votes = chosen.figures.votes
     return UnitLine(
         link=link,
-        name=f"{meta['layer']}, neuron {meta['neuron']}",
-        detail=" ".join(filter(None, [str(meta.get("unit") or ""), _direction(evidence)])),
+        name=f"{meta.unit.layer}, neuron {meta.unit.neuron}",
+        detail=" ".join(filter(None, [meta.class_name, _direction(evidence)])),
         generated=medium.thumbnail(evidence.shown["chosen"][0], COARSE),
         real=medium.thumbnail(evidence.shown["real"][0], COARSE),
         setting=setting(chosen.setting),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ganexplain.config import ReportConfig
 from ganexplain.errors import GanexplainError
@@ -26,32 +25,35 @@ def provenance(
     by = "eye or ear" if words is SOUND else "eye"
     inputs = [(name, _hashed(path, hashes[name])) for name, path in files.items()]
     networks = [
-        (name, _hashed(meta.get(name, "unnamed"), meta.get(f"{name}_hash", "unknown")))
-        for name in ("classifier", "gan")
+        (name, _hashed(path or "unnamed", digest or "unknown"))
+        for name, path, digest in (
+            ("classifier", meta.classifier, meta.classifier_hash),
+            ("gan", meta.gan, meta.gan_hash),
+        )
     ]
     seeds = made["seed"]
     search = [
-        ("layer, neuron", f"{meta['layer']}, {meta['neuron']}"),
-        ("classes", ", ".join(map(str, meta.get("classes", ()))) or "unknown"),
-        ("direction", str(meta["direction"])),
-        ("prior", str(meta.get("prior", "l2"))),
+        ("layer, neuron", f"{meta.unit.layer}, {meta.unit.neuron}"),
+        ("classes", ", ".join(meta.classes) or "unknown"),
+        ("direction", meta.direction),
+        ("prior", meta.prior),
         ("examples", f"{len(seeds)}, seeds {seeds.min()} to {seeds.max()}"),
         ("shown", f"the first {len(evidence.shown['start'])}, not picked by {by}"),
         ("settings", f"{len(evidence.scores)} on {len(made['response_trace'])} trajectories"),
         ("latent size", str(made["latent"].shape[-1])),
-        ("features", f"{meta['features_layer']}, {made['features'].shape[-1]} values"),
-        ("ganexplain", str(meta.get("version", "unknown"))),
+        ("features", f"{meta.features_layer}, {made['features'].shape[-1]} values"),
+        ("ganexplain", meta.version or "unknown"),
     ]
     drawn = [
         (name.replace("_", " "), f"{value:g}" if isinstance(value, int | float) else str(value))
-        for name, value in meta["front_end"].items()
+        for name, value in meta.front_end.items()
     ]
     sound = _sound(evidence, config)
     return [
         Table("Files", [*inputs, *networks, *judge_files(evidence).items()]),
         Table("Search", search),
         Table("Front end and sound" if words is SOUND else "Pictures", [*sound, *drawn]),
-        Table("Commands", _commands(files, meta)),
+        Table("Commands", _commands([*filter(None, (meta.classifier, meta.gan)), *files.values()])),
     ]
 
 
@@ -77,11 +79,10 @@ def _hashed(path: object, digest: object) -> Child:
     return [str(path), element("code", f"sha256 {digest}")]
 
 
-def _commands(files: Mapping[str, Path], meta: Mapping[str, Any]) -> list[tuple[str, Child]]:
+def _commands(files: Sequence[str | Path]) -> list[tuple[str, Child]]:
     """The command line of every run directory the inputs come from, where it is still there."""
-    paths = [Path(str(meta[name])) for name in ("classifier", "gan") if meta.get(name)]
     commands: dict[str, Child] = {}
-    for path in [*paths, *files.values()]:
+    for path in map(Path, files):
         try:
             folders = (path.parent, path.parent.parent)  # the second of several units' folders
             runs = (run for folder in folders for run in sorted(folder.glob("run*.json")))

@@ -57,9 +57,9 @@ def tell(
 def title(evidence: Evidence) -> str:
     """The question that the page answers."""
     meta = evidence.meta
-    unit = f" ({meta['unit']})" if meta.get("unit") else ""
+    name = f" ({meta.class_name})" if meta.class_name else ""
     way = "upwards" if evidence.upwards else "downwards"
-    return f"What drives {meta['layer']}, neuron {meta['neuron']}{unit}, {way}"
+    return f"What drives {meta.unit.layer}, neuron {meta.unit.neuron}{name}, {way}"
 
 
 def _guide(evidence: Evidence) -> str:
