@@ -31,7 +31,8 @@ def evil_pages(folder: Path) -> list[str]:
     made = Artifacts(folder / "made").complete()
     made.folder.mkdir()
     layer = f"fc9{EVIL}"
-    names = {"layer": layer, "neuron": f"{EVIL}.npy#0123abcd", "features_layer": layer, "unit": EVIL}
+    neuron = f"{EVIL}.npy#0123abcd"
+    names = {"layer": layer, "neuron": neuron, "features_layer": layer, "unit": EVIL}
     made.meta |= {**names, "classes": [EVIL, EVIL], "version": EVIL, "prior": EVIL, "gan": EVIL}
     made.meta["classifier"] = str(made.folder / EVIL.replace("/", ""))
     made.real_meta |= {name: made.meta[name] for name in made.real_meta}
