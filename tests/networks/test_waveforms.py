@@ -223,7 +223,8 @@ def test_a_network_of_sound_is_explained_through_waveforms(command: Run, beside:
     assert done.code == 0, done.err
     made, meta = read_arrays(Path("explain/explanations.npz"), "explanations", ())
     assert made["mel"].shape == (2, 4, 4000) and meta["unit"] == "loud"
-    assert (made["response"][1] > made["start_response"]).all()
+    risen = made["response"][1] - made["start_response"]
+    assert (risen >= 0).all() and (risen > 0).any()  # the best iterate is kept, the start is one
     done = command("select", "explain", "--corpus", "corpus", "--classifier",
                    "their_detector:detector", "--out", "select", "--json", "-q")  # fmt: skip
     assert done.code == 0, done.err

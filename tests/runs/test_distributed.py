@@ -50,11 +50,14 @@ def one_and_two(tmp_path: Path, *words: str | Path) -> list[dict[str, Any]]:
 def test_a_classifier_s_steps_in_two_processes_are_those_of_one(
     jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
-    """Same gradients, so same weights: momentum carries a difference in any of three steps on."""
+    """Same gradients, so same weights: momentum carries a difference in any of three steps on.
+
+    Sums over halves of a batch round otherwise: 3e-6 was seen on a processor with AVX2 alone.
+    """
     words = ("train-classifier", jamendo.root, *CLASSIFIER)
     one, two = (state["network"] for state in one_and_two(tmp_path, *words))
     for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=2e-5)
     assert one["fc9.bias"].abs().max() > 1e-5  # it moved at all
     again = train(tmp_path / "cache", 2, *words, "--out", tmp_path / "2", "--resume")
     assert again.returncode == 0, again.stderr
