@@ -79,7 +79,7 @@ def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray)
     with objective_of(explanations) as objective:
         found = search_settings(objective, start, pairs, max(meta["iterations"]), real, settings)
         setting = [found.learning_rate[0], found.prior_weight[0], int(found.iterations[0])]
-        alone = ascend(objective, Starts(start, *setting[:2]), setting[2:], settings)
+        alone = ascend(objective, Starts(start, setting[0], setting[1]), setting[2:], settings)
     return {
         "distance": frechet_distance(found.response[0], real),
         "alone": frechet_distance(alone.response[0], real),
@@ -94,7 +94,9 @@ def fresh(explanations: Explanations, setting: list[float], count: int, real: np
     start = start_latents(meta["seed"] + meta["examples"], count, LATENT_SIZE)
     settings = AscentSettings(meta["direction"], BATCH)
     with objective_of(explanations) as objective:
-        found = ascend(objective, Starts(start, *setting[:2]), [int(setting[2])], settings)
+        found = ascend(
+            objective, Starts(start, setting[0], setting[1]), [int(setting[2])], settings
+        )
     return frechet_distance(found.response[0], real)
 
 
