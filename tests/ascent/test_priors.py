@@ -286,7 +286,10 @@ def test_sphere_has_one_weight_and_refuses_others(command: Run, tmp_path: Path) 
     [
         ("--prior shel", "--prior: 'shel' is not known (did you mean 'shell'?)"),
         ("--prior langevin --prior-weight 0", "--prior-weight 0: must be a finite number above"),
-        ("--prior langevin --search adaptive --responses r.npz", "--prior langevin: samples do"),
+        (
+            "--prior langevin --search adaptive --responses r.npz",
+            "--prior langevin: its samples do",
+        ),
         ("--prior langevin --hysteresis", "--hysteresis: goes with --search grid and a prior"),
     ],
 )

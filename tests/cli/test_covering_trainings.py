@@ -126,7 +126,7 @@ def classifier_refused(row: Row) -> str:
     if row.get("outputs") == "3":
         return "--outputs 3: the corpus has 2 classes; use 1 or 2"
     if row.get("level") == "--level-invariant" and "pictures" in row.get("corpus", ""):
-        return "--level-invariant: is for sound"
+        return "--level-invariant: applies to sound"
     one = row.get("batch-size") == "1" and row.get("batch") == ""
     sound = "sound" in row.get("corpus", "") or row.get("level") == "--level-invariant"
     if one and sound and row.get("architecture") == "compactnet":  # which ends in one place
@@ -210,7 +210,7 @@ def gan_refused(row: Row) -> str:
         return "--classifier and --features-of are one file"
     named = row.get("classifier") or row.get("features-of")  # which is of pictures
     if row.get("augment") == "--augment" and (named or row.get("kind", "mel") != "mel"):
-        return "--augment: alters log-mel"
+        return "--augment: applies to log-mel"
     return "front end" if named and row.get("kind", "pictures") != "pictures" else ""
 
 

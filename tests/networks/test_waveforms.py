@@ -60,7 +60,7 @@ def test_the_published_length_has_the_published_ladder() -> None:
     assert len(generator.ups) == 5 and generator.front == 0
     assert {(up.kernel_size, up.stride) for up in generator.ups} == {((25,), (4,))}
     assert len(WaveDiscriminator(16384).downs) == 5
-    with pytest.raises(UsageError, match="64 samples or more"):
+    with pytest.raises(UsageError, match="at least 64"):
         generator_for(WaveformInput(sample_rate=8000, samples=63))
 
 
@@ -253,10 +253,10 @@ def test_a_network_of_sound_is_explained_through_waveforms(command: Run, beside:
 
 def test_what_waveforms_cannot_do_is_said(command: Run, beside: Path) -> None:
     words = ("train-gan", "corpus", "--input", "input.toml", *TINY, "--steps", "2", "--out", "g")
-    assert "--augment: alters log-mel" in command(*words, "--augment").error_line()
+    assert "--augment: applies to log-mel" in command(*words, "--augment").error_line()
     Path("short.toml").write_text('kind = "waveform"\nsample_rate = 8000\nsamples = 40\n')
     done = command("train-gan", "corpus", "--input", "short.toml", "--out", "s", "-q")
-    assert "waveforms of 64 samples or more" in done.error_line()
+    assert "waveforms of at least 64" in done.error_line()
     assert command(*words, "--overwrite").code == 0
     ours = ROOT / "sample_data" / "pretrained" / "classifier.pt"
     done = command("explain", "--classifier", ours, "--gan", "g/gan.pt", "--out", "e", "-q")

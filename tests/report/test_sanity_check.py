@@ -90,12 +90,12 @@ def test_of_a_neuron_driven_downwards_judges_are_asked_for_any_other_class(
     judge = JudgeAgreement(0.5, 0.4, "sing" if upwards else "not sing", "", "", weak_agreement=0.45)
     evidence: Any = SimpleNamespace(
         made={"response": np.zeros((1, 24))}, real={"response": np.zeros(24)},
-        meta={"unit": "sing"}, upwards=upwards, words=SOUND,
+        meta=SimpleNamespace(class_name="sing"), upwards=upwards, words=SOUND,
         selection=SimpleNamespace(judges={"judge": judge}, weakness=""),
     )  # fmt: skip
     told = checked(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
     assert said in told and "of the real excerpts that drive it most, and in 45" in told
-    evidence.meta = {}  # a hidden unit
+    evidence.meta = SimpleNamespace(class_name="")  # a hidden unit
     told = checked(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
     assert "cannot tell" in told and "most get 40" in told
 
