@@ -61,7 +61,7 @@ def test_an_input_that_changed_is_named(
 
 
 def test_what_is_no_finished_run_is_refused(command: Run, trained: Path, tmp_path: Path) -> None:
-    assert "no run directory" in command("rerun", tmp_path, "--out", tmp_path / "x").error_line()
+    assert "not a run directory" in command("rerun", tmp_path, "--out", tmp_path / "x").error_line()
     done = command("rerun", trained, "--out", trained)
     assert done.code == 2 and "is the run to repeat" in done.error_line()
     record = json.loads((trained / "run.json").read_text())
