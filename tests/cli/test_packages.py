@@ -154,7 +154,7 @@ def test_a_broken_package_is_one_line_where_it_is_asked_for(packaged: Run, tmp_p
     done = packaged("attribute", f"{SOUND}@3", "--method", "crooked", *WITH_SHIPPED,
                     "--out", tmp_path / "a")  # fmt: skip
     assert done.error_line().startswith("package crooked: 'crooked' of its entry points")
-    assert "(bent); mend or uninstall it" in done.error_line()
+    assert "(bent); repair or uninstall it" in done.error_line()
     done = packaged("attribute", f"{SOUND}@3", "--method", "random", *WITH_SHIPPED,
                     "--out", tmp_path / "b")  # fmt: skip
     assert done.code == 0, done.err  # what is not asked for is not loaded
