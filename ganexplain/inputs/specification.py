@@ -229,14 +229,6 @@ def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
         raise GanexplainError(f"{path}: front end not understood ({error})") from error
 
 
-def log_mel_front_end(path: Path, values: Mapping[str, Any]) -> FrontEnd:
-    """The front end of a checkpoint that is used on sound; UsageError for another kind."""
-    found = front_end_from_dict(path, values)
-    if not isinstance(found, FrontEnd):
-        raise UsageError(f"{path}: takes {found.kind}, but log-mel excerpts are needed here")
-    return found
-
-
 def check_same_front_end(first: tuple[Path, Input], second: tuple[Path, Input]) -> None:
     """Refuse two files made with different front ends, naming the first field that differs."""
     ours, theirs = ({"kind": "log-mel", **input_values(each)} for _, each in (first, second))

@@ -76,6 +76,13 @@ class Ranking:
     chosen: np.ndarray
 
 
+def ranks_of(order: np.ndarray) -> np.ndarray:
+    """Ranks (C,) of C configurations whose numbers `order` (C,) has, the best first; 1 is best."""
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(1, len(order) + 1)
+    return ranks
+
+
 def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     """Rank configurations by a measure (C, N) of N inputs, `better` "low" or "high".
 
@@ -89,11 +96,9 @@ def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     finite = np.where(np.isfinite(cost), cost, -np.inf)
     cost = np.where(np.isfinite(cost), cost, np.maximum(finite.max(axis=0), -1e300))
     mean = cost.mean(axis=1)
-    order = np.argsort(mean, kind="stable")
-    ranks = np.empty(len(order), dtype=int)
-    ranks[order] = np.arange(1, len(order) + 1)
     rows = resample_rows(cost.shape[1], seed)
     resampled = np.stack([each[rows].mean(axis=1) for each in cost])  # (C, B)
     bounds = np.sort(sign * interval(mean, resampled, cost.shape[1]), axis=1)
     tied = tied_with_best(mean, resampled)
+    ranks = ranks_of(np.argsort(mean, kind="stable"))
     return Ranking(sign * mean, bounds, ranks, tied, cost.argmin(axis=0))

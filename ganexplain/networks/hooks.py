@@ -186,11 +186,6 @@ def layer_shape(
     return shape[1:] or (1,)
 
 
-def output_units(network: nn.Module, layer: str, example: Tensor) -> int:
-    """How many units the layer has, found by one pass of `example` (1, ...)."""
-    return layer_shape(network, layer, example)[0]
-
-
 @contextmanager
 def layer_response(network: nn.Module, layer: str) -> Iterator[Response]:
     """A function from inputs (B, F, T) to responses (B, U) of all units, while the block is open.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ganexplain.artifacts.selection import RESPONSES, SETTING, Figures, Score
-from ganexplain.metrics.bootstrap import interval, resample_rows, tied_with_best
+from ganexplain.metrics.bootstrap import interval, ranks_of, resample_rows, tied_with_best
 from ganexplain.metrics.scores import RULES, SCORES, Comparison, Examples
 
 TIE_RULE = (
@@ -63,7 +63,7 @@ def score_settings(
         "mean_response": made["response"].mean(axis=1, dtype=np.float64),
         "std_response": made["response"].std(axis=1, ddof=1, dtype=np.float64),
         "latent_norm": np.linalg.norm(made["latent"].astype(np.float64), axis=2).mean(axis=1),
-        "rank": _ranks(np.lexsort([*_caution(settings), score])),
+        "rank": ranks_of(np.lexsort([*_caution(settings), score])),
         "tied": tied_with_best(score, spread[RULES[by]]),
         "judges": judged,
     }
@@ -152,9 +152,3 @@ def warnings_of(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
 def _caution(settings: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Keys of a sort that puts the least optimised setting first; the last weighs most."""
     return -settings["prior_weight"], settings["learning_rate"] * settings["iterations"]
-
-
-def _ranks(order: np.ndarray) -> np.ndarray:
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(1, len(order) + 1)
-    return rank
