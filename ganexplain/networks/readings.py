@@ -111,21 +111,27 @@ class Reading(ABC):
 
 
 @dataclass(frozen=True)
-class Channel(Reading):
-    """One unit, averaged over places."""
+class OneUnit(Reading):
+    """A form whose text names one unit and nothing else."""
 
-    form = re.compile(r"(\d+)")
     number: int
 
     @classmethod
     def matched(cls, text: re.Match[str]) -> Self:
-        """`17`."""
+        """The first group is the unit's number."""
         return cls(int(text[1]))
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """Its own."""
         return (self.number,)
+
+
+@dataclass(frozen=True)
+class Channel(OneUnit):
+    """One unit, averaged over places: `17`."""
+
+    form = re.compile(r"(\d+)")
 
     def __str__(self) -> str:
         return str(self.number)
@@ -146,21 +152,10 @@ class Channel(Reading):
 
 
 @dataclass(frozen=True)
-class Peak(Reading):
-    """The largest value of one unit over places."""
+class Peak(OneUnit):
+    """The largest value of one unit over places: `17@max`."""
 
     form = re.compile(r"(\d+)@max")
-    number: int
-
-    @classmethod
-    def matched(cls, text: re.Match[str]) -> Self:
-        """`17@max`."""
-        return cls(int(text[1]))
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Its own."""
-        return (self.number,)
 
     def __str__(self) -> str:
         return f"{self.number}@max"
