@@ -1,4 +1,4 @@
-"""What stands in `explanations.npz` and `responses.npz`, checked where they are read."""
+"""`explanations.npz`: arrays and meta of one unit, checked where they are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ganexplain.config import LAST_SEED
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.files.arrays import read_arrays, read_meta
 from ganexplain.inputs.kinds import Input
-from ganexplain.networks.readings import reading_of
 from ganexplain.networks.units import Unit
 
 # Axis letters as in the README: a letter stands for one length throughout a run.
@@ -69,7 +68,7 @@ class ExplanationMeta:
         """The meta of a file; GanexplainError names the field that is missing or wrong."""
         found = {**meta, **_checked(path, meta)}
         return cls(
-            target=SearchTarget.from_json(found),
+            target=_target(path, found),
             class_name=found["unit"],
             features_layer=found["features_layer"],
             front_end=found["front_end"],
@@ -125,7 +124,7 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
     """
     arrays, document = read_arrays(path, "explanations", tuple(EXPLANATION_AXES))
     meta = ExplanationMeta.from_json(path, document)
-    front_end = usable_front_end(path, document["front_end"])
+    front_end = usable_front_end(path, meta.front_end)
     sizes = check_shapes(path, arrays, axes_for(front_end, EXPLANATION_AXES), {})
     unchecked = (*TRACES, "mel") if exploded else TRACES
     check_values(path, arrays, [name for name in EXPLANATION_AXES if name not in unchecked])
@@ -171,11 +170,15 @@ def _checked(path: Path, meta: Mapping[str, Any]) -> dict[str, Any]:
         raise GanexplainError(f"{path}: classes are {shown(found['classes'])}; make it again")
     if found["direction"] not in ("max", "min"):
         raise GanexplainError(f"{path}: direction is {found['direction']!r}, not max or min")
+    return found
+
+
+def _target(path: Path, found: Mapping[str, Any]) -> SearchTarget:
+    """The target that checked fields name; GanexplainError where they name no unit."""
     try:
-        reading_of(found["neuron"])
+        return SearchTarget.from_json(found)
     except UsageError as error:
         raise GanexplainError(f"{path}: neuron {error}; make it again") from error
-    return found
 
 
 def _check_settings(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
