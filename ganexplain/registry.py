@@ -17,8 +17,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     A package declares an entry in its entry points, in the `group` of the registry:
     `NAME = "MODULE:OBJECT"`, where OBJECT is an instance of `kind`, or with `classes` a class of
-    that kind. The module is imported when
-    the entry is first looked up, not to list names. A name of `own` cannot be replaced.
+    that kind. The module is imported when the entry is first looked up, not to list names. A name
+    of `own` cannot be replaced.
 
     Raises GanexplainError, which names the package, for an entry that cannot be loaded or is of
     another kind.

@@ -1,4 +1,4 @@
-"""The part of a real sound that a map of its log-mel excerpt keeps."""
+"""Filters given over the cells of a log-mel excerpt: shares kept, or changes in level."""
 
 from __future__ import annotations
 

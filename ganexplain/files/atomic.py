@@ -1,8 +1,8 @@
-"""The only reader and writer of checkpoints, arrays and JSON documents.
+"""Files that are written whole or not at all; JSON documents, tables and hashes of files.
 
 Every file is written beside its final name, flushed to disk and renamed, so a file under its
 final name is whole. What a killed process leaves beside it is held by nobody, and goes with the
-next run. Loading is data only: no pickled objects, in checkpoints or in arrays.
+next run.
 """
 
 from __future__ import annotations

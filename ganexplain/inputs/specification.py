@@ -1,4 +1,4 @@
-"""What a network takes in and a GAN draws: log-mel excerpts, pictures or waveforms.
+"""The specification of an input: the file of `--input`, and the front end in checkpoints.
 
 Written as TOML for a network of one's own, and kept in checkpoints under `front_end`.
 """

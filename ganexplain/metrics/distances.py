@@ -1,4 +1,4 @@
-"""Frechet distance between two samples, each taken as a Gaussian (method, section 5.1)."""
+"""Distances between samples: Fréchet (method, section 5.1), kernel, neighbours, prior's shell."""
 
 from __future__ import annotations
 

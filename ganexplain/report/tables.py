@@ -1,4 +1,4 @@
-"""The table that `select` prints: settings by rank, and the controls below them."""
+"""Tables as text: settings and attributions by rank, and the layers of a network."""
 
 from __future__ import annotations
 

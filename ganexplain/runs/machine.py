@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, seeds, progress."""
+"""Where and how a run computes: device, memory, threads, random streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`predict`: recordings and a classifier -> curves, segments and pictures."""
+"""`predict`: a classifier and recordings -> curves, segments, pictures; or pictures -> classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole page: sections in their order, with style and script inside."""
+"""A page as one HTML document, with style and scripts inside."""
 
 from __future__ import annotations
 
