@@ -163,7 +163,7 @@ def explain(
 ) -> Explanation:
     """Inputs that drive a unit, for all combinations of the settings; what `explain` computes.
 
-    `progress(done, total, response)` is told example-iterations and the mean response. Warns of
+    `progress(done, total, response)` gets example-iterations and the mean response. Warns of
     searches whose response has no gradient. Raises UsageError for an unknown unit or direction,
     or one without a gradient at any start, Diverged where a response is not finite.
     """
@@ -178,7 +178,7 @@ def explain(
     rows = np.repeat(pairs, examples, axis=0)
     total, done = len(rows) * max(iterations), 0
 
-    def told(units: int, response: float) -> None:
+    def advance(units: int, response: float) -> None:
         nonlocal done
         done += units
         progress(done, total, response)
@@ -189,7 +189,7 @@ def explain(
             Starts(np.tile(starts, (len(pairs), 1)), rows[:, 0], rows[:, 1]),
             iterations,
             AscentSettings(direction, CHUNK),
-            told,
+            advance,
         )
     no_gradient = found.no_gradient.reshape(len(pairs), examples)
     refuse_lost(target.name, no_gradient)
@@ -213,11 +213,11 @@ def explain(
         prior_weight=np.repeat(pairs[:, 1], len(iterations)),
         iterations=np.tile(iterations, len(pairs)),
         latent=latent,
-        inputs=_drawn(generator, latent.reshape(-1, LATENT_SIZE)).reshape(
+        inputs=_generated(generator, latent.reshape(-1, LATENT_SIZE)).reshape(
             settings, examples, *drawn.shape
         ),
         response=response,
-        start_inputs=_drawn(generator, starts),
+        start_inputs=_generated(generator, starts),
         start_response=found.response_trace[:examples, 0].copy(),
         searches_without_gradient=counts[LOST],
     )
@@ -241,7 +241,7 @@ def rank(explanation: Explanation, real: np.ndarray) -> list[dict[str, float]]:
     return sorted(scored, key=lambda row: (row["fid_response"], row["setting"]))
 
 
-def _drawn(generator: nn.Module, latent: np.ndarray) -> np.ndarray:
+def _generated(generator: nn.Module, latent: np.ndarray) -> np.ndarray:
     rows = torch.from_numpy(np.ascontiguousarray(latent, dtype=np.float32))
     with torch.no_grad():
         return np.concatenate([generator(part).numpy() for part in rows.split(CHUNK)])

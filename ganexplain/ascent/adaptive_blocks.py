@@ -89,5 +89,5 @@ class AdaptiveWork(PartWork):
             "iterations": found.iterations,
             "trajectory": np.arange(len(found.iterations)),
             "seed": self.config.seed + np.arange(self.config.examples),
-            **self.drawn(part.target.unit, found, self.starts),
+            **self.arrays_of(part.target.unit, found, self.starts),
         }

@@ -75,7 +75,9 @@ class PartWork:
         """
         found = self._search(part, advance)
         starts = self.starts[part.first : min(part.last, self.config.examples)]
-        arrays = self.drawn(part.target.unit, found, starts) | {"no_gradient": found.no_gradient}
+        arrays = self.arrays_of(part.target.unit, found, starts) | {
+            "no_gradient": found.no_gradient
+        }
         write_arrays(part_path(self.out, part), PART, arrays, self.metas[part.target])
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
@@ -110,12 +112,12 @@ class PartWork:
         ):
             yield lambda latent: respond(generator(latent))
 
-    def drawn(
+    def arrays_of(
         self, unit: Unit, found: Trajectories | Found, starts: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Arrays of what a search found, and of starts (N, Z): latents, drawn and responded to."""
-        mel, response, features = self._drawn(unit, found.latent)
-        start_mel, start_response, _ = self._drawn(unit, starts[None])
+        mel, response, features = self._generated(unit, found.latent)
+        start_mel, start_response, _ = self._generated(unit, starts[None])
         return {
             "latent": found.latent,
             "mel": mel,
@@ -128,7 +130,9 @@ class PartWork:
             "start_response": start_response[0],
         }
 
-    def _drawn(self, unit: Unit, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _generated(
+        self, unit: Unit, latent: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log-mel (P, R, F, T), responses (P, R) and features (P, R, D) of latents (P, R, Z)."""
         network, layer = self.explained.network, features_layer(self.config, self.explained)
         rows = torch.from_numpy(latent.reshape(-1, latent.shape[-1])).to(self.device)

@@ -45,7 +45,7 @@ def taken_of(material: Material, given: Input | None) -> Input:
     UsageError where its material cannot be made into that.
     """
     if isinstance(material, ImageCorpus):
-        return material.taken(given)
+        return material.input_spec(given)
     if isinstance(given, ImageInput):
         raise UsageError(f"{material.name}: holds recordings, but pictures are needed here")
     if isinstance(given, WaveformInput):
@@ -66,7 +66,7 @@ def load_material(
 ) -> MaterialSplit:
     """One split as inputs of what is `taken`; errors as `load_split` and `load_image_split`."""
     if isinstance(material, ImageCorpus):
-        return load_image_split(material, name, material.taken(taken), progress)
+        return load_image_split(material, name, material.input_spec(taken), progress)
     if isinstance(taken, WaveformInput):
         return load_waveform_split(material, name, taken, cache, progress, skip_bad_files)
     assert isinstance(taken, FrontEnd)  # as `taken_of` says

@@ -46,7 +46,7 @@ class ImageCorpus:
         """The pictures of one split, by path."""
         return [picture for picture in self.recordings if picture.split == name]
 
-    def taken(self, given: Input | None) -> ImageInput:
+    def input_spec(self, given: Input | None) -> ImageInput:
         """What the pictures are brought to: as given, else as the first of them is."""
         if given is None:
             return picture_input(self.recordings[0].path)
