@@ -89,9 +89,9 @@ def test_a_file_too_large_for_the_memory_is_not_called_damaged(tmp_path: Path, j
 READS = """
 import sys
 from pathlib import Path
-from ganexplain.artifacts import read_checkpoint
+from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.cli.app import one_line_errors
-from ganexplain.pool import work_through
+from ganexplain.runs.workers import work_through
 
 def prepare():
     return lambda task, advance: read_checkpoint(Path(task), "net")
