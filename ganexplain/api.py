@@ -31,8 +31,10 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
-from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput, drawn_for
+from ganexplain.inputs.kinds import Input, drawn_for
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.copies import copied

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ganexplain.errors import GanexplainError, UsageError, shown
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 
 INTEGERS = ("iterations", "trajectory", "seed", "best_iteration")
 LARGEST = 1e18  # of a value: its square is one of float32

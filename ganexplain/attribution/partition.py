@@ -20,7 +20,9 @@ from ganexplain.corpora.listed_files import is_hidden
 from ganexplain.corpora.picture_files import opened
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.files.arrays import map_array
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 
 KINDS = ("temporal", "spectral", *segments.SUPERPIXELS, "file", "sources")
 QUIETEST = 1e-7  # level that every source has everywhere, so that none divides by nothing

@@ -11,7 +11,9 @@ from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, Held, mean_measures
 from ganexplain.attribution.methods.base import Attribution
 from ganexplain.audio.view import view_of
-from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.attribution_page import Answer, Asked, Shown, Story, attribution_page
 from ganexplain.report.html.medium import Medium, medium_for
 from ganexplain.report.html.notation import number

@@ -18,7 +18,10 @@ from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapted import OUTPUT, Names, device_of
 from ganexplain.networks.explained import OUR_OUTPUT, Source, examples_of, load_explained
 from ganexplain.networks.fast.form import fast_form

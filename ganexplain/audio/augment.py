@@ -24,7 +24,7 @@ from ganexplain.audio.log_mel import (
     mel_frequencies,
     used_bins,
 )
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 STRETCH = 0.3  # time and frequency scale by 1 - 0.3 .. 1 + 0.3
 EQ_HZ = (150.0, 8000.0)

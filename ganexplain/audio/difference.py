@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.audio.log_mel import frame_times, mel_frequencies
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 HEARD_DB = 60.0  # what is further below the loudest of both excerpts counts as that far below
 RANGES_HZ = {"low": (0.0, 300.0), "middle": (300.0, 2000.0), "high": (2000.0, np.inf)}

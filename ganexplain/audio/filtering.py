@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 
 from ganexplain.audio.log_mel import mel_filterbank, window
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 
 def filtered(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np.ndarray:

@@ -18,7 +18,8 @@ import scipy.fft
 from scipy.sparse import csr_array
 
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import FrontEnd, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import front_end_from_dict
 
 BLOCK_FRAMES = 512  # frames transformed at once: 512 x 1024 float32 stay in the cache

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from ganexplain.audio.log_mel import is_plain, log_compress, log_expand, mel_filterbank, window
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 PEAK = 0.99
 FADE_SECONDS = 0.004  # at both ends, where the first and last analysis window hardly weigh

@@ -8,7 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from ganexplain.audio.log_mel import frame_count, log_mel, mel_filterbank
-from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.waveform import WaveformInput
 
 USUAL = FrontEnd()
 LEAST_FRAMES = 4  # at least about so many frames that do not overlap

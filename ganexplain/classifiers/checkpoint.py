@@ -22,7 +22,9 @@ from ganexplain.files.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import input_values
 
 for _each in iter_modules(classifiers.__path__):

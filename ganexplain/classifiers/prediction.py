@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.classifiers.base import ExcerptNet
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 CHUNK_PICTURES = 256
 CHUNK_FRAMES = 1024  # outputs computed at once: bounded memory, little overlap

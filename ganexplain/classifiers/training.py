@@ -19,7 +19,8 @@ from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import Batch
 from ganexplain.corpora.load import LabelledSplit
 from ganexplain.errors import Diverged, UsageError, check_known
-from ganexplain.inputs.kinds import ImageInput, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.distributed import average_gradients, check_divisible, place
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.resume import State, check_same_recordings, restore_optimiser

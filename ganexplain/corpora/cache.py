@@ -17,7 +17,7 @@ from ganexplain.audio.log_mel import log_mel_blocks
 from ganexplain.errors import BadFile
 from ganexplain.files.arrays import map_array, write_rows
 from ganexplain.files.atomic import file_hash, remove_unfinished
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_values
 from ganexplain.runs.environment import user_cache
 

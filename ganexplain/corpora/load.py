@@ -22,7 +22,10 @@ from ganexplain.corpora.recordings import Corpus, checked_corpus
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.corpora.waveform_split import WaveformSplit, load_waveform_split
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput, drawn_for
+from ganexplain.inputs.kinds import Input, drawn_for
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.runs.progress import Progress
 
 Material = Corpus | ImageCorpus

@@ -13,7 +13,8 @@ from ganexplain.corpora.listed_files import files_below, is_hidden
 from ganexplain.corpora.picture_files import is_picture, load_picture, picture_input
 from ganexplain.corpora.recordings import SPLITS
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.inputs.kinds import ImageInput, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.progress import Progress
 
 SHARES = {"train": 0.7, "valid": 0.15, "test": 0.15}  # of pictures that are in no split yet

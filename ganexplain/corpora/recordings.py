@@ -16,7 +16,7 @@ import numpy as np
 from ganexplain.audio.io import duration_of
 from ganexplain.audio.log_mel import frame_times
 from ganexplain.errors import BadFile, GanexplainError
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 SPLITS = ("train", "valid", "test")
 OVERLAP_TOLERANCE = 0.02  # s, of times rounded

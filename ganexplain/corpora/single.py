@@ -16,7 +16,9 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.picture_files import load_picture
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.names import LONGEST, distinct_names
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 
 
 def example_from(path: Path, eaten: Input) -> Tensor:

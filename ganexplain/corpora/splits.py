@@ -13,7 +13,7 @@ import numpy as np
 from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.corpora.recordings import UNLABELLED, Corpus, Recording
 from ganexplain.errors import BadFile, GanexplainError
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.progress import Progress
 

@@ -11,7 +11,7 @@ from ganexplain.corpora.cache import cached_waveform
 from ganexplain.corpora.recordings import Corpus, Recording
 from ganexplain.corpora.splits import readable
 from ganexplain.errors import GanexplainError
-from ganexplain.inputs.kinds import WaveformInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.runs.progress import Progress
 
 FRAME_RATE = 70  # excerpts a second begin, at most: as many as frames of the usual log-mel

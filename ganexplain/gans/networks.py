@@ -11,7 +11,9 @@ from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.checkpoints import filled_from, frozen, plain_value, read_checkpoint
 from ganexplain.gans.dcgan import CHANNELS, Discriminator, Encoder, Generator
 from ganexplain.gans.wavegan import SHORTEST, WaveDiscriminator, WaveEncoder, WaveGenerator
-from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.waveform import WaveformInput
 
 AnyGenerator = Generator | WaveGenerator
 AnyDiscriminator = Discriminator | WaveDiscriminator

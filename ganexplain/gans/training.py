@@ -21,7 +21,8 @@ from ganexplain.gans.feature_discriminator import FeatureDiscriminator, LayerOut
 from ganexplain.gans.losses import LOSSES, autoencoder_loss, with_spectral_norm
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
-from ganexplain.inputs.kinds import FrontEnd, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.resume import State, finite, restore_tensors, tensors_of, update_average

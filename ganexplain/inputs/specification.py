@@ -12,7 +12,10 @@ from typing import Any, get_type_hints
 
 from ganexplain.errors import GanexplainError, UsageError, check_known, shown
 from ganexplain.files.bounded import read_toml
-from ganexplain.inputs.kinds import KINDS, FrontEnd, ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import KINDS, Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 
 LARGEST = 2**24  # values of one input: more is a mistake
 LARGEST_FILTERBANK = 2**22  # weights, bins x bands

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from ganexplain.audio.log_mel import check_filters, used_bins
 from ganexplain.audio.sonify import highest_level
 from ganexplain.errors import UsageError
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform
 
 AXES = {FrontEnd: "FT", ImageInput: "CHW", WaveformInput: "W"}

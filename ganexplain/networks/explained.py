@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import UsageError, shown
 from ganexplain.files.atomic import file_hash
-from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput, drawn_for
+from ganexplain.inputs.kinds import Input, drawn_for
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapted import OUTPUT, Adapted, Names, device_of
 from ganexplain.networks.bridge import AXES, USUAL_LAYOUTS, bridge_between
 from ganexplain.networks.loaders.formats import code_of, is_factory, load_network

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.audio.log_mel import frame_count, is_plain, mel_filterbank, used_bins, window
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 FIT_STEPS = 10  # of the magnitudes
 PHASE_STEPS = 16  # of Griffin-Lim

@@ -12,7 +12,7 @@ from scipy.ndimage import binary_erosion
 
 from ganexplain.audio.filtering import filtered
 from ganexplain.audio.io import FULL_SCALE
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.spectrograms import (
     HEIGHT,
     LEFT,

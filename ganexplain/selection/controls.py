@@ -23,8 +23,10 @@ from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
-from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.hooks import responses_and_features, unit_response

@@ -14,7 +14,9 @@ from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import Material, MaterialSplit, heard, load_material, origin, taken_of
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import FrontEnd, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapted import device_of
 from ganexplain.networks.explained import Explained

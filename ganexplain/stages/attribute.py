@@ -35,7 +35,8 @@ from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.loading import explainers_for
 from ganexplain.files.atomic import write_json, write_text
-from ganexplain.inputs.kinds import FrontEnd, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.explained import Source
 from ganexplain.networks.hooks import find_layer
 from ganexplain.report.tables import aligned

@@ -27,7 +27,8 @@ from ganexplain.corpora.single import output_names
 from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.atomic import write_bytes, write_table
-from ganexplain.inputs.kinds import FrontEnd, ImageInput
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory

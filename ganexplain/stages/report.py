@@ -18,7 +18,8 @@ from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import write_bytes, write_text
-from ganexplain.inputs.kinds import ImageInput, WaveformInput
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line
 from ganexplain.report.unit.page import render

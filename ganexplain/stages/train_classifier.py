@@ -22,7 +22,8 @@ from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
 from ganexplain.files.checkpoints import frozen
-from ganexplain.inputs.kinds import FrontEnd, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import leave_cores_to, pick_device

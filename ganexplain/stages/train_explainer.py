@@ -19,8 +19,9 @@ from ganexplain.explainers.parts.gallery import with_gallery
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Start, Task
 from ganexplain.files.atomic import write_json
-from ganexplain.inputs.kinds import Input, WaveformInput
+from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.specification import check_same_front_end
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.explained import Explained, Source, examples_of, load_explained
 from ganexplain.networks.hooks import find_layer
 from ganexplain.runs.directory import RunDirectory

@@ -23,8 +23,10 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.encoder import reconstruction_error, trained_encoder
 from ganexplain.gans.training import GanTraining, check_settings
 from ganexplain.gans.validation import EXCERPTS, Validation
-from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import check_same_front_end, input_values, read_input_file
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.sample_sheet import (
     picture_sheet,
     sample_sheet,

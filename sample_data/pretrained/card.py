@@ -23,7 +23,7 @@ from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.gans.validation import Validation
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds
 from ganexplain.runs.progress import Silent
 

@@ -24,7 +24,7 @@ from ganexplain.errors import BadFile
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import read_json
 from ganexplain.files.checkpoints import load_data
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 GAN, REFEREE = PRETRAINED / "gan.pt", PRETRAINED / "referee.pt"
 NETWORKS = """

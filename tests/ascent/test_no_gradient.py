@@ -20,7 +20,7 @@ from ganexplain.attribution.methods.grad_cam import grad_cam
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.maps import maps_and_gradient
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.explained import Explained, adapted
 from ganexplain.networks.fast.form import fast_form

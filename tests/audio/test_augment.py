@@ -22,7 +22,7 @@ from ganexplain.audio.augment import (
     with_added,
 )
 from ganexplain.audio.log_mel import log_mel, mel_filterbank, mel_frequencies
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 FRONT_END = FrontEnd()
 FLOOR = math.log(1e-7)

@@ -7,7 +7,7 @@ from support.recordings import noise, tone
 
 from ganexplain.audio.filtering import filtered
 from ganexplain.audio.log_mel import log_mel, mel_frequencies
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 FRONT_END = FrontEnd()
 SECONDS = FRONT_END.excerpt_samples / FRONT_END.sample_rate

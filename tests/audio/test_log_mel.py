@@ -22,7 +22,7 @@ from ganexplain.audio.log_mel import (
     mel_frequencies,
     mel_to_hz,
 )
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 FRONT_END = FrontEnd()
 FLOOR = math.log(1e-7)

@@ -11,7 +11,7 @@ from ganexplain.audio import sonify as sonify_module
 from ganexplain.audio.io import load_excerpt
 from ganexplain.audio.log_mel import log_mel, magnitudes
 from ganexplain.audio.sonify import FADE_SECONDS, PEAK, highest_level, mel_to_magnitudes, sonify
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks import spectra
 
 FRONT_END = FrontEnd()

@@ -20,7 +20,7 @@ from support.recordings import RATE, jamendo_folder, noise, song, tone
 
 from ganexplain.audio.io import duration_of, load_excerpt, load_mono
 from ganexplain.errors import BadFile, UsageError
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 SECONDS = 6.0
 CLASSIFIER = PRETRAINED / "classifier.pt"

@@ -23,8 +23,9 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.load import read_corpus
 from ganexplain.gans.networks import load_generator
-from ganexplain.inputs.kinds import FrontEnd, WaveformInput
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.spectra import MOMENTUM, PHASE_STEPS, SMALLEST, Waveform
 

@@ -29,7 +29,7 @@ from ganexplain.corpora.batches import TrainingBatches, alters_sound
 from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import Split, load_split
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.runs.progress import Silent
 

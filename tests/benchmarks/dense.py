@@ -25,7 +25,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import predict_frames, probabilities
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.files.checkpoints import frozen
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import keep_freed_memory, pick_device
 
 FRONT_END = FrontEnd()

@@ -15,7 +15,7 @@ import torch
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.detection import auroc
 from ganexplain.runs.progress import Silent
 from ganexplain.selection.judges import Judge, load_judges

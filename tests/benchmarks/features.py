@@ -20,7 +20,7 @@ import soundfile as sf
 from ganexplain.audio.io import mono_blocks
 from ganexplain.audio.log_mel import log_mel_blocks, mel_filterbank, window
 from ganexplain.corpora.load import read_corpus
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 FRONT_END = FrontEnd()
 

@@ -30,7 +30,7 @@ from ganexplain.corpora.splits import Split, load_split
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.runs.progress import Silent

@@ -36,7 +36,7 @@ from ganexplain.explainers.parts.network import peaks
 from ganexplain.explainers.parts.places import location_instability
 from ganexplain.explainers.parts.training import CHUNK, PartsTraining
 from ganexplain.explainers.task import Task
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.networks.adapted import Names
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.runs.progress import Silent

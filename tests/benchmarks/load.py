@@ -33,7 +33,7 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.recordings import Recording
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.files.atomic import write_json
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.progress import Silent
 
 RATE = 22050

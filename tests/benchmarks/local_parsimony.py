@@ -36,7 +36,8 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import AttributeConfig
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.picture_files import load_picture
-from ganexplain.inputs.kinds import FrontEnd, ImageInput
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 EXCERPTS = 24

@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 
 from ganexplain.corpora.picture_folders import load_image_split, read_image_corpora
 from ganexplain.files.arrays import read_arrays
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import front_end_from_dict
 from ganexplain.runs.progress import Silent
 

@@ -21,7 +21,7 @@ from ganexplain.corpora.load import load_material, read_material
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for, load_generator
-from ganexplain.inputs.kinds import WaveformInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features

@@ -19,7 +19,7 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_encoder, load_generator
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.progress import Silent
 
 CARD = (PRETRAINED / "README.md").read_text()

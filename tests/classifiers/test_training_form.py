@@ -10,7 +10,9 @@ from ganexplain.classifiers.base import ExcerptNet, initialise
 from ganexplain.classifiers.checkpoint import OF_SOUND, architecture_of, build
 from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 
 TAKEN: dict[str, Input] = {
     **dict.fromkeys(OF_SOUND, FrontEnd()),

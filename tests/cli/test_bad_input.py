@@ -29,7 +29,7 @@ from ganexplain.config import TrainClassifierConfig
 from ganexplain.files.atomic import read_json
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.dcgan import Generator
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 TINY = ("--epochs", "1", "--updates-per-epoch", "1", "--batch-size", "2")
 FINAL_NAMES = {"classifier.pt", "gan.pt", "explanations.npz", "selection.json", "report.html"}

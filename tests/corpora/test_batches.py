@@ -18,7 +18,7 @@ from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import TrainingBatches, draw_masks, hide
 from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.corpora.splits import Split
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs import prefetch as prefetch_module
 from ganexplain.runs.prefetch import Prefetch
 

@@ -18,7 +18,7 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.recordings import Recording
 from ganexplain.corpora.splits import LabelledFrames, Split, batch_rows, load_split, require_classes
 from ganexplain.errors import BadFile, GanexplainError, SilentFile
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.progress import Silent
 
 FRONT_END = FrontEnd()

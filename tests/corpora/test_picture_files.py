@@ -13,7 +13,7 @@ from support.commands import Run
 from ganexplain.corpora.picture_files import load_picture, picture_input
 from ganexplain.corpora.picture_folders import holds_pictures, read_image_corpora
 from ganexplain.errors import BadFile
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 
 HEIGHT, WIDTH = 6, 9
 GREY = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)

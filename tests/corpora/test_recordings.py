@@ -14,7 +14,7 @@ from support.recordings import RATE, JamendoFolder, jamendo_folder, noise, song,
 from ganexplain.corpora.load import read_corpora, read_corpus
 from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 FRONT_END = FrontEnd()
 HEADER = "path,start,end,label,split"

@@ -34,7 +34,7 @@ from ganexplain.explainers.cgan.networks import (
     ProgressiveGenerator,
 )
 from ganexplain.explainers.cgan.teachers import targets_of
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.explained import adapted
 

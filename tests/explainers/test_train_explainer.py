@@ -25,7 +25,7 @@ from ganexplain.explainers.cgan.inference import build_generator
 from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import input_values
 
 CLASSIFIER = PRETRAINED / "classifier.pt"

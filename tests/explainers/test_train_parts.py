@@ -28,7 +28,7 @@ from ganexplain.explainers.task import Task
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import file_hash
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.networks.adapted import Names
 from ganexplain.networks.explained import Explained
 from ganexplain.runs.progress import Silent

@@ -17,7 +17,7 @@ from ganexplain.gans.augment import (
 )
 from ganexplain.gans.dcgan import batch_deviation
 from ganexplain.gans.feature_discriminator import FeatureDiscriminator, LayerOutputs
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import random_stream
 
 MEAN = torch.full((80,), -50.0)

@@ -11,7 +11,7 @@ from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
 from ganexplain.gans.losses import LOSSES
 from ganexplain.gans.training import GanTraining
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from ganexplain.gans.encoder import reconstruction_error, trained_encoder
 from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.progress import Silent
 
 CPU = torch.device("cpu")

@@ -21,7 +21,8 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import frame_count, log_compress, log_expand, log_mel, log_mel_blocks
 from ganexplain.audio.sonify import sonify
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, WaveformInput
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import (
     CHOICES,
     check_same_front_end,
@@ -29,6 +30,7 @@ from ganexplain.inputs.specification import (
     input_values,
     read_input_file,
 )
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridge import bridge_between
 from ganexplain.networks.spectra import LogMel, Resampled
 

@@ -20,7 +20,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.load import read_corpus
 from ganexplain.errors import GanexplainError
 from ganexplain.files.arrays import read_meta
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.hooks import layer_response
 from ganexplain.networks.reinitialised import reinitialised

@@ -12,8 +12,11 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.explained import adapted
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features, unit_response
 from ganexplain.networks.unit_syntax import chosen_units

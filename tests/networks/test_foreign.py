@@ -22,8 +22,11 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.networks import load_generator
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call, input_values
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.explained import Source, adapted, examples_of, load_explained
 from ganexplain.networks.hooks import responses_and_features, unit_response

@@ -26,7 +26,7 @@ from ganexplain import explain, respond
 from ganexplain.attribution.methods.captum import captum_map
 from ganexplain.attribution.methods.grad_cam import enlarged, grad_cam
 from ganexplain.attribution.scorer import Scorer, from_numpy
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapted import named_layers
 from ganexplain.networks.explained import Explained, adapted

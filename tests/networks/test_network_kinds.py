@@ -20,7 +20,8 @@ from ganexplain import layers, respond
 from ganexplain.attribution.methods.grad_cam import grad_cam
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
-from ganexplain.inputs.kinds import FrontEnd, ImageInput
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapted import kind_of, named_layers
 from ganexplain.networks.explained import Explained, adapted

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch._export import serde
 
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.loaders.exported import is_length
 from ganexplain.networks.loaders.formats import load_network

@@ -19,7 +19,7 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.files.arrays import read_arrays
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.runs.progress import Silent

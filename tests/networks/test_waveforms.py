@@ -27,7 +27,9 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shifted
-from ganexplain.inputs.kinds import FrontEnd, ImageInput, WaveformInput
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridge import bridge_between
 from ganexplain.runs.progress import Silent
 

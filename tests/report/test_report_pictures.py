@@ -14,7 +14,7 @@ from support.commands import Run
 from support.elements import Elements
 from support.report_artifacts import EXAMPLES, SHOWN, Artifacts
 
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import input_values
 
 SHAPE = (3, 12, 10)

@@ -23,7 +23,7 @@ from support.paths import ROOT
 
 from ganexplain.corpora.spans import Prediction, Segment
 from ganexplain.errors import UsageError, terminal_safe
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.parts_page import Filter, Patch, Shown
 from ganexplain.report.pictures.attribution_picture import attribution_picture, picture_attribution
 from ganexplain.report.pictures.change_picture import change_picture

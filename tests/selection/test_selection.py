@@ -28,7 +28,7 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised

@@ -30,7 +30,7 @@ from ganexplain.corpora.spans import decide
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.networks import load_encoder, load_generator
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.units import Unit
 from ganexplain.report.pictures.change_picture import change_picture

@@ -18,7 +18,7 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.spans import sounding_spans
 from ganexplain.corpora.splits import load_split
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.progress import Silent
 from ganexplain.stages.label_stems import label_stems
 

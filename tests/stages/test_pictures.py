@@ -24,7 +24,7 @@ from ganexplain.corpora.picture_folders import read_image_corpora
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import Discriminator, Encoder, Generator, Steps
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.report.pictures.sample_sheet import picture_sheet
 
 CPU = torch.device("cpu")

@@ -132,7 +132,7 @@ def test_real_responses_are_apart_and_ordered(walk: dict[str, Path]) -> None:
 
 def test_the_real_audio_is_the_cut_that_was_scored(walk: dict[str, Path]) -> None:
     from ganexplain.audio.log_mel import log_mel
-    from ganexplain.inputs.kinds import FrontEnd
+    from ganexplain.inputs.log_mel import FrontEnd
 
     real, _ = read_arrays(walk["responses"], "responses", ())
     sound = real["audio"][0].astype(np.float32) / 32767

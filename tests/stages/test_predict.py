@@ -32,7 +32,7 @@ from ganexplain.corpora.single import output_names
 from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import (
     ROW_SECONDS,

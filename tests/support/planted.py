@@ -17,7 +17,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.recordings import Recording
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.fast.form import fast_form
 from support.paths import SAMPLE
 

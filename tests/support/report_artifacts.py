@@ -14,7 +14,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import ReportConfig
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import file_hash, write_json
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import SCORES, Examples
 from ganexplain.runs.progress import Silent

@@ -195,7 +195,7 @@ def _explainer(path: Path) -> Path:
     """An untrained `explainer.pt`."""
     from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
     from ganexplain.explainers.cgan.inference import build_generator
-    from ganexplain.inputs.kinds import FrontEnd
+    from ganexplain.inputs.log_mel import FrontEnd
 
     settings = {"kind": "gsft", "conditions": 1, "width": 8, "size": 24, "gradient": True}
     weights = build_generator(settings, FrontEnd()).state_dict()
@@ -316,8 +316,10 @@ def _documents(folder: Path) -> list[Reader]:
 def _settings() -> list[Reader]:
     from ganexplain.audio.log_mel import check_filters
     from ganexplain.files.bounded import read_toml
-    from ganexplain.inputs.kinds import FrontEnd, ImageInput, WaveformInput
+    from ganexplain.inputs.log_mel import FrontEnd
+    from ganexplain.inputs.picture import ImageInput
     from ganexplain.inputs.specification import input_values, read_input_file
+    from ganexplain.inputs.waveform import WaveformInput
     from ganexplain.networks.bridge import bridge_between
 
     def taken(path: Path) -> None:
@@ -429,7 +431,7 @@ def _pictures() -> list[Reader]:
     from PIL import Image
 
     from ganexplain.corpora.picture_files import load_picture, picture_input
-    from ganexplain.inputs.kinds import ImageInput
+    from ganexplain.inputs.picture import ImageInput
 
     sizes = [ImageInput(channels=channels, height=8, width=8) for channels in (1, 3)]
 

@@ -22,7 +22,8 @@ from ganexplain.corpora.spans import sounding_spans
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.bounded import lines_of
 from ganexplain.files.names import fitting
-from ganexplain.inputs.kinds import FrontEnd, WaveformInput
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.attribution_picture import attribution_picture
 
 STEM_LEVEL = -40.0  # dB below the loudest at which a stem is silent, as `label-stems` has it

@@ -14,7 +14,7 @@ from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.picture_files import is_picture, load_picture
 from ganexplain.corpora.single import output_names
 from ganexplain.errors import BadFile, UsageError
-from ganexplain.inputs.kinds import ImageInput
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.report.pictures.attribution_picture import picture_attribution, picture_png
 
 

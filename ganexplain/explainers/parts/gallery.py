@@ -17,7 +17,7 @@ from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Trained
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.parts_page import Filter, PartsStory, Patch, Shown, parts_page
 from ganexplain.report.pictures.parts_sheet import parts_sheet
 from ganexplain.report.tables import aligned

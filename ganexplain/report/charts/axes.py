@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.audio.log_mel import highest_hz, mel_of
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 
 CROWDED = 5.0  # linear up to this many times the level of interest, asinh beyond
 HZ_TICKS = (100, 500, 1000, 2000, 4000, 8000, 16000)

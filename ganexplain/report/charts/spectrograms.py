@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks, linear_ticks
 from ganexplain.report.html.levels import round_step
 from ganexplain.report.html.markup import Child, Markup, data_uri, element, void

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.html.notation import signed
 
 LOGARITHMS = {"ln": "natural logarithm", "log10": "logarithm to base 10", "db": "decibels"}

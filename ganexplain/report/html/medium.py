@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ganexplain.audio.view import seen, view_of
-from ganexplain.inputs.kinds import ImageInput, Input, WaveformInput
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.charts.spectrograms import (
     HEIGHT,
     LEFT,

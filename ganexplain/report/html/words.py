@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganexplain.inputs.kinds import ImageInput, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.picture import ImageInput
 
 
 @dataclass(frozen=True)

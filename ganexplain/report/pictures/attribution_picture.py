@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
 from ganexplain.report.html.notation import drawable

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ganexplain.audio.difference import decibels
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import COLOUR_MAP, colour_scale
 from ganexplain.report.html.notation import drawable

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganexplain.corpora.spans import Prediction
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks, linear_ticks
 from ganexplain.report.charts.spectrograms import COLOUR_MAP, colour_scale
 from ganexplain.report.html.notation import drawable

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.inputs.kinds import FrontEnd, Input
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
 from ganexplain.report.parts_page import Patch, Shown

@@ -9,7 +9,7 @@ import numpy as np
 from ganexplain.audio.io import flac
 from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.audio.sonify import sonify
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.pictures.default_style import default_style
 
 SIDE = 96  # screen pixels a picture, about

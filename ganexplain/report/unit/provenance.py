@@ -9,7 +9,8 @@ from pathlib import Path
 from ganexplain.config import ReportConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import read_json
-from ganexplain.inputs.kinds import ImageInput, WaveformInput
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.words import SOUND
 from ganexplain.report.unit.comparison import judge_files

@@ -8,7 +8,8 @@ from pathlib import PurePath
 import numpy as np
 
 from ganexplain.artifacts.selection import Figures, Score
-from ganexplain.inputs.kinds import FrontEnd, ImageInput
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.report.charts.spectrograms import COARSE
 from ganexplain.report.html.markup import flac_uri
 from ganexplain.report.html.notation import clock, interval, number, ordinal, setting, spread
