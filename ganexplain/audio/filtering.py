@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.fft
 
@@ -24,14 +22,22 @@ def filtered(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np
     hop, length = front_end.hop_length, front_end.frame_length
     held = -(-length // hop)  # frames before and after, so that every sample lies under windows
     padded = np.pad(waveform.astype(np.float64), held * hop)
-    options: dict[str, Any] = {"hop_length": hop, "window": window(front_end), "center": False}
-    spectrum = librosa.stft(padded, n_fft=length, dtype=np.complex128, **options)
+    shape = window(front_end)
+    spectrum = librosa.stft(
+        padded, n_fft=length, hop_length=hop, window=shape, center=False, dtype=np.complex128
+    )
     gain = _bin_shares(front_end) @ np.asarray(share, dtype=np.float64)
     frames = spectrum.shape[1]
     after = frames - held - gain.shape[1]
     gain = np.pad(gain, ((0, 0), (held, after)), mode="edge")
     sound = librosa.istft(
-        spectrum * gain, n_fft=length, length=padded.size, dtype=np.float64, **options
+        spectrum * gain,
+        n_fft=length,
+        hop_length=hop,
+        window=shape,
+        center=False,
+        length=padded.size,
+        dtype=np.float64,
     )
     return sound[held * hop : held * hop + waveform.size].astype(np.float32)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.ndimage import binary_erosion
@@ -29,6 +27,7 @@ from ganexplain.report.html.levels import meaning
 from ganexplain.report.html.markup import Markup, data_uri, element, flac_uri, void
 from ganexplain.report.html.notation import clock, number, signed
 from ganexplain.report.html.panels import Sound, player
+from ganexplain.report.pictures.png import png_bytes
 from ganexplain.report.unit.page import Table, provenance
 
 SCRIPTS = ("sound.js",)
@@ -101,13 +100,19 @@ class Shown:
 
 @dataclass(frozen=True)
 class PartsStory:
-    """The page: the layer, figures on held-out inputs, how many inputs were searched."""
+    """The page: figures on held-out inputs, how many inputs were searched, where all is from.
+
+    `layer` of `classifier` is rewritten as parts, from which the layers `targets` are
+    reconstructed; `corpus` are the training recordings.
+    """
 
     layer: str
     figures: Mapping[str, float]
     searched: int
     shown: Sequence[Shown]
-    meta: Mapping[str, Any]
+    classifier: str
+    targets: Sequence[str]
+    corpus: Sequence[str]
 
 
 def parts_page(story: PartsStory, front_end: FrontEnd) -> str:
@@ -217,27 +222,23 @@ def _players(patch: Patch, name: str, front_end: FrontEnd) -> list[Markup]:
 
 def _grey(patch: Patch, scale: ColourScale) -> Markup:
     """The excerpt in grey, to lie over its colours: clear in the part, the less the farther."""
-    from PIL import Image
-
     pixels = np.empty((*patch.mel.shape, 4), dtype=np.uint8)
     pixels[..., :3] = scale.indices(patch.mel)[..., None]
     pixels[..., 3] = np.round(255 * (1 - patch.colours))
     inside = patch.window > 0
     pixels[inside & ~binary_erosion(inside, border_value=1)] = OUTLINE
     big = pixels[::-1].repeat(PIXELS, axis=0).repeat(PIXELS, axis=1)
-    stream = io.BytesIO()
-    Image.fromarray(big).save(stream, format="PNG", optimize=True)
     return void(
         "image", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, preserveAspectRatio="none",
-        href=data_uri("image/png", stream.getvalue()),
+        href=data_uri("image/png", png_bytes(big)),
     )  # fmt: skip
 
 
 def _provenance(story: PartsStory) -> Markup:
     lines = [
-        ("classifier", story.meta["classifier"]),
+        ("classifier", story.classifier),
         ("layer", story.layer),
-        ("reconstructed", ", ".join(story.meta["targets"])),
-        ("corpus", ", ".join(story.meta["corpus"])),
+        ("reconstructed", ", ".join(story.targets)),
+        ("corpus", ", ".join(story.corpus)),
     ]
     return provenance([Table("", lines)])

@@ -42,7 +42,8 @@ from ganexplain.explainers.loading import load_explainer
 from ganexplain.explainers.task import Task
 from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.reinitialised import reinitialised
-from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid, png_bytes
+from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid
+from ganexplain.report.pictures.png import png_bytes
 from ganexplain.runs.progress import Silent
 from ganexplain.stages.train_classifier import train_classifier
 from ganexplain.stages.train_explainer import train_explainer

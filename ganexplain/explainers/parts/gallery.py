@@ -46,7 +46,15 @@ def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
     write_bytes(folder / "parts.png", parts_sheet(shown[:IN_SHEET], front_end))
     table = _table(figures, rows[: config.shown])
     if isinstance(front_end, FrontEnd):
-        story = PartsStory(training.layer, figures, len(readings.strength), shown, meta)
+        story = PartsStory(
+            layer=training.layer,
+            figures=figures,
+            searched=len(readings.strength),
+            shown=shown,
+            classifier=training.task.names[0],
+            targets=training.targets,
+            corpus=config.corpus,
+        )
         write_bytes(folder / "parts.html", parts_page(story, front_end).encode())
         table.append(str(folder / "parts.html"))
     document = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from ganexplain.report.charts.axes import frame_edges, hz_ticks, linear_ticks
 from ganexplain.report.html.levels import round_step
 from ganexplain.report.html.markup import Child, Markup, data_uri, element, void
 from ganexplain.report.html.notation import MINUS, exact
+from ganexplain.report.pictures.png import image_png
 
 COLOUR_MAP = "magma"
 WIDEST = 10.0  # nat (87 dB) from the darkest to the brightest colour, at most
@@ -65,9 +65,7 @@ def png_uri(indices: np.ndarray, pixels: int = PIXELS) -> str:
 
     image = Image.fromarray(np.kron(indices, np.ones((pixels, pixels), dtype=np.uint8)))
     image.putpalette(_palette())
-    stream = io.BytesIO()
-    image.save(stream, format="PNG", optimize=True)
-    return data_uri("image/png", stream.getvalue())
+    return data_uri("image/png", image_png(image))
 
 
 def picture(

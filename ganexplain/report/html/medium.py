@@ -21,7 +21,8 @@ from ganexplain.report.charts.spectrograms import (
 )
 from ganexplain.report.html.levels import level_text, meaning, round_step
 from ganexplain.report.html.markup import Markup, data_uri, element, void
-from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid, png_bytes
+from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid
+from ganexplain.report.pictures.png import png_bytes
 from ganexplain.report.pictures.sample_sheet import SIDE, screen_pixels
 
 NOTABLE, FAR = 0.5, 5.0  # round steps above the colour scale: a panel says so; an example of it

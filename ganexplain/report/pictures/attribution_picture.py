@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,23 @@ from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
 from ganexplain.report.html.notation import drawable
 from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.png import figure_png, png_bytes
 
 DPI = 100  # dots an inch
 MAP_COLOURS = "RdBu_r"
 OPACITY = 0.75  # of the strongest cell
+
+Extent = tuple[float, float, float, float]  # left, right, bottom and top, in an axis's units
+
+
+@dataclass(frozen=True)
+class MapOver:
+    """A map `area` (H, W) over `grey` values (H, W), with the cells `kept` (H, W) outlined."""
+
+    grey: np.ndarray
+    area: np.ndarray
+    kept: np.ndarray
+    extent: Extent
 
 
 def normalised(area: np.ndarray) -> np.ndarray:
@@ -37,15 +50,6 @@ def overlaid(grey: np.ndarray, area: np.ndarray) -> np.ndarray:
 def enlarged(pixels: np.ndarray, times: int) -> np.ndarray:
     """Colours (H, W, 3) with so many pixels squared for each."""
     return pixels.repeat(times, axis=0).repeat(times, axis=1)
-
-
-def png_bytes(pixels: np.ndarray) -> bytes:
-    """Colours (H, W, 3), uint8, as a PNG."""
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format="PNG", optimize=True)
-    return stream.getvalue()
 
 
 def picture_png(picture: np.ndarray) -> bytes:
@@ -72,15 +76,17 @@ def attribution_picture(
     scale = colour_scale(mel[None], front_end)
     start, stop = frame_edges(mel.shape[1], front_end)
     grey = scale.indices(mel) / 255.0
-    figure, (left, right) = _pair(
-        mel, {"cmap": "magma", "vmin": scale.low, "vmax": scale.high}, grey, area, kept,
-        (start, stop, 0.0, float(mel.shape[0])), (11.0, 4.2), title,
+    over = MapOver(grey, area, kept, (start, stop, 0.0, float(mel.shape[0])))
+    figure, (left, right) = _pair(over, (11.0, 4.2), title)
+    left.imshow(
+        mel, cmap="magma", vmin=scale.low, vmax=scale.high,
+        extent=over.extent, origin="lower", aspect="auto",
     )  # fmt: skip
     heights, names = zip(*hz_ticks(front_end), strict=True)
     left.set_yticks(heights, [f"{name} Hz" for name in names])
     for axis in (left, right):
         axis.set_xlabel("time in the excerpt (s)", fontsize=9)
-    return _png(figure)
+    return figure_png(figure)
 
 
 @default_style()
@@ -93,42 +99,27 @@ def picture_attribution(
     extent = (0.0, float(width), 0.0, float(height))
     size = (9.0, min(max(4.0 * height / width + 0.8, 2.5), 9.0))
     up = (slice(None, None, -1),)  # the figure has its origin at the bottom
-    figure, axes = _pair(
-        shown[up], {}, luminance(picture)[up], area[up], kept[up], extent, size, title
-    )
+    over = MapOver(luminance(picture)[up], area[up], kept[up], extent)
+    figure, axes = _pair(over, size, title)
+    axes[0].imshow(shown[up], extent=extent, origin="lower")
     for axis in axes:
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_aspect("equal")
-    return _png(figure)
+    return figure_png(figure)
 
 
-Extent = tuple[float, float, float, float]
-
-
-def _pair(
-    values: np.ndarray,
-    look: dict[str, Any],
-    grey: np.ndarray,
-    area: np.ndarray,
-    kept: np.ndarray,
-    extent: Extent,
-    size: tuple[float, float],
-    title: str,
-) -> tuple[Any, Any]:
-    """A figure and its two axes: values as `look` has them, and the map over their grey."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def _pair(over: MapOver, size: tuple[float, float], title: str) -> tuple[Any, Any]:
+    """A figure and its two axes: the left one empty, in the right one the map."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
-    place: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto"}
-    left.imshow(values, **look, **place)
-    right.imshow(overlaid(grey, area), **place)
-    outline(right, kept, extent)
+    colours = overlaid(over.grey, over.area)
+    right.imshow(colours, extent=over.extent, origin="lower", aspect="auto")
+    outline(right, over.kept, over.extent)
     for axis in (left, right):
         axis.tick_params(labelsize=8)
     bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), MAP_COLOURS), ax=right, pad=0.02)
@@ -136,12 +127,6 @@ def _pair(
     bar.ax.tick_params(labelsize=8)
     figure.suptitle(drawable(title), fontsize=10)
     return figure, (left, right)
-
-
-def _png(figure: Any) -> bytes:
-    stream = io.BytesIO()
-    figure.canvas.print_png(stream)
-    return stream.getvalue()
 
 
 def outline(axis: Any, kept: np.ndarray, extent: Extent) -> None:

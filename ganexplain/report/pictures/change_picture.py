@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,6 +12,7 @@ from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import COLOUR_MAP, colour_scale
 from ganexplain.report.html.notation import drawable
 from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.png import figure_png
 
 LEAST_DB = 6.0  # the scale of the difference reaches at least so far
 
@@ -24,7 +24,6 @@ def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> b
     The excerpts share the colour scale of the first; the difference is that between the last two,
     in dB.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     panels = list(excerpts.values())
@@ -55,6 +54,4 @@ def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> b
         images[-2], ax=axes[:-1], label=f"log-mel ({front_end.unit})", aspect=30, pad=0.01
     )
     figure.colorbar(images[-1], ax=axes[-1], label="dB", aspect=30)
-    stream = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(stream)
-    return stream.getvalue()
+    return figure_png(figure)

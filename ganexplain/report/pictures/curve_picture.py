@@ -5,7 +5,6 @@ A long recording is broken into rows that share one time scale, as a score is in
 
 from __future__ import annotations
 
-import io
 import math
 from typing import Any
 
@@ -17,6 +16,7 @@ from ganexplain.report.charts.axes import frame_edges, hz_ticks, linear_ticks
 from ganexplain.report.charts.spectrograms import COLOUR_MAP, colour_scale
 from ganexplain.report.html.notation import drawable
 from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.png import figure_png
 
 ROW_SECONDS = 120.0  # at most in a row, until there are MOST_ROWS of them
 MOST_ROWS = 6
@@ -47,7 +47,6 @@ def curve_picture(
     Two classes: the curve of the second with its threshold, its segments shaded. More: a
     curve for each, segments in the colour of their class.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     spans = row_spans(prediction.seconds)
@@ -73,9 +72,7 @@ def curve_picture(
     bar = figure.colorbar(image, ax=list(axes), aspect=15 * len(spans), pad=0.01)
     bar.set_label(f"log-mel ({front_end.unit})", fontsize=9)
     bar.ax.tick_params(labelsize=8)
-    stream = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(stream)
-    return stream.getvalue()
+    return figure_png(figure)
 
 
 def _plain(text: str, longest: int) -> str:

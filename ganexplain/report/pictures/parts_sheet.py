@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +12,9 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
 from ganexplain.report.parts_page import Patch, Shown
-from ganexplain.report.pictures.attribution_picture import outline
+from ganexplain.report.pictures.attribution_picture import Extent, outline
 from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.png import figure_png
 
 COLUMNS = 4  # inputs of each filter
 DIMMED = 0.25  # what is left of a picture outside of the part
@@ -26,7 +26,6 @@ def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
 
     Inside the part an input has its colours, outside it is grey.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = min(COLUMNS, len(shown[0].patches))
@@ -44,19 +43,21 @@ def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
         axis.set_xticklabels([])
     for axis in axes[:, 1:].flat:
         axis.set_yticklabels([])
-    stream = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(stream)
-    return stream.getvalue()
+    return figure_png(figure)
 
 
-def _look(shape: tuple[int, ...], taken: Input) -> dict[str, Any]:
-    """How a picture of (F, T), or of (H, W) upside down, is drawn."""
-    rows, columns = shape
+def _show(axis: Any, values: np.ndarray, taken: Input, **colours: Any) -> Extent:
+    """Draw log-mel (F, T), or a picture (H, W) or (H, W, 3); returns where it was drawn.
+
+    `colours` are those of Matplotlib's imshow.
+    """
+    rows, columns = values.shape[:2]
+    edges, aspect = (0.0, float(columns)), "equal"
     if isinstance(taken, FrontEnd):
-        start, stop = frame_edges(columns, taken)
-        return {"extent": (start, stop, 0.0, float(rows)), "origin": "lower", "aspect": "auto"}
-    extent = (0.0, float(columns), 0.0, float(rows))
-    return {"extent": extent, "origin": "lower", "aspect": "equal"}
+        edges, aspect = frame_edges(columns, taken), "auto"
+    extent = (*edges, 0.0, float(rows))
+    axis.imshow(_upright(values, taken), extent=extent, origin="lower", aspect=aspect, **colours)
+    return extent
 
 
 def _upright(values: np.ndarray, taken: Input) -> np.ndarray:
@@ -65,8 +66,7 @@ def _upright(values: np.ndarray, taken: Input) -> np.ndarray:
 
 
 def _where(axis: Any, each: Shown, taken: Input) -> None:
-    look = _look(each.where.shape, taken)
-    axis.imshow(_upright(each.where, taken), cmap="viridis", vmin=0, **look)
+    _show(axis, each.where, taken, cmap="viridis", vmin=0)
     axis.set_title(each.title, fontsize=7, loc="left")
     if isinstance(taken, FrontEnd):
         heights, names = zip(*hz_ticks(taken), strict=True)
@@ -74,14 +74,14 @@ def _where(axis: Any, each: Shown, taken: Input) -> None:
 
 
 def _input(axis: Any, patch: Patch, taken: Input) -> None:
-    values, look = patch.mel, _look(patch.window.shape, taken)
+    values = patch.mel
     if isinstance(taken, FrontEnd):
         scale = colour_scale(values[None], taken)
         limits = {"vmin": scale.low, "vmax": scale.high}
-        axis.imshow(values, cmap="gray", **limits, **look)
-        axis.imshow(values, cmap="magma", alpha=patch.colours, **limits, **look)
+        _show(axis, values, taken, cmap="gray", **limits)
+        extent = _show(axis, values, taken, cmap="magma", alpha=patch.colours, **limits)
     else:
         share = DIMMED + (1 - DIMMED) * patch.window
         shown = np.broadcast_to(np.clip(values * share, 0, 1), (3, *share.shape))
-        axis.imshow(_upright(shown.transpose(1, 2, 0), taken), **look)
-    outline(axis, _upright(patch.window > 0, taken), look["extent"])
+        extent = _show(axis, shown.transpose(1, 2, 0), taken)
+    outline(axis, _upright(patch.window > 0, taken), extent)

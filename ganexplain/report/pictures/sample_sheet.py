@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 
 from ganexplain.audio.io import flac
@@ -11,6 +9,7 @@ from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.audio.sonify import sonify
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.png import figure_png, png_bytes
 
 SIDE = 96  # screen pixels a picture, about
 GAP = 4
@@ -26,7 +25,6 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
 
     The scale spans the first row's 1st to 99.9th percentile.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     first = next(iter(rows.values()))
@@ -54,9 +52,7 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
         axis.tick_params(labelsize=7)
     if image is not None:
         figure.colorbar(image, ax=axes, label=front_end.unit, shrink=0.6)
-    stream = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(stream)
-    return stream.getvalue()
+    return figure_png(figure)
 
 
 def sample_sounds(mel: np.ndarray, front_end: FrontEnd) -> bytes:
@@ -73,15 +69,10 @@ def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
 
 def picture_sheet(rows: dict[str, np.ndarray]) -> bytes:
     """PNG of pictures (N, C, H, W) in 0..1, a row for each entry, in their order from the top."""
-    from PIL import Image
-
     drawn = [_row(pictures) for pictures in rows.values()]
     width = max(row.shape[1] for row in drawn)
     padded = [np.pad(row, ((0, GAP), (0, width - row.shape[1]), (0, 0))) for row in drawn]
-    sheet = np.concatenate(padded)[:-GAP]
-    stream = io.BytesIO()
-    Image.fromarray(sheet).save(stream, format="PNG", optimize=True)
-    return stream.getvalue()
+    return png_bytes(np.concatenate(padded)[:-GAP])
 
 
 def screen_pixels(picture: np.ndarray) -> np.ndarray:
