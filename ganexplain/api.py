@@ -36,12 +36,18 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
-from ganexplain.networks.adapted import named_layers
-from ganexplain.networks.copies import copied
-from ganexplain.networks.explained import Explained, Source, adapted, examples_of, load_explained
+from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.copies import copy_network
 from ganexplain.networks.hooks import layer_shape, unit_response
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.unit_syntax import chosen_unit
+from ganexplain.networks.target import (
+    NetworkSource,
+    TargetNetwork,
+    adapt_network,
+    example_inputs,
+    load_target,
+)
+from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 from ganexplain.report.html.medium import input_pictures
 
@@ -121,7 +127,7 @@ def layers(
 ) -> dict[str, tuple[int, ...]]:
     """Shape (units, places...) of what each layer puts out that can be addressed, by its name."""
     explained = _explained(network, gan, input)
-    examples = examples_of(explained.front_end)
+    examples = example_inputs(explained.front_end)
     found = {}
     for name in named_layers(explained.network):
         try:
@@ -249,12 +255,12 @@ def _generated(generator: nn.Module, latent: np.ndarray) -> np.ndarray:
         return np.concatenate([generator(part).numpy() for part in rows.split(CHUNK)])
 
 
-def _unit(explained: Explained, unit: str) -> Unit:
-    examples = examples_of(explained.front_end)
-    return chosen_unit(unit, explained.network, examples, explained.names, "unit")
+def _unit(explained: TargetNetwork, unit: str) -> Unit:
+    examples = example_inputs(explained.front_end)
+    return parse_unit(unit, explained.network, examples, explained.names, "unit")
 
 
-def _explained(network: Network, gan: str | Path, given: Given) -> Explained:
+def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork:
     drawn = load_generator(Path(gan), CPU)[1] if gan else None
     if not isinstance(network, nn.Module | str | Path):
         raise UsageError(
@@ -264,12 +270,12 @@ def _explained(network: Network, gan: str | Path, given: Given) -> Explained:
     if not isinstance(network, nn.Module):
         path = Path(network)
         if path.is_file() and path.suffix == ".pt" and is_checkpoint(path, "classifier"):
-            return load_explained(Source(classifier=str(path)), drawn, CPU)
+            return load_target(NetworkSource(classifier=str(path)), drawn, CPU)
         network = load_network(str(network))
     else:
-        network = copied(network)
+        network = copy_network(network)
     eaten, call = _given(given)
-    return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, CPU)
+    return adapt_network(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, CPU)
 
 
 def _given(given: Given) -> tuple[Input | None, Call]:

@@ -30,7 +30,7 @@ class SearchTarget:
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """That of `plan.json` or a meta; UsageError where it names no unit."""
-        return cls(Unit.of_meta(fields["layer"], fields["neuron"]), fields["direction"])
+        return cls(Unit.from_meta(fields["layer"], fields["neuron"]), fields["direction"])
 
     def to_json(self) -> dict[str, Any]:
         """Its fields in `plan.json` and in metas."""

@@ -24,15 +24,15 @@ from ganexplain.errors import check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
-from ganexplain.networks.adapted import Adapted
-from ganexplain.networks.explained import Explained, Source, load_explained
-from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.adapter import NetworkAdapter
+from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.hooks import (
     last_hidden_layer,
     responses_and_features,
     unit_response,
 )
-from ganexplain.networks.unit_syntax import chosen_units
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import pick_device
 
@@ -45,7 +45,7 @@ def trajectory_settings(config: ExplainConfig) -> list[tuple[float, float]]:
     return list(itertools.product(config.learning_rate, config.prior_weight))
 
 
-def features_layer(config: ExplainConfig, explained: Explained) -> str:
+def features_layer(config: ExplainConfig, explained: TargetNetwork) -> str:
     """The layer whose output is recorded for selection; by default the last hidden one."""
     return config.features or last_hidden_layer(explained.network)
 
@@ -63,7 +63,7 @@ class PartWork:
         self.config, self.batch_size, self.out, self.metas = config, batch_size, out, metas
         self.device = pick_device(config.device)
         self.generator, drawn = load_generator(Path(config.gan), self.device)
-        self.explained = load_explained(Source.of(config), drawn, self.device)
+        self.explained = load_target(NetworkSource.from_settings(config), drawn, self.device)
         self.starts = start_latents(config.seed, config.examples, LATENT_SIZE)
         layers = {target.unit.layer for target in metas}
         self.fast = fast_networks(self.generator, self.explained.network, layers, self.device)
@@ -155,8 +155,10 @@ def fast_networks(
     latent = torch.from_numpy(start_latents(0, EXAMPLES_TO_CHECK, LATENT_SIZE))
     with torch.no_grad():
         mel = generator(latent)
-    kept = [f"explained.{layer}" if isinstance(network, Adapted) else layer for layer in layers]
-    return fast_form(generator, latent), fast_form(network, mel, keep=kept)
+    kept = [
+        f"explained.{layer}" if isinstance(network, NetworkAdapter) else layer for layer in layers
+    ]
+    return optimize_frozen(generator, latent), optimize_frozen(network, mel, keep=kept)
 
 
 @contextmanager
@@ -175,7 +177,7 @@ def in_precision(precision: str, device: torch.device) -> Iterator[None]:
 
 
 def make_plan(
-    config: ExplainConfig, explained: Explained, example: Tensor, rows: int, batch_size: int
+    config: ExplainConfig, explained: TargetNetwork, example: Tensor, rows: int, batch_size: int
 ) -> Plan:
     """The units asked for, `rows` of each in blocks of at most `batch_size`, as even as can be.
 
@@ -184,7 +186,7 @@ def make_plan(
     layers, network, names = explained.layers(config.layer), explained.network, explained.names
     targets = tuple(
         SearchTarget(unit, direction)
-        for unit in chosen_units(layers, config.neuron, network, example, names)
+        for unit in parse_units(layers, config.neuron, network, example, names)
         for direction in DIRECTIONS[config.direction]
     )
     blocks = -(-rows // batch_size)

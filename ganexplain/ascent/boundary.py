@@ -19,10 +19,10 @@ from ganexplain.config import CounterfactualConfig
 from ganexplain.errors import UsageError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
-from ganexplain.networks.adapted import OUTPUT, Names
+from ganexplain.networks.adapter import OUTPUT, OutputNames
 from ganexplain.networks.hooks import Response, find_layer, layer_output
-from ganexplain.networks.readings import units
-from ganexplain.networks.unit_syntax import chosen_unit
+from ganexplain.networks.readings import unit_values
+from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 
 OUTPUT_LAYER = "fc9"
@@ -49,12 +49,12 @@ def divided_by_side(
     """The unit asked for, while the block is open; UsageError where there is none to follow."""
     network = classifier.network
     example = generator(torch.zeros(1, LATENT_SIZE, device=network.mean.device))
-    names = Names(OUTPUT_LAYER, classifier.classes)
+    names = OutputNames(OUTPUT_LAYER, classifier.classes)
     layer, colon, _ = config.layer.partition(":")
     if layer != OUTPUT:
         find_layer(network, layer)
     asked = config.layer if colon else f"{layer}:{config.neuron}"
-    unit = chosen_unit(asked, network, example, names, "--neuron")
+    unit = parse_unit(asked, network, example, names, "--neuron")
     samples = torch.from_numpy(start_latents(config.seed, BATCH, LATENT_SIZE)).to(example.device)
     unfollowed, _ = check_gradient(generator, network, unit, samples, BATCH)
     refuse_unfollowed([unfollowed] if unfollowed else [], 1)
@@ -70,7 +70,7 @@ def divided_by_side(
                 unit,
                 name,
                 response,
-                lambda mel: decide(units(put_out(mel))),
+                lambda mel: decide(unit_values(put_out(mel))),
                 _class_sides(classifier.classes, name),
                 "the classifier's decision",
             )

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.errors import UsageError
-from ganexplain.networks.explained import Explained
-from ganexplain.networks.gradient_faults import no_gradient, quantised_layers
+from ganexplain.networks.gradient_faults import find_gradient_fault, quantised_layers
 from ganexplain.networks.hooks import layer_output
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 
 FIRST = 4  # starts looked at first: of nearly all units one of them has a gradient
@@ -151,7 +151,7 @@ def _cause(network: nn.Module, layer: str, drawn: Tensor, look: Look) -> str:
     if varies(look.response, look.size):
         with layer_output(network, layer) as put_out:
             put_out(drawn)  # the first pass through is another
-            cause = no_gradient(network, put_out, drawn)
+            cause = find_gradient_fault(network, put_out, drawn)
         return f"{cause or 'the network rounds, compares or detaches'}; choose a unit before that"
     if abs(value) <= ROUNDING * torch.finfo(torch.float32).eps * float(look.size.max()):
         return (
@@ -163,7 +163,7 @@ def _cause(network: nn.Module, layer: str, drawn: Tensor, look: Look) -> str:
 
 def check_units(
     targets: Iterable[SearchTarget],
-    explained: Explained,
+    explained: TargetNetwork,
     generator: nn.Module,
     start: np.ndarray,
     batch: int,

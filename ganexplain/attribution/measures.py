@@ -12,7 +12,7 @@ from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.attribution.methods.lime import TOP, mean_correlation, rank_correlation
 from ganexplain.attribution.methods.registry import attribute
 from ganexplain.metrics.detection import auroc
-from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
+from ganexplain.networks.weight_shuffling import has_weights_to_shuffle, weights_shuffled
 from ganexplain.runs.machine import random_stream
 
 Measures = Mapping[str, float | None]
@@ -131,9 +131,9 @@ def check(
 
 
 def _randomised(question: Question, method: Method, found: Attribution, seed: int) -> float | None:
-    if question.network is None or not can_be_reinitialised(question.network):
+    if question.network is None or not has_weights_to_shuffle(question.network):
         return None
-    with reinitialised(question.network, seed):
+    with weights_shuffled(question.network, seed):
         # Of the network itself: a rewritten one may hold copies of the weights.
         scorer = question.scorer.of_model(question.model_of(question.network))
         weights = attribute(replace(question, scorer=scorer), method, seed).weights

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, check_known
-from ganexplain.networks.hooks import find_layer, recording
+from ganexplain.networks.hooks import find_layer, record_outputs
 from ganexplain.networks.units import Unit
 
 Model = Callable[[Tensor], Tensor]
@@ -136,7 +136,7 @@ def unit_model(network: nn.Module, unit: Unit) -> Model:
     module = find_layer(network, unit.layer, "--target")
 
     def run(x: Tensor) -> Tensor:
-        with recording(network, {"layer": module}) as outputs:
+        with record_outputs(network, {"layer": module}) as outputs:
             network(x)
         return unit.read(outputs["layer"])[:, None]
 

@@ -22,11 +22,11 @@ from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.adapted import OUTPUT, Names, device_of
-from ganexplain.networks.explained import OUR_OUTPUT, Source, examples_of, load_explained
-from ganexplain.networks.fast.form import fast_form
-from ganexplain.networks.readings import units
-from ganexplain.networks.unit_syntax import chosen_unit
+from ganexplain.networks.adapter import OUTPUT, OutputNames, network_device
+from ganexplain.networks.fast.optimize import optimize_frozen
+from ganexplain.networks.readings import unit_values
+from ganexplain.networks.target import OUR_OUTPUT, NetworkSource, example_inputs, load_target
+from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
@@ -64,19 +64,19 @@ class Subject:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return device_of(self.network)
+        return network_device(self.network)
 
     @property
     def example(self) -> Tensor:
         """Inputs (2, ...) to try it with."""
-        return examples_of(self.front_end).to(self.device)
+        return example_inputs(self.front_end).to(self.device)
 
     def model_of(self, network: nn.Module, target: Target | None = None) -> Model:
         """Outputs (B, K), or of a unit its response (B, 1), of inputs with two axes at the end.
 
         A waveform (B, 1, W) has its second for nothing but that.
         """
-        inner: Model = lambda x: units(network(x))  # noqa: E731
+        inner: Model = lambda x: unit_values(network(x))  # noqa: E731
         if target and target.unit:
             inner = unit_model(network, target.unit)
         if isinstance(self.front_end, WaveformInput):
@@ -85,7 +85,7 @@ class Subject:
 
     def fast(self) -> Model:
         """The same outputs where no gradient is taken."""
-        return self.model_of(fast_form(self.network, self.example))
+        return self.model_of(optimize_frozen(self.network, self.example))
 
     def put_out(self, asked: Sequence[Piece]) -> Tensor:
         """Outputs (B, K) for inputs and for noise."""
@@ -108,14 +108,14 @@ class Subject:
     def target(self, text: str) -> Target | None:
         """The target that `--target` names; None for `predicted`, which differs by input.
 
-        A class by its name, else a unit as `chosen_unit` takes it.
+        A class by its name, else a unit as `parse_unit` takes it.
         """
         if text == "predicted":
             return None
         if text in self.classes:
             return Target(text, self.classes.index(text))
-        names = Names(self.output, self.classes)
-        unit = chosen_unit(text, self.network, self.example[:1], names, "--target")
+        names = OutputNames(self.output, self.classes)
+        unit = parse_unit(text, self.network, self.example[:1], names, "--target")
         return Target(text, unit=unit)
 
 
@@ -124,13 +124,13 @@ def load_subject(
 ) -> tuple[Subject, list[Piece]]:
     """The network that a config names, and the inputs it is asked about.
 
-    Errors as `load_classifier`, `load_explained` and `pieces`.
+    Errors as `load_classifier`, `load_target` and `pieces`.
     """
-    source = Source.of(config)
+    source = NetworkSource.from_settings(config)
     if source.classifier:
         subject = _ours(load_classifier(Path(source.classifier), device))
         return subject, pieces(config.inputs, subject.front_end)
-    theirs = load_explained(source, None, device)
+    theirs = load_target(source, None, device)
     _check_excerpts(theirs.front_end)
     asked = pieces(config.inputs, theirs.front_end)
     reference = _reference(theirs.front_end, device)

@@ -22,7 +22,7 @@ from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.explainers.cgan.inference import load_cgan
 from ganexplain.explainers.parts.inference import PartsAnswer, load_parts
 from ganexplain.inputs.specification import check_same_front_end
-from ganexplain.networks.explained import Source
+from ganexplain.networks.target import NetworkSource
 
 Loader = Callable[[ExplainerFile, torch.device], Answer]
 LEARNED: dict[str, Loader] = {"cgan": load_cgan, "parts": load_parts}
@@ -71,7 +71,7 @@ def load_explainer(path: Path, device: torch.device) -> Explainer:
 
 
 def explainers_for(
-    config: AttributeConfig, subject: Subject, source: Source
+    config: AttributeConfig, subject: Subject, source: NetworkSource
 ) -> tuple[dict[str, Explainer], list[str]]:
     """Those of `--explainer`, by method, and warnings; `source` is where `subject` comes from.
 

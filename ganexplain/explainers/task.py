@@ -12,7 +12,7 @@ import torch
 
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.load import MaterialSplit
-from ganexplain.networks.explained import Explained
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import State
 
@@ -27,7 +27,7 @@ class Task:
 
     config: TrainExplainerConfig
     names: tuple[str, ...]
-    networks: tuple[Explained, ...]
+    networks: tuple[TargetNetwork, ...]
     train: MaterialSplit
     held_out: MaterialSplit
     device: torch.device

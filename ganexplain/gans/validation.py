@@ -16,8 +16,8 @@ from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.metrics.distances import frechet_distance
-from ganexplain.networks.hooks import find_layer, last_hidden_layer, recording
-from ganexplain.networks.readings import units
+from ganexplain.networks.hooks import find_layer, last_hidden_layer, record_outputs
+from ganexplain.networks.readings import unit_values
 from ganexplain.runs.machine import random_stream
 
 EXCERPTS = 500
@@ -169,11 +169,11 @@ class Validation:
     def _answers(self, classifier: nn.Module, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         layer = find_layer(classifier, last_hidden_layer(classifier))
         features, response = [], []
-        with recording(classifier, {"features": layer}) as outputs:
+        with record_outputs(classifier, {"features": layer}) as outputs:
             for start in range(0, len(mel), CHUNK):
                 part = torch.from_numpy(mel[start : start + CHUNK]).to(self.device)
                 response.append(classifier(part)[:, -1].cpu())
-                features.append(units(outputs["features"]).cpu())
+                features.append(unit_values(outputs["features"]).cpu())
         return torch.cat(features).numpy(), torch.cat(response).numpy()
 
 

@@ -40,7 +40,7 @@ class _CopyingResults(TorchFunctionMode):
         return function(tensor, memo)
 
 
-def copied(network: Network) -> Network:
+def copy_network(network: Network) -> Network:
     """A copy that shares no tensor with the network; UsageError where it cannot be copied."""
     try:
         with _CopyingResults():
@@ -52,10 +52,10 @@ def copied(network: Network) -> Network:
         ) from error
 
 
-def unwrapped(network: nn.Module) -> nn.Module:
+def unwrap(network: nn.Module) -> nn.Module:
     """The network inside of what data-parallel training and torch.compile put around it."""
     if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
         inner = network.module
     else:
         inner = getattr(network, "_orig_mod", None)
-    return unwrapped(inner) if isinstance(inner, nn.Module) else network
+    return unwrap(inner) if isinstance(inner, nn.Module) else network

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from ganexplain.errors import UsageError, reason_of
-from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
+from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
 from ganexplain.networks.outputs import first_tensor
 
 ADVICE = "choose a unit before that, or a method without gradients (occlusion, lime, elime)"
@@ -21,7 +21,7 @@ NO_DERIVATIVE = ("is not implemented", "implement either the backward")
 
 
 @contextmanager
-def named_faults(
+def gradient_errors_named(
     network: nn.Module, run: Callable[[Tensor], Tensor]
 ) -> Iterator[Callable[[Tensor], Tensor]]:
     """While open, `run`, which passes inputs through `network`.
@@ -41,11 +41,11 @@ def named_faults(
         known = (*IN_PLACE, *NO_DERIVATIVE, NUMPY)
         if not last or not any(text in str(error) for text in known):
             raise
-        cause = no_gradient(network, run, last[0]) or reason_of(error)
+        cause = find_gradient_fault(network, run, last[0]) or reason_of(error)
         raise UsageError(f"--model: no gradient can be taken: {cause}; {ADVICE}") from error
 
 
-def no_gradient(network: nn.Module, run: Callable[[Tensor], object], x: Tensor) -> str:
+def find_gradient_fault(network: nn.Module, run: Callable[[Tensor], object], x: Tensor) -> str:
     """Why no gradient comes back through `run`, a pass of `network`, to inputs x (B, ...).
 
     Empty where no reason is found.
@@ -99,7 +99,7 @@ def _place(network: nn.Module, name: str) -> str:
     layer = named_layers(network).get(name)
     if layer is None or name == OUTPUT:
         return "the network's own code"
-    return f"layer {name} ({kind_of(layer)})"
+    return f"layer {name} ({layer_type(layer)})"
 
 
 @dataclass

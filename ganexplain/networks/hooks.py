@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.networks.adapted import OUTPUT, Adapted, has_weights, named_layers
-from ganexplain.networks.gradient_faults import named_faults
+from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, has_weights, named_layers
+from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.outputs import first_tensor
-from ganexplain.networks.readings import units
+from ganexplain.networks.readings import unit_values
 from ganexplain.networks.units import Unit
 
 Response = Callable[[Tensor], Tensor]
@@ -28,7 +28,7 @@ class _Reached(BaseException):  # not an Exception: a network's own handlers mus
 
 
 @contextmanager
-def stopping_at(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
+def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
     """A function from inputs of `network` to outputs of its `layer`, while the block is open.
 
     The first input is passed twice: once to the end, to count how often the layer is called, and
@@ -75,7 +75,7 @@ def stopping_at(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Tens
 
     handle = layer.register_forward_hook(hook)
     try:
-        with named_faults(network, run) as watched:
+        with gradient_errors_named(network, run) as watched:
             yield watched
     finally:
         handle.remove()
@@ -93,7 +93,9 @@ class Tap:
 
 
 @contextmanager
-def recording(network: nn.Module, layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+def record_outputs(
+    network: nn.Module, layers: Mapping[str, nn.Module]
+) -> Iterator[dict[str, Tensor]]:
     """While open, every forward pass leaves copies of the outputs of `layers` under their keys.
 
     Gradients pass through the copies; quantised outputs are recorded as floating point.
@@ -113,7 +115,7 @@ def recording(network: nn.Module, layers: Mapping[str, nn.Module]) -> Iterator[d
 
 
 @contextmanager
-def tapping(
+def tap_outputs(
     network: nn.Module, layers: Mapping[str, nn.Module], apart: bool = False
 ) -> Iterator[dict[str, Tap]]:
     """While open, every forward pass leaves a `Tap` of each of `layers` under its key.
@@ -149,11 +151,6 @@ def _hooked(layers: Mapping[str, nn.Module], hook: Callable[[str], Hook]) -> Ite
             handle.remove()
 
 
-def layer_names(network: nn.Module) -> list[str]:
-    """Names of all layers that can be addressed, in the order of the network."""
-    return list(named_layers(network))
-
-
 def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> nn.Module:
     """The layer of that name; UsageError with the closest match where there is none."""
     modules = named_layers(network)
@@ -174,7 +171,7 @@ def layer_shape(
     UsageError where there is no such layer, or the pass does not reach it.
     """
     module = find_layer(network, layer, option)
-    with recording(network, {"layer": module}) as outputs, torch.no_grad():
+    with record_outputs(network, {"layer": module}) as outputs, torch.no_grad():
         network(example)
     if "layer" not in outputs:
         raise UsageError(f"{option} {layer}: the network does not use it on this input")
@@ -194,13 +191,13 @@ def layer_response(network: nn.Module, layer: str) -> Iterator[Response]:
     layer is computed.
     """
     with layer_output(network, layer) as put_out:
-        yield lambda mel: units(put_out(mel))
+        yield lambda mel: unit_values(put_out(mel))
 
 
 @contextmanager
 def layer_output(network: nn.Module, layer: str) -> Iterator[Response]:
     """A function from inputs (B, ...) to what a layer puts out, while the block is open."""
-    with stopping_at(network, find_layer(network, layer)) as run:
+    with run_to_layer(network, find_layer(network, layer)) as run:
         yield lambda mel: _at_least_float32(run(mel))
 
 
@@ -219,7 +216,7 @@ def unit_response(network: nn.Module, unit: Unit) -> Iterator[Response]:
 def last_hidden_layer(network: nn.Module) -> str:
     """Name of the last but one layer with weights: the features an output unit reads."""
     weighted = [name for name, module in named_layers(network).items() if has_weights(module)]
-    if len(weighted) < 2 and isinstance(network, Adapted):
+    if len(weighted) < 2 and isinstance(network, NetworkAdapter):
         return OUTPUT
     if len(weighted) < 2:
         raise UsageError("--features: the network has no hidden layer with weights; name a layer")
@@ -235,6 +232,6 @@ def responses_and_features(
         "layer": find_layer(network, unit.layer),
         "features": find_layer(network, features, "--features"),
     }
-    with recording(network, wanted) as outputs:
+    with record_outputs(network, wanted) as outputs:
         network(mel)
-    return unit.read(outputs["layer"]), units(outputs["features"])
+    return unit.read(outputs["layer"]), unit_values(outputs["features"])

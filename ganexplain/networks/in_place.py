@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def little_in_place(
+def activations_out_of_place(
     network: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor, layer: nn.Module | None
 ) -> Iterator[None]:
     """While open, activations write into new tensors, and so does what follows the `layer`.

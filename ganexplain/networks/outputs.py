@@ -13,7 +13,7 @@ from ganexplain.errors import UsageError, did_you_mean
 DEEPEST = 8  # levels of parts within parts that are looked through
 
 
-def parts_of(output: object) -> dict[str, object]:
+def named_parts(output: object) -> dict[str, object]:
     """The parts of an output by name, or by number where they have no names; none of a tensor.
 
     Mappings, sequences, named tuples, dataclasses, classes of attrs and other objects with
@@ -40,18 +40,18 @@ def first_tensor(output: object, deepest: int = DEEPEST) -> Any:
         return output
     if not deepest:
         return None
-    found = (first_tensor(part, deepest - 1) for part in parts_of(output).values())
+    found = (first_tensor(part, deepest - 1) for part in named_parts(output).values())
     return next((tensor for tensor in found if tensor is not None), None)
 
 
-def part_of(output: object, name: str) -> object:
+def find_part(output: object, name: str) -> object:
     """The part of an output with that number or name, all of it without one.
 
     Raises UsageError where there is no such part.
     """
     if not name:
         return output
-    parts = parts_of(output)
+    parts = named_parts(output)
     if name in parts:
         return parts[name]
     if name.isdecimal() and int(name) < len(parts):

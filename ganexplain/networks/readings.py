@@ -30,7 +30,7 @@ from ganexplain.files.names import name_part
 HASH_LENGTH = 8  # digits of a direction's hash that its name carries
 
 
-def units(activation: Tensor) -> Tensor:
+def unit_values(activation: Tensor) -> Tensor:
     """Activations (B, U) of a layer's units: (B, U) as it is, (B, U, ...) averaged over places.
 
     A layer that puts out (B,) has one unit.
@@ -61,11 +61,11 @@ class Reading(ABC):
 
     @classmethod
     @abstractmethod
-    def matched(cls, text: re.Match[str]) -> Self:
+    def from_match(cls, text: re.Match[str]) -> Self:
         """The reading whose text matches `form`."""
 
     @classmethod
-    def requested(cls, text: str, of: LayerUnits, where: str) -> Reading | None:
+    def from_option(cls, text: str, of: LayerUnits, where: str) -> Reading | None:
         """The reading that an option names; None where the text is of another form.
 
         UsageError, which begins with `where`, if the layer has no such unit or place.
@@ -73,7 +73,7 @@ class Reading(ABC):
         found = cls.form.fullmatch(text)
         if found is None:
             return None
-        reading = cls.matched(found)
+        reading = cls.from_match(found)
         of.check(where, *reading.numbers)
         return reading
 
@@ -96,7 +96,7 @@ class Reading(ABC):
 
     @property
     def channel(self) -> int | None:
-        """The number of the one unit that it is, as `units` has it; None of other forms."""
+        """The number of the one unit that it is, as `unit_values` has it; None of other forms."""
         return None
 
     @property
@@ -117,7 +117,7 @@ class OneUnit(Reading):
     number: int
 
     @classmethod
-    def matched(cls, text: re.Match[str]) -> Self:
+    def from_match(cls, text: re.Match[str]) -> Self:
         """The first group is the unit's number."""
         return cls(int(text[1]))
 
@@ -138,7 +138,7 @@ class Channel(OneUnit):
 
     def read(self, activation: Tensor) -> Tensor:
         """The mean over places."""
-        return units(activation)[:, self.number]
+        return unit_values(activation)[:, self.number]
 
     @property
     def channel(self) -> int:
@@ -174,12 +174,12 @@ class Place(Reading):
     at: tuple[int, ...]
 
     @classmethod
-    def matched(cls, text: re.Match[str]) -> Self:
+    def from_match(cls, text: re.Match[str]) -> Self:
         """`17@12,30`."""
         return cls(int(text[1]), tuple(map(int, text[2].split(","))))
 
     @classmethod
-    def requested(cls, text: str, of: LayerUnits, where: str) -> Place | None:
+    def from_option(cls, text: str, of: LayerUnits, where: str) -> Place | None:
         """The place named; UsageError where what follows the @ is none of the layer."""
         found = re.fullmatch(r"(\d+)@(.+)", text)
         if found is None:
@@ -214,7 +214,7 @@ class OverUnits(Reading):
     how: str
 
     @classmethod
-    def matched(cls, text: re.Match[str]) -> Self:
+    def from_match(cls, text: re.Match[str]) -> Self:
         """`mean`, `max`."""
         return cls(text[1])
 
@@ -223,7 +223,7 @@ class OverUnits(Reading):
 
     def read(self, activation: Tensor) -> Tensor:
         """The mean or the maximum over units, each averaged over places."""
-        values = units(activation)
+        values = unit_values(activation)
         return values.mean(1) if self.how == "mean" else values.amax(1)
 
 
@@ -236,7 +236,7 @@ class Difference(Reading):
     second: int
 
     @classmethod
-    def matched(cls, text: re.Match[str]) -> Self:
+    def from_match(cls, text: re.Match[str]) -> Self:
         """`3-minus-1`."""
         return cls(int(text[1]), int(text[2]))
 
@@ -250,12 +250,12 @@ class Difference(Reading):
 
     def read(self, activation: Tensor) -> Tensor:
         """The first less the second."""
-        values = units(activation)
+        values = unit_values(activation)
         return values[:, self.first] - values[:, self.second]
 
     def magnitude(self, activation: Tensor) -> Tensor:
         """The sum of both sizes."""
-        return units(activation.abs())[:, [self.first, self.second]].sum(1)
+        return unit_values(activation.abs())[:, [self.first, self.second]].sum(1)
 
 
 @dataclass(frozen=True)
@@ -267,12 +267,12 @@ class Direction(Reading):
     digest: str
 
     @classmethod
-    def matched(cls, text: re.Match[str]) -> Self:
+    def from_match(cls, text: re.Match[str]) -> Self:
         """`FILE.npy#HASH`."""
         return cls(Path(text[1]), text[2])
 
     @classmethod
-    def requested(cls, text: str, of: LayerUnits, where: str) -> Direction | None:
+    def from_option(cls, text: str, of: LayerUnits, where: str) -> Direction | None:
         """The direction of a `.npy`; UsageError where it does not have a weight for each unit."""
         if not text.endswith(".npy"):
             return None
@@ -310,16 +310,16 @@ class Direction(Reading):
 
     @staticmethod
     def _along(weights: Tensor, activation: Tensor) -> Tensor:
-        values = units(activation)
+        values = unit_values(activation)
         return (values * weights.to(values)).sum(1)  # a product of matrices would be autocast
 
 
 FORMS: tuple[type[Reading], ...] = (Channel, OverUnits, Direction, Peak, Place, Difference)
 
 
-def reading_of(neuron: int | str) -> Reading:
+def parse_reading(neuron: int | str) -> Reading:
     """The reading that a meta keeps; UsageError for a text of no form."""
     for form in FORMS:
         if found := form.form.fullmatch(str(neuron)):
-            return form.matched(found)
+            return form.from_match(found)
     raise UsageError(f"{shown(neuron)} names no unit of a layer")

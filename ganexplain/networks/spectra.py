@@ -166,10 +166,10 @@ class LogMel(nn.Module):
         """Log-mel (B, F, T) of squared magnitudes (B, T, bins)."""
         power = self.front_end.power
         level = squares if power == 2 else (squares + SMALLEST**2).sqrt()
-        return compressed((level @ self.filters).transpose(1, 2), self.front_end)
+        return compress_log((level @ self.filters).transpose(1, 2), self.front_end)
 
 
-def compressed(level: Tensor, front_end: FrontEnd) -> Tensor:
+def compress_log(level: Tensor, front_end: FrontEnd) -> Tensor:
     """The logarithm of mel levels (B, F, T) as the front end has it."""
     level = level if is_plain(front_end) else level * front_end.gain + front_end.offset
     value = level.clamp_min(front_end.floor)

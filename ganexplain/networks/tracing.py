@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from torch import fx, nn
 
 from ganexplain.errors import UsageError, check_known, reason_of
-from ganexplain.networks.adapted import OUTPUT, named_layers
-from ganexplain.networks.copies import copied
+from ganexplain.networks.adapter import OUTPUT, named_layers
+from ganexplain.networks.copies import copy_network
 
 
-def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
+def subnetwork_after(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
     """A copy of what leads from the output of `layer` to those of `ends`, a tuple of tensors.
 
     `ends` are names of layers, or `output` for the network's. The copy has weights of its own,
@@ -35,7 +35,7 @@ def tail(network: nn.Module, layer: str, ends: Sequence[str]) -> fx.GraphModule:
             if node in finish:  # before later layers write into it
                 ends_as_put_out[node] = part.call_method("clone", (own[node],))
     part.output(tuple(ends_as_put_out[node] for node in finish))
-    return copied(fx.GraphModule(network, part, "Tail")).train(network.training)
+    return copy_network(fx.GraphModule(network, part, "Tail")).train(network.training)
 
 
 def _places(network: nn.Module, layers: Sequence[str]) -> dict[str, str]:
@@ -47,7 +47,7 @@ def _places(network: nn.Module, layers: Sequence[str]) -> dict[str, str]:
 
 def _traced(network: nn.Module, leaves: Sequence[str]) -> fx.Graph:
     try:
-        return KeepingTracer(leaves).trace(network)
+        return LeafTracer(leaves).trace(network)
     except Exception as error:  # whatever a foreign network's code makes of symbolic values
         raise UsageError(
             f"the network's code cannot be traced by torch.fx ({reason_of(error)})"
@@ -130,7 +130,7 @@ def _reaches(start: fx.Node, node: fx.Node) -> bool:
     return node in seen
 
 
-class KeepingTracer(fx.Tracer):
+class LeafTracer(fx.Tracer):
     """Leaves the modules of these names whole, so that they can be found and hooked."""
 
     def __init__(self, keep: Collection[str]) -> None:

@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.networks.adapted import OUTPUT, Names, named_layers
+from ganexplain.networks.adapter import OUTPUT, OutputNames, named_layers
 from ganexplain.networks.hooks import layer_shape
 from ganexplain.networks.readings import FORMS, Channel, Difference, LayerUnits, Reading
 from ganexplain.networks.units import Unit
 
 
-def chosen_units(
+def parse_units(
     layers: Sequence[str],
     neurons: str,
     network: nn.Module,
     example: Tensor,
-    names: Names | None = None,
+    names: OutputNames | None = None,
 ) -> list[Unit]:
     """Each unit asked for; UsageError where there is no such one.
 
     A layer may have its own units behind a colon (`conv5:17@max`); for the others `neurons`
-    counts. Both as `readings_in` takes them. `example` (1, ...) is an input of the network.
+    counts. Both as `parse_readings` takes them. `example` (1, ...) is an input of the network.
     """
     if not layers:
         raise UsageError("--layer: give at least one")
@@ -33,15 +33,17 @@ def chosen_units(
         layer, colon, own = item.partition(":")
         count, *places = layer_shape(network, layer, example)
         of = LayerUnits(layer, count, tuple(places))
-        found = readings_in(own if colon else neurons, of, _classes(names, layer))
+        found = parse_readings(own if colon else neurons, of, _classes(names, layer))
         chosen += [Unit(layer, reading) for reading in found]
     return list(dict.fromkeys(chosen))
 
 
-def chosen_unit(text: str, network: nn.Module, example: Tensor, names: Names, option: str) -> Unit:
+def parse_unit(
+    text: str, network: nn.Module, example: Tensor, names: OutputNames, option: str
+) -> Unit:
     """The one unit that `text` names; UsageError else.
 
-    `LAYER:UNIT` as `chosen_units` takes it, a layer alone for its first unit, or a unit of the
+    `LAYER:UNIT` as `parse_units` takes it, a layer alone for its first unit, or a unit of the
     output (`sing-nosing`, `5-minus-7`). `example` (1, ...) is an input of the network.
     """
     layer, colon, neuron = text.partition(":")
@@ -51,17 +53,17 @@ def chosen_unit(text: str, network: nn.Module, example: Tensor, names: Names, op
     layer = names.output if layer == OUTPUT else layer
     count, *places = layer_shape(network, layer, example, option)
     of = LayerUnits(layer, count, tuple(places))
-    found = readings_in(neuron, of, _classes(names, layer), option)
+    found = parse_readings(neuron, of, _classes(names, layer), option)
     if len(found) != 1:
         raise UsageError(f"{option} {text}: names {len(found)} units; give one")
     return Unit(layer, found[0])
 
 
-def _classes(names: Names | None, layer: str) -> tuple[str, ...]:
+def _classes(names: OutputNames | None, layer: str) -> tuple[str, ...]:
     return names.classes if names and layer == names.output else ()
 
 
-def readings_in(
+def parse_readings(
     text: str, of: LayerUnits, classes: Sequence[str] = (), option: str = "--neuron"
 ) -> list[Reading]:
     """Units of a layer: `all`, or a list.
@@ -99,7 +101,7 @@ def _items(text: str, axes: int) -> list[str]:
 
 def _reading(where: str, item: str, of: LayerUnits, classes: Sequence[str]) -> Reading:
     for form in FORMS:
-        if found := form.requested(item, of, where):
+        if found := form.from_option(item, of, where):
             return found
     if item in classes:
         return _class_unit(where, item, classes, of.count)

@@ -11,21 +11,21 @@ import torch
 from torch import Tensor
 
 from ganexplain.metrics.variation import Variation
-from ganexplain.networks.explained import Explained
 from ganexplain.networks.hooks import layer_output
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 
 VARIATION = "response_variation"  # field of a meta and of selection.json
 MEASURED = 32  # excerpts that show how large the values are that a response is read from
 
 
-def variation_of(meta: Mapping[str, Any]) -> Variation | None:
+def read_variation(meta: Mapping[str, Any]) -> Variation | None:
     """What the meta of `responses.npz` says; None of files from before it was measured."""
     return Variation.from_meta(meta.get(VARIATION))
 
 
 @dataclass(frozen=True)
-class Spread:
+class LayerSpread:
     """Standard deviations (U,) of a layer's units, and what it puts out for some excerpts.
 
     Without deviations where none of its units was asked for by its number.
@@ -36,9 +36,13 @@ class Spread:
     activation: Tensor
 
     @classmethod
-    def of(
-        cls, explained: Explained, layer: str, responses: np.ndarray | None, excerpts: np.ndarray
-    ) -> Spread:
+    def measure(
+        cls,
+        explained: TargetNetwork,
+        layer: str,
+        responses: np.ndarray | None,
+        excerpts: np.ndarray,
+    ) -> LayerSpread:
         """Of responses (M, U) of a layer, where there are such, and some of the excerpts."""
         std = np.empty(0) if responses is None else responses.std(0, ddof=1, dtype=np.float64)
         some = torch.from_numpy(excerpts).to(explained.device)

@@ -8,7 +8,7 @@ from typing import Self
 from torch import Tensor
 
 from ganexplain.files.names import name_part
-from ganexplain.networks.readings import Reading, reading_of
+from ganexplain.networks.readings import Reading, parse_reading
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,15 @@ class Unit:
     reading: Reading
 
     @classmethod
-    def of_meta(cls, layer: str, neuron: int | str) -> Self:
+    def from_meta(cls, layer: str, neuron: int | str) -> Self:
         """The unit that the meta of an artifact names; UsageError where it names none."""
-        return cls(layer, reading_of(neuron))
+        return cls(layer, parse_reading(neuron))
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The unit of a text as `str` makes it; UsageError for any other."""
         layer, _, neuron = text.partition(":")
-        return cls.of_meta(layer, neuron)
+        return cls.from_meta(layer, neuron)
 
     def __str__(self) -> str:
         return f"{self.layer}:{self.reading}"

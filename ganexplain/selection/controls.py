@@ -28,9 +28,9 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.scores import Examples
-from ganexplain.networks.explained import Explained, Source, load_explained
 from ganexplain.networks.hooks import responses_and_features, unit_response
-from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.weight_shuffling import has_weights_to_shuffle, weights_shuffled
 from ganexplain.runs.progress import Progress
 
 BATCH = 48
@@ -53,22 +53,24 @@ MEANINGS = {
 class Networks:
     """Both networks that explanations are of, on a device."""
 
-    explained: Explained
+    explained: TargetNetwork
     generator: nn.Module
     device: torch.device
 
 
 def the_explained(
     config: SelectConfig, explanations: Explanations, device: torch.device
-) -> Explained:
+) -> TargetNetwork:
     """The network that explanations are of; UsageError for another or missing file."""
-    source = Source.of_meta(explanations.meta.to_json(), config.classifier, config.trust_pickle)
+    source = NetworkSource.from_meta(
+        explanations.meta.to_json(), config.classifier, config.trust_pickle
+    )
     for file in source.files().values():
         _must_be_there(file, "classifier")
     path = Path(source.name)
     wanted = explanations.meta.classifier_hash
     _must_be_that("classifier", path, source.digest(), wanted, explanations)
-    explained = load_explained(source, explanations.front_end, device)
+    explained = load_target(source, explanations.front_end, device)
     ours = (explanations.path, explanations.front_end)
     check_same_front_end((path, explained.front_end), ours)
     return explained
@@ -133,7 +135,7 @@ class Controls:
             "start": replace(start, latent=self.starts),
             "input_ascent": self.input_ascent(seed, progress),
         }
-        if not can_be_reinitialised(self.network):
+        if not has_weights_to_shuffle(self.network):
             progress.note("the network holds its weights as constants: none can be shuffled")
             return found
         return found | {"reinitialised": self.reinitialised(chosen, seed, progress)}
@@ -178,7 +180,7 @@ class Controls:
         made, meta, device = self.explanations.arrays, self.meta, self.networks.device
         pool = _pool(self.real, "mel")
         count = len(self.real["response"])
-        with reinitialised(self.network, seed):
+        with weights_shuffled(self.network, seed):
             own = self._responses(pool)
             scale = spread_ratio(_pool(self.real, "response"), own)
             ordered = np.sort(own.astype(np.float64) * scale)

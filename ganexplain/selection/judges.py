@@ -17,8 +17,8 @@ from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.specification import check_same_front_end, read_input_file
 from ganexplain.metrics.detection import auroc
-from ganexplain.networks.explained import Source, adapted
 from ganexplain.networks.loaders.formats import is_factory, load_network
+from ganexplain.networks.target import NetworkSource, adapt_network
 
 BATCH = 50
 
@@ -61,7 +61,7 @@ class Judge:
         eaten, call = read_input_file(Path(self.source.input))
         if len(call.classes) < 2:
             raise UsageError(f"{self.source.input} must name its classes: [network], classes")
-        whole = adapted(load_network(self.source.model), self.drawn, eaten, call, self.device)
+        whole = adapt_network(load_network(self.source.model), self.drawn, eaten, call, self.device)
         self.network, self.classes = whole.network, call.classes
 
         def most(output: Tensor) -> np.ndarray:
@@ -137,12 +137,12 @@ class Verdict:
         return auroc(response, votes) if 0 < votes.mean() < 1 else None
 
 
-def source_of(text: str) -> Source:
+def source_of(text: str) -> NetworkSource:
     """The network that a value of `--judge` names."""
     model, _, described = text.rpartition("@")
     if model and described.endswith(".toml"):
-        return Source(model=model, input=described)
-    return Source(text)
+        return NetworkSource(model=model, input=described)
+    return NetworkSource(text)
 
 
 def load_judges(

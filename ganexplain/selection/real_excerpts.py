@@ -18,15 +18,15 @@ from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.variation import Variation
-from ganexplain.networks.adapted import device_of
-from ganexplain.networks.explained import Explained
+from ganexplain.networks.adapter import network_device
 from ganexplain.networks.hooks import (
     Response,
     layer_response,
     responses_and_features,
     unit_response,
 )
-from ganexplain.networks.unit_variation import MEASURED, VARIATION, Spread
+from ganexplain.networks.target import TargetNetwork
+from ganexplain.networks.unit_variation import MEASURED, VARIATION, LayerSpread
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
@@ -67,7 +67,7 @@ class FoundResponses:
     """
 
     def __init__(
-        self, config: Sought, explained: Explained, corpus: Material, front_end: Input
+        self, config: Sought, explained: TargetNetwork, corpus: Material, front_end: Input
     ) -> None:
         self.config, self.explained, self.corpus = config, explained, corpus
         self.front_end = taken_of(corpus, front_end)
@@ -76,7 +76,7 @@ class FoundResponses:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
         self.hop = hop
         self.last: tuple[Unit, dict[str, np.ndarray], dict[str, float | None]] | None = None
-        self.spread: Spread | None = None
+        self.spread: LayerSpread | None = None
 
     @property
     def splits(self) -> dict[str, str]:
@@ -121,7 +121,7 @@ class FoundResponses:
 
     def of(self, meta: Mapping[str, Any]) -> RealResponses:
         """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
-        config, unit = self.config, Unit.of_meta(meta["layer"], meta["neuron"])
+        config, unit = self.config, Unit.from_meta(meta["layer"], meta["neuron"])
         if not self.last or self.last[0] != unit:  # both directions come one after the other
             self.last = unit, self._strongest(unit, meta), self._variation(unit).to_meta()
         _, arrays, variation = self.last
@@ -161,7 +161,7 @@ class FoundResponses:
         if self.spread is None or self.spread.layer != layer:  # units of a layer come together
             excerpts = pool.split.gather(pool.centres[:MEASURED])
             all_units = pool.responses.get(layer)
-            self.spread = Spread.of(self.explained, layer, all_units, excerpts)
+            self.spread = LayerSpread.measure(self.explained, layer, all_units, excerpts)
         return self.spread.variation(unit, self._of_unit(pool, unit))
 
     def _enough(self, key: str, found: int, count: int) -> bool:
@@ -198,7 +198,7 @@ def _described(
     unit: Unit,
     features_layer: str,
 ) -> dict[str, np.ndarray]:
-    device = device_of(network)
+    device = network_device(network)
     mel = split.gather(centres)
     response, features = responses_and_features(
         network, unit, features_layer, torch.from_numpy(mel).to(device)

@@ -37,8 +37,8 @@ from ganexplain.explainers.loading import explainers_for
 from ganexplain.files.atomic import write_json, write_text
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.explained import Source
 from ganexplain.networks.hooks import find_layer
+from ganexplain.networks.target import NetworkSource
 from ganexplain.report.tables import aligned
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
@@ -70,7 +70,7 @@ def attribute(
     cannot be used.
     """
     _check(config)
-    source = Source.of(config)
+    source = NetworkSource.from_settings(config)
     subject, asked = load_subject(config, pick_device(config.device), progress)
     configurations = _configurations(config, subject.front_end)
     target = subject.target(config.target)

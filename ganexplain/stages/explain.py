@@ -43,8 +43,8 @@ from ganexplain.files.atomic import file_hash, write_json
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import check_same_front_end, input_values
-from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.hooks import find_layer
+from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import place, use_own_gpu
 from ganexplain.runs.machine import pick_device
@@ -87,7 +87,10 @@ def explain(
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
     with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
-        for name, path in {**Source.of(config).files(), "gan": Path(config.gan)}.items():
+        for name, path in {
+            **NetworkSource.from_settings(config).files(),
+            "gan": Path(config.gan),
+        }.items():
             run.used(name, path)
         for warning in warnings:
             progress.note(warning)
@@ -141,10 +144,10 @@ def _prepared(
     config: ExplainConfig, device: torch.device, batch_size: int, shard: tuple[int, int] | None
 ) -> tuple[Plan, dict[SearchTarget, dict[str, Any]], list[str]]:
     """What is to be done, the meta of each unit's files, and warnings about this shard's units."""
-    source, gan = Source.of(config), Path(config.gan)
-    explained = load_explained(source, None, device) if source.classifier else None
+    source, gan = NetworkSource.from_settings(config), Path(config.gan)
+    explained = load_target(source, None, device) if source.classifier else None
     generator, front_end = load_generator(gan, device)
-    explained = explained or load_explained(source, front_end, device)
+    explained = explained or load_target(source, front_end, device)
     check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
     with torch.no_grad():
         example = generator(torch.zeros(1, LATENT_SIZE, device=device))

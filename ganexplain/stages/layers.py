@@ -14,9 +14,9 @@ from ganexplain.errors import UsageError
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_values
-from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
-from ganexplain.networks.explained import Source, examples_of, load_explained
-from ganexplain.networks.hooks import recording
+from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
+from ganexplain.networks.hooks import record_outputs
+from ganexplain.networks.target import NetworkSource, example_inputs, load_target
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 
@@ -28,19 +28,19 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     """
     device = pick_device(config.device)
     drawn = load_generator(Path(config.gan), device)[1] if config.gan else None
-    explained = load_explained(_source(config), drawn, device)
+    explained = load_target(_source(config), drawn, device)
     network, eaten = explained.network, explained.front_end
     if config.example:
         example = example_from(Path(config.example), eaten)
     else:
-        example = examples_of(eaten)
+        example = example_inputs(eaten)
         progress.note("shapes are for noise; --example FILE passes a recording or picture")
     shapes = _shapes(network, example.to(explained.device))
     modules = named_layers(network)
     rows = [
         Layer(
             layer=name,
-            kind="output" if name == OUTPUT else kind_of(modules[name]),
+            kind="output" if name == OUTPUT else layer_type(modules[name]),
             units=shape[0],
             places=shape[1:],
             weights=sum(w.numel() for w in modules[name].parameters(recurse=False)),
@@ -53,18 +53,18 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     )
 
 
-def _source(config: LayersConfig) -> Source:
+def _source(config: LayersConfig) -> NetworkSource:
     path = Path(config.network)
     if path.suffix == ".pt" and path.is_file() and is_checkpoint(path, "classifier"):
         if config.weights or config.input or config.trust_pickle:
             raise UsageError(f"{path}: a classifier.pt; it contains its --weights and --input")
-        return Source(classifier=config.network)
-    return Source("", config.network, config.weights, config.input, config.trust_pickle)
+        return NetworkSource(classifier=config.network)
+    return NetworkSource("", config.network, config.weights, config.input, config.trust_pickle)
 
 
 def _shapes(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
     """Shapes (U, ...) of what layers put out for an example (1, ...); those that count inputs."""
-    with recording(network, named_layers(network)) as outputs, torch.no_grad():
+    with record_outputs(network, named_layers(network)) as outputs, torch.no_grad():
         network(example)
     shapes = {
         name: tuple(output.shape) for name, output in outputs.items() if isinstance(output, Tensor)

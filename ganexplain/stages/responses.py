@@ -12,10 +12,10 @@ from ganexplain.corpora.load import read_material
 from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import input_values
-from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
-from ganexplain.networks.unit_syntax import chosen_units
-from ganexplain.networks.unit_variation import variation_of
+from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.unit_syntax import parse_units
+from ganexplain.networks.unit_variation import read_variation
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
@@ -31,13 +31,13 @@ def responses(
     Errors: those of the corpus, UsageError for an unknown layer or unit, GanexplainError where
     fewer than two excerpts are found.
     """
-    source, device = Source.of(config), pick_device(config.device)
+    source, device = NetworkSource.from_settings(config), pick_device(config.device)
     drawn = load_generator(Path(config.gan), device)[1] if config.gan else None
-    explained = load_explained(source, drawn, device)
+    explained = load_target(source, drawn, device)
     network, front_end = explained.network, explained.front_end
     example = torch.zeros(1, *front_end.shape, device=explained.device)
     layers = explained.layers(config.layer)
-    units = chosen_units(layers, config.neuron, network, example, explained.names)
+    units = parse_units(layers, config.neuron, network, example, explained.names)
     features = config.features or last_hidden_layer(network)
     find_layer(network, features, "--features")
     corpus = read_material(config.corpus, config.skip_bad_files)
@@ -57,7 +57,7 @@ def responses(
         weak: dict[str, str] = {}
         for unit in units:
             arrays, meta = found.of({**common, "layer": unit.layer, "neuron": unit.neuron})
-            variation = variation_of(meta)
+            variation = read_variation(meta)
             if variation and variation.weakness:
                 progress.note(f"{unit}: {variation.weakness}")
                 weak[str(unit)] = variation.weakness

@@ -22,7 +22,7 @@ from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.metrics.variation import Variation
-from ganexplain.networks.unit_variation import variation_of
+from ganexplain.networks.unit_variation import read_variation
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
@@ -141,7 +141,7 @@ class SelectTask:
         explanations = self.first if index == 0 else read_explanations(path)
         real, meta = self._real(index, explanations)
         write_arrays(folder / "responses.npz", "responses", real, meta)
-        unit = _Unit(self, explanations, real, folder, variation_of(meta))
+        unit = _Unit(self, explanations, real, folder, read_variation(meta))
         selection = unit.select(progress, digest)
         for warning in selection.warnings:
             in_the_table = single or warning == unit.weakness

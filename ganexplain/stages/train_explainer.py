@@ -22,8 +22,8 @@ from ganexplain.files.atomic import write_json
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.explained import Explained, Source, examples_of, load_explained
 from ganexplain.networks.hooks import find_layer
+from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inputs, load_target
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.machine import pick_device
@@ -48,9 +48,9 @@ def train_explainer(
     """
     start = METHODS[check_known("--method", config.method, METHODS)]
     config = config.of_method()
-    sources = Source.several(config)
+    sources = NetworkSource.all_from_settings(config)
     device = pick_device(config.device)
-    networks = tuple(load_explained(source, None, device) for source in sources)
+    networks = tuple(load_target(source, None, device) for source in sources)
     taken = _taken(sources, networks)
     corpus = read_material(config.corpus, config.skip_bad_files)
     taken = taken_of(corpus, taken)
@@ -94,7 +94,7 @@ def train_explainer(
     return {"path": str(path), **trained.figures, **said, "table": trained.table}
 
 
-def _check_settings(config: TrainExplainerConfig, networks: tuple[Explained, ...]) -> None:
+def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork, ...]) -> None:
     """UsageError for a setting that cannot be, before the corpus is read."""
     check_divisible(config.batch_size)
     if config.method == "parts" and len(networks) > 1:
@@ -106,10 +106,10 @@ def _check_settings(config: TrainExplainerConfig, networks: tuple[Explained, ...
     for network in networks:
         if config.layer:
             find_layer(network.network, config.layer)
-        targets_of(network, examples_of(network.front_end).to(network.device), config.target)
+        targets_of(network, example_inputs(network.front_end).to(network.device), config.target)
 
 
-def _taken(sources: tuple[Source, ...], networks: tuple[Explained, ...]) -> Input:
+def _taken(sources: tuple[NetworkSource, ...], networks: tuple[TargetNetwork, ...]) -> Input:
     """What all of them take; UsageError where they differ, or where it has no two axes."""
     named = [(Path(s.name), n.front_end) for s, n in zip(sources, networks, strict=True)]
     for each in named[1:]:

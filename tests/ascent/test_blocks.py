@@ -31,7 +31,7 @@ from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.readings import LayerUnits
-from ganexplain.networks.unit_syntax import readings_in
+from ganexplain.networks.unit_syntax import parse_readings
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import LineProgress, Silent
 from ganexplain.runs.workers import job_count
@@ -409,14 +409,14 @@ def test_no_part_outlives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
      ("all", range(6))],
 )  # fmt: skip
 def test_units_are_named_by_numbers_and_spans(text: str, numbers: list[int]) -> None:
-    found = readings_in(text, LayerUnits("fc8", 6))
+    found = parse_readings(text, LayerUnits("fc8", 6))
     assert [reading.neuron for reading in found] == list(numbers)
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1-", "0,6", "1..3", "all,1"])
 def test_units_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--neuron"):
-        readings_in(text, LayerUnits("fc8", 6))
+        parse_readings(text, LayerUnits("fc8", 6))
 
 
 def test_shards_and_jobs_are_read() -> None:

@@ -27,8 +27,8 @@ from ganexplain.files.arrays import read_meta
 from ganexplain.files.checkpoints import load_data
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
-from ganexplain.networks.explained import examples_of
 from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.target import example_inputs
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
@@ -271,7 +271,7 @@ def test_one_response_varies_from_nothing_and_needs_another(
 @pytest.mark.parametrize("unit", range(8))
 def test_units_of_the_shipped_classifier_can_be_followed(unit: int) -> None:
     shipped = load_classifier(GAN.with_name("classifier.pt"), CPU)
-    inputs = examples_of(shipped.front_end).flatten(1)
+    inputs = example_inputs(shipped.front_end).flatten(1)
     generator = nn.Unflatten(1, shipped.front_end.shape)
     asked = Unit.parse(f"fc8:{unit}" if unit else "fc9:0")
     found, notes = check_gradient(generator, shipped.network, asked, inputs, 2)

@@ -22,14 +22,14 @@ from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.maps import maps_and_gradient
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
-from ganexplain.networks.explained import Explained, adapted
-from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.hooks import (
     last_hidden_layer,
     layer_output,
     responses_and_features,
     unit_response,
 )
+from ganexplain.networks.target import TargetNetwork, adapt_network
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
@@ -139,9 +139,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
 }  # fmt: skip
 
 
-def explained(name: str) -> Explained:
+def explained(name: str) -> TargetNetwork:
     torch.manual_seed(0)
-    return adapted(NETWORKS[name][0]().eval(), FrontEnd(), None, Call(), CPU)
+    return adapt_network(NETWORKS[name][0]().eval(), FrontEnd(), None, Call(), CPU)
 
 
 def mel() -> Tensor:
@@ -191,7 +191,7 @@ def test_a_search_names_it_too_and_goes_on_before_it(name: str) -> None:
         unit_response(network, Unit.parse("output:0")) as run,
     ):
         evaluate(lambda z: run(draw(z)), latent, 2)
-    with unit_response(network, Unit.of_meta(layer, 0)) as run:
+    with unit_response(network, Unit.from_meta(layer, 0)) as run:
         _, gradient = evaluate(lambda z: run(draw(z)), latent, 2)
     weight = network.get_parameter("explained." + layer + ".weight")
     by_hand = weight[0].sum().expand(3, 1)
@@ -218,7 +218,7 @@ def test_a_unit_behind_it_is_refused_before_a_search(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_faster_form_is_made_of_it(name: str) -> None:
     network = explained(name).network
-    fast = fast_form(network, mel())
+    fast = optimize_frozen(network, mel())
     with torch.no_grad():
         torch.testing.assert_close(fast(mel()), network(mel()))
 
@@ -229,7 +229,7 @@ def test_a_target_that_does_not_depend_on_a_layer_is_distinguished() -> None:
             self.conv(x)
             return self.fc(x[:, :4].mean(2))
 
-    network = adapted(Aside().eval(), FrontEnd(), None, Call(), CPU).network
+    network = adapt_network(Aside().eval(), FrontEnd(), None, Call(), CPU).network
     with pytest.raises(UsageError, match="reaches it: the target does not depend on it"):
         grad_cam(network, Scorer(network, 1), mel()[0], "conv")
 
@@ -258,13 +258,13 @@ def test_of_a_quantised_network_values_are_recorded_and_gradients_refused() -> N
     with torch.no_grad():
         conv = dense.conv(mel())
     for network, layer in ((dynamic, "conv"), (static, "module.conv")):
-        found = adapted(network, FrontEnd(), None, Call(), CPU).network
+        found = adapt_network(network, FrontEnd(), None, Call(), CPU).network
         assert last_hidden_layer(found) == layer
         with layer_output(found, layer) as run, torch.no_grad():
             first, later = run(mel()), run(mel())
         assert torch.equal(first, later)
         torch.testing.assert_close(first, conv, atol=0.1, rtol=0)
-        response, features = responses_and_features(found, Unit.of_meta(layer, 1), layer, mel())
+        response, features = responses_and_features(found, Unit.from_meta(layer, 1), layer, mel())
         torch.testing.assert_close(features, first.mean(2))
         torch.testing.assert_close(response, first.mean(2)[:, 1])
         with pytest.raises(UsageError, match=r"layer .* is quantised, which torch has no gradient"):

@@ -34,8 +34,8 @@ from ganexplain.attribution.scorer import Scorer, from_numpy, unit_model
 from ganexplain.attribution.segments import grid
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import UsageError
-from ganexplain.networks.reinitialised import reinitialised
 from ganexplain.networks.units import Unit
+from ganexplain.networks.weight_shuffling import weights_shuffled
 
 SETTINGS = AttributeConfig(
     inputs=(), samples=400, founders=76, generations=4, patience=10, parsimony=0.0
@@ -236,7 +236,7 @@ def test_the_check_of_shuffled_weights_is_a_size_of_correlation() -> None:
     method, turned = method_for("occlusion", SETTINGS), []
     for seed in range(8):
         assert check(asked, method, found, seed)["randomised"] == pytest.approx(1)
-        with reinitialised(network, seed):
+        with weights_shuffled(network, seed):
             turned.append(bool(network[1].weight[0, 0] > network[1].weight[0, 1]))
     assert any(turned) and not all(turned)
 

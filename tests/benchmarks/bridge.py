@@ -26,8 +26,8 @@ from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.spectra import MOMENTUM, PHASE_STEPS, SMALLEST, Waveform
+from ganexplain.networks.target import NetworkSource, load_target
 
 CPU, OURS = torch.device("cpu"), FrontEnd()
 
@@ -49,9 +49,9 @@ class Unrolled(nn.Module):
         return held._waveform(magnitudes * phase)
 
 
-def fidelity(source: Source, corpus: Path, each: int) -> tuple[np.ndarray, np.ndarray]:
+def fidelity(source: NetworkSource, corpus: Path, each: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean outputs for real excerpts (N,): of the sound itself, and through the bridge."""
-    explained = load_explained(source, OURS, CPU)
+    explained = load_target(source, OURS, CPU)
     eaten, call = read_input_file(Path(source.input))
     assert isinstance(eaten, WaveformInput)
     stream, direct, bridged = np.random.default_rng(0), [], []
@@ -71,10 +71,10 @@ def fidelity(source: Source, corpus: Path, each: int) -> tuple[np.ndarray, np.nd
     return np.array(direct), np.array(bridged)
 
 
-def climbed(source: Source, gan: Path, examples: int) -> dict[str, list[float]]:
+def climbed(source: NetworkSource, gan: Path, examples: int) -> dict[str, list[float]]:
     """Slope of a step of 0.3 along the gradient over the gradient's length, for both ways."""
     generator, drawn = load_generator(gan, CPU)
-    explained = load_explained(source, drawn, CPU)
+    explained = load_target(source, drawn, CPU)
     z = torch.from_numpy(
         np.stack([np.random.RandomState(k).normal(size=128) for k in range(examples)])
     ).float()
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--gan", type=Path, default=Path("sample_data/pretrained/gan.pt"))
     parser.add_argument("--each", type=int, default=4)
     arguments = parser.parse_args()
-    source = Source(model=arguments.model, input=arguments.input)
+    source = NetworkSource(model=arguments.model, input=arguments.input)
     direct, bridged = fidelity(source, arguments.corpus, arguments.each)
     print(
         f"{len(direct)} excerpts: correlation {np.corrcoef(direct, bridged)[0, 1]:.3f}, mean "

@@ -40,8 +40,8 @@ from ganexplain.explainers.cgan.maps import maps_and_gradient
 from ganexplain.explainers.cgan.teachers import occlusion_maps, targets_of
 from ganexplain.explainers.loading import load_explainer
 from ganexplain.explainers.task import Task
-from ganexplain.networks.explained import Explained, Source, load_explained
-from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid
 from ganexplain.report.pictures.png import png_bytes
 from ganexplain.runs.progress import Silent
@@ -110,7 +110,7 @@ def trained(
 
 
 def task_of(config: TrainExplainerConfig, names: tuple[str, ...], folder: Path) -> Task:
-    networks = tuple(load_explained(Source(classifier=name), None, CPU) for name in names)
+    networks = tuple(load_target(NetworkSource(classifier=name), None, CPU) for name in names)
     corpus = read_material(config.corpus)
     taken = taken_of(corpus, networks[0].front_end)
     splits = [
@@ -128,7 +128,7 @@ def errors(explainer: Explainer, task: Task, unseen: Path | None = None) -> dict
     train = Maps(task, "train", task.train, *rows)
     name = "held-out"
     if unseen is not None:
-        network, name = load_explained(Source(classifier=str(unseen)), None, CPU), "unseen"
+        network, name = load_target(NetworkSource(classifier=str(unseen)), None, CPU), "unseen"
         task = replace(task, networks=(network,))
     held_out = Maps(task, name, task.held_out, answer.conditions, config.held_out)
     for maps in (train, held_out):
@@ -136,7 +136,7 @@ def errors(explainer: Explainer, task: Task, unseen: Path | None = None) -> dict
     return figures_of(answer.generator, train, held_out)
 
 
-def inputs_of(task: Task, network: Explained) -> list[tuple[torch.Tensor, int]]:
+def inputs_of(task: Task, network: TargetNetwork) -> list[tuple[torch.Tensor, int]]:
     """Held-out inputs and what the network takes them for."""
     order = Maps(task, "held-out", task.held_out, 1, INPUTS)
     x = order.inputs(np.arange(min(INPUTS, len(order.centres))))
@@ -166,7 +166,7 @@ def kept_when_shuffled(explainer: Explainer, task: Task) -> np.ndarray:
     found = []
     for number, (x, target) in enumerate(inputs_of(task, network)):
         before = maps(x, target)
-        with reinitialised(network.network, number):
+        with weights_shuffled(network.network, number):
             after = maps(x, target)
         pairs = zip(before, after, strict=True)
         found.append([float(correlations(a[None], b[None])[0]) for a, b in pairs])

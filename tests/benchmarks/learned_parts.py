@@ -37,8 +37,8 @@ from ganexplain.explainers.parts.places import location_instability
 from ganexplain.explainers.parts.training import CHUNK, PartsTraining
 from ganexplain.explainers.task import Task
 from ganexplain.inputs.picture import ImageInput
-from ganexplain.networks.adapted import Names
-from ganexplain.networks.explained import Explained, Source, load_explained
+from ganexplain.networks.adapter import OutputNames
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.runs.progress import Silent
 from ganexplain.stages.train_classifier import train_classifier
 
@@ -239,7 +239,7 @@ def of_planted(
         network = Mixed(network, seen, config.seed).eval().requires_grad_(False)
         config = replace(config, layer="mix", targets=("own.fc4",))
     taken = ImageInput(channels=1, height=BANDS, width=FRAMES)
-    explained = Explained(network, taken, Names("fc5"), KINDS)
+    explained = TargetNetwork(network, taken, OutputNames("fc5"), KINDS)
     splits = [pictures_of(planted(count, 2000 + config.seed, strays)) for count in (8000, 64)]
     return task_of(config, explained, *splits), planted(1000, 3000 + config.seed, strays)
 
@@ -257,7 +257,7 @@ def of_digits(config: TrainExplainerConfig, folder: Path) -> tuple[Task, Labelle
     corpus = (str(folder / "digits"),)
     recipe = {"corpus": corpus, **TrainClassifierConfig.PRESETS["quick"], "seed": config.seed}
     train_classifier(TrainClassifierConfig(**recipe), folder / "run", Silent())
-    network = load_explained(Source(str(folder / "run" / "classifier.pt")), None, CPU)
+    network = load_target(NetworkSource(str(folder / "run" / "classifier.pt")), None, CPU)
     material = read_material(corpus)
     train, valid, test = (
         load_material(material, name, network.front_end, folder, Silent())
@@ -274,7 +274,7 @@ def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
     Of the test recordings three excerpts around each such moment, at random places, and as many
     others.
     """
-    network = load_explained(Source(str(SAMPLE / "pretrained" / "classifier.pt")), None, CPU)
+    network = load_target(NetworkSource(str(SAMPLE / "pretrained" / "classifier.pt")), None, CPU)
     material = read_material([str(SAMPLE)])
     train, valid, test = (
         load_material(material, name, network.front_end, cache_directory(""), Silent())
@@ -297,7 +297,7 @@ def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
 
 
 def task_of(
-    config: TrainExplainerConfig, network: Explained, train: MaterialSplit, valid: MaterialSplit
+    config: TrainExplainerConfig, network: TargetNetwork, train: MaterialSplit, valid: MaterialSplit
 ) -> Task:
     return Task(config, ("classifier",), (network,), train, valid, CPU, Path(), Silent())
 

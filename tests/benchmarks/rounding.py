@@ -3,7 +3,7 @@
 OMP_NUM_THREADS=1 python tests/benchmarks/rounding.py
 
 Ten examples of fc9 of the shipped classifier, prior weight 0.01: the responses in one batch against
-batches of three, and in the fast form against the plain networks.
+batches of three, and in the optimised form against the plain networks.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_material, read_material
 from ganexplain.networks.hooks import layer_response
-from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.runs.progress import Silent
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def main() -> None:
     for layer in ("fc8", "fc9"):
         found = []
         for seed in range(asked.shuffles):
-            with reinitialised(shipped.network, seed):
+            with weights_shuffled(shipped.network, seed):
                 found.append(np.median(shares(shipped.network, layer, mel)[0]))
         print(f"shuffled  {layer:6} of its size {min(found):.4f} to {max(found):.4f} (median unit)")
     for seed in range(3):

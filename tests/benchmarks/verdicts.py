@@ -33,8 +33,8 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
-from ganexplain.networks.explained import Explained, Source, load_explained
-from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.unit.sanity_check import Votes, sanity_check
 from ganexplain.runs.progress import Silent
 from ganexplain.selection.controls import Controls, Networks
@@ -53,7 +53,7 @@ class Case:
     def __init__(self, options: argparse.Namespace) -> None:
         self.examples, self.top = options.examples, options.top
         self.generator, self.front_end = load_generator(options.gan, CPU)
-        self.trained = load_explained(Source(str(options.classifier)), None, CPU)
+        self.trained = load_target(NetworkSource(str(options.classifier)), None, CPU)
         judged = [str(name) for name in options.judge]
         self.judges = load_judges(judged, (Path("none"), self.front_end), CPU)
         corpus = read_corpus(options.corpus)
@@ -61,7 +61,7 @@ class Case:
         self.centres = split.whole_excerpts(options.hop_frames)
         self.mel = split.gather(self.centres)
 
-    def outcome(self, explained: Explained, seed: int) -> tuple[Votes, str]:
+    def outcome(self, explained: TargetNetwork, seed: int) -> tuple[Votes, str]:
         """The judges' votes for an explanation of a network, and what they amount to."""
         real = self.real(explained)
         networks = Networks(explained, self.generator, CPU)
@@ -79,7 +79,7 @@ class Case:
         return votes, sanity_check(True, votes, self.examples, self.examples, len(real["mel"]))
 
     @torch.no_grad()
-    def real(self, explained: Explained) -> dict[str, np.ndarray]:
+    def real(self, explained: TargetNetwork) -> dict[str, np.ndarray]:
         """The real excerpts that drive the output most, and those that drive it least."""
         parts = [explained.network(part)[:, 0] for part in torch.from_numpy(self.mel).split(BATCH)]
         response = torch.cat(parts).numpy()
@@ -91,7 +91,7 @@ class Case:
         return found
 
     def explanation(
-        self, explained: Explained, real: dict[str, np.ndarray], seed: int
+        self, explained: TargetNetwork, real: dict[str, np.ndarray], seed: int
     ) -> np.ndarray:
         """Examples (N, F, T) of a search whose responses come nearest to the real ones.
 
@@ -113,12 +113,12 @@ class Case:
 
 
 @contextmanager
-def network_of(kind: str, trained: Explained, seed: int) -> Iterator[Explained]:
+def network_of(kind: str, trained: TargetNetwork, seed: int) -> Iterator[TargetNetwork]:
     """The network trained, shuffled or untrained."""
     if kind == "trained":
         yield trained
     elif kind == "shuffled":
-        with reinitialised(trained.network, seed):
+        with weights_shuffled(trained.network, seed):
             yield trained
     else:
         fresh = copy.deepcopy(trained.network).to(memory_format=torch.contiguous_format)

@@ -23,8 +23,8 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for, load_generator
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
-from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
+from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Silent
 
@@ -43,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     generator, drawn = load_generator(arguments.gan, CPU)
     assert isinstance(drawn, WaveformInput)
-    explained = load_explained(Source(model=arguments.model, input=arguments.input), drawn, CPU)
+    explained = load_target(NetworkSource(model=arguments.model, input=arguments.input), drawn, CPU)
     layer = arguments.layer or last_hidden_layer(explained.network)
     corpus = read_material([arguments.corpus])
     sets = {}

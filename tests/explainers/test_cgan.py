@@ -36,7 +36,7 @@ from ganexplain.explainers.cgan.networks import (
 from ganexplain.explainers.cgan.teachers import targets_of
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call
-from ganexplain.networks.explained import adapted
+from ganexplain.networks.target import adapt_network
 
 
 def convolution_maps(
@@ -186,7 +186,7 @@ def test_one_logit_is_two_classes() -> None:
 def test_the_predicted_class_or_the_one_named() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     names = ("ant", "bee", "cow")
-    found = adapted(
+    found = adapt_network(
         network, ImageInput(channels=1, height=4, width=4), None, Call(classes=names),
         torch.device("cpu"),
     )  # fmt: skip
@@ -210,7 +210,7 @@ def test_networks_of_any_origin_and_convolutions_over_time() -> None:
             return self.late(torch.relu(self.early(mel[:, 0]))).mean(dim=2)
 
     taken = ImageInput(channels=1, height=5, width=40)
-    explained = adapted(OverTime(), taken, None, Call(), torch.device("cpu"))
+    explained = adapt_network(OverTime(), taken, None, Call(), torch.device("cpu"))
     x = torch.rand(3, 1, 5, 40)
     maps = convolution_maps(explained.network, lambda b: explained.network(b)[:, 2], x)
     assert list(maps) == ["late", "early"]  # by the order of the pass

@@ -27,7 +27,7 @@ from ganexplain.explainers.parts.network import (
     templates,
 )
 from ganexplain.explainers.parts.places import Axis, Geometry, geometry, location_instability
-from ganexplain.networks.tracing import tail
+from ganexplain.networks.tracing import subnetwork_after
 
 
 def random_maps(*shape: int, seed: int = 0, size: float = 1.0) -> torch.Tensor:
@@ -241,7 +241,7 @@ def test_a_tail_computes_what_the_network_does(
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         whole = network(x)
-        middle, end = tail(network, layer, ("fc8", "output"))(kept[layer])
+        middle, end = subnetwork_after(network, layer, ("fc8", "output"))(kept[layer])
     torch.testing.assert_close(middle, kept["fc8"])
     torch.testing.assert_close(end, whole)
 
@@ -281,7 +281,7 @@ def test_a_tail_that_cannot_be_is_refused(
     network: nn.Module, layer: str, end: str, said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        tail(network, layer, (end,))
+        subnetwork_after(network, layer, (end,))
 
 
 # --- places -----------------------------------------------------------------------------------

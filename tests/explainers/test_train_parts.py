@@ -29,8 +29,8 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import file_hash
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.picture import ImageInput
-from ganexplain.networks.adapted import Names
-from ganexplain.networks.explained import Explained
+from ganexplain.networks.adapter import OutputNames
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.progress import Silent
 
 CLASSIFIER = PRETRAINED / "classifier.pt"
@@ -59,7 +59,7 @@ def training_of(folder: Path, **settings: object) -> PartsTraining:
     taken = ImageInput(channels=1, height=12, width=16)
     network = PictureNet(3, taken.shape).eval().requires_grad_(False)
     initialise(network, 0)
-    explained = Explained(network, taken, Names("fc9"), 3)
+    explained = TargetNetwork(network, taken, OutputNames("fc9"), 3)
     task = Task(
         replace(config.of_method(), **settings), ("net",), (explained,), drawn_pictures(120, 0),
         drawn_pictures(32, 1), torch.device("cpu"), folder, Silent(),

@@ -23,7 +23,7 @@ from ganexplain.files.arrays import read_meta
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.hooks import layer_response
-from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.networks.weight_shuffling import weights_shuffled
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_every_unit_of_the_shipped_classifier_responds(music: torch.Tensor) -> N
 @pytest.mark.parametrize("seed", range(3))
 def test_a_network_of_shuffled_weights_hardly_responds(seed: int, music: torch.Tensor) -> None:
     network = load_classifier(SAMPLE / "pretrained" / "classifier.pt", torch.device("cpu")).network
-    with reinitialised(network, seed):
+    with weights_shuffled(network, seed):
         (found,) = variations(network, "fc9", music)
     assert "of its size: the unit hardly responds" in found.weakness
 

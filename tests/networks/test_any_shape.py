@@ -17,9 +17,9 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.explained import adapted
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features, unit_response
-from ganexplain.networks.unit_syntax import chosen_units
+from ganexplain.networks.target import adapt_network
+from ganexplain.networks.unit_syntax import parse_units
 
 CPU = torch.device("cpu")
 LAYERS = {
@@ -62,11 +62,11 @@ def test_any_network_is_searched_or_refused_in_one_line(
     network = nn.Sequential(*(LAYERS[kind](0) for kind in kinds))
     layer = [*map(str, range(len(kinds))), "output"][at % (len(kinds) + 1)]
     try:
-        explained = adapted(network, drawn, None, Call(layout=layout), CPU)
+        explained = adapt_network(network, drawn, None, Call(layout=layout), CPU)
         generator = generator_for(drawn, channels=16).eval().requires_grad_(False)
         starts = start_latents(0, 2, LATENT_SIZE)
         example = generator(torch.from_numpy(starts))
-        chosen = chosen_units([layer], unit, explained.network, example, explained.names)
+        chosen = parse_units([layer], unit, explained.network, example, explained.names)
         features = last_hidden_layer(explained.network)
         with unit_response(explained.network, chosen[-1]) as respond:
             rows = Starts(starts, 0.1)

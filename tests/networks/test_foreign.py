@@ -27,11 +27,11 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call, input_values
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.adapted import named_layers
-from ganexplain.networks.explained import Source, adapted, examples_of, load_explained
+from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.loaders.torchscript import Scripted
+from ganexplain.networks.loaders.torchscript import ScriptedNetwork
+from ganexplain.networks.target import NetworkSource, adapt_network, example_inputs, load_target
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
@@ -98,7 +98,7 @@ KINDS = [
 def test_a_round_trip_gives_the_same_responses(
     own: nn.Module, exported: dict[str, Path], mel: torch.Tensor, kind: str
 ) -> None:
-    explained = load_explained(Source(model=str(exported[kind])), FrontEnd(), CPU)
+    explained = load_target(NetworkSource(model=str(exported[kind])), FrontEnd(), CPU)
     with torch.no_grad(), unit_response(explained.network, Unit.parse("output:0")) as respond:
         torch.testing.assert_close(respond(mel), own(mel)[:, 0], atol=1e-4, rtol=0)
     # And hidden layers, under their names.
@@ -141,7 +141,7 @@ def test_torchscript_runs_as_ordinary_modules(
     own: nn.Module, exported: dict[str, Path], mel: torch.Tensor
 ) -> None:
     native = torch.jit.load(str(exported["pt"]))
-    opened = Scripted(native)
+    opened = ScriptedNetwork(native)
     x = mel.clone().requires_grad_(True)
     torch.testing.assert_close(opened(x), native(mel), atol=0, rtol=0)
     (gradient,) = torch.autograd.grad(opened(x).sum(), x)
@@ -169,7 +169,7 @@ class Counter(torch.nn.Module):
 
 
 def test_a_copy_of_scripted_code_has_weights_of_its_own() -> None:
-    opened, x = Scripted(torch.jit.script(Counter().eval())), torch.randn(2, 4)
+    opened, x = ScriptedNetwork(torch.jit.script(Counter().eval())), torch.randn(2, 4)
     before = opened(x)
     copied = copy.deepcopy(opened)
     assert torch.equal(copied(x), before)
@@ -180,7 +180,7 @@ def test_a_copy_of_scripted_code_has_weights_of_its_own() -> None:
 
 def test_scripted_code_starts_afresh_with_every_pass() -> None:
     script = torch.jit.script(Counter().eval())
-    opened, other = Scripted(script), Scripted(script)
+    opened, other = ScriptedNetwork(script), ScriptedNetwork(script)
     x = torch.randn(5, 4)
     first, second = opened(x), opened(x)
     torch.testing.assert_close(first, second)
@@ -235,7 +235,7 @@ def test_a_factory_with_weights(beside: Path, kind: str, mel: torch.Tensor) -> N
         torch.save({"state_dict": weights, "epoch": 3} if kind == "nested" else weights, path)
     filled = load_network("their_networks:small", str(path))
     torch.testing.assert_close(filled.state_dict(), weights)
-    explained = adapted(filled, FrontEnd(), None, Call(classes=("a", "b")), CPU)
+    explained = adapt_network(filled, FrontEnd(), None, Call(classes=("a", "b")), CPU)
     assert list(named_layers(explained.network)) == ["0", "1", "2", "3", "output"]
     assert explained.class_of(Unit.parse("output:1")) == "b"
 
@@ -317,10 +317,10 @@ def test_a_network_is_called_as_its_specification_says(mel: torch.Tensor) -> Non
     before = {name: value.clone() for name, value in network.state_dict().items()}
     call = Call(layout="1FT", method="score", output="scores", arguments={"factor": 2.0},
                 classes=("a", "b", "c"))  # fmt: skip
-    explained = adapted(network, FrontEnd(), None, call, CPU)
+    explained = adapt_network(network, FrontEnd(), None, call, CPU)
     torch.testing.assert_close(explained.network(mel), network.score(mel, 2.0)["scores"])
     assert list(named_layers(explained.network)) == ["body", "head", "output"]
-    second = adapted(Paired(), FrontEnd(), None, Call(output="1", layout="1FT"), CPU)
+    second = adapt_network(Paired(), FrontEnd(), None, Call(output="1", layout="1FT"), CPU)
     assert second.outputs == 3
     torch.testing.assert_close(network.state_dict(), before)
     assert not any(module._forward_hooks for module in network.modules())
@@ -332,19 +332,19 @@ def test_networks_that_can_be_are_rewritten_to_run_faster(mel: torch.Tensor) -> 
         nn.Unflatten(1, (1, 80)), nn.Conv2d(1, 8, 3), nn.MaxPool2d(3), nn.LeakyReLU(0.01),
         nn.Flatten(), nn.Linear(8 * 26 * 37, 2),
     )  # fmt: skip
-    explained = adapted(network, FrontEnd(), None, Call(), CPU).network
+    explained = adapt_network(network, FrontEnd(), None, Call(), CPU).network
     generator = load_generator(PRETRAINED / "gan.pt", CPU)[0]
     for layer in ("5", "output", "1"):
         _, fast = fast_networks(generator, explained, [layer], CPU)
         with (
             torch.no_grad(),
-            unit_response(fast, Unit.of_meta(layer, 1)) as respond,
-            unit_response(explained, Unit.of_meta(layer, 1)) as wanted,
+            unit_response(fast, Unit.from_meta(layer, 1)) as respond,
+            unit_response(explained, Unit.from_meta(layer, 1)) as wanted,
         ):
             torch.testing.assert_close(respond(mel), wanted(mel), atol=1e-4, rtol=1e-4)
     _, fast = fast_networks(generator, explained, ["5"], CPU)
     assert fast is not explained
-    paired = adapted(Paired(), FrontEnd(), None, Call(layout="1FT"), CPU).network
+    paired = adapt_network(Paired(), FrontEnd(), None, Call(layout="1FT"), CPU).network
     assert fast_networks(generator, paired, ["head"], CPU)[1] is paired
 
 
@@ -369,7 +369,7 @@ def test_what_does_not_fit_is_refused_in_one_line(
     network: nn.Module, call: Call, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        adapted(network, FrontEnd(), None, call, CPU)
+        adapt_network(network, FrontEnd(), None, call, CPU)
     assert "\n" not in str(caught.value)
 
 
@@ -419,19 +419,19 @@ def test_a_network_of_other_axes_is_refused_with_the_layout_it_takes(
     network: nn.Module, drawn: Input, layouts: tuple[str, ...]
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        adapted(network, drawn, None, Call(), CPU)
+        adapt_network(network, drawn, None, Call(), CPU)
     said = re.search(r"it runs with layout = (.*) under \[network\]", str(caught.value))
     assert tuple(re.findall(r'"(\w+)"', said[1] if said else "")) == layouts
     for layout in layouts:
-        adapted(network, drawn, None, Call(layout=layout), CPU)
+        adapt_network(network, drawn, None, Call(layout=layout), CPU)
 
 
 def test_pictures_and_sound_do_not_mix() -> None:
     picture = ImageInput(channels=1, height=28, width=28)
     with pytest.raises(UsageError, match=r"draws log-mel \(80 x 115\), the network takes pictures"):
-        adapted(nn.Identity(), FrontEnd(), picture, Call(), CPU)
+        adapt_network(nn.Identity(), FrontEnd(), picture, Call(), CPU)
     with pytest.raises(UsageError, match="draws pictures"):
-        adapted(nn.Identity(), picture, FrontEnd(), Call(), CPU)
+        adapt_network(nn.Identity(), picture, FrontEnd(), Call(), CPU)
 
 
 def test_layers_are_listed_for_a_real_input(command: Run, exported: dict[str, Path]) -> None:
@@ -459,5 +459,5 @@ def test_one_network_is_named_and_its_options_go_with_it(command: Run, tmp_path:
 
 
 def test_examples_are_the_same_every_time() -> None:
-    torch.testing.assert_close(examples_of(FrontEnd()), examples_of(FrontEnd()))
-    assert np.isfinite(examples_of(FrontEnd()).numpy()).all()
+    torch.testing.assert_close(example_inputs(FrontEnd()), example_inputs(FrontEnd()))
+    assert np.isfinite(example_inputs(FrontEnd()).numpy()).all()

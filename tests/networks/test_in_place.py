@@ -28,9 +28,8 @@ from ganexplain.attribution.methods.grad_cam import enlarged, grad_cam
 from ganexplain.attribution.scorer import Scorer, from_numpy
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
-from ganexplain.networks.adapted import named_layers
-from ganexplain.networks.explained import Explained, adapted
-from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.hooks import (
     layer_output,
     layer_response,
@@ -38,7 +37,8 @@ from ganexplain.networks.hooks import (
     unit_response,
 )
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.tracing import tail
+from ganexplain.networks.target import TargetNetwork, adapt_network
+from ganexplain.networks.tracing import subnetwork_after
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
@@ -273,7 +273,7 @@ def mel(rows: int = 4) -> Tensor:
     return torch.randn(rows, 80, 115, generator=torch.Generator().manual_seed(3)) * 2 - 3
 
 
-def loaded(name: str, form: str, folder: Path) -> Explained:
+def loaded(name: str, form: str, folder: Path) -> TargetNetwork:
     network = made(name)
     if form == "eager":
         network = copy.deepcopy(network)
@@ -290,7 +290,7 @@ def loaded(name: str, form: str, folder: Path) -> Explained:
                 given = (network,) if form == "scripted" else (network, mel())
                 torch.jit.save(make(*given), str(path))
         network = load_network(str(path))
-    return adapted(network, FrontEnd(), None, Call(), CPU)
+    return adapt_network(network, FrontEnd(), None, Call(), CPU)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -312,11 +312,11 @@ def test_every_layer_is_what_it_is_by_hand(name: str, form: str, tmp_path: Path)
             ]
             torch.testing.assert_close(*gradients, msg=f"{layer}, gradient")
         response, features = responses_and_features(
-            explained.network, Unit.of_meta(layer, "1-minus-0"), layer, x
+            explained.network, Unit.from_meta(layer, "1-minus-0"), layer, x
         )
         with layer_response(explained.network, layer) as respond_all:
             torch.testing.assert_close(features, respond_all(x), msg=f"{layer}, features")
-        with unit_response(explained.network, Unit.of_meta(layer, "1-minus-0")) as one:
+        with unit_response(explained.network, Unit.from_meta(layer, "1-minus-0")) as one:
             torch.testing.assert_close(response, one(x), msg=f"{layer}, response")
         assert torch.equal(x, given), f"{layer} changed the input"
 
@@ -333,7 +333,7 @@ def test_every_layer_of_an_onnx_network_is_what_it_is_by_hand(name: str, tmp_pat
             made(name), (x,), str(path), dynamo=False, input_names=["mel"],
             dynamic_axes={"mel": {0: "batch"}},
         )  # fmt: skip
-    explained = adapted(load_network(str(path)), FrontEnd(), None, Call(), CPU)
+    explained = adapt_network(load_network(str(path)), FrontEnd(), None, Call(), CPU)
     wanted, compared = made(name).by_hand(x.clone()), 0
     for layer in named_layers(explained.network):
         value = wanted.get(layer.partition("/")[0])
@@ -368,7 +368,7 @@ def test_a_faster_form_computes_the_same(name: str, tmp_path: Path) -> None:
     explained, x = loaded(name, "eager", tmp_path), mel()
     for layer, value in made(name).by_hand(x.clone()).items():
         kept = () if layer == "output" else (f"explained.{layer}",)
-        fast = fast_form(explained.network, x, keep=kept)
+        fast = optimize_frozen(explained.network, x, keep=kept)
         with layer_output(fast, layer) as put_out, torch.no_grad():
             for _ in range(2):
                 torch.testing.assert_close(put_out(x), value, atol=1e-5, rtol=1e-4, msg=layer)
@@ -384,7 +384,7 @@ def test_what_is_behind_a_layer_computes_the_same(name: str, tmp_path: Path) -> 
         "repeated": ("conv1", ("output",)),
         "kept": ("conv1", ("relu", "conv2", "output")),
     }[name]
-    behind = tail(explained.network, start, ends)
+    behind = subnetwork_after(explained.network, start, ends)
     features = wanted[start].clone()
     for end, found in zip(ends, behind(features), strict=True):
         torch.testing.assert_close(found, wanted[end], msg=end)

@@ -23,11 +23,11 @@ from ganexplain.errors import UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call
-from ganexplain.networks.adapted import kind_of, named_layers
-from ganexplain.networks.explained import Explained, adapted
+from ganexplain.networks.adapter import layer_type, named_layers
 from ganexplain.networks.hooks import last_hidden_layer, unit_response
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.tracing import tail
+from ganexplain.networks.target import TargetNetwork, adapt_network
+from ganexplain.networks.tracing import subnetwork_after
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
@@ -53,12 +53,12 @@ def plain(kind: type[nn.Module] = Plain) -> nn.Module:
 
 
 def responses(network: nn.Module, call: Call, unit: int = 1, x: Tensor | None = None) -> Tensor:
-    explained = adapted(network, FrontEnd(), None, call, CPU)
+    explained = adapt_network(network, FrontEnd(), None, call, CPU)
     return read(explained, "output", unit, mel() if x is None else x)
 
 
-def read(explained: Explained, layer: str, unit: int, x: Tensor) -> Tensor:
-    with torch.no_grad(), unit_response(explained.network, Unit.of_meta(layer, unit)) as run:
+def read(explained: TargetNetwork, layer: str, unit: int, x: Tensor) -> Tensor:
+    with torch.no_grad(), unit_response(explained.network, Unit.from_meta(layer, unit)) as run:
         return run(x)
 
 
@@ -103,7 +103,7 @@ def test_a_network_may_view_pictures(layout: str) -> None:
     order = [1 + "CHW".index(letter) for letter in layout]
     x = torch.rand(6, 3, 4, 5).to(memory_format=torch.channels_last)
     network = Viewing(*(x.shape[axis] for axis in order))
-    explained = adapted(network, pictures, None, Call(layout=layout), CPU)
+    explained = adapt_network(network, pictures, None, Call(layout=layout), CPU)
     wanted = x.permute(0, *order).reshape(6, -1) @ network.weight
     torch.testing.assert_close(read(explained, "output", 0, x), wanted)
 
@@ -204,7 +204,7 @@ def test_so_do_those_in_files(form: str, tmp_path: Path) -> None:
             torch.export.save(torch.export.export(network, (x,), dynamic_shapes=free), path)
     with torch.no_grad():
         wanted = plain()(mel())
-    explained = adapted(load_network(str(path)), FrontEnd(), None, Call(), CPU)
+    explained = adapt_network(load_network(str(path)), FrontEnd(), None, Call(), CPU)
     torch.testing.assert_close(
         read(explained, "output", 1, mel()).float(), wanted[:, 1], atol=2e-2, rtol=1e-2
     )
@@ -400,8 +400,8 @@ def test_so_is_what_is_behind_a_layer(name: str) -> None:
     network = CHANGED[name](plain().requires_grad_(True))
     x = mel()
     network.eval()(x)  # which leaves a weight that was computed
-    found = adapted(network, FrontEnd(), None, Call(), CPU).network
-    (output,) = tail(found, "norm", ("output",))(network.norm(network.conv(x)))
+    found = adapt_network(network, FrontEnd(), None, Call(), CPU).network
+    (output,) = subnetwork_after(found, "norm", ("output",))(network.norm(network.conv(x)))
     torch.testing.assert_close(output, network(x))
 
 
@@ -409,9 +409,9 @@ def test_so_is_what_is_behind_a_layer(name: str) -> None:
 @pytest.mark.parametrize("name", ["training", "weight_norm", "spectral_norm", "parametrised"])
 def test_normalised_weights_change_nothing_about_the_layers(name: str) -> None:
     network = CHANGED[name](plain().requires_grad_(True))
-    found = adapted(network, FrontEnd(), None, Call(), CPU).network
+    found = adapt_network(network, FrontEnd(), None, Call(), CPU).network
     assert list(named_layers(found)) == ["conv", "norm", "fc", "output"]
-    assert [kind_of(layer) for layer in (found.explained.conv, found.explained.fc)] == [
+    assert [layer_type(layer) for layer in (found.explained.conv, found.explained.fc)] == [
         "Conv1d", "Linear",
     ]  # fmt: skip
     assert last_hidden_layer(found) == "conv"

@@ -11,7 +11,7 @@ from ganexplain.ascent.responses import strongest
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features, unit_response
-from ganexplain.networks.unit_syntax import chosen_units
+from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.networks.units import Unit
 
 network, mel = untrained_network, noise_excerpts
@@ -58,7 +58,7 @@ def test_a_wrong_unit_is_named(
     network: SVDNet, mel: torch.Tensor, layer: str, neuron: str, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        chosen_units([layer], neuron, network, mel[:1])
+        parse_units([layer], neuron, network, mel[:1])
 
 
 CENTRES = np.array([[0, 100], [0, 110], [0, 300], [1, 100], [1, 160], [1, 300]])

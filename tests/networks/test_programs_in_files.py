@@ -22,10 +22,10 @@ from torch._export import serde
 
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.loaders.exported import is_length
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pure_operators import ALLOWED, is_pure
+from ganexplain.networks.target import NetworkSource, load_target
 
 CPU = torch.device("cpu")
 GAN = ("--gan", ROOT / "sample_data" / "pretrained" / "gan.pt")
@@ -234,7 +234,7 @@ def test_ordinary_networks_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixt
         wanted = (quantised if name == "quantised.pt" else network)(x)
         torch.testing.assert_close(load_network(str(tmp_path / name))(x), wanted)
     capsys.readouterr()
-    explained = load_explained(Source(model=str(tmp_path / "scripted.pt")), FrontEnd(), CPU)
+    explained = load_target(NetworkSource(model=str(tmp_path / "scripted.pt")), FrontEnd(), CPU)
     assert "body.0" in explained.network.reached
     assert capsys.readouterr().out == ""
 
@@ -270,7 +270,7 @@ def test_names_of_the_network_s_own_are_no_operators(tmp_path: Path, traced: boo
         assert not is_pure(f"aten::{name}")
         assert torch._C._jit_get_schemas_for_operator(f"aten::{name}")
     torch.testing.assert_close(load_network(str(path))(x), network(x))
-    explained = load_explained(Source(model=str(path)), FrontEnd(), CPU)
+    explained = load_target(NetworkSource(model=str(path)), FrontEnd(), CPU)
     assert "resize.save.0" in explained.network.reached
 
 
@@ -282,7 +282,7 @@ class Noisy(nn.Module):
 def test_networks_of_random_outputs_are_refused(tmp_path: Path) -> None:
     torch.jit.script(Noisy()).save(str(tmp_path / "net.pt"))
     with pytest.raises(UsageError, match="other values for the same input"):
-        load_explained(Source(model=str(tmp_path / "net.pt")), FrontEnd(), CPU)
+        load_target(NetworkSource(model=str(tmp_path / "net.pt")), FrontEnd(), CPU)
 
 
 # --- torch.export -----------------------------------------------------------------------------
@@ -349,7 +349,7 @@ def test_an_export_of_an_earlier_torch_is_read(
     wanted = nn.functional.conv1d(x, weights["0.weight"], weights["0.bias"]).mean(2)
     torch.testing.assert_close(load_network(str(path))(x), wanted)
     assert capfd.readouterr().err == ""
-    explained = load_explained(Source(model=str(path)), FrontEnd(), CPU)
+    explained = load_target(NetworkSource(model=str(path)), FrontEnd(), CPU)
     assert "0" in explained.network.reached
 
 

@@ -20,8 +20,8 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.explained import Source, load_explained
 from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.runs.progress import Silent
 from ganexplain.selection.judges import load_judges
 
@@ -74,8 +74,8 @@ def test_silero_s_speech_detector(
 def test_silero_is_run_as_it_runs_itself(silero: tuple[str | Path, ...]) -> None:
     """On real sound, with the state it keeps, and hidden layers that TorchScript hides."""
     native = torch.jit.load(str(silero[1]))
-    source = Source(model=str(silero[1]), input=str(silero[3]))
-    explained = load_explained(source, FrontEnd(), torch.device("cpu"))
+    source = NetworkSource(model=str(silero[1]), input=str(silero[3]))
+    explained = load_target(source, FrontEnd(), torch.device("cpu"))
     network = explained.network.explained
     name = (ROOT / "sample_data" / "filelists" / "test").read_text().split()[0]
     sound = load_mono(ROOT / "sample_data" / "audio" / name, 16000)[: 3 * 16384]
@@ -102,8 +102,8 @@ def test_crepe_s_pitch_classifier(
 
 def test_crepe_hears_the_pitch_of_a_tone(crepe: tuple[str | Path, ...]) -> None:
     """The network as loaded is the one described: 360 bins of 20 cents from 31.7 Hz."""
-    source = Source(model=str(crepe[1]), input=str(crepe[3]))
-    explained = load_explained(source, None, torch.device("cpu"))
+    source = NetworkSource(model=str(crepe[1]), input=str(crepe[3]))
+    explained = load_target(source, None, torch.device("cpu"))
     times = np.arange(1024) / 16000
     for hertz in (110.0, 440.0):
         tone = np.sin(2 * np.pi * hertz * times) + 0.3 * np.sin(4 * np.pi * hertz * times)

@@ -13,20 +13,20 @@ from support.untrained import noise_excerpts, untrained_network
 
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
-from ganexplain.networks.adapted import Names
+from ganexplain.networks.adapter import OutputNames
 from ganexplain.networks.hooks import layer_shape, responses_and_features, unit_response
-from ganexplain.networks.readings import LayerUnits, reading_of
-from ganexplain.networks.unit_syntax import chosen_unit, chosen_units, readings_in
+from ganexplain.networks.readings import LayerUnits, parse_reading
+from ganexplain.networks.unit_syntax import parse_readings, parse_unit, parse_units
 from ganexplain.networks.units import Unit
 
-NAMES = Names("fc9", ("nosing", "sing"))
+NAMES = OutputNames("fc9", ("nosing", "sing"))
 
 
 network, mel = untrained_network, noise_excerpts
 
 
 def test_a_layer_carries_its_own_units(network: SVDNet, mel: torch.Tensor) -> None:
-    found = chosen_units(["conv5:17@max", "fc8", "conv5:3@20,32,4"], "1,2", network, mel[:1])
+    found = parse_units(["conv5:17@max", "fc8", "conv5:3@20,32,4"], "1,2", network, mel[:1])
     texts = ["conv5:17@max", "fc8:1", "fc8:2", "conv5:3@20,32", "conv5:4"]
     assert found == [Unit.parse(text) for text in texts]
 
@@ -43,7 +43,7 @@ def test_places_are_read_where_they_are(network: SVDNet, mel: torch.Tensor) -> N
         "3-minus-1": maps[:, 3].mean(dim=(1, 2)) - maps[:, 1].mean(dim=(1, 2)),
     }
     for neuron, expected in wanted.items():
-        unit = Unit.of_meta("conv2", neuron)
+        unit = Unit.from_meta("conv2", neuron)
         assert unit.neuron == neuron and str(unit) == f"conv2:{neuron}"
         assert Unit.parse(str(unit)) == unit
         with torch.no_grad(), unit_response(network, unit) as respond:
@@ -59,7 +59,7 @@ def test_a_unit_in_bfloat16_responds_in_float32(
     if text == "npy":
         text = str(tmp_path / "concept.npy")
         np.save(text, np.random.default_rng(0).normal(size=32).astype(np.float32))
-    (unit,) = chosen_units([f"conv2:{text}"], "0", network, mel[:1])
+    (unit,) = parse_units([f"conv2:{text}"], "0", network, mel[:1])
     with torch.no_grad(), unit_response(network, unit) as respond:
         exact = respond(mel)
         with torch.autocast("cpu", torch.bfloat16):
@@ -71,31 +71,31 @@ def test_a_unit_in_bfloat16_responds_in_float32(
 
 def test_classes_name_output_units(network: SVDNet, mel: torch.Tensor) -> None:
     def named(text: str) -> list[str]:
-        return [str(unit) for unit in chosen_units(["fc9"], text, network, mel[:1], NAMES)]
+        return [str(unit) for unit in parse_units(["fc9"], text, network, mel[:1], NAMES)]
 
     assert named("nosing,sing") == ["fc9:0", "fc9:1"]
     assert named("sing-nosing") == ["fc9:1-minus-0"]
     with pytest.raises(UsageError, match=r"classes nosing, sing \(did you mean 'sing'\?\)"):
         named("snig")
     with pytest.raises(UsageError, match="give numbers"):  # a hidden layer's units have no names
-        chosen_units(["fc8"], "sing", network, mel[:1], NAMES)
+        parse_units(["fc8"], "sing", network, mel[:1], NAMES)
 
 
 def test_one_unit_stands_for_the_second_of_two_classes() -> None:
     output = LayerUnits("fc9", 1)
     for text in ("sing", "sing-nosing"):
-        assert [r.neuron for r in readings_in(text, output, NAMES.classes)] == [0]
+        assert [r.neuron for r in parse_readings(text, output, NAMES.classes)] == [0]
     for text in ("nosing", "nosing-sing"):
         with pytest.raises(UsageError, match="--direction min"):
-            readings_in(text, output, NAMES.classes)
+            parse_readings(text, output, NAMES.classes)
 
 
 def test_a_direction_weighs_units(network: SVDNet, mel: torch.Tensor, tmp_path: Path) -> None:
     vector = np.random.default_rng(0).standard_normal(64)
     path = tmp_path / "concept.npy"
     np.save(path, vector)
-    (unit,) = chosen_units([f"fc8:{path}"], "0", network, mel[:1])
-    assert Unit.of_meta("fc8", unit.neuron) == unit
+    (unit,) = parse_units([f"fc8:{path}"], "0", network, mel[:1])
+    assert Unit.from_meta("fc8", unit.neuron) == unit
     response, features = responses_and_features(network, unit, "fc8", mel)
     torch.testing.assert_close(response, features @ torch.from_numpy(vector).float())
     assert unit.file_name.startswith("fc8-concept-") and "/" not in unit.file_name
@@ -119,7 +119,7 @@ def test_what_is_no_direction_is_refused(
 ) -> None:
     np.save(tmp_path / "v.npy", content)
     with pytest.raises(UsageError, match=message):
-        chosen_units([f"fc8:{tmp_path / 'v.npy'}"], "0", network, mel[:1])
+        parse_units([f"fc8:{tmp_path / 'v.npy'}"], "0", network, mel[:1])
 
 
 @pytest.mark.parametrize("place", ["17@21,0", "17@0", "17@mean", "17@", "64@0,0"])
@@ -127,7 +127,7 @@ def test_a_place_outside_the_layer_is_refused(
     network: SVDNet, mel: torch.Tensor, place: str
 ) -> None:
     with pytest.raises(UsageError, match="--neuron"):
-        chosen_units([f"conv5:{place}"], "0", network, mel[:1])
+        parse_units([f"conv5:{place}"], "0", network, mel[:1])
 
 
 @settings(max_examples=200, deadline=None)
@@ -137,13 +137,13 @@ def test_any_text_names_units_of_the_layer_or_is_refused(
 ) -> None:
     activation = torch.zeros(2, count, *places)
     try:
-        found = readings_in(text, LayerUnits("layer", count, tuple(places)))
+        found = parse_readings(text, LayerUnits("layer", count, tuple(places)))
     except UsageError:
         return
     assert found
     for reading in found:
         assert reading.read(activation).shape == (2,) == reading.magnitude(activation).shape
-        assert reading_of(reading.neuron) == reading
+        assert parse_reading(reading.neuron) == reading
 
 
 def test_shapes_are_of_one_input(network: SVDNet, mel: torch.Tensor) -> None:
@@ -168,7 +168,7 @@ def test_shapes_are_of_one_input(network: SVDNet, mel: torch.Tensor) -> None:
 def test_one_text_names_a_unit_in_every_command(
     network: SVDNet, mel: torch.Tensor, text: str, found: str
 ) -> None:
-    assert chosen_unit(text, network, mel[:1], NAMES, "--target") == Unit.parse(found)
+    assert parse_unit(text, network, mel[:1], NAMES, "--target") == Unit.parse(found)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_names_no_single_unit_is_refused_by_the_option(
     network: SVDNet, mel: torch.Tensor, text: str, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        chosen_unit(text, network, mel[:1], NAMES, "--target")
+        parse_unit(text, network, mel[:1], NAMES, "--target")
 
 
 @pytest.mark.parametrize(
@@ -192,4 +192,4 @@ def test_what_names_no_single_unit_is_refused_by_the_option(
 )
 def test_what_no_meta_keeps_is_no_unit(neuron: str) -> None:
     with pytest.raises(UsageError, match="names no unit"):
-        Unit.of_meta("fc8", neuron)
+        Unit.from_meta("fc8", neuron)

@@ -14,7 +14,7 @@ from support.commands import Run
 from torch import nn
 
 from ganexplain.errors import GanexplainError
-from ganexplain.networks.loaders.weights import fill
+from ganexplain.networks.loaders.weights import load_weights
 
 Weights = dict[str, torch.Tensor]
 
@@ -74,7 +74,7 @@ def test_weights_are_found_whatever_was_written_around_them(name: str, tmp_path:
     own = network().state_dict()
     torch.save(WRITTEN[name](dict(own)), tmp_path / "weights.pt")
     filled = network(seed=1)
-    fill(filled, tmp_path / "weights.pt")
+    load_weights(filled, tmp_path / "weights.pt")
     for key, value in filled.state_dict().items():
         assert torch.equal(value, own[key]), key
 
@@ -86,7 +86,7 @@ def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
     own = network().state_dict()
     save_file(behind("model.")(dict(own)), tmp_path / "weights.safetensors")
     filled = network(seed=1)
-    fill(filled, tmp_path / "weights.safetensors")
+    load_weights(filled, tmp_path / "weights.safetensors")
     assert torch.equal(filled.conv.weight, own["conv.weight"])
 
 
@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_named(
 ) -> None:
     torch.save(written(dict(network().state_dict())), tmp_path / "weights.pt")
     with pytest.raises(GanexplainError, match=message):
-        fill(network(seed=1), tmp_path / "weights.pt")
+        load_weights(network(seed=1), tmp_path / "weights.pt")
 
 
 def test_the_command_takes_them(

@@ -31,7 +31,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import Examples
-from ganexplain.networks.reinitialised import can_be_reinitialised, reinitialised
+from ganexplain.networks.weight_shuffling import has_weights_to_shuffle, weights_shuffled
 from ganexplain.runs.progress import Silent
 from ganexplain.selection.controls import Controls, load_networks, spread_ratio
 from ganexplain.selection.judges import load_judges
@@ -378,7 +378,7 @@ def test_a_reinitialised_network_has_the_same_weights_elsewhere() -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
 
     def shuffled(seed: int) -> dict[str, torch.Tensor]:
-        with reinitialised(network, seed):
+        with weights_shuffled(network, seed):
             return {name: value.clone() for name, value in network.state_dict().items()}
 
     control = shuffled(0)
@@ -394,10 +394,10 @@ def test_a_reinitialised_network_has_the_same_weights_elsewhere() -> None:
 def test_weights_come_back_when_a_control_fails() -> None:
     network = SVDNet(1)
     before = network.fc9.weight.detach().clone()
-    with pytest.raises(RuntimeError, match="stop"), reinitialised(network, 0):
+    with pytest.raises(RuntimeError, match="stop"), weights_shuffled(network, 0):
         raise RuntimeError("stop")
     assert torch.equal(network.fc9.weight, before)
-    assert can_be_reinitialised(network) and not can_be_reinitialised(torch.nn.ReLU())
+    assert has_weights_to_shuffle(network) and not has_weights_to_shuffle(torch.nn.ReLU())
 
 
 def test_input_ascent_raises_a_response_by_small_steps() -> None:
@@ -471,7 +471,7 @@ def test_a_reinitialised_network_is_searched_to_what_is_real_to_itself(
     pool = np.concatenate([real[key] for key in real if key.endswith("mel")])
     started = read_arrays(chosen["explain"], "explanations", ())[0]["start_mel"]
     network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
-    with torch.no_grad(), reinitialised(network, 0):
+    with torch.no_grad(), weights_shuffled(network, 0):
         own, found, before = (
             network(torch.from_numpy(mel))[:, 0].double().numpy()
             for mel in (pool, arrays["reinitialised_mel"], started)

@@ -438,7 +438,7 @@ def test_units_are_named_as_explain_names_them(
     arrays, meta = read_arrays(tmp_path / "e" / "counterfactual.npz", "counterfactual", ())
     assert (meta["layer"], meta["neuron"]) == (layer, neuron)
     network = load_classifier(PRETRAINED / "classifier.pt", CPU).network
-    with torch.no_grad(), unit_response(network, Unit.of_meta(layer, neuron)) as respond:
+    with torch.no_grad(), unit_response(network, Unit.from_meta(layer, neuron)) as respond:
         response = respond(torch.from_numpy(arrays["original_mel"])).numpy()
     np.testing.assert_allclose(arrays["original_response"], response, rtol=1e-4, atol=1e-4)
     assert not arrays["no_gradient"].any()

@@ -95,7 +95,7 @@ def test_explanations_can_be_drawn_again_from_their_latents(walk: dict[str, Path
     for c in range(8):
         mel = generator(torch.from_numpy(arrays["latent"][c]))
         assert arrays["mel"][c] == pytest.approx(mel.numpy(), abs=1e-4)
-        unit = Unit.of_meta(meta["layer"], meta["neuron"])
+        unit = Unit.from_meta(meta["layer"], meta["neuron"])
         response, _ = responses_and_features(network, unit, "fc8", mel)
         assert arrays["response"][c] == pytest.approx(response.numpy(), abs=1e-3)
         line, best = arrays["trajectory"][c], arrays["best_iteration"][c]

@@ -18,7 +18,7 @@ from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.recordings import Recording
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.fast.optimize import optimize_frozen
 from support.paths import SAMPLE
 
 SEGMENTS, PLANTED = 10, 3
@@ -34,13 +34,13 @@ class Planted:
 
 
 def classifier() -> tuple[Classifier, torch.nn.Module, Reference]:
-    """The shipped detector, its fast form, and how its inputs are scaled."""
+    """The shipped detector, its optimised form, and how its inputs are scaled."""
     shipped = load_classifier(SAMPLE / "pretrained" / "classifier.pt", torch.device("cpu"))
     network, front_end = shipped.network, shipped.front_end
     example = torch.zeros(2, front_end.mel_bands, front_end.excerpt_frames)
     silence = float(np.log(front_end.floor))
     reference = Reference(network.mean[:, None], network.deviation[:, None], silence)
-    return shipped, fast_form(network, example), reference
+    return shipped, optimize_frozen(network, example), reference
 
 
 def planted_excerpts(

@@ -484,11 +484,11 @@ def _names(folder: Path) -> list[Reader]:
     from ganexplain.attribution.inputs.excerpts import log_mels_of, split_moment
     from ganexplain.attribution.partition import labels_of
     from ganexplain.audio.log_mel import FrontEnd
-    from ganexplain.networks.adapted import Names
+    from ganexplain.networks.adapter import OutputNames
     from ganexplain.networks.readings import LayerUnits
-    from ganexplain.networks.unit_syntax import readings_in
+    from ganexplain.networks.unit_syntax import parse_readings
 
-    names = Names("fc9", ("nosing", "sing"))
+    names = OutputNames("fc9", ("nosing", "sing"))
     song = folder / "song.wav"
     sf.write(str(song), 0.1 * np.random.default_rng(0).standard_normal(44100), 22050)
 
@@ -496,7 +496,7 @@ def _names(folder: Path) -> list[Reader]:
         text = path.read_bytes().decode(errors="surrogateescape")
         for count in (1, 2, 64):
             of = LayerUnits("conv5", count, (21, 33))
-            for reading in readings_in(text, of, names.classes)[:3]:
+            for reading in parse_readings(text, of, names.classes)[:3]:
                 assert "/" not in reading.file_name
 
     def moment(path: Path) -> None:

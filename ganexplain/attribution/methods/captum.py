@@ -23,9 +23,9 @@ from ganexplain.attribution.methods.grad_cam import check_places, enlarged, laye
 from ganexplain.attribution.methods.learned import Explainer
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
-from ganexplain.networks.gradient_faults import no_gradient
-from ganexplain.networks.hooks import recording
-from ganexplain.networks.in_place import little_in_place
+from ganexplain.networks.gradient_faults import find_gradient_fault
+from ganexplain.networks.hooks import record_outputs
+from ganexplain.networks.in_place import activations_out_of_place
 
 CAPTUM = "captum:"  # before the name of the attribution
 SHAPLEY_SAMPLES = 25  # orders of the segments that captum tries
@@ -101,7 +101,7 @@ def captum_map(
             torch.random.fork_rng(),
             torch.enable_grad(),
             warnings.catch_warnings(),
-            little_in_place(counted, counted.logit, x[None], module),
+            activations_out_of_place(counted, counted.logit, x[None], module),
         ):
             warnings.simplefilter("ignore", UserWarning)  # about captum's own hooks
             torch.manual_seed(seed)
@@ -114,7 +114,7 @@ def captum_map(
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         reason = reason_of(error)
         if "grad" in reason or "numpy" in reason or "inplace" in reason:
-            reason = no_gradient(network, counted.logit, x[None]) or reason
+            reason = find_gradient_fault(network, counted.logit, x[None]) or reason
         raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
     area = _as_map(found[0] if isinstance(found, tuple) else found, x)
     return area / len(x) if name in ACROSS_CHANNELS else area
@@ -179,7 +179,7 @@ def _arguments(
 def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str, option: str) -> nn.Module:
     """The layer of a layer attribution; UsageError where it has no places to make a map of."""
     name, module = layer_with_places(network, layer, option)
-    with recording(network, {name: module}) as outputs:
+    with record_outputs(network, {name: module}) as outputs:
         counted.logit(x[None])
     check_places(outputs.get(name), name, option)
     return module

@@ -12,14 +12,14 @@ from torch.nn import functional
 from ganexplain.attribution.methods.base import Attribution, Method, Question, network_of
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
-from ganexplain.networks.adapted import kind_of, named_layers
-from ganexplain.networks.gradient_faults import named_faults, no_gradient
-from ganexplain.networks.hooks import Tap, find_layer, recording, tapping
+from ganexplain.networks.adapter import layer_type, named_layers
+from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
+from ganexplain.networks.hooks import Tap, find_layer, record_outputs, tap_outputs
 
 
 def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:
     """Names of the convolutions, of two dimensions where not asked else, in the network's order."""
-    return [name for name, layer in named_layers(network).items() if kind_of(layer) in kinds]
+    return [name for name, layer in named_layers(network).items() if layer_type(layer) in kinds]
 
 
 def layer_with_places(
@@ -40,7 +40,7 @@ def check_layer(
 ) -> None:
     """UsageError for a layer that is not there, or puts out no places for inputs like `example`."""
     name, module = layer_with_places(network, layer, option)
-    with recording(network, {name: module}) as outputs:
+    with record_outputs(network, {name: module}) as outputs:
         network(example)
     check_places(outputs.get(name), name, option)
 
@@ -65,7 +65,7 @@ def grad_cam(
     places, or that no gradient reaches.
     """
     layer, module = layer_with_places(network, layer, option)
-    with torch.enable_grad(), named_faults(network, scorer.differentiable) as logit_of:
+    with torch.enable_grad(), gradient_errors_named(network, scorer.differentiable) as logit_of:
         activation, gradient = _at_layer(network, logit_of, x[None], layer, module, option)
     scorer.passes += 1
     weights = gradient.flatten(2).mean(dim=2)[0]
@@ -84,14 +84,14 @@ def _at_layer(
     """What a layer puts out for x, and the gradient of the logit by it, both (1, C, ...)."""
     logits: list[Tensor] = []
     for apart in (False, True):
-        with tapping(network, {layer: module}, apart) as taps:
+        with tap_outputs(network, {layer: module}, apart) as taps:
             logits.append(logit_of(x.detach().requires_grad_(True)))
         tap = taps.get(layer)
         activation = check_places(tap.value if tap else None, layer, option)
         gradient = _gradient(logits[-1], tap)
         if gradient is not None and torch.equal(logits[0], logits[-1]):
             return activation, gradient
-    cause = no_gradient(network, logit_of, x) or "the target does not depend on it"
+    cause = find_gradient_fault(network, logit_of, x) or "the target does not depend on it"
     raise UsageError(f"{option} {layer}: no gradient of the target reaches it: {cause}")
 
 

@@ -15,8 +15,8 @@ from ganexplain.explainers.cgan.maps import pooled, product, reduced, signed
 from ganexplain.explainers.cgan.teachers import network_maps, occlusion_maps, targets_of
 from ganexplain.explainers.task import Task
 from ganexplain.files.arrays import map_array, write_rows
-from ganexplain.networks.explained import Explained
-from ganexplain.networks.reinitialised import reinitialised
+from ganexplain.networks.target import TargetNetwork
+from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.runs.machine import random_stream
 
 CHUNK = 32  # inputs in a pass and in a file
@@ -93,7 +93,7 @@ class Maps:
         with ExitStack() as shuffled:
             if variant >= len(self.task.networks):
                 seed = random_stream(self.task.config.seed, f"shuffled {variant}", chunk)
-                shuffled.enter_context(reinitialised(network.network, int(seed.integers(2**31))))
+                shuffled.enter_context(weights_shuffled(network.network, int(seed.integers(2**31))))
             asked = self.task.config.target
             maps, gradient = network_maps(network, x, asked)
             learnt = self.view.learnt(maps)
@@ -109,7 +109,7 @@ class Maps:
         made = torch.cat([shown, wanted], dim=1)
         return made.half().cpu().numpy()
 
-    def _occlusion(self, network: Explained, x: Tensor, classes: Tensor) -> Tensor:
+    def _occlusion(self, network: TargetNetwork, x: Tensor, classes: Tensor) -> Tensor:
         axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
         mean, deviation = self.task.statistics
         reference = Reference(mean[axes], deviation[axes])

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from ganexplain.attribution.methods.grad_cam import convolutions, enlarged
 from ganexplain.errors import UsageError
-from ganexplain.networks.gradient_faults import named_faults, no_gradient
-from ganexplain.networks.hooks import find_layer, tapping
+from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
+from ganexplain.networks.hooks import find_layer, tap_outputs
 
 CONDITIONS = 8  # maps that a generator is given, at most
 
@@ -46,14 +46,14 @@ def maps_and_gradient(
     leaf = x.detach().requires_grad_(True)
     known = convolutions(network, ("Conv1d", "Conv2d"))
     modules = {name: find_layer(network, name) for name in known}
-    with torch.enable_grad(), named_faults(network, logits) as watched:
-        with tapping(network, modules) as taps:
+    with torch.enable_grad(), gradient_errors_named(network, logits) as watched:
+        with tap_outputs(network, modules) as taps:
             total = watched(leaf).sum()
         if not taps:
             raise UsageError("the network runs no convolution, of which maps could be made")
         edges = {name: tap.edge for name, tap in taps.items() if tap.edge is not None}
         if not (edges and total.requires_grad):
-            cause = no_gradient(network, logits, x) or "it does not depend on them"
+            cause = find_gradient_fault(network, logits, x) or "it does not depend on them"
             raise UsageError(f"no gradient of the output reaches the convolutions: {cause}")
         by = [*edges.values(), get_gradient_edge(leaf)]
         *gradients, by_input = torch.autograd.grad(total, by, allow_unused=True)

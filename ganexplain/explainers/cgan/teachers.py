@@ -15,14 +15,14 @@ from ganexplain.attribution.subject import kind_of_outputs
 from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.maps import maps_and_gradient
-from ganexplain.networks.explained import Explained, examples_of
-from ganexplain.networks.fast.form import fast_form
-from ganexplain.networks.readings import units
+from ganexplain.networks.fast.optimize import optimize_frozen
+from ganexplain.networks.readings import unit_values
+from ganexplain.networks.target import TargetNetwork, example_inputs
 
 BATCH = 32  # altered inputs in a pass
 
 
-def network_maps(network: Explained, x: Tensor, asked: str) -> tuple[dict[str, Tensor], Tensor]:
+def network_maps(network: TargetNetwork, x: Tensor, asked: str) -> tuple[dict[str, Tensor], Tensor]:
     """Maps (B, H, W) of all convolutions and the gradient for inputs (B, *S).
 
     Of what `targets_of` gives.
@@ -30,7 +30,7 @@ def network_maps(network: Explained, x: Tensor, asked: str) -> tuple[dict[str, T
     classes, kind = targets_of(network, x, asked), outputs_kind(network)
 
     def logits(inputs: Tensor) -> Tensor:
-        outputs = units(network.network(inputs))
+        outputs = unit_values(network.network(inputs))
         if kind == "probabilities":
             outputs = class_logits(outputs, kind)
         return target_logits(outputs, classes)
@@ -38,22 +38,22 @@ def network_maps(network: Explained, x: Tensor, asked: str) -> tuple[dict[str, T
     return maps_and_gradient(network.network, logits, x)
 
 
-def outputs_kind(network: Explained) -> str:
+def outputs_kind(network: TargetNetwork) -> str:
     """What the network's outputs are, as `attribute` sees them; of labels without order, logits."""
     if isinstance(network.network, ExcerptNet):
         return "logits"
     with torch.no_grad():
-        found = units(network.network(examples_of(network.front_end).to(network.device)))
+        found = unit_values(network.network(example_inputs(network.front_end).to(network.device)))
     return "probabilities" if kind_of_outputs(found) == "probabilities" else "logits"
 
 
-def targets_of(network: Explained, x: Tensor, asked: str) -> Tensor:
+def targets_of(network: TargetNetwork, x: Tensor, asked: str) -> Tensor:
     """Numbers (B,) of the classes to explain of inputs (B, *S): the predicted ones, or one for all.
 
     Raises UsageError for a class that the network does not know.
     """
     with torch.no_grad():
-        logits = class_logits(units(network.network(x)), outputs_kind(network))
+        logits = class_logits(unit_values(network.network(x)), outputs_kind(network))
     if asked == "predicted":
         return logits.argmax(dim=1)
     classes, count = network.names.classes, logits.shape[1]
@@ -64,7 +64,7 @@ def targets_of(network: Explained, x: Tensor, asked: str) -> Tensor:
 
 
 def occlusion_maps(
-    network: Explained, x: Tensor, classes: Tensor, reference: Reference, squares: int
+    network: TargetNetwork, x: Tensor, classes: Tensor, reference: Reference, squares: int
 ) -> Tensor:
     """Maps (B, H, W): what the log-odds of classes (B,) lose without each of squares.
 
@@ -75,7 +75,7 @@ def occlusion_maps(
     rows, columns = min(squares, height), min(squares, width)
     labels, kind = grid(height, width, rows, columns), outputs_kind(network)
     # Made anew for every call: it may hold copies of the weights.
-    fast = fast_form(network.network, examples_of(network.front_end).to(network.device))
+    fast = optimize_frozen(network.network, example_inputs(network.front_end).to(network.device))
     found = []
     for one, target in zip(x, classes.tolist(), strict=True):
         scorer = Scorer(network.network, target, "logit", kind, BATCH, fast)

@@ -16,7 +16,7 @@ from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
 from ganexplain.explainers.parts.filters import slope
 from ganexplain.explainers.parts.network import PartsExplainer, explainer_for
 from ganexplain.explainers.parts.places import Axis, Geometry
-from ganexplain.networks.gradient_faults import named_faults
+from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.hooks import find_layer, layer_output
 
 NAMED = 5  # filters whose part is told
@@ -82,7 +82,7 @@ class PartsAnswer:
             found.append(float(value.detach()))
             return value
 
-        with named_faults(network, logit) as watched:
+        with gradient_errors_named(network, logit) as watched:
             gradient = slope(encoding.features, watched)
         scorer.passes += 3
         given = (gradient * parts)[0].sum(dim=(1, 2))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from ganexplain.networks.tracing import tail
+from ganexplain.networks.tracing import subnetwork_after
 
 REACH = 4.0  # beta: a template crosses zero at a distance of 1 / beta, and is flat from 2 / beta on
 
@@ -137,9 +137,9 @@ def explainer_for(
 ) -> PartsExplainer:
     """An untrained explainer of the `channels` of a layer, that reconstructs `targets`.
 
-    Raises UsageError as `tail` does.
+    Raises UsageError as `subnetwork_after` does.
     """
-    return PartsExplainer(channels, tail(network, layer, targets))
+    return PartsExplainer(channels, subnetwork_after(network, layer, targets))
 
 
 def _identity(channels: int) -> nn.Conv2d:

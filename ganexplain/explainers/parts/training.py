@@ -20,12 +20,12 @@ from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
 from ganexplain.explainers.parts.network import explainer_for
 from ganexplain.explainers.parts.places import geometry
 from ganexplain.explainers.task import Task, Trained
-from ganexplain.networks.adapted import OUTPUT, kind_of, named_layers
-from ganexplain.networks.fast.form import fast_form
-from ganexplain.networks.gradient_faults import named_faults
-from ganexplain.networks.hooks import find_layer, layer_output, recording
-from ganexplain.networks.readings import units
-from ganexplain.networks.tracing import tail
+from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
+from ganexplain.networks.fast.optimize import optimize_frozen
+from ganexplain.networks.gradient_faults import gradient_errors_named
+from ganexplain.networks.hooks import find_layer, layer_output, record_outputs
+from ganexplain.networks.readings import unit_values
+from ganexplain.networks.tracing import subnetwork_after
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.resume import State, finite, restore_optimiser
@@ -58,16 +58,16 @@ class PartsTraining:
         first = self.inputs(_drawn(self.centres, FIRST, "first parts"))
         self.layer = self.config.layer or default_layer(network, first[:2])
         self.targets = self.config.targets or default_targets(network, self.layer)
-        self.own = tail(network, self.layer, self.targets)
-        self.head = tail(network, self.targets[-1], (OUTPUT,))
+        self.own = subnetwork_after(network, self.layer, self.targets)
+        self.head = subnetwork_after(network, self.targets[-1], (OUTPUT,))
         # Held open for good: outside of `front` the network is as it was.
-        fast = fast_form(network, first[:2], keep=(self.layer,))
+        fast = optimize_frozen(network, first[:2], keep=(self.layer,))
         self.opened = ExitStack()
         self.front = self.opened.enter_context(layer_output(fast, self.layer))
         features = torch.cat([self.features(part)[0] for part in first.split(CHUNK)])
         if features.ndim != 4:
             raise UsageError(f"--layer {self.layer}: its output has no two dimensions of places")
-        with named_faults(fast, self.front) as front:
+        with gradient_errors_named(fast, self.front) as front:
             self.geometry = geometry(front, first[:EXAMPLES])
         self.explainer = explainer_for(network, self.layer, self.targets, features.shape[1])
         self.explainer.scale.copy_(features.sum(dim=(2, 3)).mean(dim=0))
@@ -87,7 +87,7 @@ class PartsTraining:
         Or where it has no gradient.
         """
         known = {name: find_layer(network, name) for name in self.targets}
-        with torch.no_grad(), recording(network, known) as put_out:
+        with torch.no_grad(), record_outputs(network, known) as put_out:
             output = network(x)
         features, made = self.features(x)
         ours = (*made, self.head(put_out[self.targets[-1]])[0])
@@ -111,7 +111,7 @@ class PartsTraining:
             found: Tensor = part(z)[-1]
             return found
 
-        with named_faults(part, last) as run, torch.enable_grad():
+        with gradient_errors_named(part, last) as run, torch.enable_grad():
             run(taken.detach().requires_grad_(True)).sum().backward()
 
     def inputs(self, rows: np.ndarray) -> Tensor:
@@ -126,7 +126,7 @@ class PartsTraining:
 
     def logits(self, last: Tensor) -> Tensor:
         """Class logits (B, K) of what the last layer to reconstruct puts out; of one logit two."""
-        return class_logits(units(self.head(last)[0]), self.kind)
+        return class_logits(unit_values(self.head(last)[0]), self.kind)
 
     def decided(self, last: Tensor) -> Tensor:
         """The class (B,) of what the last layer to reconstruct puts out."""
@@ -232,7 +232,7 @@ def default_layer(network: nn.Module, example: Tensor) -> str:
     Raises UsageError where the network runs none.
     """
     known = {name: find_layer(network, name) for name in convolutions(network)}
-    with recording(network, known) as outputs:
+    with record_outputs(network, known) as outputs:
         network(example)
     wide = [n for n, out in outputs.items() if out.ndim == 4 and min(out.shape[2:]) > 1]
     if not wide:
@@ -252,12 +252,12 @@ def default_targets(network: nn.Module, layer: str) -> tuple[str, ...]:
     linear = [
         name
         for name, module in known.items()
-        if isinstance(module, nn.Linear) or kind_of(module) == "Linear"
+        if isinstance(module, nn.Linear) or layer_type(module) == "Linear"
     ]
     behind, refusal = [], None
     for name in linear:
         try:
-            tail(network, layer, (name,))
+            subnetwork_after(network, layer, (name,))
             behind.append(name)
         except UsageError as error:
             refusal = error

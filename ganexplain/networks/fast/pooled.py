@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from ganexplain.networks.fast.thin import (
-    Layer,
+from ganexplain.networks.fast.few_channels import (
+    ConvolutionSpec,
+    few_channel_input_gradient,
+    has_few_channels,
     input_gradient,
-    is_thin,
     runs_frozen,
-    thin_input_gradient,
 )
 
 CHUNK_BYTES = 5 * 2**20  # of the values computed at once, so that they stay in cache
@@ -57,8 +57,8 @@ class PooledConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Output (B, O, Y, X) of x (B, C, H, W)."""
-        front = None if self.front is None else Layer.of(self.front)
-        layer = Layer.of(self.convolution)
+        front = None if self.front is None else ConvolutionSpec.from_module(self.front)
+        layer = ConvolutionSpec.from_module(self.convolution)
         if self._pays() and self._fits(x):
             return _Pooled.apply(x, layer, self.window, self.slope, front, self.front_slope)
         if front is not None:
@@ -67,8 +67,8 @@ class PooledConvolution(nn.Module):
         return x if self.slope is None else functional.leaky_relu(x, self.slope)
 
     def _pays(self) -> bool:
-        layer = Layer.of(self.convolution)
-        return self.front is not None or is_thin(layer) or sparse_pays(layer, self.window)
+        layer = ConvolutionSpec.from_module(self.convolution)
+        return self.front is not None or has_few_channels(layer) or sparse_pays(layer, self.window)
 
     def _fits(self, x: Tensor) -> bool:
         wanted = x.device.type == "cpu" and x.dtype == torch.float32
@@ -90,10 +90,10 @@ class _Pooled(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
-        layer: Layer,
+        layer: ConvolutionSpec,
         window: tuple[int, int],
         slope: float | None,
-        front: Layer | None,
+        front: ConvolutionSpec | None,
         front_slope: float,
     ) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
@@ -123,11 +123,13 @@ class _Pooled(torch.autograd.Function):
             before = _in_front(part, front, front_slope)
             masked = front is not None
             back = _before_convolution(g, at, before, layer, window, masked, front_slope)
-            parts.append(back if front is None else thin_input_gradient(back, part.shape, front))
+            parts.append(
+                back if front is None else few_channel_input_gradient(back, part.shape, front)
+            )
         return _joined(parts), None, None, None, None, None
 
 
-def _in_front(x: Tensor, front: Layer | None, slope: float) -> Tensor:
+def _in_front(x: Tensor, front: ConvolutionSpec | None, slope: float) -> Tensor:
     """What the pooled convolution reads, channels last."""
     if front is not None:
         x = functional.leaky_relu(front(x), slope, inplace=True)
@@ -138,7 +140,7 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
-def _chunk(x: Tensor, layer: Layer, front: Layer | None) -> int:
+def _chunk(x: Tensor, layer: ConvolutionSpec, front: ConvolutionSpec | None) -> int:
     """How many examples to compute at once."""
     height, width = x.shape[2:] if front is None else front.output_size(*x.shape[2:])
     y, x_places = layer.output_size(height, width)
@@ -153,7 +155,7 @@ def _before_convolution(
     gradient: Tensor,
     place: Tensor,
     before: Tensor,
-    layer: Layer,
+    layer: ConvolutionSpec,
     window: tuple[int, int],
     masked: bool,
     slope: float,
@@ -175,7 +177,7 @@ def _before_rectifier(gradient: Tensor, output: Tensor, slope: float) -> Tensor:
     return torch.ops.aten.leaky_relu_backward(gradient, output, slope, True)
 
 
-def sparse_pays(layer: Layer, window: tuple[int, int]) -> bool:
+def sparse_pays(layer: ConvolutionSpec, window: tuple[int, int]) -> bool:
     """Whether the sparse loop can do a layer with a max-pool of `window`, and faster."""
     return (
         layer.stride == (1, 1) == layer.dilation
@@ -188,7 +190,7 @@ def _scattered(
     gradient: Tensor,
     place: Tensor,
     before: Tensor,
-    layer: Layer,
+    layer: ConvolutionSpec,
     window: tuple[int, int],
     masked: bool,
     slope: float,

@@ -15,11 +15,11 @@ from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean, reason_of
 from ganexplain.files.checkpoints import load_data
-from ganexplain.networks.copies import unwrapped
+from ganexplain.networks.copies import unwrap
 from ganexplain.networks.loaders.exported import read_exported
-from ganexplain.networks.loaders.onnx import converted
-from ganexplain.networks.loaders.scripted import read_scripted
-from ganexplain.networks.loaders.weights import fill
+from ganexplain.networks.loaders.onnx import read_onnx
+from ganexplain.networks.loaders.scripted import read_torchscript
+from ganexplain.networks.loaders.weights import load_weights
 
 SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
 
@@ -35,7 +35,7 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     if is_factory(model):
         network = _made(model)
         if weights:
-            fill(network, Path(weights))
+            load_weights(network, Path(weights))
         return network
     if weights:
         raise UsageError(f"--weights {weights}: applies to --model module:factory, not to a file")
@@ -49,7 +49,7 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     if path.suffix == ".pt2":
         return _loaded(path, read_exported)
     if path.suffix == ".onnx":
-        return converted(path)
+        return read_onnx(path)
     return _archived(path, trust_pickle)
 
 
@@ -93,7 +93,7 @@ def _made(name: str) -> nn.Module:
         ) from error
     if not isinstance(network, nn.Module):
         raise UsageError(f"--model {name}: returned {type(network).__name__}, not a torch module")
-    return unwrapped(network)
+    return unwrap(network)
 
 
 # --- files that hold a whole network ----------------------------------------------------------
@@ -103,7 +103,7 @@ def _archived(path: Path, trust_pickle: bool) -> nn.Module:
     """TorchScript, or where trusted a pickled module."""
     inside = zip_members(path)
     if "constants.pkl" in inside:
-        return _loaded(path, read_scripted)
+        return _loaded(path, read_torchscript)
     if not trust_pickle:
         return _refused(path)
     try:

@@ -19,7 +19,7 @@ KNOWN_OPSET = 16  # the newest of which onnx2torch has nearly all operators
 NEED_TORCHVISION = ("NonMaxSuppression", "RoiAlign")  # of onnx2torch's converters, these alone
 
 
-def converted(path: Path) -> nn.Module:
+def read_onnx(path: Path) -> nn.Module:
     """The network in an ONNX file.
 
     Raises UsageError where onnx2torch is not installed, GanexplainError for a damaged file, or

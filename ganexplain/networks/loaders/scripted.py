@@ -41,7 +41,7 @@ OF_CLASSES = re.compile(rf"\btorch{GAP}\.{GAP}classes\b(?:{GAP}\.{GAP}({NAME}))?
 KNOWN_CLASSES = ("quantized", "rnn")  # weights of quantised layers, kept by C++
 
 
-def read_scripted(path: Path) -> nn.Module:
+def read_torchscript(path: Path) -> nn.Module:
     """The network in a TorchScript file, on the CPU.
 
     Raises GanexplainError that names the operator or the class where it uses one that is not

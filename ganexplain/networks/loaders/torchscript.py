@@ -68,7 +68,7 @@ class ScriptedPart(nn.Module):
         return self._script[0]._c.getattr(name)
 
 
-class Scripted(ScriptedPart):
+class ScriptedNetwork(ScriptedPart):
     """A whole TorchScript network; every pass begins with the attributes that the file has.
 
     `called` is the method that is a pass. Raises UnsupportedNode, now or at the first pass, where

@@ -41,7 +41,7 @@ class Candidate:
         return f"{self.prefix}* in {table}" if self.prefix else table
 
 
-def fill(network: nn.Module, path: Path) -> None:
+def load_weights(network: nn.Module, path: Path) -> None:
     """Load into a network the weights of a file that are its own.
 
     They may be in a table of the file, and their names may have a prefix that wrappers and

@@ -19,11 +19,16 @@ from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.files.checkpoints import frozen
 from ganexplain.gans.dcgan import Generator
+from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.fast import kernels, pooled
-from ganexplain.networks.fast.form import fast_form
+from ganexplain.networks.fast.few_channels import (
+    ConvolutionSpec,
+    RowwiseConvolution,
+    few_channel_input_gradient,
+)
+from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.fast.pooled import PooledConvolution
-from ganexplain.networks.fast.thin import Layer, RowwiseConvolution, thin_input_gradient
-from ganexplain.networks.hooks import find_layer, layer_names, recording, stopping_at
+from ganexplain.networks.hooks import find_layer, record_outputs, run_to_layer
 
 CPU = torch.device("cpu")
 examples = settings(derandomize=True, deadline=None, max_examples=40)
@@ -228,10 +233,10 @@ def test_the_gradient_by_shifted_planes_is_autograd_s(
     module = freeze(nn.Conv2d(*channels, kernel, stride, padding, dilation))
     x = torch.randn(2, channels[0], 12, 15, requires_grad=True)
     y = module(x)
-    assert tuple(y.shape[2:]) == Layer.of(module).output_size(12, 15)
+    assert tuple(y.shape[2:]) == ConvolutionSpec.from_module(module).output_size(12, 15)
     gradient = torch.randn_like(y)
     (expected,) = torch.autograd.grad(y, x, gradient)
-    found = thin_input_gradient(gradient, x.shape, Layer.of(module))
+    found = few_channel_input_gradient(gradient, x.shape, ConvolutionSpec.from_module(module))
     assert torch.allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -307,7 +312,7 @@ def test_random_sequences_keep_outputs_and_gradients(
         blocks.append(nn.Sequential(nn.Conv2d(inputs, outputs, 3), *both))
     network = freeze(nn.Sequential(*blocks, nn.Flatten()))
     x = torch.randn(batch, 1, *size)
-    fast = fast_form(network, x)
+    fast = optimize_frozen(network, x)
     pooled = sum(isinstance(m, PooledConvolution) for m in fast.modules())
     rectifiers = sum(isinstance(m, nn.ReLU | nn.LeakyReLU) for m in fast.modules())
     # A rectifier of negative slope is not monotone and must stay where it is.
@@ -323,7 +328,7 @@ def test_attributes_functions_and_branches(functions: bool, branch: bool, slope:
     torch.manual_seed(1)
     network = freeze(Attributes(slope, functions, branch))
     x = torch.randn(2, 1, 17, 20)
-    fast = fast_form(network, x)
+    fast = optimize_frozen(network, x)
     pooled = sum(isinstance(m, PooledConvolution) for m in fast.modules())
     # A branch reads the second convolution; a negative slope is not monotone.
     assert pooled == (not branch and slope >= 0) + functions
@@ -336,12 +341,12 @@ def test_the_shipped_classifiers(make: type[ExcerptNet], batch: int) -> None:
     network = make()
     initialise(network, 0)
     frozen(network, CPU)
-    names, x = layer_names(network), excerpts(batch)
-    fast = fast_form(network, excerpts(4, seed=1))
+    names, x = list(named_layers(network)), excerpts(batch)
+    fast = optimize_frozen(network, excerpts(4, seed=1))
     assert sum(isinstance(m, PooledConvolution) for m in fast.modules()) == 2
     check_equal(fast, network, x)
     assert with_gradient(network, x)[1].norm() > 1e-3  # else the line above says little
-    assert layer_names(network) == names
+    assert list(named_layers(network)) == names
     ours = {p.data_ptr() for p in fast.parameters()}
     assert ours == {p.data_ptr() for p in network.parameters()}
 
@@ -350,26 +355,26 @@ def test_the_generator() -> None:
     torch.manual_seed(0)
     generator = frozen(Generator(), CPU)
     latent = torch.randn(3, 128)
-    fast = fast_form(generator, latent)
+    fast = optimize_frozen(generator, latent)
     assert any(isinstance(m, RowwiseConvolution) for m in fast.modules())
     check_equal(fast, generator, latent)
 
 
 def output_of(network: nn.Module, layer: str) -> Callable[[Tensor], Tensor]:
     def run(x: Tensor) -> Tensor:
-        with recording(network, {"layer": find_layer(network, layer)}) as outputs:
+        with record_outputs(network, {"layer": find_layer(network, layer)}) as outputs:
             network(x)
         return outputs["layer"].flatten(1)
 
     return run
 
 
-@pytest.mark.parametrize("layer", layer_names(SVDNet()))
+@pytest.mark.parametrize("layer", list(named_layers(SVDNet())))
 def test_every_layer_can_be_explained(layer: str) -> None:
     network, x = svdnet(), excerpts(1)
-    fast = fast_form(network, x, keep=[layer])
+    fast = optimize_frozen(network, x, keep=[layer])
     check_equal(output_of(fast, layer), output_of(network, layer), x)
-    with stopping_at(fast, find_layer(fast, layer)) as respond:
+    with run_to_layer(fast, find_layer(fast, layer)) as respond:
         respond(x)
         check_equal(lambda x: respond(x).flatten(1), output_of(network, layer), x)
 
@@ -379,7 +384,7 @@ def test_layers_outside_of_chains_and_kept_containers_can_be_looked_up() -> None
     initialise(network, 0)
     frozen(network, CPU)
     x = excerpts(2)
-    fast = fast_form(network, x, keep=["times", "pool1"])
+    fast = optimize_frozen(network, x, keep=["times", "pool1"])
     assert fast is not network
     for layer in ("times", "pool1", "act1", "conv3", "act2", "drop8", "fc9"):
         check_equal(output_of(fast, layer), output_of(network, layer), x)
@@ -410,7 +415,7 @@ def test_what_cannot_be_rewritten_is_returned_as_it_is(case: str) -> None:
     if case == "nothing to do":
         network = network[:1]
     x = torch.randn(2, 1, 12, 12)
-    assert fast_form(network, x) is network
+    assert optimize_frozen(network, x) is network
 
 
 class Both(nn.Sequential):
@@ -420,7 +425,7 @@ class Both(nn.Sequential):
 
 def test_a_network_of_several_outputs_is_returned_as_it_is() -> None:
     network = freeze(Both(nn.Conv2d(1, 2, 3), nn.MaxPool2d(3), nn.ReLU()))
-    assert fast_form(network, torch.randn(2, 1, 12, 12)) is network
+    assert optimize_frozen(network, torch.randn(2, 1, 12, 12)) is network
 
 
 def test_a_form_that_computes_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,9 +437,9 @@ def test_a_form_that_computes_something_else_is_not_used(monkeypatch: pytest.Mon
         arguments[7][:, :, -64:] *= 0.5
 
     monkeypatch.setattr(kernels, "input_gradient", wrong)
-    assert fast_form(network, x) is network
+    assert optimize_frozen(network, x) is network
     monkeypatch.undo()
-    assert fast_form(network, x) is not network
+    assert optimize_frozen(network, x) is not network
 
 
 # --- early stop -----------------------------------------------------------------------------
@@ -448,7 +453,7 @@ def test_nothing_behind_the_layer_is_computed() -> None:
             lambda module, inputs, output, name=name: called.append(name)
         )
     expected = output_of(network, "conv4")(x)
-    with stopping_at(network, network.conv4) as respond:
+    with run_to_layer(network, network.conv4) as respond:
         respond(x)
         called.clear()
         assert torch.equal(respond(x).flatten(1), expected)
@@ -476,7 +481,7 @@ class Twice(nn.Module):
 
 def test_of_a_layer_called_twice_the_last_output_counts() -> None:
     network, x = Twice(), torch.randn(2, 3)
-    with stopping_at(network, network.layer) as respond:
+    with run_to_layer(network, network.layer) as respond:
         for _ in range(3):
             assert torch.equal(respond(x), network.layer(network.layer(x)))
     assert network.behind == 1  # the first pass, which counts
@@ -485,7 +490,7 @@ def test_of_a_layer_called_twice_the_last_output_counts() -> None:
 def test_a_layer_that_is_not_reached_is_said() -> None:
     network = Twice()
     with (
-        stopping_at(network, network.unused) as respond,
+        run_to_layer(network, network.unused) as respond,
         pytest.raises(RuntimeError, match="did not reach the requested layer"),
     ):
         respond(torch.randn(2, 3))

@@ -12,7 +12,7 @@ from ganexplain.runs.machine import random_stream
 
 
 @contextmanager
-def reinitialised(network: nn.Module, seed: int) -> Iterator[None]:
+def weights_shuffled(network: nn.Module, seed: int) -> Iterator[None]:
     """While open, the entries of every weight and bias are shuffled; buffers stay.
 
     The control of Adebayo et al. (2018). Shuffling works for a network of any kind, and keeps the
@@ -33,6 +33,6 @@ def reinitialised(network: nn.Module, seed: int) -> Iterator[None]:
                 weight.copy_(before)
 
 
-def can_be_reinitialised(network: nn.Module) -> bool:
+def has_weights_to_shuffle(network: nn.Module) -> bool:
     """Whether there are weights to shuffle: an exported network may hold them as constants."""
     return any(weight.numel() > 1 for weight in network.parameters())

@@ -11,13 +11,17 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from ganexplain.networks.fast.thin import Layer, is_plain, is_thin
+from ganexplain.networks.fast.few_channels import (
+    ConvolutionSpec,
+    has_few_channels,
+    is_plain_convolution,
+)
 
 IDLE = (nn.Dropout, nn.Dropout2d, nn.Identity)  # do nothing in eval mode
 
 
 @dataclass
-class Chain:
+class ConvPoolPattern:
     """One chain: its nodes, first to last, and its layers.
 
     [front -> rectifier of `front_slope` ->] convolution -> max-pool over `window` [-> rectifier
@@ -33,7 +37,7 @@ class Chain:
     front_slope: float = 1.0
 
 
-class ChainReader:
+class PatternFinder:
     """Reads chains off a traced network, sparing the layers named in `keep`."""
 
     def __init__(self, traced: fx.GraphModule, keep: Collection[str]) -> None:
@@ -50,10 +54,10 @@ class ChainReader:
         name = str(node.target)
         return node.op != "call_module" or (self.calls[name] == 1 and name not in self.keep)
 
-    def chain(self, node: fx.Node) -> Chain | None:
+    def chain(self, node: fx.Node) -> ConvPoolPattern | None:
         """The chain whose pooled convolution `node` is; None where it is none."""
         layer = self.module(node)
-        if not (is_plain(layer) and self._is_inner(node)):
+        if not (is_plain_convolution(layer) and self._is_inner(node)):
             return None
         nodes, window, slope = [node], None, None
         while self._is_inner(nodes[-1], inputs=None):
@@ -73,11 +77,11 @@ class ChainReader:
             nodes.pop()  # it stays behind the chain, and can be looked up
         if window is None:
             return None
-        found = Chain(nodes, layer, window, slope)
+        found = ConvPoolPattern(nodes, layer, window, slope)
         self._add_front(found)
         return found
 
-    def _add_front(self, chain: Chain) -> None:
+    def _add_front(self, chain: ConvPoolPattern) -> None:
         rectifier = chain.nodes[0].args[0]
         if not isinstance(rectifier, fx.Node):
             return
@@ -88,7 +92,11 @@ class ChainReader:
         if not isinstance(first, fx.Node):
             return
         layer = self.module(first)
-        if is_plain(layer) and is_thin(Layer.of(layer)) and self._is_inner(first):
+        if (
+            is_plain_convolution(layer)
+            and has_few_channels(ConvolutionSpec.from_module(layer))
+            and self._is_inner(first)
+        ):
             chain.front, chain.front_slope = layer, slope
             chain.nodes[:0] = [first, rectifier]
 

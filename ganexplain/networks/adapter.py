@@ -14,10 +14,10 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 
 from ganexplain.errors import UsageError, reason_of
 from ganexplain.inputs.specification import Call
-from ganexplain.networks.copies import copied, unwrapped
-from ganexplain.networks.loaders.torchscript import Scripted
+from ganexplain.networks.copies import copy_network, unwrap
+from ganexplain.networks.loaders.torchscript import ScriptedNetwork
 from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode
-from ganexplain.networks.outputs import first_tensor, part_of
+from ganexplain.networks.outputs import find_part, first_tensor
 from ganexplain.networks.units import Unit
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
@@ -25,7 +25,7 @@ OUTPUT = "output"  # the name of what the network as a whole puts out
 
 
 @dataclass(frozen=True)
-class Names:
+class OutputNames:
     """What units are called: class names, in the order of the units of the layer `output`.
 
     Where that layer has one unit for two classes, it stands for the second.
@@ -42,7 +42,7 @@ class Names:
         return self.classes[-1] if outputs == 1 else self.classes[number]
 
 
-class Adapted(nn.Module):
+class NetworkAdapter(nn.Module):
     """A foreign network `explained` behind the `bridge` that makes its input.
 
     From what a GAN draws (B, ...) to the tensor of its output that `call` asks for, (B, ...).
@@ -63,7 +63,7 @@ class Adapted(nn.Module):
         self.method, self.arguments = call.method, dict(call.arguments)
         self.chosen_output, self.plain = call.output, False
         self.precision = torch.float32  # of the network's input
-        self.explained, output = self._accepting(unwrapped(explained), examples)
+        self.explained, output = self._accepting(unwrap(explained), examples)
         self.reached, again = self._reached(examples)
         if not _close(output, again):
             raise UsageError(
@@ -78,7 +78,7 @@ class Adapted(nn.Module):
             return output
         if isinstance(output, fx.Proxy):
             raise TypeError("a part of an output cannot be traced")
-        found: Tensor = first_tensor(part_of(output, self.chosen_output))
+        found: Tensor = first_tensor(find_part(output, self.chosen_output))
         return found
 
     def _input(self, drawn: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class Adapted(nn.Module):
         return made.to(self.precision).clone(memory_format=torch.contiguous_format)
 
     def _called(self, network: nn.Module) -> Any:
-        named = self.method and not isinstance(network, Scripted)
+        named = self.method and not isinstance(network, ScriptedNetwork)
         return getattr(network, self.method) if named else network
 
     def _accepting(self, network: nn.Module, examples: Tensor) -> tuple[nn.Module, Tensor]:
@@ -99,7 +99,7 @@ class Adapted(nn.Module):
                 raise
             refusal = error
         with suppress(UsageError):  # it cannot be copied, or its code names its precision
-            return self._hookable(copied(network).float(), examples)
+            return self._hookable(copy_network(network).float(), examples)
         for precision in others:
             self.precision = precision
             try:
@@ -121,9 +121,9 @@ class Adapted(nn.Module):
             if isinstance(network, torch.jit.ScriptModule):
                 # First as modules: a loop without an end can be interrupted there alone.
                 with suppress(*NOT_RUN_HERE):
-                    scripted = Scripted(network, self.method or "forward")
+                    scripted = ScriptedNetwork(network, self.method or "forward")
                     output = scripted(self._input(examples), **self.arguments)
-                    ours = first_tensor(part_of(output, self.chosen_output))
+                    ours = first_tensor(find_part(output, self.chosen_output))
             theirs = self._tried(network, examples)
         same = ours is not None and ours.shape == theirs.shape and _close(ours, theirs)
         return (scripted if same else network), theirs
@@ -134,7 +134,7 @@ class Adapted(nn.Module):
         shape = tuple(taken.shape)
         try:
             output = call(taken, **self.arguments)
-            found = first_tensor(part_of(output, self.chosen_output))
+            found = first_tensor(find_part(output, self.chosen_output))
         except UsageError:
             raise
         except Exception as error:  # whatever its code raises
@@ -201,7 +201,7 @@ def _precisions(network: nn.Module) -> list[torch.dtype]:
 
 def named_layers(network: nn.Module) -> dict[str, nn.Module]:
     """All layers that can be addressed, by name: of a foreign network those of its own names."""
-    if isinstance(network, Adapted):
+    if isinstance(network, NetworkAdapter):
         return network.reached | {OUTPUT: network}
     inner = getattr(network, "explained", None)
     if isinstance(network, fx.GraphModule) and isinstance(inner, nn.Module):  # a fast form
@@ -209,7 +209,7 @@ def named_layers(network: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in network.named_modules() if name}
 
 
-def kind_of(module: nn.Module) -> str:
+def layer_type(module: nn.Module) -> str:
     """The name of a layer's class; of TorchScript and torch.export as they remember it."""
     for remembered in ("kind", "type_name"):
         name = getattr(module, remembered, None)
@@ -231,7 +231,7 @@ def has_weights(module: nn.Module) -> bool:
     return any(weight.ndim > 1 for weight in own)
 
 
-def device_of(network: nn.Module) -> torch.device:
+def network_device(network: nn.Module) -> torch.device:
     """Where a network's weights are; the CPU if it has none."""
     for tensor in (*network.parameters(), *network.buffers()):
         return tensor.device

@@ -19,7 +19,7 @@ from ganexplain.inputs.kinds import Input, drawn_for
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.adapted import OUTPUT, Adapted, Names, device_of
+from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, network_device
 from ganexplain.networks.bridge import AXES, USUAL_LAYOUTS, bridge_between
 from ganexplain.networks.loaders.formats import code_of, is_factory, load_network
 from ganexplain.networks.units import Unit
@@ -28,7 +28,7 @@ OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
 
 
 @dataclass(frozen=True)
-class Source:
+class NetworkSource:
     """Where a network comes from: `classifier`, a file of ours, or `model`, one of the user's.
 
     The fields are those of config.NamesNetwork.
@@ -41,7 +41,7 @@ class Source:
     trust_pickle: bool = False
 
     @classmethod
-    def of(cls, settings: Any) -> Source:
+    def from_settings(cls, settings: Any) -> NetworkSource:
         """That which a config names; UsageError where it names none, or two."""
         source = cls(**{f.name: getattr(settings, f.name) for f in fields(cls)})
         if bool(source.classifier) == bool(source.model):
@@ -53,15 +53,17 @@ class Source:
         return source
 
     @classmethod
-    def several(cls, settings: Any) -> tuple[Source, ...]:
-        """Those of a config whose `classifier` is a tuple; errors as `of`."""
+    def all_from_settings(cls, settings: Any) -> tuple[NetworkSource, ...]:
+        """Those of a config whose `classifier` is a tuple; errors as `from_settings`."""
         named = settings.classifier or ("",)
-        return tuple(cls.of(replace(settings, classifier=path)) for path in dict.fromkeys(named))
+        return tuple(
+            cls.from_settings(replace(settings, classifier=path)) for path in dict.fromkeys(named)
+        )
 
     @classmethod
-    def of_meta(
+    def from_meta(
         cls, meta: Mapping[str, Any], moved_to: str = "", trust_pickle: bool = False
-    ) -> Source:
+    ) -> NetworkSource:
         """That which the meta of an artifact names; its main file may have been moved.
 
         What runs code is not loaded on a file's word: UsageError for a factory that is not named
@@ -105,19 +107,19 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Explained:
+class TargetNetwork:
     """A network as the stages take it: from what is drawn, `front_end`, to its output, frozen."""
 
     network: nn.Module
     front_end: Input
-    names: Names
+    names: OutputNames
     outputs: int
     corpora: tuple[str, ...] = ()  # that it was trained on, where its file says so
 
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return device_of(self.network)
+        return network_device(self.network)
 
     def layers(self, asked: Sequence[str]) -> list[str]:
         """Layers as options name them: `output` in any network, and that where none is named."""
@@ -130,7 +132,7 @@ class Explained:
         return self.names.class_of(unit, self.outputs)
 
 
-def load_explained(source: Source, drawn: Input | None, device: torch.device) -> Explained:
+def load_target(source: NetworkSource, drawn: Input | None, device: torch.device) -> TargetNetwork:
     """The network of a source, for what a GAN draws; without a GAN for what it takes itself.
 
     Whether a classifier of ours takes what is drawn is left to the caller. Raises UsageError
@@ -139,22 +141,24 @@ def load_explained(source: Source, drawn: Input | None, device: torch.device) ->
     """
     if source.classifier:
         ours = load_classifier(Path(source.classifier), device)
-        names = Names(OUR_OUTPUT, ours.classes)
-        return Explained(ours.network, ours.front_end, names, ours.network.outputs, ours.corpora)
+        names = OutputNames(OUR_OUTPUT, ours.classes)
+        return TargetNetwork(
+            ours.network, ours.front_end, names, ours.network.outputs, ours.corpora
+        )
     network = load_network(source.model, source.weights, source.trust_pickle)
     eaten, call = read_input_file(Path(source.input)) if source.input else (None, Call())
-    return adapted(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, device)
+    return adapt_network(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, device)
 
 
-def adapted(
+def adapt_network(
     network: nn.Module, drawn: Input, eaten: Input | None, call: Call, device: torch.device
-) -> Explained:
+) -> TargetNetwork:
     """A network of any origin behind what makes its input `eaten` of what is `drawn`.
 
     Without `eaten` it takes what is drawn as it is. The network is frozen and set to evaluate.
     """
     network.eval()
-    examples = examples_of(drawn)
+    examples = example_inputs(drawn)
     whole = _fitted(network, drawn, eaten or drawn, call, examples)
     with torch.no_grad():
         output = whole(examples)
@@ -162,22 +166,22 @@ def adapted(
         parameter.requires_grad_(False)
     outputs = output.shape[1] if output.ndim > 1 else 1
     _check_output(output, call, outputs)
-    return Explained(whole.to(device).eval(), drawn, Names(OUTPUT, call.classes), outputs)
+    return TargetNetwork(whole.to(device).eval(), drawn, OutputNames(OUTPUT, call.classes), outputs)
 
 
 def _fitted(
     network: nn.Module, drawn: Input, eaten: Input, call: Call, examples: Tensor
-) -> Adapted:
+) -> NetworkAdapter:
     """The network behind its bridge; a UsageError also says with what other layouts it runs."""
     bridge = bridge_between(drawn, eaten, call.layout)
     try:
-        return Adapted(network, bridge, call, examples)
+        return NetworkAdapter(network, bridge, call, examples)
     except UsageError as error:
         taken = []
         for layout in USUAL_LAYOUTS[type(eaten)]:
             if layout != (call.layout or AXES[type(eaten)]):
                 with suppress(UsageError):
-                    Adapted(network, bridge_between(drawn, eaten, layout), call, examples)
+                    NetworkAdapter(network, bridge_between(drawn, eaten, layout), call, examples)
                     taken.append(f'"{layout}"')
         if not taken:
             raise
@@ -199,7 +203,7 @@ def _check_output(output: Tensor, call: Call, outputs: int) -> None:
         )
 
 
-def examples_of(drawn: Input) -> Tensor:
+def example_inputs(drawn: Input) -> Tensor:
     """Inputs (2, ...) to try a network with: noise of a usual level, always the same."""
     noise = torch.rand(2, *drawn.shape, generator=torch.Generator().manual_seed(0))
     if isinstance(drawn, WaveformInput):

@@ -11,15 +11,15 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, fx, nn
 
-from ganexplain.networks.fast.chains import ChainReader
+from ganexplain.networks.fast.few_channels import RowwiseConvolution, has_one_output_channel
+from ganexplain.networks.fast.patterns import PatternFinder
 from ganexplain.networks.fast.pooled import PooledConvolution
-from ganexplain.networks.fast.thin import RowwiseConvolution, is_single
-from ganexplain.networks.tracing import KeepingTracer
+from ganexplain.networks.tracing import LeafTracer
 
 TYPICAL, WORST = 1e-4, 1e-2  # deviation of gradients allowed: of the median example, of any
 
 
-def fast_form(network: nn.Module, example: Tensor, keep: Collection[str] = ()) -> nn.Module:
+def optimize_frozen(network: nn.Module, example: Tensor, keep: Collection[str] = ()) -> nn.Module:
     """A network that gives what `network` gives, and the same gradient of its input, faster.
 
     `network` is in eval mode with frozen weights, from (B, ...) to (B, ...). Where it is not,
@@ -36,7 +36,7 @@ def fast_form(network: nn.Module, example: Tensor, keep: Collection[str] = ()) -
     if _unsuitable(network) or not (one_output and example.is_floating_point()):
         return network
     try:
-        graph = KeepingTracer(keep).trace(network)
+        graph = LeafTracer(keep).trace(network)
     except Exception:  # whatever a foreign network's code makes of symbolic values
         return network
     fast = fx.GraphModule(network, graph, type(network).__name__)
@@ -60,7 +60,7 @@ def _unsuitable(network: nn.Module) -> bool:
 
 def _rewrite(fast: fx.GraphModule, keep: Collection[str]) -> bool:
     """Rewrite layers and chains in place; False where there is nothing to rewrite."""
-    reader = ChainReader(fast, keep)
+    reader = PatternFinder(fast, keep)
     changed = False
     for node in list(fast.graph.nodes):
         chain = reader.chain(node)
@@ -70,7 +70,11 @@ def _rewrite(fast: fx.GraphModule, keep: Collection[str]) -> bool:
             )
             _put(fast, chain.nodes, module, reader)
             changed = True
-        elif reader.is_free(node) and len(node.args) == 1 and is_single(reader.module(node)):
+        elif (
+            reader.is_free(node)
+            and len(node.args) == 1
+            and has_one_output_channel(reader.module(node))
+        ):
             _put(fast, [node], RowwiseConvolution(reader.module(node)), reader)
             changed = True
     fast.graph.lint()
@@ -79,7 +83,7 @@ def _rewrite(fast: fx.GraphModule, keep: Collection[str]) -> bool:
 
 
 def _put(
-    fast: fx.GraphModule, nodes: list[fx.Node], module: nn.Module, reader: ChainReader
+    fast: fx.GraphModule, nodes: list[fx.Node], module: nn.Module, reader: PatternFinder
 ) -> None:
     """One node for several, under the name of the last where that is a module of its own."""
     last = nodes[-1]
