@@ -31,7 +31,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
-from ganexplain.inputs.kinds import Input, drawn_for
+from ganexplain.inputs.kinds import Input, generator_output_for
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
 from ganexplain.inputs.waveform import WaveformInput
@@ -53,7 +53,7 @@ from ganexplain.report.html.medium import input_pictures
 
 Network = nn.Module | str | Path
 Given = Mapping[str, Any] | str | Path | None
-Told = Callable[[int, int, float], None]  # done, of how many, the mean response
+ProgressCallback = Callable[[int, int, float], None]  # done, of how many, the mean response
 CPU = torch.device("cpu")
 CHUNK = 32
 DIRECTIONS = ("max", "min")
@@ -65,7 +65,7 @@ class Explanation:
     """What drives a unit: C settings, N examples.
 
     `learning_rate`, `prior_weight`, `iterations` (C,); `latent` (C, N, Z); `inputs` (C, N, ...)
-    as the GAN draws them, `drawn` saying what they are; `response` (C, N); `start_inputs`
+    as the GAN generates them, described by `input_spec`; `response` (C, N); `start_inputs`
     (N, ...) and `start_response` (N,) before the search; `searches_without_gradient` how many of
     the searches the response gave nothing to follow at any step. In a notebook it shows itself.
     """
@@ -73,7 +73,7 @@ class Explanation:
     layer: str
     neuron: int | str
     direction: str
-    drawn: Input
+    input_spec: Input
     learning_rate: np.ndarray
     prior_weight: np.ndarray
     iterations: np.ndarray
@@ -88,11 +88,11 @@ class Explanation:
         """Waveforms (N, samples) of one setting's excerpts; UsageError for pictures."""
         from ganexplain.audio.sonify import sonify, unclipped
 
-        if isinstance(self.drawn, WaveformInput):
+        if isinstance(self.input_spec, WaveformInput):
             return np.stack([unclipped(waveform) for waveform in self.inputs[setting]])
-        if not isinstance(self.drawn, FrontEnd):
+        if not isinstance(self.input_spec, FrontEnd):
             raise UsageError("pictures have no sound")
-        return sonify(self.inputs[setting], self.drawn)
+        return sonify(self.inputs[setting], self.input_spec)
 
     def _repr_html_(self) -> str:
         """The examples before the search and of the setting that went furthest, for a notebook."""
@@ -112,7 +112,7 @@ class Explanation:
             + "".join(
                 f'<img alt="response {value:.3g}" title="response {value:.3g}" src="{picture}">'
                 for picture, value in zip(
-                    input_pictures(inputs[:8], self.drawn), values, strict=False
+                    input_pictures(inputs[:8], self.input_spec), values, strict=False
                 )
             )
             + "</div>"
@@ -167,7 +167,7 @@ def explain(
     examples: int = GRID.examples,
     seed: int = 0,
     input: Given = None,
-    progress: Told = lambda done, total, response: None,
+    progress: ProgressCallback = lambda done, total, response: None,
 ) -> Explanation:
     """Inputs that drive a unit, for all combinations of the settings; what `explain` computes.
 
@@ -177,7 +177,7 @@ def explain(
     """
     check_known("direction", direction, DIRECTIONS)
     explained = _explained(network, gan, input)
-    generator, drawn = load_generator(Path(gan), CPU)
+    generator, input_spec = load_generator(Path(gan), CPU)
     target = SearchTarget(_unit(explained, unit), direction)
     starts = start_latents(seed, examples, LATENT_SIZE)
     for note in check_units([target], explained, generator, starts, CHUNK):
@@ -216,13 +216,13 @@ def explain(
         layer=target.unit.layer,
         neuron=target.unit.neuron,
         direction=direction,
-        drawn=drawn,
+        input_spec=input_spec,
         learning_rate=np.repeat(pairs[:, 0], len(iterations)),
         prior_weight=np.repeat(pairs[:, 1], len(iterations)),
         iterations=np.tile(iterations, len(pairs)),
         latent=latent,
         inputs=_generated(generator, latent.reshape(-1, LATENT_SIZE)).reshape(
-            settings, examples, *drawn.shape
+            settings, examples, *input_spec.shape
         ),
         response=response,
         start_inputs=_generated(generator, starts),
@@ -261,7 +261,7 @@ def _unit(explained: TargetNetwork, unit: str) -> Unit:
 
 
 def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork:
-    drawn = load_generator(Path(gan), CPU)[1] if gan else None
+    input_spec = load_generator(Path(gan), CPU)[1] if gan else None
     if not isinstance(network, nn.Module | str | Path):
         raise UsageError(
             f"network is of type {type(network).__name__}; give a torch module, or what "
@@ -270,12 +270,18 @@ def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork
     if not isinstance(network, nn.Module):
         path = Path(network)
         if path.is_file() and path.suffix == ".pt" and is_checkpoint(path, "classifier"):
-            return load_target(NetworkSource(classifier=str(path)), drawn, CPU)
+            return load_target(NetworkSource(classifier=str(path)), input_spec, CPU)
         network = load_network(str(network))
     else:
         network = copy_network(network)
-    eaten, call = _given(given)
-    return adapt_network(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, CPU)
+    network_input, call = _given(given)
+    return adapt_network(
+        network,
+        input_spec or generator_output_for(network_input or FrontEnd()),
+        network_input,
+        call,
+        CPU,
+    )
 
 
 def _given(given: Given) -> tuple[Input | None, Call]:

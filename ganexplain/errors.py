@@ -71,11 +71,11 @@ def no_memory(error: BaseException | None) -> bool:
     while error is not None and error not in seen:
         seen.append(error)
         if isinstance(error, OSError) and error.errno is not None:
-            told = error.errno == errno.ENOMEM
+            found = error.errno == errno.ENOMEM
         else:
             named = isinstance(error, RuntimeError | OSError | ImportError)
-            told = named and NO_MEMORY.search(str(error)) is not None
-        if told or isinstance(error, MemoryError):
+            found = named and NO_MEMORY.search(str(error)) is not None
+        if found or isinstance(error, MemoryError):
             return True
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False
@@ -112,14 +112,14 @@ def reason_of(error: BaseException) -> str:
     if not lines:
         return type(error).__name__
     unpickled = OF_PICKLE.search(str(error))
-    said = lines[-1 if lines[0].startswith(OF_SCRIPT) else 0]
-    said = unpickled[1] if unpickled else said
-    if len(said) > LONGEST_REASON:
-        sentences, end, _ = said[:LONGEST_REASON].rpartition(". ")
-        said = sentences if end else f"{said[: LONGEST_REASON - 4].rpartition(' ')[0]} ..."
+    reason = lines[-1 if lines[0].startswith(OF_SCRIPT) else 0]
+    reason = unpickled[1] if unpickled else reason
+    if len(reason) > LONGEST_REASON:
+        sentences, end, _ = reason[:LONGEST_REASON].rpartition(". ")
+        reason = sentences if end else f"{reason[: LONGEST_REASON - 4].rpartition(' ')[0]} ..."
     if not isinstance(error, GanexplainError | RuntimeError | ValueError | OSError):
-        said = f"{type(error).__name__}: {said}"
-    return said.rstrip(".:, ")
+        reason = f"{type(error).__name__}: {reason}"
+    return reason.rstrip(".:, ")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

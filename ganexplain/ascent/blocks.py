@@ -62,8 +62,8 @@ class PartWork:
     ) -> None:
         self.config, self.batch_size, self.out, self.metas = config, batch_size, out, metas
         self.device = pick_device(config.device)
-        self.generator, drawn = load_generator(Path(config.gan), self.device)
-        self.explained = load_target(NetworkSource.from_settings(config), drawn, self.device)
+        self.generator, generated = load_generator(Path(config.gan), self.device)
+        self.explained = load_target(NetworkSource.from_settings(config), generated, self.device)
         self.starts = start_latents(config.seed, config.examples, LATENT_SIZE)
         layers = {target.unit.layer for target in metas}
         self.fast = fast_networks(self.generator, self.explained.network, layers, self.device)
@@ -136,12 +136,12 @@ class PartWork:
         """Log-mel (P, R, F, T), responses (P, R) and features (P, R, D) of latents (P, R, Z)."""
         network, layer = self.explained.network, features_layer(self.config, self.explained)
         rows = torch.from_numpy(latent.reshape(-1, latent.shape[-1])).to(self.device)
-        drawn = []
+        generated = []
         with torch.no_grad():
             for part in rows.split(self.batch_size):
                 mel = self.generator(part)
-                drawn.append((mel, *responses_and_features(network, unit, layer, mel)))
-        joined = [torch.cat(column).cpu().numpy() for column in zip(*drawn, strict=True)]
+                generated.append((mel, *responses_and_features(network, unit, layer, mel)))
+        joined = [torch.cat(column).cpu().numpy() for column in zip(*generated, strict=True)]
         mel, response, features = (v.reshape(*latent.shape[:2], *v.shape[1:]) for v in joined)
         return mel, response, features
 

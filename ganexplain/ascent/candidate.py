@@ -88,11 +88,11 @@ class Run:
 
     def advance(self, steps: int) -> None:
         """Go on by so many evaluations, up to where a response is not finite."""
-        latents, told = [], []
+        latents, responses_of_steps = [], []
         for _ in range(steps):
             latents.append(self.ascent.latent)
-            told.append(self.ascent.step())
-        responses = torch.stack(told).cpu().numpy()
+            responses_of_steps.append(self.ascent.step())
+        responses = torch.stack(responses_of_steps).cpu().numpy()
         finite = np.isfinite(responses).all(axis=1)
         count = len(finite) if finite.all() else int(finite.argmin())
         self.diverged = count < len(finite)

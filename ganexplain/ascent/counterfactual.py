@@ -57,9 +57,9 @@ def refined_latent(
     with torch.no_grad():
         wanted = margin(mel[None])
 
-    def likeness(drawn: Tensor) -> Tensor:
-        error = ((drawn - mel) / deviation[:, None]).square().mean(dim=(1, 2))
-        return -error - MARGIN_WEIGHT * (margin(drawn) - wanted).square()
+    def likeness(generated: Tensor) -> Tensor:
+        error = ((generated - mel) / deviation[:, None]).square().mean(dim=(1, 2))
+        return -error - MARGIN_WEIGHT * (margin(generated) - wanted).square()
 
     found = ascend(
         lambda z: likeness(generator(z)),

@@ -103,8 +103,8 @@ def check_gradient(
             if whole.followed:
                 return None, tuple(map(_left_out, dict.fromkeys(whole.unregistered)))
     with torch.no_grad():
-        drawn = generator(start[:1])
-    return Unfollowed(str(unit), _cause(network, unit.layer, drawn, whole)), ()
+        generated = generator(start[:1])
+    return Unfollowed(str(unit), _cause(network, unit.layer, generated, whole)), ()
 
 
 def refuse_unfollowed(found: Sequence[Unfollowed], units: int) -> None:
@@ -139,7 +139,7 @@ def _left_out(operator: str) -> str:
     return f"torch knows no gradient of {operator}: the search follows only what goes around it"
 
 
-def _cause(network: nn.Module, layer: str, drawn: Tensor, look: Look) -> str:
+def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str:
     quantised = quantised_layers(network)
     if look.unregistered or quantised:
         where = f"layer {quantised[0]}" if quantised else look.unregistered[0]
@@ -150,8 +150,8 @@ def _cause(network: nn.Module, layer: str, drawn: Tensor, look: Look) -> str:
     value = float(look.response[0])
     if varies(look.response, look.size):
         with layer_output(network, layer) as put_out:
-            put_out(drawn)  # the first pass through is another
-            cause = find_gradient_fault(network, put_out, drawn)
+            put_out(generated)  # the first pass through is another
+            cause = find_gradient_fault(network, put_out, generated)
         return f"{cause or 'the network rounds, compares or detaches'}; choose a unit before that"
     if abs(value) <= ROUNDING * torch.finfo(torch.float32).eps * float(look.size.max()):
         return (

@@ -46,17 +46,17 @@ def ascend_to_nearest(
     nearest: Nearest | None = None
     reported = 0
     for iteration in range(most + 1):
-        told = search.step() if iteration < most else search.finish()
+        responses = search.step() if iteration < most else search.finish()
         latent, response, _ = search.kept()
         signed = target.sign * response.cpu().numpy().astype(np.float64)
-        if not (np.isfinite(signed).all() and bool(told.isfinite().all())):
+        if not (np.isfinite(signed).all() and bool(responses.isfinite().all())):
             break
         distance = float(target.distance(signed[None])[0])
         if iteration and (nearest is None or distance < nearest.distance):
             lost = search.no_gradient.cpu().numpy()
             nearest = Nearest(latent, response.cpu().numpy(), iteration, distance, lost)
         if iteration - reported == REPORT_EVERY:
-            advance(len(signed) * REPORT_EVERY, float(told.mean()))
+            advance(len(signed) * REPORT_EVERY, float(responses.mean()))
             reported = iteration
         if nearest and _is_over(search, target, signed, iteration, nearest):
             break

@@ -47,12 +47,12 @@ def strongest(
     """
     order = np.argsort(-response if direction == "max" else response, kind="stable")
     chosen: list[int] = []
-    taken: dict[int, list[int]] = {}
+    frames_of: dict[int, list[int]] = {}
     for row in order:
         recording, frame = int(centres[row, 0]), int(centres[row, 1])
-        if all(abs(frame - other) >= apart for other in taken.get(recording, [])):
+        if all(abs(frame - other) >= apart for other in frames_of.get(recording, [])):
             chosen.append(int(row))
-            taken.setdefault(recording, []).append(frame)
+            frames_of.setdefault(recording, []).append(frame)
             if len(chosen) == count:
                 break
     return np.array(chosen, dtype=np.int64)

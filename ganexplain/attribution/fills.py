@@ -86,8 +86,8 @@ def _segment_mean(x: Tensor, labels: np.ndarray, reference: Reference, seed: int
 
 
 def _noise(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:
-    drawn = random_stream(seed, "fill").standard_normal(tuple(x.shape))
-    return torch.as_tensor(drawn, dtype=x.dtype, device=x.device)
+    noise = random_stream(seed, "fill").standard_normal(tuple(x.shape))
+    return torch.as_tensor(noise, dtype=x.dtype, device=x.device)
 
 
 def _blur(x: Tensor, labels: np.ndarray, reference: Reference, seed: int) -> Tensor:

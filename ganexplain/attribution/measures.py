@@ -50,7 +50,7 @@ MEASURES = {
 
 
 @dataclass(frozen=True)
-class Held:
+class MeasuredAttribution:
     """Scores of an attribution's input, whole, kept and removed, its curves and measures.
 
     `kept` (n,) of booleans are the parts the method chose, else the three weightiest (of fewer
@@ -65,7 +65,9 @@ class Held:
     measures: dict[str, float | None]
 
 
-def measure(question: Question, found: Attribution, truth: np.ndarray | None = None) -> Held:
+def measure(
+    question: Question, found: Attribution, truth: np.ndarray | None = None
+) -> MeasuredAttribution:
     """What one attribution is worth: 2n + 4 passes beside its own.
 
     `truth` (H, W) of booleans marks the cells known to matter.
@@ -92,7 +94,7 @@ def measure(question: Question, found: Attribution, truth: np.ndarray | None = N
         "seconds": found.seconds,
         **agreement(found.map, truth),
     }
-    return Held(kept, full, kept_score, removed, course, measures)
+    return MeasuredAttribution(kept, full, kept_score, removed, course, measures)
 
 
 def agreement(area: np.ndarray, truth: np.ndarray | None) -> dict[str, float | None]:

@@ -39,11 +39,11 @@ class Partition:
     fill: torch.Tensor
 
 
-def usual_segments(taken: Input) -> str:
+def usual_segments(input_spec: Input) -> str:
     """Segments where none are asked for: SLIME's of log-mel, of pictures superpixels."""
-    if isinstance(taken, ImageInput):
-        return "slic" if min(taken.height, taken.width) >= SMALL else "4x4"
-    return "6x4" if isinstance(taken, FrontEnd) else "temporal"
+    if isinstance(input_spec, ImageInput):
+        return "slic" if min(input_spec.height, input_spec.width) >= SMALL else "4x4"
+    return "6x4" if isinstance(input_spec, FrontEnd) else "temporal"
 
 
 def partition(

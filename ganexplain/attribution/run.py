@@ -18,7 +18,7 @@ from ganexplain.artifacts.attributions import (
 from ganexplain.attribution.cost import announcement
 from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.masking import Parts
-from ganexplain.attribution.measures import Held, check, mean_measures, measure
+from ganexplain.attribution.measures import MeasuredAttribution, check, mean_measures, measure
 from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.attribution.methods.random import RandomMap
 from ganexplain.attribution.methods.registry import attribute
@@ -67,11 +67,11 @@ class Asker:
             question = first if each == configurations[0] else self._question(piece, target, each)
             self._announce(each, question, first)
             found = attribute(question, self.methods[each.method], self.config.seed)
-            held = self._measured(first, question, each.method, found, truth)
+            measured = self._measured(first, question, each.method, found, truth)
             folder = place if len(configurations) == 1 else place / each.folder
             for warning in found.warnings:
                 self.progress.note(f"{piece.name}, {each.name}: {warning}")
-            result, answer = self._write(folder, piece, target, each, question, found, held)
+            result, answer = self._write(folder, piece, target, each, question, found, measured)
             results.append(result)
             answers.append(answer)
             self.progress.advance()
@@ -142,16 +142,16 @@ class Asker:
         method: str,
         found: Attribution,
         truth: np.ndarray | None,
-    ) -> Held:
+    ) -> MeasuredAttribution:
         """Its measures, by the first configuration's segments and fill, so that all compare."""
-        held = measure(question, found, truth)
-        measures = held.measures
+        measured = measure(question, found, truth)
+        measures = measured.measures
         if question is not first:
             seen = replace(found, weights=first.parts.gather(found.map), chosen=None)
             measures = measure(first, seen, truth).measures
         if self.config.checks:
             measures |= check(question, self.methods[method], found, self.config.seed)
-        return replace(held, measures=measures)
+        return replace(measured, measures=measures)
 
     def _floor(self, question: Question, truth: np.ndarray | None) -> dict[str, float | None]:
         """Mean measures of random maps."""
@@ -166,16 +166,16 @@ class Asker:
         each: Configuration,
         question: Question,
         found: Attribution,
-        held: Held,
+        measured: MeasuredAttribution,
     ) -> tuple[AttributionResult, Answer]:
         result = AttributionResult(
             folder=str(folder.relative_to(self.out)),  # a run may be moved, and made elsewhere
-            kept=tuple(np.flatnonzero(held.kept).tolist()),
-            kept_score=held.kept_score,
-            deleted_score=held.removed_score,
+            kept=tuple(np.flatnonzero(measured.kept).tolist()),
+            kept_score=measured.kept_score,
+            deleted_score=measured.removed_score,
             details=dict(found.details),
             warnings=tuple(found.warnings),
-            measures=held.measures,
+            measures=measured.measures,
         )
         meta = {
             "file": str(piece.path), "at_s": piece.at, "explained": target.name,
@@ -183,9 +183,11 @@ class Asker:
             "details": result.details, "warnings": result.warnings, "measures": result.measures,
             "classifier": self.config.classifier or self.config.model, "seed": self.config.seed,
         }  # fmt: skip
-        sides = write_attribution(folder, piece, question.labels, question.parts, found, held, meta)
+        sides = write_attribution(
+            folder, piece, question.labels, question.parts, found, measured, meta
+        )
         return result, answer_of(
-            each.method, f"{each.segments}, {each.fill}", piece, found, held, sides
+            each.method, f"{each.segments}, {each.fill}", piece, found, measured, sides
         )
 
 
@@ -195,7 +197,7 @@ def write_attribution(
     labels: np.ndarray,
     parts: Parts,
     found: Attribution,
-    held: Held,
+    measured: MeasuredAttribution,
     meta: Mapping[str, Any],
 ) -> list[Side]:
     """Write `attribution.npz`, `map.png`, and `kept` and `removed` as sounds or pictures.
@@ -207,22 +209,24 @@ def write_attribution(
         "mel": piece.seen,
         "segments": labels,
         "weights": found.weights,
-        "kept": held.kept,
-        "full_score": np.array(held.full_score),
-        "kept_score": np.array(held.kept_score),
-        "deleted_score": np.array(held.removed_score),
-        "removed_share": held.curves.share,
-        "deletion": held.curves.deletion,
-        "insertion": held.curves.insertion,
+        "kept": measured.kept,
+        "full_score": np.array(measured.full_score),
+        "kept_score": np.array(measured.kept_score),
+        "deleted_score": np.array(measured.removed_score),
+        "removed_share": measured.curves.share,
+        "deletion": measured.curves.deletion,
+        "insertion": measured.curves.insertion,
         "n_forward": np.array(found.passes),
         "seconds": np.array(found.seconds),
         "seed": np.array(meta["seed"]),
     }
     write_arrays(folder / "attribution.npz", "attribution", arrays, meta)
-    shown = parts.spread(held.kept.astype(np.float64)) > 0.5
-    title = f"{piece.title}: {meta['explained']} ({held.full_score:.3f}) by {meta['configuration']}"
+    shown = parts.spread(measured.kept.astype(np.float64)) > 0.5
+    title = (
+        f"{piece.title}: {meta['explained']} ({measured.full_score:.3f}) by {meta['configuration']}"
+    )
     write_bytes(folder / "map.png", piece.map_picture(found.map, shown, title))
-    sides = piece.sides(parts, held.kept)
+    sides = piece.sides(parts, measured.kept)
     for name, side in zip(("kept", "removed"), sides, strict=True):
         write_bytes(folder / f"{name}.{piece.suffix}", side.content)
     return sides

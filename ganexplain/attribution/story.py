@@ -8,7 +8,7 @@ import numpy as np
 
 from ganexplain.artifacts.attributions import Attributions
 from ganexplain.attribution.inputs.piece import Piece, Side
-from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, Held, mean_measures
+from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, MeasuredAttribution, mean_measures
 from ganexplain.attribution.methods.base import Attribution
 from ganexplain.audio.view import view_of
 from ganexplain.inputs.kinds import Input
@@ -29,18 +29,28 @@ SOUNDS = (
 
 
 def answer_of(
-    method: str, setting: str, piece: Piece, found: Attribution, held: Held, sides: Sequence[Side]
+    method: str,
+    setting: str,
+    piece: Piece,
+    found: Attribution,
+    attribution: MeasuredAttribution,
+    sides: Sequence[Side],
 ) -> Answer:
     """One attribution as the page shows it; `setting` is segments and fill."""
-    shown = [_shown("map", held.full_score, piece.whole(), piece.on_view(found.map))]
-    scored = zip(("kept", "removed"), (held.kept_score, held.removed_score), sides, strict=True)
+    shown = [_shown("map", attribution.full_score, piece.whole(), piece.on_view(found.map))]
+    scored = zip(
+        ("kept", "removed"), (attribution.kept_score, attribution.removed_score), sides, strict=True
+    )
     shown += [_shown(*each) for each in scored]
-    told = {key: v for key, v in held.measures.items() if v is not None and key != WALL_CLOCK}
-    measured = [(MEASURES[key].title, _figure(value)) for key, value in told.items()]
-    chosen = f"{int(held.kept.sum())} of {held.kept.size} segments kept"
+    values = {
+        key: v for key, v in attribution.measures.items() if v is not None and key != WALL_CLOCK
+    }
+    rows = [(MEASURES[key].title, _figure(value)) for key, value in values.items()]
+    curves = attribution.curves
+    chosen = f"{int(attribution.kept.sum())} of {attribution.kept.size} segments kept"
     return Answer(
-        method, f"{setting}; {chosen}", shown, held.curves.share, held.curves.deletion,
-        held.curves.insertion, measured + _in_words(found.details), found.warnings,
+        method, f"{setting}; {chosen}", shown, curves.share, curves.deletion, curves.insertion,
+        rows + _in_words(found.details), found.warnings,
     )  # fmt: skip
 
 
@@ -54,15 +64,15 @@ def _shown(name: str, score: float, side: Side, over: np.ndarray | None = None) 
 
 def _in_words(details: Mapping[str, object]) -> list[tuple[str, str]]:
     """The method's own figures as names and short texts."""
-    said = []
+    words = []
     for name, value in details.items():
         if isinstance(value, bool):
-            said.append((name, "yes" if value else "no"))
+            words.append((name, "yes" if value else "no"))
         elif isinstance(value, float):
-            said.append((name, number(value)))
+            words.append((name, number(value)))
         elif isinstance(value, int):
-            said.append((name, str(value)))
-    return [(name.replace("_", " "), text) for name, text in said]
+            words.append((name, str(value)))
+    return [(name.replace("_", " "), text) for name, text in words]
 
 
 def asked_of(
@@ -82,12 +92,12 @@ def report_page(
     asked: Sequence[Asked],
     rows: Sequence[Sequence[str]],
     titles: Sequence[str],
-    taken: Input,
+    input_spec: Input,
 ) -> str:
     """The whole page; `rows` of texts are the table, `titles` the measures in its columns.
 
-    `taken` says what the network is given. The wall clock is left out: the page of the same run is
-    the same.
+    `input_spec` describes the input of the network. The wall clock is left out, so that the page
+    of the same run is the same.
     """
     kept = [0, *(n for n, key in enumerate(titles, start=1) if key != WALL_CLOCK)]
     rows = [[row[n] for n in kept] for row in rows]
@@ -96,7 +106,7 @@ def report_page(
     title = f"Why {' or '.join(explained)}?"
     if len(asked) == 1:
         title = f"Why {explained[0]}? {asked[0].heading.removesuffix(': ' + explained[0])}"
-    heard = not isinstance(taken, ImageInput)
+    heard = not isinstance(input_spec, ImageInput)
     story = Story(
         title,
         f"Each method says which parts of the {'sound' if heard else 'picture'} made the score; "
@@ -112,11 +122,11 @@ def report_page(
             ("seed", str(found.seed)),
         ],
     )
-    return attribution_page(story, _medium(taken, asked))
+    return attribution_page(story, _medium(input_spec, asked))
 
 
-def _medium(taken: Input, asked: Sequence[Asked]) -> Medium:
-    seen = view_of(taken) if isinstance(taken, WaveformInput) else taken
+def _medium(input_spec: Input, asked: Sequence[Asked]) -> Medium:
+    seen = view_of(input_spec) if isinstance(input_spec, WaveformInput) else input_spec
     return medium_for(seen, np.stack([each.whole.values for each in asked]))
 
 

@@ -206,8 +206,8 @@ def _reference(front_end: Input, device: torch.device) -> Reference:
     return Reference(zero, deviation / span, zero=zero)
 
 
-def pieces(inputs: Sequence[str], taken: Input) -> list[Piece]:
+def pieces(inputs: Sequence[str], input_spec: Input) -> list[Piece]:
     """The inputs that words name, as a network takes them; errors as `moments`, `pictures`."""
-    if isinstance(taken, ImageInput):
-        return list(pictures(inputs, taken))
-    return list(moments(inputs, taken))
+    if isinstance(input_spec, ImageInput):
+        return list(pictures(inputs, input_spec))
+    return list(moments(inputs, input_spec))

@@ -58,7 +58,7 @@ def draw_alteration(
     Save for the width of the bump: they meant it uniform, but wrote it normal.
     """
     low, high = np.log(EQ_HZ)
-    drawn = Alteration(
+    alteration = Alteration(
         time_scale=1 + stream.uniform(-STRETCH, STRETCH),
         pitch_scale=1 + stream.uniform(-STRETCH, STRETCH),
         eq_hz=float(np.exp(stream.uniform(low, high))),
@@ -68,8 +68,8 @@ def draw_alteration(
         added_db=stream.uniform(*ADDED_DB),
     )
     if stream.random() < share:
-        return drawn
-    return replace(drawn, time_scale=1.0, pitch_scale=1.0, eq_db=0.0)
+        return alteration
+    return replace(alteration, time_scale=1.0, pitch_scale=1.0, eq_db=0.0)
 
 
 def frames_needed(front_end: FrontEnd) -> int:

@@ -20,16 +20,16 @@ def filtered(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np
     import librosa
 
     hop, length = front_end.hop_length, front_end.frame_length
-    held = -(-length // hop)  # frames before and after, so that every sample lies under windows
-    padded = np.pad(waveform.astype(np.float64), held * hop)
+    margin = -(-length // hop)  # frames before and after, so that every sample lies under windows
+    padded = np.pad(waveform.astype(np.float64), margin * hop)
     shape = window(front_end)
     spectrum = librosa.stft(
         padded, n_fft=length, hop_length=hop, window=shape, center=False, dtype=np.complex128
     )
     gain = _bin_shares(front_end) @ np.asarray(share, dtype=np.float64)
     frames = spectrum.shape[1]
-    after = frames - held - gain.shape[1]
-    gain = np.pad(gain, ((0, 0), (held, after)), mode="edge")
+    after = frames - margin - gain.shape[1]
+    gain = np.pad(gain, ((0, 0), (margin, after)), mode="edge")
     sound = librosa.istft(
         spectrum * gain,
         n_fft=length,
@@ -39,7 +39,7 @@ def filtered(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np
         length=padded.size,
         dtype=np.float64,
     )
-    return sound[held * hop : held * hop + waveform.size].astype(np.float32)
+    return sound[margin * hop : margin * hop + waveform.size].astype(np.float32)
 
 
 def _bin_shares(front_end: FrontEnd) -> np.ndarray:
@@ -65,14 +65,14 @@ def retouched(sound: np.ndarray, by: np.ndarray, front_end: FrontEnd) -> np.ndar
     both ends. Samples behind the last frame are lost.
     """
     hop, length = front_end.hop_length, front_end.frame_length
-    held = -(-length // hop)
+    margin = -(-length // hop)
     filters = mel_filterbank(front_end).astype(np.float64)
     reach = filters.sum(axis=1, keepdims=True)
     gain = np.zeros((length // 2 + 1, by.shape[1]))
     np.divide(filters @ by, reach, out=gain[: len(filters)], where=reach > 0)
-    gain = 10 ** (np.pad(gain, ((0, 0), (held, held)), mode="edge").T / 20)
+    gain = 10 ** (np.pad(gain, ((0, 0), (margin, margin)), mode="edge").T / 20)
     samples = (by.shape[1] - 1) * hop + length
-    padded = np.pad(sound[:samples].astype(np.float64), held * hop)
+    padded = np.pad(sound[:samples].astype(np.float64), margin * hop)
     shape = window(front_end).astype(np.float64)
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)[::hop][: len(gain)]
     changed = scipy.fft.irfft(scipy.fft.rfft(frames * shape) * gain, length) * shape
@@ -80,5 +80,5 @@ def retouched(sound: np.ndarray, by: np.ndarray, front_end: FrontEnd) -> np.ndar
     for k, frame in enumerate(changed):
         total[k * hop : k * hop + length] += frame
         weight[k * hop : k * hop + length] += shape**2
-    inside = slice(held * hop, held * hop + samples)
+    inside = slice(margin * hop, margin * hop + samples)
     return (total[inside] / weight[inside]).astype(np.float32)

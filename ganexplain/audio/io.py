@@ -21,7 +21,7 @@ BLOCK_SECONDS = 10.0
 UNREADABLE = (sf.SoundFileError, OSError, TypeError, ValueError)  # TypeError: headerless .raw
 BLOCK_SAMPLES = 2**24  # in a block at most, of all channels
 RATES = (1000, 768_000)  # Hz; others are damaged headers, and blow up when resampled
-LONGEST_HELD = 2**27  # samples of a recording that is held as a whole: 1.7 h at 22,050 Hz
+LONGEST_IN_MEMORY = 2**27  # samples of a recording that is held as a whole: 1.7 h at 22,050 Hz
 SILENCE = 1e-5  # a file whose peak is below -100 dBFS holds no sound
 LOUDEST = 10.0  # of full scale 1: mixes of floats reach 4, beyond are integers
 NO_INTEGER = 2.0**32  # beyond is damage
@@ -56,8 +56,8 @@ def _unreadable(path: Path, error: Exception) -> BadFile:
     kind = kind_of(path)
     if kind:
         return BadFile(f"{path}: cannot be read as sound, it is {kind}; replace it or leave it out")
-    said = reason_of(error)
-    reason = said.partition("Error opening")[2].partition(": ")[2] or said
+    text = reason_of(error)
+    reason = text.partition("Error opening")[2].partition(": ")[2] or text
     return BadFile(f"{path}: cannot be read as sound ({reason}); replace it or leave it out")
 
 
@@ -217,8 +217,8 @@ def _whole(
             raise BadFile(f"{path}: streams with different numbers of channels; separate them")
         kept.append(block)
         samples += block.size
-        if samples > LONGEST_HELD:
-            hours = LONGEST_HELD / sample_rate / 3600
+        if samples > LONGEST_IN_MEMORY:
+            hours = LONGEST_IN_MEMORY / sample_rate / 3600
             raise BadFile(f"{path}: longer than {hours:.1f} hours; cut out the part to explain")
     return np.concatenate(kept)
 

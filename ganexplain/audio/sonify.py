@@ -113,9 +113,9 @@ def _griffin_lim(
     import librosa
 
     hop = front_end.hop_length
-    held = -(-front_end.frame_length // hop)
+    margin = -(-front_end.frame_length // hop)
     waveform = librosa.griffinlim(
-        np.pad(spectrum, ((0, 0), (held, held)), mode="edge").astype(np.float32),
+        np.pad(spectrum, ((0, 0), (margin, margin)), mode="edge").astype(np.float32),
         n_iter=iterations,
         hop_length=hop,
         win_length=front_end.frame_length,
@@ -126,4 +126,4 @@ def _griffin_lim(
         init="random",
         random_state=np.random.default_rng(seed),
     )
-    return np.asarray(waveform[held * hop : -held * hop], dtype=np.float64)
+    return np.asarray(waveform[margin * hop : -margin * hop], dtype=np.float64)

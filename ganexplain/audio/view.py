@@ -18,16 +18,16 @@ SHORTEST_FRAME = 16
 
 
 @lru_cache(maxsize=8)
-def view_of(drawn: WaveformInput) -> FrontEnd:
+def view_of(input_spec: WaveformInput) -> FrontEnd:
     """The front end through which waveforms of a rate and length (16 samples at least) are seen.
 
     The usual one as far as it goes: its frames in seconds, to a power of two, shorter where the
     waveform has no room for four of them; its bands, up to half the rate, fewer where some would
     be empty.
     """
-    rate = drawn.sample_rate
+    rate = input_spec.sample_rate
     frame = 2 ** round(math.log2(rate * USUAL.frame_length / USUAL.sample_rate))
-    room = 2 ** int(math.log2(max(drawn.samples // LEAST_FRAMES, SHORTEST_FRAME)))
+    room = 2 ** int(math.log2(max(input_spec.samples // LEAST_FRAMES, SHORTEST_FRAME)))
     frame = max(min(frame, room), SHORTEST_FRAME)
     hop = max(frame * USUAL.hop_length // USUAL.frame_length, 1)
     highest = min(USUAL.highest_hz, rate / 2)
@@ -35,22 +35,22 @@ def view_of(drawn: WaveformInput) -> FrontEnd:
         found = FrontEnd(
             sample_rate=rate, frame_length=frame, hop_length=hop, mel_bands=bands,
             lowest_hz=min(USUAL.lowest_hz, highest / 4), highest_hz=highest,
-            excerpt_frames=1 + (max(drawn.samples, frame) - frame) // hop,
+            excerpt_frames=1 + (max(input_spec.samples, frame) - frame) // hop,
         )  # fmt: skip
         try:
             mel_filterbank(found)
         except ValueError:
             continue
         break
-    assert frame_count(max(drawn.samples, frame), found) == found.excerpt_frames
+    assert frame_count(max(input_spec.samples, frame), found) == found.excerpt_frames
     return found
 
 
-def seen(inputs: np.ndarray, drawn: Input) -> np.ndarray:
+def seen(inputs: np.ndarray, input_spec: Input) -> np.ndarray:
     """Inputs (..., *shape) as they are compared: waveforms (..., W) as log-mel (..., F, T)."""
-    if not isinstance(drawn, WaveformInput):
+    if not isinstance(input_spec, WaveformInput):
         return inputs
-    view = view_of(drawn)
+    view = view_of(input_spec)
     short = max(view.frame_length - inputs.shape[-1], 0)
     rows = np.pad(inputs.reshape(-1, inputs.shape[-1]), ((0, 0), (0, short)))
     mel = np.stack([log_mel(row, view).T for row in rows])

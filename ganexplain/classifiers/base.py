@@ -33,7 +33,7 @@ class ExcerptNet(nn.Module):
         self.register_buffer("deviation", torch.ones(bands))
 
     @classmethod
-    def of_inputs(cls, outputs: int, taken: Input) -> Self:
+    def of_inputs(cls, outputs: int, input_spec: Input) -> Self:
         """A network with that many outputs for such inputs."""
         return cls(outputs)
 

@@ -82,13 +82,13 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
             f"{path}: architecture {shown(architecture)} is unknown here (known: {known}); "
             "update ganexplain"
         )
-    drawn = usable_front_end(path, content["front_end"])
-    if architecture in OF_SOUND and drawn.shape != (BANDS, FRAMES):
+    input_spec = usable_front_end(path, content["front_end"])
+    if architecture in OF_SOUND and input_spec.shape != (BANDS, FRAMES):
         raise GanexplainError(
-            f"{path}: front_end has excerpts of {drawn.shape}, a {architecture} takes mel_bands = "
-            f"{BANDS} and excerpt_frames = {FRAMES}; make it again"
+            f"{path}: front_end has excerpts of {input_spec.shape}, a {architecture} takes "
+            f"mel_bands = {BANDS} and excerpt_frames = {FRAMES}; make it again"
         )
-    if architecture not in OF_SOUND and not isinstance(drawn, ImageInput):
+    if architecture not in OF_SOUND and not isinstance(input_spec, ImageInput):
         raise GanexplainError(
             f"{path}: front_end is of sound, a {architecture} takes pictures; make it again"
         )
@@ -103,10 +103,12 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
     threshold = plain_value(path, content, "threshold", float)
     if not 0 < threshold < 1:
         raise GanexplainError(f"{path}: threshold is {threshold:g}, not within 0..1; make it again")
-    network = filled_from(path, content["weights"], lambda: build(architecture, outputs, drawn))
+    network = filled_from(
+        path, content["weights"], lambda: build(architecture, outputs, input_spec)
+    )
     return Classifier(
         network=frozen(network, device),
-        front_end=drawn,
+        front_end=input_spec,
         classes=tuple(classes),
         threshold=threshold,
         figures=plain_value(path, content, "figures", dict),
@@ -120,9 +122,9 @@ def _corpora(config: object) -> tuple[str, ...]:
     return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
 
 
-def build(architecture: str, outputs: int, taken: Input) -> ExcerptNet:
+def build(architecture: str, outputs: int, input_spec: Input) -> ExcerptNet:
     """The network of that name for such inputs."""
-    return ARCHITECTURES[architecture].of_inputs(outputs, taken)
+    return ARCHITECTURES[architecture].of_inputs(outputs, input_spec)
 
 
 def architecture_of(network: ExcerptNet) -> str:

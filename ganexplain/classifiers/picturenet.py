@@ -45,9 +45,9 @@ class PictureNet(ExcerptNet):
         self.fc9 = nn.Linear(64, outputs)
 
     @classmethod
-    def of_inputs(cls, outputs: int, taken: Input) -> Self:
+    def of_inputs(cls, outputs: int, input_spec: Input) -> Self:
         """For pictures of that shape."""
-        return cls(outputs, taken.shape)
+        return cls(outputs, input_spec.shape)
 
     def standardise(self, pictures: Tensor) -> Tensor:
         """Pictures (B, C, H, W) to zero mean and unit deviation a channel."""

@@ -31,26 +31,26 @@ SCHEDULES = ("cosine", "step")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def check_settings(config: TrainClassifierConfig, taken: Input) -> None:
-    """UsageError for a setting of a training that cannot be, on inputs as `taken`."""
+def check_settings(config: TrainClassifierConfig, input_spec: Input) -> None:
+    """Raise UsageError for settings that a training on inputs of `input_spec` cannot have."""
     check_known("--schedule", config.schedule, SCHEDULES)
     check_known("--precision", config.precision, PRECISIONS)
     check_known("--optimiser", config.optimiser, OPTIMISERS)
     check_known("--architecture", config.architecture, OF_SOUND)
     check_divisible(config.batch_size)
-    if config.level_invariant and isinstance(taken, ImageInput):
+    if config.level_invariant and isinstance(input_spec, ImageInput):
         raise UsageError("--level-invariant: applies to sound; leave it out for pictures")
     if config.batch_norm and config.batch_size == place()[1]:
-        _check_one_excerpt(architecture_for(config, taken), taken)
+        _check_one_excerpt(architecture_for(config, input_spec), input_spec)
 
 
 @torch.no_grad()
-def _check_one_excerpt(architecture: str, taken: Input) -> None:
+def _check_one_excerpt(architecture: str, input_spec: Input) -> None:
     """UsageError where batch normalisation would have one value a channel of one excerpt."""
-    network = build(architecture, 1, taken)
+    network = build(architecture, 1, input_spec)
     with_batch_norm(network)
     try:
-        network.train()(torch.zeros(1, *taken.shape))
+        network.train()(torch.zeros(1, *input_spec.shape))
     except ValueError as error:
         raise UsageError(
             "--batch-size: batch normalisation needs more than one excerpt an update in each "
@@ -81,8 +81,8 @@ class ClassifierTraining:
         check_settings(config, split.front_end)
         self.config, self.device = config, device
         self.autocast = PRECISIONS[config.precision]
-        self.taken = split.front_end
-        self.architecture = architecture_for(config, self.taken)
+        self.input_spec = split.front_end
+        self.architecture = architecture_for(config, self.input_spec)
         network = new_network(config, outputs, split)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(config, self.network)
@@ -145,7 +145,7 @@ class ClassifierTraining:
 
     def best_network(self, best: Best) -> ExcerptNet:
         """The network of the best epoch, in its plain form on the CPU."""
-        network = build(self.architecture, self.network.outputs, self.taken)
+        network = build(self.architecture, self.network.outputs, self.input_spec)
         network.load_state_dict(best.weights)
         return network
 
@@ -180,9 +180,9 @@ class ClassifierTraining:
             float(figures["frame_error"])
 
 
-def architecture_for(config: TrainClassifierConfig, taken: Input) -> str:
+def architecture_for(config: TrainClassifierConfig, input_spec: Input) -> str:
     """The name of the network to train: as asked for sound, of pictures always one."""
-    return "picturenet" if isinstance(taken, ImageInput) else config.architecture
+    return "picturenet" if isinstance(input_spec, ImageInput) else config.architecture
 
 
 def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSplit) -> ExcerptNet:

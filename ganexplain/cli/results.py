@@ -145,8 +145,8 @@ def show_differences(document: dict[str, Any], as_json: bool) -> None:
     else:
         for name in document["inputs_changed"]:
             print_result(f"{name}\tnot those of the run repeated")
-        for name, told in document["files"].items():
-            print_result(f"{name}\t{told}")
+        for name, change in document["files"].items():
+            print_result(f"{name}\t{change}")
     if not document["equal"]:
         raise typer.Exit(1)
 

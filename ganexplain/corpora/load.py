@@ -22,7 +22,7 @@ from ganexplain.corpora.recordings import Corpus, checked_corpus
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.corpora.waveform_split import WaveformSplit, load_waveform_split
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import Input, drawn_for
+from ganexplain.inputs.kinds import Input, generator_output_for
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
@@ -42,7 +42,7 @@ def read_material(paths: Sequence[str], skip_bad_files: bool = False) -> Materia
     return read(paths, skip_bad_files)
 
 
-def taken_of(material: Material, given: Input | None) -> Input:
+def input_spec_for(material: Material, given: Input | None) -> Input:
     """What inputs are made of a corpus: as given, else log-mel, or pictures of their own size.
 
     UsageError where its material cannot be made into that.
@@ -52,7 +52,7 @@ def taken_of(material: Material, given: Input | None) -> Input:
     if isinstance(given, ImageInput):
         raise UsageError(f"{material.name}: holds recordings, but pictures are needed here")
     if isinstance(given, WaveformInput):
-        return drawn_for(given)
+        return generator_output_for(given)
     front_end = given or FrontEnd()
     check_frame_by_frame(front_end)
     check_filters(front_end)
@@ -62,18 +62,18 @@ def taken_of(material: Material, given: Input | None) -> Input:
 def load_material(
     material: Material,
     name: str,
-    taken: Input,
+    input_spec: Input,
     cache: Path,
     progress: Progress,
     skip_bad_files: bool = False,
 ) -> MaterialSplit:
-    """One split as inputs of what is `taken`; errors as `load_split` and `load_image_split`."""
+    """One split as inputs of `input_spec`; errors as `load_split` and `load_image_split`."""
     if isinstance(material, ImageCorpus):
-        return load_image_split(material, name, material.input_spec(taken), progress)
-    if isinstance(taken, WaveformInput):
-        return load_waveform_split(material, name, taken, cache, progress, skip_bad_files)
-    assert isinstance(taken, FrontEnd)  # as `taken_of` says
-    return load_split(material, name, taken, cache, progress, skip_bad_files)
+        return load_image_split(material, name, material.input_spec(input_spec), progress)
+    if isinstance(input_spec, WaveformInput):
+        return load_waveform_split(material, name, input_spec, cache, progress, skip_bad_files)
+    assert isinstance(input_spec, FrontEnd)  # as `taken_of` says
+    return load_split(material, name, input_spec, cache, progress, skip_bad_files)
 
 
 def origin(split: MaterialSplit, centres: np.ndarray) -> dict[str, np.ndarray]:

@@ -26,7 +26,7 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def load_picture(path: Path, eaten: ImageInput) -> np.ndarray:
+def load_picture(path: Path, input_spec: ImageInput) -> np.ndarray:
     """A picture (C, H, W), float32 in 0..1, resized where it has another size.
 
     Transparency is laid over black. Raises BadFile where it cannot be read.
@@ -39,11 +39,11 @@ def load_picture(path: Path, eaten: ImageInput) -> np.ndarray:
     if "A" in image.getbands() or "transparency" in image.info:
         whole = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", whole.size, "black"), whole)
-    image = image.convert(MODES[eaten.channels])
-    if image.size != (eaten.width, eaten.height):
-        image = image.resize((eaten.width, eaten.height), Image.Resampling.BILINEAR)
+    image = image.convert(MODES[input_spec.channels])
+    if image.size != (input_spec.width, input_spec.height):
+        image = image.resize((input_spec.width, input_spec.height), Image.Resampling.BILINEAR)
     values = np.asarray(image, dtype=np.float32) / 255
-    values = values[None] if eaten.channels == 1 else values.transpose(2, 0, 1)
+    values = values[None] if input_spec.channels == 1 else values.transpose(2, 0, 1)
     return np.ascontiguousarray(values)
 
 

@@ -166,9 +166,9 @@ def _split_of(parts: tuple[str, ...]) -> str:
 
 
 def load_image_split(
-    corpus: ImageCorpus, name: str, taken: ImageInput, progress: Progress
+    corpus: ImageCorpus, name: str, input_spec: ImageInput, progress: Progress
 ) -> ImageSplit:
-    """The pictures of a split, as large and with as many channels as `taken` says.
+    """The pictures of a split, as large and with as many channels as `input_spec` says.
 
     Several splits are named as in `valid+test`. Raises BadFile for a picture that cannot be
     read, GanexplainError where the split is empty.
@@ -177,9 +177,9 @@ def load_image_split(
     if not listed:
         raise GanexplainError(f"{corpus.name}: the {name} split is empty; put pictures into it")
     progress.start(f"pictures of {name}", len(listed))
-    pictures = np.empty((len(listed), *taken.shape), dtype=np.float32)
+    pictures = np.empty((len(listed), *input_spec.shape), dtype=np.float32)
     for row, picture in enumerate(listed):
-        pictures[row] = load_picture(picture.path, taken)
+        pictures[row] = load_picture(picture.path, input_spec)
         progress.advance()
     labels = np.array([picture.label for picture in listed], dtype=np.int64)
-    return ImageSplit(tuple(listed), pictures, labels, taken)
+    return ImageSplit(tuple(listed), pictures, labels, input_spec)

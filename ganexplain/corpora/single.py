@@ -21,21 +21,21 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 
 
-def example_from(path: Path, eaten: Input) -> Tensor:
+def example_from(path: Path, input_spec: Input) -> Tensor:
     """The middle of a recording, or a picture, as one input (1, ...).
 
     Raises BadFile where the file cannot be read, or is too short for one frame.
     """
-    if isinstance(eaten, ImageInput):
-        return torch.from_numpy(load_picture(path, eaten))[None]
-    sound = load_mono(path, eaten.sample_rate)
-    if not isinstance(eaten, FrontEnd):
-        return torch.from_numpy(_middle(sound, eaten.samples, 0.0))[None]
-    mel = log_mel(sound, eaten)
+    if isinstance(input_spec, ImageInput):
+        return torch.from_numpy(load_picture(path, input_spec))[None]
+    sound = load_mono(path, input_spec.sample_rate)
+    if not isinstance(input_spec, FrontEnd):
+        return torch.from_numpy(_middle(sound, input_spec.samples, 0.0))[None]
+    mel = log_mel(sound, input_spec)
     if not len(mel):
         raise BadFile(f"{path}: shorter than one frame; name a longer recording")
-    silence = eaten.silence
-    return torch.from_numpy(_middle(mel, eaten.excerpt_frames, silence).T.copy())[None]
+    silence = input_spec.silence
+    return torch.from_numpy(_middle(mel, input_spec.excerpt_frames, silence).T.copy())[None]
 
 
 def _middle(values: np.ndarray, length: int, filled: float) -> np.ndarray:

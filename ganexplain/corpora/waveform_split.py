@@ -68,7 +68,7 @@ class WaveformSplit:
 def load_waveform_split(
     corpus: Corpus,
     name: str,
-    taken: WaveformInput,
+    input_spec: WaveformInput,
     cache: Path,
     progress: Progress,
     skip_bad_files: bool = False,
@@ -76,7 +76,7 @@ def load_waveform_split(
     """The sound of all recordings of a split, or of several; errors as `load_split`."""
 
     def sound(recording: Recording) -> np.ndarray:
-        return cached_waveform(recording.path, taken.sample_rate, cache)
+        return cached_waveform(recording.path, input_spec.sample_rate, cache)
 
     found = readable(corpus, name, sound, progress, skip_bad_files, "waveforms")
-    return WaveformSplit(*found, taken)
+    return WaveformSplit(*found, input_spec)

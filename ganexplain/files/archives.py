@@ -21,13 +21,13 @@ LAST_CHARACTER = 0x10FFFF
 
 def check_archive(archive: zipfile.ZipFile, size: int) -> None:
     """ValueError where an archive in a file of `size` bytes holds far more than that."""
-    held = 0
+    unpacked = 0
     for entry in archive.infolist():
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{entry.filename!r} is compressed in a way that is not read here")
-        held += entry.file_size
-    if held > max(HARMLESS, EXPANSION * size):
-        raise ValueError(f"claims to hold {held:,} bytes in {size:,}")
+        unpacked += entry.file_size
+    if unpacked > max(HARMLESS, EXPANSION * size):
+        raise ValueError(f"claims to hold {unpacked:,} bytes in {size:,}")
 
 
 def read_archived(path: Path, names: Collection[str] = ()) -> dict[str, np.ndarray]:

@@ -37,13 +37,13 @@ def distinct_names(names: Sequence[str], most: int) -> list[str]:
     Distinct where upper and lower case are one, too.
     """
     reserved = {fitting(name, most=most).casefold() for name in names}
-    taken: set[str] = set()
+    used: set[str] = set()
     found = []
     for name in names:
         candidate, number = fitting(name, most=most), 1
-        while candidate.casefold() in taken or (number > 1 and candidate.casefold() in reserved):
+        while candidate.casefold() in used or (number > 1 and candidate.casefold() in reserved):
             number += 1
             candidate = fitting(f"{name}-{number}", most=most)
-        taken.add(candidate.casefold())
+        used.add(candidate.casefold())
         found.append(candidate)
     return found

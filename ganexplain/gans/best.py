@@ -48,7 +48,7 @@ class Choice:
     def __init__(self, training: GanTraining, validation: Validation) -> None:
         self.training, self.validation = training, validation
         self.best: Best | None = None
-        self.said: dict[str, int] = {}  # what was noted, and at which step
+        self.noted: dict[str, int] = {}  # what was noted, and at which step
         self.scores = 0
         self.sums: dict[str, float] = {}
         self.count = 0
@@ -96,8 +96,8 @@ class Choice:
                 "generator learns nothing; try --augment or a lower --learning-rate"
             )
         for name, message in found.items():
-            if name not in self.said:
-                self.said[name] = step
+            if name not in self.noted:
+                self.noted[name] = step
                 progress.note(f"{name} at step {step}: {message}")
 
     def generator(self) -> AnyGenerator:
@@ -110,7 +110,7 @@ class Choice:
 
     def state(self) -> State:
         """That of the training, and what this adds."""
-        own = {name: getattr(self, name) for name in ("said", "scores", "sums", "count")}
+        own = {"said": self.noted, "scores": self.scores, "sums": self.sums, "count": self.count}
         own["best"] = dict(vars(self.best)) if self.best else {}
         return {**self.training.state(), "choice": own}
 
@@ -118,7 +118,7 @@ class Choice:
         """Take up a state; errors as those of the training."""
         self.training.restore(state)
         own = state["choice"]
-        self.said, self.sums = dict(own["said"]), dict(own["sums"])
+        self.noted, self.sums = dict(own["said"]), dict(own["sums"])
         self.scores, self.count = int(own["scores"]), int(own["count"])
         self.best = None
         if best := own["best"]:

@@ -60,8 +60,8 @@ class Steps:
 
     def front(self, axis: int) -> int:
         """Where what is kept begins, of an axis (0 or 1) of the map at the top."""
-        drawn = self.foot[axis] * math.prod(stride[axis] for stride in self.strides)
-        return (drawn - self.shape[axis - 2]) // 2
+        generated = self.foot[axis] * math.prod(stride[axis] for stride in self.strides)
+        return (generated - self.shape[axis - 2]) // 2
 
 
 def _doublings(side: int, limit: int, up: bool) -> int:
@@ -136,9 +136,9 @@ class Generator(nn.Module):
         """The deviation of each value of an input, (F, 1) or (C, 1, 1)."""
         return scaled(self.deviation, self.steps.shape)
 
-    def distance(self, drawn: Tensor, real: Tensor) -> Tensor:
+    def distance(self, generated: Tensor, real: Tensor) -> Tensor:
         """Mean squared difference of inputs (B, ...), in deviations: 1 is that of the mean."""
-        return ((drawn - real) / self.scale).square().mean()
+        return ((generated - real) / self.scale).square().mean()
 
     def _cut(self, x: Tensor) -> Tensor:
         """Maps (B, C, ...) as large as the ladder makes them, cut to the shape."""

@@ -49,8 +49,8 @@ def trained_encoder(
         )
         loss = autoencoder_loss(encoder, generator, real, noise)
         with torch.no_grad():
-            drawn = generator(latents)
-        loss = loss + LATENT_WEIGHT * functional.mse_loss(encoder(drawn)[0], latents)
+            generated = generator(latents)
+        loss = loss + LATENT_WEIGHT * functional.mse_loss(encoder(generated)[0], latents)
         adam.zero_grad(set_to_none=True)
         loss.backward()
         adam.step()

@@ -186,8 +186,8 @@ def autoencoder_loss(
     N(0, I) in nat, weighted down so that pictures come first. `noise` (B, Z) places the latents.
     """
     mean, log_variance = encoder(mel)
-    drawn = generator(mean + noise * torch.exp(log_variance / 2))
-    error = generator.distance(drawn, mel)
+    generated = generator(mean + noise * torch.exp(log_variance / 2))
+    error = generator.distance(generated, mel)
     divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
     return error + DIVERGENCE_WEIGHT * divergence.mean()
 

@@ -20,43 +20,45 @@ AnyDiscriminator = Discriminator | WaveDiscriminator
 AnyEncoder = Encoder | WaveEncoder
 
 
-def generator_for(drawn: Input, normalise: bool = False, channels: int = CHANNELS) -> AnyGenerator:
+def generator_for(
+    input_spec: Input, normalise: bool = False, channels: int = CHANNELS
+) -> AnyGenerator:
     """The generator of what is to be drawn; UsageError for waveforms too short for one."""
-    if isinstance(drawn, FrontEnd):
-        return Generator(1.0, normalise, channels, drawn.shape, (drawn.silence, None))
-    if isinstance(drawn, WaveformInput):
-        if drawn.samples < SHORTEST:
+    if isinstance(input_spec, FrontEnd):
+        return Generator(1.0, normalise, channels, input_spec.shape, (input_spec.silence, None))
+    if isinstance(input_spec, WaveformInput):
+        if input_spec.samples < SHORTEST:
             raise UsageError(
-                f"samples = {drawn.samples}: a GAN generates waveforms of at least {SHORTEST}"
+                f"samples = {input_spec.samples}: a GAN generates waveforms of at least {SHORTEST}"
             )
-        return WaveGenerator(drawn.samples, normalise, channels)
-    return Generator(1.0, normalise, channels, drawn.shape, (0.0, 1.0))
+        return WaveGenerator(input_spec.samples, normalise, channels)
+    return Generator(1.0, normalise, channels, input_spec.shape, (0.0, 1.0))
 
 
-def discriminator_for(drawn: Input) -> AnyDiscriminator:
+def discriminator_for(input_spec: Input) -> AnyDiscriminator:
     """The discriminator to train it against."""
-    if isinstance(drawn, WaveformInput):
-        return WaveDiscriminator(drawn.samples)
-    return Discriminator(drawn.shape)
+    if isinstance(input_spec, WaveformInput):
+        return WaveDiscriminator(input_spec.samples)
+    return Discriminator(input_spec.shape)
 
 
-def encoder_for(drawn: Input) -> AnyEncoder:
+def encoder_for(input_spec: Input) -> AnyEncoder:
     """The encoder from what is drawn to its latents."""
-    if isinstance(drawn, WaveformInput):
-        return WaveEncoder(drawn.samples)
-    return Encoder(drawn.shape)
+    if isinstance(input_spec, WaveformInput):
+        return WaveEncoder(input_spec.samples)
+    return Encoder(input_spec.shape)
 
 
 def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
     """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
-    drawn = usable_front_end(path, content["front_end"])
+    input_spec = usable_front_end(path, content["front_end"])
     # Files written before the size was a setting hold the small generator.
     channels = plain_value(path, {"channels": CHANNELS} | content, "channels", int)
     generator = filled_from(
-        path, content["generator"], lambda: generator_for(drawn, channels=channels)
+        path, content["generator"], lambda: generator_for(input_spec, channels=channels)
     )
-    return frozen(generator, device), drawn
+    return frozen(generator, device), input_spec
 
 
 def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
@@ -70,6 +72,6 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
             f"{path}: holds no encoder, which finds the latents of real excerpts; "
             "name the gan.pt of a finished training"
         )
-    drawn = usable_front_end(path, content["front_end"])
-    encoder = filled_from(path, content["encoder"], lambda: encoder_for(drawn))
+    input_spec = usable_front_end(path, content["front_end"])
+    encoder = filled_from(path, content["encoder"], lambda: encoder_for(input_spec))
     return frozen(encoder, device)

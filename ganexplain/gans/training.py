@@ -32,12 +32,12 @@ PRECISIONS = ("float32", "bfloat16")
 FEATURE_EXAMPLES = 64
 
 
-def check_settings(config: TrainGanConfig, drawn: Input) -> None:
-    """UsageError for a setting of a training that cannot be, of what is `drawn`."""
+def check_settings(config: TrainGanConfig, input_spec: Input) -> None:
+    """Raise UsageError for settings that a GAN of inputs of `input_spec` cannot have."""
     recipe = LOSSES[check_known("--loss", config.loss, LOSSES)].recipe
     check_known("--precision", config.precision, PRECISIONS)
     check_divisible(config.batch_size or recipe.batch_size)
-    if config.augment and not isinstance(drawn, FrontEnd):
+    if config.augment and not isinstance(input_spec, FrontEnd):
         raise UsageError("--augment: applies to log-mel; leave it out here")
 
 
@@ -67,9 +67,9 @@ class GanTraining:
         self._make_optimisers()
 
     def _make_networks(self, classifier: nn.Module | None) -> None:
-        recipe, drawn = self.recipe, self.split.front_end
-        self.generator = generator_for(drawn, recipe.normalise_generator, self.config.channels)
-        self.discriminator, self.encoder = discriminator_for(drawn), encoder_for(drawn)
+        recipe, input_spec = self.recipe, self.split.front_end
+        self.generator = generator_for(input_spec, recipe.normalise_generator, self.config.channels)
+        self.discriminator, self.encoder = discriminator_for(input_spec), encoder_for(input_spec)
         mean, deviation = map(torch.from_numpy, self.split.band_statistics())
         for network in (self.generator, self.discriminator, self.encoder):
             network.mean.copy_(mean)
@@ -209,9 +209,9 @@ class GanTraining:
         if not self.config.augment:
             return mel
         stream = random_stream(self.config.seed, f"augmentation of {purpose}", index)
-        drawn = self.split.front_end
-        assert isinstance(drawn, FrontEnd)
-        changes = draw_changes(stream, self.batch_size, drawn.values_per_nat)[own_part()]
+        input_spec = self.split.front_end
+        assert isinstance(input_spec, FrontEnd)
+        changes = draw_changes(stream, self.batch_size, input_spec.values_per_nat)[own_part()]
         return augmented(mel, self.generator.mean, changes)
 
     def _real(self, purpose: str, index: int) -> Tensor:
@@ -221,8 +221,8 @@ class GanTraining:
 
     def _latents(self, purpose: str, index: int) -> Tensor:
         stream = random_stream(self.config.seed, purpose, index)
-        drawn = stream.standard_normal((self.batch_size, LATENT_SIZE), np.float32)
-        return torch.from_numpy(drawn[own_part()]).to(self.device)
+        latents = stream.standard_normal((self.batch_size, LATENT_SIZE), np.float32)
+        return torch.from_numpy(latents[own_part()]).to(self.device)
 
     def state(self) -> State:
         """All tensors of the training, for `restore`."""

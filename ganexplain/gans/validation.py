@@ -93,17 +93,17 @@ class Validation:
         `response_mean`, `response_std` where there is a classifier. Raises Diverged where
         samples are not finite.
         """
-        drawn = self._described(self.samples(generator))
-        if not np.isfinite(drawn.features).all():
+        samples = self._described(self.samples(generator))
+        if not np.isfinite(samples.features).all():
             raise Diverged(
                 "the generator returns values that are not finite; lower --learning-rate"
             )
         figures = {
-            "score": frechet_distance(drawn.features, self.both),
-            "held_out": frechet_distance(drawn.features, self.real.features),
-            "diversity": _spread(drawn.coarse) / max(self.real_distance, 1e-9),
+            "score": frechet_distance(samples.features, self.both),
+            "held_out": frechet_distance(samples.features, self.real.features),
+            "diversity": _spread(samples.coarse) / max(self.real_distance, 1e-9),
         }
-        return figures | _responses("response", drawn.response)
+        return figures | _responses("response", samples.response)
 
     def reference(self) -> dict[str, float]:
         """`floor`, the distance of training to held-out excerpts; responses of the latter."""
@@ -119,10 +119,10 @@ class Validation:
         count = min(CANDIDATES, *(len(s.whole_excerpts()) for s in (self.train, self.valid)))
         training = self.coarse(self.excerpts(self.train, count))
         held_out = self.coarse(self.excerpts(self.valid, count))
-        drawn = self.coarse(self.samples(generator, NEIGHBOUR_SAMPLES))
+        samples = self.coarse(self.samples(generator, NEIGHBOUR_SAMPLES))
         return {
-            "nearest_training": _nearest(drawn, training),
-            "nearest_held_out": _nearest(drawn, held_out),
+            "nearest_training": _nearest(samples, training),
+            "nearest_held_out": _nearest(samples, held_out),
             "held_out_to_training": _nearest(held_out[:NEIGHBOUR_SAMPLES], training),
         }
 
@@ -133,9 +133,9 @@ class Validation:
         mel = seen(self.excerpts(self.train, EXCERPTS), self.train.front_end)
         return mel.mean(axis=(0, 2)), mel.std(axis=(0, 2)).clip(1e-6)
 
-    def coarse(self, drawn: np.ndarray) -> np.ndarray:
+    def coarse(self, samples: np.ndarray) -> np.ndarray:
         """Standardised excerpts (N, ...), averaged to cells of 5 bands by 5 frames: (N, D)."""
-        mel = seen(drawn, self.train.front_end)
+        mel = seen(samples, self.train.front_end)
         standard = torch.from_numpy(self._standard(mel))
         cell = [max(side // most, 1) for side, most in zip(mel.shape[-2:], CELLS, strict=True)]
         maps = standard[:, None] if standard.ndim == 3 else standard
@@ -157,8 +157,8 @@ class Validation:
             features, response = self._answers(self.classifier, mel)
         return Described(features, response, self.coarse(mel))
 
-    def _plain_features(self, drawn: np.ndarray) -> np.ndarray:
-        mel = seen(drawn, self.train.front_end)
+    def _plain_features(self, samples: np.ndarray) -> np.ndarray:
+        mel = seen(samples, self.train.front_end)
         standard = self._standard(mel)
         if mel.ndim == 3:
             return np.concatenate([standard.mean(axis=2), standard.std(axis=2)], axis=1)

@@ -67,13 +67,13 @@ class WaveGenerator(nn.Module):
         x = self.ups[-1](x)[:, 0, self.front : self.front + self.samples]
         return torch.tanh(x * self.deviation)
 
-    def distance(self, drawn: Tensor, real: Tensor) -> Tensor:
+    def distance(self, generated: Tensor, real: Tensor) -> Tensor:
         """Mean squared difference of log magnitudes of waveforms (B, W), about 2 of noise.
 
         Of spectra under windows of several lengths, half overlapping (Yamamoto et al. 2020):
         a shift in time or phase, which nobody hears, counts little.
         """
-        pair = (_spectra(waveforms / self.deviation) for waveforms in (drawn, real))
+        pair = (_spectra(waveforms / self.deviation) for waveforms in (generated, real))
         return torch.stack([(a - b).square().mean() for a, b in zip(*pair, strict=True)]).mean()
 
     @torch.no_grad()

@@ -18,7 +18,7 @@ KINDS: dict[str, type[FrontEnd] | type[ImageInput] | type[WaveformInput]] = {
 }
 
 
-def drawn_for(eaten: Input) -> Input:
+def generator_output_for(eaten: Input) -> Input:
     """What a GAN draws for a network that takes that: waveforms without a gain of their own."""
     if isinstance(eaten, WaveformInput):
         return replace(eaten, gain=1.0, standardise=False)

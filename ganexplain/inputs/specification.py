@@ -191,15 +191,15 @@ def _check_front_end(where: str, found: FrontEnd) -> None:
         )
 
 
-def input_values(eaten: Input) -> dict[str, Any]:
+def input_values(input_spec: Input) -> dict[str, Any]:
     """An input as plain values that `input_from` reads, for checkpoints and meta data.
 
     Of a front end, what is not usual is left out where it is as usual.
     """
-    usual = asdict(FrontEnd()) if isinstance(eaten, FrontEnd) else {}
+    usual = asdict(FrontEnd()) if isinstance(input_spec, FrontEnd) else {}
     return {
         name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(eaten).items()
+        for name, value in asdict(input_spec).items()
         if name in ALWAYS or name not in usual or usual[name] != value
     }
 

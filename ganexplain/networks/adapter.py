@@ -71,9 +71,9 @@ class NetworkAdapter(nn.Module):
                 "that eval() does not end, or a state that it keeps); make it the same each time"
             )
 
-    def forward(self, drawn: Tensor) -> Tensor:
+    def forward(self, generated: Tensor) -> Tensor:
         """The output (B, ...) for what a GAN draws (B, ...)."""
-        output = self._called(self.explained)(self._input(drawn), **self.arguments)
+        output = self._called(self.explained)(self._input(generated), **self.arguments)
         if self.plain:
             return output
         if isinstance(output, fx.Proxy):
@@ -81,8 +81,8 @@ class NetworkAdapter(nn.Module):
         found: Tensor = first_tensor(find_part(output, self.chosen_output))
         return found
 
-    def _input(self, drawn: Tensor) -> Tensor:
-        made: Tensor = self.bridge(drawn)
+    def _input(self, generated: Tensor) -> Tensor:
+        made: Tensor = self.bridge(generated)
         return made.to(self.precision).clone(memory_format=torch.contiguous_format)
 
     def _called(self, network: nn.Module) -> Any:
@@ -130,10 +130,10 @@ class NetworkAdapter(nn.Module):
 
     def _tried(self, network: nn.Module, examples: Tensor) -> Tensor:
         """What the network puts out for two inputs; UsageError where it takes none, or but one."""
-        call, taken = self._called(network), self._input(examples)
-        shape = tuple(taken.shape)
+        call, network_input = self._called(network), self._input(examples)
+        shape = tuple(network_input.shape)
         try:
-            output = call(taken, **self.arguments)
+            output = call(network_input, **self.arguments)
             found = first_tensor(find_part(output, self.chosen_output))
         except UsageError:
             raise

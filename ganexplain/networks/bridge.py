@@ -30,44 +30,63 @@ SAME_FRAMES = (
 )  # fmt: skip
 
 
-def bridge_between(drawn: Input, eaten: Input, layout: str = "") -> nn.Module:
+def bridge_between(generator_output: Input, network_input: Input, layout: str = "") -> nn.Module:
     """The module from what is drawn (B, ...) to what is eaten, its axes as `layout` names them.
 
     Raises UsageError where there is no such map, saying why.
     """
-    if drawn != eaten:
-        for front_end in (drawn, eaten):
+    if generator_output != network_input:
+        for front_end in (generator_output, network_input):
             if isinstance(front_end, FrontEnd):
                 check_filters(front_end)
-    steps = _conversion(drawn, eaten)
-    axes = AXES[type(eaten)]
+    steps = _conversion(generator_output, network_input)
+    axes = AXES[type(network_input)]
     if layout and layout != axes:
         steps = [*steps, _Layout(axes, layout)]
     return nn.Sequential(*steps)
 
 
-def _conversion(drawn: Input, eaten: Input) -> list[nn.Module]:
-    if isinstance(eaten, ImageInput):
-        if not isinstance(drawn, ImageInput) or drawn.shape != eaten.shape:
-            raise _no_way(drawn, eaten, "train one on pictures of that size: train-gan --input")
-        return _picture_steps(eaten)
-    if isinstance(drawn, ImageInput):
-        raise _no_way(drawn, eaten, "train one on sound")
-    if isinstance(drawn, WaveformInput):
-        return _of_sound(Resampled(drawn.samples, drawn.sample_rate, eaten.sample_rate), eaten)
-    if drawn == eaten:
+def _conversion(generator_output: Input, network_input: Input) -> list[nn.Module]:
+    if isinstance(network_input, ImageInput):
+        if (
+            not isinstance(generator_output, ImageInput)
+            or generator_output.shape != network_input.shape
+        ):
+            raise _no_way(
+                generator_output,
+                network_input,
+                "train one on pictures of that size: train-gan --input",
+            )
+        return _picture_steps(network_input)
+    if isinstance(generator_output, ImageInput):
+        raise _no_way(generator_output, network_input, "train one on sound")
+    if isinstance(generator_output, WaveformInput):
+        return _of_sound(
+            Resampled(
+                generator_output.samples, generator_output.sample_rate, network_input.sample_rate
+            ),
+            network_input,
+        )
+    if generator_output == network_input:
         return []
-    if isinstance(eaten, FrontEnd) and all(
-        getattr(drawn, name) == getattr(eaten, name) for name in SAME_FRAMES
+    if isinstance(network_input, FrontEnd) and all(
+        getattr(generator_output, name) == getattr(network_input, name) for name in SAME_FRAMES
     ):
-        _check_length(drawn.excerpt_frames, eaten.excerpt_frames, "frames")
-        cut = _Middle(eaten.excerpt_frames)
-        return [cut, Magnitudes(drawn, highest_level(drawn)), _MelOfMagnitudes(eaten)]
-    return _through_sound(drawn, eaten)
+        _check_length(generator_output.excerpt_frames, network_input.excerpt_frames, "frames")
+        cut = _Middle(network_input.excerpt_frames)
+        return [
+            cut,
+            Magnitudes(generator_output, highest_level(generator_output)),
+            _MelOfMagnitudes(network_input),
+        ]
+    return _through_sound(generator_output, network_input)
 
 
-def _no_way(drawn: Input, eaten: Input, advice: str) -> UsageError:
-    names = [f"{_named(each)} ({' x '.join(map(str, each.shape))})" for each in (drawn, eaten)]
+def _no_way(generator_output: Input, network_input: Input, advice: str) -> UsageError:
+    names = [
+        f"{_named(each)} ({' x '.join(map(str, each.shape))})"
+        for each in (generator_output, network_input)
+    ]
     return UsageError(f"the GAN draws {names[0]}, the network takes {names[1]}; {advice}")
 
 
@@ -83,20 +102,26 @@ def _check_length(there: int, wanted: int, unit: str) -> None:
         )
 
 
-def _through_sound(drawn: FrontEnd, eaten: FrontEnd | WaveformInput) -> list[nn.Module]:
-    sound = Waveform(drawn, drawn.excerpt_frames)
-    resampled = Resampled(sound.samples, drawn.sample_rate, eaten.sample_rate)
-    return [Magnitudes(drawn, highest_level(drawn)), sound, *_of_sound(resampled, eaten)]
+def _through_sound(
+    generator_output: FrontEnd, network_input: FrontEnd | WaveformInput
+) -> list[nn.Module]:
+    sound = Waveform(generator_output, generator_output.excerpt_frames)
+    resampled = Resampled(sound.samples, generator_output.sample_rate, network_input.sample_rate)
+    return [
+        Magnitudes(generator_output, highest_level(generator_output)),
+        sound,
+        *_of_sound(resampled, network_input),
+    ]
 
 
-def _of_sound(resampled: Resampled, eaten: FrontEnd | WaveformInput) -> list[nn.Module]:
+def _of_sound(resampled: Resampled, network_input: FrontEnd | WaveformInput) -> list[nn.Module]:
     """From waveforms, resampled first, to log-mel or the waveforms that a network takes."""
-    if isinstance(eaten, FrontEnd):
-        mel = LogMel(eaten)
-        _check_length(mel.frames(resampled.after), eaten.excerpt_frames, "frames")
-        return [resampled, mel, _Middle(eaten.excerpt_frames)]
-    _check_length(resampled.after, eaten.samples, "samples")
-    return [resampled, _Middle(eaten.samples), _Level(eaten)]
+    if isinstance(network_input, FrontEnd):
+        mel = LogMel(network_input)
+        _check_length(mel.frames(resampled.after), network_input.excerpt_frames, "frames")
+        return [resampled, mel, _Middle(network_input.excerpt_frames)]
+    _check_length(resampled.after, network_input.samples, "samples")
+    return [resampled, _Middle(network_input.samples), _Level(network_input)]
 
 
 class _Middle(nn.Module):
@@ -127,21 +152,21 @@ class _MelOfMagnitudes(nn.Module):
 class _Level(nn.Module):
     """Waveforms (B, W) as loud as the network takes them."""
 
-    def __init__(self, eaten: WaveformInput) -> None:
+    def __init__(self, network_input: WaveformInput) -> None:
         super().__init__()
-        self.eaten = eaten
+        self.network_input = network_input
 
     def forward(self, waveform: Tensor) -> Tensor:
         """The same, scaled."""
-        if self.eaten.standardise:
+        if self.network_input.standardise:
             waveform = waveform - waveform.mean(1, keepdim=True)
             waveform = waveform / waveform.std(1, keepdim=True).clamp_min(1e-10)
-        return waveform * self.eaten.gain
+        return waveform * self.network_input.gain
 
 
-def _picture_steps(eaten: ImageInput) -> list[nn.Module]:
-    usual = eaten.low == 0 and eaten.high == 1 and not any(eaten.mean)
-    return [] if usual and set(eaten.deviation) == {1.0} else [_PictureRange(eaten)]
+def _picture_steps(network_input: ImageInput) -> list[nn.Module]:
+    usual = network_input.low == 0 and network_input.high == 1 and not any(network_input.mean)
+    return [] if usual and set(network_input.deviation) == {1.0} else [_PictureRange(network_input)]
 
 
 class _PictureRange(nn.Module):
@@ -150,11 +175,11 @@ class _PictureRange(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, eaten: ImageInput) -> None:
+    def __init__(self, network_input: ImageInput) -> None:
         super().__init__()
-        self.low, self.high = eaten.low, eaten.high
-        self.register_buffer("mean", torch.tensor(eaten.mean).view(-1, 1, 1))
-        self.register_buffer("deviation", torch.tensor(eaten.deviation).view(-1, 1, 1))
+        self.low, self.high = network_input.low, network_input.high
+        self.register_buffer("mean", torch.tensor(network_input.mean).view(-1, 1, 1))
+        self.register_buffer("deviation", torch.tensor(network_input.deviation).view(-1, 1, 1))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The same pictures in other numbers."""

@@ -130,17 +130,17 @@ class _Watched:
 
     def without_derivative(self) -> str:
         """The first layer by whose output no gradient can be taken; empty where there is none."""
-        for name, taken, given in self.passed:
+        for name, source, result in self.passed:
             try:
-                torch.autograd.grad(given.sum(), taken, retain_graph=True, allow_unused=True)
+                torch.autograd.grad(result.sum(), source, retain_graph=True, allow_unused=True)
             except NotImplementedError:
                 return name
         return ""
 
     def begins(self, name: str) -> Callable[[nn.Module, object], None]:
         def begin(module: nn.Module, inputs: object) -> None:
-            taken = first_tensor(inputs)
-            if taken is not None and taken.is_floating_point() and not taken.requires_grad:
+            source = first_tensor(inputs)
+            if source is not None and source.is_floating_point() and not source.requires_grad:
                 self.lost = self.lost or self.innermost
             self.running.append(name)
             if not torch.is_grad_enabled():
@@ -151,12 +151,12 @@ class _Watched:
     def ends(self, module: nn.Module, inputs: object, output: object) -> None:
         name = self.innermost
         self.running.pop()
-        taken, given = first_tensor(inputs), first_tensor(output)
-        if given is None or not given.is_floating_point():
+        source, result = first_tensor(inputs), first_tensor(output)
+        if result is None or not result.is_floating_point():
             return
-        if given.requires_grad:
+        if result.requires_grad:
             self.last = self.last if self.lost else name
-            if taken is not None and taken.requires_grad:
-                self.passed.append((name, taken, given))
-        elif taken is not None and taken.requires_grad:
+            if source is not None and source.requires_grad:
+                self.passed.append((name, source, result))
+        elif source is not None and source.requires_grad:
             self.lost = self.lost or name

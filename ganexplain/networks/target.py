@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import UsageError, shown
 from ganexplain.files.atomic import file_hash
-from ganexplain.inputs.kinds import Input, drawn_for
+from ganexplain.inputs.kinds import Input, generator_output_for
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.inputs.waveform import WaveformInput
@@ -132,7 +132,9 @@ class TargetNetwork:
         return self.names.class_of(unit, self.outputs)
 
 
-def load_target(source: NetworkSource, drawn: Input | None, device: torch.device) -> TargetNetwork:
+def load_target(
+    source: NetworkSource, generator_output: Input | None, device: torch.device
+) -> TargetNetwork:
     """The network of a source, for what a GAN draws; without a GAN for what it takes itself.
 
     Whether a classifier of ours takes what is drawn is left to the caller. Raises UsageError
@@ -146,47 +148,65 @@ def load_target(source: NetworkSource, drawn: Input | None, device: torch.device
             ours.network, ours.front_end, names, ours.network.outputs, ours.corpora
         )
     network = load_network(source.model, source.weights, source.trust_pickle)
-    eaten, call = read_input_file(Path(source.input)) if source.input else (None, Call())
-    return adapt_network(network, drawn or drawn_for(eaten or FrontEnd()), eaten, call, device)
+    network_input, call = read_input_file(Path(source.input)) if source.input else (None, Call())
+    return adapt_network(
+        network,
+        generator_output or generator_output_for(network_input or FrontEnd()),
+        network_input,
+        call,
+        device,
+    )
 
 
 def adapt_network(
-    network: nn.Module, drawn: Input, eaten: Input | None, call: Call, device: torch.device
+    network: nn.Module,
+    generator_output: Input,
+    network_input: Input | None,
+    call: Call,
+    device: torch.device,
 ) -> TargetNetwork:
-    """A network of any origin behind what makes its input `eaten` of what is `drawn`.
+    """A network of any origin behind the conversion from `generator_output` to `network_input`.
 
-    Without `eaten` it takes what is drawn as it is. The network is frozen and set to evaluate.
+    Without `network_input` the network takes the generator's output as it is. The network is
+    frozen and set to evaluate.
     """
     network.eval()
-    examples = example_inputs(drawn)
-    whole = _fitted(network, drawn, eaten or drawn, call, examples)
+    examples = example_inputs(generator_output)
+    whole = _fitted(network, generator_output, network_input or generator_output, call, examples)
     with torch.no_grad():
         output = whole(examples)
     for parameter in whole.parameters():  # after a pass, which makes those of lazy layers
         parameter.requires_grad_(False)
     outputs = output.shape[1] if output.ndim > 1 else 1
     _check_output(output, call, outputs)
-    return TargetNetwork(whole.to(device).eval(), drawn, OutputNames(OUTPUT, call.classes), outputs)
+    return TargetNetwork(
+        whole.to(device).eval(), generator_output, OutputNames(OUTPUT, call.classes), outputs
+    )
 
 
 def _fitted(
-    network: nn.Module, drawn: Input, eaten: Input, call: Call, examples: Tensor
+    network: nn.Module, generator_output: Input, network_input: Input, call: Call, examples: Tensor
 ) -> NetworkAdapter:
     """The network behind its bridge; a UsageError also says with what other layouts it runs."""
-    bridge = bridge_between(drawn, eaten, call.layout)
+    bridge = bridge_between(generator_output, network_input, call.layout)
     try:
         return NetworkAdapter(network, bridge, call, examples)
     except UsageError as error:
-        taken = []
-        for layout in USUAL_LAYOUTS[type(eaten)]:
-            if layout != (call.layout or AXES[type(eaten)]):
+        layouts = []
+        for layout in USUAL_LAYOUTS[type(network_input)]:
+            if layout != (call.layout or AXES[type(network_input)]):
                 with suppress(UsageError):
-                    NetworkAdapter(network, bridge_between(drawn, eaten, layout), call, examples)
-                    taken.append(f'"{layout}"')
-        if not taken:
+                    NetworkAdapter(
+                        network,
+                        bridge_between(generator_output, network_input, layout),
+                        call,
+                        examples,
+                    )
+                    layouts.append(f'"{layout}"')
+        if not layouts:
             raise
         raise UsageError(
-            f"{error}; it runs with layout = {' or '.join(taken)} under [network] in the file of "
+            f"{error}; it runs with layout = {' or '.join(layouts)} under [network] in the file of "
             "--input"
         ) from error
 
@@ -203,9 +223,9 @@ def _check_output(output: Tensor, call: Call, outputs: int) -> None:
         )
 
 
-def example_inputs(drawn: Input) -> Tensor:
+def example_inputs(generator_output: Input) -> Tensor:
     """Inputs (2, ...) to try a network with: noise of a usual level, always the same."""
-    noise = torch.rand(2, *drawn.shape, generator=torch.Generator().manual_seed(0))
-    if isinstance(drawn, WaveformInput):
+    noise = torch.rand(2, *generator_output.shape, generator=torch.Generator().manual_seed(0))
+    if isinstance(generator_output, WaveformInput):
         return 0.2 * noise - 0.1
-    return noise * 8 - 9 if isinstance(drawn, FrontEnd) else noise
+    return noise * 8 - 9 if isinstance(generator_output, FrontEnd) else noise

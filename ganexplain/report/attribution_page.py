@@ -164,12 +164,12 @@ def _panel(shown: Shown, within: str, medium: Medium) -> Markup:
         sound = player(Sound(label, data_uri("audio/flac", shown.sound)), name)
         play = [element("div", sound, class_="players")]
     label = f"{medium.noun}: {name}, score {number(shown.score)}"
-    drawn = medium.picture(shown.values, label)
+    picture = medium.picture(shown.values, label)
     if shown.over is not None:
-        drawn = medium.mapped(shown.values, shown.over, label)
+        picture = medium.mapped(shown.values, shown.over, label)
     return element(
         "figure",
-        drawn,
+        picture,
         element("figcaption", caption, play),
         class_="panel",
     )
@@ -218,5 +218,5 @@ def _legend(medium: Medium) -> Markup:
         unit = medium.front_end.unit
         scale = [element("span", unit, class_="unit"), colour_bar(medium.scale, unit),
                  element("span", f"{meaning(medium.front_end)}.", class_="note")]  # fmt: skip
-    said = "Over grey: red speaks for the score, blue against it, each map over its own range."
-    return element("div", scale, element("span", said, class_="note"), class_="legend")
+    note = "Over grey: red speaks for the score, blue against it, each map over its own range."
+    return element("div", scale, element("span", note, class_="note"), class_="legend")

@@ -72,15 +72,15 @@ class RunDirectory:
         self._read = RunInputs(path)
         self._refuse_what_is_there(overwrite, bool(resume))
         make_directory(path)
-        with ExitStack() as held:
-            hold_place(self.log_file, held)
+        with ExitStack() as stack:
+            hold_place(self.log_file, stack)
             self.resumed = bool(resume or share) and (path / "config.toml").is_file()
             if self.resumed:
                 self._check_same_settings()
             elif not share:
                 clear_place(self.log_file)
             remove_unfinished(path)
-            self._held = held.pop_all()
+            self._open_files = stack.pop_all()
         self.results: dict[str, Any] = {}
         self.warnings: list[str] = []
 
@@ -152,12 +152,12 @@ class RunDirectory:
         return f"remove {self.path}, where no share has done anything yet"
 
     def __enter__(self) -> RunDirectory:
-        with self._held:  # closed here where the block fails
-            self.warnings = self._held.enter_context(warnings_noted(self.log))
+        with self._open_files:  # closed here where the block fails
+            self.warnings = self._open_files.enter_context(warnings_noted(self.log))
             self._begin()
             for message in self.warnings:  # of what was read before
                 self.log(message)
-            self._held = self._held.pop_all()
+            self._open_files = self._open_files.pop_all()
         return self
 
     def _begin(self) -> None:
@@ -176,7 +176,7 @@ class RunDirectory:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self._held:
+        with self._open_files:
             if kind is None:
                 self.log("done")
                 self._write_state("done")

@@ -144,6 +144,6 @@ def of_the_first(value: T) -> T:
         return value
     import torch
 
-    held = [value]
-    torch.distributed.broadcast_object_list(held)
-    return held[0]
+    values = [value]
+    torch.distributed.broadcast_object_list(values)
+    return values[0]

@@ -75,14 +75,14 @@ def make_directory(path: Path) -> None:
         raise UsageError(f"--out {path}: cannot be made ({error.strerror})") from error
 
 
-def hold_place(log_file: Path, held: ExitStack) -> None:
-    """Lock the log of a run until `held` is closed; UsageError where another run is at work.
+def hold_place(log_file: Path, stack: ExitStack) -> None:
+    """Lock the log of a run until `stack` is closed; UsageError where another run is at work.
 
     Shares run beside each other, but not beside a run of the whole.
     """
     path, share = log_file.parent, _is_log_of_share(log_file)
     try:
-        free = hold(held.enter_context(log_file.open("a"))) is not False
+        free = hold(stack.enter_context(log_file.open("a"))) is not False
         logs = {log for log in path.glob("log*.txt") if not (share and _is_log_of_share(log))}
         for log in logs - {log_file}:
             with log.open("a") as stream:

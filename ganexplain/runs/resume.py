@@ -51,7 +51,7 @@ def resumable_steps(
     keys = ("step", "metrics", "state")
     content = of_the_first(read_checkpoint(path, "training", keys) if found else None)
     if content is not None:
-        first, metrics = _taken_up(path, training, content)
+        first, metrics = _restored(path, training, content)
         if first > total:
             raise UsageError(f"--resume: {path} is {first} updates on, more than {total} asked for")
         if run.unchecked:
@@ -74,7 +74,7 @@ def resumable_steps(
                 raise came[0]
 
 
-def _taken_up(path: Path, training: Trainable, content: State) -> tuple[int, int]:
+def _restored(path: Path, training: Trainable, content: State) -> tuple[int, int]:
     """Restore a training, and give the updates and the lines of metrics behind it.
 
     GanexplainError where the file is not whole.

@@ -65,18 +65,18 @@ def work_through(
         for task in tasks:
             work(task, advance)
         return
-    pooled, told = made
+    pooled, progress_queue = made
     with _thread_errors() as of_threads, pooled as pool, _stopping(pool):
         with blocked_interrupts():  # which the processes started here inherit
             running = {pool.submit(_do, task) for task in tasks}
         while running:
             done, running = wait(running, timeout=LOOK_EVERY)
-            for units in _drain(told):
+            for units in _drain(progress_queue):
                 advance(units)
             _raise_errors(done)
             if of_threads:
                 raise of_threads[0]
-    for units in _drain(told):  # the last they told, there now that they are gone
+    for units in _drain(progress_queue):  # the last they told, there now that they are gone
         advance(units)
 
 
@@ -90,8 +90,10 @@ def _pool(
     """
     context = multiprocessing.get_context("spawn")
     try:
-        told = context.Queue()
-        return ProcessPoolExecutor(jobs, context, _start, (prepare, arguments, told)), told
+        progress_queue = context.Queue()
+        return ProcessPoolExecutor(
+            jobs, context, _start, (prepare, arguments, progress_queue)
+        ), progress_queue
     except (OSError, ImportError) as error:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             raise
@@ -124,11 +126,11 @@ def _thread_errors() -> Iterator[list[BaseException]]:
     found: list[BaseException] = []
     usual = threading.excepthook
 
-    def kept(told: threading.ExceptHookArgs) -> None:
-        if told.exc_value is not None and no_memory(told.exc_value):
-            found.append(told.exc_value)
+    def kept(progress_queue: threading.ExceptHookArgs) -> None:
+        if progress_queue.exc_value is not None and no_memory(progress_queue.exc_value):
+            found.append(progress_queue.exc_value)
         else:
-            usual(told)
+            usual(progress_queue)
 
     threading.excepthook = kept
     try:
@@ -153,10 +155,10 @@ def _stopping(pool: ProcessPoolExecutor) -> Iterator[None]:
         raise
 
 
-def _drain(told: Any) -> Iterator[int]:
+def _drain(progress_queue: Any) -> Iterator[int]:
     while True:
         try:
-            yield told.get_nowait()
+            yield progress_queue.get_nowait()
         except queue.Empty:
             return
 
@@ -177,7 +179,7 @@ def _raise_errors(done: set[Future[None]]) -> None:
 _state: dict[str, Any] = {}
 
 
-def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], told: Any) -> None:
+def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], progress_queue: Any) -> None:
     import torch
 
     for number in (signal.SIGINT, signal.SIGTERM):  # they are for the first process to answer
@@ -186,7 +188,7 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], told: Any) 
     torch.set_num_threads(1)
     keep_freed_memory()
     quiet_libraries()
-    _state["told"] = told
+    _state["told"] = progress_queue
     try:
         _state["work"] = prepare(*arguments)
     except Exception as error:  # comes up with the first task, not as a death of the process
@@ -206,10 +208,10 @@ def _do(task: Any) -> None:
     try:
         _state["work"](task, _state["told"].put)
     except Exception as error:
-        told = _sent(error)
-        if told is error:
+        progress_queue = _sent(error)
+        if progress_queue is error:
             raise
-        raise told from error
+        raise progress_queue from error
 
 
 def _sent(error: Exception) -> Exception:

@@ -125,10 +125,10 @@ class Controls:
         GanexplainError where the features of the explanations are not those of the network.
         """
         start = self._heard(self.explanations.arrays["start_mel"])
-        held, here = self.explanations.sizes["D"], start.features.shape[1]
-        if held != here:
+        width, here = self.explanations.sizes["D"], start.features.shape[1]
+        if width != here:
             raise GanexplainError(
-                f"{self.explanations.path}: features holds {held} values an example, layer "
+                f"{self.explanations.path}: features holds {width} values an example, layer "
                 f"{self.meta.features_layer} of the network puts out {here}; make it again"
             )
         found = self.fresh(chosen, progress) | {
@@ -285,8 +285,8 @@ def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(of(pool, axis=others, keepdims=True)[0] for of in (np.mean, np.std))
 
 
-def _bounds(drawn: Input) -> tuple[float, float]:
+def _bounds(input_spec: Input) -> tuple[float, float]:
     """The range of values that an excerpt or a picture can have."""
-    if isinstance(drawn, FrontEnd):
-        return drawn.silence, np.inf
-    return (-1.0 if isinstance(drawn, WaveformInput) else 0.0), 1.0
+    if isinstance(input_spec, FrontEnd):
+        return input_spec.silence, np.inf
+    return (-1.0 if isinstance(input_spec, WaveformInput) else 0.0), 1.0

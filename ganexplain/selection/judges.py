@@ -34,7 +34,7 @@ class Judge:
     def __init__(
         self, text: str, name: str, explained: tuple[Path, Input], device: torch.device
     ) -> None:
-        self.text, self.name, self.device, self.drawn = text, name, device, explained[1]
+        self.text, self.name, self.device, self.generator_output = text, name, device, explained[1]
         self.source = source_of(text)
         self.network: nn.Module
         self.decide: Callable[[Tensor], np.ndarray]
@@ -58,10 +58,12 @@ class Judge:
         )
 
     def _load_foreign(self) -> None:
-        eaten, call = read_input_file(Path(self.source.input))
+        network_input, call = read_input_file(Path(self.source.input))
         if len(call.classes) < 2:
             raise UsageError(f"{self.source.input} must name its classes: [network], classes")
-        whole = adapt_network(load_network(self.source.model), self.drawn, eaten, call, self.device)
+        whole = adapt_network(
+            load_network(self.source.model), self.generator_output, network_input, call, self.device
+        )
         self.network, self.classes = whole.network, call.classes
 
         def most(output: Tensor) -> np.ndarray:
@@ -73,7 +75,7 @@ class Judge:
         self.decide = most
 
     @torch.no_grad()
-    def said(self, mel: np.ndarray) -> np.ndarray:
+    def classes_of(self, mel: np.ndarray) -> np.ndarray:
         """Number of the class (N,) that each of N excerpts (N, F, T) is taken for."""
         found = []
         for start in range(0, len(mel), BATCH):
@@ -98,7 +100,7 @@ class Judge:
         """
         self.must_know(unit)
         if not unit:
-            most = int(np.bincount(self.said(real)).argmax())
+            most = int(np.bincount(self.classes_of(real)).argmax())
             return Verdict(self, most, True)
         return Verdict(self, self.classes.index(unit), direction == "max")
 
@@ -124,8 +126,8 @@ class Verdict:
 
     def votes(self, mel: np.ndarray) -> np.ndarray:
         """Of which examples (..., N, F, T) the judge says so: (..., N), bool."""
-        shape = self.judge.drawn.shape
-        is_of_it = self.judge.said(mel.reshape(-1, *shape)) == self.number
+        shape = self.judge.generator_output.shape
+        is_of_it = self.judge.classes_of(mel.reshape(-1, *shape)) == self.number
         return np.asarray((is_of_it == self.wanted).reshape(mel.shape[: -len(shape)]))
 
     def sample_agreement(self, mel: np.ndarray, response: np.ndarray) -> float | None:
@@ -156,9 +158,9 @@ def load_judges(
     judges: list[Judge] = []
     for text in texts:
         name = _name_of(source_of(text).name)
-        taken = {judge.name for judge in judges}
+        names = {judge.name for judge in judges}
         numbered = (f"{name}-{k}" for k in range(2, len(texts) + 2))
-        name = next(n for n in (name, *numbered) if n not in taken)
+        name = next(n for n in (name, *numbered) if n not in names)
         judges.append(Judge(text, name, explained, device))
     return judges
 

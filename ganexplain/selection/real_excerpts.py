@@ -12,7 +12,14 @@ import torch
 from ganexplain.artifacts.responses import HELD_OUT, SAME_UNIT, RealResponses
 from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import Material, MaterialSplit, heard, load_material, origin, taken_of
+from ganexplain.corpora.load import (
+    Material,
+    MaterialSplit,
+    heard,
+    input_spec_for,
+    load_material,
+    origin,
+)
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
@@ -70,7 +77,7 @@ class FoundResponses:
         self, config: Sought, explained: TargetNetwork, corpus: Material, front_end: Input
     ) -> None:
         self.config, self.explained, self.corpus = config, explained, corpus
-        self.front_end = taken_of(corpus, front_end)
+        self.front_end = input_spec_for(corpus, front_end)
         hop = 1 if config.overlapping else config.hop_frames
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
@@ -136,9 +143,9 @@ class FoundResponses:
     def _strongest(self, unit: Unit, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
         network, count = self.explained.network, self.config.top or meta["examples"]
-        drawn = self.front_end
+        input_spec = self.front_end
         lengths = {FrontEnd: "excerpt_frames", WaveformInput: "samples"}
-        length = getattr(drawn, lengths.get(type(drawn), ""), 1)  # as centres are counted
+        length = getattr(input_spec, lengths.get(type(input_spec), ""), 1)  # as centres are counted
         apart = 0 if self.config.overlapping else length
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():

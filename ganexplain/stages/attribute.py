@@ -29,7 +29,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.recording_level import warn_of_level
 from ganexplain.config import AttributeConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import MaterialSplit, load_material, read_material, taken_of
+from ganexplain.corpora.load import MaterialSplit, input_spec_for, load_material, read_material
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError, check_known
@@ -155,8 +155,8 @@ def _try_first(
         partition(segments, name, piece, subject.reference, subject.device, config.seed)
 
 
-def _configurations(config: AttributeConfig, taken: Input) -> list[Configuration]:
-    segments = config.segments or (usual_segments(taken),)
+def _configurations(config: AttributeConfig, input_spec: Input) -> list[Configuration]:
+    segments = config.segments or (usual_segments(input_spec),)
     every = product(config.method, segments, config.fill)
     return [Configuration(*each) for each in dict.fromkeys(every)]
 
@@ -166,8 +166,8 @@ def _with_least(subject: Subject, config: AttributeConfig, progress: Progress) -
     if "data-min" not in config.fill:
         return subject
     material = read_material(config.corpus)
-    taken = taken_of(material, subject.front_end)
-    split = load_material(material, "train", taken, cache_directory(""), progress)
+    input_spec = input_spec_for(material, subject.front_end)
+    split = load_material(material, "train", input_spec, cache_directory(""), progress)
     values = (torch.as_tensor(each, device=subject.device) for each in _whole(split))
     lowest = min(float(subject.reference.standardised(x).min()) for x in values)
     return replace(subject, reference=replace(subject.reference, lowest=lowest))

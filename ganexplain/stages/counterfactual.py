@@ -54,9 +54,12 @@ def counterfactual(
     _check_settings(config)
     device = pick_device(config.device)
     classifier = load_classifier(Path(config.classifier), device)
-    generator, drawn = load_generator(Path(config.gan), device)
+    generator, generator_output = load_generator(Path(config.gan), device)
     encoder = load_encoder(Path(config.gan), device)
-    ours, theirs = (Path(config.classifier), classifier.front_end), (Path(config.gan), drawn)
+    ours, theirs = (
+        (Path(config.classifier), classifier.front_end),
+        (Path(config.gan), generator_output),
+    )
     check_same_front_end(ours, theirs)
     front_end = classifier.sound
     starts = [parse_start(text, front_end) for text in config.start_from]
@@ -169,9 +172,9 @@ class _Maker:
         )
         latents = torch.from_numpy(np.stack([redrawn, crossed.latent])).to(self.device)
         with torch.no_grad():
-            drawn = [generator(latent[None])[0] for latent in latents]
-        shown = dict(zip(STATES, [mel, *drawn], strict=True))
-        shown[RETOUCHED] = self._seen(self._retouched(start, *(m.cpu().numpy() for m in drawn)))
+            generated = [generator(latent[None])[0] for latent in latents]
+        shown = dict(zip(STATES, [mel, *generated], strict=True))
+        shown[RETOUCHED] = self._seen(self._retouched(start, *(m.cpu().numpy() for m in generated)))
         found: dict[str, np.ndarray] = {
             "file": np.array(str(start.path)),
             "start_s": np.array(start.seconds),
@@ -199,8 +202,10 @@ class _Maker:
         """Write the sounds and the picture that `base` names; the record of both."""
         config, front_end = self.config, self.front_end
         mels = [found[f"{state}_mel"] for state in STATES]
-        drawn = sonify(np.stack(mels[1:]), front_end, config.griffin_lim_iterations, config.seed)
-        sounds = [start.sound(self.front_end), *drawn, self._retouched(start, *mels[1:])]
+        sounds_made = sonify(
+            np.stack(mels[1:]), front_end, config.griffin_lim_iterations, config.seed
+        )
+        sounds = [start.sound(self.front_end), *sounds_made, self._retouched(start, *mels[1:])]
         paths = [base.with_name(f"{base.name}-{s}.flac") for s in (*STATES, RETOUCHED)]
         for path, sound in zip(paths, sounds, strict=True):
             write_bytes(path, flac(unclipped(sound), front_end.sample_rate))

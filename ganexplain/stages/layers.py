@@ -27,13 +27,13 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     Errors: those of loading the network, and of an example that cannot be read.
     """
     device = pick_device(config.device)
-    drawn = load_generator(Path(config.gan), device)[1] if config.gan else None
-    explained = load_target(_source(config), drawn, device)
-    network, eaten = explained.network, explained.front_end
+    generator_output = load_generator(Path(config.gan), device)[1] if config.gan else None
+    explained = load_target(_source(config), generator_output, device)
+    network, input_spec = explained.network, explained.front_end
     if config.example:
-        example = example_from(Path(config.example), eaten)
+        example = example_from(Path(config.example), input_spec)
     else:
-        example = example_inputs(eaten)
+        example = example_inputs(input_spec)
         progress.note("shapes are for noise; --example FILE passes a recording or picture")
     shapes = _shapes(network, example.to(explained.device))
     modules = named_layers(network)
@@ -49,7 +49,7 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     ]
     names = explained.names
     return NetworkLayers(
-        config.network, input_values(eaten), names.output, tuple(names.classes), tuple(rows)
+        config.network, input_values(input_spec), names.output, tuple(names.classes), tuple(rows)
     )
 
 

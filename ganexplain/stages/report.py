@@ -74,8 +74,8 @@ def _page(
     label = f"{unit.name} " if unit.name else ""
     hashes = {name: run.used(label + name, path) for name, path in unit.inputs.items()}
     sounds, heard = _sounds(evidence, config, progress, label)
-    told = provenance(evidence, config, unit.inputs, hashes)
-    return render(tell(evidence, sounds, heard, told)).encode(errors="backslashreplace")
+    sources = provenance(evidence, config, unit.inputs, hashes)
+    return render(tell(evidence, sounds, heard, sources)).encode(errors="backslashreplace")
 
 
 def _sounds(
@@ -87,7 +87,7 @@ def _sounds(
     """
     if isinstance(evidence.front_end, ImageInput):
         return {}, {}
-    shown, drawn = evidence.shown, evidence.front_end
+    shown, input_spec = evidence.shown, evidence.front_end
     landmarks = {index: name for name, index in evidence.landmarks.items()}
     heard = min(config.heard, config.examples)
     grid = {
@@ -101,10 +101,12 @@ def _sounds(
     def listen(excerpts: np.ndarray) -> np.ndarray:
         made = []
         for one in excerpts:
-            if isinstance(drawn, WaveformInput):
+            if isinstance(input_spec, WaveformInput):
                 made.append(unclipped(one)[None])
             else:
-                made.append(sonify(one[None], drawn, config.griffin_lim_iterations, config.seed))
+                made.append(
+                    sonify(one[None], input_spec, config.griffin_lim_iterations, config.seed)
+                )
             progress.advance()
         return np.concatenate(made)
 
@@ -170,12 +172,12 @@ def read_evidence(files: UnitFiles, examples: int) -> Evidence:
     meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
     real, _ = read_responses(files.responses, explanations.path, meta.to_json(), sizes)
     real_axes = axes_for(explanations.front_end, REAL_AXES)
-    held = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL if name in real_axes}
+    names = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL if name in real_axes}
     held_out = {}
-    if held["mel"] in real:
-        axes = {key: real_axes[name].replace("R", "H") for name, key in held.items()}
+    if names["mel"] in real:
+        axes = {key: real_axes[name].replace("R", "H") for name, key in names.items()}
         check_arrays(files.responses, real, axes, sizes)
-        held_out = {name: real[key] for name, key in held.items()}
+        held_out = {name: real[key] for name, key in names.items()}
     return Evidence(
         made=explanations.arrays,
         meta=meta,
@@ -195,8 +197,8 @@ def read_driven(path: Path, explanations: Explanations) -> dict[str, dict[str, n
     for name in DRIVEN:
         if f"{name}_mel" in arrays:
             axes = {f"{name}_mel": "MFT", f"{name}_response": "M"}
-            drawn_axes = axes_for(explanations.front_end, axes)
-            check_arrays(path, arrays, drawn_axes, explanations.sizes)
+            used_axes = axes_for(explanations.front_end, axes)
+            check_arrays(path, arrays, used_axes, explanations.sizes)
             found[name] = {"mel": arrays[f"{name}_mel"], "response": arrays[f"{name}_response"]}
     return found
 

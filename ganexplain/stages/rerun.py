@@ -28,7 +28,7 @@ from ganexplain.version import __version__
 RECORDS = ("run*.json", "log*.txt", "config.toml", "tensorboard/*")
 
 # What run.json tells of a run that can be repeated.
-TOLD: dict[str, type] = {
+RECORDED: dict[str, type] = {
     "stage": str,
     "folder": str,
     "version": str,
@@ -67,7 +67,7 @@ def rerun(
         "out": str(out),
         "equal": not any(apart.values()) and not changed,
         "inputs_changed": changed,
-        "files": {name: told or "equal" for name, told in apart.items()},
+        "files": {name: change or "equal" for name, change in apart.items()},
     }
 
 
@@ -79,7 +79,7 @@ def _record(run: Path) -> dict[str, Any]:
     for record in found:
         if record.get("state") != "done":
             raise UsageError(f"{run}: that run is {record.get('state')}, not done; finish it first")
-        for key, kind in TOLD.items():
+        for key, kind in RECORDED.items():
             if not isinstance(record.get(key), kind):
                 raise UsageError(f"{run}: run.json has no {key!r}; it is from an earlier version")
     for key in ("files", "inputs"):
@@ -186,8 +186,8 @@ def difference(one: Path, other: Path) -> str:
             continue
         if name not in ours or name not in theirs:
             return f"{name}: missing in {one if name not in ours else other}"
-        if told := _apart(ours[name], theirs[name]):
-            return f"{name}: {told}"
+        if change := _apart(ours[name], theirs[name]):
+            return f"{name}: {change}"
     return ""
 
 

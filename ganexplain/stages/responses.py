@@ -32,8 +32,8 @@ def responses(
     fewer than two excerpts are found.
     """
     source, device = NetworkSource.from_settings(config), pick_device(config.device)
-    drawn = load_generator(Path(config.gan), device)[1] if config.gan else None
-    explained = load_target(source, drawn, device)
+    generator_output = load_generator(Path(config.gan), device)[1] if config.gan else None
+    explained = load_target(source, generator_output, device)
     network, front_end = explained.network, explained.front_end
     example = torch.zeros(1, *front_end.shape, device=explained.device)
     layers = explained.layers(config.layer)

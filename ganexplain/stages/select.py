@@ -193,9 +193,11 @@ class _Unit:
     def select(self, progress: Progress, explanations_hash: str) -> Selection:
         """Score, choose, compare with the controls; write the arrays and return the ranking."""
         config, explanations = self.config, self.explanations
-        drawn = explanations.arrays["mel"]
-        made = {**explanations.arrays, "mel": seen(drawn, explanations.front_end)}
-        judged = np.array([v.agreement(drawn) for v in self.verdicts]).reshape(-1, len(drawn)).T
+        generated = explanations.arrays["mel"]
+        made = {**explanations.arrays, "mel": seen(generated, explanations.front_end)}
+        judged = (
+            np.array([v.agreement(generated) for v in self.verdicts]).reshape(-1, len(generated)).T
+        )
         warnings = self._warnings(made)  # before any score
         progress.note(f"scoring {len(made['response'])} settings of {self.name}")
         table = score_settings(made, self.compared, config.by, config.seed, judged)

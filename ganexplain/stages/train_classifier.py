@@ -14,7 +14,13 @@ from ganexplain.classifiers.training import ClassifierTraining, check_settings
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import PictureBatches, TrainingBatches, alters_sound
 from ganexplain.corpora.cache import cache_directory, cached_waveform
-from ganexplain.corpora.load import LabelledSplit, Material, load_material, read_material, taken_of
+from ganexplain.corpora.load import (
+    LabelledSplit,
+    Material,
+    input_spec_for,
+    load_material,
+    read_material,
+)
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.recordings import Corpus
 from ganexplain.corpora.splits import Split, require_classes
@@ -49,17 +55,19 @@ def train_classifier(
     the loss is no longer finite.
     """
     corpus = read_material(config.corpus, config.skip_bad_files)
-    taken = taken_of(corpus, read_input_file(Path(config.input))[0] if config.input else None)
-    if isinstance(corpus, Corpus) and taken != FrontEnd():
+    input_spec = input_spec_for(
+        corpus, read_input_file(Path(config.input))[0] if config.input else None
+    )
+    if isinstance(corpus, Corpus) and input_spec != FrontEnd():
         raise UsageError("--input: classifiers of sound have the paper's front end; leave it out")
     outputs = _output_count(config.outputs, len(corpus.classes))
-    check_settings(config, taken)
+    check_settings(config, input_spec)
     device = pick_device(config.device)
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for message in corpus.skipped:
             progress.note(f"skipped: {message}")
-        splits = _load_splits(corpus, taken, config, progress)
+        splits = _load_splits(corpus, input_spec, config, progress)
         for name, split in splits.items():
             run.used_recordings(name, split.recordings)
         training = ClassifierTraining(config, outputs, splits["train"], device)
@@ -77,7 +85,7 @@ def train_classifier(
             progress.note("test: " + figures_text(evaluation.figures))
         classifier = Classifier(
             frozen(network, torch.device("cpu")),
-            taken,
+            input_spec,
             corpus.classes,
             threshold,
             figures,
@@ -98,7 +106,7 @@ def _output_count(asked: int, classes: int) -> int:
 
 
 def _load_splits(
-    corpus: Material, taken: Input, config: TrainClassifierConfig, progress: Progress
+    corpus: Material, input_spec: Input, config: TrainClassifierConfig, progress: Progress
 ) -> dict[str, LabelledSplit]:
     cache = cache_directory(config.cache)
     splits: dict[str, LabelledSplit] = {}
@@ -106,7 +114,7 @@ def _load_splits(
         if name == "test" and not corpus.split(name):
             progress.note("the corpus has no test split; test figures are left out")
             continue
-        split = load_material(corpus, name, taken, cache, progress, config.skip_bad_files)
+        split = load_material(corpus, name, input_spec, cache, progress, config.skip_bad_files)
         assert not isinstance(split, WaveformSplit)  # `--input` of sound is refused above
         require_classes(corpus, split, name)
         splits[name] = split

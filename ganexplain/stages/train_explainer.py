@@ -9,7 +9,7 @@ from typing import Any
 from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import load_material, read_material, taken_of
+from ganexplain.corpora.load import input_spec_for, load_material, read_material
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.inference import View
 from ganexplain.explainers.cgan.networks import GENERATORS
@@ -51,9 +51,9 @@ def train_explainer(
     sources = NetworkSource.all_from_settings(config)
     device = pick_device(config.device)
     networks = tuple(load_target(source, None, device) for source in sources)
-    taken = _taken(sources, networks)
+    input_spec = _common_input_spec(sources, networks)
     corpus = read_material(config.corpus, config.skip_bad_files)
-    taken = taken_of(corpus, taken)
+    input_spec = input_spec_for(corpus, input_spec)
     _check_settings(config, networks)
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
@@ -66,7 +66,7 @@ def train_explainer(
         for name in ("train", "valid"):
             run.used_recordings(name, corpus.split(name))
             splits[name] = load_material(
-                corpus, name, taken, cache, progress, config.skip_bad_files
+                corpus, name, input_spec, cache, progress, config.skip_bad_files
             )
         names = tuple(source.name for source in sources)
         task = Task(
@@ -86,12 +86,12 @@ def train_explainer(
         path = out / "explainer.pt"
         hashes = {source.name: source.digest() for source in sources}
         found = ExplainerFile(
-            config.method, trained.content, trained.figures, taken, hashes, asdict(config)
+            config.method, trained.content, trained.figures, input_spec, hashes, asdict(config)
         )
         write_explainer(path, found)
         run.results.update(trained.figures)
-    said = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
-    return {"path": str(path), **trained.figures, **said, "table": trained.table}
+    documents = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
+    return {"path": str(path), **trained.figures, **documents, "table": trained.table}
 
 
 def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork, ...]) -> None:
@@ -109,7 +109,9 @@ def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork,
         targets_of(network, example_inputs(network.front_end).to(network.device), config.target)
 
 
-def _taken(sources: tuple[NetworkSource, ...], networks: tuple[TargetNetwork, ...]) -> Input:
+def _common_input_spec(
+    sources: tuple[NetworkSource, ...], networks: tuple[TargetNetwork, ...]
+) -> Input:
     """What all of them take; UsageError where they differ, or where it has no two axes."""
     named = [(Path(s.name), n.front_end) for s, n in zip(sources, networks, strict=True)]
     for each in named[1:]:

@@ -14,7 +14,7 @@ from ganexplain.audio.view import seen, view_of
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import Material, load_material, read_material, taken_of
+from ganexplain.corpora.load import Material, input_spec_for, load_material, read_material
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
 from ganexplain.files.checkpoints import write_checkpoint
@@ -61,17 +61,19 @@ def train_gan(
             "name another, or leave --classifier out"
         )
     corpus = read_material(config.corpus, config.skip_bad_files)
-    drawn = taken_of(corpus, read_input_file(Path(config.input))[0] if config.input else None)
-    check_settings(config, drawn)
+    input_spec = input_spec_for(
+        corpus, read_input_file(Path(config.input))[0] if config.input else None
+    )
+    check_settings(config, input_spec)
     device = pick_device(config.device)
     networks = {
-        option: _network(path, drawn, Path(config.corpus[0]), device)
+        option: _network(path, input_spec, Path(config.corpus[0]), device)
         for option, path in (("classifier", config.classifier), ("features-of", config.features_of))
         if path
     }
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
-        choice = _prepared(config, corpus, drawn, device, networks, run, progress)
+        choice = _prepared(config, corpus, input_spec, device, networks, run, progress)
         try:
             _adversarial_steps(config, choice, run, progress)
         except Diverged as error:
@@ -81,7 +83,7 @@ def train_gan(
             step = choice.best.step
             raise Diverged(f"{error}; {out / 'best.pt'} holds step {step}") from error
         content = _with_encoder(config, choice, progress)
-        run.results |= {"step": content["step"], **content["figures"], **choice.said}
+        run.results |= {"step": content["step"], **content["figures"], **choice.noted}
         path = out / "gan.pt"
         write_checkpoint(path, "gan", content)
     return path
@@ -90,7 +92,7 @@ def train_gan(
 def _prepared(
     config: TrainGanConfig,
     corpus: Material,
-    drawn: Input,
+    input_spec: Input,
     device: torch.device,
     networks: Mapping[str, nn.Module],
     run: RunDirectory,
@@ -102,7 +104,9 @@ def _prepared(
     splits = {}
     for name in ("train", "valid"):
         run.used_recordings(name, corpus.split(name))
-        splits[name] = load_material(corpus, name, drawn, cache, progress, config.skip_bad_files)
+        splits[name] = load_material(
+            corpus, name, input_spec, cache, progress, config.skip_bad_files
+        )
     for option in networks:
         run.used(option, Path(getattr(config, option.replace("-", "_"))))
     judge, teacher = (networks.get(option) for option in ("classifier", "features-of"))
@@ -111,10 +115,10 @@ def _prepared(
     return Choice(training, validation)
 
 
-def _network(name: str, drawn: Input, corpus: Path, device: torch.device) -> nn.Module:
+def _network(name: str, input_spec: Input, corpus: Path, device: torch.device) -> nn.Module:
     """A classifier of what is drawn; UsageError where it takes something else."""
     classifier = load_classifier(Path(name), device)
-    check_same_front_end((Path(name), classifier.front_end), (corpus, drawn))
+    check_same_front_end((Path(name), classifier.front_end), (corpus, input_spec))
     return classifier.network
 
 
@@ -143,8 +147,8 @@ def _look(choice: Choice, step: int, run: RunDirectory, progress: Progress) -> N
     """Validate, and show samples of the same latents, with real excerpts above them."""
     run.metric(step=step, **choice.look(step, progress))
     validation, split = choice.validation, choice.training.split
-    drawn = validation.samples(choice.training.average, SHEET_COLUMNS)
-    rows = {"real": validation.excerpts(split, SHEET_COLUMNS), "generated": drawn}
+    input_spec = validation.samples(choice.training.average, SHEET_COLUMNS)
+    rows = {"real": validation.excerpts(split, SHEET_COLUMNS), "generated": input_spec}
     path = run.path / f"samples-{step:06d}"
     front_end = split.front_end
     if isinstance(front_end, ImageInput):
@@ -152,10 +156,10 @@ def _look(choice: Choice, step: int, run: RunDirectory, progress: Progress) -> N
     elif isinstance(front_end, WaveformInput):
         mels = {title: seen(waveforms, front_end) for title, waveforms in rows.items()}
         write_bytes(path.with_suffix(".png"), sample_sheet(mels, view_of(front_end)))
-        write_bytes(path.with_suffix(".flac"), strip(drawn[:SOUNDS], front_end.sample_rate))
+        write_bytes(path.with_suffix(".flac"), strip(input_spec[:SOUNDS], front_end.sample_rate))
     else:
         write_bytes(path.with_suffix(".png"), sample_sheet(rows, front_end))
-        write_bytes(path.with_suffix(".flac"), sample_sounds(drawn[:SOUNDS], front_end))
+        write_bytes(path.with_suffix(".flac"), sample_sounds(input_spec[:SOUNDS], front_end))
 
 
 def checkpoint(config: TrainGanConfig, choice: Choice) -> dict[str, Any]:

@@ -273,7 +273,7 @@ def test_what_must_be_held_as_a_whole_has_a_length(
 ) -> None:
     path = long_recording(tmp_path / "long.wav", 0.02)
     assert len(load_mono(path, RATE)) == 72 * RATE
-    monkeypatch.setattr(io, "LONGEST_HELD", 2**20)
+    monkeypatch.setattr(io, "LONGEST_IN_MEMORY", 2**20)
     with pytest.raises(BadFile, match=r"long\.wav: longer than 0\.0 hours"):
         load_mono(path, RATE)
 

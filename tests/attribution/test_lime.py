@@ -11,10 +11,10 @@ from ganexplain.attribution.masking import SubsetScore
 from ganexplain.attribution.methods.lime import (
     all_subsets,
     distinct_top,
-    drawn_subsets,
     fit_linear,
     lime,
     proximity,
+    random_subsets,
     rank_correlation,
 )
 from ganexplain.attribution.methods.occlusion import occlusion
@@ -100,14 +100,14 @@ def test_all_subsets_come_once_and_the_full_one_first() -> None:
 
 @given(st.integers(1, 60), st.integers(0, 9))
 def test_draws_begin_with_the_full_input(count: int, seed: int) -> None:
-    kept = drawn_subsets(count, 50, seed)
+    kept = random_subsets(count, 50, seed)
     assert kept.shape == (50, count) and kept[0].all()
 
 
 def test_kernels_are_those_of_the_package() -> None:
     """lime_image: sqrt(exp(-d^2 / width^2)) of scikit-learn's distances to the full row."""
     metrics = pytest.importorskip("sklearn.metrics")
-    kept = drawn_subsets(10, 100, 0)
+    kept = random_subsets(10, 100, 0)
     kept[7] = False  # nothing left
     rows = kept.astype(float)
     for ours, theirs in (("cosine", "cosine"), ("l2", "euclidean")):
@@ -121,7 +121,7 @@ def test_coefficients_are_those_of_the_package_on_the_same_masks() -> None:
     kernel_width = 0.25
     explainer = base.LimeBase(lambda d: np.sqrt(np.exp(-(d**2) / kernel_width**2)))
     for seed, count in ((0, 10), (1, 24), (2, 40)):
-        kept = drawn_subsets(count, 500, seed)
+        kept = random_subsets(count, 500, seed)
         scores = interacting(count, seed)(kept)
         far = 1 - np.sqrt(kept.mean(axis=1))
         intercept, weights, r_squared, _ = explainer.explain_instance_with_data(

@@ -32,7 +32,7 @@ from ganexplain.attribution.scorer import Scorer
 from ganexplain.attribution.segments import grid
 from ganexplain.config import AttributeConfig, TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import load_material, read_material, taken_of
+from ganexplain.corpora.load import input_spec_for, load_material, read_material
 from ganexplain.explainers.cgan.dataset import Maps
 from ganexplain.explainers.cgan.evaluation import correlations, figures_of
 from ganexplain.explainers.cgan.inference import TEACHERS, CganAnswer
@@ -112,7 +112,7 @@ def trained(
 def task_of(config: TrainExplainerConfig, names: tuple[str, ...], folder: Path) -> Task:
     networks = tuple(load_target(NetworkSource(classifier=name), None, CPU) for name in names)
     corpus = read_material(config.corpus)
-    taken = taken_of(corpus, networks[0].front_end)
+    taken = input_spec_for(corpus, networks[0].front_end)
     splits = [
         load_material(corpus, name, taken, cache_directory(""), Silent())
         for name in ("train", "valid")

@@ -20,10 +20,10 @@ from ganexplain.attribution.methods.base import Question
 from ganexplain.attribution.methods.lime import (
     all_subsets,
     distinct_top,
-    drawn_subsets,
     fit_linear,
     lime,
     proximity,
+    random_subsets,
 )
 from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.methods.registry import attribute, method_for
@@ -94,14 +94,14 @@ def stability(corpus: Path) -> None:
                 fits = np.array([_fit(table, distance, samples, seed) for seed in range(RUNS)])
                 named.append(distinct_top(fits))
                 near += [np.corrcoef(fit, truth)[0, 1] for fit in fits]
-            weights = proximity(drawn_subsets(10, samples, 0), distance, 0.25)
+            weights = proximity(random_subsets(10, samples, 0), distance, 0.25)
             effective = weights.sum() ** 2 / np.square(weights).sum()
             print(f"| {distance} | {samples} | {np.mean(named):.2f} | {np.mean(near):.4f} "
                   f"(least {np.min(near):.4f}) | {effective:.0f} |", flush=True)  # fmt: skip
 
 
 def _fit(table: np.ndarray, distance: str, samples: int, seed: int) -> np.ndarray:
-    kept = drawn_subsets(10, samples, seed)
+    kept = random_subsets(10, samples, seed)
     rows = 1023 - kept @ (1 << np.arange(10))  # `all_subsets` begins with the full one
     return fit_linear(kept, table[rows], proximity(kept, distance, 0.25), 1.0).weights
 

@@ -53,7 +53,7 @@ def judges_ear(judge: Judge, explanations: Explanations, real: Examples) -> Ear:
         else:
             others = np.delete(output, verdict.number, axis=1).max(axis=1)
             margin = output[:, verdict.number] - others
-        votes = (judge.said(mel) == verdict.number) == verdict.wanted
+        votes = (judge.classes_of(mel) == verdict.number) == verdict.wanted
         return margin * (1 if verdict.wanted else -1), votes
 
     return hear

@@ -51,11 +51,11 @@ from ganexplain.runs.progress import Silent
 from ganexplain.selection.attributions import rank_attributions
 
 CPU = torch.device("cpu")
-TOLD: list[str] = []  # what code in a file would have written here
+WRITTEN: list[str] = []  # what code in a file would have written here
 
 
 def tell(text: str) -> None:
-    TOLD.append(text)
+    WRITTEN.append(text)
 
 
 class Bomb:
@@ -67,9 +67,9 @@ class Bomb:
 
 @pytest.fixture(autouse=True)
 def nothing_runs() -> Any:
-    TOLD.clear()
+    WRITTEN.clear()
     yield
-    assert TOLD == []
+    assert WRITTEN == []
 
 
 def refused_cheaply(read: Callable[[], object], most: int = 2**27) -> str:

@@ -171,7 +171,7 @@ def test_a_choice_restored_goes_on_as_it_was(
     again.restore(choice.state())
     assert look(again, monkeypatch, [30.0]) == []
     assert again.best is not None and again.best.step == 2
-    assert again.said == {"diverging": 3}
+    assert again.noted == {"diverging": 3}
     assert again.generator().out.bias.item() == 2.0
 
 

@@ -135,7 +135,7 @@ class Moment:
         return np.broadcast_to(inside, self.values.shape).copy()
 
 
-def moments(inputs: Sequence[str], taken: FrontEnd | WaveformInput) -> list[Moment]:
+def moments(inputs: Sequence[str], input_spec: FrontEnd | WaveformInput) -> list[Moment]:
     """The excerpts that `FILE@SECONDS` and `FILE` name; the latter every excerpt, end to end.
 
     Beyond the ends of a recording stands silence. Raises BadFile for a file that cannot be
@@ -144,10 +144,10 @@ def moments(inputs: Sequence[str], taken: FrontEnd | WaveformInput) -> list[Mome
     found = []
     for text in inputs:
         path, at = split_moment(text)
-        if isinstance(taken, WaveformInput):
-            found += _waveforms(text, path, at, taken)
+        if isinstance(input_spec, WaveformInput):
+            found += _waveforms(text, path, at, input_spec)
         else:
-            found += log_mels_of(text, path, at, taken)
+            found += log_mels_of(text, path, at, input_spec)
     for name, times in Counter(moment.name for moment in found).items():
         if times > 1:
             raise UsageError(f"{name}: named twice; remove one")
@@ -201,17 +201,17 @@ def _log_mel(
     )  # fmt: skip
 
 
-def _waveforms(text: str, path: Path, at: float | None, taken: WaveformInput) -> list[Moment]:
-    rate, view = taken.sample_rate, view_of(taken)
+def _waveforms(text: str, path: Path, at: float | None, input_spec: WaveformInput) -> list[Moment]:
+    rate, view = input_spec.sample_rate, view_of(input_spec)
     sound = load_mono(path, rate)
     if at is not None and at * rate > sound.size:
         raise UsageError(f"{text}: the recording ends at {sound.size / rate:.2f} s")
-    middles = _middles(sound.size, taken.samples) if at is None else [round(at * rate)]
+    middles = _middles(sound.size, input_spec.samples) if at is None else [round(at * rate)]
     found = []
     for middle in middles:
-        start = middle - taken.samples // 2
-        waveform = cut(sound, start, taken.samples)
-        mel = log_mel(cut(waveform, 0, max(view.excerpt_samples, taken.samples)), view).T
+        start = middle - input_spec.samples // 2
+        waveform = cut(sound, start, input_spec.samples)
+        mel = log_mel(cut(waveform, 0, max(view.excerpt_samples, input_spec.samples)), view).T
         found.append(Moment(path, start, middle / rate, mel, waveform, view, raw=True))
     return found
 

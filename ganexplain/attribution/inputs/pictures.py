@@ -82,7 +82,7 @@ class Picture:
         return found[0] > 0.5
 
 
-def pictures(inputs: Sequence[str], taken: ImageInput) -> list[Picture]:
+def pictures(inputs: Sequence[str], input_spec: ImageInput) -> list[Picture]:
     """The pictures that files and folders name, folders with all below them.
 
     Raises BadFile for a file that cannot be used, UsageError for a folder without pictures.
@@ -102,6 +102,6 @@ def pictures(inputs: Sequence[str], taken: ImageInput) -> list[Picture]:
     paths = list(dict.fromkeys(paths))
     names = output_names(paths)
     return [
-        Picture(path, name, load_picture(path, taken))
+        Picture(path, name, load_picture(path, input_spec))
         for path, name in zip(paths, names, strict=True)
     ]

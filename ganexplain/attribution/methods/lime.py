@@ -78,7 +78,7 @@ def lime(
     exhaustive = 2.0**count <= samples
     if exhaustive:
         ridge = min(ridge, UNSHRUNK)  # it is there against the noise of drawing
-    kept = all_subsets(count) if exhaustive else drawn_subsets(count, samples, seed)
+    kept = all_subsets(count) if exhaustive else random_subsets(count, samples, seed)
     scores = score(kept)
     near = proximity(kept, distance, width)
     fit = fit_linear(kept, scores, near, ridge)
@@ -95,7 +95,7 @@ def lime(
     )  # fmt: skip
 
 
-def drawn_subsets(count: int, samples: int, seed: int) -> np.ndarray:
+def random_subsets(count: int, samples: int, seed: int) -> np.ndarray:
     """Subsets (samples, n) of booleans, each part kept with probability 1/2; the first is full."""
     kept = random_stream(seed, "lime").integers(0, 2, (samples, count)).astype(bool)
     kept[0] = True
@@ -160,23 +160,23 @@ def _agreement(fits: np.ndarray) -> float:
 def _warnings(
     r_squared: float, effective: float, count: int, agreement: float, exhaustive: bool
 ) -> tuple[str, ...]:
-    said = []
+    warnings = []
     if r_squared < POOR_FIT:
-        said.append(
+        warnings.append(
             f"the weights explain only {100 * max(r_squared, 0):.0f} % of how the score varies: "
             "segments act together, not each by itself"
         )
     if effective < FEW_A_PART * count:
-        said.append(
+        warnings.append(
             f"only {effective:.0f} samples weigh in for {count} segments: take more --samples, "
             "a wider --width, or occlusion"
         )
     if not exhaustive and agreement < POOR_AGREEMENT:
-        said.append(
+        warnings.append(
             f"another seed would order the segments otherwise (expected rank correlation "
             f"{agreement:.2f}): take more --samples, or fewer segments"
         )
-    return tuple(said)
+    return tuple(warnings)
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ def figures_of(generator: MapGenerator, train: Maps, held_out: Maps) -> dict[str
     mean = mean_maps(train)[-1:]
     sums: dict[str, float] = {}
     for x, shown, target in _batches(held_out):
-        drawn = generator(x, shown)
-        maps = {"": drawn, "_mean": mean, "_deepest": shown[:, :1]}
+        generated = generator(x, shown)
+        maps = {"": generated, "_mean": mean, "_deepest": shown[:, :1]}
         if generator.gradient:
             maps["_gradient"] = shown[:, -1:]
         maps["_grey"] = grey(x, (target.shape[-2], target.shape[-1]))
@@ -104,13 +104,13 @@ def relevance_of(
     means = mean_maps(train)
     change, loss = np.zeros(len(names)), np.zeros(len(names))
     for x, shown, target in _batches(held_out):
-        drawn = generator(x, shown)
-        error = (drawn - target).abs().sum(dim=0).mean()
+        generated = generator(x, shown)
+        error = (generated - target).abs().sum(dim=0).mean()
         for number in range(len(names)):
             without = shown.clone()
             without[:, number] = means[number]
             other = generator(x, without)
-            change[number] += float((other - drawn).abs().sum(dim=0).mean())
+            change[number] += float((other - generated).abs().sum(dim=0).mean())
             loss[number] += float((other - target).abs().sum(dim=0).mean() - error)
     change, loss = change / len(held_out), loss / len(held_out)
     rows = [

@@ -106,7 +106,7 @@ def condition_count(layers: int) -> int:
     return min(CONDITIONS, layers)
 
 
-def build_generator(settings: Mapping[str, Any], taken: Input) -> MapGenerator:
+def build_generator(settings: Mapping[str, Any], input_spec: Input) -> MapGenerator:
     """The generator of such settings for what networks take; untrained.
 
     `kind`, `conditions`, `width`, `size` and `gradient`.
@@ -117,16 +117,16 @@ def build_generator(settings: Mapping[str, Any], taken: Input) -> MapGenerator:
     conditions, width = int(settings["conditions"]), int(settings["width"])
     if not (1 <= conditions <= CONDITIONS and 1 <= width <= WIDEST):
         raise ValueError(f"{conditions} conditions and a width of {width} are out of range")
-    size = working_size(taken.shape, int(settings["size"]))
-    fine = min(taken.shape[-2] // size[0], taken.shape[-1] // size[1], FINEST)
+    size = working_size(input_spec.shape, int(settings["size"]))
+    fine = min(input_spec.shape[-2] // size[0], input_spec.shape[-1] // size[1], FINEST)
     gradient = bool(settings["gradient"])
-    inner = kind(channels_of(taken) * fine**2 + gradient, conditions, 1, width)
-    return MapGenerator(inner, taken.shape[0], fine, size, gradient=gradient)
+    inner = kind(channels_of(input_spec) * fine**2 + gradient, conditions, 1, width)
+    return MapGenerator(inner, input_spec.shape[0], fine, size, gradient=gradient)
 
 
-def channels_of(taken: Input) -> int:
+def channels_of(input_spec: Input) -> int:
     """Channels of an input: of log-mel one."""
-    return taken.shape[0] if len(taken.shape) == 3 else 1
+    return input_spec.shape[0] if len(input_spec.shape) == 3 else 1
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ JUDGES = (32, 16)  # units of these, of any width
 LEAK = 0.1  # of the discriminator's rectifiers: the authors' do not leak, and die in training
 
 
-def _conv(taken: int, given: int, size: int = 3) -> nn.Conv2d:
-    return nn.Conv2d(taken, given, size, padding=size // 2)
+def _conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, size, padding=size // 2)
 
 
 class FeatureTransform(nn.Module):
@@ -56,13 +56,13 @@ class GlobalGenerator(nn.Module):
     Of pictures (B, C, H, W) and maps (B, n, H, W) makes maps (B, M, H, W), by a linear layer.
     """
 
-    def __init__(self, channels: int, maps: int, given: int = 1, width: int = 64) -> None:
+    def __init__(self, channels: int, maps: int, outputs: int = 1, width: int = 64) -> None:
         super().__init__()
         self.head = _conv(channels, width)
         self.conditions = ConditionNet(maps, width)
         self.transforms = nn.ModuleList(FeatureTransform(width) for _ in range(GLOBAL_BLOCKS + 1))
         self.convolutions = nn.ModuleList(_conv(width, width) for _ in range(GLOBAL_BLOCKS + 1))
-        self.tail = _conv(width, given)
+        self.tail = _conv(width, outputs)
 
     def forward(self, picture: Tensor, maps: Tensor) -> Tensor:
         """Maps (B, M, H, W)."""
@@ -81,7 +81,7 @@ class ProgressiveGenerator(nn.Module):
     In and out as `GlobalGenerator`.
     """
 
-    def __init__(self, channels: int, maps: int, given: int = 1, width: int = 64) -> None:
+    def __init__(self, channels: int, maps: int, outputs: int = 1, width: int = 64) -> None:
         super().__init__()
         self.head = _conv(channels, width)
         self.conditions = ConditionNet(1, width)
@@ -95,7 +95,7 @@ class ProgressiveGenerator(nn.Module):
             for _ in range(maps - 1)
         )  # fmt: skip
         self.last = _conv(width, width)
-        self.tail = _conv(width, given)
+        self.tail = _conv(width, outputs)
 
     def forward(self, picture: Tensor, maps: Tensor) -> Tensor:
         """Maps (B, M, H, W)."""
@@ -112,14 +112,15 @@ class ProgressiveGenerator(nn.Module):
 class _Extractor(nn.Module):
     """Features of half the size, rounded up, by blocks of three convolutions."""
 
-    def __init__(self, taken: int, given: int) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.entry, self.block, self.pooled = (
             nn.Sequential(
-                _conv(first, given), nn.LeakyReLU(LEAK), _conv(given, given), nn.LeakyReLU(LEAK),
-                _conv(given, given), nn.LeakyReLU(LEAK),
+                _conv(first, outputs), nn.LeakyReLU(LEAK),
+                _conv(outputs, outputs), nn.LeakyReLU(LEAK),
+                _conv(outputs, outputs), nn.LeakyReLU(LEAK),
             )
-            for first in (taken, given, given)
+            for first in (inputs, outputs, outputs)
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,10 +139,10 @@ class PairDiscriminator(nn.Module):
     Features are pooled to 8 x 8 where they are not (they are for 64 x 64), so any size goes.
     """
 
-    def __init__(self, channels: int, given: int = 1, width: int = 64) -> None:
+    def __init__(self, channels: int, outputs: int = 1, width: int = 64) -> None:
         super().__init__()
         half = width // 2
-        self.picture, self.map = _Extractor(channels, width), _Extractor(given, width)
+        self.picture, self.map = _Extractor(channels, width), _Extractor(outputs, width)
         self.both = nn.Sequential(_Extractor(2 * width, width), _Extractor(width, half))
         self.score = nn.Sequential(
             nn.Linear(PLACES * PLACES * half, JUDGES[0]), nn.LeakyReLU(LEAK),
@@ -203,12 +204,12 @@ class MapGenerator(OfInputs):
         statistics: int,
         fine: int,
         size: tuple[int, int],
-        given: int = 1,
+        outputs: int = 1,
         gradient: bool = False,
     ) -> None:
         super().__init__(inner, statistics, fine)
         self.gradient = gradient
-        self.register_buffer("usual", torch.full((given, *size), 0.5))
+        self.register_buffer("usual", torch.full((outputs, *size), 0.5))
 
     def forward(self, x: Tensor, maps: Tensor) -> Tensor:
         """Maps (B, M, h, w) of inputs and of maps (B, n, h, w)."""

@@ -77,11 +77,11 @@ class CganTraining:
         return [" / ".join(dict.fromkeys(each)) for each in names]
 
     def _make_networks(self) -> None:
-        taken = self.task.networks[0].front_end
+        input_spec = self.task.networks[0].front_end
         torch.manual_seed(self.config.seed)
-        self.generator = build_generator(self.settings, taken)
-        pair = PairDiscriminator(channels_of(taken), 1, self.config.width)
-        self.discriminator = OfInputs(pair, taken.shape[0])
+        self.generator = build_generator(self.settings, input_spec)
+        pair = PairDiscriminator(channels_of(input_spec), 1, self.config.width)
+        self.discriminator = OfInputs(pair, input_spec.shape[0])
         mean, deviation = self.task.statistics
         for network in (self.generator, self.discriminator):
             _initialise(network)
@@ -111,18 +111,18 @@ class CganTraining:
         x, shown, target = self.maps.batch(chosen[own_part()])
         lower = config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
-            drawn = self.generator(x, shown).float()
+            generated = self.generator(x, shown).float()
             if step % config.discriminator_every == 0:
-                losses["discriminator"] = self._discriminate(x, target, drawn.detach())
-            error = (drawn - target).abs().mean()
-            fooled = _judged(self.discriminator(x, drawn), 1.0)
+                losses["discriminator"] = self._discriminate(x, target, generated.detach())
+            error = (generated - target).abs().mean()
+            fooled = _judged(self.discriminator(x, generated), 1.0)
         self._descend("generator", config.l1_weight * error + config.adversarial_weight * fooled)
         update_average(self.average, self.generator, config.ema_decay, step)
         losses |= {"error": error, "fooled": fooled}
         return {name: finite(loss, step) for name, loss in losses.items()}
 
-    def _discriminate(self, x: Tensor, target: Tensor, drawn: Tensor) -> Tensor:
-        real, fake = self.discriminator(x, target), self.discriminator(x, drawn)
+    def _discriminate(self, x: Tensor, target: Tensor, generated: Tensor) -> Tensor:
+        real, fake = self.discriminator(x, target), self.discriminator(x, generated)
         loss = _judged(real, 1.0) + _judged(fake, 0.0)
         self._descend("discriminator", DISCRIMINATOR_WEIGHT * loss)
         return loss

@@ -34,11 +34,11 @@ class PartsAnswer:
     def __init__(self, content: Mapping[str, Any], device: torch.device) -> None:
         self.layer, self.targets = str(content["layer"]), tuple(content["targets"])
         self.channels, self.weights = int(content["channels"]), dict(content["weights"])
-        held = sum(each.untyped_storage().nbytes() for each in self.weights.values())
+        size = sum(each.untyped_storage().nbytes() for each in self.weights.values())
         if not all(isinstance(name, str) for name in (content["layer"], *self.targets)):
             raise ValueError(f"targets are {shown(self.targets)}")
-        if self.channels < 1 or 9 * 4 * self.channels**2 > held:  # of its first convolution
-            raise ValueError(f"{self.channels} channels in {held:,} bytes of weights")
+        if self.channels < 1 or 9 * 4 * self.channels**2 > size:  # of its first convolution
+            raise ValueError(f"{self.channels} channels in {size:,} bytes of weights")
         self.geometry = Geometry(*(Axis.read(*axis) for axis in content["geometry"]))
         self.device = device
         self.explainer: PartsExplainer | None = None  # made of the first network asked about

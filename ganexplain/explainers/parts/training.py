@@ -53,9 +53,9 @@ class PartsTraining:
         network, self.kind = task.networks[0].network, outputs_kind(task.networks[0])
         self.centres = task.train.whole_excerpts()
         self.held_out = task.held_out.gather(
-            _drawn(task.held_out.whole_excerpts(), self.config.held_out, "held-out parts")
+            _random_rows(task.held_out.whole_excerpts(), self.config.held_out, "held-out parts")
         )
-        first = self.inputs(_drawn(self.centres, FIRST, "first parts"))
+        first = self.inputs(_random_rows(self.centres, FIRST, "first parts"))
         self.layer = self.config.layer or default_layer(network, first[:2])
         self.targets = self.config.targets or default_targets(network, self.layer)
         self.own = subnetwork_after(network, self.layer, self.targets)
@@ -99,12 +99,12 @@ class PartsTraining:
                     "apart from the network (some code behind the layer writes into a tensor "
                     "through a view of it, or keeps a state); name other layers"
                 )
-        for part, taken in ((self.explainer.decoder, features), (self.head, ours[-2])):
-            self._check_gradient(part, taken)
+        for part, inputs in ((self.explainer.decoder, features), (self.head, ours[-2])):
+            self._check_gradient(part, inputs)
         self.explainer.zero_grad(set_to_none=True)
 
     @staticmethod
-    def _check_gradient(part: nn.Module, taken: Tensor) -> None:
+    def _check_gradient(part: nn.Module, inputs: Tensor) -> None:
         """UsageError that names the layer where no gradient can be taken of a part's output."""
 
         def last(z: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class PartsTraining:
             return found
 
         with gradient_errors_named(part, last) as run, torch.enable_grad():
-            run(taken.detach().requires_grad_(True)).sum().backward()
+            run(inputs.detach().requires_grad_(True)).sum().backward()
 
     def inputs(self, rows: np.ndarray) -> Tensor:
         """Training inputs (N, *S) of rows of centres."""
@@ -219,7 +219,7 @@ def squares(values: Tensor) -> Tensor:
     return values.square().sum()
 
 
-def _drawn(rows: np.ndarray, count: int, purpose: str) -> np.ndarray:
+def _random_rows(rows: np.ndarray, count: int, purpose: str) -> np.ndarray:
     """At most `count` of the rows, always the same."""
     chosen = random_stream(0, purpose).permutation(len(rows))[:count]
     return rows[np.sort(chosen)]

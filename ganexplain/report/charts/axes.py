@@ -40,12 +40,12 @@ class Axis:
         for factor in (1, 5, 2):
             for power in powers:
                 candidates += [factor * power, -factor * power]
-        taken: list[float] = []
+        chosen: list[float] = []
         for value in (c for c in candidates if self.low <= c <= self.high and _round(c, self.knee)):
             place = float(self.position(value))
-            if all(abs(place - float(self.position(other))) >= gap for other in taken):
-                taken.append(value)
-        return sorted(taken)
+            if all(abs(place - float(self.position(other))) >= gap for other in chosen):
+                chosen.append(value)
+        return sorted(chosen)
 
 
 def _round(value: float, knee: float) -> bool:

@@ -34,14 +34,16 @@ class Spectrograms:
 
     noun = "Spectrogram"
 
-    def __init__(self, drawn: Input, real: np.ndarray) -> None:
-        assert not isinstance(drawn, ImageInput)
-        self.drawn, self.count = drawn, len(real)
-        self.front_end = view_of(drawn) if isinstance(drawn, WaveformInput) else drawn
+    def __init__(self, input_spec: Input, real: np.ndarray) -> None:
+        assert not isinstance(input_spec, ImageInput)
+        self.input_spec, self.count = input_spec, len(real)
+        self.front_end = (
+            view_of(input_spec) if isinstance(input_spec, WaveformInput) else input_spec
+        )
         self.scale = colour_scale(self._mel(real), self.front_end)
 
     def _mel(self, inputs: np.ndarray) -> np.ndarray:
-        return seen(inputs, self.drawn)
+        return seen(inputs, self.input_spec)
 
     def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
         """One input as an SVG with axes; see `spectrograms.picture`."""
@@ -88,14 +90,14 @@ class Spectrograms:
     def legend(self) -> list[Markup]:
         """The colour scale and where it comes from."""
         low, high = (level_text(end, self.front_end) for end in (self.scale.low, self.scale.high))
-        said = (
+        note = (
             f"{meaning(self.front_end)}; from the {self.count} real excerpts: their 1st "
             f"percentile (at most 87 dB down) to their maximum, {low} to {high}"
         )
         return [
             element("span", self.front_end.unit, class_="unit"),
             colour_bar(self.scale, self.front_end.unit),
-            element("span", said, class_="note"),
+            element("span", note, class_="note"),
         ]
 
 
@@ -104,8 +106,8 @@ class Pictures:
 
     noun = "Picture"
 
-    def __init__(self, drawn: ImageInput) -> None:
-        self.drawn = drawn
+    def __init__(self, input_spec: ImageInput) -> None:
+        self.input_spec = input_spec
 
     def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
         """One picture as an SVG without axes; `step` counts for spectrograms only."""
@@ -141,20 +143,26 @@ class Pictures:
     @property
     def legend(self) -> list[Markup]:
         """What the pictures are."""
-        kind = "grey" if self.drawn.channels == 1 else "colour"
-        size = f"{self.drawn.width} x {self.drawn.height} pixels, {kind}, 0 dark to 1 bright"
+        kind = "grey" if self.input_spec.channels == 1 else "colour"
+        size = (
+            f"{self.input_spec.width} x {self.input_spec.height} pixels, {kind}, 0 dark to 1 bright"
+        )
         return [element("span", size, class_="note")]
 
 
 Medium = Spectrograms | Pictures
 
 
-def medium_for(drawn: Input, real: np.ndarray) -> Medium:
+def medium_for(input_spec: Input, real: np.ndarray) -> Medium:
     """How what a GAN draws stands on a page beside `real` inputs (N, ...)."""
-    return Pictures(drawn) if isinstance(drawn, ImageInput) else Spectrograms(drawn, real)
+    return (
+        Pictures(input_spec)
+        if isinstance(input_spec, ImageInput)
+        else Spectrograms(input_spec, real)
+    )
 
 
-def input_pictures(inputs: np.ndarray, drawn: Input) -> list[str]:
+def input_pictures(inputs: np.ndarray, input_spec: Input) -> list[str]:
     """Inputs (N, ...) as `data:` addresses of PNGs, spectrograms on one colour scale."""
-    medium = medium_for(drawn, inputs)
+    medium = medium_for(input_spec, inputs)
     return [medium.thumbnail(one) for one in inputs]

@@ -27,7 +27,7 @@ class Excerpt:
     `origin` is short ("seed 3", a file name); `detail` a second line (a start time).
     """
 
-    drawn: np.ndarray
+    values: np.ndarray
     response: float
     origin: str
     sounds: tuple[Sound, ...]
@@ -107,12 +107,12 @@ def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
     if excerpt.detail:
         lines.append(element("div", excerpt.detail, class_="detail"))
     players = [player(sound, name) for sound in excerpt.sounds]
-    passed = medium.remark(excerpt.drawn)
+    passed = medium.remark(excerpt.values)
     if passed:
         players.append(element("span", passed, class_="detail"))
     return element(
         "figure",
-        medium.picture(excerpt.drawn, label, within.step),
+        medium.picture(excerpt.values, label, within.step),
         element("figcaption", lines, element("div", players, class_="players") if players else ""),
         class_="panel",
     )
@@ -120,7 +120,7 @@ def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
 
 def player(sound: Sound, name: str) -> Markup:
     """A button that plays an `<audio>`, whose own controls show where scripts do not run."""
-    said = f"{name} ({sound.label})" if sound.label else name
+    caption = f"{name} ({sound.label})" if sound.label else name
     icon = element(
         "svg",
         void("path", class_="go", d="M3 1.5v9l7.5-4.5z"),
@@ -129,9 +129,9 @@ def player(sound: Sound, name: str) -> Markup:
         aria_hidden="true",
     )
     button = element(
-        "button", icon, sound.label, type="button", class_="play", aria_label=f"Play {said}",
+        "button", icon, sound.label, type="button", class_="play", aria_label=f"Play {caption}",
         aria_pressed="false",
     )  # fmt: skip
-    audio = element("audio", controls=True, preload="none", src=sound.source, aria_label=said)
-    said_plainly = element("span", sound.label, class_="said", aria_hidden="true")
-    return element("span", button, said_plainly, audio, class_="player")
+    audio = element("audio", controls=True, preload="none", src=sound.source, aria_label=caption)
+    visible_label = element("span", sound.label, class_="said", aria_hidden="true")
+    return element("span", button, visible_label, audio, class_="player")

@@ -41,6 +41,6 @@ PICTURES = Words(
 )  # fmt: skip
 
 
-def words_for(drawn: Input) -> Words:
+def words_for(input_spec: Input) -> Words:
     """The words for what a GAN draws."""
-    return PICTURES if isinstance(drawn, ImageInput) else SOUND
+    return PICTURES if isinstance(input_spec, ImageInput) else SOUND

@@ -21,7 +21,7 @@ DIMMED = 0.25  # what is left of a picture outside of the part
 
 
 @default_style()
-def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
+def parts_sheet(shown: Sequence[Shown], input_spec: Input) -> bytes:
     """PNG: a row for each filter, where it fires on average, then its strongest inputs.
 
     Inside the part an input has its colours, outside it is grey.
@@ -33,9 +33,9 @@ def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
     figure = Figure(figsize=size, dpi=100, layout="constrained")
     axes = figure.subplots(len(shown), columns + 1, squeeze=False)
     for axis, each in zip(axes, shown, strict=True):
-        _where(axis[0], each, taken)
+        _where(axis[0], each, input_spec)
         for place, patch in zip(axis[1:], each.patches, strict=False):
-            _input(place, patch, taken)
+            _input(place, patch, input_spec)
             place.set_title(patch.name(12), fontsize=7)
     for axis in axes.flat:
         axis.tick_params(labelsize=6, length=2)
@@ -46,42 +46,44 @@ def parts_sheet(shown: Sequence[Shown], taken: Input) -> bytes:
     return figure_png(figure)
 
 
-def _show(axis: Any, values: np.ndarray, taken: Input, **colours: Any) -> Extent:
+def _show(axis: Any, values: np.ndarray, input_spec: Input, **colours: Any) -> Extent:
     """Draw log-mel (F, T), or a picture (H, W) or (H, W, 3); returns where it was drawn.
 
     `colours` are those of Matplotlib's imshow.
     """
     rows, columns = values.shape[:2]
     edges, aspect = (0.0, float(columns)), "equal"
-    if isinstance(taken, FrontEnd):
-        edges, aspect = frame_edges(columns, taken), "auto"
+    if isinstance(input_spec, FrontEnd):
+        edges, aspect = frame_edges(columns, input_spec), "auto"
     extent = (*edges, 0.0, float(rows))
-    axis.imshow(_upright(values, taken), extent=extent, origin="lower", aspect=aspect, **colours)
+    axis.imshow(
+        _upright(values, input_spec), extent=extent, origin="lower", aspect=aspect, **colours
+    )
     return extent
 
 
-def _upright(values: np.ndarray, taken: Input) -> np.ndarray:
+def _upright(values: np.ndarray, input_spec: Input) -> np.ndarray:
     """Rows from the bottom: of pictures they come from the top."""
-    return values if isinstance(taken, FrontEnd) else values[::-1]
+    return values if isinstance(input_spec, FrontEnd) else values[::-1]
 
 
-def _where(axis: Any, each: Shown, taken: Input) -> None:
-    _show(axis, each.where, taken, cmap="viridis", vmin=0)
+def _where(axis: Any, each: Shown, input_spec: Input) -> None:
+    _show(axis, each.where, input_spec, cmap="viridis", vmin=0)
     axis.set_title(each.title, fontsize=7, loc="left")
-    if isinstance(taken, FrontEnd):
-        heights, names = zip(*hz_ticks(taken), strict=True)
+    if isinstance(input_spec, FrontEnd):
+        heights, names = zip(*hz_ticks(input_spec), strict=True)
         axis.set_yticks(heights, [f"{name} Hz" for name in names])
 
 
-def _input(axis: Any, patch: Patch, taken: Input) -> None:
+def _input(axis: Any, patch: Patch, input_spec: Input) -> None:
     values = patch.mel
-    if isinstance(taken, FrontEnd):
-        scale = colour_scale(values[None], taken)
+    if isinstance(input_spec, FrontEnd):
+        scale = colour_scale(values[None], input_spec)
         limits = {"vmin": scale.low, "vmax": scale.high}
-        _show(axis, values, taken, cmap="gray", **limits)
-        extent = _show(axis, values, taken, cmap="magma", alpha=patch.colours, **limits)
+        _show(axis, values, input_spec, cmap="gray", **limits)
+        extent = _show(axis, values, input_spec, cmap="magma", alpha=patch.colours, **limits)
     else:
         share = DIMMED + (1 - DIMMED) * patch.window
         shown = np.broadcast_to(np.clip(values * share, 0, 1), (3, *share.shape))
-        extent = _show(axis, shown.transpose(1, 2, 0), taken)
-    outline(axis, _upright(patch.window > 0, taken), extent)
+        extent = _show(axis, shown.transpose(1, 2, 0), input_spec)
+    outline(axis, _upright(patch.window > 0, input_spec), extent)

@@ -69,9 +69,9 @@ def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
 
 def picture_sheet(rows: dict[str, np.ndarray]) -> bytes:
     """PNG of pictures (N, C, H, W) in 0..1, a row for each entry, in their order from the top."""
-    drawn = [_row(pictures) for pictures in rows.values()]
-    width = max(row.shape[1] for row in drawn)
-    padded = [np.pad(row, ((0, GAP), (0, width - row.shape[1]), (0, 0))) for row in drawn]
+    stripes = [_row(pictures) for pictures in rows.values()]
+    width = max(row.shape[1] for row in stripes)
+    padded = [np.pad(row, ((0, GAP), (0, width - row.shape[1]), (0, 0))) for row in stripes]
     return png_bytes(np.concatenate(padded)[:-GAP])
 
 

@@ -34,9 +34,9 @@ def controls_table(evidence: Evidence) -> Markup | None:
     heads = ["", "Response", *(SCORES[key].title for key in keys)]
     heads += ["Judges’ votes", MEANS] if judged else [MEANS]
 
-    def line(name: str, figures: Figures, said: Child) -> Line:
+    def line(name: str, figures: Figures, note: Child) -> Line:
         cells: list[Child] = [_response(figures), *(_cell(figures, key) for key in keys)]
-        return name, [*cells, *([_share(figures.votes)] if judged else []), said]
+        return name, [*cells, *([_share(figures.votes)] if judged else []), note]
 
     lines = [
         line("Chosen setting", chosen.figures, "what this page explains the neuron with"),
@@ -47,10 +47,10 @@ def controls_table(evidence: Evidence) -> Markup | None:
         ),
     ]
     for name, finding in findings(evidence).items():
-        said: list[Child] = [element("span", controls[name].meaning, class_="detail")]
+        note: list[Child] = [element("span", controls[name].meaning, class_="detail")]
         if finding.conclusion:
-            said.append(f"{_capital(finding.comparison)}; so {finding.conclusion}.")
-        lines.append(line(finding.name, controls[name].figures, said))
+            note.append(f"{_capital(finding.comparison)}; so {finding.conclusion}.")
+        lines.append(line(finding.name, controls[name].figures, note))
     return _table(heads, lines)
 
 

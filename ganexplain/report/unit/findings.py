@@ -146,12 +146,12 @@ def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> st
 def in_words(measures: Sequence[Measure]) -> str:
     """Comparisons as a clause, the votes with their numbers: they read by themselves."""
     votes = [m for m in measures if m.title == VOTES]
-    told = [f"{percent(m.control)} of {VOTES} against {percent(m.chosen)}" for m in votes]
+    words_found = [f"{percent(m.control)} of {VOTES} against {percent(m.chosen)}" for m in votes]
     for outcome, words in STANDINGS.items():
         titles = [m.title for m in measures if m.standing == outcome]
         if titles:
-            told.append(f"{words} {_listed(titles)}")
-    return "; ".join(told)
+            words_found.append(f"{words} {_listed(titles)}")
+    return "; ".join(words_found)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -163,7 +163,7 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
     """What each control of a selection says, in their usual order."""
     chosen, count = evidence.chosen.figures, evidence.made["response"].shape[1]
     controls = evidence.selection.controls
-    told = {}
+    found = {}
     for name in [*(n for n in NAMES if n in controls), *(n for n in controls if n not in NAMES)]:
         measures = compare(controls[name], chosen, count, evidence.selection.by)
         if name == "reinitialised":
@@ -171,8 +171,8 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
             conclusion = checked(evidence, controls[name])
         else:
             conclusion = conclude(name, measures, evidence.words)
-        told[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)
-    return told
+        found[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)
+    return found
 
 
 def checked(evidence: Evidence, control: Control) -> str:

@@ -127,10 +127,10 @@ def marks(evidence: Evidence) -> dict[int, str]:
 
 def _label(score: Score, title: str, key: str, value: float | None, evidence: Evidence) -> str:
     ends = score.figures.intervals.get(key)
-    said = number(value) if value is not None else "none"
-    said += f", 95 % interval {interval(ends)}" if ends else ""
+    text = number(value) if value is not None else "none"
+    text += f", 95 % interval {interval(ends)}" if ends else ""
     return (
-        f"{_capital(setting(score.setting))}: {title} {said}; rank {rank(score, evidence)}; "
+        f"{_capital(setting(score.setting))}: {title} {text}; rank {rank(score, evidence)}; "
         f"mean response {spread(score.mean_response, score.std_response)}"
     )
 

@@ -69,10 +69,10 @@ def _direction(evidence: Evidence) -> str:
 
 def _reading(evidence: Evidence) -> tuple[str, ...]:
     """What the network without training says, and how many warnings the page begins with."""
-    said = findings(evidence).get("reinitialised")
+    finding = findings(evidence).get("reinitialised")
     count = len(evidence.selection.warnings)
     warned = f"{count} warning{'' if count == 1 else 's'}" if count else ""
-    return tuple(filter(None, [said.conclusion if said else "", warned]))
+    return tuple(filter(None, [finding.conclusion if finding else "", warned]))
 
 
 def render_index(lines: Sequence[UnitLine]) -> str:

@@ -86,14 +86,14 @@ def _body(page: Page) -> Markup:
 
 def _head(page: Page) -> Markup:
     facts = [element("div", element("dt", k), element("dd", v)) for k, v in page.answer]
-    told = [
+    parts = [
         element("p", "ganexplain report", class_="brand"),
         element("h1", page.title),
         element("p", page.guide, class_="guide"),
         warning_box(page.warnings),
         element("dl", facts, class_="answer"),
     ]
-    return element("header", element("div", told), _chart(page.responses), class_="top")
+    return element("header", element("div", parts), _chart(page.responses), class_="top")
 
 
 def _listening(page: Page) -> Markup:

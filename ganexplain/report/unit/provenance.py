@@ -45,7 +45,7 @@ def provenance(
         ("features", f"{meta.features_layer}, {made['features'].shape[-1]} values"),
         ("ganexplain", meta.version or "unknown"),
     ]
-    drawn = [
+    lines = [
         (name.replace("_", " "), f"{value:g}" if isinstance(value, int | float) else str(value))
         for name, value in meta.front_end.items()
     ]
@@ -53,7 +53,7 @@ def provenance(
     return [
         Table("Files", [*inputs, *networks, *judge_files(evidence).items()]),
         Table("Search", search),
-        Table("Front end and sound" if words is SOUND else "Pictures", [*sound, *drawn]),
+        Table("Front end and sound" if words is SOUND else "Pictures", [*sound, *lines]),
         Table("Commands", _commands([*filter(None, (meta.classifier, meta.gan)), *files.values()])),
     ]
 

@@ -131,15 +131,15 @@ def _median_note(evidence: Evidence) -> str:
 def _generated(
     evidence: Evidence, name: str, responses: np.ndarray, sounds: np.ndarray
 ) -> list[Excerpt]:
-    drawn = evidence.shown[name]
+    inputs = evidence.shown[name]
     # Only what the generator made has a latent vector, and so a seed of its own.
     if name == "input_ascent":
-        origins = [f"example {k}" for k in range(len(drawn))]
+        origins = [f"example {k}" for k in range(len(inputs))]
     else:
         behind = len(evidence.made["seed"]) if name == "fresh" else 0
-        origins = [f"seed {seed + behind}" for seed in evidence.made["seed"][: len(drawn)]]
+        origins = [f"seed {seed + behind}" for seed in evidence.made["seed"][: len(inputs)]]
     return [
-        Excerpt(drawn[k], float(responses[k]), origin, _player(evidence, sounds, k))
+        Excerpt(inputs[k], float(responses[k]), origin, _player(evidence, sounds, k))
         for k, origin in enumerate(origins)
     ]
 
@@ -184,12 +184,12 @@ def _real_players(
     evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.ndarray, k: int
 ) -> tuple[Sound, ...]:
     """Of log-mel the recording too, which a spectrogram turned back into sound is not."""
-    drawn = evidence.front_end
-    if not isinstance(drawn, FrontEnd):
+    input_spec = evidence.front_end
+    if not isinstance(input_spec, FrontEnd):
         return _player(evidence, sounds, k)
     return (
-        Sound("original", flac_uri(real["audio"][k], drawn.sample_rate)),
-        Sound("resynth", flac_uri(sounds[k], drawn.sample_rate)),
+        Sound("original", flac_uri(real["audio"][k], input_spec.sample_rate)),
+        Sound("resynth", flac_uri(sounds[k], input_spec.sample_rate)),
     )
 
 

@@ -130,13 +130,13 @@ def _ties(evidence: Evidence) -> str:
     if not tied:
         return ""
     best = evidence.scores[evidence.order[0]]
-    said = "1 other setting is" if tied == 1 else f"{tied} other settings are"
-    said += " within one standard error of the best"
+    text = "1 other setting is" if tied == 1 else f"{tied} other settings are"
+    text += " within one standard error of the best"
     if evidence.chosen is not best:
         value = number(best.figures.values[evidence.selection.by])
-        said += f", among them the first of the ranking ({setting(best.setting)}: {value})"
+        text += f", among them the first of the ranking ({setting(best.setting)}: {value})"
     rule = evidence.selection.tie_rule.strip().rstrip(".")
-    return f"{said}. {rule[:1].upper()}{rule[1:]}." if rule else f"{said}."
+    return f"{text}. {rule[:1].upper()}{rule[1:]}." if rule else f"{text}."
 
 
 def _comparisons(evidence: Evidence) -> list[Section]:
