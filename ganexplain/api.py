@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.artifacts.lost_gradients import LOST, counted, lost_in_words, refuse_lost
+from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_units
@@ -201,8 +201,8 @@ def explain(
         )
     no_gradient = found.no_gradient.reshape(len(pairs), examples)
     refuse_lost(target.name, no_gradient)
-    counts = counted(no_gradient)
-    if words := lost_in_words({**counts, "examples": examples}):
+    lost = LostSearches.count(no_gradient)
+    if words := lost.in_words(examples):
         warnings.warn(f"{target.name}: {words}", stacklevel=2)
     settings = len(pairs) * len(iterations)
     # (P, L * N, ...) to (L * P, N, ...): iteration counts fastest, as in explanations.npz.
@@ -227,7 +227,7 @@ def explain(
         response=response,
         start_inputs=_generated(generator, starts),
         start_response=found.response_trace[:examples, 0].copy(),
-        searches_without_gradient=counts[LOST],
+        searches_without_gradient=lost.searches_without_gradient,
     )
 
 

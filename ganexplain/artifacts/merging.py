@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.lost_gradients import counted, refuse_lost
+from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import (
     PART,
     PARTS_FOLDER,
@@ -88,7 +88,7 @@ def _merge(out: Path, plan: Plan, target: SearchTarget) -> None:
     if not whole:
         meta["example_iterations"] = arrays["response_trace"][..., 1:].size
         no_gradient = arrays.pop("no_gradient")
-        meta |= counted(no_gradient)
+        meta |= LostSearches.count(no_gradient).to_json()
         if len(plan.targets) == 1:
             refuse_lost(target.name, no_gradient)
     write_arrays(plan.path(out, target), "explanations", arrays, meta)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.lost_gradients import counted, refuse_lost
+from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import PART, Part, part_path
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
@@ -63,7 +63,7 @@ class AdaptiveWork(PartWork):
         meta = {
             **meta,
             "example_iterations": found.example_iterations,
-            **counted(found.no_gradient),
+            **LostSearches.count(found.no_gradient).to_json(),
         }
         write_arrays(part_path(self.out, part), PART, self._settings(part, found), meta)
 

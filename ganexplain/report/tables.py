@@ -7,8 +7,9 @@ from dataclasses import astuple
 from textwrap import wrap
 
 from ganexplain.artifacts.attributions import AttributionRanking
+from ganexplain.artifacts.figures import RESPONSES, Figures, Score
 from ganexplain.artifacts.layers import NetworkLayers
-from ganexplain.artifacts.selection import RESPONSES, Figures, Score, Selection
+from ganexplain.artifacts.selection import Selection
 from ganexplain.metrics.scores import SCORES
 
 SCORES_SHOWN = (

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.artifacts.selection import JudgeAgreement
+from ganexplain.artifacts.figures import JudgeAgreement
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import probabilities
 from ganexplain.corpora.spans import decide

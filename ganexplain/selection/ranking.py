@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ganexplain.artifacts.selection import RESPONSES, SETTING, Figures, Score
+from ganexplain.artifacts.figures import RESPONSES, SETTING, Figures, Score
 from ganexplain.metrics.bootstrap import interval, ranks_of, resample_rows, tied_with_best
 from ganexplain.metrics.scores import RULES, SCORES, Comparison, Examples
 

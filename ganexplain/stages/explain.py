@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ganexplain.artifacts.lost_gradients import LOST, lost_in_words
+from ganexplain.artifacts.lost_gradients import LOST, LostSearches
 from ganexplain.artifacts.merging import merge_all
 from ganexplain.artifacts.plan import (
     DIRECTIONS,
@@ -40,6 +40,7 @@ from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.atomic import file_hash, write_json
+from ganexplain.files.fields import Fields
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import check_same_front_end, input_values
@@ -118,7 +119,8 @@ def explain(
         }
         run.results |= _results(found)
         for name, meta in found.items():
-            if words := lost_in_words(meta):
+            lost = LostSearches.from_json(Fields(f"{name}: ", meta))
+            if lost and (words := lost.in_words(config.examples)):
                 progress.note(f"{name}: {words}")
         return merged
 

@@ -10,16 +10,18 @@ import numpy as np
 
 from ganexplain.artifacts.attributions import AttributionRanking
 from ganexplain.artifacts.explanations import Explanations, read_explanation_meta, read_explanations
-from ganexplain.artifacts.lost_gradients import counted, lost_in_words
+from ganexplain.artifacts.figures import Control, JudgeAgreement
+from ganexplain.artifacts.lost_gradients import LostSearches
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, read_responses
-from ganexplain.artifacts.selection import Control, JudgeAgreement, Selection
+from ganexplain.artifacts.selection import Selection
 from ganexplain.audio.view import seen
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_material
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_json
+from ganexplain.files.fields import Fields
 from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.unit_variation import read_variation
@@ -204,7 +206,7 @@ class _Unit:
         chosen = chosen_setting(table)
         controls, lost = self._controls(chosen, progress)
         for name, counts in lost.items():
-            words = lost_in_words({**counts, "examples": len(controls[name].response)})
+            words = counts.in_words(len(controls[name].response))
             warnings.append(f"control {name.replace('_', ' ')}: {words}")
         judges = [v.judge.name for v in self.verdicts]
         meta = {"by": config.by, "judges": judges}
@@ -216,12 +218,14 @@ class _Unit:
             tie_rule=TIE_RULE,
             warnings=tuple(warnings),
             variation=self.variation,
-            **explanations.meta.target.to_json(),
+            layer=explanations.meta.unit.layer,
+            neuron=explanations.meta.unit.neuron,
+            direction=explanations.meta.direction,
             unit=explanations.meta.class_name,
             features_layer=explanations.meta.features_layer,
             scores=tuple(setting_scores(table, k, judges) for k in range(len(table["rank"]))),
             controls={
-                name: self._control(name, one, best, lost.get(name, {}))
+                name: self._control(name, one, best, lost.get(name))
                 for name, one in controls.items()
             },
             judges={
@@ -233,7 +237,9 @@ class _Unit:
 
     def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
         """What makes the scores less sure than they look, the gravest first."""
-        grave = (self.weakness, lost_in_words(self.explanations.meta.to_json()))
+        meta = self.explanations.meta
+        lost = LostSearches.from_json(Fields("", meta.to_json()))
+        grave = (self.weakness, lost.in_words(self.explanations.sizes["N"]) if lost else "")
         return [text for text in grave if text] + warnings_of(made, self.compared)
 
     @property
@@ -262,7 +268,7 @@ class _Unit:
 
     def _controls(
         self, chosen: int, progress: Progress
-    ) -> tuple[dict[str, Examples], dict[str, dict[str, int]]]:
+    ) -> tuple[dict[str, Examples], dict[str, LostSearches]]:
         """Control sets by name, and how many searches of some of them had no gradient.
 
         Their examples are kept in `controls.npz`.
@@ -282,10 +288,12 @@ class _Unit:
         if f"{prefix}response" in self.all_real:
             found["held_out"] = real_examples(self.all_real, prefix)
         searches = controls.no_gradient.items()
-        return found, {name: counted(lost[None]) for name, lost in searches if lost.any()}
+        return found, {
+            name: LostSearches.count(lost[None]) for name, lost in searches if lost.any()
+        }
 
     def _control(
-        self, name: str, examples: Examples, chosen: Examples, lost: Mapping[str, int]
+        self, name: str, examples: Examples, chosen: Examples, lost: LostSearches | None
     ) -> Control:
         """A control's scores, and how they differ from those of the chosen setting."""
         seed = self.config.seed

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganexplain.artifacts.selection import Control, Figures, JudgeAgreement
+from ganexplain.artifacts.figures import Control, Figures, JudgeAgreement
 from ganexplain.report.html.shares import share_difference, share_interval
 from ganexplain.report.unit.findings import (
     CONCLUSIONS,

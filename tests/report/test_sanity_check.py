@@ -13,7 +13,7 @@ from support.commands import Run
 from support.paths import PRETRAINED, SAMPLE
 from support.report_artifacts import Artifacts
 
-from ganexplain.artifacts.selection import Control, Figures, JudgeAgreement
+from ganexplain.artifacts.figures import Control, Figures, JudgeAgreement
 from ganexplain.report.html.words import SOUND
 from ganexplain.report.unit.findings import checked
 from ganexplain.report.unit.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart

@@ -9,13 +9,14 @@ import pytest
 from support.report_artifacts import Artifacts
 
 from ganexplain.artifacts.selection import Selection
+from ganexplain.files.fields import Fields
 from ganexplain.report.tables import chosen_table, fitted, ranking_table
 
 
 @pytest.fixture
 def selection(tmp_path: Path) -> Selection:
     document = {**Artifacts(tmp_path).complete().selection, "by": "kid"}
-    return Selection.from_json("selection.json", document)
+    return Selection.from_json(Fields("selection.json: ", document))
 
 
 def lines_of_table(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.selection import Control
+from ganexplain.artifacts.figures import Control
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import ReportConfig
 from ganexplain.files.arrays import write_arrays

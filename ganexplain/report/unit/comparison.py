@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ganexplain.artifacts.selection import Figures
+from ganexplain.artifacts.figures import Figures
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, Markup, element
 from ganexplain.report.html.notation import interval, number, percent, spread

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.artifacts.explanations import ExplanationMeta
-from ganexplain.artifacts.selection import Score, Selection
+from ganexplain.artifacts.figures import Score
+from ganexplain.artifacts.selection import Selection
 from ganexplain.inputs.kinds import Input
 from ganexplain.metrics.scores import SCORES, ScoreKind
 from ganexplain.report.html.words import Words, words_for

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ganexplain.artifacts.selection import Control, Figures, JudgeAgreement
+from ganexplain.artifacts.figures import Control, Figures, JudgeAgreement
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.notation import percent
 from ganexplain.report.html.shares import Interval, share_difference

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.artifacts.selection import Score
+from ganexplain.artifacts.figures import Score
 from ganexplain.report.charts.heatmap import Setting, heat_map
 from ganexplain.report.html.markup import Child, Markup, element, void
 from ganexplain.report.html.medium import Medium

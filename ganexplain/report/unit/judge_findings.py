@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganexplain.artifacts.selection import JudgeAgreement
+from ganexplain.artifacts.figures import JudgeAgreement
 from ganexplain.report.html.notation import number, percent
 from ganexplain.report.html.shares import share_difference
 from ganexplain.report.html.words import SOUND, Words

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from ganexplain.artifacts.selection import Figures, Score
+from ganexplain.artifacts.figures import Figures, Score
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.report.charts.spectrograms import COARSE

@@ -1,0 +1,212 @@
+"""Entries of `selection.json`: the figures of settings, of controls and of judges.
+
+Every field is checked where it is read, and the wrong one named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ganexplain.artifacts.lost_gradients import LostSearches
+from ganexplain.files.fields import Fields
+from ganexplain.metrics.scores import SCORES
+
+RESPONSES = ("mean_response", "std_response")  # figures beside the scores of the table
+SETTING = ("learning_rate", "prior_weight", "iterations")
+# The order of keys in the file, which the tables of a page do not follow; new scores come behind.
+WRITTEN = (
+    "fid_response", "fid_features", "kid", "wasserstein", "precision", "recall", "density",
+    "coverage", "nearest_real", "shell_distance", "composite",
+)  # fmt: skip
+INTERVALS_WRITTEN = (
+    "fid_response", "fid_features", "kid", "wasserstein", "nearest_real", "density", "composite",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What `select` measured of a set of examples: scores by key, 95 % intervals, judges' shares.
+
+    `values` has the scores, and mean and standard deviation of the response; `differences` are the
+    95 % intervals of a control's score minus the chosen setting's. What is not defined for the set
+    is absent.
+    """
+
+    values: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    judges: Mapping[str, float] = field(default_factory=dict)
+    differences: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def votes(self) -> float | None:
+        """Mean share over the judges, None without any."""
+        return sum(self.judges.values()) / len(self.judges) if self.judges else None
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Figures:
+        """Of the fields of a setting or a control; errors as `Fields`."""
+        names = [name for name in fields if name in (*SCORES, *RESPONSES)]
+        judges = fields.child("judges")
+        return cls(
+            values={name: fields.number(name) for name in names},
+            intervals=_intervals(fields, names, "interval"),
+            differences=_intervals(fields, names, "difference"),
+            judges={name: judges.share(name) for name in judges},
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """All but the judges' shares, which end an entry."""
+        scores = [key for key in self.values if key not in RESPONSES]
+        found: dict[str, object] = {key: self.values[key] for key in _ordered(scores, WRITTEN)}
+        for key in _ordered(self.intervals, INTERVALS_WRITTEN):
+            found[f"{key}_interval"] = list(self.intervals[key])
+            if key in self.differences:
+                found[f"{key}_difference"] = list(self.differences[key])
+        return found | {key: self.values[key] for key in RESPONSES if key in self.values}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One configuration of the grid as `select` ranked it; `rank` counts from 1, the best.
+
+    `latent_norm` is the mean length of its latents, None in files without it.
+    """
+
+    learning_rate: float
+    prior_weight: float
+    iterations: int
+    rank: int
+    tied: bool
+    figures: Figures
+    latent_norm: float | None = None
+
+    @property
+    def setting(self) -> tuple[float, float, int]:
+        """Learning rate, prior weight and iterations."""
+        return self.learning_rate, self.prior_weight, self.iterations
+
+    @property
+    def mean_response(self) -> float:
+        """Mean response of its examples."""
+        return self.figures.values["mean_response"]
+
+    @property
+    def std_response(self) -> float:
+        """Standard deviation of their responses."""
+        return self.figures.values["std_response"]
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Score:
+        """An entry of `configurations`; errors as `Fields`."""
+        for name in ("fid_response", *RESPONSES):
+            fields.number(name)
+        return cls(
+            learning_rate=fields.number("learning_rate"),
+            prior_weight=fields.number("prior_weight"),
+            iterations=fields.integer("iterations"),
+            rank=fields.integer("rank"),
+            tied=fields.flag("tied"),
+            figures=Figures.from_json(fields),
+            latent_norm=fields.optional(fields.number, "latent_norm"),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """An entry of `configurations`."""
+        return {
+            **dict(zip(SETTING, self.setting, strict=True)),
+            **self.figures.to_json(),
+            "latent_norm": self.latent_norm,
+            "rank": self.rank,
+            "tied": self.tied,
+            "judges": dict(self.figures.judges),
+        }
+
+
+@dataclass(frozen=True)
+class Control:
+    """Examples that the search did not make, measured as a setting is.
+
+    `lost` counts the searches without a gradient, None where there are none.
+    """
+
+    meaning: str
+    examples: int | None
+    figures: Figures
+    lost: LostSearches | None = None
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Control:
+        """An entry of `controls`; errors as `Fields`."""
+        return cls(
+            meaning=fields.text("meaning", ""),
+            examples=fields.optional(fields.integer, "examples"),
+            figures=Figures.from_json(fields),
+            lost=LostSearches.from_json(fields),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """An entry of `controls`."""
+        return {
+            "meaning": self.meaning,
+            "examples": self.examples,
+            **self.figures.to_json(),
+            "judges": dict(self.figures.judges),
+            **(self.lost.to_json() if self.lost else {}),
+        }
+
+
+@dataclass(frozen=True)
+class JudgeAgreement:
+    """Another network asked what it takes examples for: shares of the chosen and the real ones.
+
+    `weak_agreement` is that of the real ones which drive the unit least; `sample_agreement` how
+    well the network explained orders samples of the GAN by the judge's votes (AUROC);
+    `same_corpora` names the corpora that both were trained on.
+    """
+
+    agreement: float | None
+    real_agreement: float | None
+    class_name: str
+    path: str
+    sha256: str
+    weak_agreement: float | None = None
+    sample_agreement: float | None = None
+    same_corpora: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> JudgeAgreement:
+        """An entry of `judges`; errors as `Fields`."""
+        return cls(
+            agreement=fields.optional(fields.share, "agreement"),
+            real_agreement=fields.optional(fields.share, "real_agreement"),
+            class_name=fields.text("class", ""),
+            path=fields.text("path", ""),
+            sha256=fields.text("sha256", ""),
+            weak_agreement=fields.optional(fields.share, "weak_agreement"),
+            sample_agreement=fields.optional(fields.share, "sample_agreement"),
+            same_corpora=fields.texts("same_corpora"),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """An entry of `judges`."""
+        return {
+            "path": self.path,
+            "sha256": self.sha256,
+            "class": self.class_name,
+            "agreement": self.agreement,
+            "real_agreement": self.real_agreement,
+            "weak_agreement": self.weak_agreement,
+            "sample_agreement": self.sample_agreement,
+            "same_corpora": list(self.same_corpora),
+        }
+
+
+def _ordered(keys: Collection[str], order: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*(key for key in order if key in keys), *keys]))
+
+
+def _intervals(fields: Fields, names: Sequence[str], kind: str) -> dict[str, tuple[float, float]]:
+    """The ends NAME_KIND of the scores that have them."""
+    keys = {name: f"{name}_{kind}" for name in names}
+    return {name: fields.interval(key) for name, key in keys.items() if key in fields}

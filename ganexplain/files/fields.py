@@ -1,0 +1,118 @@
+"""The fields of a JSON object, checked where they are read; a wrong one is named with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard, TypeVar
+
+from ganexplain.errors import GanexplainError, shown
+
+LARGEST = 1e300  # of a number; above it there is no arithmetic
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Fields:
+    """An object of a document; `place` precedes the name of a field in a message.
+
+    `remedy` is what to do about a wrong value. A field that is null counts as missing. Every
+    method raises GanexplainError where the value is of another kind.
+    """
+
+    place: str
+    values: Mapping[str, object]
+    remedy: str = "make it again"
+
+    def __contains__(self, name: str) -> bool:
+        return self.values.get(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.values if name in self)
+
+    def wrong(self, name: str, wanted: str) -> GanexplainError:
+        """The error that a field is not what is wanted."""
+        value = shown(self.values.get(name))
+        return GanexplainError(f"{self.place}{name} is {value}, not {wanted}; {self.remedy}")
+
+    def optional(self, read: Callable[[str], Value], name: str) -> Value | None:
+        """What a method of these fields reads, None where the field is missing."""
+        return read(name) if name in self else None
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A text; where it is missing `default`, if there is one."""
+        value = self.values.get(name)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str):
+            raise self.wrong(name, "a text")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts, empty where it is missing."""
+        value = self.values.get(name) if name in self else []
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self.wrong(name, "a list of texts")
+        return tuple(value)
+
+    def flag(self, name: str) -> bool:
+        """True or false; false where it is missing."""
+        value = self.values.get(name) if name in self else False
+        if not isinstance(value, bool):
+            raise self.wrong(name, "true or false")
+        return value
+
+    def number(self, name: str) -> float:
+        """A number that arithmetic is possible with."""
+        value = self.values.get(name)
+        if not _is_number(value):
+            raise self.wrong(name, "a number")
+        return float(value)
+
+    def integer(self, name: str) -> int:
+        """A whole number."""
+        value = self.values.get(name)
+        if not isinstance(value, int) or type(value) is bool or abs(value) >= LARGEST:
+            raise self.wrong(name, "a whole number")
+        return value
+
+    def share(self, name: str) -> float:
+        """A number from 0 to 1."""
+        share = self.number(name)
+        if not 0 <= share <= 1:
+            raise self.wrong(name, "a share from 0 to 1")
+        return share
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """A list of a lower and an upper end."""
+        value = self.values.get(name)
+        if not (isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))):
+            raise self.wrong(name, "two numbers")
+        if value[0] > value[1]:
+            raise self.wrong(name, "a lower and an upper end")
+        return float(value[0]), float(value[1])
+
+    def neuron(self, name: str) -> int | str:
+        """A unit as JSON has it beside its layer: a number, or a text of another form."""
+        return self.text(name) if isinstance(self.values.get(name), str) else self.integer(name)
+
+    def child(self, name: str) -> Fields:
+        """The fields of an inner object, none where it is missing."""
+        return self._inner(name, self.values.get(name) if name in self else {})
+
+    def children(self, name: str) -> list[Fields]:
+        """The fields of each object in a list."""
+        value = self.values.get(name)
+        if not isinstance(value, list):
+            raise self.wrong(name, "a list")
+        return [self._inner(f"{name}[{index}]", each) for index, each in enumerate(value)]
+
+    def _inner(self, name: str, value: object) -> Fields:
+        if not isinstance(value, dict):
+            place = f"{self.place}{name} is {shown(value)}"
+            raise GanexplainError(f"{place}, not an object; {self.remedy}")
+        return Fields(f"{self.place}{name}.", value, self.remedy)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < LARGEST
