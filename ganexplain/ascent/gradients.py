@@ -144,7 +144,7 @@ def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str
     if look.unregistered or quantised:
         where = f"layer {quantised[0]}" if quantised else look.unregistered[0]
         return (
-            f"{where} is quantised, which torch has no gradient of; explain the network as it "
+            f"{where} is quantised and has no gradient in torch; explain the network as it "
             "was before, or a unit in front of that layer"
         )
     value = float(look.response[0])

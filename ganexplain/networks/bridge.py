@@ -146,7 +146,7 @@ class _MelOfMagnitudes(nn.Module):
     def forward(self, magnitudes: Tensor) -> Tensor:
         """Log-mel (B, F, T)."""
         bins = used_bins(self.mel.front_end)
-        return self.mel.of_squares(magnitudes[:, :bins].transpose(1, 2).square())
+        return self.mel.from_power(magnitudes[:, :bins].transpose(1, 2).square())
 
 
 class _Level(nn.Module):

@@ -1,4 +1,4 @@
-"""Copies of networks of any origin, and what was put around them for training."""
+"""Copies of networks, and networks without the wrappers of training."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class _CopyingResults(TorchFunctionMode):
-    """While active, copy.deepcopy takes tensors that torch refuses to copy.
+    """While active, copy.deepcopy also accepts tensors that torch refuses to copy.
 
-    Those that were computed, as `weight` of torch.nn.utils.weight_norm is, become tensors of
-    their own; those without values, by which an exported network remembers shapes, are shared.
+    Computed tensors, such as `weight` of torch.nn.utils.weight_norm, are copied without their
+    graph; fake tensors, which describe shapes in an exported network, are shared.
     """
 
     def __torch_function__(
@@ -41,19 +41,19 @@ class _CopyingResults(TorchFunctionMode):
 
 
 def copy_network(network: Network) -> Network:
-    """A copy that shares no tensor with the network; UsageError where it cannot be copied."""
+    """A copy that shares no tensor with the network; UsageError if it cannot be copied."""
     try:
         with _CopyingResults():
             return copy.deepcopy(network)
-    except Exception as error:  # whatever its attributes raise
+    except Exception as error:  # its attributes may raise anything
         raise UsageError(
-            f"the network cannot be copied ({reason_of(error)}); take from it what "
+            f"the network cannot be copied ({reason_of(error)}); remove from it what "
             "copy.deepcopy refuses, or name its factory, as in 'module:factory'"
         ) from error
 
 
 def unwrap(network: nn.Module) -> nn.Module:
-    """The network inside of what data-parallel training and torch.compile put around it."""
+    """The network inside the wrappers of data-parallel training and torch.compile."""
     if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
         inner = network.module
     else:

@@ -1,4 +1,4 @@
-"""Why a network gives no gradient, and in which layer: found by a pass that is watched."""
+"""Finds why a network has no gradient, and in which layer, by a pass with hooks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganexplain.errors import UsageError, reason_of
 from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
 from ganexplain.networks.outputs import first_tensor
 
-ADVICE = "choose a unit before that, or a method without gradients (occlusion, lime, elime)"
+ADVICE = "choose a unit before it, or a method without gradients (occlusion, lime, elime)"
 IN_PLACE = ("modified by an inplace operation", "in-place operation", "modified inplace")
 NUMPY = "numpy() on Tensor that requires grad"
 NO_DERIVATIVE = ("is not implemented", "implement either the backward")
@@ -24,10 +24,10 @@ NO_DERIVATIVE = ("is not implemented", "implement either the backward")
 def gradient_errors_named(
     network: nn.Module, run: Callable[[Tensor], Tensor]
 ) -> Iterator[Callable[[Tensor], Tensor]]:
-    """While open, `run`, which passes inputs through `network`.
+    """A function that computes `run`, a pass of `network`, while the block is open.
 
-    RuntimeErrors of autograd in the block, of `run` or of a gradient taken of its results,
-    become a UsageError that names the layer and the cause.
+    A RuntimeError of autograd inside the block, in `run` or in a gradient of its results, becomes
+    a UsageError that names the layer and the cause.
     """
     last: list[Tensor] = []
 
@@ -42,23 +42,23 @@ def gradient_errors_named(
         if not last or not any(text in str(error) for text in known):
             raise
         cause = find_gradient_fault(network, run, last[0]) or reason_of(error)
-        raise UsageError(f"--model: no gradient can be taken: {cause}; {ADVICE}") from error
+        raise UsageError(f"--model: no gradient can be computed: {cause}; {ADVICE}") from error
 
 
 def find_gradient_fault(network: nn.Module, run: Callable[[Tensor], object], x: Tensor) -> str:
-    """Why no gradient comes back through `run`, a pass of `network`, to inputs x (B, ...).
+    """Why `run`, a pass of `network`, has no gradient with respect to inputs x (B, ...).
 
-    Empty where no reason is found.
+    Returns an empty string if no reason is found.
     """
-    seen = _Watched()
+    seen = _Trace()
     names = {network: OUTPUT} | {module: name for name, module in named_layers(network).items()}
     handles = []
     for module in network.modules():
-        if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks
-            handles.append(module.register_forward_pre_hook(seen.begins(names.get(module, ""))))
-            handles.append(module.register_forward_hook(seen.ends))
+        if not isinstance(module, torch.jit.ScriptModule):  # it accepts no hooks
+            handles.append(module.register_forward_pre_hook(seen.begin(names.get(module, ""))))
+            handles.append(module.register_forward_hook(seen.end))
     try:
-        with torch.enable_grad(), saved_tensors_hooks(seen.saves, lambda saved: saved):
+        with torch.enable_grad(), saved_tensors_hooks(seen.save, lambda saved: saved):
             run(x.detach().clone().requires_grad_(True))
     except RuntimeError as error:
         place = _place(network, seen.innermost)
@@ -77,9 +77,9 @@ def find_gradient_fault(network: nn.Module, run: Callable[[Tensor], object], x: 
     if seen.without:
         return f"{_place(network, seen.without)} runs under torch.no_grad() or inference_mode()"
     if unknown := seen.without_derivative():
-        return f"{_place(network, unknown)} computes something that torch knows no derivative of"
+        return f"{_place(network, unknown)} computes something without a derivative in torch"
     if quantised := quantised_layers(network):
-        return f"{_place(network, quantised[0])} is quantised, which torch has no gradient of"
+        return f"{_place(network, quantised[0])} is quantised and has no gradient in torch"
     if not seen.lost:
         return ""
     behind = f" behind {_place(network, seen.last)}" if seen.last else ""
@@ -103,33 +103,27 @@ def _place(network: nn.Module, name: str) -> str:
 
 
 @dataclass
-class _Watched:
-    """What a pass with gradients shows.
+class _Trace:
+    """Names of layers, and tensors, observed in one pass with gradients."""
 
-    `running` has the names of the layers at work, `saved` what they keep for their gradients, with
-    its version, `passed` what they took and gave, where both have gradients; `last` is the last
-    layer that put out something with a gradient, `lost` the first that took such and put out
-    something without, `without` the first at work in torch.no_grad.
-    """
-
-    running: list[str] = field(default_factory=list)
-    saved: list[tuple[str, Tensor, int]] = field(default_factory=list)
-    passed: list[tuple[str, Tensor, Tensor]] = field(default_factory=list)
-    last: str = ""
-    lost: str = ""
-    without: str = ""
+    running: list[str] = field(default_factory=list)  # the outermost first
+    saved: list[tuple[str, Tensor, int]] = field(default_factory=list)  # and the tensor's version
+    passed: list[tuple[str, Tensor, Tensor]] = field(default_factory=list)  # input and output
+    last: str = ""  # whose output has a gradient
+    lost: str = ""  # the first whose input has a gradient and whose output has none
+    without: str = ""  # the first that runs under torch.no_grad
 
     @property
     def innermost(self) -> str:
-        """The layer at work: of parts without a name the one around them."""
+        """The innermost running layer that has a name."""
         return next((name for name in reversed(self.running) if name), OUTPUT)
 
-    def saves(self, tensor: Tensor) -> Tensor:
+    def save(self, tensor: Tensor) -> Tensor:
         self.saved.append((self.innermost, tensor, tensor._version))
         return tensor
 
     def without_derivative(self) -> str:
-        """The first layer by whose output no gradient can be taken; empty where there is none."""
+        """The first layer whose output has no derivative, or an empty string."""
         for name, source, result in self.passed:
             try:
                 torch.autograd.grad(result.sum(), source, retain_graph=True, allow_unused=True)
@@ -137,8 +131,8 @@ class _Watched:
                 return name
         return ""
 
-    def begins(self, name: str) -> Callable[[nn.Module, object], None]:
-        def begin(module: nn.Module, inputs: object) -> None:
+    def begin(self, name: str) -> Callable[[nn.Module, object], None]:
+        def hook(module: nn.Module, inputs: object) -> None:
             source = first_tensor(inputs)
             if source is not None and source.is_floating_point() and not source.requires_grad:
                 self.lost = self.lost or self.innermost
@@ -146,9 +140,9 @@ class _Watched:
             if not torch.is_grad_enabled():
                 self.without = self.without or self.innermost
 
-        return begin
+        return hook
 
-    def ends(self, module: nn.Module, inputs: object, output: object) -> None:
+    def end(self, module: nn.Module, inputs: object, output: object) -> None:
         name = self.innermost
         self.running.pop()
         source, result = first_tensor(inputs), first_tensor(output)

@@ -1,4 +1,4 @@
-"""What a layer puts out, and a unit's response, while a network runs."""
+"""The outputs of layers and the responses of units, read while a network runs."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from ganexplain.networks.readings import unit_values
 from ganexplain.networks.units import Unit
 
 Response = Callable[[Tensor], Tensor]
-
 Hook = Callable[[nn.Module, object, object], Any]
 
 
-class _Reached(BaseException):  # not an Exception: a network's own handlers must let it through
-    """The layer has put out what was asked for."""
+class _Reached(BaseException):  # not an Exception: a network's own handlers must not catch it
+    """The layer has returned the wanted output."""
 
 
 @contextmanager
 def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
     """A function from inputs of `network` to outputs of its `layer`, while the block is open.
 
-    The first input is passed twice: once to the end, to count how often the layer is called, and
-    then, as all later ones, up to the last of these calls, whose output counts. So nothing that
-    is behind the layer is computed with gradients, or can write into what it put out. Inside the
-    function the network runs as usual, so gradients and other hooks are as ever; outside of it
-    the network is not touched. Raises RuntimeError where a pass does not reach the layer,
-    UsageError naming the layer where the network's code allows no gradient.
+    A pass ends at the last call of the layer and returns the output of that call. The first input
+    is passed once more, to the end of the network, to count the calls. So nothing behind the
+    layer is computed with gradients or can overwrite the layer's output. Gradients and other
+    hooks work as usual.
+
+    Raises RuntimeError if a pass does not reach the layer, and UsageError with the name of the
+    layer at fault if the network's code allows no gradient.
     """
     found: list[Tensor] = []
     calls = expected = 0
@@ -83,9 +83,9 @@ def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Ten
 
 @dataclass(frozen=True)
 class Tap:
-    """What a layer put out, without its graph, and the place in the graph of the pass.
+    """The output of a layer without its graph, and its edge in the graph of the pass.
 
-    `edge` is what gradients by the output are taken of; None where it has no gradient.
+    Gradients with respect to the output are computed at `edge`, which is None without a gradient.
     """
 
     value: Tensor
@@ -96,21 +96,18 @@ class Tap:
 def record_outputs(
     network: nn.Module, layers: Mapping[str, nn.Module]
 ) -> Iterator[dict[str, Tensor]]:
-    """While open, every forward pass leaves copies of the outputs of `layers` under their keys.
+    """While open, each forward pass stores copies of the outputs of `layers` under their keys.
 
-    Gradients pass through the copies; quantised outputs are recorded as floating point.
+    The copies are part of the graph; quantised outputs are stored as floating point.
     """
     outputs: dict[str, Tensor] = {}
 
-    def keeper(name: str) -> Hook:
-        def keep(module: nn.Module, inputs: object, output: object) -> None:
-            found = first_tensor(output)
-            if found is not None:
-                outputs[name] = found.dequantize() if found.is_quantized else found.clone()
+    def record(name: str, output: object) -> None:
+        found = first_tensor(output)
+        if found is not None:
+            outputs[name] = found.dequantize() if found.is_quantized else found.clone()
 
-        return keep
-
-    with _hooked(layers, keeper):
+    with _hooked(layers, record):
         yield outputs
 
 
@@ -118,31 +115,33 @@ def record_outputs(
 def tap_outputs(
     network: nn.Module, layers: Mapping[str, nn.Module], apart: bool = False
 ) -> Iterator[dict[str, Tap]]:
-    """While open, every forward pass leaves a `Tap` of each of `layers` under its key.
+    """While open, each forward pass stores a `Tap` of each of `layers` under its key.
 
-    The network computes what it would without. With `apart` it goes on with a copy of a layer's
-    output: the gradient by a view into which the network writes can be had in no other way, but a
-    network that reads such a write elsewhere computes something else.
+    With `apart` the network continues with a copy of each layer's output. Only so is there a
+    gradient with respect to a view that the network overwrites; but a network that reads the
+    overwritten values elsewhere then computes something else.
     """
     taps: dict[str, Tap] = {}
 
-    def keeper(name: str) -> Hook:
-        def keep(module: nn.Module, inputs: object, output: object) -> Tensor | None:
-            found = first_tensor(output)
-            if found is None:
-                return None
-            edge = get_gradient_edge(found) if found.requires_grad else None
-            taps[name] = Tap(found.detach().clone(), edge)
-            return output.clone() if apart and isinstance(output, Tensor) else None
+    def tap(name: str, output: object) -> Tensor | None:
+        found = first_tensor(output)
+        if found is None:
+            return None
+        edge = get_gradient_edge(found) if found.requires_grad else None
+        taps[name] = Tap(found.detach().clone(), edge)
+        return output.clone() if apart and isinstance(output, Tensor) else None
 
-        return keep
-
-    with _hooked(layers, keeper):
+    with _hooked(layers, tap):
         yield taps
 
 
 @contextmanager
-def _hooked(layers: Mapping[str, nn.Module], hook: Callable[[str], Hook]) -> Iterator[None]:
+def _hooked(layers: Mapping[str, nn.Module], store: Callable[[str, object], Any]) -> Iterator[None]:
+    """While open, `store(name, output)` runs after each call of a layer."""
+
+    def hook(name: str) -> Hook:
+        return lambda module, inputs, output: store(name, output)
+
     handles = [module.register_forward_hook(hook(name)) for name, module in layers.items()]
     try:
         yield
@@ -152,13 +151,12 @@ def _hooked(layers: Mapping[str, nn.Module], hook: Callable[[str], Hook]) -> Ite
 
 
 def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> nn.Module:
-    """The layer of that name; UsageError with the closest match where there is none."""
+    """The layer of that name; UsageError with the closest match if there is none."""
     modules = named_layers(network)
-    if not layer or layer not in modules:
-        names = list(modules)
+    if layer not in modules:
         raise UsageError(
-            f"{option}: the network has no layer {layer!r}{did_you_mean(layer, names)}; "
-            f"layers: {', '.join(names)}"
+            f"{option}: the network has no layer {layer!r}{did_you_mean(layer, modules)}; "
+            f"layers: {', '.join(modules)}"
         )
     return modules[layer]
 
@@ -166,9 +164,9 @@ def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> nn.Mo
 def layer_shape(
     network: nn.Module, layer: str, example: Tensor, option: str = "--layer"
 ) -> tuple[int, ...]:
-    """Shape (U, ...) of what a layer puts out for one input, found by one pass of `example`.
+    """Shape (U, ...) of a layer's output for one input, found by a pass of `example` (1, ...).
 
-    UsageError where there is no such layer, or the pass does not reach it.
+    Raises UsageError if there is no such layer, or the pass does not reach it.
     """
     module = find_layer(network, layer, option)
     with record_outputs(network, {"layer": module}) as outputs, torch.no_grad():
@@ -178,43 +176,49 @@ def layer_shape(
     shape = tuple(outputs["layer"].shape)
     if not shape or shape[0] != len(example):
         raise UsageError(
-            f"{option} {layer}: puts out {shape}, whose first axis does not count the inputs"
+            f"{option} {layer}: its output has shape {shape}; the first axis must be the batch's"
         )
     return shape[1:] or (1,)
 
 
 @contextmanager
 def layer_response(network: nn.Module, layer: str) -> Iterator[Response]:
-    """A function from inputs (B, F, T) to responses (B, U) of all units, while the block is open.
+    """A function from inputs (B, ...) to responses (B, U) of all units, while the block is open.
 
-    A unit of a convolution is a channel, its response the mean over places. Nothing behind the
+    A unit of a convolution is a channel; its response is the mean over places. Nothing behind the
     layer is computed.
     """
-    with layer_output(network, layer) as put_out:
-        yield lambda mel: unit_values(put_out(mel))
+    with layer_output(network, layer) as compute:
+        yield lambda x: unit_values(compute(x))
 
 
 @contextmanager
 def layer_output(network: nn.Module, layer: str) -> Iterator[Response]:
-    """A function from inputs (B, ...) to what a layer puts out, while the block is open."""
+    """A function from inputs (B, ...) to a layer's outputs, while the block is open.
+
+    The outputs are float32, or float64 where the layer computes with that.
+    """
+
+    def at_least_float32(x: Tensor) -> Tensor:
+        x = x.dequantize() if x.is_quantized else x
+        return x.to(torch.promote_types(x.dtype, torch.float32))
+
     with run_to_layer(network, find_layer(network, layer)) as run:
-        yield lambda mel: _at_least_float32(run(mel))
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    x = x.dequantize() if x.is_quantized else x
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+        yield lambda x: at_least_float32(run(x))
 
 
 @contextmanager
 def unit_response(network: nn.Module, unit: Unit) -> Iterator[Response]:
-    """A function from inputs (B, F, T) to responses (B,) of one unit, while the block is open."""
-    with layer_output(network, unit.layer) as put_out:
-        yield lambda mel: unit.read(put_out(mel))
+    """A function from inputs (B, ...) to responses (B,) of one unit, while the block is open."""
+    with layer_output(network, unit.layer) as compute:
+        yield lambda x: unit.read(compute(x))
 
 
 def last_hidden_layer(network: nn.Module) -> str:
-    """Name of the last but one layer with weights: the features an output unit reads."""
+    """Name of the last but one layer with weights, whose features the output units read.
+
+    Raises UsageError if the network has no hidden layer with weights.
+    """
     weighted = [name for name, module in named_layers(network).items() if has_weights(module)]
     if len(weighted) < 2 and isinstance(network, NetworkAdapter):
         return OUTPUT
@@ -225,13 +229,13 @@ def last_hidden_layer(network: nn.Module) -> str:
 
 @torch.no_grad()
 def responses_and_features(
-    network: nn.Module, unit: Unit, features: str, mel: Tensor
+    network: nn.Module, unit: Unit, features: str, x: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Responses (B,) of a unit and features (B, D) of another layer in one pass of (B, F, T)."""
+    """Responses (B,) of a unit and features (B, D) of the layer `features` in one pass of x."""
     wanted = {
         "layer": find_layer(network, unit.layer),
         "features": find_layer(network, features, "--features"),
     }
     with record_outputs(network, wanted) as outputs:
-        network(mel)
+        network(x)
     return unit.read(outputs["layer"]), unit_values(outputs["features"])

@@ -1,4 +1,4 @@
-"""Networks whose layers work in place, asked by code that keeps tensors of a pass."""
+"""Makes layers that work in place safe for code that keeps the tensors of a pass."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 def activations_out_of_place(
     network: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor, layer: nn.Module | None
 ) -> Iterator[None]:
-    """While open, activations write into new tensors, and so does what follows the `layer`.
+    """While open, activations write into new tensors, and so does what follows `layer`.
 
-    The hooks of others then find what a layer put out, which a layer that works in place would
-    overwrite. Where `run`, a pass of x (B, ...), would give something else, for the network needs
-    its activations to work in place, they are left so.
+    Hooks of other libraries then find the output of a layer, which a layer that works in place
+    would overwrite. Activations stay in place where `run`, a pass of x (B, ...), would otherwise
+    return something else.
     """
     inplace = [module for module in network.modules() if getattr(module, "inplace", False)]
     with torch.no_grad():
@@ -29,10 +29,13 @@ def activations_out_of_place(
     handles: list[Any] = []
 
     def put_last(module: nn.Module, inputs: object) -> None:
-        """Hand on a copy behind the hooks that have been registered since."""
+        """Register the copying hook again, so that it runs after hooks registered since."""
         while len(handles) > 1:
             handles.pop().remove()
-        handles.append(module.register_forward_hook(_copy))
+        handles.append(module.register_forward_hook(copy))
+
+    def copy(module: nn.Module, inputs: object, output: object) -> Tensor | None:
+        return output.clone() if isinstance(output, Tensor) else None
 
     if layer is not None:
         handles.append(layer.register_forward_pre_hook(put_last))
@@ -47,7 +50,3 @@ def activations_out_of_place(
 def _set_inplace(modules: Iterable[nn.Module], value: bool) -> None:
     for module in modules:
         setattr(module, "inplace", value)  # noqa: B010 - a plain attribute of some layers
-
-
-def _copy(module: nn.Module, inputs: object, output: object) -> Tensor | None:
-    return output.clone() if isinstance(output, Tensor) else None

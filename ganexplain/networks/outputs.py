@@ -1,4 +1,4 @@
-"""The tensors in what a network puts out, which may be of any type."""
+"""The tensors in the output of a network, which may be of any type."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from ganexplain.errors import UsageError, did_you_mean
 
-DEEPEST = 8  # levels of parts within parts that are looked through
+DEEPEST = 8  # nested levels that are searched
 
 
 def named_parts(output: object) -> dict[str, object]:
-    """The parts of an output by name, or by number where they have no names; none of a tensor.
+    """The parts of an output by name, or by number where they have no names; empty for a tensor.
 
-    Mappings, sequences, named tuples, dataclasses, classes of attrs and other objects with
-    attributes.
+    An output may be a mapping, sequence, named tuple, dataclass, class of attrs or another object
+    with attributes.
     """
     if isinstance(output, Mapping):
         return {str(name): part for name, part in output.items()}
@@ -35,7 +35,7 @@ def named_parts(output: object) -> dict[str, object]:
 
 
 def first_tensor(output: object, deepest: int = DEEPEST) -> Any:
-    """The first tensor in an output; None where there is none."""
+    """The first tensor in an output, or None."""
     if isinstance(output, Tensor):
         return output
     if not deepest:
@@ -45,9 +45,9 @@ def first_tensor(output: object, deepest: int = DEEPEST) -> Any:
 
 
 def find_part(output: object, name: str) -> object:
-    """The part of an output with that number or name, all of it without one.
+    """The part of an output with that name or number; the whole output for an empty name.
 
-    Raises UsageError where there is no such part.
+    Raises UsageError if there is no such part.
     """
     if not name:
         return output
@@ -59,9 +59,9 @@ def find_part(output: object, name: str) -> object:
     if hasattr(output, name) and not isinstance(output, Tensor | Mapping):
         return getattr(output, name)
     if isinstance(output, Tensor):
-        reason = "the network puts out one tensor; leave the key out"
+        reason = "the network's output is one tensor; leave the key out"
     else:
         known = f"; its parts are {', '.join(parts)}" if parts else ""
         kind = type(output).__name__
-        reason = f"the network puts out {kind} without it{did_you_mean(name, parts)}{known}"
+        reason = f"the network's output is {kind} without it{did_you_mean(name, parts)}{known}"
     raise UsageError(f"output = {name!r}: {reason}")

@@ -1,13 +1,13 @@
-"""How one number is read from what a layer puts out: one class a form of a unit.
+"""How one number is read from the output of a layer: one class for each form of a unit.
 
-- `17`, Channel: unit 17, averaged over places;
-- `17@max`, Peak: its largest value over places, not their mean;
-- `17@12,30`, Place: its value at one place, a coordinate for each axis behind the unit's;
-- `mean`, `max`, OverUnits: over all units of the layer;
-- `3-minus-1`, Difference: of two units;
-- `FILE.npy#HASH`, Direction: along a vector (U,) with a weight for each unit.
+- `17`, Channel: the mean of unit 17 over places;
+- `17@max`, Peak: the maximum of unit 17 over places;
+- `17@12,30`, Place: unit 17 at one place, with a coordinate for each axis behind the unit's;
+- `mean`, `max`, OverUnits: the mean or maximum over all units of the layer;
+- `3-minus-1`, Difference: unit 3 less unit 1;
+- `FILE.npy#HASH`, Direction: the sum of all units, weighted by a vector (U,).
 
-A form is added by its class alone, with an entry in `FORMS`.
+To add a form, write its class and add it to `FORMS`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from ganexplain.files.arrays import read_vector
 from ganexplain.files.atomic import file_hash
 from ganexplain.files.names import name_part
 
-HASH_LENGTH = 8  # digits of a direction's hash that its name carries
+HASH_LENGTH = 8  # digits of the file's hash in the name of a direction
 
 
 def unit_values(activation: Tensor) -> Tensor:
-    """Activations (B, U) of a layer's units: (B, U) as it is, (B, U, ...) averaged over places.
+    """Activations (B, U) of a layer's units: the mean over places of an output (B, U, ...).
 
-    A layer that puts out (B,) has one unit.
+    A layer with an output (B,) has one unit.
     """
     if activation.ndim < 2:
         return activation.reshape(-1, 1)
@@ -42,33 +42,33 @@ def unit_values(activation: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LayerUnits:
-    """How many units a layer has, and the sizes of the axes of `places` behind theirs."""
+    """The number of a layer's units, and the sizes of the axes behind that of the units."""
 
     layer: str
     count: int
     places: tuple[int, ...] = ()
 
     def check(self, where: str, *numbers: int) -> None:
-        """UsageError, which begins with `where`, if the layer has no unit of such a number."""
+        """Raise UsageError, which begins with `where`, for a unit that the layer does not have."""
         if max(numbers, default=0) >= self.count:
             raise UsageError(f"{where}: layer {self.layer} has units 0 to {self.count - 1}")
 
 
 class Reading(ABC):
-    """The values (B,) of a unit, read from what its layer puts out (B, U, ...)."""
+    """The form of a unit: how its values (B,) are read from its layer's output (B, U, ...)."""
 
-    form: ClassVar[re.Pattern[str]]  # of its text
+    form: ClassVar[re.Pattern[str]]  # pattern of its text
 
     @classmethod
     @abstractmethod
     def from_match(cls, text: re.Match[str]) -> Self:
-        """The reading whose text matches `form`."""
+        """The reading for a text that matches `form`."""
 
     @classmethod
     def from_option(cls, text: str, of: LayerUnits, where: str) -> Reading | None:
-        """The reading that an option names; None where the text is of another form.
+        """The reading that an option names; None if its text has another form.
 
-        UsageError, which begins with `where`, if the layer has no such unit or place.
+        Raises UsageError, which begins with `where`, if the layer has no such unit or place.
         """
         found = cls.form.fullmatch(text)
         if found is None:
@@ -82,26 +82,26 @@ class Reading(ABC):
         """Values (B,) from a layer's output (B, U, ...)."""
 
     def magnitude(self, activation: Tensor) -> Tensor:
-        """How large the values are that it is read from (B,), on which its rounding depends.
+        """Size (B,) of the values that are read, which determines the rounding error.
 
-        The mean size of a unit over places, where its response may be near zero: values of both
-        signs cancel. Of several units the sum, weighted as the response is.
+        It is the mean absolute value of a unit over places, which is not small where positive and
+        negative values cancel; for several units it is the sum with the weights of the response.
         """
         return self.read(activation.abs())
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The units that its text names, which the layer must have."""
+        """The units named in its text, which the layer must have."""
         return ()
 
     @property
     def channel(self) -> int | None:
-        """The number of the one unit that it is, as `unit_values` has it; None of other forms."""
+        """The column of `unit_values` that it reads; None for other forms."""
         return None
 
     @property
     def neuron(self) -> int | str:
-        """The value that is kept in metas: a number for one unit, else the text."""
+        """The value in metas: a number for a `Channel`, else the text."""
         return str(self)
 
     @property
@@ -123,7 +123,7 @@ class OneUnit(Reading):
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Its own."""
+        """The number of the unit."""
         return (self.number,)
 
 
@@ -142,12 +142,12 @@ class Channel(OneUnit):
 
     @property
     def channel(self) -> int:
-        """Its number."""
+        """The number of the unit."""
         return self.number
 
     @property
     def neuron(self) -> int:
-        """Its number."""
+        """The number of the unit."""
         return self.number
 
 
@@ -167,7 +167,7 @@ class Peak(OneUnit):
 
 @dataclass(frozen=True)
 class Place(Reading):
-    """The value of one unit at one place."""
+    """The value of one unit at one place: `17@12,30`."""
 
     form = re.compile(r"(\d+)@(\d+(?:,\d+)*)")
     number: int
@@ -175,18 +175,17 @@ class Place(Reading):
 
     @classmethod
     def from_match(cls, text: re.Match[str]) -> Self:
-        """`17@12,30`."""
+        """The groups are the number and the coordinates."""
         return cls(int(text[1]), tuple(map(int, text[2].split(","))))
 
     @classmethod
     def from_option(cls, text: str, of: LayerUnits, where: str) -> Place | None:
-        """The place named; UsageError where what follows the @ is none of the layer."""
+        """The place; UsageError if the layer has no such place."""
         found = re.fullmatch(r"(\d+)@(.+)", text)
         if found is None:
             return None
         of.check(where, int(found[1]))
-        place = [c.strip() for c in found[2].split(",")]
-        at = tuple(int(c) if c.isdecimal() else -1 for c in place)
+        at = tuple(int(c) if c.strip().isdecimal() else -1 for c in found[2].split(","))
         if len(at) != len(of.places) or not all(
             0 <= n < size for n, size in zip(at, of.places, strict=True)
         ):
@@ -201,21 +200,21 @@ class Place(Reading):
         return f"{self.number}@{','.join(map(str, self.at))}"
 
     def read(self, activation: Tensor) -> Tensor:
-        """The value there."""
+        """The value at the place."""
         index: tuple[slice | int, ...] = (slice(None), self.number, *self.at)
         return activation[index]
 
 
 @dataclass(frozen=True)
 class OverUnits(Reading):
-    """The mean or the largest of all units of the layer."""
+    """The mean or the maximum over all units of the layer: `mean`, `max`."""
 
     form = re.compile("(mean|max)")
     how: str
 
     @classmethod
     def from_match(cls, text: re.Match[str]) -> Self:
-        """`mean`, `max`."""
+        """The first group is `mean` or `max`."""
         return cls(text[1])
 
     def __str__(self) -> str:
@@ -229,7 +228,7 @@ class OverUnits(Reading):
 
 @dataclass(frozen=True)
 class Difference(Reading):
-    """One unit less another."""
+    """One unit less another: `3-minus-1`."""
 
     form = re.compile(r"(\d+)-minus-(\d+)")
     first: int
@@ -237,12 +236,12 @@ class Difference(Reading):
 
     @classmethod
     def from_match(cls, text: re.Match[str]) -> Self:
-        """`3-minus-1`."""
+        """The groups are the numbers of the units."""
         return cls(int(text[1]), int(text[2]))
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Of both."""
+        """The numbers of both units."""
         return (self.first, self.second)
 
     def __str__(self) -> str:
@@ -254,13 +253,16 @@ class Difference(Reading):
         return values[:, self.first] - values[:, self.second]
 
     def magnitude(self, activation: Tensor) -> Tensor:
-        """The sum of both sizes."""
+        """The sum of the sizes of both units."""
         return unit_values(activation.abs())[:, [self.first, self.second]].sum(1)
 
 
 @dataclass(frozen=True)
 class Direction(Reading):
-    """The sum of all units, weighted by the vector in a file whose hash begins with `digest`."""
+    """The sum of all units, weighted by the vector in a file whose hash begins with `digest`.
+
+    Its text is `FILE.npy#HASH`.
+    """
 
     form = re.compile(r"(.+\.npy)#([^#]*)", re.DOTALL)
     path: Path
@@ -268,20 +270,19 @@ class Direction(Reading):
 
     @classmethod
     def from_match(cls, text: re.Match[str]) -> Self:
-        """`FILE.npy#HASH`."""
+        """The groups are the file and its hash."""
         return cls(Path(text[1]), text[2])
 
     @classmethod
     def from_option(cls, text: str, of: LayerUnits, where: str) -> Direction | None:
-        """The direction of a `.npy`; UsageError where it does not have a weight for each unit."""
+        """The direction in a `.npy`; UsageError if it does not have one weight for each unit."""
         if not text.endswith(".npy"):
             return None
         path = Path(text)
         vector = read_vector(path)
         if vector.shape != (of.count,):
             raise UsageError(
-                f"{path}: holds {vector.shape[0]} weights, but layer {of.layer} has {of.count} "
-                "units"
+                f"{path}: has {vector.shape[0]} weights, but layer {of.layer} has {of.count} units"
             )
         return cls(path, file_hash(path)[:HASH_LENGTH])
 
@@ -290,35 +291,35 @@ class Direction(Reading):
 
     @property
     def file_name(self) -> str:
-        """Without the folder."""
+        """The name of the file without its folder, and the hash."""
         return name_part(f"{self.path.stem}-{self.digest}")
 
     @cached_property
     def weights(self) -> Tensor:
-        """The vector (U,); UsageError where the file is not what it was."""
+        """The vector (U,); UsageError if the file has changed."""
         if file_hash(self.path)[:HASH_LENGTH] != self.digest:
             raise UsageError(f"{self.path}: the direction has changed; explain it again")
         return torch.from_numpy(read_vector(self.path))
 
     def read(self, activation: Tensor) -> Tensor:
-        """The weighted sum; UsageError where the file is not what it was."""
+        """The weighted sum; UsageError if the file has changed."""
         return self._along(self.weights, activation)
 
     def magnitude(self, activation: Tensor) -> Tensor:
-        """The sum of sizes, weighted by those of the weights."""
+        """The sum of the sizes of all units, weighted by the absolute weights."""
         return self._along(self.weights.abs(), activation.abs())
 
     @staticmethod
     def _along(weights: Tensor, activation: Tensor) -> Tensor:
         values = unit_values(activation)
-        return (values * weights.to(values)).sum(1)  # a product of matrices would be autocast
+        return (values * weights.to(values)).sum(1)  # autocast would round a matrix product
 
 
 FORMS: tuple[type[Reading], ...] = (Channel, OverUnits, Direction, Peak, Place, Difference)
 
 
 def parse_reading(neuron: int | str) -> Reading:
-    """The reading that a meta keeps; UsageError for a text of no form."""
+    """The reading whose `neuron` is in a meta; UsageError if the text has no known form."""
     for form in FORMS:
         if found := form.form.fullmatch(str(neuron)):
             return form.from_match(found)

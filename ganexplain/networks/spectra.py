@@ -1,7 +1,7 @@
-"""Log-mel, spectra and waveforms into each other, as differentiable modules.
+"""Conversions between log-mel, spectra and waveforms, as differentiable modules.
 
-The way from log-mel to a waveform is that of data/sonify.py: magnitudes behind the filterbank by
-multiplicative updates, the phase by fast Griffin-Lim from a fixed start; here with fewer steps.
+Log-mel becomes a waveform as in `audio/sonify.py`, with fewer steps: magnitudes by multiplicative
+updates, the phase by fast Griffin-Lim from a fixed start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ SMALLEST = 1e-8  # magnitude
 class Magnitudes(nn.Module):
     """Log-mel (B, F, T) of a front end -> non-negative magnitudes (B, frame_length // 2 + 1, T).
 
-    Values above what a waveform in [-1, 1] can have are cut, those at the floor become zero.
+    Values above `highest`, which a waveform in [-1, 1] can reach, are clipped; values at the floor
+    become zero.
     """
 
     filters: Tensor
@@ -51,7 +52,7 @@ class Magnitudes(nn.Module):
 
 
 def _expanded(mel: Tensor, front_end: FrontEnd) -> Tensor:
-    """Levels above that of the floor, as `data.frontend.log_expand`."""
+    """Levels above the floor, as `audio.log_mel.log_expand`."""
     value = (mel - front_end.shift) / front_end.scale
     if front_end.logarithm == "ln":
         level = value.exp()
@@ -66,9 +67,9 @@ def _expanded(mel: Tensor, front_end: FrontEnd) -> Tensor:
 class Waveform(nn.Module):
     """Magnitudes (B, bins, T) of uncentred frames -> waveforms (B, W) of the samples they span.
 
-    Fast Griffin-Lim (Perraudin et al. 2013) of `PHASE_STEPS` steps from random phases that are
-    always the same. The gradient holds the phases it found: through its steps it explodes, and
-    points nowhere (docs/results.md).
+    Fast Griffin-Lim (Perraudin et al. 2013): `PHASE_STEPS` steps from random phases that are
+    always the same. For the gradient the phases are constant: a gradient through the steps
+    explodes (docs/results.md).
     """
 
     window: Tensor
@@ -85,7 +86,7 @@ class Waveform(nn.Module):
         self.register_buffer("phase", torch.polar(torch.ones(()), torch.from_numpy(angles).float()))
         squares = self.window.square()[None, :, None].expand(1, -1, frames)
         weight = self._added(squares)
-        # At the ends hardly any window reaches; what stands there stays small.
+        # Windows are near zero at both ends; without a lower bound their samples would be huge.
         self.register_buffer("weight", weight.clamp_min(0.05 * float(weight.max())))
 
     def forward(self, magnitudes: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ class Waveform(nn.Module):
         return self._added(frames) / self.weight
 
     def _added(self, frames: Tensor) -> Tensor:
-        """Frames (B, length, T) added where they lie, (B, W)."""
+        """Overlap-add of frames (B, length, T) to (B, W)."""
         kernel = (1, self.length)
         folded = nn.functional.fold(frames, (1, self.samples), kernel, stride=(1, self.hop))
         return folded[:, 0, 0]
@@ -118,7 +119,10 @@ class Waveform(nn.Module):
 
 
 class Resampled(nn.Module):
-    """Waveforms (B, W) at one rate -> (B, W') at another, by their spectrum (to half the lower)."""
+    """Waveforms (B, W) at one rate -> (B, W') at another, through the discrete Fourier transform.
+
+    Frequencies above half the lower rate are removed.
+    """
 
     def __init__(self, samples: int, rate: int, wanted_rate: int) -> None:
         super().__init__()
@@ -135,9 +139,9 @@ class Resampled(nn.Module):
 
 
 class LogMel(nn.Module):
-    """Waveforms (B, W) -> log-mel (B, F, T) of all frames that a front end has in them.
+    """Waveforms (B, W) -> log-mel (B, F, T) of all their frames, equal to `audio.log_mel`.
 
-    Equal to data/frontend.py; `relative` and `range_below` hold within each excerpt.
+    `relative` and `range_below` refer to the maximum of each excerpt.
     """
 
     window: Tensor
@@ -150,7 +154,7 @@ class LogMel(nn.Module):
         self.register_buffer("filters", torch.from_numpy(mel_filterbank(front_end)))
 
     def frames(self, samples: int) -> int:
-        """How many frames waveforms of that length give."""
+        """The number of frames of waveforms of that length."""
         return frame_count(samples, self.front_end)
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -160,9 +164,9 @@ class LogMel(nn.Module):
         padded = nn.functional.pad(waveform, (half, half), mode=front_end.pad_mode)
         frames = padded.unfold(1, front_end.frame_length, front_end.hop_length)
         spectrum = torch.fft.rfft(frames * self.window, dim=2)[..., : used_bins(front_end)]
-        return self.of_squares(spectrum.real.square() + spectrum.imag.square())
+        return self.from_power(spectrum.real.square() + spectrum.imag.square())
 
-    def of_squares(self, squares: Tensor) -> Tensor:
+    def from_power(self, squares: Tensor) -> Tensor:
         """Log-mel (B, F, T) of squared magnitudes (B, T, bins)."""
         power = self.front_end.power
         level = squares if power == 2 else (squares + SMALLEST**2).sqrt()
@@ -170,7 +174,7 @@ class LogMel(nn.Module):
 
 
 def compress_log(level: Tensor, front_end: FrontEnd) -> Tensor:
-    """The logarithm of mel levels (B, F, T) as the front end has it."""
+    """The logarithm of mel levels (B, F, T) as the front end defines it."""
     level = level if is_plain(front_end) else level * front_end.gain + front_end.offset
     value = level.clamp_min(front_end.floor)
     if front_end.logarithm == "ln":

@@ -1,4 +1,4 @@
-"""The texts that name units in options: of any layer, by number, form, class name or file."""
+"""Parses the texts that name units in options: by number, form, class name or file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def parse_units(
     example: Tensor,
     names: OutputNames | None = None,
 ) -> list[Unit]:
-    """Each unit asked for; UsageError where there is no such one.
+    """The units that `--layer` and `--neuron` name, each once.
 
-    A layer may have its own units behind a colon (`conv5:17@max`); for the others `neurons`
-    counts. Both as `parse_readings` takes them. `example` (1, ...) is an input of the network.
+    A layer may name its own units behind a colon (`conv5:17@max`); for other layers they are
+    those of `neurons`. Both have the syntax of `parse_readings`. `example` (1, ...) is an input of
+    the network. Raises UsageError if a layer or unit does not exist.
     """
     if not layers:
         raise UsageError("--layer: give at least one")
@@ -41,10 +42,11 @@ def parse_units(
 def parse_unit(
     text: str, network: nn.Module, example: Tensor, names: OutputNames, option: str
 ) -> Unit:
-    """The one unit that `text` names; UsageError else.
+    """The one unit that `text` names.
 
-    `LAYER:UNIT` as `parse_units` takes it, a layer alone for its first unit, or a unit of the
-    output (`sing-nosing`, `5-minus-7`). `example` (1, ...) is an input of the network.
+    `text` is `LAYER:UNIT`, a layer alone for its first unit, or a unit of the output
+    (`sing-nosing`, `5-minus-7`). `example` (1, ...) is an input of the network. Raises UsageError,
+    which begins with `option`, if the text does not name exactly one unit.
     """
     layer, colon, neuron = text.partition(":")
     if not colon:
@@ -66,10 +68,11 @@ def _classes(names: OutputNames | None, layer: str) -> tuple[str, ...]:
 def parse_readings(
     text: str, of: LayerUnits, classes: Sequence[str] = (), option: str = "--neuron"
 ) -> list[Reading]:
-    """Units of a layer: `all`, or a list.
+    """The units of a layer that a text names: `all`, or a list.
 
-    Its items are numbers and spans as in `0,3,8-11`, the forms of `readings` (of a direction the
-    path of its `.npy`), one of the `classes` or a difference of two (`sing-nosing`).
+    Items of the list are numbers and spans (`0,3,8-11`), the forms in `readings` (for a direction
+    the path of its `.npy`), one of the `classes`, or a difference of two classes (`sing-nosing`).
+    Raises UsageError if the layer has no such unit.
     """
     if text.strip() == "all":
         return [Channel(number) for number in range(of.count)]
@@ -88,7 +91,7 @@ def parse_readings(
 
 
 def _items(text: str, axes: int) -> list[str]:
-    """What stands between commas, the coordinates of a place kept together."""
+    """The items between commas; the coordinates of a place stay together."""
     items: list[str] = []
     for part in map(str.strip, text.split(",")):
         place = re.fullmatch(r"\d+@(\d+(?:,\d+)*)", items[-1]) if items else None

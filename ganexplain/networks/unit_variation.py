@@ -1,4 +1,4 @@
-"""How much the units of a layer respond to real excerpts, for `responses.npz` and `selection`."""
+"""The variation of units over real excerpts, for `responses.npz` and `selection.json`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 
 VARIATION = "response_variation"  # field of a meta and of selection.json
-MEASURED = 32  # excerpts that show how large the values are that a response is read from
+MEASURED = 32  # excerpts over which the magnitude of a unit is averaged
 
 
 def read_variation(meta: Mapping[str, Any]) -> Variation | None:
-    """What the meta of `responses.npz` says; None of files from before it was measured."""
+    """The variation in the meta of `responses.npz`; None for older files, which have none."""
     return Variation.from_meta(meta.get(VARIATION))
 
 
 @dataclass(frozen=True)
 class LayerSpread:
-    """Standard deviations (U,) of a layer's units, and what it puts out for some excerpts.
+    """Standard deviations (U,) of a layer's units, and the layer's output for some excerpts.
 
-    Without deviations where none of its units was asked for by its number.
+    `std` is empty if responses of all units are not known.
     """
 
     layer: str
@@ -43,14 +43,14 @@ class LayerSpread:
         responses: np.ndarray | None,
         excerpts: np.ndarray,
     ) -> LayerSpread:
-        """Of responses (M, U) of a layer, where there are such, and some of the excerpts."""
+        """The spread of responses (M, U), which may be missing, and of a few excerpts (N, ...)."""
         std = np.empty(0) if responses is None else responses.std(0, ddof=1, dtype=np.float64)
         some = torch.from_numpy(excerpts).to(explained.device)
-        with torch.no_grad(), layer_output(explained.network, layer) as put_out:
-            return cls(layer, std, put_out(some))
+        with torch.no_grad(), layer_output(explained.network, layer) as compute:
+            return cls(layer, std, compute(some))
 
     def variation(self, unit: Unit, response: np.ndarray) -> Variation:
-        """Of a unit of the layer with responses (M,)."""
+        """The variation of a unit of the layer with responses (M,)."""
         number = unit.channel
         others = self.std[:0] if number is None else np.delete(self.std, number)
         size = float(unit.magnitude(self.activation).double().mean())

@@ -1,4 +1,4 @@
-"""A unit: a layer of a network, and how one number is read from what that puts out."""
+"""A unit: a layer of a network, and how one number is read from its output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unit:
 
     @classmethod
     def from_meta(cls, layer: str, neuron: int | str) -> Self:
-        """The unit that the meta of an artifact names; UsageError where it names none."""
+        """The unit that the meta of an artifact names; UsageError if it names none."""
         return cls(layer, parse_reading(neuron))
 
     @classmethod
@@ -34,12 +34,12 @@ class Unit:
 
     @property
     def neuron(self) -> int | str:
-        """The value that metas keep beside the layer: a number for one unit, else a text."""
+        """The value in metas, beside the layer: a number for a `Channel`, else a text."""
         return self.reading.neuron
 
     @property
     def channel(self) -> int | None:
-        """The number of the unit of the layer that it is; None of a place, a difference, ..."""
+        """The number of the unit, or None for a place, a difference or another form."""
         return self.reading.channel
 
     @property
@@ -52,5 +52,5 @@ class Unit:
         return self.reading.read(activation)
 
     def magnitude(self, activation: Tensor) -> Tensor:
-        """As `Reading.magnitude`."""
+        """Size (B,) of the values that are read, as `Reading.magnitude`."""
         return self.reading.magnitude(activation)

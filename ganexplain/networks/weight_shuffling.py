@@ -1,4 +1,4 @@
-"""A network as if it had learned nothing."""
+"""A network whose weights are shuffled, as a control."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ganexplain.runs.machine import random_stream
 
 @contextmanager
 def weights_shuffled(network: nn.Module, seed: int) -> Iterator[None]:
-    """While open, the entries of every weight and bias are shuffled; buffers stay.
+    """While open, the entries of each weight and bias are shuffled in place; buffers stay.
 
-    The control of Adebayo et al. (2018). Shuffling works for a network of any kind, and keeps the
-    scale of every layer, so that responses stay in the range an optimiser was set for. In place,
-    for not every network of others can be copied.
+    The control of Adebayo et al. (2018). Shuffling works for any network and keeps the scale of
+    each layer, so responses stay in the range for which an optimiser was set. It is done in place
+    because not every network can be copied.
     """
     learned = [weight.detach().clone() for weight in network.parameters()]
     try:
@@ -34,5 +34,5 @@ def weights_shuffled(network: nn.Module, seed: int) -> Iterator[None]:
 
 
 def has_weights_to_shuffle(network: nn.Module) -> bool:
-    """Whether there are weights to shuffle: an exported network may hold them as constants."""
+    """Whether there are weights to shuffle; an exported network may have them as constants."""
     return any(weight.numel() > 1 for weight in network.parameters())

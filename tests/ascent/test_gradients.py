@@ -118,8 +118,8 @@ def searched(command: Run, model: str, *more: str) -> object:
         ("constant", "whatever the GAN draws; choose another unit"),
         ("normalised", "it is 0 whatever the GAN draws"),
         ("Averaged", "a LayerNorm has made zero on average"),
-        ("quantised", "layer fc is quantised, which torch has no gradient of"),
-        ("behind_quantised", "layer fc is quantised, which torch has no gradient of"),
+        ("quantised", "layer fc is quantised and has no gradient in torch"),
+        ("behind_quantised", "layer fc is quantised and has no gradient in torch"),
     ],
 )
 def test_a_unit_without_a_gradient_is_refused(

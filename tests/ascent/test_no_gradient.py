@@ -129,7 +129,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     ),
     "no derivative": (
         lambda: stepping(lambda x: torch.igamma(x.abs() + 1, x.abs() + 1)), "0",
-        r"layer 1 \(Odd\) computes something that torch knows no derivative of",
+        r"layer 1 \(Odd\) computes something without a derivative in torch",
     ),
     "no backward": (lambda: stepping(Forward.apply), "0", r"layer 1 \(Odd\) computes something"),
     "inference mode": (lambda: stepping(in_inference_mode), "0", r"layer 1 \(Odd\).* behind layer"),

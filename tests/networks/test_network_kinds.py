@@ -329,10 +329,10 @@ def test_a_property_of_the_output_may_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("kind", "part", "message"),
     [
-        ("tensor", "logits", "puts out one tensor; leave the key out"),
-        ("tuple", "2", "puts out tuple without it; its parts are 0, 1"),
+        ("tensor", "logits", "output is one tensor; leave the key out"),
+        ("tuple", "2", "output is tuple without it; its parts are 0, 1"),
         ("mapping", "logit", r"did you mean 'logits'\?\); its parts are logits, hidden"),
-        ("dataclass", "hiden", r"puts out Answer without it \(did you mean 'hidden'\?\)"),
+        ("dataclass", "hiden", r"output is Answer without it \(did you mean 'hidden'\?\)"),
     ],
 )
 def test_a_part_that_is_not_there_is_named(kind: str, part: str, message: str) -> None:

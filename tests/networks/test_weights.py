@@ -110,8 +110,8 @@ def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
             r"Missing key\(s\) in state_dict: \"head\.2\.bias\"",
         ),
         (lambda own: own | {"extra.weight": torch.ones(2)}, r"Unexpected key.*extra\.weight"),
-        (lambda own: {"epoch": 3}, "holds no table of weights"),
-        (lambda own: [own], "holds no table of weights"),
+        (lambda own: {"epoch": 3}, "has no table of weights"),
+        (lambda own: [own], "has no table of weights"),
     ],
 )
 def test_what_does_not_fit_is_named(

@@ -52,7 +52,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     found = [each for table in _tables(read_weights(path)) for each in _candidates(*table, wanted)]
     if not found:
         raise GanexplainError(
-            f"--weights {path}: holds no table of weights; save network.state_dict()"
+            f"--weights {path}: has no table of weights; save network.state_dict()"
         )
     shared = max(len(wanted & each.weights.keys()) for each in found)
     best = [each for each in found if len(wanted & each.weights.keys()) == shared]
