@@ -1,1 +1,1 @@
-"""The same function, computed quicker."""
+"""Rewrites of networks that compute the same function faster."""

@@ -1,7 +1,7 @@
-"""Any frozen network in a form that computes the same faster: for ascent, which runs it often.
+"""Rewrites a frozen network to run faster on a CPU, for ascent, which runs it often.
 
-Chains of convolution, max-pool and rectifier become one `PooledConvolution`, convolutions to a
-single channel a `RowwiseConvolution`. What torch.fx cannot trace stays as it is.
+Convolution, max-pool and rectifier become one `PooledConvolution`, a convolution to one channel
+becomes a `RowwiseConvolution`. A network that torch.fx cannot trace stays as it is.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from ganexplain.networks.fast.patterns import PatternFinder
 from ganexplain.networks.fast.pooled import PooledConvolution
 from ganexplain.networks.tracing import LeafTracer
 
-TYPICAL, WORST = 1e-4, 1e-2  # deviation of gradients allowed: of the median example, of any
+TYPICAL, WORST = 1e-4, 1e-2  # allowed deviation of the gradient: median and maximum over examples
 
 
 def optimize_frozen(network: nn.Module, example: Tensor, keep: Collection[str] = ()) -> nn.Module:
-    """A network that gives what `network` gives, and the same gradient of its input, faster.
+    """A network with the same outputs and input gradients as `network`, but faster.
 
-    `network` is in eval mode with frozen weights, from (B, ...) to (B, ...). Where it is not,
-    has hooks, puts out several tensors, cannot be traced, has nothing to rewrite, or comes out
-    different on `example` (B, ...), it is returned itself. Tensors are shared, and `network`
-    stays as it is; move it to its device before.
+    Args:
+        network: From (B, ...) to (B, ...), in eval mode with frozen weights, on its device.
+        example: Inputs (B, ...) on which both forms are compared.
+        keep: Names of layers that can be looked up and hooked in the result as before.
 
-    Layers named in `keep` can be looked up and hooked in the result and put out what they did.
-    So can all others but containers (nn.Sequential), those behind what the output needs, and
-    the members of a rewritten chain before its last, under whose name the chain stands.
+    Other layers can be looked up too, except containers (nn.Sequential), layers that the output
+    does not need, and the layers of a rewritten pattern; the pattern has the name of its last.
+    `network` itself is returned if it is not in eval mode or not frozen, has hooks, returns
+    several tensors, cannot be traced, contains nothing to rewrite, or differs on `example`.
+    Otherwise it is unchanged and shares its tensors with the result.
     """
     with torch.no_grad():
         one_output = isinstance(network(example), Tensor)
@@ -37,12 +39,12 @@ def optimize_frozen(network: nn.Module, example: Tensor, keep: Collection[str] =
         return network
     try:
         graph = LeafTracer(keep).trace(network)
-    except Exception:  # whatever a foreign network's code makes of symbolic values
+    except Exception:  # any code may fail on symbolic values
         return network
     fast = fx.GraphModule(network, graph, type(network).__name__)
     try:
         return fast if _rewrite(fast, keep) and _agree(network, fast, example) else network
-    except RuntimeError:  # its code allows no gradient of the whole, only of some layers
+    except RuntimeError:  # the output has no gradient; some layers may have one
         return network
 
 
@@ -59,33 +61,33 @@ def _unsuitable(network: nn.Module) -> bool:
 
 
 def _rewrite(fast: fx.GraphModule, keep: Collection[str]) -> bool:
-    """Rewrite layers and chains in place; False where there is nothing to rewrite."""
+    """Rewrite layers and patterns in place; returns whether there was anything to rewrite."""
     reader = PatternFinder(fast, keep)
     changed = False
     for node in list(fast.graph.nodes):
-        chain = reader.chain(node)
-        if chain is not None:
-            module: nn.Module = PooledConvolution(
-                chain.convolution, chain.window, chain.slope, chain.front, chain.front_slope
+        found = reader.pattern(node)
+        if found is not None:
+            module = PooledConvolution(
+                found.convolution, found.window, found.slope, found.front, found.front_slope
             )
-            _put(fast, chain.nodes, module, reader)
+            _replace(fast, found.nodes, module, reader)
             changed = True
         elif (
             reader.is_free(node)
             and len(node.args) == 1
             and has_one_output_channel(reader.module(node))
         ):
-            _put(fast, [node], RowwiseConvolution(reader.module(node)), reader)
+            _replace(fast, [node], RowwiseConvolution(reader.module(node)), reader)
             changed = True
     fast.graph.lint()
     fast.recompile()
     return changed
 
 
-def _put(
+def _replace(
     fast: fx.GraphModule, nodes: list[fx.Node], module: nn.Module, reader: PatternFinder
 ) -> None:
-    """One node for several, under the name of the last where that is a module of its own."""
+    """Replace nodes by one module, with the name of the last node if that is a module."""
     last = nodes[-1]
     own = last.op == "call_module" and reader.calls[str(last.target)] == 1
     name = str(last.target) if own else f"fast_{last.name}"
@@ -100,10 +102,10 @@ def _put(
 
 
 def _agree(network: nn.Module, other: nn.Module, example: Tensor) -> bool:
-    """Whether outputs and input gradients are equal to rounding, in a batch and alone.
+    """Whether outputs and input gradients are equal but for rounding, in a batch and alone.
 
-    Where a rectifier or a maximum hangs in the balance, rounding may turn it and change the
-    gradient of that example a little, but not of most examples.
+    Rounding may switch a rectifier or a maximum that is nearly tied, which changes the gradient
+    of that example a little, but not those of most examples.
     """
     deviations = []
     for x in (example, example[:1]):
@@ -122,7 +124,7 @@ def _output_and_gradient(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]
     x = x.detach().clone().requires_grad_(True)
     with torch.enable_grad():
         y = network(x)
-        # Weights that vary: a plain sum may have no gradient, behind a softmax say.
+        # The weights vary because a plain sum may have no gradient, for example after a softmax.
         weights = torch.linspace(-1, 2, y[0].numel(), device=y.device).view(y.shape[1:])
         (gradient,) = torch.autograd.grad((y * weights).sum(), x)
     return y.detach(), gradient

@@ -1,4 +1,4 @@
-"""Find convolutions with max-pool in a traced network (torch.fx), with what can join them."""
+"""Finds convolutions with max-pool, and the layers to merge with them, in a traced network."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ganexplain.networks.fast.few_channels import (
     is_plain_convolution,
 )
 
-IDLE = (nn.Dropout, nn.Dropout2d, nn.Identity)  # do nothing in eval mode
+IDLE = (nn.Dropout, nn.Dropout2d, nn.Identity)  # the identity in eval mode
 
 
 @dataclass
 class ConvPoolPattern:
-    """One chain: its nodes, first to last, and its layers.
+    """A chain of layers that one `PooledConvolution` can replace, with its nodes in order.
 
-    [front -> rectifier of `front_slope` ->] convolution -> max-pool over `window` [-> rectifier
-    of `slope`], the latter two in either order in the network: no slope is negative, so they
-    may change places.
+    [front -> rectifier with `front_slope` ->] convolution -> max-pool over `window` [-> rectifier
+    with `slope`]. The last two may have either order in the network: slopes are not negative, so
+    both orders compute the same.
     """
 
     nodes: list[fx.Node]
@@ -38,7 +38,7 @@ class ConvPoolPattern:
 
 
 class PatternFinder:
-    """Reads chains off a traced network, sparing the layers named in `keep`."""
+    """Finds patterns in a traced network that contain no layer named in `keep`."""
 
     def __init__(self, traced: fx.GraphModule, keep: Collection[str]) -> None:
         self.modules, self.keep = dict(traced.named_modules()), set(keep)
@@ -46,16 +46,16 @@ class PatternFinder:
         self.calls = Counter(calls)
 
     def module(self, node: fx.Node) -> Any:
-        """The module a node calls, or None."""
+        """The module that a node calls, or None."""
         return self.modules[str(node.target)] if node.op == "call_module" else None
 
     def is_free(self, node: fx.Node) -> bool:
-        """Whether a node may vanish: a function, or a module called once and not to be kept."""
+        """Whether a node may be removed: a function, or a module called once and not in `keep`."""
         name = str(node.target)
         return node.op != "call_module" or (self.calls[name] == 1 and name not in self.keep)
 
-    def chain(self, node: fx.Node) -> ConvPoolPattern | None:
-        """The chain whose pooled convolution `node` is; None where it is none."""
+    def pattern(self, node: fx.Node) -> ConvPoolPattern | None:
+        """The pattern whose pooled convolution is `node`, or None."""
         layer = self.module(node)
         if not (is_plain_convolution(layer) and self._is_inner(node)):
             return None
@@ -74,18 +74,17 @@ class PatternFinder:
                 break
             nodes.append(following)
         while isinstance(self.module(nodes[-1]), IDLE):
-            nodes.pop()  # it stays behind the chain, and can be looked up
+            nodes.pop()  # it stays behind the pattern, and can be looked up
         if window is None:
             return None
         found = ConvPoolPattern(nodes, layer, window, slope)
         self._add_front(found)
         return found
 
-    def _add_front(self, chain: ConvPoolPattern) -> None:
-        rectifier = chain.nodes[0].args[0]
-        if not isinstance(rectifier, fx.Node):
-            return
-        slope = self.slope(rectifier)
+    def _add_front(self, pattern: ConvPoolPattern) -> None:
+        """Prepend a convolution with few channels and its rectifier, where they come before."""
+        rectifier = pattern.nodes[0].args[0]
+        slope = self.slope(rectifier) if isinstance(rectifier, fx.Node) else None
         if slope is None or not self._is_inner(rectifier, inputs=None):
             return
         first = rectifier.args[0]
@@ -97,11 +96,11 @@ class PatternFinder:
             and has_few_channels(ConvolutionSpec.from_module(layer))
             and self._is_inner(first)
         ):
-            chain.front, chain.front_slope = layer, slope
-            chain.nodes[:0] = [first, rectifier]
+            pattern.front, pattern.front_slope = layer, slope
+            pattern.nodes[:0] = [first, rectifier]
 
     def _is_inner(self, node: fx.Node, inputs: int | None = 1) -> bool:
-        """Whether a node may vanish into a chain: nothing else reads it, it has one input."""
+        """Whether a node can be merged: it has one reader, and `inputs` inputs unless None."""
         return (
             len(node.users) == 1
             and self.is_free(node)
@@ -109,7 +108,7 @@ class PatternFinder:
         )
 
     def slope(self, node: fx.Node) -> float | None:
-        """Slope below zero (not negative) of a rectifier; None for anything else."""
+        """Slope of a rectifier for negative values, at least 0; None for other nodes."""
         module = self.module(node)
         if node.op == "call_function" and node.args:
             module = _rectifier_of(node)
@@ -120,7 +119,7 @@ class PatternFinder:
         return None
 
     def window(self, node: fx.Node) -> tuple[int, int] | None:
-        """Window of a max-pool without gaps, overlap and padding; None for anything else."""
+        """Window of a max-pool without gaps, overlap or padding; None for other nodes."""
         module = self.module(node)
         if node.op == "call_function" and node.target in (functional.max_pool2d, torch.max_pool2d):
             module = nn.MaxPool2d(*node.args[1:5], **node.kwargs)  # type: ignore[arg-type]
@@ -136,7 +135,7 @@ class PatternFinder:
 
 
 def _rectifier_of(node: fx.Node) -> nn.Module | None:
-    """The module that does what a call of a rectifying function does."""
+    """The module that computes the same as a call of a rectifying function, or None."""
     if node.target in (functional.relu, torch.relu):
         return nn.ReLU()
     if node.target is functional.leaky_relu and len(node.args) <= 3 and "input" not in node.kwargs:

@@ -1,8 +1,7 @@
-"""A frozen convolution with max-pool behind it, whose backward pass knows where the maxima are.
+"""A frozen convolution with max-pool behind it, whose backward pass skips zero gradients.
 
-Of the k * k gradients behind a pooling window only one is not zero; a dense backward pass of
-the convolution multiplies the zeros too (2.3x slower for SVDNet's second layer, with what
-stands around it).
+Of the k * k gradients in a pooling window only one is not zero. A dense backward pass multiplies
+the zeros too; it is 2.3x slower for SVDNet's second layer with its neighbours.
 """
 
 from __future__ import annotations
@@ -28,19 +27,20 @@ from ganexplain.networks.fast.few_channels import (
     runs_frozen,
 )
 
-CHUNK_BYTES = 5 * 2**20  # of the values computed at once, so that they stay in cache
-FEWEST_LANES = 16  # kernel width times channels from which the sparse loop pays,
-SMALLEST_WINDOW = 8  # and the places of a window; a dense backward pass is faster below
+CHUNK_BYTES = 5 * 2**20  # size of the values computed at once, which then stay in cache
+# The sparse loop is faster than a dense backward pass from these sizes on:
+FEWEST_LANES = 16  # kernel width times channels
+SMALLEST_WINDOW = 8  # places of a pooling window
 
 
 class PooledConvolution(nn.Module):
-    """Convolution, max-pool (stride = window), and a rectifier of `slope` behind, if any.
+    """Convolution, max-pool (stride = window) and, with a `slope`, a rectifier behind.
 
-    Where given, a thin convolution and a rectifier of `front_slope` come first; their output
-    is not kept but computed again for the gradient. The result is that of the layers one after
-    another, to rounding. Away from float32 on a CPU, without numba, with weights that want a
-    gradient, or where it is not faster, it is computed by just these. A gradient of the
-    gradient cannot be asked for.
+    A convolution with few channels (`front`) and a rectifier with `front_slope` may come first;
+    their output is not stored but computed again for the gradient. The result equals that of the
+    single layers but for rounding. The single layers are used outside of float32 on a CPU, without
+    numba, with weights that require a gradient, and where they are faster. There are no second
+    derivatives.
     """
 
     def __init__(
@@ -59,25 +59,25 @@ class PooledConvolution(nn.Module):
         """Output (B, O, Y, X) of x (B, C, H, W)."""
         front = None if self.front is None else ConvolutionSpec.from_module(self.front)
         layer = ConvolutionSpec.from_module(self.convolution)
-        if self._pays() and self._fits(x):
+        if self._is_faster(layer) and self._is_possible(x):
             return _Pooled.apply(x, layer, self.window, self.slope, front, self.front_slope)
         if front is not None:
             x = functional.leaky_relu(front(x), self.front_slope)
         x = functional.max_pool2d(layer(x), self.window)
         return x if self.slope is None else functional.leaky_relu(x, self.slope)
 
-    def _pays(self) -> bool:
-        layer = ConvolutionSpec.from_module(self.convolution)
-        return self.front is not None or has_few_channels(layer) or sparse_pays(layer, self.window)
+    def _is_faster(self, layer: ConvolutionSpec) -> bool:
+        few = self.front is not None or has_few_channels(layer)
+        return few or sparse_is_faster(layer, self.window)
 
-    def _fits(self, x: Tensor) -> bool:
-        wanted = x.device.type == "cpu" and x.dtype == torch.float32
-        return wanted and runs_frozen(self, x) and has_numba()
+    def _is_possible(self, x: Tensor) -> bool:
+        plain = x.device.type == "cpu" and x.dtype == torch.float32
+        return plain and runs_frozen(self, x) and has_numba()
 
 
 @cache
 def has_numba() -> bool:
-    """Whether numba is installed and loads: it is made of libraries of other origin."""
+    """Whether numba is installed and its compiled libraries can be loaded."""
     try:
         importlib.import_module("numba")
     except (ImportError, OSError):
@@ -130,7 +130,7 @@ class _Pooled(torch.autograd.Function):
 
 
 def _in_front(x: Tensor, front: ConvolutionSpec | None, slope: float) -> Tensor:
-    """What the pooled convolution reads, channels last."""
+    """The input of the pooled convolution, channels last."""
     if front is not None:
         x = functional.leaky_relu(front(x), slope, inplace=True)
     return x.contiguous(memory_format=torch.channels_last)
@@ -141,7 +141,7 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 
 
 def _chunk(x: Tensor, layer: ConvolutionSpec, front: ConvolutionSpec | None) -> int:
-    """How many examples to compute at once."""
+    """The number of examples to compute at once."""
     height, width = x.shape[2:] if front is None else front.output_size(*x.shape[2:])
     y, x_places = layer.output_size(height, width)
     outputs, inputs = layer.weight.shape[:2]
@@ -160,8 +160,8 @@ def _before_convolution(
     masked: bool,
     slope: float,
 ) -> Tensor:
-    """Gradient (B, C, H, W) before the convolution, where `masked` before its rectifier too."""
-    if sparse_pays(layer, window):
+    """Gradient (B, C, H, W) before the convolution and, if `masked`, before its rectifier."""
+    if sparse_is_faster(layer, window):
         return _scattered(gradient, place, before, layer, window, masked, slope)
     size = layer.output_size(*before.shape[2:])
     shape = (len(gradient), gradient.shape[1], *size)
@@ -177,8 +177,8 @@ def _before_rectifier(gradient: Tensor, output: Tensor, slope: float) -> Tensor:
     return torch.ops.aten.leaky_relu_backward(gradient, output, slope, True)
 
 
-def sparse_pays(layer: ConvolutionSpec, window: tuple[int, int]) -> bool:
-    """Whether the sparse loop can do a layer with a max-pool of `window`, and faster."""
+def sparse_is_faster(layer: ConvolutionSpec, window: tuple[int, int]) -> bool:
+    """Whether the sparse loop supports a layer with a max-pool over `window`, and is faster."""
     return (
         layer.stride == (1, 1) == layer.dilation
         and layer.weight.shape[1] * layer.weight.shape[3] >= FEWEST_LANES
@@ -214,12 +214,12 @@ def _scattered(
             layer.output_size(height, width)[1], (top, left, channels),
         )  # fmt: skip
 
-    _divided(work, count)
+    _run_in_threads(work, count)
     return out
 
 
-def _divided(work: Callable[[int, int], None], count: int) -> None:
-    """`work(first, last)` on all of `count` examples, on as many threads as torch uses."""
+def _run_in_threads(work: Callable[[int, int], None], count: int) -> None:
+    """Run `work(first, last)` on all of `count` examples, on as many threads as torch uses."""
     threads = min(torch.get_num_threads(), count)
     if threads == 1:
         work(0, count)
@@ -233,4 +233,4 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_name_prefix="sparse-pool")
 
 
-os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has none of the threads
+os.register_at_fork(after_in_child=_threads.cache_clear)  # threads do not survive a fork

@@ -1,1 +1,1 @@
-"""Networks in the files of other people."""
+"""Readers of network files of any origin."""

@@ -1,9 +1,8 @@
-"""Files of torch.export: what they ask for is looked through before torch loads them.
+"""Reads files of torch.export, and checks what they refer to before torch loads them.
 
-While torch loads such a file it unpickles objects, finds functions by name, imports modules that
-a tree of arguments names, evaluates expressions of lengths as Python, and would start libraries
-that come along. All of it is refused here, but for weights, operators without effects and sums
-of lengths.
+While torch loads such a file, it unpickles objects, looks up functions by name, imports modules
+named in a tree of arguments, evaluates expressions of lengths as Python, and loads libraries in
+the file. Only weights, operators without side effects and arithmetic of lengths are accepted.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ MEMBERS = re.compile(
     r"|data/constants/(tensor_\d+|model\.pt)|data/(weights|constants)/model_\w+_config\.json"
     r"|archive_format|archive_version|byteorder|version|\.data/\w+|extra/.*"
 )
-# What torch reads of files of torch before 2.8, archives in no folder, in its order.
+# Members of files from torch before 2.8, which have no folder, in the order of torch's arguments.
 EARLIER = tuple(
     f"serialized_{name}"
     for name in ("exported_program.json", "state_dict.pt", "constants.pt", "example_inputs.pt")
@@ -57,16 +56,16 @@ IntTrueDiv FloatTrueDiv FloatPow PowByNatural ToFloat TruncToInt TruncToFloat Fl
 RoundToInt ModularIndexing Where Identity LShift RShift Eq Ne Equality Unequality Lt Le Gt Ge
 StrictLessThan LessThan StrictGreaterThan GreaterThan And Or Not True False true false positive
 integer nonnegative nonzero real finite negative zero
-"""  # of expressions of lengths
+"""  # the words of expressions of lengths
 PLAIN = re.compile(r"(?:[\w\s()=,+*/<>&|~-]|(?<=\d)\.(?=\d))*")
 
 
 def read_exported(path: Path) -> nn.Module:
-    """The network in a file of torch.export, as a module with parts.
+    """The network in a file of torch.export, as a module with submodules.
 
-    Raises GanexplainError naming the operator, or what else may have effects, where it asks for
-    that, or where an earlier torch wrote what this one does not read; whatever torch raises where
-    it is damaged.
+    Raises GanexplainError if the file uses an operator or another thing that may have side
+    effects, which is named, or if an earlier torch wrote a form that this torch does not read; for
+    a damaged file any error of torch.
     """
     content = path.read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -74,28 +73,28 @@ def read_exported(path: Path) -> nn.Module:
         earlier = "version" in archive.namelist()
     for name in _refused_earlier(content) if earlier else _refused(content):
         raise impure(path, name)
-    with warnings.catch_warnings(), _weights_alone():
-        warnings.simplefilter("ignore")  # of torch's, about its own code
+    with warnings.catch_warnings(), _weights_only():
+        warnings.simplefilter("ignore")  # torch warns about its own code
         if earlier:
             return torch.export.unflatten(_read_earlier(path, content))
         return torch.export.unflatten(torch.export.load(io.BytesIO(content)))
 
 
 def _refused_earlier(content: bytes) -> Iterator[str]:
-    """What an archive of a torch before 2.8 asks for and may not."""
-    yield from _refused_in(json.loads(_member(content, EARLIER[0])), "")
+    """As `_refused`, for an archive of a torch before 2.8."""
+    return _refused_in(json.loads(_member(content, EARLIER[0])), "")
 
 
 def _member(content: bytes, name: str) -> bytes:
-    """A file of an archive; the same bytes whenever it is asked for, also of one there twice."""
+    """A file of an archive; if there are two of the name, always the same one."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return archive.read(name)
 
 
 def _read_earlier(path: Path, content: bytes) -> Any:
-    """The program in an archive of a torch before 2.8; GanexplainError for one not read any more.
+    """The program in a file of a torch before 2.8; GanexplainError for a form not read any more.
 
-    As torch.export.load has it, which tells of the age of such a file on the terminal.
+    It is read as by torch.export.load, but without that function's message on the terminal.
     """
     from torch._export.serde import schema, serialize
 
@@ -117,8 +116,8 @@ def _read_earlier(path: Path, content: bytes) -> Any:
 
 
 @contextmanager
-def _weights_alone() -> Iterator[None]:
-    """While open, torch.load unpickles tensors and plain values alone, whatever its caller asks."""
+def _weights_only() -> Iterator[None]:
+    """While open, torch.load unpickles only tensors and plain values, whatever its caller asks."""
     before = os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     try:
@@ -131,7 +130,7 @@ def _weights_alone() -> Iterator[None]:
 
 
 def _refused(content: bytes) -> Iterator[str]:
-    """What an archive asks for and may not, as torch's own reader sees the archive."""
+    """What an archive uses without permission, as torch's own reader sees the archive."""
     reader = torch._C.PyTorchFileReader(io.BytesIO(content))
     records = reader.get_all_records()
     if len(set(records)) < len(records):
@@ -144,7 +143,7 @@ def _refused(content: bytes) -> Iterator[str]:
 
 
 def _refused_in(value: Any, key: str) -> Iterator[str]:
-    """What a document asks for and may not; `key` is what the value goes by."""
+    """What a JSON value under `key` uses without permission."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _refused_in(inner, name)
@@ -170,7 +169,7 @@ def _is_operator(name: str) -> bool:
 
 
 def is_length(text: str) -> bool:
-    """Whether a text is a sum of lengths, products and the like, and no other Python."""
+    """Whether a text is an arithmetic expression of lengths and no other Python."""
     rest = SYMBOL.sub("", text)
     words = re.findall(r"[A-Za-z_]\w*", rest)
     symbols = {word for word in words if re.fullmatch(r"[suz]+f?\d+", word)}

@@ -1,4 +1,4 @@
-"""Networks of any origin from files: TorchScript, torch.export, ONNX, or a factory with weights."""
+"""Loads networks: TorchScript, torch.export or ONNX files, or a factory with weights."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
 
 
 def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> nn.Module:
-    """The network in a file, or made by `module:factory`, on the CPU as it comes.
+    """The network in a file, or made by `module:factory`, on the CPU and otherwise unchanged.
 
-    Raises UsageError for a missing or unknown kind of file, a factory that cannot be called, or
-    a pickled module without `trust_pickle`; GanexplainError for a damaged file, weights that do
-    not fit, or an operator that cannot be converted, which it names.
+    Raises UsageError for a missing file or an unknown kind of file, a factory that cannot be
+    called, and a pickled module without `trust_pickle`. Raises GanexplainError for a damaged file,
+    weights that do not fit, and an operator that cannot be converted, which is named.
     """
     path = Path(model)
     if is_factory(model):
-        network = _made(model)
+        network = _call_factory(model)
         if weights:
             load_weights(network, Path(weights))
         return network
@@ -47,20 +47,20 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     if not path.is_file():
         raise UsageError(f"--model {model}: no such file")
     if path.suffix == ".pt2":
-        return _loaded(path, read_exported)
+        return _read(path, read_exported)
     if path.suffix == ".onnx":
         return read_onnx(path)
-    return _archived(path, trust_pickle)
+    return _read_archive(path, trust_pickle)
 
 
 def is_factory(model: str) -> bool:
-    """Whether a network is named as `module:factory`, not as a file."""
+    """Whether `model` is `module:factory` and not a file."""
     named = re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", model)
     return bool(named) and not Path(model).exists()
 
 
 def code_of(model: str) -> str:
-    """The file of the module of `module:factory`, once it is imported; empty where it has none."""
+    """The file of the imported module of `module:factory`; empty if it has none."""
     module = sys.modules.get(model.partition(":")[0])
     return getattr(module, "__file__", None) or ""
 
@@ -68,12 +68,12 @@ def code_of(model: str) -> str:
 # --- module:factory ---------------------------------------------------------------------------
 
 
-def _made(name: str) -> nn.Module:
+def _call_factory(name: str) -> nn.Module:
     module_name, _, attributes = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))  # a module beside the user, as `python -m` finds it
+    sys.path.insert(0, str(Path.cwd()))  # find a module in the current folder, as `python -m` does
     try:
         found: Any = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # whatever its code does
+    except (Exception, SystemExit) as error:  # its code may raise anything
         raise UsageError(
             f"--model {name}: {module_name} cannot be imported ({reason_of(error)})"
         ) from error
@@ -86,7 +86,7 @@ def _made(name: str) -> nn.Module:
         found = getattr(found, attribute)
     try:
         network = found if isinstance(found, nn.Module) else found()
-    except (Exception, SystemExit) as error:  # whatever the factory's code does
+    except (Exception, SystemExit) as error:  # its code may raise anything
         advice = "; write one that needs no arguments" if isinstance(error, TypeError) else ""
         raise UsageError(
             f"--model {name}: the factory failed ({reason_of(error)}){advice}"
@@ -96,30 +96,29 @@ def _made(name: str) -> nn.Module:
     return unwrap(network)
 
 
-# --- files that hold a whole network ----------------------------------------------------------
+# --- files of a whole network -----------------------------------------------------------------
 
 
-def _archived(path: Path, trust_pickle: bool) -> nn.Module:
-    """TorchScript, or where trusted a pickled module."""
-    inside = zip_members(path)
-    if "constants.pkl" in inside:
-        return _loaded(path, read_torchscript)
+def _read_archive(path: Path, trust_pickle: bool) -> nn.Module:
+    """The network of a TorchScript file or, if trusted, a pickled module."""
+    if "constants.pkl" in zip_members(path):
+        return _read(path, read_torchscript)
     if not trust_pickle:
-        return _refused(path)
+        raise _untrusted(path)
     try:
         network = torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as error:  # whatever unpickling runs into
+    except Exception as error:  # unpickling may raise anything
         raise _damaged(path, error) from error
     if isinstance(network, nn.Module):
         return network
     raise UsageError(
-        f"--model {path}: holds {type(network).__name__}, not a network; name its factory, "
+        f"--model {path}: contains {type(network).__name__}, not a network; name its factory, "
         "--model module:factory --weights FILE"
     )
 
 
 def zip_members(path: Path) -> set[str]:
-    """Names of the files in an archive, without its folder; none where it is no archive."""
+    """Names of the files in an archive, without its folder; empty if it is not an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.partition("/")[2] for name in archive.namelist()}
@@ -127,27 +126,27 @@ def zip_members(path: Path) -> set[str]:
         return set()
 
 
-def _refused(path: Path) -> nn.Module:
-    """Say what a file without code that torch could run by itself is, and what to do."""
+def _untrusted(path: Path) -> GanexplainError:
+    """The error for a file that is not TorchScript: what it contains, and what to do."""
     try:
         content = load_data(path)
     except Exception as error:
         if zip_members(path) or "weights_only" in str(error) or "Weights only" in str(error):
-            raise UsageError(
+            return UsageError(
                 f"--model {path}: a pickled module, and loading it runs any code in the file; "
                 "export it to TorchScript (torch.jit.trace), or, if you trust its author, add "
                 "--trust-pickle"
-            ) from error
-        raise _damaged(path, error) from error
+            )
+        return _damaged(path, error)
     if isinstance(content, Mapping) and str(content.get("kind")) == "classifier":
-        raise UsageError(f"--model {path}: a classifier of ganexplain; pass it with --classifier")
-    raise UsageError(
-        f"--model {path}: holds weights without a network; name its factory, --model "
+        return UsageError(f"--model {path}: a classifier of ganexplain; pass it with --classifier")
+    return UsageError(
+        f"--model {path}: contains weights without a network; name its factory, --model "
         f"module:factory --weights {path}"
     )
 
 
-def _loaded(path: Path, read: Callable[[Path], nn.Module]) -> nn.Module:
+def _read(path: Path, read: Callable[[Path], nn.Module]) -> nn.Module:
     try:
         return read(path)
     except (GanexplainError, MemoryError):

@@ -1,4 +1,4 @@
-"""Networks in ONNX files as torch modules, by onnx2torch, as far as that reaches."""
+"""Converts networks in ONNX files to torch modules with onnx2torch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError, reason_of
 
-KNOWN_OPSET = 16  # the newest of which onnx2torch has nearly all operators
-NEED_TORCHVISION = ("NonMaxSuppression", "RoiAlign")  # of onnx2torch's converters, these alone
+KNOWN_OPSET = 16  # the newest opset of which onnx2torch supports nearly all operators
+NEED_TORCHVISION = ("NonMaxSuppression", "RoiAlign")  # the only converters that use torchvision
 
 
 def read_onnx(path: Path) -> nn.Module:
     """The network in an ONNX file.
 
-    Raises UsageError where onnx2torch is not installed, GanexplainError for a damaged file, or
-    naming the operator that cannot be converted.
+    Raises UsageError if onnx2torch is not installed, and GanexplainError for a damaged file or an
+    operator that cannot be converted, which is named.
     """
     try:
         with _stand_in_for_torchvision():
@@ -36,7 +36,7 @@ def read_onnx(path: Path) -> nn.Module:
         ) from error
     try:
         model = onnx.load(path)
-    except Exception as error:  # protobuf's, and of files of weights that are missing
+    except Exception as error:  # protobuf raises its own kinds; files of weights may be missing
         raise GanexplainError(
             f"--model {path}: cannot be read as ONNX ({reason_of(error)})"
         ) from error
@@ -45,19 +45,20 @@ def read_onnx(path: Path) -> nn.Module:
         for operator in sorted(found & set(NEED_TORCHVISION)):
             raise _refused(path, operator, "needs torchvision, which is not installed")
     try:
-        return onnx2torch.convert(_older(model))
-    except Exception as error:  # many kinds, by operator
+        return onnx2torch.convert(_downgraded(model))
+    except Exception as error:  # the kind depends on the operator
         unknown = re.search(r"operation_type='(\w+)'", str(error))
-        operator = unknown[1] if unknown else _named_in(str(error), sorted(found))
+        named = [name for name in sorted(found) if name.lower() in str(error).lower()]
+        operator = unknown[1] if unknown else (named or [f"one of {', '.join(sorted(found))}"])[0]
         raise _refused(path, operator, reason_of(error)) from error
 
 
-def _older(model: Any) -> Any:
-    """The same network in the older set of operators that onnx2torch knows, where it has one."""
+def _downgraded(model: Any) -> Any:
+    """The network in the opset that onnx2torch supports, if it can be converted to that."""
     from onnx import version_converter
 
     for node in model.graph.node:
-        if node.op_type == "Reshape":  # onnx2torch refuses what only matters for empty tensors
+        if node.op_type == "Reshape":  # onnx2torch refuses it, though it matters for empty tensors
             kept = [entry for entry in node.attribute if entry.name != "allowzero"]
             del node.attribute[:]
             node.attribute.extend(kept)
@@ -66,14 +67,8 @@ def _older(model: Any) -> Any:
         return model
     try:
         return version_converter.convert_version(model, KNOWN_OPSET)
-    except Exception:  # no such form: onnx2torch then says which operator is too new
+    except Exception:  # it cannot: onnx2torch then reports which operator is too new
         return model
-
-
-def _named_in(message: str, operators: list[str]) -> str:
-    """The operator an error names, or all there are."""
-    named = [operator for operator in operators if operator.lower() in message.lower()]
-    return (named or [f"one of {', '.join(operators)}"])[0]
 
 
 def _refused(path: Path, operator: str, reason: str) -> GanexplainError:
@@ -85,7 +80,7 @@ def _refused(path: Path, operator: str, reason: str) -> GanexplainError:
 
 @contextmanager
 def _stand_in_for_torchvision() -> Iterator[None]:
-    """While open, `import torchvision` works: onnx2torch wants it for two operators only."""
+    """While open, `import torchvision` works; onnx2torch needs it for two operators only."""
     if importlib.util.find_spec("torchvision") is not None:
         yield
         return

@@ -1,8 +1,8 @@
-"""The operators that a network in a file may use: those without effects outside of their outputs.
+"""The operators that a network in a file may use: those that only compute their outputs.
 
-A list of what is allowed. All others are refused, also those that later versions of torch bring:
-operators that open, write or map files, reach the network or other processes, change the state of
-the process, or read memory without looking whether it is theirs.
+All operators that are not listed are refused, including those of later versions of torch: some
+open, write or map files, use the internet or other processes, change the state of the process, or
+read memory without a check of its bounds.
 """
 
 from __future__ import annotations
@@ -165,14 +165,14 @@ ALLOWED = {
 
 
 def is_pure(name: str) -> bool:
-    """Whether an operator, `namespace::name`, has no effects; in place as without, `add_`."""
+    """Whether an operator `namespace::name` has no side effects; in-place forms (`add_`) count."""
     space, _, base = name.partition("::")
     allowed = ALLOWED.get(space, frozenset())
     return base in allowed or (base.endswith("_") and base[:-1] in allowed)
 
 
 def impure(path: Path, name: str) -> GanexplainError:
-    """The refusal of the network in a file for something in it that may have effects."""
+    """The error for a network in a file that uses `name`, which may have side effects."""
     return GanexplainError(
         f"--model {path}: uses {name[:100]}, which is not among what is known to do nothing but "
         "compute; export the network without it, or, if you trust its maker, name the code that "

@@ -1,10 +1,10 @@
-"""TorchScript files: their code is looked through before torch loads it.
+"""Reads TorchScript files, and checks their code before torch loads it.
 
-While torch loads such a file it runs code of the file (`__setstate__` of its classes), so what the
-code calls has to be known before. The text is not parsed: every name that can stand for an
-operator, wherever it occurs, has to be one of those without effects. What follows `self` and
-`__torch__` is what the network has, a layer called `resize` say, as long as the text uses these
-words as torch writes them; where it does not, any name may stand for an operator.
+While torch loads such a file, it runs code of the file (`__setstate__` of its classes), so the
+calls in the code are checked before. The code is not parsed: each name that can refer to an
+operator, wherever it occurs, must be one without side effects. A name that follows `self` or
+`__torch__` is a part of the network (a layer called `resize`, for example), if the code uses these
+two words as torch writes them; otherwise each name may refer to an operator.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ from ganexplain.networks.loaders.pure_operators import impure, is_pure
 GAP = r"(?:[\s\\]|#[^\n]*\n)*"  # between two parts of a name
 NAME = r"[A-Za-z_]\w*"
 ATTRIBUTE = re.compile(rf"\.{GAP}({NAME})")
-OPS = r"(?<![\w.])ops\b"  # of which operators are parts, where it is no name of the network's
+OPS = r"(?<![\w.])ops\b"  # the namespace of operators, unless it is a name of the network
 OF_SPACE = re.compile(rf"{OPS}{GAP}\.{GAP}({NAME}){GAP}\.{GAP}({NAME})")
 OF_TORCH = re.compile(rf"(?<![\w.])torch(?:{GAP}\.{GAP}{NAME})+")
-BEGINS = r"(?:(?<=[=,] )|(?<=\()|(?<=\breturn )|(?<=\bif ))"  # an expression, behind this
-OWN = re.compile(  # an attribute or a method of the object at work, or a name of the file's own
+BEGINS = r"(?:(?<=[=,] )|(?<=\()|(?<=\breturn )|(?<=\bif ))"  # where an expression begins
+OWN = re.compile(  # an attribute or method of `self`, or a name defined in the file
     rf"(?:(?<![\w.])self|{BEGINS}\(self\))\.{NAME}|(?<![\w.])__torch__(?:\.{NAME})+"
 )
-NO_NAME = re.compile(r'\(self(?=: __torch__\.|, ")')  # of what `self` is, and getattr of it
+NO_NAME = re.compile(r'\(self(?=: __torch__\.|, ")')  # the declaration of `self`, and its getattr
 UNUSUAL = re.compile(
     rf"\b(?:self|__torch__)\b|(?<![\w.])torch\b(?!{GAP}\.)|\.{GAP}(?:autograd|torch)\b"
 )
 BY_TEXT = re.compile(r'\bgetattr\b(?:\(([\w.()]+), "([^"\\]*)"\))?')
 CLASSES = "__torch__.torch.classes."
 OF_CLASSES = re.compile(rf"\btorch{GAP}\.{GAP}classes\b(?:{GAP}\.{GAP}({NAME}))?")
-KNOWN_CLASSES = ("quantized", "rnn")  # weights of quantised layers, kept by C++
+KNOWN_CLASSES = ("quantized", "rnn")  # weights of quantised layers, stored in C++
 
 
 def read_torchscript(path: Path) -> nn.Module:
     """The network in a TorchScript file, on the CPU.
 
-    Raises GanexplainError that names the operator or the class where it uses one that is not
-    known to be free of effects; whatever torch raises where it is damaged.
+    Raises GanexplainError if it uses an operator or class that is not known to be free of side
+    effects, which is named; for a damaged file any error of torch.
     """
     content = path.read_bytes()
     for name in _refused_names(content):
         raise impure(path, name)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch would rather have torch.export
+        warnings.simplefilter("ignore")  # torch recommends torch.export
         return torch.jit.load(io.BytesIO(content), map_location="cpu")
 
 
 def _refused_names(content: bytes) -> Iterator[str]:
-    """What a TorchScript archive uses and may not, as torch's own reader sees the archive."""
+    """What a TorchScript archive uses without permission, as torch's own reader sees it."""
     reader = torch._C.PyTorchFileReader(io.BytesIO(content))
     records = reader.get_all_records()
     if "model.json" in records or len(set(records)) < len(records):
@@ -86,7 +86,7 @@ def _refused_in_code(code: str) -> Iterator[str]:
     for name in sorted(of_torch | of_values):
         if not is_pure(f"aten::{name}") and _is_operator(name, only_of_values=name not in of_torch):
             yield f"aten::{name}"
-    if re.search(OPS, plain):  # it may stand for more than the network's own
+    if re.search(OPS, plain):  # it may be torch.ops
         spaces = {schema.name.partition("::")[0] for schema in torch._C._jit_get_all_schemas()}
         yield from (f"operators of {name}" for name in sorted(names & spaces))
     for found in OF_CLASSES.finditer(code):
@@ -95,12 +95,12 @@ def _refused_in_code(code: str) -> Iterator[str]:
 
 
 def _names_in(code: str) -> set[str]:
-    """All that stands behind a dot."""
+    """All names behind a dot."""
     return set(ATTRIBUTE.findall(code))
 
 
 def _is_operator(name: str, only_of_values: bool) -> bool:
-    """Whether `torch.name` is an operator, or one that can be written `value.name` too."""
+    """Whether `torch.name` is an operator that, if `only_of_values`, can be a method of a value."""
     return any(
         not only_of_values or any(argument.name == "self" for argument in schema.arguments)
         for schema in torch._C._jit_get_schemas_for_operator(f"aten::{name}")
@@ -108,7 +108,7 @@ def _is_operator(name: str, only_of_values: bool) -> bool:
 
 
 def _refused_classes(pickled: bytes) -> Iterator[str]:
-    """Classes of C++ among the objects of an archive, which are made as it is loaded."""
+    """C++ classes of the objects in an archive, which are created while it is loaded."""
     for opcode, argument, _ in pickletools.genops(pickled):
         if opcode.name == "GLOBAL":
             name = str(argument).replace(" ", ".")

@@ -1,10 +1,9 @@
-"""A TorchScript module as a tree of ordinary modules, whose layers can be hooked.
+"""A TorchScript module as a tree of ordinary modules, whose layers accept hooks.
 
-TorchScript runs a whole network in one piece: hooks on its parts are refused, and what they put
-out cannot be seen. Here the same graph is run node by node with torch's own operators, a module
-a part, of the same names; gradients are autograd's. Attributes that the code writes (the state
-of a recurrent network) live here and start afresh with every pass; the file's module is not
-touched.
+TorchScript runs a whole network at once: it refuses hooks, and the outputs of submodules are not
+accessible. Here the same graph is run node by node with torch's own operators and autograd, in
+modules of the same names. Attributes that the code writes (the state of a recurrent network) are
+stored here and reset before each pass; the module of the file is not changed.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from torch import nn
 
 from ganexplain.networks.loaders.torchscript_ops import Find, Program, Values
 
-OF_CODE = ("_find", "_programs", "_script")  # attributes of a part that hold code alone
+SHARED = ("_find", "_programs", "_script")  # attributes that copies share: they are only code
 
 
 class ScriptedPart(nn.Module):
-    """One module of a TorchScript network, with its parameters, buffers and parts."""
+    """One module of a TorchScript network, with its parameters, buffers and submodules."""
 
     def __init__(self, script: Any, find: Find) -> None:
         super().__init__()
         self._find = find
         self.kind: str = script.original_name
         self._programs: dict[str, Program] = {}
-        self._script = [script]  # in a list, so that it is no part of this
+        self._script = [script]  # in a list, so that it is not registered as a submodule
         for name, parameter in script.named_parameters(recurse=False):
             self.register_parameter(name, nn.Parameter(parameter.detach(), requires_grad=False))
         for name, buffer in script.named_buffers(recurse=False):
@@ -39,20 +38,20 @@ class ScriptedPart(nn.Module):
         self.pass_method = "forward"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ScriptedPart:
-        """A part with weights of its own; the code, which cannot be copied, is shared."""
+        """A copy with weights of its own; the code, which cannot be copied, is shared."""
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         for name, value in (self.__dict__ | {"own": {}}).items():
-            copied.__dict__[name] = value if name in OF_CODE else copy.deepcopy(value, memo)
+            copied.__dict__[name] = value if name in SHARED else copy.deepcopy(value, memo)
         return copied
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """What the TorchScript module puts out for the same inputs."""
+        """The output of the TorchScript module for the same inputs."""
         name, self.pass_method = self.pass_method, "forward"
         return self.method(name, inputs, named)
 
     def method(self, name: str, inputs: tuple[Any, ...], named: Values) -> Any:
-        """What another method of it gives."""
+        """The result of the method `name`."""
         made = self._script[0]._c._get_method(name)
         if name not in self._programs:
             self._programs[name] = Program(made.graph, self._find)
@@ -61,7 +60,7 @@ class ScriptedPart(nn.Module):
         return results[0] if len(results) == 1 else tuple(results)
 
     def attribute(self, name: str) -> Any:
-        """Part, parameter, buffer or other attribute of that name."""
+        """The submodule, parameter, buffer or other attribute of that name."""
         for kept in (self.own, self._modules, self._parameters, self._buffers):
             if name in kept:
                 return kept[name]
@@ -69,10 +68,10 @@ class ScriptedPart(nn.Module):
 
 
 class ScriptedNetwork(ScriptedPart):
-    """A whole TorchScript network; every pass begins with the attributes that the file has.
+    """A whole TorchScript network; each pass begins with the attributes in the file.
 
-    `called` is the method that is a pass. Raises UnsupportedNode, now or at the first pass, where
-    an instruction cannot be run here.
+    `called` is the method that a pass runs. Raises UnsupportedNode, when it is created or at the
+    first pass, if an instruction is not supported.
     """
 
     def __init__(self, script: torch.jit.ScriptModule, called: str = "forward") -> None:
@@ -88,7 +87,7 @@ class ScriptedNetwork(ScriptedPart):
         self.called, self.running = called, False
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """What the method gives."""
+        """The result of the method."""
         if self.running:  # the method calls `forward` of its own network
             return self.method("forward", inputs, named)
         for part in self.modules():

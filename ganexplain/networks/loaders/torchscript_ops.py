@@ -1,4 +1,4 @@
-"""The nodes of a TorchScript graph, run one by one."""
+"""Runs the nodes of a TorchScript graph one by one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 
 from ganexplain.networks.loaders.pure_operators import is_pure
 
-Values = dict[str, Any]  # of a graph, by the names it gives them
-Find = Callable[[str], Any]  # a function of the network's code, by its full name
+Values = dict[str, Any]  # values of a graph, by their names there
+Find = Callable[[str], Any]  # returns a function of the network's code, by its full name
 Step = Callable[[list[Any], Values], Sequence[Any]]
-PASS = re.compile(r"forward\d*")  # a trace has forward1, forward2, ... for further calls of a part
+PASS = re.compile(r"forward\d*")  # a trace has forward1, forward2, ... for repeated calls
 _OF_LISTS: dict[str, Callable[[list[Any]], Sequence[Any]]] = {
     "aten::add": lambda inputs: (inputs[0] + inputs[1],),
     "aten::mul": lambda inputs: (inputs[0] * inputs[1],),
@@ -24,7 +24,7 @@ _OF_LISTS: dict[str, Callable[[list[Any]], Sequence[Any]]] = {
 
 
 class UnsupportedNode(Exception):
-    """An instruction that is not run here; the message names it."""
+    """An instruction that is not supported; the message names it."""
 
 
 class Program:
@@ -39,7 +39,7 @@ class Program:
         ]
 
     def run(self, given: Sequence[Any], values: Values) -> list[Any]:
-        """Results for inputs; `values` are those of the graph around, and grow."""
+        """Results for inputs; `values` of the surrounding graph are read and extended."""
         values.update(zip(self.inputs, given, strict=True))
         for step, inputs, outputs in self.steps:
             results = step([values[name] for name in inputs], values)
@@ -52,7 +52,7 @@ def _names(values: Iterable[Any]) -> list[str]:
 
 
 def _step(node: Any, find: Find) -> Step:
-    """What a node does: its inputs, and all values so far, to its outputs."""
+    """The function of a node: from its inputs and all values so far to its outputs."""
     kind = node.kind()
     if kind in _MADE:
         return _MADE[kind](node, find)
@@ -113,7 +113,7 @@ def _call_method(node: Any, find: Find) -> Step:
 
     def run(inputs: list[Any], values: Values) -> Sequence[Any]:
         part, *given = inputs
-        if part is None:  # what `_create_object` stands for
+        if part is None:  # the context manager of `_create_object`
             return (None,)
         if not PASS.fullmatch(name):
             return (part.method(name, tuple(given), {}),)
@@ -152,14 +152,14 @@ def _raise(inputs: list[Any]) -> Sequence[Any]:
 
 
 def _mutating(change: Callable[[list[Any]], None]) -> Callable[[Any, Find], Step]:
-    """A change of a list, which torch's own operators would make to a copy."""
+    """A change of a list in place; torch's own operators would change a copy."""
 
     def make(node: Any, find: Find) -> Step:
-        gives = node.outputsSize()
+        outputs = node.outputsSize()
 
         def run(inputs: list[Any], values: Values) -> Sequence[Any]:
             change(inputs)
-            return (inputs[0],) if gives else ()
+            return (inputs[0],) if outputs else ()
 
         return run
 
@@ -167,7 +167,7 @@ def _mutating(change: Callable[[list[Any]], None]) -> Callable[[Any, Find], Step
 
 
 def _create_object(node: Any, find: Find) -> Step:
-    """Only torch.no_grad: values are the same without it, and gradients shall pass."""
+    """Skip torch.no_grad: values are the same without it, and gradients are needed."""
     kind = node.output().type().annotation_str
     if not kind.endswith("no_grad"):
         raise UnsupportedNode(kind)

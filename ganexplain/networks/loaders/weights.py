@@ -1,4 +1,4 @@
-"""The weights of a checkpoint that belong to a network, whatever is around them."""
+"""Finds the weights of a network in a checkpoint and loads them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.files.checkpoints import load_data
 
-USUAL = ("", "state_dict", "model_state_dict", "model", "weights")  # tables, the usual one first
-DEEPEST = 3  # tables within tables that are looked through
-# What torch writes into the names of what it wraps.
+USUAL = ("", "state_dict", "model_state_dict", "model", "weights")  # tables, most usual first
+DEEPEST = 3  # nested tables that are searched
+# Parts of names that wrappers of torch insert.
 WRAPPED = re.compile(r"\b(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-MAY_LACK = "num_batches_tracked"  # older checkpoints do
+MAY_LACK = "num_batches_tracked"  # missing in older checkpoints
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Weights of the `table` of a checkpoint whose names begin with `prefix`, without that."""
+    """Weights in the `table` of a checkpoint whose names begin with `prefix`, which is removed."""
 
     table: str
     prefix: str
@@ -30,23 +30,23 @@ class Candidate:
 
     @property
     def rank(self) -> int:
-        """Where its table stands among the usual ones; behind them where it is none."""
+        """The index of its table among the usual ones, or behind them."""
         name = self.table.rpartition(".")[2]
         return USUAL.index(name) if name in USUAL else len(USUAL)
 
     @property
     def place(self) -> str:
-        """The table and the prefix in words."""
+        """The table and the prefix, for a message."""
         table = f"table {self.table}" if self.table else "the file"
         return f"{self.prefix}* in {table}" if self.prefix else table
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Load into a network the weights of a file that are its own.
+    """Load the weights of a file into a network.
 
     They may be in a table of the file, and their names may have a prefix that wrappers and
-    trainers add. Raises UsageError for a missing file, GanexplainError for one that cannot be
-    read, or where no weights fit, or several.
+    trainers add. Raises UsageError for a missing file, and GanexplainError if the file cannot be
+    read, if no weights in it fit, or if several fit equally.
     """
     wanted = network.state_dict().keys()
     found = [each for table in _tables(read_weights(path)) for each in _candidates(*table, wanted)]
@@ -56,7 +56,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         )
     shared = max(len(wanted & each.weights.keys()) for each in found)
     best = [each for each in found if len(wanted & each.weights.keys()) == shared]
-    chosen = min(best, key=lambda each: each.rank)  # the first of several
+    chosen = min(best, key=lambda each: each.rank)
     missing = [name for name in wanted - chosen.weights.keys() if not name.endswith(MAY_LACK)]
     rivals = [each for each in best if each.rank == chosen.rank]
     if len(rivals) > 1 and not missing:
@@ -67,20 +67,16 @@ def load_weights(network: nn.Module, path: Path) -> None:
     try:
         network.load_state_dict(chosen.weights)
     except RuntimeError as error:
-        named = f"; its names are {_first(chosen)}, the network's {_some(wanted)}"
+        full_names = [chosen.prefix + name for name in chosen.weights]
+        named = f"; its names are {_some(full_names)}, the network's {_some(list(wanted))}"
         raise GanexplainError(
             f"--weights {path}: do not fit the network ({reason_of(error)})"
             f"{named if missing else ''}; name the checkpoint that belongs to this factory"
         ) from error
 
 
-def _first(candidate: Candidate) -> str:
-    return _some(candidate.prefix + name for name in candidate.weights)
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:2]) + (", ..." if len(listed) > 2 else "")
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
 
 
 def _tables(content: Any, name: str = "", deepest: int = DEEPEST) -> Iterator[tuple[str, Any]]:
@@ -97,7 +93,7 @@ def _tables(content: Any, name: str = "", deepest: int = DEEPEST) -> Iterator[tu
 def _candidates(
     table: str, content: Mapping[str, Any], wanted: Iterable[str]
 ) -> Iterator[Candidate]:
-    """What a table may have of a network whose weights are named as `wanted`."""
+    """The possible weights in a table for a network whose weights are named `wanted`."""
     named = {WRAPPED.sub("", key): value for key, value in content.items()}
     prefixes = {
         key.removesuffix(name) for name in wanted for key in named if key.endswith(f".{name}")
@@ -112,9 +108,9 @@ def _candidates(
 
 
 def read_weights(path: Path) -> Any:
-    """What a file of weights contains, read as data alone.
+    """The content of a file of weights, read without unpickling objects.
 
-    UsageError where it is absent, GanexplainError where it cannot be read.
+    Raises UsageError for a missing file, GanexplainError for one that cannot be read.
     """
     if not path.is_file():
         raise UsageError(f"--weights {path}: no such file")
@@ -130,6 +126,6 @@ def read_weights(path: Path) -> Any:
         return load(path)
     except Exception as error:  # torch and safetensors raise many kinds
         raise GanexplainError(
-            f"--weights {path}: cannot be read as data alone ({reason_of(error)}); save "
+            f"--weights {path}: cannot be read as plain data ({reason_of(error)}); save "
             "network.state_dict(), or safetensors"
         ) from error
