@@ -84,12 +84,12 @@ class PatternFinder:
     def _add_front(self, pattern: ConvPoolPattern) -> None:
         """Prepend a convolution with few channels and its rectifier, where they come before."""
         rectifier = pattern.nodes[0].args[0]
-        slope = self.slope(rectifier) if isinstance(rectifier, fx.Node) else None
-        if slope is None or not self._is_inner(rectifier, inputs=None):
+        if not isinstance(rectifier, fx.Node) or not self._is_inner(rectifier, inputs=None):
+            return
+        slope = self.slope(rectifier)
+        if slope is None or not isinstance(rectifier.args[0], fx.Node):
             return
         first = rectifier.args[0]
-        if not isinstance(first, fx.Node):
-            return
         layer = self.module(first)
         if (
             is_plain_convolution(layer)
