@@ -58,7 +58,7 @@ def untyped_records() -> Iterator[str]:
 def long_functions() -> Iterator[str]:
     for path in modules(PRODUCT):
         for function in functions(path):
-            if function.end_lineno - function.lineno >= LONGEST_FUNCTION:
+            if (function.end_lineno or 0) - function.lineno >= LONGEST_FUNCTION:
                 yield at(path, function.lineno, function.name)
 
 

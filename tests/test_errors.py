@@ -14,7 +14,7 @@ from ganexplain.files.checkpoints import load_data
 
 
 class Unsafe:
-    def __reduce__(self) -> tuple[Callable[..., str], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[], Path], tuple[()]]:
         return Path.cwd, ()
 
 

@@ -94,10 +94,15 @@ def draw_windows(rng: np.random.Generator, seconds: float, alone: bool) -> Windo
 
 def variants(singer: Singer, rng: np.random.Generator, count: int) -> list[Singer]:
     """Close relatives of a singer, for harmonies and choirs."""
+    low, middle, high = singer.formants
+
+    def stretch() -> float:
+        return rng.uniform(0.95, 1.05)
+
     return [
         replace(
             singer,
-            formants=tuple(f * rng.uniform(0.95, 1.05) for f in singer.formants),
+            formants=(low * stretch(), middle * stretch(), high * stretch()),
             tilt=singer.tilt + rng.uniform(-1, 1),
             vibrato=(singer.vibrato[0] * rng.uniform(0.9, 1.1), singer.vibrato[1]),
             glide=rng.uniform(0.02, 0.05),

@@ -25,6 +25,7 @@ from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import file_hash, read_json
 from ganexplain.files.checkpoints import load_data
 from ganexplain.gans.networks import load_generator
+from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import render
 from ganexplain.report.unit.story import tell
@@ -155,7 +156,22 @@ def test_traces_end_with_the_iterations_of_their_setting(made: Artifacts) -> Non
 
 # --- selection.json ---------------------------------------------------------------------------
 
-VALUES = [None, True, -1, -0.5, 10**400, 1e308, 2**62, "", "x", "NaN", [], {}, [None], [[]]]
+VALUES: list[Any] = [
+    None,
+    True,
+    -1,
+    -0.5,
+    10**400,
+    1e308,
+    2**62,
+    "",
+    "x",
+    "NaN",
+    [],
+    {},
+    [None],
+    [[]],
+]
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -182,6 +198,7 @@ def with_value(document: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 def page(evidence: Evidence) -> str:
     """The page without sounds, as text."""
+    assert isinstance(evidence.front_end, FrontEnd)
     count = evidence.front_end.excerpt_samples
     sounds = {name: np.zeros((len(mel), count)) for name, mel in evidence.shown.items()}
     shown = render(tell(evidence, sounds, {}, []))

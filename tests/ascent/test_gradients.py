@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.commands import Run
+from support.commands import Finished, Run
 from support.paths import ROOT
 from torch import nn
 
@@ -103,7 +103,7 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def searched(command: Run, model: str, *more: str) -> object:
+def searched(command: Run, model: str, *more: str) -> Finished:
     return command(
         "explain", "--model", model, "--gan", GAN, "--learning-rate", "0.1", "--prior-weight",
         "0.1", "--iterations", "2", "--examples", "3", "--jobs", "1", "--out", "out", *more,
@@ -287,7 +287,7 @@ def test_python_warns_of_lost_searches_and_refuses_a_dead_unit() -> None:
         def forward(self, mel: torch.Tensor) -> torch.Tensor:
             return torch.relu(mel.mean((1, 2)) + self.bias)[:, None]
 
-    few = {"learning_rate": (0.01,), "prior_weight": (0.01,), "iterations": (1,)}
+    few: dict[str, Any] = {"learning_rate": (0.01,), "prior_weight": (0.01,), "iterations": (1,)}
     with pytest.raises(UsageError, match="output:0: the unit's response has no gradient"):
         explain_in_python(Net(-1e6), GAN, examples=2, **few)
     found = explain_in_python(Net(100.0), GAN, examples=2, **few)
@@ -328,10 +328,10 @@ def test_a_latent_that_has_no_way_to_the_other_side_is_known() -> None:
 def test_a_response_has_a_gradient_as_before() -> None:
     """What is counted beside the search changes nothing in it."""
     weight = torch.tensor([1.0, -2.0])
-    network = nn.Sequential(nn.Linear(2, 1))
+    linear = nn.Linear(2, 1)
     with torch.no_grad():
-        network[0].weight[:], network[0].bias[:] = weight, 0
-    with unit_response(network, Unit.parse("0:0")) as respond:
+        linear.weight[:], linear.bias[:] = weight, 0
+    with unit_response(nn.Sequential(linear), Unit.parse("0:0")) as respond:
         found = ascend(respond, Starts(STARTS, 0.1), (1,), AscentSettings())
     np.testing.assert_allclose(found.latent[0], STARTS + np.array([0.1, -0.1]), atol=1e-5)
     assert not found.no_gradient.any()

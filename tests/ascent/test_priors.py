@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def last_norm(found: Trajectories) -> np.ndarray:
 def test_a_linear_response_ends_where_slope_and_prior_balance() -> None:
     """l2: at a / 2w. shell: at the norm sqrt(n) + |a| / 2w. sphere: at sqrt(n), along a."""
     length, weight = float(SLOPE.norm()), 0.5
-    many = {"weight": weight, "iterations": (3000,), "rate": 0.01}
+    many: dict[str, Any] = {"weight": weight, "iterations": (3000,), "rate": 0.01}
     best = {prior: search(linear, prior, **many) for prior in ("l2", "shell", "sphere")}
     assert last_norm(best["l2"]) == pytest.approx(length / (2 * weight), abs=0.02)
     assert last_norm(best["shell"]) == pytest.approx(
@@ -199,7 +200,7 @@ def test_a_small_weight_is_a_low_temperature() -> None:
 
 
 def test_a_chain_depends_on_its_own_seed_alone() -> None:
-    arguments = {"rate": 0.3, "iterations": (7, 20)}
+    arguments: dict[str, Any] = {"rate": 0.3, "iterations": (7, 20)}
     together = search(linear, "langevin", rows=6, **arguments)
     for batch_size in (1, 4):
         apart = search(linear, "langevin", rows=6, batch_size=batch_size, **arguments)

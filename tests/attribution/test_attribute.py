@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,7 +196,7 @@ def test_a_label_map_may_come_from_a_file(ganexplain: Run, tmp_path: Path) -> No
     assert after > before
 
 
-def asked(out: Path, inputs: str = f"{SOUL}@{ENTRY}", **settings: object) -> None:
+def asked(out: Path, inputs: str = f"{SOUL}@{ENTRY}", **settings: Any) -> None:
     """The stage as the command line calls it."""
     config = AttributeConfig(inputs=(inputs,), classifier=str(CLASSIFIER), **settings)
     attribute(config, out, Silent())
@@ -222,9 +223,7 @@ def asked(out: Path, inputs: str = f"{SOUL}@{ENTRY}", **settings: object) -> Non
         ({"inputs": f"{SOUL}@100"}, "ends at"),
     ],
 )
-def test_what_cannot_be_asked_is_said(
-    tmp_path: Path, setting: dict[str, object], said: str
-) -> None:
+def test_what_cannot_be_asked_is_said(tmp_path: Path, setting: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         asked(tmp_path / "run", **setting)
     assert not list(tmp_path.rglob("attribution*"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -84,7 +86,7 @@ def test_an_enlarged_map_is_torchs() -> None:
 # --- captum ---------------------------------------------------------------------------------
 
 
-def captum(name: str, **more: object) -> np.ndarray:
+def captum(name: str, **more: Any) -> np.ndarray:
     pytest.importorskip("captum")
     scorer = Scorer(SHIPPED.network, 1)
     found = captum_map(name, SHIPPED.network, scorer, EXCERPT, FILL, LABELS, samples=64, **more)

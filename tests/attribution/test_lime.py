@@ -57,7 +57,7 @@ def test_constant_weights_agree_with_constant_ones_alone() -> None:
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_the_local_error_is_the_size_of_what_is_off_at_the_input(sign: float) -> None:
     """A score that only the full input has: no linear model reaches it, from above or below."""
-    found = lime(lambda kept: sign * kept.all(axis=1), 4, samples=4096)
+    found = lime(lambda kept: np.asarray(sign * kept.all(axis=1)), 4, samples=4096)
     off = sign - found.weights.sum() - found.intercept
     assert sign * off > 0.1 and found.local_error == pytest.approx(abs(off))
 

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def write_small_classifier(
     write_classifier(
         path,
         Classifier(network, front_end, classes, 0.5, {}),
-        TrainClassifierConfig(corpus="nowhere"),
+        TrainClassifierConfig(corpus=("nowhere",)),
     )
     return path
 
@@ -408,7 +409,7 @@ def test_unknown_unit_or_bad_grid_is_named(
 
 @pytest.mark.parametrize(("field", "value"), [("hop_length", 441), ("highest_hz", 7600.0)])
 def test_front_ends_that_differ_are_named_with_the_field(
-    command: Run, networks: Path, field: str, value: float
+    command: Run, networks: Path, field: str, value: Any
 ) -> None:
     write_small_gan(networks / "gan.pt", replace(FrontEnd(), **{field: value}))
     done = explain_with(command, networks)

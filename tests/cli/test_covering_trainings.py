@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with corpora of sound and of pictures, with and without a broken file."""
     root = tmp_path_factory.mktemp("trainings")
     for name in ("sound", "sound-broken"):
-        folder = jamendo_folder(root / name)
+        jamendo_folder(root / name)
     (root / "sound-broken" / "audio" / "two.flac").write_bytes(b"no sound")
     draw = np.random.default_rng(0)
     for folder, name, number in itertools.product(

@@ -53,9 +53,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             shutil.copy(ROOT / name, source / name)
     sdist, wheel = built(source, folder / "first")
     with tarfile.open(sdist) as archive:
-        # Python 3.11 takes a filter from 3.11.4 on; the archive was made here.
-        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        archive.extractall(folder / "unpacked", **safe)
+        if hasattr(tarfile, "data_filter"):  # of Python 3.11 from 3.11.4 on
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder / "unpacked")  # which was made here
     (unpacked,) = (folder / "unpacked").iterdir()
     return [sdist, wheel, built(unpacked, folder / "second")[1]]
 

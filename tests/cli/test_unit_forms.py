@@ -22,7 +22,7 @@ from ganexplain.runs.progress import Silent
 CPU = torch.device("cpu")
 CLASSIFIER, GAN = PRETRAINED / "classifier.pt", PRETRAINED / "gan.pt"
 SONG = f"{SAMPLE}/audio/alone_ria_major_dry.ogg@5"
-FORMS = {
+FORMS: dict[str, tuple[str, int | str]] = {
     "conv5:17": ("conv5", 17),
     "conv5:17@max": ("conv5", "17@max"),
     "conv5:17@12,30": ("conv5", "17@12,30"),

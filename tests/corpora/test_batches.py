@@ -56,8 +56,8 @@ def test_unaltered_batches_are_the_split_s_own_excerpts() -> None:
     batch = batches.make(3)
     assert (batch.share == 1).all() and (batch.label == batch.other).all()
     for excerpt, label in zip(batch.mel, batch.label, strict=True):
-        rows = batches.rows.of_class(label)
-        rows = rows[np.arange(len(rows))]
+        excerpts = batches.rows.of_class(label)
+        rows = excerpts[np.arange(len(excerpts))]
         distance = min(np.abs(SPLIT.gather(row[None])[0] - excerpt).max() for row in rows)
         assert distance == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_changed_content_is_another_entry(tmp_path: Path) -> None:
         {"floor": 1e-5},
     ],
 )
-def test_changed_front_end_is_another_entry(tmp_path: Path, change: dict[str, float]) -> None:
+def test_changed_front_end_is_another_entry(tmp_path: Path, change: dict[str, Any]) -> None:
     path = write_sound(tmp_path / "a.wav", noise(1.0))
     cached_log_mel(path, FRONT_END, tmp_path / "cache")
     cached_log_mel(path, replace(FRONT_END, **change), tmp_path / "cache")
@@ -157,7 +158,9 @@ def counting_split(lengths: list[int], labels: list[np.ndarray] | None = None) -
         (1e6 * i + 100.0 * np.arange(n)[:, None] + np.arange(80)).astype(np.float32)
         for i, n in enumerate(lengths)
     )
-    recordings = tuple(Recording(Path(f"{i}.wav"), "train", (), "") for i in range(len(lengths)))
+    recordings = tuple(
+        Recording(Path(f"{i}.wav"), "train", (), Path()) for i in range(len(lengths))
+    )
     labels = labels or [np.zeros(n, np.int64) for n in lengths]
     return Split(recordings, mels, tuple(labels), FRONT_END)
 
@@ -219,7 +222,7 @@ def test_band_statistics_are_those_of_all_frames_together() -> None:
         (stream.normal(-8, 3, (n, 80)) + np.linspace(0, 5, 80)).astype(np.float32)
         for n in (50, 1, 400)
     )
-    recordings = tuple(Recording(Path("a"), "train", (), "") for _ in mels)
+    recordings = tuple(Recording(Path("a"), "train", (), Path()) for _ in mels)
     split = Split(recordings, mels, tuple(np.zeros(len(m), np.int64) for m in mels), FRONT_END)
     mean, deviation = split.band_statistics()
     together = np.concatenate(mels).astype(np.float64)
@@ -231,7 +234,7 @@ def test_band_that_never_varies_is_named() -> None:
     mel = np.random.default_rng(0).normal(size=(50, 80)).astype(np.float32)
     mel[:, 63] = FLOOR
     split = Split(
-        (Recording(Path("a"), "train", (), ""),), (mel,), (np.zeros(50, np.int64),), FRONT_END
+        (Recording(Path("a"), "train", (), Path()),), (mel,), (np.zeros(50, np.int64),), FRONT_END
     )
     with pytest.raises(GanexplainError, match="mel band 63 never varies"):
         split.band_statistics()

@@ -19,7 +19,7 @@ HEIGHT, WIDTH = 6, 9
 GREY = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)
 GREY[0, 0], GREY[0, 1] = 0, 255
 ONE = ImageInput(channels=1, height=HEIGHT, width=WIDTH)
-Make = Callable[[Path], None]
+Make = Callable[[Path], object]
 
 
 def wide(kind: str) -> np.ndarray:
@@ -71,7 +71,9 @@ def test_pixels_of_no_known_range_are_refused(tmp_path: Path, name: str) -> None
             read(tmp_path / name)
 
 
-TURNED = {  # EXIF orientation -> how the pixels are stored
+TURNED: dict[
+    int, Callable[[np.ndarray], np.ndarray]
+] = {  # EXIF orientation -> how the pixels are stored
     1: lambda a: a,
     2: np.fliplr,
     3: lambda a: np.rot90(a, 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -69,7 +70,9 @@ def test_jamendo_folder_is_read(jamendo: JamendoFolder) -> None:
 
 
 def test_frames_are_labelled_by_their_centres() -> None:
-    recording = Recording(Path("a.wav"), "train", (Segment(0.5, 1.0, 1), Segment(1.0, 1.2, 0)), "")
+    recording = Recording(
+        Path("a.wav"), "train", (Segment(0.5, 1.0, 1), Segment(1.0, 1.2, 0)), Path()
+    )
     labels = recording.frame_labels(140, FRONT_END)
     for frame in range(140):
         centre = (315 * frame + 512) / 22050
@@ -373,7 +376,9 @@ def test_line_of_a_separator_is_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
 @pytest.mark.parametrize("kind", ["list", "manifest"])
-def test_name_in_another_unicode_form_is_found(tmp_path: Path, on_disk: str, kind: str) -> None:
+def test_name_in_another_unicode_form_is_found(
+    tmp_path: Path, on_disk: Literal["NFC", "NFD"], kind: str
+) -> None:
     there = unicodedata.normalize(on_disk, "Élévation.wav")
     listed = unicodedata.normalize("NFD" if on_disk == "NFC" else "NFC", there)
     if kind == "manifest":

@@ -145,7 +145,7 @@ def test_it_learns_of_several_networks_at_once(
     stored = np.load(tmp_path / "run" / "maps" / "train-000.npy")
     assert stored.shape == (128, 5, 8, 8)  # 32 pictures, two networks and two shuffled ones
     assert stored.min() == 0 and stored.max() == 1
-    assert discriminator_lives(tmp_path / "run", np.float32(stored[::8, -1:]))
+    assert discriminator_lives(tmp_path / "run", stored[::8, -1:].astype(np.float32))
     seen = {stored[row].tobytes() for row in range(4)}  # of one picture: conditions and target
     assert len(seen) == 4
 

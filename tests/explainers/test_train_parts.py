@@ -54,7 +54,7 @@ def drawn_pictures(count: int, seed: int) -> ImageSplit:
     return ImageSplit(known, pictures, classes, ImageInput(channels=1, height=12, width=16))
 
 
-def training_of(folder: Path, **settings: object) -> PartsTraining:
+def training_of(folder: Path, **settings: Any) -> PartsTraining:
     config = TrainExplainerConfig(corpus=("crosses",), method="parts", batch_size=16, steps=60)
     taken = ImageInput(channels=1, height=12, width=16)
     network = PictureNet(3, taken.shape).eval().requires_grad_(False)

@@ -374,7 +374,12 @@ def small_classifier(front_end: FrontEnd = FrontEnd()) -> Classifier:  # noqa: B
 
 
 def test_checkpoint_comes_back(tmp_path: Path) -> None:
-    content = {"weights": {"w": torch.randn(3, 4)}, "list": [1, "a"], "none": None, "x": 0.5}
+    content: dict[str, Any] = {
+        "weights": {"w": torch.randn(3, 4)},
+        "list": [1, "a"],
+        "none": None,
+        "x": 0.5,
+    }
     write_checkpoint(tmp_path / "a.pt", "thing", content)
     read = read_checkpoint(tmp_path / "a.pt", "thing")
     assert torch.equal(read["weights"]["w"], content["weights"]["w"])
@@ -388,7 +393,7 @@ def test_checkpoint_comes_back(tmp_path: Path) -> None:
 def test_classifier_comes_back(tmp_path: Path) -> None:
     written = small_classifier()
     path = tmp_path / "classifier.pt"
-    write_classifier(path, written, TrainClassifierConfig(corpus="x"))
+    write_classifier(path, written, TrainClassifierConfig(corpus=("x",)))
     read = load_classifier(path, torch.device("cpu"))
     assert (read.front_end, read.classes, read.threshold, read.figures) == (
         written.front_end,
@@ -453,7 +458,7 @@ def test_wrong_kind_and_schema_of_checkpoint_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("missing", ["outputs", "weights", "front_end", "classes", "threshold"])
 def test_key_missing_from_a_classifier_is_named(tmp_path: Path, missing: str) -> None:
     path = tmp_path / "classifier.pt"
-    write_classifier(path, small_classifier(), TrainClassifierConfig(corpus="x"))
+    write_classifier(path, small_classifier(), TrainClassifierConfig(corpus=("x",)))
     content = {k: v for k, v in read_checkpoint(path, "classifier").items() if k != missing}
     write_checkpoint(path, "classifier", content)
     with pytest.raises(GanexplainError, match=rf"classifier\.pt: .*{missing}"):
@@ -472,7 +477,7 @@ def test_key_missing_from_a_gan_is_named(tmp_path: Path, missing: str) -> None:
 
 def test_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:
     path = tmp_path / "classifier.pt"
-    write_classifier(path, small_classifier(), TrainClassifierConfig(corpus="x"))
+    write_classifier(path, small_classifier(), TrainClassifierConfig(corpus=("x",)))
     content = read_checkpoint(path, "classifier")
     for spoil, part in (
         (lambda w: w.pop("fc8.weight"), "fc8.weight"),
@@ -501,7 +506,7 @@ def test_front_end_with_an_unknown_field_is_named() -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("hop_length", 441), ("floor", 1e-5)])
-def test_front_ends_that_differ_are_named_with_the_field(field: str, value: float) -> None:
+def test_front_ends_that_differ_are_named_with_the_field(field: str, value: Any) -> None:
     ours, theirs = FrontEnd(), replace(FrontEnd(), **{field: value})
     check_same_front_end((Path("a.pt"), ours), (Path("b.pt"), FrontEnd()))
     with pytest.raises(UsageError, match=rf"a\.pt and b\.pt .*{field} is .* and {value:g}"):
@@ -514,9 +519,12 @@ def test_front_ends_that_differ_are_named_with_the_field(field: str, value: floa
 @pytest.mark.parametrize(
     ("stage", "config"),
     [
-        ("train-classifier", TrainClassifierConfig(corpus='/music/my "set" \\ ü 歌 😀')),
-        ("train-classifier", TrainClassifierConfig(corpus="tab\tline\nend", learning_rate=1e-30)),
-        ("train-classifier", TrainClassifierConfig(corpus="\x7f\x1b\x00\x85\u2028", seed=7)),
+        ("train-classifier", TrainClassifierConfig(corpus=('/music/my "set" \\ ü 歌 😀',))),
+        (
+            "train-classifier",
+            TrainClassifierConfig(corpus=("tab\tline\nend",), learning_rate=1e-30),
+        ),
+        ("train-classifier", TrainClassifierConfig(corpus=("\x7f\x1b\x00\x85\u2028",), seed=7)),
         ("explain", ExplainConfig(classifier="a", gan="b", iterations=(1, 2))),
         ("label-stems", LabelStemsConfig(stems="x")),
     ],

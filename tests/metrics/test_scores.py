@@ -103,10 +103,10 @@ def prdc_by_loops(made: np.ndarray, real: np.ndarray, k: int) -> dict[str, float
     in_real = [[inside(m, real, i) for i in range(len(real))] for m in made]
     in_made = [[inside(r, made, i) for i in range(len(made))] for r in real]
     return {
-        "precision": np.mean([any(row) for row in in_real]),
-        "recall": np.mean([any(row) for row in in_made]),
-        "density": np.mean([sum(row) / k for row in in_real]),
-        "coverage": np.mean([any(row) for row in zip(*in_real, strict=True)]),
+        "precision": float(np.mean([any(row) for row in in_real])),
+        "recall": float(np.mean([any(row) for row in in_made])),
+        "density": float(np.mean([sum(row) / k for row in in_real])),
+        "coverage": float(np.mean([any(row) for row in zip(*in_real, strict=True)])),
     }
 
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -264,7 +265,7 @@ def made(name: str) -> nn.Module:
     torch.manual_seed(1)
     network = NETWORKS[name]().eval()
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm1d):
+        if isinstance(module, nn.BatchNorm1d) and module.running_mean is not None:
             module.running_mean.normal_()
     return network.requires_grad_(False)
 
@@ -423,7 +424,9 @@ def test_a_function_that_writes_into_its_inputs_does_not_change_them() -> None:
 
 def test_what_a_search_draws_is_what_the_generator_draws() -> None:
     """Of a network that writes into its input, as of one that does not."""
-    settings = {"learning_rate": (0.1,), "prior_weight": (0.01,), "iterations": (3,), "examples": 2}
+    settings: dict[str, Any] = {
+        "learning_rate": (0.1,), "prior_weight": (0.01,), "iterations": (3,), "examples": 2,
+    }  # fmt: skip
     writes = explain(copy.deepcopy(made("input")), GAN, "output:1", **settings)
     found = respond(copy.deepcopy(made("input")), "output:1", writes.inputs[0])
     np.testing.assert_allclose(found, writes.response[0], rtol=1e-4, atol=1e-4)

@@ -90,13 +90,14 @@ def test_initial_weights_are_orthogonal_and_follow_the_seed() -> None:
     weight = first.fc8.weight
     torch.testing.assert_close(weight @ weight.T, torch.eye(64), rtol=0, atol=1e-5)
     assert torch.equal(weight, again.fc8.weight) and not torch.equal(weight, other.fc8.weight)
-    assert not first.conv1.bias.any()
+    assert first.conv1.bias is not None and not first.conv1.bias.any()
 
 
 def test_generated_values_never_fall_below_the_floor() -> None:
     torch.manual_seed(0)
     generator = Generator()
     generator.deviation.fill_(1e5)
+    assert generator.out.bias is not None
     nn.init.zeros_(generator.out.bias)
     mel = generator(torch.randn(4, 128))
     assert mel.shape == (4, 80, 115)

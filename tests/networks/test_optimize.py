@@ -419,7 +419,7 @@ def test_what_cannot_be_rewritten_is_returned_as_it_is(case: str) -> None:
 
 
 class Both(nn.Sequential):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return super().forward(x), x
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,12 +28,14 @@ from ganexplain.runs.progress import Silent
 CONFIG = ExplainConfig(gan="gan.pt")
 
 
-def open_run(path: Path, overwrite: bool = False, resume: bool = False, share: str = ""):  # type: ignore[no-untyped-def]
+def open_run(
+    path: Path, overwrite: bool = False, resume: bool = False, share: str = ""
+) -> RunDirectory:
     return RunDirectory(path, "explain", CONFIG, overwrite, resume, share)
 
 
 @pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])
-def test_a_second_run_is_refused_while_one_is_at_work(tmp_path: Path, how: dict[str, bool]) -> None:
+def test_a_second_run_is_refused_while_one_is_at_work(tmp_path: Path, how: dict[str, Any]) -> None:
     with open_run(tmp_path):
         (tmp_path / "found.npz").write_bytes(b"of the first")
         with pytest.raises(UsageError, match=r"another run|not empty"):

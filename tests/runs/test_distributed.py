@@ -16,9 +16,9 @@ from support.recordings import JamendoFolder
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.runs.distributed import place
 
-CLASSIFIER = ("--preset paper --level 6 --mix 0.5 --masks --mixup 0.3 --epochs 1 "
+CLASSIFIER: list[str] = ("--preset paper --level 6 --mix 0.5 --masks --mixup 0.3 --epochs 1 "
               "--updates-per-epoch 3 --batch-size 8 --checkpoint-every 2 -q").split()  # fmt: skip
-GAN = ("--loss wgan-gp --precision float32 --augment --autoencoder-steps 0 --steps 2 "
+GAN: list[str] = ("--loss wgan-gp --precision float32 --augment --autoencoder-steps 0 --steps 2 "
        "--batch-size 6 --encoder-steps 0 --sample-every 2 --quiet").split()  # fmt: skip
 
 

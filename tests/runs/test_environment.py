@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -319,7 +320,7 @@ def test_libraries_keep_their_caches_where_they_can_be_written(
 # --- pictures -----------------------------------------------------------------------------
 
 FRONT_END = FrontEnd()
-OWN_STYLE = {
+OWN_STYLE: dict[str, Any] = {
     "text.usetex": True,
     "font.family": ["serif"],
     "font.size": 20.0,
@@ -351,7 +352,7 @@ def mel(seed: int = 0) -> np.ndarray:
 def curves() -> bytes:
     times = np.arange(FRONT_END.excerpt_frames) / FRONT_END.frame_rate
     vocal = np.linspace(0, 1, len(times))
-    segments = [Segment(0.0, 0.8, 0), Segment(0.8, 1.6, 1)]
+    segments = (Segment(0.0, 0.8, 0), Segment(0.8, 1.6, 1))
     found = Prediction(times, np.stack([1 - vocal, vocal], 1), segments, ("no", "yes"), 0.5)
     return curve_picture(mel().T, found, FRONT_END, "a name")
 

@@ -6,6 +6,7 @@ import csv
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def sung(rows: list[dict[str, str]], path: str) -> Spans:
     ]
 
 
-def label(folder: Path, **settings: float) -> Path:
+def label(folder: Path, **settings: Any) -> Path:
     return label_stems(replace(LabelStemsConfig(stems=str(folder)), **settings), Silent())
 
 
@@ -153,6 +154,7 @@ def test_truth_of_a_vocal_stem_is_heard_in_all_channels(tmp_path: Path) -> None:
     wide = np.outer(voice(spans, 6.0, 44100), (1, -1))
     stem = write_sound(tmp_path / "vocals.wav", wide, 44100, subtype="FLOAT")
     found = truth_spans(str(stem), tmp_path / "mixture.wav")
+    assert found is not None
     np.testing.assert_allclose(found, spans, atol=0.02)
 
 

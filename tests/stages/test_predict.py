@@ -57,11 +57,11 @@ def random_classifier(path: Path, classes: tuple[str, ...] = JAMENDO_CLASSES) ->
     with torch.no_grad():
         network.fc9.weight.mul_(10)
     classifier = Classifier(network, FRONT_END, classes, 0.5, {})
-    write_classifier(path, classifier, TrainClassifierConfig(corpus="nowhere"))
+    write_classifier(path, classifier, TrainClassifierConfig(corpus=("nowhere",)))
     middling = predict_recording(load_classifier(path, torch.device("cpu")), mel, 4.0).curve
     threshold = float(np.median(middling[:, -1]))  # so that both classes occur
     classifier = Classifier(network, FRONT_END, classes, threshold, {})
-    write_classifier(path, classifier, TrainClassifierConfig(corpus="nowhere"))
+    write_classifier(path, classifier, TrainClassifierConfig(corpus=("nowhere",)))
     return path
 
 

@@ -80,7 +80,9 @@ def weights_file() -> Path | None:
 def mobilenet() -> nn.Module:
     """The network with its ImageNet weights, frozen."""
     network = MobileNetV2()
-    network.load_state_dict(torch.load(weights_file(), weights_only=True))
+    path = weights_file()
+    assert path is not None, "its package is not installed"
+    network.load_state_dict(torch.load(path, weights_only=True))
     return network.eval().requires_grad_(False)
 
 

@@ -112,7 +112,7 @@ class Artifacts:
     def complete(self) -> Artifacts:
         """Add all that `select` may write: scores with intervals, ties, controls, judges."""
         real = self.real["response"]
-        scored = {key: 0.5 for key in SCORES if not key.startswith("fid_")}
+        scored: dict[str, Any] = {key: 0.5 for key in SCORES if not key.startswith("fid_")}
         scored |= {f"{key}_interval": [0.25, 0.75] for key in scored}
         for k, entry in enumerate(self.selection["configurations"]):
             entry.update(scored | {"kid": 0.1 * k - 0.05, "tied": k < 3})

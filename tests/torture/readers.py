@@ -363,8 +363,8 @@ def _corpora(folder: Path) -> list[Reader]:
     for name in ("audio", "labels", "filelists"):
         (root / name).mkdir(parents=True, exist_ok=True)
     noise = 0.1 * np.random.default_rng(0).standard_normal(8000)
-    for name in (root / "one.wav", root / "audio" / "one.wav", root / "audio" / "two.wav"):
-        sf.write(str(name), noise, 8000)
+    for path in (root / "one.wav", root / "audio" / "one.wav", root / "audio" / "two.wav"):
+        sf.write(str(path), noise, 8000)
 
     def listed(train: bytes, labels: bytes) -> None:
         (root / "filelists" / "train").write_bytes(train)
