@@ -20,7 +20,6 @@ from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
-from ganexplain.errors import check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import load_generator
@@ -35,9 +34,9 @@ from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import pick_device
+from ganexplain.runs.precision import in_precision
 
 EXAMPLES_TO_CHECK = 4  # on which a rewritten network is held against the plain one
-PRECISIONS = ("float32", "tfloat32", "bfloat16")
 
 
 def trajectory_settings(config: ExplainConfig) -> list[tuple[float, float]]:
@@ -159,21 +158,6 @@ def fast_networks(
         f"explained.{layer}" if isinstance(network, NetworkAdapter) else layer for layer in layers
     ]
     return optimize_frozen(generator, latent), optimize_frozen(network, mel, keep=kept)
-
-
-@contextmanager
-def in_precision(precision: str, device: torch.device) -> Iterator[None]:
-    """While open, networks compute in that precision: float32 means it on a GPU too."""
-    check_known("--precision", precision, PRECISIONS)
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.allow_tf32, matmul.allow_tf32
-    cudnn.allow_tf32 = matmul.allow_tf32 = precision == "tfloat32"
-    lower = precision == "bfloat16"
-    try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=lower):
-            yield
-    finally:
-        cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 def make_plan(

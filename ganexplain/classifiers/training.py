@@ -23,12 +23,12 @@ from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.distributed import average_gradients, check_divisible, place
 from ganexplain.runs.machine import random_stream
+from ganexplain.runs.precision import PRECISIONS, autocast
 from ganexplain.runs.resume import State, check_same_recordings, restore_optimiser
 
 LOW_TARGET = 0.02  # targets 0.02 and 0.98, the authors' label smoothing
 OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "step")
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def check_settings(config: TrainClassifierConfig, input_spec: Input) -> None:
@@ -80,7 +80,6 @@ class ClassifierTraining:
     ) -> None:
         check_settings(config, split.front_end)
         self.config, self.device = config, device
-        self.autocast = PRECISIONS[config.precision]
         self.input_spec = split.front_end
         self.architecture = architecture_for(config, self.input_spec)
         network = new_network(config, outputs, split)
@@ -120,8 +119,7 @@ class ClassifierTraining:
 
     def _loss(self, batch: Batch) -> Tensor:
         mel = torch.from_numpy(batch.mel).to(self.device)
-        on = self.autocast is not torch.float32
-        with torch.autocast(self.device.type, self.autocast, enabled=on):
+        with autocast(self.config.precision, self.device):
             logits = self.network.train()(mel)
         label, other, share = (
             torch.from_numpy(v).to(self.device) for v in (batch.label, batch.other, batch.share)

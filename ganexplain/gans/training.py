@@ -25,10 +25,10 @@ from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
+from ganexplain.runs.precision import PRECISIONS, autocast
 from ganexplain.runs.resume import State, finite, restore_tensors, tensors_of, update_average
 
 AUTOENCODER_RATE = 2e-3
-PRECISIONS = ("float32", "bfloat16")
 FEATURE_EXAMPLES = 64
 
 
@@ -58,7 +58,7 @@ class GanTraining:
     ) -> None:
         self.config, self.split, self.device = config, split, device
         check_settings(config, split.front_end)
-        self.loss, self.precision = LOSSES[config.loss], config.precision
+        self.loss = LOSSES[config.loss]
         self.recipe = self.loss.recipe
         self.batch_size = config.batch_size or self.recipe.batch_size
         self.centres = split.whole_excerpts()
@@ -193,8 +193,7 @@ class GanTraining:
             return self.discriminator(mel).float()
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        lower = self.precision == "bfloat16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=lower)
+        return autocast(self.config.precision, self.device)
 
     def _descend(self, name: str, loss: Tensor) -> None:
         """Update what `name` trains; the one place where gradients are applied."""

@@ -26,7 +26,6 @@ from ganexplain.artifacts.plan import (
 from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.adaptive_blocks import AdaptiveWork, budget, check_aim, real_responses
 from ganexplain.ascent.blocks import (
-    PRECISIONS,
     PartWork,
     features_layer,
     make_plan,
@@ -49,6 +48,7 @@ from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import place, use_own_gpu
 from ganexplain.runs.machine import pick_device
+from ganexplain.runs.precision import SEARCH_PRECISIONS
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import job_count, work_through
 from ganexplain.version import __version__
@@ -261,7 +261,7 @@ def _with_weights_in_force(config: ExplainConfig) -> ExplainConfig:
 def check_settings(config: ExplainConfig) -> None:
     """UsageError naming the option whose value is out of range or repeated."""
     check_known("--direction", config.direction, DIRECTIONS)
-    check_known("--precision", config.precision, PRECISIONS)
+    check_known("--precision", config.precision, SEARCH_PRECISIONS)
     check_known("--search", config.search, SEARCHES)
     samples = PRIORS[config.prior].samples
     job_count(config.jobs, 1, worth_it=False)

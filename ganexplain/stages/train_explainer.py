@@ -14,7 +14,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.inference import View
 from ganexplain.explainers.cgan.networks import GENERATORS
 from ganexplain.explainers.cgan.teachers import targets_of
-from ganexplain.explainers.cgan.training import PRECISIONS, start_cgan
+from ganexplain.explainers.cgan.training import start_cgan
 from ganexplain.explainers.parts.gallery import with_gallery
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Start, Task
@@ -27,6 +27,7 @@ from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inp
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.machine import pick_device
+from ganexplain.runs.precision import PRECISIONS
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import resumable_steps
 

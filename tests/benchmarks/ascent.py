@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganexplain.ascent.blocks import fast_networks, in_precision
+from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import SLOPE, initialise
@@ -34,6 +34,7 @@ from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.units import Unit
 from ganexplain.runs.cores import usable_cores
 from ganexplain.runs.machine import keep_freed_memory
+from ganexplain.runs.precision import in_precision
 from ganexplain.stages.explain import BATCH_SIZES
 
 GFLOP_PER_ITERATION = 1.112  # forward and input gradient of both networks

@@ -23,11 +23,11 @@ from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
 from ganexplain.explainers.cgan.teachers import network_maps
 from ganexplain.explainers.task import ExplainerTraining, Task, Trained
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
+from ganexplain.runs.precision import PRECISIONS, autocast
 from ganexplain.runs.resume import State, finite, restore_tensors, tensors_of, update_average
 
 BETAS = (0.5, 0.999)
 DISCRIMINATOR_WEIGHT = 0.3
-PRECISIONS = ("float32", "bfloat16")
 
 
 def start_cgan(task: Task) -> ExplainerTraining:
@@ -109,8 +109,7 @@ class CganTraining:
         config, losses = self.config, {}
         chosen = batch_rows(len(self.maps), config.batch_size, step, config.seed, "explainer order")
         x, shown, target = self.maps.batch(chosen[own_part()])
-        lower = config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+        with autocast(config.precision, self.device):
             generated = self.generator(x, shown).float()
             if step % config.discriminator_every == 0:
                 losses["discriminator"] = self._discriminate(x, target, generated.detach())
