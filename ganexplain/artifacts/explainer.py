@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ganexplain.audio.log_mel import usable_front_end
+from ganexplain.config import TrainExplainerConfig
 from ganexplain.errors import GanexplainError, shown
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.kinds import Input
@@ -18,11 +19,11 @@ KEYS = ("method", "content", "figures", "front_end", "networks", "config")
 
 @dataclass(frozen=True)
 class ExplainerFile:
-    """What `explainer.pt` holds.
+    """What `explainer.pt` contains.
 
     `content` is the method's own: tensors and plain values from which it can be built again;
     `networks` the SHA-256 of those explained, by name; `front_end` what they take; `figures` its
-    errors on held-out inputs; `config` the settings of its training.
+    errors on held-out inputs.
     """
 
     method: str
@@ -30,24 +31,33 @@ class ExplainerFile:
     figures: Mapping[str, float]
     front_end: Input
     networks: Mapping[str, str]
-    config: Mapping[str, Any]
 
 
-def write_explainer(path: Path, found: ExplainerFile) -> None:
-    """Write `explainer.pt`."""
-    values = {name: getattr(found, name) for name in KEYS}
-    values["front_end"] = input_values(found.front_end)
-    write_checkpoint(path, "explainer", values)
+def write_explainer(path: Path, found: ExplainerFile, config: TrainExplainerConfig) -> None:
+    """Write `explainer.pt`, with the settings of its training."""
+    content = {
+        "method": found.method,
+        "content": found.content,
+        "figures": found.figures,
+        "front_end": input_values(found.front_end),
+        "networks": found.networks,
+        "config": asdict(config),
+    }
+    write_checkpoint(path, "explainer", content)
 
 
 def read_explainer(path: Path) -> ExplainerFile:
     """Read `explainer.pt`; errors as `read_checkpoint`."""
-    content = read_checkpoint(path, "explainer", KEYS)
-    values = {name: content[name] for name in KEYS}
+    values = read_checkpoint(path, "explainer", KEYS)
     for name in ("content", "figures", "networks", "config"):
         if not isinstance(values[name], Mapping):
             raise GanexplainError(f"{path}: {name} is {shown(values[name])}; make it again")
     if not isinstance(values["method"], str):
         raise GanexplainError(f"{path}: method is {shown(values['method'])}; make it again")
-    values["front_end"] = usable_front_end(path, content["front_end"])
-    return ExplainerFile(**values)
+    return ExplainerFile(
+        method=values["method"],
+        content=values["content"],
+        figures=values["figures"],
+        front_end=usable_front_end(path, values["front_end"]),
+        networks=values["networks"],
+    )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.predictions import Predictions
     from ganexplain.artifacts.selection import Selection
     from ganexplain.stages.attribute import AttributeResult
+    from ganexplain.stages.train_explainer import TrainedExplainer
 
 WIDTH = 100  # characters of a table's line where no terminal says how many it has
 
@@ -123,12 +124,10 @@ def show_attributions(result: AttributeResult, as_json: bool) -> None:
     print_result(json_text(result.to_json()) if as_json else text)
 
 
-def show_explainer(document: dict[str, Any], as_json: bool) -> None:
+def show_explainer(found: TrainedExplainer, as_json: bool) -> None:
     """The path of the explainer, and the table of its figures."""
-    if as_json:
-        print_result(json_text(document))
-        return
-    print_result("\n".join([document["path"], *document["table"]]))
+    text = "\n".join([str(found.path), *found.table])
+    print_result(json_text(found.to_json()) if as_json else text)
 
 
 def show_layers(found: NetworkLayers, as_json: bool) -> None:

@@ -5,28 +5,23 @@ Importing this module adds their methods to `ganexplain.attribution.methods.regi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import torch
 
-from ganexplain.artifacts.explainer import ExplainerFile, read_explainer
+from ganexplain.artifacts.explainer import read_explainer
 from ganexplain.attribution.methods.base import Attribution, Method, Question, network_of
-from ganexplain.attribution.methods.learned import Answer, Explainer, explainer_for
+from ganexplain.attribution.methods.learned import Explainer, explainer_for
 from ganexplain.attribution.methods.registry import METHODS
 from ganexplain.attribution.subject import Subject
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError, UsageError, reason_of
-from ganexplain.explainers.cgan.inference import load_cgan
-from ganexplain.explainers.parts.inference import PartsAnswer, load_parts
+from ganexplain.explainers.methods import LEARNED
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.target import NetworkSource
-
-Loader = Callable[[ExplainerFile, torch.device], Answer]
-LEARNED: dict[str, Loader] = {"cgan": load_cgan, "parts": load_parts}
-OF_ANY_NETWORK = ("cgan",)  # the others explain only the network they were trained on
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,8 @@ class Learned(Method):
     def ask(self, question: Question, seed: int) -> Attribution:
         """The map, and what the explainer reports of it."""
         network = network_of(question, self.explainer.method)
-        area, details = self.explainer.answer(network, question.scorer, question.x)
-        return Attribution.of_map(question, area, details=details)
+        found = self.explainer.answer(network, question.scorer, question.x)
+        return Attribution.of_map(question, found.area, details=found.details)
 
 
 for method in LEARNED:
@@ -60,7 +55,7 @@ def load_explainer(path: Path, device: torch.device) -> Explainer:
             "update ganexplain"
         )
     try:
-        answer = LEARNED[found.method](found, device)
+        answer = LEARNED[found.method].load(found, device)
     except MemoryError:
         raise
     except Exception as error:  # whatever is missing or of another kind
@@ -90,8 +85,7 @@ def explainers_for(
             raise UsageError(f"--explainer {name}: a second one of {explainer.method}; give one")
         if network not in explainer.networks:
             warnings.append(_of_another(name, explainer.method, source.name))
-        if isinstance(explainer.answer, PartsAnswer):
-            explainer.answer.fitted(subject.network, subject.example[0])
+        explainer.answer.check(subject.network, subject.example[0])
         found[explainer.method] = explainer
     for method in config.method:
         if method in LEARNED:
@@ -100,7 +94,7 @@ def explainers_for(
 
 
 def _of_another(name: str, method: str, network: str) -> str:
-    if method not in OF_ANY_NETWORK:
+    if not LEARNED[method].of_any_network:
         raise UsageError(
             f"--explainer {name}: was not trained on {network}, and {method} explains no other "
             "network; train one on it"

@@ -1,15 +1,17 @@
-"""What `train-explainer` gives a method, and what a method gives back."""
+"""What `train-explainer` gives a method, and what a method gives back and is registered with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
+from ganexplain.artifacts.explainer import ExplainerFile
+from ganexplain.attribution.methods.learned import Answer
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.load import MaterialSplit
 from ganexplain.networks.target import TargetNetwork
@@ -52,10 +54,10 @@ class Trained:
     JSON documents to stand beside it, by file name.
     """
 
-    content: Mapping[str, Any]
+    content: Mapping[str, object]
     figures: Mapping[str, float]
     table: list[str] = field(default_factory=list)
-    documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    documents: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 class ExplainerTraining(Protocol):
@@ -77,4 +79,16 @@ class ExplainerTraining(Protocol):
         """Take up a state; GanexplainError where it belongs to other data."""
 
 
-Start = Callable[[Task], ExplainerTraining]
+@dataclass(frozen=True)
+class LearnedMethod:
+    """A method of `train-explainer`, of which `attribute` takes the `explainer.pt`.
+
+    `check` raises UsageError for settings or networks that it cannot be trained with; `load`
+    raises KeyError, TypeError or ValueError where the file is not whole. One that is not
+    `of_any_network` explains only the network it was trained on.
+    """
+
+    check: Callable[[TrainExplainerConfig, Sequence[TargetNetwork]], None]
+    start: Callable[[Task], ExplainerTraining]
+    load: Callable[[ExplainerFile, torch.device], Answer]
+    of_any_network: bool = False

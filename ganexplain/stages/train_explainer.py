@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import input_spec_for, load_material, read_material
 from ganexplain.errors import UsageError, check_known
-from ganexplain.explainers.cgan.inference import View
-from ganexplain.explainers.cgan.networks import GENERATORS
 from ganexplain.explainers.cgan.teachers import targets_of
-from ganexplain.explainers.cgan.training import start_cgan
-from ganexplain.explainers.parts.gallery import with_gallery
-from ganexplain.explainers.parts.training import PartsTraining
-from ganexplain.explainers.task import Start, Task
+from ganexplain.explainers.methods import LEARNED
+from ganexplain.explainers.task import Task
 from ganexplain.files.atomic import write_json
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.specification import check_same_front_end
@@ -27,11 +23,24 @@ from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inp
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.precision import PRECISIONS
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import resumable_steps
 
-METHODS: dict[str, Start] = {"cgan": start_cgan, "parts": PartsTraining}
+
+@dataclass(frozen=True)
+class TrainedExplainer:
+    """The path of `explainer.pt`, its figures, a table, and documents by the method's own names."""
+
+    path: Path
+    figures: Mapping[str, float]
+    table: Sequence[str]
+    documents: Mapping[str, Mapping[str, object]]
+
+    def to_json(self) -> dict[str, object]:
+        """The document of `--json`."""
+        return {
+            "path": str(self.path), **self.figures, **self.documents, "table": list(self.table)
+        }  # fmt: skip
 
 
 def train_explainer(
@@ -40,14 +49,13 @@ def train_explainer(
     progress: Progress,
     overwrite: bool = False,
     resume: bool = False,
-) -> dict[str, Any]:
+) -> TrainedExplainer:
     """Train by `config.method` on the training split, measured on the validation split.
 
-    Gives the document of `--json`: the path of `explainer.pt`, its figures, and what the method
-    says of them. Errors: those of the corpus and of the networks, UsageError for settings that
+    Errors: those of the corpus and of the networks, UsageError for settings that
     do not fit them, Diverged where a loss is no longer finite.
     """
-    start = METHODS[check_known("--method", config.method, METHODS)]
+    method = LEARNED[check_known("--method", config.method, LEARNED)]
     config = config.of_method()
     sources = NetworkSource.all_from_settings(config)
     device = pick_device(config.device)
@@ -73,37 +81,28 @@ def train_explainer(
         task = Task(
             config, names, networks, splits["train"], splits["valid"], device, out, progress
         )
-        training = start(task)
+        training = method.start(task)
         for step in resumable_steps(run, training, config.steps, config.checkpoint_every, progress):
             losses = training.step(step)
             progress.advance(1, **losses)
             if (step + 1) % config.look_every == 0 or step + 1 == config.steps:
                 run.metric(step=step + 1, **losses, **training.look())
         trained = training.finish()
-        if isinstance(training, PartsTraining):
-            trained = with_gallery(trained, training)
         for name, document in trained.documents.items():
             write_json(out / name, document)
         path = out / "explainer.pt"
         hashes = {source.name: source.digest() for source in sources}
-        found = ExplainerFile(
-            config.method, trained.content, trained.figures, input_spec, hashes, asdict(config)
-        )
-        write_explainer(path, found)
+        found = ExplainerFile(config.method, trained.content, trained.figures, input_spec, hashes)
+        write_explainer(path, found, config)
         run.results.update(trained.figures)
-    documents = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
-    return {"path": str(path), **trained.figures, **documents, "table": trained.table}
+    named = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
+    return TrainedExplainer(path, trained.figures, trained.table, named)
 
 
 def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork, ...]) -> None:
     """UsageError for a setting that cannot be, before the corpus is read."""
     check_divisible(config.batch_size)
-    if config.method == "parts" and len(networks) > 1:
-        raise UsageError("--method parts explains one network; give one --classifier")
-    if config.method == "cgan":
-        check_known("--precision", config.precision, PRECISIONS)
-        check_known("--generator", config.generator, GENERATORS)
-        View(config.teacher, config.layer, config.gradient)
+    LEARNED[config.method].check(config, networks)
     for network in networks:
         if config.layer:
             find_layer(network.network, config.layer)

@@ -124,13 +124,13 @@ def errors(explainer: Explainer, task: Task, unseen: Path | None = None) -> dict
     """Figures on held-out maps of a task's networks, or of one that had no part in the training."""
     answer, config = explainer.answer, task.config
     assert isinstance(answer, CganAnswer)
-    rows = answer.conditions, config.examples, config.shuffled
+    rows = answer.settings.conditions, config.examples, config.shuffled
     train = Maps(task, "train", task.train, *rows)
     name = "held-out"
     if unseen is not None:
         network, name = load_target(NetworkSource(classifier=str(unseen)), None, CPU), "unseen"
         task = replace(task, networks=(network,))
-    held_out = Maps(task, name, task.held_out, answer.conditions, config.held_out)
+    held_out = Maps(task, name, task.held_out, answer.settings.conditions, config.held_out)
     for maps in (train, held_out):
         maps.make()
     return figures_of(answer.generator, train, held_out)
@@ -155,13 +155,13 @@ def kept_when_shuffled(explainer: Explainer, task: Task) -> np.ndarray:
 
     def maps(x: torch.Tensor, target: int) -> tuple[torch.Tensor, torch.Tensor]:
         scorer = Scorer(network.network, target)
-        said, details = explainer.answer(network.network, scorer, x)
-        if layer := details["layer"]:
+        found = explainer.answer(network.network, scorer, x)
+        if layer := found.details["layer"]:
             seen, _ = maps_and_gradient(network.network, scorer.differentiable, x[None])
-            return said, seen[layer][0]
+            return found.area, seen[str(layer)][0]
         classes = torch.tensor([target])
         taught = occlusion_maps(network, x[None], classes, reference, config.occlusion_grid)
-        return said, taught[0]
+        return found.area, taught[0]
 
     found = []
     for number, (x, target) in enumerate(inputs_of(task, network)):
@@ -202,7 +202,7 @@ def faithfulness(
 
 def picture(explainer: Explainer, task: Task, path: Path) -> None:
     """Held-out pictures, the maps their explainer was to learn, and those it draws."""
-    held_out = Maps(task, "held-out", task.held_out, explainer.answer.conditions, INPUTS)
+    held_out = Maps(task, "held-out", task.held_out, explainer.answer.settings.conditions, INPUTS)
     held_out.make()
     x, _, taught = held_out.batch(np.arange(SHOWN))
     if task.config.teacher == "occlusion":
@@ -211,7 +211,7 @@ def picture(explainer: Explainer, task: Task, path: Path) -> None:
     for one, map_, target in zip(
         x, taught[:, 0].numpy(), targets_of(network, x, "predicted").tolist(), strict=True
     ):
-        said = explainer.answer(network.network, Scorer(network.network, target), one)[0].numpy()
+        said = explainer.answer(network.network, Scorer(network.network, target), one).area.numpy()
         grey = luminance(one.numpy())
         column = [overlaid(grey, each) for each in (np.zeros_like(grey), map_, said)]
         cells.append(np.concatenate([np.pad(c, ((1, 1), (1, 1), (0, 0)), constant_values=255)

@@ -16,7 +16,12 @@ from ganexplain.attribution.scorer import Scorer, target_logits
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.evaluation import correlations
-from ganexplain.explainers.cgan.inference import View, build_generator, condition_count
+from ganexplain.explainers.cgan.inference import (
+    GeneratorSettings,
+    View,
+    build_generator,
+    condition_count,
+)
 from ganexplain.explainers.cgan.maps import (
     condition_indices,
     cumulative,
@@ -96,7 +101,7 @@ def test_what_a_generator_is_shown() -> None:
     assert torch.equal(more[:, :2], plain)
     cells = products.reshape(2, 4, 2, 6, 2).mean(dim=(2, 4))
     torch.testing.assert_close(more[:, 2], signed(cells))
-    settings = {"kind": "lsft", "conditions": 2, "width": 8, "size": 6, "gradient": True}
+    settings = GeneratorSettings("lsft", 2, 8, 6, "occlusion", "", gradient=True)
     generator = build_generator(settings, ImageInput(channels=1, height=8, width=12))
     x, flat = torch.rand(2, 1, 8, 12), more.clone()
     flat[:, 2] = 0.5
@@ -307,7 +312,7 @@ def test_the_sign_of_a_map_stays() -> None:
 
 def test_values_within_a_cell_that_is_drawn_are_seen() -> None:
     """A picture of another texture and the same mean in each cell gives another map."""
-    settings = {"kind": "lsft", "conditions": 2, "width": 8, "size": 24, "gradient": False}
+    settings = GeneratorSettings("lsft", 2, 8, 24, "occlusion", "", gradient=False)
     torch.manual_seed(0)
     generator = build_generator(settings, ImageInput(channels=1, height=68, width=96))
     x, maps = torch.randn(2, 1, 68, 96), torch.rand(2, 2, 17, 24)

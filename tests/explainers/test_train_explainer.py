@@ -16,12 +16,13 @@ from support.commands import COMMAND, Run, cli_environment, wait_for
 from support.paths import PRETRAINED, ROOT
 from support.resumed import assert_equal
 
+from ganexplain.artifacts.explainer import read_explainer
 from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.explainers.cgan.evaluation import GRADIENT
-from ganexplain.explainers.cgan.inference import build_generator
+from ganexplain.explainers.cgan.inference import GeneratorSettings, build_generator
 from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
@@ -232,7 +233,8 @@ def test_an_explainer_that_does_not_do_is_said(
     del content["kind"], content["schema"]
     learnt = content["content"]["weights"]
     small = ImageInput(channels=1, height=8, width=8)
-    of_pictures = build_generator(content["content"], small).state_dict()
+    settings = GeneratorSettings.of_file(read_explainer(explainer))
+    of_pictures = build_generator(settings, small).state_dict()
     infinite = learnt | {"inner.tail.bias": learnt["inner.tail.bias"] / 0}
     spoilt = {
         "infinite": {**content, "content": {**content["content"], "weights": infinite}},

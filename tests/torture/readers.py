@@ -194,13 +194,16 @@ def _spoiled_tensor(tensor: Any, draw: Draw) -> Any:
 def _explainer(path: Path) -> Path:
     """An untrained `explainer.pt`."""
     from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
-    from ganexplain.explainers.cgan.inference import build_generator
+    from ganexplain.config import TrainExplainerConfig
+    from ganexplain.explainers.cgan.inference import GeneratorSettings, build_generator
     from ganexplain.inputs.log_mel import FrontEnd
 
-    settings = {"kind": "gsft", "conditions": 1, "width": 8, "size": 24, "gradient": True}
+    settings = GeneratorSettings("gsft", 1, 8, 24, "grad-cam", "conv5", gradient=True)
     weights = build_generator(settings, FrontEnd()).state_dict()
-    content = {**settings, "weights": weights, "teacher": "grad-cam", "layer": "conv5"}
-    write_explainer(path, ExplainerFile("cgan", content, {}, FrontEnd(), {"a": "b"}, {}))
+    found = ExplainerFile(
+        "cgan", {**asdict(settings), "weights": weights}, {}, FrontEnd(), {"a": "b"}
+    )
+    write_explainer(path, found, TrainExplainerConfig(corpus=("a",), method="cgan"))
     return path
 
 

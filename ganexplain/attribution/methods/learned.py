@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -13,15 +13,24 @@ from ganexplain.errors import UsageError
 from ganexplain.inputs.kinds import Input
 
 
+@dataclass(frozen=True)
+class LearnedMap:
+    """What a trained explainer finds: a map (H, W) and details in plain values."""
+
+    area: Tensor
+    details: Mapping[str, object]
+
+
 class Answer(Protocol):
     """How a trained explainer is asked."""
 
-    def __call__(
-        self, network: nn.Module, scorer: Scorer, x: Tensor
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """The map (H, W) of input x (*S), S ending with H, W, and details in plain values.
+    def check(self, network: nn.Module, x: Tensor) -> None:
+        """GanexplainError where it does not fit a network with inputs like `x` (*S)."""
 
-        `scorer.differentiable` gives the target's logit of `network`; passes are counted in
+    def __call__(self, network: nn.Module, scorer: Scorer, x: Tensor) -> LearnedMap:
+        """What it finds of input x (*S), S ending with H, W.
+
+        `scorer.differentiable` returns the target's logit of `network`; passes are counted in
         `scorer.passes`.
         """
 

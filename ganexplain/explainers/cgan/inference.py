@@ -6,15 +6,15 @@ code: the discriminator lives, the target's layer and class are those asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganexplain.artifacts.explainer import ExplainerFile
 from ganexplain.attribution.methods.grad_cam import enlarged
+from ganexplain.attribution.methods.learned import LearnedMap
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.config import WIDEST
 from ganexplain.errors import UsageError, check_known
@@ -106,22 +106,52 @@ def condition_count(layers: int) -> int:
     return min(CONDITIONS, layers)
 
 
-def build_generator(settings: Mapping[str, Any], input_spec: Input) -> MapGenerator:
-    """The generator of such settings for what networks take; untrained.
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """What a generator is built from, and what it is shown of a network (`teacher` and `layer`).
 
-    `kind`, `conditions`, `width`, `size` and `gradient`.
-
-    ValueError for sizes that no training has.
+    `kind` is a key of GENERATORS, `conditions` the number of maps it is shown, of at most `size`
+    cells along the longer axis; with `gradient` also the input times the gradient.
     """
-    kind = GENERATORS[check_known("--generator", settings["kind"], GENERATORS)]
-    conditions, width = int(settings["conditions"]), int(settings["width"])
+
+    kind: str
+    conditions: int
+    width: int
+    size: int
+    teacher: str
+    layer: str
+    gradient: bool
+
+    @classmethod
+    def of_file(cls, found: ExplainerFile) -> GeneratorSettings:
+        """Those of an `explainer.pt`; KeyError, TypeError or ValueError where it is not whole."""
+        values = found.content
+        return cls(
+            kind=str(values["kind"]),
+            conditions=int(values["conditions"]),
+            width=int(values["width"]),
+            size=int(values["size"]),
+            teacher=str(values["teacher"]),
+            layer=str(values["layer"]),
+            gradient=bool(values["gradient"]),
+        )
+
+    @property
+    def view(self) -> View:
+        """Which of a network's maps it is shown; UsageError for a teacher that is none."""
+        return View(self.teacher, self.layer, self.gradient)
+
+
+def build_generator(settings: GeneratorSettings, input_spec: Input) -> MapGenerator:
+    """The untrained generator for what networks take; ValueError for sizes that no training has."""
+    kind = GENERATORS[check_known("--generator", settings.kind, GENERATORS)]
+    conditions, width = settings.conditions, settings.width
     if not (1 <= conditions <= CONDITIONS and 1 <= width <= WIDEST):
         raise ValueError(f"{conditions} conditions and a width of {width} are out of range")
-    size = working_size(input_spec.shape, int(settings["size"]))
+    size = working_size(input_spec.shape, settings.size)
     fine = min(input_spec.shape[-2] // size[0], input_spec.shape[-1] // size[1], FINEST)
-    gradient = bool(settings["gradient"])
-    inner = kind(channels_of(input_spec) * fine**2 + gradient, conditions, 1, width)
-    return MapGenerator(inner, input_spec.shape[0], fine, size, gradient=gradient)
+    inner = kind(channels_of(input_spec) * fine**2 + settings.gradient, conditions, 1, width)
+    return MapGenerator(inner, input_spec.shape[0], fine, size, gradient=settings.gradient)
 
 
 def channels_of(input_spec: Input) -> int:
@@ -131,39 +161,33 @@ def channels_of(input_spec: Input) -> int:
 
 @dataclass(frozen=True)
 class CganAnswer:
-    """Maps by a trained generator, which sees a network by its `view`.
-
-    So many `conditions`, and maps of at most `size` cells along the longer axis.
-    """
+    """Maps by a trained generator, which sees a network by its `view`."""
 
     generator: MapGenerator
+    settings: GeneratorSettings
     view: View
-    conditions: int
-    size: int
 
-    def __call__(
-        self, network: nn.Module, scorer: Scorer, x: Tensor
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """The map (H, W) of input x (*S); one pass and one gradient of the network."""
+    def check(self, network: nn.Module, x: Tensor) -> None:
+        """It fits every network; which maps there are is seen when it is asked."""
+
+    def __call__(self, network: nn.Module, scorer: Scorer, x: Tensor) -> LearnedMap:
+        """The map of input x (*S); one pass and one gradient of the network."""
         maps, gradient = maps_and_gradient(network, scorer.differentiable, x[None])
         scorer.passes += 1
         with torch.no_grad():
             products = product(x[None], gradient, self.generator.mean)
-            shown = self.view.shown(maps, products, self.conditions, self.size)
+            shown = self.view.shown(maps, products, self.settings.conditions, self.settings.size)
             area = self.generator(x[None], shown)[0, 0]
             learnt = self.view.learnt(maps)
             if not learnt:  # `signed`: 0.5 stands for 0
                 area = 2 * area - 1
-        return enlarged(area, *x.shape[-2:]), {
-            "teacher": self.view.teacher,
-            "layer": learnt,
-        }
+        details = {"teacher": self.view.teacher, "layer": learnt}
+        return LearnedMap(enlarged(area, *x.shape[-2:]), details)
 
 
-def load_cgan(found: ExplainerFile, device: torch.device) -> Callable[..., Any]:
+def load_cgan(found: ExplainerFile, device: torch.device) -> CganAnswer:
     """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
-    content = found.content
-    generator = filled(content["weights"], lambda: build_generator(content, found.front_end))
-    view = View(content["teacher"], content["layer"], bool(content["gradient"]))
-    sizes = int(content["conditions"]), int(content["size"])
-    return CganAnswer(generator.to(device).eval(), view, *sizes)
+    settings = GeneratorSettings.of_file(found)
+    weights = found.content["weights"]
+    generator = filled(weights, lambda: build_generator(settings, found.front_end))
+    return CganAnswer(generator.to(device).eval(), settings, settings.view)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import check_known
 from ganexplain.explainers.cgan.dataset import Maps
@@ -18,11 +20,18 @@ from ganexplain.explainers.cgan.evaluation import (
     relevance_of,
     relevance_table,
 )
-from ganexplain.explainers.cgan.inference import View, build_generator, channels_of, condition_count
-from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
+from ganexplain.explainers.cgan.inference import (
+    GeneratorSettings,
+    View,
+    build_generator,
+    channels_of,
+    condition_count,
+)
+from ganexplain.explainers.cgan.networks import GENERATORS, OfInputs, PairDiscriminator
 from ganexplain.explainers.cgan.teachers import network_maps
-from ganexplain.explainers.task import ExplainerTraining, Task, Trained
-from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
+from ganexplain.explainers.task import Task, Trained
+from ganexplain.networks.target import TargetNetwork
+from ganexplain.runs.distributed import average_gradients, own_part
 from ganexplain.runs.precision import PRECISIONS, autocast
 from ganexplain.runs.resume import State, finite, restore_tensors, tensors_of, update_average
 
@@ -30,9 +39,11 @@ BETAS = (0.5, 0.999)
 DISCRIMINATOR_WEIGHT = 0.3
 
 
-def start_cgan(task: Task) -> ExplainerTraining:
-    """The training of `--method cgan`, its maps made."""
-    return CganTraining(task)
+def check_settings(config: TrainExplainerConfig, networks: Sequence[TargetNetwork]) -> None:
+    """UsageError for a setting that cannot be."""
+    check_known("--precision", config.precision, PRECISIONS)
+    check_known("--generator", config.generator, GENERATORS)
+    View(config.teacher, config.layer, config.gradient)
 
 
 class CganTraining:
@@ -45,20 +56,18 @@ class CganTraining:
 
     def __init__(self, task: Task) -> None:
         self.task, self.config, self.device = task, task.config, task.device
-        check_known("--precision", self.config.precision, PRECISIONS)
-        check_divisible(self.config.batch_size)
         self.view = View(self.config.teacher, self.config.layer, self.config.gradient)
         self.reach = self._reach()
         count = len(self.reach)
-        self.settings = {
-            "kind": self.config.generator,
-            "conditions": count,
-            "width": self.config.width,
-            "size": self.config.size,
-            "teacher": self.config.teacher,
-            "layer": self.config.layer,
-            "gradient": self.config.gradient,
-        }
+        self.settings = GeneratorSettings(
+            kind=self.config.generator,
+            conditions=count,
+            width=self.config.width,
+            size=self.config.size,
+            teacher=self.config.teacher,
+            layer=self.config.layer,
+            gradient=self.config.gradient,
+        )
         examples, shuffled = self.config.examples, self.config.shuffled
         self.maps = Maps(task, "train", task.train, count, examples, shuffled)
         self.held_out = Maps(task, "held-out", task.held_out, count, self.config.held_out)
@@ -146,7 +155,7 @@ class CganTraining:
         weights = {name: value.cpu() for name, value in self.average.state_dict().items()}
         table = relevance_table(figures, relevance)
         documents = {"relevance.json": {**asdict(relevance), "figures": figures}}
-        return Trained({**self.settings, "weights": weights}, figures, table, documents)
+        return Trained({**asdict(self.settings), "weights": weights}, figures, table, documents)
 
     def state(self) -> State:
         """All tensors of the training, for `restore`."""

@@ -26,6 +26,14 @@ BATCH = 32
 IN_SHEET = 6  # filters in the picture
 
 
+class IllustratedTraining(PartsTraining):
+    """A training that at its end also shows what its filters look for."""
+
+    def finish(self) -> Trained:
+        """What it has come to, with `parts.json` and pictures in the run's folder."""
+        return with_gallery(super().finish(), self)
+
+
 def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
     """What training gave, with a table and the document of `parts.json`.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import astuple
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +12,12 @@ from torch.nn import functional
 
 from ganexplain.attribution.methods.grad_cam import convolutions
 from ganexplain.attribution.scorer import class_logits
+from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.explainers.cgan.teachers import outputs_kind
 from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
+from ganexplain.explainers.parts.inference import PartsContent
 from ganexplain.explainers.parts.network import explainer_for
 from ganexplain.explainers.parts.places import geometry
 from ganexplain.explainers.task import Task, Trained
@@ -25,8 +26,9 @@ from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.hooks import find_layer, layer_output, record_outputs
 from ganexplain.networks.readings import unit_values
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.tracing import subnetwork_after
-from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
+from ganexplain.runs.distributed import average_gradients, own_part
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.resume import State, finite, restore_optimiser
 
@@ -35,6 +37,12 @@ EXAMPLES = 16  # inputs that show where places lie
 MIXING_RATE = 20  # times the learning rate: one number has a longer way to go than a weight
 SAME = 1e-6  # relative squared deviation of what is computed in another way
 CHUNK = 32  # inputs in a pass where nothing is learnt
+
+
+def check_settings(config: TrainExplainerConfig, networks: Sequence[TargetNetwork]) -> None:
+    """UsageError for several networks."""
+    if len(networks) > 1:
+        raise UsageError("--method parts explains one network; give one --classifier")
 
 
 class PartsTraining:
@@ -47,9 +55,6 @@ class PartsTraining:
 
     def __init__(self, task: Task) -> None:
         self.task, self.config, self.device = task, task.config, task.device
-        check_divisible(self.config.batch_size)
-        if len(task.networks) > 1:
-            raise UsageError("--method parts explains one network; give one --classifier")
         network, self.kind = task.networks[0].network, outputs_kind(task.networks[0])
         self.centres = task.train.whole_excerpts()
         self.held_out = task.held_out.gather(
@@ -75,11 +80,8 @@ class PartsTraining:
         self._check_tails(network, first[:2])
         rate, mixing = self.config.learning_rate, self.explainer.mixing
         rest = [weight for weight in self.explainer.parameters() if weight is not mixing]
-        groups: list[dict[str, Any]] = [
-            {"params": rest},
-            {"params": [mixing], "lr": MIXING_RATE * rate},
-        ]
-        self.optimiser = torch.optim.Adam(groups, rate)
+        self.optimiser = torch.optim.Adam(rest, rate)
+        self.optimiser.add_param_group({"params": [mixing], "lr": MIXING_RATE * rate})
 
     def _check_tails(self, network: nn.Module, x: Tensor) -> None:
         """UsageError where what is behind the layer computes something else apart from the network.
@@ -186,14 +188,11 @@ class PartsTraining:
     def finish(self) -> Trained:
         """Weights and figures, for `explainer.pt`; what the filters look for is the gallery's."""
         figures = self.look()
-        content = {
-            "layer": self.layer,
-            "targets": list(self.targets),
-            "channels": len(self.explainer.scale),
-            "geometry": [astuple(self.geometry.down), astuple(self.geometry.along)],
-            "weights": {k: v.cpu() for k, v in self.explainer.state_dict().items()},
-        }
-        return Trained(content, figures)
+        weights = {name: value.cpu() for name, value in self.explainer.state_dict().items()}
+        content = PartsContent(
+            self.layer, tuple(self.targets), len(self.explainer.scale), self.geometry, weights
+        )
+        return Trained(content.to_values(), figures)
 
     def state(self) -> State:
         """All tensors of the training, for `restore`."""
