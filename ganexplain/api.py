@@ -29,8 +29,8 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.kinds import Input, generator_output_for
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file

@@ -21,8 +21,8 @@ from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_late
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
 from ganexplain.files.arrays import write_arrays
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.networks.adapter import NetworkAdapter
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.hooks import (

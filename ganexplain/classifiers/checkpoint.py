@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
 
 import torch
 
 from ganexplain import classifiers
 from ganexplain.audio.log_mel import usable_front_end
 from ganexplain.classifiers.base import ARCHITECTURES, BANDS, FRAMES, ExcerptNet
+from ganexplain.config import TrainClassifierConfig
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.files.checkpoints import (
     filled_from,
@@ -39,14 +39,15 @@ CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "f
 class Classifier:
     """A classifier and what must be known to use it; `threshold` is of the second class.
 
-    `corpora` are those that it was trained on, as the command named them.
+    `figures` are those of the validation and the test split, and the `epoch` kept. `corpora` are
+    those that it was trained on, as the command named them.
     """
 
     network: ExcerptNet
     front_end: Input
     classes: tuple[str, ...]
     threshold: float
-    figures: dict[str, Any]
+    figures: Mapping[str, float | Mapping[str, float]]
     corpora: tuple[str, ...] = ()
 
     @property
@@ -57,8 +58,8 @@ class Classifier:
         raise UsageError(f"the classifier takes {self.front_end.kind}s, not recordings")
 
 
-def write_classifier(path: Path, classifier: Classifier, config: Any) -> None:
-    """Write `classifier.pt`."""
+def write_classifier(path: Path, classifier: Classifier, config: TrainClassifierConfig) -> None:
+    """Write `classifier.pt`, with the settings of its training."""
     content = {
         "architecture": architecture_of(classifier.network),
         "outputs": classifier.network.outputs,

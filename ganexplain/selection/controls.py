@@ -21,8 +21,8 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import SelectConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end

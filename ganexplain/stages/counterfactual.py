@@ -27,7 +27,8 @@ from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
 from ganexplain.files.names import LONGEST, distinct_names, fitting
-from ganexplain.gans.networks import AnyEncoder, AnyGenerator, load_encoder, load_generator
+from ganexplain.gans.checkpoint import load_encoder, load_generator
+from ganexplain.gans.networks import AnyEncoder, AnyGenerator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.report.pictures.change_picture import change_picture

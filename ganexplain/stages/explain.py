@@ -40,8 +40,8 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.atomic import file_hash, write_json
 from ganexplain.files.fields import Fields
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.inputs.specification import check_same_front_end, input_values
 from ganexplain.networks.hooks import find_layer
 from ganexplain.networks.target import NetworkSource, load_target

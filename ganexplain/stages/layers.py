@@ -12,7 +12,7 @@ from ganexplain.config import LayersConfig
 from ganexplain.corpora.single import example_from
 from ganexplain.errors import UsageError
 from ganexplain.files.checkpoints import is_checkpoint
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
 from ganexplain.networks.hooks import record_outputs

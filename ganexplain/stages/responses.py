@@ -10,7 +10,7 @@ import torch
 from ganexplain.config import ResponsesConfig
 from ganexplain.corpora.load import read_material
 from ganexplain.files.arrays import write_arrays
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
 from ganexplain.networks.target import NetworkSource, load_target

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +76,8 @@ def train_classifier(
         assert best is not None  # an epoch is over
         network = frozen(training.best_network(best), device)
         threshold = threshold_over(network, splits["train"], splits["valid"])
-        figures: dict[str, Any] = {"valid": best.figures, "epoch": best.epoch + 1}
+        figures: dict[str, float | Mapping[str, float]] = {"valid": best.figures}
+        figures["epoch"] = best.epoch + 1
         if "test" in splits:
             evaluation = evaluate(network, splits["test"], threshold)
             figures["test"] = evaluation.figures

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -17,15 +16,14 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import Material, input_spec_for, load_material, read_material
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
-from ganexplain.files.checkpoints import write_checkpoint
 from ganexplain.gans.best import Choice, collapsed
-from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.checkpoint import GanFile, write_gan
 from ganexplain.gans.encoder import reconstruction_error, trained_encoder
 from ganexplain.gans.training import GanTraining, check_settings
 from ganexplain.gans.validation import EXCERPTS, Validation
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.picture import ImageInput
-from ganexplain.inputs.specification import check_same_front_end, input_values, read_input_file
+from ganexplain.inputs.specification import check_same_front_end, read_input_file
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.sample_sheet import (
     picture_sheet,
@@ -79,13 +77,13 @@ def train_gan(
         except Diverged as error:
             if choice.best is None:
                 raise
-            write_checkpoint(out / "best.pt", "gan", checkpoint(config, choice))
+            write_gan(out / "best.pt", best_gan(choice), config)
             step = choice.best.step
             raise Diverged(f"{error}; {out / 'best.pt'} holds step {step}") from error
-        content = _with_encoder(config, choice, progress)
-        run.results |= {"step": content["step"], **content["figures"], **choice.noted}
+        gan = _with_encoder(choice, progress)
+        run.results |= {"step": gan.step, **gan.figures, **choice.noted}
         path = out / "gan.pt"
-        write_checkpoint(path, "gan", content)
+        write_gan(path, gan, config)
     return path
 
 
@@ -162,49 +160,40 @@ def _look(choice: Choice, step: int, run: RunDirectory, progress: Progress) -> N
         write_bytes(path.with_suffix(".flac"), sample_sounds(input_spec[:SOUNDS], front_end))
 
 
-def checkpoint(config: TrainGanConfig, choice: Choice) -> dict[str, Any]:
-    """Content of `gan.pt` but the encoder: the best generator, folded, and its figures."""
-    best = choice.best
+def best_gan(choice: Choice) -> GanFile:
+    """The best generator, folded, and its figures; without an encoder."""
+    best, training = choice.best, choice.training
     assert best is not None
     figures = {**best.figures, **choice.validation.reference()}
-    return {
-        "generator": best.weights,
-        "channels": config.channels,
-        "latent_size": LATENT_SIZE,
-        "step": best.step,
-        "figures": {name: float(value) for name, value in figures.items()},
-        "front_end": input_values(choice.training.split.front_end),
-        "config": asdict(config),
-    }
-
-
-def _with_encoder(config: TrainGanConfig, choice: Choice, progress: Progress) -> dict[str, Any]:
-    """Content of `gan.pt`; the notes say how good what it holds is."""
-    content, generator, validation = (
-        checkpoint(config, choice),
-        choice.generator(),
-        choice.validation,
+    return GanFile(
+        generator=best.weights,
+        channels=training.config.channels,
+        step=best.step,
+        figures={name: float(value) for name, value in figures.items()},
+        front_end=training.split.front_end,
     )
-    figures: dict[str, float] = content["figures"]
+
+
+def _with_encoder(choice: Choice, progress: Progress) -> GanFile:
+    """The same with its encoder; the notes say how good both are."""
+    gan, generator, validation = best_gan(choice), choice.generator(), choice.validation
+    training, config = choice.training, choice.training.config
     encoder = trained_encoder(
-        choice.training.encoder,
-        generator,
-        choice.training.split,
-        config.encoder_steps,
-        config.seed,
-        progress,
+        training.encoder, generator, training.split, config.encoder_steps, config.seed, progress
     )
     held_out = validation.excerpts(validation.valid, EXCERPTS)
-    figures["reconstruction"] = reconstruction_error(encoder, generator, held_out)
-    figures |= validation.nearest(generator)
-    content["encoder"] = {name: value.cpu() for name, value in encoder.state_dict().items()}
-    content["figures"] = figures
-    for line in summary(content["step"], figures):
+    figures = {
+        **gan.figures,
+        "reconstruction": reconstruction_error(encoder, generator, held_out),
+        **validation.nearest(generator),
+    }
+    for line in summary(gan.step, figures):
         progress.note(line)
-    return content
+    weights = {name: value.cpu() for name, value in encoder.state_dict().items()}
+    return replace(gan, figures=figures, encoder=weights)
 
 
-def summary(step: int, figures: dict[str, float]) -> list[str]:
+def summary(step: int, figures: Mapping[str, float]) -> list[str]:
     """Lines that say how good a generator is."""
     lines = [
         f"best of step {step}: score {figures['score']:.4g}; distance to held-out excerpts "

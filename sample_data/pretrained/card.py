@@ -20,8 +20,8 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import load_split
 from ganexplain.files.atomic import write_bytes
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds

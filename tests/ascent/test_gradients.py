@@ -25,8 +25,8 @@ from ganexplain.config import CounterfactualConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.checkpoints import load_data
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.target import example_inputs
 from ganexplain.networks.units import Unit

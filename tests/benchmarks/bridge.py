@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.load import read_corpus
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.inputs.waveform import WaveformInput

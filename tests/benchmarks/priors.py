@@ -23,8 +23,8 @@ from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.files.arrays import read_arrays
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.units import Unit

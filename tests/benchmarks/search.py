@@ -32,8 +32,8 @@ from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import Objective, ascend, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import unit_response
 from ganexplain.runs.machine import keep_freed_memory

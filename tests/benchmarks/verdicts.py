@@ -31,8 +31,8 @@ from ganexplain.classifiers.base import initialise
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_generator
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.unit.sanity_check import Votes, sanity_check

@@ -19,8 +19,9 @@ from ganexplain.ascent.engine import start_latents
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_material, read_material
 from ganexplain.files.checkpoints import read_checkpoint
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import generator_for, load_generator
+from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features

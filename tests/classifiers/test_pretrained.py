@@ -17,8 +17,8 @@ from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import Split, load_split
+from ganexplain.gans.checkpoint import load_encoder, load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.progress import Silent
 

@@ -24,7 +24,7 @@ from support.recordings import jamendo_folder, noise, write_sound
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")

@@ -44,7 +44,7 @@ from ganexplain.files.arrays import map_array, read_arrays, read_meta, read_vect
 from ganexplain.files.atomic import file_hash, read_json, write_json
 from ganexplain.files.bounded import read_toml
 from ganexplain.files.checkpoints import load_data, read_checkpoint, write_checkpoint
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_from
 from ganexplain.networks.loaders.formats import load_network, zip_members
 from ganexplain.runs.progress import Silent

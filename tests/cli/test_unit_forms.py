@@ -16,7 +16,7 @@ from ganexplain.attribution.subject import load_subject
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import AttributeConfig, CounterfactualConfig
 from ganexplain.files.arrays import read_meta
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.runs.progress import Silent
 
 CPU = torch.device("cpu")

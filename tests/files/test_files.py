@@ -25,7 +25,7 @@ from ganexplain.files import atomic
 from ganexplain.files.arrays import map_array, read_arrays, write_arrays, write_rows
 from ganexplain.files.atomic import atomic_file, file_hash, read_json, write_bytes, write_json
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end, front_end_from_dict
 from ganexplain.runs.directory import RunDirectory

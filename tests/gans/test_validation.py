@@ -20,9 +20,9 @@ from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.best import Choice, collapsed
+from ganexplain.gans.checkpoint import load_encoder, load_generator
 from ganexplain.gans.dcgan import Generator
 from ganexplain.gans.encoder import reconstruction_error, trained_encoder
-from ganexplain.gans.networks import load_encoder, load_generator
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.log_mel import FrontEnd

@@ -349,7 +349,7 @@ def test_a_gan_draws_what_a_specification_says(command: Run, tmp_path: Path) -> 
         "--quiet".split(),
     )  # fmt: skip
     assert trained.code == 0, trained.err
-    from ganexplain.gans.networks import load_encoder, load_generator
+    from ganexplain.gans.checkpoint import load_encoder, load_generator
 
     cpu = torch.device("cpu")
     generator, drawn = load_generator(tmp_path / "gan" / "gan.pt", cpu)

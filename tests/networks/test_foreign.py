@@ -21,7 +21,7 @@ from ganexplain.ascent.blocks import fast_networks
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput

@@ -29,7 +29,7 @@ from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.spans import decide
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.gans.networks import load_encoder, load_generator
+from ganexplain.gans.checkpoint import load_encoder, load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.units import Unit

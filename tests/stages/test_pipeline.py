@@ -18,7 +18,7 @@ from support.paths import ROOT, SAMPLE
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import file_hash
-from ganexplain.gans.networks import load_generator
+from ganexplain.gans.checkpoint import load_generator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import responses_and_features
 from ganexplain.networks.units import Unit

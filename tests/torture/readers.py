@@ -213,7 +213,7 @@ def _checkpoints(folder: Path) -> list[Reader]:
     from ganexplain.classifiers.checkpoint import load_classifier
     from ganexplain.explainers.loading import load_explainer
     from ganexplain.files.checkpoints import is_checkpoint, read_checkpoint
-    from ganexplain.gans.networks import load_encoder, load_generator
+    from ganexplain.gans.checkpoint import load_encoder, load_generator
     from ganexplain.networks.loaders.weights import read_weights
 
     cpu = torch.device("cpu")

@@ -1,0 +1,86 @@
+"""`gan.pt`: a generator, and the encoder from what it draws to its latents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganexplain.audio.log_mel import usable_front_end
+from ganexplain.config import TrainGanConfig
+from ganexplain.errors import GanexplainError
+from ganexplain.files.checkpoints import (
+    filled_from,
+    frozen,
+    plain_value,
+    read_checkpoint,
+    write_checkpoint,
+)
+from ganexplain.gans.dcgan import CHANNELS, LATENT_SIZE
+from ganexplain.gans.networks import AnyEncoder, AnyGenerator, encoder_for, generator_for
+from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.specification import input_values
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class GanFile:
+    """What `gan.pt` contains: the weights of the generator of `step`, and its `figures`.
+
+    `channels` is the width of its first layer, `front_end` what it draws. The weights of the
+    encoder are None where the training diverged before one was trained.
+    """
+
+    generator: Weights
+    channels: int
+    step: int
+    figures: Mapping[str, float]
+    front_end: Input
+    encoder: Weights | None = None
+
+
+def write_gan(path: Path, gan: GanFile, config: TrainGanConfig) -> None:
+    """Write `gan.pt`, with the settings of its training."""
+    content = {
+        "generator": gan.generator,
+        "channels": gan.channels,
+        "latent_size": LATENT_SIZE,
+        "step": gan.step,
+        "figures": gan.figures,
+        "front_end": input_values(gan.front_end),
+        "config": asdict(config),
+    }
+    encoder = {} if gan.encoder is None else {"encoder": gan.encoder}
+    write_checkpoint(path, "gan", {**content, **encoder})
+
+
+def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
+    """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
+    content = read_checkpoint(path, "gan", ("generator", "front_end"))
+    input_spec = usable_front_end(path, content["front_end"])
+    # Files written before the size was a setting hold the small generator.
+    channels = plain_value(path, {"channels": CHANNELS} | content, "channels", int)
+    generator = filled_from(
+        path, content["generator"], lambda: generator_for(input_spec, channels=channels)
+    )
+    return frozen(generator, device), input_spec
+
+
+def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
+    """Read the encoder that belongs to the generator of `gan.pt`; errors as `read_checkpoint`.
+
+    GanexplainError where there is none, as in what is left of a training that diverged.
+    """
+    content = read_checkpoint(path, "gan", ("front_end",))
+    if "encoder" not in content:
+        raise GanexplainError(
+            f"{path}: holds no encoder, which finds the latents of real excerpts; "
+            "name the gan.pt of a finished training"
+        )
+    input_spec = usable_front_end(path, content["front_end"])
+    encoder = filled_from(path, content["encoder"], lambda: encoder_for(input_spec))
+    return frozen(encoder, device)
