@@ -79,7 +79,7 @@ class Attributions:
     configurations: tuple[Configuration, ...]
     inputs: tuple[AttributedInput, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The document."""
         return {"kind": KIND, **asdict(self)}
 
@@ -114,8 +114,9 @@ class MeasuredInput:
         return cls(file, at_s, tuple(folders), measures)
 
 
-def _measures(found: Mapping[str, Any], keys: Collection[str]) -> dict[str, float]:
-    measures = {key: float(found[key]) for key in keys if found.get(key) is not None}
+def _measures(found: Mapping[str, float | None], keys: Collection[str]) -> dict[str, float]:
+    known = ((key, found.get(key)) for key in keys)
+    measures = {key: float(value) for key, value in known if value is not None}
     if not all(abs(value) < LARGEST for value in measures.values()):
         raise ValueError("measures that are not finite numbers")
     return measures
@@ -158,7 +159,7 @@ class RankedConfiguration:
     interval: tuple[float | None, float | None]
     means: Mapping[str, float | None]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """An entry of `configurations`."""
         return {
             **asdict(self.configuration),
@@ -192,7 +193,7 @@ class AttributionRanking:
     warnings: tuple[str, ...]
     attributions_hash: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The document."""
         return {
             "kind": KIND,

@@ -8,10 +8,9 @@ of magnitude is 8.69 dB. Other conventions (librosa's, torchaudio's) are setting
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -187,7 +186,7 @@ def check_filters(front_end: FrontEnd, where: str = "--input") -> None:
         ) from error
 
 
-def usable_front_end(path: Path, values: Mapping[str, Any]) -> Input:
+def usable_front_end(path: Path, values: object) -> Input:
     """What a checkpoint's network takes or draws; GanexplainError where it would hear nothing."""
     found = front_end_from_dict(path, values)
     if isinstance(found, FrontEnd):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -61,7 +60,7 @@ def cached_waveform(path: Path, sample_rate: int, folder: Path) -> np.ndarray:
 def _cached(
     path: Path,
     kind: str,
-    parameters: dict[str, Any],
+    parameters: Mapping[str, object],
     folder: Path,
     blocks: Callable[[], Iterable[np.ndarray]],
 ) -> np.ndarray:

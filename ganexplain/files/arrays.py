@@ -20,7 +20,7 @@ SCHEMA = 1
 
 
 def write_arrays(
-    path: Path, kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
+    path: Path, kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, object]
 ) -> None:
     """Write named arrays and a `meta` JSON text (with `kind` and `schema`) to an `.npz`."""
     text = json.dumps({"kind": kind, "schema": SCHEMA, **meta}, allow_nan=False)
@@ -53,9 +53,10 @@ def read_arrays(
 def read_meta(path: Path, kind: str) -> dict[str, Any]:
     """The meta alone of an `.npz` written by `write_arrays`; errors as `read_arrays`."""
     with whole_file(path, kind):
-        meta: dict[str, Any] = parse_json(str(read_archived(existing_file(path), ["meta"])["meta"]))
+        meta = parse_json(str(read_archived(existing_file(path), ["meta"])["meta"]))
         found = meta["kind"]
     check_kind(path, kind, found, meta.get("schema"))
+    assert isinstance(meta, dict)  # or `get` would have been refused
     return meta
 
 
@@ -88,13 +89,14 @@ def write_rows(path: Path, blocks: Iterable[np.ndarray]) -> None:
     NumPy leaves room in a header for the first axis to grow.
     """
     with atomic_file(path) as stream:
-        header: dict[str, Any] = {}
+        header = None
         for block in blocks:
-            if not header:
+            if header is None:
                 header = np.lib.format.header_data_from_array_1_0(block[:0])
                 np.lib.format.write_array_header_1_0(stream, header)
             stream.write(np.ascontiguousarray(block).data)
             header["shape"] = (header["shape"][0] + len(block), *block.shape[1:])
+        assert header is not None
         stream.seek(0)
         np.lib.format.write_array_header_1_0(stream, header)
 

@@ -143,7 +143,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
+def write_json(path: Path, document: Mapping[str, object]) -> None:
     """Write a JSON document; numbers that are not finite are refused by json itself."""
     text = json.dumps(document, indent=2, allow_nan=False)
     write_bytes(path, text.encode() + b"\n")
@@ -180,9 +180,3 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal."""
     with existing_file(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-# --- arrays -------------------------------------------------------------------------------
-
-
-# --- checkpoints --------------------------------------------------------------------------

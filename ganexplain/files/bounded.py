@@ -76,7 +76,7 @@ def _finite(digits: str) -> float:
     return value if math.isfinite(value) else _not_finite(digits)
 
 
-def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(entries: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(entries)
     if len(found) < len(entries):
         names = [name for name, _ in entries]

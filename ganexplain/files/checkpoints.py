@@ -22,7 +22,7 @@ Network = TypeVar("Network", bound=nn.Module)
 Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
 
 
-def write_checkpoint(path: Path, kind: str, content: Mapping[str, Any]) -> None:
+def write_checkpoint(path: Path, kind: str, content: Mapping[str, object]) -> None:
     """Write tensors and plain values as a `.pt` that `weights_only=True` can load."""
     import torch
 
@@ -87,7 +87,7 @@ def is_checkpoint(path: Path, kind: str) -> bool:
     return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
 
 
-def plain_value(path: Path, content: Mapping[str, Any], name: str, kind: type[Plain]) -> Plain:
+def plain_value(path: Path, content: Mapping[str, object], name: str, kind: type[Plain]) -> Plain:
     """A value of a checkpoint; GanexplainError where it is of another kind."""
     value = content[name]
     if kind is float and type(value) is int:

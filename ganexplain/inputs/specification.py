@@ -29,7 +29,7 @@ ALWAYS = (
     "excerpt_frames",
 )  # fmt: skip
 # What `convention` in a specification stands for; keys beside it win.
-CONVENTIONS: dict[str, dict[str, Any]] = {
+CONVENTIONS: dict[str, dict[str, object]] = {
     "ganexplain": {},
     # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db. Before
     # librosa 0.10 the ends were mirrored: pad_mode = "reflect".
@@ -69,12 +69,12 @@ class Call:
     layout: str = ""
     method: str = ""
     output: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     threshold: float = 0.0
 
 
-def input_from(where: str, values: Mapping[str, Any]) -> Input:
+def input_from(where: str, values: Mapping[str, object]) -> Input:
     """The input that a mapping describes; UsageError naming `where` and the key that is wrong.
 
     Without `kind` it is log-mel, as in checkpoints of earlier versions.
@@ -92,7 +92,7 @@ def input_from(where: str, values: Mapping[str, Any]) -> Input:
 _TAGGED = (ImageInput, WaveformInput)
 
 
-def _filled(where: str, kind: type[Any], values: Mapping[str, Any]) -> Any:
+def _filled(where: str, kind: type[Any], values: Mapping[str, object]) -> Any:
     hints = get_type_hints(kind)
     for name, value in values.items():
         check_known(where, name, hints)
@@ -191,7 +191,7 @@ def _check_front_end(where: str, found: FrontEnd) -> None:
         )
 
 
-def input_values(input_spec: Input) -> dict[str, Any]:
+def input_values(input_spec: Input) -> dict[str, object]:
     """An input as plain values that `input_from` reads, for checkpoints and meta data.
 
     Of a front end, what is not usual is left out where it is as usual.
@@ -222,7 +222,7 @@ def read_input_file(path: Path) -> tuple[Input, Call]:
     return input_from(f"--input {path}", values), call
 
 
-def front_end_from_dict(path: Path, values: Mapping[str, Any]) -> Input:
+def front_end_from_dict(path: Path, values: object) -> Input:
     """What a checkpoint's network takes or draws; the front end where that is log-mel."""
     try:
         if not isinstance(values, Mapping):

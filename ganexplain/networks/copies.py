@@ -27,7 +27,7 @@ class _CopyingResults(TorchFunctionMode):
         function: Callable[..., Any],
         types: Sequence[type],
         args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
+        kwargs: Mapping[str, object] | None = None,
     ) -> Any:
         if function is not Tensor.__deepcopy__:
             return function(*args, **(kwargs or {}))

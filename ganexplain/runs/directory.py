@@ -81,7 +81,7 @@ class RunDirectory:
                 clear_place(self.log_file)
             remove_unfinished(path)
             self._open_files = stack.pop_all()
-        self.results: dict[str, Any] = {}
+        self.results: dict[str, object] = {}
         self.warnings: list[str] = []
 
     def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +18,11 @@ def _compiled(function: Callable[..., None]) -> Any:
     Of the fast-math options only contraction of products and sums is used: sums keep their order,
     and infinite values and NaN are computed correctly.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}}
+    compiler = functools.partial(numba.njit, nogil=True, fastmath={"contract"})
     try:
-        return numba.njit(cache=True, **options)(function)
+        return compiler(cache=True)(function)
     except RuntimeError:  # raised where no cache folder can be written
-        return numba.njit(**options)(function)
+        return compiler()(function)
 
 
 @_compiled

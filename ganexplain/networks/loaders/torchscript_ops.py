@@ -12,7 +12,7 @@ import torch
 
 from ganexplain.networks.loaders.pure_operators import is_pure
 
-Values = dict[str, Any]  # values of a graph, by their names there
+Values = dict[str, object]  # values of a graph, by their names there
 Find = Callable[[str], Any]  # returns a function of the network's code, by its full name
 Step = Callable[[list[Any], Values], Sequence[Any]]
 PASS = re.compile(r"forward\d*")  # a trace has forward1, forward2, ... for repeated calls

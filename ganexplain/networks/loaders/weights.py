@@ -26,7 +26,7 @@ class Candidate:
 
     table: str
     prefix: str
-    weights: dict[str, Any]
+    weights: Mapping[str, object]
 
     @property
     def rank(self) -> int:
@@ -79,7 +79,9 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
 
 
-def _tables(content: Any, name: str = "", deepest: int = DEEPEST) -> Iterator[tuple[str, Any]]:
+def _tables(
+    content: Any, name: str = "", deepest: int = DEEPEST
+) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Names and contents of the tables of tensors in a file."""
     if not isinstance(content, Mapping) or not deepest:
         return
@@ -91,7 +93,7 @@ def _tables(content: Any, name: str = "", deepest: int = DEEPEST) -> Iterator[tu
 
 
 def _candidates(
-    table: str, content: Mapping[str, Any], wanted: Iterable[str]
+    table: str, content: Mapping[str, object], wanted: Iterable[str]
 ) -> Iterator[Candidate]:
     """The possible weights in a table for a network whose weights are named `wanted`."""
     named = {WRAPPED.sub("", key): value for key, value in content.items()}
