@@ -77,8 +77,8 @@ def labels_of(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray
         count = _number(text, rest, 10)
         return getattr(segments, kind)(bands, frames, count)
     if kind in segments.SUPERPIXELS:
-        settings = {"n_segments": _number(text, rest, 50)} if kind == "slic" else {}
-        return segments.superpixels(values, kind, **settings)
+        count = _number(text, rest if kind == "slic" else "", segments.SLIC_SEGMENTS)
+        return segments.superpixels(values, kind, count)
     if kind == "file":
         return labels_of_file(Path(rest), values)
     raise UsageError(

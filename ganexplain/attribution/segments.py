@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ganexplain.errors import GanexplainError, UsageError, check_known
 
-SUPERPIXELS: dict[str, dict[str, Any]] = {
-    "slic": {"n_segments": 50, "compactness": 10.0, "start_label": 0},
-    "felzenszwalb": {"scale": 100.0, "sigma": 0.8, "min_size": 40},
-    "quickshift": {"kernel_size": 4, "max_dist": 200, "ratio": 0.2},  # as `lime` has it
-}
+SUPERPIXELS = ("slic", "felzenszwalb", "quickshift")
+SLIC_SEGMENTS = 50
 
 
 def grid(height: int, width: int, rows: int, columns: int) -> np.ndarray:
@@ -42,12 +37,12 @@ def spectral(height: int, width: int, count: int) -> np.ndarray:
     return grid(height, width, count, 1)
 
 
-def superpixels(image: np.ndarray, method: str, **settings: Any) -> np.ndarray:
+def superpixels(image: np.ndarray, method: str, count: int = SLIC_SEGMENTS) -> np.ndarray:
     """Segments of similar cells by scikit-image, of an image (C, H, W) or (H, W).
 
-    `slic`, `felzenszwalb` or `quickshift` (three equal channels are made for the last where
-    there is one); `settings` are scikit-image's, on top of ours. Values are scaled to 0..1
-    first. Raises GanexplainError where scikit-image is not installed.
+    `slic` (about `count` segments), `felzenszwalb` or `quickshift` (three equal channels are made
+    for the last where there is one). Values are scaled to 0..1 first. Raises GanexplainError
+    where scikit-image is not installed.
     """
     check_known("--segments", method, SUPERPIXELS)
     try:
@@ -62,12 +57,21 @@ def superpixels(image: np.ndarray, method: str, **settings: Any) -> np.ndarray:
     if method == "quickshift" and channels_last.shape[-1] == 1:
         channels_last = np.repeat(channels_last, 3, axis=-1)
     colour = channels_last.shape[-1] == 3 and image.ndim == 3
-    options = SUPERPIXELS[method] | settings
     if method == "slic":
-        options |= {"convert2lab": colour}
-    if method == "quickshift":
-        options |= {"convert2lab": colour, "rng": 0}
-    return numbered(getattr(segmentation, method)(channels_last, channel_axis=-1, **options))
+        labels = segmentation.slic(
+            channels_last, n_segments=count, compactness=10.0, start_label=0,
+            convert2lab=colour, channel_axis=-1,
+        )  # fmt: skip
+    elif method == "felzenszwalb":
+        labels = segmentation.felzenszwalb(
+            channels_last, scale=100.0, sigma=0.8, min_size=40, channel_axis=-1
+        )
+    else:  # as `lime` has it
+        labels = segmentation.quickshift(
+            channels_last, kernel_size=4, max_dist=200, ratio=0.2, convert2lab=colour, rng=0,
+            channel_axis=-1,
+        )  # fmt: skip
+    return numbered(labels)
 
 
 def numbered(labels: np.ndarray) -> np.ndarray:

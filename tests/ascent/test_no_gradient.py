@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganexplain.ascent.engine import evaluate
 from ganexplain.ascent.gradients import check_gradient
-from ganexplain.attribution.methods.captum import captum_map
+from ganexplain.attribution.methods.captum import Captum, captum_map
 from ganexplain.attribution.methods.grad_cam import grad_cam
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
@@ -164,8 +164,9 @@ def test_so_do_methods_of_captum(name: str) -> None:
     for method in ("Saliency", "LayerGradCam"):
         with pytest.raises(UsageError, match=message) as raised:
             captum_map(
-                method, network, Scorer(network, 1), mel()[0], torch.zeros(80, 115), labels, layer
-            )
+                Captum(method, layer), network, Scorer(network, 1), mel()[0],
+                torch.zeros(80, 115), labels,
+            )  # fmt: skip
         assert len(str(raised.value).splitlines()) == 1
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from ganexplain.attribution.fills import fill
-from ganexplain.attribution.methods.captum import captum_map, captum_names
+from ganexplain.attribution.methods.captum import Captum, captum_map, captum_names
 from ganexplain.attribution.methods.grad_cam import convolutions, enlarged, grad_cam
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.attribution.segments import grid
@@ -86,10 +84,10 @@ def test_an_enlarged_map_is_torchs() -> None:
 # --- captum ---------------------------------------------------------------------------------
 
 
-def captum(name: str, **more: Any) -> np.ndarray:
+def captum(name: str, layer: str = "", seed: int = 0) -> np.ndarray:
     pytest.importorskip("captum")
-    scorer = Scorer(SHIPPED.network, 1)
-    found = captum_map(name, SHIPPED.network, scorer, EXCERPT, FILL, LABELS, samples=64, **more)
+    scorer, method = Scorer(SHIPPED.network, 1), Captum(name, layer, samples=64)
+    found = captum_map(method, SHIPPED.network, scorer, EXCERPT, FILL, LABELS, seed)
     assert scorer.passes > 0
     return found.numpy()
 
@@ -153,7 +151,7 @@ def test_an_attribution_of_an_image_is_summed_over_channels() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 6 * 5, 4, bias=False))
     x = torch.randn(3, 6, 5)
-    area = captum_map("InputXGradient", network, Scorer(network, 3), x, x * 0,
+    area = captum_map(Captum("InputXGradient"), network, Scorer(network, 3), x, x * 0,
                       np.zeros((6, 5), dtype=int))  # fmt: skip
     expected = (x * network[1].weight[3].reshape(3, 6, 5)).sum(dim=0)
     torch.testing.assert_close(area, expected)
@@ -170,7 +168,7 @@ def test_a_segment_of_a_picture_weighs_what_all_its_channels_give(name: str, cha
     labels = np.repeat([0, 0, 1, 1, 2, 2], 5).reshape(6, 5)
     given = ((x - fill) * network[1].weight[3].reshape(channels, 6, 5)).detach()
     expected = [float(given[:, labels == k].sum()) for k in range(3)]
-    area = captum_map(name, network, Scorer(network, 3), x, fill, labels, samples=200)
+    area = captum_map(Captum(name, samples=200), network, Scorer(network, 3), x, fill, labels)
     np.testing.assert_allclose(area, np.array(expected)[labels], atol=1e-3)
 
 
@@ -180,7 +178,7 @@ def test_a_window_of_a_picture_weighs_what_all_its_channels_give() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
     x, fill = torch.randn(2, 3, 8, 8)  # windows of one pixel
     given = (x - fill) * network[1].weight[3].reshape(3, 8, 8)
-    area = captum_map("Occlusion", network, Scorer(network, 3), x, fill,
+    area = captum_map(Captum("Occlusion"), network, Scorer(network, 3), x, fill,
                       np.zeros((8, 8), dtype=int))  # fmt: skip
     torch.testing.assert_close(area, given.sum(dim=0).detach(), atol=1e-5, rtol=0)
 
@@ -190,7 +188,7 @@ def test_a_layer_of_one_row_gives_a_map_of_equal_rows() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv1d(6, 4, 3, padding=1), nn.Flatten(), nn.Linear(4 * 5, 2))
     x = torch.randn(6, 5)
-    area = captum_map("LayerActivation", network, Scorer(network, 1), x, x * 0,
+    area = captum_map(Captum("LayerActivation"), network, Scorer(network, 1), x, x * 0,
                       np.zeros((6, 5), dtype=int))  # fmt: skip
     expected = network[0](x[None])[0].sum(dim=0).detach()
     torch.testing.assert_close(area, expected.expand(6, 5))
@@ -204,7 +202,7 @@ def test_a_layer_without_places_has_no_map(name: str) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
     x = torch.zeros(3, 4)
     with pytest.raises(UsageError, match="the network has no convolution"):
-        captum_map(name, network, Scorer(network, 1), x, x, np.zeros((3, 4), dtype=int))
+        captum_map(Captum(name), network, Scorer(network, 1), x, x, np.zeros((3, 4), dtype=int))
 
 
 def test_captum_does_not_warn_of_its_own_hooks(recwarn: pytest.WarningsRecorder) -> None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain import explain, respond
-from ganexplain.attribution.methods.captum import captum_map
+from ganexplain.attribution.methods.captum import Captum, captum_map
 from ganexplain.attribution.methods.grad_cam import enlarged, grad_cam
 from ganexplain.attribution.scorer import Scorer, from_numpy
 from ganexplain.inputs.log_mel import FrontEnd
@@ -449,7 +449,9 @@ def test_captums_methods_find_what_layers_put_out(method: str, tmp_path: Path) -
         network = loaded(name, "eager", tmp_path).network
         scorer = Scorer(network, 2)
         labels = np.zeros((80, 115), dtype=np.int64)
-        maps[name] = captum_map(method, network, scorer, x, torch.zeros_like(x), labels, "conv1")
+        maps[name] = captum_map(
+            Captum(method, "conv1"), network, scorer, x, torch.zeros_like(x), labels
+        )
         assert network.explained.act1.inplace is (name == "ReLU")
         assert not network.explained.conv1._forward_hooks
     torch.testing.assert_close(maps["plain"], maps["ReLU"])
@@ -462,13 +464,12 @@ def test_captum_leaves_what_must_be_in_place(tmp_path: Path) -> None:
     network, x = loaded("kept", "eager", tmp_path).network, mel(1)
     labels = np.zeros((80, 115), dtype=np.int64)
     found = captum_map(
-        "LayerActivation",
+        Captum("LayerActivation", "conv2"),
         network,
         Scorer(network, 2),
         x[0],
         torch.zeros_like(x[0]),
         labels,
-        "conv2",
     )
     conv2 = made("kept").by_hand(x)["conv2"]
     torch.testing.assert_close(found, enlarged(conv2[0].sum(0)[None], 80, 115))

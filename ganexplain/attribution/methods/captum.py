@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 import torch
@@ -57,60 +58,54 @@ def captum_names() -> list[str]:
     return sorted(names)
 
 
+class CaptumArguments(TypedDict, total=False):
+    """What `attribute` of captum's methods is given by name, where a method takes it."""
+
+    baselines: Tensor
+    feature_mask: Tensor
+    sliding_window_shapes: tuple[int, ...]
+    strides: tuple[int, ...]
+    n_samples: int
+    perturbations_per_eval: int
+
+
 def captum_map(
-    name: str,
+    method: Captum,
     network: nn.Module,
     scorer: Scorer,
     x: Tensor,
     fill: Tensor,
     labels: np.ndarray,
-    layer: str = "",
-    samples: int = 2000,
     seed: int = 0,
-    option: str = "--cam-layer",
 ) -> Tensor:
-    """The map (H, W) that captum's method `name` gives input x (*S).
+    """The map (H, W) that a method of captum gives input x (*S).
 
     It is summed over channels; of a method of `ACROSS_CHANNELS` it is the weight of each segment
     or window, as `occlusion` has it. `fill` (*S) is its baseline and label map (H, W) its
-    features, where it has such; `layer` the layer of layer attributions (the last convolution
-    where not named), whose map is enlarged; `samples` are drawn by its Lime and KernelShap.
-    Gradients are of the target's logit. The global random state is put back after. Raises
-    UsageError for an unknown name, a layer without places, or where the method cannot take this
-    network.
+    features, where it has such; the map of a layer attribution is enlarged. Gradients are of the
+    target's logit. The global random state is put back after. Raises UsageError for an unknown
+    name, a layer without places, or where the method cannot take this network.
     """
-    attr = _captum()
+    name = method.attribution
     if name in UNSUITED:
         raise UsageError(f"--method captum:{name}: not offered, it {UNSUITED[name]}")
     check_known("--method captum:", name, captum_names())
     counted = _Counted(network, scorer, channel=x.ndim == 2)
     if counted.channel:  # what enlarges maps wants channels
         x, fill = x[None], fill[None]
-    kind = getattr(attr, name)
-    wanted = inspect.signature(kind.__init__).parameters
-    module = _layer(network, counted, x, layer, option) if "layer" in wanted else None
+    kind = getattr(_captum(), name)
+    has_layer = "layer" in inspect.signature(kind.__init__).parameters
+    module = _layer(network, counted, x, method.cam_layer) if has_layer else None
     try:
-        if name == "NoiseTunnel":
-            method = kind(attr.IntegratedGradients(counted))
-        else:
-            method = kind(counted) if module is None else kind(counted, module)
-        if name.endswith("LRP"):
-            _pass_through(counted)
-        arguments = _arguments(kind, name, x, fill, labels, samples)
+        asked = _made(kind, name, counted, module)
+        arguments = _arguments(kind, method, x, fill, labels)
         with (
-            torch.random.fork_rng(),
-            torch.enable_grad(),
-            warnings.catch_warnings(),
+            _undisturbed(),
             activations_out_of_place(counted, counted.logit, x[None], module),
         ):
-            warnings.simplefilter("ignore", UserWarning)  # about captum's own hooks
             torch.manual_seed(seed)
-            np_state = np.random.get_state()
             np.random.seed(seed)
-            try:
-                found = method.attribute(x[None].detach().requires_grad_(True), **arguments)
-            finally:
-                np.random.set_state(np_state)
+            found = asked.attribute(x[None].detach().requires_grad_(True), **arguments)
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         reason = reason_of(error)
         if "grad" in reason or "numpy" in reason or "inplace" in reason:
@@ -118,6 +113,18 @@ def captum_map(
         raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
     area = _as_map(found[0] if isinstance(found, tuple) else found, x)
     return area / len(x) if name in ACROSS_CHANNELS else area
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """While open there are gradients, and no warnings; random states are put back after."""
+    numpy_state = np.random.get_state()
+    try:
+        with torch.random.fork_rng(), torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about captum's own hooks
+            yield
+    finally:
+        np.random.set_state(numpy_state)
 
 
 class _Counted(nn.Module):
@@ -148,12 +155,21 @@ def _pass_through(network: nn.Module) -> None:
             module.rule = IdentityRule()
 
 
+def _made(kind: Any, name: str, counted: _Counted, module: nn.Module | None) -> Any:
+    """The method for a network, and for one of its layers where it takes one."""
+    if name.endswith("LRP"):
+        _pass_through(counted)
+    if name == "NoiseTunnel":
+        return kind(_captum().IntegratedGradients(counted))
+    return kind(counted) if module is None else kind(counted, module)
+
+
 def _arguments(
-    kind: type, name: str, x: Tensor, fill: Tensor, labels: np.ndarray, samples: int
-) -> dict[str, Any]:
+    kind: Any, method: Captum, x: Tensor, fill: Tensor, labels: np.ndarray
+) -> CaptumArguments:
     """What `attribute` of the method is to be given, by the names it has."""
-    wanted = inspect.signature(kind.attribute).parameters  # type: ignore[attr-defined]
-    arguments: dict[str, Any] = {}
+    name, wanted = method.attribution, inspect.signature(kind.attribute).parameters
+    arguments = CaptumArguments()
     if "baselines" in wanted:
         arguments["baselines"] = fill[None]
         if name in ("GradientShap", "DeepLiftShap", "LayerGradientShap", "LayerDeepLiftShap"):
@@ -169,19 +185,19 @@ def _arguments(
         arguments["sliding_window_shapes"] = window
         arguments["strides"] = window
     if name in ("Lime", "KernelShap"):
-        arguments["n_samples"] = samples
+        arguments["n_samples"] = method.samples
     if "perturbations_per_eval" in wanted:
         arguments["perturbations_per_eval"] = 16
     return arguments
 
 
 @torch.no_grad()
-def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str, option: str) -> nn.Module:
+def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str) -> nn.Module:
     """The layer of a layer attribution; UsageError where it has no places to make a map of."""
-    name, module = layer_with_places(network, layer, option)
+    name, module = layer_with_places(network, layer, "--cam-layer")
     with record_outputs(network, {name: module}) as outputs:
         counted.logit(x[None])
-    check_places(outputs.get(name), name, option)
+    check_places(outputs.get(name), name, "--cam-layer")
     return module
 
 
@@ -205,11 +221,15 @@ def _captum() -> Any:
 
 @dataclass(frozen=True)
 class Captum(Method):
-    """An attribution of captum, as captum:NAME."""
+    """An attribution of captum, as captum:NAME.
+
+    `cam_layer` is the layer of layer attributions, empty for the last convolution; `samples` are
+    drawn by its Lime and KernelShap.
+    """
 
     attribution: str
-    cam_layer: str
-    samples: int
+    cam_layer: str = ""
+    samples: int = 2000
 
     random = True
 
@@ -222,9 +242,8 @@ class Captum(Method):
         """The map."""
         network = network_of(question, CAPTUM + self.attribution)
         area = captum_map(
-            self.attribution, network, question.scorer, question.x, question.fill,
-            question.labels, self.cam_layer, self.samples, seed,
-        )  # fmt: skip
+            self, network, question.scorer, question.x, question.fill, question.labels, seed
+        )
         return Attribution.of_map(question, area)
 
     def passes(self, count: int) -> int:
