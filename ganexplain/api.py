@@ -31,7 +31,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.kinds import Input, generator_output_for
+from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
 from ganexplain.inputs.waveform import WaveformInput
@@ -277,7 +277,7 @@ def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork
     network_input, call = _given(given)
     return adapt_network(
         network,
-        input_spec or generator_output_for(network_input or FrontEnd()),
+        input_spec or (network_input or FrontEnd()).generator_output,
         network_input,
         call,
         CPU,

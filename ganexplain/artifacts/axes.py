@@ -10,8 +10,6 @@ import numpy as np
 
 from ganexplain.errors import GanexplainError, UsageError, shown
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.inputs.picture import ImageInput
 
 INTEGERS = ("iterations", "trajectory", "seed", "best_iteration")
 LARGEST = 1e18  # of a value: its square is one of float32
@@ -29,14 +27,14 @@ def check_arrays(
 
 
 def axes_for(front_end: Input, axes: Mapping[str, str]) -> dict[str, str]:
-    """The axes of arrays for what is drawn: K, F, T of pictures, W of waveforms, with no `audio`.
+    """The axes of arrays for what is generated: `axes` are those of log-mel.
 
-    Pictures have no sound, and a waveform is its own.
+    Of other kinds the letters in place of FT; `audio` only where the recording is kept.
     """
-    if isinstance(front_end, FrontEnd):
-        return dict(axes)
-    own = "KFT" if isinstance(front_end, ImageInput) else "W"  # channels, rows and columns
-    return {name: letters.replace("FT", own) for name, letters in axes.items() if name != "audio"}
+    own = {name: letters.replace("FT", front_end.array_axes) for name, letters in axes.items()}
+    if not front_end.keeps_recording:
+        own.pop("audio", None)
+    return own
 
 
 def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:

@@ -20,13 +20,9 @@ from ganexplain.corpora.listed_files import is_hidden
 from ganexplain.corpora.picture_files import opened
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.files.arrays import map_array
-from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.inputs.picture import ImageInput
 
 KINDS = ("temporal", "spectral", *segments.SUPERPIXELS, "file", "sources")
 QUIETEST = 1e-7  # level that every source has everywhere, so that none divides by nothing
-SMALL = 64  # pixels: a smaller picture has no superpixels to speak of
 SOUND_FILES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
 
@@ -37,13 +33,6 @@ class Partition:
     parts: Parts
     labels: np.ndarray
     fill: torch.Tensor
-
-
-def usual_segments(input_spec: Input) -> str:
-    """Segments where none are asked for: SLIME's of log-mel, of pictures superpixels."""
-    if isinstance(input_spec, ImageInput):
-        return "slic" if min(input_spec.height, input_spec.width) >= SMALL else "4x4"
-    return "6x4" if isinstance(input_spec, FrontEnd) else "temporal"
 
 
 def partition(

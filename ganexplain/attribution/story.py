@@ -12,7 +12,6 @@ from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, MeasuredAttrib
 from ganexplain.attribution.methods.base import Attribution
 from ganexplain.audio.view import view_of
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.attribution_page import Answer, Asked, Shown, Story, attribution_page
 from ganexplain.report.html.medium import Medium, medium_for
@@ -106,12 +105,12 @@ def report_page(
     title = f"Why {' or '.join(explained)}?"
     if len(asked) == 1:
         title = f"Why {explained[0]}? {asked[0].heading.removesuffix(': ' + explained[0])}"
-    heard = not isinstance(input_spec, ImageInput)
+    words = input_spec.words
     story = Story(
         title,
-        f"Each method says which parts of the {'sound' if heard else 'picture'} made the score; "
-        f"what it keeps and what it takes away can be {'heard' if heard else 'seen'}, and what it "
-        "says is held against the network itself.",
+        f"Each method says which parts of the {words.whole} made the score; what it keeps and what "
+        f"it takes away can be {words.perceived}, and what it says is held against the network "
+        "itself.",
         asked,
         [("", ""), *((MEASURES[key].title, _meaning(key)) for key in titles)],
         rows,

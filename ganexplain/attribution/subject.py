@@ -19,9 +19,7 @@ from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapter import OUTPUT, OutputNames, network_device
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.readings import unit_values
@@ -79,7 +77,7 @@ class Subject:
         inner: Model = lambda x: unit_values(network(x))  # noqa: E731
         if target and target.unit:
             inner = unit_model(network, target.unit)
-        if isinstance(self.front_end, WaveformInput):
+        if not self.front_end.is_plane:
             return lambda x: inner(x[:, 0])
         return inner
 
@@ -91,7 +89,7 @@ class Subject:
         """Outputs (B, K) for inputs and for noise."""
         values = [torch.as_tensor(piece.values, device=self.device) for piece in asked]
         noise = self.example
-        if isinstance(self.front_end, WaveformInput):
+        if not self.front_end.is_plane:
             noise = noise[:, None]
         with torch.no_grad():
             return self.model_of(self.network)(torch.cat([noise, torch.stack(values)]))
@@ -152,8 +150,8 @@ def load_subject(
 def _ours(classifier: Classifier) -> Subject:
     network, front_end = classifier.network, classifier.front_end
     # A number a band or channel, beside inputs (F, T) or (C, H, W).
-    axes = (..., None, None) if isinstance(front_end, ImageInput) else (..., None)
-    reference = Reference(network.mean[axes], network.deviation[axes], _silence(front_end))
+    axes = (..., *[None] * (len(front_end.shape) - 1))
+    reference = Reference(network.mean[axes], network.deviation[axes], front_end.silence)
     return Subject(
         network, front_end, classifier.classes, "logits", classifier.threshold, reference,
         OUR_OUTPUT,
@@ -180,29 +178,24 @@ def _classes(names: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
 
 
 def _check_excerpts(front_end: Input) -> None:
-    if isinstance(front_end, FrontEnd) and (front_end.relative or front_end.range_below):
+    if front_end.is_relative:
         raise UsageError(
             "--input: log-mel relative to an excerpt's loudest moment changes as a whole where a "
             "part is taken away; describe the network's input without relative and range_below"
         )
 
 
-def _silence(front_end: Input) -> float | None:
-    if isinstance(front_end, ImageInput):
-        return None
-    return front_end.silence if isinstance(front_end, FrontEnd) else 0.0
-
-
 def _reference(front_end: Input, device: torch.device) -> Reference:
     """How a network of one's own has its inputs scaled: of pictures as its specification says."""
-    if not isinstance(front_end, ImageInput):
-        return Reference(silence=_silence(front_end))
-    span = front_end.high - front_end.low
+    network = front_end.standardisation
+    if network is None:
+        return Reference(silence=front_end.silence)
+    span = network.high - network.low
     mean, deviation = (
         torch.tensor(values, device=device)[:, None, None]
-        for values in (front_end.mean, front_end.deviation)
+        for values in (network.mean, network.deviation)
     )
-    zero = (mean - front_end.low) / span
+    zero = (mean - network.low) / span
     return Reference(zero, deviation / span, zero=zero)
 
 

@@ -199,7 +199,7 @@ def usable_front_end(path: Path, values: object) -> Input:
 
 def check_frame_by_frame(front_end: FrontEnd) -> None:
     """UsageError for a front end that needs the whole excerpt for each of its values."""
-    if front_end.relative or front_end.range_below:
+    if front_end.is_relative:
         raise UsageError(
             "log-mel relative to an excerpt's loudest moment cannot be drawn; leave out relative "
             "and range_below here, and give them with --input when explaining"

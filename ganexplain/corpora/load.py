@@ -22,7 +22,7 @@ from ganexplain.corpora.recordings import Corpus, checked_corpus
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.corpora.waveform_split import WaveformSplit, load_waveform_split
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import Input, generator_output_for
+from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
@@ -52,7 +52,7 @@ def input_spec_for(material: Material, given: Input | None) -> Input:
     if isinstance(given, ImageInput):
         raise UsageError(f"{material.name}: holds recordings, but pictures are needed here")
     if isinstance(given, WaveformInput):
-        return generator_output_for(given)
+        return given.generator_output
     front_end = given or FrontEnd()
     check_frame_by_frame(front_end)
     check_filters(front_end)

@@ -1,13 +1,13 @@
-"""The networks of a GAN for what it is to draw: log-mel, pictures or waveforms."""
+"""The networks of a GAN: a DCGAN for inputs with rows and columns, a WaveGAN for waveforms."""
 
 from __future__ import annotations
+
+import math
 
 from ganexplain.errors import UsageError
 from ganexplain.gans.dcgan import CHANNELS, Discriminator, Encoder, Generator
 from ganexplain.gans.wavegan import SHORTEST, WaveDiscriminator, WaveEncoder, WaveGenerator
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.inputs.waveform import WaveformInput
 
 AnyGenerator = Generator | WaveGenerator
 AnyDiscriminator = Discriminator | WaveDiscriminator
@@ -18,26 +18,26 @@ def generator_for(
     input_spec: Input, normalise: bool = False, channels: int = CHANNELS
 ) -> AnyGenerator:
     """The generator of what is to be drawn; UsageError for waveforms too short for one."""
-    if isinstance(input_spec, FrontEnd):
-        return Generator(1.0, normalise, channels, input_spec.shape, (input_spec.silence, None))
-    if isinstance(input_spec, WaveformInput):
-        if input_spec.samples < SHORTEST:
+    if not input_spec.is_plane:
+        (samples,) = input_spec.shape
+        if samples < SHORTEST:
             raise UsageError(
-                f"samples = {input_spec.samples}: a GAN generates waveforms of at least {SHORTEST}"
+                f"samples = {samples}: a GAN generates waveforms of at least {SHORTEST}"
             )
-        return WaveGenerator(input_spec.samples, normalise, channels)
-    return Generator(1.0, normalise, channels, input_spec.shape, (0.0, 1.0))
+        return WaveGenerator(samples, normalise, channels)
+    low, high = input_spec.bounds
+    return Generator(
+        1.0, normalise, channels, input_spec.shape, (low, high if math.isfinite(high) else None)
+    )
 
 
 def discriminator_for(input_spec: Input) -> AnyDiscriminator:
     """The discriminator to train it against."""
-    if isinstance(input_spec, WaveformInput):
-        return WaveDiscriminator(input_spec.samples)
-    return Discriminator(input_spec.shape)
+    if input_spec.is_plane:
+        return Discriminator(input_spec.shape)
+    return WaveDiscriminator(*input_spec.shape)
 
 
 def encoder_for(input_spec: Input) -> AnyEncoder:
     """The encoder from what is drawn to its latents."""
-    if isinstance(input_spec, WaveformInput):
-        return WaveEncoder(input_spec.samples)
-    return Encoder(input_spec.shape)
+    return Encoder(input_spec.shape) if input_spec.is_plane else WaveEncoder(*input_spec.shape)

@@ -22,7 +22,6 @@ from ganexplain.gans.losses import LOSSES, autoencoder_loss, with_spectral_norm
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast
@@ -37,7 +36,7 @@ def check_settings(config: TrainGanConfig, input_spec: Input) -> None:
     recipe = LOSSES[check_known("--loss", config.loss, LOSSES)].recipe
     check_known("--precision", config.precision, PRECISIONS)
     check_divisible(config.batch_size or recipe.batch_size)
-    if config.augment and not isinstance(input_spec, FrontEnd):
+    if config.augment and input_spec.values_per_nat is None:
         raise UsageError("--augment: applies to log-mel; leave it out here")
 
 
@@ -208,9 +207,9 @@ class GanTraining:
         if not self.config.augment:
             return mel
         stream = random_stream(self.config.seed, f"augmentation of {purpose}", index)
-        input_spec = self.split.front_end
-        assert isinstance(input_spec, FrontEnd)
-        changes = draw_changes(stream, self.batch_size, input_spec.values_per_nat)[own_part()]
+        nat = self.split.front_end.values_per_nat
+        assert nat is not None  # as `check_settings` requires
+        changes = draw_changes(stream, self.batch_size, nat)[own_part()]
         return augmented(mel, self.generator.mean, changes)
 
     def _real(self, purpose: str, index: int) -> Tensor:

@@ -3,11 +3,51 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ganexplain.errors import UsageError, check_known
+from ganexplain.inputs.base import LARGEST, InputKind
+from ganexplain.inputs.words import SOUND
+
+LARGEST_FILTERBANK = 2**22  # weights, bins x bands
+QUIETEST = 1e-37  # floor that float32 can hold
+ROUNDING = 1e-6  # of float32
+SHORTEST_WINDOW = 3  # samples of a Hann window that is not zero throughout
+ALWAYS = (
+    "sample_rate", "frame_length", "hop_length", "mel_bands", "lowest_hz", "highest_hz", "floor",
+    "excerpt_frames",
+)  # fmt: skip
+# What `convention` in a specification stands for; keys beside it win.
+CONVENTIONS: dict[str, dict[str, Any]] = {
+    "ganexplain": {},
+    # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db. Before
+    # librosa 0.10 the ends were mirrored: pad_mode = "reflect".
+    "librosa": {
+        "frame_length": 2048, "hop_length": 512, "mel_bands": 128, "lowest_hz": 0.0,
+        "highest_hz": 0.0, "mel_scale": "slaney", "filters": "slaney", "power": 2.0,
+        "window": "periodic", "centred": True, "logarithm": "db", "floor": 1e-10,
+    },
+    # torchaudio.transforms.MelSpectrogram() and AmplitudeToDB() behind it.
+    "torchaudio": {
+        "sample_rate": 16000, "frame_length": 400, "hop_length": 200, "mel_bands": 128,
+        "lowest_hz": 0.0, "highest_hz": 0.0, "mel_scale": "htk", "filters": "peak", "power": 2.0,
+        "window": "periodic", "centred": True, "pad_mode": "reflect", "logarithm": "db",
+        "floor": 1e-10,
+    },
+}  # fmt: skip
+CHOICES = {
+    "mel_scale": ("htk", "slaney"),
+    "filters": ("yaafe", "slaney", "peak"),
+    "window": ("symmetric", "periodic"),
+    "pad_mode": ("constant", "reflect"),
+    "logarithm": ("ln", "log10", "db", "none"),
+}
 
 
 @dataclass(frozen=True)
-class FrontEnd:
+class FrontEnd(InputKind):
     """The log-mel front end (Schlueter & Grill 2015, used unchanged by Mishra et al. 2019).
 
     Frequencies in Hz (`highest_hz` 0: half the rate), lengths in samples, the floor as a
@@ -20,6 +60,11 @@ class FrontEnd:
     `relative` to the excerpt's largest value, cut `range_below` it (0: not at all); then times
     `scale` plus `shift`.
     """
+
+    kind = "log-mel"
+    axes, array_axes = "FT", "FT"
+    layouts = ("FT", "TF", "1FT", "1TF")
+    plural, words, keeps_recording = "log-mel", SOUND, True
 
     sample_rate: int = 22050
     frame_length: int = 1024
@@ -86,3 +131,85 @@ class FrontEnd:
     def excerpt_samples(self) -> int:
         """Samples that the frames of one excerpt span."""
         return (self.excerpt_frames - 1) * self.hop_length + self.frame_length
+
+    @property
+    def length(self) -> int:
+        """Frames of one excerpt."""
+        return self.excerpt_frames
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """From silence on, without an upper end."""
+        return self.silence, math.inf
+
+    @property
+    def noise_range(self) -> tuple[float, float]:
+        """Those of soft to loud music, in nat."""
+        return -9.0, -1.0
+
+    @property
+    def sound_rate(self) -> int:
+        """The sample rate."""
+        return self.sample_rate
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether values depend on the excerpt's largest."""
+        return self.relative or bool(self.range_below)
+
+    @classmethod
+    def completed(cls, where: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values with those of their `convention`, which other keys override."""
+        given = dict(values)
+        if "convention" not in given:
+            return given
+        chosen = check_known(f"{where}: convention", str(given.pop("convention")), CONVENTIONS)
+        return CONVENTIONS[chosen] | given
+
+    def omitted(self) -> dict[str, Any]:
+        """The defaults of all fields that earlier versions did not have."""
+        return {name: value for name, value in asdict(FrontEnd()).items() if name not in ALWAYS}
+
+    def check(self, where: str) -> None:
+        """UsageError that names `where` and the key, for values that cannot be used."""
+        super().check(where)
+        weights = (self.frame_length // 2 + 1) * self.mel_bands
+        if weights > LARGEST_FILTERBANK or self.excerpt_samples > LARGEST:
+            raise UsageError(
+                f"{where}: frames of {self.frame_length:,} samples, {self.mel_bands:,} bands and "
+                f"excerpts of {self.excerpt_samples:,} samples are too many"
+            )
+        for name, known in CHOICES.items():
+            check_known(f"{where}: {name}", getattr(self, name), known)
+        half = self.sample_rate / 2
+        highest = self.highest_hz or half
+        if not 0 <= self.lowest_hz < highest <= half:
+            raise UsageError(
+                f"{where}: bands from {self.lowest_hz:g} to {highest:g} Hz do not lie within 0 to "
+                f"{half:g} Hz, half the rate"
+            )
+        loudest = self.gain * float(self.frame_length) ** self.power * self.frame_length
+        most = loudest if self.logarithm == "none" else 1e3  # of values before scale and shift
+        wrong = {
+            "frame_length": self.frame_length < SHORTEST_WINDOW,
+            "window_length": self.window_length != 0
+            and not SHORTEST_WINDOW <= self.window_length <= self.frame_length,
+            "hop_length": not self.hop_length > 0,
+            "power": self.power not in (1.0, 2.0),
+            "gain": not self.gain > 0,
+            "floor": self.floor < QUIETEST,
+            # Beside these any sound would be lost in rounding.
+            "offset": abs(self.offset) > loudest / ROUNDING,
+            "scale": not self.scale > 0,
+            "shift": abs(self.shift) > self.scale * most / ROUNDING,
+            "range_below": self.range_below < 0,
+            "filters": self.filters == "yaafe" and self.mel_scale != "htk",
+        }
+        for name, is_wrong in wrong.items():
+            if is_wrong:
+                raise UsageError(f"{where}: {name} = {getattr(self, name)!r} cannot be used here")
+        if self.floor >= loudest + self.offset:
+            raise UsageError(
+                f"{where}: no sound is above floor = {self.floor:g} with gain = {self.gain:g} and "
+                f"offset = {self.offset:g}"
+            )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
+
+from ganexplain.errors import UsageError
+from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.words import SOUND
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaveformInput:
+class WaveformInput(InputKind):
     """Mono sound of `samples` samples at `sample_rate` Hz, full scale 1, times `gain`.
 
     With `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has
     it.
     """
+
+    axes, array_axes = "W", "W"
+    layouts = ("W", "1W", "W1")
+    plural, words = "waveforms", SOUND
 
     kind: str = "waveform"
     sample_rate: int
@@ -23,3 +32,39 @@ class WaveformInput:
     def shape(self) -> tuple[int, ...]:
         """Of one waveform, (W,)."""
         return (self.samples,)
+
+    @property
+    def length(self) -> int:
+        """Samples of one waveform."""
+        return self.samples
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Full scale."""
+        return -1.0, 1.0
+
+    @property
+    def noise_range(self) -> tuple[float, float]:
+        """A tenth of full scale."""
+        return -0.1, 0.1
+
+    @property
+    def sound_rate(self) -> int:
+        """The sample rate."""
+        return self.sample_rate
+
+    @property
+    def silence(self) -> float:
+        """Zero."""
+        return 0.0
+
+    @property
+    def generator_output(self) -> Self:
+        """The same waveform without a gain of its own."""
+        return replace(self, gain=1.0, standardise=False)
+
+    def check(self, where: str) -> None:
+        """UsageError that names `where` and the key, for values that cannot be used."""
+        super().check(where)
+        if not (self.sample_rate > 0 and self.gain > 0):
+            raise UsageError(f"{where}: sample_rate and gain must be above zero")

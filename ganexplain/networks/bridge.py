@@ -19,12 +19,6 @@ from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform
 
-AXES = {FrontEnd: "FT", ImageInput: "CHW", WaveformInput: "W"}
-USUAL_LAYOUTS = {
-    FrontEnd: ("FT", "TF", "1FT", "1TF"),
-    ImageInput: ("CHW", "HWC"),
-    WaveformInput: ("W", "1W", "W1"),
-}
 SAME_FRAMES = (
     "sample_rate", "frame_length", "hop_length", "window", "window_length", "centred",
 )  # fmt: skip
@@ -40,9 +34,8 @@ def bridge_between(generator_output: Input, network_input: Input, layout: str = 
             if isinstance(front_end, FrontEnd):
                 check_filters(front_end)
     steps = _conversion(generator_output, network_input)
-    axes = AXES[type(network_input)]
-    if layout and layout != axes:
-        steps = [*steps, _Layout(axes, layout)]
+    if layout and layout != network_input.axes:
+        steps = [*steps, _Layout(network_input.axes, layout)]
     return nn.Sequential(*steps)
 
 
@@ -84,14 +77,10 @@ def _conversion(generator_output: Input, network_input: Input) -> list[nn.Module
 
 def _no_way(generator_output: Input, network_input: Input, advice: str) -> UsageError:
     names = [
-        f"{_named(each)} ({' x '.join(map(str, each.shape))})"
+        f"{each.plural} ({' x '.join(map(str, each.shape))})"
         for each in (generator_output, network_input)
     ]
     return UsageError(f"the GAN draws {names[0]}, the network takes {names[1]}; {advice}")
-
-
-def _named(each: Input) -> str:
-    return {FrontEnd: "log-mel", ImageInput: "pictures", WaveformInput: "waveforms"}[type(each)]
 
 
 def _check_length(there: int, wanted: int, unit: str) -> None:

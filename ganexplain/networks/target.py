@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import UsageError, shown
 from ganexplain.files.atomic import file_hash
-from ganexplain.inputs.kinds import Input, generator_output_for
+from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, network_device
-from ganexplain.networks.bridge import AXES, USUAL_LAYOUTS, bridge_between
+from ganexplain.networks.bridge import bridge_between
 from ganexplain.networks.loaders.formats import code_of, is_factory, load_network
 from ganexplain.networks.units import Unit
 
@@ -151,7 +150,7 @@ def load_target(
     network_input, call = read_input_file(Path(source.input)) if source.input else (None, Call())
     return adapt_network(
         network,
-        generator_output or generator_output_for(network_input or FrontEnd()),
+        generator_output or (network_input or FrontEnd()).generator_output,
         network_input,
         call,
         device,
@@ -193,8 +192,8 @@ def _fitted(
         return NetworkAdapter(network, bridge, call, examples)
     except UsageError as error:
         layouts = []
-        for layout in USUAL_LAYOUTS[type(network_input)]:
-            if layout != (call.layout or AXES[type(network_input)]):
+        for layout in network_input.layouts:
+            if layout != (call.layout or network_input.axes):
                 with suppress(UsageError):
                     NetworkAdapter(
                         network,
@@ -226,6 +225,5 @@ def _check_output(output: Tensor, call: Call, outputs: int) -> None:
 def example_inputs(generator_output: Input) -> Tensor:
     """Inputs (2, ...) to try a network with: noise of a usual level, always the same."""
     noise = torch.rand(2, *generator_output.shape, generator=torch.Generator().manual_seed(0))
-    if isinstance(generator_output, WaveformInput):
-        return 0.2 * noise - 0.1
-    return noise * 8 - 9 if isinstance(generator_output, FrontEnd) else noise
+    low, high = generator_output.noise_range
+    return noise * (high - low) + low

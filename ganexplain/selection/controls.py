@@ -23,10 +23,7 @@ from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
@@ -210,7 +207,7 @@ class Controls:
         with unit_response(fast, self.unit) as respond:
             found, mel = ascend_input(
                 respond,
-                InputSpace(shape, *_standard(pool), *_bounds(self.explanations.front_end)),
+                InputSpace(shape, *_standard(pool), *self.explanations.front_end.bounds),
                 Starts(noise, INPUT_RATE),
                 Target.of(real, direction),
                 INPUT_ITERATIONS,
@@ -283,10 +280,3 @@ def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     others = tuple(axis for axis in range(pool.ndim) if axis != 1 or pool.ndim == 2)
     return tuple(of(pool, axis=others, keepdims=True)[0] for of in (np.mean, np.std))
-
-
-def _bounds(input_spec: Input) -> tuple[float, float]:
-    """The range of values that an excerpt or a picture can have."""
-    if isinstance(input_spec, FrontEnd):
-        return input_spec.silence, np.inf
-    return (-1.0 if isinstance(input_spec, WaveformInput) else 0.0), 1.0

@@ -22,8 +22,6 @@ from ganexplain.corpora.load import (
 )
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapter import network_device
 from ganexplain.networks.hooks import (
@@ -143,10 +141,7 @@ class FoundResponses:
     def _strongest(self, unit: Unit, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
         network, count = self.explained.network, self.config.top or meta["examples"]
-        input_spec = self.front_end
-        lengths = {FrontEnd: "excerpt_frames", WaveformInput: "samples"}
-        length = getattr(input_spec, lengths.get(type(input_spec), ""), 1)  # as centres are counted
-        apart = 0 if self.config.overlapping else length
+        apart = 0 if self.config.overlapping else self.front_end.length
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
             response = self._of_unit(pool, unit)

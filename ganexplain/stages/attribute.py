@@ -19,7 +19,7 @@ from ganexplain.attribution.methods.base import Method
 from ganexplain.attribution.methods.captum import CAPTUM, captum_names
 from ganexplain.attribution.methods.lime import DISTANCES
 from ganexplain.attribution.methods.registry import METHODS, method_for
-from ganexplain.attribution.partition import partition, usual_segments
+from ganexplain.attribution.partition import partition
 from ganexplain.attribution.run import Asker
 from ganexplain.attribution.scorer import OUTPUTS, SCORES
 from ganexplain.attribution.story import measured, report_page
@@ -156,7 +156,7 @@ def _try_first(
 
 
 def _configurations(config: AttributeConfig, input_spec: Input) -> list[Configuration]:
-    segments = config.segments or (usual_segments(input_spec),)
+    segments = config.segments or (input_spec.segments,)
     every = product(config.method, segments, config.fill)
     return [Configuration(*each) for each in dict.fromkeys(every)]
 

@@ -17,7 +17,6 @@ from ganexplain.explainers.task import Task
 from ganexplain.files.atomic import write_json
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.specification import check_same_front_end
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.hooks import find_layer
 from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inputs, load_target
 from ganexplain.runs.directory import RunDirectory
@@ -116,9 +115,10 @@ def _common_input_spec(
     named = [(Path(s.name), n.front_end) for s, n in zip(sources, networks, strict=True)]
     for each in named[1:]:
         check_same_front_end(named[0], each)
-    if isinstance(networks[0].front_end, WaveformInput):
+    front_end = networks[0].front_end
+    if not front_end.is_plane:
         raise UsageError(
-            f"{sources[0].name}: takes waveforms, for which there are no maps; "
+            f"{sources[0].name}: takes {front_end.plural}, for which there are no maps; "
             "only networks of log-mel or pictures can be explained this way"
         )
-    return networks[0].front_end
+    return front_end

@@ -21,10 +21,9 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import frame_count, log_compress, log_expand, log_mel, log_mel_blocks
 from ganexplain.audio.sonify import sonify
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.log_mel import CHOICES, FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import (
-    CHOICES,
     check_same_front_end,
     input_from,
     input_values,

@@ -14,7 +14,7 @@ from support.paths import PRETRAINED, SAMPLE
 from support.report_artifacts import Artifacts
 
 from ganexplain.artifacts.figures import Control, Figures, JudgeAgreement
-from ganexplain.report.html.words import SOUND
+from ganexplain.inputs.words import SOUND
 from ganexplain.report.unit.findings import checked
 from ganexplain.report.unit.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
 

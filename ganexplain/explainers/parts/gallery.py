@@ -91,7 +91,7 @@ def _found(training: PartsTraining) -> _Gallery:
     """One pass over the training inputs, of recordings from end to end, without overlap."""
     split, config = training.task.train, training.config
     front_end = training.task.networks[0].front_end
-    length = front_end.excerpt_frames if isinstance(front_end, FrontEnd) else 1
+    length = front_end.length
     centres = split.whole_excerpts(length)
     readings = _readings(training, centres)
     chosen = [

@@ -11,8 +11,8 @@ from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.figures import Score
 from ganexplain.artifacts.selection import Selection
 from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.words import Words
 from ganexplain.metrics.scores import SCORES, ScoreKind
-from ganexplain.report.html.words import Words, words_for
 
 MOST_EXPLORED = 64  # settings of which a page holds examples
 
@@ -39,7 +39,12 @@ class Evidence:
     @property
     def words(self) -> Words:
         """How the page speaks of its examples."""
-        return words_for(self.front_end)
+        return self.front_end.words
+
+    @property
+    def playable(self) -> bool:
+        """Whether there is sound to listen to."""
+        return self.front_end.sound_rate > 0
 
     @property
     def upwards(self) -> bool:

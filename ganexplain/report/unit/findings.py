@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganexplain.artifacts.figures import Control, Figures, JudgeAgreement
+from ganexplain.inputs.words import SOUND, Words
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.notation import percent
 from ganexplain.report.html.shares import Interval, share_difference
-from ganexplain.report.html.words import SOUND, Words
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.sanity_check import CONCLUSIONS as CHECKED
 from ganexplain.report.unit.sanity_check import SILENT, Outcome, Votes, sanity_check, tells_apart

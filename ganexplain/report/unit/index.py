@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from ganexplain.inputs.words import Words
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.charts.spectrograms import COARSE
 from ganexplain.report.html.document import document
 from ganexplain.report.html.markup import Child, Markup, element, void
 from ganexplain.report.html.medium import medium_for
 from ganexplain.report.html.notation import percent, setting, spread
-from ganexplain.report.html.words import SOUND, Words
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import findings
 from ganexplain.report.unit.rows import moments, scored
@@ -37,6 +37,7 @@ class UnitLine:
     reading: tuple[str, ...]
     noun: str  # what the pictures are
     words: Words
+    still: bool  # whether there is no sound to the pictures
 
 
 def unit_line(evidence: Evidence, link: str) -> UnitLine:
@@ -60,6 +61,7 @@ def unit_line(evidence: Evidence, link: str) -> UnitLine:
         reading=_reading(evidence),
         noun=medium.noun,
         words=evidence.words,
+        still=not evidence.playable,
     )
 
 
@@ -121,5 +123,5 @@ def _line(line: UnitLine, heads: Sequence[str]) -> Markup:
 
 
 def _thumbnail(line: UnitLine, source: str, label: str) -> Markup:
-    kind = "thumbnail" if line.words is SOUND else "thumbnail still"
+    kind = "thumbnail still" if line.still else "thumbnail"
     return void("img", src=source, alt=f"{line.noun}: {label}", class_=kind)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ganexplain.inputs.words import Words
 from ganexplain.report.html.document import document, warning_box
 from ganexplain.report.html.markup import Child, Markup, element
 from ganexplain.report.html.medium import Medium
 from ganexplain.report.html.panels import Row, row
-from ganexplain.report.html.words import SOUND, Words
 from ganexplain.report.unit.grid import Grid, grid_view
 
 SCRIPTS = ("sound.js", "grid.js")
@@ -53,6 +53,7 @@ class Page:
     responses: Chart
     medium: Medium
     words: Words
+    playable: bool
     compared: Sequence[Row]
     others: Sequence[Row]
     others_note: str
@@ -114,7 +115,7 @@ def _listening(page: Page) -> Markup:
 
 def _keys(page: Page) -> list[Child]:
     """What the keys do; in silence there is nothing to stop."""
-    if page.words is not SOUND:
+    if not page.playable:
         return [
             element("kbd", "X"), " switches a row, the one in focus or the chosen one, between the "
             "real ones (A) and its own (B), column by column.",

@@ -12,7 +12,6 @@ from ganexplain.files.atomic import read_json
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.html.markup import Child, element
-from ganexplain.report.html.words import SOUND
 from ganexplain.report.unit.comparison import judge_files
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import Table
@@ -23,7 +22,6 @@ def provenance(
 ) -> list[Table]:
     """Tables of the inputs with their hashes, the search, the sound, and the commands run."""
     meta, made, words = evidence.meta, evidence.made, evidence.words
-    by = "eye or ear" if words is SOUND else "eye"
     inputs = [(name, _hashed(path, hashes[name])) for name, path in files.items()]
     networks = [
         (name, _hashed(path or "unnamed", digest or "unknown"))
@@ -39,7 +37,7 @@ def provenance(
         ("direction", meta.direction),
         ("prior", meta.prior),
         ("examples", f"{len(seeds)}, seeds {seeds.min()} to {seeds.max()}"),
-        ("shown", f"the first {len(evidence.shown['start'])}, not picked by {by}"),
+        ("shown", f"the first {len(evidence.shown['start'])}, not picked by {words.picked_by}"),
         ("settings", f"{len(evidence.scores)} on {len(made['response_trace'])} trajectories"),
         ("latent size", str(made["latent"].shape[-1])),
         ("features", f"{meta.features_layer}, {made['features'].shape[-1]} values"),
@@ -53,7 +51,7 @@ def provenance(
     return [
         Table("Files", [*inputs, *networks, *judge_files(evidence).items()]),
         Table("Search", search),
-        Table("Front end and sound" if words is SOUND else "Pictures", [*sound, *lines]),
+        Table(words.input_table, [*sound, *lines]),
         Table("Commands", _commands([*filter(None, (meta.classifier, meta.gan)), *files.values()])),
     ]
 

@@ -8,13 +8,10 @@ from pathlib import PurePath
 import numpy as np
 
 from ganexplain.artifacts.figures import Figures, Score
-from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.inputs.picture import ImageInput
 from ganexplain.report.charts.spectrograms import COARSE
 from ganexplain.report.html.markup import flac_uri
 from ganexplain.report.html.notation import clock, interval, number, ordinal, setting, spread
 from ganexplain.report.html.panels import Excerpt, Row, Sound
-from ganexplain.report.html.words import SOUND
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import NAMES, control_name
 
@@ -146,9 +143,9 @@ def _generated(
 
 def _player(evidence: Evidence, sounds: np.ndarray, k: int) -> tuple[Sound, ...]:
     """The player of example k, where it has a sound."""
-    if k >= len(sounds) or isinstance(evidence.front_end, ImageInput):
+    if k >= len(sounds):
         return ()
-    return (Sound("listen", flac_uri(sounds[k], evidence.front_end.sample_rate)),)
+    return (Sound("listen", flac_uri(sounds[k], evidence.front_end.sound_rate)),)
 
 
 # --- Real ones ------------------------------------------------------------------------------
@@ -168,7 +165,7 @@ def _recorded(
             float(real["response"][k]),
             _file_name(evidence, str(real["file"][k])),
             _real_players(evidence, real, sounds, k),
-            f"at {clock(float(real['start_s'][k]))}" if evidence.words is SOUND else "",
+            f"at {clock(float(real['start_s'][k]))}" if evidence.playable else "",
         )
         for k in range(len(shown))
     ]
@@ -176,8 +173,7 @@ def _recorded(
 
 def _file_name(evidence: Evidence, path: str) -> str:
     """A file without its folders; of pictures with that of its class."""
-    kept = 1 if evidence.words is SOUND else 2
-    return "/".join(PurePath(path).parts[-kept:])
+    return "/".join(PurePath(path).parts[-1 - evidence.words.folders :])
 
 
 def _real_players(
@@ -185,11 +181,11 @@ def _real_players(
 ) -> tuple[Sound, ...]:
     """Of log-mel the recording too, which a spectrogram turned back into sound is not."""
     input_spec = evidence.front_end
-    if not isinstance(input_spec, FrontEnd):
+    if not input_spec.keeps_recording:
         return _player(evidence, sounds, k)
     return (
-        Sound("original", flac_uri(real["audio"][k], input_spec.sample_rate)),
-        Sound("resynth", flac_uri(sounds[k], input_spec.sample_rate)),
+        Sound("original", flac_uri(real["audio"][k], input_spec.sound_rate)),
+        Sound("resynth", flac_uri(sounds[k], input_spec.sound_rate)),
     )
 
 
@@ -210,7 +206,7 @@ def _real_row(evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.nda
         f"with the {word} responses in the training {evidence.words.sources}",
         _recorded_facts(evidence, real),
         _recorded(evidence, real, sounds),
-        note=RESYNTH if isinstance(evidence.front_end, FrontEnd) else "",
+        note=RESYNTH if evidence.front_end.keeps_recording else "",
         against_real=False,
     )
 

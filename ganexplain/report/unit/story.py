@@ -10,7 +10,6 @@ from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.medium import medium_for
 from ganexplain.report.html.notation import interval, number, ordinal, setting, spread
-from ganexplain.report.html.words import SOUND
 from ganexplain.report.unit.comparison import controls_table, judges_table
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.grid import grid_of
@@ -44,6 +43,7 @@ def tell(
         responses=strip_chart(evidence),
         medium=medium_for(evidence.front_end, evidence.real["mel"]),
         words=evidence.words,
+        playable=evidence.playable,
         compared=[rows.pop("real"), rows.pop("chosen")],
         others=list(rows.values()),
         others_note=evidence.words.fill(OTHERS),
@@ -65,11 +65,10 @@ def title(evidence: Evidence) -> str:
 def _guide(evidence: Evidence) -> str:
     drive, most = ("raise", "highest") if evidence.upwards else ("lower", "lowest")
     words = evidence.words
-    kind = "sound excerpts" if words is SOUND else words.many
     return (
-        f"A generator of {kind} was searched for those that {drive} the neuron’s response; "
-        f"{words.heading.lower()} below what they share with the real {words.many} that have the "
-        f"{most} responses, and what they lack before the search."
+        f"A generator of {words.generated} was searched for those that {drive} the neuron’s "
+        f"response; {words.heading.lower()} below what they share with the real "
+        f"{words.many} that have the {most} responses, and what they lack before the search."
     )
 
 

@@ -1,0 +1,123 @@
+"""The base of all kinds of input: what the rest of the package asks of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from ganexplain.errors import UsageError
+from ganexplain.inputs.words import Words
+
+LARGEST = 2**24  # values of one input: more is a mistake
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """What a network does first with values x in 0..1: v = low + x (high - low), and then
+    (v - mean) / deviation, both a number a channel or one for all.
+    """
+
+    low: float
+    high: float
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+class InputKind(ABC):
+    """What a network takes or a GAN generates, as plain values.
+
+    Each kind is a frozen dataclass, whose fields are the keys of its specification. All but
+    log-mel have a first field `kind` with their name in `kinds.KINDS` as its default.
+    A property that is not abstract is that of a kind to which the question does not apply.
+    """
+
+    axes: ClassVar[str]  # a letter each, of which `layout` in a specification makes orders
+    layouts: ClassVar[tuple[str, ...]]  # that networks usually have, the first is `axes`
+    array_axes: ClassVar[str]  # the letters in artifacts, where C and N count other things
+    plural: ClassVar[str]  # what an error calls several
+    words: ClassVar[Words]  # of a report
+    keeps_recording: ClassVar[bool] = False  # whether artifacts keep the sound it was made from
+    kind: str
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of one input."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest value that a generated one can have."""
+
+    @property
+    @abstractmethod
+    def noise_range(self) -> tuple[float, float]:
+        """Range of noise of a usual level, with which networks are tried."""
+
+    @property
+    def is_plane(self) -> bool:
+        """Whether it has rows and columns, so that maps and picture networks fit it."""
+        return len(self.shape) > 1
+
+    @property
+    def length(self) -> int:
+        """Steps of the time axis that one input spans; 1 without such an axis."""
+        return 1
+
+    @property
+    def sound_rate(self) -> int:
+        """Samples per second of its sound; 0 where it has none."""
+        return 0
+
+    @property
+    def silence(self) -> float | None:
+        """The value where nothing sounds."""
+        return None
+
+    @property
+    def values_per_nat(self) -> float | None:
+        """How far a value (band, frame) rises where the magnitude grows e-fold; None: no levels."""
+        return None
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether each value depends on the loudest moment of the whole input."""
+        return False
+
+    @property
+    def standardisation(self) -> Standardisation | None:
+        """What the network does with its values first, where the specification says so."""
+        return None
+
+    @property
+    def segments(self) -> str:
+        """The `--segments` of `attribute` where none are named."""
+        return "6x4" if self.is_plane else "temporal"
+
+    @property
+    def generator_output(self) -> Self:
+        """What a GAN generates for a network that takes this."""
+        return self
+
+    @classmethod
+    def completed(cls, where: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of a specification with those that one key abbreviates; UsageError as `check`."""
+        return dict(values)
+
+    def check(self, where: str) -> None:
+        """UsageError that names `where`, and the field if any, for values that cannot be used."""
+        total = 1
+        for size in self.shape:
+            if size < 1:
+                raise UsageError(f"{where}: sizes must be at least 1, not {self.shape}")
+            total *= size
+        if total > LARGEST:
+            raise UsageError(
+                f"{where}: {total:,} values an input are too many; at most {LARGEST:,}"
+            )
+
+    def omitted(self) -> dict[str, Any]:
+        """Fields that are not written where they have these values."""
+        return {}
