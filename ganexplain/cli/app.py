@@ -150,7 +150,7 @@ def _add_command(
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         asked = {name for name in values if was_set(context, name)}
         with one_line_errors():
-            chosen = config.with_preset(config_class, values, asked)
+            chosen: Any = config.with_preset(config_class, values, asked)
         if given["dry_run"]:
             with one_line_errors():
                 print_result(config.toml_text(name, chosen).removesuffix("\n"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ganexplain.config.setting import setting
+from ganexplain.config.setting import Preset, setting
 from ganexplain.config.shared import (
     CHECKPOINT_EVERY,
     CORPORA,
@@ -182,17 +183,14 @@ class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 100, 1, extends=True)
     seed: int = setting(SEED, 0, 0, LAST_SEED)
 
-    BY_METHOD: ClassVar[dict[str, dict[str, Any]]] = {
-        "cgan": {"steps": 1500, "batch_size": 8},
-        "parts": {"steps": 400, "batch_size": 32},
-    }
+    BY_METHOD: ClassVar = {"cgan": (1500, 8), "parts": (400, 32)}  # steps and batch size
 
     def of_method(self) -> TrainExplainerConfig:
         """The config with each 0 replaced by the default of its method."""
-        own = self.BY_METHOD.get(self.method, {})
-        return replace(self, **{n: v for n, v in own.items() if not getattr(self, n)})
+        steps, batch_size = self.BY_METHOD.get(self.method, (0, 0))
+        return replace(self, steps=self.steps or steps, batch_size=self.batch_size or batch_size)
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+    PRESETS: ClassVar[Mapping[str, Preset]] = {
         "small": {},
         "paper": {
             "teacher": "grad-cam",

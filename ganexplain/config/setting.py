@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, field
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 
 from ganexplain.errors import UsageError, check_known
+
+# A value of a setting, and the values that a preset gives to settings by name.
+Value = bool | int | float | str | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
+Preset = Mapping[str, Value]
+Config = TypeVar("Config")
 
 LARGEST_NUMBER = 1e18  # its square is a number of float32
 LARGEST_COUNT = 10**9  # of anything a command does; more is a slip of the keyboard
@@ -35,7 +41,7 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
+def with_preset(kind: type[Config], given: Preset, asked: set[str]) -> Config:
     """The config of the values `given`, where not in `asked` as its preset has them.
 
     Raises UsageError for an unknown preset, or a number that is none or too large to count with.
@@ -51,11 +57,12 @@ def with_preset(kind: type[Any], given: dict[str, Any], asked: set[str]) -> Any:
                 raise UsageError(
                     f"--{name.replace('_', '-')} {number}: must be at most {LARGEST_COUNT}"
                 )
-    presets = getattr(kind, "PRESETS", None)
+    presets: Mapping[str, Preset] | None = getattr(kind, "PRESETS", None)
     if presets is None:
         return kind(**given)
-    chosen = presets[check_known("--preset", given["preset"], presets)]
-    return kind(**given | {name: value for name, value in chosen.items() if name not in asked})
+    chosen = presets[check_known("--preset", str(given["preset"]), presets)]
+    own = {name: value for name, value in chosen.items() if name not in asked}
+    return kind(**{**given, **own})
 
 
 def toml_text(stage: str, config: Any) -> str:

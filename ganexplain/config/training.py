@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ganexplain.config.setting import setting
+from ganexplain.config.setting import Preset, setting
 from ganexplain.config.shared import (
     CHECKPOINT_EVERY,
     CORPORA,
@@ -79,7 +80,7 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0, LAST_SEED)
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+    PRESETS: ClassVar[Mapping[str, Preset]] = {
         "best": {},
         "quick": {
             "epochs": 5,
@@ -174,7 +175,7 @@ class TrainGanConfig(ReadsRecordings, Computes):
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0, LAST_SEED)
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+    PRESETS: ClassVar[Mapping[str, Preset]] = {
         "small": {},
         "large": {"channels": 512},
         "paper": {

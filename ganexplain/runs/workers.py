@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
@@ -176,7 +177,16 @@ def _raise_errors(done: set[Future[None]]) -> None:
 
 # --- in the processes ---------------------------------------------------------------------
 
-_state: dict[str, Any] = {}
+
+@dataclass(frozen=True)
+class _Worker:
+    """What a process does its tasks with: the work, or why there is none, and the queue."""
+
+    work: Work | Exception
+    queue: Any
+
+
+_worker: _Worker | None = None  # of this process, once it has started
 
 
 def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], progress_queue: Any) -> None:
@@ -188,11 +198,13 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], progress_qu
     torch.set_num_threads(1)
     keep_freed_memory()
     quiet_libraries()
-    _state["told"] = progress_queue
+    work: Work | Exception
     try:
-        _state["work"] = prepare(*arguments)
+        work = prepare(*arguments)
     except Exception as error:  # comes up with the first task, not as a death of the process
-        _state["error"] = _sent(error)
+        work = _sent(error)
+    global _worker
+    _worker = _Worker(work, progress_queue)
 
 
 def _end_with_parent() -> None:
@@ -203,15 +215,16 @@ def _end_with_parent() -> None:
 
 
 def _do(task: Any) -> None:
-    if "error" in _state:
-        raise _state["error"]
+    assert _worker is not None  # `_start` has run
+    if isinstance(_worker.work, Exception):
+        raise _worker.work
     try:
-        _state["work"](task, _state["told"].put)
+        _worker.work(task, _worker.queue.put)
     except Exception as error:
-        progress_queue = _sent(error)
-        if progress_queue is error:
+        sent = _sent(error)
+        if sent is error:
             raise
-        raise progress_queue from error
+        raise sent from error
 
 
 def _sent(error: Exception) -> Exception:

@@ -112,7 +112,7 @@ def train(manifest: Path, cache: Path) -> None:
     from ganexplain.corpora.splits import load_split
 
     memory, hours = Memory(), int(manifest.name.split("-")[0])
-    quick = TrainClassifierConfig.PRESETS["quick"] | {"epochs": 1, "updates_per_epoch": UPDATES}
+    quick = {**TrainClassifierConfig.PRESETS["quick"], "epochs": 1, "updates_per_epoch": UPDATES}
     config = TrainClassifierConfig(corpus=(str(manifest),), **quick)
     started = time.perf_counter()
     corpus = read_corpus(manifest)

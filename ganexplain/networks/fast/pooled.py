@@ -10,6 +10,7 @@ import importlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -60,7 +61,8 @@ class PooledConvolution(nn.Module):
         front = None if self.front is None else ConvolutionSpec.from_module(self.front)
         layer = ConvolutionSpec.from_module(self.convolution)
         if self._is_faster(layer) and self._is_possible(x):
-            return _Pooled.apply(x, layer, self.window, self.slope, front, self.front_slope)
+            spec = PooledSpec(layer, self.window, self.slope, front, self.front_slope)
+            return _Pooled.apply(x, spec)
         if front is not None:
             x = functional.leaky_relu(front(x), self.front_slope)
         x = functional.max_pool2d(layer(x), self.window)
@@ -85,54 +87,58 @@ def has_numba() -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class PooledSpec:
+    """A convolution `layer`, a max-pool over `window` behind it, and what is around them.
+
+    `slope` is that of the rectifier behind the pool, None without one; `front` a convolution in
+    front of the layer, None without one, with a rectifier of `front_slope`.
+    """
+
+    layer: ConvolutionSpec
+    window: tuple[int, int]
+    slope: float | None
+    front: ConvolutionSpec | None
+    front_slope: float
+
+
 class _Pooled(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        layer: ConvolutionSpec,
-        window: tuple[int, int],
-        slope: float | None,
-        front: ConvolutionSpec | None,
-        front_slope: float,
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, spec: PooledSpec) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        ctx.chunk = _chunk(x, layer, front)
+        ctx.chunk, ctx.spec = _chunk(x, spec), spec
         found = [
             functional.max_pool2d(
-                layer(_in_front(part, front, front_slope)), window, return_indices=True
+                spec.layer(_in_front(part, spec)), spec.window, return_indices=True
             )
             for part in x.split(ctx.chunk)
         ]
         pooled, place = (_joined(parts) for parts in zip(*found, strict=True))
-        if slope is not None:
-            pooled = functional.leaky_relu(pooled, slope, inplace=True)
+        if spec.slope is not None:
+            pooled = functional.leaky_relu(pooled, spec.slope, inplace=True)
         ctx.save_for_backward(x, place, pooled)
-        ctx.settings = layer, window, slope, front, front_slope
         return pooled
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        layer, window, slope, front, front_slope = ctx.settings
+        spec: PooledSpec = ctx.spec
         x, place, pooled = ctx.saved_tensors
-        if slope is not None:
-            gradient = _before_rectifier(gradient, pooled, slope)
+        if spec.slope is not None:
+            gradient = _before_rectifier(gradient, pooled, spec.slope)
         parts = []
         for part, g, at in zip(*(t.split(ctx.chunk) for t in (x, gradient, place)), strict=True):
-            before = _in_front(part, front, front_slope)
-            masked = front is not None
-            back = _before_convolution(g, at, before, layer, window, masked, front_slope)
-            parts.append(
-                back if front is None else few_channel_input_gradient(back, part.shape, front)
-            )
-        return _joined(parts), None, None, None, None, None
+            back = _before_convolution(g, at, _in_front(part, spec), spec)
+            if spec.front is not None:
+                back = few_channel_input_gradient(back, part.shape, spec.front)
+            parts.append(back)
+        return _joined(parts), None
 
 
-def _in_front(x: Tensor, front: ConvolutionSpec | None, slope: float) -> Tensor:
+def _in_front(x: Tensor, spec: PooledSpec) -> Tensor:
     """The input of the pooled convolution, channels last."""
-    if front is not None:
-        x = functional.leaky_relu(front(x), slope, inplace=True)
+    if spec.front is not None:
+        x = functional.leaky_relu(spec.front(x), spec.front_slope, inplace=True)
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -140,11 +146,11 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
-def _chunk(x: Tensor, layer: ConvolutionSpec, front: ConvolutionSpec | None) -> int:
+def _chunk(x: Tensor, spec: PooledSpec) -> int:
     """The number of examples to compute at once."""
-    height, width = x.shape[2:] if front is None else front.output_size(*x.shape[2:])
-    y, x_places = layer.output_size(height, width)
-    outputs, inputs = layer.weight.shape[:2]
+    height, width = x.shape[2:] if spec.front is None else spec.front.output_size(*x.shape[2:])
+    y, x_places = spec.layer.output_size(height, width)
+    outputs, inputs = spec.layer.weight.shape[:2]
     largest = max(inputs * height * width, outputs * y * x_places)
     at_most = max(1, CHUNK_BYTES // (4 * largest))
     parts = -(-len(x) // at_most)
@@ -152,17 +158,12 @@ def _chunk(x: Tensor, layer: ConvolutionSpec, front: ConvolutionSpec | None) -> 
 
 
 def _before_convolution(
-    gradient: Tensor,
-    place: Tensor,
-    before: Tensor,
-    layer: ConvolutionSpec,
-    window: tuple[int, int],
-    masked: bool,
-    slope: float,
+    gradient: Tensor, place: Tensor, before: Tensor, spec: PooledSpec
 ) -> Tensor:
-    """Gradient (B, C, H, W) before the convolution and, if `masked`, before its rectifier."""
+    """Gradient (B, C, H, W) before the convolution and the rectifier in front, if there is one."""
+    layer, window = spec.layer, spec.window
     if sparse_is_faster(layer, window):
-        return _scattered(gradient, place, before, layer, window, masked, slope)
+        return _scattered(gradient, place, before, spec)
     size = layer.output_size(*before.shape[2:])
     shape = (len(gradient), gradient.shape[1], *size)
     full = torch.empty(shape, memory_format=torch.channels_last)  # its values are not read
@@ -170,7 +171,7 @@ def _before_convolution(
         gradient, full, window, window, (0, 0), (1, 1), False, place
     )
     back = input_gradient(full, before, layer)
-    return _before_rectifier(back, before, slope) if masked else back
+    return back if spec.front is None else _before_rectifier(back, before, spec.front_slope)
 
 
 def _before_rectifier(gradient: Tensor, output: Tensor, slope: float) -> Tensor:
@@ -186,17 +187,11 @@ def sparse_is_faster(layer: ConvolutionSpec, window: tuple[int, int]) -> bool:
     )
 
 
-def _scattered(
-    gradient: Tensor,
-    place: Tensor,
-    before: Tensor,
-    layer: ConvolutionSpec,
-    window: tuple[int, int],
-    masked: bool,
-    slope: float,
-) -> Tensor:
+def _scattered(gradient: Tensor, place: Tensor, before: Tensor, spec: PooledSpec) -> Tensor:
+    """The same by the sparse loop."""
     from ganexplain.networks.fast import kernels
 
+    layer, window, masked, slope = spec.layer, spec.window, spec.front is not None, spec.front_slope
     count, channels, height, width = before.shape
     top, left = layer.padding
     out = torch.empty_like(before, memory_format=torch.channels_last)
