@@ -1,8 +1,8 @@
-"""Altered excerpts for the discriminator, real and generated alike (Zhao et al. 2020).
+"""Differentiable augmentation for GANs trained on little data (Zhao et al. 2020).
 
-With few recordings a discriminator learns them by heart. Where it only ever sees excerpts
-altered at random it cannot, and as generated ones are altered in the same way, and the gradient
-passes through, the generator learns the unaltered distribution.
+With few recordings a discriminator memorises them. It cannot where it sees only randomly augmented
+excerpts. Generated excerpts are augmented in the same way, with gradients, so the generator learns
+the distribution of excerpts that are not augmented.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ CUT_FRAMES, CUT_BANDS = 24, 16  # a fifth of each
 
 
 def draw_changes(stream: np.random.Generator, count: int, nat: float = 1.0) -> np.ndarray:
-    """How each of `count` excerpts is altered (count, 6), for `augmented`.
+    """Random parameters (count, 6) of `augment`, a row for each excerpt.
 
-    Shift in frames, level in the excerpts' unit (`nat` of it are one nat of magnitude), then width
-    and place of the span of frames and of that of bands, places as shares of the whole.
+    The columns are: shift in frames; change of level, in the unit of the excerpts, of which `nat`
+    make one nat of magnitude; width and centre of the span of frames to cut; width and centre of
+    the span of bands. Widths are in frames or bands, centres are shares of the axis.
     """
     return np.stack(
         [
@@ -35,11 +36,11 @@ def draw_changes(stream: np.random.Generator, count: int, nat: float = 1.0) -> n
     )
 
 
-def augmented(mel: Tensor, mean: Tensor, changes: np.ndarray) -> Tensor:
-    """Excerpts (B, F, T), each shifted in time and level, with spans cut out.
+def augment(mel: Tensor, mean: Tensor, changes: np.ndarray) -> Tensor:
+    """Shift excerpts (B, F, T) in time and level and cut spans out of them.
 
-    As `changes` (B, 6) of `draw_changes` say. Frames pushed out at one end come in at the
-    other; the spans become the bands' `mean` (F,).
+    `changes` (B, 6) are rows of `draw_changes`. The shift in time is circular; the spans get the
+    bands' `mean` (F,).
     """
     _, bands, frames = mel.shape
     columns = torch.from_numpy(changes.astype(np.float32)).to(mel.device)[:, :, None]
@@ -52,6 +53,6 @@ def augmented(mel: Tensor, mean: Tensor, changes: np.ndarray) -> Tensor:
 
 
 def _span(length: int, width: Tensor, centre: Tensor) -> Tensor:
-    """Places (B, length) within `width` / 2 of `centre`, (B, 1) each."""
+    """Mask (B, length) of the places within `width` / 2 of `centre`, both (B, 1)."""
     places = torch.arange(length, device=width.device)
     return (places >= centre - width // 2) & (places < centre + (width + 1) // 2)

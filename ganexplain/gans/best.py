@@ -1,4 +1,4 @@
-"""Which generator of a training is kept, and what is said when it goes wrong."""
+"""The choice of the best generator of a training, and notes on collapse and divergence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ganexplain.gans.validation import Validation
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import State
 
-FIGURES = ("score", "held_out", "diversity")  # those that every validation gives
-COLLAPSED_DIVERSITY = 0.3  # of samples, over that of real excerpts
-DIVERGED_SCORE = 3.0  # times the best
-FIRST_SCORES = 2  # without notes on the way: the first samples are all alike
+FIGURES = ("score", "held_out", "diversity")  # of every validation
+COLLAPSED_DIVERSITY = 0.3  # diversity of samples relative to that of real excerpts
+DIVERGED_SCORE = 3.0  # times the best score
+FIRST_SCORES = 2  # validations without notes: the first samples are all alike
 
 
-def collapsed(figures: Mapping[str, float]) -> str:
-    """What to do about a generator whose samples are alike; empty for one that is diverse."""
+def collapse_advice(figures: Mapping[str, float]) -> str:
+    """Return advice for a generator whose samples are too similar, else an empty text."""
     if figures["diversity"] >= COLLAPSED_DIVERSITY:
         return ""
     return (
@@ -31,66 +31,71 @@ def collapsed(figures: Mapping[str, float]) -> str:
 
 
 @dataclass(frozen=True)
-class Best:
-    """The generator kept: the step, its figures, and the weights of its folded form."""
+class BestGenerator:
+    """The best generator so far: step, figures of its validation and weights without norms."""
 
     step: int
     figures: Mapping[str, float]
     weights: Mapping[str, Tensor]
 
 
-class Choice:
-    """A training, its best generator so far and the mean of its losses since the last look.
+class GeneratorChoice:
+    """A training with its best generator so far and the losses since the last validation.
 
-    `state` has all of it, so a resumed training keeps and says what an undisturbed one would.
+    `state` contains all of it, so a resumed training chooses the same generator and writes the
+    same notes.
     """
 
     def __init__(self, training: GanTraining, validation: Validation) -> None:
         self.training, self.validation = training, validation
-        self.best: Best | None = None
+        self.best: BestGenerator | None = None
         self.noted: dict[str, int] = {}  # what was noted, and at which step
         self.scores = 0
         self.sums: dict[str, float] = {}
         self.count = 0
 
     def add(self, losses: Mapping[str, float]) -> None:
-        """Take in the losses of one adversarial step."""
+        """Add the losses of one adversarial step."""
         self.count += 1
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
-    def look(self, step: int, progress: Progress) -> dict[str, float]:
-        """Validate the averaged generator, keep it where it is the best; mean losses, figures."""
-        generator = self.training.average.folded().to(self.training.device)
+    def validate(self, step: int, progress: Progress) -> dict[str, float]:
+        """Validate the averaged generator and keep it if it is the best so far.
+
+        Returns the mean losses since the last validation and the figures of this one.
+        """
+        generator = self.training.average.fold_norms().to(self.training.device)
         figures = self.validation.measure(generator)
         losses = {name: total / self.count for name, total in self.sums.items()}
         self.sums, self.count = {}, 0
         self.scores += 1
         if self.scores > FIRST_SCORES:
             assert self.best is not None
-            self._say(step, losses, figures, self.best, progress)
+            self._note_problems(step, losses, figures, self.best, progress)
         if self.best is None or figures["score"] < self.best.figures["score"]:
             weights = {name: value.cpu() for name, value in generator.state_dict().items()}
-            self.best = Best(step, figures, weights)
+            self.best = BestGenerator(step, figures, weights)
         return losses | figures
 
-    def _say(
+    def _note_problems(
         self,
         step: int,
         losses: Mapping[str, float],
         figures: Mapping[str, float],
-        best: Best,
+        best: BestGenerator,
         progress: Progress,
     ) -> None:
+        """Write a note the first time that the generator collapses or the training diverges."""
         least, found = best.figures["score"], {}
-        if collapse := collapsed(figures):
-            found["collapsed"] = collapse
+        if advice := collapse_advice(figures):
+            found["collapsed"] = advice
         if figures["score"] > DIVERGED_SCORE * least:
             found["diverging"] = (
                 f"score {figures['score']:.4g}, best {least:.4g} of step {best.step}, "
                 "which is kept; if it stays so, stop and lower --learning-rate"
             )
-        elif self.training.loss.won(losses["discriminator"]):
+        elif self.training.loss.has_won(losses["discriminator"]):
             found["diverging"] = (
                 f"the discriminator is never wrong (loss {losses['discriminator']:.2g}), so the "
                 "generator learns nothing; try --augment or a lower --learning-rate"
@@ -101,7 +106,7 @@ class Choice:
                 progress.note(f"{name} at step {step}: {message}")
 
     def generator(self) -> AnyGenerator:
-        """The best generator, frozen, once there is one."""
+        """Return the best generator, frozen; there must have been a validation."""
         assert self.best is not None
         config, device = self.training.config, self.training.device
         generator = generator_for(self.training.split.front_end, channels=config.channels)
@@ -109,13 +114,13 @@ class Choice:
         return generator.to(device).eval().requires_grad_(False)
 
     def state(self) -> State:
-        """That of the training, and what this adds."""
+        """Return the state of the training and of the choice."""
         own = {"said": self.noted, "scores": self.scores, "sums": self.sums, "count": self.count}
         own["best"] = dict(vars(self.best)) if self.best else {}
         return {**self.training.state(), "choice": own}
 
     def restore(self, state: State) -> None:
-        """Take up a state; errors as those of the training."""
+        """Continue from a state; raises as `GanTraining.restore`."""
         self.training.restore(state)
         own = state["choice"]
         self.noted, self.sums = dict(own["said"]), dict(own["sums"])
@@ -125,5 +130,5 @@ class Choice:
             figures = {name: float(value) for name, value in best["figures"].items()}
             if not all(math.isfinite(figures[name]) for name in {*FIGURES, *figures}):
                 raise ValueError("figures of the best generator are not finite")
-            self.best = Best(int(best["step"]), figures, best["weights"])
+            self.best = BestGenerator(int(best["step"]), figures, best["weights"])
             self.generator()

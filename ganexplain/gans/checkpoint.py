@@ -1,4 +1,4 @@
-"""`gan.pt`: a generator, and the encoder from what it draws to its latents."""
+"""`gan.pt`: a generator, and the encoder from what it generates to its latents."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ Weights = Mapping[str, Tensor]
 class GanFile:
     """What `gan.pt` contains: the weights of the generator of `step`, and its `figures`.
 
-    `channels` is the width of its first layer, `front_end` what it draws. The weights of the
-    encoder are None where the training diverged before one was trained.
+    `channels` is the number of channels of its first layer, `front_end` the type of input that it
+    generates. `encoder` is None where the training diverged before an encoder was trained.
     """
 
     generator: Weights
@@ -59,10 +59,10 @@ def write_gan(path: Path, gan: GanFile, config: TrainGanConfig) -> None:
 
 
 def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
-    """Read the averaged generator of `gan.pt`; errors as `read_checkpoint`."""
+    """Read the frozen generator of `gan.pt` and its input type; raises as `read_checkpoint`."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
     input_spec = usable_front_end(path, content["front_end"])
-    # Files written before the size was a setting hold the small generator.
+    # Files written before the size was a setting contain the small generator.
     channels = plain_value(path, {"channels": CHANNELS} | content, "channels", int)
     generator = filled_from(
         path, content["generator"], lambda: generator_for(input_spec, channels=channels)
@@ -71,9 +71,9 @@ def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Inpu
 
 
 def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
-    """Read the encoder that belongs to the generator of `gan.pt`; errors as `read_checkpoint`.
+    """Read the frozen encoder of `gan.pt`; raises as `read_checkpoint`.
 
-    GanexplainError where there is none, as in what is left of a training that diverged.
+    Raises GanexplainError also where the file has no encoder: the training diverged.
     """
     content = read_checkpoint(path, "gan", ("front_end",))
     if "encoder" not in content:

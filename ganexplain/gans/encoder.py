@@ -1,4 +1,4 @@
-"""An encoder for the generator that is kept: excerpts to latents that redraw them."""
+"""Training of the encoder of the chosen generator: from excerpts to latents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RATE = 2e-3
 LATENT_WEIGHT = 0.1
 
 
-def trained_encoder(
+def train_encoder(
     encoder: AnyEncoder,
     generator: AnyGenerator,
     split: MaterialSplit,
@@ -30,10 +30,10 @@ def trained_encoder(
     seed: int,
     progress: Progress,
 ) -> AnyEncoder:
-    """A copy of the encoder after `steps` updates against the frozen generator.
+    """Train a copy of the encoder for `steps` updates against the frozen generator.
 
-    It learns to redraw training excerpts and to find the latents of generated ones. A function
-    of its arguments alone and a matter of a minute, so a resumed run does it again.
+    It learns to reconstruct training excerpts and to find the latents of generated ones. The
+    result depends on the arguments alone and takes about a minute, so a resumed run repeats it.
     """
     encoder = copy.deepcopy(encoder)
     device = generator.mean.device
@@ -67,7 +67,7 @@ def _normal(seed: int, purpose: str, step: int) -> Tensor:
 def reconstruction_error(
     encoder: nn.Module, generator: AnyGenerator, mel: np.ndarray, chunk: int = 50
 ) -> float:
-    """Mean distance of excerpts (N, ...) from those redrawn, as the generator measures it."""
+    """Return the mean `generator.distance` of excerpts (N, ...) to their reconstructions."""
     total = 0.0
     for start in range(0, len(mel), chunk):
         real = torch.from_numpy(mel[start : start + chunk]).to(generator.mean.device)

@@ -1,8 +1,8 @@
-"""A discriminator on what a frozen network computes (Projected GAN, Sauer et al. 2021)."""
+"""A discriminator on features of a frozen network (Projected GAN, Sauer et al. 2021)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +10,18 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 from ganexplain.gans.dcgan import batch_deviation
+from ganexplain.networks.hooks import record_outputs
 
 LAYERS = 4
 WIDTH = 64
-LARGEST_MAP = (8, 12)  # bands and frames a head sees; finer detail is the other discriminator's
+LARGEST_MAP = (8, 12)  # bands and frames a head sees; the other discriminator sees finer detail
 SLOPE = 0.2
 
 
 class LayerOutputs:
-    """The outputs of up to `LAYERS` hidden layers of a frozen network, spread over its depth.
+    """Outputs of up to `LAYERS` hidden layers of a frozen network, spread over its depth.
 
-    Convolutions and linear layers count; the last of them, the output, does not.
+    Hidden layers are the convolutions and linear layers but the last one, which is the output.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -28,30 +29,20 @@ class LayerOutputs:
         weighted = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         hidden = weighted[:-1] or weighted
         places = {-(-k * len(hidden) // LAYERS) - 1 for k in range(1, LAYERS + 1)}
-        self._outputs: dict[int, Tensor] = {}
-        self._places = sorted(place for place in places if place >= 0)
-        for place in self._places:
-            hidden[place].register_forward_hook(self._keeper(place))
-
-    def _keeper(self, place: int) -> Callable[[nn.Module, object, Tensor], None]:
-        def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
-            self._outputs[place] = output
-
-        return keep
+        self.layers = {str(place): hidden[place] for place in sorted(places) if place >= 0}
 
     def __call__(self, mel: Tensor) -> list[Tensor]:
-        """Activations (B, C, ...) of each layer for excerpts (B, F, T)."""
-        self.network(mel)
-        outputs = [self._outputs[place].float() for place in self._places]
-        self._outputs.clear()
-        return outputs
+        """Return the activations (B, C, ...) of each layer for excerpts (B, F, T)."""
+        with record_outputs(self.network, self.layers) as outputs:
+            self.network(mel)
+        return [outputs[name].float() for name in self.layers]
 
 
 class FeatureDiscriminator(nn.Module):
-    """Activations of several layers (B, C, ...) -> one score a layer (B, heads), high for real.
+    """Activations (B, C, ...) of several layers -> scores (B, heads), one a layer, high for real.
 
-    `examples` are those of real excerpts: they give the sizes and what standardises each
-    channel. Every layer with weights has spectral normalisation.
+    `examples` are activations of real excerpts. They set the sizes, and the mean and deviation
+    that standardise each channel. Every layer with weights has spectral normalisation.
     """
 
     def __init__(self, examples: Sequence[Tensor]) -> None:
@@ -59,13 +50,13 @@ class FeatureDiscriminator(nn.Module):
         self.heads = nn.ModuleList(_Head(example) for example in examples)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Scores (B, heads) of the activations of one batch."""
+        """Return scores (B, heads) of the activations of one batch."""
         scores = [head(part) for head, part in zip(self.heads, features, strict=True)]
         return torch.cat(scores, dim=1)
 
 
 class _Head(nn.Module):
-    """One layer's activations (B, C) or (B, C, F', T') -> scores (B, 1)."""
+    """Activations (B, C) or (B, C, F', T') of one layer -> scores (B, 1)."""
 
     mean: Tensor
     deviation: Tensor

@@ -18,7 +18,7 @@ Score = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one loss is trained: sizes, rates, and what keeps the discriminator smooth."""
+    """Settings to train with a loss: sizes, rates and regularisation of the discriminator."""
 
     batch_size: int
     learning_rate: float
@@ -36,32 +36,33 @@ WON_LOSS = 1e-3  # mean loss of a discriminator that can no longer be fooled
 
 
 class Loss:
-    """What both networks of an adversarial training minimise, and the recipe they train by.
+    """The losses of both networks of an adversarial training, and the recipe of the training.
 
-    Scores of a discriminator are (B,) or (B, heads). `pairs` where the generator's loss needs
-    those of real excerpts, too.
+    Scores of a discriminator are (B,) or (B, heads). `pairs` is true where the generator's loss
+    also needs the scores of real excerpts.
     """
 
     recipe: Recipe
     pairs = False
 
     def discriminator(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
-        """What the discriminator minimises, from its scores, without penalty."""
+        """Return the loss of the discriminator from its scores, without penalty."""
         raise NotImplementedError
 
     def generator(self, on_fake: Tensor, on_real: Tensor) -> Tensor:
-        """What the generator minimises; without `pairs` both scores are those of its excerpts."""
+        """Return the loss of the generator; without `pairs`, `on_real` equals `on_fake`."""
         raise NotImplementedError
 
     def penalty(self, score: Score, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-        """What the discriminator minimises besides, every `recipe.penalty_every` updates.
+        """Return what is added to the discriminator's loss every `recipe.penalty_every` updates.
 
-        `mix` (B,) in 0..1 places interpolates of `real` and `fake` (B, ...). Zero here.
+        `mix` (B,) in 0..1 is the share of `real` in interpolates of `real` and `fake` (B, ...).
+        The default is zero.
         """
         return real.new_zeros(())
 
-    def won(self, loss: float) -> bool:
-        """Whether a discriminator of that mean loss can no longer be fooled: nothing is learned."""
+    def has_won(self, loss: float) -> bool:
+        """Whether a discriminator with this mean loss is never wrong, so nothing is learned."""
         return loss < WON_LOSS
 
 
@@ -82,21 +83,21 @@ class Wasserstein(Loss):
         return -on_fake.mean()
 
     def penalty(self, score: Score, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-        """Squared excess over one of the gradient's norm at the interpolates."""
+        """Squared excess of the gradient's norm over one, at the interpolates."""
         share = mix.view(-1, *[1] * (real.ndim - 1))
         norm = _input_gradient(score, share * real + (1 - share) * fake).flatten(1).norm(dim=1)
         return WASSERSTEIN_PENALTY * functional.relu(norm - 1).square().mean()
 
-    def won(self, loss: float) -> bool:
-        """Never: a distance has no end."""
+    def has_won(self, loss: float) -> bool:
+        """Never: the estimated distance has no bound."""
         return False
 
 
 class NonSaturating(Loss):
-    """Non-saturating with lazy R1.
+    """Non-saturating loss with lazy R1 penalty.
 
-    Goodfellow et al. 2014, Mescheder et al. 2018, Karras et al. 2020 (a penalty every few steps,
-    weighted up).
+    Goodfellow et al. 2014; Mescheder et al. 2018; Karras et al. 2020 (the penalty is computed every
+    few steps, with a larger weight).
     """
 
     recipe = Recipe(32, 5e-4, (0.5, 0.99), normalise_generator=True, penalty_every=4)
@@ -106,12 +107,12 @@ class NonSaturating(Loss):
         return functional.softplus(-on_real).mean() + functional.softplus(on_fake).mean()
 
     def generator(self, on_fake: Tensor, on_real: Tensor) -> Tensor:
-        """Cross entropy of excerpts labelled real."""
+        """Cross entropy of generated excerpts that are labelled real."""
         return functional.softplus(-on_fake).mean()
 
     def penalty(self, score: Score, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-        """R1."""
-        return self.recipe.penalty_every * zero_centred(score, real)
+        """R1: the squared gradient at real excerpts."""
+        return self.recipe.penalty_every * zero_centred_penalty(score, real)
 
 
 class Hinge(Loss):
@@ -120,7 +121,7 @@ class Hinge(Loss):
     recipe = Recipe(32, 2e-4, (0.5, 0.99), normalise_generator=True, spectral_norm=True)
 
     def discriminator(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
-        """How far scores are from 1 (real) and -1 (generated), on the wrong side of these."""
+        """Distance of scores below 1 (real) and above -1 (generated)."""
         return functional.relu(1 - on_real).mean() + functional.relu(1 + on_fake).mean()
 
     def generator(self, on_fake: Tensor, on_real: Tensor) -> Tensor:
@@ -131,7 +132,7 @@ class Hinge(Loss):
 class Relativistic(Loss):
     """Relativistic pairing with R1 and R2 (R3GAN, Huang et al. 2024); the penalties are lazy.
 
-    Each generated excerpt is to score above the real one it is paired with.
+    The generator is trained so that each of its excerpts scores above the real one of its pair.
     """
 
     recipe = Recipe(32, 5e-4, (0.0, 0.99), normalise_generator=True, penalty_every=4)
@@ -142,12 +143,12 @@ class Relativistic(Loss):
         return functional.softplus(on_fake - on_real).mean()
 
     def generator(self, on_fake: Tensor, on_real: Tensor) -> Tensor:
-        """The same the other way round."""
+        """Cross entropy of the pairs, with real and generated exchanged."""
         return functional.softplus(on_real - on_fake).mean()
 
     def penalty(self, score: Score, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-        """R1 and R2."""
-        both = zero_centred(score, real) + zero_centred(score, fake)
+        """R1 and R2: the squared gradients at real and at generated excerpts."""
+        both = zero_centred_penalty(score, real) + zero_centred_penalty(score, fake)
         return self.recipe.penalty_every * both
 
 
@@ -163,16 +164,16 @@ LOSSES: Registry[Loss] = Registry(
 )
 
 
-def with_spectral_norm(network: nn.Module) -> nn.Module:
-    """Give every weighted layer of the network spectral normalisation."""
+def add_spectral_norm(network: nn.Module) -> nn.Module:
+    """Add spectral normalisation to every layer with weights; returns the network."""
     for module in network.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
             parametrizations.spectral_norm(module)
     return network
 
 
-def zero_centred(score: Score, excerpts: Tensor) -> Tensor:
-    """Mean squared norm of the score's gradient, weighted (Mescheder et al. 2018)."""
+def zero_centred_penalty(score: Score, excerpts: Tensor) -> Tensor:
+    """Return the weighted mean squared norm of the score's gradient (Mescheder et al. 2018)."""
     gradient = _input_gradient(score, excerpts).flatten(1)
     return ZERO_CENTRED_PENALTY / 2 * gradient.square().sum(dim=1).mean()
 
@@ -180,10 +181,10 @@ def zero_centred(score: Score, excerpts: Tensor) -> Tensor:
 def autoencoder_loss(
     encoder: AnyEncoder, generator: AnyGenerator, mel: Tensor, noise: Tensor
 ) -> Tensor:
-    """Variational autoencoder's loss with the generator as decoder (Kingma & Welling 2014).
+    """Loss of a variational autoencoder whose decoder is the generator (Kingma & Welling 2014).
 
-    The generator's own distance of excerpts (B, ...) from those redrawn, plus the divergence from
-    N(0, I) in nat, weighted down so that pictures come first. `noise` (B, Z) places the latents.
+    `generator.distance` of excerpts (B, ...) to their reconstructions, plus the divergence of the
+    latents from N(0, I) in nat with a small weight. `noise` (B, Z) samples the latents.
     """
     mean, log_variance = encoder(mel)
     generated = generator(mean + noise * torch.exp(log_variance / 2))

@@ -17,7 +17,7 @@ AnyEncoder = Encoder | WaveEncoder
 def generator_for(
     input_spec: Input, normalise: bool = False, channels: int = CHANNELS
 ) -> AnyGenerator:
-    """The generator of what is to be drawn; UsageError for waveforms too short for one."""
+    """Return an untrained generator of inputs; UsageError for waveforms that are too short."""
     if not input_spec.is_plane:
         (samples,) = input_spec.shape
         if samples < SHORTEST:
@@ -32,12 +32,12 @@ def generator_for(
 
 
 def discriminator_for(input_spec: Input) -> AnyDiscriminator:
-    """The discriminator to train it against."""
+    """Return an untrained discriminator of inputs."""
     if input_spec.is_plane:
         return Discriminator(input_spec.shape)
     return WaveDiscriminator(*input_spec.shape)
 
 
 def encoder_for(input_spec: Input) -> AnyEncoder:
-    """The encoder from what is drawn to its latents."""
+    """Return an untrained encoder from inputs to latents."""
     return Encoder(input_spec.shape) if input_spec.is_plane else WaveEncoder(*input_spec.shape)

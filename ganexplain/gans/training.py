@@ -15,10 +15,10 @@ from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.load import MaterialSplit
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import UsageError, check_known
-from ganexplain.gans.augment import augmented, draw_changes
+from ganexplain.gans.augment import augment, draw_changes
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.feature_discriminator import FeatureDiscriminator, LayerOutputs
-from ganexplain.gans.losses import LOSSES, autoencoder_loss, with_spectral_norm
+from ganexplain.gans.losses import LOSSES, add_spectral_norm, autoencoder_loss
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.inputs.kinds import Input
@@ -43,9 +43,9 @@ def check_settings(config: TrainGanConfig, input_spec: Input) -> None:
 class GanTraining:
     """The networks, optimisers and running average of one adversarial training.
 
-    With a frozen `classifier`, a second discriminator judges by what its layers compute.
-    Of several processes each has its part of every batch; what is normalised over a batch, and
-    its minibatch deviation, are of that part.
+    With a frozen `classifier`, a second discriminator reads the outputs of its layers. In a
+    distributed run each process computes its part of every batch; batch normalisation and
+    minibatch deviation are computed over that part.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class GanTraining:
             network.mean.copy_(mean)
             network.deviation.copy_(deviation)
             network.to(self.device)
-            # On a CPU a quarter less time a step than in the default layout.
+            # On a CPU a step takes a quarter less time than in the default layout.
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if recipe.spectral_norm:
-            with_spectral_norm(self.discriminator)
+            add_spectral_norm(self.discriminator)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.networks: dict[str, nn.Module] = {
             "generator": self.generator,
@@ -108,8 +108,8 @@ class GanTraining:
         self.optimisers["autoencoder"] = torch.optim.Adam(coders, AUTOENCODER_RATE)
 
     def autoencoder_step(self, step: int) -> dict[str, float]:
-        """One update of the generator as the decoder of an autoencoder; the loss."""
-        real = self._real("autoencoder order", step)
+        """Update the generator once as the decoder of an autoencoder; returns the loss."""
+        real = self._real_batch("autoencoder order", step)
         noise = self._latents("autoencoder noise", step)
         with self._autocast():
             loss = autoencoder_loss(self.encoder, self.generator, real, noise)
@@ -118,17 +118,17 @@ class GanTraining:
         return {"autoencoder": finite(loss, step)}
 
     def step(self, step: int) -> dict[str, float]:
-        """One update of the generator after those of the discriminators; the losses.
+        """Update the discriminators, then the generator once; returns the losses.
 
-        The batches of the last of these, features included, serve the generator too.
+        The generator is updated on the batches, and features, of the discriminators' last update.
         """
         turns = self.recipe.discriminator_steps
         for index in range(step * turns, (step + 1) * turns):
             last = index == (step + 1) * turns - 1
-            real = self._altered(self._real("epoch order", index), "real", index)
+            real = self._augment(self._real_batch("epoch order", index), "real", index)
             with torch.set_grad_enabled(last), self._autocast():
                 fake = self.generator(self._latents("generator latents", index))
-            fake = self._altered(fake.float(), "generated", index)
+            fake = self._augment(fake.float(), "generated", index)
             losses = {"discriminator": self._update_discriminator(index, real, fake.detach())}
             if self.layer_outputs is not None:
                 on_real, on_fake = self._features(real), self._features(fake, last)
@@ -161,7 +161,7 @@ class GanTraining:
         return loss
 
     def _penalty(self, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-        """The loss's penalty; a waveform's gradient is one by deviations, as it is so small."""
+        """Return the loss's penalty, for waveforms in units of their deviation, which is small."""
         unit = self.generator.deviation if isinstance(self.discriminator, WaveDiscriminator) else 1
 
         def score(excerpts: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ class GanTraining:
         return self.loss.penalty(score, real / unit, fake / unit, mix)
 
     def _shuffle_phase(self, network: str, index: int) -> None:
-        """Move the layers of a discriminator of waveforms for the passes of one update."""
+        """Set the phase shuffle of a discriminator of waveforms for one update."""
         if isinstance(self.discriminator, WaveDiscriminator):
             stream = random_stream(self.config.seed, f"phase shuffle, {network}", index)
             count = len(self.discriminator.shifts)
@@ -195,7 +195,7 @@ class GanTraining:
         return autocast(self.config.precision, self.device)
 
     def _descend(self, name: str, loss: Tensor) -> None:
-        """Update what `name` trains; the one place where gradients are applied."""
+        """Apply the gradients of a loss to the parameters of the optimiser `name`."""
         optimiser = self.optimisers[name]
         parameters = [value for group in optimiser.param_groups for value in group["params"]]
         optimiser.zero_grad(set_to_none=True)
@@ -203,16 +203,16 @@ class GanTraining:
         average_gradients(parameters)
         optimiser.step()
 
-    def _altered(self, mel: Tensor, purpose: str, index: int) -> Tensor:
+    def _augment(self, mel: Tensor, purpose: str, index: int) -> Tensor:
         if not self.config.augment:
             return mel
         stream = random_stream(self.config.seed, f"augmentation of {purpose}", index)
         nat = self.split.front_end.values_per_nat
         assert nat is not None  # as `check_settings` requires
         changes = draw_changes(stream, self.batch_size, nat)[own_part()]
-        return augmented(mel, self.generator.mean, changes)
+        return augment(mel, self.generator.mean, changes)
 
-    def _real(self, purpose: str, index: int) -> Tensor:
+    def _real_batch(self, purpose: str, index: int) -> Tensor:
         size, seed = self.batch_size, self.config.seed
         rows = batch_rows(len(self.centres), size, index, seed, purpose)[own_part()]
         return torch.from_numpy(self.split.gather(self.centres[rows])).to(self.device)
@@ -223,9 +223,9 @@ class GanTraining:
         return torch.from_numpy(latents[own_part()]).to(self.device)
 
     def state(self) -> State:
-        """All tensors of the training, for `restore`."""
+        """Return all tensors of the training, for `restore`."""
         return tensors_of(self.networks, self.optimisers)
 
     def restore(self, state: State) -> None:
-        """Take up a state; GanexplainError where it was trained on other recordings."""
+        """Continue from a state; GanexplainError if it belongs to other recordings."""
         restore_tensors(state, self.networks, self.optimisers)

@@ -1,4 +1,4 @@
-"""How near a generator's samples come to real excerpts, held-out ones among them."""
+"""Distances of a generator's samples to real excerpts, held-out ones included."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ganexplain.runs.machine import random_stream
 
 EXCERPTS = 500
 CANDIDATES, NEIGHBOUR_SAMPLES = 2000, 200
-CELLS = (16, 23)  # of a coarse picture, at most: 5 bands by 5 frames to a cell of an excerpt
+CELLS = (16, 23)  # most cells of a coarse picture: 5 bands by 5 frames a cell for the paper's shape
 CHUNK = 50
-PICTURE_CELLS = 8  # a side
+PICTURE_CELLS = 8  # along each side
 
 
 @dataclass(frozen=True)
-class Described:
-    """N excerpts: features (N, D), responses of the output (N,), and coarse pictures (N, C)."""
+class SampleStatistics:
+    """Features (N, D), responses (N,) of the output and coarse pictures (N, C) of N excerpts."""
 
     features: np.ndarray
     response: np.ndarray
@@ -37,12 +37,12 @@ class Described:
 
 
 class Validation:
-    """Samples of the same latents each time, against the same real excerpts.
+    """Compares samples from fixed latents with fixed real excerpts.
 
-    Features are the outputs of the last hidden layer of a frozen `classifier`, responses those
-    of its last unit. Without one, features are the mean and the standard deviation over time
-    of each standardised band (160 of them), of pictures the means of 8 x 8 cells, and responses
-    are empty. Waveforms are compared by the log-mel they are seen through.
+    Features are the outputs of the last hidden layer of a frozen `classifier`, responses those of
+    its last unit. Without a classifier there are no responses, and features are the mean and
+    standard deviation over time of each standardised band, or the means of 8 x 8 cells of pictures.
+    Waveforms are compared by their log-mel.
     """
 
     def __init__(
@@ -62,17 +62,17 @@ class Validation:
                 "the train and valid splits must hold two excerpts (1.7 s) or pictures at the "
                 "least to train a GAN; list longer recordings"
             )
-        self.mean, self.deviation = self._statistics()
-        self.real = self._described(self.excerpts(valid, EXCERPTS))
-        self.real_distance = _spread(self.real.coarse)
-        training = self._described(self.excerpts(train, EXCERPTS)).features
+        self.mean, self.deviation = self._band_statistics()
+        self.real = self._statistics(self.excerpts(valid, EXCERPTS))
+        self.real_distance = _mean_distance(self.real.coarse)
+        training = self._statistics(self.excerpts(train, EXCERPTS)).features
         self.floor = frechet_distance(training, self.real.features)
-        # The validation split alone is too few songs to aim at: a generator of all the music
-        # trained on would be taken for a worse one than a bland one near those songs.
+        # The validation split alone has too few songs: a generator of all the training music would
+        # score worse than a monotonous one near those songs.
         self.both = np.concatenate([training, self.real.features])
 
     def excerpts(self, split: MaterialSplit, count: int) -> np.ndarray:
-        """At most `count` excerpts (N, F, T) of a split, the same ones every time."""
+        """Return at most `count` excerpts (N, F, T) of a split, the same ones every time."""
         centres = split.whole_excerpts()
         stream = random_stream(self.seed, "validation excerpts")
         rows = stream.choice(len(centres), min(count, len(centres)), replace=False)
@@ -80,20 +80,20 @@ class Validation:
 
     @torch.no_grad()
     def samples(self, generator: AnyGenerator, count: int = EXCERPTS) -> np.ndarray:
-        """The first `count` samples (N, F, T) of the generator in nat."""
+        """Return the first `count` samples (N, F, T) of the generator."""
         rows = torch.from_numpy(self.latents[:count]).to(self.device)
         return torch.cat([generator(part).cpu() for part in rows.split(CHUNK)]).numpy()
 
     def measure(self, generator: AnyGenerator) -> dict[str, float]:
-        """Figures of a generator.
+        """Return figures of a generator.
 
-        `score`: Frechet distance of the features of its samples to those of real excerpts of the
-        training and the validation split together, `held_out` to those of the latter alone;
-        `diversity`: mean distance between samples over that between real excerpts;
-        `response_mean`, `response_std` where there is a classifier. Raises Diverged where
-        samples are not finite.
+        `score` is the Frechet distance of the features of its samples to those of the training and
+        the validation split together, `held_out` to those of the validation split alone.
+        `diversity` is the mean distance between samples over that between real excerpts.
+        `response_mean` and `response_std` need a classifier. Raises Diverged where samples are not
+        finite.
         """
-        samples = self._described(self.samples(generator))
+        samples = self._statistics(self.samples(generator))
         if not np.isfinite(samples.features).all():
             raise Diverged(
                 "the generator returns values that are not finite; lower --learning-rate"
@@ -101,20 +101,20 @@ class Validation:
         figures = {
             "score": frechet_distance(samples.features, self.both),
             "held_out": frechet_distance(samples.features, self.real.features),
-            "diversity": _spread(samples.coarse) / max(self.real_distance, 1e-9),
+            "diversity": _mean_distance(samples.coarse) / max(self.real_distance, 1e-9),
         }
         return figures | _responses("response", samples.response)
 
     def reference(self) -> dict[str, float]:
-        """`floor`, the distance of training to held-out excerpts; responses of the latter."""
+        """Return `floor`, the distance of training to held-out excerpts, and real responses."""
         return {"floor": self.floor} | _responses("real_response", self.real.response)
 
     def nearest(self, generator: AnyGenerator) -> dict[str, float]:
-        """Median distances to the nearest neighbour, in standard deviations of a cell.
+        """Return median distances to the nearest neighbour, in standard deviations of a cell.
 
-        Of samples to training and to held-out excerpts, out of equally many, and of held-out
-        to training excerpts: samples much nearer to training than to held-out excerpts are
-        learnt by heart.
+        The distances are those of samples to training and to equally many held-out excerpts, and
+        of held-out to training excerpts. Samples much nearer to training than to held-out excerpts
+        are memorised.
         """
         count = min(CANDIDATES, *(len(s.whole_excerpts()) for s in (self.train, self.valid)))
         training = self.coarse(self.excerpts(self.train, count))
@@ -126,15 +126,15 @@ class Validation:
             "held_out_to_training": _nearest(held_out[:NEIGHBOUR_SAMPLES], training),
         }
 
-    def _statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation (F,) of each band of what excerpts are compared by."""
+    def _band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation (F,) of each band, for waveforms of their log-mel."""
         if not isinstance(self.train, WaveformSplit):
             return self.train.band_statistics()
         mel = seen(self.excerpts(self.train, EXCERPTS), self.train.front_end)
         return mel.mean(axis=(0, 2)), mel.std(axis=(0, 2)).clip(1e-6)
 
     def coarse(self, samples: np.ndarray) -> np.ndarray:
-        """Standardised excerpts (N, ...), averaged to cells of 5 bands by 5 frames: (N, D)."""
+        """Return the means (N, C) of standardised excerpts (N, ...) over coarse cells."""
         mel = seen(samples, self.train.front_end)
         standard = torch.from_numpy(self._standard(mel))
         cell = [max(side // most, 1) for side, most in zip(mel.shape[-2:], CELLS, strict=True)]
@@ -142,20 +142,18 @@ class Validation:
         return functional.avg_pool2d(maps, cell).flatten(1).numpy()
 
     def _standard(self, mel: np.ndarray) -> np.ndarray:
-        """Inputs (N, ...) of zero mean and unit deviation a band, or a channel."""
-        ones = (1,) * (mel.ndim - 2)
-        standard: np.ndarray = (mel - self.mean.reshape(-1, *ones)) / self.deviation.reshape(
-            -1, *ones
-        )
+        """Standardise each band or channel of inputs (N, ...)."""
+        axes = (-1, *[1] * (mel.ndim - 2))
+        standard: np.ndarray = (mel - self.mean.reshape(axes)) / self.deviation.reshape(axes)
         return standard
 
-    def _described(self, mel: np.ndarray) -> Described:
+    def _statistics(self, mel: np.ndarray) -> SampleStatistics:
         if self.classifier is None:
             features = self._plain_features(mel)
             response = np.empty(0, dtype=np.float32)
         else:
-            features, response = self._answers(self.classifier, mel)
-        return Described(features, response, self.coarse(mel))
+            features, response = self._classifier_outputs(self.classifier, mel)
+        return SampleStatistics(features, response, self.coarse(mel))
 
     def _plain_features(self, samples: np.ndarray) -> np.ndarray:
         mel = seen(samples, self.train.front_end)
@@ -166,7 +164,9 @@ class Validation:
         return functional.adaptive_avg_pool2d(torch.from_numpy(standard), side).flatten(1).numpy()
 
     @torch.no_grad()
-    def _answers(self, classifier: nn.Module, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _classifier_outputs(
+        self, classifier: nn.Module, mel: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         layer = find_layer(classifier, last_hidden_layer(classifier))
         features, response = [], []
         with record_outputs(classifier, {"features": layer}) as outputs:
@@ -183,13 +183,13 @@ def _responses(name: str, response: np.ndarray) -> dict[str, float]:
     return {f"{name}_mean": float(response.mean()), f"{name}_std": float(response.std())}
 
 
-def _spread(coarse: np.ndarray) -> float:
-    """Mean distance between two of N pictures (N, C)."""
+def _mean_distance(coarse: np.ndarray) -> float:
+    """Return the mean distance between two of N coarse pictures (N, C)."""
     return float(torch.pdist(torch.from_numpy(coarse)).mean())
 
 
 def _nearest(these: np.ndarray, those: np.ndarray) -> float:
-    """Median over `these` (N, C) of the root mean square distance to the nearest of `those`."""
-    exact = "donot_use_mm_for_euclid_dist"  # the product of matrices would blur copies
+    """Return the median over `these` (N, C) of the RMS distance to the nearest of `those`."""
+    exact = "donot_use_mm_for_euclid_dist"  # a matrix product would lose the distance of copies
     distance = torch.cdist(torch.from_numpy(these), torch.from_numpy(those), compute_mode=exact)
     return float(np.median(distance.min(dim=1).values.numpy()) / np.sqrt(these.shape[1]))

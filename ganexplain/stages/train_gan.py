@@ -16,9 +16,9 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import Material, input_spec_for, load_material, read_material
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
-from ganexplain.gans.best import Choice, collapsed
+from ganexplain.gans.best import GeneratorChoice, collapse_advice
 from ganexplain.gans.checkpoint import GanFile, write_gan
-from ganexplain.gans.encoder import reconstruction_error, trained_encoder
+from ganexplain.gans.encoder import reconstruction_error, train_encoder
 from ganexplain.gans.training import GanTraining, check_settings
 from ganexplain.gans.validation import EXCERPTS, Validation
 from ganexplain.inputs.kinds import Input
@@ -95,7 +95,7 @@ def _prepared(
     networks: Mapping[str, nn.Module],
     run: RunDirectory,
     progress: Progress,
-) -> Choice:
+) -> GeneratorChoice:
     for message in corpus.skipped:
         progress.note(f"skipped: {message}")
     cache = cache_directory(config.cache)
@@ -110,7 +110,7 @@ def _prepared(
     judge, teacher = (networks.get(option) for option in ("classifier", "features-of"))
     training = GanTraining(config, splits["train"], device, teacher)
     validation = Validation(config.seed, splits["train"], splits["valid"], device, judge)
-    return Choice(training, validation)
+    return GeneratorChoice(training, validation)
 
 
 def _network(name: str, input_spec: Input, corpus: Path, device: torch.device) -> nn.Module:
@@ -121,7 +121,7 @@ def _network(name: str, input_spec: Input, corpus: Path, device: torch.device) -
 
 
 def _adversarial_steps(
-    config: TrainGanConfig, choice: Choice, run: RunDirectory, progress: Progress
+    config: TrainGanConfig, choice: GeneratorChoice, run: RunDirectory, progress: Progress
 ) -> None:
     training, warm = choice.training, config.autoencoder_steps
     total = warm + config.steps
@@ -141,9 +141,9 @@ def _adversarial_steps(
         _look(choice, config.steps, run, progress)
 
 
-def _look(choice: Choice, step: int, run: RunDirectory, progress: Progress) -> None:
+def _look(choice: GeneratorChoice, step: int, run: RunDirectory, progress: Progress) -> None:
     """Validate, and show samples of the same latents, with real excerpts above them."""
-    run.metric(step=step, **choice.look(step, progress))
+    run.metric(step=step, **choice.validate(step, progress))
     validation, split = choice.validation, choice.training.split
     input_spec = validation.samples(choice.training.average, SHEET_COLUMNS)
     rows = {"real": validation.excerpts(split, SHEET_COLUMNS), "generated": input_spec}
@@ -160,7 +160,7 @@ def _look(choice: Choice, step: int, run: RunDirectory, progress: Progress) -> N
         write_bytes(path.with_suffix(".flac"), sample_sounds(input_spec[:SOUNDS], front_end))
 
 
-def best_gan(choice: Choice) -> GanFile:
+def best_gan(choice: GeneratorChoice) -> GanFile:
     """The best generator, folded, and its figures; without an encoder."""
     best, training = choice.best, choice.training
     assert best is not None
@@ -174,11 +174,11 @@ def best_gan(choice: Choice) -> GanFile:
     )
 
 
-def _with_encoder(choice: Choice, progress: Progress) -> GanFile:
+def _with_encoder(choice: GeneratorChoice, progress: Progress) -> GanFile:
     """The same with its encoder; the notes say how good both are."""
     gan, generator, validation = best_gan(choice), choice.generator(), choice.validation
     training, config = choice.training, choice.training.config
-    encoder = trained_encoder(
+    encoder = train_encoder(
         training.encoder, generator, training.split, config.encoder_steps, config.seed, progress
     )
     held_out = validation.excerpts(validation.valid, EXCERPTS)
@@ -200,8 +200,8 @@ def summary(step: int, figures: Mapping[str, float]) -> list[str]:
         f"{figures['held_out']:.4g} (of training excerpts {figures['floor']:.4g}); diversity "
         f"{figures['diversity']:.2f} of real excerpts"
     ]
-    if collapse := collapsed(figures):
-        lines.append(f"the generator kept is collapsed: {collapse}")
+    if advice := collapse_advice(figures):
+        lines.append(f"the generator kept is collapsed: {advice}")
     if "response_std" in figures:
         lines.append(
             f"response of samples {figures['response_mean']:.2f} +- {figures['response_std']:.2f}, "

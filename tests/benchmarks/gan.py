@@ -112,7 +112,7 @@ def main() -> None:
             continue
         config = TrainGanConfig(corpus=(), seed=seed, ema_decay=0.99, **SETTINGS[recipe])
         training, steps = train_for(60 * arguments.minutes, config, train, teacher)
-        figures = validation.measure(training.average.folded())
+        figures = validation.measure(training.average.fold_norms())
         figures["score"] = figures.pop("held_out")  # a benchmark's alone is the test split
         figures["response_share"] = figures["response_std"] / real["real_response_std"]
         rows.append({"recipe": recipe, "seed": seed, "steps": steps, **figures})

@@ -12,7 +12,7 @@ from ganexplain.gans.augment import (
     CUT_FRAMES,
     LEVEL_NAT,
     SHIFT_FRAMES,
-    augmented,
+    augment,
     draw_changes,
 )
 from ganexplain.gans.dcgan import batch_deviation
@@ -24,7 +24,7 @@ MEAN = torch.full((80,), -50.0)
 
 
 def altered(mel: torch.Tensor, index: int = 0) -> torch.Tensor:
-    return augmented(mel, MEAN, draw_changes(random_stream(0, "test", index), len(mel)))
+    return augment(mel, MEAN, draw_changes(random_stream(0, "test", index), len(mel)))
 
 
 def test_altered_excerpts_are_shifted_louder_or_softer_and_cut() -> None:

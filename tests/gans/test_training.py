@@ -39,7 +39,7 @@ def test_every_loss_trains_both_networks_and_keeps_a_folded_generator(
         assert set(losses) == {"discriminator", "generator"}
     moved = [n for n, v in state.generator.named_parameters() if not torch.equal(v, before[n])]
     assert len(moved) == len(before)
-    weights = state.average.folded().state_dict()
+    weights = state.average.fold_norms().state_dict()
     assert not any(name.startswith("norms") for name in weights)
     assert torch.equal(weights["mean"], torch.from_numpy(split.band_statistics()[0]))
 
@@ -61,7 +61,7 @@ def test_it_learns_the_spectrum_it_is_shown(split: Split) -> None:
     def off() -> float:
         latent = torch.randn(64, 128, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            drawn = state.average.folded()(latent)
+            drawn = state.average.fold_norms()(latent)
         deviation = drawn.std(dim=(0, 2)).numpy()
         return float(np.abs(np.log(deviation / 0.5)).mean())
 

@@ -19,10 +19,10 @@ from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
 from ganexplain.files.checkpoints import read_checkpoint
-from ganexplain.gans.best import Choice, collapsed
+from ganexplain.gans.best import GeneratorChoice, collapse_advice
 from ganexplain.gans.checkpoint import load_encoder, load_generator
 from ganexplain.gans.dcgan import Generator
-from ganexplain.gans.encoder import reconstruction_error, trained_encoder
+from ganexplain.gans.encoder import reconstruction_error, train_encoder
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.log_mel import FrontEnd
@@ -111,7 +111,9 @@ def test_a_collapsed_generator_is_reported_after_two_looks_too(
 
 
 def test_a_diverse_generator_is_not_called_collapsed() -> None:
-    assert not collapsed({"diversity": 0.3}) and "0.29 times" in collapsed({"diversity": 0.29})
+    assert not collapse_advice({"diversity": 0.3}) and "0.29 times" in collapse_advice(
+        {"diversity": 0.29}
+    )
 
 
 def test_learning_by_heart_shows(validation: Validation, train: Split, valid: Split) -> None:
@@ -127,12 +129,15 @@ def training(split: Split, **settings: Any) -> GanTraining:
 
 
 @pytest.fixture
-def choice(train: Split, validation: Validation) -> Choice:
-    return Choice(training(train), validation)
+def choice(train: Split, validation: Validation) -> GeneratorChoice:
+    return GeneratorChoice(training(train), validation)
 
 
-def look(
-    choice: Choice, monkeypatch: pytest.MonkeyPatch, scores: list[float], diversity: float = 1.0
+def validate(
+    choice: GeneratorChoice,
+    monkeypatch: pytest.MonkeyPatch,
+    scores: list[float],
+    diversity: float = 1.0,
 ) -> list[str]:
     progress = Silent()
     for step, score in enumerate(scores, 1):
@@ -141,35 +146,37 @@ def look(
         figures = {"score": score, "held_out": score, "diversity": diversity}
         monkeypatch.setattr(choice.validation, "measure", lambda generator, now=figures: now)
         choice.add({"discriminator": 1.0, "generator": 2.0})
-        choice.look(step, progress)
+        choice.validate(step, progress)
     return progress.notes
 
 
-def test_the_best_generator_is_kept(choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert look(choice, monkeypatch, [9.0, 5.0, 7.0]) == []
+def test_the_best_generator_is_kept(
+    choice: GeneratorChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert validate(choice, monkeypatch, [9.0, 5.0, 7.0]) == []
     assert choice.best is not None and choice.best.step == 2
     assert choice.generator().out.bias.item() == 2.0
 
 
-def test_divergence_is_said_once(choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
-    (note,) = look(choice, monkeypatch, [9.0, 5.0, 16.0, 17.0])
+def test_divergence_is_said_once(choice: GeneratorChoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    (note,) = validate(choice, monkeypatch, [9.0, 5.0, 16.0, 17.0])
     assert note.startswith("diverging at step 3: score 16, best 5 of step 2, which is kept")
 
 
-def test_collapse_is_said_once(choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
-    (note,) = look(choice, monkeypatch, [9.0, 8.0, 7.0, 6.0], diversity=0.1)
+def test_collapse_is_said_once(choice: GeneratorChoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    (note,) = validate(choice, monkeypatch, [9.0, 8.0, 7.0, 6.0], diversity=0.1)
     assert note.startswith("collapsed at step 3: samples differ 0.10 times")
     assert "--augment" in note
 
 
 def test_a_choice_restored_goes_on_as_it_was(
-    choice: Choice, train: Split, validation: Validation, monkeypatch: pytest.MonkeyPatch
+    choice: GeneratorChoice, train: Split, validation: Validation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look(choice, monkeypatch, [9.0, 5.0, 16.0])
+    validate(choice, monkeypatch, [9.0, 5.0, 16.0])
     choice.add({"discriminator": 3.0})
-    again = Choice(training(train, seed=1), validation)
+    again = GeneratorChoice(training(train, seed=1), validation)
     again.restore(choice.state())
-    assert look(again, monkeypatch, [30.0]) == []
+    assert validate(again, monkeypatch, [30.0]) == []
     assert again.best is not None and again.best.step == 2
     assert again.noted == {"diverging": 3}
     assert again.generator().out.bias.item() == 2.0
@@ -179,12 +186,12 @@ def test_the_encoder_learns_to_redraw_what_its_generator_draws(train: Split) -> 
     state = training(train)
     for step in range(20):
         state.autoencoder_step(step)
-    generator = state.average.folded()
+    generator = state.average.fold_norms()
     with torch.no_grad():
         drawn = generator(torch.randn(50, 128)).numpy()
     other = training(train, seed=1).encoder  # knows nothing of this generator
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    trained = trained_encoder(other, generator, train, 40, 0, Silent())
+    trained = train_encoder(other, generator, train, 40, 0, Silent())
     errors = [reconstruction_error(net, generator, drawn) for net in (other, trained)]
     assert errors[1] < 0.7 * errors[0]
     for name, value in other.state_dict().items():
@@ -305,7 +312,7 @@ def test_samples_are_shown_and_sounded_at_every_look(
     "change", [{"score": float("nan")}, {"held_out": None}, {"diversity": "abc"}, {"other": 1e999}]
 )
 def test_figures_of_a_state_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
-    choice = Choice(SimpleNamespace(restore=lambda state: None), None)  # type: ignore[arg-type]
+    choice = GeneratorChoice(SimpleNamespace(restore=lambda state: None), None)  # type: ignore[arg-type]
     figures = {"score": 1.0, "held_out": 2.0, "diversity": 0.9} | change
     best = {"step": 3, "figures": figures, "weights": {}}
     own = {"best": best, "said": {}, "sums": {}, "scores": 1, "count": 0}

@@ -16,8 +16,8 @@ from ganexplain.gans.dcgan import Discriminator, Encoder, Generator
 from ganexplain.gans.losses import (
     LOSSES,
     ZERO_CENTRED_PENALTY,
+    add_spectral_norm,
     autoencoder_loss,
-    with_spectral_norm,
 )
 
 
@@ -113,7 +113,7 @@ def test_folding_keeps_the_function_and_the_paper_s_size() -> None:
         nn.init.normal_(norm.weight)
         nn.init.normal_(norm.bias)
     generator.eval()
-    folded = generator.folded()
+    folded = generator.fold_norms()
     assert parameters(folded) == 932_801
     latent = torch.randn(8, 128)
     torch.testing.assert_close(folded(latent), generator(latent), rtol=0, atol=1e-4)
@@ -124,7 +124,7 @@ def test_spectral_norm_bounds_every_layer_of_the_discriminator() -> None:
     network = Discriminator()
     with torch.no_grad():
         network.out.weight.mul_(50)
-    with_spectral_norm(network).train()
+    add_spectral_norm(network).train()
     for _ in range(50):  # power iterations run in training mode, one a pass
         network(torch.zeros(1, 80, 115))
     assert torch.linalg.matrix_norm(network.out.weight, 2).item() == pytest.approx(1, abs=0.02)

@@ -26,7 +26,7 @@ from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
-from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shifted
+from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shift_in_time
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
@@ -47,7 +47,7 @@ def test_networks_fit_any_length(samples: int, normalise: bool) -> None:
     generator = generator_for(drawn, normalise, channels=16)
     waveforms = generator(torch.randn(3, 128))
     assert waveforms.shape == (3, samples) and waveforms.abs().max() <= 1
-    folded = generator.eval().folded()
+    folded = generator.eval().fold_norms()
     z = torch.randn(2, 128)
     torch.testing.assert_close(folded(z), generator(z), atol=1e-5, rtol=1e-4)
     assert discriminator_for(drawn)(waveforms).shape == (3,)
@@ -59,7 +59,7 @@ def test_networks_fit_any_length(samples: int, normalise: bool) -> None:
 def test_the_published_length_has_the_published_ladder() -> None:
     """Donahue et al. 2019, table 3: 16 places, five blocks of stride 4 and width 25."""
     generator = WaveGenerator(16384)
-    assert len(generator.ups) == 5 and generator.front == 0
+    assert len(generator.ups) == 5 and generator.crop_start == 0
     assert {(up.kernel_size, up.stride) for up in generator.ups} == {((25,), (4,))}
     assert len(WaveDiscriminator(16384).downs) == 5
     with pytest.raises(UsageError, match="at least 64"):
@@ -68,9 +68,9 @@ def test_the_published_length_has_the_published_ladder() -> None:
 
 def test_phase_shuffle_moves_layers_and_mirrors_the_ends() -> None:
     x = torch.arange(6.0)[None, None]
-    assert shifted(x, 2)[0, 0].tolist() == [2, 1, 0, 1, 2, 3]
-    assert shifted(x, -1)[0, 0].tolist() == [1, 2, 3, 4, 5, 4]
-    assert shifted(x, 0) is x
+    assert shift_in_time(x, 2)[0, 0].tolist() == [2, 1, 0, 1, 2, 3]
+    assert shift_in_time(x, -1)[0, 0].tolist() == [1, 2, 3, 4, 5, 4]
+    assert shift_in_time(x, 0) is x
     found = phase_shifts(np.random.default_rng(0), 1000)
     assert set(found) == {-2, -1, 0, 1, 2}
     torch.manual_seed(0)

@@ -23,7 +23,7 @@ from ganexplain.corpora.picture_files import load_picture, picture_input
 from ganexplain.corpora.picture_folders import read_image_corpora
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
-from ganexplain.gans.dcgan import Discriminator, Encoder, Generator, Steps
+from ganexplain.gans.dcgan import Discriminator, Encoder, Generator, UpsamplingPlan
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.report.pictures.sample_sheet import picture_sheet
 
@@ -230,9 +230,9 @@ def test_a_sheet_has_a_row_for_each_entry() -> None:
 
 
 def test_the_paper_s_shape_has_the_paper_s_networks() -> None:
-    steps = Steps.of((80, 115))
-    assert steps.foot == (5, 8) and steps.strides == ((2, 2),) * 4
-    assert (steps.front(0), steps.front(1)) == (0, 6)
+    plan = UpsamplingPlan.for_shape((80, 115))
+    assert plan.base_size == (5, 8) and plan.strides == ((2, 2),) * 4
+    assert (plan.crop_start(0), plan.crop_start(1)) == (0, 6)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_networks_fit_any_shape(shape: tuple[int, ...]) -> None:
     generator = Generator(shape=shape, normalise=True, channels=16)
     drawn = generator(torch.randn(3, 128))
     assert drawn.shape == (3, *shape)
-    folded = generator.eval().folded()
+    folded = generator.eval().fold_norms()
     torch.testing.assert_close(folded(torch.ones(2, 128)), generator(torch.ones(2, 128)))
     assert Discriminator(shape)(drawn).shape == (3,)
     assert Encoder(shape)(drawn)[0].shape == (3, 128)
