@@ -1,1 +1,1 @@
-"""What `select` weighs."""
+"""What `select` compares: real excerpts, controls, judges and the ranking."""

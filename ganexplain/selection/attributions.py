@@ -1,4 +1,4 @@
-"""`select` for attributions: the run of `attribute` -> which method and setting holds best."""
+"""`select` for attributions: ranks the methods and settings of a run of `attribute`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.progress import Progress
 
 DOCUMENT = "attributions.json"
-DEFAULT = "faithfulness"  # measure to rank by where none is named
+DEFAULT = "faithfulness"  # measure to rank by where --by is not set
 ONE_INPUT = "one input: no interval can be given; rank on more"
 
 
 def attributions_in(path: Path) -> Path | None:
-    """The `attributions.json` that a path names or holds, None where it is of another kind."""
+    """Return the `attributions.json` that a path names or contains, else None."""
     if path.is_dir():
         path = path / DOCUMENT
     return path if path.name == DOCUMENT and path.is_file() else None
@@ -38,12 +38,12 @@ def attributions_in(path: Path) -> Path | None:
 def rank_attributions(
     config: SelectConfig, path: Path, out: Path, progress: Progress, overwrite: bool = False
 ) -> AttributionRanking:
-    """Rank the configurations of a run by the measure `--by`: writes `selection.json`.
+    """Rank the configurations of a run by the measure `--by` and write `selection.json`.
 
-    It has, for each, rank, mean and 95 % interval over the inputs, and for each input the
-    configuration that is best there. Raises UsageError for a measure that the run has not.
+    The file contains rank, mean and 95 % interval over the inputs for each configuration, and the
+    best configuration for each input. Raises UsageError for a measure that the run does not have.
     """
-    wanted = DEFAULT if config.by == SelectConfig.by else config.by  # that of neurons
+    wanted = DEFAULT if config.by == SelectConfig.by else config.by  # the default is for neurons
     configurations, inputs = read_measured(path, MEASURES)
     known = [key for key in MEASURES if any(key in each for each in inputs[0].measures)]
     by = check_known("--by", wanted, known)
@@ -90,12 +90,12 @@ def _ranked(
 
 
 def _values(inputs: Sequence[MeasuredInput], key: str) -> np.ndarray:
-    """A measure (C, N) of each configuration for each input, NaN where it has none."""
+    """Return a measure (C, N) of each configuration for each input, NaN where it is missing."""
     rows = zip(*(one.measures for one in inputs), strict=True)
     return np.array([[each.get(key, np.nan) for each in row] for row in rows], dtype=np.float64)
 
 
 def _means(values: np.ndarray) -> list[float | None]:
-    """Means (C,) over the inputs; None of a configuration that has the measure for none."""
+    """Return means (C,) over the inputs, None for a configuration without values."""
     means = [row[~np.isnan(row)] for row in values]
     return [float(row.mean()) if row.size else None for row in means]

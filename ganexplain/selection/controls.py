@@ -1,4 +1,4 @@
-"""Controls of a selection: sets of examples that an explanation must be better than."""
+"""Controls of a selection: sets of examples to compare an explanation with."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from ganexplain.runs.progress import Progress
 
 BATCH = 48
 PREFIXES = ("", "bottom_", HELD_OUT, HELD_OUT + "bottom_")  # of keys of real excerpts
-# The ascent without a GAN: settings that suit latents do not suit pixels. The learning rate is in
-# standard deviations of a band.
+# Ascent without a GAN needs other settings than ascent of latents. The learning rate is in standard
+# deviations of a band.
 INPUT_RATE, INPUT_ITERATIONS = 0.01, 320
 MEANINGS = {
     "fresh": "the chosen setting from other starts, which had no part in choosing it",
@@ -48,61 +48,57 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Networks:
-    """Both networks that explanations are of, on a device."""
+    """The network and the generator of explanations, on a device."""
 
     explained: TargetNetwork
     generator: nn.Module
     device: torch.device
 
 
-def the_explained(
+def load_target_network(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> TargetNetwork:
-    """The network that explanations are of; UsageError for another or missing file."""
+    """Load the network of explanations; UsageError if the file is missing or another one."""
     source = NetworkSource.from_meta(
         explanations.meta.to_json(), config.classifier, config.trust_pickle
     )
     for file in source.files().values():
-        _must_be_there(file, "classifier")
+        _require_file(file, "classifier")
     path = Path(source.name)
-    wanted = explanations.meta.classifier_hash
-    _must_be_that("classifier", path, source.digest(), wanted, explanations)
+    if source.digest() != explanations.meta.classifier_hash:
+        raise _wrong_file("classifier", path, explanations)
     explained = load_target(source, explanations.front_end, device)
     ours = (explanations.path, explanations.front_end)
     check_same_front_end((path, explained.front_end), ours)
     return explained
 
 
-def _must_be_there(path: Path, name: str) -> None:
+def _require_file(path: Path, name: str) -> None:
     if not path.is_file():
         raise UsageError(f"{path}: no such file; say where the {name} is with --{name}")
 
 
-def _must_be_that(
-    name: str, path: Path, digest: str, wanted: str, explanations: Explanations
-) -> None:
-    if digest != wanted:
-        raise UsageError(
-            f"{path}: not the {name} of {explanations.path}; name that one with --{name}"
-        )
+def _wrong_file(name: str, path: Path, explanations: Explanations) -> UsageError:
+    return UsageError(f"{path}: not the {name} of {explanations.path}; name that one with --{name}")
 
 
 def load_networks(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> Networks:
-    """The networks that explanations are of; UsageError for other ones."""
+    """Load both networks of explanations; UsageError if a file is missing or another one."""
     path = Path(config.gan or explanations.meta.gan)
-    _must_be_there(path, "gan")
-    _must_be_that("gan", path, file_hash(path), explanations.meta.gan_hash, explanations)
+    _require_file(path, "gan")
+    if file_hash(path) != explanations.meta.gan_hash:
+        raise _wrong_file("gan", path, explanations)
     generator, front_end = load_generator(path, device)
     check_same_front_end((path, front_end), (explanations.path, explanations.front_end))
-    return Networks(the_explained(config, explanations, device), generator, device)
+    return Networks(load_target_network(config, explanations, device), generator, device)
 
 
 class Controls:
-    """The control sets of one unit, each N examples as the trained classifier hears them.
+    """Control sets of one unit: N examples each, with the responses of the trained network.
 
-    `no_gradient` (N,) by the names of those searched: whose response had none at any step.
+    `no_gradient` (N,), by the name of a control, marks searches without a gradient at any step.
     """
 
     def __init__(
@@ -112,16 +108,17 @@ class Controls:
         self.meta = explanations.meta
         self.unit = self.meta.unit
         self.network = networks.explained.network
-        made = explanations.arrays
-        self.starts = start_latents(self.meta.seed, len(made["seed"]), LATENT_SIZE)
+        count = len(explanations.arrays["seed"])
+        self.starts = start_latents(self.meta.seed, count, LATENT_SIZE)
         self.no_gradient: dict[str, np.ndarray] = {}
 
-    def of_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
-        """All controls; that of shuffled weights is searched with the setting chosen.
+    def for_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
+        """Compute all controls of the chosen setting.
 
-        GanexplainError where the features of the explanations are not those of the network.
+        Raises GanexplainError where the explanations have features of another size than the
+        network.
         """
-        start = self._heard(self.explanations.arrays["start_mel"])
+        start = self._evaluate(self.explanations.arrays["start_mel"])
         width, here = self.explanations.sizes["D"], start.features.shape[1]
         if width != here:
             raise GanexplainError(
@@ -138,10 +135,10 @@ class Controls:
         return found | {"reinitialised": self.reinitialised(chosen, seed, progress)}
 
     def fresh(self, chosen: int, progress: Progress) -> dict[str, Examples]:
-        """The chosen setting from as many starts behind the run's, if it does not diverge there.
+        """Search with the chosen setting from as many new starts; empty if the search diverges.
 
-        A setting is chosen for its score on the examples of the run, so that score is too good;
-        this one is not. The search is as precise as that of `explain`.
+        The setting was chosen for its score on the examples of the run, so that score is biased;
+        the score of these examples is not. The precision is that of `explain`.
         """
         meta, device = self.meta, self.networks.device
         iterations = int(self.explanations.arrays["iterations"][chosen])
@@ -157,22 +154,23 @@ class Controls:
                     self._starts(seed, chosen),
                     [iterations],
                     self._settings(),
-                    self._shown(progress, "the chosen setting from fresh starts", iterations),
+                    self._start_progress(
+                        progress, "the chosen setting from fresh starts", iterations
+                    ),
                 )
         except Diverged:
             progress.note("the chosen setting diverges from fresh starts")
             return {}
         self.no_gradient["fresh"] = found.no_gradient
         mel = self._generated(torch.from_numpy(found.latent[0]))
-        return {"fresh": replace(self._heard(mel), latent=found.latent[0])}
+        return {"fresh": replace(self._evaluate(mel), latent=found.latent[0])}
 
     def reinitialised(self, chosen: int, seed: int, progress: Progress) -> Examples:
-        """What the same search finds for a classifier with shuffled weights.
+        """Search with the chosen setting for a network with shuffled weights.
 
-        Its responses may be a thousandth of the trained one's, or as large as its: they are
-        scaled to the spread of those, for which learning rate and prior weight were chosen. Real
-        to it are as many real excerpts as there are of the unit's, those with its strongest
-        responses.
+        Its responses are scaled to the spread of the trained network's, for which learning rate
+        and prior weight were chosen. The search stops nearest to the strongest responses of the
+        shuffled network to real excerpts, as many as the unit has.
         """
         made, meta, device = self.explanations.arrays, self.meta, self.networks.device
         pool = _pool(self.real, "mel")
@@ -190,15 +188,15 @@ class Controls:
                     self._starts(meta.seed, chosen),
                     self._settings(),
                 )
-                advance = self._shown(progress, "control: weights shuffled", most)
+                advance = self._start_progress(progress, "control: weights shuffled", most)
                 target = Target.of(real, meta.direction)
                 found = ascend_to_nearest(search, target, most, advance)
         self.no_gradient["reinitialised"] = found.no_gradient
         mel = self._generated(found.latent)
-        return replace(self._heard(mel), latent=found.latent.cpu().numpy())
+        return replace(self._evaluate(mel), latent=found.latent.cpu().numpy())
 
     def input_ascent(self, seed: int, progress: Progress) -> Examples:
-        """What gradient ascent on the excerpt itself finds, at its best moment."""
+        """Ascend the input itself, without the GAN, and stop nearest to the real responses."""
         pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
         device, shape = self.networks.device, pool.shape[1:]
         direction, real = self.meta.direction, self.real[self.explanations.prefix + "response"]
@@ -212,45 +210,47 @@ class Controls:
                 Target.of(real, direction),
                 INPUT_ITERATIONS,
                 AscentSettings(direction, BATCH, device),
-                self._shown(progress, "control: without the GAN", INPUT_ITERATIONS),
+                self._start_progress(progress, "control: without the GAN", INPUT_ITERATIONS),
             )
         self.no_gradient["input_ascent"] = found.no_gradient
-        return self._heard(mel)
+        return self._evaluate(mel)
 
     def _starts(self, seed: int, chosen: int) -> Starts:
-        """As many starts as the run's, from a seed on, with the setting chosen."""
+        """Return as many starts as the run has, from a seed on, with the chosen setting."""
         made, count = self.explanations.arrays, len(self.starts)
         rate, weight = (float(made[key][chosen]) for key in ("learning_rate", "prior_weight"))
         latent = start_latents(seed, count, LATENT_SIZE)
         return Starts(latent, rate, weight, seed + np.arange(count))
 
     def _settings(self) -> AscentSettings:
-        """How the run searched."""
+        """Return the settings of the search of the run."""
         meta, device = self.meta, self.networks.device
         return AscentSettings(meta.direction, BATCH, device, meta.prior, meta.hysteresis)
 
-    def _shown(self, progress: Progress, name: str, count: int) -> Callable[[int, float], None]:
-        """Begin a step of the progress that the search of a control is."""
+    def _start_progress(
+        self, progress: Progress, name: str, count: int
+    ) -> Callable[[int, float], None]:
+        """Start the progress of the search of a control; returns what advances it."""
         progress.start(name, len(self.starts) * (count + 1))
         return lambda units, response: progress.advance(units, response=response)
 
     @torch.no_grad()
     def _generated(self, latent: torch.Tensor) -> np.ndarray:
-        """What the GAN makes of latents (N, Z)."""
+        """Return what the GAN generates from latents (N, Z)."""
         parts = latent.to(self.networks.device).split(BATCH)
         return torch.cat([self.networks.generator(part) for part in parts]).cpu().numpy()
 
     @torch.no_grad()
     def _responses(self, mel: np.ndarray) -> np.ndarray:
-        """Responses (N,) of the network, as it is, to examples (N, ...)."""
+        """Return responses (N,) of the network, in its present state, to examples (N, ...)."""
         device = self.networks.device
         with unit_response(self.network, self.unit) as respond:
             parts = [respond(part.to(device)) for part in torch.from_numpy(mel).split(BATCH)]
         return torch.cat(parts).cpu().numpy()
 
     @torch.no_grad()
-    def _heard(self, mel: np.ndarray) -> Examples:
-        """Examples (N, ...) as the network explained responds to them."""
+    def _evaluate(self, mel: np.ndarray) -> Examples:
+        """Return examples (N, ...) with the responses and features of the explained network."""
         parts, features_layer = [], self.meta.features_layer
         for part in torch.from_numpy(mel).to(self.networks.device).split(BATCH):
             parts.append(responses_and_features(self.network, self.unit, features_layer, part))
@@ -261,22 +261,25 @@ class Controls:
 
 
 def _pool(real: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """All real excerpts at hand, those of strong and of weak responses, held-out ones too."""
-    found = [real[prefix + name] for prefix in PREFIXES if prefix + name in real]
-    return np.concatenate(found)
+    """Concatenate all real excerpts: strong and weak responses, held-out ones included."""
+    return np.concatenate([real[p + name] for p in PREFIXES if p + name in real])
 
 
 def spread_ratio(wanted: np.ndarray, found: np.ndarray) -> float:
-    """What brings responses (N,) to the deviation of others; 1 where rounding is all there is."""
+    """Return the factor from the deviation of `found` (N,) to that of `wanted` (M,).
+
+    It is 1 where the deviation of `found` is only rounding.
+    """
     spread = float(found.std(dtype=np.float64))
     least = 16 * np.finfo(np.float32).eps * float(np.abs(found).max())
     return float(wanted.std(dtype=np.float64)) / spread if spread > least else 1.0
 
 
 def _standard(pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each band of log-mel (R, F, T), each channel of pictures.
+    """Return mean and deviation of each band of log-mel (R, F, T) or channel of pictures.
 
-    Of waveforms (R, W) those over all samples.
+    For waveforms (R, W) they are those of all samples.
     """
     others = tuple(axis for axis in range(pool.ndim) if axis != 1 or pool.ndim == 2)
-    return tuple(of(pool, axis=others, keepdims=True)[0] for of in (np.mean, np.std))
+    mean, deviation = (reduce(pool, axis=others, keepdims=True) for reduce in (np.mean, np.std))
+    return mean[0], deviation[0]

@@ -1,4 +1,4 @@
-"""Other networks of the same concept as judges of what was generated."""
+"""Judges: other networks of the same concept that classify generated examples."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ BATCH = 50
 
 
 class Judge:
-    """A network that says of examples which class they are of.
+    """A network that classifies examples.
 
-    `text` is a `classifier.pt`, or a network of any origin and what it takes, MODEL@INPUT.toml.
-    `explained` are the path of the explanations judged and what is drawn there; UsageError where
-    the network does not take that, or has no names for its classes.
+    `text` is a `classifier.pt`, or MODEL@INPUT.toml: any network and its input specification.
+    `explained` is the path of the explanations and the type of their examples. Raises UsageError
+    where the network takes another type of input, or has no names for its classes.
     """
 
     def __init__(
         self, text: str, name: str, explained: tuple[Path, Input], device: torch.device
     ) -> None:
         self.text, self.name, self.device, self.generator_output = text, name, device, explained[1]
-        self.source = source_of(text)
+        self.source = judge_source(text)
         self.network: nn.Module
         self.decide: Callable[[Tensor], np.ndarray]
-        self.corpora: tuple[str, ...] = ()  # that it was trained on, where its file says so
+        self.corpora: tuple[str, ...] = ()  # that it was trained on, where its file contains them
         if self.source.classifier:
             self._load_ours(explained)
             return
         try:
             self._load_foreign()
-        except UsageError as error:  # which names the options for a network explained
+        except UsageError as error:  # it names the options of the explained network
             raise UsageError(f"--judge {text}: {error}") from error
 
     def _load_ours(self, explained: tuple[Path, Input]) -> None:
@@ -76,15 +76,15 @@ class Judge:
 
     @torch.no_grad()
     def classes_of(self, mel: np.ndarray) -> np.ndarray:
-        """Number of the class (N,) that each of N excerpts (N, F, T) is taken for."""
+        """Return the number of the class (N,) of each of N excerpts (N, F, T)."""
         found = []
         for start in range(0, len(mel), BATCH):
             part = torch.from_numpy(np.ascontiguousarray(mel[start : start + BATCH]))
             found.append(self.decide(self.network(part.to(self.device))))
         return np.concatenate(found).astype(np.int64)
 
-    def must_know(self, unit: str) -> None:
-        """UsageError where the judge has no class of the name of an output unit."""
+    def require_class(self, unit: str) -> None:
+        """Raise UsageError where the judge has no class with the name of an output unit."""
         known = self.classes
         if unit and unit not in known:
             raise UsageError(
@@ -93,12 +93,13 @@ class Judge:
             )
 
     def verdict(self, unit: str, direction: str, real: np.ndarray) -> Verdict:
-        """What the judge is to say of examples of a unit, on real excerpts (R, F, T) of it.
+        """Return the question to ask of examples of a unit, given its real excerpts (R, F, T).
 
-        Of an output unit its class, or for `min` any other; of a hidden unit the class that it
-        takes most of the real excerpts for. Errors as `must_know`.
+        For an output unit it is whether they have its class, or for `min` any other class. For a
+        hidden unit (`unit` empty) it is whether they have the class that the judge finds in most of
+        the real excerpts. Raises as `require_class`.
         """
-        self.must_know(unit)
+        self.require_class(unit)
         if not unit:
             most = int(np.bincount(self.classes_of(real)).argmax())
             return Verdict(self, most, True)
@@ -106,41 +107,42 @@ class Judge:
 
 
 class Verdict:
-    """What a judge is asked: are these of a class, or are they not?"""
+    """A question to a judge: do examples have a class (`wanted`), or another one?"""
 
     def __init__(self, judge: Judge, number: int, wanted: bool) -> None:
         self.judge, self.number, self.wanted = judge, number, wanted
 
     @property
     def text(self) -> str:
-        """The answer hoped for, in words."""
+        """The wanted answer in words."""
         name = self.judge.classes[self.number]
         return name if self.wanted else f"not {name}"
 
     def agreement(self, mel: np.ndarray) -> np.ndarray:
-        """Share of examples (..., N, F, T) of which the judge says so: (...), 0 to 1.
+        """Return the share (...), 0 to 1, of examples (..., N, F, T) with the wanted answer.
 
-        Of pictures (..., N, K, H, W).
+        Pictures are (..., N, K, H, W).
         """
         return np.asarray(self.votes(mel).mean(axis=-1))
 
     def votes(self, mel: np.ndarray) -> np.ndarray:
-        """Of which examples (..., N, F, T) the judge says so: (..., N), bool."""
+        """Return whether the judge gives the wanted answer (..., N) for examples (..., N, F, T)."""
         shape = self.judge.generator_output.shape
         is_of_it = self.judge.classes_of(mel.reshape(-1, *shape)) == self.number
         return np.asarray((is_of_it == self.wanted).reshape(mel.shape[: -len(shape)]))
 
     def sample_agreement(self, mel: np.ndarray, response: np.ndarray) -> float | None:
-        """How well responses (N,) order samples (N, F, T) by the judge's votes: the AUROC.
+        """Return the AUROC of responses (N,) for the judge's votes on samples (N, F, T).
 
-        None where the judge votes the same of all. `response` rises with what the votes ask for.
+        None where the judge votes the same for all. `response` must increase with the wanted
+        answer.
         """
         votes = self.votes(mel)
         return auroc(response, votes) if 0 < votes.mean() < 1 else None
 
 
-def source_of(text: str) -> NetworkSource:
-    """The network that a value of `--judge` names."""
+def judge_source(text: str) -> NetworkSource:
+    """Return the source of the network that a value of `--judge` names."""
     model, _, described = text.rpartition("@")
     if model and described.endswith(".toml"):
         return NetworkSource(model=model, input=described)
@@ -150,14 +152,14 @@ def source_of(text: str) -> NetworkSource:
 def load_judges(
     texts: Sequence[str], explained: tuple[Path, Input], device: torch.device
 ) -> list[Judge]:
-    """The judges of `--judge` in the order given, each under a name of its own.
+    """Load the judges of `--judge` in their order, each with a unique name; raises as `Judge`.
 
-    Named by their file, or where that says nothing by its folder, or by the module that makes
-    them; errors as `Judge`.
+    A judge has the name of its file, of the folder of a `classifier.pt`, or of the module of its
+    factory.
     """
     judges: list[Judge] = []
     for text in texts:
-        name = _name_of(source_of(text).name)
+        name = _short_name(judge_source(text).name)
         names = {judge.name for judge in judges}
         numbered = (f"{name}-{k}" for k in range(2, len(texts) + 2))
         name = next(n for n in (name, *numbered) if n not in names)
@@ -165,7 +167,7 @@ def load_judges(
     return judges
 
 
-def _name_of(source: str) -> str:
+def _short_name(source: str) -> str:
     if is_factory(source):
         return source.partition(":")[0].rpartition(".")[2]
     path = Path(source)
@@ -180,11 +182,16 @@ def judge_agreement(
     samples: tuple[np.ndarray, np.ndarray],
     same_corpora: Sequence[str],
 ) -> JudgeAgreement:
-    """What `selection.json` says of a judge; `chosen` is its agreement with what was chosen.
+    """Return the entry of a judge in `selection.json`.
 
-    `strong` and `weak` are the real excerpts (R, F, T) that drive the unit most and least,
-    `samples` those of the GAN with their responses, signed so that up is what is sought, and
-    `same_corpora` what both the judge and the network explained were trained on.
+    Args:
+        verdict: the question to the judge.
+        chosen: its agreement with the examples of the chosen setting.
+        strong: real excerpts (R, F, T) with the strongest responses.
+        weak: real excerpts (R, F, T) with the weakest responses.
+        samples: samples of the GAN (N, F, T) and their responses (N,), signed so that they increase
+            with the wanted answer.
+        same_corpora: the corpora that both the judge and the explained network were trained on.
     """
     return JudgeAgreement(
         path=verdict.judge.text,

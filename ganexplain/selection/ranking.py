@@ -1,4 +1,4 @@
-"""Settings scored, ranked and told apart: arrays of explanations to a table."""
+"""Scores, ranks and ties of the settings of a search, from the arrays of its explanations."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ Table = dict[str, np.ndarray]
 
 
 def setting_examples(made: Mapping[str, np.ndarray], index: int) -> Examples:
-    """The N examples of one setting."""
+    """Return the N examples of one setting."""
     return Examples(*(made[name][index] for name in ("mel", "response", "features", "latent")))
 
 
 def real_examples(real: Mapping[str, np.ndarray], prefix: str) -> Examples:
-    """The real excerpts whose keys begin with `prefix`."""
+    """Return the real excerpts whose keys start with `prefix`."""
     return Examples(*(real[prefix + name] for name in ("mel", "response", "features")))
 
 
 def score_settings(
     made: Mapping[str, np.ndarray], real: Examples, by: str, seed: int, judged: np.ndarray
 ) -> Table:
-    """Arrays of `selection.npz`, one row a setting (C,): the setting, its scores, its rank.
+    """Return the arrays of `selection.npz`, with a row for each of C settings.
 
-    Each score that is resampled has its `_interval` (C, 2), low and high; `tied` says which
-    settings are within one standard error of the best by the rule `by`; `rank` counts from 1, the
-    smallest score, the least optimised first where scores are equal; `judges` are the shares
-    `judged` (C, J).
+    Each resampled score has an `_interval` (C, 2), low and high. `rank` starts at 1 for the
+    smallest score by the rule `by`; of equal scores the least optimised setting is first. `tied`
+    marks settings within one standard error of the best. `judges` are the shares `judged` (C, J).
     """
     count, examples = made["response"].shape
     rows = resample_rows(examples, seed)
@@ -63,14 +62,14 @@ def score_settings(
         "mean_response": made["response"].mean(axis=1, dtype=np.float64),
         "std_response": made["response"].std(axis=1, ddof=1, dtype=np.float64),
         "latent_norm": np.linalg.norm(made["latent"].astype(np.float64), axis=2).mean(axis=1),
-        "rank": ranks_of(np.lexsort([*_caution(settings), score])),
+        "rank": ranks_of(np.lexsort([*_optimisation(settings), score])),
         "tied": tied_with_best(score, spread[RULES[by]]),
         "judges": judged,
     }
 
 
 def setting_scores(table: Table, index: int, judges: Sequence[str]) -> Score:
-    """A row of the table of `score_settings`; `judges` are the names of its J judges."""
+    """Return a row of the table of `score_settings`; `judges` are the names of its J judges."""
     row = {name: values[index].tolist() for name, values in table.items()}
     values = {key: row[key] for key in row if key in SCORES or key in RESPONSES}
     ends = [key for key in row if key.endswith("_interval")]
@@ -87,11 +86,11 @@ def setting_scores(table: Table, index: int, judges: Sequence[str]) -> Score:
 def score_control(
     control: Examples, chosen: Examples, real: Examples, seed: int, name: str
 ) -> Figures:
-    """Scores of a control, with two 95 % bounds (low, high) of each resampled one.
+    """Return scores of a control, with 95 % bounds (low, high) of each resampled score.
 
-    The intervals are around the control's own score, the differences around its score minus that
-    of the `chosen` setting. Controls that began at the same seeds are resampled with the rows of
-    the settings, so that their differences are paired; `seed` as for `score_settings`.
+    `intervals` bound the control's own score, `differences` its score minus that of the `chosen`
+    setting. Controls that started from the same seeds are resampled with the rows of the settings,
+    so that their differences are paired; `seed` as for `score_settings`.
     """
     count, examples = len(control.response), len(chosen.response)
     alone = name in OTHER_SEEDS or count != examples
@@ -115,21 +114,21 @@ def _ends(bounds: np.ndarray) -> tuple[float, float]:
 
 
 def _bounds(key: str, score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndarray:
-    """`interval`, not below what a score can be."""
+    """Return `interval`, not below the least possible score."""
     return np.maximum(interval(score, resampled, examples), SCORES[key].floor)
 
 
 def chosen_setting(table: Mapping[str, np.ndarray]) -> int:
-    """The first of the ranking (`TIE_RULE`).
+    """Return the index of the first setting of the ranking (`TIE_RULE`).
 
-    To prefer the least optimised of those within one standard error costs more than it saves: see
-    the results of `tests/benchmarks/rules.py`.
+    A preference for the least optimised setting within one standard error is worse: see the results
+    of `tests/benchmarks/rules.py`.
     """
     return int(np.argmin(table["rank"]))
 
 
-def warnings_of(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
-    """What makes the scores less sure than they look, in plain words."""
+def score_warnings(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
+    """Return reasons why the scores are less certain than they look."""
     (_, examples, size), found = made["features"].shape, []
     fewest = min(examples, len(real.features))
     if fewest <= size:
@@ -149,6 +148,6 @@ def warnings_of(made: Mapping[str, np.ndarray], real: Examples) -> list[str]:
     return found
 
 
-def _caution(settings: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Keys of a sort that puts the least optimised setting first; the last weighs most."""
+def _optimisation(settings: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return sort keys that put the least optimised setting first; the last key is the primary."""
     return -settings["prior_weight"], settings["learning_rate"] * settings["iterations"]

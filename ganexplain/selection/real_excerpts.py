@@ -1,16 +1,17 @@
-"""The real excerpts that drive a unit most and least: found in a corpus, or given as a file."""
+"""The real excerpts of a corpus with the strongest and the weakest responses of a unit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from ganexplain.artifacts.responses import HELD_OUT, SAME_UNIT, RealResponses
 from ganexplain.ascent.responses import excerpt_responses, strongest
+from ganexplain.config import ResponsesConfig, SelectConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import (
     Material,
@@ -35,44 +36,18 @@ from ganexplain.networks.unit_variation import MEASURED, VARIATION, LayerSpread
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
-
-class Sought(Protocol):
-    """Settings of the search for real excerpts, those of `responses` and of `select`."""
-
-    @property
-    def corpus(self) -> tuple[str, ...]:
-        """Corpora whose recordings are searched."""
-
-    @property
-    def top(self) -> int:
-        """Excerpts to find; 0: as many as there are examples."""
-
-    @property
-    def hop_frames(self) -> int:
-        """Frames from one excerpt tried to the next."""
-
-    @property
-    def overlapping(self) -> bool:
-        """Whether every frame is tried and overlaps are kept."""
-
-    @property
-    def cache(self) -> str:
-        """Feature cache."""
-
-    @property
-    def skip_bad_files(self) -> bool:
-        """Whether files that cannot be used are left out."""
+SearchSettings = ResponsesConfig | SelectConfig
 
 
-class FoundResponses:
-    """Real responses found in a corpus, by one pass of the classifier for each layer.
+class CorpusResponses:
+    """Responses of units to the excerpts of a corpus, by one pass of the network for each layer.
 
-    Those of the training split, and apart from them those of the recordings held out (the
-    splits `valid` and `test` together), where there are such.
+    The excerpts are those of the training split and, separately, of the held-out recordings: the
+    splits `valid` and `test` together, if the corpus has them.
     """
 
     def __init__(
-        self, config: Sought, explained: TargetNetwork, corpus: Material, front_end: Input
+        self, config: SearchSettings, explained: TargetNetwork, corpus: Material, front_end: Input
     ) -> None:
         self.config, self.explained, self.corpus = config, explained, corpus
         self.front_end = input_spec_for(corpus, front_end)
@@ -85,14 +60,14 @@ class FoundResponses:
 
     @property
     def splits(self) -> dict[str, str]:
-        """The splits searched, as `load_material` takes them, by what their keys begin with."""
+        """The splits to search, as `load_material` takes them, by the prefix of their keys."""
         held_out = self.corpus.split("valid") + self.corpus.split("test")
         return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
 
     def prepare(self, units: Iterable[Unit], progress: Progress) -> None:
-        """Read the splits and compute the responses (M, U) of the layers of units.
+        """Read the splits and compute the responses (M, U) of the layers of single units.
 
-        Those of a place, a difference or a direction come when they are asked for.
+        Those of a place, a difference or a direction are computed by `for_unit`.
         """
         for message in self.corpus.skipped:
             progress.note(f"skipped: {message}")
@@ -115,8 +90,8 @@ class FoundResponses:
         device, advance = self.explained.device, self.progress.advance
         return excerpt_responses(pool.split, pool.centres, respond, device, advance)
 
-    def _of_unit(self, pool: _Pool, unit: Unit) -> np.ndarray:
-        """Responses (M,) of one: of a number from those of its layer, else by a pass of its own."""
+    def _unit_responses(self, pool: _Pool, unit: Unit) -> np.ndarray:
+        """Return responses (M,) of a unit, from those of its layer or by a pass of its own."""
         if unit.channel is not None:
             return pool.responses[unit.layer][:, unit.channel]
         if unit not in pool.responses:
@@ -124,8 +99,8 @@ class FoundResponses:
                 pool.responses[unit] = self._responses(pool, str(unit), respond)
         return pool.responses[unit]
 
-    def of(self, meta: Mapping[str, Any]) -> RealResponses:
-        """Those of the unit that `meta` names; GanexplainError where there are fewer than two."""
+    def for_unit(self, meta: Mapping[str, Any]) -> RealResponses:
+        """Return the responses of the unit in `meta`; GanexplainError for fewer than two."""
         config, unit = self.config, Unit.from_meta(meta["layer"], meta["neuron"])
         if not self.last or self.last[0] != unit:  # both directions come one after the other
             self.last = unit, self._strongest(unit, meta), self._variation(unit).to_meta()
@@ -139,12 +114,12 @@ class FoundResponses:
         }
 
     def _strongest(self, unit: Unit, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Arrays of `responses.npz`: the N excerpts of highest response, and those of lowest."""
+        """Return the arrays of `responses.npz`: excerpts of the highest and lowest responses."""
         network, count = self.explained.network, self.config.top or meta["examples"]
         apart = 0 if self.config.overlapping else self.front_end.length
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
-            response = self._of_unit(pool, unit)
+            response = self._unit_responses(pool, unit)
             found = {
                 prefix: strongest(response, pool.centres, count, apart, direction)
                 for prefix, direction in (("", "max"), ("bottom_", "min"))
@@ -158,16 +133,16 @@ class FoundResponses:
         return arrays
 
     def _variation(self, unit: Unit) -> Variation:
-        """How much a unit responds to the excerpts of the training split."""
+        """Return how much the response of a unit varies over the training split."""
         pool, layer = self.pools[""], unit.layer
         if self.spread is None or self.spread.layer != layer:  # units of a layer come together
             excerpts = pool.split.gather(pool.centres[:MEASURED])
             all_units = pool.responses.get(layer)
             self.spread = LayerSpread.measure(self.explained, layer, all_units, excerpts)
-        return self.spread.variation(unit, self._of_unit(pool, unit))
+        return self.spread.variation(unit, self._unit_responses(pool, unit))
 
     def _enough(self, key: str, found: int, count: int) -> bool:
-        """Whether there are excerpts to compare with; what is missing is noted, or raised."""
+        """Return whether there are at least two excerpts; note, or raise, what is missing."""
         held_out = " held-out" if key else ""
         if found < count:
             self.progress.note(
@@ -182,9 +157,9 @@ class FoundResponses:
 
 @dataclass(frozen=True)
 class _Pool:
-    """Excerpts of a split around centres (M, 2) and their responses, as far as computed.
+    """Excerpts of a split around centres (M, 2), and the responses computed so far.
 
-    By a layer's name those of its units (M, U), by a unit its own (M,).
+    The responses are those (M, U) of the units of a layer, by its name, or (M,) of a unit.
     """
 
     name: str

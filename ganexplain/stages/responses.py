@@ -19,7 +19,7 @@ from ganexplain.networks.unit_variation import read_variation
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
-from ganexplain.selection.real_excerpts import FoundResponses
+from ganexplain.selection.real_excerpts import CorpusResponses
 
 
 def responses(
@@ -41,7 +41,7 @@ def responses(
     features = config.features or last_hidden_layer(network)
     find_layer(network, features, "--features")
     corpus = read_material(config.corpus, config.skip_bad_files)
-    found = FoundResponses(config, explained, corpus, front_end)
+    found = CorpusResponses(config, explained, corpus, front_end)
     paths = []
     with RunDirectory(out, "responses", config, overwrite) as run:
         progress = run.keep_notes(progress)
@@ -56,7 +56,7 @@ def responses(
         found.prepare(units, progress)
         weak: dict[str, str] = {}
         for unit in units:
-            arrays, meta = found.of({**common, "layer": unit.layer, "neuron": unit.neuron})
+            arrays, meta = found.for_unit({**common, "layer": unit.layer, "neuron": unit.neuron})
             variation = read_variation(meta)
             if variation and variation.weakness:
                 progress.note(f"{unit}: {variation.weakness}")

@@ -30,7 +30,13 @@ from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.attributions import attributions_in, rank_attributions
-from ganexplain.selection.controls import MEANINGS, Controls, Networks, load_networks, the_explained
+from ganexplain.selection.controls import (
+    MEANINGS,
+    Controls,
+    Networks,
+    load_networks,
+    load_target_network,
+)
 from ganexplain.selection.judges import Judge, Verdict, judge_agreement, load_judges
 from ganexplain.selection.ranking import (
     TIE_RULE,
@@ -38,11 +44,11 @@ from ganexplain.selection.ranking import (
     real_examples,
     score_control,
     score_settings,
+    score_warnings,
     setting_examples,
     setting_scores,
-    warnings_of,
 )
-from ganexplain.selection.real_excerpts import FoundResponses
+from ganexplain.selection.real_excerpts import CorpusResponses
 
 
 def select(
@@ -82,7 +88,7 @@ class SelectTask:
     units: Sequence[Unit]
     first: Explanations
     given: RealResponses | None
-    found: FoundResponses | None
+    found: CorpusResponses | None
     judges: Sequence[Judge]
     networks: Networks | None
 
@@ -97,7 +103,7 @@ class SelectTask:
         metas = [first.meta, *(read_explanation_meta(path) for path in files[1:])]
         for judge in judges:
             for meta in metas:
-                judge.must_know(meta.class_name)
+                judge.require_class(meta.class_name)
         given, found = None, None
         if config.responses:
             given = _given(config, first)
@@ -105,8 +111,10 @@ class SelectTask:
                 _given(config, read_explanations(path))
         else:
             corpus = read_material(config.corpus, config.skip_bad_files)
-            explained = networks.explained if networks else the_explained(config, first, device)
-            found = FoundResponses(config, explained, corpus, first.front_end)
+            explained = (
+                networks.explained if networks else load_target_network(config, first, device)
+            )
+            found = CorpusResponses(config, explained, corpus, first.front_end)
         units = [meta.unit for meta in metas]
         return cls(config, files, units, first, given, found, judges, networks)
 
@@ -153,7 +161,7 @@ class SelectTask:
 
     def _real(self, index: int, explanations: Explanations) -> RealResponses:
         if self.found:
-            return self.found.of(explanations.meta.to_json())
+            return self.found.for_unit(explanations.meta.to_json())
         return self.given if index == 0 and self.given else _given(self.config, explanations)
 
 
@@ -240,7 +248,7 @@ class _Unit:
         meta = self.explanations.meta
         lost = LostSearches.from_json(Fields("", meta.to_json()))
         grave = (self.weakness, lost.in_words(self.explanations.sizes["N"]) if lost else "")
-        return [text for text in grave if text] + warnings_of(made, self.compared)
+        return [text for text in grave if text] + score_warnings(made, self.compared)
 
     @property
     def weakness(self) -> str:
@@ -276,7 +284,7 @@ class _Unit:
         if not self.networks:
             return {}, {}
         controls = Controls(self.explanations, self.all_real, self.networks)
-        found = controls.of_setting(chosen, self.config.seed, progress)
+        found = controls.for_setting(chosen, self.config.seed, progress)
         searched = {name: one for name, one in found.items() if name != "start"}
         arrays = {
             f"{name}_{key}": getattr(one, key)
