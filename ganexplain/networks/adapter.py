@@ -1,4 +1,4 @@
-"""A network of any origin as the stages take it: from what a GAN draws to one tensor, frozen."""
+"""Adapts a network of any origin: from the output of a generator to one output tensor."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from ganexplain.networks.outputs import find_part, first_tensor
 from ganexplain.networks.units import Unit
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
-OUTPUT = "output"  # the name of what the network as a whole puts out
+OUTPUT = "output"  # the name of the layer that is the whole network
 
 
 @dataclass(frozen=True)
 class OutputNames:
-    """What units are called: class names, in the order of the units of the layer `output`.
+    """The class names of the units of the layer `output`, in their order.
 
-    Where that layer has one unit for two classes, it stands for the second.
+    If that layer has one unit for two classes, the unit is the second class.
     """
 
     output: str
     classes: tuple[str, ...] = ()
 
     def class_of(self, unit: Unit, outputs: int) -> str:
-        """The class that a unit stands for among so many outputs, or an empty string."""
+        """The class of a unit if it is one of the `outputs` output units, else an empty string."""
         number = unit.channel
         if unit.layer != self.output or not self.classes or number is None:
             return ""
@@ -43,16 +43,18 @@ class OutputNames:
 
 
 class NetworkAdapter(nn.Module):
-    """A foreign network `explained` behind the `bridge` that makes its input.
+    """A network `explained` behind a `bridge` that converts generator output to its input.
 
-    From what a GAN draws (B, ...) to the tensor of its output that `call` asks for, (B, ...).
-    Its layers are addressed by the names they have in `explained`, those alone that a pass of
-    `examples` (2, ...) reaches; `output` is what the whole puts out. A network of TorchScript is
-    run as ordinary modules where that gives the same; where not, its `output` alone can be
-    addressed. One that takes no float32, for its weights are of another precision, is run in
-    float32, or, where its code does not allow that, is given its input in their precision.
-    Its input is its own, and contiguous: it may write into it. Raises UsageError where the
-    network does not take what the bridge makes, or puts out other values each time.
+    Its input is the generator's output (B, ...), its output the tensor (B, ...) that `call`
+    selects. Layers have their names in `explained`; only those that a pass of `examples` (2, ...)
+    reaches can be used, and `output`, the whole network.
+
+    TorchScript is run as ordinary modules if that computes the same; otherwise only `output` can
+    be used. A network with weights in another precision is run in float32 or, if its code does
+    not allow that, gets its input in that precision. It may overwrite its input, which is a
+    contiguous copy.
+
+    Raises UsageError if the network does not accept the bridge's output or is not deterministic.
     """
 
     def __init__(
@@ -63,17 +65,17 @@ class NetworkAdapter(nn.Module):
         self.method, self.arguments = call.method, dict(call.arguments)
         self.chosen_output, self.plain = call.output, False
         self.precision = torch.float32  # of the network's input
-        self.explained, output = self._accepting(unwrap(explained), examples)
-        self.reached, again = self._reached(examples)
+        self.explained, output = self._in_accepted_precision(unwrap(explained), examples)
+        self.reached, again = self._run_with_layers(examples)
         if not _close(output, again):
             raise UsageError(
-                "--model: the network puts out other values for the same input (noise, dropout "
-                "that eval() does not end, or a state that it keeps); make it the same each time"
+                "--model: the network returns other values for the same input (noise, dropout "
+                "that eval() does not end, or a state that it keeps); make it deterministic"
             )
 
     def forward(self, generated: Tensor) -> Tensor:
-        """The output (B, ...) for what a GAN draws (B, ...)."""
-        output = self._called(self.explained)(self._input(generated), **self.arguments)
+        """The network's output (B, ...) for a generator's output (B, ...)."""
+        output = self._method_of(self.explained)(self._input(generated), **self.arguments)
         if self.plain:
             return output
         if isinstance(output, fx.Proxy):
@@ -82,15 +84,17 @@ class NetworkAdapter(nn.Module):
         return found
 
     def _input(self, generated: Tensor) -> Tensor:
-        made: Tensor = self.bridge(generated)
-        return made.to(self.precision).clone(memory_format=torch.contiguous_format)
+        converted: Tensor = self.bridge(generated)
+        return converted.to(self.precision).clone(memory_format=torch.contiguous_format)
 
-    def _called(self, network: nn.Module) -> Any:
+    def _method_of(self, network: nn.Module) -> Any:
         named = self.method and not isinstance(network, ScriptedNetwork)
         return getattr(network, self.method) if named else network
 
-    def _accepting(self, network: nn.Module, examples: Tensor) -> tuple[nn.Module, Tensor]:
-        """What `_hookable` gives of the network in a precision in which it takes its input."""
+    def _in_accepted_precision(
+        self, network: nn.Module, examples: Tensor
+    ) -> tuple[nn.Module, Tensor]:
+        """`_hookable` of the network in the first precision in which it accepts its input."""
         try:
             return self._hookable(network, examples)
         except UsageError as error:
@@ -110,34 +114,34 @@ class NetworkAdapter(nn.Module):
         raise UsageError(f"{refusal}; its weights are {named}") from refusal
 
     def _hookable(self, network: nn.Module, examples: Tensor) -> tuple[nn.Module, Tensor]:
-        """The network, or the same as modules that take hooks, and what it puts out.
+        """The network, as modules that accept hooks if possible, and its output.
 
-        UsageError where it fails.
+        Raises UsageError if it fails.
         """
         if self.method and not hasattr(network, self.method):
             raise UsageError(f"method = {self.method!r}: the network has none of that name")
         ours = None
         with torch.no_grad(), redirect_stdout(StringIO()):  # TorchScript may print
             if isinstance(network, torch.jit.ScriptModule):
-                # First as modules: a loop without an end can be interrupted there alone.
+                # First as modules: only there can an endless loop be interrupted.
                 with suppress(*NOT_RUN_HERE):
                     scripted = ScriptedNetwork(network, self.method or "forward")
                     output = scripted(self._input(examples), **self.arguments)
                     ours = first_tensor(find_part(output, self.chosen_output))
-            theirs = self._tried(network, examples)
+            theirs = self._try(network, examples)
         same = ours is not None and ours.shape == theirs.shape and _close(ours, theirs)
         return (scripted if same else network), theirs
 
-    def _tried(self, network: nn.Module, examples: Tensor) -> Tensor:
-        """What the network puts out for two inputs; UsageError where it takes none, or but one."""
-        call, network_input = self._called(network), self._input(examples)
+    def _try(self, network: nn.Module, examples: Tensor) -> Tensor:
+        """The network's output for two inputs; UsageError if it accepts none or only one."""
+        call, network_input = self._method_of(network), self._input(examples)
         shape = tuple(network_input.shape)
         try:
             output = call(network_input, **self.arguments)
             found = first_tensor(find_part(output, self.chosen_output))
         except UsageError:
             raise
-        except Exception as error:  # whatever its code raises
+        except Exception as error:  # its code may raise anything
             try:
                 call(self._input(examples[:1]), **self.arguments)
             except Exception:
@@ -151,21 +155,21 @@ class NetworkAdapter(nn.Module):
                 "of torch.export, dynamic_axes of torch.onnx)"
             ) from error
         if found is None:
-            raise UsageError("--model: the network puts out no tensor")
+            raise UsageError("--model: the network's output contains no tensor")
         if not found.ndim or len(found) != len(examples):
             raise UsageError(
-                f"--model: puts out {tuple(found.shape)} for {len(examples)} inputs; its first "
-                "axis must be the batch's (choose a part with output = in --input)"
+                f"--model: the output for {len(examples)} inputs has shape {tuple(found.shape)}; "
+                "its first axis must be the batch's (choose a part with output = in --input)"
             )
         self.plain = isinstance(output, Tensor) and not self.chosen_output
         return found
 
-    def _reached(self, examples: Tensor) -> tuple[dict[str, nn.Module], Tensor]:
-        """The layers that put out tensors in a pass, in the order they end, and the output."""
+    def _run_with_layers(self, examples: Tensor) -> tuple[dict[str, nn.Module], Tensor]:
+        """The layers that return tensors in a pass, in the order they end, and the output."""
         names = {
             module: name
             for name, module in self.explained.named_modules()
-            if name and "parametrizations" not in name.split(".")  # they make weights
+            if name and "parametrizations" not in name.split(".")  # they compute weights
         }
         ended: dict[str, nn.Module] = {}
 
@@ -176,7 +180,7 @@ class NetworkAdapter(nn.Module):
 
         handles = []
         for module in names:
-            if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks
+            if not isinstance(module, torch.jit.ScriptModule):  # it accepts no hooks
                 handles.append(module.register_forward_hook(note))
         try:
             with torch.no_grad():
@@ -188,31 +192,31 @@ class NetworkAdapter(nn.Module):
 
 
 def _close(first: Tensor, second: Tensor) -> bool:
-    """Whether two outputs are the same but for rounding."""
+    """Whether two outputs are equal but for rounding."""
     return torch.allclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
 def _precisions(network: nn.Module) -> list[torch.dtype]:
-    """Those of its weights and other tensors, floating point alone, the most frequent first."""
+    """The floating-point precisions of its weights and buffers, the most frequent first."""
     kept = (*network.parameters(), *network.buffers())
     counts = Counter(tensor.dtype for tensor in kept if tensor.is_floating_point())
     return [dtype for dtype, _ in counts.most_common()]
 
 
 def named_layers(network: nn.Module) -> dict[str, nn.Module]:
-    """All layers that can be addressed, by name: of a foreign network those of its own names."""
+    """The layers that options can name, by name, in the order of the network."""
     if isinstance(network, NetworkAdapter):
         return network.reached | {OUTPUT: network}
     inner = getattr(network, "explained", None)
-    if isinstance(network, fx.GraphModule) and isinstance(inner, nn.Module):  # a fast form
+    if isinstance(network, fx.GraphModule) and isinstance(inner, nn.Module):  # an optimised adapter
         return {name: part for name, part in inner.named_modules() if name} | {OUTPUT: network}
     return {name: module for name, module in network.named_modules() if name}
 
 
 def layer_type(module: nn.Module) -> str:
-    """The name of a layer's class; of TorchScript and torch.export as they remember it."""
-    for remembered in ("kind", "type_name"):
-        name = getattr(module, remembered, None)
+    """The name of a layer's class; for TorchScript and torch.export that of the original class."""
+    for attribute in ("kind", "type_name"):
+        name = getattr(module, attribute, None)
         name = name() if callable(name) else name
         if isinstance(name, str):
             return name.rpartition(".")[2]
@@ -220,8 +224,8 @@ def layer_type(module: nn.Module) -> str:
 
 
 def has_weights(module: nn.Module) -> bool:
-    """Whether a layer has weights of its own beside biases, parametrised or quantised ones too."""
-    if callable(getattr(module, "weight", None)):  # of quantised layers a method
+    """Whether a layer has weights of its own that are not biases; parametrised ones count."""
+    if callable(getattr(module, "weight", None)):  # a method of quantised layers
         return True
     own = (
         weight
@@ -232,7 +236,6 @@ def has_weights(module: nn.Module) -> bool:
 
 
 def network_device(network: nn.Module) -> torch.device:
-    """Where a network's weights are; the CPU if it has none."""
-    for tensor in (*network.parameters(), *network.buffers()):
-        return tensor.device
-    return torch.device("cpu")
+    """The device of a network's weights; the CPU if it has none."""
+    tensors = (*network.parameters(), *network.buffers())
+    return tensors[0].device if tensors else torch.device("cpu")

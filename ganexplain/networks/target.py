@@ -1,4 +1,4 @@
-"""The network that is looked into: a classifier trained here, or one brought along."""
+"""The network to explain: a classifier trained here, or one of the user's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
 class NetworkSource:
     """Where a network comes from: `classifier`, a file of ours, or `model`, one of the user's.
 
-    The fields are those of config.NamesNetwork.
+    The fields are options of the same names (`config.NamesNetwork`).
     """
 
     classifier: str = ""
@@ -41,7 +41,7 @@ class NetworkSource:
 
     @classmethod
     def from_settings(cls, settings: Any) -> NetworkSource:
-        """That which a config names; UsageError where it names none, or two."""
+        """The source that a config names; UsageError if it names none or two."""
         source = cls(**{f.name: getattr(settings, f.name) for f in fields(cls)})
         if bool(source.classifier) == bool(source.model):
             raise UsageError("name the network to explain: --classifier, or --model for your own")
@@ -53,7 +53,7 @@ class NetworkSource:
 
     @classmethod
     def all_from_settings(cls, settings: Any) -> tuple[NetworkSource, ...]:
-        """Those of a config whose `classifier` is a tuple; errors as `from_settings`."""
+        """The sources of a config whose `classifier` is a tuple; errors as `from_settings`."""
         named = settings.classifier or ("",)
         return tuple(
             cls.from_settings(replace(settings, classifier=path)) for path in dict.fromkeys(named)
@@ -63,10 +63,10 @@ class NetworkSource:
     def from_meta(
         cls, meta: Mapping[str, Any], moved_to: str = "", trust_pickle: bool = False
     ) -> NetworkSource:
-        """That which the meta of an artifact names; its main file may have been moved.
+        """The source in the meta of an artifact, whose main file may have been moved.
 
-        What runs code is not loaded on a file's word: UsageError for a factory that is not named
-        again as `moved_to`.
+        Raises UsageError for a factory that is not named again as `moved_to`: a factory runs code,
+        and a file alone must not decide to run it.
         """
         settings = {f.name: meta.get(f.name, f.default) for f in fields(cls)}
         settings["trust_pickle"] = trust_pickle
@@ -78,7 +78,7 @@ class NetworkSource:
                 f"the explained network is made by {settings['model']}, which runs code; if you "
                 f"trust it, add --classifier {settings['model']}"
             )
-        if settings["model"]:  # the name stands under `classifier` too
+        if settings["model"]:  # `classifier` has the same value in a meta
             settings |= {"classifier": "", "model": moved_to or settings["model"]}
         else:
             settings["classifier"] = moved_to or settings["classifier"]
@@ -86,18 +86,18 @@ class NetworkSource:
 
     @property
     def name(self) -> str:
-        """The file, or what makes the network."""
+        """The file or the factory."""
         return self.classifier or self.model
 
     def files(self) -> dict[str, Path]:
-        """The files it is made from, by what they are; of a factory that of its module, too."""
+        """The files of the network, by option; `code` is the module of a factory."""
         named = {"classifier": self.classifier, "weights": self.weights, "input": self.input}
         named["model"] = self.model if Path(self.model).is_file() else ""
         named["code"] = code_of(self.model) if is_factory(self.model) else ""
         return {name: Path(path) for name, path in named.items() if path}
 
     def digest(self) -> str:
-        """SHA-256 of its file, or over those of all of them and the name of a factory."""
+        """SHA-256 of its file or, for several files, of their hashes and the factory's name."""
         files = {name: path for name, path in self.files().items() if name != "code"}
         hashes = [file_hash(path) for _, path in sorted(files.items())]
         if set(files) in ({"classifier"}, {"model"}):
@@ -107,38 +107,38 @@ class NetworkSource:
 
 @dataclass(frozen=True)
 class TargetNetwork:
-    """A network as the stages take it: from what is drawn, `front_end`, to its output, frozen."""
+    """A frozen network from a generator's output, which `front_end` describes, to its output."""
 
     network: nn.Module
     front_end: Input
     names: OutputNames
     outputs: int
-    corpora: tuple[str, ...] = ()  # that it was trained on, where its file says so
+    corpora: tuple[str, ...] = ()  # of its training, if its file names them
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which it computes."""
         return network_device(self.network)
 
-    def layers(self, asked: Sequence[str]) -> list[str]:
-        """Layers as options name them: `output` in any network, and that where none is named."""
-        split = [layer.partition(":") for layer in asked or (OUTPUT,)]
+    def layers(self, requested: Sequence[str]) -> list[str]:
+        """Names of layers in options with `output` replaced; `output` if none is requested."""
+        split = [layer.partition(":") for layer in requested or (OUTPUT,)]
         names = [self.names.output if name == OUTPUT else name for name, _, _ in split]
         return [name + colon + unit for name, (_, colon, unit) in zip(names, split, strict=True)]
 
     def class_of(self, unit: Unit) -> str:
-        """The class that an output unit stands for, or an empty string."""
+        """The class of an output unit, or an empty string for other units."""
         return self.names.class_of(unit, self.outputs)
 
 
 def load_target(
     source: NetworkSource, generator_output: Input | None, device: torch.device
 ) -> TargetNetwork:
-    """The network of a source, for what a GAN draws; without a GAN for what it takes itself.
+    """The network of a source, behind a conversion from the generator's output.
 
-    Whether a classifier of ours takes what is drawn is left to the caller. Raises UsageError
-    where it cannot be made into what a network takes; other errors as `load_classifier` and
-    `load_network`.
+    Without `generator_output` (no GAN) the network gets inputs of its own kind. A classifier of
+    ours gets no conversion: the caller checks that it accepts the generator's output. Raises
+    UsageError if there is no conversion; other errors as `load_classifier` and `load_network`.
     """
     if source.classifier:
         ours = load_classifier(Path(source.classifier), device)
@@ -166,16 +166,15 @@ def adapt_network(
 ) -> TargetNetwork:
     """A network of any origin behind the conversion from `generator_output` to `network_input`.
 
-    Without `network_input` the network takes the generator's output as it is. The network is
-    frozen and set to evaluate.
+    Without `network_input` the network gets the generator's output unchanged. The network is
+    frozen and in eval mode.
     """
     network.eval()
     examples = example_inputs(generator_output)
     whole = _fitted(network, generator_output, network_input or generator_output, call, examples)
     with torch.no_grad():
         output = whole(examples)
-    for parameter in whole.parameters():  # after a pass, which makes those of lazy layers
-        parameter.requires_grad_(False)
+    whole.requires_grad_(False)  # after a pass, which creates the parameters of lazy layers
     outputs = output.shape[1] if output.ndim > 1 else 1
     _check_output(output, call, outputs)
     return TargetNetwork(
@@ -186,7 +185,7 @@ def adapt_network(
 def _fitted(
     network: nn.Module, generator_output: Input, network_input: Input, call: Call, examples: Tensor
 ) -> NetworkAdapter:
-    """The network behind its bridge; a UsageError also says with what other layouts it runs."""
+    """The network behind its bridge; a UsageError also names other layouts with which it runs."""
     bridge = bridge_between(generator_output, network_input, call.layout)
     try:
         return NetworkAdapter(network, bridge, call, examples)
@@ -195,12 +194,8 @@ def _fitted(
         for layout in network_input.layouts:
             if layout != (call.layout or network_input.axes):
                 with suppress(UsageError):
-                    NetworkAdapter(
-                        network,
-                        bridge_between(generator_output, network_input, layout),
-                        call,
-                        examples,
-                    )
+                    other = bridge_between(generator_output, network_input, layout)
+                    NetworkAdapter(network, other, call, examples)
                     layouts.append(f'"{layout}"')
         if not layouts:
             raise
@@ -213,8 +208,8 @@ def _fitted(
 def _check_output(output: Tensor, call: Call, outputs: int) -> None:
     if not output.is_floating_point():
         raise UsageError(
-            f"--model: puts out {output.dtype}, not floating-point values; choose another part "
-            "with output = in --input"
+            f"--model: the output is {output.dtype}, not floating point; choose another part with "
+            "output = in --input"
         )
     if call.classes and len(call.classes) not in {outputs, 2 if outputs == 1 else outputs}:
         raise UsageError(
@@ -223,7 +218,7 @@ def _check_output(output: Tensor, call: Call, outputs: int) -> None:
 
 
 def example_inputs(generator_output: Input) -> Tensor:
-    """Inputs (2, ...) to try a network with: noise of a usual level, always the same."""
+    """Inputs (2, ...) with which a network is tried: noise of a usual level, always the same."""
     noise = torch.rand(2, *generator_output.shape, generator=torch.Generator().manual_seed(0))
     low, high = generator_output.noise_range
     return noise * (high - low) + low
