@@ -86,10 +86,10 @@ class Explanation:
 
     def sounds(self, setting: int = 0) -> np.ndarray:
         """Waveforms (N, samples) of one setting's excerpts; UsageError for pictures."""
-        from ganexplain.audio.sonify import sonify, unclipped
+        from ganexplain.audio.sonify import limit_peak, sonify
 
         if isinstance(self.input_spec, WaveformInput):
-            return np.stack([unclipped(waveform) for waveform in self.inputs[setting]])
+            return np.stack([limit_peak(waveform) for waveform in self.inputs[setting]])
         if not isinstance(self.input_spec, FrontEnd):
             raise UsageError("pictures have no sound")
         return sonify(self.inputs[setting], self.input_spec)

@@ -65,7 +65,7 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came: the run ends as by Ctrl-C, with another exit status."""
 
 
-def no_memory(error: BaseException | None) -> bool:
+def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an error, or one that it came of, is that no memory was to be had."""
     seen: list[BaseException] = []
     while error is not None and error not in seen:
@@ -96,7 +96,7 @@ def terminal_safe(text: str) -> str:
     return COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def shown(value: object) -> str:
+def short_repr(value: object) -> str:
     """A value of a file in a message: short, on one line, whatever it is."""
     return reprlib.repr(value)[:120]
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from ganexplain.errors import GanexplainError, shown
+from ganexplain.errors import GanexplainError, short_repr
 from ganexplain.files.atomic import read_json
-from ganexplain.files.names import fitting
+from ganexplain.files.names import shorten_name
 
 KIND = "attributions"
 LARGEST = 1e300  # of a measure
@@ -32,7 +32,7 @@ class Configuration:
     def folder(self) -> str:
         """As a folder."""
         parts = (self.method, self.segments, self.fill)
-        return fitting("-".join(part.replace(":", "-").replace("/", "-") for part in parts))
+        return shorten_name("-".join(part.replace(":", "-").replace("/", "-") for part in parts))
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class MeasuredInput:
             raise TypeError("names that are no texts")
         for folder in map(PurePath, folders):
             if folder.is_absolute() or ".." in folder.parts:
-                raise ValueError(f"folder {shown(str(folder))} leads out of the run")
+                raise ValueError(f"folder {short_repr(str(folder))} leads out of the run")
         if not isinstance(at_s, int | float | None):
             raise TypeError("times that are no numbers")
         measures = tuple(_measures(each["measures"], keys) for each in results)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.errors import GanexplainError, UsageError, short_repr
 from ganexplain.inputs.kinds import Input
 
 INTEGERS = ("iterations", "trajectory", "seed", "best_iteration")
@@ -41,7 +41,7 @@ def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> 
     """UsageError where a field of one file is not that of the other."""
     if value != wanted:
         raise UsageError(
-            f"{path}: {field} is {shown(value)}, but {shown(wanted)} in {other}; they do not "
+            f"{path}: {field} is {short_repr(value)}, but {short_repr(wanted)} in {other}; they do not "
             "belong together"
         )
 
@@ -89,6 +89,6 @@ def check_range(
     wrong = (values < least) | (values > most)
     if wrong.any():
         raise GanexplainError(
-            f"{path}: {name} holds {shown(values[wrong][0].item())}, which is impossible; "
+            f"{path}: {name} holds {short_repr(values[wrong][0].item())}, which is impossible; "
             "make it again"
         )

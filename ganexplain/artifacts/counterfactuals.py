@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
-from ganexplain.audio.difference import Change
+from ganexplain.audio.difference import LevelChange
 
 Value = TypeVar("Value")
 
@@ -40,7 +40,7 @@ class ChangedExcerpt:
     reconstruction_off_db: float
     moved: float
     latent_norm: float
-    change: Change
+    change: LevelChange
     sounds: tuple[str, ...]
     picture: str
 

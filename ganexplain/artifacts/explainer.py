@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ganexplain.audio.log_mel import usable_front_end
+from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import TrainExplainerConfig
-from ganexplain.errors import GanexplainError, shown
+from ganexplain.errors import GanexplainError, short_repr
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.specification import input_values
@@ -51,13 +51,13 @@ def read_explainer(path: Path) -> ExplainerFile:
     values = read_checkpoint(path, "explainer", KEYS)
     for name in ("content", "figures", "networks", "config"):
         if not isinstance(values[name], Mapping):
-            raise GanexplainError(f"{path}: {name} is {shown(values[name])}; make it again")
+            raise GanexplainError(f"{path}: {name} is {short_repr(values[name])}; make it again")
     if not isinstance(values["method"], str):
-        raise GanexplainError(f"{path}: method is {shown(values['method'])}; make it again")
+        raise GanexplainError(f"{path}: method is {short_repr(values['method'])}; make it again")
     return ExplainerFile(
         method=values["method"],
         content=values["content"],
         figures=values["figures"],
-        front_end=usable_front_end(path, values["front_end"]),
+        front_end=read_front_end(path, values["front_end"]),
         networks=values["networks"],
     )

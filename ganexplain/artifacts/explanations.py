@@ -11,9 +11,9 @@ import numpy as np
 
 from ganexplain.artifacts.axes import axes_for, check_range, check_shapes, check_values
 from ganexplain.artifacts.plan import SearchTarget
-from ganexplain.audio.log_mel import usable_front_end
+from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import LAST_SEED
-from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.errors import GanexplainError, UsageError, short_repr
 from ganexplain.files.arrays import read_arrays, read_meta
 from ganexplain.inputs.kinds import Input
 from ganexplain.networks.units import Unit
@@ -124,7 +124,7 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
     """
     arrays, document = read_arrays(path, "explanations", tuple(EXPLANATION_AXES))
     meta = ExplanationMeta.from_json(path, document)
-    front_end = usable_front_end(path, meta.front_end)
+    front_end = read_front_end(path, meta.front_end)
     sizes = check_shapes(path, arrays, axes_for(front_end, EXPLANATION_AXES), {})
     unchecked = (*TRACES, "mel") if exploded else TRACES
     check_values(path, arrays, [name for name in EXPLANATION_AXES if name not in unchecked])
@@ -163,11 +163,13 @@ def _checked(path: Path, meta: Mapping[str, Any]) -> dict[str, Any]:
         value = found[field]
         fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
         if not fits and (value is not None or field in NEEDED):
-            raise GanexplainError(f"{path}: meta field {field!r} is {shown(value)}; make it again")
+            raise GanexplainError(
+                f"{path}: meta field {field!r} is {short_repr(value)}; make it again"
+            )
     if not 0 <= found["seed"] <= LAST_SEED:
-        raise GanexplainError(f"{path}: seed is {shown(found['seed'])}; make it again")
+        raise GanexplainError(f"{path}: seed is {short_repr(found['seed'])}; make it again")
     if not all(isinstance(name, str) for name in found["classes"] or ()):
-        raise GanexplainError(f"{path}: classes are {shown(found['classes'])}; make it again")
+        raise GanexplainError(f"{path}: classes are {short_repr(found['classes'])}; make it again")
     if found["direction"] not in ("max", "min"):
         raise GanexplainError(f"{path}: direction is {found['direction']!r}, not max or min")
     return found

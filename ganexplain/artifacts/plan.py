@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.errors import GanexplainError, UsageError, short_repr
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.atomic import read_json
 from ganexplain.networks.units import Unit
@@ -95,7 +95,7 @@ def read_plan(out: Path) -> Plan:
     # Names of units become names of folders: those of other directions could lead out of the run.
     for target in plan.targets:
         if not isinstance(target.unit.layer, str) or target.direction not in DIRECTIONS["both"]:
-            named = shown(target.to_json())
+            named = short_repr(target.to_json())
             raise GanexplainError(f"{out / PLAN_FILE}: {named} is no unit; make it again")
     if not plan.targets or not all(isinstance(bound, int) for bound in plan.bounds):
         raise GanexplainError(f"{out / PLAN_FILE}: not a plan; make it again")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganexplain.artifacts.axes import axes_for, check_range, check_same, check_shapes, check_values
 from ganexplain.artifacts.plan import SearchTarget
-from ganexplain.audio.log_mel import usable_front_end
+from ganexplain.audio.log_mel import read_front_end
 from ganexplain.errors import GanexplainError
 from ganexplain.files.arrays import read_arrays, read_meta
 
@@ -39,7 +39,7 @@ def read_responses(
 
     That of `other` is what `wanted`, its meta, says; `sizes` has its lengths of axis letters.
     """
-    real_axes = axes_for(usable_front_end(other, wanted["front_end"]), REAL_AXES)
+    real_axes = axes_for(read_front_end(other, wanted["front_end"]), REAL_AXES)
     needed = tuple(prefix + name for prefix in ("", "bottom_") for name in real_axes)
     found = read_meta(path, "responses")
     for field in SAME_UNIT:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ganexplain.artifacts.axes import check_same
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.figures import SETTING, Control, JudgeAgreement, Score
-from ganexplain.errors import GanexplainError, shown
+from ganexplain.errors import GanexplainError, short_repr
 from ganexplain.files.atomic import file_hash, read_json
 from ganexplain.files.fields import Fields
 from ganexplain.metrics.scores import RULES, SCORES, ScoreKind
@@ -144,11 +144,11 @@ def _check_ranking(place: str, found: Selection) -> None:
     elif len({score.setting for score in scores}) < count:
         problem = "a setting occurs twice in 'configurations'"
     elif not 0 <= chosen < count:
-        problem = f"field 'chosen' ({shown(chosen)}) is not one of 0 to {count - 1}"
+        problem = f"field 'chosen' ({short_repr(chosen)}) is not one of 0 to {count - 1}"
     elif scores[chosen].rank != 1 and not scores[chosen].tied:
         problem = f"field 'chosen' ({chosen!r}) is neither of rank 1 nor tied with it"
     elif by not in RULES:
-        problem = f"field 'by' is {shown(by)}, not one of {', '.join(RULES)}"
+        problem = f"field 'by' is {short_repr(by)}, not one of {', '.join(RULES)}"
     elif any(RULES[by] not in score.figures.values for score in scores):
         problem = f"ranked by {RULES[by]!r}, which is missing"
     else:

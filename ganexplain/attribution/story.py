@@ -10,7 +10,7 @@ from ganexplain.artifacts.attributions import Attributions
 from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, MeasuredAttribution, mean_measures
 from ganexplain.attribution.methods.base import Attribution
-from ganexplain.audio.view import view_of
+from ganexplain.audio.display_mel import display_front_end
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.attribution_page import Answer, Asked, Shown, Story, attribution_page
@@ -125,7 +125,7 @@ def report_page(
 
 
 def _medium(input_spec: Input, asked: Sequence[Asked]) -> Medium:
-    seen = view_of(input_spec) if isinstance(input_spec, WaveformInput) else input_spec
+    seen = display_front_end(input_spec) if isinstance(input_spec, WaveformInput) else input_spec
     return medium_for(seen, np.stack([each.whole.values for each in asked]))
 
 

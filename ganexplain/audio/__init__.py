@@ -1,1 +1,1 @@
-"""Functions of sound: reading, log-mel, filters, and sound from a log-mel."""
+"""Signal functions: reading, log-mel, filters, and sound from a log-mel."""

@@ -1,11 +1,10 @@
-"""Training excerpts of altered sound (Schlueter & Grill 2015; method, section 2.2).
+"""Augments training excerpts (Schlueter & Grill 2015; method, section 2.2).
 
 Time stretch and pitch shift are one affine map of the linear magnitude spectrogram, sampled
-with quadratic splines. Splines are linear in what they interpolate and the map does not mix
-the axes, so the whole is two matrix products: time on the left, and on the right frequency
-with the mel filterbank already multiplied in. Before, another sound may be added to the
-samples; afterwards an equaliser adds a Gaussian bump, and a gain a constant, in the log-mel
-domain.
+with quadratic splines. Splines are linear in the interpolated values and the map does not mix
+the axes, so it is two matrix products: time on the left, and on the right frequency multiplied
+with the mel filterbank. Before that, another sound may be added to the samples; after it, an
+equaliser adds a Gaussian bump and a gain adds a constant in the log-mel domain.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ STRETCH = 0.3  # time and frequency scale by 1 - 0.3 .. 1 + 0.3
 EQ_HZ = (150.0, 8000.0)
 EQ_DB = 10.0
 EQ_WIDTH, EQ_WIDTH_RANGE = 5.0, 2.0  # semitones
-ADDED_DB = (-15.0, 5.0)  # level of an added sound over that of the excerpt
+ADDED_DB = (-15.0, 5.0)  # level of an added sound relative to that of the excerpt
 NAT_PER_DB = math.log(10) / 20
 
 
 @dataclass(frozen=True)
 class Alteration:
-    """One draw: durations and pitches times these factors, one equaliser bump, and gains."""
+    """One random alteration: factors of duration and pitch, one equaliser bump, and gains."""
 
     time_scale: float
     pitch_scale: float
@@ -50,12 +49,12 @@ class Alteration:
 def draw_alteration(
     stream: np.random.Generator, share: float = 1.0, level: float = 0.0
 ) -> Alteration:
-    """Draw as the authors did, and a gain of up to `level` dB.
+    """Draw an alteration as in the paper, and a gain of up to `level` dB.
 
-    All but a `share` keep their time, pitch and spectrum: what is resampled between frames and
-    bins is a little smoother than what a network meets later, so it had better see both.
-
-    Save for the width of the bump: they meant it uniform, but wrote it normal.
+    Only a `share` (0..1) of the alterations change time, pitch and spectrum: resampled excerpts
+    are a little smoother than those of later inputs, so the network should be trained on both. The
+    width of the bump is uniform, as described in the paper; the authors' code draws it from a
+    normal distribution.
     """
     low, high = np.log(EQ_HZ)
     alteration = Alteration(
@@ -73,15 +72,15 @@ def draw_alteration(
 
 
 def frames_needed(front_end: FrontEnd) -> int:
-    """Frames of original sound that an excerpt stretched most can draw on (165), an odd number."""
+    """Frames of sound needed for the strongest stretch, an odd number (165 for the defaults)."""
     half = front_end.excerpt_frames // 2
     return 2 * math.ceil(half / (1 - STRETCH)) + 1
 
 
 def spline_matrix(positions: np.ndarray, size: int) -> np.ndarray:
-    """Weights (P, size), float32: quadratic spline coefficients -> values at `positions`.
+    """Weights (P, size), float32, from quadratic spline coefficients to values at `positions` (P,).
 
-    Positions are in samples; outside 0 .. size - 1 the weights are zero.
+    Positions are in samples; outside of 0 .. size - 1 the weights are zero.
     """
     weights = np.zeros((len(positions), size), dtype=np.float32)
     nearest = np.rint(positions).astype(int)
@@ -90,8 +89,7 @@ def spline_matrix(positions: np.ndarray, size: int) -> np.ndarray:
     inside = (positions >= 0) & (positions <= size - 1)
     rows = np.arange(len(positions))
     for shift, share in zip((-1, 0, 1), shares, strict=True):
-        column = nearest + shift
-        column = np.abs(column)  # mirrored at the ends, as the prefilter assumes
+        column = np.abs(nearest + shift)  # mirrored at the ends, as the prefilter assumes
         column = np.where(column > size - 1, 2 * (size - 1) - column, column)
         np.add.at(weights, (rows[inside], column[inside]), share[inside])
     return weights
@@ -105,7 +103,7 @@ def equaliser(alteration: Alteration, front_end: FrontEnd) -> np.ndarray:
     return (alteration.eq_db * NAT_PER_DB * bump).astype(np.float32)
 
 
-def altered_excerpt(
+def alter_excerpt(
     waveform: np.ndarray,
     centre: int,
     alteration: Alteration,
@@ -114,13 +112,13 @@ def altered_excerpt(
 ) -> np.ndarray:
     """Log-mel (F, T) in nat of the altered sound around frame `centre` of a waveform (samples,).
 
-    Beyond the ends of the waveform is digital silence. Bins whose origin lies above half the
-    sample rate are zero. `added`, samples as `samples_around` gives them, sounds with it.
+    There is digital silence beyond the ends of the waveform. Bins from above half the sample rate
+    are zero. `added` are samples of another sound, as from `samples_around`, which is mixed in.
     """
     source = frames_needed(front_end)
     samples = samples_around(waveform, centre, front_end)
     if added is not None:
-        samples = with_added(samples, added, alteration.added_db)
+        samples = mix_at_level(samples, added, alteration.added_db)
     spectrum = magnitudes(samples, front_end)
     for axis in (0, 1):
         spectrum = spline_filter1d(spectrum, order=2, axis=axis, output=np.float32, mode="mirror")
@@ -134,7 +132,7 @@ def altered_excerpt(
 
 
 def samples_around(waveform: np.ndarray, centre: int, front_end: FrontEnd) -> np.ndarray:
-    """The samples (S,) that an excerpt around a frame can draw on, silence beyond the ends."""
+    """The samples (S,) needed to alter an excerpt around a frame, with silence beyond the ends."""
     frames = frames_needed(front_end)
     start = (centre - frames // 2) * front_end.hop_length
     stop = start + (frames - 1) * front_end.hop_length + front_end.frame_length
@@ -142,27 +140,27 @@ def samples_around(waveform: np.ndarray, centre: int, front_end: FrontEnd) -> np
     return np.pad(piece, (max(-start, 0), max(stop - max(start, 0) - piece.size, 0)))
 
 
-def with_added(samples: np.ndarray, added: np.ndarray, level_db: float) -> np.ndarray:
-    """Samples (S,) with others (S,) added `level_db` above their level; silence adds nothing."""
+def mix_at_level(samples: np.ndarray, added: np.ndarray, level_db: float) -> np.ndarray:
+    """Samples (S,) mixed with others (S,) at `level_db` relative to them; silence adds nothing."""
     own, other = (float(np.sqrt(np.mean(np.square(s)))) for s in (samples, added))
     if not own or not other:
         return samples
     return samples + np.float32(own / other * 10 ** (level_db / 20)) * added
 
 
-def altered_excerpts(
+def alter_excerpts(
     waveforms: Sequence[np.ndarray],
     centres: np.ndarray,
     alterations: Sequence[Alteration],
     added: np.ndarray,
     front_end: FrontEnd,
 ) -> np.ndarray:
-    """Log-mel (N, F, T) around centres (N, 2+): recording, frame; one alteration each.
+    """Log-mel (N, F, T) around `centres` (N, 2+) of recording and frame, with N alterations.
 
-    `added` (N, 2) names the place of the sound added to each, -1 for none.
+    `added` (N, 2) has the recording and frame of the sound to add, -1 for none.
     """
     excerpts = []
     for (i, frame), alteration, (j, other) in zip(centres[:, :2], alterations, added, strict=True):
         sound = samples_around(waveforms[j], int(other), front_end) if j >= 0 else None
-        excerpts.append(altered_excerpt(waveforms[i], int(frame), alteration, front_end, sound))
+        excerpts.append(alter_excerpt(waveforms[i], int(frame), alteration, front_end, sound))
     return np.stack(excerpts)

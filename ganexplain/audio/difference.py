@@ -1,4 +1,4 @@
-"""What changed from one log-mel excerpt to another: in which range, when, and by how many dB."""
+"""The change from one log-mel excerpt to another in dB, by frequency range and time."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from ganexplain.audio.log_mel import frame_times, mel_frequencies
 from ganexplain.inputs.log_mel import FrontEnd
 
-HEARD_DB = 60.0  # what is further below the loudest of both excerpts counts as that far below
+AUDIBLE_DB = 60.0  # lower values are raised to this distance below the maximum of both excerpts
 RANGES_HZ = {"low": (0.0, 300.0), "middle": (300.0, 2000.0), "high": (2000.0, np.inf)}
 STRIP_BANDS = 8  # a tenth of the bands
 STRIP_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class Change:
-    """Mean change in dB of the `RANGES_HZ`, and the strip of bands and the time it is largest in.
+class LevelChange:
+    """Mean change in dB in `RANGES_HZ`, and the strip of bands and the time of the largest change.
 
-    `band_hz` from the peak of its first band to that of its last, with the mean change `band_db`;
-    `time_s` from the start of the excerpt, with the mean absolute change `time_db`.
+    `band_hz` are the peaks of the strip's first and last band, `band_db` is its mean change;
+    `time_s` are seconds from the start of the excerpt, `time_db` is the mean absolute change then.
     """
 
     ranges_db: Mapping[str, float]
@@ -30,9 +30,9 @@ class Change:
     time_s: tuple[float, float]
     time_db: float
 
-    def rounded(self) -> Change:
-        """As it is reported: whole Hz, hundredths of dB and seconds."""
-        return Change(
+    def rounded(self) -> LevelChange:
+        """The change as it is reported: in whole Hz, hundredths of dB and seconds."""
+        return LevelChange(
             ranges_db={name: round(by, 2) for name, by in self.ranges_db.items()},
             band_hz=(round(self.band_hz[0]), round(self.band_hz[1])),
             band_db=round(self.band_db, 2),
@@ -41,17 +41,17 @@ class Change:
         )
 
 
-def decibels(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """Change (F, T) in dB of what can be heard, from one log-mel excerpt (F, T) to another."""
+def level_change_db(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """Audible change (F, T) in dB from one log-mel excerpt (F, T) to another."""
     unit = front_end.decibels_per_unit
-    floor = max(float(before.max()), float(after.max())) - HEARD_DB / unit
+    floor = max(float(before.max()), float(after.max())) - AUDIBLE_DB / unit
     changed: np.ndarray = unit * (np.maximum(after, floor) - np.maximum(before, floor))
     return changed
 
 
-def change(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> Change:
+def measure_change(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> LevelChange:
     """The change from one log-mel excerpt (F, T) to another."""
-    by = decibels(before.astype(np.float64), after.astype(np.float64), front_end)
+    by = level_change_db(before.astype(np.float64), after.astype(np.float64), front_end)
     peaks = mel_frequencies(front_end)[1:-1]
     ranges = {
         name: float(by[(peaks >= low) & (peaks < high)].mean())
@@ -63,7 +63,7 @@ def change(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> Change
     moments = _running_mean(np.abs(by).mean(axis=0), frames)
     moment = int(moments.argmax())
     times = frame_times(by.shape[1], front_end)
-    return Change(
+    return LevelChange(
         ranges_db=ranges,
         band_hz=(float(peaks[band]), float(peaks[band + STRIP_BANDS - 1])),
         band_db=float(strips[band]),

@@ -1,4 +1,4 @@
-"""Filters given over the cells of a log-mel excerpt: shares kept, or changes in level."""
+"""Filters defined on the cells of a log-mel excerpt: shares to keep, or changes of level."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ganexplain.audio.log_mel import mel_filterbank, window
 from ganexplain.inputs.log_mel import FrontEnd
 
 
-def filtered(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """The waveform (samples,) with each cell of its log-mel (F, T) turned down to a share 0..1.
+def filter_by_share(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """The waveform (samples,) with each cell of its log-mel (F, T) scaled by a share in 0..1.
 
-    `waveform` spans the T frames. Its short-time Fourier transform, of the front end's window
-    and hop, is multiplied by the shares: of a bin, those of the bands that hear it, by how
-    well; below and above all bands, of the nearest. Linear in `share`, so what a map keeps and
-    what it removes add up to the sound.
+    `waveform` spans the T frames. Its short-time Fourier transform, with the front end's window
+    and hop, is multiplied by the shares: in each bin by the mean of the bands that contain it,
+    weighted by their filters, and below and above all bands by the nearest. The result is linear
+    in `share`, so the sounds of `share` and `1 - share` add up to the waveform.
     """
     import librosa
 
     hop, length = front_end.hop_length, front_end.frame_length
-    margin = -(-length // hop)  # frames before and after, so that every sample lies under windows
+    margin = -(-length // hop)  # frames added at both ends, so that windows cover each sample
     padded = np.pad(waveform.astype(np.float64), margin * hop)
     shape = window(front_end)
     spectrum = librosa.stft(
@@ -43,26 +43,26 @@ def filtered(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd) -> np
 
 
 def _bin_shares(front_end: FrontEnd) -> np.ndarray:
-    """Weights (bins, F), rows of unit sum, of the bands in each spectral bin."""
+    """Weights (bins, F) of the bands in each spectral bin; each row has unit sum."""
     filters = mel_filterbank(front_end).astype(np.float64)
     bins = front_end.frame_length // 2 + 1
     shares = np.zeros((bins, front_end.mel_bands))
     shares[: len(filters)] = filters
-    heard = np.flatnonzero(shares.sum(axis=1) > 0)
-    shares[: heard[0], 0] = 1.0
-    shares[heard[-1] + 1 :, -1] = 1.0
-    for deaf in np.flatnonzero(shares.sum(axis=1) == 0):
-        shares[deaf] = shares[heard[np.argmin(np.abs(heard - deaf))]]
+    covered = np.flatnonzero(shares.sum(axis=1) > 0)
+    shares[: covered[0], 0] = 1.0
+    shares[covered[-1] + 1 :, -1] = 1.0
+    for bin_ in np.flatnonzero(shares.sum(axis=1) == 0):
+        shares[bin_] = shares[covered[np.argmin(np.abs(covered - bin_))]]
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def retouched(sound: np.ndarray, by: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """The waveform (samples,), float32, with its T frames changed by (F, T) dB.
+def filter_by_change(sound: np.ndarray, by: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """The waveform (samples,), float32, with its T frames changed by `by` (F, T) dB.
 
-    A spectral bin is raised by the mean of the bands that read it, weighted as they do; one that
-    none reads stays. Overlapping frames are joined by least squares (Griffin & Lim 1984), so
-    where nothing is to change the waveform stays as it is. The outer frames' change holds beyond
-    both ends. Samples behind the last frame are lost.
+    Each spectral bin changes by the mean of the bands that contain it, weighted by their filters;
+    a bin in no band does not change. Overlapping frames are joined by least squares (Griffin & Lim
+    1984), so the waveform is unchanged where `by` is zero. The change of the first and last frame
+    extends beyond the ends. Samples behind the last frame are removed.
     """
     hop, length = front_end.hop_length, front_end.frame_length
     margin = -(-length // hop)

@@ -1,4 +1,4 @@
-"""Decoding: any file libsndfile reads, to mono blocks at one rate, checked on the way."""
+"""Decodes any file that libsndfile reads to blocks at one rate, and checks the sound."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from ganexplain.audio.formats.c_stderr import c_errors_hidden
-from ganexplain.audio.formats.kinds import kind_of
+from ganexplain.audio.formats.c_stderr import hide_c_errors
+from ganexplain.audio.formats.file_types import describe_type
 from ganexplain.audio.formats.sound_files import TOLERANCE, SoundStream, sound_streams
-from ganexplain.errors import BadFile, SilentFile, no_memory, reason_of
+from ganexplain.errors import BadFile, SilentFile, is_out_of_memory, reason_of
 
 FULL_SCALE = 32767
 
 BLOCK_SECONDS = 10.0
 UNREADABLE = (sf.SoundFileError, OSError, TypeError, ValueError)  # TypeError: headerless .raw
-BLOCK_SAMPLES = 2**24  # in a block at most, of all channels
-RATES = (1000, 768_000)  # Hz; others are damaged headers, and blow up when resampled
-LONGEST_IN_MEMORY = 2**27  # samples of a recording that is held as a whole: 1.7 h at 22,050 Hz
-SILENCE = 1e-5  # a file whose peak is below -100 dBFS holds no sound
-LOUDEST = 10.0  # of full scale 1: mixes of floats reach 4, beyond are integers
-NO_INTEGER = 2.0**32  # beyond is damage
-CANCELLED = 0.03  # energy of the channels' mean, of what it is where they are unrelated
+BLOCK_SAMPLES = 2**24  # largest number of values in a block, over all channels
+RATES = (1000, 768_000)  # Hz; other rates are damaged headers
+LONGEST_IN_MEMORY = 2**27  # samples of a recording that is read as a whole: 1.7 h at 22,050 Hz
+SILENCE = 1e-5  # a file with a peak below it (-100 dBFS) is silent
+LOUDEST = 10.0  # float mixes reach 4 (full scale 1); larger values are integers
+NO_INTEGER = 2.0**32  # larger values are damage
+CANCELLED = 0.03  # least energy of the channels' mean, relative to unrelated channels
 FLOATS = ("FLOAT", "DOUBLE")
 
 
-def duration_of(path: Path) -> float:
-    """Length of a sound file in seconds; BadFile where it cannot be read or is cut off."""
+def read_duration(path: Path) -> float:
+    """Length of a sound file in seconds; BadFile if it cannot be read or is cut off."""
     try:
         streams = sound_streams(path)
     except UNREADABLE as error:
@@ -49,11 +49,15 @@ def _check_rate(stream: SoundStream) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> BadFile:
-    if no_memory(error):  # no fault of the file, which --skip-bad-files would leave out
+    if is_out_of_memory(error):  # no fault of the file, which --skip-bad-files would leave out
         raise error
-    if not _is_there(path):
+    try:
+        exists = path.exists()
+    except OSError:  # the name is longer than the system allows
+        exists = False
+    if not exists:
         return BadFile(f"{path}: no such file; correct the name")
-    kind = kind_of(path)
+    kind = describe_type(path)
     if kind:
         return BadFile(f"{path}: cannot be read as sound, it is {kind}; replace it or leave it out")
     text = reason_of(error)
@@ -61,24 +65,17 @@ def _unreadable(path: Path, error: Exception) -> BadFile:
     return BadFile(f"{path}: cannot be read as sound ({reason}); replace it or leave it out")
 
 
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name longer than there can be
-        return False
-
-
-class _Decoded:
-    """Checks what is decoded of a file, block by block (samples, channels)."""
+class _SoundCheck:
+    """Checks decoded sound, block by block (samples, channels)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.seconds = self.peak = 0.0  # of all channels
-        self.energy = self.expected = 0.0  # of the mean, and what unrelated channels leave
+        self.seconds = self.peak = 0.0  # the peak over all channels
+        self.energy = self.expected = 0.0  # of the mean: measured, and for unrelated channels
         self.whole_numbers = self.floats = True
 
     def add(self, block: np.ndarray, mono: np.ndarray, stream: SoundStream, floats: bool) -> None:
-        """BadFile where a block holds what is no sound."""
+        """Check the next block; BadFile for values that are not sound."""
         if not np.isfinite(mono).all():
             at = self.seconds + int(np.argmin(np.isfinite(mono))) / stream.rate
             raise BadFile(
@@ -89,29 +86,29 @@ class _Decoded:
         self.floats &= floats
         self.whole_numbers &= floats and bool((block == np.rint(block)).all())
         if self.peak > NO_INTEGER:
-            raise BadFile(f"{self.path}: values of up to {self.peak:.3g} are no sound; repair it")
+            raise BadFile(f"{self.path}: values of up to {self.peak:.3g} are not sound; repair it")
         if block.shape[1] > 1:
             self.energy += float(np.vdot(mono, mono))
             self.expected += float(np.vdot(block, block)) / block.shape[1] ** 2
 
     def finish(self) -> None:
-        """BadFile where nothing was decoded, or on another scale; SilentFile."""
+        """Check the whole file; BadFile if it is empty or has another scale, SilentFile."""
         if self.seconds == 0:
-            raise BadFile(f"{self.path}: holds no samples; replace it or leave it out")
+            raise BadFile(f"{self.path}: contains no samples; replace it or leave it out")
         if self.peak < SILENCE:
             raise SilentFile(f"{self.path}: is silent throughout; replace it or leave it out")
         self.check_scale()
 
     def check_mean(self) -> None:
-        """BadFile where next to nothing of the channels is left in their mean."""
+        """Check the down-mix; BadFile if the channels cancel each other."""
         if self.energy < CANCELLED * self.expected:
             raise BadFile(
-                f"{self.path}: its channels cancel each other in their mean, as where one is the "
+                f"{self.path}: its channels cancel each other in their mean, as if one were the "
                 "other inverted; invert one of them"
             )
 
     def check_scale(self) -> None:
-        """BadFile where full scale is not 1."""
+        """Check the scale; BadFile if full scale is not 1."""
         if self.peak > LOUDEST and not self.floats:
             raise BadFile(
                 f"{self.path}: values of up to {self.peak:,.6g}, where full scale is 1: it is "
@@ -128,26 +125,26 @@ class _Decoded:
 def mono_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     """Yield float32 blocks (samples,) of the file, down-mixed and resampled to `sample_rate` Hz.
 
-    The down-mix is the mean of the channels, whatever their number. Resampling is soxr's "HQ".
-    Raises BadFile where the file is unreadable, empty or cut off, where values are not finite or
-    not on a scale of full scale 1, and (at the end) where the channels cancel each other;
-    SilentFile (at the end) where it is silent.
+    The down-mix is the mean of the channels, whatever their number; soxr resamples with its
+    quality "HQ". Raises BadFile if the file is unreadable, empty or cut off, if values are not
+    finite or have another full scale than 1, and (at the end) if the channels cancel each other;
+    SilentFile (at the end) if it is silent.
     """
-    decoded = _Decoded(path)
-    yield from _resampled(path, sample_rate, decoded, down_mix=True)
-    decoded.check_mean()
+    check = _SoundCheck(path)
+    yield from _checked_blocks(path, sample_rate, check, down_mix=True)
+    check.check_mean()
 
 
 def channel_blocks(path: Path, sample_rate: int | None = None) -> Iterator[np.ndarray]:
-    """Blocks (samples, channels) as `mono_blocks` has them before its down-mix.
+    """Yield blocks (samples, channels) as `mono_blocks`, but without its down-mix.
 
-    At the file's own rate where none is given. Channels may cancel each other here.
+    Without a `sample_rate` they have that of the file. Channels may cancel each other.
     """
-    yield from _resampled(path, sample_rate, _Decoded(path), down_mix=False)
+    yield from _checked_blocks(path, sample_rate, _SoundCheck(path), down_mix=False)
 
 
-def _resampled(
-    path: Path, sample_rate: int | None, decoded: _Decoded, down_mix: bool
+def _checked_blocks(
+    path: Path, sample_rate: int | None, check: _SoundCheck, down_mix: bool
 ) -> Iterator[np.ndarray]:
     import soxr
 
@@ -157,7 +154,7 @@ def _resampled(
             resampler: soxr.ResampleStream | None = None
             for block, is_float, last in _blocks(stream):
                 mono = block.mean(axis=1)
-                decoded.add(block, mono, stream, is_float)
+                check.add(block, mono, stream, is_float)
                 sound = mono if down_mix else block
                 if sample_rate is not None and stream.rate != sample_rate:
                     channels = 1 if down_mix else block.shape[1]
@@ -169,19 +166,19 @@ def _resampled(
                     yield sound
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    decoded.finish()
+    check.finish()
 
 
 def _blocks(stream: SoundStream) -> Iterator[tuple[np.ndarray, bool, bool]]:
-    """Blocks (samples, channels) as they are, whether of floats, and whether one is the last.
+    """Yield blocks (samples, channels), whether the file has floats, and whether it is the last.
 
-    BadFile where less can be decoded than the file has.
+    Raises BadFile if less can be decoded than the header says.
     """
     with stream.open() as sound:
         length = min(int(stream.rate * BLOCK_SECONDS), BLOCK_SAMPLES // sound.channels)
         read, last = 0, False
         while not last:
-            with c_errors_hidden():
+            with hide_c_errors():
                 block = sound.read(length, dtype="float32", always_2d=True)
             read += len(block)
             last = len(block) < length
@@ -194,14 +191,14 @@ def _blocks(stream: SoundStream) -> Iterator[tuple[np.ndarray, bool, bool]]:
 
 
 def load_mono(path: Path, sample_rate: int) -> np.ndarray:
-    """The whole file as `mono_blocks` gives it, float32 (samples,); BadFile for one too long."""
+    """The whole file as `mono_blocks` yields it, float32 (samples,); BadFile if it is too long."""
     return _whole(path, mono_blocks(path, sample_rate), sample_rate, np.empty(0, np.float32))
 
 
 def load_channels(path: Path, sample_rate: int) -> np.ndarray:
-    """The whole file as `channel_blocks` gives it, float32 (samples, channels).
+    """The whole file as `channel_blocks` yields it, float32 (samples, channels).
 
-    BadFile for one too long, or of streams with other numbers of channels.
+    Raises BadFile if it is too long, or if its streams have different numbers of channels.
     """
     blocks = channel_blocks(path, sample_rate)
     first = next(blocks, np.empty((0, 1), np.float32))
@@ -224,9 +221,9 @@ def _whole(
 
 
 def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np.ndarray:
-    """`samples` samples from `start` seconds on, zeros where the file has none, float32.
+    """`samples` samples from `start` seconds on, float32, with zeros behind the end of the file.
 
-    A second more is decoded on both sides, so that the resampler's edges are not heard.
+    One second more is decoded on both sides, so that the excerpt has no edges of the resampler.
     """
     import soxr
 
@@ -239,16 +236,16 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
             rate, is_float = stream.rate, sound.subtype in FLOATS
             first = max(0, math.floor(start - margin)) * rate  # whole seconds: same phase
             count = int((samples / sample_rate + 3 * margin) * rate) + 1
-            with c_errors_hidden():
+            with hide_c_errors():
                 sound.seek(min(first, sound.frames))
                 block = sound.read(count, dtype="float32", always_2d=True)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     mono = block.mean(axis=1)
-    decoded = _Decoded(path)
-    decoded.seconds = first / rate
-    decoded.add(block, mono, stream, is_float)
-    decoded.check_scale()
+    check = _SoundCheck(path)
+    check.seconds = first / rate
+    check.add(block, mono, stream, is_float)
+    check.check_scale()
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate, quality="HQ")
     return _cut(mono, round((start - first / rate) * sample_rate), samples)
@@ -260,16 +257,14 @@ def _cut(sound: np.ndarray, begin: int, samples: int) -> np.ndarray:
 
 
 def to_pcm(waveform: np.ndarray) -> np.ndarray:
-    """16-bit samples of a waveform in [-1, 1]; int16 is taken as it is."""
+    """16-bit samples of a waveform in [-1, 1]; int16 is returned unchanged."""
     if waveform.dtype == np.int16:
         return waveform
     return np.round(np.clip(waveform, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
 
 
-def flac(waveform: np.ndarray, sample_rate: int) -> bytes:
-    """A mono waveform (samples,), float in [-1, 1] or int16, as a 16-bit FLAC file."""
-    import soundfile as sf
-
+def encode_flac(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """A mono waveform (samples,), float in [-1, 1] or int16, as the bytes of a 16-bit FLAC file."""
     stream = io.BytesIO()
     sf.write(stream, to_pcm(waveform), sample_rate, format="FLAC", subtype="PCM_16")
     return stream.getvalue()

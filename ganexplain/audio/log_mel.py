@@ -1,8 +1,8 @@
-"""Waveform to log-mel, by default exactly as Schlueter & Grill 2015 (method, section 1).
+"""Converts waveforms to log-mel, by default exactly as Schlueter & Grill 2015 (section 1).
 
 Magnitudes of uncentred frames under a symmetric Hann window, triangles of unit sum on the mel
-scale 1127 ln(1 + f/700), natural logarithm above a floor. Natural logarithm throughout: 1 nat
-of magnitude is 8.69 dB. Other conventions (librosa's, torchaudio's) are settings of the front end.
+scale 1127 ln(1 + f/700), natural logarithm above a floor: 1 nat of magnitude is 8.69 dB. Other
+conventions (librosa's, torchaudio's) are settings of the front end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
     return 1127.0 * np.log1p(np.asarray(hz, dtype=np.float64) / 700.0)
 
 
-def mel_of(hz: float, front_end: FrontEnd) -> float:
+def hz_to_front_end_mel(hz: float, front_end: FrontEnd) -> float:
     """Mel value of a frequency in Hz on the scale of a front end."""
     if front_end.mel_scale == "slaney":
         import librosa
@@ -44,7 +44,7 @@ def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
 
 
 def mel_frequencies(front_end: FrontEnd) -> np.ndarray:
-    """Corner and peak frequencies (F + 2,) in Hz, equally spaced in mel: band b peaks at b + 1."""
+    """Frequencies (F + 2,) in Hz, equally spaced in mel; band b has its peak at index b + 1."""
     bands, low, high = front_end.mel_bands, front_end.lowest_hz, highest_hz(front_end)
     if front_end.mel_scale == "slaney":
         import librosa
@@ -59,7 +59,7 @@ def highest_hz(front_end: FrontEnd) -> float:
 
 
 def used_bins(front_end: FrontEnd) -> int:
-    """Number of the lowest spectral bins that the filterbank reads (372 for the defaults)."""
+    """Number of the lowest spectral bins that the filterbank uses (372 for the defaults)."""
     all_bins = front_end.frame_length // 2 + 1
     if front_end.filters != "yaafe":
         return all_bins
@@ -70,10 +70,9 @@ def used_bins(front_end: FrontEnd) -> int:
 def mel_filterbank(front_end: FrontEnd) -> np.ndarray:
     """Triangular filters (bins, F), float32, each column of unit sum; bins = `used_bins`.
 
-    Those of other conventions are librosa's. A slope runs over the bins between two corners
-    (each the first bin at or above its frequency) and is measured in Hz per bin, as yaafe and
-    the authors have it.
-    Raises ValueError where a filter is empty (too many bands for the frame length).
+    Filters of other conventions are librosa's. A slope covers the bins between two corners (each
+    is the first bin at or above its frequency) and is measured in Hz per bin, as in yaafe and the
+    paper. Raises ValueError if a filter is empty (too many bands for the frame length).
     """
     if front_end.filters != "yaafe":
         return _librosa_filterbank(front_end)
@@ -89,7 +88,9 @@ def mel_filterbank(front_end: FrontEnd) -> np.ndarray:
     filters[(position < left) | (position >= right) | ~np.isfinite(filters)] = 0.0
     sums = filters.sum(axis=0)
     if not (sums > 0).all():
-        raise ValueError(f"mel band {int(np.argmin(sums))} is empty: fewer bands, longer frames")
+        raise ValueError(
+            f"mel band {int(np.argmin(sums))} is empty; give fewer bands or longer frames"
+        )
     return np.ascontiguousarray((filters / sums)[: used_bins(front_end)], dtype=np.float32)
 
 
@@ -97,7 +98,7 @@ def _librosa_filterbank(front_end: FrontEnd) -> np.ndarray:
     import librosa
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of empty filters, which are as they are there
+        warnings.simplefilter("ignore")  # about empty filters, which librosa allows
         filters = librosa.filters.mel(
             sr=front_end.sample_rate,
             n_fft=front_end.frame_length,
@@ -112,16 +113,16 @@ def _librosa_filterbank(front_end: FrontEnd) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _sparse_filterbank(front_end: FrontEnd) -> csr_array:
-    """The filters (F, bins) without their zeros.
+    """The filters (F, bins) as a sparse matrix.
 
-    A sparse product sums in one order, whatever the block length or the number of threads; a
-    dense one would differ in the last bits, and training magnifies bits.
+    A sparse product sums in one order, for any block length and number of threads; a dense one
+    differs in the last bits, and training amplifies such differences.
     """
     return csr_array(mel_filterbank(front_end).T)
 
 
 def window(front_end: FrontEnd) -> np.ndarray:
-    """The analysis window (frame_length,), float32: Hann, in the middle where it is shorter."""
+    """The Hann window (frame_length,), float32; a shorter one is centred."""
     length = front_end.window_length or front_end.frame_length
     periodic = front_end.window == "periodic"
     shape = np.hanning(length + 1)[:-1] if periodic else np.hanning(length)
@@ -131,7 +132,7 @@ def window(front_end: FrontEnd) -> np.ndarray:
 
 
 def frame_count(samples: int, front_end: FrontEnd) -> int:
-    """Whole frames in a signal; no padding but half a frame at both ends of centred ones."""
+    """Whole frames in a signal; centred frames pad half a frame at both ends."""
     samples += 2 * (front_end.frame_length // 2) if front_end.centred else 0
     return max(0, (samples - front_end.frame_length) // front_end.hop_length + 1)
 
@@ -144,7 +145,7 @@ def magnitudes(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
 
 def log_compress(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """ln(max(mel, floor)) in float32, or the logarithm the front end has."""
+    """ln(max(mel, floor)) in float32, or the logarithm of the front end."""
     level = mel if is_plain(front_end) else mel * front_end.gain + front_end.offset
     level = np.maximum(level, np.float32(front_end.floor))
     if front_end.logarithm == "ln":
@@ -157,7 +158,7 @@ def log_compress(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
 
 def log_expand(values: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """The inverse of `log_compress` where nothing was at the floor, float64."""
+    """The inverse of `log_compress` for values above the floor, float64."""
     level = (np.asarray(values, dtype=np.float64) - front_end.shift) / front_end.scale
     if front_end.logarithm == "ln":
         level = np.exp(level)
@@ -167,17 +168,17 @@ def log_expand(values: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
 
 def is_plain(front_end: FrontEnd) -> bool:
-    """Whether the logarithm is all that is done to a level."""
+    """Whether a front end applies only the logarithm to a level, without scale or offset."""
     affine = front_end.gain, front_end.offset, front_end.scale, front_end.shift
     return affine == (1.0, 0.0, 1.0, 0.0)
 
 
 def check_filters(front_end: FrontEnd, where: str = "--input") -> None:
-    """UsageError naming `where` for a front end with an empty filter."""
+    """Raise UsageError, which begins with `where`, for a front end with an empty filter."""
     try:
         filters = mel_filterbank(front_end)
         if not filters.any():
-            raise ValueError("all mel bands are empty: a wider range, longer frames")
+            raise ValueError("all mel bands are empty; give a wider range or longer frames")
     except ValueError as error:
         low, high = front_end.lowest_hz, highest_hz(front_end)
         raise UsageError(
@@ -186,8 +187,8 @@ def check_filters(front_end: FrontEnd, where: str = "--input") -> None:
         ) from error
 
 
-def usable_front_end(path: Path, values: object) -> Input:
-    """What a checkpoint's network takes or draws; GanexplainError where it would hear nothing."""
+def read_front_end(path: Path, values: object) -> Input:
+    """The input in a checkpoint's `values`; GanexplainError if a mel filter would be empty."""
     found = front_end_from_dict(path, values)
     if isinstance(found, FrontEnd):
         try:
@@ -201,15 +202,15 @@ def check_frame_by_frame(front_end: FrontEnd) -> None:
     """UsageError for a front end that needs the whole excerpt for each of its values."""
     if front_end.is_relative:
         raise UsageError(
-            "log-mel relative to an excerpt's loudest moment cannot be drawn; leave out relative "
-            "and range_below here, and give them with --input when explaining"
+            "log-mel relative to an excerpt's loudest moment cannot be generated; leave out "
+            "relative and range_below here, and give them with --input when explaining"
         )
 
 
 def log_mel(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """Log-mel spectrogram (T, F) in nat, float32, of a mono waveform (samples,) in [-1, 1].
 
-    A signal shorter than one frame gives zero frames.
+    A signal shorter than one frame has no frames.
     """
     return np.concatenate(
         [np.empty((0, front_end.mel_bands), np.float32), *log_mel_blocks([waveform], front_end)]
@@ -217,7 +218,7 @@ def log_mel(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
 
 def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np.ndarray]:
-    """Log-mel (t, F) blocks of a signal that arrives in pieces; equal to that of the whole."""
+    """Yield log-mel blocks (t, F) of a signal in blocks; together they equal that of the whole."""
     check_frame_by_frame(front_end)
     filters = _sparse_filterbank(front_end)
     hop = front_end.hop_length
@@ -241,13 +242,13 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
 
 
 def _padded(blocks: Iterable[np.ndarray], half: int, mode: str) -> Iterator[np.ndarray]:
-    """The blocks of a signal with `half` samples more at both ends, as `numpy.pad` adds them.
+    """The blocks of a signal with `half` samples added at both ends as by `numpy.pad`.
 
-    A signal no longer than `half` is mirrored several times.
+    A signal that is not longer than `half` is mirrored several times.
     """
     blocks = iter(blocks)
     start = np.empty(0, dtype=np.float32)
-    for block in blocks:  # to mirror an end, `half` samples beside its outermost one are needed
+    for block in blocks:  # mirroring an end needs `half` samples beside its outermost one
         start = np.concatenate([start, block])
         if start.size > half:
             break

@@ -1,14 +1,14 @@
-"""Log-mel back to sound (method, section 6), with the window and framing of the front end.
+"""Converts log-mel to sound (method, section 6), with the window and framing of the front end.
 
 exp -> non-negative magnitudes behind the filterbank -> fast Griffin-Lim from random phase.
 
-Level: a log-mel excerpt carries absolute level, so it is kept; only a waveform that would
-exceed `PEAK` is scaled down to it.
+Level: log-mel contains the absolute level, which is kept; only a waveform above `PEAK` is scaled
+down to it.
 
 Range: no waveform in [-1, 1] has a magnitude above the sum of its window, and the filters have
-unit sum, so `highest_level` bounds every real log-mel (6.2 nat for the defaults). Generated
-values may lie hundreds of nat higher; they are cut to that bound, and values at the floor mean
-silence. So nothing overflows, whatever the generator gave.
+unit sum, so `highest_level` bounds all real log-mel (6.2 nat for the defaults). Generated values
+may be hundreds of nat higher; they are clipped to that bound, so nothing overflows. Values at the
+floor are silence.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ganexplain.audio.log_mel import is_plain, log_compress, log_expand, mel_fil
 from ganexplain.inputs.log_mel import FrontEnd
 
 PEAK = 0.99
-FADE_SECONDS = 0.004  # at both ends, where the first and last analysis window hardly weigh
+FADE_SECONDS = 0.004  # at both ends, where the analysis windows are near zero
 MOMENTUM = 0.99
 FIT_ITERATIONS = 50
-AT_FLOOR = 1e-3  # nat above the floor that still count as the floor
+AT_FLOOR = 1e-3  # nat above the floor up to which values are the floor
 
 
 def highest_level(front_end: FrontEnd) -> float:
     """The log-mel value in nat that no waveform in [-1, 1] exceeds, ln(sum of the window)."""
-    if front_end.filters != "yaafe":  # filters of other sums
+    if front_end.filters != "yaafe":  # whose sums are not 1
         loudest = window(front_end).sum(dtype=np.float64) ** front_end.power
         sums = mel_filterbank(front_end).sum(axis=0, dtype=np.float64)
         return float(log_compress(loudest * sums.max(initial=1.0), front_end))
@@ -39,9 +39,9 @@ def sonify(
 ) -> np.ndarray:
     """Waveforms (N, samples), float32, of log-mel excerpts (N, F, T) in nat.
 
-    `samples` is what T frames span, `front_end.excerpt_samples` for a whole excerpt.
-    Griffin-Lim takes `iterations` steps from the same random phase for every example, drawn
-    from `seed`, so an example sounds the same whatever stands beside it.
+    T frames span `samples`, which is `front_end.excerpt_samples` for a whole excerpt. Griffin-Lim
+    makes `iterations` steps from a random phase, which `seed` determines and which is the same for
+    each example, so the sound of an example does not depend on the others.
     """
     return np.stack([_sonify_one(excerpt, front_end, iterations, seed) for excerpt in mel])
 
@@ -54,21 +54,19 @@ def _sonify_one(excerpt: np.ndarray, front_end: FrontEnd, iterations: int, seed:
     ramp = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2
     waveform[:fade] *= ramp
     waveform[-fade:] *= ramp[::-1]
-    return unclipped(waveform)
+    return limit_peak(waveform)
 
 
-def unclipped(waveform: np.ndarray) -> np.ndarray:
-    """The waveform (samples,), float32, scaled down to `PEAK` where it would exceed it."""
+def limit_peak(waveform: np.ndarray) -> np.ndarray:
+    """The waveform (samples,), float32, scaled down to a peak of at most `PEAK`."""
     peak = np.abs(waveform).max(initial=0.0)
     return (waveform * min(1.0, PEAK / max(peak, PEAK))).astype(np.float32)
 
 
 def _linear(excerpt: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """Mel magnitudes (F, T), float64, of nat values that need not be physical or finite.
+    """Mel magnitudes (or powers, as the front end has them) (F, T), float64, of log-mel.
 
-    Of a front end of powers, the mel powers.
-
-    The floor, and a value that is not a number, become zero.
+    Values need not be physical or finite; the floor and NaN become zero.
     """
     nat = np.nan_to_num(np.asarray(excerpt, dtype=np.float64), nan=-np.inf, neginf=-np.inf)
     if front_end.logarithm == "ln" and is_plain(front_end):
@@ -83,22 +81,22 @@ def mel_to_magnitudes(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
     The fit minimises the Kullback-Leibler divergence by multiplicative updates (Richardson
     1972, Lucy 1974; the update of non-negative matrix factorisation for one fixed factor) from
-    a smooth start. Unlike least squares it weighs quiet and loud bands alike, and unlike the
-    active-set solution it stays smooth between the bands: on real music the sound comes back
-    0.06 to 0.1 nat off, against 0.3 to 0.5 for `scipy.optimize.nnls` and 0.05 to 0.15 for
-    `librosa.util.nnls`, which takes eight times as long. Bins above the filterbank are zero.
+    a smooth start. Unlike least squares it weights quiet and loud bands alike, and unlike the
+    active-set solution it is smooth between the bands: on real music the error of the log-mel is
+    0.06 to 0.1 nat, with `scipy.optimize.nnls` 0.3 to 0.5, and with `librosa.util.nnls`, which
+    needs eight times as long, 0.05 to 0.15. Bins above the filterbank are zero.
     """
     filters = mel_filterbank(front_end).astype(np.float64)  # (bins, F)
     reach = filters.sum(axis=1, keepdims=True)
-    heard = reach[:, 0] > 0
-    filters, reach = filters[heard], reach[heard]
+    covered = reach[:, 0] > 0
+    filters, reach = filters[covered], reach[covered]
     fit = filters @ mel / reach
     for _ in range(FIT_ITERATIONS):
         modelled = filters.T @ fit
         ratio = np.divide(mel, modelled, out=np.zeros_like(mel), where=modelled > 0)
         fit *= filters @ ratio / reach
     spectrum = np.zeros((front_end.frame_length // 2 + 1, mel.shape[1]))
-    spectrum[: heard.size][heard] = fit
+    spectrum[: covered.size][covered] = fit
     return spectrum
 
 
@@ -107,8 +105,9 @@ def _griffin_lim(
 ) -> np.ndarray:
     """Waveform (samples,) of the uncentred frames of a magnitude spectrum (bins, T).
 
-    The outer frames are held beyond both ends while the phase is sought: every sample that is
-    kept lies under as many windows as in the middle, so no edge divides by a vanishing window.
+    The first and last frame are repeated beyond the ends during the search of the phase, so each
+    returned sample is covered by as many windows as in the middle, and none is divided by a
+    window near zero.
     """
     import librosa
 

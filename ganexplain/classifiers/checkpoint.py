@@ -11,13 +11,13 @@ from pkgutil import iter_modules
 import torch
 
 from ganexplain import classifiers
-from ganexplain.audio.log_mel import usable_front_end
+from ganexplain.audio.log_mel import read_front_end
 from ganexplain.classifiers.base import ARCHITECTURES, BANDS, FRAMES, ExcerptNet
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.errors import GanexplainError, UsageError, shown
+from ganexplain.errors import GanexplainError, UsageError, short_repr
 from ganexplain.files.checkpoints import (
-    filled_from,
-    frozen,
+    build_network_from,
+    freeze_network,
     plain_value,
     read_checkpoint,
     write_checkpoint,
@@ -80,10 +80,10 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
     if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise GanexplainError(
-            f"{path}: architecture {shown(architecture)} is unknown here (known: {known}); "
+            f"{path}: architecture {short_repr(architecture)} is unknown here (known: {known}); "
             "update ganexplain"
         )
-    input_spec = usable_front_end(path, content["front_end"])
+    input_spec = read_front_end(path, content["front_end"])
     if architecture in OF_SOUND and input_spec.shape != (BANDS, FRAMES):
         raise GanexplainError(
             f"{path}: front_end has excerpts of {input_spec.shape}, a {architecture} takes "
@@ -99,16 +99,16 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
     )
     if not all(isinstance(name, str) for name in classes) or len(classes) != max(outputs, 2):
         raise GanexplainError(
-            f"{path}: classes are {shown(classes)}, with {outputs} outputs; make it again"
+            f"{path}: classes are {short_repr(classes)}, with {outputs} outputs; make it again"
         )
     threshold = plain_value(path, content, "threshold", float)
     if not 0 < threshold < 1:
         raise GanexplainError(f"{path}: threshold is {threshold:g}, not within 0..1; make it again")
-    network = filled_from(
+    network = build_network_from(
         path, content["weights"], lambda: build(architecture, outputs, input_spec)
     )
     return Classifier(
-        network=frozen(network, device),
+        network=freeze_network(network, device),
         front_end=input_spec,
         classes=tuple(classes),
         threshold=threshold,

@@ -21,7 +21,7 @@ from ganexplain.corpora.load import LabelledSplit
 from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.picture import ImageInput
-from ganexplain.runs.distributed import average_gradients, check_divisible, place
+from ganexplain.runs.distributed import average_gradients, check_divisible, rank_and_world_size
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast
 from ganexplain.runs.resume import State, check_same_recordings, restore_optimiser
@@ -40,7 +40,7 @@ def check_settings(config: TrainClassifierConfig, input_spec: Input) -> None:
     check_divisible(config.batch_size)
     if config.level_invariant and isinstance(input_spec, ImageInput):
         raise UsageError("--level-invariant: applies to sound; leave it out for pictures")
-    if config.batch_norm and config.batch_size == place()[1]:
+    if config.batch_norm and config.batch_size == rank_and_world_size()[1]:
         _check_one_excerpt(architecture_for(config, input_spec), input_spec)
 
 

@@ -38,11 +38,16 @@ from ganexplain.errors import (
     UsageError,
 )
 from ganexplain.runs.cores import limit_threads
-from ganexplain.runs.distributed import place, process_group
-from ganexplain.runs.environment import check_folder, give_up_full_streams, settle, settle_libraries
-from ganexplain.runs.interrupts import end_at_once
-from ganexplain.runs.machine import keep_freed_memory, quiet_libraries
-from ganexplain.runs.progress import progress_on_stderr
+from ganexplain.runs.distributed import process_group, rank_and_world_size
+from ganexplain.runs.environment import (
+    check_current_folder,
+    discard_unwritable_output,
+    prepare_process,
+    set_cache_dirs,
+)
+from ganexplain.runs.interrupts import end_process
+from ganexplain.runs.machine import hide_library_warnings, keep_freed_memory
+from ganexplain.runs.progress import stderr_progress
 from ganexplain.version import __version__
 
 app = typer.Typer(
@@ -61,13 +66,13 @@ def main() -> None:
         command_line()
     except SystemExit as end:
         if end.code in INTERRUPTED:
-            end_at_once(end.code)
+            end_process(end.code)
         raise
 
 
 def command_line() -> None:
     """Run the command of `sys.argv`; SystemExit has its status."""
-    settle()
+    prepare_process()
     try:
         with one_line_errors():  # of reading the command line; the command has its own
             app()
@@ -76,7 +81,7 @@ def command_line() -> None:
             raise SystemExit(0) from None
         raise
     finally:
-        give_up_full_streams()
+        discard_unwritable_output()
 
 
 def _only_its_reader_is_gone(end: SystemExit) -> bool:
@@ -114,7 +119,7 @@ def _one_of_several(given: dict[str, Any], under_torchrun: str) -> Iterator[bool
     A stage that goes `together` writes one run directory, so the others work in a folder that
     is gone afterwards; one that goes `apart` shares its work out by itself.
     """
-    rank, world = place()
+    rank, world = rank_and_world_size()
     if world > 1 and not under_torchrun:
         raise UsageError(
             "torchrun divides only trainings and explain; start this command without it"
@@ -156,14 +161,14 @@ def _add_command(
                 print_result(config.toml_text(name, chosen).removesuffix("\n"))
             return
         keep_freed_memory()
-        quiet_libraries()
+        hide_library_warnings()
         limit_threads()
         module, function = stage.split(":")
         skips = "skip_bad_files" in given
         with one_line_errors(skips), _one_of_several(given, under_torchrun) as first:
-            check_folder()
-            settle_libraries()
-            with progress_on_stderr(given["quiet"] or not first) as progress:
+            check_current_folder()
+            set_cache_dirs()
+            with stderr_progress(given["quiet"] or not first) as progress:
                 run = getattr(import_module(f"ganexplain.stages.{module}"), function)
                 extra = {name: given[name] for name in ("out", "resume") if name in given}
                 overwrite = given.get("overwrite", False)

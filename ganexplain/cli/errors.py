@@ -14,10 +14,10 @@ from ganexplain.errors import (
     BadFile,
     GanexplainError,
     Terminated,
-    no_memory,
-    shown,
+    is_out_of_memory,
+    short_repr,
 )
-from ganexplain.runs.interrupts import interrupts_raised
+from ganexplain.runs.interrupts import raise_interrupts
 
 
 def print_error(text: str) -> None:
@@ -30,7 +30,7 @@ def print_error(text: str) -> None:
 def one_line_errors(may_skip: bool = False) -> Iterator[None]:
     """While open, errors that the user can mend end the process with one line."""
     """Errors as one line and an exit status; `may_skip`: the command has `--skip-bad-files`."""
-    with interrupts_raised() as came:
+    with raise_interrupts() as came:
         try:
             yield
         except BaseException as error:
@@ -51,14 +51,14 @@ def one_line_errors(may_skip: bool = False) -> Iterator[None]:
 def _line_of(error: BaseException) -> str | None:
     """What is told of an error whose cause the user can mend; None of others."""
     # First: what could not be read for want of memory looks damaged.
-    if isinstance(error, Exception) and no_memory(error):
+    if isinstance(error, Exception) and is_out_of_memory(error):
         return "out of memory; finished work is kept. Free some, or lower --batch-size or --jobs"
     if isinstance(error, GanexplainError):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files; raise the limit (ulimit -n), or lower --jobs"
     if isinstance(error, OSError) and error.filename is not None:  # of what the command names
-        return f"{shown(str(error.filename))}: {error.strerror}"
+        return f"{short_repr(str(error.filename))}: {error.strerror}"
     if isinstance(error, OSError) and error.errno in NO_SPACE:  # of a library's own cache
         return DISK_FULL
     return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ganexplain.errors import GanexplainError, terminal_safe
-from ganexplain.runs.environment import give_up_full_streams
+from ganexplain.runs.environment import discard_unwritable_output
 
 if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.attributions import AttributionRanking
@@ -36,7 +36,7 @@ def print_result(text: object) -> None:
         typer.echo(terminal_safe(str(text)))
         sys.stdout.flush()
     except OSError as error:
-        give_up_full_streams()
+        discard_unwritable_output()
         if error.errno != errno.EPIPE:  # as of `| head`: what is asked for is done
             raise GanexplainError(
                 f"standard output cannot be written ({error.strerror}); send it elsewhere"

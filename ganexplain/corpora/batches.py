@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.audio.augment import altered_excerpts, draw_alteration
+from ganexplain.audio.augment import alter_excerpts, draw_alteration
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.recordings import UNLABELLED
 from ganexplain.corpora.splits import Split, batch_rows
-from ganexplain.runs.distributed import own_part
+from ganexplain.runs.distributed import rank_slice
 from ganexplain.runs.machine import random_stream
 
 FARTHEST = 1 / 8  # of a side: how far a picture is moved, at most
@@ -60,7 +60,7 @@ class TrainingBatches:
         """The batch of one update, of several processes this one's part of it."""
         config = self.config
         rows = self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
-        mine = np.arange(len(rows))[own_part()]
+        mine = np.arange(len(rows))[rank_slice()]
         label, share = rows[:, 2], np.ones(len(rows), dtype=np.float32)
         mel = self._excerpts(rows, mine, step)
         if not config.mixup:
@@ -94,7 +94,7 @@ class TrainingBatches:
             added[with_added] = self.absent[places[with_added]][:, :2]
         own = [alterations[k] for k in chosen]
         front_end = self.split.front_end
-        return altered_excerpts(self.waveforms, rows[chosen], own, added[chosen], front_end)
+        return alter_excerpts(self.waveforms, rows[chosen], own, added[chosen], front_end)
 
 
 def draw_masks(
@@ -138,7 +138,7 @@ class PictureBatches:
         """The batch of one update, of several processes this one's part of it."""
         config = self.config
         rows = self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
-        mine = np.arange(len(rows))[own_part()]
+        mine = np.arange(len(rows))[rank_slice()]
         label, share = rows[:, 2], np.ones(len(rows), dtype=np.float32)
         pictures = self._altered(rows, step)
         if not config.mixup:

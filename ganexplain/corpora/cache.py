@@ -14,7 +14,7 @@ import numpy as np
 from ganexplain.audio.io import mono_blocks
 from ganexplain.audio.log_mel import log_mel_blocks
 from ganexplain.errors import BadFile
-from ganexplain.files.arrays import map_array, write_rows
+from ganexplain.files.arrays import try_open_array, write_rows
 from ganexplain.files.atomic import file_hash, remove_unfinished
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_values
@@ -68,11 +68,11 @@ def _cached(
         raise BadFile(f"{path}: no such file; correct the name")
     key = json.dumps([FEATURES_VERSION, kind, file_hash(path), parameters], sort_keys=True)
     entry = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
-    found = map_array(entry)
+    found = try_open_array(entry)
     if found is None:
         _tidy(folder)
         write_rows(entry, blocks())
-        found = map_array(entry)
+        found = try_open_array(entry)
         assert found is not None
     return found
 

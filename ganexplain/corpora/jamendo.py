@@ -17,7 +17,7 @@ from ganexplain.corpora.recordings import (
     usable_duration,
 )
 from ganexplain.errors import BadFile, UsageError, did_you_mean
-from ganexplain.files.bounded import lines_of
+from ganexplain.files.bounded import split_lines
 
 JAMENDO_CLASSES = ("nosing", "sing")
 
@@ -36,7 +36,7 @@ def read_jamendo(root: Path, skip_bad_files: bool) -> Corpus:
             if split == "test":
                 continue
             raise UsageError(f"{listing}: no such list; write one file name a line")
-        for number, line in enumerate(lines_of(label_text(listing)), 1):
+        for number, line in enumerate(split_lines(label_text(listing)), 1):
             if name := line.strip(" \t"):
                 tasks.append(lambda n=name, s=split, k=number: _jamendo_recording(root, n, s, k))
     recordings, skipped = collect(tasks, skip_bad_files)
@@ -49,7 +49,9 @@ def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Record
     labels = in_form_on_disk(root / "labels", str(Path(name).with_suffix(".lab")))
     if not labels.is_file():
         raise BadFile(f"{labels}: no such file; every recording in a list needs its labels")
-    numbered = [(k, line) for k, line in enumerate(lines_of(label_text(labels)), 1) if line.strip()]
+    numbered = [
+        (k, line) for k, line in enumerate(split_lines(label_text(labels)), 1) if line.strip()
+    ]
     if not numbered:
         raise BadFile(f"{labels}: holds no labels; write lines `start end sing|nosing`")
     segments = {f"line {k}": _jamendo_segment(labels, k, line, duration) for k, line in numbered}

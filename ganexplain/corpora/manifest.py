@@ -23,7 +23,7 @@ from ganexplain.corpora.recordings import (
     usable_duration,
 )
 from ganexplain.errors import GanexplainError, did_you_mean
-from ganexplain.files.bounded import lines_of
+from ganexplain.files.bounded import split_lines
 
 MANIFEST_COLUMNS = ("path", "start", "end", "label", "split")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -71,7 +71,7 @@ def manifest_rows(path: Path) -> list[ManifestRow]:
 
 def _separator(text: str) -> str:
     """What parts the cells: what makes most of the columns of the first line."""
-    lines = [line for line in lines_of(text) if line.strip()][:2]
+    lines = [line for line in split_lines(text) if line.strip()][:2]
     named = SEPARATOR_LINE.fullmatch(lines[0].strip()) if lines else None
     if named and named[1] in SEPARATORS:
         return named[1]

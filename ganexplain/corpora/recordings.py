@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.audio.io import duration_of
+from ganexplain.audio.io import read_duration
 from ganexplain.audio.log_mel import frame_times
 from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.inputs.log_mel import FrontEnd
@@ -131,7 +131,7 @@ def check_contradictions(
 
 def usable_duration(audio: Path) -> float:
     """Seconds of a recording; BadFile where it has no samples."""
-    duration = duration_of(audio)
+    duration = read_duration(audio)
     if not duration > 0:
         raise BadFile(f"{audio}: holds no samples; replace it or leave it out")
     return duration

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.audio.io import duration_of, load_excerpt, load_mono
+from ganexplain.audio.io import load_excerpt, load_mono, read_duration
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.picture_files import load_picture
 from ganexplain.errors import BadFile, UsageError
@@ -76,7 +76,7 @@ def parse_start(text: str, front_end: FrontEnd) -> Start:
         raise UsageError(f"--start-from {text}: give FILE@SECONDS, as in song.ogg@12.5")
     if not start.path.is_file():
         raise UsageError(f"--start-from {text}: no such file as {name}")
-    duration, length = duration_of(start.path), front_end.excerpt_samples / front_end.sample_rate
+    duration, length = read_duration(start.path), front_end.excerpt_samples / front_end.sample_rate
     if start.seconds + length > duration:
         latest = f"begin at {duration - length:.3f} s at the latest"
         raise UsageError(

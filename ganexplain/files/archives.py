@@ -30,7 +30,7 @@ def check_archive(archive: zipfile.ZipFile, size: int) -> None:
         raise ValueError(f"claims to hold {unpacked:,} bytes in {size:,}")
 
 
-def read_archived(path: Path, names: Collection[str] = ()) -> dict[str, np.ndarray]:
+def read_npz(path: Path, names: Collection[str] = ()) -> dict[str, np.ndarray]:
     """Arrays of an `.npz`, those named or all, without pickles; many kinds of errors.
 
     ValueError where one is not as long as its header says; KeyError for one that is not there.

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.errors import GanexplainError, UsageError, no_memory, reason_of, shown
-from ganexplain.files.archives import check_array, read_archived
+from ganexplain.errors import GanexplainError, UsageError, is_out_of_memory, reason_of, short_repr
+from ganexplain.files.archives import check_array, read_npz
 from ganexplain.files.atomic import atomic_file, existing_file
 from ganexplain.files.bounded import parse_json
 
@@ -39,8 +39,8 @@ def read_arrays(
     Raises UsageError for a missing file or another kind, GanexplainError for a truncated or
     foreign one or a missing key.
     """
-    with whole_file(path, kind):
-        arrays = read_archived(existing_file(path))
+    with damage_reported(path, kind):
+        arrays = read_npz(existing_file(path))
         meta = parse_json(str(arrays.pop("meta")))
         found = meta["kind"]
     check_kind(path, kind, found, meta.get("schema"))
@@ -52,8 +52,8 @@ def read_arrays(
 
 def read_meta(path: Path, kind: str) -> dict[str, Any]:
     """The meta alone of an `.npz` written by `write_arrays`; errors as `read_arrays`."""
-    with whole_file(path, kind):
-        meta = parse_json(str(read_archived(existing_file(path), ["meta"])["meta"]))
+    with damage_reported(path, kind):
+        meta = parse_json(str(read_npz(existing_file(path), ["meta"])["meta"]))
         found = meta["kind"]
     check_kind(path, kind, found, meta.get("schema"))
     assert isinstance(meta, dict)  # or `get` would have been refused
@@ -61,7 +61,7 @@ def read_meta(path: Path, kind: str) -> dict[str, Any]:
 
 
 @contextmanager
-def whole_file(path: Path, kind: str) -> Iterator[None]:
+def damage_reported(path: Path, kind: str) -> Iterator[None]:
     """While open, whatever a damaged file raises becomes a GanexplainError."""
     try:
         yield
@@ -76,10 +76,10 @@ def whole_file(path: Path, kind: str) -> Iterator[None]:
 def check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
     """UsageError where a file is of another kind, or of a schema that is not read here."""
     if not isinstance(found, str) or found != wanted:
-        raise UsageError(f"{path}: holds {shown(found)}, but {wanted!r} is needed here")
+        raise UsageError(f"{path}: holds {short_repr(found)}, but {wanted!r} is needed here")
     if not isinstance(schema, int) or schema != SCHEMA:
         raise UsageError(
-            f"{path}: schema {shown(schema)}, this version reads {SCHEMA}; make it again"
+            f"{path}: schema {short_repr(schema)}, this version reads {SCHEMA}; make it again"
         )
 
 
@@ -103,7 +103,7 @@ def write_rows(path: Path, blocks: Iterable[np.ndarray]) -> None:
 
 def read_vector(path: Path) -> np.ndarray:
     """A vector (D,) of finite numbers from a `.npy`, float32; UsageError where it is none."""
-    found = map_array(existing_file(path))
+    found = try_open_array(existing_file(path))
     if found is None or found.dtype.kind not in "fiu" or found.ndim != 1:
         raise UsageError(f"{path}: not a vector of numbers; save one with numpy.save")
     vector = np.array(found, dtype=np.float32)
@@ -112,17 +112,17 @@ def read_vector(path: Path) -> np.ndarray:
     return vector
 
 
-def map_array(path: Path) -> np.ndarray | None:
+def try_open_array(path: Path) -> np.ndarray | None:
     """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
     try:
-        return mapped(path)
+        return open_array(path)
     except Exception as error:  # a damaged header raises even tokenizer errors
-        if no_memory(error):
+        if is_out_of_memory(error):
             raise
         return None
 
 
-def mapped(path: Path) -> np.ndarray:
+def open_array(path: Path) -> np.ndarray:
     """Memory-map one `.npy`; raises whatever NumPy raises."""
     with path.open("rb") as stream:
         check_array(stream, path.stat().st_size)

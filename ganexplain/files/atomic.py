@@ -30,7 +30,7 @@ from ganexplain.files.bounded import (
     parse_json,
     read_text,
 )
-from ganexplain.files.names import LONGEST, cut
+from ganexplain.files.names import LONGEST, truncate_name
 
 try:
     import fcntl
@@ -53,11 +53,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     system has not (locks, a way to flush) is left out.
     """
     token = f".{secrets.token_hex(4)}{UNFINISHED}"
-    temporary = path.with_name(f".{cut(path.name, LONGEST - 1 - len(token))}{token}")
+    temporary = path.with_name(f".{truncate_name(path.name, LONGEST - 1 - len(token))}{token}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(temporary, NEW_FILE, 0o666), "wb") as stream:
-            hold(stream)
+            try_lock(stream)
             yield stream
             stream.flush()
             _flush_to_disk(stream)
@@ -98,7 +98,7 @@ def _rename_closed(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def hold(stream: IO[Any]) -> bool | None:
+def try_lock(stream: IO[Any]) -> bool | None:
     """Lock an open file until it is closed or the process dies; False where another has it.
 
     None where the file system has no locks: nobody can tell.
@@ -122,7 +122,7 @@ def remove_unfinished(folder: Path) -> None:
     """Delete what processes that are gone were writing in a folder and below it."""
     for path in folder.rglob(f".*{UNFINISHED}"):
         with suppress(OSError), path.open("r+b") as stream:  # gone, or finished meanwhile
-            if hold(stream):
+            if try_lock(stream):
                 path.unlink()
 
 

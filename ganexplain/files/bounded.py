@@ -45,7 +45,7 @@ def _content(path: Path, most: int) -> bytes:
     return content
 
 
-def lines_of(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
     r"""Lines of a text, which end at \n, \r\n or \r alone.
 
     `str.splitlines` ends them at eight more characters, which names of files may hold.

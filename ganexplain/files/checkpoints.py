@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from ganexplain.errors import GanexplainError, UsageError, no_memory, reason_of, shown
+from ganexplain.errors import GanexplainError, UsageError, is_out_of_memory, reason_of, short_repr
 from ganexplain.files.archives import check_archive
 from ganexplain.files.arrays import SCHEMA, check_kind
 from ganexplain.files.atomic import atomic_file, existing_file
@@ -81,7 +81,7 @@ def is_checkpoint(path: Path, kind: str) -> bool:
                 return False  # TorchScript
         content = load_data(path)
     except Exception as error:  # of another kind, or damaged
-        if no_memory(error):
+        if is_out_of_memory(error):
             raise
         return False
     return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
@@ -94,27 +94,27 @@ def plain_value(path: Path, content: Mapping[str, object], name: str, kind: type
         value = float(value)
     if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
         raise GanexplainError(
-            f"{path}: {name} is {shown(value)}, not {kind.__name__}; make it again"
+            f"{path}: {name} is {short_repr(value)}, not {kind.__name__}; make it again"
         )
     return value
 
 
-def filled_from(path: Path, weights: Any, make: Callable[[], Network]) -> Network:
-    """As `filled`; GanexplainError that names the file."""
+def build_network_from(path: Path, weights: Any, make: Callable[[], Network]) -> Network:
+    """As `build_network`; GanexplainError that names the file."""
     try:
-        return filled(weights, make)
+        return build_network(weights, make)
     except ValueError as error:
         raise GanexplainError(f"{path}: {error}") from error
 
 
-def filled(weights: Any, make: Callable[[], Network]) -> Network:
+def build_network(weights: Any, make: Callable[[], Network]) -> Network:
     """The network that `make` makes, with weights; ValueError where they do not fit it.
 
     Memory for it is taken once their shapes are known to fit, and all of it to be there.
     """
     try:
         if not isinstance(weights, Mapping):
-            raise TypeError(f"they are {shown(weights)}")
+            raise TypeError(f"they are {short_repr(weights)}")
         with torch.device("meta"):
             make().load_state_dict(weights, assign=True)
         storages = [value.untyped_storage() for value in weights.values()]
@@ -133,7 +133,7 @@ def filled(weights: Any, make: Callable[[], Network]) -> Network:
     return network
 
 
-def frozen(network: Network, device: torch.device) -> Network:
+def freeze_network(network: Network, device: torch.device) -> Network:
     """The network on the device as ascent is fastest: eval mode, frozen weights, channels last."""
     network = network.to(device).eval().requires_grad_(False)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 
-from ganexplain.errors import GanexplainError, shown
+from ganexplain.errors import GanexplainError, short_repr
 
 LARGEST = 1e300  # of a number; above it there is no arithmetic
 Value = TypeVar("Value")
@@ -32,7 +32,7 @@ class Fields:
 
     def wrong(self, name: str, wanted: str) -> GanexplainError:
         """The error that a field is not what is wanted."""
-        value = shown(self.values.get(name))
+        value = short_repr(self.values.get(name))
         return GanexplainError(f"{self.place}{name} is {value}, not {wanted}; {self.remedy}")
 
     def optional(self, read: Callable[[str], Value], name: str) -> Value | None:
@@ -109,7 +109,7 @@ class Fields:
 
     def _inner(self, name: str, value: object) -> Fields:
         if not isinstance(value, dict):
-            place = f"{self.place}{name} is {shown(value)}"
+            place = f"{self.place}{name} is {short_repr(value)}"
             raise GanexplainError(f"{place}, not an object; {self.remedy}")
         return Fields(f"{self.place}{name}.", value, self.remedy)
 

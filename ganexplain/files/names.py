@@ -11,24 +11,24 @@ HASH_LENGTH = 8
 LONGEST_PART = 100  # bytes of a layer's or a unit's name in that of a file
 
 
-def cut(name: str, most: int) -> str:
+def truncate_name(name: str, most: int) -> str:
     """A name's beginning in at most so many bytes of UTF-8, whole characters."""
     return name.encode(errors="surrogateescape")[:most].decode(errors="ignore")
 
 
-def fitting(name: str, ending: str = "", most: int = LONGEST) -> str:
+def shorten_name(name: str, ending: str = "", most: int = LONGEST) -> str:
     """`name` and `ending` in at most `most` bytes: a longer name is cut and gets a hash."""
     content = name.encode(errors="surrogateescape")
     room = most - len(ending.encode(errors="surrogateescape"))
     if len(content) <= room:
         return name + ending
     mark = "-" + hashlib.sha256(content).hexdigest()[:HASH_LENGTH]
-    return cut(name, room - len(mark)) + mark + ending
+    return truncate_name(name, room - len(mark)) + mark + ending
 
 
-def name_part(text: str) -> str:
+def safe_name_part(text: str) -> str:
     """A text, as the name of a layer or a unit, as part of a file's name."""
-    return fitting(re.sub(r"[^\w.@,+-]", "_", text), most=LONGEST_PART)
+    return shorten_name(re.sub(r"[^\w.@,+-]", "_", text), most=LONGEST_PART)
 
 
 def distinct_names(names: Sequence[str], most: int) -> list[str]:
@@ -36,14 +36,14 @@ def distinct_names(names: Sequence[str], most: int) -> list[str]:
 
     Distinct where upper and lower case are one, too.
     """
-    reserved = {fitting(name, most=most).casefold() for name in names}
+    reserved = {shorten_name(name, most=most).casefold() for name in names}
     used: set[str] = set()
     found = []
     for name in names:
-        candidate, number = fitting(name, most=most), 1
+        candidate, number = shorten_name(name, most=most), 1
         while candidate.casefold() in used or (number > 1 and candidate.casefold() in reserved):
             number += 1
-            candidate = fitting(f"{name}-{number}", most=most)
+            candidate = shorten_name(f"{name}-{number}", most=most)
         used.add(candidate.casefold())
         found.append(candidate)
     return found

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganexplain.audio.log_mel import usable_front_end
+from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import TrainGanConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.files.checkpoints import (
-    filled_from,
-    frozen,
+    build_network_from,
+    freeze_network,
     plain_value,
     read_checkpoint,
     write_checkpoint,
@@ -64,10 +64,10 @@ def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Inpu
     input_spec = usable_front_end(path, content["front_end"])
     # Files written before the size was a setting contain the small generator.
     channels = plain_value(path, {"channels": CHANNELS} | content, "channels", int)
-    generator = filled_from(
+    generator = build_network_from(
         path, content["generator"], lambda: generator_for(input_spec, channels=channels)
     )
-    return frozen(generator, device), input_spec
+    return freeze_network(generator, device), input_spec
 
 
 def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
@@ -81,6 +81,6 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
             f"{path}: holds no encoder, which finds the latents of real excerpts; "
             "name the gan.pt of a finished training"
         )
-    input_spec = usable_front_end(path, content["front_end"])
-    encoder = filled_from(path, content["encoder"], lambda: encoder_for(input_spec))
-    return frozen(encoder, device)
+    input_spec = read_front_end(path, content["front_end"])
+    encoder = build_network_from(path, content["encoder"], lambda: encoder_for(input_spec))
+    return freeze_network(encoder, device)

@@ -22,10 +22,16 @@ from ganexplain.gans.losses import LOSSES, add_spectral_norm, autoencoder_loss
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.inputs.kinds import Input
-from ganexplain.runs.distributed import average_gradients, check_divisible, own_part
+from ganexplain.runs.distributed import average_gradients, check_divisible, rank_slice
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast
-from ganexplain.runs.resume import State, finite, restore_tensors, tensors_of, update_average
+from ganexplain.runs.resume import (
+    State,
+    finite_value,
+    restore_tensors,
+    training_tensors,
+    update_average,
+)
 
 AUTOENCODER_RATE = 2e-3
 FEATURE_EXAMPLES = 64
@@ -115,7 +121,7 @@ class GanTraining:
             loss = autoencoder_loss(self.encoder, self.generator, real, noise)
         self._descend("autoencoder", loss)
         update_average(self.average, self.generator, self.config.ema_decay, step)
-        return {"autoencoder": finite(loss, step)}
+        return {"autoencoder": finite_value(loss, step)}
 
     def step(self, step: int) -> dict[str, float]:
         """Update the discriminators, then the generator once; returns the losses.
@@ -141,7 +147,7 @@ class GanTraining:
         self._descend("generator", loss)
         update_average(self.average, self.generator, self.config.ema_decay, step)
         losses["generator"] = loss
-        return {name: finite(value, step) for name, value in losses.items()}
+        return {name: finite_value(value, step) for name, value in losses.items()}
 
     def _generator_loss(self, score: Callable[[Any], Tensor], fake: Any, real: Any) -> Tensor:
         on_fake = score(fake)
@@ -154,7 +160,7 @@ class GanTraining:
         total = loss
         if index % self.recipe.penalty_every == 0:
             stream = random_stream(self.config.seed, "interpolation", index)
-            shares = stream.random(self.batch_size, np.float32)[own_part()]
+            shares = stream.random(self.batch_size, np.float32)[rank_slice()]
             mix = torch.from_numpy(shares).to(self.device)
             total = loss + self._penalty(real, fake, mix)
         self._descend("discriminator", total)
@@ -209,22 +215,22 @@ class GanTraining:
         stream = random_stream(self.config.seed, f"augmentation of {purpose}", index)
         nat = self.split.front_end.values_per_nat
         assert nat is not None  # as `check_settings` requires
-        changes = draw_changes(stream, self.batch_size, nat)[own_part()]
+        changes = draw_changes(stream, self.batch_size, nat)[rank_slice()]
         return augment(mel, self.generator.mean, changes)
 
     def _real_batch(self, purpose: str, index: int) -> Tensor:
         size, seed = self.batch_size, self.config.seed
-        rows = batch_rows(len(self.centres), size, index, seed, purpose)[own_part()]
+        rows = batch_rows(len(self.centres), size, index, seed, purpose)[rank_slice()]
         return torch.from_numpy(self.split.gather(self.centres[rows])).to(self.device)
 
     def _latents(self, purpose: str, index: int) -> Tensor:
         stream = random_stream(self.config.seed, purpose, index)
         latents = stream.standard_normal((self.batch_size, LATENT_SIZE), np.float32)
-        return torch.from_numpy(latents[own_part()]).to(self.device)
+        return torch.from_numpy(latents[rank_slice()]).to(self.device)
 
     def state(self) -> State:
         """Return all tensors of the training, for `restore`."""
-        return tensors_of(self.networks, self.optimisers)
+        return training_tensors(self.networks, self.optimisers)
 
     def restore(self, state: State) -> None:
         """Continue from a state; GanexplainError if it belongs to other recordings."""

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ganexplain.audio.view import seen
+from ganexplain.audio.display_mel import as_display_mel
 from ganexplain.corpora.load import MaterialSplit
 from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import Diverged, GanexplainError
@@ -130,7 +130,7 @@ class Validation:
         """Mean and deviation (F,) of each band, for waveforms of their log-mel."""
         if not isinstance(self.train, WaveformSplit):
             return self.train.band_statistics()
-        mel = seen(self.excerpts(self.train, EXCERPTS), self.train.front_end)
+        mel = as_display_mel(self.excerpts(self.train, EXCERPTS), self.train.front_end)
         return mel.mean(axis=(0, 2)), mel.std(axis=(0, 2)).clip(1e-6)
 
     def coarse(self, samples: np.ndarray) -> np.ndarray:
@@ -156,7 +156,7 @@ class Validation:
         return SampleStatistics(features, response, self.coarse(mel))
 
     def _plain_features(self, samples: np.ndarray) -> np.ndarray:
-        mel = seen(samples, self.train.front_end)
+        mel = as_display_mel(samples, self.train.front_end)
         standard = self._standard(mel)
         if mel.ndim == 3:
             return np.concatenate([standard.mean(axis=2), standard.std(axis=2)], axis=1)

@@ -10,7 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ganexplain.errors import GanexplainError, UsageError, check_known, shown
+from ganexplain.errors import GanexplainError, UsageError, check_known, short_repr
 from ganexplain.files.bounded import read_toml
 from ganexplain.inputs.base import LARGEST
 from ganexplain.inputs.kinds import KINDS, Input
@@ -71,16 +71,16 @@ def _converted(where: str, value: Any, wanted: Any) -> Any:
         return tuple(_converted(where, item, str) for item in value)
     if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
         if not -1e30 < value < 1e30:  # of an int as long as it likes
-            raise UsageError(f"{where} is {shown(value)}; give a finite number")
+            raise UsageError(f"{where} is {short_repr(value)}; give a finite number")
         return float(value)
     if wanted is str and type(value) is int:
         return str(value)
     if wanted is int and type(value) is int and abs(value) > LARGEST:
-        raise UsageError(f"{where} is {shown(value)}; give at most {LARGEST:,}")
+        raise UsageError(f"{where} is {short_repr(value)}; give at most {LARGEST:,}")
     plain = wanted if wanted in (int, float, str, bool) else Mapping
     if type(value) is plain or (plain is Mapping and isinstance(value, Mapping)):
         return value
-    raise UsageError(f"{where} is {shown(value)}; give {getattr(wanted, '__name__', wanted)}")
+    raise UsageError(f"{where} is {short_repr(value)}; give {getattr(wanted, '__name__', wanted)}")
 
 
 def input_values(input_spec: Input) -> dict[str, object]:
@@ -118,7 +118,7 @@ def front_end_from_dict(path: Path, values: object) -> Input:
     """What a checkpoint's network takes or draws; the front end where that is log-mel."""
     try:
         if not isinstance(values, Mapping):
-            raise UsageError(f"it is {shown(values)}")
+            raise UsageError(f"it is {short_repr(values)}")
         return input_from(str(path), values)
     except UsageError as error:
         raise GanexplainError(f"{path}: front end not understood ({error})") from error

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from ganexplain.errors import GanexplainError, shown
+from ganexplain.errors import GanexplainError, short_repr
 
 LEAST_OF_SIZE = 0.05  # standard deviation over root mean square
 LEAST_OF_LAYER = 0.02  # standard deviation over the median of the layer's other units
@@ -53,7 +53,7 @@ class Variation:
             numbers = [n for name, n in value.items() if n is not None or name != "layer_std"]
             if all(type(n) in (int, float) and math.isfinite(n) for n in numbers):
                 return cls(**value)
-        raise GanexplainError(f"response_variation is {shown(value)}; run responses again")
+        raise GanexplainError(f"response_variation is {short_repr(value)}; run responses again")
 
     def to_meta(self) -> dict[str, float | None]:
         """The field of a meta."""

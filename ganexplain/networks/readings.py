@@ -22,10 +22,10 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from ganexplain.errors import UsageError, shown
+from ganexplain.errors import UsageError, short_repr
 from ganexplain.files.arrays import read_vector
 from ganexplain.files.atomic import file_hash
-from ganexplain.files.names import name_part
+from ganexplain.files.names import safe_name_part
 
 HASH_LENGTH = 8  # digits of the file's hash in the name of a direction
 
@@ -107,7 +107,7 @@ class Reading(ABC):
     @property
     def file_name(self) -> str:
         """Its part of a file's name."""
-        return name_part(str(self))
+        return safe_name_part(str(self))
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,7 @@ class Direction(Reading):
     @property
     def file_name(self) -> str:
         """The name of the file without its folder, and the hash."""
-        return name_part(f"{self.path.stem}-{self.digest}")
+        return safe_name_part(f"{self.path.stem}-{self.digest}")
 
     @cached_property
     def weights(self) -> Tensor:
@@ -323,4 +323,4 @@ def parse_reading(neuron: int | str) -> Reading:
     for form in FORMS:
         if found := form.form.fullmatch(str(neuron)):
             return form.from_match(found)
-    raise UsageError(f"{shown(neuron)} names no unit of a layer")
+    raise UsageError(f"{short_repr(neuron)} names no unit of a layer")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.classifiers.checkpoint import load_classifier
-from ganexplain.errors import UsageError, shown
+from ganexplain.errors import UsageError, short_repr
 from ganexplain.files.atomic import file_hash
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
@@ -72,7 +72,7 @@ class NetworkSource:
         settings["trust_pickle"] = trust_pickle
         for name in ("classifier", "model", "weights", "input"):
             if not isinstance(settings[name], str):
-                raise UsageError(f"{name} is {shown(settings[name])}, not the name of a file")
+                raise UsageError(f"{name} is {short_repr(settings[name])}, not the name of a file")
         if is_factory(settings["model"]) and not moved_to:
             raise UsageError(
                 f"the explained network is made by {settings['model']}, which runs code; if you "

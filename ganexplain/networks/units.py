@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import Tensor
 
-from ganexplain.files.names import name_part
+from ganexplain.files.names import safe_name_part
 from ganexplain.networks.readings import Reading, parse_reading
 
 
@@ -45,7 +45,7 @@ class Unit:
     @property
     def file_name(self) -> str:
         """Its part of the names of files and folders."""
-        return f"{name_part(self.layer)}-{self.reading.file_name}"
+        return f"{safe_name_part(self.layer)}-{self.reading.file_name}"
 
     def read(self, activation: Tensor) -> Tensor:
         """Its values (B,) from its layer's output (B, U, ...); errors as `Reading.read`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_erosion
 
-from ganexplain.audio.filtering import filtered
+from ganexplain.audio.filtering import filter_by_share
 from ganexplain.audio.io import FULL_SCALE
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.spectrograms import (
@@ -215,7 +215,7 @@ def _players(patch: Patch, name: str, front_end: FrontEnd) -> list[Markup]:
         return []
     rate = front_end.sample_rate
     whole = patch.audio.astype(np.float32) / FULL_SCALE
-    part = filtered(whole, patch.window, front_end)
+    part = filter_by_share(whole, patch.window, front_end)
     sounds = [Sound("part", flac_uri(part, rate)), Sound("whole", flac_uri(patch.audio, rate))]
     return [player(sound, f"{name}, {sound.label}") for sound in sounds]
 

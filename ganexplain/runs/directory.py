@@ -27,17 +27,17 @@ from ganexplain.files.atomic import read_json, remove_unfinished, write_bytes, w
 from ganexplain.files.bounded import read_toml
 from ganexplain.runs.inputs import Recording, RunInputs
 from ganexplain.runs.lock import (
-    clear_place,
-    entries_of,
-    hold_place,
-    holds_results,
-    is_begun,
-    make_directory,
-    results_in,
-    runs_in,
+    clear_directory,
+    contains_results,
+    create_directory,
+    directory_entries,
+    has_only_start_files,
+    lock_directory,
+    result_files,
+    run_records,
 )
-from ganexplain.runs.machine import device_used, thread_count
-from ganexplain.runs.progress import Progress, warnings_noted
+from ganexplain.runs.machine import resolve_device_name, thread_count
+from ganexplain.runs.progress import Progress, forward_warnings
 from ganexplain.runs.record import library_versions, tensorboard_writer
 from ganexplain.version import __version__
 
@@ -71,14 +71,14 @@ class RunDirectory:
         self._board: Any = None  # False where TensorBoard is not installed
         self._read = RunInputs(path)
         self._refuse_what_is_there(overwrite, bool(resume))
-        make_directory(path)
+        create_directory(path)
         with ExitStack() as stack:
-            hold_place(self.log_file, stack)
+            lock_directory(self.log_file, stack)
             self.resumed = bool(resume or share) and (path / "config.toml").is_file()
             if self.resumed:
                 self._check_same_settings()
             elif not share:
-                clear_place(self.log_file)
+                clear_directory(self.log_file)
             remove_unfinished(path)
             self._open_files = stack.pop_all()
         self.results: dict[str, object] = {}
@@ -87,10 +87,12 @@ class RunDirectory:
     def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:
         # Of several shares the first to come writes its log and config.toml before anything else,
         # so where more than these is seen here, config.toml is there when it is looked for.
-        entries = entries_of(self.path)
+        entries = directory_entries(self.path)
         if (resume or self.share) and (self.path / "config.toml").is_file():
             self._check_same_settings()
-            records = runs_in(self.path)  # what another share reads is found where they are merged
+            records = run_records(
+                self.path
+            )  # what another share reads is found where they are merged
             own = [record for record in records if record == self.run_file or not self.share]
             self._read = RunInputs(self.path, own)
             self._read.check_files()
@@ -98,15 +100,15 @@ class RunDirectory:
         if not entries:
             return
         if self.share:
-            if not is_begun(entries):
+            if not has_only_start_files(entries):
                 raise UsageError(f"--out {self.path}: not empty; {self._instead()}")
             return
         if not (overwrite or resume):
-            if not holds_results(self.path, self.stage):  # of a failed run: this one begins anew
+            if not contains_results(self.path, self.stage):  # of a failed run: this one begins anew
                 self._refuse_to_delete_inputs()
                 return
             raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
-        if not (is_begun(entries) or runs_in(self.path)):
+        if not (has_only_start_files(entries) or run_records(self.path)):
             raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
         self._check_same_stage()
         self._refuse_to_delete_inputs()
@@ -124,7 +126,7 @@ class RunDirectory:
                 yield from value if isinstance(value, tuple) else (value,)
 
     def _check_same_stage(self) -> None:
-        runs = runs_in(self.path)
+        runs = run_records(self.path)
         earlier = read_json(runs[0]).get("stage") if runs else self.stage
         if earlier != self.stage:
             raise UsageError(
@@ -146,14 +148,14 @@ class RunDirectory:
 
     def _instead(self) -> str:
         """What to do where a share cannot go on; another may be at work, so it clears nothing."""
-        states = [read_json(run).get("state") for run in runs_in(self.path)]
-        if "running" in states or holds_results(self.path, self.stage):
+        states = [read_json(run).get("state") for run in run_records(self.path)]
+        if "running" in states or contains_results(self.path, self.stage):
             return "name another"
         return f"remove {self.path}, where no share has done anything yet"
 
     def __enter__(self) -> RunDirectory:
         with self._open_files:  # closed here where the block fails
-            self.warnings = self._open_files.enter_context(warnings_noted(self.log))
+            self.warnings = self._open_files.enter_context(forward_warnings(self.log))
             self._begin()
             for message in self.warnings:  # of what was read before
                 self.log(message)
@@ -185,7 +187,7 @@ class RunDirectory:
             try:
                 self.log(f"{state}: {error}")
                 lost = state == "failed" and not self.resumable
-                left = {"left": [str(file) for file in results_in(self.path)]} if lost else {}
+                left = {"left": [str(file) for file in result_files(self.path)]} if lost else {}
                 self._write_state(state, error=str(error), **left)
             except (GanexplainError, OSError):
                 pass  # the disk is full; the first error is the one to show
@@ -270,7 +272,7 @@ class RunDirectory:
                 "argv": sys.argv,
                 "folder": str(Path.cwd()),
                 "seed": getattr(self.config, "seed", None),
-                "device": device_used(getattr(self.config, "device", None)),
+                "device": resolve_device_name(getattr(self.config, "device", None)),
                 "threads": thread_count(),
                 "python": platform.python_version(),
                 "machine": platform.platform(),

@@ -26,7 +26,7 @@ SECONDS_TO_MEET = 15.0  # after which a line says what is waited for
 CORRECT_THEM = "start the processes with torchrun, or unset " + ", ".join(TORCHRUN)
 
 
-def place() -> tuple[int, int]:
+def rank_and_world_size() -> tuple[int, int]:
     """Number of this process (0 the first) and how many there are, as torchrun has set them.
 
     (0, 1) unless all of `TORCHRUN` are set: a scheduler or a notebook may set some of them for a
@@ -53,7 +53,7 @@ def use_own_gpu() -> bool:
 
     Whether it is so.
     """
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return False
     import torch
 
@@ -73,7 +73,7 @@ def process_group() -> Iterator[None]:
 
     Over NCCL with a GPU for each, else over gloo.
     """
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         yield
         return
     _join()
@@ -94,7 +94,7 @@ def _join() -> None:
 
     backend = "nccl" if use_own_gpu() else "gloo"
     where = ":".join(os.environ[name] for name in TORCHRUN[2:])
-    others = f"the {place()[1]} processes of WORLD_SIZE at {where}"
+    others = f"the {rank_and_world_size()[1]} processes of WORLD_SIZE at {where}"
     line = f"waiting for {others}; {CORRECT_THEM}"
     patience = threading.Timer(SECONDS_TO_MEET, print, (line,), {"file": sys.stderr, "flush": True})
     patience.daemon = True
@@ -111,7 +111,7 @@ def _join() -> None:
 
 def check_divisible(batch_size: int) -> None:
     """UsageError where a batch cannot be divided evenly among the processes."""
-    world = place()[1]
+    world = rank_and_world_size()[1]
     if batch_size % world:
         raise UsageError(
             f"--batch-size {batch_size}: cannot be divided among {world} processes; "
@@ -119,15 +119,15 @@ def check_divisible(batch_size: int) -> None:
         )
 
 
-def own_part() -> slice:
+def rank_slice() -> slice:
     """Which elements of a batch this process computes with."""
-    rank, world = place()
+    rank, world = rank_and_world_size()
     return slice(rank, None, world)
 
 
 def average_gradients(parameters: Iterable[Any]) -> None:
     """Make each gradient the mean of those of all processes, the gradient of the whole batch."""
-    world = place()[1]
+    world = rank_and_world_size()[1]
     if world == 1:
         return
     import torch
@@ -138,9 +138,9 @@ def average_gradients(parameters: Iterable[Any]) -> None:
             parameter.grad /= world
 
 
-def of_the_first(value: T) -> T:
+def broadcast_from_rank0(value: T) -> T:
     """What the first process gives, in all of them."""
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return value
     import torch
 

@@ -22,16 +22,16 @@ from ganexplain.errors import UsageError
 NARROWEST = 20  # columns of a terminal that help and tables are fitted to
 
 
-def settle() -> None:
+def prepare_process() -> None:
     """Prepare the process of a command, before anything is read, imported or printed."""
-    settle_streams()
-    settle_warnings()
+    repair_streams()
+    disarm_warnings()
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) < NARROWEST:
         del os.environ["COLUMNS"]  # 0 in some containers, and help would then be empty
 
 
-def settle_streams() -> None:
+def repair_streams() -> None:
     """Give closed standard streams a place, and let no character of a name stop their text.
 
     Else the next file opened becomes number 2, and what libraries print would go into it.
@@ -49,7 +49,7 @@ def settle_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def give_up_full_streams() -> None:
+def discard_unwritable_output() -> None:
     """Drop what standard streams cannot write, which Python would try again at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -60,7 +60,7 @@ def give_up_full_streams() -> None:
             pass
 
 
-def settle_warnings() -> None:
+def disarm_warnings() -> None:
     """Let warnings of libraries end no run: PYTHONWARNINGS=error is for those who test them."""
     if any(option.split(":")[0].strip() == "error" for option in sys.warnoptions):
         os.environ.pop("PYTHONWARNINGS", None)  # nor in processes started from here
@@ -71,7 +71,7 @@ def settle_warnings() -> None:
 # --- folders ------------------------------------------------------------------------------
 
 
-def check_folder() -> None:
+def check_current_folder() -> None:
     """UsageError where the folder that the command is started in is gone."""
     try:
         Path.cwd()
@@ -123,7 +123,7 @@ def _is_own(folder: Path) -> bool:
     )
 
 
-def settle_libraries() -> None:
+def set_cache_dirs() -> None:
     """Have libraries keep what they cache with ours, unless the user has said where.
 
     Else Numba writes beside the code it has compiled, and Matplotlib into the home directory.

@@ -18,7 +18,7 @@ _unanswered: list[KeyboardInterrupt] = []  # what came, until it is told
 
 
 @contextmanager
-def interrupts_raised() -> Iterator[list[KeyboardInterrupt]]:
+def raise_interrupts() -> Iterator[list[KeyboardInterrupt]]:
     """While open, Ctrl-C raises KeyboardInterrupt and SIGTERM Terminated; the list has what came.
 
     What came may surface as another error, of an import it broke into, say; or, in a callback of
@@ -42,14 +42,14 @@ def interrupts_raised() -> Iterator[list[KeyboardInterrupt]]:
         sys.unraisablehook = before
 
 
-def raise_lost_interrupt() -> None:
+def raise_swallowed_interrupt() -> None:
     """Raise what came and was swallowed, if anything."""
     if _unanswered:
         raise _unanswered[-1]
 
 
 @contextmanager
-def interrupts_noted() -> Iterator[list[KeyboardInterrupt]]:
+def collect_interrupts() -> Iterator[list[KeyboardInterrupt]]:
     """While open, the first Ctrl-C or SIGTERM is put into the list; a second one is raised."""
     came: list[KeyboardInterrupt] = []
 
@@ -62,7 +62,7 @@ def interrupts_noted() -> Iterator[list[KeyboardInterrupt]]:
         yield came
 
 
-def end_at_once(status: int) -> NoReturn:
+def end_process(status: int) -> NoReturn:
     """End the process: what is registered for its end is done, but threads are not waited for.
 
     Nor are the libraries' modules taken apart, which takes seconds where the machine is busy.

@@ -12,45 +12,45 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.files.atomic import UNFINISHED, hold, read_json
+from ganexplain.files.atomic import UNFINISHED, read_json, try_lock
 
 RECORDS = ("config.toml", "log.txt", "metrics.jsonl", "plan.json")
 
 
-def entries_of(path: Path) -> list[Path]:
+def directory_entries(path: Path) -> list[Path]:
     """What is in the way, but for what is being written just now, or was by a killed run."""
     found = list(path.iterdir()) if path.is_dir() else []
     return [entry for entry in found if not entry.name.endswith(UNFINISHED)]
 
 
-def runs_in(path: Path) -> list[Path]:
+def run_records(path: Path) -> list[Path]:
     """What tells of runs in a directory, one file for each share."""
     return sorted(path.glob("run*.json"))
 
 
-def is_begun(entries: Iterable[Path]) -> bool:
+def has_only_start_files(entries: Iterable[Path]) -> bool:
     """Whether these are what a run writes before all else, and nothing more."""
     return all(e.name in ("config.toml", "log.txt") or _is_log_of_share(e) for e in entries)
 
 
-def holds_results(path: Path, stage: str) -> bool:
+def contains_results(path: Path, stage: str) -> bool:
     """Whether a directory holds more than the records of runs that ended before any result.
 
     A run that failed, was interrupted or was killed leaves those. One that failed and cannot be
     taken up has no results at all for its stage, but files that it names as `left`. The corrected
     command may write where these are.
     """
-    runs = runs_in(path)
+    runs = run_records(path)
     documents = [read_json(run) for run in runs]
     ended = ("failed", "interrupted", "running")  # of a killed run
     if not runs or any(document.get("state") not in ended for document in documents):
         return True
     lists = [found.get("left") for found in documents if found.get("stage") == stage]
     left = {name for names in lists if isinstance(names, list) for name in map(str, names)}
-    return not left.issuperset(map(str, results_in(path)))
+    return not left.issuperset(map(str, result_files(path)))
 
 
-def results_in(path: Path) -> list[Path]:
+def result_files(path: Path) -> list[Path]:
     """The files of a run but for its records, relative to its directory."""
     files = (file for file in path.rglob("*") if file.is_symlink() or not file.is_dir())
     below = (f.relative_to(path) for f in files if not f.name.endswith(UNFINISHED))
@@ -65,7 +65,7 @@ def _is_record(file: Path) -> bool:
     return len(file.parts) == 1 and (file.name in RECORDS or of_share)
 
 
-def make_directory(path: Path) -> None:
+def create_directory(path: Path) -> None:
     """Make the directory of a run; UsageError where that cannot be."""
     if path.exists() and not path.is_dir():
         raise UsageError(f"--out {path}: is a file; name a directory")
@@ -75,18 +75,18 @@ def make_directory(path: Path) -> None:
         raise UsageError(f"--out {path}: cannot be made ({error.strerror})") from error
 
 
-def hold_place(log_file: Path, stack: ExitStack) -> None:
+def lock_directory(log_file: Path, stack: ExitStack) -> None:
     """Lock the log of a run until `stack` is closed; UsageError where another run is at work.
 
     Shares run beside each other, but not beside a run of the whole.
     """
     path, share = log_file.parent, _is_log_of_share(log_file)
     try:
-        free = hold(stack.enter_context(log_file.open("a"))) is not False
+        free = try_lock(stack.enter_context(log_file.open("a"))) is not False
         logs = {log for log in path.glob("log*.txt") if not (share and _is_log_of_share(log))}
         for log in logs - {log_file}:
             with log.open("a") as stream:
-                free = free and hold(stream) is not False
+                free = free and try_lock(stream) is not False
     except OSError as error:
         raise GanexplainError(f"{log_file}: {error.strerror}; name another --out") from error
     if not free:
@@ -95,14 +95,14 @@ def hold_place(log_file: Path, stack: ExitStack) -> None:
         )
 
 
-def clear_place(log_file: Path) -> None:
+def clear_directory(log_file: Path) -> None:
     """Delete what an earlier run left beside its log, which is held, and emptied.
 
     First goes what a run is taken up from, last what it is known by. The directory itself stays,
     which may be a link.
     """
     path = log_file.parent
-    runs = runs_in(path)
+    runs = run_records(path)
 
     def turn(entry: Path) -> int:
         return 0 if entry.name == "config.toml" else 2 if entry in runs else 1

@@ -33,7 +33,7 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def device_used(name: str | None) -> str | None:
+def resolve_device_name(name: str | None) -> str | None:
     """What `auto` stands for, once torch is loaded; other names as they are."""
     if name != "auto" or "torch" not in sys.modules:
         return name
@@ -56,7 +56,7 @@ def keep_freed_memory() -> None:
     mallopt(top_pad, 64 * 2**20)
 
 
-def quiet_libraries() -> None:
+def hide_library_warnings() -> None:
     """Keep warnings that libraries give developers off the terminal, unless Python was asked (-W).
 
     What a user should know is a note of ours. For the whole process, as `keep_freed_memory`.
@@ -72,7 +72,7 @@ def thread_count() -> int | None:
 
 
 @contextmanager
-def leave_cores_to(workers: int) -> Iterator[None]:
+def reserve_cores(workers: int) -> Iterator[None]:
     """While open, torch leaves as many of its threads' cores to `workers`, but keeps one."""
     import torch
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from ganexplain.errors import terminal_safe
-from ganexplain.runs.interrupts import raise_lost_interrupt
+from ganexplain.runs.interrupts import raise_swallowed_interrupt
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -32,7 +32,7 @@ class Progress(Protocol):
         """One line worth keeping: a warning, or a result on the way."""
 
 
-class Silent:
+class NullProgress:
     """Progress that shows nothing and keeps the notes."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Silent:
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Nothing is shown."""
-        raise_lost_interrupt()
+        raise_swallowed_interrupt()
 
     def note(self, message: str) -> None:
         """Kept for whoever asks."""
@@ -66,7 +66,7 @@ def _print_line(text: str) -> None:
         print(terminal_safe(text), file=sys.stderr, flush=True)
 
 
-class LineProgress(Silent):
+class LineProgress(NullProgress):
     """Progress as a plain line on stderr every `every` seconds, for logs and pipes."""
 
     def __init__(self, every: float = 15.0) -> None:
@@ -101,7 +101,7 @@ class LineProgress(Silent):
         _print_line(message)
 
 
-class BarProgress(Silent):
+class BarProgress(NullProgress):
     """Progress as a rich bar with the time left, for a terminal."""
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ class _Warnings(logging.Handler):
 
 
 @contextmanager
-def warnings_noted(note: Callable[[str], None]) -> Iterator[list[str]]:
+def forward_warnings(note: Callable[[str], None]) -> Iterator[list[str]]:
     """While open, `note` gets the warnings that code without a progress logs.
 
     Gives those so far, the ones included that came since the first such block was opened.
@@ -172,15 +172,15 @@ def warnings_noted(note: Callable[[str], None]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def progress_on_stderr(quiet: bool) -> Iterator[Silent]:
+def stderr_progress(quiet: bool) -> Iterator[NullProgress]:
     """The progress that fits stderr: a bar on a terminal, lines elsewhere, nothing when quiet."""
     with ExitStack() as stack:
-        progress: Silent = Silent()
+        progress: NullProgress = NullProgress()
         if not quiet and sys.stderr.isatty():
             bar = BarProgress()
             stack.enter_context(bar.bar)
             progress = bar
         elif not quiet:
             progress = LineProgress()
-        stack.enter_context(warnings_noted(progress.note))
+        stack.enter_context(forward_warnings(progress.note))
         yield progress

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ganexplain.errors import Diverged, GanexplainError, UsageError, reason_of, shown
+from ganexplain.errors import Diverged, GanexplainError, UsageError, reason_of, short_repr
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.distributed import of_the_first
-from ganexplain.runs.interrupts import interrupts_noted
+from ganexplain.runs.distributed import broadcast_from_rank0
+from ganexplain.runs.interrupts import collect_interrupts
 from ganexplain.runs.progress import Progress
 
 STATE_FILE = "training.pt"
@@ -49,7 +49,7 @@ def resumable_steps(
     first, metrics = 0, 0
     found = run.resumed and path.is_file()
     keys = ("step", "metrics", "state")
-    content = of_the_first(read_checkpoint(path, "training", keys) if found else None)
+    content = broadcast_from_rank0(read_checkpoint(path, "training", keys) if found else None)
     if content is not None:
         first, metrics = _restored(path, training, content)
         if first > total:
@@ -63,7 +63,7 @@ def resumable_steps(
     if run.resumed:
         run.keep_metrics(metrics)
     progress.start("training", total, done=first)
-    with interrupts_noted() as came:
+    with collect_interrupts() as came:
         for step in range(first, total):
             yield step
             done = step + 1
@@ -82,7 +82,7 @@ def _restored(path: Path, training: Trainable, content: State) -> tuple[int, int
     try:
         for name in ("step", "metrics"):
             if type(content[name]) is not int or content[name] < 0:
-                raise ValueError(f"{name} is {shown(content[name])}")
+                raise ValueError(f"{name} is {short_repr(content[name])}")
         _check_finite(content["state"])
         training.restore(content["state"])
     except (GanexplainError, MemoryError):
@@ -135,7 +135,7 @@ def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> No
         )
 
 
-def tensors_of(
+def training_tensors(
     networks: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]
 ) -> State:
     """The state of a training of several networks, one of them the generator."""
@@ -150,7 +150,7 @@ def restore_tensors(
     networks: Mapping[str, nn.Module],
     optimisers: Mapping[str, torch.optim.Optimizer],
 ) -> None:
-    """Take up what `tensors_of` gave; errors as `check_same_recordings`, by the generator."""
+    """Take up what `training_tensors` gave; errors as `check_same_recordings`, by the generator."""
     check_same_recordings(state["networks"]["generator"], networks["generator"])
     for name, network in networks.items():
         network.load_state_dict(state["networks"][name])
@@ -168,7 +168,7 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, step: i
             value.lerp_(running[name], 1 - decay)
 
 
-def finite(loss: Tensor, step: int) -> float:
+def finite_value(loss: Tensor, step: int) -> float:
     """The value of a loss; Diverged where it is not finite."""
     value = float(loss.detach())
     if not math.isfinite(value):

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
-from ganexplain.errors import GanexplainError, UsageError, no_memory
+from ganexplain.errors import GanexplainError, UsageError, is_out_of_memory
 from ganexplain.runs.cores import usable_cores
-from ganexplain.runs.machine import keep_freed_memory, quiet_libraries
+from ganexplain.runs.machine import hide_library_warnings, keep_freed_memory
 from ganexplain.runs.progress import LOGGER
 
 Advance = Callable[[int], None]
@@ -46,7 +46,7 @@ def job_count(jobs: str, tasks: int, worth_it: bool) -> int:
     return max(min(asked, tasks), 1)
 
 
-def work_through(
+def run_in_processes(
     tasks: Sequence[Any],
     jobs: int,
     prepare: Callable[..., Work],
@@ -68,7 +68,7 @@ def work_through(
         return
     pooled, progress_queue = made
     with _thread_errors() as of_threads, pooled as pool, _stopping(pool):
-        with blocked_interrupts():  # which the processes started here inherit
+        with block_interrupts():  # which the processes started here inherit
             running = {pool.submit(_do, task) for task in tasks}
         while running:
             done, running = wait(running, timeout=LOOK_EVERY)
@@ -106,7 +106,7 @@ def _pool(
 
 
 @contextmanager
-def blocked_interrupts() -> Iterator[None]:
+def block_interrupts() -> Iterator[None]:
     """While open, Ctrl-C and SIGTERM wait; the first process alone answers them, once it is over.
 
     Processes started meanwhile never see them, not even while they import their modules.
@@ -128,7 +128,7 @@ def _thread_errors() -> Iterator[list[BaseException]]:
     usual = threading.excepthook
 
     def kept(progress_queue: threading.ExceptHookArgs) -> None:
-        if progress_queue.exc_value is not None and no_memory(progress_queue.exc_value):
+        if progress_queue.exc_value is not None and is_out_of_memory(progress_queue.exc_value):
             found.append(progress_queue.exc_value)
         else:
             usual(progress_queue)
@@ -197,7 +197,7 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], progress_qu
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     keep_freed_memory()
-    quiet_libraries()
+    hide_library_warnings()
     work: Work | Exception
     try:
         work = prepare(*arguments)
@@ -229,4 +229,4 @@ def _do(task: Any) -> None:
 
 def _sent(error: Exception) -> Exception:
     """An error as it is sent to the first process, where what it came of does not arrive."""
-    return MemoryError(str(error)) if no_memory(error) else error
+    return MemoryError(str(error)) if is_out_of_memory(error) else error

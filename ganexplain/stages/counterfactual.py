@@ -15,18 +15,18 @@ from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals
 from ganexplain.ascent.boundary import Divided, divided_by_side, given_level
 from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
 from ganexplain.ascent.priors import NEAR, OF_SEARCHES, PRIORS
-from ganexplain.audio.difference import change, decibels
-from ganexplain.audio.filtering import retouched
-from ganexplain.audio.io import flac
+from ganexplain.audio.difference import level_change_db, measure_change
+from ganexplain.audio.filtering import filter_by_change
+from ganexplain.audio.io import encode_flac
 from ganexplain.audio.log_mel import log_mel
-from ganexplain.audio.sonify import sonify, unclipped
+from ganexplain.audio.sonify import limit_peak, sonify
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import Start, parse_start
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
-from ganexplain.files.names import LONGEST, distinct_names, fitting
+from ganexplain.files.names import LONGEST, distinct_names, shorten_name
 from ganexplain.gans.checkpoint import load_encoder, load_generator
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator
 from ganexplain.inputs.log_mel import FrontEnd
@@ -67,7 +67,9 @@ def counterfactual(
     for start in starts:
         start.sound(front_end)  # one that cannot be used is found now, not after those before it
     with divided_by_side(config, classifier, generator) as divided:
-        wished = [fitting(start.path.stem, f"-{start.seconds:g}s", MOST_NAME) for start in starts]
+        wished = [
+            shorten_name(start.path.stem, f"-{start.seconds:g}s", MOST_NAME) for start in starts
+        ]
         names = distinct_names(wished, MOST_NAME)
         with RunDirectory(out, "counterfactual", config, overwrite) as run:
             progress = run.keep_notes(progress)
@@ -196,8 +198,8 @@ class _Maker:
         return torch.from_numpy(log_mel(sound, self.front_end).T.copy()).to(self.device)
 
     def _retouched(self, start: Start, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        by = decibels(before, after, self.front_end)
-        return retouched(start.sound(self.front_end), by, self.front_end)
+        by = level_change_db(before, after, self.front_end)
+        return filter_by_change(start.sound(self.front_end), by, self.front_end)
 
     def written(self, start: Start, base: Path, found: Mapping[str, np.ndarray]) -> ChangedExcerpt:
         """Write the sounds and the picture that `base` names; the record of both."""
@@ -209,7 +211,7 @@ class _Maker:
         sounds = [start.sound(self.front_end), *sounds_made, self._retouched(start, *mels[1:])]
         paths = [base.with_name(f"{base.name}-{s}.flac") for s in (*STATES, RETOUCHED)]
         for path, sound in zip(paths, sounds, strict=True):
-            write_bytes(path, flac(unclipped(sound), front_end.sample_rate))
+            write_bytes(path, encode_flac(limit_peak(sound), front_end.sample_rate))
         titles = [f"{state}: {float(found[f'{state}_response']):+.2f}" for state in STATES]
         picture = base.with_name(f"{base.name}.png")
         excerpts = dict(zip(titles, mels, strict=True))
@@ -234,7 +236,7 @@ class _Maker:
             reconstruction_off_db=round(off, 2),
             moved=round(float(np.linalg.norm(latents[1] - latents[0])), 4),
             latent_norm=round(float(np.linalg.norm(latents[1])), 4),
-            change=change(redrawn, changed, self.front_end).rounded(),
+            change=measure_change(redrawn, changed, self.front_end).rounded(),
             sounds=sounds,
             picture=picture,
         )

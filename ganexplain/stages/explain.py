@@ -46,11 +46,11 @@ from ganexplain.inputs.specification import check_same_front_end, input_values
 from ganexplain.networks.hooks import find_layer
 from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.distributed import place, use_own_gpu
+from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.precision import SEARCH_PRECISIONS
 from ganexplain.runs.progress import Progress
-from ganexplain.runs.workers import job_count, work_through
+from ganexplain.runs.workers import job_count, run_in_processes
 from ganexplain.version import __version__
 
 SEARCHES = ("grid", "adaptive")
@@ -136,7 +136,7 @@ def _results(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
     """The share of this process: as asked for, or of those that torchrun has started."""
-    asked, (rank, world) = parse_shard(config.shard), place()
+    asked, (rank, world) = parse_shard(config.shard), rank_and_world_size()
     if asked and world > 1:
         raise UsageError("--shard: torchrun divides the blocks itself; use only one of the two")
     return (rank, world) if world > 1 else asked
@@ -223,7 +223,7 @@ def _work(
         spent += units
         progress.advance(units)
 
-    alone = pick_device(config.device).type != "cpu" or place()[1] > 1
+    alone = pick_device(config.device).type != "cpu" or rank_and_world_size()[1] > 1
     jobs = (
         1
         if alone and config.jobs == "auto"
@@ -231,7 +231,7 @@ def _work(
     )
     progress.start(_searched([part.target for part in parts]), total)
     prepare = AdaptiveWork if adaptive else PartWork
-    work_through(parts, jobs, prepare, (config, batch_size, out, metas), advance)
+    run_in_processes(parts, jobs, prepare, (config, batch_size, out, metas), advance)
     return spent
 
 

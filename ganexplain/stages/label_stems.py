@@ -12,7 +12,7 @@ from pathlib import Path
 import soundfile as sf
 
 from ganexplain.audio.formats.sound_files import sound_streams
-from ganexplain.audio.io import channel_blocks, duration_of, load_channels
+from ganexplain.audio.io import channel_blocks, load_channels, read_duration
 from ganexplain.config import LabelStemsConfig
 from ganexplain.corpora.jamendo import JAMENDO_CLASSES
 from ganexplain.corpora.listed_files import files_below
@@ -122,7 +122,7 @@ def track_spans(track: Track, config: LabelStemsConfig) -> list[tuple[float, flo
 
     A vocal stem that is silent, or far below its mixture, is a track without singing.
     """
-    length = duration_of(track.mixture)
+    length = read_duration(track.mixture)
     try:
         vocals = load_channels(track.vocals, STEM_RATE)
     except SilentFile:

@@ -13,7 +13,7 @@ from ganexplain.artifacts.predictions import (
     Predictions,
     RecordingPrediction,
 )
-from ganexplain.audio.io import duration_of
+from ganexplain.audio.io import read_duration
 from ganexplain.audio.log_mel import frame_times
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import CHUNK_PICTURES, predict_frames, predict_pictures
@@ -57,7 +57,7 @@ def predict(
     if not config.skip_bad_files:
         for path in paths:  # a misspelt name shows now, not after the hours of those before
             try:
-                duration_of(path)
+                read_duration(path)
             except BadFile as error:
                 error.one_of_many = True
                 raise
@@ -70,7 +70,7 @@ def predict(
         for path, name in zip(paths, output_names(paths), strict=True):
             try:
                 mel = cached_log_mel(path, classifier.sound, cache_directory(config.cache))
-                prediction = predict_recording(classifier, mel, duration_of(path))
+                prediction = predict_recording(classifier, mel, read_duration(path))
             except BadFile as error:
                 if not config.skip_bad_files:
                     error.one_of_many = True

@@ -13,7 +13,7 @@ from ganexplain.artifacts.explanations import Explanations, read_explanation_met
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import REAL_AXES, given_path, read_responses
 from ganexplain.artifacts.selection import read_selection
-from ganexplain.audio.sonify import sonify, unclipped
+from ganexplain.audio.sonify import limit_peak, sonify
 from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_arrays
@@ -102,7 +102,7 @@ def _sounds(
         made = []
         for one in excerpts:
             if isinstance(input_spec, WaveformInput):
-                made.append(unclipped(one)[None])
+                made.append(limit_peak(one)[None])
             else:
                 made.append(
                     sonify(one[None], input_spec, config.griffin_lim_iterations, config.seed)

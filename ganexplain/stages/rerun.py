@@ -15,10 +15,10 @@ import torch
 from ganexplain.attribution.measures import WALL_CLOCK
 from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
 from ganexplain.errors import GanexplainError, UsageError, check_known
-from ganexplain.files.archives import read_archived
-from ganexplain.files.arrays import mapped, whole_file
+from ganexplain.files.archives import read_npz
+from ganexplain.files.arrays import damage_reported, open_array
 from ganexplain.files.atomic import existing_file, file_hash, read_json
-from ganexplain.files.bounded import lines_of, parse_json, read_text, read_toml
+from ganexplain.files.bounded import parse_json, read_text, read_toml, split_lines
 from ganexplain.files.checkpoints import load_data
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.record import library_versions
@@ -224,12 +224,12 @@ def read_any(path: Path) -> Any:
     """
     if path.suffix == ".json":
         return read_json(path)
-    with whole_file(path, path.suffix):
+    with damage_reported(path, path.suffix):
         if path.suffix == ".jsonl":
-            return [parse_json(line) for line in lines_of(read_text(path))]
+            return [parse_json(line) for line in split_lines(read_text(path))]
         if path.suffix == ".pt":
             return load_data(path)
         if path.suffix == ".npy":
-            return {"array": mapped(path)}
-        arrays: dict[str, Any] = dict(read_archived(existing_file(path)))
+            return {"array": open_array(path)}
+        arrays: dict[str, Any] = dict(read_npz(existing_file(path)))
         return arrays | {"meta": parse_json(str(arrays["meta"]))}

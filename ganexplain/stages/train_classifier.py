@@ -27,12 +27,12 @@ from ganexplain.corpora.splits import Split, require_classes
 from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
-from ganexplain.files.checkpoints import frozen
+from ganexplain.files.checkpoints import freeze_network
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import leave_cores_to, pick_device
+from ganexplain.runs.machine import pick_device, reserve_cores
 from ganexplain.runs.prefetch import Prefetch
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import resumable_steps
@@ -74,7 +74,7 @@ def train_classifier(
         _train(training, splits, run, progress)
         best = training.best
         assert best is not None  # an epoch is over
-        network = frozen(training.best_network(best), device)
+        network = freeze_network(training.best_network(best), device)
         threshold = threshold_over(network, splits["train"], splits["valid"])
         figures: dict[str, float | Mapping[str, float]] = {"valid": best.figures}
         figures["epoch"] = best.epoch + 1
@@ -85,7 +85,7 @@ def train_classifier(
                 _write_files(out / "test.csv", splits["test"], evaluation)
             progress.note("test: " + figures_text(evaluation.figures))
         classifier = Classifier(
-            frozen(network, torch.device("cpu")),
+            freeze_network(network, torch.device("cpu")),
             input_spec,
             corpus.classes,
             threshold,
@@ -130,7 +130,7 @@ def _train(
 ) -> None:
     config, last = training.config, training.updates - 1
     batches = _batches(config, splits["train"])
-    with leave_cores_to(config.workers), Prefetch(batches.make, config.workers) as made:
+    with reserve_cores(config.workers), Prefetch(batches.make, config.workers) as made:
         for step in resumable_steps(run, training, last + 1, config.checkpoint_every, progress):
             loss = training.step(step, made.take(step, last))
             progress.advance(1, loss=loss, rate=training.learning_rate(step))

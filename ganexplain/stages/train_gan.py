@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganexplain.audio.view import seen, view_of
+from ganexplain.audio.display_mel import as_display_mel, display_front_end
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
@@ -152,8 +152,8 @@ def _look(choice: GeneratorChoice, step: int, run: RunDirectory, progress: Progr
     if isinstance(front_end, ImageInput):
         write_bytes(path.with_suffix(".png"), picture_sheet(rows))
     elif isinstance(front_end, WaveformInput):
-        mels = {title: seen(waveforms, front_end) for title, waveforms in rows.items()}
-        write_bytes(path.with_suffix(".png"), sample_sheet(mels, view_of(front_end)))
+        mels = {title: as_display_mel(waveforms, front_end) for title, waveforms in rows.items()}
+        write_bytes(path.with_suffix(".png"), sample_sheet(mels, display_front_end(front_end)))
         write_bytes(path.with_suffix(".flac"), strip(input_spec[:SOUNDS], front_end.sample_rate))
     else:
         write_bytes(path.with_suffix(".png"), sample_sheet(rows, front_end))

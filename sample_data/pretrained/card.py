@@ -25,7 +25,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 HERE = Path(__file__).parent
 SAMPLES, ROW = 16, 8
@@ -42,7 +42,7 @@ def main() -> None:
     generator, front_end = load_generator(arguments.gan, cpu)
     corpus = read_corpora(arguments.corpus)
     train, test = (
-        load_split(corpus, name, FrontEnd(), cache_directory(""), Silent())
+        load_split(corpus, name, FrontEnd(), cache_directory(""), NullProgress())
         for name in ("train", "test")
     )
     for name in ("classifier", "judge", "referee"):

@@ -17,7 +17,7 @@ from support.recordings import RATE, JamendoFolder, noise, song, write_sound
 
 from ganexplain.attribution.methods.registry import method_for
 from ganexplain.audio import io
-from ganexplain.audio.io import duration_of, load_mono
+from ganexplain.audio.io import load_mono, read_duration
 from ganexplain.config import AttributeConfig
 from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.errors import BadFile
@@ -227,7 +227,7 @@ def test_sound_of_every_kind_is_heard(command: Run, tmp_path: Path) -> None:
     for path in found.values():
         lines = (tmp_path / "p" / f"{path.stem}.csv").read_text().splitlines()[1:]
         values = np.array([line.split(",") for line in lines], dtype=float)
-        assert len(values) == pytest.approx(70 * duration_of(path), abs=4)
+        assert len(values) == pytest.approx(70 * read_duration(path), abs=4)
         assert ((values[:, 1:] >= 0) & (values[:, 1:] <= 1)).all()
     # Loudness apart from 5.1 to mono, the sound is one: so is what is heard in it.
     same = [load_mono(found[name], RATE)[:RATE] for name in ("5.1", "quiet")]

@@ -12,7 +12,7 @@ from support.commands import Run
 from support.paths import PRETRAINED, ROOT
 
 from ganexplain.config import ReportConfig
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.report import write_report
 
 BEFORE = ROOT / "tests" / "data" / "before_rooms"
@@ -53,5 +53,5 @@ def test_report_shows_an_earlier_selection(tmp_path: Path) -> None:
         explanations=str(EXPLANATIONS), selection=str(SELECTION), responses=str(RESPONSES),
         examples=1, heard=0, griffin_lim_iterations=2,
     )  # fmt: skip
-    page = write_report(config, out=tmp_path / "report", progress=Silent())
+    page = write_report(config, out=tmp_path / "report", progress=NullProgress())
     assert "composite" in page.read_text()

@@ -29,7 +29,7 @@ from ganexplain.inputs.kinds import FrontEnd
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import render
 from ganexplain.report.unit.story import tell
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.attributions import rank_attributions
 from ganexplain.stages.report import UnitFiles, read_evidence
 
@@ -343,13 +343,13 @@ def test_every_field_of_attributions_spoilt_in_every_way(tmp_path: Path) -> None
     }
     path = tmp_path / "attributions.json"
     config = SelectConfig(explanations=str(tmp_path))
-    rank_attributions(config, path_with(path, document), tmp_path / "out", Silent())
+    rank_attributions(config, path_with(path, document), tmp_path / "out", NullProgress())
     for number, place in enumerate(leaves(document)):
         for value in VALUES:
             path.write_text(json.dumps(with_value(document, place, value)))
             out = tmp_path / f"{number}"
             try:
-                made = rank_attributions(config, path, out, Silent(), overwrite=True)
+                made = rank_attributions(config, path, out, NullProgress(), overwrite=True)
             except GanexplainError as error:
                 assert len(str(error).splitlines()) == 1
                 assert "attributions.json" in str(error) or "--by" in str(error)

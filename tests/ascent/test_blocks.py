@@ -33,7 +33,7 @@ from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.readings import LayerUnits
 from ganexplain.networks.unit_syntax import parse_readings
 from ganexplain.networks.units import Unit
-from ganexplain.runs.progress import LineProgress, Silent
+from ganexplain.runs.progress import LineProgress, NullProgress
 from ganexplain.runs.workers import job_count
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
@@ -59,7 +59,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("several") / "run"
-    assert explain(SEVERAL, out, Silent()) == [out / name / "explanations.npz" for name in NAMES]
+    assert explain(SEVERAL, out, NullProgress()) == [
+        out / name / "explanations.npz" for name in NAMES
+    ]
     return out
 
 
@@ -71,7 +73,7 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 def test_a_unit_of_several_is_as_by_itself(several: Path, tmp_path: Path) -> None:
     config = replace(SEVERAL, layer=("conv5",), neuron="3", direction="min")
-    (alone,) = explain(config, tmp_path / "e", Silent())
+    (alone,) = explain(config, tmp_path / "e", NullProgress())
     one, meta = read_arrays(alone, "explanations", ())
     many, its_meta = read_arrays(several / "conv5-3-min" / "explanations.npz", "explanations", ())
     for name in one:
@@ -109,7 +111,7 @@ def test_the_units_searched_are_counted_once_and_the_end_is_said_once(
 
 def test_parts_of_any_size_give_the_same_searches(several: Path, tmp_path: Path) -> None:
     config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", batch_size=5)
-    (alone,) = explain(config, tmp_path / "e", Silent())
+    (alone,) = explain(config, tmp_path / "e", NullProgress())
     one, _ = read_arrays(alone, "explanations", ())
     many, _ = read_arrays(several / "fc8-1-max" / "explanations.npz", "explanations", ())
     for name in ("learning_rate", "prior_weight", "iterations", "trajectory", "seed"):
@@ -127,7 +129,7 @@ def test_each_setting_is_searched_with_its_own_values(tmp_path: Path) -> None:
     towards the origin. Parts of four rows hold searches of two settings."""
     config = replace(SMALL, layer=("fc8",), neuron="1", learning_rate=(0.1, 0.02),
                      prior_weight=(1e4, 1e-6), iterations=(1,), batch_size=4)  # fmt: skip
-    (path,) = explain(config, tmp_path / "e", Silent())
+    (path,) = explain(config, tmp_path / "e", NullProgress())
     found, _ = read_arrays(path, "explanations", ())
     starts = np.stack([np.random.RandomState(k).normal(size=128) for k in range(3)])
     settings = zip(found["learning_rate"], found["prior_weight"], strict=True)
@@ -145,7 +147,7 @@ def test_each_setting_is_searched_with_its_own_values(tmp_path: Path) -> None:
 def test_the_authors_kept_iterate_is_that_of_their_loop(tmp_path: Path) -> None:
     """Their rule over the responses of each search: trunc(10 | |best| - |response| |) >= 1."""
     config = replace(SMALL, learning_rate=(0.001, 0.0003), iterations=(7,), hysteresis=True)
-    (path,) = explain(config, tmp_path / "e", Silent())
+    (path,) = explain(config, tmp_path / "e", NullProgress())
     found, meta = read_arrays(path, "explanations", ())
     assert meta["hysteresis"] is True
     late = 0
@@ -163,7 +165,7 @@ def test_the_authors_kept_iterate_is_that_of_their_loop(tmp_path: Path) -> None:
 def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Path) -> None:
     """Other latents than those of a search in float32, with responses as float32 gives them."""
     config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")
-    (path,) = explain(config, tmp_path / "e", Silent())
+    (path,) = explain(config, tmp_path / "e", NullProgress())
     rough, _ = read_arrays(path, "explanations", ())
     exact, _ = read_arrays(several / "fc8-1-max" / "explanations.npz", "explanations", ())
     off = np.abs(rough["latent"] - exact["latent"]).mean()
@@ -181,13 +183,13 @@ def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Pat
 def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -> None:
     out = tmp_path / "e"
     for shard in ("2/3", "0/3"):
-        assert explain(replace(SEVERAL, shard=shard), out, Silent()) == [out / "parts"]
+        assert explain(replace(SEVERAL, shard=shard), out, NullProgress()) == [out / "parts"]
     with pytest.raises(GanexplainError, match=r"8 of 24 parts are missing, first fc8-1-max-001"):
         explanation_files(out)
-    explain(replace(SEVERAL, shard="1/3"), out, Silent())
+    explain(replace(SEVERAL, shard="1/3"), out, NullProgress())
     explanation_files(out)
     assert_same_run(out, several)
-    progress = Silent()
+    progress = NullProgress()
     explain(replace(SEVERAL, shard="1/3"), out, progress)  # nothing is left to do
     assert progress.notes == ["8 of 8 parts were done before", "0 example-iterations"]
 
@@ -196,7 +198,7 @@ def test_a_resumed_run_still_says_what_all_of_it_took(several: Path, tmp_path: P
     whole = json.loads((several / "run.json").read_text())["results"]["example_iterations"]
     assert whole > 0
     shutil.copytree(several, tmp_path / "e")
-    explain(SEVERAL, tmp_path / "e", Silent(), resume=True)
+    explain(SEVERAL, tmp_path / "e", NullProgress(), resume=True)
     again = json.loads((tmp_path / "e" / "run.json").read_text())
     assert again["results"]["example_iterations"] == whole
 
@@ -236,7 +238,7 @@ def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
     assert 0 < len(parts) < 24
     for part in parts:
         read_arrays(part, "explanations part", ("latent", "start_mel"))
-    explain(replace(SEVERAL), out, Silent(), resume=True)
+    explain(replace(SEVERAL), out, NullProgress(), resume=True)
     assert_same_run(out, several)
 
 
@@ -246,15 +248,15 @@ def test_parts_of_another_network_are_refused(tmp_path: Path) -> None:
     other.write_bytes(Path(SMALL.classifier).read_bytes() + b" ")
     link.symlink_to(SMALL.classifier)
     config = replace(SMALL, classifier=str(link))
-    explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
+    explain(replace(config, shard="0/2"), tmp_path / "e", NullProgress())
     link.unlink()
     link.symlink_to(other)
     with pytest.raises(GanexplainError, match=r"link\.pt has changed since"):
-        explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
+        explain(replace(config, shard="0/2"), tmp_path / "e", NullProgress())
     (tmp_path / "e" / "run-0-of-2.json").unlink()  # its record of what it read
     with pytest.raises(UsageError, match="made with another classifier file"):
-        explain(replace(config, shard="0/2"), tmp_path / "e", Silent())
-    explain(replace(config, shard="1/2"), tmp_path / "e", Silent())
+        explain(replace(config, shard="0/2"), tmp_path / "e", NullProgress())
+    explain(replace(config, shard="1/2"), tmp_path / "e", NullProgress())
     with pytest.raises(GanexplainError, match="made with other networks than fc9-0-max-000"):
         explanation_files(tmp_path / "e")
 
@@ -265,10 +267,10 @@ def test_parts_of_another_network_are_refused(tmp_path: Path) -> None:
      {"neuron": "9"}, {"gan": "nowhere.pt"}],
 )  # fmt: skip
 def test_what_cannot_run_overwrites_nothing(tmp_path: Path, wrong: dict[str, Any]) -> None:
-    (made,) = explain(SMALL, tmp_path / "e", Silent())
+    (made,) = explain(SMALL, tmp_path / "e", NullProgress())
     before = made.read_bytes()
     with pytest.raises(UsageError):
-        explain(replace(SMALL, **wrong), tmp_path / "e", Silent(), overwrite=True)
+        explain(replace(SMALL, **wrong), tmp_path / "e", NullProgress(), overwrite=True)
     assert made.read_bytes() == before
 
 
@@ -277,20 +279,20 @@ def test_torchrun_and_a_shard_exclude_each_other(
 ) -> None:
     torchrun_sets(monkeypatch, 0, 2)
     with pytest.raises(UsageError, match="torchrun divides the blocks itself"):
-        explain(replace(SMALL, shard="0/2"), tmp_path / "e", Silent())
+        explain(replace(SMALL, shard="0/2"), tmp_path / "e", NullProgress())
 
 
 def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) -> None:
     config = replace(SMALL, shard="0/2")
-    explain(config, tmp_path / "e", Silent())
+    explain(config, tmp_path / "e", NullProgress())
     with pytest.raises(UsageError, match="seed was 0"):
-        explain(replace(config, seed=1, shard="1/2"), tmp_path / "e", Silent())
+        explain(replace(config, seed=1, shard="1/2"), tmp_path / "e", NullProgress())
     with pytest.raises(UsageError, match="would delete the results of other shards"):
-        explain(config, tmp_path / "e", Silent(), overwrite=True)
+        explain(config, tmp_path / "e", NullProgress(), overwrite=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("dear")
     with pytest.raises(UsageError, match="not empty; name another"):
-        explain(config, tmp_path / "mine", Silent())
+        explain(config, tmp_path / "mine", NullProgress())
 
 
 def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None:
@@ -298,7 +300,7 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
         explanations=str(several), corpus=(str(ROOT / "sample_data"),), controls=False
     )
     config = replace(config, cache=str(tmp_path / "cache"), hop_frames=2000)
-    selections = select(config, tmp_path / "s", Silent())
+    selections = select(config, tmp_path / "s", NullProgress())
     assert [f"{s.layer}-{s.neuron}-{s.direction}" for s in selections] == NAMES
     real = {}
     for name, selection in zip(NAMES, selections, strict=True):
@@ -310,16 +312,16 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(real["fc8-1-max"]["mel"], real["fc8-1-min"]["mel"])
     assert not np.array_equal(real["fc8-1-max"]["response"], real["fc8-3-max"]["response"])
     given = SelectConfig(explanations=str(several), responses=str(tmp_path / "s"), controls=False)
-    assert select(given, tmp_path / "again", Silent()) == selections
+    assert select(given, tmp_path / "again", NullProgress()) == selections
     sought = ResponsesConfig(
         corpus=config.corpus, classifier=SMALL.classifier, layer=SEVERAL.layer, neuron="1,3",
         top=3, hop_frames=2000, cache=config.cache,
     )  # fmt: skip
-    paths = responses(sought, tmp_path / "r", Silent())
+    paths = responses(sought, tmp_path / "r", NullProgress())
     assert paths[0] == tmp_path / "r" / "fc8-1" / "responses.npz"
     assert paths[0].read_bytes() == (tmp_path / "s" / "fc8-1-max/responses.npz").read_bytes()
     given = replace(given, responses=str(tmp_path / "r"))
-    assert select(given, tmp_path / "third", Silent()) == selections
+    assert select(given, tmp_path / "third", NullProgress()) == selections
 
 
 def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
@@ -327,12 +329,12 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
         corpus=(str(ROOT / "sample_data"),), classifier=SMALL.classifier, neuron="0", top=4,
         hop_frames=2000, cache=str(tmp_path / "cache"),
     )  # fmt: skip
-    (real,) = responses(sought, tmp_path / "r", Silent())
+    (real,) = responses(sought, tmp_path / "r", NullProgress())
     config = replace(
         SMALL, search="adaptive", responses=str(tmp_path / "r"), direction="both", examples=4,
         learning_rate=(0.1, 0.03), prior_weight=(0.1, 0.01), iterations=(10, 40),
     )  # fmt: skip
-    progress = Silent()
+    progress = NullProgress()
     explain(config, tmp_path / "e", progress)
     spent = int(progress.notes[-1].split()[0].replace(",", ""))
     assert 0 < spent <= 2 * 4 * 4 * 40 / 10
@@ -344,7 +346,7 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
             by="fid-response",
         ),
         tmp_path / "s",
-        Silent(),
+        NullProgress(),
     )
     for selection in selections:
         chosen = selection.scores[0]
@@ -354,7 +356,7 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
             learning_rate=(chosen.learning_rate,), prior_weight=(chosen.prior_weight,),
             iterations=(chosen.iterations,), batch_size=4,
         )  # fmt: skip
-        (path,) = explain(grid, tmp_path / selection.direction, Silent())
+        (path,) = explain(grid, tmp_path / selection.direction, NullProgress())
         found = tmp_path / "e" / f"fc9-0-{selection.direction}" / "explanations.npz"
         one, adaptive = (read_arrays(p, "explanations", ())[0] for p in (path, found))
         np.testing.assert_allclose(one["response"][0], adaptive["response"][0], rtol=1e-2)
@@ -362,11 +364,11 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
 
 def test_the_adaptive_search_wants_something_to_aim_at_and_to_spend(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="pass them with --responses"):
-        explain(replace(SMALL, search="adaptive", iterations=(90,)), tmp_path / "e", Silent())
+        explain(replace(SMALL, search="adaptive", iterations=(90,)), tmp_path / "e", NullProgress())
     with pytest.raises(UsageError, match="is too little to search"):
-        explain(replace(SMALL, search="adaptive"), tmp_path / "e", Silent())
+        explain(replace(SMALL, search="adaptive"), tmp_path / "e", NullProgress())
     with pytest.raises(UsageError, match=r"--search: 'adaptiv' is not known \(did you mean"):
-        explain(replace(SMALL, search="adaptiv"), tmp_path / "e", Silent())
+        explain(replace(SMALL, search="adaptiv"), tmp_path / "e", NullProgress())
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="no wait4")
@@ -398,7 +400,7 @@ def test_no_part_outlives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(blocks, "write_arrays", write)
     monkeypatch.setattr(merging, "write_arrays", write)
-    explain(replace(SMALL, layer=("fc8",), neuron="0-3"), tmp_path / "e", Silent())
+    explain(replace(SMALL, layer=("fc8",), neuron="0-3"), tmp_path / "e", NullProgress())
     assert len(written) == 4 * 3 + 4
     assert most <= 1
 

@@ -11,7 +11,7 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import Diverged
-from ganexplain.files.checkpoints import frozen
+from ganexplain.files.checkpoints import freeze_network
 from ganexplain.gans.dcgan import Generator
 from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.units import Unit
@@ -23,7 +23,7 @@ def networks() -> tuple[Generator, SVDNet]:
     torch.manual_seed(0)
     network = SVDNet()
     initialise(network, 0)
-    return frozen(Generator(), CPU), frozen(network, CPU)
+    return freeze_network(Generator(), CPU), freeze_network(network, CPU)
 
 
 def search(

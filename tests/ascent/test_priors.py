@@ -27,7 +27,7 @@ from ganexplain.ascent.priors import (
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
 from ganexplain.files.arrays import read_arrays
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.explain import explain
 
 CPU = torch.device("cpu")
@@ -255,7 +255,7 @@ def test_explain_writes_the_prior_and_does_the_same_in_other_parts(
     made = []
     for batch_size in (48, 2):
         out = tmp_path / str(batch_size)
-        (path,) = explain(replace(one, batch_size=batch_size), out, Silent())
+        (path,) = explain(replace(one, batch_size=batch_size), out, NullProgress())
         arrays, meta = read_arrays(path, "explanations", ())
         assert meta["prior"] == prior
         made.append(arrays)

@@ -17,7 +17,7 @@ from ganexplain.audio.io import load_mono
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.arrays import read_arrays
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.attribute import attribute
 
 
@@ -199,7 +199,7 @@ def test_a_label_map_may_come_from_a_file(ganexplain: Run, tmp_path: Path) -> No
 def asked(out: Path, inputs: str = f"{SOUL}@{ENTRY}", **settings: Any) -> None:
     """The stage as the command line calls it."""
     config = AttributeConfig(inputs=(inputs,), classifier=str(CLASSIFIER), **settings)
-    attribute(config, out, Silent())
+    attribute(config, out, NullProgress())
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from support.attributed import CLASSIFIER, ENTRY, SOUL
 from support.browser import CHROMIUM, browser
 
 from ganexplain.config import AttributeConfig
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.attribute import attribute
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is absent")
@@ -27,7 +27,7 @@ def test_the_page_plays_the_vocal_entry(tmp_path: Path) -> None:
         inputs=(f"{SOUL}@{ENTRY}",), classifier=str(CLASSIFIER), method=("occlusion",),
         segments=("10x1",),
     )  # fmt: skip
-    attribute(config, tmp_path / "run", Silent())
+    attribute(config, tmp_path / "run", NullProgress())
     with browser(tmp_path / "browser") as page:
         page.look(1280)
         page.open(tmp_path / "run" / "report.html")

@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 from support.recordings import noise, tone, write_sound
 
-from ganexplain.audio.io import duration_of, load_excerpt, load_mono, mono_blocks
+from ganexplain.audio.io import load_excerpt, load_mono, mono_blocks, read_duration
 from ganexplain.errors import BadFile, SilentFile
 
 RATE = 22050
@@ -63,7 +63,7 @@ def test_lossy_formats_keep_tone_and_level(tmp_path: Path, suffix: str, rate: in
     loaded = middle(load_mono(path, RATE))
     assert frequency_of(loaded) == pytest.approx(1000, abs=1)
     assert level_of(loaded) == pytest.approx(0.3 / np.sqrt(2), rel=0.03)
-    assert duration_of(path) == pytest.approx(1.0, abs=0.1)
+    assert read_duration(path) == pytest.approx(1.0, abs=0.1)
 
 
 # --- rates and channels ---------------------------------------------------------------------
@@ -176,8 +176,8 @@ def test_sample_that_is_no_number_is_named_with_its_time(
 
 def test_file_without_samples_is_named(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "empty.wav", np.zeros(0))
-    assert duration_of(path) == 0
-    with pytest.raises(BadFile, match=r"empty\.wav: holds no samples"):
+    assert read_duration(path) == 0
+    with pytest.raises(BadFile, match=r"empty\.wav: contains no samples"):
         load_mono(path, RATE)
 
 
@@ -196,7 +196,7 @@ def test_very_quiet_file_is_not_silent(tmp_path: Path) -> None:
 def test_file_that_is_no_sound_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.wav"
     path.write_bytes(content)
-    for read in (lambda: load_mono(path, RATE), lambda: duration_of(path)):
+    for read in (lambda: load_mono(path, RATE), lambda: read_duration(path)):
         with pytest.raises(BadFile, match=r"notes\.wav: cannot be read as sound") as caught:
             read()
         assert len(str(caught.value).splitlines()) == 1
@@ -205,7 +205,7 @@ def test_file_that_is_no_sound_is_named(tmp_path: Path, content: bytes) -> None:
 def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
     for read in (
         lambda path: load_mono(path, RATE),
-        duration_of,
+        read_duration,
         lambda path: load_excerpt(path, 0.0, 10, RATE),
     ):
         with pytest.raises(BadFile, match=r"absent\.wav: no such file"):

@@ -12,14 +12,14 @@ from support.recordings import noise, tone
 
 from ganexplain.audio.augment import (
     Alteration,
-    altered_excerpt,
-    altered_excerpts,
+    alter_excerpt,
+    alter_excerpts,
     draw_alteration,
     equaliser,
     frames_needed,
+    mix_at_level,
     samples_around,
     spline_matrix,
-    with_added,
 )
 from ganexplain.audio.log_mel import log_mel, mel_filterbank, mel_frequencies
 from ganexplain.inputs.log_mel import FrontEnd
@@ -102,7 +102,7 @@ def test_excerpt_equals_the_two_dimensional_transform(
     time_scale: float, pitch_scale: float
 ) -> None:
     alteration = replace(PLAIN, time_scale=time_scale, pitch_scale=pitch_scale)
-    excerpt = altered_excerpt(SOUND, CENTRE, alteration, FRONT_END)
+    excerpt = alter_excerpt(SOUND, CENTRE, alteration, FRONT_END)
     assert excerpt.shape == (80, 115)
     assert excerpt.dtype == np.float32
     wanted = reference(alteration)
@@ -113,7 +113,7 @@ def test_excerpt_equals_the_two_dimensional_transform(
 
 
 def test_no_alteration_gives_the_excerpt_itself() -> None:
-    excerpt = altered_excerpt(SOUND, CENTRE, PLAIN, FRONT_END)
+    excerpt = alter_excerpt(SOUND, CENTRE, PLAIN, FRONT_END)
     wanted = log_mel(SOUND, FRONT_END)[CENTRE - 57 : CENTRE + 58].T
     np.testing.assert_allclose(excerpt, wanted, atol=1e-3)
 
@@ -122,7 +122,7 @@ def test_no_alteration_gives_the_excerpt_itself() -> None:
 def test_pitch_is_multiplied(pitch_scale: float) -> None:
     sound = tone(1000, 6.0).astype(np.float32)
     alteration = replace(PLAIN, pitch_scale=pitch_scale)
-    band = altered_excerpt(sound, CENTRE, alteration, FRONT_END)[:, 57].argmax()
+    band = alter_excerpt(sound, CENTRE, alteration, FRONT_END)[:, 57].argmax()
     corners = mel_frequencies(FRONT_END)
     assert corners[band] < 1000 * pitch_scale < corners[band + 2]
 
@@ -132,7 +132,7 @@ def test_durations_are_multiplied_about_the_centre(time_scale: float) -> None:
     sound = noise(6.0, level=1e-4).astype(np.float32)
     for offset in (-30, 30):  # two clicks, thirty frames either side of the centre
         sound[(CENTRE + offset) * 315 + 512] = 1
-    excerpt = altered_excerpt(sound, CENTRE, replace(PLAIN, time_scale=time_scale), FRONT_END)
+    excerpt = alter_excerpt(sound, CENTRE, replace(PLAIN, time_scale=time_scale), FRONT_END)
     level = excerpt.mean(axis=0)
     assert abs(level[:57].argmax() - (57 - 30 * time_scale)) <= 1
     assert abs(57 + level[57:].argmax() - (57 + 30 * time_scale)) <= 1
@@ -140,14 +140,14 @@ def test_durations_are_multiplied_about_the_centre(time_scale: float) -> None:
 
 @pytest.mark.parametrize("time_scale", [0.7, 0.701, 0.703, 1.3])
 def test_every_frame_of_the_most_compressed_excerpt_holds_sound(time_scale: float) -> None:
-    excerpt = altered_excerpt(SOUND, CENTRE, replace(PLAIN, time_scale=time_scale), FRONT_END)
+    excerpt = alter_excerpt(SOUND, CENTRE, replace(PLAIN, time_scale=time_scale), FRONT_END)
     assert excerpt.max(axis=0).min() > -5
 
 
 def test_frames_beyond_the_ends_are_silence() -> None:
     length = (SOUND.size - 1024) // 315 + 1
-    first = altered_excerpt(SOUND, 0, PLAIN, FRONT_END)
-    last = altered_excerpt(SOUND, length - 1, PLAIN, FRONT_END)
+    first = alter_excerpt(SOUND, 0, PLAIN, FRONT_END)
+    last = alter_excerpt(SOUND, length - 1, PLAIN, FRONT_END)
     np.testing.assert_allclose(first[:, :53], FLOOR, atol=1e-4)
     np.testing.assert_allclose(last[:, -53:], FLOOR, atol=1e-4)
     assert first[:, 57:].max(axis=0).min() > -5
@@ -155,7 +155,7 @@ def test_frames_beyond_the_ends_are_silence() -> None:
 
 
 def test_short_waveform_gives_a_whole_excerpt() -> None:
-    excerpt = altered_excerpt(SOUND[:2000], 1, PLAIN, FRONT_END)
+    excerpt = alter_excerpt(SOUND[:2000], 1, PLAIN, FRONT_END)
     assert excerpt.shape == (80, 115)
     assert np.isfinite(excerpt).all()
 
@@ -163,8 +163,8 @@ def test_short_waveform_gives_a_whole_excerpt() -> None:
 def test_bins_from_above_half_the_rate_are_empty() -> None:
     # Pitch times 0.7 asks bin 371 from bin 530, which there is not (513).
     bright = noise(6.0, seed=2).astype(np.float32)
-    excerpt = altered_excerpt(bright, CENTRE, replace(PLAIN, pitch_scale=0.7), FRONT_END)
-    plain = altered_excerpt(bright, CENTRE, PLAIN, FRONT_END)
+    excerpt = alter_excerpt(bright, CENTRE, replace(PLAIN, pitch_scale=0.7), FRONT_END)
+    plain = alter_excerpt(bright, CENTRE, PLAIN, FRONT_END)
     assert excerpt[79].mean() < plain[79].mean() - 0.3  # bins 348 .. 371, the last 13 empty
     assert abs(excerpt[70].mean() - plain[70].mean()) < 0.1
 
@@ -186,7 +186,7 @@ def test_equaliser_is_a_bump_of_the_drawn_gain_and_width() -> None:
 
 def test_equaliser_is_added_in_the_log_domain() -> None:
     loud = replace(PLAIN, eq_db=7.0, eq_hz=800.0)
-    difference = altered_excerpt(SOUND, CENTRE, loud, FRONT_END) - altered_excerpt(
+    difference = alter_excerpt(SOUND, CENTRE, loud, FRONT_END) - alter_excerpt(
         SOUND, CENTRE, PLAIN, FRONT_END
     )
     wanted = np.repeat(equaliser(loud, FRONT_END)[:, None], 115, axis=1)
@@ -237,11 +237,11 @@ def test_excerpts_of_a_batch_are_altered_one_by_one() -> None:
     added = np.array([[-1, -1], [0, 50], [-1, -1]])
     stream = np.random.default_rng(3)
     alterations = [draw_alteration(stream) for _ in rows]
-    batch = altered_excerpts(waveforms, rows, alterations, added, FRONT_END)
+    batch = alter_excerpts(waveforms, rows, alterations, added, FRONT_END)
     assert batch.shape == (3, 80, 115)
     for k, (excerpt, (i, frame, _)) in enumerate(zip(batch, rows, strict=True)):
         sound = samples_around(SOUND, 50, FRONT_END) if k == 1 else None
-        wanted = altered_excerpt(waveforms[i], frame, alterations[k], FRONT_END, sound)
+        wanted = alter_excerpt(waveforms[i], frame, alterations[k], FRONT_END, sound)
         np.testing.assert_array_equal(excerpt, wanted)
     assert np.abs(batch[0] - batch[2]).max() > 0.1
 
@@ -253,7 +253,7 @@ def test_excerpts_of_a_batch_are_altered_one_by_one() -> None:
 def test_added_sound_has_the_level_asked_for(level: float) -> None:
     """Of uncorrelated sounds the powers add."""
     low, high = (tone(hz, 2.0).astype(np.float32) * gain for hz, gain in ((300, 0.5), (3000, 0.01)))
-    both = with_added(low, high, level)
+    both = mix_at_level(low, high, level)
     spectrum = np.abs(np.fft.rfft(both)) ** 2
     ratio = spectrum[6000 - 20 : 6000 + 20].sum() / spectrum[600 - 20 : 600 + 20].sum()
     assert 10 * math.log10(ratio) == pytest.approx(level, abs=0.05)
@@ -261,8 +261,8 @@ def test_added_sound_has_the_level_asked_for(level: float) -> None:
 
 def test_silence_adds_nothing_and_takes_nothing() -> None:
     silence = np.zeros(1000, dtype=np.float32)
-    np.testing.assert_array_equal(with_added(silence, SOUND[:1000], 0.0), silence)
-    np.testing.assert_array_equal(with_added(SOUND[:1000], silence, 0.0), SOUND[:1000])
+    np.testing.assert_array_equal(mix_at_level(silence, SOUND[:1000], 0.0), silence)
+    np.testing.assert_array_equal(mix_at_level(SOUND[:1000], silence, 0.0), SOUND[:1000])
 
 
 def test_an_excerpt_with_added_sound_is_that_of_the_sum() -> None:
@@ -273,13 +273,13 @@ def test_an_excerpt_with_added_sound_is_that_of_the_sum() -> None:
     moved[shift:] = other[: len(SOUND) - shift]
     own = samples_around(SOUND, CENTRE, FRONT_END)
     gain = math.sqrt(np.mean(own**2) / np.mean(added**2))
-    got = altered_excerpt(SOUND, CENTRE, PLAIN, FRONT_END, added)
-    wanted = altered_excerpt(SOUND + np.float32(gain) * moved, CENTRE, PLAIN, FRONT_END)
+    got = alter_excerpt(SOUND, CENTRE, PLAIN, FRONT_END, added)
+    wanted = alter_excerpt(SOUND + np.float32(gain) * moved, CENTRE, PLAIN, FRONT_END)
     np.testing.assert_allclose(got, wanted, atol=1e-3)
 
 
 def test_a_gain_of_the_sound_is_a_constant_of_the_log_mel() -> None:
     sound = np.random.default_rng(0).normal(0, 0.1, 22050 * 4).astype(np.float32)
-    louder = altered_excerpt(sound, 120, replace(PLAIN, level_db=6.0), FrontEnd())
-    played = altered_excerpt(10 ** (6 / 20) * sound, 120, PLAIN, FrontEnd())
+    louder = alter_excerpt(sound, 120, replace(PLAIN, level_db=6.0), FrontEnd())
+    played = alter_excerpt(10 ** (6 / 20) * sound, 120, PLAIN, FrontEnd())
     assert louder == pytest.approx(played, abs=1e-4)

@@ -18,7 +18,7 @@ from support.commands import Run
 from support.paths import PRETRAINED
 from support.recordings import RATE, jamendo_folder, noise, song, tone
 
-from ganexplain.audio.io import duration_of, load_excerpt, load_mono
+from ganexplain.audio.io import load_excerpt, load_mono, read_duration
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 
@@ -61,7 +61,7 @@ def with_total(flac: bytes, samples: int) -> bytes:
 
 def is_whole(path: Path, seconds: float = SECONDS) -> None:
     """The length is that of the sound, and what is decoded is as long."""
-    assert abs(duration_of(path) - seconds) < 0.12
+    assert abs(read_duration(path) - seconds) < 0.12
     assert abs(load_mono(path, RATE).size / RATE - seconds) < 0.12
 
 
@@ -73,7 +73,7 @@ def is_whole(path: Path, seconds: float = SECONDS) -> None:
 def test_mp3_without_its_header_is_read_to_the_end(tmp_path: Path, mode: str, rate: int) -> None:
     path = tmp_path / "stream.mp3"
     path.write_bytes(without_xing(mp3(mode, rate)))
-    assert SECONDS < duration_of(path) < SECONDS + 0.3  # and the encoder's silence at both ends
+    assert SECONDS < read_duration(path) < SECONDS + 0.3  # and the encoder's silence at both ends
     decoded, true = load_mono(path, RATE), sound()
     last = decoded[-2 * RATE :]
     lags = np.correlate(last, true[-RATE:], "valid")  # the last second of it is in the last two
@@ -137,7 +137,7 @@ def test_mp3_is_read_across_what_is_no_frame(
     assert abs(len(whole) - len(found)) < 0.1 * 44100
     lost = 1152 if name == "tag shorter than it says" else 0  # which takes a frame with it
     assert np.abs(whole[44100 + lost :][:100_000] - found[44100:][:100_000]).max() < 1e-3
-    assert abs(len(found) / 44100 - duration_of(path)) < 0.1
+    assert abs(len(found) / 44100 - read_duration(path)) < 0.1
     assert not capfd.readouterr().err
     told = any("no frames of MPEG audio in one place" in message for message in caplog.messages)
     assert told == (name == "noise between")
@@ -169,7 +169,7 @@ def test_nothing_is_printed_beside_our_lines(
     sf.read(path)
     if not capfd.readouterr().err:
         pytest.skip("this libmpg123 prints nothing of a damaged frame")
-    duration_of(path)
+    read_duration(path)
     for read in (load_mono, lambda file, rate: load_excerpt(file, 1, 8000, rate)):
         with contextlib.suppress(BadFile):  # of values that are no sound
             read(path, RATE)
@@ -261,7 +261,7 @@ def test_flac_in_ogg_is_read(tmp_path: Path, streams: int, knows_total: bool) ->
     path, plain = tmp_path / "in-pages.oga", tmp_path / "plain.flac"
     plain.write_bytes(flac)
     path.write_bytes(ogg_flac(flac if knows_total else with_total(flac, 0)) * streams)
-    assert duration_of(path) == streams * SECONDS
+    assert read_duration(path) == streams * SECONDS
     assert np.array_equal(load_mono(path, RATE), np.tile(load_mono(plain, RATE), streams))
 
 
@@ -272,7 +272,7 @@ def test_ogg_without_its_last_page_is_named(
     path = tmp_path / "radio.ogg"
     path.write_bytes(content[: content.rindex(b"OggS")])
     with caplog.at_level(logging.WARNING):
-        assert duration_of(path) < SECONDS
+        assert read_duration(path) < SECONDS
     assert "radio.ogg: its last page is not marked as the last" in caplog.messages[0]
 
 
@@ -360,7 +360,7 @@ def test_length_that_a_header_leaves_open_is_found(
     path.write_bytes(OPEN[name]())
     plain = tmp_path / "plain.wav"
     plain.write_bytes(encoded("WAV", "FLOAT" if "float" in name else "PCM_16"))
-    assert duration_of(path) == SECONDS
+    assert read_duration(path) == SECONDS
     assert np.allclose(load_mono(path, RATE), load_mono(plain, RATE), atol=1e-4)
     assert not caplog.messages
 
@@ -371,7 +371,7 @@ def test_flac_with_more_than_its_header_says_is_read_to_the_end(
     path = tmp_path / "less.flac"
     path.write_bytes(with_total(encoded("FLAC"), 2 * RATE))
     with caplog.at_level(logging.WARNING):
-        assert duration_of(path) == SECONDS
+        assert read_duration(path) == SECONDS
     assert "less.flac: its header says 2.000 s, and 6.000 s are there" in caplog.messages[0]
 
 
@@ -392,7 +392,7 @@ def test_wav_of_no_samples_stays_one(tmp_path: Path) -> None:
     content = wav(0)
     path = tmp_path / "none.wav"
     path.write_bytes(content[: content.index(b"data") + 8] + LIST)
-    assert duration_of(path) == 0
+    assert read_duration(path) == 0
 
 
 # --- files that broke off, and headers that contradict what follows -----------------------------
@@ -414,7 +414,7 @@ def test_file_that_broke_off_is_refused_with_both_lengths(
     content = encoded(kind, subtype)
     path = tmp_path / f"half.{kind.lower()}"
     path.write_bytes(content[: len(content) // 2])
-    for read in (lambda: duration_of(path), lambda: load_mono(path, RATE)):
+    for read in (lambda: read_duration(path), lambda: load_mono(path, RATE)):
         with pytest.raises(BadFile, match=r"half\.\w+: is cut off: its header says") as caught:
             read()
         claimed, there = map(float, re.findall(r"([\d.]+) s\b", str(caught.value)))
@@ -426,7 +426,7 @@ def test_recording_of_gigabytes_that_broke_off_is_refused(tmp_path: Path) -> Non
     path = tmp_path / "concert.wav"
     path.write_bytes(wav(3_000_000_000, 3_000_000_036))
     with pytest.raises(BadFile, match=r"its header says 68027\.211 s, and 6\.000 s are there"):
-        duration_of(path)
+        read_duration(path)
 
 
 @pytest.mark.parametrize(("kind", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS")])
@@ -437,7 +437,7 @@ def test_ogg_that_broke_off_within_a_page_is_refused(
     path = tmp_path / "half.ogg"
     path.write_bytes(content[: len(content) * 9 // 10])
     with pytest.raises(BadFile, match=r"half\.ogg: is cut off within a page, after \d"):
-        duration_of(path)
+        read_duration(path)
 
 
 @pytest.mark.parametrize(
@@ -448,8 +448,8 @@ def test_ogg_that_broke_off_within_a_page_is_refused(
 def test_wav_with_more_than_its_header_says_is_refused(tmp_path: Path, content) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "more.wav"
     path.write_bytes(content())
-    with pytest.raises(BadFile, match="bytes that are no part of its format follow the samples"):
-        duration_of(path)
+    with pytest.raises(BadFile, match="bytes that are not part of its format follow the samples"):
+        read_duration(path)
 
 
 # --- what the commands do -----------------------------------------------------------------------

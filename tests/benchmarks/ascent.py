@@ -28,7 +28,7 @@ from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import SLOPE, initialise
 from ganexplain.classifiers.svdnet import SVDNet
-from ganexplain.files.checkpoints import frozen
+from ganexplain.files.checkpoints import freeze_network
 from ganexplain.gans.dcgan import Generator
 from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.units import Unit
@@ -57,7 +57,7 @@ def networks(channels_last: bool) -> tuple[Generator, SVDNet]:
     torch.manual_seed(0)
     network = SVDNet()
     initialise(network, 0)
-    pair = frozen(Generator(), CPU), frozen(network, CPU)
+    pair = freeze_network(Generator(), CPU), freeze_network(network, CPU)
     if not channels_last:
         for module in pair:
             module.to(memory_format=torch.contiguous_format)

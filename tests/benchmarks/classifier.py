@@ -31,7 +31,7 @@ from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import Split, load_split
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import keep_freed_memory
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 EPOCHS = 10
 TIMED_UPDATES = 12
@@ -49,7 +49,7 @@ def recipe_config(recipe: str, seed: int) -> TrainClassifierConfig:
 
 
 def load(corpora: list[str], name: str) -> Split:
-    return load_split(read_corpora(corpora), name, FrontEnd(), cache_directory(""), Silent())
+    return load_split(read_corpora(corpora), name, FrontEnd(), cache_directory(""), NullProgress())
 
 
 def train(

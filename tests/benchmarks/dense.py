@@ -24,7 +24,7 @@ from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import predict_frames, probabilities
 from ganexplain.classifiers.svdnet import SVDNet
-from ganexplain.files.checkpoints import frozen
+from ganexplain.files.checkpoints import freeze_network
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import keep_freed_memory, pick_device
 
@@ -81,7 +81,7 @@ def main() -> None:
     if arguments.classifier:
         network = load_classifier(arguments.classifier, device).network
     else:
-        network = frozen(random_network(mel), device)
+        network = freeze_network(random_network(mel), device)
 
     one_window_a_frame(network, mel[:200], arguments.batch)  # both warm
     predict_frames(network, mel, FRONT_END)

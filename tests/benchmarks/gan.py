@@ -33,7 +33,7 @@ from ganexplain.gans.validation import Validation
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.pictures.sample_sheet import sample_sheet
 from ganexplain.runs.machine import keep_freed_memory
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 PRETRAINED = Path("sample_data/pretrained")
 CPU = torch.device("cpu")
@@ -95,7 +95,7 @@ def main() -> None:
     keep_freed_memory()
     corpus = read_corpora(arguments.corpus)
     train, test = (
-        load_split(corpus, name, FrontEnd(), cache_directory(""), Silent())
+        load_split(corpus, name, FrontEnd(), cache_directory(""), NullProgress())
         for name in ("train", "test")
     )
     teacher = load_classifier(arguments.features_of, CPU).network

@@ -44,7 +44,7 @@ from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid
 from ganexplain.report.pictures.png import png_bytes
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.train_classifier import train_classifier
 from ganexplain.stages.train_explainer import train_explainer
 
@@ -79,7 +79,7 @@ def digits(out: Path) -> Material:
         if not path.is_file():
             config = TrainClassifierConfig(corpus=(str(corpus),), seed=seed)
             quick = replace(config, **config.PRESETS["quick"])
-            train_classifier(quick, path.parent, Silent(), resume=True)
+            train_classifier(quick, path.parent, NullProgress(), resume=True)
         paths.append(path)
     return Material(corpus, tuple(paths[:2]), paths[2], (4, 4))
 
@@ -105,7 +105,7 @@ def trained(
     settings = [f"{name}-{value}" for name, value in set_.items()]
     folder = out / "-".join([teacher, str(count), str(shuffled), *settings])
     if not (folder / "explainer.pt").is_file():
-        train_explainer(config, folder, Silent(), resume=True)
+        train_explainer(config, folder, NullProgress(), resume=True)
     return folder / "explainer.pt", task_of(config, names, folder)
 
 
@@ -114,10 +114,10 @@ def task_of(config: TrainExplainerConfig, names: tuple[str, ...], folder: Path) 
     corpus = read_material(config.corpus)
     taken = input_spec_for(corpus, networks[0].front_end)
     splits = [
-        load_material(corpus, name, taken, cache_directory(""), Silent())
+        load_material(corpus, name, taken, cache_directory(""), NullProgress())
         for name in ("train", "valid")
     ]
-    return Task(config, names, networks, *splits, CPU, folder, Silent())
+    return Task(config, names, networks, *splits, CPU, folder, NullProgress())
 
 
 def errors(explainer: Explainer, task: Task, unseen: Path | None = None) -> dict[str, float]:

@@ -39,7 +39,7 @@ from ganexplain.explainers.task import Task
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.networks.adapter import OutputNames
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.train_classifier import train_classifier
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
@@ -256,11 +256,11 @@ def of_digits(config: TrainExplainerConfig, folder: Path) -> tuple[Task, Labelle
         Image.fromarray(grey).save(path)
     corpus = (str(folder / "digits"),)
     recipe = {"corpus": corpus, **TrainClassifierConfig.PRESETS["quick"], "seed": config.seed}
-    train_classifier(TrainClassifierConfig(**recipe), folder / "run", Silent())
+    train_classifier(TrainClassifierConfig(**recipe), folder / "run", NullProgress())
     network = load_target(NetworkSource(str(folder / "run" / "classifier.pt")), None, CPU)
     material = read_material(corpus)
     train, valid, test = (
-        load_material(material, name, network.front_end, folder, Silent())
+        load_material(material, name, network.front_end, folder, NullProgress())
         for name in ("train", "valid", "test")
     )
     config = replace(config, layer="blocks.2")  # 8 x 8 places; behind the pooling are 4 x 4
@@ -277,7 +277,7 @@ def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
     network = load_target(NetworkSource(str(SAMPLE / "pretrained" / "classifier.pt")), None, CPU)
     material = read_material([str(SAMPLE)])
     train, valid, test = (
-        load_material(material, name, network.front_end, cache_directory(""), Silent())
+        load_material(material, name, network.front_end, cache_directory(""), NullProgress())
         for name in ("train", "valid", "test")
     )
     random, rows, marks = np.random.default_rng(0), [], []
@@ -299,7 +299,7 @@ def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
 def task_of(
     config: TrainExplainerConfig, network: TargetNetwork, train: MaterialSplit, valid: MaterialSplit
 ) -> Task:
-    return Task(config, ("classifier",), (network,), train, valid, CPU, Path(), Silent())
+    return Task(config, ("classifier",), (network,), train, valid, CPU, Path(), NullProgress())
 
 
 def run(words: Sequence[str]) -> None:

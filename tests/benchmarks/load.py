@@ -34,7 +34,7 @@ from ganexplain.corpora.recordings import Recording
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 RATE = 22050
 HOUR = 3600 * RATE
@@ -116,8 +116,8 @@ def train(manifest: Path, cache: Path) -> None:
     config = TrainClassifierConfig(corpus=(str(manifest),), **quick)
     started = time.perf_counter()
     corpus = read_corpus(manifest)
-    split = load_split(corpus, "train", FrontEnd(), cache, Silent())
-    load_split(corpus, "valid", FrontEnd(), cache, Silent())
+    split = load_split(corpus, "train", FrontEnd(), cache, NullProgress())
+    load_split(corpus, "valid", FrontEnd(), cache, NullProgress())
     spent = time.perf_counter() - started
     speed = 3600 * hours / spent
     print(f"{hours:4} h  features  {spent:7.1f} s ({speed:5.0f} x)  {memory}", flush=True)
@@ -143,7 +143,7 @@ def predict(recording: Path, out: Path) -> None:
         config = PredictConfig(
             files=(str(recording),), classifier=str(PRETRAINED / "classifier.pt"), cache=cache
         )
-        (found,) = stage(config, out, Silent(), overwrite=True).recordings
+        (found,) = stage(config, out, NullProgress(), overwrite=True).recordings
     spent, hours = time.perf_counter() - started, found.seconds / 3600
     speed = 3600 * hours / spent
     print(f"{hours:4.0f} h  predict  {spent:7.1f} s ({speed:5.0f} x)  {memory}", flush=True)
@@ -170,7 +170,7 @@ def make_parts(folder: Path, units: int) -> None:
             layer=("fc7",), learning_rate=(0.1, 0.01), prior_weight=(0.1, 0.01),
             iterations=(20, 100), examples=4, jobs="1",
         )  # fmt: skip
-        explain(config, real, Silent())
+        explain(config, real, NullProgress())
     arrays, meta = read_arrays(real / "explanations.npz", "explanations", ())
     meta = {name: value for name, value in meta.items() if name not in ("kind", "schema")}
     lines, counts, examples = 4, 2, 4

@@ -20,13 +20,15 @@ from ganexplain.corpora.picture_folders import load_image_split, read_image_corp
 from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import front_end_from_dict
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 
 def judge_of(corpus: Path, taken: ImageInput) -> tuple[SVC, float, tuple[str, ...]]:
     """A support vector machine, its accuracy on the test split, and the classes."""
     pictures = read_image_corpora([str(corpus)])
-    train, test = (load_image_split(pictures, name, taken, Silent()) for name in ("train", "test"))
+    train, test = (
+        load_image_split(pictures, name, taken, NullProgress()) for name in ("train", "test")
+    )
     judge = SVC(gamma="scale", C=10.0)
     judge.fit(train.pictures.reshape(len(train.pictures), -1), train.classes)
     right = judge.predict(test.pictures.reshape(len(test.pictures), -1)) == test.classes

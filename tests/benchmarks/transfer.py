@@ -19,7 +19,7 @@ from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpora
 from ganexplain.corpora.splits import load_split
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = load_classifier(arguments.classifier, torch.device("cpu"))
     corpus = read_corpora(arguments.corpus)
-    split = load_split(corpus, "test", classifier.front_end, cache_directory(""), Silent())
+    split = load_split(corpus, "test", classifier.front_end, cache_directory(""), NullProgress())
     evaluation = evaluate(classifier.network, split, classifier.threshold)
     print("  ".join(f"{name} {value:.4g}" for name, value in evaluation.figures.items()))
     for recording, figures in zip(split.recordings, evaluation.files, strict=True):

@@ -22,7 +22,7 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_material, read_material
 from ganexplain.networks.hooks import layer_response
 from ganexplain.networks.weight_shuffling import weights_shuffled
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")
@@ -45,7 +45,7 @@ def main() -> None:
         ROOT / "sample_data" / "pretrained" / "classifier.pt", torch.device("cpu")
     )
     corpus = read_material((str(ROOT / "sample_data"),))
-    split = load_material(corpus, "train", shipped.front_end, cache_directory(""), Silent())
+    split = load_material(corpus, "train", shipped.front_end, cache_directory(""), NullProgress())
     mel = torch.from_numpy(split.gather(split.whole_excerpts(asked.hop_frames)))
     print(f"{len(mel)} excerpts")
     for layer in LAYERS:

@@ -36,7 +36,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.unit.sanity_check import Votes, sanity_check
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.controls import Controls, Networks
 from ganexplain.selection.judges import load_judges
 
@@ -57,7 +57,7 @@ class Case:
         judged = [str(name) for name in options.judge]
         self.judges = load_judges(judged, (Path("none"), self.front_end), CPU)
         corpus = read_corpus(options.corpus)
-        split = load_split(corpus, "train", self.front_end, cache_directory(""), Silent())
+        split = load_split(corpus, "train", self.front_end, cache_directory(""), NullProgress())
         self.centres = split.whole_excerpts(options.hop_frames)
         self.mel = split.gather(self.centres)
 
@@ -70,7 +70,9 @@ class Case:
         made["seed"] = np.arange(self.examples)
         meta = META | {"seed": 1000 * seed}
         explanations = Explanations(Path("none"), made, meta, self.front_end, {})
-        control = Controls(explanations, real, networks).reinitialised(0, seed + 500, Silent())
+        control = Controls(explanations, real, networks).reinitialised(
+            0, seed + 500, NullProgress()
+        )
         sets = (self.explanation(explained, real, seed), control.mel, real["mel"])
         sets = (*sets, real["bottom_mel"])
         verdicts = [judge.verdict("sing", "max", real["mel"]) for judge in self.judges]

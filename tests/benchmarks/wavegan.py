@@ -27,7 +27,7 @@ from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
 from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.networks.units import Unit
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")
 COUNT, CHUNK = 500, 25
@@ -49,7 +49,7 @@ def main() -> None:
     corpus = read_material([arguments.corpus])
     sets = {}
     for name, split in (("held out", "valid+test"), ("training", "train")):
-        found = load_material(corpus, split, drawn, cache_directory(""), Silent())
+        found = load_material(corpus, split, drawn, cache_directory(""), NullProgress())
         centres = found.whole_excerpts()
         rows = np.random.default_rng(0).choice(len(centres), COUNT, replace=False)
         sets[name] = torch.from_numpy(found.gather(centres[rows]))

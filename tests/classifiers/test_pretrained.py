@@ -20,7 +20,7 @@ from ganexplain.corpora.splits import Split, load_split
 from ganexplain.gans.checkpoint import load_encoder, load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 CARD = (PRETRAINED / "README.md").read_text()
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ def detectors() -> dict[str, Classifier]:
 @pytest.fixture(scope="module")
 def test_split() -> Split:
     corpus = read_corpus(SAMPLE)
-    return load_split(corpus, "test", FrontEnd(), cache_directory(""), Silent())
+    return load_split(corpus, "test", FrontEnd(), cache_directory(""), NullProgress())
 
 
 def test_all_of_it_is_less_than_twenty_megabytes() -> None:

@@ -34,20 +34,26 @@ from torture.readers import Reader, readers
 from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.artifacts.plan import read_plan
 from ganexplain.artifacts.selection import read_selection
-from ganexplain.audio.io import duration_of, load_mono
+from ganexplain.audio.io import load_mono, read_duration
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.picture_files import picture_input
 from ganexplain.errors import LONGEST, BadFile, GanexplainError, UsageError
-from ganexplain.files.arrays import map_array, read_arrays, read_meta, read_vector, write_arrays
+from ganexplain.files.arrays import (
+    read_arrays,
+    read_meta,
+    read_vector,
+    try_open_array,
+    write_arrays,
+)
 from ganexplain.files.atomic import file_hash, read_json, write_json
 from ganexplain.files.bounded import read_toml
 from ganexplain.files.checkpoints import load_data, read_checkpoint, write_checkpoint
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_from
 from ganexplain.networks.loaders.formats import load_network, zip_members
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.attributions import rank_attributions
 
 CPU = torch.device("cpu")
@@ -127,7 +133,7 @@ def test_an_array_that_is_not_what_its_header_says(
     path = npz(tmp_path / "a.npz", members)
     assert "not a whole thing file" in refused_cheaply(lambda: read_arrays(path, "thing", ["x"]))
     (tmp_path / "a.npy").write_bytes(members["x.npy"])
-    assert map_array(tmp_path / "a.npy") is None or descr == "<U1"
+    assert try_open_array(tmp_path / "a.npy") is None or descr == "<U1"
     refused_cheaply(lambda: read_vector(tmp_path / "a.npy"))
 
 
@@ -423,7 +429,9 @@ def test_attributions_of_other_kinds(tmp_path: Path, document: dict[str, Any]) -
     path = tmp_path / "attributions.json"
     path.write_text(json.dumps(document))
     refused_cheaply(
-        lambda: rank_attributions(SelectConfig(explanations=""), path, tmp_path / "o", Silent())
+        lambda: rank_attributions(
+            SelectConfig(explanations=""), path, tmp_path / "o", NullProgress()
+        )
     )
 
 
@@ -434,7 +442,7 @@ def test_attributions_whose_folder_leads_out_of_the_run(tmp_path: Path, folder: 
     path = tmp_path / "attributions.json"
     path.write_text(json.dumps(document))
     with pytest.raises(GanexplainError, match="leads out of the run"):
-        rank_attributions(SelectConfig(explanations=""), path, tmp_path / "o", Silent())
+        rank_attributions(SelectConfig(explanations=""), path, tmp_path / "o", NullProgress())
 
 
 def test_names_of_methods_give_a_terminal_no_commands(tmp_path: Path, command: Run) -> None:
@@ -457,7 +465,7 @@ def test_a_measure_that_a_method_never_has_is_no_number(tmp_path: Path) -> None:
     path = tmp_path / "attributions.json"
     path.write_text(json.dumps(document))
     config = SelectConfig(explanations=str(path))
-    found = rank_attributions(config, path, tmp_path / "out", Silent())
+    found = rank_attributions(config, path, tmp_path / "out", NullProgress())
     assert found.configurations[1].means["flip"] is None
     assert read_json(tmp_path / "out" / "selection.json") == json.loads(json.dumps(found.to_json()))
 
@@ -543,14 +551,14 @@ def with_rate(path: Path, rate: int) -> Path:
 @pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
 def test_a_rate_that_is_none(tmp_path: Path, rate: int) -> None:
     path = with_rate(tmp_path / "a.wav", rate)
-    for read in (duration_of, lambda p: load_mono(p, 22050)):
+    for read in (read_duration, lambda p: load_mono(p, 22050)):
         assert f"{rate:,} Hz is not one of sound" in refused_cheaply(lambda r=read: r(path))
 
 
 def test_floats_that_are_no_sound(tmp_path: Path) -> None:
     """Found by fuzzing: finite, but not any more behind a resampler."""
     path = write_sound(tmp_path / "a.wav", np.full(100, 3e38), 16000, "FLOAT")
-    assert "are no sound" in refused_cheaply(lambda: load_mono(path, 22050))
+    assert "are not sound" in refused_cheaply(lambda: load_mono(path, 22050))
 
 
 def test_a_flac_that_claims_to_be_long(tmp_path: Path) -> None:

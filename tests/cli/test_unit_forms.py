@@ -17,7 +17,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import AttributeConfig, CounterfactualConfig
 from ganexplain.files.arrays import read_meta
 from ganexplain.gans.checkpoint import load_generator
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")
 CLASSIFIER, GAN = PRETRAINED / "classifier.pt", PRETRAINED / "gan.pt"
@@ -73,7 +73,7 @@ def test_commands_of_several_units(
 
 def test_attribute_takes_every_form(forms: dict[str, tuple[str, int | str]]) -> None:
     config = AttributeConfig(inputs=(SONG,), classifier=str(CLASSIFIER))
-    subject, _ = load_subject(config, CPU, Silent())
+    subject, _ = load_subject(config, CPU, NullProgress())
     for text, kept in forms.items():
         target = subject.target(text)
         assert target and target.unit

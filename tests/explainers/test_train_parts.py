@@ -31,7 +31,7 @@ from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.networks.adapter import OutputNames
 from ganexplain.networks.target import TargetNetwork
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 CLASSIFIER = PRETRAINED / "classifier.pt"
 SOUL = ROOT / "sample_data" / "audio" / "gig_lea_soul.ogg"
@@ -62,7 +62,7 @@ def training_of(folder: Path, **settings: Any) -> PartsTraining:
     explained = TargetNetwork(network, taken, OutputNames("fc9"), 3)
     task = Task(
         replace(config.of_method(), **settings), ("net",), (explained,), drawn_pictures(120, 0),
-        drawn_pictures(32, 1), torch.device("cpu"), folder, Silent(),
+        drawn_pictures(32, 1), torch.device("cpu"), folder, NullProgress(),
     )  # fmt: skip
     return PartsTraining(task)
 

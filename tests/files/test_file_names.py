@@ -19,7 +19,13 @@ from ganexplain.artifacts.plan import Part, SearchTarget
 from ganexplain.errors import GanexplainError
 from ganexplain.files import atomic
 from ganexplain.files.atomic import UNFINISHED, remove_unfinished, write_text
-from ganexplain.files.names import LONGEST, cut, distinct_names, fitting, name_part
+from ganexplain.files.names import (
+    LONGEST,
+    distinct_names,
+    safe_name_part,
+    shorten_name,
+    truncate_name,
+)
 from ganexplain.networks.readings import Channel, Direction
 from ganexplain.networks.units import Unit
 
@@ -33,7 +39,7 @@ def size(name: str) -> int:
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), max_size=300),
        st.sampled_from(["", ".csv", "-at-12.50"]))  # fmt: skip
 def test_a_name_fits_and_stays_where_it_did(name: str, ending: str) -> None:
-    found = fitting(name, ending)
+    found = shorten_name(name, ending)
     assert size(found) <= LONGEST and found.endswith(ending)
     assert (found == name + ending) == (size(name + ending) <= LONGEST)
 
@@ -46,7 +52,7 @@ def test_long_names_that_differ_at_their_end_stay_distinct(letter: str) -> None:
 
 
 def test_a_cut_name_has_whole_characters() -> None:
-    assert cut("a\u66f2\u66f2", 5) == "a\u66f2"
+    assert truncate_name("a\u66f2\u66f2", 5) == "a\u66f2"
 
 
 def test_units_of_long_names_have_files() -> None:
@@ -55,7 +61,7 @@ def test_units_of_long_names_have_files() -> None:
     units = [Unit(long + last, reading) for last in "ab" for reading in readings]
     names = [Part(SearchTarget(unit, "max"), 7, 0, 1).name for unit in units]
     assert len(set(names)) == 4 and all(size(name) <= 240 for name in names)
-    assert name_part("features.3") == "features.3"
+    assert safe_name_part("features.3") == "features.3"
 
 
 @pytest.mark.parametrize(
@@ -170,5 +176,5 @@ def test_a_lock_that_is_interrupted_for_ever_is_given_up(
 
     monkeypatch.setattr(atomic, "_flock", interrupted)
     with (tmp_path / "log.txt").open("w") as stream:
-        assert atomic.hold(stream) is None  # as on a file system without locks
+        assert atomic.try_lock(stream) is None  # as on a file system without locks
     assert 1 < len(calls) < 1000

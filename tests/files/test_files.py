@@ -22,7 +22,7 @@ from ganexplain.cli.errors import one_line_errors
 from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
 from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
 from ganexplain.files import atomic
-from ganexplain.files.arrays import map_array, read_arrays, write_arrays, write_rows
+from ganexplain.files.arrays import read_arrays, try_open_array, write_arrays, write_rows
 from ganexplain.files.atomic import atomic_file, file_hash, read_json, write_bytes, write_json
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.checkpoint import load_generator
@@ -204,9 +204,9 @@ def test_file_hash_is_sha_256(tmp_path: Path) -> None:
 
 
 def test_absent_array_is_none_and_a_whole_one_is_mapped(tmp_path: Path) -> None:
-    assert map_array(tmp_path / "absent.npy") is None
+    assert try_open_array(tmp_path / "absent.npy") is None
     write_rows(tmp_path / "a.npy", [ARRAYS["mel"]])
-    mapped = map_array(tmp_path / "a.npy")
+    mapped = try_open_array(tmp_path / "a.npy")
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, ARRAYS["mel"])
 

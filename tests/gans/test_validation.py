@@ -26,7 +26,7 @@ from ganexplain.gans.encoder import reconstruction_error, train_encoder
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")
 
@@ -139,7 +139,7 @@ def validate(
     scores: list[float],
     diversity: float = 1.0,
 ) -> list[str]:
-    progress = Silent()
+    progress = NullProgress()
     for step, score in enumerate(scores, 1):
         with torch.no_grad():
             choice.training.average.out.bias.fill_(step)
@@ -191,7 +191,7 @@ def test_the_encoder_learns_to_redraw_what_its_generator_draws(train: Split) -> 
         drawn = generator(torch.randn(50, 128)).numpy()
     other = training(train, seed=1).encoder  # knows nothing of this generator
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    trained = train_encoder(other, generator, train, 40, 0, Silent())
+    trained = train_encoder(other, generator, train, 40, 0, NullProgress())
     errors = [reconstruction_error(net, generator, drawn) for net in (other, trained)]
     assert errors[1] < 0.7 * errors[0]
     for name, value in other.state_dict().items():

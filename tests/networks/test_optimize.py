@@ -17,7 +17,7 @@ from torch.nn import functional
 from ganexplain.classifiers.base import ExcerptNet, initialise
 from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.svdnet import SVDNet
-from ganexplain.files.checkpoints import frozen
+from ganexplain.files.checkpoints import freeze_network
 from ganexplain.gans.dcgan import Generator
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.fast import kernels, pooled
@@ -62,7 +62,7 @@ def freeze(network: nn.Module) -> Any:
 def svdnet() -> SVDNet:
     network = SVDNet()
     initialise(network, 0)
-    return frozen(network, CPU)
+    return freeze_network(network, CPU)
 
 
 def excerpts(count: int, seed: int = 0) -> Tensor:
@@ -340,7 +340,7 @@ def test_attributes_functions_and_branches(functions: bool, branch: bool, slope:
 def test_the_shipped_classifiers(make: type[ExcerptNet], batch: int) -> None:
     network = make()
     initialise(network, 0)
-    frozen(network, CPU)
+    freeze_network(network, CPU)
     names, x = list(named_layers(network)), excerpts(batch)
     fast = optimize_frozen(network, excerpts(4, seed=1))
     assert sum(isinstance(m, PooledConvolution) for m in fast.modules()) == 2
@@ -353,7 +353,7 @@ def test_the_shipped_classifiers(make: type[ExcerptNet], batch: int) -> None:
 
 def test_the_generator() -> None:
     torch.manual_seed(0)
-    generator = frozen(Generator(), CPU)
+    generator = freeze_network(Generator(), CPU)
     latent = torch.randn(3, 128)
     fast = optimize_frozen(generator, latent)
     assert any(isinstance(m, RowwiseConvolution) for m in fast.modules())
@@ -382,7 +382,7 @@ def test_every_layer_can_be_explained(layer: str) -> None:
 def test_layers_outside_of_chains_and_kept_containers_can_be_looked_up() -> None:
     network = CompactNet()
     initialise(network, 0)
-    frozen(network, CPU)
+    freeze_network(network, CPU)
     x = excerpts(2)
     fast = optimize_frozen(network, x, keep=["times", "pool1"])
     assert fast is not network

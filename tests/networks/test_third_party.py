@@ -22,7 +22,7 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.target import NetworkSource, load_target
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.judges import load_judges
 
 pytestmark = pytest.mark.third_party
@@ -132,7 +132,7 @@ def test_outside_ears_tell_singing_from_music(
         [f"{factory}@{NETWORKS / description}"], (Path("e.npz"), FrontEnd()), CPU
     )
     assert judge.name == factory.split(":")[0].rpartition(".")[2]
-    split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), Silent())
+    split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), NullProgress())
     rows = split.labelled_frames()
     stream = np.random.default_rng(0)
     each = (rows.of_class(k) for k in (1, 0))

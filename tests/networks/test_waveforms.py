@@ -18,8 +18,8 @@ from support.elements import Elements
 from support.paths import ROOT
 from support.recordings import JamendoFolder, song, tone
 
+from ganexplain.audio.display_mel import as_display_mel, display_front_end
 from ganexplain.audio.log_mel import log_mel
-from ganexplain.audio.view import seen, view_of
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.waveform_split import load_waveform_split
 from ganexplain.errors import UsageError
@@ -31,7 +31,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridge import bridge_between
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 
 RATE = 8000
 SECOND = WaveformInput(sample_rate=RATE, samples=4000)
@@ -103,17 +103,19 @@ def test_the_distance_hears_pitch_not_phase() -> None:
 @given(st.integers(200, 48000), st.integers(16, 60000))
 def test_waveforms_of_any_rate_and_length_are_seen(rate: int, samples: int) -> None:
     drawn = WaveformInput(sample_rate=rate, samples=samples)
-    mel = seen(np.random.default_rng(0).normal(size=(2, samples)).astype(np.float32), drawn)
-    assert mel.shape == (2, *view_of(drawn).shape) and np.isfinite(mel).all()
+    mel = as_display_mel(
+        np.random.default_rng(0).normal(size=(2, samples)).astype(np.float32), drawn
+    )
+    assert mel.shape == (2, *display_front_end(drawn).shape) and np.isfinite(mel).all()
     assert mel.std() > 0
 
 
 def test_the_usual_excerpt_is_seen_as_usual() -> None:
     usual = FrontEnd()
     drawn = WaveformInput(sample_rate=22050, samples=usual.excerpt_samples)
-    assert view_of(drawn) == usual
+    assert display_front_end(drawn) == usual
     waveform = song(0)[: usual.excerpt_samples].astype(np.float32)
-    np.testing.assert_array_equal(seen(waveform, drawn), log_mel(waveform, usual).T)
+    np.testing.assert_array_equal(as_display_mel(waveform, drawn), log_mel(waveform, usual).T)
 
 
 # --- bridges and corpora ----------------------------------------------------------------------
@@ -145,7 +147,7 @@ def test_a_split_gives_the_sound_of_the_files(jamendo: JamendoFolder, tmp_path: 
     jamendo.add("train", "short.wav", song(5, seconds=0.1), "0.0 0.1 sing\n")
     drawn = WaveformInput(sample_rate=22050, samples=4000)
     split = load_waveform_split(
-        read_corpus(jamendo.root), "train", drawn, tmp_path / "cache", Silent()
+        read_corpus(jamendo.root), "train", drawn, tmp_path / "cache", NullProgress()
     )
     centres = split.whole_excerpts()
     of_one = centres[centres[:, 0] == 0, 1]

@@ -19,7 +19,7 @@ from ganexplain.config import AttributeConfig
 from ganexplain.files.atomic import write_json
 from ganexplain.files.checkpoints import load_data
 from ganexplain.report.unit.index import render_index, unit_line
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.attribute import attribute
 from ganexplain.stages.report import read_evidence, unit_files
 
@@ -65,7 +65,7 @@ def evil_attribution(folder: Path) -> str:
     config = AttributeConfig(
         inputs=(f"{sound}@1",), classifier=str(network), method=("random",), segments=("3x2",)
     )
-    return attribute(config, folder / "attribute", Silent()).report.read_text()
+    return attribute(config, folder / "attribute", NullProgress()).report.read_text()
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from ganexplain.report.html.document import content_policy
 from ganexplain.report.html.markup import element
 from ganexplain.report.html.notation import clock, number, ordinal, signed
 from ganexplain.report.unit.evidence import MOST_EXPLORED
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.report import write_report
 
 
@@ -201,7 +201,7 @@ def test_same_inputs_same_bytes(artifacts: Artifacts) -> None:
 
 
 def test_run_directory_tells_what_happened(artifacts: Artifacts) -> None:
-    progress = Silent()
+    progress = NullProgress()
     out = artifacts.folder / "run"
     path = write_report(artifacts.write(), out, progress)
     assert path == out / "report.html"
@@ -219,7 +219,7 @@ def test_a_large_page_says_how_to_make_it_smaller(
     artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ganexplain.stages.report.LARGE", 1e5)
-    progress = Silent()
+    progress = NullProgress()
     path = write_report(artifacts.write(), artifacts.folder / "run", progress)
     assert progress.notes == [f"{path}: 1 MB; fewer --heard make it smaller"]
     assert "fewer --heard" in (path.parent / "log.txt").read_text()
@@ -295,7 +295,7 @@ def test_each_cell_has_its_examples_and_the_first_have_sound(complete: Artifacts
     assert responses == [signed(r) for r in complete.made["response"][:, :SHOWN].ravel()]
     assert len(page.of("audio", held=True)) == SHOWN * len(complete.grid)
     config = replace(complete.write(), heard=0, examples=3)
-    quiet = Elements(write_report(config, complete.folder / "q", Silent()).read_text())
+    quiet = Elements(write_report(config, complete.folder / "q", NullProgress()).read_text())
     assert not quiet.of("audio", held=True)
     assert len(quiet.of("figure", "panel", held=True)) == 3 * len(complete.grid)
 
@@ -465,7 +465,7 @@ def test_selection_that_is_no_json(artifacts: Artifacts) -> None:
     config = artifacts.write()
     Path(config.selection).write_text("{")
     with pytest.raises(GanexplainError, match=r"selection\.json: not a JSON"):
-        write_report(config, artifacts.folder / "report", Silent())
+        write_report(config, artifacts.folder / "report", NullProgress())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ganexplain.config import ExplainConfig, ReportConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json, write_json
 from ganexplain.report.html.notation import number
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.explain import explain
 from ganexplain.stages.report import unit_files, write_report
 from ganexplain.stages.select import select
@@ -33,14 +33,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             layer=("fc8",), neuron="3", direction="both", learning_rate=(0.1, 0.01),
             prior_weight=(0.01,), iterations=(2, 4), examples=3, jobs="1",
         ),
-        root / "explain", Silent(),
+        root / "explain", NullProgress(),
     )  # fmt: skip
     select(
         SelectConfig(
             explanations=str(root / "explain"), corpus=(str(ROOT / "sample_data"),),
             hop_frames=2000, cache=str(root / "cache"),
         ),
-        root / "select", Silent(),
+        root / "select", NullProgress(),
     )  # fmt: skip
     return root
 
@@ -52,7 +52,7 @@ def config(runs: Path, **changes: object) -> ReportConfig:
 
 
 def test_every_unit_has_a_page_and_a_line_in_the_index(runs: Path, tmp_path: Path) -> None:
-    path = write_report(config(runs), tmp_path / "out", Silent())
+    path = write_report(config(runs), tmp_path / "out", NullProgress())
     assert path == tmp_path / "out" / "index.html"
     index = Elements(path.read_text())
     links = [unquote(e.attributes["href"]) for e in index.of("a")]
@@ -79,7 +79,7 @@ def test_every_unit_has_a_page_and_a_line_in_the_index(runs: Path, tmp_path: Pat
 
 def test_one_unit_of_a_run_by_itself(runs: Path, tmp_path: Path) -> None:
     one = str(runs / "explain" / UNITS[1] / "explanations.npz")
-    path = write_report(config(runs, explanations=one), tmp_path / "one", Silent())
+    path = write_report(config(runs, explanations=one), tmp_path / "one", NullProgress())
     assert path == tmp_path / "one" / "report.html"
     assert "neuron 3, downwards" in path.read_text()
     assert not (tmp_path / "one" / "index.html").exists()
@@ -99,12 +99,12 @@ def test_files_of_a_unit(runs: Path, tmp_path: Path) -> None:
 def test_several_units_need_the_directory_of_select(runs: Path, tmp_path: Path) -> None:
     one = str(runs / "select" / UNITS[0] / "selection.json")
     with pytest.raises(UsageError, match="holds 2 units; name the directory"):
-        write_report(config(runs, selection=one), tmp_path / "out", Silent())
+        write_report(config(runs, selection=one), tmp_path / "out", NullProgress())
     (tmp_path / "s" / UNITS[0]).mkdir(parents=True)
     for name in ("selection.json", "responses.npz"):
         shutil.copy(runs / "select" / UNITS[0] / name, tmp_path / "s" / UNITS[0])
     with pytest.raises(UsageError, match=f"{UNITS[1]}/selection.json: no such file"):
-        write_report(config(runs, selection=str(tmp_path / "s")), tmp_path / "out", Silent())
+        write_report(config(runs, selection=str(tmp_path / "s")), tmp_path / "out", NullProgress())
     assert not (tmp_path / "out").exists()
 
 
@@ -113,7 +113,7 @@ def test_a_selection_of_another_unit_is_named(runs: Path, tmp_path: Path) -> Non
     wrong = tmp_path / "s" / UNITS[1] / "selection.json"
     write_json(wrong, read_json(wrong) | {"neuron": 4})
     with pytest.raises(GanexplainError, match=f"{UNITS[1]}/selection.json: neuron is 4, but 3"):
-        write_report(config(runs, selection=str(tmp_path / "s")), tmp_path / "out", Silent())
+        write_report(config(runs, selection=str(tmp_path / "s")), tmp_path / "out", NullProgress())
 
 
 def test_the_command_prints_the_page_to_open(runs: Path, command: Run, tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ import torch
 from ganexplain.config import AttributeConfig, ExplainConfig
 from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.errors import GanexplainError, Terminated, UsageError
-from ganexplain.files.arrays import map_array, write_rows
+from ganexplain.files.arrays import try_open_array, write_rows
 from ganexplain.files.atomic import UNFINISHED, atomic_file, remove_unfinished
 from ganexplain.runs import directory
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.interrupts import interrupts_raised
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.interrupts import raise_interrupts
+from ganexplain.runs.progress import NullProgress
 
 CONFIG = ExplainConfig(gan="gan.pt")
 
@@ -127,7 +127,7 @@ def test_only_what_nobody_writes_is_removed(tmp_path: Path) -> None:
 def test_rows_written_as_they_come_are_the_array(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).standard_normal((1234, 7)).astype(np.float32)
     write_rows(tmp_path / "blocks.npy", iter([rows[:1], rows[1:1000], rows[1000:]]))
-    np.testing.assert_array_equal(map_array(tmp_path / "blocks.npy"), rows)
+    np.testing.assert_array_equal(try_open_array(tmp_path / "blocks.npy"), rows)
     np.save(tmp_path / "whole.npy", rows)
     assert (tmp_path / "blocks.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
@@ -140,8 +140,8 @@ def test_an_interrupt_that_was_swallowed_is_raised_again() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             signal.sigtimedwait([], 0.1)
 
-    progress = Silent()
-    with interrupts_raised() as came:
+    progress = NullProgress()
+    with raise_interrupts() as came:
         gone = Swallows()
         del gone
         assert len(came) == 1
@@ -273,7 +273,7 @@ def test_copies_in_two_splits_or_with_other_labels_are_named(tmp_path: Path) -> 
 
 
 def test_files_left_out_are_listed_once(tmp_path: Path) -> None:
-    shown = Silent()
+    shown = NullProgress()
     with open_run(tmp_path / "run") as run:
         progress = run.keep_notes(shown)
         for message in ("skipped: a.wav: is cut off", "epoch 1", "skipped: a.wav: is cut off"):

@@ -14,7 +14,7 @@ from support.paths import ROOT
 from support.recordings import JamendoFolder
 
 from ganexplain.files.checkpoints import read_checkpoint
-from ganexplain.runs.distributed import place
+from ganexplain.runs.distributed import rank_and_world_size
 
 CLASSIFIER: list[str] = ("--preset paper --level 6 --mix 0.5 --masks --mixup 0.3 --epochs 1 "
               "--updates-per-epoch 3 --batch-size 8 --checkpoint-every 2 -q").split()  # fmt: skip
@@ -104,7 +104,7 @@ def test_what_others_than_torchrun_set_makes_no_part_of_many(
 ) -> None:
     for name, value in stray.items():
         monkeypatch.setenv(name, value)
-    assert place() == (0, 1)
+    assert rank_and_world_size() == (0, 1)
 
 
 def test_with_stray_variables_all_units_are_explained(

@@ -32,8 +32,8 @@ from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.parts_sheet import parts_sheet
 from ganexplain.report.pictures.sample_sheet import sample_sheet
-from ganexplain.runs.environment import settle_libraries, settle_warnings, user_cache
-from ganexplain.runs.workers import blocked_interrupts, work_through
+from ganexplain.runs.environment import disarm_warnings, set_cache_dirs, user_cache
+from ganexplain.runs.workers import block_interrupts, run_in_processes
 
 # --- streams ------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ def test_warnings_as_errors_are_for_those_who_test_libraries(
     monkeypatch.setattr(sys, "warnoptions", ["error::DeprecationWarning"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        settle_warnings()
+        disarm_warnings()
         with pytest.warns(DeprecationWarning):
             warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert "PYTHONWARNINGS" not in os.environ
@@ -187,7 +187,7 @@ def test_without_shared_locks_one_process_does_the_work(
     monkeypatch.setattr(multiprocessing.context.BaseContext, "Queue", refused)
     kept: list[int] = []
     units: list[int] = []
-    work_through([1, 2, 3], 2, doubled, (kept,), units.append)
+    run_in_processes([1, 2, 3], 2, doubled, (kept,), units.append)
     assert kept == [2, 4, 6] and units == [1, 1, 1]
     assert "--jobs 2: one process does the work" in caplog.text
 
@@ -220,7 +220,7 @@ def test_an_interrupted_process_waits_for_no_thread() -> None:
 
 
 def test_processes_of_a_pool_never_see_ctrl_c() -> None:
-    with blocked_interrupts():
+    with block_interrupts():
         code = "import signal; print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         with pytest.raises(KeyboardInterrupt), _unblocked_again():  # this one does, in the end
@@ -308,12 +308,12 @@ def test_libraries_keep_their_caches_where_they_can_be_written(
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("MPLCONFIGDIR", "")
     monkeypatch.setenv("MPLBACKEND", "nonsense")
-    settle_libraries()
+    set_cache_dirs()
     for variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
         assert Path(os.environ[variable]).parent.parent == temporary
     assert os.environ["MPLBACKEND"] == "agg"
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/mine")
-    settle_libraries()
+    set_cache_dirs()
     assert os.environ["NUMBA_CACHE_DIR"] == "/mine"
 
 

@@ -17,10 +17,10 @@ import pytest
 import torch
 from support.commands import cli_environment
 
-from ganexplain.errors import GanexplainError, no_memory
+from ganexplain.errors import GanexplainError, is_out_of_memory
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.networks.fast import pooled
-from ganexplain.runs.workers import work_through
+from ganexplain.runs.workers import run_in_processes
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ from ganexplain.runs.workers import work_through
     ],
 )
 def test_which_errors_are_of_memory(error: BaseException | None, told: bool) -> None:
-    assert no_memory(error) is told
+    assert is_out_of_memory(error) is told
 
 
 def test_what_an_error_came_of_counts() -> None:
@@ -49,20 +49,20 @@ def test_what_an_error_came_of_counts() -> None:
             raise MemoryError
         except MemoryError as error:
             raise GanexplainError("x.pt: not a whole checkpoint") from error
-    assert no_memory(caught.value)
+    assert is_out_of_memory(caught.value)
     with pytest.raises(ValueError) as apart:
         try:
             raise MemoryError
         except MemoryError:
             raise ValueError("another matter") from None
-    assert not no_memory(apart.value)
+    assert not is_out_of_memory(apart.value)
 
 
 def test_an_error_that_came_of_itself_ends() -> None:
     error = ValueError("round and round")
     error.__cause__ = KeyError("inner")
     error.__cause__.__cause__ = error
-    assert not no_memory(error)
+    assert not is_out_of_memory(error)
 
 
 def _small_room() -> None:
@@ -135,10 +135,10 @@ def test_a_thread_that_cannot_start_ends_the_wait(monkeypatch: pytest.MonkeyPatc
 
     heard: list[int] = []
     hook = threading.excepthook
-    work_through([1, 2, 3], 2, _prepare, (), heard.append)
+    run_in_processes([1, 2, 3], 2, _prepare, (), heard.append)
     assert sum(heard) == 6
     monkeypatch.setattr(multiprocessing.queues.Queue, "_start_thread", refused)
     with pytest.raises(RuntimeError, match="can't start new thread") as caught:
-        work_through([1, 2, 3], 2, _prepare, (), heard.append)
-    assert no_memory(caught.value) and threading.excepthook is hook
+        run_in_processes([1, 2, 3], 2, _prepare, (), heard.append)
+    assert is_out_of_memory(caught.value) and threading.excepthook is hook
     assert not multiprocessing.active_children()

@@ -32,7 +32,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.weight_shuffling import has_weights_to_shuffle, weights_shuffled
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.controls import Controls, load_networks, spread_ratio
 from ganexplain.selection.judges import load_judges
 from ganexplain.selection.ranking import chosen_setting, score_settings
@@ -220,7 +220,7 @@ def test_fresh_starts_are_searched_by_the_rule_of_the_run(
     for hysteresis in (True, False):
         meta = replace(explanations.meta, hysteresis=hysteresis)
         controls = Controls(replace(explanations, meta=meta), real, networks)
-        latent = controls.fresh(0, Silent())["fresh"].latent
+        latent = controls.fresh(0, NullProgress())["fresh"].latent
         off = np.linalg.norm(latent - wanted["latent"][0], axis=1)
         assert bool(off.max() < 0.03) is hysteresis  # a step of the search is one of about 0.1
 
@@ -275,7 +275,7 @@ def test_judges_have_names_of_their_own(tmp_path: Path) -> None:
 def test_a_judge_says_what_it_says_of_recordings() -> None:
     """Of sung and of other excerpts the share said to be sung is as its own predictions are."""
     (judge,) = load_judges([str(PRETRAINED / "judge.pt")], (Path("e.npz"), FrontEnd()), CPU)
-    split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), Silent())
+    split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), NullProgress())
     rows = split.labelled_frames()
     stream = np.random.default_rng(0)
     each = (rows.of_class(k) for k in (1, 0))
@@ -490,7 +490,7 @@ def test_controls_are_searched_with_the_setting_chosen(chosen: dict[str, Path]) 
     controls = Controls(explanations, real, networks)
     behind = start_latents(EXAMPLES, EXAMPLES, LATENT_SIZE)
     for setting, moves in ((0, False), (1, True)):
-        shuffled = controls.reinitialised(setting, 0, Silent()).latent
-        fresh = controls.fresh(setting, Silent())["fresh"].latent
+        shuffled = controls.reinitialised(setting, 0, NullProgress()).latent
+        fresh = controls.fresh(setting, NullProgress())["fresh"].latent
         assert bool(np.abs(shuffled - controls.starts).max() > 0.05) is moves
         assert bool(np.abs(fresh - behind).max() > 0.05) is moves

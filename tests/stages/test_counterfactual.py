@@ -19,8 +19,8 @@ from support.paths import PRETRAINED, ROOT
 
 from ganexplain.ascent.counterfactual import BEYOND, crossed_latent, refined_latent
 from ganexplain.ascent.engine import start_latents
-from ganexplain.audio.difference import change, decibels
-from ganexplain.audio.filtering import retouched
+from ganexplain.audio.difference import level_change_db, measure_change
+from ganexplain.audio.filtering import filter_by_change
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel, mel_frequencies
 from ganexplain.classifiers.checkpoint import load_classifier
@@ -184,9 +184,9 @@ def excerpt(path: Path, seconds: float, gain: float = 1.0) -> np.ndarray:
 
 def test_twice_the_amplitude_is_six_decibels_everywhere() -> None:
     before, after = excerpt(PLAYED, 3.0), excerpt(PLAYED, 3.0, gain=2.0)
-    found = change(before, after, FRONT_END)
+    found = measure_change(before, after, FRONT_END)
     heard = before > before.max() - 6
-    assert decibels(before, after, FRONT_END)[heard] == pytest.approx(6.02, abs=0.01)
+    assert level_change_db(before, after, FRONT_END)[heard] == pytest.approx(6.02, abs=0.01)
     assert found.ranges_db["low"] == pytest.approx(6.02, abs=0.3)
 
 
@@ -196,7 +196,7 @@ def test_a_boost_is_found_where_and_when_it_is() -> None:
     peaks = mel_frequencies(FRONT_END)[1:-1]
     bands = (peaks > 900) & (peaks < 1500)
     after[bands, 40:58] += 2.0
-    found = change(before, after, FRONT_END)
+    found = measure_change(before, after, FRONT_END)
     low, high = found.band_hz
     assert 900 < low < 1000 and 1250 < high < 1500
     start, stop = found.time_s
@@ -212,7 +212,7 @@ def test_what_nobody_hears_has_not_changed() -> None:
     before[10] = 2.0
     after = before.copy()
     after[40:] = -9.0
-    assert not decibels(before, after, FRONT_END).any()
+    assert not level_change_db(before, after, FRONT_END).any()
 
 
 def test_the_picture_has_a_panel_for_each_and_one_for_the_difference() -> None:
@@ -228,10 +228,10 @@ def test_the_picture_has_a_panel_for_each_and_one_for_the_difference() -> None:
 def test_a_recording_is_retouched_by_so_many_decibels_where_it_is_said() -> None:
     sound = load_mono(PLAYED, 22050)[50000 : 50000 + FRONT_END.excerpt_samples]
     nothing = np.zeros((80, 115))
-    assert retouched(sound, nothing, FRONT_END) == pytest.approx(sound, abs=1e-6)
+    assert filter_by_change(sound, nothing, FRONT_END) == pytest.approx(sound, abs=1e-6)
     by = nothing.copy()
     by[30:50, 60:] = 13.0
-    made = retouched(sound, by, FRONT_END)
+    made = filter_by_change(sound, by, FRONT_END)
     assert made.shape == sound.shape
     got = log_mel(made, FRONT_END).T - log_mel(sound, FRONT_END).T
     assert np.median(got[34:46, 66:110]) == pytest.approx(13.0 / 8.686, abs=0.05)

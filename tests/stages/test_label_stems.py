@@ -20,7 +20,7 @@ from ganexplain.corpora.spans import sounding_spans
 from ganexplain.corpora.splits import load_split
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.label_stems import label_stems
 
 Spans = list[tuple[float, float]]
@@ -58,7 +58,7 @@ def sung(rows: list[dict[str, str]], path: str) -> Spans:
 
 
 def label(folder: Path, **settings: Any) -> Path:
-    return label_stems(replace(LabelStemsConfig(stems=str(folder)), **settings), Silent())
+    return label_stems(replace(LabelStemsConfig(stems=str(folder)), **settings), NullProgress())
 
 
 # --- times ----------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_musdb_layout_gives_three_splits(tmp_path: Path) -> None:
     assert [len(corpus.split(name)) for name in ("train", "valid", "test")] == [4, 1, 2]
     assert all("test" in r.path.parts for r in corpus.split("test"))
     front_end = FrontEnd()
-    split = load_split(corpus, "test", front_end, tmp_path / "cache", Silent())
+    split = load_split(corpus, "test", front_end, tmp_path / "cache", NullProgress())
     shares = [np.mean(labels == 1) for labels in split.labels]
     np.testing.assert_allclose(shares, 0.5, atol=0.03)
 
@@ -272,7 +272,7 @@ def test_manifest_that_is_there_is_kept(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"manifest\.csv: exists already; add --overwrite"):
         label(tmp_path)
     assert (tmp_path / "manifest.csv").read_text() == "corrected by hand"
-    label_stems(LabelStemsConfig(stems=str(tmp_path)), Silent(), overwrite=True)
+    label_stems(LabelStemsConfig(stems=str(tmp_path)), NullProgress(), overwrite=True)
     assert len(rows_of(tmp_path / "manifest.csv")) == 3
 
 

@@ -40,7 +40,7 @@ from ganexplain.report.pictures.curve_picture import (
     curve_picture,
     row_spans,
 )
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.predict import predict, predict_recording
 
 FRONT_END = FrontEnd()
@@ -323,7 +323,7 @@ def test_a_misspelt_name_shows_before_anything_is_made(
 ) -> None:
     config = PredictConfig(files=(str(recording), "gone.wav"), classifier=str(classifier))
     with pytest.raises(BadFile, match=r"gone\.wav"):
-        predict(config, tmp_path / "out", Silent())
+        predict(config, tmp_path / "out", NullProgress())
     assert not (tmp_path / "out").exists()
 
 
@@ -338,7 +338,7 @@ def test_nothing_but_bad_files_is_a_failure(classifier: Path, tmp_path: Path, co
 def test_the_classifier_must_be_one(recording: Path, tmp_path: Path) -> None:
     config = PredictConfig(files=(str(recording),), classifier=str(tmp_path / "none.pt"))
     with pytest.raises(UsageError, match=r"none\.pt"):
-        predict(config, tmp_path / "out", Silent())
+        predict(config, tmp_path / "out", NullProgress())
 
 
 def test_a_run_directory_that_holds_an_input_is_left_alone(

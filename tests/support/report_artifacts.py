@@ -17,7 +17,7 @@ from ganexplain.files.atomic import file_hash, write_json
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import SCORES, Examples
-from ganexplain.runs.progress import Silent
+from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.ranking import real_examples, score_control, setting_examples
 from ganexplain.stages.report import write_report
 
@@ -184,4 +184,4 @@ class Artifacts:
 
     def report(self, name: str = "report") -> str:
         """The page."""
-        return write_report(self.write(), self.folder / name, Silent()).read_text()
+        return write_report(self.write(), self.folder / name, NullProgress()).read_text()

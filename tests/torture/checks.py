@@ -13,7 +13,7 @@ import soundfile as sf
 from PIL import Image
 
 from ganexplain.errors import GanexplainError
-from ganexplain.files.atomic import UNFINISHED, hold
+from ganexplain.files.atomic import UNFINISHED, try_lock
 from ganexplain.stages.rerun import differences, read_any
 
 
@@ -78,7 +78,7 @@ def is_locked(run: Path) -> bool:
     """Whether some process holds the run."""
     for log in run.glob("log*.txt"):
         with log.open() as stream:
-            if hold(stream) is False:
+            if try_lock(stream) is False:
                 return True
     return False
 

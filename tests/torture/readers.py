@@ -265,7 +265,7 @@ def _documents(folder: Path) -> list[Reader]:
     from ganexplain.artifacts.selection import read_selection
     from ganexplain.config import SelectConfig
     from ganexplain.files.atomic import read_json
-    from ganexplain.runs.progress import Silent
+    from ganexplain.runs.progress import NullProgress
     from ganexplain.selection.attributions import rank_attributions
 
     made = _small_artifacts(folder / "documents")
@@ -287,7 +287,7 @@ def _documents(folder: Path) -> list[Reader]:
     def ranked(path: Path) -> None:
         out = path.parent / "ranked"
         shutil.rmtree(out, ignore_errors=True)
-        rank_attributions(SelectConfig(explanations=str(path)), path, out, Silent())
+        rank_attributions(SelectConfig(explanations=str(path)), path, out, NullProgress())
 
     def planned(path: Path) -> None:
         (path.parent / "plan.json").write_bytes(path.read_bytes())
@@ -406,12 +406,12 @@ def _corpora(folder: Path) -> list[Reader]:
 def _sound() -> list[Reader]:
     import soundfile as sf
 
-    from ganexplain.audio.io import duration_of, load_excerpt, mono_blocks
+    from ganexplain.audio.io import load_excerpt, mono_blocks, read_duration
 
     noise = 0.1 * np.random.default_rng(0).standard_normal((400, 2))
 
     def read(path: Path) -> None:
-        duration_of(path)
+        read_duration(path)
         for held, block in enumerate(mono_blocks(path, 22050)):
             assert np.isfinite(block).all()
             if held > 20:  # long files of few bytes are read as they come, and end
@@ -460,7 +460,7 @@ def _pictures() -> list[Reader]:
 
 def _vectors() -> list[Reader]:
     from ganexplain.attribution.partition import labels_of_file
-    from ganexplain.files.arrays import map_array, read_vector
+    from ganexplain.files.arrays import read_vector, try_open_array
 
     vector, labels = np.arange(5.0), np.arange(6).reshape(2, 3)
 
@@ -470,7 +470,7 @@ def _vectors() -> list[Reader]:
     return [
         Reader("direction.npy", read_vector, [npy(vector)]),
         Reader("spoiled direction.npy", read_vector, make=make(vector)),
-        Reader("cached.npy", map_array, [npy(labels)]),
+        Reader("cached.npy", try_open_array, [npy(labels)]),
         Reader("spoiled labels.npy", lambda p: labels_of_file(p, labels), make=make(labels)),
     ]
 

@@ -12,16 +12,16 @@ import numpy as np
 
 from ganexplain.attribution.inputs.piece import Side, sounding
 from ganexplain.attribution.masking import Parts, SourceMix
-from ganexplain.audio.filtering import filtered
+from ganexplain.audio.display_mel import display_front_end
+from ganexplain.audio.filtering import filter_by_share
 from ganexplain.audio.io import load_channels, load_mono
 from ganexplain.audio.log_mel import frame_times, log_mel
-from ganexplain.audio.view import view_of
 from ganexplain.corpora.jamendo import JAMENDO_CLASSES
 from ganexplain.corpora.listed_files import in_form_on_disk, label_text
 from ganexplain.corpora.spans import sounding_spans
 from ganexplain.errors import BadFile, UsageError
-from ganexplain.files.bounded import lines_of
-from ganexplain.files.names import fitting
+from ganexplain.files.bounded import split_lines
+from ganexplain.files.names import shorten_name
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.attribution_picture import attribution_picture
@@ -51,7 +51,7 @@ class Moment:
     @property
     def name(self) -> str:
         """The file and the time, fit for a folder."""
-        return fitting(self.path.stem, f"-at-{self.centre:.2f}")
+        return shorten_name(self.path.stem, f"-at-{self.centre:.2f}")
 
     @property
     def title(self) -> str:
@@ -108,7 +108,7 @@ class Moment:
             if self.raw:
                 part = self.waveform * share[0]
             else:
-                part = filtered(self.waveform, share, self.front_end)
+                part = filter_by_share(self.waveform, share, self.front_end)
             sounds = np.stack([part, self.waveform - part]).astype(np.float32)
         plain = replace(self.front_end, centred=False)  # its frames begin where the sound does
         return [self._side(log_mel(sound, plain).T, sound) for sound in sounds]
@@ -202,7 +202,7 @@ def _log_mel(
 
 
 def _waveforms(text: str, path: Path, at: float | None, input_spec: WaveformInput) -> list[Moment]:
-    rate, view = input_spec.sample_rate, view_of(input_spec)
+    rate, view = input_spec.sample_rate, display_front_end(input_spec)
     sound = load_mono(path, rate)
     if at is not None and at * rate > sound.size:
         raise UsageError(f"{text}: the recording ends at {sound.size / rate:.2f} s")
@@ -248,7 +248,7 @@ def _lab_spans(path: Path) -> list[tuple[float, float]]:
     if not path.is_file():
         raise UsageError(f"--truth {path}: no such file")
     spans = []
-    for number, line in enumerate(lines_of(label_text(path)), 1):
+    for number, line in enumerate(split_lines(label_text(path)), 1):
         fields = line.split()
         try:
             start, end, label = float(fields[0]), float(fields[1]), fields[2]

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ganexplain.attribution.masking import Parts
-from ganexplain.audio.io import flac
+from ganexplain.audio.io import encode_flac
 
 SOFT = 6.0  # dB below the whole from which a part is played louder
 LOUDEST = 40.0  # dB, at most: beyond, what is heard is rounding
@@ -83,9 +83,9 @@ class Side:
 
 def sounding(values: np.ndarray, waveform: np.ndarray, rate: int, peak: float) -> Side:
     """The side of a waveform (samples,); on the page as loud as the whole, whose `peak` is."""
-    content, own = flac(waveform, rate), float(np.abs(waveform).max(initial=0.0))
+    content, own = encode_flac(waveform, rate), float(np.abs(waveform).max(initial=0.0))
     soft = 20 * np.log10(peak / own) if own and peak else 0.0
     if soft < SOFT:
         return Side(values, content, content)
     louder = int(min(soft, LOUDEST))
-    return Side(values, content, flac(waveform * 10 ** (louder / 20), rate), louder)
+    return Side(values, content, encode_flac(waveform * 10 ** (louder / 20), rate), louder)

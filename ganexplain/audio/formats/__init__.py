@@ -1,1 +1,1 @@
-"""Sound files as bytes: which format they are, and how long they are."""
+"""Formats of sound files: types, lengths and damage, read from their bytes."""

@@ -1,7 +1,7 @@
-"""What C libraries print to standard error by themselves, kept off the terminal.
+"""Hides what C libraries print to standard error.
 
-libmpg123, inside libsndfile, tells of every oddity of an MP3 that it reads, and cannot be asked
-through libsndfile not to.
+libmpg123, inside libsndfile, prints a line for each oddity of an MP3, and libsndfile has no option
+against it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from functools import lru_cache
 from typing import Any
 
 _lock = threading.Lock()
-_opened = 0  # contexts open at once, in several threads
-_usual: int | None = None  # C's stream of errors meanwhile
+_opened = 0  # number of open contexts, in all threads
+_usual: int | None = None  # C's stderr while it is replaced
 
 
 @contextmanager
-def c_errors_hidden() -> Iterator[None]:
-    """While open, what C code prints by `fprintf(stderr, ...)` goes nowhere.
+def hide_c_errors() -> Iterator[None]:
+    """While open, the output of C code to `stderr` is discarded.
 
-    C's stream alone is exchanged, not the file behind it: what Python and C++ print is seen, also
-    from other threads. Nothing is hidden where the C library is another than glibc, whose stream
-    cannot always be exchanged.
+    Only C's stream is replaced, not the file behind it, so the output of Python and C++ is still
+    printed, also from other threads. Without glibc nothing is hidden: other C libraries do not
+    always allow to replace the stream.
     """
     global _opened, _usual
     streams = _streams()
@@ -48,10 +48,10 @@ def c_errors_hidden() -> Iterator[None]:
 
 @lru_cache
 def _streams() -> tuple[Any, int] | None:
-    """The variable that holds C's stream of errors, and a stream to nowhere; None without."""
+    """The variable with C's stderr, and a stream to /dev/null; None without glibc."""
     try:
         libc = ctypes.CDLL(None)
-        libc.gnu_get_libc_version  # noqa: B018  (raises where it is not glibc)
+        libc.gnu_get_libc_version  # noqa: B018  (raises AttributeError without glibc)
         stream = ctypes.c_void_p.in_dll(libc, "stderr")
     except (OSError, AttributeError, TypeError, ValueError):
         return None

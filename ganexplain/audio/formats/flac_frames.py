@@ -1,4 +1,4 @@
-"""FLAC (RFC 9639): how many samples a stream holds, by its last frame."""
+"""FLAC (RFC 9639): counts the samples of a stream by its last frame."""
 
 from __future__ import annotations
 
@@ -7,49 +7,43 @@ from collections.abc import Iterator
 from mmap import mmap
 
 MARKER = b"fLaC"
-BEGINNING = re.compile(
-    rb"fLaC[\x00\x80]\x00\x00\x22"
-)  # of a stream: the marker, STREAMINFO's header
-PADDING, SEEK_TABLE, IS_LAST = 1, 3, 0x80  # kinds of blocks of metadata, and a flag
-STREAMINFO = 8  # first byte of its values, behind the marker and the block's header
-TOTAL_AT = STREAMINFO + 13  # where the total of samples stands: the low 4 bits, and 4 bytes
-SEARCHED = 2**16  # places that may be headers, before the search is given up
+BEGINNING = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # the marker and STREAMINFO's header
+PADDING, SEEK_TABLE, IS_LAST = 1, 3, 0x80  # types of metadata blocks, and a flag
+STREAMINFO = 8  # offset of its values, behind the marker and the block's header
+TOTAL_AT = STREAMINFO + 13  # offset of the number of samples: the low 4 bits, and 4 bytes
+SEARCHED = 2**16  # possible headers after which the search ends
 POLYNOMIAL = 0x07  # of the frame header's checksum
-BLOCK_SIZES = {  # samples by their code, where it says them
+BLOCK_SIZES = {  # samples of a block by its code, for codes with a fixed size
     1: 192,
     **{code: 576 << code - 2 for code in range(2, 6)},
     **{code: 1 << code for code in range(8, 16)},
 }
-
-
 Bytes = bytes | mmap
 
 
 def claimed_samples(data: Bytes) -> int:
-    """Samples of a channel as the header says; 0 where it does not know."""
+    """Samples per channel according to the header; 0 if unknown."""
     return int.from_bytes(data[TOTAL_AT : TOTAL_AT + 5]) & 0xFFFFFFFFF
 
 
 def sample_rate(data: Bytes) -> int:
-    """Samples a second; 0 where there is none in the header."""
+    """Sample rate in Hz; 0 if the header has none."""
     return int.from_bytes(data[STREAMINFO + 10 : STREAMINFO + 13]) >> 4
 
 
 def with_total(data: Bytes, samples: int) -> bytes:
-    """The 5 bytes that hold the total, with another one."""
-    return (data[TOTAL_AT : TOTAL_AT + 1][0] & 0xF0 | samples >> 32).to_bytes() + (
-        samples & 0xFFFFFFFF
-    ).to_bytes(4)
+    """The 5 bytes with the number of samples in the header, with another number."""
+    return ((data[TOTAL_AT] & 0xF0) << 32 | samples).to_bytes(5)
 
 
 def native_streams(data: Bytes, start: int) -> list[range]:
-    """The streams in a file, one behind the other, from a place on."""
+    """The spans of consecutive streams in a file, from the offset `start` on."""
     begins = [found.start() for found in BEGINNING.finditer(data, start)] or [start]
     return [range(*both) for both in zip(begins, [*begins[1:], len(data)], strict=True)]
 
 
 def seek_table_at(data: Bytes) -> int | None:
-    """Where the header of a seek table stands; None where there is none."""
+    """The offset of the header of a seek table, or None."""
     at, flags = len(MARKER), 0
     while not flags & IS_LAST and at + 4 <= len(data):
         flags = data[at]
@@ -60,15 +54,15 @@ def seek_table_at(data: Bytes) -> int | None:
 
 
 def counted_samples(data: Bytes) -> int | None:
-    """Samples up to the end of the last frame; None where no frame can be told from noise."""
+    """Samples up to the end of the last frame; None if no header can be confirmed by another."""
     smallest = int.from_bytes(data[STREAMINFO : STREAMINFO + 2])
     largest = int.from_bytes(data[STREAMINFO + 2 : STREAMINFO + 4])
     fixed = smallest == largest
-    later: dict[int, int] = {}  # where a frame begins in samples -> where it ends
+    later: dict[int, int] = {}  # first sample of a frame -> its end
     for number, block in _headers_backwards(data, b"\xff\xf8" if fixed else b"\xff\xf9"):
         start = number * smallest if fixed else number
         end = start + block
-        if end in later or start == 0:  # the header of another frame fits: neither is chance
+        if end in later or start == 0:  # it fits another frame, so neither is a coincidence
             return max(later.get(end, end), end)
         later[start] = end
     return None
@@ -88,7 +82,7 @@ def _headers_backwards(data: Bytes, sync: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _header(header: bytes) -> tuple[int, int] | None:
-    """Number and samples of a frame whose header these bytes begin with; None if it is none."""
+    """Coded number and samples of the frame header at the start of these bytes, or None."""
     if len(header) < 6 or header[3] & 1 or header[3] >> 4 > 10:
         return None
     size, rate = header[2] >> 4, header[2] & 15
@@ -103,7 +97,7 @@ def _header(header: bytes) -> tuple[int, int] | None:
 
 
 def _coded_number(code: bytes) -> tuple[int, int]:
-    """Length and value of a number coded as in UTF-8, up to 36 bits; length 0 for none."""
+    """Length and value of a number coded as in UTF-8, up to 36 bits; length 0 if it is invalid."""
     ones = 8 - (~code[0] & 0xFF).bit_length()
     if ones == 0:
         return 1, code[0]

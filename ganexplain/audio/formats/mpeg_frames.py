@@ -1,4 +1,4 @@
-"""MPEG audio (MP3): the frames a file holds, found one by one, whatever its header says.
+"""MPEG audio (MP3): finds the frames in a file one by one, whatever its header says.
 
 Layout of frames and of the Xing header: ISO/IEC 11172-3, 13818-3; LAME's `VbrTag.c`.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mmap import mmap
 
 RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # Hz
-KBITS = {  # by whether it is MPEG 1, and layer
+KBITS = {  # kbit/s by (is MPEG 1, layer)
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -19,22 +19,23 @@ KBITS = {  # by whether it is MPEG 1, and layer
     (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-LEAST_CHAIN = 3  # headers one after another, each where the one before ends, that prove a start
-SAME = 0xFFFE0C00  # bits of a header that no frame of a stream changes: version, layer, rate
-CHANGING, NO_CHECKSUM = 0x0001F200, 0x00010000  # bits: checksum, rate of bits, padding
+LEAST_CHAIN = 3  # consecutive headers that prove the start of a stream
+SAME = 0xFFFE0C00  # bits of a header that are equal in a stream: version, layer, rate
+CHANGING, NO_CHECKSUM = 0x0001F200, 0x00010000  # bits: checksum, bit rate, padding
 NUMBER_OF_FRAMES, NUMBER_OF_BYTES = 1, 2  # flags of a Xing header
 TAG_HEADER = 10
-START = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")  # of a header
-MOST_STARTS = 2**18  # places in a file that look like headers and are none
-TAIL = 1024  # bytes of tags behind the frames that make no difference
+START = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")  # start of a header
+MOST_STARTS = 2**18  # possible headers after which the search fails
+TAIL = 1024  # bytes behind the frames that are ignored, as of tags
 
 
 @dataclass(frozen=True)
 class MpegStream:
-    """Frames of one kind: `frames` of `samples` each, in `spans` of the file; `rate` in Hz.
+    """A stream of `frames` frames with `samples` samples each, in `spans` of a file.
 
-    `claimed` is the number of frames that its Xing header says, None where there is none.
-    `whole`: the last frame is complete. `gaps` between frames hold what is neither frames nor tags.
+    `rate` is in Hz, `claimed` is the number of frames in the Xing header, None without one;
+    `whole` means that the last frame is complete; `gaps` counts the places between frames that
+    contain neither frames nor tags.
     """
 
     spans: tuple[range, ...]
@@ -47,25 +48,25 @@ class MpegStream:
 
     @property
     def first(self) -> int:
-        """Where the first frame begins."""
+        """The offset of the first frame."""
         return self.spans[0].start
 
     @property
     def seconds(self) -> float:
-        """Length of the frames."""
+        """Length of the frames in seconds."""
         return self.frames * self.samples / self.rate
 
     @property
     def claimed_seconds(self) -> float | None:
-        """Length as the Xing header says."""
+        """Length according to the Xing header in seconds, None without one."""
         return None if self.claimed is None else self.claimed * self.samples / self.rate
 
 
 def mpeg_streams(data: mmap) -> list[MpegStream]:
-    """The MPEG streams in a file, one behind the other, without what lies between frames.
+    """The consecutive MPEG streams in a file, without bytes between frames.
 
-    Empty where there is none of layers 1 to 3 with a known rate. A new one begins where version,
-    layer or rate change. ValueError for more of what only looks like frames than is worth a search.
+    Only layers 1 to 3 with a known bit rate are found. A new stream begins where version, layer or
+    sample rate change. Raises ValueError if too many places only look like frames.
     """
     starts = _Starts(data)
     found: list[MpegStream] = []
@@ -85,22 +86,22 @@ def _stream_from(data: mmap, first: int, starts: _Starts) -> MpegStream:
     samples, rate = _samples(header), RATES[header >> 19 & 3][header >> 10 & 3]
     if claimed is not None and flags & NUMBER_OF_BYTES:
         end = first + _header(data, at + 12)
-        if end <= len(data) <= end + TAIL:  # as long as it says: no need to count
+        if end <= len(data) <= end + TAIL:  # the header is right, no need to count
             return MpegStream((range(first, end),), claimed, samples, rate, claimed, True, 0)
     spans, frames, whole, gaps = _walk(data, first, header, starts)
     if flags:
-        frames -= 1  # the header's own frame holds no sound
+        frames -= 1  # the frame of the header contains no sound
     return MpegStream(tuple(spans), frames, samples, rate, claimed, whole, gaps)
 
 
 def is_free_format(data: mmap) -> bool:
-    """Whether frames begin of a rate that their header does not say, which are not counted here."""
+    """Whether a file begins with frames of an unstated bit rate, which cannot be counted."""
     header = _header(data, after_tags(data))
     return header >> 21 == 0x7FF and header >> 12 & 15 == 0 and header >> 17 & 3 > 0
 
 
 def after_tags(data: mmap) -> int:
-    """Where ID3v2 tags at the beginning of a file end."""
+    """The offset behind ID3v2 tags at the beginning of a file."""
     at = 0
     while data[at : at + 3] == b"ID3" and len(data) > at + TAG_HEADER:
         at += _tag_length(data, at)
@@ -115,7 +116,7 @@ def _tag_length(data: mmap, at: int) -> int:
 
 
 def with_true_length(data: mmap, stream: MpegStream) -> tuple[bytes | range, ...]:
-    """Bytes and spans of the file that make one whose Xing header has the true number of frames."""
+    """Bytes and spans of the file that form a file with the true length in its Xing header."""
     first, count = stream.first, stream.frames.to_bytes(4)
     header = _header(data, first)
     if stream.claimed is None:
@@ -129,7 +130,7 @@ def with_true_length(data: mmap, stream: MpegStream) -> tuple[bytes | range, ...
 
 
 def _frame_with_xing(header: int, count: bytes) -> bytes:
-    """A frame without sound of the same stream, large enough for a Xing header of the frames."""
+    """A silent frame of the same stream with a Xing header for `count` frames."""
     header = header & ~CHANGING | NO_CHECKSUM
     needed = _xing_at(header, 0) + 12
     frames = (header | index << 12 for index in range(1, 15))
@@ -143,7 +144,7 @@ def _header(data: mmap, at: int) -> int:
 
 
 def _size(header: int) -> int:
-    """Bytes of a frame; 0 for what is no header, and for free formats, whose size is not in it."""
+    """Bytes of a frame; 0 if it is not a header, or has a free format, whose size is unknown."""
     version, layer, rate = header >> 19 & 3, 4 - (header >> 17 & 3), header >> 10 & 3
     bits, padding = header >> 12 & 15, header >> 9 & 1
     if header >> 21 != 0x7FF or version == 1 or layer == 4 or rate == 3 or bits in (0, 15):
@@ -155,30 +156,24 @@ def _size(header: int) -> int:
 
 
 def _samples(header: int) -> int:
-    """Samples a channel in a frame."""
+    """Samples per channel in a frame."""
     version, layer = header >> 19 & 3, 4 - (header >> 17 & 3)
     if layer == 1:
         return 384
     return 576 if layer == 3 and version != 3 else 1152
 
 
-def _side_information(header: int) -> int:
-    """Bytes of layer 3's side information, behind which a Xing header stands."""
-    mono = header >> 6 & 3 == 3
-    return (17 if mono else 32) if header >> 19 & 3 == 3 else (9 if mono else 17)
-
-
 class _Starts:
-    """Looks for frames in a file."""
+    """Searches for the starts of frames in a file."""
 
     def __init__(self, data: mmap) -> None:
         self.data, self.left = data, MOST_STARTS
 
     def next(self, behind: int, like: int | None) -> int | None:
-        """Where frames begin from a place on: those of a stream `like` a header, or any.
+        """The offset of the next frame from `behind` on, or None.
 
-        One that is `like`, or that begins right there, may be the file's last; any other has to be
-        followed by frames.
+        A frame that is `like` another (for None: that begins at `behind`) may be the last of the
+        file; any other must be followed by frames.
         """
         for at in self._candidates(behind):
             header = _header(self.data, at)
@@ -190,14 +185,14 @@ class _Starts:
     def _candidates(self, at: int) -> Iterator[int]:
         while found := START.search(self.data, at):
             if not self.left:
-                raise ValueError("too many bytes between what may be frames of MPEG audio")
+                raise ValueError("too many bytes between possible frames of MPEG audio")
             self.left -= 1
             yield found.start()
             at = found.start() + 1
 
 
 def _chain(data: mmap, at: int, like: int, may_end: bool) -> bool:
-    """Whether LEAST_CHAIN headers follow one another, or fewer up to the file's end if it may."""
+    """Whether LEAST_CHAIN frames follow one another, or fewer at the end of a file if `may_end`."""
     for _ in range(LEAST_CHAIN):
         header = _header(data, at)
         size = _size(header)
@@ -210,20 +205,22 @@ def _chain(data: mmap, at: int, like: int, may_end: bool) -> bool:
 
 
 def _xing_at(header: int, first: int) -> int:
-    """Where a frame's Xing header stands, if it has one."""
-    return first + 4 + _side_information(header)
+    """The offset of a frame's Xing header, if it has one: behind layer 3's side information."""
+    mono = header >> 6 & 3 == 3
+    side = (17 if mono else 32) if header >> 19 & 3 == 3 else (9 if mono else 17)
+    return first + 4 + side
 
 
 def _xing_flags(data: mmap, first: int) -> int:
-    """Flags of the Xing header in the first frame; 0 where there is none."""
+    """Flags of the Xing header in the first frame; 0 if there is none."""
     at = _xing_at(_header(data, first), first)
     return _header(data, at + 4) if data[at : at + 4] in (b"Xing", b"Info") else 0
 
 
 def _walk(data: mmap, at: int, like: int, starts: _Starts) -> tuple[list[range], int, bool, int]:
-    """Spans of complete frames from a place on, their number, whether none is cut off, and gaps.
+    """Spans of complete frames from `at` on, their number, whether all are complete, and gaps.
 
-    Across what is no frame, up to the first frame of another kind.
+    The walk skips bytes that are not frames, and ends at the first frame of another stream.
     """
     spans, begin, frames, end, sizes = list[range](), at, 0, len(data), dict[int, int]()
     whole, gaps = True, 0

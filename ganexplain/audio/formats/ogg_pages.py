@@ -1,4 +1,4 @@
-"""Ogg pages (RFC 3533): the streams in a file, one behind the other, and their bytes."""
+"""Ogg pages (RFC 3533): finds the consecutive streams in a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CAPTURE = b"OggS"
 HEADER = 27  # bytes of a page before its table of segments
 BEGINS, ENDS = 2, 4  # flags of a page
 FLAC_FIRST = b"\x7fFLAC"
-FLAC_MAPPING = 9  # bytes of the mapping of FLAC to Ogg before the native stream's first
+FLAC_MAPPING = 9  # bytes of the Ogg mapping before the native FLAC stream
 SOUNDS = (b"\x01vorbis", b"OpusHead", FLAC_FIRST, b"Speex   ")
 
 
@@ -17,8 +17,8 @@ SOUNDS = (b"\x01vorbis", b"OpusHead", FLAC_FIRST, b"Speex   ")
 class OggStream:
     """One logical stream of sound.
 
-    Its `pages`, those that touch as one, and of FLAC their `bodies` are spans of the file in bytes;
-    `ended`: the last page says that it is the last.
+    `pages` are spans of the file in bytes, where adjacent pages are one span; `bodies` are the
+    pages of FLAC without their headers; `ended` means that the last page is marked as the last.
     """
 
     codec: bytes
@@ -28,7 +28,7 @@ class OggStream:
 
     @property
     def is_flac(self) -> bool:
-        """Whether it is FLAC, which libsndfile reads only without the pages around it."""
+        """Whether it is FLAC, of which libsndfile can read only the bodies of the pages."""
         return self.codec == FLAC_FIRST
 
     def add(self, page: range, body: range, ended: bool) -> None:
@@ -41,15 +41,15 @@ class OggStream:
         self.ended = ended
 
     def native_flac(self) -> tuple[range, ...]:
-        """The spans of a FLAC stream that make a native FLAC file."""
+        """The spans of a FLAC stream that form a native FLAC file."""
         first = self.bodies[0]
         return range(first.start + FLAC_MAPPING, first.stop), *self.bodies[1:]
 
 
 def ogg_streams(data: mmap) -> tuple[list[OggStream], bool]:
-    """The streams of sound in an Ogg file, in order, and whether its last page is whole."""
+    """The streams of sound in an Ogg file, in order, and whether its last page is complete."""
     found: list[OggStream] = []
-    at_once: dict[bytes, OggStream] = {}  # by serial number, those of the present link
+    current: dict[bytes, OggStream] = {}  # the streams of this link of the chain by serial number
     at = 0
     while (at := data.find(CAPTURE, at)) >= 0:
         if at + HEADER > len(data):
@@ -63,10 +63,10 @@ def ogg_streams(data: mmap) -> tuple[list[OggStream], bool]:
         if flags & BEGINS:
             first = data[body.start : body.stop]
             codec = next((name for name in SOUNDS if first.startswith(name)), b"")
-            at_once[serial] = OggStream(codec)
+            current[serial] = OggStream(codec)
             if codec:
-                found.append(at_once[serial])
-        if serial in at_once:
-            at_once[serial].add(range(at, body.stop), body, bool(flags & ENDS))
+                found.append(current[serial])
+        if serial in current:
+            current[serial].add(range(at, body.stop), body, bool(flags & ENDS))
         at = body.stop
     return found, True

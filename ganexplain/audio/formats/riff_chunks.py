@@ -1,4 +1,4 @@
-"""RIFF, RF64, AU and CAF: headers that leave the length of the samples open."""
+"""RIFF, RF64, AU and CAF: headers that do not state the length of the samples."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 ORDERS: dict[bytes, Literal["little", "big"]] = {
     b"RIFF": "little", b"RF64": "little", b"BW64": "little", b"RIFX": "big",
 }  # fmt: skip
-OPEN = bytes.fromhex("ffffffff")  # a size of 32 bits that is not known
-PLACEHOLDERS = (0x7F00_0000, 0x8000_0000, 0xFFFF_FFFF)  # sizes about which pipes are written with
-NEAR = 0x1_0000  # bytes about those
+OPEN = bytes.fromhex("ffffffff")  # an unknown size, 32 bits
+PLACEHOLDERS = (0x7F00_0000, 0x8000_0000, 0xFFFF_FFFF)  # sizes that programs write into pipes
+NEAR = 0x1_0000  # bytes by which a size may differ from these
 MOST_CHUNKS = 4096  # before the samples
 AU_SIZE_AT = 8
 DS64_DATA_AT = 28  # the size of the samples in RF64's first chunk, 64 bits
@@ -19,9 +19,9 @@ DS64_DATA_AT = 28  # the size of the samples in RF64's first chunk, 64 bits
 
 @dataclass(frozen=True)
 class OpenLength:
-    """The bytes from `at` on that have to be `filled`, so that the samples go up to the end.
+    """The bytes `filled` to write at the offset `at`, so that the samples extend to the file's end.
 
-    `claimed` is how many times as many the header says, 0 where it leaves that open.
+    `claimed` is the length in the header relative to the true one, 0 if the header has none.
     """
 
     at: int
@@ -30,19 +30,19 @@ class OpenLength:
 
 
 def is_placeholder(size: int) -> bool:
-    """Whether a size stands for one that was not known: what writes into a pipe cannot go back."""
+    """Whether a size means "unknown": a program that writes into a pipe cannot fill it in later."""
     return any(abs(size - usual) < NEAR for usual in PLACEHOLDERS)
 
 
 def is_riff(data: mmap) -> bool:
-    """Whether a file begins as WAV and its kin do."""
+    """Whether a file begins like WAV or a related format."""
     return data[:4] in ORDERS
 
 
 def open_length(data: mmap) -> OpenLength | None:
-    """What to fill in where a header says that there are no samples, and some follow.
+    """The bytes to fill in if a header states no samples although samples follow, or None.
 
-    So too where a CAF's says more than follow, which libsndfile does not open.
+    Also for a CAF file that states more samples than follow, which libsndfile does not open.
     """
     kind = data[:4]
     if kind == b".snd" and data[AU_SIZE_AT : AU_SIZE_AT + 4] == bytes(4):
@@ -65,18 +65,15 @@ def _open_caf(data: mmap) -> OpenLength | None:
         size = int.from_bytes(data[at + 4 : at + 12], "big", signed=True)
         if data[at : at + 4] == b"data":
             left = len(data) - at - 12
-            filled = left.to_bytes(8) if left > 0 else b""
-            return (
-                OpenLength(at + 4, filled, max(size, 0) / left)
-                if filled and (size == -1 or size > left)
-                else None
-            )
+            if left > 0 and (size == -1 or size > left):
+                return OpenLength(at + 4, left.to_bytes(8), max(size, 0) / left)
+            return None
         at += 12 + max(size, 0)
     return None
 
 
 def data_chunk(data: mmap) -> int | None:
-    """Where the chunk of the samples begins in a RIFF file."""
+    """The offset of the chunk of samples in a RIFF file, or None."""
     order, at = ORDERS[data[:4]], 12
     for _ in range(MOST_CHUNKS):
         if at + 8 > len(data):
@@ -89,7 +86,7 @@ def data_chunk(data: mmap) -> int | None:
 
 
 def bytes_behind(data: mmap) -> int:
-    """Bytes behind the samples of a RIFF file that are neither a chunk nor padding nor a tag."""
+    """Number of bytes behind the samples of a RIFF file that are not chunks, padding or tags."""
     at = data_chunk(data) if is_riff(data) else None
     if at is None or data[:4] in (b"RF64", b"BW64"):
         return 0

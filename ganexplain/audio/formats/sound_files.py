@@ -1,8 +1,7 @@
-"""What libsndfile is to read of a sound file, where the file's header does not say it all.
+"""The streams of a sound file for libsndfile, with lengths that its headers do not state.
 
-A file may hold several streams, one behind the other, and its header may be silent about their
-length or contradict what follows. Where it is silent the length is found; where it contradicts,
-the file is refused.
+A file may contain several consecutive streams, and its header may have no length or a wrong one.
+A missing length is found; a file whose header states more than the file contains is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import soundfile as sf
 
-from ganexplain.audio.formats.c_stderr import c_errors_hidden
+from ganexplain.audio.formats.c_stderr import hide_c_errors
 from ganexplain.audio.formats.flac_frames import (
     IS_LAST,
     MARKER,
@@ -43,8 +42,8 @@ from ganexplain.audio.formats.riff_chunks import bytes_behind, is_placeholder, i
 from ganexplain.audio.formats.spliced import Piece, Spliced
 from ganexplain.errors import BadFile
 
-TAIL = 4096  # bytes behind the samples that make no difference
-TOLERANCE = 0.1  # s by which lengths may differ: decoders disagree about the edges of frames
+TAIL = 4096  # bytes behind the samples that are ignored
+TOLERANCE = 0.1  # s by which lengths may differ, as decoders treat the first frames differently
 SIZES = re.compile(r"(?:data|SSND|BODY|Data Size|Data length|riff)\s*:?\s*(\d+) \(?should be (\d+)")
 NIST_HEADER = 1024  # bytes
 NIST_FRAMES = re.compile(rb"NIST_1A\s.*sample_count -i (\d+)", re.DOTALL)
@@ -55,9 +54,9 @@ MPEG_SUFFIXES = (".mp3", ".mp2", ".mpeg", ".mpga")
 
 @dataclass(frozen=True)
 class SoundStream:
-    """One stream of a file: `frames` samples of each channel at `rate` Hz.
+    """One stream of a file: `frames` samples per channel at `rate` Hz.
 
-    `pieces` is what libsndfile reads, empty for the file as it is; `warning` is worth a line.
+    libsndfile reads `pieces`, or the file itself if they are empty; `warning` is to be reported.
     """
 
     path: Path
@@ -68,22 +67,22 @@ class SoundStream:
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Its length in seconds."""
         return self.frames / self.rate
 
     def open(self) -> sf.SoundFile:
-        """The stream, to be read from its beginning; libsndfile's errors."""
-        with c_errors_hidden():
+        """Open the stream at its beginning; errors as those of soundfile."""
+        with hide_c_errors():
             if self.pieces:
                 return sf.SoundFile(Spliced(self.path, self.pieces))
             return sf.SoundFile(os.fsencode(self.path))
 
 
 def sound_streams(path: Path) -> tuple[SoundStream, ...]:
-    """The streams of a sound file, in order.
+    """The streams of a sound file, in order; warnings are logged.
 
-    Raises OSError and libsndfile's errors where it cannot be opened, BadFile where its header
-    contradicts what follows. Warnings are logged.
+    Raises OSError and errors of soundfile if it cannot be opened, BadFile if it is shorter than
+    its header states.
     """
     found = path.stat()
     streams = _streams(path, found.st_size, found.st_mtime_ns)
@@ -128,18 +127,18 @@ def _more(path: Path, claimed: float, there: float) -> str:
 
 
 def _with_chunks(path: Path, data: mmap) -> SoundStream:
-    """The stream of WAV, AIFF and the like."""
-    left_open = open_length(data)
-    if left_open:
-        end = left_open.at + len(left_open.filled)
-        found = _stream(path, (range(left_open.at), left_open.filled, range(end, len(data))))
-        if left_open.claimed:
-            raise _cut_off(path, left_open.claimed * found.seconds, found.seconds)
+    """The stream of WAV, AIFF and similar formats."""
+    unknown = open_length(data)
+    if unknown:
+        end = unknown.at + len(unknown.filled)
+        found = _stream(path, (range(unknown.at), unknown.filled, range(end, len(data))))
+        if unknown.claimed:
+            raise _cut_off(path, unknown.claimed * found.seconds, found.seconds)
         return found
     behind = bytes_behind(data)
     if behind > TAIL:
         raise BadFile(
-            f"{path}: {behind:,} bytes that are no part of its format follow the samples; repair "
+            f"{path}: {behind:,} bytes that are not part of its format follow the samples; repair "
             "the length in its header, or separate the files that were joined"
         )
     with SoundStream(path, (), 0, 1).open() as sound:
@@ -155,7 +154,7 @@ def _with_chunks(path: Path, data: mmap) -> SoundStream:
 
 
 def _claimed_frames(frames: int, log: str) -> float:
-    """What a header claims, as libsndfile's log of reading it says; `frames` where it is silent."""
+    """The number of frames in a header, from libsndfile's log; `frames` if it is not there."""
     for size, there in SIZES.findall(log):
         if 0 < int(there) < int(size):
             return frames if is_placeholder(int(size)) else frames * int(size) / int(there)
@@ -163,7 +162,7 @@ def _claimed_frames(frames: int, log: str) -> float:
 
 
 def _mpeg(path: Path, data: mmap) -> tuple[SoundStream, ...]:
-    """The streams of MPEG audio; none where they are of a kind that is not looked into."""
+    """The streams of MPEG audio; none for a free format, which is not analysed."""
     streams = mpeg_streams(data)
     if not streams and not is_free_format(data):
         return (_misnamed(path, len(data)),)
@@ -171,7 +170,7 @@ def _mpeg(path: Path, data: mmap) -> tuple[SoundStream, ...]:
 
 
 def _mpeg_stream(path: Path, data: mmap, stream: MpegStream) -> SoundStream:
-    """A stream without what lies between its frames, on which libmpg123 may give up."""
+    """A stream without the bytes between its frames, at which libmpg123 may stop."""
     spans = () if stream.spans == (range(len(data)),) else stream.spans
     claimed, warning = stream.claimed_seconds, _damage(path, stream)
     if claimed is None:
@@ -188,7 +187,7 @@ def _mpeg_stream(path: Path, data: mmap, stream: MpegStream) -> SoundStream:
 
 
 def _damage(path: Path, stream: MpegStream) -> str:
-    """What is odd about its frames, empty for nothing."""
+    """A warning about damaged frames, or an empty string."""
     found = []
     if stream.gaps:
         places = "one place" if stream.gaps == 1 else f"{stream.gaps:,} places"
@@ -199,27 +198,27 @@ def _damage(path: Path, stream: MpegStream) -> str:
 
 
 def _misnamed(path: Path, size: int) -> SoundStream:
-    """A stream of another format in a file named as MPEG audio; ValueError where there is none.
+    """A stream of another format in a file named as MPEG audio; ValueError if there is none.
 
-    Without the name libsndfile goes by the content; by the name it would ask libmpg123, which
-    writes lines of its own.
+    Without the name libsndfile recognises the format by the content; with the name it would use
+    libmpg123, which prints lines of its own.
     """
     try:
         return _stream(path, (range(size),))
     except sf.LibsndfileError:
-        raise ValueError("no frame of MPEG audio in it") from None
+        raise ValueError("it contains no frame of MPEG audio") from None
 
 
-def _flac(path: Path, data: mmap, spans: Sequence[range], as_it_is: bool) -> SoundStream:
-    """A stream of FLAC, which spans of the file make up; `as_it_is` where they are all of it."""
-    content = data if as_it_is else b"".join(data[span.start : span.stop] for span in spans)
+def _flac(path: Path, data: mmap, spans: Sequence[range], whole_file: bool) -> SoundStream:
+    """A stream of FLAC in spans of a file; `whole_file` if these are the whole file."""
+    content = data if whole_file else b"".join(data[span.start : span.stop] for span in spans)
     claimed, counted = claimed_samples(content), counted_samples(content)
     rate = sample_rate(content)
     pieces: tuple[Piece, ...] = tuple(spans)
-    if not as_it_is and (table := seek_table_at(content)) is not None:  # of Ogg's places
+    if not whole_file and (table := seek_table_at(content)) is not None:  # its offsets are wrong
         pieces = _with(pieces, table, (content[table] & IS_LAST | PADDING).to_bytes())
     if counted is None or not rate or claimed == counted:
-        return _stream(path, () if as_it_is else pieces)
+        return _stream(path, () if whole_file else pieces)
     if claimed > counted:
         raise _cut_off(path, claimed / rate, counted / rate)
     warning = _more(path, claimed / rate, counted / rate) if claimed else ""
@@ -227,7 +226,7 @@ def _flac(path: Path, data: mmap, spans: Sequence[range], as_it_is: bool) -> Sou
 
 
 def _with(pieces: Sequence[Piece], at: int, filled: bytes) -> tuple[Piece, ...]:
-    """Pieces whose bytes from `at` on, all in one of them, are replaced."""
+    """The pieces with the bytes at the offset `at`, which must be in one piece, replaced."""
     found: list[Piece] = []
     for piece in pieces:
         inside = 0 <= at < len(piece)
@@ -241,7 +240,7 @@ def _ogg(path: Path, data: mmap) -> tuple[SoundStream, ...]:
     found = []
     for stream in streams:
         if stream.is_flac:
-            found.append(_flac(path, data, stream.native_flac(), as_it_is=False))
+            found.append(_flac(path, data, stream.native_flac(), whole_file=False))
         else:
             spans = tuple(stream.pages)
             found.append(_stream(path, () if spans == (range(len(data)),) else spans))

@@ -1,4 +1,4 @@
-"""Pieces of a file, and bytes put between them, read as a file of their own."""
+"""Reads pieces of a file, with other bytes between them, as one file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Piece = bytes | range  # bytes, or a span of the file
 
 
 class Spliced(io.RawIOBase):
-    """Pieces of a file, and bytes between them, read as one file."""
+    """A read-only stream of pieces of a file and of other bytes."""
 
     def __init__(self, path: Path, pieces: Iterable[Piece]) -> None:
         with path.open("rb") as stream:
@@ -26,25 +26,25 @@ class Spliced(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Always."""
+        """Whether it can be read: always."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Whether `seek` works: always."""
         return True
 
     def tell(self) -> int:
-        """The place of the next byte."""
+        """The offset of the next byte."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
+        """Go to an offset, and return it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._ends[-1]}[whence]
         self._at = max(base + offset, 0)
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill a buffer; gives the number of bytes, fewer only at the end."""
+        """Fill a buffer; returns the number of bytes, which is lower only at the end."""
         filled, target = 0, memoryview(buffer).cast("B")
         while filled < len(target) and self._at < self._ends[-1]:
             number = bisect.bisect_right(self._ends, self._at)

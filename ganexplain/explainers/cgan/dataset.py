@@ -14,7 +14,7 @@ from ganexplain.explainers.cgan.inference import View
 from ganexplain.explainers.cgan.maps import pooled, product, reduced, signed
 from ganexplain.explainers.cgan.teachers import network_maps, occlusion_maps, targets_of
 from ganexplain.explainers.task import Task
-from ganexplain.files.arrays import map_array, write_rows
+from ganexplain.files.arrays import try_open_array, write_rows
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.runs.machine import random_stream
@@ -63,13 +63,13 @@ class Maps:
         self.task.progress.start(f"maps, {self.name}", len(starts) * len(self.networks))
         for number, start in enumerate(starts):
             path = self.task.folder / "maps" / f"{self.name}-{number:03d}.npy"
-            found = map_array(path)
+            found = try_open_array(path)
             if found is None:
                 x = self.inputs(np.arange(start, min(start + CHUNK, len(self.centres))))
                 variants = range(len(self.networks))
                 made = np.stack([self._variant(number, k, x) for k in variants], axis=1)
                 write_rows(path, [made.reshape(-1, *made.shape[2:])])
-                found = map_array(path)
+                found = try_open_array(path)
                 assert found is not None
             else:
                 self.task.progress.advance(len(self.networks))

@@ -30,7 +30,7 @@ from ganexplain.explainers.cgan.maps import (
     working_size,
 )
 from ganexplain.explainers.cgan.networks import GENERATORS, MapGenerator
-from ganexplain.files.checkpoints import filled
+from ganexplain.files.checkpoints import build_network
 from ganexplain.inputs.kinds import Input
 
 TEACHERS = ("grad-cam", "occlusion")
@@ -189,5 +189,5 @@ def load_cgan(found: ExplainerFile, device: torch.device) -> CganAnswer:
     """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
     settings = GeneratorSettings.of_file(found)
     weights = found.content["weights"]
-    generator = filled(weights, lambda: build_generator(settings, found.front_end))
+    generator = build_network(weights, lambda: build_generator(settings, found.front_end))
     return CganAnswer(generator.to(device).eval(), settings, settings.view)

@@ -31,9 +31,15 @@ from ganexplain.explainers.cgan.networks import GENERATORS, OfInputs, PairDiscri
 from ganexplain.explainers.cgan.teachers import network_maps
 from ganexplain.explainers.task import Task, Trained
 from ganexplain.networks.target import TargetNetwork
-from ganexplain.runs.distributed import average_gradients, own_part
+from ganexplain.runs.distributed import average_gradients, rank_slice
 from ganexplain.runs.precision import PRECISIONS, autocast
-from ganexplain.runs.resume import State, finite, restore_tensors, tensors_of, update_average
+from ganexplain.runs.resume import (
+    State,
+    finite_value,
+    restore_tensors,
+    training_tensors,
+    update_average,
+)
 
 BETAS = (0.5, 0.999)
 DISCRIMINATOR_WEIGHT = 0.3
@@ -117,7 +123,7 @@ class CganTraining:
         """One update of the generator, where it is its turn after one of the discriminator."""
         config, losses = self.config, {}
         chosen = batch_rows(len(self.maps), config.batch_size, step, config.seed, "explainer order")
-        x, shown, target = self.maps.batch(chosen[own_part()])
+        x, shown, target = self.maps.batch(chosen[rank_slice()])
         with autocast(config.precision, self.device):
             generated = self.generator(x, shown).float()
             if step % config.discriminator_every == 0:
@@ -127,7 +133,7 @@ class CganTraining:
         self._descend("generator", config.l1_weight * error + config.adversarial_weight * fooled)
         update_average(self.average, self.generator, config.ema_decay, step)
         losses |= {"error": error, "fooled": fooled}
-        return {name: finite(loss, step) for name, loss in losses.items()}
+        return {name: finite_value(loss, step) for name, loss in losses.items()}
 
     def _discriminate(self, x: Tensor, target: Tensor, generated: Tensor) -> Tensor:
         real, fake = self.discriminator(x, target), self.discriminator(x, generated)
@@ -159,7 +165,7 @@ class CganTraining:
 
     def state(self) -> State:
         """All tensors of the training, for `restore`."""
-        return tensors_of(self.networks, self.optimisers)
+        return training_tensors(self.networks, self.optimisers)
 
     def restore(self, state: State) -> None:
         """Take up a state; GanexplainError where it was trained on other recordings."""

@@ -14,7 +14,7 @@ from torch.nn import functional
 from ganexplain.artifacts.explainer import ExplainerFile
 from ganexplain.attribution.methods.learned import LearnedMap
 from ganexplain.attribution.scorer import Scorer
-from ganexplain.errors import GanexplainError, UsageError, reason_of, shown
+from ganexplain.errors import GanexplainError, UsageError, reason_of, short_repr
 from ganexplain.explainers.parts.filters import slope
 from ganexplain.explainers.parts.network import PartsExplainer, explainer_for
 from ganexplain.explainers.parts.places import Axis, Geometry
@@ -44,7 +44,7 @@ class PartsContent:
         values = found.content
         layer, targets = values["layer"], tuple(values["targets"])
         if not all(isinstance(name, str) for name in (layer, *targets)):
-            raise ValueError(f"targets are {shown(targets)}")
+            raise ValueError(f"targets are {short_repr(targets)}")
         channels, weights = int(values["channels"]), dict(values["weights"])
         stored = sum(each.untyped_storage().nbytes() for each in weights.values())
         if channels < 1 or 9 * 4 * channels**2 > stored:  # of its first convolution

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.errors import shown
+from ganexplain.errors import short_repr
 from ganexplain.explainers.parts.network import window
 
 MOST = 100  # inputs of highest peak that the instability of a filter is of
@@ -32,7 +32,7 @@ class Axis:
         found = cls(places, cells, start, stride)
         whole = type(places) is type(cells) is int
         if not (whole and math.isfinite(start) and math.isfinite(stride) and stride > 0):
-            raise ValueError(f"an axis is {shown(found)}")
+            raise ValueError(f"an axis is {short_repr(found)}")
         return found
 
     def coordinates(self, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -128,9 +128,9 @@ def location_instability(
     """
     found = np.full((landmarks.shape[1], strength.shape[1]), np.nan)
     for k in range(landmarks.shape[1]):
-        shown = np.flatnonzero(np.isfinite(landmarks[:, k]).all(axis=1))
+        short_repr = np.flatnonzero(np.isfinite(landmarks[:, k]).all(axis=1))
         for f in range(strength.shape[1]):
-            firing = shown[strength[shown, f] > 0]
+            firing = short_repr[strength[short_repr, f] > 0]
             rows = firing[np.argsort(-strength[firing, f], kind="stable")[:MOST]]
             if len(rows) > 1:
                 away = np.linalg.norm(positions[rows, f] - landmarks[rows, k], axis=1)

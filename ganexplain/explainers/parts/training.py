@@ -28,9 +28,9 @@ from ganexplain.networks.hooks import find_layer, layer_output, record_outputs
 from ganexplain.networks.readings import unit_values
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.tracing import subnetwork_after
-from ganexplain.runs.distributed import average_gradients, own_part
+from ganexplain.runs.distributed import average_gradients, rank_slice
 from ganexplain.runs.machine import random_stream
-from ganexplain.runs.resume import State, finite, restore_optimiser
+from ganexplain.runs.resume import State, finite_value, restore_optimiser
 
 FIRST = 256  # inputs that the scale of the features is of
 EXAMPLES = 16  # inputs that show where places lie
@@ -140,7 +140,7 @@ class PartsTraining:
         chosen = batch_rows(
             len(self.centres), config.batch_size, step, config.seed, "explainer order"
         )
-        features, targets = self.features(self.inputs(self.centres[chosen[own_part()]]))
+        features, targets = self.features(self.inputs(self.centres[chosen[rank_slice()]]))
         encoding = self.explainer.train().encode(features)
         made = self.explainer.decode(encoding.features)
         errors = [
@@ -156,7 +156,7 @@ class PartsTraining:
         average_gradients(self.explainer.parameters())
         self.optimiser.step()
         losses = {"loss": loss, "reconstruction": error, "filter": filters}
-        return {name: finite(value, step) for name, value in losses.items()}
+        return {name: finite_value(value, step) for name, value in losses.items()}
 
     @torch.no_grad()
     def look(self) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.audio.log_mel import highest_hz, mel_of
+from ganexplain.audio.log_mel import highest_hz, hz_to_front_end_mel
 from ganexplain.inputs.log_mel import FrontEnd
 
 CROWDED = 5.0  # linear up to this many times the level of interest, asinh beyond
@@ -78,11 +78,13 @@ def hz_ticks(front_end: FrontEnd) -> list[tuple[float, str]]:
 
     Band b peaks at corner b + 1 of the filterbank and is drawn from b to b + 1.
     """
-    low, high = (mel_of(hz, front_end) for hz in (front_end.lowest_hz, highest_hz(front_end)))
+    low, high = (
+        hz_to_front_end_mel(hz, front_end) for hz in (front_end.lowest_hz, highest_hz(front_end))
+    )
     spacing = (high - low) / (front_end.mel_bands + 1)
     ticks = []
     for hertz in HZ_TICKS:
-        height = float((mel_of(hertz, front_end) - low) / spacing) - 0.5
+        height = float((hz_to_front_end_mel(hertz, front_end) - low) / spacing) - 0.5
         if 0 <= height <= front_end.mel_bands - 1:
             label = f"{hertz // 1000}k" if hertz >= 1000 else str(hertz)
             ticks.append((height, label))

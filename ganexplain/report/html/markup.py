@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from markupsafe import Markup, escape
 
-from ganexplain.audio.io import flac
+from ganexplain.audio.io import encode_flac
 
 Child = str | Iterable["Child"]
 
@@ -54,4 +54,4 @@ def data_uri(media_type: str, content: bytes) -> str:
 
 def flac_uri(waveform: np.ndarray, sample_rate: int) -> str:
     """The same as a `data:` address."""
-    return data_uri("audio/flac", flac(waveform, sample_rate))
+    return data_uri("audio/flac", encode_flac(waveform, sample_rate))

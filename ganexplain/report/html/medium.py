@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganexplain.audio.view import seen, view_of
+from ganexplain.audio.display_mel import as_display_mel, display_front_end
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
@@ -38,12 +38,12 @@ class Spectrograms:
         assert not isinstance(input_spec, ImageInput)
         self.input_spec, self.count = input_spec, len(real)
         self.front_end = (
-            view_of(input_spec) if isinstance(input_spec, WaveformInput) else input_spec
+            display_front_end(input_spec) if isinstance(input_spec, WaveformInput) else input_spec
         )
         self.scale = colour_scale(self._mel(real), self.front_end)
 
     def _mel(self, inputs: np.ndarray) -> np.ndarray:
-        return seen(inputs, self.input_spec)
+        return as_display_mel(inputs, self.input_spec)
 
     def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
         """One input as an SVG with axes; see `spectrograms.picture`."""

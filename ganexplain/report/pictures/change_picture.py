@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ganexplain.audio.difference import decibels
+from ganexplain.audio.difference import level_change_db
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import COLOUR_MAP, colour_scale
@@ -29,7 +29,7 @@ def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> b
     panels = list(excerpts.values())
     scale = colour_scale(panels[0][None], front_end)
     before, after = panels[-2:]
-    by = decibels(before, after, front_end)
+    by = level_change_db(before, after, front_end)
     reach = max(LEAST_DB, float(np.percentile(np.abs(by), 99.5)))
     figure = Figure(figsize=(3.1 * (len(panels) + 1), 3.3), layout="constrained")
     axes = figure.subplots(1, len(panels) + 1, sharey=True)

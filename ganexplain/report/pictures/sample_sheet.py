@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganexplain.audio.io import flac
+from ganexplain.audio.io import encode_flac
 from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.audio.sonify import sonify
 from ganexplain.inputs.log_mel import FrontEnd
@@ -64,7 +64,7 @@ def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
     """FLAC of waveforms (N, samples) one after another, with pauses between."""
     pause = np.zeros(round(PAUSE_SECONDS * sample_rate), dtype=np.float32)
     joined = np.concatenate([part for waveform in waveforms for part in (waveform, pause)])
-    return flac(joined[: -pause.size], sample_rate)
+    return encode_flac(joined[: -pause.size], sample_rate)
 
 
 def picture_sheet(rows: dict[str, np.ndarray]) -> bytes:

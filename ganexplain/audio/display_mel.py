@@ -1,4 +1,4 @@
-"""Waveforms looked at: the log-mel excerpts in which they are drawn and compared."""
+"""Log-mel excerpts of waveforms, in which waveforms are displayed and compared."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 
 USUAL = FrontEnd()
-LEAST_FRAMES = 4  # at least about so many frames that do not overlap
+LEAST_FRAMES = 4  # approximate least number of frames that do not overlap
 SHORTEST_FRAME = 16
 
 
 @lru_cache(maxsize=8)
-def view_of(input_spec: WaveformInput) -> FrontEnd:
-    """The front end through which waveforms of a rate and length (16 samples at least) are seen.
+def display_front_end(input_spec: WaveformInput) -> FrontEnd:
+    """The front end for the display of waveforms, which have at least 16 samples.
 
-    The usual one as far as it goes: its frames in seconds, to a power of two, shorter where the
-    waveform has no room for four of them; its bands, up to half the rate, fewer where some would
-    be empty.
+    It follows the default front end: frames of the same duration, rounded to a power of two, but
+    at most a quarter of the waveform; the same bands up to half the sample rate, but fewer if some
+    would be empty.
     """
     rate = input_spec.sample_rate
     frame = 2 ** round(math.log2(rate * USUAL.frame_length / USUAL.sample_rate))
@@ -46,11 +46,11 @@ def view_of(input_spec: WaveformInput) -> FrontEnd:
     return found
 
 
-def seen(inputs: np.ndarray, input_spec: Input) -> np.ndarray:
-    """Inputs (..., *shape) as they are compared: waveforms (..., W) as log-mel (..., F, T)."""
+def as_display_mel(inputs: np.ndarray, input_spec: Input) -> np.ndarray:
+    """Waveforms (..., W) as log-mel (..., F, T); other inputs (..., *shape) unchanged."""
     if not isinstance(input_spec, WaveformInput):
         return inputs
-    view = view_of(input_spec)
+    view = display_front_end(input_spec)
     short = max(view.frame_length - inputs.shape[-1], 0)
     rows = np.pad(inputs.reshape(-1, inputs.shape[-1]), ((0, 0), (0, short)))
     mel = np.stack([log_mel(row, view).T for row in rows])
