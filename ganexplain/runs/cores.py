@@ -1,4 +1,4 @@
-"""How many cores this process may use: those of its affinity, and what a container's quota pays."""
+"""The number of cores that this process may use, by its affinity and a container's quota."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def usable_cores() -> int:
-    """Cores that this process may keep busy, at least 1."""
+    """Number of cores that this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
@@ -22,10 +22,10 @@ def usable_cores() -> int:
 
 
 def limit_threads() -> None:
-    """Make libraries that are imported later compute with `usable_cores` threads at most.
+    """Limit libraries that are imported later to `usable_cores` threads.
 
-    They count the cores of the affinity alone, and many threads that share one core's time hinder
-    each other. A number that the user has set stays.
+    They count only the cores of the affinity, and too many threads slow each other down. A number
+    that the user has set is kept.
     """
     if cpu_quota() is not None:
         for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -34,19 +34,20 @@ def limit_threads() -> None:
 
 
 def cpu_quota() -> float | None:
-    """Cores' worth of time that the control groups of this process leave it; None without limit.
+    """CPU time per time, in cores, that control groups allow this process; None without limit.
 
-    A limit of any group above counts, too. Of version 2 `cpu.max` holds quota and period in
-    microseconds, of version 1 `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
+    Limits of parent groups apply too. Version 2 has quota and period in microseconds in `cpu.max`,
+    version 1 in `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
     """
     shares = [_share(folder) for folder in _folders()]
     return min((share for share in shares if share is not None), default=None)
 
 
 def _folders() -> Iterator[Path]:
-    """Where limits of this process may stand: its groups' folders, and those above.
+    """The folders that may contain limits of this process: those of its groups and their parents.
 
-    In a container the path may be the host's, which is not there; the root is then the own group.
+    In a container the path may be that of the host, which does not exist there; the process's own
+    group is then the root.
     """
     try:
         lines = OWN_CGROUPS.read_text().splitlines()
@@ -67,7 +68,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _share(folder: Path) -> float | None:
-    """The cores that one group may use, None where it sets no limit."""
+    """The number of cores that one group may use, None without a limit."""
     try:
         if (folder / "cpu.max").is_file():
             quota, period = (folder / "cpu.max").read_text().split()

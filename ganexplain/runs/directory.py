@@ -1,9 +1,9 @@
-"""A run directory: what was asked (`config.toml`), what ran (`run.json`), what happened
-(`log.txt`, `metrics.jsonl`), beside the artifacts of the stage.
+"""A run directory: settings (`config.toml`), record (`run.json`) and logs (`log.txt`,
+`metrics.jsonl`) beside the artifacts of the stage.
 
-A run holds its log file locked, so a second one into the same directory is refused; the lock
-dies with the process. A process may be killed at any moment, also while a directory is begun or
-cleared: what is left is always taken for what it is, a run directory.
+A run locks its log file, so a second run into the same directory is refused; the lock ends with
+the process. A process may be killed at any moment, also while it creates or clears a directory;
+the rest is always recognised as a run directory.
 """
 
 from __future__ import annotations
@@ -43,15 +43,17 @@ from ganexplain.version import __version__
 
 
 class RunDirectory:
-    """Open a run directory for one stage; on leaving, `run.json` tells how the run ended.
+    """The run directory of one stage; when it is closed, `run.json` states how the run ended.
 
-    With `resume`, what an earlier run of the same settings left stays; without one the run is
-    fresh. It is None for a stage that cannot be resumed: what such a run has written where it
-    fails is no result, and gives way to the next. Raises UsageError where the directory holds
-    results and neither `overwrite` nor `resume` is set, or a setting is not that of the run to
-    resume; GanexplainError where a file has changed that it read. Runs with a `share`
-    ("0-of-8") use one directory at the same time, each with its own `run-SHARE.json` and
-    `log-SHARE.txt`; the first to come writes `config.toml`, the others must agree.
+    With `resume`, files of an earlier run with the same settings stay; without such a run the
+    run is new. `resume` is None for a stage that cannot be resumed: files of such a run that
+    failed are not results, and the next run may overwrite them. Runs with a `share` ("0-of-8")
+    use one directory at the same time, each with its own `run-SHARE.json` and `log-SHARE.txt`;
+    the first one writes `config.toml`, the others must have the same settings.
+
+    Raises UsageError if the directory contains results and neither `overwrite` nor `resume` is
+    set, or if a setting differs from the run to resume; GanexplainError if an input of that run
+    has changed.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class RunDirectory:
         ending = f"-{share}" if share else ""
         self.run_file, self.log_file = path / f"run{ending}.json", path / f"log{ending}.txt"
         self.metrics = 0
-        self._board: Any = None  # False where TensorBoard is not installed
+        self._board: Any = None  # False if TensorBoard is not installed
         self._read = RunInputs(path)
         self._refuse_what_is_there(overwrite, bool(resume))
         create_directory(path)
@@ -116,7 +118,7 @@ class RunDirectory:
     def _refuse_to_delete_inputs(self) -> None:
         for name in self._named_inputs():
             if Path(name).resolve().is_relative_to(self.path.resolve()):
-                raise UsageError(f"--out {self.path}: holds {name}, an input; name another")
+                raise UsageError(f"--out {self.path}: contains {name}, an input; name another")
 
     def _named_inputs(self) -> Iterator[str]:
         """The paths of inputs among the settings."""
@@ -130,7 +132,7 @@ class RunDirectory:
         earlier = read_json(runs[0]).get("stage") if runs else self.stage
         if earlier != self.stage:
             raise UsageError(
-                f"--out {self.path}: holds a run of {earlier}, not of {self.stage}; name another"
+                f"--out {self.path}: contains a run of {earlier}, not of {self.stage}; name another"
             )
 
     def _check_same_settings(self) -> None:
@@ -157,7 +159,7 @@ class RunDirectory:
         with self._open_files:  # closed here where the block fails
             self.warnings = self._open_files.enter_context(forward_warnings(self.log))
             self._begin()
-            for message in self.warnings:  # of what was read before
+            for message in self.warnings:  # of inputs that were read before
                 self.log(message)
             self._open_files = self._open_files.pop_all()
         return self
@@ -168,7 +170,9 @@ class RunDirectory:
             shared = {"shard": ""} if self.share and hasattr(self.config, "shard") else {}
             settings = toml_bytes(self.stage, replace(self.config, **shared))
             write_bytes(self.path / "config.toml", settings)
-        self._note_named_files()
+        for name in self._named_inputs():
+            if Path(name).is_file():
+                self._read.hash(Path(name))
         self._write_state("running")
         self.log(f"{'resumed' if self.resumed else 'started'}: {shlex.join(sys.argv)}")
 
@@ -190,38 +194,32 @@ class RunDirectory:
                 left = {"left": [str(file) for file in result_files(self.path)]} if lost else {}
                 self._write_state(state, error=str(error), **left)
             except (GanexplainError, OSError):
-                pass  # the disk is full; the first error is the one to show
+                pass  # the disk is full; the first error is reported
 
     @property
     def inputs(self) -> Mapping[str, str]:
-        """SHA-256 of what was read, by what it is to the stage."""
+        """SHA-256 of the inputs, by their names in the stage."""
         return self._read.named
 
     @property
     def unchecked(self) -> Sequence[str]:
-        """Inputs that the run taken up has no record of."""
+        """Inputs that are not in the record of the resumed run."""
         return self._read.unchecked
 
     def used(self, name: str, path: Path) -> str:
-        """Note an input file in `run.json` and give its SHA-256.
+        """Record an input file in `run.json` and return its SHA-256.
 
-        GanexplainError where the run taken up began with another.
+        Raises GanexplainError if the resumed run began with another file.
         """
         return self._read.note(name, self._read.hash(path))
 
     def used_recordings(self, split: str, recordings: Iterable[Recording]) -> None:
-        """Note the names and contents of a split's recordings and labels; errors as `used`."""
+        """Record the names and contents of a split's recordings and labels; errors as `used`."""
         self._read.note_recordings(split, recordings)
 
     def note_inputs(self) -> None:
-        """Write what was read so far to `run.json`: a run that is killed can be taken up by it."""
+        """Write the inputs so far to `run.json`, so that a killed run can be resumed."""
         self._write_state("running")
-
-    def _note_named_files(self) -> None:
-        """Note the files that settings name, whether or not the stage says so."""
-        for name in self._named_inputs():
-            if Path(name).is_file():
-                self._read.hash(Path(name))
 
     def log(self, message: str) -> None:
         """Append a line with the time to `log.txt`."""
@@ -229,7 +227,7 @@ class RunDirectory:
         self._append(self.log_file.name, f"{stamp} {message}")
 
     def metric(self, **values: float | str) -> None:
-        """Append one line of numbers to `metrics.jsonl`, and to TensorBoard's where it is there."""
+        """Append one line of numbers to `metrics.jsonl`, and to TensorBoard's if installed."""
         self._append("metrics.jsonl", json.dumps(values))
         self.metrics += 1
         if self._board is None:
@@ -242,7 +240,7 @@ class RunDirectory:
             self._board.flush()
 
     def keep_metrics(self, lines: int) -> None:
-        """Keep the first `lines` lines of `metrics.jsonl`, those before the state resumed from."""
+        """Keep the first `lines` lines of `metrics.jsonl`, those before the restored state."""
         path = self.path / "metrics.jsonl"
         text = path.read_text().splitlines(keepends=True) if path.is_file() else []
         write_bytes(path, "".join(text[:lines]).encode())
@@ -250,15 +248,15 @@ class RunDirectory:
 
     def _append(self, name: str, line: str) -> None:
         try:
-            with (self.path / name).open("ab") as stream:  # names may be no UTF-8
+            with (self.path / name).open("ab") as stream:  # file names may not be UTF-8
                 stream.write(f"{line}\n".encode(errors="backslashreplace"))
         except OSError as error:
             raise GanexplainError(f"{self.path / name}: {error.strerror}") from error
 
     def keep_notes(self, progress: Progress) -> Progress:
-        """A progress that shows what `progress` shows and writes its notes to `log.txt` too.
+        """A progress like `progress` that also writes notes to `log.txt`.
 
-        Files left out are listed under `warnings` in `run.json` as well.
+        Skipped files are also listed under `warnings` in `run.json`.
         """
         return _LoggedProgress(progress, self)
 
@@ -289,12 +287,12 @@ class RunDirectory:
 
 
 class _LoggedProgress:
-    def __init__(self, shown: Progress, run: RunDirectory) -> None:
-        self.start, self.advance = shown.start, shown.advance
-        self._shown, self._run = shown, run
+    def __init__(self, progress: Progress, run: RunDirectory) -> None:
+        self.start, self.advance = progress.start, progress.advance
+        self._progress, self._run = progress, run
 
     def note(self, message: str) -> None:
         self._run.log(message)
         if message.startswith("skipped: ") and message not in self._run.warnings:
             self._run.warnings.append(message)
-        self._shown.note(message)
+        self._progress.note(message)

@@ -1,7 +1,7 @@
-"""One training in several processes, as `torchrun` starts them.
+"""One training in several processes, started by `torchrun`.
 
-Every process takes its part of each batch and all apply the mean of their gradients, so their
-weights stay the same. The first one writes the run directory; the others write nothing that stays.
+Each process computes with its part of each batch and all apply the mean gradient, so their weights
+stay equal. Only the first process writes the run directory.
 """
 
 from __future__ import annotations
@@ -16,21 +16,16 @@ from typing import Any, TypeVar
 from ganexplain.errors import GanexplainError, UsageError, reason_of
 
 T = TypeVar("T")
-TORCHRUN = (
-    "RANK",
-    "WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-)  # of torchrun
-SECONDS_TO_MEET = 15.0  # after which a line says what is waited for
+TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # variables that it sets
+SECONDS_TO_MEET = 15.0  # after which a line reports what the process waits for
 CORRECT_THEM = "start the processes with torchrun, or unset " + ", ".join(TORCHRUN)
 
 
 def rank_and_world_size() -> tuple[int, int]:
     """Number of this process (0 the first) and how many there are, as torchrun has set them.
 
-    (0, 1) unless all of `TORCHRUN` are set: a scheduler or a notebook may set some of them for a
-    purpose of its own. Raises UsageError where their values cannot be.
+    (0, 1) unless all of `TORCHRUN` are set, since a scheduler or a notebook may set some of them
+    for other purposes. Raises UsageError for impossible values.
     """
     if not all(os.environ.get(name, "").strip() for name in TORCHRUN):
         return 0, 1
@@ -41,17 +36,17 @@ def rank_and_world_size() -> tuple[int, int]:
 
 
 def _number(variable: str, default: str = "") -> int:
-    """The whole number in an environment variable; UsageError where it is none."""
+    """The whole number in an environment variable; UsageError for anything else."""
     text = os.environ.get(variable, "").strip() or default
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise UsageError(f"{variable}={text} in the environment: no count; {CORRECT_THEM}")
+        raise UsageError(f"{variable}={text} in the environment: not a number; {CORRECT_THEM}")
     return int(text)
 
 
 def use_own_gpu() -> bool:
-    """Of several processes on a machine with a GPU for each, let this one's `cuda` be its own.
+    """Make `cuda` this process's own GPU, if there are several processes and a GPU for each.
 
-    Whether it is so.
+    Returns whether it is so.
     """
     if rank_and_world_size()[1] == 1:
         return False
@@ -69,9 +64,9 @@ def use_own_gpu() -> bool:
 
 @contextmanager
 def process_group() -> Iterator[None]:
-    """While open, the processes that torchrun started can speak to each other; else nothing.
+    """While open, the processes that torchrun started can communicate; else nothing happens.
 
-    Over NCCL with a GPU for each, else over gloo.
+    They use NCCL with a GPU for each process, otherwise gloo.
     """
     if rank_and_world_size()[1] == 1:
         yield
@@ -86,9 +81,9 @@ def process_group() -> Iterator[None]:
 
 
 def _join() -> None:
-    """Meet the other processes; GanexplainError where they do not come.
+    """Connect to the other processes; GanexplainError if they do not answer.
 
-    That takes half an hour, so where it takes longer than usual a line says what is waited for.
+    The timeout is half an hour, so a line reports early what the process waits for.
     """
     import torch
 
@@ -101,7 +96,7 @@ def _join() -> None:
     patience.start()
     try:
         torch.distributed.init_process_group(backend)
-    except (RuntimeError, ValueError) as error:  # nobody answers, or the port is no port
+    except (RuntimeError, ValueError) as error:  # no answer, or not a valid port
         raise GanexplainError(
             f"{others} do not meet ({reason_of(error)}); {CORRECT_THEM}"
         ) from error

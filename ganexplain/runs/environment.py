@@ -1,7 +1,7 @@
-"""What a command makes of the environment it is started in: streams, warnings, cache folders.
+"""Prepares a command's environment: standard streams, warnings, cache folders.
 
-Containers, schedulers and notebooks close streams, set no home, mount it read-only, or bring
-settings of other programs along. A run gives the same files there, or says in one line why not.
+Containers, schedulers and notebooks may close streams, have no home or a read-only one, or have
+settings of other programs. A run writes the same files there, or reports in one line why not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ganexplain.errors import UsageError
 
-NARROWEST = 20  # columns of a terminal that help and tables are fitted to
+NARROWEST = 20  # columns of the narrowest terminal for help and tables
 
 
 def prepare_process() -> None:
@@ -28,19 +28,19 @@ def prepare_process() -> None:
     disarm_warnings()
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) < NARROWEST:
-        del os.environ["COLUMNS"]  # 0 in some containers, and help would then be empty
+        del os.environ["COLUMNS"]  # 0 in some containers, where help would be empty
 
 
 def repair_streams() -> None:
     """Give closed standard streams a place, and let no character of a name stop their text.
 
-    Else the next file opened becomes number 2, and what libraries print would go into it.
+    Otherwise the next opened file would be number 2, and libraries would print into it.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
@@ -63,7 +63,7 @@ def discard_unwritable_output() -> None:
 def disarm_warnings() -> None:
     """Let warnings of libraries end no run: PYTHONWARNINGS=error is for those who test them."""
     if any(option.split(":")[0].strip() == "error" for option in sys.warnoptions):
-        os.environ.pop("PYTHONWARNINGS", None)  # nor in processes started from here
+        os.environ.pop("PYTHONWARNINGS", None)  # for processes started from this one
         sys.warnoptions.clear()
         warnings.resetwarnings()
 
@@ -82,10 +82,10 @@ def check_current_folder() -> None:
 
 
 def user_cache() -> Path:
-    """`ganexplain` under the user's cache directory, or a folder for temporary files.
+    """`ganexplain` in the user's cache directory, or a temporary folder.
 
-    The latter where there is no home (a container's user without a name) or it cannot be written.
-    Raises UsageError where no folder can be written at all.
+    A temporary folder is used if there is no home (a container's user without a name) or it cannot
+    be written. Raises UsageError if no folder can be written.
     """
     named = os.environ.get("XDG_CACHE_HOME")
     try:
@@ -97,7 +97,7 @@ def user_cache() -> Path:
 
 
 def _temporary_cache() -> Path:
-    """A folder that only this user can write, kept between runs where the system keeps it."""
+    """A temporary folder that only this user can write, the same in each run if possible."""
     try:
         base = Path(tempfile.gettempdir())
         folder = base / f"ganexplain-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
@@ -114,7 +114,7 @@ def _temporary_cache() -> Path:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether a folder is this user's, and no other's to write: it may be another's trap."""
+    """Whether a folder belongs to this user and nobody else can write it, as an attacker could."""
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or not os.access(folder, os.W_OK):
         return False
@@ -126,11 +126,11 @@ def _is_own(folder: Path) -> bool:
 def set_cache_dirs() -> None:
     """Have libraries keep what they cache with ours, unless the user has said where.
 
-    Else Numba writes beside the code it has compiled, and Matplotlib into the home directory.
-    Matplotlib draws into files, whatever window system it is set up for.
+    Otherwise Numba writes beside its source and Matplotlib into the home directory. Matplotlib is
+    also set to draw into files, without a window system.
     """
     for variable, name in (("NUMBA_CACHE_DIR", "numba"), ("MPLCONFIGDIR", "matplotlib")):
         if not os.environ.get(variable):
             os.environ[variable] = str(user_cache() / name)
     os.environ["MPLBACKEND"] = "agg"
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # the user's settings are not ours
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns about the user's settings

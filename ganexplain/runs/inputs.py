@@ -1,4 +1,4 @@
-"""What a run reads, by its hashes, held against what the run that is taken up began with."""
+"""The inputs of a run by their hashes, compared with those of the run to resume."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOGGER = logging.getLogger("ganexplain")
 
 
 class Recording(Protocol):
-    """What is noted of a recording: its file and its labels."""
+    """The recorded properties of a recording: its file and its labels."""
 
     @property
     def path(self) -> Path:
@@ -27,9 +27,9 @@ class Recording(Protocol):
 
 
 class RunInputs:
-    """The hashes of a run: `files` by their paths, `named` by what they are to the stage.
+    """The hashes of a run's inputs: `files` by path, `named` by their names in the stage.
 
-    `records` are the `run.json` of the run to take up, none for a fresh one.
+    `records` are the `run.json` files of the run to resume, empty for a new run.
     """
 
     def __init__(self, run: Path, records: Iterable[Path] = ()) -> None:
@@ -42,10 +42,10 @@ class RunInputs:
             self.named |= _texts(document.get("inputs"))
         self.began, self.recorded = dict(self.files), frozenset(self.named)
         self.contents: dict[str, tuple[str, Recording]] = {}  # the first recording of each hash
-        self.unchecked: list[str] = []  # what the run to take up has no record of
+        self.unchecked: list[str] = []  # inputs that are not in the records
 
     def check_files(self) -> None:
-        """GanexplainError where a file is not the one that the run began with."""
+        """Raise GanexplainError if a file is not the one with which the run began."""
         for name, digest in self.files.items():
             path = Path(name)
             if not path.is_file() or file_hash(path) != digest:
@@ -53,7 +53,7 @@ class RunInputs:
                 raise self._other(f"{name} {what} the run in {self.run} began")
 
     def note(self, name: str, digest: str) -> str:
-        """Note the hash of an input; GanexplainError where it is another than at the beginning."""
+        """Record the hash of an input; GanexplainError if it differs from the records."""
         if name not in self.recorded:
             self.unchecked.append(name)
         elif self.named[name] != digest:
@@ -62,15 +62,15 @@ class RunInputs:
         return digest
 
     def hash(self, path: Path) -> str:
-        """SHA-256 of a file, taken once a run."""
+        """SHA-256 of a file, computed once per run."""
         if str(path) not in self.files:
             self.files[str(path)] = file_hash(path)
         return self.files[str(path)]
 
     def note_recordings(self, split: str, recordings: Iterable[Recording]) -> None:
-        """Note one SHA-256 over the names and contents of a split's recordings and labels.
+        """Record one SHA-256 over the names and contents of a split's recordings and labels.
 
-        GanexplainError where they are others than at the beginning.
+        Raises GanexplainError if it differs from the records.
         """
         digest = hashlib.sha256()
         new = ""
@@ -92,7 +92,7 @@ class RunInputs:
         self.note(name, digest.hexdigest())
 
     def _note_copy(self, split: str, recording: Recording) -> None:
-        """Warn where a recording is a copy of one of another split, or of one with other labels."""
+        """Warn if a recording is a copy of one in another split or of one with other labels."""
         content = self.hash(recording.path)
         place, first = self.contents.setdefault(content, (split, recording))
         if first.path != recording.path and (
@@ -104,13 +104,13 @@ class RunInputs:
             )
 
     def _other(self, problem: str) -> GanexplainError:
-        self.files = dict(self.began)  # the others are no part of the run
+        self.files = dict(self.began)  # the others do not belong to the run
         return GanexplainError(
             f"--resume: {problem}; give what it began with, or --overwrite to start again"
         )
 
 
 def _texts(found: object) -> dict[str, str]:
-    """The texts of an object in a document."""
+    """The entries of a JSON object that are texts."""
     entries = found.items() if isinstance(found, Mapping) else ()
     return {str(name): value for name, value in entries if isinstance(value, str)}

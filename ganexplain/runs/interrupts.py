@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: as exceptions, or noted until a step is done."""
+"""Ctrl-C and SIGTERM: raised as exceptions, or collected until a step is done."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from typing import NoReturn
 
 from ganexplain.errors import Terminated
 
-_unanswered: list[KeyboardInterrupt] = []  # what came, until it is told
+_received: list[KeyboardInterrupt] = []  # since the handler was installed
 
 
 @contextmanager
 def raise_interrupts() -> Iterator[list[KeyboardInterrupt]]:
     """While open, Ctrl-C raises KeyboardInterrupt and SIGTERM Terminated; the list has what came.
 
-    What came may surface as another error, of an import it broke into, say; or, in a callback of
-    C code, not at all, and is raised again as soon as progress is told.
+    An interrupt may appear as another error, for example of an interrupted import. C code may also
+    swallow it in a callback; it is then raised again at the next report of progress.
     """
-    _unanswered.clear()
+    _received.clear()
 
-    def answer(number: int, frame: FrameType | None) -> None:
-        _unanswered.append(_interrupt(number))
-        raise _unanswered[-1]
+    def handle(number: int, frame: FrameType | None) -> None:
+        _received.append(_interrupt(number))
+        raise _received[-1]
 
-    def tell_others(lost: sys.UnraisableHookArgs) -> None:
+    def report_others(lost: sys.UnraisableHookArgs) -> None:
         if not issubclass(lost.exc_type, KeyboardInterrupt):
             before(lost)
 
-    before, sys.unraisablehook = sys.unraisablehook, tell_others
+    before, sys.unraisablehook = sys.unraisablehook, report_others
     try:
-        with _answering(answer):
-            yield _unanswered
+        with _handling(handle):
+            yield _received
     finally:
         sys.unraisablehook = before
 
@@ -53,21 +53,21 @@ def collect_interrupts() -> Iterator[list[KeyboardInterrupt]]:
     """While open, the first Ctrl-C or SIGTERM is put into the list; a second one is raised."""
     came: list[KeyboardInterrupt] = []
 
-    def answer(number: int, frame: FrameType | None) -> None:
-        came.append(_interrupt(number))
-        if len(came) > 1:
-            raise came[-1]
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(_interrupt(number))
+        if len(received) > 1:
+            raise received[-1]
 
-    with _answering(answer):
-        yield came
+    with _handling(handle):
+        yield received
 
 
 def end_process(status: int) -> NoReturn:
     """End the process: what is registered for its end is done, but threads are not waited for.
 
-    Nor are the libraries' modules taken apart, which takes seconds where the machine is busy.
+    Modules are not deallocated either, which takes seconds on a busy machine.
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends this, too
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends the process
     atexit._run_exitfuncs()
     os._exit(status)
 
@@ -77,17 +77,17 @@ def _interrupt(number: int) -> KeyboardInterrupt:
 
 
 @contextmanager
-def _answering(answer: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """While open, `answer` hears of Ctrl-C and SIGTERM, but where they are to be ignored."""
+def _handling(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """While open, `handle` is called for Ctrl-C and SIGTERM, unless they are ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread only
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in heard:
-        signal.signal(number, answer)
+    active = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in active:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        for number in heard:
+        for number in active:
             signal.signal(number, before[number])

@@ -1,6 +1,6 @@
-"""Where a run writes: a directory held by one run at a time, and cleared so that a kill shows.
+"""Locks the directory of a run, and clears it so that a killed run is recognised.
 
-The log file of a run is what it holds; the lock dies with the process.
+The lock is on the log file of a run, and ends with the process.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def has_only_start_files(entries: Iterable[Path]) -> bool:
 def contains_results(path: Path, stage: str) -> bool:
     """Whether a directory holds more than the records of runs that ended before any result.
 
-    A run that failed, was interrupted or was killed leaves those. One that failed and cannot be
-    taken up has no results at all for its stage, but files that it names as `left`. The corrected
-    command may write where these are.
+    A run that failed, was interrupted or was killed leaves records. A failed run that cannot be
+    resumed also lists files as `left`, which are not results; the corrected command may overwrite
+    them.
     """
     runs = run_records(path)
     documents = [read_json(run) for run in runs]
@@ -58,7 +58,7 @@ def result_files(path: Path) -> list[Path]:
 
 
 def _is_record(file: Path) -> bool:
-    """Whether a file, relative to a run's directory, tells of the run and is nothing it made."""
+    """Whether a file, relative to a run's directory, is a record of the run and not a result."""
     if file.parts[0] == "tensorboard":
         return True
     of_share = file.match("run*.json") or _is_log_of_share(file)
@@ -72,13 +72,13 @@ def create_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--out {path}: cannot be made ({error.strerror})") from error
+        raise UsageError(f"--out {path}: cannot be created ({error.strerror})") from error
 
 
 def lock_directory(log_file: Path, stack: ExitStack) -> None:
     """Lock the log of a run until `stack` is closed; UsageError where another run is at work.
 
-    Shares run beside each other, but not beside a run of the whole.
+    Shares can run at the same time, but not together with a run of the whole.
     """
     path, share = log_file.parent, _is_log_of_share(log_file)
     try:
@@ -91,15 +91,15 @@ def lock_directory(log_file: Path, stack: ExitStack) -> None:
         raise GanexplainError(f"{log_file}: {error.strerror}; name another --out") from error
     if not free:
         raise UsageError(
-            f"--out {path}: another run is at work there; wait for it, or name another"
+            f"--out {path}: another run is writing there; wait for it, or name another"
         )
 
 
 def clear_directory(log_file: Path) -> None:
     """Delete what an earlier run left beside its log, which is held, and emptied.
 
-    First goes what a run is taken up from, last what it is known by. The directory itself stays,
-    which may be a link.
+    The settings are deleted first, so that the run cannot be resumed, and the records last, so that
+    it stays recognisable. The directory, which may be a link, stays.
     """
     path = log_file.parent
     runs = run_records(path)

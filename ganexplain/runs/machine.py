@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, memory, threads, random streams."""
+"""How a run computes: device, memory, threads, random streams."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device for `auto`, `cpu`, `cuda` or `cuda:1`; UsageError where it is not there."""
+    """The torch device for `auto`, `cpu`, `cuda` or `cuda:1`; UsageError if it is not available."""
     import torch
 
     if name == "auto":
@@ -41,10 +41,10 @@ def resolve_device_name(name: str | None) -> str | None:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed memory instead of mapping and faulting it afresh at every step.
+    """Let glibc keep freed memory instead of mapping it again at each step.
 
-    Worth 1.3x in ascent. It holds for the whole process, so only our own command line calls
-    it; elsewhere than on glibc nothing happens.
+    Ascent is 1.3x faster. The setting is for the whole process, so only our own command line calls
+    this function. Without glibc nothing happens.
     """
     trim_threshold, top_pad, mmap_max = -1, -2, -4
     try:
@@ -59,7 +59,7 @@ def keep_freed_memory() -> None:
 def hide_library_warnings() -> None:
     """Keep warnings that libraries give developers off the terminal, unless Python was asked (-W).
 
-    What a user should know is a note of ours. For the whole process, as `keep_freed_memory`.
+    What a user should know is a note of ours. It is for the whole process, as `keep_freed_memory`.
     """
     if not sys.warnoptions:
         for category in (UserWarning, DeprecationWarning, FutureWarning):
@@ -67,7 +67,7 @@ def hide_library_warnings() -> None:
 
 
 def thread_count() -> int | None:
-    """Threads that torch computes with, on which rounding depends; None where it is not used."""
+    """The number of torch's threads, on which rounding depends; None if torch is not loaded."""
     return sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
 
 
@@ -85,10 +85,10 @@ def reserve_cores(workers: int) -> Iterator[None]:
 
 
 def random_stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
-    """The random generator for one purpose ("batch noise", say) at one step.
+    """The random generator for one purpose (for example "batch noise") at one step.
 
-    Every purpose and step has a stream of its own, so a resumed run draws what an undisturbed
-    one would, and a draw added in one place changes nothing in another.
+    Each purpose and step has its own stream, so a resumed run draws the same values as an
+    uninterrupted one, and a draw added in one place changes no other.
     """
     import numpy as np
 

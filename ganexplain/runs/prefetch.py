@@ -1,4 +1,4 @@
-"""Batches made ahead of the trainer by threads, and how long it waited for them nevertheless."""
+"""Prepares batches in threads ahead of the training, and measures how long it waits for them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ T = TypeVar("T")
 
 
 class Prefetch(Generic[T]):
-    """Makes `make(step)` for the steps to come while the current one is computed with.
+    """Computes `make(step)` for the next steps while the training uses the current one.
 
-    `make` must be a function of the step alone, so that what is taken does not depend on the
-    number of threads. They share the memory of the process; what costs time in making a batch
-    (transforms, matrix products, splines) runs outside Python's lock. With no threads a batch
-    is made when it is taken.
+    `make` must depend on the step alone, so that batches do not depend on the number of threads.
+    The threads share the memory of the process; the costly parts of a batch (transforms, matrix
+    products, splines) run without Python's lock. Without threads `take` computes each batch.
     """
 
     def __init__(self, make: Callable[[int], T], threads: int) -> None:
@@ -27,24 +26,24 @@ class Prefetch(Generic[T]):
         self.waited, self.began, self.first = 0.0, 0.0, True
 
     def take(self, step: int, last: int) -> T:
-        """What `make(step)` gives; nothing after step `last` is begun."""
-        asked = time.monotonic()
+        """The result of `make(step)`; steps after `last` are not started."""
+        requested = time.monotonic()
         if self.pool is None:
-            made = self.make(step)
+            batch = self.make(step)
         else:
             for coming in range(step, min(step + self.ahead, last) + 1):
                 if coming not in self.pending:
                     self.pending[coming] = self.pool.submit(self.make, coming)
-            made = self.pending.pop(step).result()
+            batch = self.pending.pop(step).result()
         now = time.monotonic()
-        if self.first:  # there was nothing to compute with meanwhile
+        if self.first:  # there was no batch to train with meanwhile
             self.began, self.first = now, False
         else:
-            self.waited += now - asked
-        return made
+            self.waited += now - requested
+        return batch
 
     def waiting_share(self) -> float:
-        """Share (0..1) of the time since the first batch that was spent waiting for others."""
+        """Share (0..1) of the time since the first batch that was spent waiting for batches."""
         return self.waited / max(time.monotonic() - self.began, 1e-9)
 
     def __enter__(self) -> Prefetch[T]:

@@ -20,16 +20,16 @@ LOGGER = logging.getLogger("ganexplain")
 
 
 class Progress(Protocol):
-    """What a stage tells of its advance."""
+    """The interface by which a stage reports its progress."""
 
     def start(self, description: str, total: int, done: int = 0) -> None:
-        """A long step of `total` units begins, `done` of them done by an earlier run."""
+        """Begin a long step of `total` units, of which an earlier run has done `done`."""
 
     def advance(self, units: int = 1, **values: float) -> None:
-        """`units` are done; `values` (a loss, a distance) stand beside the bar."""
+        """Report that `units` are done; `values` (a loss, a distance) are shown beside the bar."""
 
     def note(self, message: str) -> None:
-        """One line worth keeping: a warning, or a result on the way."""
+        """Report one line that is kept: a warning or an intermediate result."""
 
 
 class NullProgress:
@@ -46,7 +46,7 @@ class NullProgress:
         raise_swallowed_interrupt()
 
     def note(self, message: str) -> None:
-        """Kept for whoever asks."""
+        """Keep the note."""
         self.notes.append(message)
 
 
@@ -61,7 +61,7 @@ def duration_text(seconds: float) -> str:
 
 
 def _print_line(text: str) -> None:
-    """A line on stderr; a run goes on where nobody reads it any more."""
+    """Print a line on stderr; a closed stream does not end the run."""
     with suppress(OSError):
         print(terminal_safe(text), file=sys.stderr, flush=True)
 
@@ -80,9 +80,9 @@ class LineProgress(NullProgress):
         _print_line(f"{description} ...")
 
     def advance(self, units: int = 1, **values: float) -> None:
-        """Write a line where one is due, and at the end of the step."""
+        """Print a line after `every` seconds, and at the end of the step."""
         super().advance()
-        if self.done >= self.total:  # its last line is written
+        if self.done >= self.total:  # its last line is printed
             return
         self.done += units
         now = time.monotonic()
@@ -96,7 +96,7 @@ class LineProgress(NullProgress):
         _print_line(line.rstrip())
 
     def note(self, message: str) -> None:
-        """Write the note at once."""
+        """Print the note at once."""
         super().note(message)
         _print_line(message)
 
@@ -140,7 +140,7 @@ class BarProgress(NullProgress):
 
 
 class _Warnings(logging.Handler):
-    """Passes each different warning of this package to `note`, once."""
+    """Passes each different warning of this package to `note` once."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
@@ -158,7 +158,7 @@ class _Warnings(logging.Handler):
 def forward_warnings(note: Callable[[str], None]) -> Iterator[list[str]]:
     """While open, `note` gets the warnings that code without a progress logs.
 
-    Gives those so far, the ones included that came since the first such block was opened.
+    Yields all warnings so far, including those of surrounding blocks.
     """
     handler = _Warnings(note)
     for earlier in LOGGER.handlers:

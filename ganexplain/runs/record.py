@@ -1,4 +1,4 @@
-"""What stands in `run.json` of the machine and its libraries."""
+"""The versions of libraries for `run.json`, and the writer of TensorBoard's files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
 
 
 def library_versions() -> dict[str, str]:
-    """Versions by name; `absent` for what is not installed."""
+    """Versions by name of the library; `absent` if it is not installed."""
     found = {}
     for name in LIBRARIES:
         try:
@@ -22,7 +22,7 @@ def library_versions() -> dict[str, str]:
 
 
 def tensorboard_writer(folder: Path) -> Any:
-    """A writer of TensorBoard's event files, or False where it is not installed."""
+    """A writer of TensorBoard's event files, or False if it is not installed."""
     if find_spec("tensorboard") is None:
         return False
     from torch.utils.tensorboard import SummaryWriter

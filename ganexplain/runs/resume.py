@@ -1,7 +1,7 @@
-"""Training that may be stopped at any step, killed even, and taken up again exactly.
+"""Training that can be interrupted or killed at any step and resumed with equal results.
 
-Nothing random is kept between steps (every draw comes from a stream of its own step), so the
-state of a training is its tensors and the number of steps done.
+No random state is kept between steps (each step has its own random streams), so the state of a
+training is its tensors and the number of steps done.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ State = Mapping[str, Any]  # tensors and plain values, nested, as a checkpoint c
 
 
 class Trainable(Protocol):
-    """What can be stopped and taken up again."""
+    """A training that can be interrupted and resumed."""
 
     def state(self) -> State:
-        """Tensors and plain values from which `restore` makes an equal training."""
+        """Tensors and plain values from which `restore` continues equally."""
 
     def restore(self, state: State) -> None:
-        """Take up a state; GanexplainError where it belongs to other data."""
+        """Restore a state; GanexplainError if it belongs to other data."""
 
 
 def resumable_steps(
     run: RunDirectory, training: Trainable, total: int, every: int, progress: Progress
 ) -> Iterator[int]:
-    """Yield the numbers of the steps still to do, 0 .. total - 1 in a fresh run.
+    """Yield the numbers of the remaining steps, 0 .. total - 1 in a new run.
 
-    The state is written to `training.pt` after every `every` steps, after the last, and where
-    Ctrl-C or SIGTERM came, after the step it came in. A resumed run starts from that file, and its
-    `metrics.jsonl` from what stood in it then.
+    The state is written to `training.pt` after every `every` steps, after the last, and after the
+    step in which Ctrl-C or SIGTERM arrives. A resumed run starts from that file, and `metrics.jsonl`
+    is reduced to its lines at that time.
     """
     path = run.path / STATE_FILE
     first, metrics = 0, 0
@@ -56,8 +56,8 @@ def resumable_steps(
             raise UsageError(f"--resume: {path} is {first} updates on, more than {total} asked for")
         if run.unchecked:
             progress.note(
-                f"--resume: {run.path} has no record of its {', '.join(run.unchecked)}; give those "
-                "that it began with, this cannot be checked"
+                f"--resume: {run.path} has no record of its {', '.join(run.unchecked)}, which "
+                "cannot be checked; make sure that they are the same"
             )
     run.note_inputs()
     if run.resumed:
@@ -67,17 +67,17 @@ def resumable_steps(
         for step in range(first, total):
             yield step
             done = step + 1
-            if done % every == 0 or done == total or came:
+            if done % every == 0 or done == total or interrupts:
                 content = {"step": done, "metrics": run.metrics, "state": training.state()}
                 write_checkpoint(path, "training", content)
-            if came:
-                raise came[0]
+            if interrupts:
+                raise interrupts[0]
 
 
 def _restored(path: Path, training: Trainable, content: State) -> tuple[int, int]:
-    """Restore a training, and give the updates and the lines of metrics behind it.
+    """Restore a training, and return the number of its updates and of its lines of metrics.
 
-    GanexplainError where the file is not whole.
+    Raises GanexplainError if the state is not complete.
     """
     try:
         for name in ("step", "metrics"):
@@ -87,7 +87,7 @@ def _restored(path: Path, training: Trainable, content: State) -> tuple[int, int
         training.restore(content["state"])
     except (GanexplainError, MemoryError):
         raise
-    except Exception as error:  # whatever is missing or of another kind
+    except Exception as error:  # keys may be missing or values of another type
         raise GanexplainError(
             f"--resume: {path}: not a complete state of this training ({reason_of(error)}); "
             "--overwrite to start again"
@@ -96,19 +96,19 @@ def _restored(path: Path, training: Trainable, content: State) -> tuple[int, int
 
 
 def _check_finite(values: Any) -> None:
-    """ValueError where a tensor of a state, or one within it, holds values that are not finite."""
+    """Raise ValueError if a nested state contains values that are not finite."""
     if isinstance(values, Tensor):
         if not torch.isfinite(values).all():
-            raise ValueError("it holds values that are not finite")
+            raise ValueError("it contains values that are not finite")
     elif isinstance(values, Mapping):
         for value in values.values():
             _check_finite(value)
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
-    """Take up what Adam or SGD keeps of each weight; their settings are those of the run.
+    """Restore the state that Adam or SGD has for each weight; settings are those of this run.
 
-    ValueError or KeyError where it does not fit the weights.
+    Raises ValueError or KeyError if it does not fit the weights.
     """
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state["state"], "param_groups": groups})
@@ -123,7 +123,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
 
 
 def check_same_recordings(state: Mapping[str, Tensor], network: nn.Module) -> None:
-    """GanexplainError where a network's state has other band statistics than the network."""
+    """Raise GanexplainError if a state has other band statistics than the network."""
     same = (
         torch.allclose(state[name].cpu(), network.get_buffer(name).cpu(), rtol=1e-4, atol=1e-4)
         for name in ("mean", "deviation")
@@ -160,7 +160,7 @@ def restore_tensors(
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Move a running average of a network's weights to it after step `step`; sooner at first."""
+    """Update the running average of a network's weights after step `step`; faster at first."""
     decay = min(decay, (1 + step) / (10 + step))
     running = network.state_dict()
     for name, value in average.state_dict().items():

@@ -1,7 +1,7 @@
-"""Tasks worked through by several processes, one thread each.
+"""Runs tasks in several processes with one thread each.
 
-On a CPU two processes of one thread do more than one process of two threads, and the allocator
-can be set for them whatever the calling program does with its own.
+On a CPU two processes with one thread are faster than one process with two threads, and their
+allocator can be set independently of the calling program.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ from ganexplain.runs.progress import LOGGER
 
 Advance = Callable[[int], None]
 Work = Callable[[Any, Advance], None]
-LOOK_EVERY = 0.2  # s between two looks at what the processes have told
-SECONDS_TO_DIE = 3.0  # that killed processes are waited for
+POLL_INTERVAL = 0.2  # s between polls of the workers' queue
+SECONDS_TO_DIE = 3.0  # to wait for killed processes
 
 
 def job_count(jobs: str, tasks: int, worth_it: bool) -> int:
-    """Processes to use: a number as it is, `auto` one per core where the work is `worth_it`.
+    """Number of processes for `--jobs`, at most one per task.
 
-    Never more than there are tasks. Raises UsageError for anything else.
+    `auto` is one per core if the work is `worth_it`, else one. Raises UsageError for a text that
+    is neither `auto` nor a positive number.
     """
     if jobs == "auto":
-        asked = usable_cores() if worth_it else 1
+        count = usable_cores() if worth_it else 1
     elif jobs.isdecimal() and int(jobs) > 0:
-        asked = int(jobs)
+        count = int(jobs)
     else:
         raise UsageError(f"--jobs {jobs}: give auto or a number of processes")
-    return max(min(asked, tasks), 1)
+    return max(min(count, tasks), 1)
 
 
 def run_in_processes(
@@ -53,15 +54,15 @@ def run_in_processes(
     arguments: tuple[Any, ...],
     advance: Advance,
 ) -> None:
-    """Do every task with the work that `prepare(*arguments)` gives, made once a process.
+    """Do all tasks with the function that `prepare(*arguments)` returns, prepared once a process.
 
-    With one job in this process, else in `jobs` others; then `prepare` and its arguments must be
-    picklable. `advance` hears of units done on the way. Errors of a task come up here, the first
-    one stopping the rest; GanexplainError where a process was killed. So does it where a thread
-    finds no memory, as it may be one that feeds the processes: they would be waited for in vain.
+    With one job this process does them, otherwise `jobs` others, and `prepare` and its arguments
+    must be picklable. `advance` is called with the units that are done. The first error of a task
+    ends all and is raised here, and so is a thread's lack of memory, since the thread may be the
+    one that feeds the processes. Raises GanexplainError if a process was killed.
     """
-    made = _pool(jobs, prepare, arguments) if jobs > 1 else None
-    if made is None:
+    started = _pool(jobs, prepare, arguments) if jobs > 1 else None
+    if started is None:
         work = prepare(*arguments)
         for task in tasks:
             work(task, advance)
@@ -71,23 +72,23 @@ def run_in_processes(
         with block_interrupts():  # which the processes started here inherit
             running = {pool.submit(_do, task) for task in tasks}
         while running:
-            done, running = wait(running, timeout=LOOK_EVERY)
+            done, running = wait(running, timeout=POLL_INTERVAL)
             for units in _drain(progress_queue):
                 advance(units)
             _raise_errors(done)
-            if of_threads:
-                raise of_threads[0]
-    for units in _drain(progress_queue):  # the last they told, there now that they are gone
+            if thread_errors:
+                raise thread_errors[0]
+    for units in _drain(progress_queue):  # their last reports, complete after their end
         advance(units)
 
 
 def _pool(
     jobs: int, prepare: Callable[..., Work], arguments: tuple[Any, ...]
 ) -> tuple[ProcessPoolExecutor, Any] | None:
-    """Processes to be started, and the queue they tell their advance by.
+    """A pool of processes, and the queue of their progress.
 
-    None, with a warning, where the system lets no processes share locks: a container without
-    /dev/shm, or with one that is read-only.
+    None, with a warning, if processes cannot share locks, as in a container with a missing or
+    read-only /dev/shm.
     """
     context = multiprocessing.get_context("spawn")
     try:
@@ -109,7 +110,7 @@ def _pool(
 def block_interrupts() -> Iterator[None]:
     """While open, Ctrl-C and SIGTERM wait; the first process alone answers them, once it is over.
 
-    Processes started meanwhile never see them, not even while they import their modules.
+    Processes started meanwhile never receive them, not even while they import their modules.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -123,26 +124,26 @@ def block_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _thread_errors() -> Iterator[list[BaseException]]:
-    """While open, the errors of memory that threads of this process end with, unprinted."""
+    """While open, out-of-memory errors of this process's threads are listed and not printed."""
     found: list[BaseException] = []
-    usual = threading.excepthook
+    before = threading.excepthook
 
     def kept(progress_queue: threading.ExceptHookArgs) -> None:
         if progress_queue.exc_value is not None and is_out_of_memory(progress_queue.exc_value):
             found.append(progress_queue.exc_value)
         else:
-            usual(progress_queue)
+            before(failure)
 
-    threading.excepthook = kept
+    threading.excepthook = collect
     try:
         yield found
     finally:
-        threading.excepthook = usual
+        threading.excepthook = before
 
 
 @contextmanager
-def _stopping(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """Where the block fails, end the processes at once instead of after their tasks."""
+def _kill_on_error(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """If the block fails, end the processes at once instead of after their tasks."""
     try:
         yield
     except BaseException:
@@ -150,7 +151,7 @@ def _stopping(pool: ProcessPoolExecutor) -> Iterator[None]:
         killed = multiprocessing.active_children()
         for process in killed:
             process.kill()
-        deadline = time.monotonic() + SECONDS_TO_DIE  # of all together
+        deadline = time.monotonic() + SECONDS_TO_DIE  # for all together
         for process in killed:
             process.join(max(deadline - time.monotonic(), 0.0))
         raise
@@ -192,7 +193,7 @@ _worker: _Worker | None = None  # of this process, once it has started
 def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], progress_queue: Any) -> None:
     import torch
 
-    for number in (signal.SIGINT, signal.SIGTERM):  # they are for the first process to answer
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first process handles them
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)

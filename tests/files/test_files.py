@@ -576,7 +576,7 @@ def test_only_run_directories_are_replaced(tmp_path: Path) -> None:
         run_in(tmp_path / "run", overwrite=True)
     assert (tmp_path / "run" / "thesis.tex").read_text() == "years of work"
     (tmp_path / "run" / "run.json").write_text('{"stage": "train-gan"}')
-    with pytest.raises(UsageError, match="holds a run of train-gan, not of explain"):
+    with pytest.raises(UsageError, match="contains a run of train-gan, not of explain"):
         run_in(tmp_path / "run", overwrite=True)
     (tmp_path / "run" / "run.json").write_text('{"stage": "explain"}')
     run_in(tmp_path / "run", overwrite=True)

@@ -235,7 +235,7 @@ def test_but_only_that(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not empty; add --overwrite"):
         open_run(tmp_path / "b")
     song = str(tmp_path / "b" / "song" / "whole.flac")
-    with pytest.raises(UsageError, match=r"holds .*whole\.flac, an input; name another"):
+    with pytest.raises(UsageError, match=r"contains .*whole\.flac, an input; name another"):
         attribute_run(tmp_path / "b", inputs=(song,))
     assert Path(song).exists()
 

@@ -71,7 +71,7 @@ def test_another_setting_or_stage_is_refused(
     done = command(*words, "--resume", "--ema-decay", "0.5")
     assert done.code == 2 and "ema-decay was 0.999" in done.error_line()
     done = command("train-classifier", jamendo.root, "--out", out, "--resume")
-    assert done.code == 2 and "holds a run of train-gan" in done.error_line()
+    assert done.code == 2 and "contains a run of train-gan" in done.error_line()
     jamendo.add("train", "five.wav", 3 * np.random.default_rng(0).uniform(-0.3, 0.3, 4 * 22050))
     done = command(*words, "--resume")
     assert done.code == 1 and "not those of the run to resume" in done.error_line()
