@@ -42,8 +42,8 @@ def resumable_steps(
     """Yield the numbers of the remaining steps, 0 .. total - 1 in a new run.
 
     The state is written to `training.pt` after every `every` steps, after the last, and after the
-    step in which Ctrl-C or SIGTERM arrives. A resumed run starts from that file, and `metrics.jsonl`
-    is reduced to its lines at that time.
+    step in which Ctrl-C or SIGTERM arrives. A resumed run starts from that file and keeps the lines
+    that `metrics.jsonl` had at that time.
     """
     path = run.path / STATE_FILE
     first, metrics = 0, 0
