@@ -41,8 +41,8 @@ def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> 
     """UsageError where a field of one file is not that of the other."""
     if value != wanted:
         raise UsageError(
-            f"{path}: {field} is {short_repr(value)}, but {short_repr(wanted)} in {other}; they do not "
-            "belong together"
+            f"{path}: {field} is {short_repr(value)}, but {short_repr(wanted)} in {other}; they do "
+            "not belong together"
         )
 
 
