@@ -72,7 +72,9 @@ def check_values(path: Path, arrays: Mapping[str, np.ndarray], names: Iterable[s
     """GanexplainError where an array holds values that no search and no recording has."""
     for name in names:
         if not np.isfinite(arrays[name]).all():
-            raise GanexplainError(f"{path}: {name} holds values that are not finite; make it again")
+            raise GanexplainError(
+                f"{path}: {name} contains values that are not finite; make it again"
+            )
         if arrays[name].dtype.kind == "f" and np.abs(arrays[name]).max() > LARGEST:
             raise GanexplainError(f"{path}: {name} holds values above {LARGEST:g}; make it again")
 

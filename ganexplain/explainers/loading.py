@@ -60,7 +60,7 @@ def load_explainer(path: Path, device: torch.device) -> Explainer:
         raise
     except Exception as error:  # whatever is missing or of another kind
         raise GanexplainError(
-            f"{path}: not a whole explainer ({reason_of(error)}); make it again"
+            f"{path}: not a complete explainer ({reason_of(error)}); make it again"
         ) from error
     return Explainer(found.method, tuple(found.networks.values()), found.front_end, answer)
 

@@ -1,1 +1,1 @@
-"""How anything is written whole and read safely."""
+"""Atomic writing and checked reading of files."""

@@ -1,6 +1,6 @@
-"""Archives of arrays, checked against their size and headers before anything is read.
+"""Reads archives of arrays, and checks their size and headers before anything is read.
 
-A fault is a ValueError here; the readers make one line of it, with the name of the file.
+Faults are ValueErrors here; the callers turn them into one line with the name of the file.
 """
 
 from __future__ import annotations
@@ -13,27 +13,28 @@ from typing import IO
 
 import numpy as np
 
-EXPANSION = 20  # a compressed archive may hold as many times its size; ours are not compressed
-HARMLESS = 2**26  # bytes that an archive may hold whatever its size
+EXPANSION = 20  # largest allowed ratio of content to file; our archives are not compressed
+HARMLESS = 2**26  # bytes of content that are allowed for any file
 PLAIN = "biufUS"  # kinds of array values: no objects, no records
 LAST_CHARACTER = 0x10FFFF
 
 
 def check_archive(archive: zipfile.ZipFile, size: int) -> None:
-    """ValueError where an archive in a file of `size` bytes holds far more than that."""
+    """Raise ValueError if an archive in a file of `size` bytes has much larger content."""
     unpacked = 0
     for entry in archive.infolist():
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"{entry.filename!r} is compressed in a way that is not read here")
+            raise ValueError(f"the compression of {entry.filename!r} is not supported")
         unpacked += entry.file_size
     if unpacked > max(HARMLESS, EXPANSION * size):
-        raise ValueError(f"claims to hold {unpacked:,} bytes in {size:,}")
+        raise ValueError(f"claims to contain {unpacked:,} bytes in {size:,}")
 
 
 def read_npz(path: Path, names: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """Arrays of an `.npz`, those named or all, without pickles; many kinds of errors.
+    """The named arrays of an `.npz`, or all, without pickles.
 
-    ValueError where one is not as long as its header says; KeyError for one that is not there.
+    Raises ValueError for an array whose length differs from its header, KeyError for a missing
+    one, and other errors of zipfile and numpy for a damaged file.
     """
     with zipfile.ZipFile(path) as archive:
         check_archive(archive, path.stat().st_size)
@@ -57,9 +58,9 @@ def _array(stream: IO[bytes], size: int) -> np.ndarray:
 
 
 def check_array(stream: IO[bytes], size: int) -> None:
-    """ValueError, or others of numpy's, where a `.npy` of `size` bytes is not as its header says.
+    """Check the header of a `.npy` of `size` bytes, which must match and have plain values.
 
-    Also where it holds objects or records.
+    Raises ValueError or other errors of numpy.
     """
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):

@@ -1,4 +1,4 @@
-"""Arrays on disk: `.npz` with a meta, and `.npy`."""
+"""Writes and reads arrays: `.npz` with a meta, and `.npy`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_arrays(
 ) -> None:
     """Write named arrays and a `meta` JSON text (with `kind` and `schema`) to an `.npz`."""
     text = json.dumps({"kind": kind, "schema": SCHEMA, **meta}, allow_nan=False)
-    # Not np.savez: it cannot hold a key named `file`, and stamps the time of day on each entry.
+    # Not np.savez: it allows no key `file`, and writes the time of day into each entry.
     with atomic_file(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         for name, array in {"meta": np.array(text), **arrays}.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
@@ -51,32 +51,32 @@ def read_arrays(
 
 
 def read_meta(path: Path, kind: str) -> dict[str, Any]:
-    """The meta alone of an `.npz` written by `write_arrays`; errors as `read_arrays`."""
+    """The meta of an `.npz` written by `write_arrays`; errors as `read_arrays`."""
     with damage_reported(path, kind):
         meta = parse_json(str(read_npz(existing_file(path), ["meta"])["meta"]))
         found = meta["kind"]
     check_kind(path, kind, found, meta.get("schema"))
-    assert isinstance(meta, dict)  # or `get` would have been refused
+    assert isinstance(meta, dict)  # others have no `get`
     return meta
 
 
 @contextmanager
 def damage_reported(path: Path, kind: str) -> Iterator[None]:
-    """While open, whatever a damaged file raises becomes a GanexplainError."""
+    """While open, any error of a damaged file becomes a GanexplainError."""
     try:
         yield
     except (GanexplainError, MemoryError):
         raise
     except Exception as error:  # zipfile and numpy raise many kinds
         raise GanexplainError(
-            f"{path}: not a whole {kind} file ({reason_of(error)}); make it again"
+            f"{path}: not a complete {kind} file ({reason_of(error)}); make it again"
         ) from error
 
 
 def check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
-    """UsageError where a file is of another kind, or of a schema that is not read here."""
+    """Raise UsageError for a file of another kind, or with a schema that is not supported."""
     if not isinstance(found, str) or found != wanted:
-        raise UsageError(f"{path}: holds {short_repr(found)}, but {wanted!r} is needed here")
+        raise UsageError(f"{path}: contains {short_repr(found)}, but {wanted!r} is needed here")
     if not isinstance(schema, int) or schema != SCHEMA:
         raise UsageError(
             f"{path}: schema {short_repr(schema)}, this version reads {SCHEMA}; make it again"
@@ -84,9 +84,9 @@ def check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
 
 
 def write_rows(path: Path, blocks: Iterable[np.ndarray]) -> None:
-    """Write one `.npy` of blocks (t, ...) of rows as they come, at least one, in the memory of one.
+    """Write one `.npy` from one or more blocks (t, ...) of rows, with only one block in memory.
 
-    NumPy leaves room in a header for the first axis to grow.
+    NumPy reserves space in the header for a longer first axis.
     """
     with atomic_file(path) as stream:
         header = None
@@ -102,18 +102,18 @@ def write_rows(path: Path, blocks: Iterable[np.ndarray]) -> None:
 
 
 def read_vector(path: Path) -> np.ndarray:
-    """A vector (D,) of finite numbers from a `.npy`, float32; UsageError where it is none."""
+    """A vector (D,) of finite numbers from a `.npy`, float32; UsageError for other content."""
     found = try_open_array(existing_file(path))
     if found is None or found.dtype.kind not in "fiu" or found.ndim != 1:
         raise UsageError(f"{path}: not a vector of numbers; save one with numpy.save")
     vector = np.array(found, dtype=np.float32)
     if not (np.isfinite(vector).all() and vector.any()):
-        raise UsageError(f"{path}: holds values that are not finite, or nothing but zeros")
+        raise UsageError(f"{path}: contains values that are not finite, or only zeros")
     return vector
 
 
 def try_open_array(path: Path) -> np.ndarray | None:
-    """Memory-map one `.npy`, or None where it is absent or damaged (a cache entry)."""
+    """Memory-map one `.npy`; None if it is missing or damaged, as a cache entry may be."""
     try:
         return open_array(path)
     except Exception as error:  # a damaged header raises even tokenizer errors
@@ -123,7 +123,7 @@ def try_open_array(path: Path) -> np.ndarray | None:
 
 
 def open_array(path: Path) -> np.ndarray:
-    """Memory-map one `.npy`; raises whatever NumPy raises."""
+    """Memory-map one `.npy`; raises ValueError and other errors of numpy."""
     with path.open("rb") as stream:
         check_array(stream, path.stat().st_size)
     return np.lib.format.open_memmap(path, mode="r")

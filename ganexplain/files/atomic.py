@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all; JSON documents, tables and hashes of files.
+"""Writes files completely or not at all; reads JSON documents; hashes files.
 
-Every file is written beside its final name, flushed to disk and renamed, so a file under its
-final name is whole. What a killed process leaves beside it is held by nobody, and goes with the
-next run.
+Each file is written under a temporary name beside its final one, flushed to disk and renamed, so a
+file under its final name is complete. A temporary file of a killed process has no lock, and the
+next run deletes it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ganexplain.errors import (
-    DISK_FULL,
-    NO_SPACE,
-    GanexplainError,
-    UsageError,
-)
-from ganexplain.files.bounded import (
-    parse_json,
-    read_text,
-)
+from ganexplain.errors import DISK_FULL, NO_SPACE, GanexplainError, UsageError
+from ganexplain.files.bounded import parse_json, read_text
 from ganexplain.files.names import LONGEST, truncate_name
 
 try:
@@ -37,20 +29,20 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-UNFINISHED = ".unfinished"  # the ending of files being written
+UNFINISHED = ".unfinished"  # ending of temporary files
 NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-LOCKED = (errno.EWOULDBLOCK, errno.EACCES)  # another has it
-LOCK_TRIES = 20  # where signals, or a file system's server, interrupt them
-# How file systems (SMB, 9p, FUSE) refuse to rename an open file, or over another.
+LOCKED = (errno.EWOULDBLOCK, errno.EACCES)  # another process has the lock
+LOCK_TRIES = 20  # signals and servers of file systems can interrupt a try
+# Errors of file systems (SMB, 9p, FUSE) that cannot rename an open file, or over another.
 NO_RENAME = (errno.EEXIST, errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY)
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary neighbour of `path`; rename it to `path` when the block ends well.
+    """Open a temporary file beside `path`; rename it to `path` if the block does not fail.
 
-    Raises GanexplainError where the disk is full or the folder cannot be written. What a file
-    system has not (locks, a way to flush) is left out.
+    Raises GanexplainError if the disk is full or the folder cannot be written. Locks and flushing
+    are left out on file systems that do not support them.
     """
     token = f".{secrets.token_hex(4)}{UNFINISHED}"
     temporary = path.with_name(f".{truncate_name(path.name, LONGEST - 1 - len(token))}{token}")
@@ -61,10 +53,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             _flush_to_disk(stream)
-            # While it is held, so that nobody takes it for a dead one's.
+            # While it is locked, so that no other run deletes it.
             renamed = _rename(temporary, path)
-        if not renamed:
-            _rename_closed(temporary, path)
+        if not (renamed or _rename(temporary, path)):  # closed now, but `path` may exist
+            path.unlink(missing_ok=True)
+            temporary.replace(path)
     except OSError as error:
         raise GanexplainError(_disk_message(path, error)) from error
     finally:
@@ -81,7 +74,7 @@ def _flush_to_disk(stream: IO[bytes]) -> None:
 
 
 def _rename(temporary: Path, path: Path) -> bool:
-    """Give a file its final name; False where the file system may only rename others."""
+    """Give a file its final name; False if the file system does not allow this rename."""
     try:
         temporary.replace(path)
     except OSError as error:
@@ -91,17 +84,10 @@ def _rename(temporary: Path, path: Path) -> bool:
     return True
 
 
-def _rename_closed(temporary: Path, path: Path) -> None:
-    """The same of a file that is no longer open, and, if it must be, where none has the name."""
-    if not _rename(temporary, path):
-        path.unlink(missing_ok=True)
-        temporary.replace(path)
-
-
 def try_lock(stream: IO[Any]) -> bool | None:
-    """Lock an open file until it is closed or the process dies; False where another has it.
+    """Lock an open file until it is closed or the process ends; False if another has the lock.
 
-    None where the file system has no locks: nobody can tell.
+    None if the file system has no locks.
     """
     if fcntl is None:
         return None
@@ -113,15 +99,15 @@ def try_lock(stream: IO[Any]) -> bool | None:
 
 
 def _flock(descriptor: int, operation: int) -> int:
-    """The error number of one call of flock, 0 of a lock; Python's own retries for ever."""
+    """The error number of one call of flock, or 0; Python's own function retries without end."""
     libc = ctypes.CDLL(None, use_errno=True)
     return ctypes.get_errno() if libc.flock(descriptor, operation) else 0
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete what processes that are gone were writing in a folder and below it."""
+    """Delete temporary files of processes that have ended, in a folder and below it."""
     for path in folder.rglob(f".*{UNFINISHED}"):
-        with suppress(OSError), path.open("r+b") as stream:  # gone, or finished meanwhile
+        with suppress(OSError), path.open("r+b") as stream:  # it may be finished meanwhile
             if try_lock(stream):
                 path.unlink()
 
@@ -133,18 +119,18 @@ def _disk_message(path: Path, error: OSError) -> str:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all."""
+    """Write a small file completely or not at all."""
     with atomic_file(path) as stream:
         stream.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text in UTF-8; of names that are none, what is not is written as an escape."""
+    """Write a text in UTF-8; bytes of file names that are not UTF-8 become escapes."""
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, document: Mapping[str, object]) -> None:
-    """Write a JSON document; numbers that are not finite are refused by json itself."""
+    """Write a JSON document; ValueError for numbers that are not finite."""
     text = json.dumps(document, indent=2, allow_nan=False)
     write_bytes(path, text.encode() + b"\n")
 
@@ -159,7 +145,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON document; GanexplainError names the file where it is not one."""
+    """Read a JSON object; GanexplainError if the file is not one."""
     try:
         document = parse_json(read_text(existing_file(path)))
     except (OSError, ValueError) as error:
@@ -170,7 +156,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def existing_file(path: Path) -> Path:
-    """The path itself; UsageError where no file is there."""
+    """The path itself; UsageError if there is no such file."""
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     return path

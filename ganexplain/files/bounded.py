@@ -1,7 +1,7 @@
-"""Texts, JSON and TOML in files, read up to a limit and checked.
+"""Reads and checks texts, JSON and TOML, up to a limit of size.
 
-A fault is a ValueError here; the readers make one line of it, with the name of the file. The
-command line imports this module, so NumPy stays out (`ganexplain.files.archives` has it).
+Faults are ValueErrors here; the callers turn them into one line with the name of the file. The
+command line imports this module, so it must not import NumPy (`files/archives.py` does).
 """
 
 from __future__ import annotations
@@ -16,22 +16,20 @@ from typing import Any
 
 from ganexplain.errors import UsageError
 
-LONGEST_TOML = 2**16  # bytes; tomllib is slow, and few tables of settings are long
-
+LONGEST_TOML = 2**16  # bytes; tomllib is slow, and settings are short
 LONGEST_TEXT = 2**25  # bytes of JSON, CSV or labels, which become up to 25 times as many objects
 
 
 def read_text(path: Path, most: int = LONGEST_TEXT, errors: str = "strict") -> str:
-    """A text file in UTF-8, with or without a byte order mark; `errors` as Python has them.
+    """The text of a file in UTF-8, with or without a byte order mark; `errors` as in Python.
 
-    Raises OSError where it cannot be read, ValueError where it is longer than `most` bytes or is
-    no text.
+    Raises OSError if it cannot be read, ValueError if it is longer than `most` bytes or not text.
     """
     return _content(path, most).decode("utf-8-sig", errors)
 
 
 def read_list(path: Path) -> str:
-    """As `read_text`, or in UTF-16 with a byte order mark, as Excel saves "Unicode text"."""
+    """As `read_text`, but also in UTF-16 with a byte order mark (Excel's "Unicode text")."""
     content = _content(path, LONGEST_TEXT)
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if marked else "utf-8-sig")
@@ -46,18 +44,19 @@ def _content(path: Path, most: int) -> bytes:
 
 
 def split_lines(text: str) -> list[str]:
-    r"""Lines of a text, which end at \n, \r\n or \r alone.
+    r"""Lines of a text, which end only at \n, \r\n or \r.
 
-    `str.splitlines` ends them at eight more characters, which names of files may hold.
+    `str.splitlines` also ends lines at eight other characters, which file names may contain.
     """
     lines = re.split(r"\r\n|\n|\r", text)
     return lines[:-1] if not lines[-1] else lines
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text says; ValueError where it is none, or holds numbers that are not finite.
+    """The value of a JSON text.
 
-    Also where an object has a key twice, of which readers would take one or the other.
+    Raises ValueError if it is not JSON, contains numbers that are not finite, or has a key twice in
+    an object, where readers differ in which one they use.
     """
     try:
         return json.loads(
@@ -68,7 +67,7 @@ def parse_json(text: str) -> Any:
 
 
 def _not_finite(name: str) -> float:
-    raise ValueError(f"{name[:40]} is no number of JSON")
+    raise ValueError(f"{name[:40]} is not a number of JSON")
 
 
 def _finite(digits: str) -> float:
@@ -88,8 +87,8 @@ def _object(entries: list[tuple[str, object]]) -> dict[str, object]:
 def read_toml(option: str, path: Path, most: int = LONGEST_TOML) -> dict[str, Any]:
     """The values of a TOML file of at most `most` bytes.
 
-    File names in it may be no UTF-8, as `toml_bytes` writes them. Raises UsageError that names
-    `option` where it is no TOML.
+    File names in it need not be UTF-8, as `toml_bytes` writes them. Raises UsageError, which begins
+    with `option`, if it is not TOML.
     """
     try:
         return tomllib.loads(read_text(path, most, "surrogateescape"))

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and plain values in a `.pt`, without code."""
+"""Writes and reads checkpoints: tensors and plain values in a `.pt`, without code."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
 
 def write_checkpoint(path: Path, kind: str, content: Mapping[str, object]) -> None:
     """Write tensors and plain values as a `.pt` that `weights_only=True` can load."""
-    import torch
-
     buffer = io.BytesIO()  # torch turns a full disk into an error of its own
     torch.save({"kind": kind, "schema": SCHEMA, **content}, buffer)
     with atomic_file(path) as stream:
@@ -33,9 +31,9 @@ def write_checkpoint(path: Path, kind: str, content: Mapping[str, object]) -> No
 
 
 def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a checkpoint to the CPU, data only.
+    """Read a checkpoint to the CPU without running code.
 
-    Raises UsageError for a missing file or one of another kind, GanexplainError otherwise.
+    Raises UsageError for a missing file or one of another kind, GanexplainError for a damaged one.
     """
     try:
         content = load_data(existing_file(path))
@@ -43,7 +41,7 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
         raise
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
         raise GanexplainError(
-            f"{path}: not a whole ganexplain checkpoint ({reason_of(error)}); make it again"
+            f"{path}: not a complete ganexplain checkpoint ({reason_of(error)}); make it again"
         ) from error
     if not isinstance(content, dict) or "kind" not in content:
         raise UsageError(f"{path}: not a ganexplain checkpoint; a {kind!r} is needed here")
@@ -55,32 +53,29 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
 
 
 def load_data(path: Path) -> Any:
-    """Tensors and plain values of a `.pt` on the CPU; runs no code of the file's.
+    """Tensors and plain values of a `.pt` on the CPU; no code in the file is run.
 
-    Raises whatever torch raises, ValueError where it is an archive that claims to hold far more
-    than there is.
+    Raises errors of torch, and ValueError for an archive that claims to be much larger than it is.
     """
-    import torch
-
     source: Path | io.BytesIO = path
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             check_archive(archive, path.stat().st_size)
-    else:  # of torch before 1.6, whose lengths bound nothing in a file
+    else:  # a format of torch before 1.6, whose lengths torch does not check against the file
         source = io.BytesIO(path.read_bytes())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's, about files of others
+        warnings.simplefilter("ignore")  # torch warns about foreign files
         return torch.load(source, map_location="cpu", weights_only=True)
 
 
 def is_checkpoint(path: Path, kind: str) -> bool:
-    """Whether a file is a checkpoint of ours of that kind."""
+    """Whether a file is a checkpoint of ganexplain of that kind."""
     try:
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
                 return False  # TorchScript
         content = load_data(path)
-    except Exception as error:  # of another kind, or damaged
+    except Exception as error:  # the file is of another kind or damaged
         if is_out_of_memory(error):
             raise
         return False
@@ -88,7 +83,7 @@ def is_checkpoint(path: Path, kind: str) -> bool:
 
 
 def plain_value(path: Path, content: Mapping[str, object], name: str, kind: type[Plain]) -> Plain:
-    """A value of a checkpoint; GanexplainError where it is of another kind."""
+    """A value of a checkpoint; GanexplainError if it has another type."""
     value = content[name]
     if kind is float and type(value) is int:
         value = float(value)
@@ -100,7 +95,7 @@ def plain_value(path: Path, content: Mapping[str, object], name: str, kind: type
 
 
 def build_network_from(path: Path, weights: Any, make: Callable[[], Network]) -> Network:
-    """As `build_network`; GanexplainError that names the file."""
+    """As `build_network`, with a GanexplainError that names the file."""
     try:
         return build_network(weights, make)
     except ValueError as error:
@@ -108,9 +103,9 @@ def build_network_from(path: Path, weights: Any, make: Callable[[], Network]) ->
 
 
 def build_network(weights: Any, make: Callable[[], Network]) -> Network:
-    """The network that `make` makes, with weights; ValueError where they do not fit it.
+    """The network that `make` returns, with `weights`; ValueError if they do not fit.
 
-    Memory for it is taken once their shapes are known to fit, and all of it to be there.
+    Memory is allocated only after the shapes are known to fit and the weights to be complete.
     """
     try:
         if not isinstance(weights, Mapping):
@@ -129,11 +124,11 @@ def build_network(weights: Any, make: Callable[[], Network]) -> Network:
         raise ValueError(f"weights do not fit the network ({reason_of(error)})") from error
     for name, value in network.state_dict().items():
         if not torch.isfinite(value).all():
-            raise ValueError(f"weight {name} holds values that are not finite")
+            raise ValueError(f"weight {name} contains values that are not finite")
     return network
 
 
 def freeze_network(network: Network, device: torch.device) -> Network:
-    """The network on the device as ascent is fastest: eval mode, frozen weights, channels last."""
+    """The network on the device, in eval mode, with frozen weights, channels last (the fastest)."""
     network = network.to(device).eval().requires_grad_(False)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""The fields of a JSON object, checked where they are read; a wrong one is named with its place."""
+"""Reads and checks the fields of a JSON object; an error names the path of the wrong field."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeGuard, TypeVar
 
 from ganexplain.errors import GanexplainError, short_repr
 
-LARGEST = 1e300  # of a number; above it there is no arithmetic
+LARGEST = 1e300  # larger numbers are refused, as arithmetic would overflow
 Value = TypeVar("Value")
 
 
@@ -16,8 +16,8 @@ Value = TypeVar("Value")
 class Fields:
     """An object of a document; `place` precedes the name of a field in a message.
 
-    `remedy` is what to do about a wrong value. A field that is null counts as missing. Every
-    method raises GanexplainError where the value is of another kind.
+    `remedy` is the advice for a wrong value. A field that is null counts as missing. All methods
+    raise GanexplainError for a value of another kind.
     """
 
     place: str
@@ -31,16 +31,16 @@ class Fields:
         return (name for name in self.values if name in self)
 
     def wrong(self, name: str, wanted: str) -> GanexplainError:
-        """The error that a field is not what is wanted."""
+        """The error for a field that is not `wanted`."""
         value = short_repr(self.values.get(name))
         return GanexplainError(f"{self.place}{name} is {value}, not {wanted}; {self.remedy}")
 
     def optional(self, read: Callable[[str], Value], name: str) -> Value | None:
-        """What a method of these fields reads, None where the field is missing."""
+        """The field as `read`, one of these methods, returns it; None if it is missing."""
         return read(name) if name in self else None
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A text; where it is missing `default`, if there is one."""
+        """A text; `default` for a missing one, unless it is None."""
         value = self.values.get(name)
         if value is None and default is not None:
             return default
@@ -49,7 +49,7 @@ class Fields:
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts, empty where it is missing."""
+        """A list of texts; empty if it is missing."""
         value = self.values.get(name) if name in self else []
         if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
             raise self.wrong(name, "a list of texts")
@@ -63,7 +63,7 @@ class Fields:
         return value
 
     def number(self, name: str) -> float:
-        """A number that arithmetic is possible with."""
+        """A number below `LARGEST`."""
         value = self.values.get(name)
         if not _is_number(value):
             raise self.wrong(name, "a number")
@@ -93,11 +93,11 @@ class Fields:
         return float(value[0]), float(value[1])
 
     def neuron(self, name: str) -> int | str:
-        """A unit as JSON has it beside its layer: a number, or a text of another form."""
+        """The unit beside a layer: a number, or a text for other forms."""
         return self.text(name) if isinstance(self.values.get(name), str) else self.integer(name)
 
     def child(self, name: str) -> Fields:
-        """The fields of an inner object, none where it is missing."""
+        """The fields of an inner object; without fields if it is missing."""
         return self._inner(name, self.values.get(name) if name in self else {})
 
     def children(self, name: str) -> list[Fields]:

@@ -1,4 +1,4 @@
-"""Names of files made from other names: no longer than file systems take, and distinct."""
+"""Makes file names from other names: distinct, and short enough for file systems."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 LONGEST = 255  # bytes of a file's name, on all usual file systems
 HASH_LENGTH = 8
-LONGEST_PART = 100  # bytes of a layer's or a unit's name in that of a file
+LONGEST_PART = 100  # bytes of a layer's or a unit's name in a file name
 
 
 def truncate_name(name: str, most: int) -> str:
-    """A name's beginning in at most so many bytes of UTF-8, whole characters."""
+    """The beginning of a name: whole characters in at most `most` bytes of UTF-8."""
     return name.encode(errors="surrogateescape")[:most].decode(errors="ignore")
 
 
 def shorten_name(name: str, ending: str = "", most: int = LONGEST) -> str:
-    """`name` and `ending` in at most `most` bytes: a longer name is cut and gets a hash."""
+    """`name` + `ending` in at most `most` bytes; a longer name is cut and gets a hash."""
     content = name.encode(errors="surrogateescape")
     room = most - len(ending.encode(errors="surrogateescape"))
     if len(content) <= room:
@@ -27,14 +27,14 @@ def shorten_name(name: str, ending: str = "", most: int = LONGEST) -> str:
 
 
 def safe_name_part(text: str) -> str:
-    """A text, as the name of a layer or a unit, as part of a file's name."""
+    """A text, such as the name of a layer or unit, as part of a file name."""
     return shorten_name(re.sub(r"[^\w.@,+-]", "_", text), most=LONGEST_PART)
 
 
 def distinct_names(names: Sequence[str], most: int) -> list[str]:
-    """The names, the second of a kind `NAME-2`, each of at most `most` bytes.
+    """The names, each in at most `most` bytes, the second of two equal ones as `NAME-2`.
 
-    Distinct where upper and lower case are one, too.
+    They are also distinct on file systems that do not distinguish upper and lower case.
     """
     reserved = {shorten_name(name, most=most).casefold() for name in names}
     used: set[str] = set()

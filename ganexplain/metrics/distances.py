@@ -40,7 +40,7 @@ def as_sample(values: np.ndarray) -> np.ndarray:
     if sample.ndim != 2 or len(sample) < 2:
         raise ValueError(f"a sample is (N, D) with N > 1, not {sample.shape}")
     if not np.isfinite(sample).all():
-        raise ValueError("a sample holds values that are not finite")
+        raise ValueError("a sample contains values that are not finite")
     return sample
 
 

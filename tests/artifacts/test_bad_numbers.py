@@ -115,7 +115,9 @@ def test_weights_that_are_not_finite_are_named(command: Run, tmp_path: Path, val
         words = [word for pair in paths.items() for word in pair]
         done = command("explain", *words, "--out", tmp_path / "out", "-q")
         assert done.code == 1
-        assert f"{source.name}: weight {key} holds values that are not finite" in done.error_line()
+        assert (
+            f"{source.name}: weight {key} contains values that are not finite" in done.error_line()
+        )
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -307,7 +307,7 @@ def test_exploded_excerpts_are_shown_but_not_scored(command: Run, tmp_path: Path
     made.write()
     files = (tmp_path / "explanations.npz", "--responses", tmp_path / "responses.npz")
     done = command("select", *files, "--out", tmp_path / "s")
-    assert done.code == 1 and "mel holds values that are not finite" in done.error_line()
+    assert done.code == 1 and "mel contains values that are not finite" in done.error_line()
 
 
 def test_features_of_another_network_are_refused(command: Run, tmp_path: Path) -> None:

@@ -373,14 +373,14 @@ def test_checkpoints_given_the_wrong_way_round_are_named(ganexplain: Run, networ
     classifier, gan = networks / "classifier.pt", networks / "gan.pt"
     done = explain_with(ganexplain, networks, "--classifier", gan, "--gan", classifier)
     assert (done.code, done.out) == (2, "")
-    assert f"{gan}: holds 'gan', but 'classifier' is needed here" in done.error_line()
+    assert f"{gan}: contains 'gan', but 'classifier' is needed here" in done.error_line()
     assert_nothing_made(networks / "explain")
 
 
 def test_classifier_in_place_of_the_gan_is_named(command: Run, networks: Path) -> None:
     done = explain_with(command, networks, "--gan", networks / "classifier.pt")
     assert done.code == 2
-    assert "classifier.pt: holds 'classifier', but 'gan' is needed here" in done.error_line()
+    assert "classifier.pt: contains 'classifier', but 'gan' is needed here" in done.error_line()
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_cut_or_missing_checkpoint_is_named(command: Run, networks: Path, name: 
     (networks / name).write_bytes(content[: len(content) // 2])
     done = explain_with(command, networks)
     assert done.code == 1
-    assert f"{networks / name}: not a whole ganexplain checkpoint" in done.error_line()
+    assert f"{networks / name}: not a complete ganexplain checkpoint" in done.error_line()
     (networks / name).unlink()
     done = explain_with(command, networks)
     assert done.code == 2
@@ -449,7 +449,7 @@ def test_cut_explanations_are_named(
     out = networks / "select"
     done = command("select", path, "--corpus", jamendo.root, "--out", out, "-q")
     assert done.code == 1
-    assert f"{path}: not a whole explanations file" in done.error_line()
+    assert f"{path}: not a complete explanations file" in done.error_line()
     assert_nothing_made(out)
 
 
@@ -505,7 +505,7 @@ def test_responses_of_another_unit_or_cut_are_named(
     found.write_bytes(found.read_bytes()[:5000])
     done = command("select", path, "--responses", found, "--out", networks / "t", "-q")
     assert done.code == 1
-    assert f"{found}: not a whole responses file" in done.error_line()
+    assert f"{found}: not a complete responses file" in done.error_line()
     assert_nothing_made(networks / "t")
 
 

@@ -131,7 +131,7 @@ def test_an_array_that_is_not_what_its_header_says(
 ) -> None:
     members = {"meta.npy": META, "x.npy": npy(descr, shape, content)}
     path = npz(tmp_path / "a.npz", members)
-    assert "not a whole thing file" in refused_cheaply(lambda: read_arrays(path, "thing", ["x"]))
+    assert "not a complete thing file" in refused_cheaply(lambda: read_arrays(path, "thing", ["x"]))
     (tmp_path / "a.npy").write_bytes(members["x.npy"])
     assert try_open_array(tmp_path / "a.npy") is None or descr == "<U1"
     refused_cheaply(lambda: read_vector(tmp_path / "a.npy"))
@@ -141,14 +141,14 @@ def test_an_archive_that_unpacks_to_far_more(tmp_path: Path) -> None:
     huge = npy("|u1", "(200000000,)", bytes(200_000_000))
     path = npz(tmp_path / "a.npz", {"meta.npy": META, "x.npy": huge}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 300_000
-    assert "claims to hold" in refused_cheaply(lambda: read_arrays(path, "thing", ["x"]))
+    assert "claims to contain" in refused_cheaply(lambda: read_arrays(path, "thing", ["x"]))
     refused_cheaply(lambda: read_meta(path, "thing"))
 
 
 @pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_packings_without_a_bound_are_not_unpacked(tmp_path: Path, way: int) -> None:
     path = npz(tmp_path / "a.npz", {"meta.npy": META, "x.npy": bytes(10_000_000)}, way)
-    assert "compressed in a way" in refused_cheaply(lambda: read_arrays(path, "thing", ["x"]))
+    assert "compression of" in refused_cheaply(lambda: read_arrays(path, "thing", ["x"]))
 
 
 def test_members_on_top_of_each_other(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_members_on_top_of_each_other(tmp_path: Path) -> None:
     end[8:12] = (500).to_bytes(2, "little") * 2
     end[12:16] = len(entries).to_bytes(4, "little")
     path.write_bytes(content[: content.index(b"PK\x01\x02")] + entries + bytes(end))
-    assert "claims to hold 500," in refused_cheaply(lambda: read_arrays(path, "thing", []))
+    assert "claims to contain 500," in refused_cheaply(lambda: read_arrays(path, "thing", []))
 
 
 def test_what_numpy_compresses_is_read(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_checkpoint_that_unpacks_to_far_more(tmp_path: Path) -> None:
     assert whole["x"].shape == (50_000_000,)
     members["archive/data/0"] = bytes(100_000_000)
     npz(path, members, zipfile.ZIP_DEFLATED)
-    assert "claims to hold" in refused_cheaply(lambda: read_checkpoint(path, "thing"))
+    assert "claims to contain" in refused_cheaply(lambda: read_checkpoint(path, "thing"))
 
 
 SPOILED: list[tuple[str, Any]] = [
@@ -639,7 +639,9 @@ def test_the_fuzzer_sees_what_is_broken(tmp_path: Path, monkeypatch: pytest.Monk
             while True:
                 pass
         if content == b"huge":
-            raise GanexplainError("not a whole file (DefaultCPUAllocator: can't allocate memory)")
+            raise GanexplainError(
+                "not a complete file (DefaultCPUAllocator: can't allocate memory)"
+            )
         raise GanexplainError("fine")
 
     monkeypatch.setattr(fuzzing, "LONGEST", 0.1)

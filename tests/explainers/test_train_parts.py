@@ -248,10 +248,10 @@ def test_a_spoilt_explainer_is_refused(command: Run, trained: Path, tmp_path: Pa
     path = tmp_path / "spoilt.pt"
     for name, change, message in [
         ("layer", lambda value: "abc", "--explainer: it does not fit the network (layer: 'abc'"),
-        ("targets", lambda value: [None], f"{path}: not a whole explainer"),
-        ("channels", lambda value: -5, f"{path}: not a whole explainer (-5 channels"),
-        ("weights", lambda value: GONE, f"{path}: not a whole explainer (KeyError: 'weights')"),
-        ("geometry", lambda value: value[:1], f"{path}: not a whole explainer"),
+        ("targets", lambda value: [None], f"{path}: not a complete explainer"),
+        ("channels", lambda value: -5, f"{path}: not a complete explainer (-5 channels"),
+        ("weights", lambda value: GONE, f"{path}: not a complete explainer (KeyError: 'weights')"),
+        ("geometry", lambda value: value[:1], f"{path}: not a complete explainer"),
         ("geometry", lambda value: [(-3, *value[0][1:]), value[1]], "places are not those of"),
         ("geometry", lambda value: [(1.5, *value[0][1:]), value[1]], "an axis is"),
         ("geometry", lambda value: [(*value[0][:3], 0.0), value[1]], "an axis is"),

@@ -91,7 +91,7 @@ def test_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     meta = json.dumps({"kind": "thing", "schema": 1})
     np.savez(path, meta=np.array(meta), x=np.array([print], dtype=object))
-    with pytest.raises(GanexplainError, match=r"a\.npz: not a whole thing file"):
+    with pytest.raises(GanexplainError, match=r"a\.npz: not a complete thing file"):
         read_arrays(path, "thing", [])
 
 
@@ -130,14 +130,14 @@ def test_a_changed_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
 def test_foreign_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(content)
-    with pytest.raises(GanexplainError, match=r"a\.npz: not a whole thing file"):
+    with pytest.raises(GanexplainError, match=r"a\.npz: not a complete thing file"):
         read_arrays(path, "thing", [])
 
 
 def test_single_array_in_place_of_several_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write_rows(path, [np.zeros(3)])
-    with pytest.raises(GanexplainError, match=r"a\.npz: not a whole thing file"):
+    with pytest.raises(GanexplainError, match=r"a\.npz: not a complete thing file"):
         read_arrays(path, "thing", [])
 
 
@@ -419,7 +419,7 @@ def test_checkpoint_with_code_in_it_is_refused(
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.pt"
     torch.save({"kind": "thing", "schema": 1, "x": Planted()}, path)
-    with pytest.raises(GanexplainError, match=r"a\.pt: not a whole ganexplain check") as caught:
+    with pytest.raises(GanexplainError, match=r"a\.pt: not a complete ganexplain check") as caught:
         read_checkpoint(path, "thing")
     assert len(str(caught.value).splitlines()) == 1
     assert names_in(tmp_path) == ["a.pt"]

@@ -499,14 +499,14 @@ def test_missing_key_and_missing_meta(artifacts: Artifacts) -> None:
 
 def test_responses_that_are_not_finite(artifacts: Artifacts) -> None:
     artifacts.made["response"][0, 0] = np.nan
-    assert "response holds values that are not finite" in refused(artifacts)
+    assert "response contains values that are not finite" in refused(artifacts)
 
 
 def test_exploded_excerpts_still_have_a_page(artifacts: Artifacts) -> None:
     artifacts.made["mel"][-1, 0, 3, 4] = np.inf
     artifacts.made["mel"][-1, 1, 3, 4] = np.nan
     said = [e.text for e in Elements(artifacts.report()).of("span", "detail")]
-    assert said.count("holds values that are not finite") == 2
+    assert said.count("contains values that are not finite") == 2
 
 
 # --- Parts of the page ----------------------------------------------------------------------

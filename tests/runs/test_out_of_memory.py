@@ -35,7 +35,7 @@ from ganexplain.runs.workers import run_in_processes
         (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
         (OSError(errno.ENOENT, "No such file", "out of memory.wav"), False),
         (RuntimeError("shapes differ"), False),
-        (GanexplainError("out of memory.pt: not a whole checkpoint"), False),
+        (GanexplainError("out of memory.pt: not a complete checkpoint"), False),
         (None, False),
     ],
 )
@@ -48,7 +48,7 @@ def test_what_an_error_came_of_counts() -> None:
         try:
             raise MemoryError
         except MemoryError as error:
-            raise GanexplainError("x.pt: not a whole checkpoint") from error
+            raise GanexplainError("x.pt: not a complete checkpoint") from error
     assert is_out_of_memory(caught.value)
     with pytest.raises(ValueError) as apart:
         try:

@@ -51,7 +51,7 @@ class PartsContent:
             raise ValueError(f"{channels} channels in {stored:,} bytes of weights")
         for name, value in weights.items():
             if not torch.isfinite(value).all():
-                raise ValueError(f"weight {name} holds values that are not finite")
+                raise ValueError(f"weight {name} contains values that are not finite")
         down, along = (Axis.read(*axis) for axis in values["geometry"])
         return cls(layer, targets, channels, Geometry(down, along), weights)
 

@@ -26,7 +26,7 @@ from ganexplain.report.pictures.png import png_bytes
 from ganexplain.report.pictures.sample_sheet import SIDE, screen_pixels
 
 NOTABLE, FAR = 0.5, 5.0  # round steps above the colour scale: a panel says so; an example of it
-NOT_FINITE = "holds values that are not finite"
+NOT_FINITE = "contains values that are not finite"
 
 
 class Spectrograms:
