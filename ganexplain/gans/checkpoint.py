@@ -61,7 +61,7 @@ def write_gan(path: Path, gan: GanFile, config: TrainGanConfig) -> None:
 def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
     """Read the frozen generator of `gan.pt` and its input type; raises as `read_checkpoint`."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
-    input_spec = usable_front_end(path, content["front_end"])
+    input_spec = read_front_end(path, content["front_end"])
     # Files written before the size was a setting contain the small generator.
     channels = plain_value(path, {"channels": CHANNELS} | content, "channels", int)
     generator = build_network_from(

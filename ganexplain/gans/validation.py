@@ -135,7 +135,7 @@ class Validation:
 
     def coarse(self, samples: np.ndarray) -> np.ndarray:
         """Return the means (N, C) of standardised excerpts (N, ...) over coarse cells."""
-        mel = seen(samples, self.train.front_end)
+        mel = as_display_mel(samples, self.train.front_end)
         standard = torch.from_numpy(self._standard(mel))
         cell = [max(side // most, 1) for side, most in zip(mel.shape[-2:], CELLS, strict=True)]
         maps = standard[:, None] if standard.ndim == 3 else standard

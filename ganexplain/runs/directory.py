@@ -72,7 +72,7 @@ class RunDirectory:
         self.metrics = 0
         self._board: Any = None  # False if TensorBoard is not installed
         self._read = RunInputs(path)
-        self._refuse_what_is_there(overwrite, bool(resume))
+        self._check_entries(overwrite, bool(resume))
         create_directory(path)
         with ExitStack() as stack:
             lock_directory(self.log_file, stack)
@@ -86,15 +86,14 @@ class RunDirectory:
         self.results: dict[str, object] = {}
         self.warnings: list[str] = []
 
-    def _refuse_what_is_there(self, overwrite: bool, resume: bool) -> None:
-        # Of several shares the first to come writes its log and config.toml before anything else,
-        # so where more than these is seen here, config.toml is there when it is looked for.
+    def _check_entries(self, overwrite: bool, resume: bool) -> None:
+        """Raise UsageError if the directory's entries do not allow this run."""
+        # The first of several shares writes its log and config.toml before all else, so if there
+        # are other entries, config.toml exists by the time it is looked up.
         entries = directory_entries(self.path)
         if (resume or self.share) and (self.path / "config.toml").is_file():
             self._check_same_settings()
-            records = run_records(
-                self.path
-            )  # what another share reads is found where they are merged
+            records = run_records(self.path)  # inputs of other shares are checked at the merge
             own = [record for record in records if record == self.run_file or not self.share]
             self._read = RunInputs(self.path, own)
             self._read.check_files()
@@ -106,7 +105,9 @@ class RunDirectory:
                 raise UsageError(f"--out {self.path}: not empty; {self._instead()}")
             return
         if not (overwrite or resume):
-            if not contains_results(self.path, self.stage):  # of a failed run: this one begins anew
+            if not contains_results(
+                self.path, self.stage
+            ):  # a run failed, and this one starts anew
                 self._refuse_to_delete_inputs()
                 return
             raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
@@ -149,7 +150,7 @@ class RunDirectory:
                 )
 
     def _instead(self) -> str:
-        """What to do where a share cannot go on; another may be at work, so it clears nothing."""
+        """The advice if a share cannot run; it clears nothing because another may be running."""
         states = [read_json(run).get("state") for run in run_records(self.path)]
         if "running" in states or contains_results(self.path, self.stage):
             return "name another"

@@ -22,7 +22,7 @@ CORRECT_THEM = "start the processes with torchrun, or unset " + ", ".join(TORCHR
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """Number of this process (0 the first) and how many there are, as torchrun has set them.
+    """The number of this process, from 0 on, and the number of processes, as set by torchrun.
 
     (0, 1) unless all of `TORCHRUN` are set, since a scheduler or a notebook may set some of them
     for other purposes. Raises UsageError for impossible values.
@@ -105,7 +105,7 @@ def _join() -> None:
 
 
 def check_divisible(batch_size: int) -> None:
-    """UsageError where a batch cannot be divided evenly among the processes."""
+    """Raise UsageError if a batch cannot be divided evenly among the processes."""
     world = rank_and_world_size()[1]
     if batch_size % world:
         raise UsageError(
@@ -115,7 +115,7 @@ def check_divisible(batch_size: int) -> None:
 
 
 def rank_slice() -> slice:
-    """Which elements of a batch this process computes with."""
+    """The elements of a batch with which this process computes."""
     rank, world = rank_and_world_size()
     return slice(rank, None, world)
 
@@ -134,7 +134,7 @@ def average_gradients(parameters: Iterable[Any]) -> None:
 
 
 def broadcast_from_rank0(value: T) -> T:
-    """What the first process gives, in all of them."""
+    """The value of the first process, in all processes."""
     if rank_and_world_size()[1] == 1:
         return value
     import torch

@@ -32,7 +32,7 @@ def prepare_process() -> None:
 
 
 def repair_streams() -> None:
-    """Give closed standard streams a place, and let no character of a name stop their text.
+    """Open closed standard streams, and make all accept any character of a file's name.
 
     Otherwise the next opened file would be number 2, and libraries would print into it.
     """
@@ -50,7 +50,7 @@ def repair_streams() -> None:
 
 
 def discard_unwritable_output() -> None:
-    """Drop what standard streams cannot write, which Python would try again at its end."""
+    """Discard output that the standard streams cannot write; Python would try it again at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -61,7 +61,7 @@ def discard_unwritable_output() -> None:
 
 
 def disarm_warnings() -> None:
-    """Let warnings of libraries end no run: PYTHONWARNINGS=error is for those who test them."""
+    """Keep warnings of libraries from ending a run, for PYTHONWARNINGS=error is set for tests."""
     if any(option.split(":")[0].strip() == "error" for option in sys.warnoptions):
         os.environ.pop("PYTHONWARNINGS", None)  # for processes started from this one
         sys.warnoptions.clear()
@@ -72,7 +72,7 @@ def disarm_warnings() -> None:
 
 
 def check_current_folder() -> None:
-    """UsageError where the folder that the command is started in is gone."""
+    """Raise UsageError if the current folder does not exist any more."""
     try:
         Path.cwd()
     except OSError as error:
@@ -124,7 +124,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def set_cache_dirs() -> None:
-    """Have libraries keep what they cache with ours, unless the user has said where.
+    """Point the caches of Numba and Matplotlib to `user_cache`, unless the user has set them.
 
     Otherwise Numba writes beside its source and Matplotlib into the home directory. Matplotlib is
     also set to draw into files, without a window system.

@@ -19,7 +19,7 @@ _received: list[KeyboardInterrupt] = []  # since the handler was installed
 
 @contextmanager
 def raise_interrupts() -> Iterator[list[KeyboardInterrupt]]:
-    """While open, Ctrl-C raises KeyboardInterrupt and SIGTERM Terminated; the list has what came.
+    """While open, Ctrl-C raises KeyboardInterrupt and SIGTERM Terminated; both are listed.
 
     An interrupt may appear as another error, for example of an interrupted import. C code may also
     swallow it in a callback; it is then raised again at the next report of progress.
@@ -43,15 +43,15 @@ def raise_interrupts() -> Iterator[list[KeyboardInterrupt]]:
 
 
 def raise_swallowed_interrupt() -> None:
-    """Raise what came and was swallowed, if anything."""
-    if _unanswered:
-        raise _unanswered[-1]
+    """Raise an interrupt that was swallowed, if there is one."""
+    if _received:
+        raise _received[-1]
 
 
 @contextmanager
 def collect_interrupts() -> Iterator[list[KeyboardInterrupt]]:
-    """While open, the first Ctrl-C or SIGTERM is put into the list; a second one is raised."""
-    came: list[KeyboardInterrupt] = []
+    """While open, the first Ctrl-C or SIGTERM is appended to the list; a second one is raised."""
+    received: list[KeyboardInterrupt] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(_interrupt(number))
@@ -63,7 +63,7 @@ def collect_interrupts() -> Iterator[list[KeyboardInterrupt]]:
 
 
 def end_process(status: int) -> NoReturn:
-    """End the process: what is registered for its end is done, but threads are not waited for.
+    """End the process: exit functions run, but threads are not joined.
 
     Modules are not deallocated either, which takes seconds on a busy machine.
     """

@@ -18,23 +18,23 @@ RECORDS = ("config.toml", "log.txt", "metrics.jsonl", "plan.json")
 
 
 def directory_entries(path: Path) -> list[Path]:
-    """What is in the way, but for what is being written just now, or was by a killed run."""
+    """Entries of the directory, without temporary files."""
     found = list(path.iterdir()) if path.is_dir() else []
     return [entry for entry in found if not entry.name.endswith(UNFINISHED)]
 
 
 def run_records(path: Path) -> list[Path]:
-    """What tells of runs in a directory, one file for each share."""
+    """The `run.json` files of a directory, one for each share."""
     return sorted(path.glob("run*.json"))
 
 
 def has_only_start_files(entries: Iterable[Path]) -> bool:
-    """Whether these are what a run writes before all else, and nothing more."""
+    """Whether these are only files that a run writes before all else."""
     return all(e.name in ("config.toml", "log.txt") or _is_log_of_share(e) for e in entries)
 
 
 def contains_results(path: Path, stage: str) -> bool:
-    """Whether a directory holds more than the records of runs that ended before any result.
+    """Whether a directory contains more than records of runs that ended without a result.
 
     A run that failed, was interrupted or was killed leaves records. A failed run that cannot be
     resumed also lists files as `left`, which are not results; the corrected command may overwrite
@@ -51,7 +51,7 @@ def contains_results(path: Path, stage: str) -> bool:
 
 
 def result_files(path: Path) -> list[Path]:
-    """The files of a run but for its records, relative to its directory."""
+    """The files of a run that are not records, relative to its directory."""
     files = (file for file in path.rglob("*") if file.is_symlink() or not file.is_dir())
     below = (f.relative_to(path) for f in files if not f.name.endswith(UNFINISHED))
     return sorted(file for file in below if not _is_record(file))
@@ -66,7 +66,7 @@ def _is_record(file: Path) -> bool:
 
 
 def create_directory(path: Path) -> None:
-    """Make the directory of a run; UsageError where that cannot be."""
+    """Create the directory of a run; UsageError if that is not possible."""
     if path.exists() and not path.is_dir():
         raise UsageError(f"--out {path}: is a file; name a directory")
     try:
@@ -76,7 +76,7 @@ def create_directory(path: Path) -> None:
 
 
 def lock_directory(log_file: Path, stack: ExitStack) -> None:
-    """Lock the log of a run until `stack` is closed; UsageError where another run is at work.
+    """Lock the log of a run until `stack` is closed; UsageError if another run has the directory.
 
     Shares can run at the same time, but not together with a run of the whole.
     """
@@ -96,7 +96,7 @@ def lock_directory(log_file: Path, stack: ExitStack) -> None:
 
 
 def clear_directory(log_file: Path) -> None:
-    """Delete what an earlier run left beside its log, which is held, and emptied.
+    """Delete files of an earlier run, and empty its log, which is locked.
 
     The settings are deleted first, so that the run cannot be resumed, and the records last, so that
     it stays recognisable. The directory, which may be a link, stays.

@@ -34,7 +34,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def resolve_device_name(name: str | None) -> str | None:
-    """What `auto` stands for, once torch is loaded; other names as they are."""
+    """The device that `auto` means, once torch is loaded; other names unchanged."""
     if name != "auto" or "torch" not in sys.modules:
         return name
     return "cuda" if sys.modules["torch"].cuda.is_available() else "cpu"
@@ -57,7 +57,7 @@ def keep_freed_memory() -> None:
 
 
 def hide_library_warnings() -> None:
-    """Keep warnings that libraries give developers off the terminal, unless Python was asked (-W).
+    """Hide warnings of libraries for developers, unless Python's option -W is set.
 
     What a user should know is a note of ours. It is for the whole process, as `keep_freed_memory`.
     """
@@ -73,7 +73,7 @@ def thread_count() -> int | None:
 
 @contextmanager
 def reserve_cores(workers: int) -> Iterator[None]:
-    """While open, torch leaves as many of its threads' cores to `workers`, but keeps one."""
+    """While open, torch uses `workers` threads fewer, but at least one."""
     import torch
 
     before = torch.get_num_threads()

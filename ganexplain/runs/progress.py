@@ -33,7 +33,7 @@ class Progress(Protocol):
 
 
 class NullProgress:
-    """Progress that shows nothing and keeps the notes."""
+    """Progress that shows nothing and keeps the notes in `notes`."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -156,7 +156,7 @@ class _Warnings(logging.Handler):
 
 @contextmanager
 def forward_warnings(note: Callable[[str], None]) -> Iterator[list[str]]:
-    """While open, `note` gets the warnings that code without a progress logs.
+    """While open, `note` gets the warnings that are logged by code without a progress.
 
     Yields all warnings so far, including those of surrounding blocks.
     """

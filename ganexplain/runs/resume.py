@@ -63,7 +63,7 @@ def resumable_steps(
     if run.resumed:
         run.keep_metrics(metrics)
     progress.start("training", total, done=first)
-    with collect_interrupts() as came:
+    with collect_interrupts() as interrupts:
         for step in range(first, total):
             yield step
             done = step + 1
@@ -150,7 +150,7 @@ def restore_tensors(
     networks: Mapping[str, nn.Module],
     optimisers: Mapping[str, torch.optim.Optimizer],
 ) -> None:
-    """Take up what `training_tensors` gave; errors as `check_same_recordings`, by the generator."""
+    """Restore a state of `training_tensors`; errors as `check_same_recordings`."""
     check_same_recordings(state["networks"]["generator"], networks["generator"])
     for name, network in networks.items():
         network.load_state_dict(state["networks"][name])
@@ -169,7 +169,7 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, step: i
 
 
 def finite_value(loss: Tensor, step: int) -> float:
-    """The value of a loss; Diverged where it is not finite."""
+    """The value of a loss; Diverged if it is not finite."""
     value = float(loss.detach())
     if not math.isfinite(value):
         raise Diverged(f"a loss is {value} at step {step}; lower --learning-rate")

@@ -67,9 +67,9 @@ def run_in_processes(
         for task in tasks:
             work(task, advance)
         return
-    pooled, progress_queue = made
-    with _thread_errors() as of_threads, pooled as pool, _stopping(pool):
-        with block_interrupts():  # which the processes started here inherit
+    executor, progress_queue = started
+    with _thread_errors() as thread_errors, executor as pool, _kill_on_error(pool):
+        with block_interrupts():  # the processes started here inherit it
             running = {pool.submit(_do, task) for task in tasks}
         while running:
             done, running = wait(running, timeout=POLL_INTERVAL)
@@ -108,7 +108,7 @@ def _pool(
 
 @contextmanager
 def block_interrupts() -> Iterator[None]:
-    """While open, Ctrl-C and SIGTERM wait; the first process alone answers them, once it is over.
+    """While open, Ctrl-C and SIGTERM are delayed; this process handles them afterwards.
 
     Processes started meanwhile never receive them, not even while they import their modules.
     """
@@ -128,9 +128,9 @@ def _thread_errors() -> Iterator[list[BaseException]]:
     found: list[BaseException] = []
     before = threading.excepthook
 
-    def kept(progress_queue: threading.ExceptHookArgs) -> None:
-        if progress_queue.exc_value is not None and is_out_of_memory(progress_queue.exc_value):
-            found.append(progress_queue.exc_value)
+    def collect(failure: threading.ExceptHookArgs) -> None:
+        if is_out_of_memory(failure.exc_value):
+            found.append(failure.exc_value)  # type: ignore[arg-type]
         else:
             before(failure)
 
@@ -202,8 +202,8 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], progress_qu
     work: Work | Exception
     try:
         work = prepare(*arguments)
-    except Exception as error:  # comes up with the first task, not as a death of the process
-        work = _sent(error)
+    except Exception as error:  # the first task raises it; the process goes on
+        work = _sendable(error)
     global _worker
     _worker = _Worker(work, progress_queue)
 
@@ -222,12 +222,12 @@ def _do(task: Any) -> None:
     try:
         _worker.work(task, _worker.queue.put)
     except Exception as error:
-        sent = _sent(error)
-        if sent is error:
+        sendable = _sendable(error)
+        if sendable is error:
             raise
-        raise sent from error
+        raise sendable from error
 
 
-def _sent(error: Exception) -> Exception:
-    """An error as it is sent to the first process, where what it came of does not arrive."""
+def _sendable(error: Exception) -> Exception:
+    """The error to send to the first process, where its causes do not arrive."""
     return MemoryError(str(error)) if is_out_of_memory(error) else error

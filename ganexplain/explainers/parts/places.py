@@ -128,9 +128,9 @@ def location_instability(
     """
     found = np.full((landmarks.shape[1], strength.shape[1]), np.nan)
     for k in range(landmarks.shape[1]):
-        short_repr = np.flatnonzero(np.isfinite(landmarks[:, k]).all(axis=1))
+        visible = np.flatnonzero(np.isfinite(landmarks[:, k]).all(axis=1))
         for f in range(strength.shape[1]):
-            firing = short_repr[strength[short_repr, f] > 0]
+            firing = visible[strength[visible, f] > 0]
             rows = firing[np.argsort(-strength[firing, f], kind="stable")[:MOST]]
             if len(rows) > 1:
                 away = np.linalg.norm(positions[rows, f] - landmarks[rows, k], axis=1)
