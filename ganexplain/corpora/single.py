@@ -65,17 +65,26 @@ class Start:
         return load_excerpt(self.path, self.seconds, samples, rate)
 
 
-def parse_start(text: str, front_end: FrontEnd) -> Start:
-    """The excerpt that FILE@SECONDS names; UsageError where it is not whole in its file."""
+def split_seconds(text: str) -> tuple[Path, float | None]:
+    """The file of FILE or FILE@SECONDS, and the seconds where there are some."""
     name, _, number = text.rpartition("@")
     try:
-        start = Start(text, Path(name), float(number))
+        seconds = float(number)
     except ValueError:
-        start = Start(text, Path(name), math.nan)
-    if not name or not 0 <= start.seconds < math.inf:
+        seconds = math.nan
+    if Path(text).is_file() or not name or not 0 <= seconds < math.inf:  # a name may have an @
+        return Path(text), None
+    return Path(name), seconds
+
+
+def parse_start(text: str, front_end: FrontEnd) -> Start:
+    """The excerpt that FILE@SECONDS names; UsageError where it is not whole in its file."""
+    path, seconds = split_seconds(text)
+    if seconds is None:
         raise UsageError(f"--start-from {text}: give FILE@SECONDS, as in song.ogg@12.5")
-    if not start.path.is_file():
-        raise UsageError(f"--start-from {text}: no such file as {name}")
+    if not path.is_file():
+        raise UsageError(f"--start-from {text}: no such file as {path}")
+    start = Start(text, path, seconds)
     duration, length = read_duration(start.path), front_end.excerpt_samples / front_end.sample_rate
     if start.seconds + length > duration:
         latest = f"begin at {duration - length:.3f} s at the latest"

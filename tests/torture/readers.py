@@ -484,9 +484,10 @@ UNITS = (
 def _names(folder: Path) -> list[Reader]:
     import soundfile as sf
 
-    from ganexplain.attribution.inputs.excerpts import log_mels_of, split_moment
+    from ganexplain.attribution.inputs.excerpts import log_mels_of
     from ganexplain.attribution.partition import labels_of
     from ganexplain.audio.log_mel import FrontEnd
+    from ganexplain.corpora.single import split_seconds
     from ganexplain.networks.adapter import OutputNames
     from ganexplain.networks.readings import LayerUnits
     from ganexplain.networks.unit_syntax import parse_readings
@@ -504,7 +505,7 @@ def _names(folder: Path) -> list[Reader]:
 
     def moment(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
-        _, at = split_moment(text)
+        _, at = split_seconds(text)
         log_mels_of(text, song, at, FrontEnd())
 
     def segments(path: Path) -> None:

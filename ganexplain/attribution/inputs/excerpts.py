@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from ganexplain.audio.io import load_channels, load_mono
 from ganexplain.audio.log_mel import frame_times, log_mel
 from ganexplain.corpora.jamendo import JAMENDO_CLASSES
 from ganexplain.corpora.listed_files import in_form_on_disk, label_text
+from ganexplain.corpora.single import split_seconds
 from ganexplain.corpora.spans import sounding_spans
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.bounded import split_lines
@@ -143,7 +143,7 @@ def moments(inputs: Sequence[str], input_spec: FrontEnd | WaveformInput) -> list
     """
     found = []
     for text in inputs:
-        path, at = split_moment(text)
+        path, at = split_seconds(text)
         if isinstance(input_spec, WaveformInput):
             found += _waveforms(text, path, at, input_spec)
         else:
@@ -152,14 +152,6 @@ def moments(inputs: Sequence[str], input_spec: FrontEnd | WaveformInput) -> list
         if times > 1:
             raise UsageError(f"{name}: named twice; remove one")
     return found
-
-
-def split_moment(text: str) -> tuple[Path, float | None]:
-    """The file of FILE or FILE@SECONDS, and the seconds where there are some."""
-    if Path(text).is_file():  # a name may hold an @
-        return Path(text), None
-    matched = re.fullmatch(r"(.+)@(\d+(?:\.\d*)?|\.\d+)", text)
-    return (Path(matched[1]), float(matched[2])) if matched else (Path(text), None)
 
 
 def log_mels_of(text: str, path: Path, at: float | None, front_end: FrontEnd) -> list[Moment]:
