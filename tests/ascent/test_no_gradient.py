@@ -268,5 +268,5 @@ def test_of_a_quantised_network_values_are_recorded_and_gradients_refused() -> N
         response, features = responses_and_features(found, Unit.from_meta(layer, 1), layer, mel())
         torch.testing.assert_close(features, first.mean(2))
         torch.testing.assert_close(response, first.mean(2)[:, 1])
-        with pytest.raises(UsageError, match=r"layer .* is quantised, which torch has no gradient"):
+        with pytest.raises(UsageError, match=r"layer .* is quantised and has no gradient"):
             grad_cam(found, Scorer(found, 1), mel()[0], layer)
