@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from ganexplain.errors import UsageError
 from ganexplain.inputs.words import Words
@@ -102,7 +102,7 @@ class InputKind(ABC):
         return self
 
     @classmethod
-    def completed(cls, where: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def completed(cls, where: str, values: Mapping[str, object]) -> dict[str, object]:
         """Values of a specification with those that one key abbreviates; UsageError as `check`."""
         return dict(values)
 
@@ -118,6 +118,6 @@ class InputKind(ABC):
                 f"{where}: {total:,} values an input are too many; at most {LARGEST:,}"
             )
 
-    def omitted(self) -> dict[str, Any]:
+    def omitted(self) -> dict[str, object]:
         """Fields that are not written where they have these values."""
         return {}

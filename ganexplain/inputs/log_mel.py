@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs.base import LARGEST, InputKind
@@ -20,7 +19,7 @@ ALWAYS = (
     "excerpt_frames",
 )  # fmt: skip
 # What `convention` in a specification stands for; keys beside it win.
-CONVENTIONS: dict[str, dict[str, Any]] = {
+CONVENTIONS: dict[str, dict[str, object]] = {
     "ganexplain": {},
     # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db. Before
     # librosa 0.10 the ends were mirrored: pad_mode = "reflect".
@@ -158,7 +157,7 @@ class FrontEnd(InputKind):
         return self.relative or bool(self.range_below)
 
     @classmethod
-    def completed(cls, where: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def completed(cls, where: str, values: Mapping[str, object]) -> dict[str, object]:
         """Values with those of their `convention`, which other keys override."""
         given = dict(values)
         if "convention" not in given:
@@ -166,7 +165,7 @@ class FrontEnd(InputKind):
         chosen = check_known(f"{where}: convention", str(given.pop("convention")), CONVENTIONS)
         return CONVENTIONS[chosen] | given
 
-    def omitted(self) -> dict[str, Any]:
+    def omitted(self) -> dict[str, object]:
         """The defaults of all fields that earlier versions did not have."""
         return {name: value for name, value in asdict(FrontEnd()).items() if name not in ALWAYS}
 

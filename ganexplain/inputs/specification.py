@@ -48,7 +48,7 @@ def input_from(where: str, values: Mapping[str, object]) -> Input:
     return found
 
 
-def _filled(where: str, kind: type[Any], values: Mapping[str, Any]) -> Any:
+def _filled(where: str, kind: type[Any], values: Mapping[str, object]) -> Any:
     types = get_type_hints(kind)
     hints = {each.name: types[each.name] for each in fields(kind)}
     for name, value in values.items():

@@ -61,28 +61,24 @@ class NetworkSource:
 
     @classmethod
     def from_meta(
-        cls, meta: Mapping[str, Any], moved_to: str = "", trust_pickle: bool = False
+        cls, meta: Mapping[str, object], moved_to: str = "", trust_pickle: bool = False
     ) -> NetworkSource:
         """The source in the meta of an artifact, whose main file may have been moved.
 
         Raises UsageError for a factory that is not named again as `moved_to`: a factory runs code,
         and a file alone must not decide to run it.
         """
-        settings = {f.name: meta.get(f.name, f.default) for f in fields(cls)}
-        settings["trust_pickle"] = trust_pickle
-        for name in ("classifier", "model", "weights", "input"):
-            if not isinstance(settings[name], str):
-                raise UsageError(f"{name} is {short_repr(settings[name])}, not the name of a file")
-        if is_factory(settings["model"]) and not moved_to:
+        classifier, model, weights, described = (
+            _file_name(meta, name) for name in ("classifier", "model", "weights", "input")
+        )
+        if is_factory(model) and not moved_to:
             raise UsageError(
-                f"the explained network is made by {settings['model']}, which runs code; if you "
-                f"trust it, add --classifier {settings['model']}"
+                f"the explained network is made by {model}, which runs code; if you trust it, add "
+                f"--classifier {model}"
             )
-        if settings["model"]:  # `classifier` has the same value in a meta
-            settings |= {"classifier": "", "model": moved_to or settings["model"]}
-        else:
-            settings["classifier"] = moved_to or settings["classifier"]
-        return cls(**settings)
+        if model:  # `classifier` has the same value in a meta
+            return cls("", moved_to or model, weights, described, trust_pickle)
+        return cls(moved_to or classifier, "", weights, described, trust_pickle)
 
     @property
     def name(self) -> str:
@@ -103,6 +99,13 @@ class NetworkSource:
         if set(files) in ({"classifier"}, {"model"}):
             return hashes[0]
         return hashlib.sha256("\n".join([self.model, *hashes]).encode()).hexdigest()
+
+
+def _file_name(meta: Mapping[str, object], name: str) -> str:
+    value = meta.get(name, "")
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is {short_repr(value)}, not the name of a file")
+    return value
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ VARIATION = "response_variation"  # field of a meta and of selection.json
 MEASURED = 32  # excerpts over which the magnitude of a unit is averaged
 
 
-def read_variation(meta: Mapping[str, Any]) -> Variation | None:
+def read_variation(meta: Mapping[str, object]) -> Variation | None:
     """The variation in the meta of `responses.npz`; None for older files, which have none."""
     return Variation.from_meta(meta.get(VARIATION))
 
