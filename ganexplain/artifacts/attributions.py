@@ -53,6 +53,29 @@ class AttributionResult:
 
 
 @dataclass(frozen=True)
+class AttributionMeta:
+    """What `attribution.npz` says of its arrays: the input, how it was asked about, what is found.
+
+    `explained` is the class or unit asked about, `configuration` the method, segments and fill in
+    words.
+    """
+
+    file: str
+    at_s: float | None
+    explained: str
+    score: str
+    configuration: str
+    method: str
+    segments: str
+    fill: str
+    details: Mapping[str, object]
+    warnings: tuple[str, ...]
+    measures: Mapping[str, float | None]
+    classifier: str
+    seed: int
+
+
+@dataclass(frozen=True)
 class AttributedInput:
     """One input, a result for each configuration, and the mean measures of random maps (`floor`).
 

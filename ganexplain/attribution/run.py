@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor, as_tensor, nn
 
 from ganexplain.artifacts.attributions import (
     AttributedInput,
+    AttributionMeta,
     AttributionResult,
     Configuration,
 )
 from ganexplain.attribution.cost import announcement
 from ganexplain.attribution.inputs.piece import Piece, Side
-from ganexplain.attribution.masking import Parts
 from ganexplain.attribution.measures import MeasuredAttribution, check, mean_measures, measure
 from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.attribution.methods.random import RandomMap
@@ -177,15 +176,22 @@ class Asker:
             warnings=tuple(found.warnings),
             measures=measured.measures,
         )
-        meta = {
-            "file": str(piece.path), "at_s": piece.at, "explained": target.name,
-            "score": self.config.score, "configuration": each.name, **asdict(each),
-            "details": result.details, "warnings": result.warnings, "measures": result.measures,
-            "classifier": self.config.classifier or self.config.model, "seed": self.config.seed,
-        }  # fmt: skip
-        sides = write_attribution(
-            folder, piece, question.labels, question.parts, found, measured, meta
+        meta = AttributionMeta(
+            file=str(piece.path),
+            at_s=piece.at,
+            explained=target.name,
+            score=self.config.score,
+            configuration=each.name,
+            method=each.method,
+            segments=each.segments,
+            fill=each.fill,
+            details=result.details,
+            warnings=result.warnings,
+            measures=result.measures,
+            classifier=self.config.classifier or self.config.model,
+            seed=self.config.seed,
         )
+        sides = write_attribution(folder, piece, question, found, measured, meta)
         return result, answer_of(
             each.method, f"{each.segments}, {each.fill}", piece, found, measured, sides
         )
@@ -194,20 +200,20 @@ class Asker:
 def write_attribution(
     folder: Path,
     piece: Piece,
-    labels: np.ndarray,
-    parts: Parts,
+    question: Question,
     found: Attribution,
     measured: MeasuredAttribution,
-    meta: Mapping[str, Any],
+    meta: AttributionMeta,
 ) -> list[Side]:
     """Write `attribution.npz`, `map.png`, and `kept` and `removed` as sounds or pictures.
 
-    Gives the latter two.
+    Returns the latter two.
     """
+    parts = question.parts
     arrays = {
         "map": found.map,
         "mel": piece.seen,
-        "segments": labels,
+        "segments": question.labels,
         "weights": found.weights,
         "kept": measured.kept,
         "full_score": np.array(measured.full_score),
@@ -218,13 +224,11 @@ def write_attribution(
         "insertion": measured.curves.insertion,
         "n_forward": np.array(found.passes),
         "seconds": np.array(found.seconds),
-        "seed": np.array(meta["seed"]),
+        "seed": np.array(meta.seed),
     }
-    write_arrays(folder / "attribution.npz", "attribution", arrays, meta)
+    write_arrays(folder / "attribution.npz", "attribution", arrays, asdict(meta))
     shown = parts.spread(measured.kept.astype(np.float64)) > 0.5
-    title = (
-        f"{piece.title}: {meta['explained']} ({measured.full_score:.3f}) by {meta['configuration']}"
-    )
+    title = f"{piece.title}: {meta.explained} ({measured.full_score:.3f}) by {meta.configuration}"
     write_bytes(folder / "map.png", piece.map_picture(found.map, shown, title))
     sides = piece.sides(parts, measured.kept)
     for name, side in zip(("kept", "removed"), sides, strict=True):
