@@ -15,7 +15,7 @@ from ganexplain.corpora.recordings import UNLABELLED, Corpus, Recording
 from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import random_stream
-from ganexplain.runs.progress import Progress
+from ganexplain.runs.progress import SKIPPED, Progress
 
 PART_FRAMES = 100_000  # of features taken into memory at once
 
@@ -135,7 +135,7 @@ def readable(
             if not skip_bad_files:
                 error.one_of_many = True
                 raise
-            progress.note(f"skipped: {error}")
+            progress.note(f"{SKIPPED}{error}")
         else:
             recordings.append(recording)
             arrays.append(array)

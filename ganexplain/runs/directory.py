@@ -37,7 +37,7 @@ from ganexplain.runs.lock import (
     run_records,
 )
 from ganexplain.runs.machine import resolve_device_name, thread_count
-from ganexplain.runs.progress import Progress, forward_warnings
+from ganexplain.runs.progress import SKIPPED, Progress, forward_warnings
 from ganexplain.runs.record import library_versions, tensorboard_writer
 from ganexplain.version import __version__
 
@@ -294,6 +294,6 @@ class _LoggedProgress:
 
     def note(self, message: str) -> None:
         self._run.log(message)
-        if message.startswith("skipped: ") and message not in self._run.warnings:
+        if message.startswith(SKIPPED) and message not in self._run.warnings:
             self._run.warnings.append(message)
         self._progress.note(message)

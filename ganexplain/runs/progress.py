@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,7 @@ from ganexplain.runs.interrupts import raise_swallowed_interrupt
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+SKIPPED = "skipped: "  # how a note of a file left out begins
 LOGGER = logging.getLogger("ganexplain")
 
 
@@ -48,6 +49,12 @@ class NullProgress:
     def note(self, message: str) -> None:
         """Keep the note."""
         self.notes.append(message)
+
+
+def note_skipped(progress: Progress, reasons: Iterable[str]) -> None:
+    """Note why each of some files is left out; a run lists these notes among its warnings."""
+    for reason in reasons:
+        progress.note(SKIPPED + reason)
 
 
 def _values_text(values: dict[str, float]) -> str:

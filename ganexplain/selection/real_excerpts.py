@@ -34,7 +34,7 @@ from ganexplain.networks.hooks import (
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_variation import MEASURED, VARIATION, LayerSpread
 from ganexplain.networks.units import Unit
-from ganexplain.runs.progress import Progress
+from ganexplain.runs.progress import Progress, note_skipped
 
 SearchSettings = ResponsesConfig | SelectConfig
 
@@ -69,8 +69,7 @@ class CorpusResponses:
 
         Those of a place, a difference or a direction are computed by `for_unit`.
         """
-        for message in self.corpus.skipped:
-            progress.note(f"skipped: {message}")
+        note_skipped(progress, self.corpus.skipped)
         self.progress = progress
         wanted = list(dict.fromkeys(unit.layer for unit in units if unit.channel is not None))
         self.pools = {key: self._pool(name, wanted) for key, name in self.splits.items()}

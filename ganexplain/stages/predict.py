@@ -33,7 +33,7 @@ from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.progress import Progress
+from ganexplain.runs.progress import SKIPPED, Progress, note_skipped
 
 TABLE = "predictions.csv"
 
@@ -76,7 +76,7 @@ def predict(
                     error.one_of_many = True
                     raise
                 skipped.append(str(error))
-                progress.note(f"skipped: {error}")
+                progress.note(f"{SKIPPED}{error}")
             else:
                 run.used(str(path), path)
                 warn_of_level(path, mel, classifier.network)
@@ -156,8 +156,7 @@ def predict_files(
         for start in range(0, len(paths), CHUNK_PICTURES):
             part = paths[start : start + CHUNK_PICTURES]
             good, skipped = _read(part, classifier, config.skip_bad_files)
-            for message in skipped:
-                progress.note(f"skipped: {message}")
+            note_skipped(progress, skipped)
             reasons += skipped
             found += _predicted(good, classifier)
             used += good

@@ -34,7 +34,7 @@ from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device, reserve_cores
 from ganexplain.runs.prefetch import Prefetch
-from ganexplain.runs.progress import Progress
+from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 
 
@@ -65,8 +65,7 @@ def train_classifier(
     device = pick_device(config.device)
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
-        for message in corpus.skipped:
-            progress.note(f"skipped: {message}")
+        note_skipped(progress, corpus.skipped)
         splits = _load_splits(corpus, input_spec, config, progress)
         for name, split in splits.items():
             run.used_recordings(name, split.recordings)

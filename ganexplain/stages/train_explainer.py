@@ -22,7 +22,7 @@ from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inp
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.progress import Progress
+from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 
 
@@ -65,8 +65,7 @@ def train_explainer(
     _check_settings(config, networks)
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
-        for message in corpus.skipped:
-            progress.note(f"skipped: {message}")
+        note_skipped(progress, corpus.skipped)
         for source in sources:
             for name, path in source.files().items():
                 run.used(name if len(sources) == 1 else str(path), path)

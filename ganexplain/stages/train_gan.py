@@ -33,7 +33,7 @@ from ganexplain.report.pictures.sample_sheet import (
 )
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.progress import Progress
+from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 
 SHEET_COLUMNS, SOUNDS = 8, 5
@@ -71,6 +71,7 @@ def train_gan(
     }
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
+        note_skipped(progress, corpus.skipped)
         choice = _prepared(config, corpus, input_spec, device, networks, run, progress)
         try:
             _adversarial_steps(config, choice, run, progress)
@@ -96,8 +97,6 @@ def _prepared(
     run: RunDirectory,
     progress: Progress,
 ) -> GeneratorChoice:
-    for message in corpus.skipped:
-        progress.note(f"skipped: {message}")
     cache = cache_directory(config.cache)
     splits = {}
     for name in ("train", "valid"):
