@@ -34,7 +34,6 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.copies import copy_network
@@ -86,13 +85,9 @@ class Explanation:
 
     def sounds(self, setting: int = 0) -> np.ndarray:
         """Waveforms (N, samples) of one setting's excerpts; UsageError for pictures."""
-        from ganexplain.audio.sonify import limit_peak, sonify
+        from ganexplain.audio.sonify import make_sounds
 
-        if isinstance(self.input_spec, WaveformInput):
-            return np.stack([limit_peak(waveform) for waveform in self.inputs[setting]])
-        if not isinstance(self.input_spec, FrontEnd):
-            raise UsageError("pictures have no sound")
-        return sonify(self.inputs[setting], self.input_spec)
+        return make_sounds(self.input_spec, self.inputs[setting])
 
     def _repr_html_(self) -> str:
         """The examples before the search and of the setting that went furthest, for a notebook."""

@@ -10,11 +10,10 @@ from ganexplain.artifacts.attributions import Attributions
 from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, MeasuredAttribution, mean_measures
 from ganexplain.attribution.methods.base import Attribution
-from ganexplain.audio.display_mel import display_front_end
+from ganexplain.audio.display import display_spec
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.attribution_page import Answer, Asked, Shown, Story, attribution_page
-from ganexplain.report.html.medium import Medium, medium_for
+from ganexplain.report.html.medium import medium_for
 from ganexplain.report.html.notation import number
 
 SCORED = (
@@ -121,12 +120,8 @@ def report_page(
             ("seed", str(found.seed)),
         ],
     )
-    return attribution_page(story, _medium(input_spec, asked))
-
-
-def _medium(input_spec: Input, asked: Sequence[Asked]) -> Medium:
-    seen = display_front_end(input_spec) if isinstance(input_spec, WaveformInput) else input_spec
-    return medium_for(seen, np.stack([each.whole.values for each in asked]))
+    values = np.stack([each.whole.values for each in asked])  # as they are displayed
+    return attribution_page(story, medium_for(display_spec(input_spec), values))
 
 
 def _meaning(key: str) -> str:

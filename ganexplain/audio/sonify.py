@@ -13,10 +13,15 @@ floor are silence.
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 
 from ganexplain.audio.log_mel import is_plain, log_compress, log_expand, mel_filterbank, window
+from ganexplain.errors import UsageError
+from ganexplain.inputs.base import InputKind
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.waveform import WaveformInput
 
 PEAK = 0.99
 FADE_SECONDS = 0.004  # at both ends, where the analysis windows are near zero
@@ -44,6 +49,31 @@ def sonify(
     each example, so the sound of an example does not depend on the others.
     """
     return np.stack([_sonify_one(excerpt, front_end, iterations, seed) for excerpt in mel])
+
+
+@singledispatch
+def make_sounds(
+    input_spec: InputKind, inputs: np.ndarray, iterations: int = 100, seed: int = 0
+) -> np.ndarray:
+    """Waveforms (N, samples), float32, of inputs (N, ...): one function for each kind with sound.
+
+    `iterations` and `seed` are those of `sonify`. Raises UsageError for a kind without sound.
+    """
+    raise UsageError(f"{input_spec.plural} have no sound")
+
+
+@make_sounds.register
+def _of_log_mel(
+    front_end: FrontEnd, inputs: np.ndarray, iterations: int = 100, seed: int = 0
+) -> np.ndarray:
+    return sonify(inputs, front_end, iterations, seed)
+
+
+@make_sounds.register
+def _of_waveforms(
+    input_spec: WaveformInput, inputs: np.ndarray, iterations: int = 100, seed: int = 0
+) -> np.ndarray:
+    return np.stack([limit_peak(waveform) for waveform in inputs])
 
 
 def _sonify_one(excerpt: np.ndarray, front_end: FrontEnd, iterations: int, seed: int) -> np.ndarray:

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ganexplain.audio.display_mel import as_display_mel
+from ganexplain.audio.display import display_inputs, display_spec
 from ganexplain.corpora.load import MaterialSplit
-from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
@@ -128,14 +127,15 @@ class Validation:
 
     def _band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation (F,) of each band, for waveforms of their log-mel."""
-        if not isinstance(self.train, WaveformSplit):
+        input_spec = self.train.front_end
+        if display_spec(input_spec) == input_spec:
             return self.train.band_statistics()
-        mel = as_display_mel(self.excerpts(self.train, EXCERPTS), self.train.front_end)
+        mel = display_inputs(input_spec, self.excerpts(self.train, EXCERPTS))
         return mel.mean(axis=(0, 2)), mel.std(axis=(0, 2)).clip(1e-6)
 
     def coarse(self, samples: np.ndarray) -> np.ndarray:
         """Return the means (N, C) of standardised excerpts (N, ...) over coarse cells."""
-        mel = as_display_mel(samples, self.train.front_end)
+        mel = display_inputs(self.train.front_end, samples)
         standard = torch.from_numpy(self._standard(mel))
         cell = [max(side // most, 1) for side, most in zip(mel.shape[-2:], CELLS, strict=True)]
         maps = standard[:, None] if standard.ndim == 3 else standard
@@ -156,7 +156,7 @@ class Validation:
         return SampleStatistics(features, response, self.coarse(mel))
 
     def _plain_features(self, samples: np.ndarray) -> np.ndarray:
-        mel = as_display_mel(samples, self.train.front_end)
+        mel = display_inputs(self.train.front_end, samples)
         standard = self._standard(mel)
         if mel.ndim == 3:
             return np.concatenate([standard.mean(axis=2), standard.std(axis=2)], axis=1)

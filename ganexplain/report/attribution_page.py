@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.report.charts.axes import linear_ticks
-from ganexplain.report.charts.spectrograms import colour_bar
 from ganexplain.report.html.document import document
-from ganexplain.report.html.levels import meaning
 from ganexplain.report.html.markup import Markup, data_uri, element, void
-from ganexplain.report.html.medium import Medium, Spectrograms
+from ganexplain.report.html.medium import Medium
 from ganexplain.report.html.notation import exact, number
 from ganexplain.report.html.panels import Sound, player
 from ganexplain.report.unit.page import Table, provenance
@@ -213,10 +211,5 @@ def _curves(answer: Answer) -> Markup:
 
 
 def _legend(medium: Medium) -> Markup:
-    scale: list[Markup] = []
-    if isinstance(medium, Spectrograms):
-        unit = medium.front_end.unit
-        scale = [element("span", unit, class_="unit"), colour_bar(medium.scale, unit),
-                 element("span", f"{meaning(medium.front_end)}.", class_="note")]  # fmt: skip
     note = "Over grey: red speaks for the score, blue against it, each map over its own range."
-    return element("div", scale, element("span", note, class_="note"), class_="legend")
+    return element("div", medium.colours, element("span", note, class_="note"), class_="legend")

@@ -13,13 +13,11 @@ from ganexplain.artifacts.explanations import Explanations, read_explanation_met
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import REAL_AXES, given_path, read_responses
 from ganexplain.artifacts.selection import read_selection
-from ganexplain.audio.sonify import limit_peak, sonify
+from ganexplain.audio.sonify import make_sounds
 from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import write_bytes, write_text
-from ganexplain.inputs.picture import ImageInput
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line
 from ganexplain.report.unit.page import render
@@ -85,7 +83,7 @@ def _sounds(
 
     Of pictures there are none; a waveform is its own sound.
     """
-    if isinstance(evidence.front_end, ImageInput):
+    if not evidence.playable:
         return {}, {}
     shown, input_spec = evidence.shown, evidence.front_end
     landmarks = {index: name for name, index in evidence.landmarks.items()}
@@ -101,12 +99,9 @@ def _sounds(
     def listen(excerpts: np.ndarray) -> np.ndarray:
         made = []
         for one in excerpts:
-            if isinstance(input_spec, WaveformInput):
-                made.append(limit_peak(one)[None])
-            else:
-                made.append(
-                    sonify(one[None], input_spec, config.griffin_lim_iterations, config.seed)
-                )
+            made.append(
+                make_sounds(input_spec, one[None], config.griffin_lim_iterations, config.seed)
+            )
             progress.advance()
         return np.concatenate(made)
 

@@ -15,7 +15,7 @@ from ganexplain.artifacts.lost_gradients import LostSearches
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, read_responses
 from ganexplain.artifacts.selection import Selection
-from ganexplain.audio.display_mel import as_display_mel
+from ganexplain.audio.display import display_inputs
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_material
 from ganexplain.errors import UsageError, check_known
@@ -204,7 +204,7 @@ class _Unit:
         """Score, choose, compare with the controls; write the arrays and return the ranking."""
         config, explanations = self.config, self.explanations
         generated = explanations.arrays["mel"]
-        made = {**explanations.arrays, "mel": as_display_mel(generated, explanations.front_end)}
+        made = {**explanations.arrays, "mel": display_inputs(explanations.front_end, generated)}
         judged = (
             np.array([v.agreement(generated) for v in self.verdicts]).reshape(-1, len(generated)).T
         )
@@ -266,7 +266,7 @@ class _Unit:
 
     def _compared(self, examples: Examples) -> Examples:
         """Examples as they are compared: waveforms as log-mel."""
-        return replace(examples, mel=as_display_mel(examples.mel, self.explanations.front_end))
+        return replace(examples, mel=display_inputs(self.explanations.front_end, examples.mel))
 
     @property
     def name(self) -> str:

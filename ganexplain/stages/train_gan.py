@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganexplain.audio.display_mel import as_display_mel, display_front_end
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
@@ -22,12 +21,9 @@ from ganexplain.gans.encoder import reconstruction_error, train_encoder
 from ganexplain.gans.training import GanTraining, check_settings
 from ganexplain.gans.validation import EXCERPTS, Validation
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import check_same_front_end, read_input_file
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.sample_sheet import (
-    picture_sheet,
-    sample_sheet,
+    input_sheet,
     sample_sounds,
     strip,
 )
@@ -144,19 +140,13 @@ def _look(choice: GeneratorChoice, step: int, run: RunDirectory, progress: Progr
     """Validate, and show samples of the same latents, with real excerpts above them."""
     run.metric(step=step, **choice.validate(step, progress))
     validation, split = choice.validation, choice.training.split
-    input_spec = validation.samples(choice.training.average, SHEET_COLUMNS)
-    rows = {"real": validation.excerpts(split, SHEET_COLUMNS), "generated": input_spec}
+    generated = validation.samples(choice.training.average, SHEET_COLUMNS)
+    rows = {"real": validation.excerpts(split, SHEET_COLUMNS), "generated": generated}
     path = run.path / f"samples-{step:06d}"
-    front_end = split.front_end
-    if isinstance(front_end, ImageInput):
-        write_bytes(path.with_suffix(".png"), picture_sheet(rows))
-    elif isinstance(front_end, WaveformInput):
-        mels = {title: as_display_mel(waveforms, front_end) for title, waveforms in rows.items()}
-        write_bytes(path.with_suffix(".png"), sample_sheet(mels, display_front_end(front_end)))
-        write_bytes(path.with_suffix(".flac"), strip(input_spec[:SOUNDS], front_end.sample_rate))
-    else:
-        write_bytes(path.with_suffix(".png"), sample_sheet(rows, front_end))
-        write_bytes(path.with_suffix(".flac"), sample_sounds(input_spec[:SOUNDS], front_end))
+    write_bytes(path.with_suffix(".png"), input_sheet(rows, split.front_end))
+    if split.front_end.sound_rate:
+        sounds = sample_sounds(split.front_end, generated[:SOUNDS])
+        write_bytes(path.with_suffix(".flac"), strip(sounds, split.front_end.sound_rate))
 
 
 def best_gan(choice: GeneratorChoice) -> GanFile:

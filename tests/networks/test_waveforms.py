@@ -18,7 +18,7 @@ from support.elements import Elements
 from support.paths import ROOT
 from support.recordings import JamendoFolder, song, tone
 
-from ganexplain.audio.display_mel import as_display_mel, display_front_end
+from ganexplain.audio.display import display_front_end, display_inputs
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.waveform_split import load_waveform_split
@@ -103,8 +103,8 @@ def test_the_distance_hears_pitch_not_phase() -> None:
 @given(st.integers(200, 48000), st.integers(16, 60000))
 def test_waveforms_of_any_rate_and_length_are_seen(rate: int, samples: int) -> None:
     drawn = WaveformInput(sample_rate=rate, samples=samples)
-    mel = as_display_mel(
-        np.random.default_rng(0).normal(size=(2, samples)).astype(np.float32), drawn
+    mel = display_inputs(
+        drawn, np.random.default_rng(0).normal(size=(2, samples)).astype(np.float32)
     )
     assert mel.shape == (2, *display_front_end(drawn).shape) and np.isfinite(mel).all()
     assert mel.std() > 0
@@ -115,7 +115,7 @@ def test_the_usual_excerpt_is_seen_as_usual() -> None:
     drawn = WaveformInput(sample_rate=22050, samples=usual.excerpt_samples)
     assert display_front_end(drawn) == usual
     waveform = song(0)[: usual.excerpt_samples].astype(np.float32)
-    np.testing.assert_array_equal(as_display_mel(waveform, drawn), log_mel(waveform, usual).T)
+    np.testing.assert_array_equal(display_inputs(drawn, waveform), log_mel(waveform, usual).T)
 
 
 # --- bridges and corpora ----------------------------------------------------------------------

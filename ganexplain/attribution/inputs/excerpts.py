@@ -11,7 +11,7 @@ import numpy as np
 
 from ganexplain.attribution.inputs.piece import Side, sounding
 from ganexplain.attribution.masking import Parts, SourceMix
-from ganexplain.audio.display_mel import display_front_end
+from ganexplain.audio.display import display_front_end
 from ganexplain.audio.filtering import filter_by_share
 from ganexplain.audio.io import load_channels, load_mono
 from ganexplain.audio.log_mel import frame_times, log_mel

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 import numpy as np
 
-from ganexplain.audio.display_mel import as_display_mel, display_front_end
-from ganexplain.inputs.kinds import Input
+from ganexplain.audio.display import display_inputs, display_spec
+from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
-from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.charts.spectrograms import (
     HEIGHT,
     LEFT,
@@ -29,21 +32,47 @@ NOTABLE, FAR = 0.5, 5.0  # round steps above the colour scale: a panel says so; 
 NOT_FINITE = "contains values that are not finite"
 
 
+class Medium(Protocol):
+    """How one kind of input is shown on a page."""
+
+    noun: str  # what one is called
+
+    def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
+        """One input as an SVG."""
+
+    def mapped(self, one: np.ndarray, area: np.ndarray, label: str) -> Markup:
+        """One input in grey under a map."""
+
+    def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
+        """One input as a small PNG's `data:` address."""
+
+    def remark(self, one: np.ndarray) -> str:
+        """What a picture does not show."""
+
+    @property
+    def note(self) -> str:
+        """How to read what stands under a picture."""
+
+    @property
+    def legend(self) -> list[Markup]:
+        """What the pictures show, with their colour scale."""
+
+    @property
+    def colours(self) -> list[Markup]:
+        """The colour scale alone."""
+
+
 class Spectrograms:
     """Excerpts (F, T), or waveforms (W,), on the colour scale that shows `real` (N, ...) well."""
 
     noun = "Spectrogram"
 
-    def __init__(self, input_spec: Input, real: np.ndarray) -> None:
-        assert not isinstance(input_spec, ImageInput)
-        self.input_spec, self.count = input_spec, len(real)
-        self.front_end = (
-            display_front_end(input_spec) if isinstance(input_spec, WaveformInput) else input_spec
-        )
+    def __init__(self, front_end: FrontEnd, input_spec: InputKind, real: np.ndarray) -> None:
+        self.front_end, self.input_spec, self.count = front_end, input_spec, len(real)
         self.scale = colour_scale(self._mel(real), self.front_end)
 
     def _mel(self, inputs: np.ndarray) -> np.ndarray:
-        return as_display_mel(inputs, self.input_spec)
+        return display_inputs(self.input_spec, inputs)
 
     def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
         """One input as an SVG with axes; see `spectrograms.picture`."""
@@ -94,6 +123,14 @@ class Spectrograms:
             f"{meaning(self.front_end)}; from the {self.count} real excerpts: their 1st "
             f"percentile (at most 87 dB down) to their maximum, {low} to {high}"
         )
+        return self._colours(note)
+
+    @property
+    def colours(self) -> list[Markup]:
+        """The colour scale alone."""
+        return self._colours(f"{meaning(self.front_end)}.")
+
+    def _colours(self, note: str) -> list[Markup]:
         return [
             element("span", self.front_end.unit, class_="unit"),
             colour_bar(self.scale, self.front_end.unit),
@@ -106,8 +143,11 @@ class Pictures:
 
     noun = "Picture"
 
-    def __init__(self, input_spec: ImageInput) -> None:
-        self.input_spec = input_spec
+    def __init__(self, displayed: ImageInput, input_spec: InputKind, real: np.ndarray) -> None:
+        self.displayed, self.input_spec = displayed, input_spec
+
+    def _pixels(self, one: np.ndarray) -> np.ndarray:
+        return display_inputs(self.input_spec, one)
 
     def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
         """One picture as an SVG without axes; `step` counts for spectrograms only."""
@@ -115,11 +155,11 @@ class Pictures:
 
     def mapped(self, one: np.ndarray, area: np.ndarray, label: str) -> Markup:
         """One picture in grey under a map (H, W)."""
-        pixels = enlarged(overlaid(luminance(one), area), PIXELS)
+        pixels = enlarged(overlaid(luminance(self._pixels(one)), area), PIXELS)
         return self._still(one, data_uri("image/png", png_bytes(pixels)), label)
 
     def _still(self, one: np.ndarray, address: str, label: str) -> Markup:
-        _, height, width = one.shape
+        _, height, width = self._pixels(one).shape
         image = void("image", x=0.0, y=0.0, width=width, height=height, href=address)
         small = max(height, width) < SIDE
         return element(
@@ -129,7 +169,7 @@ class Pictures:
 
     def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
         """One picture as a PNG's `data:` address."""
-        return data_uri("image/png", png_bytes(screen_pixels(one)))
+        return data_uri("image/png", png_bytes(screen_pixels(self._pixels(one))))
 
     def remark(self, one: np.ndarray) -> str:
         """What a picture does not show."""
@@ -143,26 +183,32 @@ class Pictures:
     @property
     def legend(self) -> list[Markup]:
         """What the pictures are."""
-        kind = "grey" if self.input_spec.channels == 1 else "colour"
+        kind = "grey" if self.displayed.channels == 1 else "colour"
         size = (
-            f"{self.input_spec.width} x {self.input_spec.height} pixels, {kind}, 0 dark to 1 bright"
+            f"{self.displayed.width} x {self.displayed.height} pixels, {kind}, 0 dark to 1 bright"
         )
         return [element("span", size, class_="note")]
 
-
-Medium = Spectrograms | Pictures
-
-
-def medium_for(input_spec: Input, real: np.ndarray) -> Medium:
-    """How what a GAN draws stands on a page beside `real` inputs (N, ...)."""
-    return (
-        Pictures(input_spec)
-        if isinstance(input_spec, ImageInput)
-        else Spectrograms(input_spec, real)
-    )
+    @property
+    def colours(self) -> list[Markup]:
+        """There is no colour scale."""
+        return []
 
 
-def input_pictures(inputs: np.ndarray, input_spec: Input) -> list[str]:
+# By what inputs are displayed as.
+MEDIA: dict[type[InputKind], Callable[[Any, InputKind, np.ndarray], Medium]] = {
+    FrontEnd: Spectrograms,
+    ImageInput: Pictures,
+}
+
+
+def medium_for(input_spec: InputKind, real: np.ndarray) -> Medium:
+    """How generated inputs are shown on a page, beside `real` inputs (N, ...)."""
+    displayed = display_spec(input_spec)
+    return MEDIA[type(displayed)](displayed, input_spec, real)
+
+
+def input_pictures(inputs: np.ndarray, input_spec: InputKind) -> list[str]:
     """Inputs (N, ...) as `data:` addresses of PNGs, spectrograms on one colour scale."""
     medium = medium_for(input_spec, inputs)
     return [medium.thumbnail(one) for one in inputs]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 
+from ganexplain.audio.display import display_inputs, display_spec
 from ganexplain.audio.io import encode_flac
 from ganexplain.audio.log_mel import mel_frequencies
-from ganexplain.audio.sonify import sonify
+from ganexplain.audio.sonify import make_sounds
+from ganexplain.inputs.base import InputKind
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.png import figure_png, png_bytes
 
@@ -55,9 +60,15 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
     return figure_png(figure)
 
 
-def sample_sounds(mel: np.ndarray, front_end: FrontEnd) -> bytes:
-    """FLAC of log-mel excerpts (N, F, T) one after another, with pauses between."""
-    return strip(sonify(mel, front_end, GRIFFIN_LIM_ITERATIONS), front_end.sample_rate)
+@singledispatch
+def sample_sounds(input_spec: InputKind, inputs: np.ndarray) -> np.ndarray:
+    """Waveforms (N, samples) of inputs (N, ...), made quickly."""
+    return make_sounds(input_spec, inputs, GRIFFIN_LIM_ITERATIONS)
+
+
+@sample_sounds.register
+def _of_waveforms(input_spec: WaveformInput, inputs: np.ndarray) -> np.ndarray:
+    return inputs  # as they are: a sample that clips shall be heard
 
 
 def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
@@ -65,6 +76,16 @@ def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
     pause = np.zeros(round(PAUSE_SECONDS * sample_rate), dtype=np.float32)
     joined = np.concatenate([part for waveform in waveforms for part in (waveform, pause)])
     return encode_flac(joined[: -pause.size], sample_rate)
+
+
+def input_sheet(rows: dict[str, np.ndarray], input_spec: InputKind) -> bytes:
+    """PNG of inputs (N, ...) of one kind, a row for each entry."""
+    displayed = display_spec(input_spec)
+    if not isinstance(displayed, FrontEnd):
+        return picture_sheet(rows)
+    return sample_sheet(
+        {title: display_inputs(input_spec, v) for title, v in rows.items()}, displayed
+    )
 
 
 def picture_sheet(rows: dict[str, np.ndarray]) -> bytes:

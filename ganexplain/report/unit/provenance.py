@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import singledispatch
 from pathlib import Path
 
 from ganexplain.config import ReportConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import read_json
-from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.unit.comparison import judge_files
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import Table
+
+LEVEL = ("level", "kept, unless the peak would pass 0.99")
 
 
 def provenance(
@@ -47,7 +51,7 @@ def provenance(
         (name.replace("_", " "), f"{value:g}" if isinstance(value, int | float) else str(value))
         for name, value in meta.front_end.items()
     ]
-    sound = _sound(evidence, config)
+    sound = sound_facts(evidence.front_end, config)
     return [
         Table("Files", [*inputs, *networks, *judge_files(evidence).items()]),
         Table("Search", search),
@@ -56,13 +60,19 @@ def provenance(
     ]
 
 
-def _sound(evidence: Evidence, config: ReportConfig) -> list[tuple[str, Child]]:
-    """How what the page plays was made; of pictures nothing is."""
-    level = ("level", "kept, unless the peak would pass 0.99")
-    if isinstance(evidence.front_end, ImageInput):
-        return []
-    if isinstance(evidence.front_end, WaveformInput):
-        return [("method", "the waveform as it was drawn"), level]
+@singledispatch
+def sound_facts(input_spec: InputKind, config: ReportConfig) -> list[tuple[str, Child]]:
+    """How the sound of the page was made: one function for each kind with sound."""
+    return []
+
+
+@sound_facts.register
+def _of_waveforms(input_spec: WaveformInput, config: ReportConfig) -> list[tuple[str, Child]]:
+    return [("method", "the waveform as it was drawn"), LEVEL]
+
+
+@sound_facts.register
+def _of_log_mel(front_end: FrontEnd, config: ReportConfig) -> list[tuple[str, Child]]:
     return [
         (
             "method",
@@ -70,7 +80,7 @@ def _sound(evidence: Evidence, config: ReportConfig) -> list[tuple[str, Child]]:
             f"{config.griffin_lim_iterations} iterations, seed {config.seed}",
         ),
         ("range", "values above what a full-scale waveform can have are cut; the floor is silence"),
-        level,
+        LEVEL,
     ]
 
 

@@ -1,14 +1,17 @@
-"""Log-mel excerpts of waveforms, in which waveforms are displayed and compared."""
+"""How inputs are displayed and compared: waveforms as log-mel excerpts, others as they are.
+
+`display_spec` and `display_inputs` have one function for each kind of input that is converted.
+"""
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, singledispatch
 
 import numpy as np
 
 from ganexplain.audio.log_mel import frame_count, log_mel, mel_filterbank
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import InputKind
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 
@@ -46,10 +49,24 @@ def display_front_end(input_spec: WaveformInput) -> FrontEnd:
     return found
 
 
-def as_display_mel(inputs: np.ndarray, input_spec: Input) -> np.ndarray:
-    """Waveforms (..., W) as log-mel (..., F, T); other inputs (..., *shape) unchanged."""
-    if not isinstance(input_spec, WaveformInput):
-        return inputs
+@singledispatch
+def display_spec(input_spec: InputKind) -> InputKind:
+    """What inputs are displayed as: by default as they are."""
+    return input_spec
+
+
+display_spec.register(WaveformInput, display_front_end)
+
+
+@singledispatch
+def display_inputs(input_spec: InputKind, inputs: np.ndarray) -> np.ndarray:
+    """Inputs (..., *shape) of `input_spec` as inputs of its `display_spec`."""
+    return inputs
+
+
+@display_inputs.register
+def display_waveforms(input_spec: WaveformInput, inputs: np.ndarray) -> np.ndarray:
+    """Waveforms (..., W) as log-mel (..., F, T)."""
     view = display_front_end(input_spec)
     short = max(view.frame_length - inputs.shape[-1], 0)
     rows = np.pad(inputs.reshape(-1, inputs.shape[-1]), ((0, 0), (0, short)))
