@@ -108,7 +108,7 @@ def test_a_direction_weighs_units(network: SVDNet, mel: torch.Tensor, tmp_path: 
     "content, message",
     [
         (np.ones(3), "has 3 weights, but layer fc8 has 64 units"),
-        (np.zeros(64), "nothing but zeros"),
+        (np.zeros(64), "only zeros"),
         (np.full(64, np.nan), "not finite"),
         (np.ones((64, 1)), "not a vector of numbers"),
         (np.array(["x"] * 64), "not a vector of numbers"),

@@ -57,9 +57,9 @@ def test_a_run_that_fails_lets_go(tmp_path: Path) -> None:
 def test_shares_run_beside_each_other_but_not_twice_nor_beside_the_whole(tmp_path: Path) -> None:
     with open_run(tmp_path, share="0-of-2"), open_run(tmp_path, share="1-of-2"):
         for share in ("0-of-2", ""):
-            with pytest.raises(UsageError, match="another run is at work"):
+            with pytest.raises(UsageError, match="another run is writing"):
                 open_run(tmp_path, resume=True, share=share)
-    alone = pytest.raises(UsageError, match="another run is at work")
+    alone = pytest.raises(UsageError, match="another run is writing")
     with open_run(tmp_path, resume=True), alone:
         open_run(tmp_path, share="0-of-2")
 

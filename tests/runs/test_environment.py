@@ -116,7 +116,7 @@ def test_closed_streams(tmp_path: Path, line: str, status: int, out: str) -> Non
 
 def test_no_file_of_a_run_becomes_a_standard_stream(tmp_path: Path) -> None:
     code = (
-        "from ganexplain.runs.environment import settle; settle()\n"
+        "from ganexplain.runs.environment import prepare_process; prepare_process()\n"
         f"stream = open({str(tmp_path / 'file')!r}, 'w')\n"
         "import os; os.write(2, b'a library complains'); assert stream.fileno() > 2\n"
     )
@@ -210,10 +210,10 @@ def test_too_few_open_files_are_an_error_of_one_line(tmp_path: Path) -> None:
 def test_an_interrupted_process_waits_for_no_thread() -> None:
     code = (
         "import atexit, threading, time\n"
-        "from ganexplain.runs.interrupts import end_at_once\n"
+        "from ganexplain.runs.interrupts import end_process\n"
         "atexit.register(print, 'folders removed', flush=True)\n"
         "threading.Thread(target=time.sleep, args=(600,)).start()\n"
-        "end_at_once(130)\n"
+        "end_process(130)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
     assert done.returncode == 130 and done.stdout.strip() == b"folders removed"

@@ -91,14 +91,14 @@ import sys
 from pathlib import Path
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.cli.app import one_line_errors
-from ganexplain.runs.workers import work_through
+from ganexplain.runs.workers import run_in_processes
 
 def prepare():
     return lambda task, advance: read_checkpoint(Path(task), "net")
 
 if __name__ == "__main__":
     with one_line_errors():
-        work_through([sys.argv[1]] * 2, int(sys.argv[2]), prepare, (), print)
+        run_in_processes([sys.argv[1]] * 2, int(sys.argv[2]), prepare, (), print)
 """
 
 
