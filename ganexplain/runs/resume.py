@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,10 +50,11 @@ def resumable_steps(
     path = run.path / STATE_FILE
     first, metrics = 0, 0
     found = run.resumed and path.is_file()
-    keys = ("step", "metrics", "state")
-    content = broadcast_from_rank0(read_checkpoint(path, "training", keys) if found else None)
-    if content is not None:
-        first, metrics = _restored(path, training, content)
+    saved = broadcast_from_rank0(TrainingFile.read(path) if found else None)
+    if saved is not None:
+        first, metrics = saved.step, saved.metrics
+        with _complete(path):
+            training.restore(saved.state)
         if first > total:
             raise UsageError(f"--resume: {path} is {first} updates on, more than {total} asked for")
         if run.unchecked:
@@ -68,23 +71,41 @@ def resumable_steps(
             yield step
             done = step + 1
             if done % every == 0 or done == total or interrupts:
-                content = {"step": done, "metrics": run.metrics, "state": training.state()}
-                write_checkpoint(path, "training", content)
+                TrainingFile(done, run.metrics, training.state()).write(path)
             if interrupts:
                 raise interrupts[0]
 
 
-def _restored(path: Path, training: Trainable, content: State) -> tuple[int, int]:
-    """Restore a training, and return the number of its updates and of its lines of metrics.
+@dataclass(frozen=True)
+class TrainingFile:
+    """What `training.pt` contains: the updates done, the lines of `metrics.jsonl`, the state."""
 
-    Raises GanexplainError if the state is not complete.
-    """
+    step: int
+    metrics: int
+    state: State
+
+    @classmethod
+    def read(cls, path: Path) -> TrainingFile:
+        """The content of a file; GanexplainError if it is not complete."""
+        content = read_checkpoint(path, "training", ("step", "metrics", "state"))
+        with _complete(path):
+            for name in ("step", "metrics"):
+                if type(content[name]) is not int or content[name] < 0:
+                    raise ValueError(f"{name} is {short_repr(content[name])}")
+            _check_finite(content["state"])
+        return cls(content["step"], content["metrics"], content["state"])
+
+    def write(self, path: Path) -> None:
+        """Write the file."""
+        content = {"step": self.step, "metrics": self.metrics, "state": self.state}
+        write_checkpoint(path, "training", content)
+
+
+@contextmanager
+def _complete(path: Path) -> Iterator[None]:
+    """While open, errors of a state become a GanexplainError that names its file."""
     try:
-        for name in ("step", "metrics"):
-            if type(content[name]) is not int or content[name] < 0:
-                raise ValueError(f"{name} is {short_repr(content[name])}")
-        _check_finite(content["state"])
-        training.restore(content["state"])
+        yield
     except (GanexplainError, MemoryError):
         raise
     except Exception as error:  # keys may be missing or values of another type
@@ -92,7 +113,6 @@ def _restored(path: Path, training: Trainable, content: State) -> tuple[int, int
             f"--resume: {path}: not a complete state of this training ({reason_of(error)}); "
             "--overwrite to start again"
         ) from error
-    return content["step"], content["metrics"]
 
 
 def _check_finite(values: Any) -> None:
