@@ -59,7 +59,7 @@ class Attribution:
     passes: int
     seconds: float
     chosen: np.ndarray | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @classmethod

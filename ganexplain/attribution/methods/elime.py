@@ -195,6 +195,13 @@ def random_search(
 
 
 @dataclass(frozen=True)
+class SearchedAttribution(Attribution):
+    """An attribution and the search that it comes from."""
+
+    search: Evolved | None = None
+
+
+@dataclass(frozen=True)
 class Elime(Method):
     """The subset of segments of the highest score, by a genetic search."""
 
@@ -219,19 +226,21 @@ class Elime(Method):
             "evaluations": found.evaluations,
             "exhaustive": found.exhaustive,
         }
-        return Attribution.of_weights(question, found.weights, chosen=found.kept, details=details)
+        return SearchedAttribution.of_weights(
+            question, found.weights, chosen=found.kept, details=details, search=found
+        )
 
     def control(self, question: Question, found: Attribution, seed: int) -> Attribution:
         """Beside what a random search of the same number of passes finds."""
-        if found.details["exhaustive"]:
+        search = found.search if isinstance(found, SearchedAttribution) else None
+        if search is None or search.exhaustive:
             return found
-        evaluations = found.details["evaluations"]
         subset, fitness = random_search(
-            question.score, question.parts.count, evaluations, self.parsimony, seed
+            question.score, question.parts.count, search.evaluations, self.parsimony, seed
         )
         details = {**found.details, "control": fitness, "control_kept": int(subset.sum())}
         warnings = ("as many random subsets held one as good: the search has added nothing",)
-        none_better = fitness >= found.details["fitness"]
+        none_better = fitness >= search.fitness
         return replace(found, details=details, warnings=warnings if none_better else ())
 
     def passes(self, count: int) -> int:
