@@ -1,1 +1,1 @@
-"""Networks that are trained to explain."""
+"""Networks that are trained to explain another network."""

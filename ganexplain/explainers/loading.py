@@ -1,4 +1,4 @@
-"""The trained explainers: their methods, how their files are loaded, and those given.
+"""Trained explainers as attribution methods, and the loading of their files.
 
 Importing this module adds their methods to `ganexplain.attribution.methods.registry.METHODS`.
 """
@@ -32,11 +32,11 @@ class Learned(Method):
 
     @classmethod
     def of(cls, name: str, settings: object, explainers: Mapping[str, Explainer]) -> Self:
-        """With the explainer of that method; UsageError where there is none."""
+        """Return the method with its trained explainer; UsageError where there is none."""
         return cls(explainer_for(explainers, name))
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """The map, and what the explainer reports of it."""
+        """Return the map, with the details that the explainer reports."""
         network = network_of(question, self.explainer.method)
         found = self.explainer.answer(network, question.scorer, question.x)
         return Attribution.of_map(question, found.area, details=found.details)
@@ -47,7 +47,7 @@ for method in LEARNED:
 
 
 def load_explainer(path: Path, device: torch.device) -> Explainer:
-    """Read `explainer.pt`, ready to be asked; errors as `read_checkpoint`."""
+    """Read `explainer.pt`; raises as `read_checkpoint`."""
     found = read_explainer(path)
     if found.method not in LEARNED:
         raise GanexplainError(
@@ -58,7 +58,7 @@ def load_explainer(path: Path, device: torch.device) -> Explainer:
         answer = LEARNED[found.method].load(found, device)
     except MemoryError:
         raise
-    except Exception as error:  # whatever is missing or of another kind
+    except Exception as error:  # anything missing or of another type
         raise GanexplainError(
             f"{path}: not a complete explainer ({reason_of(error)}); make it again"
         ) from error
@@ -68,11 +68,14 @@ def load_explainer(path: Path, device: torch.device) -> Explainer:
 def explainers_for(
     config: AttributeConfig, subject: Subject, source: NetworkSource
 ) -> tuple[dict[str, Explainer], list[str]]:
-    """Those of `--explainer`, by method, and warnings; `source` is where `subject` comes from.
+    """Load the files of `--explainer`; returns explainers by method, and warnings.
 
-    Raises UsageError where a method asked for has none, there are two of one, or one takes other
-    inputs than the network, or explains only the network it was trained on and this is not it;
-    GanexplainError where what a file holds does not fit the network.
+    `source` is the source of the network of `subject`.
+
+    Raises:
+        UsageError: a method has no explainer or two, or an explainer takes other inputs than the
+            network, or explains only the network that it was trained on, which is another one.
+        GanexplainError: an explainer does not fit the network.
     """
     found: dict[str, Explainer] = {}
     warnings = []
@@ -84,7 +87,7 @@ def explainers_for(
         if explainer.method in found:
             raise UsageError(f"--explainer {name}: a second one of {explainer.method}; give one")
         if network not in explainer.networks:
-            warnings.append(_of_another(name, explainer.method, source.name))
+            warnings.append(_other_network_warning(name, explainer.method, source.name))
         explainer.answer.check(subject.network, subject.example[0])
         found[explainer.method] = explainer
     for method in config.method:
@@ -93,10 +96,10 @@ def explainers_for(
     return found, warnings
 
 
-def _of_another(name: str, method: str, network: str) -> str:
+def _other_network_warning(name: str, method: str, network: str) -> str:
     if not LEARNED[method].of_any_network:
         raise UsageError(
             f"--explainer {name}: was not trained on {network}, and {method} explains no other "
             "network; train one on it"
         )
-    return f"{name} was not trained on {network}: what it says of it is less sure"
+    return f"{name} was not trained on {network}: its maps are less reliable"

@@ -1,4 +1,4 @@
-"""What `train-explainer` gives a method, and what a method gives back and is registered with."""
+"""The interface of a method of `train-explainer`: its task, training, result and registration."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from ganexplain.runs.resume import State
 
 @dataclass(frozen=True)
 class Task:
-    """The frozen `networks` to explain, which take the same, and inputs to learn from.
+    """The frozen `networks` to explain, with inputs of one type, and splits to learn from.
 
-    `names` are those of the networks' files, `folder` the run directory, where a method may
-    keep what is costly to make.
+    `names` are the networks' files; `folder` is the run directory, where a method may cache files.
     """
 
     config: TrainExplainerConfig
@@ -38,20 +37,17 @@ class Task:
 
     @cached_property
     def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and deviation of each band or channel of the training inputs, on `device`.
-
-        A pass over all of them, once.
-        """
+        """Mean and deviation of each band or channel of all training inputs, on `device`."""
         mean, deviation = map(torch.from_numpy, self.train.band_statistics())
         return mean.to(self.device), deviation.to(self.device)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """An explainer at its end.
+    """A trained explainer.
 
-    `content` and `figures` are for explainer.pt; `table` lines of text for stdout; `documents`
-    JSON documents to stand beside it, by file name.
+    `content` and `figures` are written to explainer.pt, `documents` to JSON files by name; `table`
+    contains lines of text for stdout.
     """
 
     content: Mapping[str, object]
@@ -61,31 +57,31 @@ class Trained:
 
 
 class ExplainerTraining(Protocol):
-    """One training: `config.steps` steps, stopped and taken up between any two of them."""
+    """A training of `config.steps` steps that can be stopped and resumed after each of them."""
 
     def step(self, step: int) -> dict[str, float]:
-        """One update; its losses."""
+        """Update once; returns the losses."""
 
-    def look(self) -> dict[str, float]:
-        """Figures on held-out inputs, as they are now."""
+    def evaluate(self) -> dict[str, float]:
+        """Return figures on held-out inputs."""
 
     def finish(self) -> Trained:
-        """What it has come to."""
+        """Return the trained explainer."""
 
     def state(self) -> State:
-        """Tensors and plain values from which `restore` makes an equal training."""
+        """Return tensors and plain values from which `restore` continues."""
 
     def restore(self, state: State) -> None:
-        """Take up a state; GanexplainError where it belongs to other data."""
+        """Continue from a state; GanexplainError if it belongs to other data."""
 
 
 @dataclass(frozen=True)
 class LearnedMethod:
-    """A method of `train-explainer`, of which `attribute` takes the `explainer.pt`.
+    """A method of `train-explainer`, whose `explainer.pt` is an attribution method.
 
-    `check` raises UsageError for settings or networks that it cannot be trained with; `load`
-    raises KeyError, TypeError or ValueError where the file is not whole. One that is not
-    `of_any_network` explains only the network it was trained on.
+    `check` raises UsageError for settings or networks that it does not allow; `load` raises
+    KeyError, TypeError or ValueError for a file that is not complete. A method that is not
+    `of_any_network` explains only the network that it was trained on.
     """
 
     check: Callable[[TrainExplainerConfig, Sequence[TargetNetwork]], None]

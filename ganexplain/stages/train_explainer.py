@@ -11,7 +11,7 @@ from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import input_spec_for, load_material, read_material
 from ganexplain.errors import UsageError, check_known
-from ganexplain.explainers.cgan.teachers import targets_of
+from ganexplain.explainers.cgan.teachers import target_classes
 from ganexplain.explainers.methods import LEARNED
 from ganexplain.explainers.task import Task
 from ganexplain.files.atomic import write_json
@@ -84,7 +84,7 @@ def train_explainer(
             losses = training.step(step)
             progress.advance(1, **losses)
             if (step + 1) % config.look_every == 0 or step + 1 == config.steps:
-                run.metric(step=step + 1, **losses, **training.look())
+                run.metric(step=step + 1, **losses, **training.evaluate())
         trained = training.finish()
         for name, document in trained.documents.items():
             write_json(out / name, document)
@@ -104,7 +104,7 @@ def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork,
     for network in networks:
         if config.layer:
             find_layer(network.network, config.layer)
-        targets_of(network, example_inputs(network.front_end).to(network.device), config.target)
+        target_classes(network, example_inputs(network.front_end).to(network.device), config.target)
 
 
 def _common_input_spec(

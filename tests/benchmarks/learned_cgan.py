@@ -33,11 +33,11 @@ from ganexplain.attribution.segments import grid
 from ganexplain.config import AttributeConfig, TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import input_spec_for, load_material, read_material
-from ganexplain.explainers.cgan.dataset import Maps
-from ganexplain.explainers.cgan.evaluation import correlations, figures_of
+from ganexplain.explainers.cgan.dataset import MapDataset
+from ganexplain.explainers.cgan.evaluation import evaluate_generator, map_correlations
 from ganexplain.explainers.cgan.inference import TEACHERS, CganAnswer
 from ganexplain.explainers.cgan.maps import maps_and_gradient
-from ganexplain.explainers.cgan.teachers import occlusion_maps, targets_of
+from ganexplain.explainers.cgan.teachers import occlusion_maps, target_classes
 from ganexplain.explainers.loading import load_explainer
 from ganexplain.explainers.task import Task
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
@@ -125,22 +125,22 @@ def errors(explainer: Explainer, task: Task, unseen: Path | None = None) -> dict
     answer, config = explainer.answer, task.config
     assert isinstance(answer, CganAnswer)
     rows = answer.settings.conditions, config.examples, config.shuffled
-    train = Maps(task, "train", task.train, *rows)
+    train = MapDataset(task, "train", task.train, *rows)
     name = "held-out"
     if unseen is not None:
         network, name = load_target(NetworkSource(classifier=str(unseen)), None, CPU), "unseen"
         task = replace(task, networks=(network,))
-    held_out = Maps(task, name, task.held_out, answer.settings.conditions, config.held_out)
+    held_out = MapDataset(task, name, task.held_out, answer.settings.conditions, config.held_out)
     for maps in (train, held_out):
-        maps.make()
-    return figures_of(answer.generator, train, held_out)
+        maps.create()
+    return evaluate_generator(answer.generator, train, held_out)
 
 
 def inputs_of(task: Task, network: TargetNetwork) -> list[tuple[torch.Tensor, int]]:
     """Held-out inputs and what the network takes them for."""
-    order = Maps(task, "held-out", task.held_out, 1, INPUTS)
+    order = MapDataset(task, "held-out", task.held_out, 1, INPUTS)
     x = order.inputs(np.arange(min(INPUTS, len(order.centres))))
-    return list(zip(x, targets_of(network, x, "predicted").tolist(), strict=True))
+    return list(zip(x, target_classes(network, x, "predicted").tolist(), strict=True))
 
 
 def kept_when_shuffled(explainer: Explainer, task: Task) -> np.ndarray:
@@ -169,7 +169,7 @@ def kept_when_shuffled(explainer: Explainer, task: Task) -> np.ndarray:
         with weights_shuffled(network.network, number):
             after = maps(x, target)
         pairs = zip(before, after, strict=True)
-        found.append([float(correlations(a[None], b[None])[0]) for a, b in pairs])
+        found.append([float(map_correlations(a[None], b[None])[0]) for a, b in pairs])
     return np.array(found)
 
 
@@ -202,14 +202,16 @@ def faithfulness(
 
 def picture(explainer: Explainer, task: Task, path: Path) -> None:
     """Held-out pictures, the maps their explainer was to learn, and those it draws."""
-    held_out = Maps(task, "held-out", task.held_out, explainer.answer.settings.conditions, INPUTS)
-    held_out.make()
+    held_out = MapDataset(
+        task, "held-out", task.held_out, explainer.answer.settings.conditions, INPUTS
+    )
+    held_out.create()
     x, _, taught = held_out.batch(np.arange(SHOWN))
     if task.config.teacher == "occlusion":
         taught = 2 * taught - 1  # `signed`: 0.5 stands for 0
     network, cells = task.networks[0], []
     for one, map_, target in zip(
-        x, taught[:, 0].numpy(), targets_of(network, x, "predicted").tolist(), strict=True
+        x, taught[:, 0].numpy(), target_classes(network, x, "predicted").tolist(), strict=True
     ):
         said = explainer.answer(network.network, Scorer(network.network, target), one).area.numpy()
         grey = luminance(one.numpy())

@@ -31,7 +31,7 @@ from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import MaterialSplit, load_material, read_material
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
-from ganexplain.explainers.parts.filters import contributions, slope
+from ganexplain.explainers.parts.filters import contributions, feature_gradient
 from ganexplain.explainers.parts.network import peaks
 from ganexplain.explainers.parts.places import location_instability
 from ganexplain.explainers.parts.training import CHUNK, PartsTraining
@@ -91,7 +91,7 @@ def measured(training: PartsTraining, test: Labelled) -> dict[str, float]:
     for first in range(0, len(test.inputs), CHUNK):
         rows = slice(first, first + CHUNK)
         features, targets = training.features(torch.from_numpy(test.inputs[rows]))
-        by_own = slope(features, lambda leaf: logit(training.own(leaf)[-1])) * features
+        by_own = feature_gradient(features, lambda leaf: logit(training.own(leaf)[-1])) * features
         given["own"].append(by_own.sum(dim=(2, 3)).numpy())
         encoding = training.explainer.encode(features)
         made = training.explainer.decode(encoding.features)

@@ -15,30 +15,30 @@ from torch import Tensor, nn
 from ganexplain.attribution.scorer import Scorer, target_logits
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
-from ganexplain.explainers.cgan.evaluation import correlations
+from ganexplain.explainers.cgan.evaluation import map_correlations
 from ganexplain.explainers.cgan.inference import (
     GeneratorSettings,
     View,
     build_generator,
-    condition_count,
 )
 from ganexplain.explainers.cgan.maps import (
+    CONDITIONS,
+    accumulate_maps,
     condition_indices,
-    cumulative,
+    input_times_gradient,
     maps_and_gradient,
-    product,
-    reduced,
-    scaled,
-    signed,
+    shrink_maps,
+    to_signed_range,
+    to_unit_range,
 )
 from ganexplain.explainers.cgan.networks import (
     FeatureTransform,
     GlobalGenerator,
-    OfInputs,
+    InputNormalizer,
     PairDiscriminator,
     ProgressiveGenerator,
 )
-from ganexplain.explainers.cgan.teachers import targets_of
+from ganexplain.explainers.cgan.teachers import target_classes
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.target import adapt_network
@@ -66,7 +66,7 @@ def test_a_map_by_hand() -> None:
     weights = torch.relu(head.weight[1]) * share
     area = torch.einsum("bc,bchw->bhw", weights, activation)
     whole = nn.functional.interpolate(area[:, None], size=(9, 8), mode="bilinear")[:, 0]
-    torch.testing.assert_close(maps["2"], scaled(whole).detach(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(maps["2"], to_unit_range(whole).detach(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (7, 9)])
@@ -84,7 +84,7 @@ def test_input_times_gradient_by_hand(shape: tuple[int, ...]) -> None:
     logits(x)
     maps, gradient = maps_and_gradient(network, logits, x)
     assert list(maps) == ["0"] and gradient.shape == x.shape
-    found = product(x, gradient, mean)
+    found = input_times_gradient(x, gradient, mean)
     assert found.shape == (4, *shape[-2:])
     usual = mean.reshape(-1, *[1] * (len(shape) - 1)).expand(1, *shape)
     wanted = (logits(x) - logits(usual)).detach()
@@ -96,11 +96,13 @@ def test_what_a_generator_is_shown() -> None:
     torch.manual_seed(0)
     maps = {"b": torch.rand(2, 8, 12), "a": torch.rand(2, 8, 12)}
     products = torch.randn(2, 8, 12)
-    plain, more = (View("occlusion", gradient=g).shown(maps, products, 2, 6) for g in (False, True))
+    plain, more = (
+        View("occlusion", gradient=g).generator_maps(maps, products, 2, 6) for g in (False, True)
+    )
     assert plain.shape == (2, 2, 4, 6) and more.shape == (2, 3, 4, 6)
     assert torch.equal(more[:, :2], plain)
     cells = products.reshape(2, 4, 2, 6, 2).mean(dim=(2, 4))
-    torch.testing.assert_close(more[:, 2], signed(cells))
+    torch.testing.assert_close(more[:, 2], to_signed_range(cells))
     settings = GeneratorSettings("lsft", 2, 8, 6, "occlusion", "", gradient=True)
     generator = build_generator(settings, ImageInput(channels=1, height=8, width=12))
     x, flat = torch.rand(2, 1, 8, 12), more.clone()
@@ -119,9 +121,11 @@ def test_cumulative_maps_are_means_from_deep_to_shallow(
     stacked = torch.stack(list(maps.values()), dim=1)
     assert stacked.shape == (3, 4, 80, 115)
     conditions = View("occlusion").conditions(maps, 4)
-    torch.testing.assert_close(conditions, cumulative(stacked))
+    torch.testing.assert_close(conditions, accumulate_maps(stacked))
     torch.testing.assert_close(conditions[:, 0], maps["conv5"], rtol=0, atol=1e-5)
-    torch.testing.assert_close(conditions[:, 3], scaled(stacked.mean(dim=1)), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        conditions[:, 3], to_unit_range(stacked.mean(dim=1)), rtol=0, atol=1e-5
+    )
     for each in (stacked, conditions):
         assert each.min() == 0 and 1 - 1e-5 < each.max() <= 1
 
@@ -138,7 +142,7 @@ def test_cumulative_maps_are_means_from_deep_to_shallow(
     ],
 )
 def test_which_maps_are_conditions(layers: int, wanted: list[int]) -> None:
-    assert condition_indices(layers, condition_count(layers)) == wanted
+    assert condition_indices(layers, min(CONDITIONS, layers)) == wanted
 
 
 @given(st.integers(1, 300), st.integers(1, 8))
@@ -157,12 +161,12 @@ def test_the_target_depends_on_layer_and_class(
     maps, others = (
         convolution_maps(network, Scorer(network, k).differentiable, noise_excerpts) for k in (0, 1)
     )
-    assert View("grad-cam").learnt(maps) == "conv5"
-    assert View("grad-cam", "conv2").learnt(maps) == "conv2"
-    assert (correlations(maps["conv5"], maps["conv2"]) < 0.9).all()
+    assert View("grad-cam").target_layer(maps) == "conv5"
+    assert View("grad-cam", "conv2").target_layer(maps) == "conv2"
+    assert (map_correlations(maps["conv5"], maps["conv2"]) < 0.9).all()
     assert ((maps["conv5"] - others["conv5"]).abs().amax(dim=(1, 2)) > 0.05).all()
     with pytest.raises(UsageError, match="did you mean 'conv5'"):
-        View("grad-cam", "conv6").learnt(maps)
+        View("grad-cam", "conv6").target_layer(maps)
     with pytest.raises(UsageError, match="goes with --teacher grad-cam"):
         View("occlusion", "conv5")
 
@@ -175,11 +179,11 @@ def test_what_is_learnt_is_not_told(
     maps = convolution_maps(untrained_network, lambda x: untrained_network(x)[:, 0], noise_excerpts)
     for layer in ("", "conv2"):
         view = View("grad-cam", layer)
-        learnt, before = view.learnt(maps), view.conditions(maps, 3)
-        assert learnt not in view.reach(maps, 3)
+        learnt, before = view.target_layer(maps), view.conditions(maps, 3)
+        assert learnt not in view.shallowest_layers(maps, 3)
         assert torch.equal(before, view.conditions(maps | {learnt: maps[learnt].flip(1)}, 3))
     with pytest.raises(UsageError, match="no convolution but conv5"):
-        View("grad-cam").seen({"conv5": maps["conv5"]})
+        View("grad-cam").condition_layers({"conv5": maps["conv5"]})
 
 
 def test_one_logit_is_two_classes() -> None:
@@ -196,10 +200,10 @@ def test_the_predicted_class_or_the_one_named() -> None:
         torch.device("cpu"),
     )  # fmt: skip
     x = torch.rand(20, 1, 4, 4)
-    assert torch.equal(targets_of(found, x, "predicted"), network(x).argmax(dim=1))
-    assert targets_of(found, x, "cow").tolist() == [2] * 20
+    assert torch.equal(target_classes(found, x, "predicted"), network(x).argmax(dim=1))
+    assert target_classes(found, x, "cow").tolist() == [2] * 20
     with pytest.raises(UsageError, match="one of ant, bee, cow"):
-        targets_of(found, x, "cat")
+        target_classes(found, x, "cat")
 
 
 def test_networks_of_any_origin_and_convolutions_over_time() -> None:
@@ -296,7 +300,7 @@ def test_inputs_are_standardised_a_band_or_a_channel() -> None:
 
     for shape, axes in (((7, 4, 9), (0, 2)), ((7, 3, 4, 9), (0, 2, 3))):
         x = torch.randn(shape) * 3 + torch.arange(float(shape[1])).reshape(-1, *[1] * len(axes[1:]))
-        network = OfInputs(Kept(), shape[1])
+        network = InputNormalizer(Kept(), shape[1])
         network.mean.copy_(x.mean(dim=axes))
         network.deviation.copy_(x.std(dim=axes))
         found = network(x, x).reshape(shape)
@@ -307,7 +311,7 @@ def test_inputs_are_standardised_a_band_or_a_channel() -> None:
 def test_the_sign_of_a_map_stays() -> None:
     maps = torch.tensor([[[-3.0, 0.0, 1.5]], [[0.0, 0.1, 0.2]], [[0.0, 0.0, 0.0]]])
     wanted = torch.tensor([[[0.0, 0.5, 0.75]], [[0.5, 0.75, 1.0]], [[0.5, 0.5, 0.5]]])
-    torch.testing.assert_close(signed(maps), wanted)
+    torch.testing.assert_close(to_signed_range(maps), wanted)
 
 
 def test_values_within_a_cell_that_is_drawn_are_seen() -> None:
@@ -329,8 +333,10 @@ def test_values_within_a_cell_that_is_drawn_are_seen() -> None:
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 60))
 def test_maps_are_drawn_at_a_working_size(height: int, width: int, longest: int) -> None:
-    maps = scaled(torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0)))
-    found = reduced(maps, longest)
+    maps = to_unit_range(
+        torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    )
+    found = shrink_maps(maps, longest)
     if not 0 < longest < max(height, width):
         assert torch.equal(found, maps)
         return
@@ -344,7 +350,7 @@ def test_maps_are_drawn_at_a_working_size(height: int, width: int, longest: int)
 def test_correlations_are_numpys() -> None:
     first, second = torch.rand(3, 1, 4, 5), torch.rand(3, 1, 4, 5)
     second[2] = 0.5  # flat
-    found = correlations(first, second)
+    found = map_correlations(first, second)
     for number in range(2):
         expected = np.corrcoef(first[number].ravel(), second[number].ravel())[0, 1]
         assert float(found[number]) == pytest.approx(expected, abs=1e-6)

@@ -17,7 +17,7 @@ from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
-from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
+from ganexplain.explainers.parts.filter_loss import filter_loss, sharpen_maps
 from ganexplain.explainers.parts.network import (
     MassNorm,
     PartMask,
@@ -26,7 +26,12 @@ from ganexplain.explainers.parts.network import (
     template_height,
     templates,
 )
-from ganexplain.explainers.parts.places import Axis, Geometry, geometry, location_instability
+from ganexplain.explainers.parts.places import (
+    Axis,
+    Geometry,
+    estimate_geometry,
+    location_instability,
+)
 from ganexplain.networks.tracing import subnetwork_after
 
 
@@ -97,7 +102,7 @@ def test_the_loss_is_the_formula() -> None:
 def test_the_gradient_is_exact() -> None:
     maps = random_maps(4, 2, 3, 4, size=60.0).requires_grad_(True)
     assert torch.autograd.gradcheck(filter_loss, (maps,), eps=1e-4, atol=1e-7)
-    assert torch.autograd.gradcheck(lambda x: filter_loss(sharpened(x)), (maps,), eps=1e-4)
+    assert torch.autograd.gradcheck(lambda x: filter_loss(sharpen_maps(x)), (maps,), eps=1e-4)
 
 
 @settings(max_examples=25, deadline=None)
@@ -122,8 +127,8 @@ def test_the_loss_of_equal_maps_is_zero_and_of_single_peaks_clearly_not() -> Non
     for n in range(7):
         peaked[n, 0, n % 4, (2 * n) % 5] = 1.0
     spread = torch.full_like(peaked, 1 / 20)
-    assert filter_loss(sharpened(peaked)) < -1.0
-    assert filter_loss(sharpened(spread + 1e-3 * random_maps(*peaked.shape))) > -0.01
+    assert filter_loss(sharpen_maps(peaked)) < -1.0
+    assert filter_loss(sharpen_maps(spread + 1e-3 * random_maps(*peaked.shape))) > -0.01
 
 
 def test_the_loss_in_pieces_is_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,7 +307,7 @@ def test_places_lie_where_the_kernels_look() -> None:
     network = untrained(SVDNet())
     x = torch.randn(8, 80, 115, generator=torch.Generator().manual_seed(0))
     # Two convolutions (1 + 1), pooling of three (1), two convolutions behind it (3 + 3).
-    found = geometry(front_of(network, "conv5"), x)
+    found = estimate_geometry(front_of(network, "conv5"), x)
     assert found == Geometry(Axis(21, 80, 9.0, 3.0), Axis(33, 115, 9.0, 3.0))
     windows = found.windows(np.array([[4, 10]]))
     assert windows.shape == (1, 80, 115)
@@ -313,8 +318,8 @@ def test_places_lie_where_the_kernels_look() -> None:
 def test_places_of_padded_layers_cover_the_picture() -> None:
     x = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     network = untrained(PictureNet(10, (1, 8, 8)))
-    assert geometry(front_of(network, "blocks.0"), x).down == Axis(8, 8, 0.0, 1.0)
-    assert geometry(front_of(network, "blocks.7"), x).down == Axis(4, 8, 0.5, 2.0)
+    assert estimate_geometry(front_of(network, "blocks.0"), x).down == Axis(8, 8, 0.0, 1.0)
+    assert estimate_geometry(front_of(network, "blocks.7"), x).down == Axis(4, 8, 0.5, 2.0)
 
 
 def test_spreading_a_map_keeps_its_values_at_the_places() -> None:

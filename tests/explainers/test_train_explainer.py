@@ -23,7 +23,7 @@ from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.explainers.cgan.evaluation import GRADIENT
 from ganexplain.explainers.cgan.inference import GeneratorSettings, build_generator
-from ganexplain.explainers.cgan.networks import OfInputs, PairDiscriminator
+from ganexplain.explainers.cgan.networks import InputNormalizer, PairDiscriminator
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.picture import ImageInput
@@ -119,7 +119,7 @@ def test_killed_it_ends_as_if_undisturbed(
 def discriminator_lives(run: Path, maps: np.ndarray) -> bool:
     """Whether what it has become still tells maps (N, 1, 8, 8) apart."""
     state = read_checkpoint(run / "training.pt", "training")["state"]
-    network = OfInputs(PairDiscriminator(1, 1, 8), 1)
+    network = InputNormalizer(PairDiscriminator(1, 1, 8), 1)
     network.load_state_dict(state["networks"]["discriminator"])
     scores = network(torch.zeros(len(maps), 1, 8, 8), torch.from_numpy(maps))
     return float(scores.detach().std()) > 1e-3

@@ -72,10 +72,10 @@ def test_it_learns_to_reconstruct_and_leaves_the_network_alone(tmp_path: Path) -
     network = training.task.networks[0].network
     before = {name: value.clone() for name, value in network.state_dict().items()}
     assert training.targets == ("fc8",)
-    first = training.look()
+    first = training.evaluate()
     for step in range(60):
         training.step(step)
-    last = training.look()
+    last = training.evaluate()
     assert last["error_fc8"] < first["error_fc8"] / 3 and last["error_fc8"] < 0.2
     assert last["agreement"] >= 0.7  # the untrained network hardly prefers a class
     assert last["filter_loss"] < 0
@@ -89,7 +89,7 @@ def test_the_share_of_the_parts_grows_with_its_weight(tmp_path: Path) -> None:
         training = training_of(tmp_path, layer="blocks.2", share_weight=weight, filter_weight=0.0)
         for step in range(40):
             training.step(step)
-        shares.append(training.look()["p"])
+        shares.append(training.evaluate()["p"])
     assert 0 < shares[0] < shares[1] < shares[2] < 1
 
 

@@ -1,1 +1,1 @@
-"""The explainer that is a conditional GAN: maps from inputs."""
+"""The conditional-GAN explainer, which generates an attribution map for an input."""

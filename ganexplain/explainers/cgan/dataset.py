@@ -1,4 +1,4 @@
-"""Inputs, what a conditional GAN is shown of them, and targets: made once, kept in files."""
+"""The training data of a conditional GAN: inputs, conditions and target maps, kept in files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from torch import Tensor
 from ganexplain.attribution.fills import Reference
 from ganexplain.corpora.load import MaterialSplit
 from ganexplain.explainers.cgan.inference import View
-from ganexplain.explainers.cgan.maps import pooled, product, reduced, signed
-from ganexplain.explainers.cgan.teachers import network_maps, occlusion_maps, targets_of
+from ganexplain.explainers.cgan.maps import (
+    input_times_gradient,
+    pool_maps,
+    shrink_maps,
+    to_signed_range,
+)
+from ganexplain.explainers.cgan.teachers import network_maps, occlusion_maps, target_classes
 from ganexplain.explainers.task import Task
 from ganexplain.files.arrays import try_open_array, write_rows
 from ganexplain.networks.target import TargetNetwork
@@ -22,14 +27,14 @@ from ganexplain.runs.machine import random_stream
 CHUNK = 32  # inputs in a pass and in a file
 
 
-class Maps:
-    """Tuples of inputs of a split and what the networks' maps say of them.
+class MapDataset:
+    """Inputs of a split with the maps of the networks for them.
 
-    Beside each network stand `shuffled` variants of it that have learned nothing, other ones for
-    every 32 inputs. Of V variants in all, row r is input r // V as variant r % V sees it, the
-    networks themselves first. What a generator is shown (n, h, w) and the target (h, w) of a row,
-    0 to 1 (of occlusion `signed`), of at most `size` cells a side, stand in
-    `folder`/maps/NAME-NUMBER.npy, where those of an earlier run are taken up.
+    Each network is used with its trained weights and with `shuffled` sets of shuffled weights,
+    new ones for every 32 inputs. With V variants in all, row r is input r // V with variant r % V;
+    the trained networks are the first variants. The maps shown to a generator (n, h, w) and the
+    target (h, w) of a row are 0 to 1 (for occlusion by `to_signed_range`), with at most `size`
+    cells along an axis. They are kept in `folder`/maps/NAME-NUMBER.npy and reused by later runs.
     """
 
     def __init__(
@@ -52,13 +57,13 @@ class Maps:
     def __len__(self) -> int:
         return len(self.centres) * len(self.networks)
 
-    def own_rows(self) -> np.ndarray:
-        """Numbers of the rows that are of the networks themselves."""
+    def trained_rows(self) -> np.ndarray:
+        """Return the numbers of the rows of the trained networks."""
         rows = np.arange(len(self))
         return rows[rows % len(self.networks) < len(self.task.networks)]
 
-    def make(self) -> None:
-        """Make what is not there yet."""
+    def create(self) -> None:
+        """Compute the maps that have no file yet, and open all files."""
         starts = range(0, len(self.centres), CHUNK)
         self.task.progress.start(f"maps, {self.name}", len(starts) * len(self.networks))
         for number, start in enumerate(starts):
@@ -76,11 +81,11 @@ class Maps:
             self.files.append(found)
 
     def inputs(self, numbers: np.ndarray) -> Tensor:
-        """Inputs (B, *S) of numbers (B,)."""
+        """Return inputs (B, *S) by their numbers (B,)."""
         return torch.from_numpy(self.split.gather(self.centres[numbers])).to(self.task.device)
 
     def batch(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs (B, *S), what is shown (B, n, h, w) and targets (B, 1, h, w) of rows (B,)."""
+        """Return inputs (B, *S), shown maps (B, n, h, w) and targets (B, 1, h, w) of rows (B,)."""
         variants = len(self.networks)
         size = CHUNK * variants
         maps = np.stack([self.files[row // size][row % size] for row in rows])
@@ -88,7 +93,7 @@ class Maps:
         return self.inputs(rows // variants), values[:, :-1], values[:, -1:]
 
     def _variant(self, chunk: int, variant: int, x: Tensor) -> np.ndarray:
-        """What is shown and target (B, n + 1, h, w) of inputs (B, *S), float16."""
+        """Return maps to show and target (B, n + 1, h, w), float16, of inputs (B, *S)."""
         network = self.networks[variant]
         with ExitStack() as shuffled:
             if variant >= len(self.task.networks):
@@ -96,16 +101,17 @@ class Maps:
                 shuffled.enter_context(weights_shuffled(network.network, int(seed.integers(2**31))))
             asked = self.task.config.target
             maps, gradient = network_maps(network, x, asked)
-            learnt = self.view.learnt(maps)
+            learnt = self.view.target_layer(maps)
             if learnt:
                 target = maps[learnt]
             else:
-                target = self._occlusion(network, x, targets_of(network, x, asked))
+                target = self._occlusion(network, x, target_classes(network, x, asked))
         self.task.progress.advance()
         size = self.task.config.size
-        products = product(x, gradient, self.task.statistics[0])
-        shown = self.view.shown(maps, products, self.conditions, size)
-        wanted = reduced(target[:, None], size) if learnt else signed(pooled(target[:, None], size))
+        products = input_times_gradient(x, gradient, self.task.statistics[0])
+        shown = self.view.generator_maps(maps, products, self.conditions, size)
+        target = target[:, None]
+        wanted = shrink_maps(target, size) if learnt else to_signed_range(pool_maps(target, size))
         made = torch.cat([shown, wanted], dim=1)
         return made.half().cpu().numpy()
 

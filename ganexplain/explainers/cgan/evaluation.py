@@ -1,4 +1,4 @@
-"""How good a conditional GAN's maps are on held-out inputs, and what each condition is worth."""
+"""Errors of a conditional GAN's maps on held-out inputs, and the relevance of its conditions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganexplain.explainers.cgan.dataset import CHUNK, Maps
-from ganexplain.explainers.cgan.maps import scaled
+from ganexplain.explainers.cgan.dataset import CHUNK, MapDataset
+from ganexplain.explainers.cgan.maps import to_unit_range
 from ganexplain.explainers.cgan.networks import MapGenerator
 from ganexplain.report.tables import aligned
 
@@ -24,21 +24,21 @@ BASELINES = {
 }
 
 
-def _batches(maps: Maps) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """What is of the networks themselves, in pieces."""
-    rows = maps.own_rows()
+def _batches(maps: MapDataset) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield batches of the rows of the trained networks."""
+    rows = maps.trained_rows()
     for start in range(0, len(rows), CHUNK):
         yield maps.batch(rows[start : start + CHUNK])
 
 
-def mean_maps(maps: Maps) -> Tensor:
-    """Mean (n + 1, h, w) of all that is shown and of the target, of the networks themselves."""
+def mean_maps(maps: MapDataset) -> Tensor:
+    """Return the mean (n + 1, h, w) of shown maps and target over rows of the trained networks."""
     sums = [torch.cat([c, target], dim=1).sum(dim=0) for _, c, target in _batches(maps)]
-    return torch.stack(sums).sum(dim=0) / len(maps.own_rows())
+    return torch.stack(sums).sum(dim=0) / len(maps.trained_rows())
 
 
-def correlations(first: Tensor, second: Tensor) -> Tensor:
-    """Pearson correlation (B,) of maps (B, ..., H, W); 0 where one is flat."""
+def map_correlations(first: Tensor, second: Tensor) -> Tensor:
+    """Return the Pearson correlation (B,) of maps (B, ..., H, W); 0 where one is constant."""
     a, b = (each.flatten(1).double() for each in (first, second))
     a, b = a - a.mean(dim=1, keepdim=True), b - b.mean(dim=1, keepdim=True)
     scale = (a.square().sum(dim=1) * b.square().sum(dim=1)).sqrt()
@@ -46,14 +46,16 @@ def correlations(first: Tensor, second: Tensor) -> Tensor:
 
 
 def grey(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Inputs (B, *S) as maps (B, 1, h, w) of a size, 0 to 1: the mean of their channels."""
+    """Return inputs (B, *S) as maps (B, 1, h, w), 0 to 1: the mean of their channels."""
     plane = x.mean(dim=1, keepdim=True) if x.ndim == 4 else x[:, None]
-    return scaled(functional.adaptive_avg_pool2d(plane, size))
+    return to_unit_range(functional.adaptive_avg_pool2d(plane, size))
 
 
 @torch.no_grad()
-def figures_of(generator: MapGenerator, train: Maps, held_out: Maps) -> dict[str, float]:
-    """Mean absolute errors `l1` on held-out inputs, of trivial maps too, and correlations."""
+def evaluate_generator(
+    generator: MapGenerator, train: MapDataset, held_out: MapDataset
+) -> dict[str, float]:
+    """Return mean absolute errors on held-out inputs and correlations, for baselines too."""
     mean = mean_maps(train)[-1:]
     sums: dict[str, float] = {}
     for x, shown, target in _batches(held_out):
@@ -65,7 +67,7 @@ def figures_of(generator: MapGenerator, train: Maps, held_out: Maps) -> dict[str
         found = {f"l1{k}": (v - target).abs().mean(dim=(1, 2, 3)).sum() for k, v in maps.items()}
         for name in ("", "_deepest", "_gradient"):
             if name in maps:
-                found[f"correlation{name}"] = correlations(maps[name], target).sum()
+                found[f"correlation{name}"] = map_correlations(maps[name], target).sum()
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + float(value)
     return {name: value / len(held_out) for name, value in sums.items()}
@@ -73,7 +75,7 @@ def figures_of(generator: MapGenerator, train: Maps, held_out: Maps) -> dict[str
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition: its number, the shallowest layer in it, and what it contributes."""
+    """A condition: its number, its shallowest layer and its contribution."""
 
     condition: int
     layer: str
@@ -83,22 +85,27 @@ class Condition:
 
 @dataclass(frozen=True)
 class Relevance:
-    """What the conditions contribute, each and in groups: the content of `relevance.json`."""
+    """Contributions of single conditions and of groups: the content of `relevance.json`."""
 
     conditions: list[Condition]
     groups: dict[str, float]
 
 
 @torch.no_grad()
-def relevance_of(
-    generator: MapGenerator, train: Maps, held_out: Maps, reach: list[str]
+def condition_relevance(
+    generator: MapGenerator, train: MapDataset, held_out: MapDataset, reach: list[str]
 ) -> Relevance:
-    """What each condition contributes: how the map changes where its training mean stands for it.
+    """Measure how the map changes when a condition is replaced by its training mean.
 
-    `relevance` is the mean absolute change of the map, `loss` what its error grows by; `layer`
-    the shallowest layer of the condition. In three groups, as the paper asks: the deepest
-    quarter of the conditions, the shallowest, and what lies between. The input times the
-    gradient, where it is shown, is the last of the rows, and in no group.
+    `relevance` is the mean absolute change of the map, `loss` the increase of its error. The three
+    groups are those of the paper: the deepest quarter of the conditions, the shallowest quarter
+    and those between. The input times the gradient, if shown, is the last row and in no group.
+
+    Args:
+        generator: the trained generator.
+        train: training data, for the means.
+        held_out: data to measure on.
+        reach: name of the shallowest layer of each condition.
     """
     names = [*reach, GRADIENT] if generator.gradient else reach
     means = mean_maps(train)
@@ -127,7 +134,7 @@ def _groups(change: np.ndarray) -> dict[str, float]:
 
 
 def relevance_table(figures: dict[str, float], relevance: Relevance) -> list[str]:
-    """Lines of text for stdout."""
+    """Return the figures and the relevance as lines of text."""
     errors = f"held-out error {figures['l1']:.4f} (correlation {figures['correlation']:.3f}); "
     errors += ", ".join(f"{text} {figures[n]:.4f}" for n, text in BASELINES.items() if n in figures)
     rows = [

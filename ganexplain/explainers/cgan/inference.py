@@ -1,7 +1,7 @@
-"""The conditional-GAN explainer: from an input and how a network saw it to one map.
+"""The conditional-GAN explainer: one map from an input and the layer maps of a network.
 
-After Akash Guna R T, Benitez and Sikha (arXiv 2301.08067), without the faults of their released
-code: the discriminator lives, the target's layer and class are those asked for.
+After Akash Guna R T, Benitez and Sikha (arXiv 2301.08067). Two faults of their released code are
+corrected: here the discriminator learns, and the target has the requested layer and class.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ganexplain.config import WIDEST
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.maps import (
     CONDITIONS,
+    accumulate_maps,
     condition_indices,
-    cumulative,
+    input_times_gradient,
     maps_and_gradient,
-    pooled,
-    product,
-    reduced,
-    signed,
+    pool_maps,
+    shrink_maps,
+    to_signed_range,
     working_size,
 )
 from ganexplain.explainers.cgan.networks import GENERATORS, MapGenerator
@@ -34,17 +34,17 @@ from ganexplain.files.checkpoints import build_network
 from ganexplain.inputs.kinds import Input
 
 TEACHERS = ("grad-cam", "occlusion")
-FINEST = 4  # values of the input along each axis of a cell that is drawn, at most
+FINEST = 4  # most values of the input along each axis of a cell of the map
 
 
 @dataclass(frozen=True)
 class View:
-    """Which of a network's maps are conditions, and which is learnt.
+    """Which of a network's layer maps are conditions, and which map is the target.
 
-    The teacher `grad-cam` is the map of convolution `layer`, the last where it is empty. Its own
-    map is left out of the conditions, the first of which would else be the answer. Of the
-    teacher `occlusion` they are made of all. With `gradient` a generator is shown the input
-    times the gradient, too.
+    The target of teacher `grad-cam` is the map of convolution `layer`, by default the last one.
+    That map is not a condition, else the first condition would be the target. With teacher
+    `occlusion` the maps of all convolutions are conditions. With `gradient` a generator is also
+    shown the input times the gradient.
     """
 
     teacher: str
@@ -56,18 +56,15 @@ class View:
         if self.layer and self.teacher != "grad-cam":
             raise UsageError("--layer: goes with --teacher grad-cam; leave one out")
 
-    def learnt(self, maps: Mapping[str, Tensor]) -> str:
-        """Name of the convolution that is learnt of `maps`, deepest first; empty where none is."""
+    def target_layer(self, maps: Mapping[str, Tensor]) -> str:
+        """Return the convolution whose map is the target; empty for teacher `occlusion`."""
         if self.teacher != "grad-cam":
             return ""
         return check_known("--layer", self.layer, maps) if self.layer else next(iter(maps))
 
-    def seen(self, maps: Mapping[str, Tensor]) -> list[str]:
-        """Names of the convolutions whose maps are conditions, the deepest first.
-
-        Raises UsageError where there is none.
-        """
-        learnt = self.learnt(maps)
+    def condition_layers(self, maps: Mapping[str, Tensor]) -> list[str]:
+        """Return the convolutions whose maps are conditions, deepest first; UsageError if none."""
+        learnt = self.target_layer(maps)
         names = [name for name in maps if name != learnt]
         if not names:
             raise UsageError(
@@ -77,41 +74,38 @@ class View:
         return names
 
     def conditions(self, maps: Mapping[str, Tensor], count: int) -> Tensor:
-        """Conditions (B, count, H, W) of maps (B, H, W) of every convolution, deepest first."""
-        names = self.seen(maps)
+        """Return conditions (B, count, H, W) from maps (B, H, W) of the convolutions."""
+        names = self.condition_layers(maps)
         indices = condition_indices(len(names), count)
-        return cumulative(torch.stack([maps[name] for name in names], dim=1))[:, indices]
+        return accumulate_maps(torch.stack([maps[name] for name in names], dim=1))[:, indices]
 
-    def shown(
+    def generator_maps(
         self, maps: Mapping[str, Tensor], products: Tensor, count: int, longest: int
     ) -> Tensor:
-        """What a generator is shown (B, n, h, w), 0 to 1, of maps and products (B, H, W).
+        """Return the maps shown to a generator (B, n, h, w), 0 to 1, of at most `longest` cells.
 
-        The conditions, `count` in all; with `gradient` the products behind them, `signed`. Of at
-        most `longest` cells a side.
+        They are `count` conditions from `maps` (B, H, W) and, with `gradient`, the `products`
+        (B, H, W) of input and gradient.
         """
-        conditions = reduced(self.conditions(maps, count), longest)
+        conditions = shrink_maps(self.conditions(maps, count), longest)
         if not self.gradient:
             return conditions
-        return torch.cat([conditions, signed(pooled(products[:, None], longest))], dim=1)
+        return torch.cat(
+            [conditions, to_signed_range(pool_maps(products[:, None], longest))], dim=1
+        )
 
-    def reach(self, maps: Mapping[str, Tensor], count: int) -> list[str]:
-        """Names (count,) of the shallowest convolution in each condition."""
-        names = self.seen(maps)
+    def shallowest_layers(self, maps: Mapping[str, Tensor], count: int) -> list[str]:
+        """Return the shallowest convolution of each of `count` conditions."""
+        names = self.condition_layers(maps)
         return [names[index] for index in condition_indices(len(names), count)]
-
-
-def condition_count(layers: int) -> int:
-    """How many conditions are made of so many layers."""
-    return min(CONDITIONS, layers)
 
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """What a generator is built from, and what it is shown of a network (`teacher` and `layer`).
+    """Settings to build a generator, and the `teacher` and `layer` of its view of a network.
 
-    `kind` is a key of GENERATORS, `conditions` the number of maps it is shown, of at most `size`
-    cells along the longer axis; with `gradient` also the input times the gradient.
+    `kind` is a key of GENERATORS, `conditions` the number of conditions, `size` the most cells of a
+    map along the longer axis; with `gradient` it is also shown the input times the gradient.
     """
 
     kind: str
@@ -123,8 +117,8 @@ class GeneratorSettings:
     gradient: bool
 
     @classmethod
-    def of_file(cls, found: ExplainerFile) -> GeneratorSettings:
-        """Those of an `explainer.pt`; KeyError, TypeError or ValueError where it is not whole."""
+    def from_file(cls, found: ExplainerFile) -> GeneratorSettings:
+        """Read an `explainer.pt`; KeyError, TypeError or ValueError where it is not complete."""
         values = found.content
         return cls(
             kind=str(values["kind"]),
@@ -138,56 +132,58 @@ class GeneratorSettings:
 
     @property
     def view(self) -> View:
-        """Which of a network's maps it is shown; UsageError for a teacher that is none."""
+        """The view of a network; UsageError for an unknown teacher."""
         return View(self.teacher, self.layer, self.gradient)
 
 
 def build_generator(settings: GeneratorSettings, input_spec: Input) -> MapGenerator:
-    """The untrained generator for what networks take; ValueError for sizes that no training has."""
+    """Build an untrained generator; ValueError for sizes out of range."""
     kind = GENERATORS[check_known("--generator", settings.kind, GENERATORS)]
     conditions, width = settings.conditions, settings.width
     if not (1 <= conditions <= CONDITIONS and 1 <= width <= WIDEST):
         raise ValueError(f"{conditions} conditions and a width of {width} are out of range")
     size = working_size(input_spec.shape, settings.size)
     fine = min(input_spec.shape[-2] // size[0], input_spec.shape[-1] // size[1], FINEST)
-    inner = kind(channels_of(input_spec) * fine**2 + settings.gradient, conditions, 1, width)
+    inner = kind(channel_count(input_spec) * fine**2 + settings.gradient, conditions, 1, width)
     return MapGenerator(inner, input_spec.shape[0], fine, size, gradient=settings.gradient)
 
 
-def channels_of(input_spec: Input) -> int:
-    """Channels of an input: of log-mel one."""
+def channel_count(input_spec: Input) -> int:
+    """Return the number of channels of an input; log-mel has one."""
     return input_spec.shape[0] if len(input_spec.shape) == 3 else 1
 
 
 @dataclass(frozen=True)
 class CganAnswer:
-    """Maps by a trained generator, which sees a network by its `view`."""
+    """Maps of a trained generator, which is shown a network by its `view`."""
 
     generator: MapGenerator
     settings: GeneratorSettings
     view: View
 
     def check(self, network: nn.Module, x: Tensor) -> None:
-        """It fits every network; which maps there are is seen when it is asked."""
+        """Accept every network: the maps are checked when one is explained."""
 
     def __call__(self, network: nn.Module, scorer: Scorer, x: Tensor) -> LearnedMap:
-        """The map of input x (*S); one pass and one gradient of the network."""
+        """Return the map of input x (*S), by one pass and one gradient of the network."""
         maps, gradient = maps_and_gradient(network, scorer.differentiable, x[None])
         scorer.passes += 1
         with torch.no_grad():
-            products = product(x[None], gradient, self.generator.mean)
-            shown = self.view.shown(maps, products, self.settings.conditions, self.settings.size)
+            products = input_times_gradient(x[None], gradient, self.generator.mean)
+            shown = self.view.generator_maps(
+                maps, products, self.settings.conditions, self.settings.size
+            )
             area = self.generator(x[None], shown)[0, 0]
-            learnt = self.view.learnt(maps)
-            if not learnt:  # `signed`: 0.5 stands for 0
+            learnt = self.view.target_layer(maps)
+            if not learnt:  # undo `to_signed_range`
                 area = 2 * area - 1
         details = {"teacher": self.view.teacher, "layer": learnt}
         return LearnedMap(enlarged(area, *x.shape[-2:]), details)
 
 
 def load_cgan(found: ExplainerFile, device: torch.device) -> CganAnswer:
-    """The answer of an `explainer.pt` of this method; ValueError for weights not finite."""
-    settings = GeneratorSettings.of_file(found)
+    """Load an `explainer.pt` of this method; ValueError for weights that are not finite."""
+    settings = GeneratorSettings.from_file(found)
     weights = found.content["weights"]
     generator = build_network(weights, lambda: build_generator(settings, found.front_end))
     return CganAnswer(generator.to(device).eval(), settings, settings.view)

@@ -1,4 +1,4 @@
-"""How a network processed an input: a map of every convolution, summed up from deep to shallow.
+"""Maps of the convolutions of a network for an input, and their cumulative sums as conditions.
 
 After Akash Guna R T, Benitez and Sikha (arXiv 2301.08067; KBS 302, 2024) and their released code.
 """
@@ -17,31 +17,36 @@ from ganexplain.errors import UsageError
 from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
 from ganexplain.networks.hooks import find_layer, tap_outputs
 
-CONDITIONS = 8  # maps that a generator is given, at most
+CONDITIONS = 8  # most conditions of a generator
 
 
-def scaled(maps: Tensor) -> Tensor:
-    """Maps (..., H, W), each from 0 (its least) to 1; a flat one is 0 throughout."""
+def to_unit_range(maps: Tensor) -> Tensor:
+    """Scale each of maps (..., H, W) to 0..1; a constant map becomes 0."""
     low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
     return (maps - low) / (high - low).clamp_min(1e-30)
 
 
-def signed(maps: Tensor) -> Tensor:
-    """Maps (..., H, W) of both signs as 0 to 1: 0.5 for 0, each over its largest magnitude."""
+def to_signed_range(maps: Tensor) -> Tensor:
+    """Scale each of maps (..., H, W) of both signs to 0..1, so that 0 becomes 0.5."""
     return 0.5 + maps / (2 * maps.abs().amax(dim=(-2, -1), keepdim=True).clamp_min(1e-30))
 
 
 def maps_and_gradient(
     network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Maps (B, H, W), 0 to 1, of every convolution, and the gradient, of inputs (B, *S).
+    """Return maps (B, H, W), 0 to 1, of all convolutions by name, deepest first, and the gradient.
 
-    S ends with H, W. Maps by name, the deepest first (the order of the pass, reversed). A layer's
-    is the sum of its channels, each times the mean over places of its guided gradient, which
-    counts only where it and the activation are above zero; no rectifier follows. `logits` gives
-    those (B,) of the targets, from a pass of `network`; the gradient (B, *S) is of their sum, by
-    the input. One pass and one gradient. Raises UsageError where the network has no convolution,
-    or none that a gradient reaches.
+    The map of a layer is the sum of its channels, each times the mean over places of its guided
+    gradient: the gradient where it and the activation are positive. The gradient (B, *S) is that of
+    the sum of the logits by the input. One pass and one gradient.
+
+    Args:
+        network: the network to explain.
+        logits: function from inputs to the targets' logits (B,), by a pass of `network`.
+        x: inputs (B, *S), where S ends with H, W.
+
+    Raises:
+        UsageError: the network has no convolution, or no gradient reaches one.
     """
     leaf = x.detach().requires_grad_(True)
     known = convolutions(network, ("Conv1d", "Conv2d"))
@@ -58,16 +63,16 @@ def maps_and_gradient(
         by = [*edges.values(), get_gradient_edge(leaf)]
         *gradients, by_input = torch.autograd.grad(total, by, allow_unused=True)
     maps = {
-        name: scaled(enlarged(_weighted(taps[name].value, gradient), *x.shape[-2:]))
+        name: to_unit_range(enlarged(_weighted(taps[name].value, gradient), *x.shape[-2:]))
         for name, gradient in zip(edges, gradients, strict=True)
     }
     return dict(reversed(maps.items())), torch.zeros_like(x) if by_input is None else by_input
 
 
-def product(x: Tensor, gradient: Tensor, mean: Tensor) -> Tensor:
-    """What inputs (B, *S) are above the `mean` (S[0],), times the gradient: maps (B, H, W).
+def input_times_gradient(x: Tensor, gradient: Tensor, mean: Tensor) -> Tensor:
+    """Return inputs (B, *S) minus `mean` (S[0],), times the gradient, as maps (B, H, W).
 
-    Input x gradient (Shrikumar et al., arXiv 1605.01713); of a picture the sum of its channels.
+    Input x gradient (Shrikumar et al., arXiv 1605.01713), summed over the channels of pictures.
     """
     above = x - mean.reshape(-1, *[1] * (x.ndim - 2))
     found = above * gradient
@@ -75,8 +80,8 @@ def product(x: Tensor, gradient: Tensor, mean: Tensor) -> Tensor:
 
 
 def _weighted(activation: Tensor, gradient: Tensor | None) -> Tensor:
-    """The map (B, h, w) of activations (B, C, h, w), or of (B, C, w) as one row."""
-    if gradient is None:  # what lies behind the target
+    """Return the map (B, h, w) of activations (B, C, h, w); (B, C, w) have one row."""
+    if gradient is None:  # the layer is after the target
         gradient = torch.zeros_like(activation)
     guided = gradient * (activation > 0) * (gradient > 0)
     places = tuple(range(2, activation.ndim))
@@ -85,7 +90,7 @@ def _weighted(activation: Tensor, gradient: Tensor | None) -> Tensor:
 
 
 def working_size(shape: Sequence[int], longest: int) -> tuple[int, int]:
-    """Cells of maps over inputs (..., H, W), at most `longest` along the longer axis; 0: H, W."""
+    """Return the size of maps for inputs (..., H, W), at most `longest` cells a side; 0: H, W."""
     height, width = shape[-2:]
     share = longest / max(height, width)
     if not 0 < share < 1:
@@ -93,27 +98,27 @@ def working_size(shape: Sequence[int], longest: int) -> tuple[int, int]:
     return max(1, round(height * share)), max(1, round(width * share))
 
 
-def pooled(maps: Tensor, longest: int) -> Tensor:
-    """Means (B, n, h, w) of maps (B, n, H, W) in the cells of their working size."""
+def pool_maps(maps: Tensor, longest: int) -> Tensor:
+    """Average maps (B, n, H, W) over the cells of their working size, (B, n, h, w)."""
     return functional.adaptive_avg_pool2d(maps, working_size(maps.shape, longest))
 
 
-def reduced(maps: Tensor, longest: int) -> Tensor:
-    """The same of maps from 0 to 1, which they are again."""
-    found = pooled(maps, longest)
-    return maps if found.shape == maps.shape else scaled(found)
+def shrink_maps(maps: Tensor, longest: int) -> Tensor:
+    """Average maps (B, n, H, W) as `pool_maps` and scale each to 0..1 again."""
+    found = pool_maps(maps, longest)
+    return maps if found.shape == maps.shape else to_unit_range(found)
 
 
-def cumulative(maps: Tensor) -> Tensor:
-    """Sums (B, L, H, W) of maps (B, L, H, W), the deepest first: C_j of M_0 to M_j, 0 to 1 each."""
-    return scaled(maps.cumsum(dim=1))
+def accumulate_maps(maps: Tensor) -> Tensor:
+    """Return sums (B, L, H, W) of maps M_0 to M_j (B, L, H, W), deepest first, each in 0..1."""
+    return to_unit_range(maps.cumsum(dim=1))
 
 
 def condition_indices(layers: int, count: int = CONDITIONS) -> list[int]:
-    """Which of so many cumulative maps are the `count` conditions; all where there are as many.
+    """Return the indices of the `count` cumulative maps, of one for each layer, to use.
 
-    Those at 0, 15, 29, 43, 58, 72, 86 and 100 % of the way, rounded up. Where there are fewer
-    layers than conditions some stand twice.
+    They are at 0, 15, 29, 43, 58, 72, 86 and 100 % of the layers, rounded up. With fewer layers
+    than conditions some indices occur twice.
     """
     if layers == count:
         return list(range(layers))

@@ -1,10 +1,9 @@
-"""Generators of maps that are steered by conditions, and the discriminator of pairs.
+"""Generators of maps with conditions, and the discriminator of pairs of an input and a map.
 
 After Akash Guna et al. (arXiv 2301.08067, KBS 302, 2024) and their released code: spatial feature
-transform layers (Wang et al. 2018) modulate a picture's features by maps of how a network saw
-it. Convolutions are 3 x 3 of stride 1 where not said else and keep the size, nothing is
-normalised; B inputs of C channels, n condition maps, M maps put out, any H x W. `width` 64 are
-the authors' sizes.
+transform layers (Wang et al. 2018) modulate a picture's features by conditions. Convolutions are
+3 x 3 with stride 1 and padding unless stated, without normalisation. Shapes: B inputs of C
+channels, n conditions, M output maps, any H x W. The authors' `width` is 64.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 GLOBAL_BLOCKS = 32
-PLACES = 8  # a discriminator's features along each axis before its linear layers
-JUDGES = (32, 16)  # units of these, of any width
-LEAK = 0.1  # of the discriminator's rectifiers: the authors' do not leak, and die in training
+PLACES = 8  # size of a discriminator's features along each axis before its linear layers
+HIDDEN_UNITS = (32, 16)  # of the discriminator's linear layers, for any width
+LEAK = 0.1  # slope of the discriminator's rectifiers: with the authors' 0 they die in training
 
 
 def _conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
@@ -24,7 +23,7 @@ def _conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
 
 
 class FeatureTransform(nn.Module):
-    """Features (B, w, H, W) by conditions (B, w / 2, H, W): x (scale + 1) + shift."""
+    """Modulates features (B, w, H, W) by conditions (B, w / 2, H, W): x (scale + 1) + shift."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -43,7 +42,7 @@ class ConditionNet(nn.Sequential):
 
     def __init__(self, maps: int, width: int) -> None:
         wide = 2 * width
-        even = [nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(maps, wide, 4)]  # of the size it takes
+        even = [nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(maps, wide, 4)]  # keeps the size
         layers: list[nn.Module] = [*even, nn.LeakyReLU(0.1)]
         for _ in range(3):
             layers += [_conv(wide, wide, 1), nn.LeakyReLU(0.1)]
@@ -51,9 +50,9 @@ class ConditionNet(nn.Sequential):
 
 
 class GlobalGenerator(nn.Module):
-    """GSFT: all maps in every block, of which there are 32.
+    """GSFT: 32 blocks that all read all conditions.
 
-    Of pictures (B, C, H, W) and maps (B, n, H, W) makes maps (B, M, H, W), by a linear layer.
+    Pictures (B, C, H, W) and conditions (B, n, H, W) -> maps (B, M, H, W), by a linear layer.
     """
 
     def __init__(self, channels: int, maps: int, outputs: int = 1, width: int = 64) -> None:
@@ -76,9 +75,9 @@ class GlobalGenerator(nn.Module):
 
 
 class ProgressiveGenerator(nn.Module):
-    """LSFT: one map a block, the first (deepest) first, and plain blocks between.
+    """LSFT: a block for each condition, deepest first, with plain blocks between.
 
-    In and out as `GlobalGenerator`.
+    Shapes are those of `GlobalGenerator`.
     """
 
     def __init__(self, channels: int, maps: int, outputs: int = 1, width: int = 64) -> None:
@@ -110,7 +109,7 @@ class ProgressiveGenerator(nn.Module):
 
 
 class _Extractor(nn.Module):
-    """Features of half the size, rounded up, by blocks of three convolutions."""
+    """Features of half the size, rounded up, from blocks of three convolutions."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -126,17 +125,17 @@ class _Extractor(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.entry(x)
         x = x + self.block(x)
-        return _halved(x) + _halved(self.pooled(x))
+        return _halve(x) + _halve(self.pooled(x))
 
 
-def _halved(x: Tensor) -> Tensor:
+def _halve(x: Tensor) -> Tensor:
     return functional.max_pool2d(x, 2, ceil_mode=True)
 
 
 class PairDiscriminator(nn.Module):
-    """Scores (B,), logits, of whether map (B, M, H, W) is the true one of picture (B, C, H, W).
+    """Logits (B,) that maps (B, M, H, W) are the true ones of pictures (B, C, H, W).
 
-    Features are pooled to 8 x 8 where they are not (they are for 64 x 64), so any size goes.
+    Features are pooled to 8 x 8, their size for 64 x 64 pictures, so pictures have any size.
     """
 
     def __init__(self, channels: int, outputs: int = 1, width: int = 64) -> None:
@@ -145,8 +144,8 @@ class PairDiscriminator(nn.Module):
         self.picture, self.map = _Extractor(channels, width), _Extractor(outputs, width)
         self.both = nn.Sequential(_Extractor(2 * width, width), _Extractor(width, half))
         self.score = nn.Sequential(
-            nn.Linear(PLACES * PLACES * half, JUDGES[0]), nn.LeakyReLU(LEAK),
-            nn.Linear(*JUDGES), nn.LeakyReLU(LEAK), nn.Linear(JUDGES[1], 1),
+            nn.Linear(PLACES * PLACES * half, HIDDEN_UNITS[0]), nn.LeakyReLU(LEAK),
+            nn.Linear(*HIDDEN_UNITS), nn.LeakyReLU(LEAK), nn.Linear(HIDDEN_UNITS[1], 1),
         )  # fmt: skip
 
     def forward(self, picture: Tensor, maps: Tensor) -> Tensor:
@@ -159,12 +158,11 @@ class PairDiscriminator(nn.Module):
 GENERATORS = {"gsft": GlobalGenerator, "lsft": ProgressiveGenerator}
 
 
-class OfInputs(nn.Module):
-    """A generator or discriminator that takes inputs as networks do, and standardises them.
+class InputNormalizer(nn.Module):
+    """A generator or discriminator, `inner`, with standardised and resized inputs.
 
-    Log-mel (B, F, T) with `mean` and `deviation` (F,) or pictures (B, C, H, W) with (C,), brought
-    to the size of the maps that come with them. Of larger ones `fine` x `fine` values stay for each
-    cell, as channels.
+    Inputs are log-mel (B, F, T) with `mean` and `deviation` (F,), or pictures (B, C, H, W) with
+    (C,). They are averaged to `fine` x `fine` values for each cell of the maps, as channels.
     """
 
     mean: Tensor
@@ -177,12 +175,12 @@ class OfInputs(nn.Module):
         self.register_buffer("deviation", torch.ones(statistics))
 
     def forward(self, x: Tensor, maps: Tensor) -> Tensor:
-        """What the inner network makes of inputs and of maps (B, n, h, w), no larger than these."""
+        """Apply the inner network to inputs and to maps (B, n, h, w) that are not larger."""
         found: Tensor = self.inner(self.planes(x, maps), maps)
         return found
 
     def planes(self, x: Tensor, maps: Tensor) -> Tensor:
-        """Inputs as the inner network takes them, (B, C, h, w), with maps (B, n, h, w)."""
+        """Return the inputs of the inner network (B, C, h, w) for maps (B, n, h, w)."""
         axes = (slice(None), *[None] * (x.ndim - 2))
         standard = (x - self.mean[axes]) / self.deviation[axes]
         planes = standard if x.ndim == 4 else standard[:, None]
@@ -190,10 +188,10 @@ class OfInputs(nn.Module):
         return functional.pixel_unshuffle(functional.adaptive_avg_pool2d(planes, size), self.fine)
 
 
-class MapGenerator(OfInputs):
-    """A generator that draws how a map differs from `usual` (M, h, w), the mean of those learnt.
+class MapGenerator(InputNormalizer):
+    """A generator of the difference of a map to `usual` (M, h, w), the mean training map.
 
-    With `gradient` the last of the maps, of which 0.5 stands for 0, is one more plane of the input.
+    With `gradient` the last of the maps, scaled back to -1..1, is another channel of the input.
     """
 
     usual: Tensor
@@ -212,7 +210,7 @@ class MapGenerator(OfInputs):
         self.register_buffer("usual", torch.full((outputs, *size), 0.5))
 
     def forward(self, x: Tensor, maps: Tensor) -> Tensor:
-        """Maps (B, M, h, w) of inputs and of maps (B, n, h, w)."""
+        """Return maps (B, M, h, w) for inputs and maps (B, n, h, w)."""
         planes = self.planes(x, maps)
         if self.gradient:
             planes = torch.cat([planes, 2 * maps[:, -1:] - 1], dim=1)

@@ -1,4 +1,4 @@
-"""What a network's convolutions say of inputs, and slower maps to learn in their place."""
+"""The maps that a generator learns from: of a network's convolutions, and by occlusion."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.readings import unit_values
 from ganexplain.networks.target import TargetNetwork, example_inputs
 
-BATCH = 32  # altered inputs in a pass
+BATCH = 32  # masked inputs in a pass
 
 
 def network_maps(network: TargetNetwork, x: Tensor, asked: str) -> tuple[dict[str, Tensor], Tensor]:
-    """Maps (B, H, W) of all convolutions and the gradient for inputs (B, *S).
+    """Return maps (B, H, W) of all convolutions and the gradient for inputs (B, *S).
 
-    Of what `targets_of` gives.
+    `asked` as for `target_classes`; raises as `target_classes` and `maps_and_gradient`.
     """
-    classes, kind = targets_of(network, x, asked), outputs_kind(network)
+    classes, kind = target_classes(network, x, asked), output_kind(network)
 
     def logits(inputs: Tensor) -> Tensor:
         outputs = unit_values(network.network(inputs))
@@ -38,8 +38,8 @@ def network_maps(network: TargetNetwork, x: Tensor, asked: str) -> tuple[dict[st
     return maps_and_gradient(network.network, logits, x)
 
 
-def outputs_kind(network: TargetNetwork) -> str:
-    """What the network's outputs are, as `attribute` sees them; of labels without order, logits."""
+def output_kind(network: TargetNetwork) -> str:
+    """Return the kind of the network's outputs: `probabilities` or `logits`."""
     if isinstance(network.network, ExcerptNet):
         return "logits"
     with torch.no_grad():
@@ -47,13 +47,13 @@ def outputs_kind(network: TargetNetwork) -> str:
     return "probabilities" if kind_of_outputs(found) == "probabilities" else "logits"
 
 
-def targets_of(network: TargetNetwork, x: Tensor, asked: str) -> Tensor:
-    """Numbers (B,) of the classes to explain of inputs (B, *S): the predicted ones, or one for all.
+def target_classes(network: TargetNetwork, x: Tensor, asked: str) -> Tensor:
+    """Return the numbers (B,) of the classes to explain for inputs (B, *S).
 
-    Raises UsageError for a class that the network does not know.
+    `asked` is `predicted` or the name of one class; UsageError for an unknown class.
     """
     with torch.no_grad():
-        logits = class_logits(unit_values(network.network(x)), outputs_kind(network))
+        logits = class_logits(unit_values(network.network(x)), output_kind(network))
     if asked == "predicted":
         return logits.argmax(dim=1)
     classes, count = network.names.classes, logits.shape[1]
@@ -66,15 +66,16 @@ def targets_of(network: TargetNetwork, x: Tensor, asked: str) -> Tensor:
 def occlusion_maps(
     network: TargetNetwork, x: Tensor, classes: Tensor, reference: Reference, squares: int
 ) -> Tensor:
-    """Maps (B, H, W): what the log-odds of classes (B,) lose without each of squares.
+    """Return maps (B, H, W) of the loss of log-odds of classes (B,) without each square.
 
-    There are `squares` along each axis of inputs (B, *S), fewer where it has fewer cells; the
-    mean of the input stands in the place of one. A pass for each and one more; drawn smooth.
+    Inputs (B, *S) have `squares` squares along each axis, at most one a cell. A square is replaced
+    by the mean of the input, and the maps are interpolated. An input takes a pass for each square
+    and one more.
     """
     height, width = x.shape[-2:]
     rows, columns = min(squares, height), min(squares, width)
-    labels, kind = grid(height, width, rows, columns), outputs_kind(network)
-    # Made anew for every call: it may hold copies of the weights.
+    labels, kind = grid(height, width, rows, columns), output_kind(network)
+    # Built for every call, because it may contain copies of the weights.
     fast = optimize_frozen(network.network, example_inputs(network.front_end).to(network.device))
     found = []
     for one, target in zip(x, classes.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""One training of a conditional GAN that explains."""
+"""The training of a conditional GAN that explains."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch.nn import functional
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import check_known
-from ganexplain.explainers.cgan.dataset import Maps
+from ganexplain.explainers.cgan.dataset import MapDataset
 from ganexplain.explainers.cgan.evaluation import (
-    figures_of,
+    condition_relevance,
+    evaluate_generator,
     mean_maps,
-    relevance_of,
     relevance_table,
 )
 from ganexplain.explainers.cgan.inference import (
     GeneratorSettings,
     View,
     build_generator,
-    channels_of,
-    condition_count,
+    channel_count,
 )
-from ganexplain.explainers.cgan.networks import GENERATORS, OfInputs, PairDiscriminator
+from ganexplain.explainers.cgan.maps import CONDITIONS
+from ganexplain.explainers.cgan.networks import GENERATORS, InputNormalizer, PairDiscriminator
 from ganexplain.explainers.cgan.teachers import network_maps
 from ganexplain.explainers.task import Task, Trained
 from ganexplain.networks.target import TargetNetwork
@@ -46,7 +46,7 @@ DISCRIMINATOR_WEIGHT = 0.3
 
 
 def check_settings(config: TrainExplainerConfig, networks: Sequence[TargetNetwork]) -> None:
-    """UsageError for a setting that cannot be."""
+    """Raise UsageError for an unknown value of a setting."""
     check_known("--precision", config.precision, PRECISIONS)
     check_known("--generator", config.generator, GENERATORS)
     View(config.teacher, config.layer, config.gradient)
@@ -56,8 +56,8 @@ class CganTraining:
     """Generator, its running average, discriminator, optimisers and the maps they learn from.
 
     The generator's loss is `l1_weight` times the mean absolute error plus `adversarial_weight`
-    times what the discriminator, which sees pairs of an input and a map, thinks of its maps. What
-    is measured and kept is the running average.
+    times the loss of fooling the discriminator, which scores pairs of an input and a map. The
+    running average is evaluated and written.
     """
 
     def __init__(self, task: Task) -> None:
@@ -75,28 +75,28 @@ class CganTraining:
             gradient=self.config.gradient,
         )
         examples, shuffled = self.config.examples, self.config.shuffled
-        self.maps = Maps(task, "train", task.train, count, examples, shuffled)
-        self.held_out = Maps(task, "held-out", task.held_out, count, self.config.held_out)
+        self.maps = MapDataset(task, "train", task.train, count, examples, shuffled)
+        self.held_out = MapDataset(task, "held-out", task.held_out, count, self.config.held_out)
         for maps in (self.maps, self.held_out):
-            maps.make()
+            maps.create()
         self._make_networks()
 
     def _reach(self) -> list[str]:
-        """Of each condition the shallowest convolution that it is made of, in each network."""
+        """Return the shallowest convolution of each condition, in each network."""
         task = self.task
         rows = task.train.whole_excerpts()[:1]
         example = torch.from_numpy(task.train.gather(rows)).to(self.device)
         found = [network_maps(network, example, self.config.target)[0] for network in task.networks]
-        count = condition_count(max(len(self.view.seen(maps)) for maps in found))
-        names = zip(*(self.view.reach(maps, count) for maps in found), strict=True)
+        count = min(CONDITIONS, max(len(self.view.condition_layers(maps)) for maps in found))
+        names = zip(*(self.view.shallowest_layers(maps, count) for maps in found), strict=True)
         return [" / ".join(dict.fromkeys(each)) for each in names]
 
     def _make_networks(self) -> None:
         input_spec = self.task.networks[0].front_end
         torch.manual_seed(self.config.seed)
         self.generator = build_generator(self.settings, input_spec)
-        pair = PairDiscriminator(channels_of(input_spec), 1, self.config.width)
-        self.discriminator = OfInputs(pair, input_spec.shape[0])
+        pair = PairDiscriminator(channel_count(input_spec), 1, self.config.width)
+        self.discriminator = InputNormalizer(pair, input_spec.shape[0])
         mean, deviation = self.task.statistics
         for network in (self.generator, self.discriminator):
             _initialise(network)
@@ -104,7 +104,7 @@ class CganTraining:
             network.deviation.copy_(deviation)
             network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator.usual.copy_(mean_maps(self.maps)[-1:])
-        # It begins with the mean map.
+        # The generator starts with the mean map.
         nn.init.zeros_(self.generator.inner.get_parameter("tail.weight"))
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         rates = {"generator": self.config.learning_rate}
@@ -120,7 +120,7 @@ class CganTraining:
         }
 
     def step(self, step: int) -> dict[str, float]:
-        """One update of the generator, where it is its turn after one of the discriminator."""
+        """Update the discriminator if it is its turn, then the generator; returns the losses."""
         config, losses = self.config, {}
         chosen = batch_rows(len(self.maps), config.batch_size, step, config.seed, "explainer order")
         x, shown, target = self.maps.batch(chosen[rank_slice()])
@@ -129,7 +129,7 @@ class CganTraining:
             if step % config.discriminator_every == 0:
                 losses["discriminator"] = self._discriminate(x, target, generated.detach())
             error = (generated - target).abs().mean()
-            fooled = _judged(self.discriminator(x, generated), 1.0)
+            fooled = _adversarial_loss(self.discriminator(x, generated), 1.0)
         self._descend("generator", config.l1_weight * error + config.adversarial_weight * fooled)
         update_average(self.average, self.generator, config.ema_decay, step)
         losses |= {"error": error, "fooled": fooled}
@@ -137,7 +137,7 @@ class CganTraining:
 
     def _discriminate(self, x: Tensor, target: Tensor, generated: Tensor) -> Tensor:
         real, fake = self.discriminator(x, target), self.discriminator(x, generated)
-        loss = _judged(real, 1.0) + _judged(fake, 0.0)
+        loss = _adversarial_loss(real, 1.0) + _adversarial_loss(fake, 0.0)
         self._descend("discriminator", DISCRIMINATOR_WEIGHT * loss)
         return loss
 
@@ -150,35 +150,35 @@ class CganTraining:
             nn.utils.clip_grad_norm_(parameters, self.config.clip)
         optimiser.step()
 
-    def look(self) -> dict[str, float]:
-        """Errors and correlations on held-out inputs, of the map and of trivial ones."""
-        return figures_of(self.average, self.maps, self.held_out)
+    def evaluate(self) -> dict[str, float]:
+        """Return errors and correlations of the map, and of baselines, on held-out inputs."""
+        return evaluate_generator(self.average, self.maps, self.held_out)
 
     def finish(self) -> Trained:
-        """Weights, figures and how much each condition matters."""
-        figures = self.look()
-        relevance = relevance_of(self.average, self.maps, self.held_out, self.reach)
+        """Return weights, figures and the relevance of each condition."""
+        figures = self.evaluate()
+        relevance = condition_relevance(self.average, self.maps, self.held_out, self.reach)
         weights = {name: value.cpu() for name, value in self.average.state_dict().items()}
         table = relevance_table(figures, relevance)
         documents = {"relevance.json": {**asdict(relevance), "figures": figures}}
         return Trained({**asdict(self.settings), "weights": weights}, figures, table, documents)
 
     def state(self) -> State:
-        """All tensors of the training, for `restore`."""
+        """Return all tensors of the training, for `restore`."""
         return training_tensors(self.networks, self.optimisers)
 
     def restore(self, state: State) -> None:
-        """Take up a state; GanexplainError where it was trained on other recordings."""
+        """Continue from a state; GanexplainError if it belongs to other recordings."""
         restore_tensors(state, self.networks, self.optimisers)
 
 
-def _judged(scores: Tensor, wanted: float) -> Tensor:
+def _adversarial_loss(scores: Tensor, wanted: float) -> Tensor:
     scores = scores.float()
     return functional.binary_cross_entropy_with_logits(scores, torch.full_like(scores, wanted))
 
 
 def _initialise(network: nn.Module) -> None:
-    """As the authors' framework does: Glorot's uniform weights, no biases."""
+    """Set weights by Glorot's uniform distribution and biases to 0, as the authors' framework."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)

@@ -1,1 +1,1 @@
-"""The explainer that rewrites a layer's features as parts."""
+"""The explainer that decomposes a layer's features into parts."""

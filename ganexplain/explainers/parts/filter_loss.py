@@ -17,16 +17,16 @@ from ganexplain.explainers.parts.network import template_height, templates
 
 SHARPNESS = 10.0  # nat by which a map of unit mass at one place fits it
 LARGEST = 4096  # places of a map
-VALUES = 2**24  # fits held at once
+VALUES = 2**24  # most fits in memory
 
 
 def filter_loss(maps: Tensor, none: bool = True) -> Tensor:
-    """Loss (D,) in nat of maps (N, D, H, W) of D filters, all N taken as the set of inputs.
+    """Return the loss (D,) in nat of maps (N, D, H, W) of D filters for N inputs.
 
-    -sum_T p(T) sum_x p(x|T) log(p(x|T) / p(x)), where p(x|T) is exp(sum_ij x T) over its sum
-    over the inputs, T the templates of all places and, with `none`, that of no part, equally
-    likely. Between -log N and 0, and 0 where all maps are one. The gradient is that of the
-    formula, the sums over inputs included (the paper holds them fixed). Raises UsageError for
+    -sum_T p(T) sum_x p(x|T) log(p(x|T) / p(x)), where p(x|T) is exp(sum_ij x T) divided by its sum
+    over the inputs. T are the templates of all places and, with `none`, the template of no part,
+    all equally likely. The loss lies between -log N and 0; it is 0 where all maps are equal. The
+    gradient includes the sums over inputs, which the paper keeps constant. Raises UsageError for
     maps of more than 4,096 places.
     """
     height, width = maps.shape[2:]
@@ -42,7 +42,7 @@ def filter_loss(maps: Tensor, none: bool = True) -> Tensor:
 
 
 def _loss(fits: Tensor) -> Tensor:
-    """Loss (D,) of fits (N, D, M) of the maps with M templates."""
+    """Return the loss (D,) from fits (N, D, M) of the maps with M templates."""
     given = fits - torch.logsumexp(fits, dim=0)  # log p(x|T)
     count = fits.shape[2]
     alone = torch.logsumexp(given, dim=2, keepdim=True) - math.log(count)  # log p(x)
@@ -53,17 +53,17 @@ def _loss(fits: Tensor) -> Tensor:
 def _shapes(
     height: int, width: int, none: bool, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Templates (M, H W)."""
+    """Return templates (M, H W)."""
     shapes = templates(height, width, torch.float64)
     return (shapes if none else shapes[:-1]).flatten(1).to(device, dtype)
 
 
-def sharpened(maps: Tensor) -> Tensor:
-    """Maps (N, D, H, W) >= 0 on the scale the loss is sensitive at, whatever their own.
+def sharpen_maps(maps: Tensor) -> Tensor:
+    """Scale maps (N, D, H, W) >= 0 to the range where the loss is sensitive.
 
-    Each filter's have mass one on average, then the height of a template is taken out: a map
-    wholly at one place fits it by `SHARPNESS` nat, and what is far by as much less. Without this
-    a filter lowers its loss by growing, and small ones have hardly a gradient.
+    The maps of each filter get mass one on average, divided by the height of a template, so that a
+    map with all its mass at one place fits that template by `SHARPNESS` nat. Without this a filter
+    lowers its loss by growing, and small filters have almost no gradient.
     """
     mass = maps.sum(dim=(2, 3)).mean(dim=0).clamp_min(1e-6)
     return maps / mass[:, None, None] * (SHARPNESS / template_height(*maps.shape[-2:]))

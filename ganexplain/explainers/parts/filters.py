@@ -1,4 +1,4 @@
-"""What each filter of a part explainer looks for: how often, where, and what for."""
+"""Statistics of the filters of a part explainer: presence, places and contributions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ganexplain.explainers.parts.network import Encoding, PartsExplainer, peaks
 
 @dataclass(frozen=True)
 class FilterReadings:
-    """Of N inputs and D filters whose maps are (H, W).
+    """Parts of D filters with maps (H, W) in N inputs.
 
-    `strength` (N, D) is the peak of a filter's part, on a scale where parts have mass one on
-    average; `place` (N, D, 2) its row and column; `mass` (N, D) the part's sum; `contribution`
-    (N, D) what it gives the logit; `where` (D, H, W) the mean part.
+    `strength` (N, D) is the peak of a part, where parts have mass one on average; `place`
+    (N, D, 2) is its row and column, `mass` (N, D) the sum of the part, `contribution` (N, D) its
+    contribution to the logit, `where` (D, H, W) the mean part.
     """
 
     strength: np.ndarray
@@ -29,15 +29,15 @@ class FilterReadings:
 
     @property
     def presence(self) -> np.ndarray:
-        """How many of the inputs hold the part (D,): 1 where all do alike, 1 / N where one does.
+        """Share of the inputs that contain the part (D,): the participation ratio of its mass.
 
-        The participation ratio of the mass; 0 for a filter that never fires.
+        1 if all inputs have equal mass, 1 / N if one has all of it, 0 if no input has any.
         """
         mean, square = self.mass.mean(axis=0), np.square(self.mass).mean(axis=0)
         return np.where(square > 0, mean**2 / np.maximum(square, 1e-30), 0.0)
 
     def spans(self) -> np.ndarray:
-        """Rows and columns between which 80 % of each filter's parts lie, (D, 2, 2), in places."""
+        """Return the rows and the columns (D, 2, 2) that contain the middle 80 % of each part."""
         found = np.empty((len(self.where), 2, 2))
         for axis in (0, 1):
             along = self.where.sum(axis=2 - axis)
@@ -47,8 +47,8 @@ class FilterReadings:
         return found
 
 
-def slope(features: Tensor, logit: Callable[[Tensor], Tensor]) -> Tensor:
-    """The gradient (B, D, H, W) of logits (B,) that are decoded from features (B, D, H, W)."""
+def feature_gradient(features: Tensor, logit: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the gradient (B, D, H, W) of `logit`, a function (B, D, H, W) -> (B,), at features."""
     with torch.enable_grad():
         leaf = features.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(logit(leaf).sum(), leaf)
@@ -58,23 +58,25 @@ def slope(features: Tensor, logit: Callable[[Tensor], Tensor]) -> Tensor:
 def contributions(
     explainer: PartsExplainer, encoding: Encoding, logit: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """What the parts of each filter give the logit, (B, D), to first order.
+    """Return the contribution (B, D) of each filter's part to the logit, to first order.
 
-    `logit` gives it (B,) of what is decoded from features (B, D, H, W). The gradient times the
-    part, summed over its places.
+    It is the gradient times the part, summed over places. `logit` maps features (B, D, H, W) to
+    logits (B,).
     """
-    return (slope(encoding.features, logit) * explainer.weighed(encoding)).sum(dim=(2, 3))
+    return (feature_gradient(encoding.features, logit) * explainer.weighted_parts(encoding)).sum(
+        dim=(2, 3)
+    )
 
 
 def read_filters(encoding: Encoding, given: Tensor) -> FilterReadings:
-    """Readings of a batch from its encoding and the contributions (B, D)."""
+    """Return the readings of a batch from its encoding and contributions (B, D)."""
     parts = encoding.parts
     values = (parts.amax(dim=(2, 3)), peaks(parts), parts.sum(dim=(2, 3)), given, parts.mean(dim=0))
     return FilterReadings(*(value.cpu().numpy() for value in values))
 
 
-def joined(batches: Sequence[FilterReadings]) -> FilterReadings:
-    """Readings of several batches as one."""
+def join_readings(batches: Sequence[FilterReadings]) -> FilterReadings:
+    """Concatenate the readings of several batches."""
     sizes = [len(each.strength) for each in batches]
     names = ("strength", "place", "mass", "contribution")
     rows = {name: np.concatenate([getattr(each, name) for each in batches]) for name in names}

@@ -1,4 +1,4 @@
-"""What a part explainer's filters look for, in real inputs: `parts.npz`, a picture, a page."""
+"""Real inputs with the strongest parts of each filter: `parts.npz`, a picture and a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from torch import Tensor
 from ganexplain.ascent.responses import strongest
 from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.corpora.load import heard, origin
-from ganexplain.explainers.parts.filters import FilterReadings, contributions, joined, read_filters
+from ganexplain.explainers.parts.filters import (
+    FilterReadings,
+    contributions,
+    join_readings,
+    read_filters,
+)
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Trained
 from ganexplain.files.arrays import write_arrays
@@ -27,19 +32,19 @@ IN_SHEET = 6  # filters in the picture
 
 
 class IllustratedTraining(PartsTraining):
-    """A training that at its end also shows what its filters look for."""
+    """A training of parts that also writes a gallery of its filters."""
 
     def finish(self) -> Trained:
-        """What it has come to, with `parts.json` and pictures in the run's folder."""
+        """Return the trained explainer, and write its gallery to the run's folder."""
         return with_gallery(super().finish(), self)
 
 
 def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
-    """What training gave, with a table and the document of `parts.json`.
+    """Add a table and the document of `parts.json` to a trained explainer.
 
-    Writes `parts.npz`, `parts.png` and, of sound, `parts.html` to the run's folder.
+    Writes `parts.npz`, `parts.png` and, for sound, `parts.html` to the run's folder.
     """
-    gallery, figures = _found(training), trained.figures
+    gallery, figures = _search_inputs(training), trained.figures
     folder, config = training.task.folder, training.config
     readings, order = gallery.readings, gallery.order
     meta = {
@@ -48,8 +53,8 @@ def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
         "classifier": training.task.names[0],
     }  # fmt: skip
     write_arrays(folder / "parts.npz", "parts", gallery.arrays, meta)
-    rows = [_described(training, gallery, int(number)) for number in order]
-    shown = [_shown(training, gallery, row) for row in rows[: config.shown]]
+    rows = [_filter_row(training, gallery, int(number)) for number in order]
+    shown = [_filter_view(training, gallery, row) for row in rows[: config.shown]]
     front_end = training.task.networks[0].front_end
     write_bytes(folder / "parts.png", parts_sheet(shown[:IN_SHEET], front_end))
     table = _table(figures, rows[: config.shown])
@@ -75,9 +80,9 @@ def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
 
 @dataclass(frozen=True)
 class _Gallery:
-    """Readings of all inputs searched, arrays of `parts.npz`, and filters by their weight.
+    """Readings of all inputs, arrays of `parts.npz`, and filters in the order of their weight.
 
-    `strongest` (D, K, 2) are the centres of the inputs kept, `where` (D, F, T) the mean parts.
+    `strongest` (D, K, 2) are the centres of the strongest inputs, `where` (D, F, T) the mean parts.
     """
 
     readings: FilterReadings
@@ -87,8 +92,8 @@ class _Gallery:
     order: np.ndarray
 
 
-def _found(training: PartsTraining) -> _Gallery:
-    """One pass over the training inputs, of recordings from end to end, without overlap."""
+def _search_inputs(training: PartsTraining) -> _Gallery:
+    """Read all training inputs once, without overlap, and keep the strongest of each filter."""
     split, config = training.task.train, training.config
     front_end = training.task.networks[0].front_end
     length = front_end.length
@@ -130,18 +135,18 @@ def _readings(training: PartsTraining, centres: np.ndarray) -> FilterReadings:
 
         def logit(changed: Tensor, asked: Tensor = asked) -> Tensor:
             logits = training.logits(explainer.decode(changed)[-1])
-            if logits.shape[1] == 2:  # the log-odds of the second: a part speaks for or against it
+            if logits.shape[1] == 2:  # log-odds of the second class, so contributions have a sign
                 return logits[:, 1] - logits[:, 0]
             return logits.gather(1, asked[:, None])[:, 0]
 
         encoding = explainer.encode(features)
         batches.append(read_filters(encoding, contributions(explainer, encoding, logit)))
         progress.advance(len(features))
-    return joined(batches)
+    return join_readings(batches)
 
 
-def _described(training: PartsTraining, gallery: _Gallery, number: int) -> Filter:
-    """The row of one filter."""
+def _filter_row(training: PartsTraining, gallery: _Gallery, number: int) -> Filter:
+    """Return the row of a filter in `parts.json`."""
     front_end = training.task.networks[0].front_end
     spans = gallery.readings.spans()[number]
     rows, columns = (
@@ -165,8 +170,8 @@ def _described(training: PartsTraining, gallery: _Gallery, number: int) -> Filte
     return found
 
 
-def _shown(training: PartsTraining, gallery: _Gallery, row: Filter) -> Shown:
-    """A filter as the page and the picture show it."""
+def _filter_view(training: PartsTraining, gallery: _Gallery, row: Filter) -> Shown:
+    """Return a filter with its strongest inputs, for the page and the picture."""
     number, arrays = row.filter, gallery.arrays
     sounds = heard(training.task.train, gallery.strongest[number])
     patches = [

@@ -1,4 +1,4 @@
-"""An input explained by the parts that an explainer network found in it."""
+"""Attribution of an input by the parts that an explainer network finds in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganexplain.artifacts.explainer import ExplainerFile
 from ganexplain.attribution.methods.learned import LearnedMap
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import GanexplainError, UsageError, reason_of, short_repr
-from ganexplain.explainers.parts.filters import slope
+from ganexplain.explainers.parts.filters import feature_gradient
 from ganexplain.explainers.parts.network import PartsExplainer, explainer_for
 from ganexplain.explainers.parts.places import Axis, Geometry
 from ganexplain.networks.gradient_faults import gradient_errors_named
@@ -26,10 +26,10 @@ NAMED = 5  # filters whose part is told
 
 @dataclass(frozen=True)
 class PartsContent:
-    """What `explainer.pt` has of a parts explainer.
+    """The content of the `explainer.pt` of a parts explainer.
 
-    It rewrites the `channels` features of a `layer`, and reconstructs the layers `targets` from
-    them; `geometry` is how the layer's places lie in an input.
+    It decomposes the `channels` features of `layer` and reconstructs the layers `targets` from the
+    parts; `geometry` maps the layer's places to the input.
     """
 
     layer: str
@@ -39,8 +39,8 @@ class PartsContent:
     weights: dict[str, Tensor]
 
     @classmethod
-    def of_file(cls, found: ExplainerFile) -> PartsContent:
-        """That of a file; KeyError, TypeError or ValueError where it is not whole."""
+    def from_file(cls, found: ExplainerFile) -> PartsContent:
+        """Read a file; KeyError, TypeError or ValueError where it is not complete."""
         values = found.content
         layer, targets = values["layer"], tuple(values["targets"])
         if not all(isinstance(name, str) for name in (layer, *targets)):
@@ -56,7 +56,7 @@ class PartsContent:
         return cls(layer, targets, channels, Geometry(down, along), weights)
 
     def to_values(self) -> dict[str, object]:
-        """What `of_file` reads."""
+        """Return the values that `from_file` reads."""
         return {
             "layer": self.layer,
             "targets": list(self.targets),
@@ -68,11 +68,11 @@ class PartsContent:
 
 @dataclass(frozen=True)
 class PartsDetails:
-    """What is said of a map: `p` is the share of the parts in what is decoded.
+    """Details of a map: `p` is the share of the parts in the decoded features.
 
-    `logit` is the network's, `reconstructed_logit` that from the reconstruction, to which parts
-    contribute `from_parts` and ordinary features `from_ordinary`; `filters` the contributions of
-    the filters with the largest, by number.
+    `logit` is the network's, `reconstructed_logit` that of the reconstruction, to which parts
+    contribute `from_parts` and ordinary features `from_ordinary`. `filters` are the largest
+    contributions of filters, by number.
     """
 
     p: float
@@ -84,12 +84,12 @@ class PartsDetails:
 
 
 class PartsAnswer:
-    """The map of a network's parts, each as heavy as its contribution to the score.
+    """The map of a network's parts, each scaled to its contribution to the score.
 
-    What the explainer reconstructs takes the place of the layers it reconstructs. The target's
-    logit is then a function of the parts; a filter's contribution is the gradient times the
-    part, summed over its places. The map is the sum of all filters' parts, each as heavy as its
-    contribution, over the input. What the ordinary features contribute is left out, and told.
+    The reconstruction replaces the outputs of the reconstructed layers, so the target's logit is a
+    function of the parts. A filter's contribution is the gradient times its part, summed over
+    places. The map is the sum of all parts, each scaled to the sum of its contribution. The
+    contribution of the ordinary features is only reported.
     """
 
     def __init__(self, content: PartsContent, device: torch.device) -> None:
@@ -97,13 +97,13 @@ class PartsAnswer:
         self.explainer: PartsExplainer | None = None  # made of the first network asked about
 
     def check(self, network: nn.Module, x: Tensor) -> None:
-        """Make the explainer, for inputs x (*S) of a network; errors as `fitted`."""
+        """Build the explainer for a network with inputs like x (*S); raises as `fitted`."""
         self.explainer = self.fitted(network, x)
 
     def fitted(self, network: nn.Module, x: Tensor) -> PartsExplainer:
-        """The explainer, for inputs x (*S) of a network; GanexplainError where it does not fit."""
+        """Return the explainer for a network with inputs like x (*S); GanexplainError if none."""
         content = self.content
-        explainer = restored(network, content).to(self.device)
+        explainer = restore_explainer(network, content).to(self.device)
         with layer_output(network, content.layer) as front, torch.no_grad():
             features = front(x[None])
         if features.shape[1] != content.channels or not content.geometry.fits(features, x):
@@ -114,21 +114,21 @@ class PartsAnswer:
         return explainer
 
     def __call__(self, network: nn.Module, scorer: Scorer, x: Tensor) -> LearnedMap:
-        """The map of input x (*S), and what is said of it. Three passes, one gradient.
+        """Return the map of input x (*S), with details, by three passes and one gradient.
 
-        Raises UsageError for a target that does not depend on what is reconstructed.
+        Raises UsageError for a target that does not depend on the reconstructed layers.
         """
         explainer = self.explainer = self.explainer or self.fitted(network, x)
         content = self.content
         with layer_output(network, content.layer) as front, torch.no_grad():
             encoding = explainer.encode(functional.relu(front(x[None])))
-            parts = explainer.weighed(encoding)
+            parts = explainer.weighted_parts(encoding)
             whole = float(scorer.differentiable(x[None]))
         found: list[float] = []
 
         def logit(features: Tensor) -> Tensor:
             made = dict(zip(content.targets, explainer.decode(features), strict=True))
-            with replacing(network, made):
+            with replace_outputs(network, made):
                 value = scorer.differentiable(x[None])
             if not value.requires_grad:
                 raise UsageError(
@@ -139,11 +139,11 @@ class PartsAnswer:
             return value
 
         with gradient_errors_named(network, logit) as watched:
-            gradient = slope(encoding.features, watched)
+            gradient = feature_gradient(encoding.features, watched)
         scorer.passes += 3
         given = (gradient * parts)[0].sum(dim=(1, 2))
         rest = float((gradient * (encoding.features - parts)).sum())
-        area = content.geometry.spread(_weighed(parts[0], given))
+        area = content.geometry.spread(_sum_scaled(parts[0], given))
         first: list[int] = given.abs().argsort(descending=True)[:NAMED].tolist()
         details = PartsDetails(
             p=float(explainer.share),
@@ -157,12 +157,12 @@ class PartsAnswer:
 
 
 def load_parts(found: ExplainerFile, device: torch.device) -> PartsAnswer:
-    """Ready to be asked; KeyError, TypeError or ValueError where the file is not whole."""
-    return PartsAnswer(PartsContent.of_file(found), device)
+    """Load an `explainer.pt`; KeyError, TypeError or ValueError where it is not complete."""
+    return PartsAnswer(PartsContent.from_file(found), device)
 
 
-def restored(network: nn.Module, content: PartsContent) -> PartsExplainer:
-    """The explainer with the trained weights, frozen; GanexplainError where it does not fit."""
+def restore_explainer(network: nn.Module, content: PartsContent) -> PartsExplainer:
+    """Build the frozen explainer with its trained weights; GanexplainError if they do not fit."""
     try:
         explainer = explainer_for(network, content.layer, content.targets, content.channels)
         explainer.load_state_dict(content.weights)
@@ -174,8 +174,8 @@ def restored(network: nn.Module, content: PartsContent) -> PartsExplainer:
 
 
 @contextmanager
-def replacing(network: nn.Module, made: Mapping[str, Tensor]) -> Iterator[None]:
-    """While open, the named layers put out the tensors given, whatever they are passed."""
+def replace_outputs(network: nn.Module, made: Mapping[str, Tensor]) -> Iterator[None]:
+    """While open, the layers named in `made` return its tensors, whatever their inputs are."""
 
     def putting(value: Tensor) -> Any:
         return lambda module, inputs, output: value.clone()  # which the network may write into
@@ -191,7 +191,7 @@ def replacing(network: nn.Module, made: Mapping[str, Tensor]) -> Iterator[None]:
             handle.remove()
 
 
-def _weighed(parts: Tensor, given: Tensor) -> Tensor:
-    """The sum (H, W) of parts (D, H, W), each brought to the sum given (D,)."""
+def _sum_scaled(parts: Tensor, given: Tensor) -> Tensor:
+    """Return the sum (H, W) of parts (D, H, W), each scaled to the given sum (D,)."""
     mass = parts.sum(dim=(1, 2)).clamp_min(1e-12)
     return torch.einsum("dhw,d->hw", parts, given / mass)

@@ -1,7 +1,7 @@
 """The explainer network (Zhang et al., arXiv 1805.07468): a layer's features as parts.
 
-What the abstract and the authors' released relatives leave open is ours and said here: kernels of
-3 x 3 that begin as the identity, a decoder that begins as the classifier's own layers.
+The paper leaves open what is chosen here: kernels are 3 x 3 and start as the identity, and the
+decoder starts as a copy of the classifier's own layers.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from torch.nn import functional
 
 from ganexplain.networks.tracing import subnetwork_after
 
-REACH = 4.0  # beta: a template crosses zero at a distance of 1 / beta, and is flat from 2 / beta on
+REACH = 4.0  # beta: a template is zero at distance 1 / beta and constant from 2 / beta on
 
-SILENT = 1e-3  # of the mean mass of the channels: one of less is not brought to a mass of one
+SILENT = 1e-3  # share of the channels' mean mass below which a channel is not normalised
 NEWEST = 0.1  # weight of a batch in the running mass
 
 
 class PartMask(nn.Module):
-    """Maps (B, D, H, W) kept around the largest value of each, the more the nearer.
+    """Multiplies maps (B, D, H, W) by a window around the largest value of each.
 
-    The factor is the positive part of the template at the peak, over its height: 1 at the peak,
-    0 from a quarter of the map on. The place counts as constant, so gradients are masked alike.
+    The window is the positive part of the template at the peak, divided by its height: 1 at the
+    peak, 0 from a distance of a quarter of the map. The peak is constant in gradients, so they are
+    masked by the same window.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Masked maps (B, D, H, W)."""
+        """Return masked maps (B, D, H, W)."""
         height, width = maps.shape[-2:]
         rows = torch.arange(height, device=maps.device, dtype=maps.dtype)
         columns = torch.arange(width, device=maps.device, dtype=maps.dtype)
@@ -37,11 +38,11 @@ class PartMask(nn.Module):
 
 
 class MassNorm(nn.Module):
-    """Maps (B, D, H, W) over alpha (D,), the mean over inputs of the sum of positive values.
+    """Divides maps (B, D, H, W) by alpha (D,), the mean over inputs of the sum of positive values.
 
-    As in batch normalisation alpha is the batch's while training, and elsewhere the running
-    mean, the buffer `mass`. A channel that is all but silent stays so: else the rare input in
-    which it fires would drown the others.
+    As in batch normalisation, alpha is that of the batch in training, else the running mean, the
+    buffer `mass`. A channel that is almost silent is not scaled up, because the rare input in which
+    it fires would dominate.
     """
 
     mass: Tensor
@@ -53,7 +54,7 @@ class MassNorm(nn.Module):
         self.register_buffer("batches", torch.tensor(0))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (B, D, H, W), whose positive values sum to one on average."""
+        """Return maps (B, D, H, W) whose positive values sum to one on average."""
         mass = self._of_batch(maps) if self.training else self.mass
         least = (SILENT * mass.detach().mean()).clamp_min(torch.finfo(mass.dtype).tiny)
         return maps / torch.maximum(mass, least)[:, None, None]
@@ -61,17 +62,17 @@ class MassNorm(nn.Module):
     def _of_batch(self, maps: Tensor) -> Tensor:
         mass = functional.relu(maps).sum(dim=(2, 3)).mean(dim=0)
         self.batches += 1
-        newest = max(NEWEST, 1 / int(self.batches))  # the plain mean of the first ten
+        newest = max(NEWEST, 1 / int(self.batches))  # the mean of the first ten batches
         self.mass.lerp_(mass.detach(), newest)
         return mass
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Features as the explainer has them, each (B, D, H, W).
+    """Features inside the explainer, each (B, D, H, W).
 
-    `maps` of the interpretable filters before their mask, `parts` masked and normalised,
-    `ordinary` the other track normalised, `features` what is decoded.
+    `maps` are those of the interpretable filters before their mask, `parts` are masked and
+    normalised, `ordinary` the normalised ordinary features, `features` the mixture to decode.
     """
 
     maps: Tensor
@@ -81,12 +82,12 @@ class Encoding:
 
 
 class PartsExplainer(nn.Module):
-    """Rewrites features (B, D, H, W) >= 0 as parts, and decodes from them what follows.
+    """Decomposes features (B, D, H, W) >= 0 into parts and decodes later layers from them.
 
-    Two convolutions, each behind a rectifier masked around its peak, make the parts; one the
-    ordinary features, what parts cannot say. Both normalised, they are mixed with p and 1 - p,
-    p the sigmoid of one learned number, brought to the `scale` (D,) that the classifier's
-    features have, and go through `decoder`, a copy of the classifier's layers behind them.
+    Two convolutions, each followed by a rectifier and `PartMask`, compute the parts; one computes
+    ordinary features, which parts cannot represent. Both are normalised, mixed with weights p and
+    1 - p, where p is the sigmoid of one learned number, and scaled to the classifier's features by
+    `scale` (D,). `decoder` is a trainable copy of the classifier's next layers.
     """
 
     scale: Tensor
@@ -104,18 +105,18 @@ class PartsExplainer(nn.Module):
         self.decoder = decoder.requires_grad_(True)
 
     def train(self, mode: bool = True) -> PartsExplainer:
-        """Set the mode; the decoder is as in use, without dropout and with fixed statistics."""
+        """Set the mode of all but the decoder, which has no dropout and fixed statistics."""
         super().train(mode)
         self.decoder.eval()
         return self
 
     @property
     def share(self) -> Tensor:
-        """The weight p in (0, 1): how much of what is decoded comes from the parts."""
+        """The weight p in (0, 1) of the parts in the decoded features."""
         return torch.sigmoid(self.mixing)
 
     def encode(self, features: Tensor) -> Encoding:
-        """Features (B, D, H, W) of the classifier, as parts and ordinary features."""
+        """Return features (B, D, H, W) of the classifier as parts and ordinary features."""
         first = self.mask(functional.relu(self.interpretable1(features)))
         maps = functional.relu(self.interpretable2(first))
         parts = self.interpretable_norm(self.mask(maps))
@@ -123,19 +124,19 @@ class PartsExplainer(nn.Module):
         mixed = self.share * parts + (1 - self.share) * ordinary
         return Encoding(maps, parts, ordinary, mixed * self.scale[:, None, None])
 
-    def weighed(self, encoding: Encoding) -> Tensor:
-        """What the parts are (B, D, H, W) of the features that are decoded."""
+    def weighted_parts(self, encoding: Encoding) -> Tensor:
+        """Return the contribution (B, D, H, W) of the parts to the decoded features."""
         return self.share * self.scale[:, None, None] * encoding.parts
 
     def decode(self, features: Tensor) -> tuple[Tensor, ...]:
-        """The classifier's later features, as reconstructed."""
+        """Return the reconstructed features of the classifier's later layers."""
         return self.decoder(features)
 
 
 def explainer_for(
     network: nn.Module, layer: str, targets: Sequence[str], channels: int
 ) -> PartsExplainer:
-    """An untrained explainer of the `channels` of a layer, that reconstructs `targets`.
+    """Build an untrained explainer of the `channels` of a layer that reconstructs `targets`.
 
     Raises UsageError as `subnetwork_after` does.
     """
@@ -151,21 +152,25 @@ def _identity(channels: int) -> nn.Conv2d:
 
 
 def template_height(height: int, width: int) -> float:
-    """tau, the value of a template at its own place: 0.5 / (H W)."""
+    """Return tau, the value of a template at its own place: 0.5 / (H W)."""
     return 0.5 / (height * width)
 
 
 def distances(centres: Tensor, rows: Tensor, columns: Tensor, height: int, width: int) -> Tensor:
-    """Distances (..., R, C) from centres (..., 2), in places, to rows (R,) and columns (C,)."""
+    """Return distances (..., R, C) from centres (..., 2), in places, to rows (R,), columns (C,).
+
+    Rows are divided by `height`, columns by `width`.
+    """
     down = (rows - centres[..., :1]).abs() / height
     along = (columns - centres[..., 1:]).abs() / width
     return down[..., :, None] + along[..., None, :]
 
 
 def templates(height: int, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Templates (H W + 1, H, W): tau max(1 - beta distance, -1) for each place, and -tau, for none.
+    """Return templates (H W + 1, H, W): tau max(1 - beta distance, -1) for each place, then -tau.
 
-    Their order is that of the places, row by row; all have the prior 1 / (H W + 1).
+    Places are ordered row by row; the last template is that of no part. All have the prior
+    1 / (H W + 1).
     """
     rows, columns = torch.arange(height, dtype=dtype), torch.arange(width, dtype=dtype)
     centres = torch.cartesian_prod(rows, columns).reshape(-1, 2)
@@ -175,15 +180,15 @@ def templates(height: int, width: int, dtype: torch.dtype = torch.float32) -> Te
 
 
 def window(centres: Tensor, rows: Tensor, columns: Tensor, height: int, width: int) -> Tensor:
-    """The positive part of templates over tau, (..., R, C) in 0..1, at any rows and columns.
+    """Return the positive part of templates, divided by tau, (..., R, C) in 0..1.
 
-    Arguments as of `distances`; coordinates in places need not be whole.
+    Arguments are those of `distances`; coordinates need not be integers.
     """
     return (1 - REACH * distances(centres, rows, columns, height, width)).clamp_min(0)
 
 
 def peaks(maps: Tensor) -> Tensor:
-    """Row and column (..., 2) of the largest value of maps (..., H, W)."""
+    """Return row and column (..., 2) of the largest value of maps (..., H, W)."""
     width = maps.shape[-1]
     place = maps.detach().flatten(-2).argmax(-1)
     return torch.stack([place // width, place % width], dim=-1)

@@ -1,4 +1,4 @@
-"""Where in an input the places of a layer look, and how stable a filter's place is."""
+"""The places of a layer in the input, and the stability of a filter's places."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import Tensor
 from ganexplain.errors import short_repr
 from ganexplain.explainers.parts.network import window
 
-MOST = 100  # inputs of highest peak that the instability of a filter is of
+MOST = 100  # inputs from which the instability of a filter is computed
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: place k of `places` looks at the input around `start + stride k` of `cells`."""
+    """One axis: place k of `places` sees the input around cell `start + stride k` of `cells`."""
 
     places: int
     cells: int
@@ -28,7 +28,7 @@ class Axis:
 
     @classmethod
     def read(cls, places: Any, cells: Any, start: Any, stride: Any) -> Axis:
-        """One of a file; ValueError where it is none."""
+        """Return the axis with values from a file; ValueError where they are invalid."""
         found = cls(places, cells, start, stride)
         whole = type(places) is type(cells) is int
         if not (whole and math.isfinite(start) and math.isfinite(stride) and stride > 0):
@@ -36,34 +36,34 @@ class Axis:
         return found
 
     def coordinates(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The places (cells,), not whole, at which each cell of the input lies."""
+        """Return the fractional place (cells,) of each cell of the input."""
         return (torch.arange(self.cells, dtype=dtype) - self.start) / self.stride
 
     def interpolation(self) -> Tensor:
-        """Weights (cells, places) that spread values at places linearly over the cells."""
+        """Return weights (cells, places) that interpolate values at places linearly."""
         at = self.coordinates().clamp(0, self.places - 1)
         return (1 - (at[:, None] - torch.arange(self.places)).abs()).clamp_min(0)
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the places (H, W) of a layer lie in an input of (F, T) cells: `down` and `along`."""
+    """The places (H, W) of a layer in an input of (F, T) cells: axes `down` and `along`."""
 
     down: Axis
     along: Axis
 
     def fits(self, features: Tensor, x: Tensor) -> bool:
-        """Whether it is that of features (..., H, W) of inputs (..., F, T)."""
+        """Whether features (..., H, W) and inputs (..., F, T) have these sizes."""
         axes = zip((self.down, self.along), features.shape[-2:], x.shape[-2:], strict=True)
         return all((axis.places, axis.cells) == (h, f) for axis, h, f in axes)
 
     def cells(self, places: np.ndarray) -> np.ndarray:
-        """Rows and columns (..., 2) of the input at places (..., 2)."""
+        """Return rows and columns (..., 2) of the input at places (..., 2)."""
         start = np.array([self.down.start, self.along.start])
         return start + np.array([self.down.stride, self.along.stride]) * places
 
     def windows(self, places: np.ndarray) -> np.ndarray:
-        """How much each cell (..., F, T) belongs to the part at places (..., 2), 0 to 1."""
+        """Return windows (..., F, T), 0 to 1, over the input of parts at places (..., 2)."""
         centres = torch.as_tensor(places, dtype=torch.float32)
         found = window(
             centres, self.down.coordinates(), self.along.coordinates(),
@@ -72,22 +72,22 @@ class Geometry:
         return found.numpy()
 
     def spread(self, maps: Tensor) -> Tensor:
-        """Maps (..., H, W) of a layer over the input, (..., F, T), linear between the places."""
+        """Interpolate maps (..., H, W) of a layer over the input, (..., F, T)."""
         return self.down.interpolation().to(maps) @ maps @ self.along.interpolation().to(maps).T
 
 
-def geometry(front: Callable[[Tensor], Tensor], examples: Tensor) -> Geometry:
-    """That of the layer whose output (B, D, H, W) `front` gives for inputs (B, ..., F, T).
+def estimate_geometry(front: Callable[[Tensor], Tensor], examples: Tensor) -> Geometry:
+    """Return the geometry of the layer whose output (B, D, H, W) `front` computes.
 
-    Found by what the gradients of two places reach in `examples` (B, ..., F, T). Where they
-    reach an edge of the input, the places are taken to be spread over it evenly.
+    It is estimated from the cells that the gradients of two places reach in `examples`
+    (B, ..., F, T). Where they reach an edge of the input, places are spread evenly over it.
     """
     x = examples.detach().clone().requires_grad_(True)
     with torch.enable_grad():
         output = front(x)
     height, width = output.shape[-2:]
     low, high = (height // 4, width // 4), (height - 1 - height // 4, width - 1 - width // 4)
-    reached = [_reached(output[..., i, j], x) for i, j in (low, high)]
+    reached = [_reached_cells(output[..., i, j], x) for i, j in (low, high)]
     axes = [
         _axis(places, cells, (low[k], reached[0][k]), (high[k], reached[1][k]))
         for k, (places, cells) in enumerate(zip((height, width), x.shape[-2:], strict=True))
@@ -95,8 +95,8 @@ def geometry(front: Callable[[Tensor], Tensor], examples: Tensor) -> Geometry:
     return Geometry(*axes)
 
 
-def _reached(values: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows and the columns of an input that some value depends on."""
+def _reached_cells(values: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows and the columns of an input that some value depends on."""
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(values.sum(), x, retain_graph=True)
     cells = (gradient != 0).flatten(0, -3).any(dim=0)
@@ -118,13 +118,18 @@ def _axis(places: int, cells: int, low: tuple[int, Tensor], high: tuple[int, Ten
 def location_instability(
     strength: np.ndarray, positions: np.ndarray, landmarks: np.ndarray, diagonal: float
 ) -> np.ndarray:
-    """Instability (D,) of filters: how much the distance to landmarks varies, over the diagonal.
+    """Return the instability (D,) of filters: how much their distance to landmarks varies.
 
-    Of each filter the (at most) 100 of N inputs that show a landmark and have the highest peak
-    `strength` (N, D); its `positions` (N, D, 2) and the `landmarks` (N, K, 2) in cells, where a
-    landmark that an input does not show is not a number. The standard deviation (of N - 1) of the
-    distance, its mean over landmarks. Not a number for a filter of fewer than two inputs.
-    arXiv 1710.00935, section 4, as the authors' code has it.
+    For each filter and landmark it is the standard deviation (with N - 1) of the distance over the
+    (at most) 100 inputs with the strongest parts, divided by `diagonal`; its mean over landmarks is
+    returned. It is NaN for a filter with fewer than two such inputs. arXiv 1710.00935, section 4,
+    and the authors' code.
+
+    Args:
+        strength: peak of each part (N, D).
+        positions: cell of each peak (N, D, 2).
+        landmarks: cell of each landmark (N, K, 2), NaN where an input does not show it.
+        diagonal: length of the input's diagonal in cells.
     """
     found = np.full((landmarks.shape[1], strength.shape[1]), np.nan)
     for k in range(landmarks.shape[1]):

@@ -1,4 +1,4 @@
-"""One training of a network that rewrites a layer's features as parts."""
+"""The training of a network that decomposes a layer's features into parts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ganexplain.attribution.scorer import class_logits
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.explainers.cgan.teachers import outputs_kind
-from ganexplain.explainers.parts.filter_loss import filter_loss, sharpened
+from ganexplain.explainers.cgan.teachers import output_kind
+from ganexplain.explainers.parts.filter_loss import filter_loss, sharpen_maps
 from ganexplain.explainers.parts.inference import PartsContent
 from ganexplain.explainers.parts.network import explainer_for
-from ganexplain.explainers.parts.places import geometry
+from ganexplain.explainers.parts.places import estimate_geometry
 from ganexplain.explainers.task import Task, Trained
 from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
 from ganexplain.networks.fast.optimize import optimize_frozen
@@ -32,30 +32,30 @@ from ganexplain.runs.distributed import average_gradients, rank_slice
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.resume import State, finite_value, restore_optimiser
 
-FIRST = 256  # inputs that the scale of the features is of
-EXAMPLES = 16  # inputs that show where places lie
-MIXING_RATE = 20  # times the learning rate: one number has a longer way to go than a weight
-SAME = 1e-6  # relative squared deviation of what is computed in another way
-CHUNK = 32  # inputs in a pass where nothing is learnt
+FIRST = 256  # inputs from which the scale of the features is computed
+EXAMPLES = 16  # inputs from which the geometry is estimated
+MIXING_RATE = 20  # learning rate of the mixing weight, relative to that of the other weights
+SAME = 1e-6  # relative squared error below which outputs are equal
+CHUNK = 32  # inputs in a pass without training
 
 
 def check_settings(config: TrainExplainerConfig, networks: Sequence[TargetNetwork]) -> None:
-    """UsageError for several networks."""
+    """Raise UsageError for more than one network."""
     if len(networks) > 1:
         raise UsageError("--method parts explains one network; give one --classifier")
 
 
 class PartsTraining:
-    """The explainer, its optimiser, and what of the classifier it learns from.
+    """The explainer, its optimiser, and the parts of the classifier that it learns from.
 
-    Loss: the squared error of each reconstructed layer over the layer's own squares, minus
-    `share_weight` log p, plus `filter_weight` times the mean filter loss of the interpretable
-    maps, sharpened. Labels are not read. UsageError for settings that the network does not fit.
+    The loss is the relative squared error of each reconstructed layer, minus `share_weight` log p,
+    plus `filter_weight` times the mean filter loss of the interpretable maps. Labels are not read.
+    Raises UsageError for settings that do not fit the network.
     """
 
     def __init__(self, task: Task) -> None:
         self.task, self.config, self.device = task, task.config, task.device
-        network, self.kind = task.networks[0].network, outputs_kind(task.networks[0])
+        network, self.kind = task.networks[0].network, output_kind(task.networks[0])
         self.centres = task.train.whole_excerpts()
         self.held_out = task.held_out.gather(
             _random_rows(task.held_out.whole_excerpts(), self.config.held_out, "held-out parts")
@@ -65,7 +65,7 @@ class PartsTraining:
         self.targets = self.config.targets or default_targets(network, self.layer)
         self.own = subnetwork_after(network, self.layer, self.targets)
         self.head = subnetwork_after(network, self.targets[-1], (OUTPUT,))
-        # Held open for good: outside of `front` the network is as it was.
+        # Never closed: outside of `front` the network is unchanged.
         fast = optimize_frozen(network, first[:2], keep=(self.layer,))
         self.opened = ExitStack()
         self.front = self.opened.enter_context(layer_output(fast, self.layer))
@@ -73,7 +73,7 @@ class PartsTraining:
         if features.ndim != 4:
             raise UsageError(f"--layer {self.layer}: its output has no two dimensions of places")
         with gradient_errors_named(fast, self.front) as front:
-            self.geometry = geometry(front, first[:EXAMPLES])
+            self.geometry = estimate_geometry(front, first[:EXAMPLES])
         self.explainer = explainer_for(network, self.layer, self.targets, features.shape[1])
         self.explainer.scale.copy_(features.sum(dim=(2, 3)).mean(dim=0))
         self.explainer.to(self.device)
@@ -84,9 +84,9 @@ class PartsTraining:
         self.optimiser.add_param_group({"params": [mixing], "lr": MIXING_RATE * rate})
 
     def _check_tails(self, network: nn.Module, x: Tensor) -> None:
-        """UsageError where what is behind the layer computes something else apart from the network.
+        """Raise UsageError where the later layers cannot be separated or have no gradient.
 
-        Or where it has no gradient.
+        They cannot be separated if they compute something else outside of the network.
         """
         known = {name: find_layer(network, name) for name in self.targets}
         with torch.no_grad(), record_outputs(network, known) as put_out:
@@ -107,7 +107,7 @@ class PartsTraining:
 
     @staticmethod
     def _check_gradient(part: nn.Module, inputs: Tensor) -> None:
-        """UsageError that names the layer where no gradient can be taken of a part's output."""
+        """Raise UsageError, with the name of the layer, where a module's output has no gradient."""
 
         def last(z: Tensor) -> Tensor:
             found: Tensor = part(z)[-1]
@@ -117,25 +117,25 @@ class PartsTraining:
             run(inputs.detach().requires_grad_(True)).sum().backward()
 
     def inputs(self, rows: np.ndarray) -> Tensor:
-        """Training inputs (N, *S) of rows of centres."""
+        """Return training inputs (N, *S) at rows of centres."""
         return torch.from_numpy(self.task.train.gather(rows)).to(self.device)
 
     @torch.no_grad()
     def features(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The layer's features (B, D, H, W), rectified, of inputs, and those to reconstruct."""
+        """Return the layer's rectified features (B, D, H, W), and those to reconstruct."""
         raw = self.front(x)
         return functional.relu(raw), self.own(raw)
 
     def logits(self, last: Tensor) -> Tensor:
-        """Class logits (B, K) of what the last layer to reconstruct puts out; of one logit two."""
+        """Return class logits (B, K), two for one logit, from the last reconstructed layer."""
         return class_logits(unit_values(self.head(last)[0]), self.kind)
 
     def decided(self, last: Tensor) -> Tensor:
-        """The class (B,) of what the last layer to reconstruct puts out."""
+        """Return the predicted class (B,) from the last reconstructed layer."""
         return self.logits(last).argmax(dim=1)
 
     def step(self, step: int) -> dict[str, float]:
-        """One update; its losses."""
+        """Update the explainer once; returns the losses."""
         config = self.config
         chosen = batch_rows(
             len(self.centres), config.batch_size, step, config.seed, "explainer order"
@@ -148,7 +148,7 @@ class PartsTraining:
             for ours, theirs in zip(made, targets, strict=True)
         ]
         error = torch.stack(errors).sum()
-        filters = filter_loss(sharpened(encoding.maps)).mean()
+        filters = filter_loss(sharpen_maps(encoding.maps)).mean()
         loss = error - config.share_weight * self.explainer.share.log()
         loss = loss + config.filter_weight * filters
         self.optimiser.zero_grad(set_to_none=True)
@@ -159,12 +159,12 @@ class PartsTraining:
         return {name: finite_value(value, step) for name, value in losses.items()}
 
     @torch.no_grad()
-    def look(self) -> dict[str, float]:
-        """Figures on held-out inputs.
+    def evaluate(self) -> dict[str, float]:
+        """Return figures on held-out inputs.
 
-        `error_LAYER` is the relative squared error of a reconstructed layer, `agreement` the
-        share of inputs of which the classifier decides the same from the reconstruction,
-        `filter_loss` the mean over filters (nat), `p` the share of the parts.
+        `error_LAYER` is the relative squared error of a reconstructed layer, `agreement` the share
+        of inputs with the same predicted class from the reconstruction, `filter_loss` the mean over
+        filters (nat), `p` the share of the parts.
         """
         self.explainer.eval()
         errors, squared = np.zeros(len(self.targets)), np.zeros(len(self.targets))
@@ -176,7 +176,7 @@ class PartsTraining:
             errors += [float(squares(a - b)) for a, b in zip(made, targets, strict=True)]
             squared += [float(squares(b)) for b in targets]
             same.append(self.decided(made[-1]) == self.decided(targets[-1]))
-            losses.append(float(filter_loss(sharpened(encoding.maps)).mean()) * len(batch))
+            losses.append(float(filter_loss(sharpen_maps(encoding.maps)).mean()) * len(batch))
         relative = errors / squared.clip(1e-12)
         found = {f"error_{n}": float(e) for n, e in zip(self.targets, relative, strict=True)}
         return found | {
@@ -187,7 +187,7 @@ class PartsTraining:
 
     def finish(self) -> Trained:
         """Weights and figures, for `explainer.pt`; what the filters look for is the gallery's."""
-        figures = self.look()
+        figures = self.evaluate()
         weights = {name: value.cpu() for name, value in self.explainer.state_dict().items()}
         content = PartsContent(
             self.layer, tuple(self.targets), len(self.explainer.scale), self.geometry, weights
@@ -195,14 +195,14 @@ class PartsTraining:
         return Trained(content.to_values(), figures)
 
     def state(self) -> State:
-        """All tensors of the training, for `restore`."""
+        """Return all tensors of the training, for `restore`."""
         return {
             "explainer": self.explainer.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
 
     def restore(self, state: State) -> None:
-        """Take up a state; GanexplainError where it was trained on other inputs."""
+        """Continue from a state; GanexplainError if it belongs to other inputs."""
         scale = state["explainer"]["scale"].to(self.device)
         if not torch.allclose(scale, self.explainer.scale, rtol=1e-3):
             raise GanexplainError(
@@ -219,17 +219,14 @@ def squares(values: Tensor) -> Tensor:
 
 
 def _random_rows(rows: np.ndarray, count: int, purpose: str) -> np.ndarray:
-    """At most `count` of the rows, always the same."""
+    """Return at most `count` of the rows, always the same ones."""
     chosen = random_stream(0, purpose).permutation(len(rows))[:count]
     return rows[np.sort(chosen)]
 
 
 @torch.no_grad()
 def default_layer(network: nn.Module, example: Tensor) -> str:
-    """The last convolution with more than one place along both axes.
-
-    Raises UsageError where the network runs none.
-    """
+    """Return the last convolution with more than one place along both axes; UsageError if none."""
     known = {name: find_layer(network, name) for name in convolutions(network)}
     with record_outputs(network, known) as outputs:
         network(example)
@@ -243,9 +240,9 @@ def default_layer(network: nn.Module, example: Tensor) -> str:
 
 
 def default_targets(network: nn.Module, layer: str) -> tuple[str, ...]:
-    """The fully connected layers behind a layer but the last, which puts out the logits.
+    """Return the fully connected layers after a layer without the last, which returns the logits.
 
-    That one where there is no other. Raises UsageError where there is none at all.
+    If there is only the last one, it is returned; UsageError if there is none.
     """
     known = named_layers(network)
     linear = [
