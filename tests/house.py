@@ -80,7 +80,7 @@ def long_parameter_lists() -> Iterator[str]:
 
 def stages_without_a_command() -> Iterator[str]:
     """Files in `stages/` that are no command, and commands without a file there."""
-    commands = {name.replace("-", "_") for name in typer.main.get_command(app).commands}
+    commands = {name.replace("-", "_") for name in typer.main.get_group(app).commands}
     files = {path.stem: path for path in modules(f"{PRODUCT}/stages") if path.stem != "__init__"}
     yield from (at(files[name], 1) for name in sorted(files.keys() - commands))
     yield from (f"{PRODUCT}/stages/{name}.py is missing" for name in sorted(commands - set(files)))

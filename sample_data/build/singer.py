@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pyworld
@@ -91,7 +92,7 @@ def music_xml(phrase: Phrase, shift: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def engine():
+def engine() -> Any:
     """The Sinsy engine with the voice that the pysinsy package ships."""
     import pysinsy
     from pysinsy.sinsy import Sinsy

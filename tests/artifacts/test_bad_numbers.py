@@ -11,7 +11,7 @@ import pytest
 import soundfile as sf
 import torch
 from PIL import Image
-from support.commands import Run
+from support.commands import Finished, Run
 from support.paths import PRETRAINED
 from support.recordings import RATE, JamendoFolder, noise, song, write_sound
 
@@ -61,7 +61,7 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(name)
 
 
-def searched(command: Run, model: str, out: str = "out", *more: str | Path) -> object:
+def searched(command: Run, model: str, out: str = "out", *more: str | Path) -> Finished:
     return command(
         "explain", "--model", model, "--gan", GAN, "--learning-rate", "0.1", "--prior-weight",
         "0.01", "--iterations", "3", "--examples", "3", "--jobs", "1", "--out", out, "-q", *more,

@@ -301,6 +301,7 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
     )
     config = replace(config, cache=str(tmp_path / "cache"), hop_frames=2000)
     selections = select(config, tmp_path / "s", NullProgress())
+    assert isinstance(selections, list)
     assert [f"{s.layer}-{s.neuron}-{s.direction}" for s in selections] == NAMES
     real = {}
     for name, selection in zip(NAMES, selections, strict=True):
@@ -348,6 +349,7 @@ def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
         tmp_path / "s",
         NullProgress(),
     )
+    assert isinstance(selections, list)
     for selection in selections:
         chosen = selection.scores[0]
         assert chosen.rank == 1  # what it took for the closest is

@@ -130,12 +130,12 @@ def test_captums_ablation_of_segments_is_our_occlusion() -> None:
 
 
 def test_drawn_attributions_are_those_of_the_seed_and_leave_the_random_state() -> None:
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()
     first, again, other = (captum("KernelShap", seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert torch.equal(before[0], torch.get_rng_state())
-    np.testing.assert_array_equal(before[1], np.random.get_state()[1])
+    np.testing.assert_array_equal(before[1], np.random.get_state(legacy=False)["state"]["key"])
 
 
 def test_what_captum_cannot_do_here_is_said() -> None:
@@ -149,11 +149,12 @@ def test_what_captum_cannot_do_here_is_said() -> None:
 def test_an_attribution_of_an_image_is_summed_over_channels() -> None:
     pytest.importorskip("captum")
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 6 * 5, 4, bias=False))
+    linear = nn.Linear(3 * 6 * 5, 4, bias=False)
+    network = nn.Sequential(nn.Flatten(), linear)
     x = torch.randn(3, 6, 5)
     area = captum_map(Captum("InputXGradient"), network, Scorer(network, 3), x, x * 0,
                       np.zeros((6, 5), dtype=int))  # fmt: skip
-    expected = (x * network[1].weight[3].reshape(3, 6, 5)).sum(dim=0)
+    expected = (x * linear.weight[3].reshape(3, 6, 5)).sum(dim=0)
     torch.testing.assert_close(area, expected)
 
 
@@ -163,10 +164,11 @@ def test_a_segment_of_a_picture_weighs_what_all_its_channels_give(name: str, cha
     """Of a linear network the weight of a segment is known: its cells times their weights."""
     pytest.importorskip("captum")
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(channels * 6 * 5, 4))
+    linear = nn.Linear(channels * 6 * 5, 4)
+    network = nn.Sequential(nn.Flatten(), linear)
     x, fill = torch.randn(2, channels, 6, 5)
     labels = np.repeat([0, 0, 1, 1, 2, 2], 5).reshape(6, 5)
-    given = ((x - fill) * network[1].weight[3].reshape(channels, 6, 5)).detach()
+    given = ((x - fill) * linear.weight[3].reshape(channels, 6, 5)).detach()
     expected = [float(given[:, labels == k].sum()) for k in range(3)]
     area = captum_map(Captum(name, samples=200), network, Scorer(network, 3), x, fill, labels)
     np.testing.assert_allclose(area, np.array(expected)[labels], atol=1e-3)
@@ -175,9 +177,10 @@ def test_a_segment_of_a_picture_weighs_what_all_its_channels_give(name: str, cha
 def test_a_window_of_a_picture_weighs_what_all_its_channels_give() -> None:
     pytest.importorskip("captum")
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+    linear = nn.Linear(3 * 8 * 8, 4)
+    network = nn.Sequential(nn.Flatten(), linear)
     x, fill = torch.randn(2, 3, 8, 8)  # windows of one pixel
-    given = (x - fill) * network[1].weight[3].reshape(3, 8, 8)
+    given = (x - fill) * linear.weight[3].reshape(3, 8, 8)
     area = captum_map(Captum("Occlusion"), network, Scorer(network, 3), x, fill,
                       np.zeros((8, 8), dtype=int))  # fmt: skip
     torch.testing.assert_close(area, given.sum(dim=0).detach(), atol=1e-5, rtol=0)

@@ -60,7 +60,7 @@ def networks(channels_last: bool) -> tuple[Generator, SVDNet]:
     pair = freeze_network(Generator(), CPU), freeze_network(network, CPU)
     if not channels_last:
         for module in pair:
-            module.to(memory_format=torch.contiguous_format)
+            module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return pair
 
 
@@ -113,7 +113,7 @@ def product() -> Callable[[], int]:
 
 def convolution() -> Callable[[], int]:
     """The classifier's second convolution, forward, batch 16, channels last; gives its MFLOP."""
-    layer = torch.nn.Conv2d(64, 32, 3).to(memory_format=torch.channels_last)
+    layer = torch.nn.Conv2d(64, 32, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.randn(16, 64, 78, 113).to(memory_format=torch.channels_last)
 
     def work() -> int:

@@ -65,7 +65,8 @@ def fidelity(source: NetworkSource, corpus: Path, each: int) -> tuple[np.ndarray
             first = (len(there) - eaten.samples) // 2
             piece = np.ascontiguousarray(there[first : first + eaten.samples])
             with torch.no_grad():
-                whole = explained.network.explained(torch.from_numpy(piece)[None], **call.arguments)
+                own = explained.network.get_submodule("explained")
+                whole = own(torch.from_numpy(piece)[None], **call.arguments)
                 direct.append(float(whole.mean()))
                 bridged.append(float(explained.network(mel).mean()))
     return np.array(direct), np.array(bridged)
@@ -83,9 +84,11 @@ def climbed(source: NetworkSource, gan: Path, examples: int) -> dict[str, list[f
         return explained.network(generator(latent)).mean(1)
 
     found = {}
-    bridge = explained.network.bridge
-    at = next(k for k, step in enumerate(bridge) if isinstance(step, Waveform))
-    for name, step in (("phases held", bridge[at]), ("through the steps", Unrolled(bridge[at]))):
+    bridge = explained.network.get_submodule("bridge")
+    assert isinstance(bridge, nn.Sequential)
+    at, held = next((k, step) for k, step in enumerate(bridge) if isinstance(step, Waveform))
+    ways: dict[str, nn.Module] = {"phases held": held, "through the steps": Unrolled(held)}
+    for name, step in ways.items():
         bridge[at] = step
         start = z.clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(respond(start).sum(), start)

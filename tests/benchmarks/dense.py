@@ -20,7 +20,7 @@ import torch
 
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
-from ganexplain.classifiers.base import initialise
+from ganexplain.classifiers.base import ExcerptNet, initialise
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import predict_frames, probabilities
 from ganexplain.classifiers.svdnet import SVDNet
@@ -52,7 +52,7 @@ def random_network(mel: np.ndarray) -> SVDNet:
 
 
 @torch.inference_mode()
-def one_window_a_frame(network: SVDNet, mel: np.ndarray, batch: int) -> np.ndarray:
+def one_window_a_frame(network: ExcerptNet, mel: np.ndarray, batch: int) -> np.ndarray:
     half = FRONT_END.excerpt_frames // 2
     silence = float(np.log(FRONT_END.floor))
     padded = np.pad(mel, ((half, half), (0, 0)), constant_values=silence)

@@ -77,8 +77,8 @@ def digits(out: Path) -> Material:
     for seed in (0, 1, 2):
         path = out / f"classifier-{seed}" / "classifier.pt"
         if not path.is_file():
-            config = TrainClassifierConfig(corpus=(str(corpus),), seed=seed)
-            quick = replace(config, **config.PRESETS["quick"])
+            recipe: dict[str, Any] = {**TrainClassifierConfig.PRESETS["quick"], "seed": seed}
+            quick = TrainClassifierConfig(corpus=(str(corpus),), **recipe)
             train_classifier(quick, path.parent, NullProgress(), resume=True)
         paths.append(path)
     return Material(corpus, tuple(paths[:2]), paths[2], (4, 4))
@@ -113,11 +113,11 @@ def task_of(config: TrainExplainerConfig, names: tuple[str, ...], folder: Path) 
     networks = tuple(load_target(NetworkSource(classifier=name), None, CPU) for name in names)
     corpus = read_material(config.corpus)
     taken = input_spec_for(corpus, networks[0].front_end)
-    splits = [
+    train, valid = (
         load_material(corpus, name, taken, cache_directory(""), NullProgress())
         for name in ("train", "valid")
-    ]
-    return Task(config, names, networks, *splits, CPU, folder, NullProgress())
+    )
+    return Task(config, names, networks, train, valid, CPU, folder, NullProgress())
 
 
 def errors(explainer: Explainer, task: Task, unseen: Path | None = None) -> dict[str, float]:
@@ -196,12 +196,14 @@ def faithfulness(
         for name, (method, given) in ways.items():
             said = attribute(question, method_for(method, usual, given), number)
             held = measure(question, said).measures
-            found[name].append([held["deletion"], held["insertion"], held["seconds"]])
+            figures = (held[key] for key in ("deletion", "insertion", "seconds"))
+            found[name].append([np.nan if value is None else value for value in figures])
     return {name: np.array(rows) for name, rows in found.items()}
 
 
 def picture(explainer: Explainer, task: Task, path: Path) -> None:
     """Held-out pictures, the maps their explainer was to learn, and those it draws."""
+    assert isinstance(explainer.answer, CganAnswer)
     held_out = MapDataset(
         task, "held-out", task.held_out, explainer.answer.settings.conditions, INPUTS
     )

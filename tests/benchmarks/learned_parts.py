@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import MaterialSplit, load_material, read_material
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
+from ganexplain.corpora.splits import Split
 from ganexplain.explainers.parts.filters import contributions, feature_gradient
 from ganexplain.explainers.parts.network import peaks
 from ganexplain.explainers.parts.places import location_instability
@@ -67,7 +69,7 @@ def trained(task: Task, way: str, made: str = "") -> PartsTraining:
         task = replace(task, config=replace(task.config, filter_weight=0.0))
     training = PartsTraining(task)
     if way in WAYS[2:]:
-        training.explainer.mask = nn.Identity()
+        training.explainer.register_module("mask", nn.Identity())
     for step in range(task.config.steps):
         training.step(step)
     training.explainer.eval()
@@ -81,7 +83,9 @@ def measured(training: PartsTraining, test: Labelled) -> dict[str, float]:
     An instability is the mean of the filters; `weighed`, each counts by how much it gives the
     logit of what is decided, on average over the inputs.
     """
-    correct, correct_made, found = [], [], {"own": [], "parts": []}
+    correct: list[torch.Tensor] = []
+    correct_made: list[torch.Tensor] = []
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"own": [], "parts": []}
     given: dict[str, list[np.ndarray]] = {"own": [], "parts": []}
     errors, squares = 0.0, 0.0
 
@@ -233,10 +237,11 @@ class Mixed(nn.Module):
 def of_planted(
     config: TrainExplainerConfig, strays: int = 2, mixed: bool = False
 ) -> tuple[Task, Labelled]:
-    network = listener(config.seed, strays)
+    own = listener(config.seed, strays)
+    network: nn.Module = own
     if mixed:
         seen = torch.from_numpy(planted(500, 5000 + config.seed, strays).inputs)
-        network = Mixed(network, seen, config.seed).eval().requires_grad_(False)
+        network = Mixed(own, seen, config.seed).eval().requires_grad_(False)
         config = replace(config, layer="mix", targets=("own.fc4",))
     taken = ImageInput(channels=1, height=BANDS, width=FRAMES)
     explained = TargetNetwork(network, taken, OutputNames("fc5"), KINDS)
@@ -255,7 +260,11 @@ def of_digits(config: TrainExplainerConfig, folder: Path) -> tuple[Task, Labelle
         grey = (pixels.reshape(8, 8) * 255 / 16).round().astype("uint8")
         Image.fromarray(grey).save(path)
     corpus = (str(folder / "digits"),)
-    recipe = {"corpus": corpus, **TrainClassifierConfig.PRESETS["quick"], "seed": config.seed}
+    recipe: dict[str, Any] = {
+        "corpus": corpus,
+        **TrainClassifierConfig.PRESETS["quick"],
+        "seed": config.seed,
+    }
     train_classifier(TrainClassifierConfig(**recipe), folder / "run", NullProgress())
     network = load_target(NetworkSource(str(folder / "run" / "classifier.pt")), None, CPU)
     material = read_material(corpus)
@@ -263,6 +272,7 @@ def of_digits(config: TrainExplainerConfig, folder: Path) -> tuple[Task, Labelle
         load_material(material, name, network.front_end, folder, NullProgress())
         for name in ("train", "valid", "test")
     )
+    assert isinstance(test, ImageSplit)
     config = replace(config, layer="blocks.2")  # 8 x 8 places; behind the pooling are 4 x 4
     held_out = Labelled(test.pictures, test.classes, np.empty((len(test.pictures), 0, 2)))
     return task_of(config, network, train, valid), held_out
@@ -280,17 +290,18 @@ def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
         load_material(material, name, network.front_end, cache_directory(""), NullProgress())
         for name in ("train", "valid", "test")
     )
-    random, rows, marks = np.random.default_rng(0), [], []
+    assert isinstance(test, Split)
+    random, near, marks = np.random.default_rng(0), [], []
     for number, labels in enumerate(test.labels):
         for onset in np.flatnonzero((labels[1:] == 1) & (labels[:-1] == 0)) + 1:
             for away in random.integers(-40, 41, 3):
                 if 57 <= onset + away < len(labels) - 57:
-                    rows.append((number, onset + away, labels[onset + away]))
+                    near.append((number, onset + away, labels[onset + away]))
                     marks.append(((np.nan, 57.0 - away),))
-    others = test.labelled_frames()
-    others = others[random.choice(len(others), 2000, replace=False)]
+    frames = test.labelled_frames()
+    others = frames[random.choice(len(frames), 2000, replace=False)]
     marks += [((np.nan, np.nan),)] * len(others)
-    rows = np.concatenate([np.array(rows), others])
+    rows = np.concatenate([np.array(near), others])
     return task_of(config, network, train, valid), Labelled(
         test.gather(rows), rows[:, 2], np.array(marks)
     )
@@ -311,7 +322,9 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("--set", nargs="*", default=[], help="settings, as in steps=400")
     parser.add_argument("--made", default="", help="explainer.pt of train-explainer, for sample")
     given = parser.parse_args(words)
-    changed = {name: float(value) for name, value in (each.split("=") for each in given.set)}
+    changed: dict[str, Any] = {
+        name: float(value) for name, value in (each.split("=") for each in given.set)
+    }
     if "steps" in changed:
         changed["steps"] = int(changed["steps"])
     for data in given.data:

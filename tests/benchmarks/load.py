@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -112,7 +113,8 @@ def train(manifest: Path, cache: Path) -> None:
     from ganexplain.corpora.splits import load_split
 
     memory, hours = Memory(), int(manifest.name.split("-")[0])
-    quick = {**TrainClassifierConfig.PRESETS["quick"], "epochs": 1, "updates_per_epoch": UPDATES}
+    quick: dict[str, Any] = {**TrainClassifierConfig.PRESETS["quick"]}
+    quick |= {"epochs": 1, "updates_per_epoch": UPDATES}
     config = TrainClassifierConfig(corpus=(str(manifest),), **quick)
     started = time.perf_counter()
     corpus = read_corpus(manifest)

@@ -15,21 +15,23 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import wilcoxon
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from local_audio import FILLS, PARTS, fills
+from benchmarks.local_audio import FILLS, PARTS, fills
 from support.mobilenet import PHOTOGRAPHS, as_input, mobilenet, photograph
 from support.planted import SAMPLE
 
 from ganexplain.attribution.fills import Reference, fill
-from ganexplain.attribution.masking import MaskedInput, subset_score
+from ganexplain.attribution.masking import MaskedInput, SubsetScore, subset_score
 from ganexplain.attribution.measures import curves
 from ganexplain.attribution.methods.elime import evolve, random_search
 from ganexplain.attribution.methods.lime import fit_linear, proximity
@@ -52,7 +54,7 @@ class Timed:
         self.seconds = time.process_time() - self.start
 
 
-def areas(score, weights: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+def areas(score: SubsetScore, weights: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     course = curves(score, weights, segment_sizes(labels))
     return course.deletion_area, course.insertion_area
 
@@ -122,8 +124,8 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
         evaluations = np.mean([f.evaluations for f in found])
         kept = [int(f.kept.sum()) for f in found]
         way = f"E-LIME, mean of {seeds} seeds"
-        row(name, labels, full, way, evaluations, np.mean(spent), fitness.mean(), np.mean(kept),
-            faith.mean(axis=0))  # fmt: skip
+        row(name, labels, full, way, float(evaluations), float(np.mean(spent)), fitness.mean(),
+            float(np.mean(kept)), faith.mean(axis=0))  # fmt: skip
         row(name, labels, full, "occlusion", parts.count + 1, np.nan, np.nan, np.nan,
             areas(score, occlusion(score, parts.count), labels))  # fmt: skip
         random = np.array([
@@ -155,13 +157,31 @@ def coefficients(pairs: Sequence[tuple[int, float]]) -> np.ndarray:
     return np.array([weight for _, weight in sorted(pairs)])
 
 
-def row(name, labels, full, way, passes, seconds, p, kept, faith) -> None:
+def row(
+    name: str,
+    labels: np.ndarray,
+    full: float,
+    way: str,
+    passes: float,
+    seconds: float,
+    p: float,
+    kept: float,
+    faith: tuple[float, float],
+) -> None:
     cells = [name, labels.max() + 1, f"{full:.4f}", way, f"{passes:.0f}"]
     cells += ["" if np.isnan(v) else f"{v:.4g}" for v in (seconds, p, kept)]
     print(f"| {' | '.join(map(str, cells))} | {faith[0]:.3f} | {faith[1]:.3f} |", flush=True)
 
 
-def same_masks(explainer, image, network, x, labels, target, score) -> None:
+def same_masks(
+    explainer: Any,
+    image: np.ndarray,
+    network: nn.Module,
+    x: torch.Tensor,
+    labels: np.ndarray,
+    target: int,
+    score: SubsetScore,
+) -> None:
     """The package's draws, its fit and its time against ours on the same masks."""
     hidden = image.copy()
     for segment in np.unique(labels):
@@ -244,7 +264,7 @@ def plain(seeds: int) -> None:
     train, test = order[:1400], order[1400:]
     forest = RandomForestClassifier(200, random_state=0)
     forest.fit(data[train].flatten(1).numpy(), label[train].numpy())
-    models = {
+    models: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
         "ResNet-like": (trained(False, data[train], label[train]), "logits"),
         "DenseNet-like": (trained(True, data[train], label[train]), "logits"),
         "random forest (a callable)": (

@@ -15,13 +15,15 @@ import argparse
 import ast
 import copy
 import importlib.abc
+import importlib.machinery
 import importlib.util
 import os
 import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
+import types
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -99,9 +101,10 @@ class Mutants(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if type(node.value) in (int, float) and self._now(node):
-            return ast.copy_location(ast.Constant(node.value + 1), node)
-        return node
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self._now(node):
+            return node
+        return ast.copy_location(ast.Constant(value + 1), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         name = node.func
@@ -126,10 +129,15 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, name: str, tree: ast.Module) -> None:
         self.name, self.tree = name, tree
 
-    def find_spec(self, name: str, path: object, target: object = None) -> object:
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None,
+        target: types.ModuleType | None = None,
+    ) -> importlib.machinery.ModuleSpec | None:
         return importlib.util.spec_from_loader(name, self) if name == self.name else None
 
-    def exec_module(self, module: object) -> None:
+    def exec_module(self, module: types.ModuleType) -> None:
         exec(compile(self.tree, self.name, "exec"), vars(module))
 
 

@@ -16,14 +16,20 @@ how often it is within 2 points of the best setting there is.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from pictures import judge_of
 from scipy.stats import spearmanr
+
+from ganexplain.inputs.picture import ImageInput
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.pictures import judge_of
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import explanation_files
@@ -61,6 +67,7 @@ def judges_ear(judge: Judge, explanations: Explanations, real: Examples) -> Ear:
 
 def pictures_ear(corpus: Path, explanations: Explanations) -> Ear:
     """A support vector machine trained on the pixels of the training split."""
+    assert isinstance(explanations.front_end, ImageInput)
     judge, accuracy, classes = judge_of(corpus, explanations.front_end)
     assert accuracy > 0.9
     number, wanted = classes.index(explanations.meta.class_name), explanations.meta.direction

@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = load_classifier(arguments.classifier, torch.device("cpu"))
     corpus = read_corpora(arguments.corpus)
-    split = load_split(corpus, "test", classifier.front_end, cache_directory(""), NullProgress())
+    split = load_split(corpus, "test", classifier.sound, cache_directory(""), NullProgress())
     evaluation = evaluate(classifier.network, split, classifier.threshold)
     print("  ".join(f"{name} {value:.4g}" for name, value in evaluation.figures.items()))
     for recording, figures in zip(split.recordings, evaluation.files, strict=True):

@@ -58,7 +58,7 @@ def main() -> None:
                 found.append(np.median(shares(shipped.network, layer, mel)[0]))
         print(f"shuffled  {layer:6} of its size {min(found):.4f} to {max(found):.4f} (median unit)")
     for seed in range(3):
-        fresh = copy.deepcopy(shipped.network).to(memory_format=torch.contiguous_format)
+        fresh = copy.deepcopy(shipped.network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         initialise(fresh, seed)
         size, _ = shares(fresh, "fc9", mel)
         print(f"untrained fc9    of its size {size.min():.3f} (seed {seed})")

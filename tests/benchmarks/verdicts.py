@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.artifacts.explanations import Explanations
+from ganexplain.artifacts.explanations import ExplanationMeta, Explanations
 from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import begin_search, start_latents
 from ganexplain.ascent.nearest import ascend_to_nearest
@@ -33,6 +34,8 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_split
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.specification import input_values
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.unit.sanity_check import Votes, sanity_check
@@ -43,7 +46,10 @@ from ganexplain.selection.judges import load_judges
 PRETRAINED = Path("sample_data/pretrained")
 CPU = torch.device("cpu")
 RATE, WEIGHT, ITERATIONS, BATCH = 0.1, 0.01, 30, 48
-META = {"layer": "fc9", "neuron": 0, "direction": "max", "features_layer": "fc8", "prior": "l2"}
+META: dict[str, Any] = {
+    "layer": "fc9", "neuron": 0, "direction": "max", "features_layer": "fc8", "prior": "l2",
+    "unit": "sing", "classifier": "none", "classifier_hash": "",
+}  # fmt: skip
 WANTED = {"trained": "network", "shuffled": "gan", "untrained": "gan"}
 
 
@@ -53,11 +59,13 @@ class Case:
     def __init__(self, options: argparse.Namespace) -> None:
         self.examples, self.top = options.examples, options.top
         self.generator, self.front_end = load_generator(options.gan, CPU)
+        assert isinstance(self.front_end, FrontEnd), "a GAN of log-mel is needed"
+        self.excerpts = self.front_end
         self.trained = load_target(NetworkSource(str(options.classifier)), None, CPU)
         judged = [str(name) for name in options.judge]
         self.judges = load_judges(judged, (Path("none"), self.front_end), CPU)
         corpus = read_corpus(options.corpus)
-        split = load_split(corpus, "train", self.front_end, cache_directory(""), NullProgress())
+        split = load_split(corpus, "train", self.excerpts, cache_directory(""), NullProgress())
         self.centres = split.whole_excerpts(options.hop_frames)
         self.mel = split.gather(self.centres)
 
@@ -68,13 +76,14 @@ class Case:
         setting = {"learning_rate": RATE, "prior_weight": WEIGHT, "iterations": ITERATIONS}
         made = {name: np.array([value]) for name, value in setting.items()}
         made["seed"] = np.arange(self.examples)
-        meta = META | {"seed": 1000 * seed}
-        explanations = Explanations(Path("none"), made, meta, self.front_end, {})
+        meta = META | {"seed": 1000 * seed, "front_end": input_values(self.front_end)}
+        described = ExplanationMeta.from_json(Path("none"), meta)
+        explanations = Explanations(Path("none"), made, described, self.front_end, {})
         control = Controls(explanations, real, networks).reinitialised(
             0, seed + 500, NullProgress()
         )
-        sets = (self.explanation(explained, real, seed), control.mel, real["mel"])
-        sets = (*sets, real["bottom_mel"])
+        explanation = self.explanation(explained, real, seed)
+        sets = (explanation, control.mel, real["mel"], real["bottom_mel"])
         verdicts = [judge.verdict("sing", "max", real["mel"]) for judge in self.judges]
         shares = [[float(v.agreement(mel)) for v in verdicts] for mel in sets]
         votes = Votes(*(sum(each) / len(each) for each in shares))
@@ -85,9 +94,9 @@ class Case:
         """The real excerpts that drive the output most, and those that drive it least."""
         parts = [explained.network(part)[:, 0] for part in torch.from_numpy(self.mel).split(BATCH)]
         response = torch.cat(parts).numpy()
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for prefix, direction in (("", "max"), ("bottom_", "min")):
-            frames = self.front_end.excerpt_frames
+            frames = self.excerpts.excerpt_frames
             rows = strongest(response, self.centres, self.top, frames, direction)
             found |= {prefix + "mel": self.mel[rows], prefix + "response": response[rows]}
         return found
@@ -123,7 +132,7 @@ def network_of(kind: str, trained: TargetNetwork, seed: int) -> Iterator[TargetN
         with weights_shuffled(trained.network, seed):
             yield trained
     else:
-        fresh = copy.deepcopy(trained.network).to(memory_format=torch.contiguous_format)
+        fresh = copy.deepcopy(trained.network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         initialise(fresh, seed)
         yield replace(trained, network=fresh.eval().requires_grad_(False))
 

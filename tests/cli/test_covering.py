@@ -6,10 +6,12 @@ GANEXPLAIN_COVERING=3 every array is built three times, from other draws: other 
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,11 +106,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def networks(place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, nn.Module]:
     monkeypatch.chdir(place)
     monkeypatch.syspath_prepend(str(place))
-    import covering_nets
-
+    made = importlib.import_module("covering_nets")
     found = {}
     for kind in INPUTS:
-        found[kind] = getattr(covering_nets, kind)().eval()
+        found[kind] = getattr(made, kind)().eval()
         scripted = place / f"{kind}.pt"
         if not scripted.exists():
             torch.jit.save(torch.jit.script(found[kind]), scripted)
@@ -136,7 +137,7 @@ def layer_of(unit: str, kind: str) -> str:
 
 
 @torch.no_grad()
-def truth(network: nn.Module, unit: str, x: np.ndarray) -> np.ndarray:
+def truth(network: Any, unit: str, x: np.ndarray) -> np.ndarray:
     """Responses (...) of a unit to inputs (..., *S) by the network's own layers."""
     axes = 3 if not network.channel else network.conv.weight.ndim - 2
     rows = torch.from_numpy(x.reshape(-1, *x.shape[-axes:]).astype(np.float32))

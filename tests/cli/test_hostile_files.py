@@ -16,6 +16,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -327,14 +328,14 @@ def test_json_that_is_no_document(tmp_path: Path, text: str) -> None:
 
 def test_texts_have_a_length(tmp_path: Path) -> None:
     for name, read in (
-        ("a.json", lambda path: read_json(path)),
-        ("a.toml", lambda path: read_toml("--config", path)),
-        ("a.csv", lambda path: read_corpus(path)),
+        ("a.json", read_json),
+        ("a.toml", partial(read_toml, "--config")),
+        ("a.csv", read_corpus),
     ):
         with (tmp_path / name).open("wb") as stream:
             stream.truncate(10**9)  # a file of holes: no room on the disk either
         started = time.process_time()
-        assert "longer than" in refused_cheaply(lambda r=read, n=name: r(tmp_path / n))
+        assert "longer than" in refused_cheaply(partial(read, tmp_path / name))
         assert time.process_time() - started < 5
     assert "longer than" in refused_cheaply(lambda: read_toml("--config", Path("/dev/zero")))
 
@@ -551,8 +552,8 @@ def with_rate(path: Path, rate: int) -> Path:
 @pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
 def test_a_rate_that_is_none(tmp_path: Path, rate: int) -> None:
     path = with_rate(tmp_path / "a.wav", rate)
-    for read in (read_duration, lambda p: load_mono(p, 22050)):
-        assert f"{rate:,} Hz is not one of sound" in refused_cheaply(lambda r=read: r(path))
+    for read in (read_duration, partial(load_mono, sample_rate=22050)):
+        assert f"{rate:,} Hz is not one of sound" in refused_cheaply(partial(read, path))
 
 
 def test_floats_that_are_no_sound(tmp_path: Path) -> None:

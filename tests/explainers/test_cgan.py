@@ -250,8 +250,8 @@ def test_a_transform_without_scale_and_shift_changes_nothing() -> None:
     x, condition = torch.randn(2, 8, 5, 6), torch.randn(2, 4, 5, 6)
     assert not torch.equal(transform(x, condition), x)
     for part in (transform.scale, transform.shift):
-        nn.init.zeros_(part[-1].weight)
-        nn.init.zeros_(part[-1].bias)
+        for parameter in part[-1].parameters():
+            nn.init.zeros_(parameter)
     assert torch.equal(transform(x, condition), x)
 
 

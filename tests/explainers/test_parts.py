@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -209,7 +210,8 @@ def test_what_is_decoded_is_the_convex_combination(explainer: PartsExplainer) ->
 
 
 def test_the_decoder_begins_as_the_classifier_and_is_a_copy() -> None:
-    network = untrained(SVDNet())
+    network = SVDNet()
+    untrained(network)
     found = explainer_for(network, "conv5", ("fc7", "fc8"), 64)
     features = random_maps(2, 64, 21, 33).float()
     first, second = found.train().decode(features)
@@ -292,7 +294,7 @@ def test_a_tail_that_cannot_be_is_refused(
 # --- places -----------------------------------------------------------------------------------
 
 
-def front_of(network: nn.Module, layer: str):
+def front_of(network: nn.Module, layer: str) -> Callable[[torch.Tensor], torch.Tensor]:
     kept: list[torch.Tensor] = []
     network.get_submodule(layer).register_forward_hook(lambda module, x, y: kept.append(y))
 

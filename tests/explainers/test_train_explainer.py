@@ -233,7 +233,7 @@ def test_an_explainer_that_does_not_do_is_said(
     del content["kind"], content["schema"]
     learnt = content["content"]["weights"]
     small = ImageInput(channels=1, height=8, width=8)
-    settings = GeneratorSettings.of_file(read_explainer(explainer))
+    settings = GeneratorSettings.from_file(read_explainer(explainer))
     of_pictures = build_generator(settings, small).state_dict()
     infinite = learnt | {"inner.tail.bias": learnt["inner.tail.bias"] / 0}
     spoilt = {

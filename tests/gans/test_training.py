@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_generator(split: Split) -> None:
         state = training(split, "non-saturating", seed)
         for step in range(3):
             state.step(step)
-        return state.average.out.weight
+        return state.average.get_parameter("out.weight")
 
     assert torch.equal(weights(1), weights(1))
     assert not torch.equal(weights(1), weights(2))
@@ -85,6 +85,6 @@ def test_the_autoencoder_learns_to_redraw(split: Split) -> None:
 def test_divergence_is_said(split: Split) -> None:
     state = training(split, "wgan-gp")
     with torch.no_grad():
-        state.generator.out.bias.fill_(torch.nan)
+        state.generator.get_parameter("out.bias").fill_(torch.nan)
     with pytest.raises(Diverged, match="a loss is nan at step 7"):
         state.step(7)

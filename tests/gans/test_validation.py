@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from torch import nn
 
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.svdnet import SVDNet
-from ganexplain.config import TrainGanConfig
+from ganexplain.config import TrainClassifierConfig, TrainGanConfig
 from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
 from ganexplain.files.checkpoints import read_checkpoint
@@ -23,6 +23,7 @@ from ganexplain.gans.best import GeneratorChoice, collapse_advice
 from ganexplain.gans.checkpoint import load_encoder, load_generator
 from ganexplain.gans.dcgan import Generator
 from ganexplain.gans.encoder import reconstruction_error, train_encoder
+from ganexplain.gans.networks import AnyGenerator
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.log_mel import FrontEnd
@@ -69,15 +70,19 @@ class Playback(nn.Module):
         return self.excerpts[rows]
 
 
+def playback(excerpts: np.ndarray) -> AnyGenerator:
+    return cast(AnyGenerator, Playback(excerpts))
+
+
 def test_real_excerpts_score_near_the_floor_and_noise_far_above(
     validation: Validation, train: Split, valid: Split
 ) -> None:
-    held_out = validation.measure(Playback(validation.excerpts(valid, 500)))
+    held_out = validation.measure(playback(validation.excerpts(valid, 500)))
     assert held_out["held_out"] == pytest.approx(0, abs=0.2)
     assert held_out["held_out"] < validation.floor
     assert held_out["diversity"] == pytest.approx(1, abs=0.05)
     assert held_out["score"] > 0.1 * validation.floor  # half of it is the training split
-    loud = validation.measure(Playback(validation.excerpts(train, 500) + 3))
+    loud = validation.measure(playback(validation.excerpts(train, 500) + 3))
     assert loud["held_out"] > 10 * validation.floor
 
 
@@ -90,7 +95,7 @@ def test_features_and_responses_come_from_the_classifier(train: Split, valid: Sp
     with torch.no_grad():
         response = network(torch.from_numpy(excerpts[:60]))[:, 0].numpy()
     np.testing.assert_allclose(validation.real.response[:60], response, atol=1e-4)
-    figures = validation.measure(Playback(excerpts)) | validation.reference()
+    figures = validation.measure(playback(excerpts)) | validation.reference()
     assert figures["response_std"] == pytest.approx(figures["real_response_std"], rel=0.1)
 
 
@@ -117,9 +122,9 @@ def test_a_diverse_generator_is_not_called_collapsed() -> None:
 
 
 def test_learning_by_heart_shows(validation: Validation, train: Split, valid: Split) -> None:
-    copied = validation.nearest(Playback(validation.excerpts(train, 200)))
+    copied = validation.nearest(playback(validation.excerpts(train, 200)))
     assert copied["nearest_training"] < 0.01 < copied["nearest_held_out"]
-    new = validation.nearest(Playback(validation.excerpts(noise_split(2), 200)))
+    new = validation.nearest(playback(validation.excerpts(noise_split(2), 200)))
     for reference in ("nearest_held_out", "held_out_to_training"):
         assert new["nearest_training"] > 0.6 * new[reference]
 
@@ -142,7 +147,7 @@ def validate(
     progress = NullProgress()
     for step, score in enumerate(scores, 1):
         with torch.no_grad():
-            choice.training.average.out.bias.fill_(step)
+            choice.training.average.get_parameter("out.bias").fill_(step)
         figures = {"score": score, "held_out": score, "diversity": diversity}
         monkeypatch.setattr(choice.validation, "measure", lambda generator, now=figures: now)
         choice.add({"discriminator": 1.0, "generator": 2.0})
@@ -155,7 +160,7 @@ def test_the_best_generator_is_kept(
 ) -> None:
     assert validate(choice, monkeypatch, [9.0, 5.0, 7.0]) == []
     assert choice.best is not None and choice.best.step == 2
-    assert choice.generator().out.bias.item() == 2.0
+    assert choice.generator().get_parameter("out.bias").item() == 2.0
 
 
 def test_divergence_is_said_once(choice: GeneratorChoice, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +184,7 @@ def test_a_choice_restored_goes_on_as_it_was(
     assert validate(again, monkeypatch, [30.0]) == []
     assert again.best is not None and again.best.step == 2
     assert again.noted == {"diverging": 3}
-    assert again.generator().out.bias.item() == 2.0
+    assert again.generator().get_parameter("out.bias").item() == 2.0
 
 
 def test_the_encoder_learns_to_redraw_what_its_generator_draws(train: Split) -> None:
@@ -210,7 +215,7 @@ def classifiers(tmp_path: Path) -> tuple[Path, Path]:
         write_classifier(
             path,
             Classifier(SVDNet(), FrontEnd(), ("nosing", "sing"), 0.5, {}),
-            TrainGanConfig(corpus=()),
+            TrainClassifierConfig(corpus=()),
         )
     return paths
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -43,6 +44,12 @@ def sound() -> np.ndarray:
     start = 4 * OURS.sample_rate
     whole = load_mono(ROOT / "sample_data" / "audio" / name, OURS.sample_rate)
     return whole[start : start + OURS.excerpt_samples]
+
+
+def front_end_from(values: dict[str, Any]) -> FrontEnd:
+    found = input_from("x", values)
+    assert isinstance(found, FrontEnd)
+    return found
 
 
 def mel_of(sound: np.ndarray, front_end: FrontEnd) -> np.ndarray:
@@ -134,7 +141,7 @@ def test_any_table_is_an_input_or_refused(values: dict[str, object]) -> None:
 
 
 def test_librosa_s_convention_is_librosa_s(sound: np.ndarray) -> None:
-    ours = mel_of(sound, input_from("x", {"convention": "librosa"}))
+    ours = mel_of(sound, front_end_from({"convention": "librosa"}))
     spectrum = librosa.feature.melspectrogram(y=sound, sr=22050)
     theirs = librosa.power_to_db(spectrum, top_db=None)
     np.testing.assert_allclose(ours, theirs, atol=0.05)  # dB; float32 in quiet bands
@@ -146,7 +153,7 @@ def test_torchaudio_s_convention_is_its_formula(sound: np.ndarray) -> None:
 
     Both mirror the ends (pad_mode "reflect"); HTK filters of height one on a power spectrogram.
     """
-    front_end = input_from("x", {"convention": "torchaudio"})
+    front_end = front_end_from({"convention": "torchaudio"})
     x = torch.from_numpy(soxr.resample(sound, 22050, 16000))
     spectrum = torch.stft(x, 400, 200, window=torch.hann_window(400),
                           return_complex=True).abs().square()  # fmt: skip
@@ -243,7 +250,7 @@ def test_a_front_end_of_powers_can_be_heard() -> None:
 
 
 def test_nothing_is_done_where_nothing_is_to_do(sound: np.ndarray) -> None:
-    assert list(bridge_between(OURS, OURS)) == []
+    assert list(bridge_between(OURS, OURS).children()) == []
     mel = torch.from_numpy(mel_of(sound, OURS).copy())[None]
     assert bridge_between(OURS, OURS, "1TF")(mel).shape == (1, 1, 115, 80)
     torch.testing.assert_close(bridge_between(OURS, OURS, "TF")(mel), mel.transpose(1, 2))
@@ -266,10 +273,11 @@ def test_log_mel_becomes_other_log_mel(sound: np.ndarray) -> None:
     other = FrontEnd(mel_bands=40, filters="slaney", mel_scale="slaney", power=2.0,
                      logarithm="db", floor=1e-10)  # fmt: skip
     direct = bridge_between(OURS, other)
-    assert len(list(direct)) == 3  # by magnitudes alone
+    assert len(list(direct.children())) == 3  # by magnitudes alone
     assert np.abs(direct(mel)[0].numpy() - mel_of(sound, other)).mean() < 1.5  # dB
-    elsewhere = input_from("x", {"convention": "librosa", "excerpt_frames": 60,
-                                 "highest_hz": 8000.0})  # fmt: skip
+    elsewhere = front_end_from(
+        {"convention": "librosa", "excerpt_frames": 60, "highest_hz": 8000.0}
+    )
     found = bridge_between(OURS, elsewhere)(mel)[0].numpy()
     assert found.shape == (128, 60)
     wanted = mel_of(sound, elsewhere)
@@ -354,6 +362,7 @@ def test_a_gan_draws_what_a_specification_says(command: Run, tmp_path: Path) -> 
     generator, drawn = load_generator(tmp_path / "gan" / "gan.pt", cpu)
     assert drawn == read_input_file(spec)[0]
     made = generator(torch.zeros(2, 128))
+    assert isinstance(drawn, FrontEnd)
     assert made.shape == (2, 32, 40) and float(made.min()) >= drawn.silence - 1e-3
     assert load_encoder(tmp_path / "gan" / "gan.pt", cpu)(made)[0].shape == (2, 128)
 

@@ -51,7 +51,14 @@ def front() -> nn.Conv1d:
     return nn.Conv1d(80, 6, 5, stride=4)
 
 
-class Activated(nn.Module):
+class ByHand(nn.Module):
+    """A network of which each layer's output can be computed apart from it."""
+
+    def by_hand(self, x: Tensor) -> Values:
+        raise NotImplementedError
+
+
+class Activated(ByHand):
     """Convolutions with an activation behind each, the usual order of layers."""
 
     def __init__(self, activation: Callable[..., nn.Module], inplace: bool = True) -> None:
@@ -65,7 +72,7 @@ class Activated(nn.Module):
         return self.fc(self.act2(self.conv2(x)).mean(2))
 
     def by_hand(self, x: Tensor) -> Values:
-        act = copy.deepcopy(self.act1)
+        act: Any = copy.deepcopy(self.act1)
         act.inplace = False
         conv1 = self.conv1(x)
         act1 = act(conv1)
@@ -80,7 +87,7 @@ class Activated(nn.Module):
         }
 
 
-class Residual(nn.Module):
+class Residual(ByHand):
     """A sum written into what a layer put out, and a functional rectifier in place."""
 
     def __init__(self) -> None:
@@ -104,7 +111,7 @@ class Residual(nn.Module):
         return {"conv1": conv1, "norm": norm, "conv2": conv2, "output": output}
 
 
-class WritesInput(nn.Module):
+class WritesInput(ByHand):
     """Standardises what it is given where it stands."""
 
     def __init__(self) -> None:
@@ -129,7 +136,7 @@ class Turned(nn.Module):
         return x.transpose(1, 2)
 
 
-class ThroughViews(nn.Module):
+class ThroughViews(ByHand):
     """Writes into views of what layers put out, and into what is itself a view."""
 
     def __init__(self) -> None:
@@ -160,7 +167,7 @@ class ThroughViews(nn.Module):
         }
 
 
-class Repeated(nn.Module):
+class Repeated(ByHand):
     """A layer that runs three times and is overwritten each time: the last run counts."""
 
     def __init__(self) -> None:
@@ -201,7 +208,7 @@ class Pair(nn.Module):
         return y, y.mean(2)
 
 
-class Pairs(nn.Module):
+class Pairs(ByHand):
     """Writes into both tensors that a layer put out, of which the first counts."""
 
     def __init__(self) -> None:
@@ -220,7 +227,7 @@ class Pairs(nn.Module):
         return {"pair": pair, "pair.conv": pair, "output": output}
 
 
-class Kept(nn.Module):
+class Kept(ByHand):
     """Reads what a layer put out again, behind a write into it."""
 
     def __init__(self) -> None:
@@ -242,7 +249,7 @@ class Kept(nn.Module):
         return {"conv1": conv1, "relu": relu, "conv2": conv2, "output": output}
 
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
+NETWORKS: dict[str, Callable[[], ByHand]] = {
     "plain": lambda: Activated(nn.ReLU, inplace=False),
     "ReLU": lambda: Activated(nn.ReLU),
     "LeakyReLU": lambda: Activated(nn.LeakyReLU),
@@ -261,7 +268,7 @@ FORMS = ("eager", "scripted", "traced", "exported")
 
 
 @cache
-def made(name: str) -> nn.Module:
+def made(name: str) -> ByHand:
     torch.manual_seed(1)
     network = NETWORKS[name]().eval()
     for module in network.modules():
@@ -287,10 +294,10 @@ def loaded(name: str, form: str, folder: Path) -> TargetNetwork:
                 exported = torch.export.export(network, (mel(),), dynamic_shapes=free)
                 torch.export.save(exported, path)
             else:
-                make = torch.jit.script if form == "scripted" else torch.jit.trace
-                given = (network,) if form == "scripted" else (network, mel())
-                torch.jit.save(make(*given), str(path))
-        network = load_network(str(path))
+                scripted = form == "scripted"
+                program = torch.jit.script(network) if scripted else torch.jit.trace(network, mel())
+                torch.jit.save(program, str(path))
+        return adapt_network(load_network(str(path)), FrontEnd(), None, Call(), CPU)
     return adapt_network(network, FrontEnd(), None, Call(), CPU)
 
 
@@ -452,8 +459,9 @@ def test_captums_methods_find_what_layers_put_out(method: str, tmp_path: Path) -
         maps[name] = captum_map(
             Captum(method, "conv1"), network, scorer, x, torch.zeros_like(x), labels
         )
-        assert network.explained.act1.inplace is (name == "ReLU")
-        assert not network.explained.conv1._forward_hooks
+        activation = network.get_submodule("explained.act1")
+        assert isinstance(activation, nn.ReLU) and activation.inplace is (name == "ReLU")
+        assert not network.get_submodule("explained.conv1")._forward_hooks
     torch.testing.assert_close(maps["plain"], maps["ReLU"])
     assert maps["plain"].abs().max() > 0
 
@@ -530,9 +538,9 @@ def test_the_files_of_a_network_that_writes_are_those_of_one_that_does_not(
                 with np.load(file) as arrays:
                     found.setdefault(str(file.relative_to(out)), {})[name] = dict(arrays)
     assert len(found) == 4
-    for file, both in found.items():
+    for relative, both in found.items():
         for key, value in both["plain"].items():
             if value.dtype.kind == "f" and key != "seconds":
                 np.testing.assert_allclose(
-                    both["writing"][key], value, rtol=1e-4, atol=1e-4, err_msg=f"{file} {key}"
+                    both["writing"][key], value, rtol=1e-4, atol=1e-4, err_msg=f"{relative} {key}"
                 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -67,6 +67,8 @@ def read(explained: TargetNetwork, layer: str, unit: int, x: Tensor) -> Tensor:
 
 class Viewing(nn.Module):
     """Views its input (B, ...) as rows, which works for contiguous ones alone."""
+
+    weight: Tensor
 
     def __init__(self, *shape: int) -> None:
         super().__init__()
@@ -147,6 +149,8 @@ class MixedInside(Plain):
 
 class DoubleBuffer(Plain):
     """Standardised by numbers from NumPy, with all else in float64 too."""
+
+    mean: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -255,11 +259,12 @@ def attrs_like(logits: Tensor) -> Any:
         __slots__ = ("logits", "name")
         __attrs_attrs__ = (SimpleNamespace(name="name"), SimpleNamespace(name="logits"))
 
-    made = Made()
+    made: Any = Made()
     made.name, made.logits = "answer", logits
     return made
 
 
+OLD = namedtuple("OLD", "logits, hidden")
 PUT_OUT: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "tensor": lambda y, h: y,
     "tuple": lambda y, h: (y, h),
@@ -271,7 +276,7 @@ PUT_OUT: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "slots": lambda y, h: Slotted(None, y),
     "dataclass in a tuple": lambda y, h: ("version 2", Answer(y, h)),
     "named tuple": lambda y, h: Tupled(y, h),
-    "namedtuple": lambda y, h: namedtuple("Old", "logits, hidden")(y, h),
+    "namedtuple": lambda y, h: OLD(y, h),
     "made dataclass": lambda y, h: make_dataclass("Made", ["logits"])(y),
     "attrs": lambda y, h: attrs_like(y),
     "namespace": lambda y, h: SimpleNamespace(version=2, logits=y),
@@ -344,25 +349,32 @@ def test_a_part_that_is_not_there_is_named(kind: str, part: str, message: str) -
 
 
 def weight_normalised(network: nn.Module) -> nn.Module:
-    nn.utils.weight_norm(network.conv)
+    nn.utils.weight_norm(network.get_submodule("conv"))
     return network
 
 
 def spectrally_normalised(network: nn.Module) -> nn.Module:
-    nn.utils.spectral_norm(network.fc)
+    nn.utils.spectral_norm(network.get_submodule("fc"))
     return network.eval()
 
 
 def parametrised(network: nn.Module) -> nn.Module:
-    nn.utils.parametrizations.weight_norm(network.conv)
-    nn.utils.parametrizations.spectral_norm(network.fc)
+    nn.utils.parametrizations.weight_norm(network.get_submodule("conv"))
+    nn.utils.parametrizations.spectral_norm(network.get_submodule("fc"))
     return network.eval()
 
 
-def with_a_cache(network: nn.Module) -> nn.Module:
+def with_a_cache(network: Any) -> nn.Module:
     network.cache = {"last": [network.fc.weight * 2, (network.conv.weight + 1,)]}
     network.conv.last_output = network(mel())
-    return network
+    kept: nn.Module = network
+    return kept
+
+
+def compiled(network: nn.Module) -> nn.Module:
+    found = torch.compile(network, backend="eager")
+    assert isinstance(found, nn.Module)
+    return found
 
 
 CHANGED: dict[str, Callable[[nn.Module], nn.Module]] = {
@@ -371,7 +383,7 @@ CHANGED: dict[str, Callable[[nn.Module], nn.Module]] = {
     "parametrised": parametrised,
     "with a cache": with_a_cache,
     "data parallel": nn.DataParallel,
-    "compiled": lambda network: torch.compile(network, backend="eager"),
+    "compiled": compiled,
     "training": lambda network: network.train(),
 }
 
@@ -401,7 +413,8 @@ def test_so_is_what_is_behind_a_layer(name: str) -> None:
     x = mel()
     network.eval()(x)  # which leaves a weight that was computed
     found = adapt_network(network, FrontEnd(), None, Call(), CPU).network
-    (output,) = subnetwork_after(found, "norm", ("output",))(network.norm(network.conv(x)))
+    features = network.get_submodule("norm")(network.get_submodule("conv")(x))
+    (output,) = subnetwork_after(found, "norm", ("output",))(features)
     torch.testing.assert_close(output, network(x))
 
 
@@ -411,15 +424,14 @@ def test_normalised_weights_change_nothing_about_the_layers(name: str) -> None:
     network = CHANGED[name](plain().requires_grad_(True))
     found = adapt_network(network, FrontEnd(), None, Call(), CPU).network
     assert list(named_layers(found)) == ["conv", "norm", "fc", "output"]
-    assert [layer_type(layer) for layer in (found.explained.conv, found.explained.fc)] == [
-        "Conv1d", "Linear",
-    ]  # fmt: skip
+    types = [layer_type(found.get_submodule(f"explained.{name}")) for name in ("conv", "fc")]
+    assert types == ["Conv1d", "Linear"]
     assert last_hidden_layer(found) == "conv"
     assert grad_cam(found, Scorer(found, 1), mel()[0]).shape == (1, 28)
 
 
 def test_what_cannot_be_copied_is_said_in_one_line() -> None:
-    network = plain()
+    network: Any = plain()
     network.lock = threading.Lock()
     with pytest.raises(UsageError, match=r"cannot be copied \(TypeError: cannot pickle") as raised:
         respond(network, "output:1", mel().numpy())
@@ -428,4 +440,4 @@ def test_what_cannot_be_copied_is_said_in_one_line() -> None:
 
 def test_what_is_no_network_is_said() -> None:
     with pytest.raises(UsageError, match="network is of type function; give a torch module"):
-        respond(lambda x: x, "output:1", mel().numpy())
+        respond(cast(Any, lambda x: x), "output:1", mel().numpy())

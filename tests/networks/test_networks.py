@@ -108,10 +108,10 @@ def test_folding_keeps_the_function_and_the_paper_s_size() -> None:
     torch.manual_seed(0)
     generator = Generator(normalise=True)
     for norm in generator.norms:
-        norm.running_mean.normal_()
-        norm.running_var.uniform_(0.3, 3.0)
-        nn.init.normal_(norm.weight)
-        nn.init.normal_(norm.bias)
+        norm.get_buffer("running_mean").normal_()
+        norm.get_buffer("running_var").uniform_(0.3, 3.0)
+        nn.init.normal_(norm.get_parameter("weight"))
+        nn.init.normal_(norm.get_parameter("bias"))
     generator.eval()
     folded = generator.fold_norms()
     assert parameters(folded) == 932_801

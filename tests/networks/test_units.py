@@ -34,7 +34,7 @@ def test_a_layer_carries_its_own_units(network: SVDNet, mel: torch.Tensor) -> No
 def test_places_are_read_where_they_are(network: SVDNet, mel: torch.Tensor) -> None:
     with torch.no_grad():
         maps = network.conv2(network.act1(network.conv1(network.standardise(mel))))
-    wanted = {
+    wanted: dict[int | str, torch.Tensor] = {
         17: maps[:, 17].mean(dim=(1, 2)),
         "17@max": maps[:, 17].amax(dim=(1, 2)),
         "17@12,30": maps[:, 17, 12, 30],

@@ -87,7 +87,7 @@ def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
     save_file(behind("model.")(dict(own)), tmp_path / "weights.safetensors")
     filled = network(seed=1)
     load_weights(filled, tmp_path / "weights.safetensors")
-    assert torch.equal(filled.conv.weight, own["conv.weight"])
+    assert torch.equal(filled.get_parameter("conv.weight"), own["conv.weight"])
 
 
 @pytest.mark.parametrize(

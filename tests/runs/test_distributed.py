@@ -54,7 +54,7 @@ def test_a_classifier_s_steps_in_two_processes_are_those_of_one(
 
     Sums over halves of a batch round otherwise: 3e-6 was seen on a processor with AVX2 alone.
     """
-    words = ("train-classifier", jamendo.root, *CLASSIFIER)
+    words: tuple[str | Path, ...] = ("train-classifier", jamendo.root, *CLASSIFIER)
     one, two = (state["network"] for state in one_and_two(tmp_path, *words))
     for name in one:
         torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=2e-5)
@@ -67,7 +67,7 @@ def test_a_gan_s_steps_in_two_processes_are_those_of_one(
     jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
     """Adam's means of gradients: in the weights rounding shows, as it scales tiny ones up."""
-    words = ("train-gan", jamendo.root, *GAN)
+    words: tuple[str | Path, ...] = ("train-gan", jamendo.root, *GAN)
     one, two = (state["optimisers"] for state in one_and_two(tmp_path, *words))
     for name in ("generator", "discriminator"):
         for number, mean in one[name]["state"].items():

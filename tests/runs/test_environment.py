@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
+from cycler import cycler
 from support.commands import COMMAND, cli_environment
 from support.paths import ROOT
 
@@ -320,12 +322,12 @@ def test_libraries_keep_their_caches_where_they_can_be_written(
 # --- pictures -----------------------------------------------------------------------------
 
 FRONT_END = FrontEnd()
-OWN_STYLE: dict[str, Any] = {
+OWN_STYLE: Any = {  # keys that matplotlib names in its types
     "text.usetex": True,
     "font.family": ["serif"],
     "font.size": 20.0,
     "lines.linewidth": 8.0,
-    "axes.prop_cycle": matplotlib.cycler(color=["red"]),
+    "axes.prop_cycle": cycler(color=["red"]),
     "axes.grid": True,
     "axes.facecolor": "black",
     "axes.unicode_minus": False,
@@ -397,7 +399,7 @@ def test_pictures_are_the_same_bytes_whatever_the_user_s_style(name: str) -> Non
 def test_the_style_would_change_a_picture_otherwise() -> None:
     plain = {k: v for k, v in OWN_STYLE.items() if k != "text.usetex"}
     with matplotlib.rc_context(plain):
-        styled = change_picture.__wrapped__({"a": mel(), "b": mel(1)}, FRONT_END)
+        styled = inspect.unwrap(change_picture)({"a": mel(), "b": mel(1)}, FRONT_END)
     with default_style():
-        usual = change_picture.__wrapped__({"a": mel(), "b": mel(1)}, FRONT_END)
+        usual = inspect.unwrap(change_picture)({"a": mel(), "b": mel(1)}, FRONT_END)
     assert styled != usual

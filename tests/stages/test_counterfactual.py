@@ -348,8 +348,8 @@ def test_a_hidden_unit_crosses_the_median_of_samples_or_the_level_given(
 def test_what_never_changed_side_is_said(command: Run, tmp_path: Path) -> None:
     words = [w for w in QUICK.split() if w != "-q"]
     words += ["--iterations", "1", "--learning-rate", "1e-6", "--refine-steps", "40"]
-    words = ["--start-from", f"{PLAYED}@3.25", *SHIPPED, *words]
-    done = command("counterfactual", *words, "--out", tmp_path / "n")
+    asked = ("--start-from", f"{PLAYED}@3.25", *SHIPPED, *words)
+    done = command("counterfactual", *asked, "--out", tmp_path / "n")
     assert done.code == 0
     assert "never changed side" in done.out
     assert f"{PLAYED}@3.25: never changed side; give more --iterations" in done.err

@@ -36,7 +36,7 @@ class Planted:
 def classifier() -> tuple[Classifier, torch.nn.Module, Reference]:
     """The shipped detector, its optimised form, and how its inputs are scaled."""
     shipped = load_classifier(SAMPLE / "pretrained" / "classifier.pt", torch.device("cpu"))
-    network, front_end = shipped.network, shipped.front_end
+    network, front_end = shipped.network, shipped.sound
     example = torch.zeros(2, front_end.mel_bands, front_end.excerpt_frames)
     silence = float(np.log(front_end.floor))
     reference = Reference(network.mean[:, None], network.deviation[:, None], silence)
@@ -56,7 +56,8 @@ def planted_excerpts(
     given = 0
     while given < count:
         voice, band = voices[random.integers(len(voices))], bands[random.integers(len(bands))]
-        labels = temporal(*band.shape, SEGMENTS)
+        height, width = band.shape
+        labels = temporal(height, width, SEGMENTS)
         voiced = np.zeros(SEGMENTS, dtype=bool)
         voiced[random.choice(SEGMENTS, PLANTED, replace=False)] = True
         mixed = np.where(voiced[labels], voice, band).astype(np.float32)

@@ -132,7 +132,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
         value = plausible(field, get_args(hint)[0] if several else hint)
         odd = st.one_of(*[value] * 12, ODD, st.sampled_from(LONG))
         needed = field.metadata["argument"] or not isinstance(field.default, int | float | str)
-        if not draw(st.integers(0, 9).map(lambda n, needed=needed: n < 9 if needed else n < 1)):
+        if draw(st.integers(0, 9)) >= (9 if needed else 1):
             continue
         drawn = [draw(odd) for _ in range(draw(st.integers(1, 3 if several else 1)))]
         flag = "--" + field.name.replace("_", "-")
