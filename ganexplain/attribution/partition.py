@@ -17,7 +17,7 @@ from ganexplain.attribution.masking import MaskedInput, Parts, SourceMix, source
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_expand, log_mel
 from ganexplain.corpora.listed_files import is_hidden
-from ganexplain.corpora.picture_files import opened
+from ganexplain.corpora.picture_files import open_image
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.files.arrays import try_open_array
 
@@ -86,7 +86,7 @@ def labels_of_file(path: Path, values: np.ndarray) -> np.ndarray:
     """A label map (H, W) from `.npy`, or from a picture whose grey values are the labels."""
     if not path.is_file():
         raise UsageError(f"--segments file:{path}: no such file")
-    labels = try_open_array(path) if path.suffix == ".npy" else np.asarray(opened(path))
+    labels = try_open_array(path) if path.suffix == ".npy" else np.asarray(open_image(path))
     if labels is None:
         raise GanexplainError(f"{path}: cannot be read as a label map; save one with numpy.save")
     if path.suffix != ".npy" and values.ndim == 2:

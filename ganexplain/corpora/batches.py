@@ -1,4 +1,4 @@
-"""Training batches of a classifier, each a function of its step alone."""
+"""Training batches of a classifier, each of which depends on its step alone."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from ganexplain.audio.augment import alter_excerpts, draw_alteration
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.recordings import UNLABELLED
-from ganexplain.corpora.splits import Split, batch_rows
+from ganexplain.corpora.splits import LabelledFrames, Split, batch_rows
 from ganexplain.runs.distributed import rank_slice
 from ganexplain.runs.machine import random_stream
 
-FARTHEST = 1 / 8  # of a side: how far a picture is moved, at most
-LARGEST_HOLE = 1 / 4  # of a side
-
+FARTHEST = 1 / 8  # of a side: largest shift of a picture
+LARGEST_HOLE = 1 / 4  # of a side: largest masked rectangle
 TIME_MASKS, TIME_MASK_FRAMES = 2, 20
 BAND_MASKS, BAND_MASK_BANDS = 1, 16
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Excerpts (B, F, T) in nat, of class `label` (B,) to `share` (B,), of `other` to the rest."""
+    """Inputs (B, ...): a `share` (B,) is of class `label` (B,), the rest of class `other` (B,)."""
 
     mel: np.ndarray
     label: np.ndarray
@@ -33,47 +32,61 @@ class Batch:
 
 
 def alters_sound(config: TrainClassifierConfig) -> bool:
-    """Whether batches are made from waveforms, not from the features of recordings as they are."""
+    """Whether batches are computed from waveforms, not from the features of the recordings."""
     return bool(config.augment or config.level or config.mix)
 
 
-class TrainingBatches:
-    """The batches of one training: which excerpts, and how they are altered.
+class _Batches:
+    """Chooses the rows of each batch, and blends pairs of inputs (`config.mixup`)."""
 
-    `waveforms[i]` (samples,) belong to `split.recordings[i]`; there are none where `alters_sound`
-    says no. Where the corpus has a class "absent" (the first of two), a share `config.mix` of the
-    excerpts is heard through an excerpt of that class, which leaves the label as it was: voices
-    alone become voices over instruments, and instruments more instruments.
-    """
+    rows: LabelledFrames | np.ndarray
 
-    def __init__(
-        self, config: TrainClassifierConfig, split: Split, waveforms: Sequence[np.ndarray]
-    ) -> None:
-        self.config, self.split, self.waveforms = config, split, waveforms
+    def __init__(self, config: TrainClassifierConfig, split: Split | ImageSplit) -> None:
+        self.config = config
         self.rows = split.labelled_frames()
-        self.silence = split.front_end.silence
         self.mean = split.band_statistics()[0]
-        two_classes = self.rows.classes().max() == 1
-        self.absent = self.rows.of_class(0 if config.mix and two_classes else UNLABELLED)
 
     def make(self, step: int) -> Batch:
-        """The batch of one update, of several processes this one's part of it."""
+        """The batch of one update; with several processes the part of this one."""
         config = self.config
         rows = self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
         mine = np.arange(len(rows))[rank_slice()]
         label, share = rows[:, 2], np.ones(len(rows), dtype=np.float32)
-        mel = self._excerpts(rows, mine, step)
         if not config.mixup:
-            return Batch(mel, label[mine], label[mine], share[mine])
+            return Batch(self.inputs(rows, mine, step), label[mine], label[mine], share[mine])
         stream = random_stream(config.seed, "mixup", step)
-        share = stream.beta(config.mixup, config.mixup, len(rows)).astype(np.float32)
+        share = stream.beta(config.mixup, config.mixup, len(rows)).astype(np.float32)[mine]
         partner = stream.permutation(len(rows))[mine]
-        weight = share[mine, None, None]
-        mel = weight * mel + (1 - weight) * self._excerpts(rows, partner, step)
-        return Batch(mel, label[mine], label[partner], share[mine])
+        own, other = np.split(self.inputs(rows, np.concatenate([mine, partner]), step), 2)
+        weight = share.reshape(-1, *[1] * (own.ndim - 1))
+        return Batch(weight * own + (1 - weight) * other, label[mine], label[partner], share)
 
-    def _excerpts(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
-        """Those `chosen` (C,) of the excerpts at `rows` (B, 3), each with its own alterations."""
+    def inputs(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
+        """Inputs (C, ...) at the `chosen` (C,) of rows (B, 3), with the alterations of each row."""
+        raise NotImplementedError
+
+
+class ExcerptBatches(_Batches):
+    """Batches of excerpts (B, F, T) in nat, which are altered as `config` says.
+
+    `waveforms[i]` (samples,) belong to `split.recordings[i]`; they are needed if `alters_sound`.
+    If the corpus has a class "absent" (the first of two), an excerpt of that class is mixed into a
+    share `config.mix` of the excerpts and labels stay: a voice becomes a voice with instruments,
+    and instruments become more instruments.
+    """
+
+    rows: LabelledFrames
+
+    def __init__(
+        self, config: TrainClassifierConfig, split: Split, waveforms: Sequence[np.ndarray]
+    ) -> None:
+        super().__init__(config, split)
+        self.split, self.waveforms = split, waveforms
+        two_classes = self.rows.classes().max() == 1
+        self.absent = self.rows.of_class(0 if config.mix and two_classes else UNLABELLED)
+
+    def inputs(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
+        """Log-mel excerpts (C, F, T)."""
         mel = (
             self._altered(rows, chosen, step) if self.waveforms else self.split.gather(rows[chosen])
         )
@@ -81,7 +94,7 @@ class TrainingBatches:
             stream = random_stream(self.config.seed, "masks", step)
             hidden = [draw_masks(stream, mel.shape[1:]) for _ in rows]
             for excerpt, k in zip(mel, chosen, strict=True):
-                hide(excerpt, self.mean, *hidden[k])
+                mask_spans(excerpt, self.mean, *hidden[k])
         return mel
 
     def _altered(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
@@ -89,9 +102,9 @@ class TrainingBatches:
         alterations = [draw_alteration(stream, config.augment, config.level) for _ in rows]
         added = np.full((len(rows), 2), -1)
         if len(self.absent):
-            with_added = stream.random(len(rows)) < config.mix
+            is_mixed = stream.random(len(rows)) < config.mix
             places = stream.integers(len(self.absent), size=len(rows))
-            added[with_added] = self.absent[places[with_added]][:, :2]
+            added[is_mixed] = self.absent[places[is_mixed]][:, :2]
         own = [alterations[k] for k in chosen]
         front_end = self.split.front_end
         return alter_excerpts(self.waveforms, rows[chosen], own, added[chosen], front_end)
@@ -100,7 +113,7 @@ class TrainingBatches:
 def draw_masks(
     stream: np.random.Generator, shape: tuple[int, ...]
 ) -> tuple[list[slice], list[slice]]:
-    """Spans of bands and of frames to hide in an excerpt of shape (F, T)."""
+    """Spans of bands and of frames to mask in an excerpt of shape (F, T)."""
 
     def span(size: int, widest: int) -> slice:
         width = int(stream.integers(widest + 1))
@@ -111,10 +124,10 @@ def draw_masks(
     return bands, [span(shape[1], TIME_MASK_FRAMES) for _ in range(TIME_MASKS)]
 
 
-def hide(mel: np.ndarray, mean: np.ndarray, bands: list[slice], frames: list[slice]) -> None:
+def mask_spans(mel: np.ndarray, mean: np.ndarray, bands: list[slice], frames: list[slice]) -> None:
     """Set spans of bands and frames of an excerpt (F, T) to the bands' mean (F,), in place.
 
-    SpecAugment (Park et al. 2019) without its time warp, which stretching is already.
+    SpecAugment (Park et al. 2019) without its time warp, in place of which there is time stretch.
     """
     for span in frames:
         mel[:, span] = mean[:, None]
@@ -122,35 +135,19 @@ def hide(mel: np.ndarray, mean: np.ndarray, bands: list[slice], frames: list[sli
         mel[span] = mean[span, None]
 
 
-class PictureBatches:
-    """Pictures, a share `config.augment` of them moved by up to an eighth of their sides.
+class PictureBatches(_Batches):
+    """Batches of pictures (B, C, H, W), altered as `config` says.
 
-    What comes in at an edge repeats it. With `config.masks` a rectangle of up to a quarter of
-    each side is set to the channels' mean; `config.mixup` blends pairs as in excerpts.
+    A share `config.augment` is shifted by up to an eighth of the sides, and the edge is repeated.
+    With `config.masks` a rectangle of up to a quarter of each side is set to the channels' mean.
     """
 
     def __init__(self, config: TrainClassifierConfig, split: ImageSplit) -> None:
-        self.config, self.split = config, split
-        self.rows = split.labelled_frames()
-        self.mean = split.band_statistics()[0]
+        super().__init__(config, split)
+        self.split = split
 
-    def make(self, step: int) -> Batch:
-        """The batch of one update, of several processes this one's part of it."""
-        config = self.config
-        rows = self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
-        mine = np.arange(len(rows))[rank_slice()]
-        label, share = rows[:, 2], np.ones(len(rows), dtype=np.float32)
-        pictures = self._altered(rows, step)
-        if not config.mixup:
-            return Batch(pictures[mine], label[mine], label[mine], share[mine])
-        stream = random_stream(config.seed, "mixup", step)
-        share = stream.beta(config.mixup, config.mixup, len(rows)).astype(np.float32)
-        partner = stream.permutation(len(rows))
-        weight = share[:, None, None, None]
-        mixed = weight * pictures + (1 - weight) * pictures[partner]
-        return Batch(mixed[mine], label[mine], label[partner][mine], share[mine])
-
-    def _altered(self, rows: np.ndarray, step: int) -> np.ndarray:
+    def inputs(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
+        """Pictures (N, C, H, W)."""
         pictures, stream = self.split.gather(rows), random_stream(self.config.seed, "moves", step)
         sides = np.array(pictures.shape[2:])
         farthest = (sides * FARTHEST).astype(int)
@@ -160,15 +157,15 @@ class PictureBatches:
             width = stream.integers((sides * LARGEST_HOLE).astype(int) + 1)
             top, left = stream.integers(sides - width + 1)
             if moved:
-                picture[:] = moved_by(picture, *far)
+                picture[:] = shift_picture(picture, *far)
             if self.config.masks:
                 hole = picture[:, top : top + width[0], left : left + width[1]]
                 hole[:] = self.mean[:, None, None]
-        return pictures
+        return pictures[chosen]
 
 
-def moved_by(picture: np.ndarray, down: int, right: int) -> np.ndarray:
-    """A picture (C, H, W) moved by whole pixels; what comes in at an edge repeats it."""
+def shift_picture(picture: np.ndarray, down: int, right: int) -> np.ndarray:
+    """A picture (C, H, W) shifted by whole pixels; the edge is repeated."""
     height, width = picture.shape[1:]
     rows = np.clip(np.arange(height) - down, 0, height - 1)
     columns = np.clip(np.arange(width) - right, 0, width - 1)

@@ -1,4 +1,4 @@
-"""Features of recordings, computed once: memory-mapped files named by content and front end."""
+"""Caches features of recordings in memory-mapped files named by content and front end."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_values
 from ganexplain.runs.environment import user_cache
 
-FEATURES_VERSION = 3  # raise it with any change to decoding or to the front end's arithmetic
+FEATURES_VERSION = 3  # increase it if decoding or the arithmetic of the front end changes
+_remove_unfinished_once = functools.cache(remove_unfinished)
 
 
 def cache_directory(named: str) -> Path:
-    """The folder named, or `ganexplain` under the user's cache directory."""
+    """The named folder, or `ganexplain` in the user's cache directory."""
     return Path(named) if named else user_cache()
 
 
 def cached_log_mel(path: Path, front_end: FrontEnd, folder: Path) -> np.ndarray:
     """Log-mel (T, F) of a recording, memory-mapped, computed on the first call.
 
-    Raises BadFile where the recording cannot be used or is shorter than one frame.
+    Raises BadFile if the recording cannot be used or is shorter than one frame.
     """
 
     def compute() -> Iterator[np.ndarray]:
@@ -70,14 +71,8 @@ def _cached(
     entry = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     found = try_open_array(entry)
     if found is None:
-        _tidy(folder)
+        _remove_unfinished_once(folder)
         write_rows(entry, blocks())
         found = try_open_array(entry)
         assert found is not None
     return found
-
-
-@functools.cache
-def _tidy(folder: Path) -> None:
-    """Once a process: what killed ones were writing is removed."""
-    remove_unfinished(folder)

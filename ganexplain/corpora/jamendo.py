@@ -10,9 +10,9 @@ from ganexplain.corpora.recordings import (
     Corpus,
     Recording,
     Segment,
+    build_corpus,
     check_contradictions,
-    checked_corpus,
-    collect,
+    collect_recordings,
     label_span,
     usable_duration,
 )
@@ -35,12 +35,12 @@ def read_jamendo(root: Path, skip_bad_files: bool) -> Corpus:
         if not listing.is_file():
             if split == "test":
                 continue
-            raise UsageError(f"{listing}: no such list; write one file name a line")
+            raise UsageError(f"{listing}: no such list; write one file name per line")
         for number, line in enumerate(split_lines(label_text(listing)), 1):
             if name := line.strip(" \t"):
                 tasks.append(lambda n=name, s=split, k=number: _jamendo_recording(root, n, s, k))
-    recordings, skipped = collect(tasks, skip_bad_files)
-    return checked_corpus(root, JAMENDO_CLASSES, recordings, skipped)
+    recordings, skipped = collect_recordings(tasks, skip_bad_files)
+    return build_corpus(root, JAMENDO_CLASSES, recordings, skipped)
 
 
 def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Recording:
@@ -53,7 +53,7 @@ def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Record
         (k, line) for k, line in enumerate(split_lines(label_text(labels)), 1) if line.strip()
     ]
     if not numbered:
-        raise BadFile(f"{labels}: holds no labels; write lines `start end sing|nosing`")
+        raise BadFile(f"{labels}: contains no labels; write lines `start end sing|nosing`")
     segments = {f"line {k}": _jamendo_segment(labels, k, line, duration) for k, line in numbered}
     check_contradictions(labels, segments, JAMENDO_CLASSES)
     return Recording(audio, split, tuple(segments.values()), labels)

@@ -1,4 +1,4 @@
-"""Files that lists name or that stand in folders, and lists as text."""
+"""Finds files that are named in lists or contained in folders, and reads lists as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganexplain.files.bounded import read_list
 
 
 def label_text(path: Path) -> str:
-    """A list or a file of labels; BadFile where it cannot be read."""
+    """The text of a list or a file of labels; BadFile if it cannot be read."""
     try:
         return read_list(path)
     except (OSError, ValueError) as error:
@@ -22,13 +22,13 @@ def label_text(path: Path) -> str:
 
 
 def file_inside(folder: Path, name: str, where: str) -> Path:
-    """The file that a list names in a folder, whatever Unicode form its name has on the disk.
+    """The file that a list names in a folder, in any Unicode form of its name.
 
-    GanexplainError for a name that leads out of the folder, BadFile for one that no file can
-    have; `where` is the place in the list. Links may lead out of the folder.
+    Raises GanexplainError for a name that leads out of the folder (links may), BadFile for one
+    that no file can have; `where` is the line of the list.
     """
-    if "\0" in name:  # where C ends a name, and another file would be opened
-        raise BadFile(f"{where}: {name!r} is no file name; correct it")
+    if "\0" in name:  # C ends a name there and would open another file
+        raise BadFile(f"{where}: {name!r} is not a file name; correct it")
     path = Path(os.path.normpath(folder / name))
     if not path.is_relative_to(os.path.normpath(folder)):
         raise GanexplainError(f"{where}: {name!r} leads out of {folder}; name a file inside it")
@@ -36,16 +36,16 @@ def file_inside(folder: Path, name: str, where: str) -> Path:
 
 
 def in_form_on_disk(folder: Path, name: str) -> Path:
-    """A file in a folder, its name in the Unicode form in which it is there.
+    """The path of a file in a folder, with its name in the Unicode form that exists there.
 
-    Macs decompose letters with marks, others do not. As named where it is there in no form.
+    Macs decompose letters with marks, other systems do not. A missing file keeps its name.
     """
     forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
     return next((folder / form for form in forms if os.path.lexists(folder / form)), folder / name)
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, by path, behind links too; without what is hidden."""
+    """All files below a folder, also behind links, sorted by path, without hidden ones."""
     return sorted(_below(folder, frozenset()))
 
 
@@ -64,9 +64,9 @@ def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether programs leave a file or folder of this name for themselves.
+    """Whether a file or folder of this name is not the user's but a program's.
 
-    It begins with a dot (`.ipynb_checkpoints`, a Mac's `._NAME`), or is the folder `__MACOSX` of a
-    Mac's archives.
+    Its name begins with a dot (`.ipynb_checkpoints`, a Mac's `._NAME`), or it is the folder
+    `__MACOSX` of a Mac's archives.
     """
     return name.startswith(".") or name == "__MACOSX"

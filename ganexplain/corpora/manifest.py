@@ -1,4 +1,4 @@
-"""CSV manifests, as people and spreadsheets write them: rows of texts."""
+"""Reads CSV manifests as people and spreadsheets write them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ganexplain.corpora.recordings import (
     Corpus,
     Recording,
     Segment,
+    build_corpus,
     check_contradictions,
-    checked_corpus,
-    collect,
+    collect_recordings,
     label_span,
     usable_duration,
 )
@@ -27,13 +27,13 @@ from ganexplain.files.bounded import split_lines
 
 MANIFEST_COLUMNS = ("path", "start", "end", "label", "split")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')  # which Excel reads, and some programs write for it
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')  # some programs write it for Excel
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """One label as it is written; `where` names the manifest and the line."""
+    """One label as texts; `where` names the manifest and the line."""
 
     where: str
     path: str
@@ -44,11 +44,11 @@ class ManifestRow:
 
 
 def manifest_rows(path: Path) -> list[ManifestRow]:
-    """The rows of a manifest, columns in any order, others left out, empty rows too.
+    """The rows of a manifest, with columns in any order, without other columns and empty rows.
 
-    Cells may be parted by commas, semicolons, tabs or bars, names of columns be in capitals, and
-    seconds have a decimal comma. Raises BadFile for what is no text, GanexplainError for a column
-    or a cell that is missing, or where no row follows the first line.
+    Commas, semicolons, tabs or bars separate cells; names of columns may be in capitals, and
+    seconds may have a decimal comma. Raises BadFile if the file is not text, GanexplainError for a
+    missing column or cell, or if there are no rows.
     """
     text = label_text(path)
     rows = _cells(path, text, _separator(text))
@@ -59,7 +59,7 @@ def manifest_rows(path: Path) -> list[ManifestRow]:
         if header.count(column) != 1:
             found = "no column" if column not in header else "more than one column"
             raise GanexplainError(
-                f"{path}, line 1: {found} {column!r} (cells parted by "
+                f"{path}, line 1: {found} {column!r} (cells separated by "
                 f"{SEPARATORS[_separator(text)]}); the first line is {','.join(MANIFEST_COLUMNS)} "
                 "and rows follow"
             )
@@ -70,7 +70,7 @@ def manifest_rows(path: Path) -> list[ManifestRow]:
 
 
 def _separator(text: str) -> str:
-    """What parts the cells: what makes most of the columns of the first line."""
+    """The separator of cells: the one that yields most of the columns in the first line."""
     lines = [line for line in split_lines(text) if line.strip()][:2]
     named = SEPARATOR_LINE.fullmatch(lines[0].strip()) if lines else None
     if named and named[1] in SEPARATORS:
@@ -84,7 +84,7 @@ def _separator(text: str) -> str:
 
 
 def _cells(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
-    """Line numbers and cells of the rows that hold something."""
+    """Line numbers and cells of the rows that are not empty."""
     stream = io.StringIO(text, newline="")
     reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
     try:
@@ -126,8 +126,8 @@ def read_manifest(path: Path, skip_bad_files: bool) -> Corpus:
     tasks = [
         lambda rows=rows: _manifest_recording(path, rows, classes) for rows in by_file.values()
     ]
-    recordings, skipped = collect(tasks, skip_bad_files)
-    return checked_corpus(path, classes, recordings, skipped)
+    recordings, skipped = collect_recordings(tasks, skip_bad_files)
+    return build_corpus(path, classes, recordings, skipped)
 
 
 def _manifest_recording(

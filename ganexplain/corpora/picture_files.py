@@ -1,4 +1,4 @@
-"""Pictures from files of any format Pillow reads, brought to one size and number of channels."""
+"""Reads pictures with Pillow, and converts them to one size and number of channels."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from ganexplain.errors import BadFile, reason_of
 from ganexplain.inputs.picture import ImageInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # others may start programs
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # other formats may start programs
 MODES = {1: "L", 3: "RGB"}
 LONGEST = 2**28  # bytes of a file
-ORIENTATION = 0x0112  # EXIF tag: which way up a camera was
+ORIENTATION = 0x0112  # EXIF tag of the camera's orientation
 LARGEST_16_BITS = 65535
-LARGEST = 50_000_000  # pixels, of which several copies are made
+LARGEST = 50_000_000  # pixels; several copies are made of them
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's name says that it is a picture."""
+    """Whether a file has the ending of a picture."""
     return path.suffix.lower() in SUFFIXES
 
 
 def load_picture(path: Path, input_spec: ImageInput) -> np.ndarray:
-    """A picture (C, H, W), float32 in 0..1, resized where it has another size.
+    """A picture (C, H, W), float32 in 0..1, resized to `input_spec` if it has another size.
 
-    Transparency is laid over black. Raises BadFile where it cannot be read.
+    Transparent pixels are blended with black. Raises BadFile if it cannot be read.
     """
     from PIL import Image
 
-    image = opened(path)
+    image = open_image(path)
     if image.mode.startswith("I"):
         image = _of_8_bits(path, image)
     if "A" in image.getbands() or "transparency" in image.info:
@@ -48,7 +48,7 @@ def load_picture(path: Path, input_spec: ImageInput) -> np.ndarray:
 
 
 def _of_8_bits(path: Path, image: Any) -> Any:
-    """A picture of 16 bits a pixel, which Pillow would clip, with what is transparent black."""
+    """A picture with 16 bits per pixel in 8 bits, which Pillow would clip; transparent is black."""
     from PIL import Image
 
     values = np.asarray(image, dtype=np.int64)
@@ -59,29 +59,30 @@ def _of_8_bits(path: Path, image: Any) -> Any:
 
 
 def _unknown_range(path: Path, kind: str) -> BadFile:
-    return BadFile(f"{path}: {kind} of no known range; save it with 8 or 16 bits a pixel")
+    return BadFile(f"{path}: {kind} with an unknown range; save it with 8 or 16 bits per pixel")
 
 
-def picture_input(path: Path) -> ImageInput:
-    """What pictures like this one are: its size, grey or in colours; BadFile if unreadable."""
-    image = opened(path)
+def picture_spec(path: Path) -> ImageInput:
+    """The input specification of a picture: its size and 1 or 3 channels; BadFile if unreadable."""
+    image = open_image(path)
     channels = 1 if image.mode in ("1", "L", "LA", "I") or "16" in image.mode else 3
     return ImageInput(channels=channels, height=image.height, width=image.width)
 
 
-def opened(path: Path) -> Any:
-    """An image of Pillow, decoded and upright, as its orientation tag says.
+def open_image(path: Path) -> Any:
+    """A decoded image of Pillow, rotated as its orientation tag says.
 
-    BadFile where it cannot be read, is too large, or has pixels of no known range.
+    Raises BadFile if it cannot be read, is too large, or has pixels with an unknown range.
     """
     from PIL import Image, ImageOps
 
     try:
         if path.stat().st_size > LONGEST:
             raise ValueError(f"longer than {LONGEST:,} bytes")
-        content = io.BytesIO(path.read_bytes())  # of a file Pillow asks for as much as is claimed
+        # In memory: from a file Pillow would allocate as much as the header claims.
+        content = io.BytesIO(path.read_bytes())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's, on what it reads all the same
+            warnings.simplefilter("ignore")  # about faults that Pillow tolerates
             image: Any = Image.open(content, formats=FORMATS)
             if image.width * image.height > LARGEST:
                 raise ValueError(f"{image.width} x {image.height} pixels, more than {LARGEST:,}")

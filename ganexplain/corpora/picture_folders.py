@@ -1,4 +1,4 @@
-"""Corpora of pictures: a folder for each class, with or without folders of splits above."""
+"""Corpora of pictures: a folder for each class, with or without folders of splits above them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.corpora.listed_files import files_below, is_hidden
-from ganexplain.corpora.picture_files import is_picture, load_picture, picture_input
+from ganexplain.corpora.picture_files import is_picture, load_picture, picture_spec
 from ganexplain.corpora.recordings import SPLITS
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.progress import Progress
 
-SHARES = {"train": 0.7, "valid": 0.15, "test": 0.15}  # of pictures that are in no split yet
+SHARES = {"train": 0.7, "valid": 0.15, "test": 0.15}  # of pictures without a split
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Picture:
 
     @property
     def segments(self) -> tuple[int, ...]:
-        """What is known of it, as recordings have their labels."""
+        """Its label, under the name that labels of recordings have."""
         return (self.label,)
 
 
 @dataclass(frozen=True)
 class ImageCorpus:
-    """Pictures and the names of their classes, `skipped` being those that were left out."""
+    """Pictures and the names of their classes; `skipped` has the errors of pictures left out."""
 
     name: str
     classes: tuple[str, ...]
@@ -48,19 +48,19 @@ class ImageCorpus:
         return [picture for picture in self.recordings if picture.split == name]
 
     def input_spec(self, given: Input | None) -> ImageInput:
-        """What the pictures are brought to: as given, else as the first of them is."""
+        """The input specification: `given`, or that of the first picture."""
         if given is None:
-            return picture_input(self.recordings[0].path)
+            return picture_spec(self.recordings[0].path)
         if isinstance(given, ImageInput):
             return given
-        raise UsageError(f"{self.name}: holds pictures, but recordings are needed here")
+        raise UsageError(f"{self.name}: contains pictures, but recordings are needed here")
 
 
 @dataclass(frozen=True)
 class ImageSplit:
     """The pictures of one split (N, C, H, W), 0 to 1, with their classes (N,).
 
-    What it offers is what `data.excerpts.Split` does: an excerpt is a picture.
+    It has the interface of `corpora.splits.Split`; an excerpt is a picture.
     """
 
     recordings: tuple[Picture, ...]
@@ -73,7 +73,7 @@ class ImageSplit:
         return np.concatenate([self.whole_excerpts(), self.classes[:, None]], axis=1)
 
     def classes_present(self) -> np.ndarray:
-        """Numbers of the classes that some picture has."""
+        """Numbers of the classes of these pictures."""
         return np.unique(self.classes)
 
     def whole_excerpts(self, hop_frames: int = 1) -> np.ndarray:
@@ -82,7 +82,7 @@ class ImageSplit:
         return np.stack([numbers, np.zeros_like(numbers)], axis=1)
 
     def gather(self, centres: np.ndarray) -> np.ndarray:
-        """Pictures (M, C, H, W) float32 of numbers (M, 2+)."""
+        """Pictures (M, C, H, W), float32, with the numbers in column 0 of `centres` (M, 2+)."""
         return self.pictures[centres[:, 0]]
 
     def band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
@@ -96,8 +96,8 @@ class ImageSplit:
         return mean.astype(np.float32), deviation.astype(np.float32)
 
 
-def holds_pictures(path: Path) -> bool:
-    """Whether a folder has pictures in folders of classes, one or two levels down."""
+def contains_pictures(path: Path) -> bool:
+    """Whether a folder contains pictures one or two levels down, in folders of classes."""
     if not path.is_dir() or (path / "filelists").is_dir():
         return False
     levels = (path.glob("*/*"), path.glob("*/*/*"))
@@ -109,10 +109,10 @@ def holds_pictures(path: Path) -> bool:
 
 
 def read_image_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> ImageCorpus:
-    """Pictures of `SPLIT/CLASS/NAME.png`, or of `CLASS/NAME.png`, which are split by their names.
+    """Read pictures `SPLIT/CLASS/NAME.png`, or `CLASS/NAME.png`, which are split by their names.
 
-    Of the latter 70 % train, 15 % validate and 15 % test, by a hash of the file's name.
-    Raises UsageError for a folder that holds none, GanexplainError for fewer than two classes.
+    A hash of the name assigns 70 % of the latter to train, 15 % to valid and 15 % to test. Raises
+    UsageError for a folder without pictures, GanexplainError for fewer than two classes.
     """
     listed = [entry for path in paths for entry in _listed(Path(path))]
     classes = tuple(sorted({label for _, _, label in listed}))
@@ -122,7 +122,7 @@ def read_image_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> Im
     good, skipped = [], []
     for path, split, label in listed:
         try:
-            picture_input(path)
+            picture_spec(path)
             good.append(Picture(path, split, classes.index(label)))
         except BadFile as error:
             if not skip_bad_files:
@@ -135,9 +135,9 @@ def read_image_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> Im
 
 
 def _listed(root: Path) -> list[tuple[Path, str, str]]:
-    """Path, split and class of each picture below a folder, sorted by path; none that is hidden."""
-    if not holds_pictures(root):
-        raise UsageError(f"{root}: no pictures; lay them out as CLASS/NAME.png below it")
+    """Path, split and class of each picture below a folder, sorted by path, without hidden ones."""
+    if not contains_pictures(root):
+        raise UsageError(f"{root}: no pictures; arrange them as CLASS/NAME.png below it")
     found = [path for path in files_below(root) if is_picture(path)]
     split = any((root / name).is_dir() for name in SPLITS)
     entries = []
@@ -145,7 +145,7 @@ def _listed(root: Path) -> list[tuple[Path, str, str]]:
         parts = path.relative_to(root).parts
         if split and (len(parts) < 3 or parts[0] not in SPLITS):
             raise GanexplainError(
-                f"{path}: is in no split; lay pictures out as train/CLASS/NAME.png, or all as "
+                f"{path}: is in no split; arrange pictures as train/CLASS/NAME.png, or all as "
                 "CLASS/NAME.png"
             )
         if len(parts) < 2:
@@ -155,7 +155,7 @@ def _listed(root: Path) -> list[tuple[Path, str, str]]:
 
 
 def _split_of(parts: tuple[str, ...]) -> str:
-    """A split for a picture in none: by its name, so that others change nothing."""
+    """The split of a picture by its name, so that it does not depend on other pictures."""
     digest = hashlib.sha256("/".join(parts).encode(errors="surrogateescape")).digest()
     place = int.from_bytes(digest[:8]) / 2**64
     for name, share in SHARES.items():
@@ -168,10 +168,10 @@ def _split_of(parts: tuple[str, ...]) -> str:
 def load_image_split(
     corpus: ImageCorpus, name: str, input_spec: ImageInput, progress: Progress
 ) -> ImageSplit:
-    """The pictures of a split, as large and with as many channels as `input_spec` says.
+    """The pictures of a split, with the size and channels of `input_spec`.
 
     Several splits are named as in `valid+test`. Raises BadFile for a picture that cannot be
-    read, GanexplainError where the split is empty.
+    read, GanexplainError if the split is empty.
     """
     listed = [picture for part in name.split("+") for picture in corpus.split(part)]
     if not listed:

@@ -1,7 +1,7 @@
-"""Corpora on disk: which recordings there are, their split, and who sounds when.
+"""Corpora of recordings with their splits and labels.
 
-Two layouts: a folder as the Jamendo singing-voice set has it, and a CSV manifest for any
-number of classes.
+There are two layouts: a folder like that of the Jamendo singing-voice set (`jamendo`), and a CSV
+manifest for any number of classes (`manifest`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.inputs.log_mel import FrontEnd
 
 SPLITS = ("train", "valid", "test")
-OVERLAP_TOLERANCE = 0.02  # s, of times rounded
-LABEL_TOLERANCE = 0.5  # decoders disagree by this much on where an MP3 ends (s)
+OVERLAP_TOLERANCE = 0.02  # s, as times in labels are rounded
+LABEL_TOLERANCE = 0.5  # s by which decoders disagree about the end of an MP3
 UNLABELLED = -1
 
 
@@ -40,10 +40,10 @@ class Recording:
     path: Path
     split: str
     segments: tuple[Segment, ...]
-    labelled_in: Path  # the file its labels stand in
+    labelled_in: Path  # the file with its labels
 
     def frame_labels(self, frames: int, front_end: FrontEnd) -> np.ndarray:
-        """Class number of each frame (T,), int16, by the frame's centre; -1 where unlabelled."""
+        """Class number of each frame (T,), int16, at the frame's centre; -1 if unlabelled."""
         times = frame_times(frames, front_end)
         labels = np.full(frames, UNLABELLED, dtype=np.int16)
         for segment in self.segments:
@@ -53,9 +53,9 @@ class Recording:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Recordings and the names of their classes; for two classes the second is the positive one.
+    """Recordings and the names of their classes; of two classes the second is the positive one.
 
-    `name` tells errors where it came from.
+    `name` is for messages, `skipped` has the errors of recordings left out.
     """
 
     name: str
@@ -68,10 +68,10 @@ class Corpus:
         return [recording for recording in self.recordings if recording.split == name]
 
 
-def collect(
+def collect_recordings(
     tasks: Sequence[Callable[[], Recording]], skip_bad_files: bool
 ) -> tuple[list[Recording], list[str]]:
-    """Recordings of tasks, and what is wrong with those that `skip_bad_files` leaves out."""
+    """The recordings that tasks return, and the errors of those that `skip_bad_files` skips."""
     recordings, skipped = [], []
     for task in tasks:
         try:
@@ -84,10 +84,10 @@ def collect(
     return recordings, skipped
 
 
-def checked_corpus(
+def build_corpus(
     name: Path | str, classes: tuple[str, ...], recordings: list[Recording], skipped: list[str]
 ) -> Corpus:
-    """A corpus; GanexplainError where it is empty, or a recording stands in it twice."""
+    """A corpus; GanexplainError if it is empty or contains a recording twice."""
     seen: dict[Path, str] = {}
     for recording in recordings:
         earlier = seen.setdefault(recording.path.resolve(), recording.split)
@@ -101,11 +101,9 @@ def checked_corpus(
         twice = counts.most_common(1)[0][0]
         raise GanexplainError(f"{name}: {twice.name} is listed twice; leave one")
     if not recordings:
-        reason = (
-            f"none of {len(skipped)} recordings can be used, the first: {skipped[0]}"
-            if (skipped)
-            else "the corpus is empty; add recordings to its lists"
-        )
+        reason = "the corpus is empty; add recordings to its lists"
+        if skipped:
+            reason = f"none of {len(skipped)} recordings can be used, the first: {skipped[0]}"
         raise GanexplainError(f"{name}: {reason}")
     return Corpus(str(name), classes, tuple(recordings), tuple(skipped))
 
@@ -113,9 +111,9 @@ def checked_corpus(
 def check_contradictions(
     labels: Path, segments: Mapping[str, Segment], classes: tuple[str, ...]
 ) -> None:
-    """BadFile where two labels, by their lines, give one moment two classes."""
+    """Raise BadFile if two labels (by their lines) overlap and have different classes."""
     ordered = sorted(segments.items(), key=lambda item: item[1].start)
-    reach = ordered[:1]  # of each class the label that reaches furthest so far
+    reach = ordered[:1]  # for each class the label with the latest end so far
     for line, segment in ordered[1:]:
         for earlier_line, earlier in reach:
             overlap = min(earlier.end, segment.end) - segment.start
@@ -130,15 +128,18 @@ def check_contradictions(
 
 
 def usable_duration(audio: Path) -> float:
-    """Seconds of a recording; BadFile where it has no samples."""
+    """Length of a recording in seconds; BadFile if it has no samples."""
     duration = read_duration(audio)
     if not duration > 0:
-        raise BadFile(f"{audio}: holds no samples; replace it or leave it out")
+        raise BadFile(f"{audio}: contains no samples; replace it or leave it out")
     return duration
 
 
 def label_span(where: str, start_text: str, end_text: str, duration: float) -> tuple[float, float]:
-    """Start and end (s) of a label; empty texts are those of the recording. BadFile else."""
+    """Start and end (s) of a label, which are those of the recording for empty texts.
+
+    Raises BadFile if they are not two times of the recording.
+    """
     try:
         start = float(start_text) if start_text else 0.0
         end = float(end_text) if end_text else duration

@@ -1,4 +1,4 @@
-"""One real input from a file: an excerpt of a recording, or a picture."""
+"""Single inputs from files: an excerpt of a recording, or a picture."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 
 
-def example_from(path: Path, input_spec: Input) -> Tensor:
+def load_example(path: Path, input_spec: Input) -> Tensor:
     """The middle of a recording, or a picture, as one input (1, ...).
 
-    Raises BadFile where the file cannot be read, or is too short for one frame.
+    Raises BadFile if the file cannot be read or is too short for one frame.
     """
     if isinstance(input_spec, ImageInput):
         return torch.from_numpy(load_picture(path, input_spec))[None]
@@ -38,25 +38,25 @@ def example_from(path: Path, input_spec: Input) -> Tensor:
     return torch.from_numpy(_middle(mel, input_spec.excerpt_frames, silence).T.copy())[None]
 
 
-def _middle(values: np.ndarray, length: int, filled: float) -> np.ndarray:
-    """The middle `length` rows of an array, `filled` up at both ends where it has fewer."""
+def _middle(values: np.ndarray, length: int, padding: float) -> np.ndarray:
+    """The middle `length` rows of an array, with `padding` at both ends if it has fewer."""
     start = max(len(values) - length, 0) // 2
     part = values[start : start + length]
     before = (length - len(part)) // 2
     pad = [(before, length - len(part) - before), *[(0, 0)] * (values.ndim - 1)]
-    return np.pad(part, pad, constant_values=filled).astype(np.float32)
+    return np.pad(part, pad, constant_values=padding).astype(np.float32)
 
 
 @dataclass(frozen=True)
-class Start:
-    """An excerpt to start from: a recording, and where in it the excerpt begins in seconds."""
+class StartExcerpt:
+    """An excerpt to start from: a recording, and the start of the excerpt in seconds."""
 
     text: str  # as given
     path: Path
     seconds: float
 
     def span(self, front_end: FrontEnd) -> tuple[float, float]:
-        """From where to where in the recording it lies, in seconds."""
+        """Its start and end in the recording in seconds."""
         return self.seconds, self.seconds + front_end.excerpt_samples / front_end.sample_rate
 
     def sound(self, front_end: FrontEnd) -> np.ndarray:
@@ -66,7 +66,7 @@ class Start:
 
 
 def split_seconds(text: str) -> tuple[Path, float | None]:
-    """The file of FILE or FILE@SECONDS, and the seconds where there are some."""
+    """The file of FILE or FILE@SECONDS, and the seconds, or None."""
     name, _, number = text.rpartition("@")
     try:
         seconds = float(number)
@@ -77,14 +77,14 @@ def split_seconds(text: str) -> tuple[Path, float | None]:
     return Path(name), seconds
 
 
-def parse_start(text: str, front_end: FrontEnd) -> Start:
-    """The excerpt that FILE@SECONDS names; UsageError where it is not whole in its file."""
+def parse_start(text: str, front_end: FrontEnd) -> StartExcerpt:
+    """The excerpt that FILE@SECONDS names; UsageError if it is not completely in its file."""
     path, seconds = split_seconds(text)
     if seconds is None:
         raise UsageError(f"--start-from {text}: give FILE@SECONDS, as in song.ogg@12.5")
     if not path.is_file():
         raise UsageError(f"--start-from {text}: no such file as {path}")
-    start = Start(text, path, seconds)
+    start = StartExcerpt(text, path, seconds)
     duration, length = read_duration(start.path), front_end.excerpt_samples / front_end.sample_rate
     if start.seconds + length > duration:
         latest = f"begin at {duration - length:.3f} s at the latest"
@@ -96,8 +96,8 @@ def parse_start(text: str, front_end: FrontEnd) -> Start:
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """A name for the results of each recording: its stem, the second of a kind `STEM-2`.
+    """A name for the results of each recording: its stem, or `STEM-2` for the second of that name.
 
-    Only the paths count, not what is in them, so a file left out renames no other.
+    Names depend on all paths, so a file that is skipped later does not rename another.
     """
     return distinct_names([path.stem for path in paths], LONGEST - len(".csv"))

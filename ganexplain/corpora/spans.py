@@ -1,4 +1,4 @@
-"""From a probability for every frame to labelled spans of seconds, and to a label file."""
+"""Converts probabilities of frames and levels of sounds to spans in seconds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BLOCK_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one recording.
+    """The prediction of a classifier for one recording.
 
-    `curve` (T, K) holds the smoothed class probabilities of the frames centred at `times` (T,)
-    in seconds; `segments` cover the recording and number its `classes`. `threshold` is of the
+    `curve` (T, K) contains the smoothed class probabilities of frames centred at `times` (T,) in
+    seconds; `segments` cover the recording with numbers of `classes`. `threshold` is that of the
     second of two classes.
     """
 
@@ -34,7 +34,7 @@ class Prediction:
         return self.segments[-1].end
 
     def shares(self) -> dict[str, float]:
-        """The share of the time, 0..1, that each class has; they add up to 1."""
+        """The share of time (0..1) of each class; the shares add up to 1."""
         spent = dict.fromkeys(self.classes, 0.0)
         for segment in self.segments:
             spent[self.classes[segment.label]] += segment.end - segment.start
@@ -44,19 +44,19 @@ class Prediction:
 def decide(curve: np.ndarray, threshold: float) -> np.ndarray:
     """Class number of each frame (T,) from probabilities (T, K).
 
-    Of two classes the second where it exceeds the threshold, of more the most probable.
+    It is the most probable class; for two classes it is the second one above the threshold.
     """
     if curve.shape[1] == 2:
         return (curve[:, 1] > threshold).astype(np.int64)
     return curve.argmax(axis=1)
 
 
-def segments_of(decisions: np.ndarray, times: np.ndarray, duration: float) -> tuple[Segment, ...]:
-    """Contiguous spans from 0 to `duration` seconds, each as long as the decision stays.
+def to_segments(decisions: np.ndarray, times: np.ndarray, duration: float) -> tuple[Segment, ...]:
+    """Contiguous spans of equal decisions, from 0 to `duration` seconds.
 
-    `decisions` (T,) are of frames centred at rising `times` (T,) in seconds, the last before
-    `duration`. A span ends half-way between the last frame of one class and the first of the
-    next.
+    `decisions` (T,) are those of frames centred at increasing `times` (T,) in seconds, the last
+    before `duration`. A span ends half-way between the last frame of one class and the first of
+    the next.
     """
     changes = np.flatnonzero(np.diff(decisions)) + 1
     inner = (times[changes - 1] + times[changes]) / 2
@@ -69,15 +69,15 @@ def segments_of(decisions: np.ndarray, times: np.ndarray, duration: float) -> tu
 
 
 def lab_text(segments: Sequence[Segment], classes: Sequence[str]) -> str:
-    """Segments as lines `start end label`, in seconds, as the Jamendo corpus has them."""
+    """Segments as lines `start end label`, in seconds, the format of the Jamendo corpus."""
     names = [" ".join(name.split()) for name in classes]  # a line break would end the entry
     return "".join(f"{s.start:.3f} {s.end:.3f} {names[s.label]}\n" for s in segments)
 
 
 def block_levels(sound: np.ndarray, sample_rate: int) -> np.ndarray:
-    """RMS of each 20 ms of a sound (samples,) or (samples, channels), over all channels.
+    """RMS over all channels of each 20 ms of a sound (samples,) or (samples, channels).
 
-    Of the channels, not of their mean, in which they may cancel.
+    It is not the RMS of the channels' mean, in which they may cancel.
     """
     block = round(BLOCK_SECONDS * sample_rate)
     count = -(-len(sound) // block)
@@ -86,7 +86,7 @@ def block_levels(sound: np.ndarray, sample_rate: int) -> np.ndarray:
     return np.sqrt(np.mean(np.square(blocks, dtype=np.float64), axis=1))
 
 
-def sounding_spans(
+def active_spans(
     sound: np.ndarray,
     sample_rate: int,
     threshold_db: float,
@@ -94,16 +94,16 @@ def sounding_spans(
     shortest: float,
     least: float = 0.0,
 ) -> list[tuple[float, float]]:
-    """Spans (start s, end s) in which a sound (samples,) or (samples, channels) sounds, in order.
+    """Spans (start s, end s) in which a sound (samples,) or (samples, channels) is active.
 
-    Blocks of 20 ms sound whose RMS is above `least`, and above `threshold_db` (dB, negative)
-    relative to the loudest block. Pauses up to `join_gaps` s are bridged, then spans under
-    `shortest` s dropped.
+    A block of 20 ms is active if its RMS is above `least`, and above `threshold_db` (dB, negative)
+    relative to the loudest block. Pauses up to `join_gaps` s are bridged, then spans shorter than
+    `shortest` s are removed.
     """
     block = round(BLOCK_SECONDS * sample_rate)
     level = block_levels(sound, sample_rate)
-    sounding = level > max(level.max(initial=0.0) * 10 ** (threshold_db / 20), least)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], sounding.astype(np.int8), [0]])))
+    active = level > max(level.max(initial=0.0) * 10 ** (threshold_db / 20), least)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], active.astype(np.int8), [0]])))
     spans = (edges.reshape(-1, 2) * block / sample_rate).tolist()
     joined: list[list[float]] = []
     for start, end in spans:

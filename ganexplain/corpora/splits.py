@@ -1,4 +1,4 @@
-"""Excerpts of a split: which centre frames may be drawn, their class, and their log-mel."""
+"""Splits of log-mel excerpts: centre frames, their classes, and the excerpts around them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.progress import SKIPPED, Progress
 
-PART_FRAMES = 100_000  # of features taken into memory at once
+PART_FRAMES = 100_000  # frames that are read into memory at once
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class Split:
 
     def labelled_frames(self) -> LabelledFrames:
         """All labelled centre frames: rows (M, 3) of recording, frame, class."""
-        return LabelledFrames.of(self.labels)
+        return LabelledFrames.from_labels(self.labels)
 
     def classes_present(self) -> np.ndarray:
-        """Numbers of the classes that label some frame."""
+        """Numbers of the classes with a labelled frame."""
         return self.labelled_frames().classes()
 
     def whole_excerpts(self, hop_frames: int = 1) -> np.ndarray:
         """Centre frames (M, 2) of excerpts that lie inside their recording, every `hop_frames`.
 
-        A recording shorter than an excerpt gives one, padded with silence.
+        A recording shorter than an excerpt has one excerpt, padded with silence.
         """
         length = self.front_end.excerpt_frames
         before = length // 2
@@ -57,9 +57,9 @@ class Split:
         return np.concatenate(rows)
 
     def gather(self, centres: np.ndarray) -> np.ndarray:
-        """Log-mel excerpts (N, F, T) float32 around centres (N, 2+): recording, frame.
+        """Log-mel excerpts (N, F, T), float32, around `centres` (N, 2+) of recording and frame.
 
-        Beyond the ends of a recording stands silence, the logarithm of the floor.
+        There is silence, the logarithm of the floor, beyond the ends of a recording.
         """
         length = self.front_end.excerpt_frames
         silence = np.float32(self.front_end.silence)
@@ -82,18 +82,18 @@ class Split:
             band = int(np.argmin(deviation))
             raise GanexplainError(
                 f"mel band {band} never varies over the training recordings; "
-                "they hold too little sound in that range to standardise it"
+                "they contain too little sound in that range to standardise it"
             )
         return mean.astype(np.float32), deviation.astype(np.float32)
 
     def _in_parts(self) -> Iterator[np.ndarray]:
-        """All features in pieces (t, F) of a length that fits memory, whatever a recording's is."""
+        """All features in parts (t, F) that fit into memory."""
         for mel in self.mels:
             for start in range(0, len(mel), PART_FRAMES):
                 yield mel[start : start + PART_FRAMES]
 
 
-def load_split(
+def load_log_mel_split(
     corpus: Corpus,
     name: str,
     front_end: FrontEnd,
@@ -103,20 +103,20 @@ def load_split(
 ) -> Split:
     """Features and frame labels of all recordings of a split, or of several as in `valid+test`.
 
-    Raises BadFile for a recording that cannot be used (noted and left out with
-    `skip_bad_files`), GanexplainError where the split is empty.
+    Raises BadFile for a recording that cannot be used (with `skip_bad_files` it is noted and
+    skipped), GanexplainError if the split is empty.
     """
 
     def features(recording: Recording) -> np.ndarray:
         return cached_log_mel(recording.path, front_end, cache)
 
-    recordings, mels = readable(corpus, name, features, progress, skip_bad_files, "features")
+    recordings, mels = read_recordings(corpus, name, features, progress, skip_bad_files, "features")
     pairs = zip(recordings, mels, strict=True)
     labels = tuple(recording.frame_labels(len(mel), front_end) for recording, mel in pairs)
     return Split(recordings, mels, labels, front_end)
 
 
-def readable(
+def read_recordings(
     corpus: Corpus,
     name: str,
     read: Callable[[Recording], np.ndarray],
@@ -124,7 +124,10 @@ def readable(
     skip_bad_files: bool,
     what: str,
 ) -> tuple[tuple[Recording, ...], tuple[np.ndarray, ...]]:
-    """The recordings of a split that can be read, and what was read; errors as `load_split`."""
+    """The readable recordings of a split, and their arrays from `read`.
+
+    `what` names the arrays in the progress. Errors as `load_log_mel_split`.
+    """
     recordings, arrays = [], []
     listed = [recording for part in name.split("+") for recording in corpus.split(part)]
     progress.start(f"{what} of {name}", len(listed))
@@ -150,22 +153,22 @@ class LabelledCorpus(Protocol):
 
     @property
     def name(self) -> str:
-        """Where it came from."""
+        """Its name in messages."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Their names."""
+        """The names of its classes."""
 
 
-class LabelledSplit(Protocol):
-    """A split of either."""
+class HasClasses(Protocol):
+    """A split of recordings or pictures."""
 
     def classes_present(self) -> np.ndarray:
-        """Numbers of the classes of which there is something."""
+        """Numbers of the classes that occur in it."""
 
 
-def require_classes(corpus: LabelledCorpus, split: LabelledSplit, name: str) -> None:
-    """GanexplainError naming the class that has no frame in a split."""
+def require_classes(corpus: LabelledCorpus, split: HasClasses, name: str) -> None:
+    """Raise GanexplainError, which names the class, if a class has no frame in a split."""
     present = split.classes_present()
     for number, label in enumerate(corpus.classes):
         if number not in present:
@@ -180,8 +183,8 @@ def batch_rows(
 ) -> np.ndarray:
     """Row numbers (batch_size,) of training batch `step`: without replacement in each epoch.
 
-    The order is that of the stream named `purpose`. A function of its arguments alone, so a
-    resumed run draws what an undisturbed one would.
+    The stream named `purpose` determines the order. The rows depend on the arguments alone, so a
+    resumed run has the same batches as an uninterrupted one.
     """
     first = step * batch_size
     positions = np.arange(first, first + batch_size)
@@ -200,9 +203,9 @@ def _epoch_order(count: int, seed: int, purpose: str, epoch: int) -> np.ndarray:
 
 
 class LabelledFrames:
-    """A sequence of rows (recording, frame, class), in that order, read by their numbers.
+    """A sequence of rows (recording, frame, class), indexed by arrays of row numbers.
 
-    `runs` (R, 4): recording, first frame, class and number of frames of each run.
+    `runs` (R, 4) has recording, first frame, class and number of frames of each run.
     """
 
     def __init__(self, runs: np.ndarray) -> None:
@@ -210,8 +213,8 @@ class LabelledFrames:
         self.ends = np.cumsum(runs[:, 3])
 
     @classmethod
-    def of(cls, labels: Sequence[np.ndarray]) -> LabelledFrames:
-        """Those of recordings with the labels (T_i,) of their frames."""
+    def from_labels(cls, labels: Sequence[np.ndarray]) -> LabelledFrames:
+        """The labelled frames of recordings whose frames have `labels` (T_i,)."""
         runs = [np.empty((0, 4), dtype=np.int64)]
         for i, label in enumerate(labels):
             starts = np.flatnonzero(np.diff(label, prepend=label.dtype.type(UNLABELLED - 1)))
@@ -221,11 +224,11 @@ class LabelledFrames:
         return cls(np.concatenate(runs))
 
     def of_class(self, number: int) -> LabelledFrames:
-        """Those of one class."""
+        """The rows of one class."""
         return LabelledFrames(self.runs[self.runs[:, 2] == number])
 
     def classes(self) -> np.ndarray:
-        """The numbers of the classes there are, ascending."""
+        """The numbers of the classes that occur, ascending."""
         return np.unique(self.runs[:, 2])
 
     def __len__(self) -> int:

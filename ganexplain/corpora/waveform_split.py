@@ -1,4 +1,4 @@
-"""Excerpts of a split as waveforms, for networks that take sound as it is."""
+"""Splits of waveform excerpts, for networks with waveform input."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 from ganexplain.corpora.cache import cached_waveform
 from ganexplain.corpora.recordings import Corpus, Recording
-from ganexplain.corpora.splits import readable
+from ganexplain.corpora.splits import read_recordings
 from ganexplain.errors import GanexplainError
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.runs.progress import Progress
 
-FRAME_RATE = 70  # excerpts a second begin, at most: as many as frames of the usual log-mel
-CHUNK = 2**20
+FRAME_RATE = 70  # largest number of excerpts per second, the frame rate of the default log-mel
+CHUNK = 2**20  # samples that are read into memory at once
 
 
 @dataclass(frozen=True)
 class WaveformSplit:
-    """The recordings of one split as sound, `waveforms[i]` (samples,) that of `recordings[i]`.
+    """The recordings of one split, with `waveforms[i]` (samples,) of `recordings[i]`.
 
-    What it offers is what `data.excerpts.Split` does; a centre is an excerpt's first sample.
+    It has the interface of `corpora.splits.Split`; a centre is the first sample of an excerpt.
     """
 
     recordings: tuple[Recording, ...]
@@ -32,8 +32,8 @@ class WaveformSplit:
     def whole_excerpts(self, hop_frames: int = 1) -> np.ndarray:
         """First samples (M, 2) of excerpts inside their recording: recording, sample.
 
-        One every `hop_frames` of 1/70 s. A recording shorter than an excerpt gives one, with
-        silence behind it.
+        There is one every `hop_frames` of 1/70 s. A recording shorter than an excerpt has one,
+        followed by silence.
         """
         hop = hop_frames * max(self.front_end.sample_rate // FRAME_RATE, 1)
         rows = []
@@ -44,7 +44,7 @@ class WaveformSplit:
         return np.concatenate(rows)
 
     def gather(self, centres: np.ndarray) -> np.ndarray:
-        """Waveforms (N, W) float32 from first samples (N, 2+) on."""
+        """Waveforms (N, W), float32, from first samples `centres` (N, 2+) on."""
         length = self.front_end.samples
         excerpts = np.zeros((len(centres), length), dtype=np.float32)
         for excerpt, (i, first) in zip(excerpts, centres[:, :2], strict=True):
@@ -53,7 +53,7 @@ class WaveformSplit:
         return excerpts
 
     def band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean, taken for zero, and root mean square (1,) over all samples."""
+        """Zero as the mean (1,), and the root mean square (1,) over all samples."""
         squares = sum(
             float(np.square(waveform[start : start + CHUNK], dtype=np.float64).sum())
             for waveform in self.waveforms
@@ -78,5 +78,5 @@ def load_waveform_split(
     def sound(recording: Recording) -> np.ndarray:
         return cached_waveform(recording.path, input_spec.sample_rate, cache)
 
-    found = readable(corpus, name, sound, progress, skip_bad_files, "waveforms")
+    found = read_recordings(corpus, name, sound, progress, skip_bad_files, "waveforms")
     return WaveformSplit(*found, input_spec)

@@ -13,7 +13,7 @@ import torch
 from ganexplain.artifacts.explainer import ExplainerFile
 from ganexplain.attribution.methods.learned import Answer
 from ganexplain.config import TrainExplainerConfig
-from ganexplain.corpora.load import MaterialSplit
+from ganexplain.corpora.load import AnySplit
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import State
@@ -29,8 +29,8 @@ class Task:
     config: TrainExplainerConfig
     names: tuple[str, ...]
     networks: tuple[TargetNetwork, ...]
-    train: MaterialSplit
-    held_out: MaterialSplit
+    train: AnySplit
+    held_out: AnySplit
     device: torch.device
     folder: Path
     progress: Progress

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.corpora.load import MaterialSplit
+from ganexplain.corpora.load import AnySplit
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.losses import autoencoder_loss
@@ -25,7 +25,7 @@ LATENT_WEIGHT = 0.1
 def train_encoder(
     encoder: AnyEncoder,
     generator: AnyGenerator,
-    split: MaterialSplit,
+    split: AnySplit,
     steps: int,
     seed: int,
     progress: Progress,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.config import TrainGanConfig
-from ganexplain.corpora.load import MaterialSplit
+from ganexplain.corpora.load import AnySplit
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import UsageError, check_known
 from ganexplain.gans.augment import augment, draw_changes
@@ -57,7 +57,7 @@ class GanTraining:
     def __init__(
         self,
         config: TrainGanConfig,
-        split: MaterialSplit,
+        split: AnySplit,
         device: torch.device,
         classifier: nn.Module | None = None,
     ) -> None:

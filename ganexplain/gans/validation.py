@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from ganexplain.audio.display import display_inputs, display_spec
-from ganexplain.corpora.load import MaterialSplit
+from ganexplain.corpora.load import AnySplit
 from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
@@ -47,8 +47,8 @@ class Validation:
     def __init__(
         self,
         seed: int,
-        train: MaterialSplit,
-        valid: MaterialSplit,
+        train: AnySplit,
+        valid: AnySplit,
         device: torch.device,
         classifier: nn.Module | None = None,
     ) -> None:
@@ -70,7 +70,7 @@ class Validation:
         # score worse than a monotonous one near those songs.
         self.both = np.concatenate([training, self.real.features])
 
-    def excerpts(self, split: MaterialSplit, count: int) -> np.ndarray:
+    def excerpts(self, split: AnySplit, count: int) -> np.ndarray:
         """Return at most `count` excerpts (N, F, T) of a split, the same ones every time."""
         centres = split.whole_excerpts()
         stream = random_stream(self.seed, "validation excerpts")

@@ -14,12 +14,12 @@ from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import ResponsesConfig, SelectConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import (
-    Material,
-    MaterialSplit,
-    heard,
+    AnyCorpus,
+    AnySplit,
+    excerpt_audio,
+    excerpt_sources,
     input_spec_for,
-    load_material,
-    origin,
+    load_split,
 )
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import Input
@@ -47,7 +47,7 @@ class CorpusResponses:
     """
 
     def __init__(
-        self, config: SearchSettings, explained: TargetNetwork, corpus: Material, front_end: Input
+        self, config: SearchSettings, explained: TargetNetwork, corpus: AnyCorpus, front_end: Input
     ) -> None:
         self.config, self.explained, self.corpus = config, explained, corpus
         self.front_end = input_spec_for(corpus, front_end)
@@ -60,7 +60,7 @@ class CorpusResponses:
 
     @property
     def splits(self) -> dict[str, str]:
-        """The splits to search, as `load_material` takes them, by the prefix of their keys."""
+        """The splits to search, as `load_split` takes them, by the prefix of their keys."""
         held_out = self.corpus.split("valid") + self.corpus.split("test")
         return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
 
@@ -77,7 +77,7 @@ class CorpusResponses:
     def _pool(self, name: str, layers: Sequence[str]) -> _Pool:
         config, progress = self.config, self.progress
         cache, skip = cache_directory(config.cache), config.skip_bad_files
-        split = load_material(self.corpus, name, self.front_end, cache, progress, skip)
+        split = load_split(self.corpus, name, self.front_end, cache, progress, skip)
         pool = _Pool(name, split, split.whole_excerpts(self.hop), {})
         for layer in layers:
             with layer_response(self.explained.network, layer) as respond:
@@ -162,13 +162,13 @@ class _Pool:
     """
 
     name: str
-    split: MaterialSplit
+    split: AnySplit
     centres: np.ndarray
     responses: dict[str | Unit, np.ndarray]
 
 
 def _described(
-    split: MaterialSplit,
+    split: AnySplit,
     centres: np.ndarray,
     network: torch.nn.Module,
     unit: Unit,
@@ -184,6 +184,6 @@ def _described(
         "response": response.cpu().numpy(),
         "features": features.cpu().numpy(),
     }
-    described |= origin(split, centres)
-    audio = heard(split, centres)
+    described |= excerpt_sources(split, centres)
+    audio = excerpt_audio(split, centres)
     return described if audio is None else described | {"audio": audio}

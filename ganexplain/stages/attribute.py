@@ -28,7 +28,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.recording_level import warn_of_level
 from ganexplain.config import AttributeConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import MaterialSplit, input_spec_for, load_material, read_material
+from ganexplain.corpora.load import AnySplit, input_spec_for, load_split, open_corpus
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.waveform_split import WaveformSplit
 from ganexplain.errors import UsageError, check_known
@@ -164,15 +164,15 @@ def _with_least(subject: Subject, config: AttributeConfig, progress: Progress) -
     """The subject that knows the least standardised value of its data, where that is asked for."""
     if "data-min" not in config.fill:
         return subject
-    material = read_material(config.corpus)
+    material = open_corpus(config.corpus)
     input_spec = input_spec_for(material, subject.front_end)
-    split = load_material(material, "train", input_spec, cache_directory(""), progress)
+    split = load_split(material, "train", input_spec, cache_directory(""), progress)
     values = (torch.as_tensor(each, device=subject.device) for each in _whole(split))
     lowest = min(float(subject.reference.standardised(x).min()) for x in values)
     return replace(subject, reference=replace(subject.reference, lowest=lowest))
 
 
-def _whole(split: MaterialSplit) -> Sequence[np.ndarray]:
+def _whole(split: AnySplit) -> Sequence[np.ndarray]:
     """All there is in a split, axes as those of an input but for the length of time."""
     if isinstance(split, ImageSplit):
         return list(split.pictures)

@@ -22,7 +22,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.audio.sonify import limit_peak, sonify
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import CounterfactualConfig
-from ganexplain.corpora.single import Start, parse_start
+from ganexplain.corpora.single import StartExcerpt, parse_start
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
@@ -143,7 +143,7 @@ class _Maker:
         self.device = generator.mean.device
 
     def all_arrays(
-        self, starts: Sequence[Start], advance: Callable[[int], None]
+        self, starts: Sequence[StartExcerpt], advance: Callable[[int], None]
     ) -> list[dict[str, np.ndarray]]:
         """The `arrays` of each excerpt; GanexplainError where none has a gradient."""
         found = [self.arrays(start, advance) for start in starts]
@@ -154,7 +154,7 @@ class _Maker:
             )
         return found
 
-    def arrays(self, start: Start, advance: Callable[[int], None]) -> dict[str, np.ndarray]:
+    def arrays(self, start: StartExcerpt, advance: Callable[[int], None]) -> dict[str, np.ndarray]:
         """Log-mel (F, T), response and margin of each state, and the two latents (Z,).
 
         `advance` is told of steps done, now and then.
@@ -197,11 +197,13 @@ class _Maker:
         """Log-mel (F, T) of a waveform."""
         return torch.from_numpy(log_mel(sound, self.front_end).T.copy()).to(self.device)
 
-    def _retouched(self, start: Start, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    def _retouched(self, start: StartExcerpt, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         by = level_change_db(before, after, self.front_end)
         return filter_by_change(start.sound(self.front_end), by, self.front_end)
 
-    def written(self, start: Start, base: Path, found: Mapping[str, np.ndarray]) -> ChangedExcerpt:
+    def written(
+        self, start: StartExcerpt, base: Path, found: Mapping[str, np.ndarray]
+    ) -> ChangedExcerpt:
         """Write the sounds and the picture that `base` names; the record of both."""
         config, front_end = self.config, self.front_end
         mels = [found[f"{state}_mel"] for state in STATES]
@@ -219,7 +221,11 @@ class _Maker:
         return self._record(start, found, tuple(map(str, paths)), str(picture))
 
     def _record(
-        self, start: Start, found: Mapping[str, np.ndarray], sounds: tuple[str, ...], picture: str
+        self,
+        start: StartExcerpt,
+        found: Mapping[str, np.ndarray],
+        sounds: tuple[str, ...],
+        picture: str,
     ) -> ChangedExcerpt:
         original, redrawn, changed = (found[f"{state}_mel"] for state in STATES)
         latents = [found[f"{state}_latent"].astype(np.float64) for state in STATES[1:]]

@@ -17,7 +17,7 @@ from ganexplain.config import LabelStemsConfig
 from ganexplain.corpora.jamendo import JAMENDO_CLASSES
 from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.manifest import MANIFEST_COLUMNS
-from ganexplain.corpora.spans import block_levels, sounding_spans
+from ganexplain.corpora.spans import active_spans, block_levels
 from ganexplain.errors import GanexplainError, SilentFile, UsageError
 from ganexplain.files.atomic import remove_unfinished, write_bytes
 from ganexplain.runs.machine import random_stream
@@ -137,7 +137,7 @@ def track_spans(track: Track, config: LabelStemsConfig) -> list[tuple[float, flo
             "%s: nowhere louder than %.0f dB below its mixture; labelled as without singing",
             track.vocals, -INAUDIBLE_DB,
         )  # fmt: skip
-    sung = sounding_spans(
+    sung = active_spans(
         vocals, STEM_RATE, config.threshold_db, config.join_gaps, config.shortest, least
     )
     edges = [0.0, *(min(edge, length) for span in sung for edge in span), length]

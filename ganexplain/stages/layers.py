@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganexplain.artifacts.layers import Layer, NetworkLayers
 from ganexplain.config import LayersConfig
-from ganexplain.corpora.single import example_from
+from ganexplain.corpora.single import load_example
 from ganexplain.errors import UsageError
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.checkpoint import load_generator
@@ -31,7 +31,7 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     explained = load_target(_source(config), generator_output, device)
     network, input_spec = explained.network, explained.front_end
     if config.example:
-        example = example_from(Path(config.example), input_spec)
+        example = load_example(Path(config.example), input_spec)
     else:
         example = example_inputs(input_spec)
         progress.note("shapes are for noise; --example FILE passes a recording or picture")

@@ -24,7 +24,7 @@ from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.picture_files import is_picture, load_picture
 from ganexplain.corpora.picture_folders import Picture
 from ganexplain.corpora.single import output_names
-from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
+from ganexplain.corpora.spans import Prediction, decide, lab_text, to_segments
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.atomic import write_bytes, write_table
 from ganexplain.inputs.log_mel import FrontEnd
@@ -102,7 +102,7 @@ def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) 
     shortest = times[-1] + front_end.frame_length / 2 / front_end.sample_rate
     end = float(np.clip(duration, shortest, shortest + 1 / front_end.frame_rate))
     decisions = decide(curve, classifier.threshold)
-    segments = segments_of(decisions, times, end)
+    segments = to_segments(decisions, times, end)
     return Prediction(times, curve, segments, classifier.classes, classifier.threshold)
 
 

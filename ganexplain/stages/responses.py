@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ganexplain.config import ResponsesConfig
-from ganexplain.corpora.load import read_material
+from ganexplain.corpora.load import open_corpus
 from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_values
@@ -40,7 +40,7 @@ def responses(
     units = parse_units(layers, config.neuron, network, example, explained.names)
     features = config.features or last_hidden_layer(network)
     find_layer(network, features, "--features")
-    corpus = read_material(config.corpus, config.skip_bad_files)
+    corpus = open_corpus(config.corpus, config.skip_bad_files)
     found = CorpusResponses(config, explained, corpus, front_end)
     paths = []
     with RunDirectory(out, "responses", config, overwrite) as run:

@@ -17,7 +17,7 @@ from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, 
 from ganexplain.artifacts.selection import Selection
 from ganexplain.audio.display import display_inputs
 from ganexplain.config import SelectConfig
-from ganexplain.corpora.load import read_material
+from ganexplain.corpora.load import open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_json
@@ -110,7 +110,7 @@ class SelectTask:
             for path in files[1:]:  # checked now, and read again when their turn comes
                 _given(config, read_explanations(path))
         else:
-            corpus = read_material(config.corpus, config.skip_bad_files)
+            corpus = open_corpus(config.corpus, config.skip_bad_files)
             explained = (
                 networks.explained if networks else load_target_network(config, first, device)
             )

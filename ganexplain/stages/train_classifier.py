@@ -12,14 +12,14 @@ from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, evaluate, figures_text, threshold_over
 from ganexplain.classifiers.training import ClassifierTraining, check_settings
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.corpora.batches import PictureBatches, TrainingBatches, alters_sound
+from ganexplain.corpora.batches import ExcerptBatches, PictureBatches, alters_sound
 from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.load import (
+    AnyCorpus,
     LabelledSplit,
-    Material,
     input_spec_for,
-    load_material,
-    read_material,
+    load_split,
+    open_corpus,
 )
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.recordings import Corpus
@@ -54,7 +54,7 @@ def train_classifier(
     Errors: those of the corpora, UsageError for settings that do not fit them, Diverged where
     the loss is no longer finite.
     """
-    corpus = read_material(config.corpus, config.skip_bad_files)
+    corpus = open_corpus(config.corpus, config.skip_bad_files)
     input_spec = input_spec_for(
         corpus, read_input_file(Path(config.input))[0] if config.input else None
     )
@@ -106,7 +106,7 @@ def _output_count(asked: int, classes: int) -> int:
 
 
 def _load_splits(
-    corpus: Material, input_spec: Input, config: TrainClassifierConfig, progress: Progress
+    corpus: AnyCorpus, input_spec: Input, config: TrainClassifierConfig, progress: Progress
 ) -> dict[str, LabelledSplit]:
     cache = cache_directory(config.cache)
     splits: dict[str, LabelledSplit] = {}
@@ -114,7 +114,7 @@ def _load_splits(
         if name == "test" and not corpus.split(name):
             progress.note("the corpus has no test split; test figures are left out")
             continue
-        split = load_material(corpus, name, input_spec, cache, progress, config.skip_bad_files)
+        split = load_split(corpus, name, input_spec, cache, progress, config.skip_bad_files)
         assert not isinstance(split, WaveformSplit)  # `--input` of sound is refused above
         require_classes(corpus, split, name)
         splits[name] = split
@@ -147,11 +147,11 @@ def _train(
 
 def _batches(
     config: TrainClassifierConfig, split: LabelledSplit
-) -> TrainingBatches | PictureBatches:
+) -> ExcerptBatches | PictureBatches:
     if isinstance(split, ImageSplit):
         return PictureBatches(config, split)
     waveforms = _waveforms(split, config) if alters_sound(config) else []
-    return TrainingBatches(config, split, waveforms)
+    return ExcerptBatches(config, split, waveforms)
 
 
 def _waveforms(split: Split, config: TrainClassifierConfig) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import input_spec_for, load_material, read_material
+from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.teachers import target_classes
 from ganexplain.explainers.methods import LEARNED
@@ -60,7 +60,7 @@ def train_explainer(
     device = pick_device(config.device)
     networks = tuple(load_target(source, None, device) for source in sources)
     input_spec = _common_input_spec(sources, networks)
-    corpus = read_material(config.corpus, config.skip_bad_files)
+    corpus = open_corpus(config.corpus, config.skip_bad_files)
     input_spec = input_spec_for(corpus, input_spec)
     _check_settings(config, networks)
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
@@ -72,7 +72,7 @@ def train_explainer(
         cache, splits = cache_directory(config.cache), {}
         for name in ("train", "valid"):
             run.used_recordings(name, corpus.split(name))
-            splits[name] = load_material(
+            splits[name] = load_split(
                 corpus, name, input_spec, cache, progress, config.skip_bad_files
             )
         names = tuple(source.name for source in sources)

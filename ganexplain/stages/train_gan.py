@@ -12,7 +12,7 @@ from torch import nn
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import Material, input_spec_for, load_material, read_material
+from ganexplain.corpora.load import AnyCorpus, input_spec_for, load_split, open_corpus
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.best import GeneratorChoice, collapse_advice
@@ -54,7 +54,7 @@ def train_gan(
             "--classifier and --features-of are one file, which would judge a GAN that it trained; "
             "name another, or leave --classifier out"
         )
-    corpus = read_material(config.corpus, config.skip_bad_files)
+    corpus = open_corpus(config.corpus, config.skip_bad_files)
     input_spec = input_spec_for(
         corpus, read_input_file(Path(config.input))[0] if config.input else None
     )
@@ -86,7 +86,7 @@ def train_gan(
 
 def _prepared(
     config: TrainGanConfig,
-    corpus: Material,
+    corpus: AnyCorpus,
     input_spec: Input,
     device: torch.device,
     networks: Mapping[str, nn.Module],
@@ -97,9 +97,7 @@ def _prepared(
     splits = {}
     for name in ("train", "valid"):
         run.used_recordings(name, corpus.split(name))
-        splits[name] = load_material(
-            corpus, name, input_spec, cache, progress, config.skip_bad_files
-        )
+        splits[name] = load_split(corpus, name, input_spec, cache, progress, config.skip_bad_files)
     for option in networks:
         run.used(option, Path(getattr(config, option.replace("-", "_"))))
     judge, teacher = (networks.get(option) for option in ("classifier", "features-of"))

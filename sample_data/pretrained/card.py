@@ -18,7 +18,7 @@ from ganexplain.ascent.engine import start_latents
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpora
-from ganexplain.corpora.splits import load_split
+from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
@@ -42,7 +42,7 @@ def main() -> None:
     generator, front_end = load_generator(arguments.gan, cpu)
     corpus = read_corpora(arguments.corpus)
     train, test = (
-        load_split(corpus, name, FrontEnd(), cache_directory(""), NullProgress())
+        load_log_mel_split(corpus, name, FrontEnd(), cache_directory(""), NullProgress())
         for name in ("train", "test")
     )
     for name in ("classifier", "judge", "referee"):

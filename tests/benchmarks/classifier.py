@@ -25,10 +25,10 @@ import torch
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.classifiers.training import ClassifierTraining
 from ganexplain.config import TrainClassifierConfig, with_preset
-from ganexplain.corpora.batches import TrainingBatches, alters_sound
+from ganexplain.corpora.batches import ExcerptBatches, alters_sound
 from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.load import read_corpora
-from ganexplain.corpora.splits import Split, load_split
+from ganexplain.corpora.splits import Split, load_log_mel_split
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.runs.progress import NullProgress
@@ -49,7 +49,9 @@ def recipe_config(recipe: str, seed: int) -> TrainClassifierConfig:
 
 
 def load(corpora: list[str], name: str) -> Split:
-    return load_split(read_corpora(corpora), name, FrontEnd(), cache_directory(""), NullProgress())
+    return load_log_mel_split(
+        read_corpora(corpora), name, FrontEnd(), cache_directory(""), NullProgress()
+    )
 
 
 def train(
@@ -59,7 +61,7 @@ def train(
     train_split = splits["train"]
     cache, rate = cache_directory(""), train_split.front_end.sample_rate
     waveforms = [cached_waveform(r.path, rate, cache) for r in train_split.recordings]
-    batches = TrainingBatches(config, train_split, waveforms if alters_sound(config) else [])
+    batches = ExcerptBatches(config, train_split, waveforms if alters_sound(config) else [])
 
     def begin(updates_per_epoch: int) -> ClassifierTraining:
         laid_out = replace(config, epochs=EPOCHS, updates_per_epoch=updates_per_epoch)

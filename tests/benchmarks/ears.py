@@ -14,7 +14,7 @@ import torch
 
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
-from ganexplain.corpora.splits import load_split
+from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.detection import auroc
 from ganexplain.runs.progress import NullProgress
@@ -48,7 +48,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for corpus in options.corpus:
         for name in ("valid", "test"):
-            split = load_split(read_corpus(corpus), name, FrontEnd(), cache, NullProgress())
+            split = load_log_mel_split(read_corpus(corpus), name, FrontEnd(), cache, NullProgress())
             rows = split.labelled_frames()
             other, sung = (
                 split.gather(of[stream.permutation(len(of))[: options.examples]])

@@ -26,7 +26,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpora
-from ganexplain.corpora.splits import Split, load_split
+from ganexplain.corpora.splits import Split, load_log_mel_split
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
@@ -95,7 +95,7 @@ def main() -> None:
     keep_freed_memory()
     corpus = read_corpora(arguments.corpus)
     train, test = (
-        load_split(corpus, name, FrontEnd(), cache_directory(""), NullProgress())
+        load_log_mel_split(corpus, name, FrontEnd(), cache_directory(""), NullProgress())
         for name in ("train", "test")
     )
     teacher = load_classifier(arguments.features_of, CPU).network

@@ -32,7 +32,7 @@ from ganexplain.attribution.scorer import Scorer
 from ganexplain.attribution.segments import grid
 from ganexplain.config import AttributeConfig, TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import input_spec_for, load_material, read_material
+from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.explainers.cgan.dataset import MapDataset
 from ganexplain.explainers.cgan.evaluation import evaluate_generator, map_correlations
 from ganexplain.explainers.cgan.inference import TEACHERS, CganAnswer
@@ -111,10 +111,10 @@ def trained(
 
 def task_of(config: TrainExplainerConfig, names: tuple[str, ...], folder: Path) -> Task:
     networks = tuple(load_target(NetworkSource(classifier=name), None, CPU) for name in names)
-    corpus = read_material(config.corpus)
+    corpus = open_corpus(config.corpus)
     taken = input_spec_for(corpus, networks[0].front_end)
     train, valid = (
-        load_material(corpus, name, taken, cache_directory(""), NullProgress())
+        load_split(corpus, name, taken, cache_directory(""), NullProgress())
         for name in ("train", "valid")
     )
     return Task(config, names, networks, train, valid, CPU, folder, NullProgress())

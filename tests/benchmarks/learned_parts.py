@@ -30,7 +30,7 @@ from torch.nn import functional
 from ganexplain.artifacts.explainer import read_explainer
 from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import MaterialSplit, load_material, read_material
+from ganexplain.corpora.load import AnySplit, load_split, open_corpus
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
 from ganexplain.corpora.splits import Split
 from ganexplain.explainers.parts.filters import contributions, feature_gradient
@@ -267,9 +267,9 @@ def of_digits(config: TrainExplainerConfig, folder: Path) -> tuple[Task, Labelle
     }
     train_classifier(TrainClassifierConfig(**recipe), folder / "run", NullProgress())
     network = load_target(NetworkSource(str(folder / "run" / "classifier.pt")), None, CPU)
-    material = read_material(corpus)
+    material = open_corpus(corpus)
     train, valid, test = (
-        load_material(material, name, network.front_end, folder, NullProgress())
+        load_split(material, name, network.front_end, folder, NullProgress())
         for name in ("train", "valid", "test")
     )
     assert isinstance(test, ImageSplit)
@@ -285,9 +285,9 @@ def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
     others.
     """
     network = load_target(NetworkSource(str(SAMPLE / "pretrained" / "classifier.pt")), None, CPU)
-    material = read_material([str(SAMPLE)])
+    material = open_corpus([str(SAMPLE)])
     train, valid, test = (
-        load_material(material, name, network.front_end, cache_directory(""), NullProgress())
+        load_split(material, name, network.front_end, cache_directory(""), NullProgress())
         for name in ("train", "valid", "test")
     )
     assert isinstance(test, Split)
@@ -308,7 +308,7 @@ def of_sample(config: TrainExplainerConfig) -> tuple[Task, Labelled]:
 
 
 def task_of(
-    config: TrainExplainerConfig, network: TargetNetwork, train: MaterialSplit, valid: MaterialSplit
+    config: TrainExplainerConfig, network: TargetNetwork, train: AnySplit, valid: AnySplit
 ) -> Task:
     return Task(config, ("classifier",), (network,), train, valid, CPU, Path(), NullProgress())
 

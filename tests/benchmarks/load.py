@@ -109,8 +109,8 @@ def train(manifest: Path, cache: Path) -> None:
     import torch
 
     from ganexplain.classifiers.training import ClassifierTraining
-    from ganexplain.corpora.batches import TrainingBatches
-    from ganexplain.corpora.splits import load_split
+    from ganexplain.corpora.batches import ExcerptBatches
+    from ganexplain.corpora.splits import load_log_mel_split
 
     memory, hours = Memory(), int(manifest.name.split("-")[0])
     quick: dict[str, Any] = {**TrainClassifierConfig.PRESETS["quick"]}
@@ -118,13 +118,13 @@ def train(manifest: Path, cache: Path) -> None:
     config = TrainClassifierConfig(corpus=(str(manifest),), **quick)
     started = time.perf_counter()
     corpus = read_corpus(manifest)
-    split = load_split(corpus, "train", FrontEnd(), cache, NullProgress())
-    load_split(corpus, "valid", FrontEnd(), cache, NullProgress())
+    split = load_log_mel_split(corpus, "train", FrontEnd(), cache, NullProgress())
+    load_log_mel_split(corpus, "valid", FrontEnd(), cache, NullProgress())
     spent = time.perf_counter() - started
     speed = 3600 * hours / spent
     print(f"{hours:4} h  features  {spent:7.1f} s ({speed:5.0f} x)  {memory}", flush=True)
     started = time.perf_counter()
-    batches = TrainingBatches(config, split, [])
+    batches = ExcerptBatches(config, split, [])
     training = ClassifierTraining(config, 1, split, torch.device("cpu"))
     ready = time.perf_counter() - started
     for step in range(UPDATES):

@@ -18,7 +18,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpora
-from ganexplain.corpora.splits import load_split
+from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.runs.progress import NullProgress
 
 
@@ -29,7 +29,9 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = load_classifier(arguments.classifier, torch.device("cpu"))
     corpus = read_corpora(arguments.corpus)
-    split = load_split(corpus, "test", classifier.sound, cache_directory(""), NullProgress())
+    split = load_log_mel_split(
+        corpus, "test", classifier.sound, cache_directory(""), NullProgress()
+    )
     evaluation = evaluate(classifier.network, split, classifier.threshold)
     print("  ".join(f"{name} {value:.4g}" for name, value in evaluation.figures.items()))
     for recording, figures in zip(split.recordings, evaluation.files, strict=True):

@@ -19,7 +19,7 @@ from torch import nn
 from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import load_material, read_material
+from ganexplain.corpora.load import load_split, open_corpus
 from ganexplain.networks.hooks import layer_response
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.runs.progress import NullProgress
@@ -44,8 +44,8 @@ def main() -> None:
     shipped = load_classifier(
         ROOT / "sample_data" / "pretrained" / "classifier.pt", torch.device("cpu")
     )
-    corpus = read_material((str(ROOT / "sample_data"),))
-    split = load_material(corpus, "train", shipped.front_end, cache_directory(""), NullProgress())
+    corpus = open_corpus((str(ROOT / "sample_data"),))
+    split = load_split(corpus, "train", shipped.front_end, cache_directory(""), NullProgress())
     mel = torch.from_numpy(split.gather(split.whole_excerpts(asked.hop_frames)))
     print(f"{len(mel)} excerpts")
     for layer in LAYERS:

@@ -31,7 +31,7 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import initialise
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
-from ganexplain.corpora.splits import load_split
+from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.log_mel import FrontEnd
@@ -65,7 +65,9 @@ class Case:
         judged = [str(name) for name in options.judge]
         self.judges = load_judges(judged, (Path("none"), self.front_end), CPU)
         corpus = read_corpus(options.corpus)
-        split = load_split(corpus, "train", self.excerpts, cache_directory(""), NullProgress())
+        split = load_log_mel_split(
+            corpus, "train", self.excerpts, cache_directory(""), NullProgress()
+        )
         self.centres = split.whole_excerpts(options.hop_frames)
         self.mel = split.gather(self.centres)
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ganexplain.ascent.engine import start_latents
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import load_material, read_material
+from ganexplain.corpora.load import load_split, open_corpus
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
@@ -46,10 +46,10 @@ def main() -> None:
     assert isinstance(drawn, WaveformInput)
     explained = load_target(NetworkSource(model=arguments.model, input=arguments.input), drawn, CPU)
     layer = arguments.layer or last_hidden_layer(explained.network)
-    corpus = read_material([arguments.corpus])
+    corpus = open_corpus([arguments.corpus])
     sets = {}
     for name, split in (("held out", "valid+test"), ("training", "train")):
-        found = load_material(corpus, split, drawn, cache_directory(""), NullProgress())
+        found = load_split(corpus, split, drawn, cache_directory(""), NullProgress())
         centres = found.whole_excerpts()
         rows = np.random.default_rng(0).choice(len(centres), COUNT, replace=False)
         sets[name] = torch.from_numpy(found.gather(centres[rows]))

@@ -16,7 +16,7 @@ from ganexplain.classifiers.checkpoint import Classifier, architecture_of, load_
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
-from ganexplain.corpora.splits import Split, load_split
+from ganexplain.corpora.splits import Split, load_log_mel_split
 from ganexplain.gans.checkpoint import load_encoder, load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.log_mel import FrontEnd
@@ -35,7 +35,7 @@ def detectors() -> dict[str, Classifier]:
 @pytest.fixture(scope="module")
 def test_split() -> Split:
     corpus = read_corpus(SAMPLE)
-    return load_split(corpus, "test", FrontEnd(), cache_directory(""), NullProgress())
+    return load_log_mel_split(corpus, "test", FrontEnd(), cache_directory(""), NullProgress())
 
 
 def test_all_of_it_is_less_than_twenty_megabytes() -> None:

@@ -595,7 +595,7 @@ def test_a_wrong_setting_of_a_training_is_found_before_any_recording_is_read(
         raise AssertionError("a recording was read")
 
     for module in ("train_gan", "train_classifier", "train_explainer"):
-        monkeypatch.setattr(f"ganexplain.stages.{module}.load_material", read)
+        monkeypatch.setattr(f"ganexplain.stages.{module}.load_split", read)
     pretrained = ROOT / "sample_data" / "pretrained"
     paths = {"gan": pretrained / "gan.pt", "classifier": pretrained / "classifier.pt"}
     monkeypatch.chdir(tmp_path)

@@ -39,7 +39,7 @@ from ganexplain.audio.io import load_mono, read_duration
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import read_corpus
-from ganexplain.corpora.picture_files import picture_input
+from ganexplain.corpora.picture_files import picture_spec
 from ganexplain.errors import LONGEST, BadFile, GanexplainError, UsageError
 from ganexplain.files.arrays import (
     read_arrays,
@@ -490,7 +490,7 @@ def test_names_in_lists_do_not_lead_out(jamendo: JamendoFolder, tmp_path: Path, 
 def test_a_name_does_not_end_where_c_ends_it(jamendo: JamendoFolder) -> None:
     """libsndfile would open `one.wav`, and nothing else here would know it by that name."""
     jamendo.listing("train").write_text("one.wav\0\n")
-    assert "no file name" in refused_cheaply(lambda: read_corpus(jamendo.root))
+    assert "not a file name" in refused_cheaply(lambda: read_corpus(jamendo.root))
     manifest = jamendo.root / "list.csv"
     manifest.write_text("path,start,end,label,split\naudio/one.wav\0,0,0.5,a,train\n")
     assert "no" in refused_cheaply(lambda: read_corpus(manifest))
@@ -585,7 +585,7 @@ def test_programs_are_not_pictures(tmp_path: Path) -> None:
     )
     (tmp_path / "a.png").write_text(code)
     assert "cannot be read as a picture" in refused_cheaply(
-        lambda: picture_input(tmp_path / "a.png")
+        lambda: picture_spec(tmp_path / "a.png")
     )
     assert not ran.exists()
 
@@ -600,7 +600,7 @@ def test_a_picture_that_claims_a_long_chunk(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with suppress(BadFile):
-            picture_input(path)
+            picture_spec(path)
         assert tracemalloc.get_traced_memory()[1] < 2**24
     finally:
         tracemalloc.stop()
@@ -609,7 +609,7 @@ def test_a_picture_that_claims_a_long_chunk(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", ["40000 30000", "12000 10000", "8000 8000"])
 def test_a_picture_of_too_many_pixels(tmp_path: Path, size: str) -> None:
     (tmp_path / "a.pgm").write_bytes(f"P5 {size} 255\n".encode() + bytes(1000))
-    assert "cannot be read as" in refused_cheaply(lambda: picture_input(tmp_path / "a.pgm"))
+    assert "cannot be read as" in refused_cheaply(lambda: picture_spec(tmp_path / "a.pgm"))
 
 
 # --- the fuzzer -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from support.recordings import RATE, noise, tone
 
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.corpora.batches import TrainingBatches, draw_masks, hide
+from ganexplain.corpora.batches import ExcerptBatches, draw_masks, mask_spans
 from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.corpora.splits import Split
 from ganexplain.inputs.log_mel import FrontEnd
@@ -43,8 +43,8 @@ SPLIT, WAVEFORMS = split_of([BAND, VOICE], [0, 1])
 
 def test_a_batch_is_a_function_of_its_step() -> None:
     config = replace(PLAIN, augment=0.7, level=5.0, mix=0.5, masks=True, mixup=0.3)
-    first = [TrainingBatches(config, SPLIT, WAVEFORMS).make(step) for step in (0, 1, 2)]
-    again = [TrainingBatches(config, SPLIT, WAVEFORMS).make(step) for step in (2, 1, 0)][::-1]
+    first = [ExcerptBatches(config, SPLIT, WAVEFORMS).make(step) for step in (0, 1, 2)]
+    again = [ExcerptBatches(config, SPLIT, WAVEFORMS).make(step) for step in (2, 1, 0)][::-1]
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.mel, two.mel)
         np.testing.assert_array_equal(one.share, two.share)
@@ -52,7 +52,7 @@ def test_a_batch_is_a_function_of_its_step() -> None:
 
 
 def test_unaltered_batches_are_the_split_s_own_excerpts() -> None:
-    batches = TrainingBatches(PLAIN, SPLIT, [])
+    batches = ExcerptBatches(PLAIN, SPLIT, [])
     batch = batches.make(3)
     assert (batch.share == 1).all() and (batch.label == batch.other).all()
     for excerpt, label in zip(batch.mel, batch.label, strict=True):
@@ -66,12 +66,12 @@ def test_added_sound_is_of_the_first_class_and_labels_stay() -> None:
     """With a share of one every voice is heard over the band, whose highs it has not itself."""
     config = replace(PLAIN, augment=1.0, batch_size=64)
     high = slice(70, 80)
-    alone = TrainingBatches(replace(config, mix=0.0), SPLIT, WAVEFORMS).make(0)
-    mixed = TrainingBatches(replace(config, mix=1.0), SPLIT, WAVEFORMS).make(0)
+    alone = ExcerptBatches(replace(config, mix=0.0), SPLIT, WAVEFORMS).make(0)
+    mixed = ExcerptBatches(replace(config, mix=1.0), SPLIT, WAVEFORMS).make(0)
     np.testing.assert_array_equal(alone.label, mixed.label)
     voices = alone.label == 1
     assert np.median(alone.mel[voices][:, high]) < np.median(mixed.mel[voices][:, high]) - 1.5
-    half = TrainingBatches(replace(config, mix=0.5), SPLIT, WAVEFORMS).make(0)
+    half = ExcerptBatches(replace(config, mix=0.5), SPLIT, WAVEFORMS).make(0)
     over = np.median(half.mel[voices][:, high], axis=(1, 2)) > -1.5
     assert 0.2 < over.mean() < 0.8
 
@@ -79,14 +79,14 @@ def test_added_sound_is_of_the_first_class_and_labels_stay() -> None:
 def test_of_three_classes_nothing_is_added() -> None:
     split, waveforms = split_of([BAND, VOICE, VOICE], [0, 1, 2])
     config = replace(PLAIN, augment=1.0, mix=1.0)
-    with_mix = TrainingBatches(config, split, waveforms).make(0)
-    without = TrainingBatches(replace(config, mix=0.0), split, waveforms).make(0)
+    with_mix = ExcerptBatches(config, split, waveforms).make(0)
+    without = ExcerptBatches(replace(config, mix=0.0), split, waveforms).make(0)
     np.testing.assert_array_equal(with_mix.mel, without.mel)
 
 
 def test_mixup_is_a_weighted_sum_of_two_excerpts_and_their_labels() -> None:
-    plain = TrainingBatches(PLAIN, SPLIT, []).make(0)
-    mixed = TrainingBatches(replace(PLAIN, mixup=0.5), SPLIT, []).make(0)
+    plain = ExcerptBatches(PLAIN, SPLIT, []).make(0)
+    mixed = ExcerptBatches(replace(PLAIN, mixup=0.5), SPLIT, []).make(0)
     assert ((mixed.share >= 0) & (mixed.share <= 1)).all() and mixed.share.std() > 0.1
     for k, share in enumerate(mixed.share):
         sums = share * plain.mel[k] + (1 - share) * plain.mel
@@ -99,7 +99,7 @@ def test_masks_hide_at_most_forty_frames_and_sixteen_bands_behind_the_mean() -> 
     mel = np.full((200, 80, 115), -50, dtype=np.float32)
     stream = np.random.default_rng(0)
     for excerpt in mel:
-        hide(excerpt, mean, *draw_masks(stream, (80, 115)))
+        mask_spans(excerpt, mean, *draw_masks(stream, (80, 115)))
     hidden = mel != -50
     assert (mel[hidden] == np.broadcast_to(mean[:, None], mel.shape)[hidden]).all()
     frames, bands = hidden.all(axis=1).sum(axis=1), hidden.all(axis=2).sum(axis=1)
@@ -110,10 +110,10 @@ def test_masks_hide_at_most_forty_frames_and_sixteen_bands_behind_the_mean() -> 
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
 def test_processes_divide_a_batch_among_them(monkeypatch: pytest.MonkeyPatch, mixup: float) -> None:
     config = replace(PLAIN, augment=0.7, level=5.0, mix=0.5, masks=True, mixup=mixup)
-    whole = TrainingBatches(config, SPLIT, WAVEFORMS).make(4)
+    whole = ExcerptBatches(config, SPLIT, WAVEFORMS).make(4)
     for rank in range(4):
         torchrun_sets(monkeypatch, rank, 4)
-        part = TrainingBatches(config, SPLIT, WAVEFORMS).make(4)
+        part = ExcerptBatches(config, SPLIT, WAVEFORMS).make(4)
         for name in ("mel", "label", "other", "share"):
             np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[rank::4])
 
@@ -174,5 +174,5 @@ def test_the_corpus_may_be_empty_of_sound_at_the_added_place() -> None:
     silence = np.zeros(4 * RATE)
     silence[: RATE // 10] = 0.1
     split, waveforms = split_of([silence + 1e-9 * noise(4.0), VOICE], [0, 1])
-    batch = TrainingBatches(replace(PLAIN, augment=1.0, mix=1.0), split, waveforms).make(0)
+    batch = ExcerptBatches(replace(PLAIN, augment=1.0, mix=1.0), split, waveforms).make(0)
     assert np.isfinite(batch.mel).all()

@@ -17,7 +17,13 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.cache import cache_directory, cached_log_mel, cached_waveform
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.recordings import Recording
-from ganexplain.corpora.splits import LabelledFrames, Split, batch_rows, load_split, require_classes
+from ganexplain.corpora.splits import (
+    LabelledFrames,
+    Split,
+    batch_rows,
+    load_log_mel_split,
+    require_classes,
+)
 from ganexplain.errors import BadFile, GanexplainError, SilentFile
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.progress import NullProgress
@@ -247,7 +253,7 @@ def test_split_holds_features_and_labels_of_its_recordings(
     jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
     corpus = read_corpus(jamendo.root)
-    split = load_split(corpus, "train", FRONT_END, tmp_path / "cache", NullProgress())
+    split = load_log_mel_split(corpus, "train", FRONT_END, tmp_path / "cache", NullProgress())
     assert [r.path.name for r in split.recordings] == ["one.wav", "two.flac"]
     assert [len(mel) for mel in split.mels] == [277, 277]  # (4 x 22050 - 1024) // 315 + 1
     assert split.labels[0][0] == 1
@@ -258,7 +264,7 @@ def test_split_holds_features_and_labels_of_its_recordings(
 def test_class_without_a_frame_is_named(jamendo: JamendoFolder, tmp_path: Path) -> None:
     jamendo.label_file("three.wav").write_text("0 4 sing\n")
     corpus = read_corpus(jamendo.root)
-    split = load_split(corpus, "valid", FRONT_END, tmp_path / "cache", NullProgress())
+    split = load_log_mel_split(corpus, "valid", FRONT_END, tmp_path / "cache", NullProgress())
     with pytest.raises(GanexplainError, match="no frame of class 'nosing' in the valid split"):
         require_classes(corpus, split, "valid")
 
@@ -268,7 +274,7 @@ def test_label_too_short_to_hold_a_frame_counts_as_absent(
 ) -> None:
     jamendo.label_file("three.wav").write_text("0 4 sing\n0.001 0.01 nosing\n")
     corpus = read_corpus(jamendo.root)
-    split = load_split(corpus, "valid", FRONT_END, tmp_path / "cache", NullProgress())
+    split = load_log_mel_split(corpus, "valid", FRONT_END, tmp_path / "cache", NullProgress())
     with pytest.raises(GanexplainError, match="'nosing' in the valid split"):
         require_classes(corpus, split, "valid")
 
@@ -277,9 +283,9 @@ def test_split_stops_at_a_bad_recording_or_skips_it(jamendo: JamendoFolder, tmp_
     write_sound(jamendo.audio("one.wav"), np.zeros(4 * RATE))
     corpus = read_corpus(jamendo.root)
     with pytest.raises(SilentFile, match=r"one\.wav"):
-        load_split(corpus, "train", FRONT_END, tmp_path / "cache", NullProgress())
+        load_log_mel_split(corpus, "train", FRONT_END, tmp_path / "cache", NullProgress())
     progress = NullProgress()
-    split = load_split(corpus, "train", FRONT_END, tmp_path / "cache", progress, True)
+    split = load_log_mel_split(corpus, "train", FRONT_END, tmp_path / "cache", progress, True)
     assert [r.path.name for r in split.recordings] == ["two.flac"]
     assert len(progress.notes) == 1
     assert "one.wav" in progress.notes[0]
@@ -290,7 +296,7 @@ def test_split_left_without_recordings_is_named(tmp_path: Path) -> None:
     write_sound(folder.audio("three.wav"), np.zeros(4 * RATE))
     corpus = read_corpus(folder.root)
     with pytest.raises(GanexplainError, match="valid split is empty"):
-        load_split(corpus, "valid", FRONT_END, tmp_path / "cache", NullProgress(), True)
+        load_log_mel_split(corpus, "valid", FRONT_END, tmp_path / "cache", NullProgress(), True)
 
 
 # --- order of the excerpts ------------------------------------------------------------------
@@ -328,7 +334,7 @@ def test_features_of_a_tone_stand_where_it_sounds(tmp_path: Path) -> None:
     folder.add("valid", "b.wav", sound[::-1], "0 2 sing\n2 4 nosing\n")
     corpus = read_corpus(folder.root)
     for name, inside in (("train", 210), ("valid", 70)):
-        split = load_split(corpus, name, FRONT_END, tmp_path / "cache", NullProgress())
+        split = load_log_mel_split(corpus, name, FRONT_END, tmp_path / "cache", NullProgress())
         assert split.labels[0][inside] == 1
         column = split.gather(np.array([[0, inside]]))[0, :, 57]
         assert column.max() - np.median(column) > 5  # one line stands out
@@ -344,7 +350,7 @@ def test_runs_of_labelled_frames_read_as_all_of_them(labels: list[list[int]]) ->
     wanted = np.array(
         [[i, t, k] for i, of in enumerate(labels) for t, k in enumerate(of) if k >= 0]
     ).reshape(-1, 3)
-    frames = LabelledFrames.of([np.array(of, dtype=np.int16) for of in labels])
+    frames = LabelledFrames.from_labels([np.array(of, dtype=np.int16) for of in labels])
     assert len(frames) == len(wanted)
     assert frames.classes().tolist() == sorted(set(wanted[:, 2]))
     order = np.random.default_rng(0).permutation(len(wanted))

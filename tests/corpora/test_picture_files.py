@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from support.commands import Run
 
-from ganexplain.corpora.picture_files import load_picture, picture_input
-from ganexplain.corpora.picture_folders import holds_pictures, read_image_corpora
+from ganexplain.corpora.picture_files import load_picture, picture_spec
+from ganexplain.corpora.picture_folders import contains_pictures, read_image_corpora
 from ganexplain.errors import BadFile
 from ganexplain.inputs.picture import ImageInput
 
@@ -47,7 +47,7 @@ def test_a_picture_is_the_same_at_every_depth(tmp_path: Path, name: str) -> None
     path = tmp_path / name
     DEPTHS[name](path)
     assert np.abs(load_picture(path, ONE)[0] - GREY / 255).max() < 1.5 / 255
-    assert picture_input(path).shape[1:] == (HEIGHT, WIDTH)
+    assert picture_spec(path).shape[1:] == (HEIGHT, WIDTH)
 
 
 def test_a_picture_of_one_bit_is_black_and_white(tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ UNKNOWN = {
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_pixels_of_no_known_range_are_refused(tmp_path: Path, name: str) -> None:
     Image.fromarray(UNKNOWN[name]).save(tmp_path / name)
-    for read in (lambda path: load_picture(path, ONE), picture_input):
-        with pytest.raises(BadFile, match=rf"{name}: .* of no known range; save it with 8 or 16"):
+    for read in (lambda path: load_picture(path, ONE), picture_spec):
+        with pytest.raises(BadFile, match=rf"{name}: .* with an unknown range; save it with 8"):
             read(tmp_path / name)
 
 
@@ -97,7 +97,7 @@ def test_a_picture_is_upright_as_its_tag_says(
     path = tmp_path / f"photo.{suffix}"
     exact = {"lossless": True} if suffix == "webp" else {"quality": 100}
     stored.save(path, exif=exif, **(exact if suffix in ("webp", "jpg") else {}))
-    taken = picture_input(path)
+    taken = picture_spec(path)
     assert taken.shape[1:] == large.shape
     grey = ImageInput(channels=1, height=large.shape[0], width=large.shape[1])
     assert np.abs(load_picture(path, grey)[0] - large / 255).mean() < 0.01
@@ -148,7 +148,7 @@ def test_hidden_files_and_folders_are_no_pictures(tmp_path: Path, command: Run) 
 def test_hidden_pictures_make_no_corpus(tmp_path: Path) -> None:
     (tmp_path / "train" / ".ipynb_checkpoints").mkdir(parents=True)
     Image.fromarray(GREY).save(tmp_path / "train" / ".ipynb_checkpoints" / "x.png")
-    assert not holds_pictures(tmp_path)
+    assert not contains_pictures(tmp_path)
 
 
 def test_classes_behind_links_count(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_labels_may_end_half_a_second_late(jamendo: JamendoFolder) -> None:
 
 def test_missing_and_empty_label_files_are_named(jamendo: JamendoFolder) -> None:
     jamendo.label_file("two.flac").write_text("\n")
-    assert "labels/two.lab: holds no labels" in message_of(jamendo.root, BadFile)
+    assert "labels/two.lab: contains no labels" in message_of(jamendo.root, BadFile)
     jamendo.label_file("two.flac").unlink()
     assert "labels/two.lab: no such file" in message_of(jamendo.root, BadFile)
 

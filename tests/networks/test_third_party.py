@@ -17,7 +17,7 @@ from support.paths import ROOT, SAMPLE
 from ganexplain.audio.io import load_mono
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
-from ganexplain.corpora.splits import load_split
+from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.adapter import named_layers
@@ -133,7 +133,9 @@ def test_outside_ears_tell_singing_from_music(
         [f"{factory}@{NETWORKS / description}"], (Path("e.npz"), FrontEnd()), CPU
     )
     assert judge.name == factory.split(":")[0].rpartition(".")[2]
-    split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), NullProgress())
+    split = load_log_mel_split(
+        read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), NullProgress()
+    )
     rows = split.labelled_frames()
     stream = np.random.default_rng(0)
     each = (rows.of_class(k) for k in (1, 0))

@@ -25,7 +25,7 @@ from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
-from ganexplain.corpora.splits import load_split
+from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.log_mel import FrontEnd
@@ -275,7 +275,9 @@ def test_judges_have_names_of_their_own(tmp_path: Path) -> None:
 def test_a_judge_says_what_it_says_of_recordings() -> None:
     """Of sung and of other excerpts the share said to be sung is as its own predictions are."""
     (judge,) = load_judges([str(PRETRAINED / "judge.pt")], (Path("e.npz"), FrontEnd()), CPU)
-    split = load_split(read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), NullProgress())
+    split = load_log_mel_split(
+        read_corpus(SAMPLE), "test", FrontEnd(), cache_directory(""), NullProgress()
+    )
     rows = split.labelled_frames()
     stream = np.random.default_rng(0)
     each = (rows.of_class(k) for k in (1, 0))

@@ -16,8 +16,8 @@ from support.recordings import noise, tone, write_sound
 from ganexplain.attribution.inputs.excerpts import truth_spans
 from ganexplain.config import LabelStemsConfig
 from ganexplain.corpora.load import read_corpus
-from ganexplain.corpora.spans import sounding_spans
-from ganexplain.corpora.splits import load_split
+from ganexplain.corpora.spans import active_spans
+from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.progress import NullProgress
@@ -98,7 +98,7 @@ def test_short_pauses_are_singing_and_short_sounds_are_not(tmp_path: Path) -> No
 def test_threshold_is_relative_to_the_loudest(level_db: float, counts: bool) -> None:
     sound = tone(440, 3.0, level=0.5)
     sound[22050:] *= 10 ** (level_db / 20)
-    spans = sounding_spans(sound, 22050, -40.0, 0.35, 0.1)
+    spans = active_spans(sound, 22050, -40.0, 0.35, 0.1)
     np.testing.assert_allclose(spans, [(0.0, 3.0 if counts else 1.0)], atol=0.021)
 
 
@@ -189,7 +189,7 @@ def test_musdb_layout_gives_three_splits(tmp_path: Path) -> None:
     assert [len(corpus.split(name)) for name in ("train", "valid", "test")] == [4, 1, 2]
     assert all("test" in r.path.parts for r in corpus.split("test"))
     front_end = FrontEnd()
-    split = load_split(corpus, "test", front_end, tmp_path / "cache", NullProgress())
+    split = load_log_mel_split(corpus, "test", front_end, tmp_path / "cache", NullProgress())
     shares = [np.mean(labels == 1) for labels in split.labels]
     np.testing.assert_allclose(shares, 0.5, atol=0.03)
 

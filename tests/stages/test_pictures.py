@@ -18,8 +18,8 @@ from support.paths import ROOT
 
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.picturenet import PictureNet
-from ganexplain.corpora.batches import moved_by
-from ganexplain.corpora.picture_files import load_picture, picture_input
+from ganexplain.corpora.batches import shift_picture
+from ganexplain.corpora.picture_files import load_picture, picture_spec
 from ganexplain.corpora.picture_folders import read_image_corpora
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
@@ -192,7 +192,7 @@ def test_pictures_of_any_mode_are_read(tmp_path: Path, mode: str) -> None:
         assert found.shape == (channels, 4, 5) and found.dtype == np.float32
         wanted = {"1": 1.0, "RGBA": 64 / 255}.get(mode, 128 / 255)  # half clear, over black
         np.testing.assert_allclose(found, wanted, atol=0.02)
-    assert picture_input(path).shape[1:] == (6, 9)
+    assert picture_spec(path).shape[1:] == (6, 9)
 
 
 def test_damaged_pictures_and_folders_are_named(tmp_path: Path) -> None:
@@ -213,8 +213,8 @@ def test_damaged_pictures_and_folders_are_named(tmp_path: Path) -> None:
 
 def test_a_moved_picture_repeats_its_edge() -> None:
     before = np.arange(12.0).reshape(1, 3, 4)
-    assert moved_by(before, 1, 0)[0].tolist() == [[0, 1, 2, 3], [0, 1, 2, 3], [4, 5, 6, 7]]
-    assert moved_by(before, 0, -2)[0, 0].tolist() == [2, 3, 3, 3]
+    assert shift_picture(before, 1, 0)[0].tolist() == [[0, 1, 2, 3], [0, 1, 2, 3], [4, 5, 6, 7]]
+    assert shift_picture(before, 0, -2)[0, 0].tolist() == [2, 3, 3, 3]
 
 
 def test_a_sheet_has_a_row_for_each_entry() -> None:
@@ -260,7 +260,7 @@ def test_recordings_and_pictures_are_kept_apart(command: Run, tmp_path: Path) ->
     spec = tmp_path / "mel.toml"
     spec.write_text("mel_bands = 40\n")
     done = command("train-gan", tmp_path / "pictures", "--input", spec, "--out", tmp_path / "g")
-    assert "holds pictures, but recordings are needed" in done.error_line()
+    assert "contains pictures, but recordings are needed" in done.error_line()
     done = command(
         "responses",
         tmp_path / "pictures",
@@ -269,7 +269,7 @@ def test_recordings_and_pictures_are_kept_apart(command: Run, tmp_path: Path) ->
         "--out",
         tmp_path / "r",
     )
-    assert "holds pictures, but recordings are needed" in done.error_line()
+    assert "contains pictures, but recordings are needed" in done.error_line()
 
 
 def test_predict_names_the_class_of_every_picture(

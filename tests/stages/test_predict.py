@@ -29,7 +29,7 @@ from ganexplain.corpora.jamendo import JAMENDO_CLASSES
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.recordings import Segment
 from ganexplain.corpora.single import output_names
-from ganexplain.corpora.spans import Prediction, decide, lab_text, segments_of
+from ganexplain.corpora.spans import Prediction, decide, lab_text, to_segments
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.log_mel import FrontEnd
@@ -99,13 +99,13 @@ def test_a_threshold_that_decides_nothing_is_refused(classifier: Path, threshold
 
 def test_segments_in_closed_form() -> None:
     times = np.array([0.5, 1.5, 2.5, 3.5])
-    made = segments_of(np.array([0, 0, 1, 0]), times, 4.25)
+    made = to_segments(np.array([0, 0, 1, 0]), times, 4.25)
     assert made == (Segment(0.0, 2.0, 0), Segment(2.0, 3.0, 1), Segment(3.0, 4.25, 0))
     assert lab_text(made, ("no", "yes")) == "0.000 2.000 no\n2.000 3.000 yes\n3.000 4.250 no\n"
 
 
 def test_one_frame_is_one_segment() -> None:
-    assert segments_of(np.array([1]), np.array([0.02]), 0.05) == (Segment(0.0, 0.05, 1),)
+    assert to_segments(np.array([1]), np.array([0.02]), 0.05) == (Segment(0.0, 0.05, 1),)
 
 
 def test_a_label_stays_on_one_line() -> None:
@@ -117,7 +117,7 @@ def test_segments_cover_alternate_and_tell_every_frame(labels: list[int], rest: 
     decisions = np.array(labels)
     times = frame_times(len(labels), FRONT_END)
     end = float(times[-1]) + FRONT_END.frame_length / 2 / FRONT_END.sample_rate + rest
-    made = segments_of(decisions, times, end)
+    made = to_segments(decisions, times, end)
     assert made[0].start == 0.0 and made[-1].end == end
     for before, after in pairwise(made):
         assert before.end == after.start and before.label != after.label
@@ -139,7 +139,7 @@ def test_labels_written_are_labels_read(jamendo: JamendoFolder) -> None:
     audio = jamendo.audio("one.wav")
     frames = len(log_mel(load_mono(audio, RATE), FRONT_END))
     decisions = (np.random.default_rng(3).random(frames) < 0.5).astype(np.int64)
-    made = segments_of(decisions, frame_times(frames, FRONT_END), 4.0)
+    made = to_segments(decisions, frame_times(frames, FRONT_END), 4.0)
     jamendo.label_file("one.wav").write_text(lab_text(made, JAMENDO_CLASSES))
     read = read_corpus(jamendo.root).split("train")[0]
     assert [s.label for s in read.segments] == [s.label for s in made]
@@ -200,7 +200,7 @@ def made_prediction(frames: int, classes: tuple[str, ...]) -> tuple[np.ndarray, 
     mel = random.normal(-3, 2, (frames, FRONT_END.mel_bands)).astype(np.float32)
     curve = smooth(random.dirichlet(np.ones(len(classes)), frames))
     times = frame_times(frames, FRONT_END)
-    segments = segments_of(decide(curve, 0.5), times, float(times[-1]) + 0.03)
+    segments = to_segments(decide(curve, 0.5), times, float(times[-1]) + 0.03)
     return mel, Prediction(times, curve, segments, classes, 0.5)
 
 

@@ -433,13 +433,13 @@ def _sound() -> list[Reader]:
 def _pictures() -> list[Reader]:
     from PIL import Image
 
-    from ganexplain.corpora.picture_files import load_picture, picture_input
+    from ganexplain.corpora.picture_files import load_picture, picture_spec
     from ganexplain.inputs.picture import ImageInput
 
     sizes = [ImageInput(channels=channels, height=8, width=8) for channels in (1, 3)]
 
     def read(path: Path) -> None:
-        picture_input(path)
+        picture_spec(path)
         for size in sizes:
             assert np.isfinite(load_picture(path, size)).all()
 

@@ -18,7 +18,7 @@ from ganexplain.audio.log_mel import frame_times, log_mel
 from ganexplain.corpora.jamendo import JAMENDO_CLASSES
 from ganexplain.corpora.listed_files import in_form_on_disk, label_text
 from ganexplain.corpora.single import split_seconds
-from ganexplain.corpora.spans import sounding_spans
+from ganexplain.corpora.spans import active_spans
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.bounded import split_lines
 from ganexplain.files.names import shorten_name
@@ -233,7 +233,7 @@ def truth_spans(text: str, recording: Path) -> list[tuple[float, float]] | None:
     if path.suffix == ".lab":
         return _lab_spans(path)
     rate = 22050
-    return sounding_spans(load_channels(path, rate), rate, STEM_LEVEL, 0.0, 0.0)
+    return active_spans(load_channels(path, rate), rate, STEM_LEVEL, 0.0, 0.0)
 
 
 def _lab_spans(path: Path) -> list[tuple[float, float]]:

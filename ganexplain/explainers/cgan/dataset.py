@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.attribution.fills import Reference
-from ganexplain.corpora.load import MaterialSplit
+from ganexplain.corpora.load import AnySplit
 from ganexplain.explainers.cgan.inference import View
 from ganexplain.explainers.cgan.maps import (
     input_times_gradient,
@@ -41,7 +41,7 @@ class MapDataset:
         self,
         task: Task,
         name: str,
-        split: MaterialSplit,
+        split: AnySplit,
         conditions: int,
         wanted: int,
         shuffled: int = 0,

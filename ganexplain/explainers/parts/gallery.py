@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganexplain.ascent.responses import strongest
 from ganexplain.audio.log_mel import mel_frequencies
-from ganexplain.corpora.load import heard, origin
+from ganexplain.corpora.load import excerpt_audio, excerpt_sources
 from ganexplain.explainers.parts.filters import (
     FilterReadings,
     contributions,
@@ -108,7 +108,9 @@ def _search_inputs(training: PartsTraining) -> _Gallery:
     filters = np.arange(len(rows))[:, None]
     place = readings.place[rows, filters]
     where = training.geometry.spread(torch.from_numpy(readings.where)).numpy()
-    named = {k: v.reshape(*rows.shape, *v.shape[1:]) for k, v in origin(split, flat).items()}
+    named = {
+        k: v.reshape(*rows.shape, *v.shape[1:]) for k, v in excerpt_sources(split, flat).items()
+    }
     arrays = {
         "mel": inputs.reshape(*rows.shape, *inputs.shape[1:]),
         "window": training.geometry.windows(place).astype(np.float16),
@@ -173,7 +175,7 @@ def _filter_row(training: PartsTraining, gallery: _Gallery, number: int) -> Filt
 def _filter_view(training: PartsTraining, gallery: _Gallery, row: Filter) -> Shown:
     """Return a filter with its strongest inputs, for the page and the picture."""
     number, arrays = row.filter, gallery.arrays
-    sounds = heard(training.task.train, gallery.strongest[number])
+    sounds = excerpt_audio(training.task.train, gallery.strongest[number])
     patches = [
         Patch(
             arrays["mel"][number, k],
