@@ -1,1 +1,1 @@
-"""Why a network decides as it does on one input."""
+"""Attribution: which parts of one input a network's output depends on."""

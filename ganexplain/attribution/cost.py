@@ -1,4 +1,4 @@
-"""How many passes of the network an attribution takes: announced where that is long."""
+"""Announcement of attributions that need many passes of the network."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ganexplain.runs.progress import duration_text
 
 WORTH_TIMING = 1000  # passes
 LONG = 30.0  # s
-TRIED = 32  # passes that show how long one takes
+TRIED = 32  # passes that are timed
 
 
 def announcement(question: Question, method: Method, checks: bool, measured: int) -> str:
-    """What to know of an attribution that takes long; empty of others.
+    """Return a note for an attribution that takes long, else an empty text.
 
-    It is measured by as many more passes for `measured` segments, twice, and with `checks` the
-    method runs again. A few passes are timed where they are many.
+    The measures take two passes for each segment and for each of `measured` segments. With `checks`
+    the method runs several times. If there are many passes, a few are timed.
     """
     count = question.parts.count
     runs = 1 + (2 * REPEATS - 1) * checks

@@ -1,4 +1,4 @@
-"""What stands in an input where a segment is taken away."""
+"""Fills: the values that replace a segment where it is removed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ BLUR = 8.0  # cells, standard deviation
 
 @dataclass(frozen=True)
 class Reference:
-    """How a model's inputs are scaled: what the names of fills refer to. All broadcast to *S.
+    """The scale of a model's inputs, from which fills are computed. All values broadcast to *S.
 
-    `centre` and `scale` standardise the input, (x - centre) / scale: the training mean and
-    deviation of each band or channel; numbers, 0 and 1, where they are unknown. `silence` is the
-    value of silence, `lowest` the least standardised value of a data set; None where unknown.
-    `zero` is the input that the network takes as 0 (not 0 itself for pictures that a
-    specification normalises).
+    `centre` and `scale` are the training mean and deviation of each band or channel, 0 and 1 where
+    they are unknown. `silence` is the value of silence, `lowest` the least standardised value of a
+    data set; None where unknown. `zero` is the input that the network standardises to 0.
     """
 
     centre: Tensor | float = 0.0
@@ -34,11 +32,11 @@ class Reference:
     zero: Tensor | float = 0.0
 
     def standardised(self, x: Tensor) -> Tensor:
-        """X (*S) in units of the training set."""
+        """Return x (*S) in deviations of the training set."""
         return (x - self.centre) / self.scale
 
     def restored(self, z: Tensor) -> Tensor:
-        """The inverse of `standardised`."""
+        """Invert `standardised`."""
         return z * self.scale + self.centre
 
 
@@ -110,13 +108,21 @@ FILLS: dict[str, Callable[[Tensor, np.ndarray, Reference, int], Tensor]] = {
 
 
 def fill(name: str, x: Tensor, labels: np.ndarray, reference: Reference, seed: int = 0) -> Tensor:
-    """The input (*S) that stands where x (*S) is taken away; labels (H, W), S ends with H, W.
+    """Return the values (*S) that replace removed segments of x (*S).
 
-    `zero` 0 to the network (black, no sound, of log-mel a level of 0), `training-mean` that of each
-    band or channel (what Mishra, Benetos, Sturm and Dixon 2020 call zero: theirs is standardised),
-    `silence`, `mean` and `min` of this input (over places, a channel each, standardised, as in
-    that paper), `data-min` of a data set, `segment-mean` (LIME's for images), `noise` N(0, 1) in
-    the input's units, of that paper too, `blur` a Gaussian of 8 cells. Raises UsageError for an
-    unknown name or one that this input does not allow.
+    Args:
+        name: `zero` (0 to the network: black, no sound, in log-mel a level of 0); `training-mean`
+            of each band or channel (the zero of Mishra, Benetos, Sturm and Dixon 2020, whose input
+            is standardised); `silence`; `mean` and `min` of this input over the places of each
+            channel, standardised (as in that paper); `data-min`, the minimum of a data set;
+            `segment-mean` (as LIME for images); `noise`, N(0, 1) in the input's unit (as in that
+            paper); `blur`, a Gaussian of 8 cells.
+        x: the input, where S ends with H, W.
+        labels: the segments (H, W).
+        reference: the scale of the inputs.
+        seed: seed of `noise`.
+
+    Raises:
+        UsageError: the name is unknown, or the input does not allow it.
     """
     return FILLS[check_known("--fill", name, FILLS)](x, labels, reference, seed)

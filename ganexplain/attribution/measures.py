@@ -1,4 +1,4 @@
-"""One call, one table: how well an attribution holds, whatever the method."""
+"""Measures of the quality of an attribution, the same for every method."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ganexplain.runs.machine import random_stream
 
 Measures = Mapping[str, float | None]
 
-REPEATS = 3  # runs that stability is taken over
-WALL_CLOCK = "seconds"  # the one measure that is another in every run
-SMALL_CHANGE = 0.05  # of the input's deviation
+REPEATS = 3  # runs for a stability
+WALL_CLOCK = "seconds"  # the only measure that differs from run to run
+SMALL_CHANGE = 0.05  # share of the input's deviation
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of an attribution: what it is called, what it says, and which way is better."""
+    """A measure of an attribution: title, meaning, and whether `low` or `high` is better."""
 
     title: str
     meaning: str
@@ -51,10 +51,10 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class MeasuredAttribution:
-    """Scores of an attribution's input, whole, kept and removed, its curves and measures.
+    """Scores of the whole input, of the parts kept and of the rest, with curves and measures.
 
-    `kept` (n,) of booleans are the parts the method chose, else the three weightiest (of fewer
-    than six, half). A measure that does not apply is None.
+    `kept` (n,), bool, are the parts that the method chose, else the three with the largest weights
+    (half of fewer than six). A measure that does not apply is None.
     """
 
     kept: np.ndarray
@@ -68,16 +68,16 @@ class MeasuredAttribution:
 def measure(
     question: Question, found: Attribution, truth: np.ndarray | None = None
 ) -> MeasuredAttribution:
-    """What one attribution is worth: 2n + 4 passes beside its own.
+    """Measure an attribution, by 2n + 4 passes.
 
-    `truth` (H, W) of booleans marks the cells known to matter.
+    `truth` (H, W), bool, marks the cells that are known to matter.
     """
     parts, scorer = question.parts, question.scorer
     top = top_parts(found.weights, min(TOP, max(1, parts.count // 2)))
     kept = top if found.chosen is None else found.chosen
     everything = np.ones(parts.count, dtype=bool)
     values = scorer.class_values(parts.compose(np.stack([everything, kept, ~kept, ~top])))
-    full, kept_score, removed = map(float, scorer.of_classes(values[:3]))
+    full, kept_score, removed = map(float, scorer.class_scores(values[:3]))
     soft = float(scorer(parts.blend(soft_share(found.weights)))[0])
     course = curves(question.score, found.weights, parts.sizes)
     classes = scorer.outputs != "activations"
@@ -98,7 +98,7 @@ def measure(
 
 
 def agreement(area: np.ndarray, truth: np.ndarray | None) -> dict[str, float | None]:
-    """How map (H, W) agrees with known cells (H, W); None where all or none are known."""
+    """Return measures of a map (H, W) by truth (H, W); None where it marks all or no cells."""
     if truth is None or truth.all() or not truth.any():
         return {"truth_area": None, "truth_mass": None}
     positive = np.maximum(area, 0.0)
@@ -109,11 +109,11 @@ def agreement(area: np.ndarray, truth: np.ndarray | None) -> dict[str, float | N
 def check(
     question: Question, method: Method, found: Attribution, seed: int
 ) -> dict[str, float | None]:
-    """Stability over seeds and small changes of the input, and the model-randomisation check.
+    """Return stabilities over seeds and over small changes of the input, and `randomised`.
 
-    The last (Adebayo et al. 2018) is |rank correlation| with the weights for the same network
-    with the values of each weight tensor shuffled: an explanation of the model must not
-    survive it. Takes up to 2 + 2 + 1 runs of the method.
+    The model-randomisation check (Adebayo et al. 2018) is |rank correlation| with the weights for
+    the same network with shuffled weight tensors, which must be low. Takes up to 2 + 2 + 1 runs of
+    the method.
     """
     again = range(1, REPEATS)
     seeds = [found.weights]
@@ -121,7 +121,7 @@ def check(
         seeds += [attribute(question, method, seed + k).weights for k in again]
     inputs = [found.weights]
     for k in again:
-        changed = question.parts.altered(SMALL_CHANGE, random_stream(seed, "small change", k))
+        changed = question.parts.perturb(SMALL_CHANGE, random_stream(seed, "small change", k))
         x = getattr(changed, "x", question.x)
         other = replace(question, parts=changed, x=x)
         inputs.append(attribute(other, method, seed).weights)
@@ -136,18 +136,18 @@ def _randomised(question: Question, method: Method, found: Attribution, seed: in
     if question.network is None or not has_weights_to_shuffle(question.network):
         return None
     with weights_shuffled(question.network, seed):
-        # Of the network itself: a rewritten one may hold copies of the weights.
-        scorer = question.scorer.of_model(question.model_of(question.network))
+        # Not the optimised network, which may contain copies of the weights.
+        scorer = question.scorer.for_model(question.model_of(question.network))
         weights = attribute(replace(question, scorer=scorer), method, seed).weights
     return abs(rank_correlation(found.weights, weights))
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Scores as parts go, the weightiest first, and as they come.
+    """Scores while parts are removed or added, those with the largest weights first.
 
-    `share` (n + 1,) of the input's area touched, 0 to 1; `deletion` and `insertion` (n + 1,):
-    the first from the full input to the fill, the second from the fill to the full input.
+    `share` (n + 1,) is the share of the input's area that is removed or added. `deletion` (n + 1,)
+    goes from the full input to the fill, `insertion` (n + 1,) from the fill to the full input.
     """
 
     share: np.ndarray
@@ -156,19 +156,19 @@ class Curves:
 
     @property
     def deletion_area(self) -> float:
-        """Area under the deletion curve: small where the parts named first carry the score."""
+        """Area under the deletion curve: small if the score depends on the first parts."""
         return float(np.trapezoid(self.deletion, self.share))
 
     @property
     def insertion_area(self) -> float:
-        """Area under the insertion curve: large where they do."""
+        """Area under the insertion curve: large if the score depends on the first parts."""
         return float(np.trapezoid(self.insertion, self.share))
 
 
 def curves(score: SubsetScore, weights: np.ndarray, sizes: np.ndarray) -> Curves:
-    """Deletion and insertion (Petsiuk, Das and Saenko 2018) of parts of weights (n,).
+    """Compute deletion and insertion (Petsiuk, Das and Saenko 2018) by 2n passes.
 
-    `sizes` (n,) are the parts' areas. Equal weights go in the order of their number. 2n passes.
+    Parts have weights (n,) and areas `sizes` (n,); those of equal weight go by their number.
     """
     order = np.argsort(-weights, kind="stable")
     count = len(weights)
@@ -182,27 +182,27 @@ def curves(score: SubsetScore, weights: np.ndarray, sizes: np.ndarray) -> Curves
 
 
 def top_parts(weights: np.ndarray, top: int) -> np.ndarray:
-    """Which parts (n,) of booleans are the `top` weightiest; those without weight are not."""
+    """Return a mask (n,) of the `top` parts with the largest positive weights."""
     chosen = np.zeros(len(weights), dtype=bool)
     chosen[np.argsort(-weights, kind="stable")[:top]] = True
     return chosen & (weights > 0)
 
 
 def soft_share(weights: np.ndarray) -> np.ndarray:
-    """Weights (n,) as shares in 0..1 to keep of each part: the positive ones over the largest."""
+    """Return weights (n,) as shares in 0..1: positive ones divided by the largest, others 0."""
     positive = np.maximum(weights, 0.0)
     return positive / max(float(positive.max(initial=0.0)), 1e-30)
 
 
 def drop(full: float, kept: float) -> float:
-    """Relative loss of a probability, 0..1 (average drop of Chattopadhyay et al. 2018)."""
+    """Return the relative loss of a probability, 0..1 (average drop, Chattopadhyay et al. 2018)."""
     return max(full - kept, 0.0) / max(full, 1e-12)
 
 
 def complexity(weights: np.ndarray) -> float:
-    """Entropy of |weights| (n,) over its maximum ln n: 0 one part alone, 1 all alike.
+    """Return the entropy of |weights| (n,) divided by ln n: 0 for one part, 1 for equal weights.
 
-    NaN where a weight is not finite.
+    It is NaN where a weight is not finite.
     """
     size = np.abs(weights)
     if not np.isfinite(size).all():
@@ -215,7 +215,7 @@ def complexity(weights: np.ndarray) -> float:
 
 
 def mean_measures(rows: Sequence[Measures]) -> dict[str, float | None]:
-    """Mean of each measure over the rows that have it; None where none has."""
+    """Return the mean of each measure over the rows that have it, None where no row has it."""
     means: dict[str, float | None] = {}
     for key in dict.fromkeys(key for row in rows for key in row):
         values = [v for row in rows if (v := row.get(key)) is not None and np.isfinite(v)]

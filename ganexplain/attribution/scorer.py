@@ -1,4 +1,4 @@
-"""The number that is explained: one class of any model, in batches, every pass counted."""
+"""The score that is explained: one class or unit of any model; passes are counted."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ganexplain.networks.units import Unit
 Model = Callable[[Tensor], Tensor]
 SCORES = ("probability", "logit", "margin")
 OUTPUTS = ("logits", "probabilities", "activations")
-SMALLEST = 1e-12  # probability below which a logarithm is cut
+SMALLEST = 1e-12  # least probability whose logarithm is taken
 
 
 def from_numpy(function: Callable[[np.ndarray], np.ndarray]) -> Model:
-    """A model of a plain function from arrays (B, *S) to outputs (B, K): scikit-learn's, say."""
+    """Return a model of a function from arrays (B, *S) to outputs (B, K), as of scikit-learn."""
     return lambda batch: torch.as_tensor(np.asarray(function(batch.cpu().numpy())))
 
 
 def class_logits(outputs: Tensor, kind: str) -> Tensor:
-    """Log-odds or logits (B, K) of outputs (B, K) of a kind; one output gives two classes.
+    """Return logits (B, K) of outputs (B, K) of a kind in OUTPUTS; one output means two classes.
 
-    Of one logit z the two are -z / 2 and z / 2, so that the softmax of both is the sigmoid of z.
+    One logit z becomes -z / 2 and z / 2, whose softmax is the sigmoid of z.
     """
     if outputs.ndim == 1:
         outputs = outputs[:, None]
@@ -39,9 +39,9 @@ def class_logits(outputs: Tensor, kind: str) -> Tensor:
 
 
 def target_logits(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Logits (B,) of classes `targets` (B,) among logits (B, K), as gradients are taken of.
+    """Return the logits (B,) of classes `targets` (B,) among logits (B, K), to differentiate.
 
-    Of one logit z, that is z for the second class and -z for the first.
+    If there is one logit z, it is z for the second class and -z for the first.
     """
     targets = targets.to(outputs.device)
     if outputs.ndim == 1 or outputs.shape[1] == 1:
@@ -51,14 +51,20 @@ def target_logits(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 class Scorer:
-    """Scores of one class, or of one unit, for batches of inputs.
+    """Scores of one class, or of one unit, for batches of inputs; `passes` counts inputs.
 
-    `model` maps inputs (B, *S) to `outputs`: logits or probabilities (B, K) of classes, where
-    one column means two classes, or `activations` (B, U) of any units. `score` is the
-    probability of class `target`, its logit (log-odds: log p - log (1 - p)), or its margin over
-    the next best class (in logits); an activation is taken as it is. `passes` counts inputs.
-    Inputs go to the model in batches of `batch_size`; `fast` is the same model in a form that is
-    faster where no gradient is taken. Raises UsageError for an unknown name.
+    Args:
+        model: function from inputs (B, *S) to outputs.
+        target: index of the class or unit.
+        score: `probability` of the class, its `logit` (log-odds: log p - log (1 - p)) or its
+            `margin` over the next class in logits. An activation is not changed.
+        outputs: `logits` or `probabilities` (B, K) of classes, where one column means two classes,
+            or `activations` (B, U) of units.
+        batch_size: inputs in a pass.
+        fast: the same model, optimised for use without gradients.
+
+    Raises:
+        UsageError: `score` or `outputs` is unknown.
     """
 
     def __init__(
@@ -76,16 +82,13 @@ class Scorer:
         self.fast = fast or model
         self.passes = 0
 
-    def of_model(self, model: Model) -> Scorer:
-        """The same score of another model; passes are counted anew."""
+    def for_model(self, model: Model) -> Scorer:
+        """Return the same score of another model, with its own count of passes."""
         return Scorer(model, self.target, self.score, self.outputs, self.batch_size)
 
     def differentiable(self, inputs: Tensor) -> Tensor:
-        """Logit or activation (B,) of the target, with its graph: what gradients are taken of.
-
-        Of one logit z, that is z for the second class and -z for the first.
-        """
-        outputs = self.model(inputs.clone())  # which the model may write into
+        """Return the target's logit or activation (B,) with its graph; see `target_logits`."""
+        outputs = self.model(inputs.clone())  # the model may write into its input
         if self.outputs == "activations":
             return outputs[:, self.target]
         if self.outputs == "probabilities":
@@ -94,9 +97,9 @@ class Scorer:
 
     @torch.no_grad()
     def class_values(self, inputs: Tensor) -> np.ndarray:
-        """Logits (N, K) of all classes, or activations (N, U), float64, of inputs (N, *S).
+        """Return logits (N, K) of all classes, or activations (N, U), float64, of inputs (N, *S).
 
-        Raises GanexplainError where they are NaN or infinite, but for classes ruled out (-inf).
+        Raises GanexplainError where they are NaN or infinite; some classes may have -inf.
         """
         self.passes += len(inputs)
         rows = []
@@ -107,7 +110,7 @@ class Scorer:
             else:
                 rows.append(class_logits(outputs, self.outputs).cpu())
         values = torch.cat(rows).numpy()
-        if wrong := int((~np.isfinite(values.max(axis=1))).sum()):  # some may be -inf, not all
+        if wrong := int((~np.isfinite(values.max(axis=1))).sum()):  # -inf is allowed for some
             raise GanexplainError(
                 f"the network puts out NaN or infinity for {wrong} of {len(values)} inputs (that "
                 "asked about, or it with parts replaced); describe what it takes with --input, or "
@@ -116,11 +119,11 @@ class Scorer:
         return values
 
     def __call__(self, inputs: Tensor) -> np.ndarray:
-        """Scores (N,), float64, of inputs (N, *S)."""
-        return self.of_classes(self.class_values(inputs))
+        """Return scores (N,), float64, of inputs (N, *S)."""
+        return self.class_scores(self.class_values(inputs))
 
-    def of_classes(self, values: np.ndarray) -> np.ndarray:
-        """Scores (N,) of what `class_values` gives."""
+    def class_scores(self, values: np.ndarray) -> np.ndarray:
+        """Return scores (N,) from the result of `class_values`."""
         mine = values[:, self.target]
         if self.outputs == "activations":
             return mine
@@ -132,7 +135,7 @@ class Scorer:
 
 
 def unit_model(network: nn.Module, unit: Unit) -> Model:
-    """Responses (B, 1) of a unit to inputs (B, *S), for a Scorer of `activations`."""
+    """Return a model of the responses (B, 1) of a unit, for a Scorer of `activations`."""
     module = find_layer(network, unit.layer, "--target")
 
     def run(x: Tensor) -> Tensor:

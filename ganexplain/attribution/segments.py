@@ -1,4 +1,4 @@
-"""Label maps: which of n segments each cell of an input belongs to, (H, W), numbered from 0."""
+"""Label maps (H, W): the segment, 0 to n - 1, of each cell of an input."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ SLIC_SEGMENTS = 50
 
 
 def grid(height: int, width: int, rows: int, columns: int) -> np.ndarray:
-    """Equal rectangles, numbered down each column: segment = column * rows + row.
+    """Return equal rectangles, numbered down each column: segment = column * rows + row.
 
-    A rectangle has height // rows by width // columns cells; what is left over goes to the
-    last. For 80 bands by 115 frames, 4 rows by 6 columns are the 24 segments of SLIME (Mishra,
-    Sturm and Dixon 2017): 20 bands by 19 frames, the last column 20 frames.
+    A rectangle has height // rows by width // columns cells, the last ones also the remainder. For
+    80 bands by 115 frames, 4 rows by 6 columns are the 24 segments of SLIME (Mishra, Sturm and
+    Dixon 2017): 20 bands by 19 frames, the last column 20 frames. Raises UsageError for more
+    rectangles than cells.
     """
     if not (1 <= rows <= height and 1 <= columns <= width):
         raise UsageError(
@@ -28,12 +29,12 @@ def grid(height: int, width: int, rows: int, columns: int) -> np.ndarray:
 
 
 def temporal(height: int, width: int, count: int) -> np.ndarray:
-    """`count` spans along the last axis (of 115 frames, 10: nine of 11, the last of 16)."""
+    """Return `count` spans along the last axis (10 of 115 frames: nine of 11, the last of 16)."""
     return grid(height, width, 1, count)
 
 
 def spectral(height: int, width: int, count: int) -> np.ndarray:
-    """`count` bands along the first axis."""
+    """Return `count` bands along the first axis."""
     return grid(height, width, count, 1)
 
 
@@ -75,16 +76,16 @@ def superpixels(image: np.ndarray, method: str, count: int = SLIC_SEGMENTS) -> n
 
 
 def numbered(labels: np.ndarray) -> np.ndarray:
-    """Any label map with its labels renumbered 0, 1, 2, ... in rising order."""
+    """Renumber the labels of a map 0, 1, 2, ... in ascending order."""
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 
 
 def segment_sizes(labels: np.ndarray) -> np.ndarray:
-    """Cells (n,) of each segment."""
+    """Return the number of cells (n,) of each segment."""
     return np.bincount(labels.ravel())
 
 
 def segment_means(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Mean (n,) over each segment of values (H, W)."""
+    """Return the mean (n,) of values (H, W) over each segment."""
     totals = np.bincount(labels.ravel(), weights=values.ravel().astype(np.float64))
     return totals / segment_sizes(labels)

@@ -13,7 +13,7 @@ from typing import Self
 import torch
 
 from ganexplain.artifacts.explainer import read_explainer
-from ganexplain.attribution.methods.base import Attribution, Method, Question, network_of
+from ganexplain.attribution.methods.base import Attribution, Method, Question, require_network
 from ganexplain.attribution.methods.learned import Explainer, explainer_for
 from ganexplain.attribution.methods.registry import METHODS
 from ganexplain.attribution.subject import Subject
@@ -31,15 +31,17 @@ class Learned(Method):
     explainer: Explainer
 
     @classmethod
-    def of(cls, name: str, settings: object, explainers: Mapping[str, Explainer]) -> Self:
+    def from_settings(
+        cls, name: str, settings: object, explainers: Mapping[str, Explainer]
+    ) -> Self:
         """Return the method with its trained explainer; UsageError where there is none."""
         return cls(explainer_for(explainers, name))
 
     def ask(self, question: Question, seed: int) -> Attribution:
         """Return the map, with the details that the explainer reports."""
-        network = network_of(question, self.explainer.method)
+        network = require_network(question, self.explainer.method)
         found = self.explainer.answer(network, question.scorer, question.x)
-        return Attribution.of_map(question, found.area, details=found.details)
+        return Attribution.from_map(question, found.area, details=found.details)
 
 
 for method in LEARNED:

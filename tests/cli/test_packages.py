@@ -33,7 +33,7 @@ class Rising(Method):
     def ask(self, question: Question, seed: int) -> Attribution:
         weights = np.arange(question.parts.count) ** float(self.power)
         details = {"asked_for": self.samples}
-        return Attribution.of_weights(question, weights, details=details)
+        return Attribution.from_weights(question, weights, details=details)
 
 
 class LeastSquares(Loss):

@@ -1,1 +1,1 @@
-"""The methods of attribution, one a file."""
+"""Attribution methods, one in each module."""

@@ -1,4 +1,4 @@
-"""What every method shares: a question in, an attribution out, its settings between."""
+"""The interface of attribution methods: question, method with settings, attribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganexplain.attribution.methods.learned import Explainer
 from ganexplain.attribution.scorer import Model, Scorer
 from ganexplain.errors import UsageError
 
-GRADIENTS = 100  # passes of what takes gradients, at most about
+GRADIENTS = 100  # about the most passes of a method that computes gradients
 
 
 def _itself(network: nn.Module) -> Model:
@@ -25,10 +25,15 @@ def _itself(network: nn.Module) -> Model:
 class Question:
     """Why does the model give this score to this input?
 
-    `x` (*S) is the input, `fill` (*S) what stands where it is taken away, `labels` (H, W) its
-    segments and `parts` what can be left out of it (a MaskedInput of these, say). `network` is
-    what gradients and layers are taken of, None for a plain callable; `model_of` makes of it
-    the model that `scorer` scores, so that a network with random weights can be asked too.
+    Args:
+        x: the input (*S).
+        fill: values (*S) that replace what is removed.
+        labels: segments (H, W) of the input.
+        parts: the parts that can be removed, such as a MaskedInput of the segments.
+        scorer: the score to explain.
+        network: the network for gradients and layers; None for a plain callable.
+        model_of: function from a network to the model that `scorer` scores, to explain the same
+            network with other weights.
     """
 
     x: Tensor
@@ -41,17 +46,17 @@ class Question:
 
     @property
     def score(self) -> SubsetScore:
-        """Scores of subsets of the parts."""
+        """Function from subsets of the parts to their scores."""
         return subset_score(self.parts, self.scorer)
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """What a method says: `map` (H, W), and `weights` (n,) of the parts.
+    """The result of a method: `map` (H, W), and `weights` (n,) of the parts.
 
-    `chosen` (n,) of booleans where the method itself chooses parts, else None. `passes` counts
-    inputs the model was run on, `seconds` the wall clock, both 0 until `attribute` counts them;
-    `details` are the method's own figures, `warnings` plain words.
+    `chosen` (n,), bool, are the parts that the method itself chooses, else None. `passes` is the
+    number of inputs passed through the model and `seconds` the time; `attribute` sets both.
+    `details` are figures of the method.
     """
 
     map: np.ndarray
@@ -63,53 +68,55 @@ class Attribution:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of_weights(cls, question: Question, weights: np.ndarray, **more: Any) -> Self:
-        """Of weights (n,) of the parts, spread over the map."""
+    def from_weights(cls, question: Question, weights: np.ndarray, **more: Any) -> Self:
+        """Build an attribution from weights (n,), which are spread over the map."""
         return cls(question.parts.spread(weights), weights, 0, 0.0, **more)
 
     @classmethod
-    def of_map(cls, question: Question, area: Tensor, **more: Any) -> Self:
-        """Of a map (H, W), gathered over the parts."""
+    def from_map(cls, question: Question, area: Tensor, **more: Any) -> Self:
+        """Build an attribution from a map (H, W), whose means over the parts are the weights."""
         values = area.double().cpu().numpy()
         return cls(values, question.parts.gather(values), 0, 0.0, **more)
 
 
 class Method:
-    """A way of attributing: a frozen dataclass, whose fields are its settings.
+    """An attribution method: a frozen dataclass whose fields are its settings.
 
     A field has the name of an option of `attribute`, or a default. The first line of the
     docstring says what the method does.
     """
 
-    random: ClassVar[bool] = False  # whether another seed may give another map
+    random: ClassVar[bool] = False  # whether the map depends on the seed
 
     @classmethod
-    def of(cls, name: str, settings: object, explainers: Mapping[str, Explainer]) -> Self:
-        """The method called `name` with those `settings` that it has fields of, else the defaults.
+    def from_settings(
+        cls, name: str, settings: object, explainers: Mapping[str, Explainer]
+    ) -> Self:
+        """Build the method called `name`; each field is the attribute of `settings`, or default.
 
-        `explainers` are the trained ones, by the method they were trained with.
+        `explainers` are trained explainers by the name of their method.
         """
         names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
         return cls(**{name: getattr(settings, name) for name in names if hasattr(settings, name)})
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """The attribution; UsageError where the method needs a network for a callable."""
+        """Return the attribution; UsageError where the method needs a network, not a callable."""
         raise NotImplementedError
 
     def control(self, question: Question, found: Attribution, seed: int) -> Attribution:
-        """`found` beside what a control finds, whose passes are not counted as the method's."""
+        """Return `found` with the result of a control, whose passes are not counted."""
         return found
 
     def check(self, network: nn.Module, example: Tensor) -> None:
-        """UsageError where the method cannot take a network on inputs like `example` (1, *S)."""
+        """Raise UsageError where the method does not support a network with inputs (1, *S)."""
 
     def passes(self, count: int) -> int:
-        """About how many passes it takes for `count` segments, those of its control included."""
+        """Estimate the number of passes for `count` segments, with those of the control."""
         return GRADIENTS
 
 
-def network_of(question: Question, method: str) -> nn.Module:
-    """The network asked about; UsageError for a plain callable."""
+def require_network(question: Question, method: str) -> nn.Module:
+    """Return the network of a question; UsageError for a plain callable."""
     if question.network is None:
         raise UsageError(f"--method {method} needs a torch network; use occlusion, lime or elime")
     return question.network

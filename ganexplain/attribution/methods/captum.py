@@ -1,4 +1,4 @@
-"""Every attribution of captum (Kokhlikyan et al. 2020) behind one call."""
+"""The attributions of captum (Kokhlikyan et al. 2020)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganexplain.attribution.methods.base import (
     Attribution,
     Method,
     Question,
-    network_of,
+    require_network,
 )
 from ganexplain.attribution.methods.grad_cam import check_places, enlarged, layer_with_places
 from ganexplain.attribution.methods.learned import Explainer
@@ -29,11 +29,11 @@ from ganexplain.networks.hooks import record_outputs
 from ganexplain.networks.in_place import activations_out_of_place
 
 CAPTUM = "captum:"  # before the name of the attribution
-SHAPLEY_SAMPLES = 25  # orders of the segments that captum tries
-BASELINES = 8  # fills with noise, for methods that average over a distribution of them
-LEAST_WINDOW = 8  # windows along each axis that captum's Occlusion slides over, at most
-# Methods that change a segment or a window in all channels at once: captum writes the one weight
-# of that change at every channel, so the map is their mean, not their sum.
+SHAPLEY_SAMPLES = 25  # permutations of the segments that captum samples
+BASELINES = 8  # fills with noise, for methods that average over a distribution of baselines
+LEAST_WINDOW = 8  # most windows of captum's Occlusion along each axis
+# Methods that change a segment or window in all channels at once. captum repeats its weight in each
+# channel, so the map is the mean over channels, not the sum.
 ACROSS_CHANNELS = ("FeatureAblation", "KernelShap", "Lime", "Occlusion", "ShapleyValueSampling")
 UNSUITED = {
     "FeaturePermutation": "permutes over a batch of inputs",
@@ -46,7 +46,7 @@ UNSUITED = {
 
 
 def captum_names() -> list[str]:
-    """Names of the attributions that `captum_map` takes; GanexplainError without captum."""
+    """Return the attributions that `captum_map` supports; GanexplainError without captum."""
     attr = _captum()
     names = []
     for name, kind in vars(attr).items():
@@ -59,7 +59,7 @@ def captum_names() -> list[str]:
 
 
 class CaptumArguments(TypedDict, total=False):
-    """What `attribute` of captum's methods is given by name, where a method takes it."""
+    """The arguments of `attribute` of captum's methods, each only where the method has it."""
 
     baselines: Tensor
     feature_mask: Tensor
@@ -78,34 +78,43 @@ def captum_map(
     labels: np.ndarray,
     seed: int = 0,
 ) -> Tensor:
-    """The map (H, W) that a method of captum gives input x (*S).
+    """Return the map (H, W) of a captum attribution of the target's logit, summed over channels.
 
-    It is summed over channels; of a method of `ACROSS_CHANNELS` it is the weight of each segment
-    or window, as `occlusion` has it. `fill` (*S) is its baseline and label map (H, W) its
-    features, where it has such; the map of a layer attribution is enlarged. Gradients are of the
-    target's logit. The global random state is put back after. Raises UsageError for an unknown
-    name, a layer without places, or where the method cannot take this network.
+    For methods of `ACROSS_CHANNELS` it is the weight of each segment or window, as for occlusion.
+    The map of a layer attribution is resized to the input. The global random state is restored.
+
+    Args:
+        method: the attribution and its settings.
+        network: the network that the scorer's model runs.
+        scorer: the score, whose logit is attributed; it counts the passes.
+        x: the input (*S).
+        fill: the baseline (*S) of methods that have one.
+        labels: the segments (H, W) of methods that change segments.
+        seed: seed of the random state.
+
+    Raises:
+        UsageError: the name is unknown, a layer has no places, or the method fails on this network.
     """
     name = method.attribution
     if name in UNSUITED:
         raise UsageError(f"--method captum:{name}: not offered, it {UNSUITED[name]}")
     check_known("--method captum:", name, captum_names())
     counted = _Counted(network, scorer, channel=x.ndim == 2)
-    if counted.channel:  # what enlarges maps wants channels
+    if counted.channel:  # captum resizes only maps with channels
         x, fill = x[None], fill[None]
     kind = getattr(_captum(), name)
     has_layer = "layer" in inspect.signature(kind.__init__).parameters
     module = _layer(network, counted, x, method.cam_layer) if has_layer else None
     try:
-        asked = _made(kind, name, counted, module)
+        attributor = _attributor(kind, name, counted, module)
         arguments = _arguments(kind, method, x, fill, labels)
         with (
-            _undisturbed(),
+            _random_state_restored(),
             activations_out_of_place(counted, counted.logit, x[None], module),
         ):
             torch.manual_seed(seed)
             np.random.seed(seed)
-            found = asked.attribute(x[None].detach().requires_grad_(True), **arguments)
+            found = attributor.attribute(x[None].detach().requires_grad_(True), **arguments)
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         reason = reason_of(error)
         if "grad" in reason or "numpy" in reason or "inplace" in reason:
@@ -116,8 +125,8 @@ def captum_map(
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """While open there are gradients, and no warnings; random states are put back after."""
+def _random_state_restored() -> Iterator[None]:
+    """While open, gradients are on and warnings off; the random states are restored at the end."""
     numpy_state = np.random.get_state()
     try:
         with torch.random.fork_rng(), torch.enable_grad(), warnings.catch_warnings():
@@ -128,9 +137,9 @@ def _undisturbed() -> Iterator[None]:
 
 
 class _Counted(nn.Module):
-    """The target's logit (B,) as a module of its own; its passes are the scorer's.
+    """A module that returns the target's logit (B,) and counts passes in the scorer.
 
-    With `channel` inputs (B, 1, F, T) stand for those (B, F, T) of the network.
+    With `channel` its inputs are (B, 1, F, T) where those of the network are (B, F, T).
     """
 
     def __init__(self, network: nn.Module, scorer: Scorer, channel: bool) -> None:
@@ -142,12 +151,12 @@ class _Counted(nn.Module):
         return self.logit(x)
 
     def logit(self, x: Tensor) -> Tensor:
-        """The same; the pass is not counted."""
+        """Return the logit (B,) without counting the pass."""
         return self.scorer.differentiable(x[:, 0] if self.channel else x)
 
 
 def _pass_through(network: nn.Module) -> None:
-    """Rectifiers that captum has no rule for pass relevance as ReLU does; LRP removes the rule."""
+    """Give rectifiers without a rule in captum the rule of ReLU; LRP removes it afterwards."""
     from captum.attr._utils.lrp_rules import IdentityRule
 
     for module in network.modules():
@@ -155,8 +164,8 @@ def _pass_through(network: nn.Module) -> None:
             module.rule = IdentityRule()
 
 
-def _made(kind: Any, name: str, counted: _Counted, module: nn.Module | None) -> Any:
-    """The method for a network, and for one of its layers where it takes one."""
+def _attributor(kind: Any, name: str, counted: _Counted, module: nn.Module | None) -> Any:
+    """Build captum's method for a network and, for layer attributions, one of its layers."""
     if name.endswith("LRP"):
         _pass_through(counted)
     if name == "NoiseTunnel":
@@ -167,7 +176,7 @@ def _made(kind: Any, name: str, counted: _Counted, module: nn.Module | None) -> 
 def _arguments(
     kind: Any, method: Captum, x: Tensor, fill: Tensor, labels: np.ndarray
 ) -> CaptumArguments:
-    """What `attribute` of the method is to be given, by the names it has."""
+    """Return those arguments of `attribute` that the method has."""
     name, wanted = method.attribution, inspect.signature(kind.attribute).parameters
     arguments = CaptumArguments()
     if "baselines" in wanted:
@@ -193,7 +202,7 @@ def _arguments(
 
 @torch.no_grad()
 def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str) -> nn.Module:
-    """The layer of a layer attribution; UsageError where it has no places to make a map of."""
+    """Return the layer of a layer attribution; UsageError where its output has no places."""
     name, module = layer_with_places(network, layer, "--cam-layer")
     with record_outputs(network, {name: module}) as outputs:
         counted.logit(x[None])
@@ -202,7 +211,7 @@ def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str) -> nn.M
 
 
 def _as_map(found: Tensor, x: Tensor) -> Tensor:
-    """The map (H, W) of values (1, C, h, w), or of one row (1, C, w), summed over channels."""
+    """Return values (1, C, h, w) or (1, C, w) as a map (H, W), summed over channels."""
     values = found.detach()[0].sum(dim=0)
     values = values if values.ndim == 2 else values[None]
     height, width = x.shape[-2:]
@@ -234,20 +243,20 @@ class Captum(Method):
     random = True
 
     @classmethod
-    def of(cls, name: str, settings: Any, explainers: Mapping[str, Explainer]) -> Self:
-        """The attribution that `name` has behind the colon."""
+    def from_settings(cls, name: str, settings: Any, explainers: Mapping[str, Explainer]) -> Self:
+        """Build the attribution that `name` has after the colon."""
         return cls(name.removeprefix(CAPTUM), settings.cam_layer, settings.samples)
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """The map."""
-        network = network_of(question, CAPTUM + self.attribution)
+        """Return the map of captum's attribution."""
+        network = require_network(question, CAPTUM + self.attribution)
         area = captum_map(
             self, network, question.scorer, question.x, question.fill, question.labels, seed
         )
-        return Attribution.of_map(question, area)
+        return Attribution.from_map(question, area)
 
     def passes(self, count: int) -> int:
-        """Of what takes the segments away one by one or at random, by their number."""
+        """Estimate the passes, by the number of segments where the method removes them."""
         known = {
             "FeatureAblation": count + 1,
             "ShapleyValueSampling": SHAPLEY_SAMPLES * count + 1,

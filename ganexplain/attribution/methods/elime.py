@@ -1,9 +1,9 @@
-"""Evolved LIME: a genetic search for the subset of segments that the model is surest of.
+"""Evolved LIME: a genetic search for the subset of segments with the highest score.
 
-After Wang, Pei, Xue and Zhang, "E-LIME" (arXiv 2211.15143), whose text gives the principle: one
-bit a segment, fitness the class probability of the input that shows the chosen segments only,
-how many are chosen not preset. The operators and their settings are ours, and so is the parsimony
-that keeps segments out which hardly help.
+After Wang, Pei, Xue and Zhang, "E-LIME" (arXiv 2211.15143). The paper describes the principle: one
+bit for each segment; the fitness is the class probability of the input with only the chosen
+segments; their number is not preset. The operators, their settings and the parsimony, which removes
+segments that change little, are ours.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ganexplain.runs.machine import random_stream
 CROSSOVER = 0.9
 TOURNAMENT = 3
 ELITE = 2
-RIDGE = 1.0  # of the linear model that orders segments
-TRIALS = 20  # random draws tried for one subset not seen before
+RIDGE = 1.0  # of the linear model whose weights order the segments
+TRIALS = 20  # most mutations to find a new subset
 
 
 @dataclass(frozen=True)
-class Evolved:
-    """The best subset `kept` (n,) found and its fitness, beside that of the full input.
+class SearchResult:
+    """The best subset `kept` (n,) and its fitness, with the fitness of the full input.
 
-    `weights` (n,) are of a linear model of all subsets scored: an order, which `kept` is not.
-    `best` (G,) is the best fitness after each generation, `evaluations` how many subsets were
-    scored.
+    `weights` (n,) are those of a linear model of all scored subsets; they order the segments.
+    `best` (G,) is the best fitness after each generation, `evaluations` the number of scored
+    subsets.
     """
 
     kept: np.ndarray
@@ -43,19 +43,19 @@ class Evolved:
     exhaustive: bool
 
 
-class _Memory:
-    """Every subset scored so far, each once."""
+class _ScoreCache:
+    """The scores of all subsets so far; each subset is scored once."""
 
     def __init__(self, score: SubsetScore, count: int, parsimony: float) -> None:
         self.score, self.count, self.parsimony = score, count, parsimony
         self.known: dict[bytes, float] = {}
 
     def fitness(self, subsets: np.ndarray) -> np.ndarray:
-        """Fitness (B,) of subsets (B, n)."""
+        """Return the fitness (B,) of subsets (B, n)."""
         return self.scored(subsets) - self.parsimony * subsets.mean(axis=1)
 
     def scored(self, subsets: np.ndarray) -> np.ndarray:
-        """Scores (B,) of subsets (B, n): those not known in one batch."""
+        """Return scores (B,) of subsets (B, n); new subsets are scored together."""
         new: dict[bytes, np.ndarray] = {}
         for subset in subsets:
             if subset.tobytes() not in self.known:
@@ -78,47 +78,47 @@ def evolve(
     patience: int = 10,
     parsimony: float = 0.0,
     seed: int = 0,
-) -> Evolved:
-    """Search for the subset (n,) of the highest fitness: its score less parsimony * share kept.
+) -> SearchResult:
+    """Search for the subset (n,) with the highest fitness: its score - parsimony * share kept.
 
-    Of equals the one with fewer segments. The first generation is the full input and a balanced
-    design, `founders` in all, of whom the best `population` go on; children come of
-    tournaments of 3, uniform crossover (0.9) and flips (1/n a bit), the best 2 stay. Ends after
-    `generations`, or `patience` of them without gain. Where 2^n is no more than this may score,
-    all subsets are taken instead. The full input is always among the candidates, so the fitness
-    is never below its own.
+    Of equal subsets the one with fewer segments is better. The first generation has the full input
+    and a balanced design, `founders` in all; the best `population` of them continue. Children are
+    bred by tournaments of 3, uniform crossover (0.9) and flips (1/n for each bit); the best 2 stay.
+    The search ends after `generations`, or after `patience` generations without improvement. If the
+    2^n subsets are not more than the search may score, all are scored instead. The full input is
+    always a candidate, so the fitness is never below its own.
     """
-    memory = _Memory(score, count, parsimony)
+    cache = _ScoreCache(score, count, parsimony)
     exhaustive = 2.0**count <= founders + population * (generations - 1)
     if exhaustive:
         subsets = all_subsets(count)
-        fitness = memory.fitness(subsets)
+        fitness = cache.fitness(subsets)
         best = [float(fitness.max())]
     else:
-        subsets, fitness, best = _search(memory, founders, population, generations, patience, seed)
+        subsets, fitness, best = _search(cache, founders, population, generations, patience, seed)
     chosen = _better_first(subsets, fitness)[0]
-    evaluations = len(memory.known)
-    full = float(memory.fitness(np.ones((1, count), dtype=bool))[0])
-    weights = _weights(memory)
-    return Evolved(
+    evaluations = len(cache.known)
+    full = float(cache.fitness(np.ones((1, count), dtype=bool))[0])
+    weights = _weights(cache)
+    return SearchResult(
         subsets[chosen].copy(), float(fitness[chosen]), full, weights, np.array(best),
         evaluations, exhaustive,
     )  # fmt: skip
 
 
 def _search(
-    memory: _Memory, founders: int, population: int, generations: int, patience: int, seed: int
+    cache: _ScoreCache, founders: int, population: int, generations: int, patience: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, list[float]]:
     random = random_stream(seed, "evolution")
-    subsets = balanced_subsets(memory.count, founders, random)
-    fitness = memory.fitness(subsets)
+    subsets = balanced_subsets(cache.count, founders, random)
+    fitness = cache.fitness(subsets)
     best = [float(fitness.max())]
     stale = 0
     for _ in range(generations - 1):
         order = _better_first(subsets, fitness)[:population]
-        children = _children(memory, subsets[order], population - ELITE, random)
+        children = _children(cache, subsets[order], population - ELITE, random)
         subsets = np.concatenate([subsets[order[:ELITE]], children])
-        fitness = memory.fitness(subsets)
+        fitness = cache.fitness(subsets)
         stale = 0 if fitness.max() > best[-1] else stale + 1
         best.append(float(fitness.max()))
         if stale >= patience:
@@ -127,12 +127,12 @@ def _search(
 
 
 def balanced_subsets(count: int, wanted: int, random: np.random.Generator) -> np.ndarray:
-    """The full input, then pairs of subsets (B, n) and their complements, at most `wanted`.
+    """Return the full input, then subsets (B, n) and their complements, at most `wanted` in all.
 
-    Rows of a Hadamard matrix, its columns dealt out at random: every segment is kept in half of
-    the subsets, and every two of them together in a quarter. So the effect of one is not mixed
-    up with that of another (Plackett and Burman 1946), nor, by the complements, with what any
-    two do together (Box and Hunter 1961): it is known better than from as many free draws.
+    They are rows of a Hadamard matrix with random columns: every segment is in half of the subsets,
+    every pair of segments in a quarter. So the effects of segments are not confounded with each
+    other (Plackett and Burman 1946), nor, because of the complements, with interactions of two (Box
+    and Hunter 1961), and are estimated better than from as many random subsets.
     """
     pairs = (wanted - 1) // 2
     order = 1 << (max(count, pairs, 2) - 1).bit_length()
@@ -142,22 +142,22 @@ def balanced_subsets(count: int, wanted: int, random: np.random.Generator) -> np
 
 
 def _better_first(subsets: np.ndarray, fitness: np.ndarray) -> np.ndarray:
-    """Rows in the order of fitness; of equals those with fewer segments first."""
+    """Return rows in the order of fitness; of equal ones those with fewer segments first."""
     return np.lexsort([subsets.sum(axis=1), -fitness])
 
 
 def _children(
-    memory: _Memory, ranked: np.ndarray, wanted: int, random: np.random.Generator
+    cache: _ScoreCache, ranked: np.ndarray, wanted: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Subsets (wanted, n) bred of `ranked` (P, n), best first; new ones as far as can be."""
+    """Breed subsets (wanted, n) from `ranked` (P, n), best first; they are new if possible."""
     children = []
     seen = set()
     for _ in range(wanted):
         child = _child(ranked, random)
         for _ in range(TRIALS):
-            if memory.is_new(child) and child.tobytes() not in seen:
+            if cache.is_new(child) and child.tobytes() not in seen:
                 break
-            child = child ^ (random.random(memory.count) < 1 / memory.count)
+            child = child ^ (random.random(cache.count) < 1 / cache.count)
         seen.add(child.tobytes())
         children.append(child)
     return np.array(children)
@@ -172,19 +172,19 @@ def _child(ranked: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return child ^ (random.random(count) < 1 / count)
 
 
-def _weights(memory: _Memory) -> np.ndarray:
-    """Weights (n,) by a linear model of every subset scored."""
-    subsets = np.array([np.frombuffer(key, dtype=bool) for key in memory.known])
-    scores = np.array(list(memory.known.values()))
+def _weights(cache: _ScoreCache) -> np.ndarray:
+    """Return the weights (n,) of a linear model of all scored subsets."""
+    subsets = np.array([np.frombuffer(key, dtype=bool) for key in cache.known])
+    scores = np.array(list(cache.known.values()))
     return fit_linear(subsets, scores, np.ones(len(subsets)), RIDGE).weights
 
 
 def random_search(
     score: SubsetScore, count: int, evaluations: int, parsimony: float = 0.0, seed: int = 0
 ) -> tuple[np.ndarray, float]:
-    """The control of a search: the best subset (n,) and fitness of as many random subsets.
+    """Return the best subset (n,) and fitness of as many random subsets, as a control.
 
-    Draws of Bernoulli(1/2), the full input first.
+    Segments are kept with probability 1/2; the first subset is the full input.
     """
     random = random_stream(seed, "control")
     subsets = random.integers(0, 2, (evaluations, count)).astype(bool)
@@ -198,7 +198,7 @@ def random_search(
 class SearchedAttribution(Attribution):
     """An attribution and the search that it comes from."""
 
-    search: Evolved | None = None
+    search: SearchResult | None = None
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class Elime(Method):
     random = True
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """The subset, and weights of a linear model of all subsets scored."""
+        """Return the best subset, with the weights of a linear model of all scored subsets."""
         found = evolve(
             question.score, question.parts.count, self.founders, self.population,
             self.generations, self.patience, self.parsimony, seed,
@@ -226,12 +226,12 @@ class Elime(Method):
             "evaluations": found.evaluations,
             "exhaustive": found.exhaustive,
         }
-        return SearchedAttribution.of_weights(
+        return SearchedAttribution.from_weights(
             question, found.weights, chosen=found.kept, details=details, search=found
         )
 
     def control(self, question: Question, found: Attribution, seed: int) -> Attribution:
-        """Beside what a random search of the same number of passes finds."""
+        """Add the result of a random search with the same number of passes."""
         search = found.search if isinstance(found, SearchedAttribution) else None
         if search is None or search.exhaustive:
             return found
@@ -244,7 +244,7 @@ class Elime(Method):
         return replace(found, details=details, warnings=warnings if none_better else ())
 
     def passes(self, count: int) -> int:
-        """One a subset, and as many for the random search."""
+        """Return one pass for each subset, and as many for the random search."""
         return 2 * min(self.founders + self.population * self.generations, 2**count)
 
 

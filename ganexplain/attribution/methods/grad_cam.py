@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al. 2017) of any convolutional layer of any network."""
+"""Grad-CAM (Selvaraju et al. 2017) for any convolutional layer of any network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.attribution.methods.base import Attribution, Method, Question, network_of
+from ganexplain.attribution.methods.base import Attribution, Method, Question, require_network
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapter import layer_type, named_layers
@@ -18,14 +18,14 @@ from ganexplain.networks.hooks import Tap, find_layer, record_outputs, tap_outpu
 
 
 def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:
-    """Names of the convolutions, of two dimensions where not asked else, in the network's order."""
+    """Return the names of the layers of the given types, in the network's order."""
     return [name for name, layer in named_layers(network).items() if layer_type(layer) in kinds]
 
 
 def layer_with_places(
     network: nn.Module, layer: str, option: str = "--cam-layer"
 ) -> tuple[str, nn.Module]:
-    """A layer by its name, the last convolution where there is none; UsageError without one."""
+    """Return a layer by its name, by default the last convolution; UsageError if there is none."""
     if not layer:
         known = convolutions(network, ("Conv1d", "Conv2d"))
         if not known:
@@ -38,7 +38,7 @@ def layer_with_places(
 def check_layer(
     network: nn.Module, layer: str, example: Tensor, option: str = "--cam-layer"
 ) -> None:
-    """UsageError for a layer that is not there, or puts out no places for inputs like `example`."""
+    """Raise UsageError for an unknown layer, or one whose output for `example` has no places."""
     name, module = layer_with_places(network, layer, option)
     with record_outputs(network, {name: module}) as outputs:
         network(example)
@@ -46,7 +46,7 @@ def check_layer(
 
 
 def check_places(activation: object, layer: str, option: str) -> Tensor:
-    """What a layer puts out, (B, C, h, w) or (B, C, w); UsageError for anything else."""
+    """Return the output of a layer, (B, C, h, w) or (B, C, w); UsageError for anything else."""
     if not isinstance(activation, Tensor) or activation.ndim not in (3, 4):
         raise UsageError(f"{option} {layer}: its output has no places; name a convolution")
     return activation
@@ -55,14 +55,20 @@ def check_places(activation: object, layer: str, option: str) -> Tensor:
 def grad_cam(
     network: nn.Module, scorer: Scorer, x: Tensor, layer: str = "", option: str = "--cam-layer"
 ) -> Tensor:
-    """The map (h, w) of input x (*S) at the resolution of a layer that puts out (B, C, h, w).
+    """Return the map (h, w) of input x (*S) at the resolution of a layer's output (B, C, h, w).
 
-    Of (B, C, w) it is one row.
+    The map is relu(sum over C of the activations, each times the mean over places of the gradient
+    of the target's logit); for outputs (B, C, w) it has one row. One pass and one gradient.
 
-    relu(sum over C of the activations, each times the mean over places of the gradient of the
-    target's logit). The last convolution where no `layer` is named. `scorer.model` must run
-    `network`. One pass and one gradient. Raises UsageError for a layer that is not there, has no
-    places, or that no gradient reaches.
+    Args:
+        network: the network that `scorer.model` runs.
+        scorer: the score, whose logit is differentiated.
+        x: the input.
+        layer: name of the layer, by default the last convolution.
+        option: the option that names the layer in messages.
+
+    Raises:
+        UsageError: the layer is unknown, has no places, or no gradient reaches it.
     """
     layer, module = layer_with_places(network, layer, option)
     with torch.enable_grad(), gradient_errors_named(network, scorer.differentiable) as logit_of:
@@ -81,7 +87,7 @@ def _at_layer(
     module: nn.Module,
     option: str,
 ) -> tuple[Tensor, Tensor]:
-    """What a layer puts out for x, and the gradient of the logit by it, both (1, C, ...)."""
+    """Return a layer's output for x and the gradient of the logit by it, both (1, C, ...)."""
     logits: list[Tensor] = []
     for apart in (False, True):
         with tap_outputs(network, {layer: module}, apart) as taps:
@@ -103,7 +109,7 @@ def _gradient(logit: Tensor, tap: Tap | None) -> Tensor | None:
 
 
 def enlarged(area: Tensor, height: int, width: int) -> Tensor:
-    """Maps (..., h, w) at the input's resolution (..., H, W), bilinear."""
+    """Resize maps (..., h, w) to the input's resolution (..., H, W), bilinearly."""
     whole = functional.interpolate(
         area.reshape(1, -1, *area.shape[-2:]),
         size=(height, width),
@@ -120,13 +126,13 @@ class GradCam(Method):
     cam_layer: str
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """The map, enlarged."""
-        network = network_of(question, "grad-cam")
+        """Return the map, resized to the input."""
+        network = require_network(question, "grad-cam")
         area = grad_cam(network, question.scorer, question.x, self.cam_layer)
-        return Attribution.of_map(question, enlarged(area, *question.labels.shape))
+        return Attribution.from_map(question, enlarged(area, *question.labels.shape))
 
     def check(self, network: nn.Module, example: Tensor) -> None:
-        """UsageError for a layer that is not there, or has no places."""
+        """Raise UsageError for a layer that is unknown or has no places."""
         check_layer(network, self.cam_layer, example)
 
 

@@ -1,4 +1,4 @@
-"""Explanations by networks that were trained to explain: what `train-explainer` makes."""
+"""The interface of trained explainers, which `train-explainer` writes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ganexplain.inputs.kinds import Input
 
 @dataclass(frozen=True)
 class LearnedMap:
-    """What a trained explainer finds: a map (H, W) and details in plain values."""
+    """The result of a trained explainer: a map (H, W) and details in plain values."""
 
     area: Tensor
     details: Mapping[str, object]
 
 
 class Answer(Protocol):
-    """How a trained explainer is asked."""
+    """A trained explainer, as a function of a network and an input."""
 
     def check(self, network: nn.Module, x: Tensor) -> None:
-        """GanexplainError where it does not fit a network with inputs like `x` (*S)."""
+        """Raise GanexplainError where it does not fit a network with inputs like `x` (*S)."""
 
     def __call__(self, network: nn.Module, scorer: Scorer, x: Tensor) -> LearnedMap:
-        """What it finds of input x (*S), S ending with H, W.
+        """Return the map of input x (*S), where S ends with H, W.
 
         `scorer.differentiable` returns the target's logit of `network`; passes are counted in
         `scorer.passes`.
@@ -37,7 +37,7 @@ class Answer(Protocol):
 
 @dataclass(frozen=True)
 class Explainer:
-    """A trained explainer: its method, the networks (SHA-256) it was trained on, what they take."""
+    """A trained explainer: method, SHA-256 of the networks it was trained on, their input type."""
 
     method: str
     networks: tuple[str, ...]
@@ -46,7 +46,7 @@ class Explainer:
 
 
 def explainer_for(explainers: Mapping[str, Explainer], method: str) -> Explainer:
-    """The explainer of that method; UsageError where there is none."""
+    """Return the explainer of a method; UsageError where there is none."""
     if method not in explainers:
         raise UsageError(
             f"--method {method}: needs an explainer of `train-explainer --method {method}`; "

@@ -1,4 +1,4 @@
-"""LIME (Ribeiro, Singh and Guestrin 2016) in the settings of SLIME, and how far to trust it."""
+"""LIME (Ribeiro, Singh and Guestrin 2016) with the settings of SLIME, and its reliability."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.runs.machine import random_stream
 
 DISTANCES = ("cosine", "l2")
-BLOCKS = 5  # independent draws that stability is judged by
-UNSHRUNK = 1e-9  # ridge that only keeps a fit of vanishing kernel weights solvable
-TOP = 3  # parts named in an explanation (SLIME)
+BLOCKS = 5  # independent sets of samples whose fits are compared
+UNSHRUNK = 1e-9  # ridge that only makes a fit with vanishing kernel weights solvable
+TOP = 3  # parts of an explanation (SLIME)
 POOR_FIT, POOR_AGREEMENT = 0.5, 0.8
-FEW_A_PART = 5.0  # effective samples
+FEW_A_PART = 5.0  # effective samples for each part
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Fit:
 
 @dataclass(frozen=True)
 class LimeResult:
-    """Weights (n,) of the parts, and what they are worth.
+    """Weights (n,) of the parts and figures of their reliability.
 
     `effective_samples` = (sum w)^2 / sum w^2 of the kernel weights. `agreement` is the expected
-    rank correlation between this run and one of another seed, from the fits on five separate
-    fifths of the draws (Spearman-Brown for five times the length); `named` how many different
-    parts the five name among their first three (3: stable). An exhaustive run has drawn
-    nothing: 1, and 3 at most. `warnings` say in words what is poor.
+    rank correlation with a run of another seed, from the fits on five separate fifths of the
+    samples (Spearman-Brown for five times the length). `named` is the number of different parts
+    among the first three of these fits (3: stable). An exhaustive run has no randomness: it has
+    agreement 1, and `named` at most 3.
     """
 
     weights: np.ndarray
@@ -65,19 +65,27 @@ def lime(
     ridge: float = 1.0,
     seed: int = 0,
 ) -> LimeResult:
-    """Explain by a linear model fitted to the scores of random subsets near the full input.
+    """Fit a linear model to the scores of random subsets near the full input.
 
-    Parts are kept with probability 1/2, or all 2^n subsets are taken where these are no more
-    than `samples`. Each is weighed by exp(-d^2 / (2 width^2)) with d the cosine distance to
-    the full input, 1 - sqrt(kept / n), or its Euclidean one (`l2`). `ridge` is the penalty on
-    the weights; an exhaustive run has none.
+    Args:
+        score: function from subsets to scores.
+        count: the number n of parts.
+        samples: number of subsets, in which a part is kept with probability 1/2. All 2^n subsets
+            are used instead if they are not more.
+        distance: distance d to the full input: `cosine`, 1 - sqrt(kept / n), or `l2`, Euclidean.
+        width: width of the kernel exp(-d^2 / (2 width^2)) that weights the subsets.
+        ridge: penalty on the weights; an exhaustive run has none.
+        seed: seed of the subsets.
+
+    Raises:
+        UsageError: the distance is unknown, or there are fewer than 10 samples.
     """
     check_known("--distance", distance, DISTANCES)
     if samples < BLOCKS * 2:
         raise UsageError(f"--samples {samples}: at least {BLOCKS * 2} are needed")
     exhaustive = 2.0**count <= samples
     if exhaustive:
-        ridge = min(ridge, UNSHRUNK)  # it is there against the noise of drawing
+        ridge = min(ridge, UNSHRUNK)  # its purpose is to reduce the noise of sampling
     kept = all_subsets(count) if exhaustive else random_subsets(count, samples, seed)
     scores = score(kept)
     near = proximity(kept, distance, width)
@@ -96,26 +104,26 @@ def lime(
 
 
 def random_subsets(count: int, samples: int, seed: int) -> np.ndarray:
-    """Subsets (samples, n) of booleans, each part kept with probability 1/2; the first is full."""
+    """Return subsets (samples, n), each part kept with probability 1/2; the first is full."""
     kept = random_stream(seed, "lime").integers(0, 2, (samples, count)).astype(bool)
     kept[0] = True
     return kept
 
 
 def all_subsets(count: int) -> np.ndarray:
-    """All 2^n subsets (2^n, n), the full one first."""
+    """Return all 2^n subsets (2^n, n), the full one first."""
     numbers = np.arange(2**count - 1, -1, -1)
     return (numbers[:, None] >> np.arange(count) & 1).astype(bool)
 
 
 def proximity(kept: np.ndarray, distance: str, width: float) -> np.ndarray:
-    """Kernel weights (B,) of subsets (B, n)."""
+    """Return kernel weights (B,) of subsets (B, n)."""
     far = 1 - np.sqrt(kept.mean(axis=1)) if distance == "cosine" else np.sqrt((~kept).sum(axis=1))
     return np.exp(-np.square(far) / (2 * width**2))
 
 
 def fit_linear(kept: np.ndarray, scores: np.ndarray, near: np.ndarray, ridge: float) -> Fit:
-    """Ridge regression of scores (B,) on subsets (B, n) with sample weights, free intercept."""
+    """Regress scores (B,) on subsets (B, n), with sample weights `near` (B,) and an intercept."""
     x, total = kept.astype(np.float64), near.sum()
     x_mean, y_mean = near @ x / total, near @ scores / total
     centred, rest = x - x_mean, scores - y_mean
@@ -132,7 +140,7 @@ def fit_linear(kept: np.ndarray, scores: np.ndarray, near: np.ndarray, ridge: fl
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's correlation of weights (n,); 1 where both are constant, 0 where one is."""
+    """Return Spearman's correlation of weights (n,): 1 if both are constant, 0 if one is."""
     a, b = rankdata(first), rankdata(second)
     a, b = a - a.mean(), b - b.mean()
     size = np.sqrt((a @ a) * (b @ b))
@@ -142,12 +150,12 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def distinct_top(weights: np.ndarray, top: int = TOP) -> int:
-    """How many parts are among the `top` largest of any row of weights (R, n)."""
+    """Count the parts that are among the `top` largest of any row of weights (R, n)."""
     return len(np.unique(np.argsort(-weights, axis=1, kind="stable")[:, :top]))
 
 
 def mean_correlation(weights: np.ndarray) -> float:
-    """Mean rank correlation over all pairs of rows of weights (R, n)."""
+    """Return the mean rank correlation over all pairs of rows of weights (R, n)."""
     pairs = [(i, j) for i in range(len(weights)) for j in range(i)]
     return float(np.mean([rank_correlation(weights[i], weights[j]) for i, j in pairs]))
 
@@ -191,17 +199,17 @@ class Lime(Method):
     random = True
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """Weights, and how well they fit."""
+        """Return the weights, with the figures of the fit."""
         count = question.parts.count
         found = lime(
             question.score, count, self.samples, self.distance, self.width, self.ridge, seed
         )
         details = asdict(found)
         weights, warnings = details.pop("weights"), details.pop("warnings")
-        return Attribution.of_weights(question, weights, details=details, warnings=warnings)
+        return Attribution.from_weights(question, weights, details=details, warnings=warnings)
 
     def passes(self, count: int) -> int:
-        """One a subset."""
+        """Return one pass for each subset."""
         return min(self.samples, 2**count)
 
 

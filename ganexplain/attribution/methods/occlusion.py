@@ -1,4 +1,4 @@
-"""Occlusion (Zeiler and Fergus 2014) of segments: what the score loses without each."""
+"""Occlusion (Zeiler and Fergus 2014): the loss of score without each segment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ganexplain.attribution.methods.base import Attribution, Method, Question
 
 
 def occlusion(score: SubsetScore, count: int) -> np.ndarray:
-    """Weights (n,): the full score less that without the part (Zeiler and Fergus 2014).
+    """Return weights (n,): the full score minus the score without the part, by n + 1 passes.
 
-    n + 1 passes, nothing drawn: the limit of LIME with an L2 kernel, whose weight is
-    exp(-8 per part left out) for width 0.25.
+    It is the limit of LIME with a narrow L2 kernel, whose weight is exp(-8) for each removed part
+    at width 0.25.
     """
     kept = np.ones((count + 1, count), dtype=bool)
     kept[np.arange(count), np.arange(count)] = False
@@ -24,14 +24,14 @@ def occlusion(score: SubsetScore, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Occlusion(Method):
-    """The full score less that without the segment."""
+    """The full score minus the score without the segment."""
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """Weights."""
-        return Attribution.of_weights(question, occlusion(question.score, question.parts.count))
+        """Return the weights."""
+        return Attribution.from_weights(question, occlusion(question.score, question.parts.count))
 
     def passes(self, count: int) -> int:
-        """One a segment, and one of all."""
+        """Return one pass for each segment and one for the full input."""
         return count + 1
 
 

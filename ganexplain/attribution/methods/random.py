@@ -1,4 +1,4 @@
-"""A map that knows nothing of the network: the floor for the measures of others."""
+"""Random maps, which do not depend on the network: the floor of all measures."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class RandomMap(Method):
     random = True
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """Weights of a uniform distribution."""
+        """Return weights of a uniform distribution."""
         weights = random_stream(seed, "random map").random(question.parts.count)
-        return Attribution.of_weights(question, weights)
+        return Attribution.from_weights(question, weights)
 
     def passes(self, count: int) -> int:
-        """None."""
+        """Return 0."""
         return 0
 
 

@@ -1,4 +1,4 @@
-"""The methods by name: those of this folder, of trained explainers and of other packages."""
+"""Attribution methods by name: of this folder, of trained explainers and of other packages."""
 
 from __future__ import annotations
 
@@ -16,35 +16,38 @@ from ganexplain.errors import check_known
 from ganexplain.registry import Registry
 
 
-def _own() -> dict[str, type[Method]]:
-    """The METHOD of each module of the folder that has one, by the module's name with hyphens."""
+def _builtin_methods() -> dict[str, type[Method]]:
+    """Return the METHOD of each module of this folder, by the module's name with hyphens."""
     names = [each.name for each in iter_modules(methods.__path__) if each.name != "registry"]
     modules = {name: import_module(f"{methods.__name__}.{name}") for name in names}
     found = {name: getattr(module, "METHOD", None) for name, module in modules.items()}
     return {name.replace("_", "-"): method for name, method in found.items() if method}
 
 
-# Those of trained explainers are added where their files are loaded.
-METHODS: Registry[type[Method]] = Registry(Method, "ganexplain.methods", _own(), classes=True)
+# `ganexplain.explainers.loading` adds the methods of trained explainers.
+METHODS: Registry[type[Method]] = Registry(
+    Method, "ganexplain.methods", _builtin_methods(), classes=True
+)
 
 
 def method_for(
     name: str, settings: object, explainers: Mapping[str, Explainer] | None = None
 ) -> Method:
-    """The method of that name, one of `METHODS` or captum:NAME, with its own of the settings.
+    """Build the method called `name`: one of `METHODS`, or captum:NAME.
 
-    `settings` is an `AttributeConfig`, or has attributes as it has. Raises UsageError for an
-    unknown method, and where a learned one has no explainer.
+    `settings` is an `AttributeConfig` or has the same attributes. Raises UsageError for an unknown
+    method, and for a learned method without an explainer.
     """
-    if name.startswith(CAPTUM):
-        return Captum.of(name, settings, explainers or {})
-    return METHODS[check_known("--method", name, METHODS)].of(name, settings, explainers or {})
+    kind: type[Method] = Captum
+    if not name.startswith(CAPTUM):
+        kind = METHODS[check_known("--method", name, METHODS)]
+    return kind.from_settings(name, settings, explainers or {})
 
 
 def attribute(question: Question, method: Method, seed: int = 0) -> Attribution:
-    """Ask a method; its passes and seconds are counted, those of its control are not.
+    """Return the attribution of a method, with its passes and seconds, without its control's.
 
-    Raises UsageError for one that needs a network for a callable.
+    Raises UsageError for a method that needs a network where the model is a callable.
     """
     started, before = time.perf_counter(), question.scorer.passes
     found = method.ask(question, seed)
