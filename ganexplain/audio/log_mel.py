@@ -17,6 +17,7 @@ import scipy.fft
 from scipy.sparse import csr_array
 
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs.base import InputKind
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import front_end_from_dict
@@ -173,8 +174,10 @@ def is_plain(front_end: FrontEnd) -> bool:
     return affine == (1.0, 0.0, 1.0, 0.0)
 
 
-def check_filters(front_end: FrontEnd, where: str = "--input") -> None:
+def check_filters(front_end: InputKind, where: str = "--input") -> None:
     """Raise UsageError, which begins with `where`, for a front end with an empty filter."""
+    if not isinstance(front_end, FrontEnd):  # other inputs have no filters
+        return
     try:
         filters = mel_filterbank(front_end)
         if not filters.any():
@@ -190,15 +193,14 @@ def check_filters(front_end: FrontEnd, where: str = "--input") -> None:
 def read_front_end(path: Path, values: object) -> Input:
     """The input in a checkpoint's `values`; GanexplainError if a mel filter would be empty."""
     found = front_end_from_dict(path, values)
-    if isinstance(found, FrontEnd):
-        try:
-            check_filters(found, "front_end")
-        except UsageError as error:
-            raise GanexplainError(f"{path}: {error}") from error
+    try:
+        check_filters(found, "front_end")
+    except UsageError as error:
+        raise GanexplainError(f"{path}: {error}") from error
     return found
 
 
-def check_frame_by_frame(front_end: FrontEnd) -> None:
+def check_frame_by_frame(front_end: InputKind) -> None:
     """UsageError for a front end that needs the whole excerpt for each of its values."""
     if front_end.is_relative:
         raise UsageError(

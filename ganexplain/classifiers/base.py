@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self, TypeVar
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.log_mel import FrontEnd
 
 BANDS, FRAMES = 80, 115  # F and T of an excerpt
 SLOPE = 0.01  # of every leaky rectifier
@@ -22,7 +23,6 @@ class ExcerptNet(nn.Module):
     rectifier, `fc9` the logits.
     """
 
-    of_pictures: ClassVar[bool] = False  # else of excerpts of sound
     mean: Tensor
     deviation: Tensor
     fc9: nn.Linear
@@ -36,6 +36,21 @@ class ExcerptNet(nn.Module):
     def of_inputs(cls, outputs: int, input_spec: Input) -> Self:
         """A network with that many outputs for such inputs."""
         return cls(outputs)
+
+    @classmethod
+    def accepts(cls, input_spec: Input) -> bool:
+        """Whether it can be trained on such inputs: of log-mel, the usual."""
+        return input_spec == FrontEnd()
+
+    @classmethod
+    def misfit(cls, input_spec: Input) -> str:
+        """Why the network cannot take inputs that a checkpoint names; empty where it can."""
+        if input_spec.shape == (BANDS, FRAMES):
+            return ""
+        return (
+            f"front_end has excerpts of {input_spec.shape}, a {cls.__name__.lower()} takes "
+            f"mel_bands = {BANDS} and excerpt_frames = {FRAMES}"
+        )
 
     @property
     def outputs(self) -> int:
@@ -62,6 +77,11 @@ def register(architecture: type[Network]) -> type[Network]:
     """Add a class to `ARCHITECTURES`, by its name in lower case."""
     ARCHITECTURES[architecture.__name__.lower()] = architecture
     return architecture
+
+
+def architectures_for(input_spec: Input) -> list[str]:
+    """The names of those that can be trained on such inputs, in the order of their modules."""
+    return [name for name, each in ARCHITECTURES.items() if each.accepts(input_spec)]
 
 
 def initialise(network: nn.Module, seed: int) -> None:

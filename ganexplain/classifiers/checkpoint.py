@@ -12,7 +12,7 @@ import torch
 
 from ganexplain import classifiers
 from ganexplain.audio.log_mel import read_front_end
-from ganexplain.classifiers.base import ARCHITECTURES, BANDS, FRAMES, ExcerptNet
+from ganexplain.classifiers.base import ARCHITECTURES, ExcerptNet, architectures_for
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.errors import GanexplainError, UsageError, short_repr
 from ganexplain.files.checkpoints import (
@@ -24,13 +24,12 @@ from ganexplain.files.checkpoints import (
 )
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import input_values
 
 for _each in iter_modules(classifiers.__path__):
     if _each.name.endswith("net"):  # one module an architecture, which registers its class
         import_module(f"{classifiers.__name__}.{_each.name}")
-OF_SOUND = tuple(name for name, kind in ARCHITECTURES.items() if not kind.of_pictures)
+OF_LOG_MEL = tuple(architectures_for(FrontEnd()))  # the choices of `--architecture`
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 
@@ -84,15 +83,8 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
             "update ganexplain"
         )
     input_spec = read_front_end(path, content["front_end"])
-    if architecture in OF_SOUND and input_spec.shape != (BANDS, FRAMES):
-        raise GanexplainError(
-            f"{path}: front_end has excerpts of {input_spec.shape}, a {architecture} takes "
-            f"mel_bands = {BANDS} and excerpt_frames = {FRAMES}; make it again"
-        )
-    if architecture not in OF_SOUND and not isinstance(input_spec, ImageInput):
-        raise GanexplainError(
-            f"{path}: front_end is of sound, a {architecture} takes pictures; make it again"
-        )
+    if misfit := ARCHITECTURES[architecture].misfit(input_spec):
+        raise GanexplainError(f"{path}: {misfit}; make it again")
     outputs, classes = (
         plain_value(path, content, "outputs", int),
         plain_value(path, content, "classes", list),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
 
 from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.classifiers.prediction import predict_frames, predict_pictures
-from ganexplain.corpora.load import LabelledSplit
-from ganexplain.corpora.picture_folders import ImageSplit
+from ganexplain.corpora.interfaces import LabelledSplit
 from ganexplain.corpora.recordings import UNLABELLED
+from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
 from ganexplain.metrics.detection import (
     best_threshold,
@@ -34,7 +36,7 @@ def evaluate(network: ExcerptNet, split: LabelledSplit, threshold: float | None)
 
     With the protocol of Schlueter & Grill 2015 (method, section 2.3): median over 0.8 s.
     """
-    curves, labels = _answers(network, split)
+    curves, labels = answers_on(split, network)
     curve, label = np.concatenate(curves), np.concatenate(labels)
     if threshold is None:
         threshold = _best_threshold(curve, label)
@@ -44,7 +46,7 @@ def evaluate(network: ExcerptNet, split: LabelledSplit, threshold: float | None)
 
 def threshold_over(network: ExcerptNet, *splits: LabelledSplit) -> float:
     """The threshold of highest accuracy over the labelled frames of several splits."""
-    answers = [_answers(network, split) for split in splits]
+    answers = [answers_on(split, network) for split in splits]
     curve, label = (
         np.concatenate([part for parts in kind for part in parts])
         for kind in zip(*answers, strict=True)
@@ -52,15 +54,17 @@ def threshold_over(network: ExcerptNet, *splits: LabelledSplit) -> float:
     return _best_threshold(curve, label)
 
 
-def _answers(
-    network: ExcerptNet, split: LabelledSplit
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of each recording the smoothed probabilities (T, K) and classes (T,) of labelled frames.
+@singledispatch
+def answers_on(split: Any, network: ExcerptNet) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Probabilities (N, K) and classes (N,) of labelled inputs, which count as one recording."""
+    labelled = split.labelled_frames()
+    rows = labelled[np.arange(len(labelled))]
+    return [_checked(predict_pictures(network, split.gather(rows)))], [rows[:, 2]]
 
-    Pictures count as the frames of one recording, not smoothed.
-    """
-    if isinstance(split, ImageSplit):
-        return [_checked(predict_pictures(network, split.pictures))], [split.classes]
+
+@answers_on.register
+def _of_excerpts(split: Split, network: ExcerptNet) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of each recording the smoothed probabilities (T, K) and classes (T,) of labelled frames."""
     curves, labels = [], []
     for mel, label in zip(split.mels, split.labels, strict=True):
         curve = smooth(_checked(predict_frames(network, mel, split.front_end)))

@@ -21,8 +21,6 @@ class PictureNet(ExcerptNet):
     `fc8` (64 units) and `fc9`, the logits, behind. What enters is standardised a channel.
     """
 
-    of_pictures = True
-
     def __init__(self, outputs: int, shape: tuple[int, ...]) -> None:
         channels, height, width = shape
         super().__init__(channels)
@@ -48,6 +46,18 @@ class PictureNet(ExcerptNet):
     def of_inputs(cls, outputs: int, input_spec: Input) -> Self:
         """For pictures of that shape."""
         return cls(outputs, input_spec.shape)
+
+    @classmethod
+    def accepts(cls, input_spec: Input) -> bool:
+        """Whether they are channels of rows and columns, without sound."""
+        return len(input_spec.shape) == 3 and not input_spec.sound_rate
+
+    @classmethod
+    def misfit(cls, input_spec: Input) -> str:
+        """Why the network cannot take inputs that a checkpoint names; empty where it can."""
+        if cls.accepts(input_spec):
+            return ""
+        return f"front_end is of sound, a {cls.__name__.lower()} takes pictures"
 
     def standardise(self, pictures: Tensor) -> Tensor:
         """Pictures (B, C, H, W) to zero mean and unit deviation a channel."""

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganexplain.classifiers.base import ExcerptNet, initialise
-from ganexplain.classifiers.checkpoint import OF_SOUND, build
+from ganexplain.classifiers.base import ExcerptNet, architectures_for, initialise
+from ganexplain.classifiers.checkpoint import OF_LOG_MEL, build
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import Batch
-from ganexplain.corpora.load import LabelledSplit
+from ganexplain.corpora.interfaces import LabelledSplit
 from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.distributed import average_gradients, check_divisible, rank_and_world_size
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast
@@ -33,15 +32,16 @@ SCHEDULES = ("cosine", "step")
 
 def check_settings(config: TrainClassifierConfig, input_spec: Input) -> None:
     """Raise UsageError for settings that a training on inputs of `input_spec` cannot have."""
+    architecture = architecture_for(config, input_spec)
     check_known("--schedule", config.schedule, SCHEDULES)
     check_known("--precision", config.precision, PRECISIONS)
     check_known("--optimiser", config.optimiser, OPTIMISERS)
-    check_known("--architecture", config.architecture, OF_SOUND)
+    check_known("--architecture", config.architecture, OF_LOG_MEL)
     check_divisible(config.batch_size)
-    if config.level_invariant and isinstance(input_spec, ImageInput):
+    if config.level_invariant and not input_spec.sound_rate:
         raise UsageError("--level-invariant: applies to sound; leave it out for pictures")
     if config.batch_norm and config.batch_size == rank_and_world_size()[1]:
-        _check_one_excerpt(architecture_for(config, input_spec), input_spec)
+        _check_one_excerpt(architecture, input_spec)
 
 
 @torch.no_grad()
@@ -179,8 +179,14 @@ class ClassifierTraining:
 
 
 def architecture_for(config: TrainClassifierConfig, input_spec: Input) -> str:
-    """The name of the network to train: as asked for sound, of pictures always one."""
-    return "picturenet" if isinstance(input_spec, ImageInput) else config.architecture
+    """The name of the network to train: as asked for if it takes such inputs, else one that does.
+
+    Raises UsageError where none does.
+    """
+    fitting = architectures_for(input_spec)
+    if not fitting:
+        raise UsageError("--input: classifiers of sound have the paper's front end; leave it out")
+    return config.architecture if config.architecture in fitting else fitting[0]
 
 
 def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSplit) -> ExcerptNet:

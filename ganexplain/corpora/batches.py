@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
 
 from ganexplain.audio.augment import alter_excerpts, draw_alteration
 from ganexplain.config import TrainClassifierConfig
+from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.picture_folders import ImageSplit
 from ganexplain.corpora.recordings import UNLABELLED
 from ganexplain.corpora.splits import LabelledFrames, Split, batch_rows
+from ganexplain.errors import UsageError
 from ganexplain.runs.distributed import rank_slice
 from ganexplain.runs.machine import random_stream
 
@@ -36,7 +40,7 @@ def alters_sound(config: TrainClassifierConfig) -> bool:
     return bool(config.augment or config.level or config.mix)
 
 
-class _Batches:
+class Batches:
     """Chooses the rows of each batch, and blends pairs of inputs (`config.mixup`)."""
 
     rows: LabelledFrames | np.ndarray
@@ -66,7 +70,7 @@ class _Batches:
         raise NotImplementedError
 
 
-class ExcerptBatches(_Batches):
+class ExcerptBatches(Batches):
     """Batches of excerpts (B, F, T) in nat, which are altered as `config` says.
 
     `waveforms[i]` (samples,) belong to `split.recordings[i]`; they are needed if `alters_sound`.
@@ -135,7 +139,7 @@ def mask_spans(mel: np.ndarray, mean: np.ndarray, bands: list[slice], frames: li
         mel[span] = mean[span, None]
 
 
-class PictureBatches(_Batches):
+class PictureBatches(Batches):
     """Batches of pictures (B, C, H, W), altered as `config` says.
 
     A share `config.augment` is shifted by up to an eighth of the sides, and the edge is repeated.
@@ -162,6 +166,25 @@ class PictureBatches(_Batches):
                 hole = picture[:, top : top + width[0], left : left + width[1]]
                 hole[:] = self.mean[:, None, None]
         return pictures[chosen]
+
+
+@singledispatch
+def batches_for(split: Any, config: TrainClassifierConfig) -> Batches:
+    """The batches of a training on a split: one function for each kind of split."""
+    raise UsageError(f"classifiers are not trained on {split.front_end.plural}")
+
+
+@batches_for.register
+def _of_excerpts(split: Split, config: TrainClassifierConfig) -> Batches:
+    folder, rate = cache_directory(config.cache), split.front_end.sample_rate
+    altered = split.recordings if alters_sound(config) else ()
+    waveforms = [cached_waveform(recording.path, rate, folder) for recording in altered]
+    return ExcerptBatches(config, split, waveforms)
+
+
+@batches_for.register
+def _of_pictures(split: ImageSplit, config: TrainClassifierConfig) -> Batches:
+    return PictureBatches(config, split)
 
 
 def shift_picture(picture: np.ndarray, down: int, right: int) -> np.ndarray:

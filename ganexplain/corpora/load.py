@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import singledispatch
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from ganexplain.audio.io import load_excerpt, to_pcm
 from ganexplain.audio.log_mel import check_filters, check_frame_by_frame
+from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.jamendo import read_jamendo
 from ganexplain.corpora.manifest import read_manifest
 from ganexplain.corpora.picture_folders import (
     ImageCorpus,
-    ImageSplit,
     contains_pictures,
     load_image_split,
     read_image_corpora,
 )
 from ganexplain.corpora.recordings import Corpus, build_corpus
-from ganexplain.corpora.splits import Split, load_log_mel_split
-from ganexplain.corpora.waveform_split import WaveformSplit, load_waveform_split
+from ganexplain.corpora.splits import load_log_mel_split
+from ganexplain.corpora.waveform_split import load_waveform_split
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs.base import InputKind
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.runs.progress import Progress
-
-AnyCorpus = Corpus | ImageCorpus
-LabelledSplit = Split | ImageSplit  # for the training of classifiers
-AnySplit = LabelledSplit | WaveformSplit
 
 
 def open_corpus(paths: Sequence[str], skip_bad_files: bool = False) -> AnyCorpus:
@@ -50,16 +46,20 @@ def input_spec_for(material: AnyCorpus, given: Input | None) -> Input:
 
     UsageError where its material cannot be made into that.
     """
-    if isinstance(material, ImageCorpus):
-        return material.input_spec(given)
-    if isinstance(given, ImageInput):
-        raise UsageError(f"{material.name}: contains recordings, but pictures are needed here")
-    if isinstance(given, WaveformInput):
-        return given.generator_output
-    front_end = given or FrontEnd()
-    check_frame_by_frame(front_end)
-    check_filters(front_end)
-    return front_end
+    input_spec = material.default_input() if given is None else given
+    _check_medium(material, input_spec)
+    check_frame_by_frame(input_spec)
+    check_filters(input_spec)
+    return input_spec.generator_output
+
+
+def _check_medium(material: AnyCorpus, input_spec: Input) -> None:
+    """UsageError for pictures where sound is needed, or sound where pictures are."""
+    if material.has_sound != bool(input_spec.sound_rate):
+        there, needed = "pictures", "recordings"
+        if material.has_sound:
+            there, needed = needed, there
+        raise UsageError(f"{material.name}: contains {there}, but {needed} are needed here")
 
 
 def load_split(
@@ -74,38 +74,57 @@ def load_split(
 
     Several splits are named as in `valid+test`.
     """
-    if isinstance(material, ImageCorpus):
-        return load_image_split(material, name, material.input_spec(input_spec), progress)
-    if isinstance(input_spec, WaveformInput):
-        return load_waveform_split(material, name, input_spec, cache, progress, skip_bad_files)
-    assert isinstance(input_spec, FrontEnd)  # as `taken_of` says
+    _check_medium(material, input_spec)
+    return read_split(input_spec, material, name, cache, progress, skip_bad_files)
+
+
+@singledispatch
+def read_split(
+    input_spec: InputKind,
+    material: Any,
+    name: str,
+    cache: Path,
+    progress: Progress,
+    skip_bad_files: bool,
+) -> AnySplit:
+    """A split as inputs of one kind; each kind that is made of files has a function here."""
+    raise UsageError(f"{material.name}: no {input_spec.plural} are made of corpora")
+
+
+@read_split.register
+def _log_mel(
+    input_spec: FrontEnd,
+    material: Corpus,
+    name: str,
+    cache: Path,
+    progress: Progress,
+    skip_bad_files: bool,
+) -> AnySplit:
     return load_log_mel_split(material, name, input_spec, cache, progress, skip_bad_files)
 
 
-def excerpt_sources(split: AnySplit, centres: np.ndarray) -> dict[str, np.ndarray]:
-    """The `file` and `start_s` (N,) of excerpts; files of pictures include the class's folder."""
-    paths = [split.recordings[i].path for i in centres[:, 0]]
-    if isinstance(split, ImageSplit):
-        names = [f"{path.parent.name}/{path.name}" for path in paths]
-        return {"file": np.array(names), "start_s": np.zeros(len(paths))}
-    names = [path.name for path in paths]
-    if isinstance(split, WaveformSplit):
-        start = centres[:, 1] / split.front_end.sample_rate
-    else:
-        first = np.maximum(centres[:, 1] - split.front_end.excerpt_frames // 2, 0)
-        start = first * split.front_end.hop_length / split.front_end.sample_rate
-    return {"file": np.array(names), "start_s": start}
+@read_split.register
+def _waveforms(
+    input_spec: WaveformInput,
+    material: Corpus,
+    name: str,
+    cache: Path,
+    progress: Progress,
+    skip_bad_files: bool,
+) -> AnySplit:
+    return load_waveform_split(material, name, input_spec, cache, progress, skip_bad_files)
 
 
-def excerpt_audio(split: AnySplit, centres: np.ndarray) -> np.ndarray | None:
-    """The sound (N, samples), int16, of log-mel excerpts; None for other inputs."""
-    if isinstance(split, ImageSplit | WaveformSplit):
-        return None
-    front_end, starts = split.front_end, excerpt_sources(split, centres)["start_s"]
-    samples, rate = front_end.excerpt_samples, front_end.sample_rate
-    paths = [split.recordings[i].path for i in centres[:, 0]]
-    sounds = (load_excerpt(p, at, samples, rate) for p, at in zip(paths, starts, strict=True))
-    return np.stack([to_pcm(sound) for sound in sounds])
+@read_split.register
+def _pictures(
+    input_spec: ImageInput,
+    material: ImageCorpus,
+    name: str,
+    cache: Path,
+    progress: Progress,
+    skip_bad_files: bool,
+) -> AnySplit:
+    return load_image_split(material, name, input_spec, progress)
 
 
 def read_corpus(path: Path, skip_bad_files: bool = False) -> Corpus:

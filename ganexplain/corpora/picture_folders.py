@@ -13,7 +13,6 @@ from ganexplain.corpora.listed_files import files_below, is_hidden
 from ganexplain.corpora.picture_files import is_picture, load_picture, picture_spec
 from ganexplain.corpora.recordings import SPLITS
 from ganexplain.errors import BadFile, GanexplainError, UsageError
-from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.progress import Progress
 
@@ -43,24 +42,22 @@ class ImageCorpus:
     recordings: tuple[Picture, ...]
     skipped: tuple[str, ...] = ()
 
+    has_sound = False
+
     def split(self, name: str) -> list[Picture]:
         """The pictures of one split, by path."""
         return [picture for picture in self.recordings if picture.split == name]
 
-    def input_spec(self, given: Input | None) -> ImageInput:
-        """The input specification: `given`, or that of the first picture."""
-        if given is None:
-            return picture_spec(self.recordings[0].path)
-        if isinstance(given, ImageInput):
-            return given
-        raise UsageError(f"{self.name}: contains pictures, but recordings are needed here")
+    def default_input(self) -> ImageInput:
+        """As the first picture is."""
+        return picture_spec(self.recordings[0].path)
 
 
 @dataclass(frozen=True)
 class ImageSplit:
     """The pictures of one split (N, C, H, W), 0 to 1, with their classes (N,).
 
-    It has the interface of `corpora.splits.Split`; an excerpt is a picture.
+    It has the interface `LabelledSplit`; an excerpt is a picture.
     """
 
     recordings: tuple[Picture, ...]
@@ -94,6 +91,19 @@ class ImageSplit:
                 "the training pictures have a channel that never varies; leave it out"
             )
         return mean.astype(np.float32), deviation.astype(np.float32)
+
+    def whole_files(self) -> list[np.ndarray]:
+        """The pictures (C, H, W)."""
+        return list(self.pictures)
+
+    def excerpt_sources(self, centres: np.ndarray) -> dict[str, np.ndarray]:
+        """The names of pictures with those of their class's folder."""
+        paths = [self.recordings[i].path for i in centres[:, 0]]
+        names = [f"{path.parent.name}/{path.name}" for path in paths]
+        return {"file": np.array(names), "start_s": np.zeros(len(paths))}
+
+    def excerpt_audio(self, centres: np.ndarray) -> None:
+        """There is none."""
 
 
 def contains_pictures(path: Path) -> bool:

@@ -63,6 +63,12 @@ class Corpus:
     recordings: tuple[Recording, ...]
     skipped: tuple[str, ...] = ()
 
+    has_sound = True
+
+    def default_input(self) -> FrontEnd:
+        """The usual log-mel."""
+        return FrontEnd()
+
     def split(self, name: str) -> list[Recording]:
         """The recordings of one split, in the order of the list."""
         return [recording for recording in self.recordings if recording.split == name]

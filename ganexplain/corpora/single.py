@@ -5,37 +5,47 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ganexplain.audio.io import load_excerpt, load_mono, read_duration
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.picture_files import load_picture
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.names import LONGEST, distinct_names
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import InputKind
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.waveform import WaveformInput
 
 
-def load_example(path: Path, input_spec: Input) -> Tensor:
-    """The middle of a recording, or a picture, as one input (1, ...).
+@singledispatch
+def load_example(input_spec: InputKind, path: Path) -> np.ndarray:
+    """The middle of a recording, or a picture, as one input (...): one function for each kind.
 
     Raises BadFile if the file cannot be read or is too short for one frame.
     """
-    if isinstance(input_spec, ImageInput):
-        return torch.from_numpy(load_picture(path, input_spec))[None]
-    sound = load_mono(path, input_spec.sample_rate)
-    if not isinstance(input_spec, FrontEnd):
-        return torch.from_numpy(_middle(sound, input_spec.samples, 0.0))[None]
-    mel = log_mel(sound, input_spec)
+    raise UsageError(f"{path}: no {input_spec.plural} are read from files")
+
+
+@load_example.register
+def _picture(input_spec: ImageInput, path: Path) -> np.ndarray:
+    return load_picture(path, input_spec)
+
+
+@load_example.register
+def _waveform(input_spec: WaveformInput, path: Path) -> np.ndarray:
+    return _middle(load_mono(path, input_spec.sample_rate), input_spec.samples, 0.0)
+
+
+@load_example.register
+def _log_mel(front_end: FrontEnd, path: Path) -> np.ndarray:
+    mel = log_mel(load_mono(path, front_end.sample_rate), front_end)
     if not len(mel):
         raise BadFile(f"{path}: shorter than one frame; name a longer recording")
-    silence = input_spec.silence
-    return torch.from_numpy(_middle(mel, input_spec.excerpt_frames, silence).T.copy())[None]
+    return _middle(mel, front_end.excerpt_frames, front_end.silence).T.copy()
 
 
 def _middle(values: np.ndarray, length: int, padding: float) -> np.ndarray:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
+from ganexplain.audio.io import load_excerpt, to_pcm
 from ganexplain.corpora.cache import cached_log_mel
+from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.recordings import UNLABELLED, Corpus, Recording
 from ganexplain.errors import BadFile, GanexplainError
 from ganexplain.inputs.log_mel import FrontEnd
@@ -86,6 +87,25 @@ class Split:
             )
         return mean.astype(np.float32), deviation.astype(np.float32)
 
+    def whole_files(self) -> list[np.ndarray]:
+        """The log-mel (F, T_i) of the recordings."""
+        return [mel.T for mel in self.mels]
+
+    def excerpt_sources(self, centres: np.ndarray) -> dict[str, np.ndarray]:
+        """The names of recordings, and where in them excerpts begin, in seconds."""
+        names = [self.recordings[i].path.name for i in centres[:, 0]]
+        first = np.maximum(centres[:, 1] - self.front_end.excerpt_frames // 2, 0)
+        start = first * self.front_end.hop_length / self.front_end.sample_rate
+        return {"file": np.array(names), "start_s": start}
+
+    def excerpt_audio(self, centres: np.ndarray) -> np.ndarray:
+        """The recorded sound (N, samples), int16, of excerpts."""
+        samples, rate = self.front_end.excerpt_samples, self.front_end.sample_rate
+        starts = self.excerpt_sources(centres)["start_s"]
+        paths = [self.recordings[i].path for i in centres[:, 0]]
+        sounds = (load_excerpt(p, at, samples, rate) for p, at in zip(paths, starts, strict=True))
+        return np.stack([to_pcm(sound) for sound in sounds])
+
     def _in_parts(self) -> Iterator[np.ndarray]:
         """All features in parts (t, F) that fit into memory."""
         for mel in self.mels:
@@ -148,26 +168,7 @@ def read_recordings(
     return tuple(recordings), tuple(arrays)
 
 
-class LabelledCorpus(Protocol):
-    """A corpus of recordings or pictures."""
-
-    @property
-    def name(self) -> str:
-        """Its name in messages."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of its classes."""
-
-
-class HasClasses(Protocol):
-    """A split of recordings or pictures."""
-
-    def classes_present(self) -> np.ndarray:
-        """Numbers of the classes that occur in it."""
-
-
-def require_classes(corpus: LabelledCorpus, split: HasClasses, name: str) -> None:
+def require_classes(corpus: AnyCorpus, split: LabelledSplit, name: str) -> None:
     """Raise GanexplainError, which names the class, if a class has no frame in a split."""
     present = split.classes_present()
     for number, label in enumerate(corpus.classes):

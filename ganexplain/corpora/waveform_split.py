@@ -22,7 +22,7 @@ CHUNK = 2**20  # samples that are read into memory at once
 class WaveformSplit:
     """The recordings of one split, with `waveforms[i]` (samples,) of `recordings[i]`.
 
-    It has the interface of `corpora.splits.Split`; a centre is the first sample of an excerpt.
+    It has the interface `AnySplit`; a centre is the first sample of an excerpt.
     """
 
     recordings: tuple[Recording, ...]
@@ -63,6 +63,18 @@ class WaveformSplit:
         if not level > 1e-6:
             raise GanexplainError("the training recordings are silent; list others")
         return np.zeros(1, np.float32), np.full(1, level, np.float32)
+
+    def whole_files(self) -> tuple[np.ndarray, ...]:
+        """The recordings (samples,)."""
+        return self.waveforms
+
+    def excerpt_sources(self, centres: np.ndarray) -> dict[str, np.ndarray]:
+        """The names of recordings, and where in them excerpts begin, in seconds."""
+        names = [self.recordings[i].path.name for i in centres[:, 0]]
+        return {"file": np.array(names), "start_s": centres[:, 1] / self.front_end.sample_rate}
+
+    def excerpt_audio(self, centres: np.ndarray) -> None:
+        """Excerpts are their own sound."""
 
 
 def load_waveform_split(

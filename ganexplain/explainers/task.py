@@ -13,7 +13,7 @@ import torch
 from ganexplain.artifacts.explainer import ExplainerFile
 from ganexplain.attribution.methods.learned import Answer
 from ganexplain.config import TrainExplainerConfig
-from ganexplain.corpora.load import AnySplit
+from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import State

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.corpora.load import AnySplit
+from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.losses import autoencoder_loss

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.config import TrainGanConfig
-from ganexplain.corpora.load import AnySplit
+from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import UsageError, check_known
 from ganexplain.gans.augment import augment, draw_changes

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from ganexplain.audio.display import display_inputs, display_spec
-from ganexplain.corpora.load import AnySplit
+from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator

@@ -31,8 +31,7 @@ def bridge_between(generator_output: Input, network_input: Input, layout: str = 
     """
     if generator_output != network_input:
         for front_end in (generator_output, network_input):
-            if isinstance(front_end, FrontEnd):
-                check_filters(front_end)
+            check_filters(front_end)
     steps = _conversion(generator_output, network_input)
     if layout and layout != network_input.axes:
         steps = [*steps, _Layout(network_input.axes, layout)]

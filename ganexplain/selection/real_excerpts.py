@@ -13,14 +13,8 @@ from ganexplain.artifacts.responses import HELD_OUT, SAME_UNIT, RealResponses
 from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import ResponsesConfig, SelectConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import (
-    AnyCorpus,
-    AnySplit,
-    excerpt_audio,
-    excerpt_sources,
-    input_spec_for,
-    load_split,
-)
+from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
+from ganexplain.corpora.load import input_spec_for, load_split
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import Input
 from ganexplain.metrics.variation import Variation
@@ -61,7 +55,7 @@ class CorpusResponses:
     @property
     def splits(self) -> dict[str, str]:
         """The splits to search, as `load_split` takes them, by the prefix of their keys."""
-        held_out = self.corpus.split("valid") + self.corpus.split("test")
+        held_out = [*self.corpus.split("valid"), *self.corpus.split("test")]
         return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
 
     def prepare(self, units: Iterable[Unit], progress: Progress) -> None:
@@ -184,6 +178,6 @@ def _described(
         "response": response.cpu().numpy(),
         "features": features.cpu().numpy(),
     }
-    described |= excerpt_sources(split, centres)
-    audio = excerpt_audio(split, centres)
+    described |= split.excerpt_sources(centres)
+    audio = split.excerpt_audio(centres)
     return described if audio is None else described | {"audio": audio}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ganexplain.artifacts.attributions import Attributions, Configuration
@@ -28,9 +27,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.recording_level import warn_of_level
 from ganexplain.config import AttributeConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import AnySplit, input_spec_for, load_split, open_corpus
-from ganexplain.corpora.picture_folders import ImageSplit
-from ganexplain.corpora.waveform_split import WaveformSplit
+from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.loading import explainers_for
 from ganexplain.files.atomic import write_json, write_text
@@ -167,13 +164,6 @@ def _with_least(subject: Subject, config: AttributeConfig, progress: Progress) -
     material = open_corpus(config.corpus)
     input_spec = input_spec_for(material, subject.front_end)
     split = load_split(material, "train", input_spec, cache_directory(""), progress)
-    values = (torch.as_tensor(each, device=subject.device) for each in _whole(split))
+    values = (torch.as_tensor(each, device=subject.device) for each in split.whole_files())
     lowest = min(float(subject.reference.standardised(x).min()) for x in values)
     return replace(subject, reference=replace(subject.reference, lowest=lowest))
-
-
-def _whole(split: AnySplit) -> Sequence[np.ndarray]:
-    """All there is in a split, axes as those of an input but for the length of time."""
-    if isinstance(split, ImageSplit):
-        return list(split.pictures)
-    return split.waveforms if isinstance(split, WaveformSplit) else [mel.T for mel in split.mels]

@@ -31,7 +31,7 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     explained = load_target(_source(config), generator_output, device)
     network, input_spec = explained.network, explained.front_end
     if config.example:
-        example = load_example(Path(config.example), input_spec)
+        example = torch.from_numpy(load_example(input_spec, Path(config.example)))[None]
     else:
         example = example_inputs(input_spec)
         progress.note("shapes are for noise; --example FILE passes a recording or picture")

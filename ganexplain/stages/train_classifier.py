@@ -12,24 +12,19 @@ from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, evaluate, figures_text, threshold_over
 from ganexplain.classifiers.training import ClassifierTraining, check_settings
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.corpora.batches import ExcerptBatches, PictureBatches, alters_sound
-from ganexplain.corpora.cache import cache_directory, cached_waveform
+from ganexplain.corpora.batches import batches_for
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.load import (
-    AnyCorpus,
-    LabelledSplit,
     input_spec_for,
     load_split,
     open_corpus,
 )
-from ganexplain.corpora.picture_folders import ImageSplit
-from ganexplain.corpora.recordings import Corpus
-from ganexplain.corpora.splits import Split, require_classes
-from ganexplain.corpora.waveform_split import WaveformSplit
+from ganexplain.corpora.splits import require_classes
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
 from ganexplain.files.checkpoints import freeze_network
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device, reserve_cores
@@ -58,8 +53,6 @@ def train_classifier(
     input_spec = input_spec_for(
         corpus, read_input_file(Path(config.input))[0] if config.input else None
     )
-    if isinstance(corpus, Corpus) and input_spec != FrontEnd():
-        raise UsageError("--input: classifiers of sound have the paper's front end; leave it out")
     outputs = _output_count(config.outputs, len(corpus.classes))
     check_settings(config, input_spec)
     device = pick_device(config.device)
@@ -80,7 +73,7 @@ def train_classifier(
         if "test" in splits:
             evaluation = evaluate(network, splits["test"], threshold)
             figures["test"] = evaluation.figures
-            if isinstance(splits["test"], Split):
+            if corpus.has_sound:
                 _write_files(out / "test.csv", splits["test"], evaluation)
             progress.note("test: " + figures_text(evaluation.figures))
         classifier = Classifier(
@@ -115,7 +108,7 @@ def _load_splits(
             progress.note("the corpus has no test split; test figures are left out")
             continue
         split = load_split(corpus, name, input_spec, cache, progress, config.skip_bad_files)
-        assert not isinstance(split, WaveformSplit)  # `--input` of sound is refused above
+        assert isinstance(split, LabelledSplit)  # other kinds have no architecture
         require_classes(corpus, split, name)
         splits[name] = split
     return splits
@@ -128,7 +121,7 @@ def _train(
     progress: Progress,
 ) -> None:
     config, last = training.config, training.updates - 1
-    batches = _batches(config, splits["train"])
+    batches = batches_for(splits["train"], config)
     with reserve_cores(config.workers), Prefetch(batches.make, config.workers) as made:
         for step in resumable_steps(run, training, last + 1, config.checkpoint_every, progress):
             loss = training.step(step, made.take(step, last))
@@ -145,21 +138,7 @@ def _train(
     progress.note(f"{100 * share:.1f} % of the time was spent waiting for batches")
 
 
-def _batches(
-    config: TrainClassifierConfig, split: LabelledSplit
-) -> ExcerptBatches | PictureBatches:
-    if isinstance(split, ImageSplit):
-        return PictureBatches(config, split)
-    waveforms = _waveforms(split, config) if alters_sound(config) else []
-    return ExcerptBatches(config, split, waveforms)
-
-
-def _waveforms(split: Split, config: TrainClassifierConfig) -> list[np.ndarray]:
-    folder, rate = cache_directory(config.cache), split.front_end.sample_rate
-    return [cached_waveform(recording.path, rate, folder) for recording in split.recordings]
-
-
-def _write_files(path: Path, split: Split, evaluation: Evaluation) -> None:
+def _write_files(path: Path, split: LabelledSplit, evaluation: Evaluation) -> None:
     names = [recording.path.name for recording in split.recordings]
     rows = [
         [name, *("" if np.isnan(value) else format(value, ".6g") for value in figures.values())]

@@ -12,7 +12,8 @@ from torch import nn
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import AnyCorpus, input_spec_for, load_split, open_corpus
+from ganexplain.corpora.interfaces import AnyCorpus
+from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.best import GeneratorChoice, collapse_advice

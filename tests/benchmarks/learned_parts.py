@@ -30,7 +30,8 @@ from torch.nn import functional
 from ganexplain.artifacts.explainer import read_explainer
 from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import AnySplit, load_split, open_corpus
+from ganexplain.corpora.interfaces import AnySplit
+from ganexplain.corpora.load import load_split, open_corpus
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
 from ganexplain.corpora.splits import Split
 from ganexplain.explainers.parts.filters import contributions, feature_gradient

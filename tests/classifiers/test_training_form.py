@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ganexplain.classifiers.base import ExcerptNet, initialise
-from ganexplain.classifiers.checkpoint import OF_SOUND, architecture_of, build
+from ganexplain.classifiers.checkpoint import OF_LOG_MEL, architecture_of, build
 from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
 from ganexplain.inputs.kinds import Input
@@ -15,7 +15,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 
 TAKEN: dict[str, Input] = {
-    **dict.fromkeys(OF_SOUND, FrontEnd()),
+    **dict.fromkeys(OF_LOG_MEL, FrontEnd()),
     "picturenet": ImageInput(channels=3, height=24, width=20),
 }
 
@@ -48,7 +48,7 @@ def trained_a_little(architecture: str, zero_mean: bool, batch_norm: bool) -> Ex
 
 
 FORMS = [
-    (name, *form) for name in OF_SOUND for form in ((True, False), (False, True), (True, True))
+    (name, *form) for name in OF_LOG_MEL for form in ((True, False), (False, True), (True, True))
 ]
 
 
@@ -71,7 +71,7 @@ def test_the_plain_network_is_the_trained_one(
         torch.testing.assert_close(again, kept(x), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("architecture", OF_SOUND)
+@pytest.mark.parametrize("architecture", OF_LOG_MEL)
 def test_filters_of_zero_mean_do_not_hear_a_gain(architecture: str) -> None:
     kept = plain(trained_a_little(architecture, zero_mean=True, batch_norm=True))
     hears = plain(trained_a_little(architecture, zero_mean=False, batch_norm=True))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.attribution.fills import Reference
-from ganexplain.corpora.load import AnySplit
+from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.explainers.cgan.inference import View
 from ganexplain.explainers.cgan.maps import (
     input_times_gradient,

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ganexplain.ascent.responses import strongest
 from ganexplain.audio.log_mel import mel_frequencies
-from ganexplain.corpora.load import excerpt_audio, excerpt_sources
 from ganexplain.explainers.parts.filters import (
     FilterReadings,
     contributions,
@@ -109,7 +108,7 @@ def _search_inputs(training: PartsTraining) -> _Gallery:
     place = readings.place[rows, filters]
     where = training.geometry.spread(torch.from_numpy(readings.where)).numpy()
     named = {
-        k: v.reshape(*rows.shape, *v.shape[1:]) for k, v in excerpt_sources(split, flat).items()
+        k: v.reshape(*rows.shape, *v.shape[1:]) for k, v in split.excerpt_sources(flat).items()
     }
     arrays = {
         "mel": inputs.reshape(*rows.shape, *inputs.shape[1:]),
@@ -175,7 +174,7 @@ def _filter_row(training: PartsTraining, gallery: _Gallery, number: int) -> Filt
 def _filter_view(training: PartsTraining, gallery: _Gallery, row: Filter) -> Shown:
     """Return a filter with its strongest inputs, for the page and the picture."""
     number, arrays = row.filter, gallery.arrays
-    sounds = excerpt_audio(training.task.train, gallery.strongest[number])
+    sounds = training.task.train.excerpt_audio(gallery.strongest[number])
     patches = [
         Patch(
             arrays["mel"][number, k],
