@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ LARGEST = 1e18  # of a value: its square is one of float32
 
 
 def check_arrays(
-    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], sizes: dict[str, int]
+    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], sizes: Mapping[str, int]
 ) -> None:
     """GanexplainError where a named array is missing, of another shape or of other values."""
     for name in axes:
@@ -37,7 +36,7 @@ def axes_for(front_end: Input, axes: Mapping[str, str]) -> dict[str, str]:
     return own
 
 
-def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> None:
+def check_same(path: Path, field: str, value: object, other: Path, wanted: object) -> None:
     """UsageError where a field of one file is not that of the other."""
     if value != wanted:
         raise UsageError(
@@ -47,7 +46,7 @@ def check_same(path: Path, field: str, value: Any, other: Path, wanted: Any) -> 
 
 
 def check_shapes(
-    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], known: dict[str, int]
+    path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], known: Mapping[str, int]
 ) -> dict[str, int]:
     """Hold every array against its axis letters; give the length of each letter."""
     sizes = dict(known)

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 
 from ganexplain.artifacts.axes import axes_for, check_range, check_shapes, check_values
+from ganexplain.artifacts.lost_gradients import LostSearches
 from ganexplain.artifacts.plan import SearchTarget
+from ganexplain.artifacts.responses import MeasuredUnit
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import LAST_SEED
-from ganexplain.errors import GanexplainError, UsageError, short_repr
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, read_meta
+from ganexplain.files.fields import Fields
 from ganexplain.inputs.kinds import Input
 from ganexplain.networks.units import Unit
 
+KIND = "explanations"
 # Axis letters as in the README: a letter stands for one length throughout a run.
 EXPLANATION_AXES = {
     "learning_rate": "C", "prior_weight": "C", "iterations": "C", "trajectory": "C",
@@ -26,69 +29,81 @@ EXPLANATION_AXES = {
     "response_trace": "LNS", "latent_norm_trace": "LNS",
 }  # fmt: skip
 TRACES = ("response_trace", "latent_norm_trace")  # NaN behind the iterations of their settings
-# What a meta must have, and what files from before did not have.
-NEEDED: dict[str, type | tuple[type, ...]] = {
-    "layer": str, "neuron": (int, str), "unit": str, "direction": str, "features_layer": str,
-    "front_end": dict, "classifier": str, "classifier_hash": str, "seed": int,
-}  # fmt: skip
-OPTIONAL: dict[str, type | tuple[type, ...]] = {
-    "gan": str, "gan_hash": str, "classes": list, "version": str, "prior": str, "examples": int,
-    "precision": str, "hysteresis": bool, "search": str, "searches": int,
-    "searches_without_gradient": int, "starts_without_gradient": int,
-}  # fmt: skip
+OLDEST = {"prior": "l2", "precision": "float32", "search": "grid"}  # of files without these
 
 
 @dataclass(frozen=True)
 class ExplanationMeta:
     """What `explanations.npz` says of its unit, its networks and the search.
 
-    `class_name` is the class that the unit stands for, or empty. What files from before did not
-    have is empty, or as it was at the time. `document` has all settings, as the file has them.
+    `class_name` is the class that the unit stands for, or empty. `example_iterations` and `lost`
+    are known when the search is done. What files from before did not have is empty, or as it was
+    at the time. `settings` are all of the run, as the file has them.
     """
 
     target: SearchTarget
     class_name: str
     features_layer: str
-    front_end: Mapping[str, Any]
+    front_end: Mapping[str, object]
     seed: int
     classifier: str
     classifier_hash: str
     gan: str
     gan_hash: str
+    responses: str
+    responses_hash: str
     classes: tuple[str, ...]
     version: str
     prior: str
     precision: str
     hysteresis: bool
     search: str
-    document: Mapping[str, Any]
+    settings: Mapping[str, object]
+    example_iterations: int = 0
+    lost: LostSearches | None = None
 
     @classmethod
-    def from_json(cls, path: Path, meta: Mapping[str, Any]) -> Self:
-        """The meta of a file; GanexplainError names the field that is missing or wrong."""
-        found = {**meta, **_checked(path, meta)}
+    def from_json(cls, fields: Fields) -> ExplanationMeta:
+        """The meta of a file; errors as `Fields`."""
+        seed = fields.integer("seed")
+        if not 0 <= seed <= LAST_SEED:
+            raise fields.wrong("seed", f"from 0 to {LAST_SEED}")
+        needed = ("features_layer", "classifier", "classifier_hash")
+        usual = {name: "" for name in ("gan", "gan_hash", "responses", "responses_hash", "version")}
         return cls(
-            target=_target(path, found),
-            class_name=found["unit"],
-            features_layer=found["features_layer"],
-            front_end=found["front_end"],
-            seed=found["seed"],
-            classifier=found["classifier"],
-            classifier_hash=found["classifier_hash"],
-            gan=found["gan"] or "",
-            gan_hash=found["gan_hash"] or "",
-            classes=tuple(found["classes"] or ()),
-            version=found["version"] or "",
-            prior=found["prior"] or "l2",
-            precision=found["precision"] or "float32",
-            hysteresis=bool(found["hysteresis"]),
-            search=found["search"] or "grid",
-            document=meta,
+            target=SearchTarget.from_json(fields),
+            class_name=fields.text("unit"),
+            front_end=fields.mapping("front_end"),
+            seed=seed,
+            classes=fields.texts("classes"),
+            hysteresis=fields.flag("hysteresis"),
+            settings=fields.values,
+            example_iterations=fields.optional(fields.integer, "example_iterations") or 0,
+            lost=LostSearches.from_json(fields),
+            **{name: fields.text(name) for name in needed},
+            **{name: fields.text(name, value) for name, value in (usual | OLDEST).items()},
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The fields as the file has them."""
-        return dict(self.document)
+        known_later: dict[str, object] = {
+            "responses_hash": self.responses_hash,
+            "example_iterations": self.example_iterations,
+        }
+        return {
+            **self.settings,
+            "classifier": self.classifier,
+            "classifier_hash": self.classifier_hash,
+            "gan_hash": self.gan_hash,
+            "features_layer": self.features_layer,
+            "front_end": dict(self.front_end),
+            "classes": list(self.classes),
+            "version": self.version,
+            **self.target.to_json(),
+            "unit": self.class_name,
+            **{name: value for name, value in known_later.items() if value},
+            **(self.lost.to_json() if self.lost else {}),
+        }
 
     @property
     def unit(self) -> Unit:
@@ -99,6 +114,20 @@ class ExplanationMeta:
     def direction(self) -> str:
         """Whether its response was raised (`max`) or lowered (`min`)."""
         return self.target.direction
+
+    @property
+    def measured(self) -> MeasuredUnit:
+        """What real excerpts to compare with must have been measured with."""
+        return MeasuredUnit(self.unit, self.features_layer, self.classifier_hash, self.front_end)
+
+    def check_same_inputs(self, path: Path, made: ExplanationMeta) -> None:
+        """UsageError where a file whose meta is `made` comes from other inputs than these."""
+        for name in ("classifier", "gan", "responses"):
+            if getattr(made, f"{name}_hash") != getattr(self, f"{name}_hash"):
+                raise UsageError(
+                    f"{path}: made with another {name} file than {getattr(self, name)} is now; "
+                    "name another --out, or remove this one"
+                )
 
 
 @dataclass(frozen=True)
@@ -122,8 +151,8 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
 
     With `exploded` its excerpts may hold values that are not finite, which a page says of them.
     """
-    arrays, document = read_arrays(path, "explanations", tuple(EXPLANATION_AXES))
-    meta = ExplanationMeta.from_json(path, document)
+    arrays, document = read_arrays(path, KIND, tuple(EXPLANATION_AXES))
+    meta = ExplanationMeta.from_json(meta_fields(path, document))
     front_end = read_front_end(path, meta.front_end)
     sizes = check_shapes(path, arrays, axes_for(front_end, EXPLANATION_AXES), {})
     unchecked = (*TRACES, "mel") if exploded else TRACES
@@ -149,38 +178,23 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
     return Explanations(path, arrays, meta, front_end, sizes)
 
 
-def read_explanation_meta(path: Path) -> ExplanationMeta:
-    """The meta alone of `explanations.npz`; errors as `read_meta` and `ExplanationMeta`."""
-    return ExplanationMeta.from_json(path, read_meta(path, "explanations"))
+def read_explanation_meta(path: Path, kind: str = KIND) -> ExplanationMeta:
+    """The meta alone of `explanations.npz`, or of a part; errors as `read_meta` and `Fields`."""
+    return ExplanationMeta.from_json(meta_fields(path, read_meta(path, kind)))
 
 
-def _checked(path: Path, meta: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are read, None for those that a file from before does not have."""
-    found: dict[str, Any] = {name: meta.get(name) for name in (*NEEDED, *OPTIONAL)}
-    for field, kind in (NEEDED | OPTIONAL).items():
-        if field in NEEDED and field not in meta:
-            raise GanexplainError(f"{path}: meta field {field!r} is missing; make it again")
-        value = found[field]
-        fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-        if not fits and (value is not None or field in NEEDED):
-            raise GanexplainError(
-                f"{path}: meta field {field!r} is {short_repr(value)}; make it again"
-            )
-    if not 0 <= found["seed"] <= LAST_SEED:
-        raise GanexplainError(f"{path}: seed is {short_repr(found['seed'])}; make it again")
-    if not all(isinstance(name, str) for name in found["classes"] or ()):
-        raise GanexplainError(f"{path}: classes are {short_repr(found['classes'])}; make it again")
-    if found["direction"] not in ("max", "min"):
-        raise GanexplainError(f"{path}: direction is {found['direction']!r}, not max or min")
-    return found
+def is_made(path: Path, kind: str, meta: ExplanationMeta) -> bool:
+    """Whether a unit's file, or a part, is there; UsageError where it is of other inputs."""
+    if not path.is_file():
+        return False
+    meta.check_same_inputs(path, read_explanation_meta(path, kind))
+    return True
 
 
-def _target(path: Path, found: Mapping[str, Any]) -> SearchTarget:
-    """The target that checked fields name; GanexplainError where they name no unit."""
-    try:
-        return SearchTarget.from_json(found)
-    except UsageError as error:
-        raise GanexplainError(f"{path}: neuron {error}; make it again") from error
+def meta_fields(path: Path, document: Mapping[str, object]) -> Fields:
+    """The fields of a meta, of its file's name and without what any file of arrays has."""
+    own = {name: value for name, value in document.items() if name not in ("kind", "schema")}
+    return Fields(f"{path}: meta.", own)
 
 
 def _check_settings(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ganexplain.artifacts.explanations import KIND, ExplanationMeta, meta_fields
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import (
     PART,
@@ -21,6 +23,7 @@ from ganexplain.artifacts.plan import (
 )
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, write_arrays
+from ganexplain.files.fields import Fields
 
 BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
 BY_TRAJECTORY = ("response_trace", "latent_norm_trace")
@@ -67,39 +70,64 @@ def merge_all(out: Path, plan: Plan) -> list[Path]:
 def _merge(out: Path, plan: Plan, target: SearchTarget) -> None:
     """Write one target's explanations; GanexplainError where parts are of different inputs."""
     paths = [part_path(out, part) for part in plan.parts(target)]
-    names = BY_SETTING + BY_TRAJECTORY + STARTS
-    read = [read_arrays(path, PART, names) for path in paths]
-    meta = {name: value for name, value in read[0][1].items() if name not in ("kind", "schema")}
-    for path, (_, other) in zip(paths, read, strict=True):
-        if any(other.get(name) != meta.get(name) for name in SAME_INPUTS):
+    parts = [read_part(path) for path in paths]
+    arrays, meta = parts[0]
+    for path, (_, other) in zip(paths, parts, strict=True):
+        if any(getattr(other, name) != getattr(meta, name) for name in SAME_INPUTS):
             raise GanexplainError(
                 f"{path}: made with other networks than {paths[0].name}; remove it, and run "
                 "explain again with --resume"
             )
     # The one part of an adaptive search has all settings, found as it went.
-    whole = meta.get("search") == "adaptive"
-    try:
-        arrays = read[0][0] if whole else _gathered([arrays for arrays, _ in read], meta)
-    except (KeyError, TypeError, ValueError) as error:
-        raise GanexplainError(
-            f"{paths[0]}: does not match the other blocks ({error}); remove it, and run explain "
-            "again with --resume"
-        ) from error
-    if not whole:
-        meta["example_iterations"] = arrays["response_trace"][..., 1:].size
+    if meta.search != "adaptive":
+        try:
+            arrays = _gathered([each for each, _ in parts], Grid.of(paths[0], meta))
+        except (KeyError, TypeError, ValueError) as error:
+            raise GanexplainError(
+                f"{paths[0]}: does not match the other blocks ({error}); remove it, and run "
+                "explain again with --resume"
+            ) from error
         no_gradient = arrays.pop("no_gradient")
-        meta |= LostSearches.count(no_gradient).to_json()
         if len(plan.targets) == 1:
             refuse_lost(target.name, no_gradient)
-    write_arrays(plan.path(out, target), "explanations", arrays, meta)
+        spent, lost = arrays["response_trace"][..., 1:].size, LostSearches.count(no_gradient)
+        meta = replace(meta, example_iterations=spent, lost=lost)
+    write_arrays(plan.path(out, target), KIND, arrays, meta.to_json())
 
 
-def _gathered(
-    parts: Sequence[Mapping[str, np.ndarray]], meta: Mapping[str, Any]
-) -> dict[str, np.ndarray]:
+def read_part(path: Path) -> tuple[dict[str, np.ndarray], ExplanationMeta]:
+    """Arrays and meta of a part; errors as `read_arrays` and `Fields`."""
+    arrays, document = read_arrays(path, PART, BY_SETTING + BY_TRAJECTORY + STARTS)
+    return arrays, ExplanationMeta.from_json(meta_fields(path, document))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The settings of a grid search, each of which `examples` are searched with."""
+
+    learning_rate: tuple[float, ...]
+    prior_weight: tuple[float, ...]
+    iterations: tuple[int, ...]
+    examples: int
+    seed: int
+
+    @classmethod
+    def of(cls, path: Path, meta: ExplanationMeta) -> Grid:
+        """That of a run, from the meta of a part; errors as `Fields`."""
+        fields = Fields(f"{path}: meta.", meta.settings)
+        return cls(
+            fields.numbers("learning_rate"),
+            fields.numbers("prior_weight"),
+            fields.integers("iterations"),
+            fields.integer("examples"),
+            meta.seed,
+        )
+
+
+def _gathered(parts: Sequence[Mapping[str, np.ndarray]], grid: Grid) -> dict[str, np.ndarray]:
     """Arrays of `explanations.npz` of the grid from those of all its rows, and `no_gradient`."""
-    examples, steps = meta["examples"], meta["iterations"]
-    pairs = [(rate, weight) for rate in meta["learning_rate"] for weight in meta["prior_weight"]]
+    examples, steps = grid.examples, grid.iterations
+    pairs = list(itertools.product(grid.learning_rate, grid.prior_weight))
     lines, rows = len(pairs), sum(len(arrays["response_trace"]) for arrays in parts)
     if lines * examples != rows:
         raise ValueError(f"{rows} searches, not {lines} of {examples} examples")
@@ -118,7 +146,7 @@ def _gathered(
         "prior_weight": np.repeat([weight for _, weight in pairs], len(steps)),
         "iterations": np.tile(steps, lines),
         "trajectory": np.repeat(np.arange(lines), len(steps)),
-        "seed": meta["seed"] + np.arange(examples),
+        "seed": grid.seed + np.arange(examples),
         **{name: by_setting(name) for name in BY_SETTING},
         **{name: joined(name, 0).reshape(lines, examples, -1) for name in BY_TRAJECTORY},
         **{name: joined(name, 0) for name in STARTS},

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from ganexplain.errors import GanexplainError, UsageError, short_repr
-from ganexplain.files.arrays import read_meta
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json
+from ganexplain.files.fields import Fields
 from ganexplain.networks.units import Unit
 
 PART = "explanations part"
@@ -28,11 +27,17 @@ class SearchTarget:
     direction: str
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """That of `plan.json` or a meta; UsageError where it names no unit."""
-        return cls(Unit.from_meta(fields["layer"], fields["neuron"]), fields["direction"])
+    def from_json(cls, fields: Fields) -> Self:
+        """That of `plan.json` or a meta; errors as `Fields`."""
+        layer, neuron = fields.text("layer"), fields.neuron("neuron")
+        if fields.text("direction") not in DIRECTIONS["both"]:
+            raise fields.wrong("direction", "max or min")
+        try:
+            return cls(Unit.from_meta(layer, neuron), fields.text("direction"))
+        except UsageError as error:
+            raise GanexplainError(f"{fields.place}neuron {error}; {fields.remedy}") from error
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Its fields in `plan.json` and in metas."""
         unit = self.unit
         return {"layer": unit.layer, "neuron": unit.neuron, "direction": self.direction}
@@ -74,7 +79,7 @@ class Plan:
         """The parts of all targets, in their order."""
         return [part for target in self.targets for part in self.parts(target)]
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Content of `plan.json`."""
         return {"units": [target.to_json() for target in self.targets], "bounds": list(self.bounds)}
 
@@ -86,21 +91,14 @@ class Plan:
 
 def read_plan(out: Path) -> Plan:
     """The plan of a run; GanexplainError where `plan.json` is damaged."""
-    document = read_json(out / PLAN_FILE)
-    try:
-        targets = tuple(map(SearchTarget.from_json, document["units"]))
-        plan = Plan(targets, tuple(document["bounds"]))
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise GanexplainError(f"{out / PLAN_FILE}: not a plan ({error}); make it again") from error
-    # Names of units become names of folders: those of other directions could lead out of the run.
-    for target in plan.targets:
-        if not isinstance(target.unit.layer, str) or target.direction not in DIRECTIONS["both"]:
-            named = short_repr(target.to_json())
-            raise GanexplainError(f"{out / PLAN_FILE}: {named} is no unit; make it again")
-    if not plan.targets or not all(isinstance(bound, int) for bound in plan.bounds):
-        raise GanexplainError(f"{out / PLAN_FILE}: not a plan; make it again")
+    path = out / PLAN_FILE
+    fields = Fields(f"{path}: ", read_json(path))
+    targets = tuple(map(SearchTarget.from_json, fields.children("units")))
+    plan = Plan(targets, fields.integers("bounds"))
+    if not plan.targets or len(plan.bounds) < 2:
+        raise GanexplainError(f"{path}: not a plan; make it again")
     if len(plan.targets) * len(plan.bounds) > MOST_PARTS:
-        raise GanexplainError(f"{out / PLAN_FILE}: more than {MOST_PARTS:,} parts; make it again")
+        raise GanexplainError(f"{path}: more than {MOST_PARTS:,} parts; make it again")
     return plan
 
 
@@ -117,22 +115,3 @@ def parse_shard(text: str) -> tuple[int, int] | None:
 def part_path(out: Path, part: Part) -> Path:
     """Where a part stands until it is merged."""
     return out / PARTS_FOLDER / part.name
-
-
-def is_done(out: Path, part: Part, meta: Mapping[str, Any]) -> bool:
-    """Whether a part is there; UsageError where it is of other checkpoints."""
-    path = part_path(out, part)
-    if not path.is_file():
-        return False
-    check_same_inputs(path, read_meta(path, PART), meta)
-    return True
-
-
-def check_same_inputs(path: Path, found: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-    """UsageError where a file was made from other inputs than `meta` names."""
-    for name in ("classifier", "gan", "responses"):
-        if found.get(f"{name}_hash") != meta.get(f"{name}_hash"):
-            raise UsageError(
-                f"{path}: made with another {name} file than {meta[name]} is now; name another "
-                "--out, or remove this one"
-            )

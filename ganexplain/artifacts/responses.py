@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,16 +12,88 @@ from ganexplain.artifacts.axes import axes_for, check_range, check_same, check_s
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.errors import GanexplainError
-from ganexplain.files.arrays import read_arrays, read_meta
+from ganexplain.files.arrays import read_arrays, write_arrays
+from ganexplain.files.fields import Fields
+from ganexplain.metrics.variation import Variation
+from ganexplain.networks.units import Unit
 
 REAL_AXES = {
     "mel": "RFT", "response": "R", "features": "RD", "file": "R", "start_s": "R", "audio": "RW",
 }  # fmt: skip
 HELD_OUT = "held_out_"  # what keys of excerpts of the valid and test splits begin with
 LONGEST = 1e9  # seconds of a recording
-SAME_UNIT = ("layer", "neuron", "features_layer", "classifier_hash", "front_end")
+VARIATION = "response_variation"  # field of a meta and of selection.json
 
-RealResponses = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays and meta of responses.npz
+
+@dataclass(frozen=True)
+class MeasuredUnit:
+    """A unit, and what its responses and features are measured with.
+
+    Explanations and real excerpts belong together where these are the same. `front_end` are the
+    values of the input that the network takes.
+    """
+
+    unit: Unit
+    features_layer: str
+    classifier_hash: str
+    front_end: Mapping[str, object]
+
+    def to_json(self) -> dict[str, object]:
+        """Its fields in metas."""
+        return {
+            "layer": self.unit.layer,
+            "neuron": self.unit.neuron,
+            "features_layer": self.features_layer,
+            "classifier_hash": self.classifier_hash,
+            "front_end": dict(self.front_end),
+        }
+
+
+@dataclass(frozen=True)
+class ResponsesMeta:
+    """The unit that real excerpts drive, and how they were searched for.
+
+    `variation` is of the responses to all excerpts of the training split, None in files without.
+    """
+
+    measured: MeasuredUnit
+    variation: Variation | None
+    corpus: tuple[str, ...]
+    hop_frames: int
+    overlapping: bool
+
+    @classmethod
+    def from_json(cls, measured: MeasuredUnit, fields: Fields) -> ResponsesMeta:
+        """The meta of a file of a known unit; errors as `Fields`."""
+        return cls(
+            measured,
+            variation=Variation.from_json(fields, VARIATION),
+            corpus=fields.texts("corpus"),
+            hop_frames=fields.optional(fields.integer, "hop_frames") or 0,
+            overlapping=fields.flag("overlapping"),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """The fields."""
+        return {
+            **self.measured.to_json(),
+            **({VARIATION: self.variation.to_json()} if self.variation else {}),
+            "corpus": list(self.corpus),
+            "hop_frames": self.hop_frames,
+            "overlapping": self.overlapping,
+        }
+
+
+@dataclass(frozen=True)
+class RealResponses:
+    """Arrays and meta of `responses.npz`."""
+
+    arrays: Mapping[str, np.ndarray]
+    meta: ResponsesMeta
+
+    def write(self, path: Path) -> None:
+        """Write the file."""
+        write_arrays(path, "responses", self.arrays, self.meta.to_json())
 
 
 def given_path(path: Path, target: SearchTarget) -> Path:
@@ -33,18 +105,16 @@ def given_path(path: Path, target: SearchTarget) -> Path:
 
 
 def read_responses(
-    path: Path, other: Path, wanted: Mapping[str, Any], sizes: dict[str, int]
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    path: Path, other: Path, wanted: MeasuredUnit, sizes: Mapping[str, int]
+) -> RealResponses:
     """Read `responses.npz`; UsageError where it belongs to another classifier or unit.
 
-    That of `other` is what `wanted`, its meta, says; `sizes` has its lengths of axis letters.
+    The file `other` is of the unit `wanted`; `sizes` has its lengths of axis letters.
     """
-    real_axes = axes_for(read_front_end(other, wanted["front_end"]), REAL_AXES)
-    needed = tuple(prefix + name for prefix in ("", "bottom_") for name in real_axes)
-    found = read_meta(path, "responses")
-    for field in SAME_UNIT:
-        check_same(path, field, found.get(field), other, wanted[field])
-    arrays, meta = read_arrays(path, "responses", needed)
+    real_axes = axes_for(read_front_end(other, wanted.front_end), REAL_AXES)
+    arrays, document = read_arrays(path, "responses", ())
+    for name, value in wanted.to_json().items():
+        check_same(path, name, document.get(name), other, value)
     groups = ["", "bottom_"]
     if f"{HELD_OUT}response" in arrays:
         groups += [HELD_OUT, f"{HELD_OUT}bottom_"]
@@ -55,7 +125,8 @@ def read_responses(
                 raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
         check_shapes(path, arrays, mine, sizes)
         _check_real(path, arrays, prefix, real_axes)
-    return arrays, meta
+    fields = Fields(f"{path}: ", document)
+    return RealResponses(arrays, ResponsesMeta.from_json(wanted, fields))
 
 
 def _check_real(

@@ -13,6 +13,7 @@ from pathlib import Path
 from ganexplain.artifacts.axes import check_same
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.figures import SETTING, Control, JudgeAgreement, Score
+from ganexplain.artifacts.responses import VARIATION
 from ganexplain.errors import GanexplainError, short_repr
 from ganexplain.files.atomic import file_hash, read_json
 from ganexplain.files.fields import Fields
@@ -71,7 +72,7 @@ class Selection:
             chosen=fields.integer("chosen"),
             rule=fields.text("by"),
             warnings=fields.texts("warnings"),
-            variation=_variation(fields),
+            variation=Variation.from_json(fields, VARIATION),
             neuron=fields.neuron("neuron"),
             scores=tuple(map(Score.from_json, fields.children("configurations"))),
             controls={name: Control.from_json(controls.child(name)) for name in controls},
@@ -88,7 +89,7 @@ class Selection:
             "by": self.rule,
             "tie_rule": self.tie_rule,
             "warnings": list(self.warnings),
-            "response_variation": self.variation.to_meta() if self.variation else None,
+            VARIATION: self.variation.to_json() if self.variation else None,
             "layer": self.layer,
             "neuron": self.neuron,
             "unit": self.unit,
@@ -154,10 +155,3 @@ def _check_ranking(place: str, found: Selection) -> None:
     else:
         return
     raise GanexplainError(f"{place}{problem}; {REMEDY}")
-
-
-def _variation(fields: Fields) -> Variation | None:
-    try:
-        return Variation.from_meta(fields.values.get("response_variation"))
-    except GanexplainError as error:
-        raise GanexplainError(f"{fields.place}{error}") from error

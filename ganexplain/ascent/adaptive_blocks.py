@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
-from ganexplain.artifacts.plan import PART, Part, part_path
+from ganexplain.artifacts.plan import Part
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import PartWork, trajectory_settings
 from ganexplain.ascent.candidate import Found
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
-from ganexplain.files.arrays import write_arrays
 
 LEAST = 4  # evaluations of each example without which there is nothing to adapt to
 
@@ -44,10 +44,10 @@ def check_aim(config: ExplainConfig) -> None:
         )
 
 
-def real_responses(path: Path, meta: Mapping[str, Any]) -> np.ndarray:
+def real_responses(path: Path, meta: ExplanationMeta) -> np.ndarray:
     """Responses (R,) of the real excerpts of a unit in a file; errors as `read_responses`."""
-    arrays, _ = read_responses(path, Path(meta["classifier"]), meta, {})
-    return arrays["response" if meta["direction"] == "max" else "bottom_response"]
+    arrays = read_responses(path, Path(meta.classifier), meta.measured, {}).arrays
+    return arrays["response" if meta.direction == "max" else "bottom_response"]
 
 
 class AdaptiveWork(PartWork):
@@ -60,12 +60,9 @@ class AdaptiveWork(PartWork):
         found = self._found(part, real_responses(path, meta), advance)
         if len(self.metas) == 1:
             refuse_lost(target.name, found.no_gradient)
-        meta = {
-            **meta,
-            "example_iterations": found.example_iterations,
-            **LostSearches.count(found.no_gradient).to_json(),
-        }
-        write_arrays(part_path(self.out, part), PART, self._settings(part, found), meta)
+        lost = LostSearches.count(found.no_gradient)
+        meta = replace(meta, example_iterations=found.example_iterations, lost=lost)
+        self.write(part, self._settings(part, found), meta)
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:
         config, target = self.config, part.target

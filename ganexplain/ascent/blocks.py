@@ -9,12 +9,12 @@ import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.plan import DIRECTIONS, PART, Part, Plan, SearchTarget, part_path
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
@@ -57,7 +57,7 @@ class PartWork:
         config: ExplainConfig,
         batch_size: int,
         out: Path,
-        metas: Mapping[SearchTarget, Mapping[str, Any]],
+        metas: Mapping[SearchTarget, ExplanationMeta],
     ) -> None:
         self.config, self.batch_size, self.out, self.metas = config, batch_size, out, metas
         self.device = pick_device(config.device)
@@ -77,7 +77,11 @@ class PartWork:
         arrays = self.arrays_of(part.target.unit, found, starts) | {
             "no_gradient": found.no_gradient
         }
-        write_arrays(part_path(self.out, part), PART, arrays, self.metas[part.target])
+        self.write(part, arrays, self.metas[part.target])
+
+    def write(self, part: Part, arrays: Mapping[str, np.ndarray], meta: ExplanationMeta) -> None:
+        """Write the file of a part."""
+        write_arrays(part_path(self.out, part), PART, arrays, meta.to_json())
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
         config, target = self.config, part.target

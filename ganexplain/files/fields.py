@@ -76,6 +76,20 @@ class Fields:
             raise self.wrong(name, "a whole number")
         return value
 
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A list of numbers."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or not all(map(_is_number, value)):
+            raise self.wrong(name, "a list of numbers")
+        return tuple(value)
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """A list of whole numbers."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or not all(type(each) is int for each in value):
+            raise self.wrong(name, "a list of whole numbers")
+        return tuple(value)
+
     def share(self, name: str) -> float:
         """A number from 0 to 1."""
         share = self.number(name)
@@ -99,6 +113,10 @@ class Fields:
     def child(self, name: str) -> Fields:
         """The fields of an inner object; without fields if it is missing."""
         return self._inner(name, self.values.get(name) if name in self else {})
+
+    def mapping(self, name: str) -> Mapping[str, object]:
+        """An inner object as it is."""
+        return self._inner(name, self.values.get(name)).values
 
     def children(self, name: str) -> list[Fields]:
         """The fields of each object in a list."""

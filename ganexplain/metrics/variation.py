@@ -10,12 +10,11 @@ than half of their size (12 % at least in all layers) and 42 % and more of the l
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ganexplain.errors import GanexplainError, short_repr
+from ganexplain.files.fields import Fields
 
 LEAST_OF_SIZE = 0.05  # standard deviation over root mean square
 LEAST_OF_LAYER = 0.02  # standard deviation over the median of the layer's other units
@@ -45,17 +44,20 @@ class Variation:
         return cls(len(values), float(values.mean()), float(values.std(ddof=1)), layer, size)
 
     @classmethod
-    def from_meta(cls, value: object) -> Variation | None:
-        """Of the field of a meta, None without it; GanexplainError where it is something else."""
-        if value is None:
+    def from_json(cls, fields: Fields, name: str) -> Variation | None:
+        """Of a field of an object, None without it; errors as `Fields`."""
+        if name not in fields:
             return None
-        if isinstance(value, Mapping) and set(value) == {field.name for field in fields(cls)}:
-            numbers = [n for name, n in value.items() if n is not None or name != "layer_std"]
-            if all(type(n) in (int, float) and math.isfinite(n) for n in numbers):
-                return cls(**value)
-        raise GanexplainError(f"response_variation is {short_repr(value)}; run responses again")
+        found = fields.child(name)
+        return cls(
+            excerpts=found.integer("excerpts"),
+            mean=found.number("mean"),
+            std=found.number("std"),
+            layer_std=found.optional(found.number, "layer_std"),
+            size=found.number("size"),
+        )
 
-    def to_meta(self) -> dict[str, float | None]:
+    def to_json(self) -> dict[str, float | None]:
         """The field of a meta."""
         return asdict(self)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +13,7 @@ from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 
-VARIATION = "response_variation"  # field of a meta and of selection.json
 MEASURED = 32  # excerpts over which the magnitude of a unit is averaged
-
-
-def read_variation(meta: Mapping[str, object]) -> Variation | None:
-    """The variation in the meta of `responses.npz`; None for older files, which have none."""
-    return Variation.from_meta(meta.get(VARIATION))
 
 
 @dataclass(frozen=True)

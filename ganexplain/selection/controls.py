@@ -58,10 +58,9 @@ class Networks:
 def load_target_network(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> TargetNetwork:
-    """Load the network of explanations; UsageError if the file is missing or another one."""
-    source = NetworkSource.from_meta(
-        explanations.meta.to_json(), config.classifier, config.trust_pickle
-    )
+    """The network that explanations are of; UsageError for another or missing file."""
+    settings = explanations.meta.settings
+    source = NetworkSource.from_meta(settings, config.classifier, config.trust_pickle)
     for file in source.files().values():
         _require_file(file, "classifier")
     path = Path(source.name)

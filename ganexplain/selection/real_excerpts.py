@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from ganexplain.artifacts.responses import HELD_OUT, SAME_UNIT, RealResponses
+from ganexplain.artifacts.responses import HELD_OUT, MeasuredUnit, RealResponses, ResponsesMeta
 from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import ResponsesConfig, SelectConfig
 from ganexplain.corpora.cache import cache_directory
@@ -26,7 +25,7 @@ from ganexplain.networks.hooks import (
     unit_response,
 )
 from ganexplain.networks.target import TargetNetwork
-from ganexplain.networks.unit_variation import MEASURED, VARIATION, LayerSpread
+from ganexplain.networks.unit_variation import MEASURED, LayerSpread
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress, note_skipped
 
@@ -49,7 +48,7 @@ class CorpusResponses:
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
         self.hop = hop
-        self.last: tuple[Unit, dict[str, np.ndarray], dict[str, float | None]] | None = None
+        self.last: tuple[Unit, dict[str, np.ndarray], Variation] | None = None
         self.spread: LayerSpread | None = None
 
     @property
@@ -92,23 +91,24 @@ class CorpusResponses:
                 pool.responses[unit] = self._responses(pool, str(unit), respond)
         return pool.responses[unit]
 
-    def for_unit(self, meta: Mapping[str, Any]) -> RealResponses:
-        """Return the responses of the unit in `meta`; GanexplainError for fewer than two."""
-        config, unit = self.config, Unit.from_meta(meta["layer"], meta["neuron"])
-        if not self.last or self.last[0] != unit:  # both directions come one after the other
-            self.last = unit, self._strongest(unit, meta), self._variation(unit).to_meta()
-        _, arrays, variation = self.last
-        return arrays, {
-            **{key: meta[key] for key in SAME_UNIT},
-            VARIATION: variation,
-            "corpus": list(config.corpus),
-            "hop_frames": config.hop_frames,
-            "overlapping": config.overlapping,
-        }
+    def for_unit(self, measured: MeasuredUnit, examples: int = 0) -> RealResponses:
+        """Return the responses of a unit: as many as `--top`, by default as there are `examples`.
 
-    def _strongest(self, unit: Unit, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Return the arrays of `responses.npz`: excerpts of the highest and lowest responses."""
-        network, count = self.explained.network, self.config.top or meta["examples"]
+        Raises GanexplainError for fewer than two.
+        """
+        config, unit = self.config, measured.unit
+        if not self.last or self.last[0] != unit:  # both directions come one after the other
+            arrays = self._strongest(measured, config.top or examples)
+            self.last = unit, arrays, self._variation(unit)
+        _, arrays, variation = self.last
+        meta = ResponsesMeta(
+            measured, variation, config.corpus, config.hop_frames, config.overlapping
+        )
+        return RealResponses(arrays, meta)
+
+    def _strongest(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
+        """Return the `count` excerpts of the highest and of the lowest responses, as arrays."""
+        network, unit = self.explained.network, measured.unit
         apart = 0 if self.config.overlapping else self.front_end.length
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
@@ -120,7 +120,7 @@ class CorpusResponses:
             if self._enough(key, min(map(len, found.values())), count):
                 for prefix, rows in found.items():
                     described = _described(
-                        pool.split, pool.centres[rows], network, unit, meta["features_layer"]
+                        pool.split, pool.centres[rows], network, unit, measured.features_layer
                     )
                     arrays.update({key + prefix + name: v for name, v in described.items()})
         return arrays

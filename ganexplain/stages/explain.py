@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from ganexplain.artifacts.lost_gradients import LOST, LostSearches
+from ganexplain.artifacts.explanations import (
+    KIND,
+    ExplanationMeta,
+    is_made,
+    read_explanation_meta,
+)
+from ganexplain.artifacts.lost_gradients import LOST
 from ganexplain.artifacts.merging import merge_all
 from ganexplain.artifacts.plan import (
     DIRECTIONS,
+    PART,
     PARTS_FOLDER,
     PLAN_FILE,
     Part,
     Plan,
     SearchTarget,
-    check_same_inputs,
-    is_done,
     parse_shard,
+    part_path,
     read_plan,
 )
 from ganexplain.artifacts.responses import given_path
@@ -37,14 +42,12 @@ from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.priors import OF_SEARCHES, PRIORS
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.arrays import read_meta
 from ganexplain.files.atomic import file_hash, write_json
-from ganexplain.files.fields import Fields
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.specification import check_same_front_end, input_values
 from ganexplain.networks.hooks import find_layer
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
 from ganexplain.runs.machine import pick_device
@@ -102,8 +105,7 @@ def explain(
         run.note_inputs()
         plan = _kept_plan(config, out, plan)
         parts = own_share(plan.all_parts(), shard)
-        waiting = [part for part in parts if not _is_merged(out, plan, part, metas[part.target])]
-        waiting = [part for part in waiting if not is_done(out, part, metas[part.target])]
+        waiting = [part for part in parts if not _is_done(out, plan, part, metas[part.target])]
         if len(waiting) < len(parts):
             progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
         spent = _work(config, waiting, batch_size, out, metas, progress)
@@ -114,22 +116,23 @@ def explain(
             return [out / PARTS_FOLDER]
         merged = merge_all(out, plan)
         found = {
-            target.name: read_meta(plan.path(out, target), "explanations")
-            for target in plan.targets
+            target.name: read_explanation_meta(plan.path(out, target)) for target in plan.targets
         }
         run.results |= _results(found)
         for name, meta in found.items():
-            lost = LostSearches.from_json(Fields(f"{name}: ", meta))
-            if lost and (words := lost.in_words(config.examples)):
+            if meta.lost and (words := meta.lost.in_words(config.examples)):
                 progress.note(f"{name}: {words}")
         return merged
 
 
-def _results(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _results(found: Mapping[str, ExplanationMeta]) -> dict[str, object]:
     """What `run.json` says of the whole run, from the metas of its units by their names."""
-    lost = {name: meta[LOST] for name, meta in found.items() if meta.get(LOST)}
+    counts = {
+        name: meta.lost.searches_without_gradient for name, meta in found.items() if meta.lost
+    }
+    lost = {name: count for name, count in counts.items() if count}
     return {
-        "example_iterations": sum(meta.get("example_iterations", 0) for meta in found.values()),
+        "example_iterations": sum(meta.example_iterations for meta in found.values()),
         **({LOST: lost} if lost else {}),
     }
 
@@ -144,7 +147,7 @@ def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
 
 def _prepared(
     config: ExplainConfig, device: torch.device, batch_size: int, shard: tuple[int, int] | None
-) -> tuple[Plan, dict[SearchTarget, dict[str, Any]], list[str]]:
+) -> tuple[Plan, dict[SearchTarget, ExplanationMeta], list[str]]:
     """What is to be done, the meta of each unit's files, and warnings about this shard's units."""
     source, gan = NetworkSource.from_settings(config), Path(config.gan)
     explained = load_target(source, None, device) if source.classifier else None
@@ -158,28 +161,49 @@ def _prepared(
     adaptive = config.search == "adaptive"
     rows = 1 if adaptive else len(trajectory_settings(config)) * config.examples
     plan = make_plan(config, explained, example, rows, batch_size)
-    settings = {name: value for name, value in asdict(config).items() if name not in HOW_ONLY}
-    common = {
-        **settings,
-        "classifier": source.name,
-        "classifier_hash": source.digest(),
-        "gan_hash": file_hash(gan),
-        "features_layer": features,
-        "front_end": input_values(front_end),
-        "classes": list(explained.names.classes),
-        "version": __version__,
-    }
+    base = _meta(config, plan.targets[0], explained, features, input_values(front_end))
     metas = {}
     for target in plan.targets:
-        meta = {**common, **target.to_json(), "unit": explained.class_of(target.unit)}
+        meta = replace(base, target=target, class_name=explained.class_of(target.unit))
         if adaptive:
             path = given_path(Path(config.responses), target)
             real_responses(path, meta)
-            meta["responses_hash"] = file_hash(path)
+            meta = replace(meta, responses_hash=file_hash(path))
         metas[target] = meta
     own = {part.target: None for part in own_share(plan.all_parts(), shard)}  # in the plan's order
     start = start_latents(config.seed, config.examples, LATENT_SIZE)
     return plan, metas, check_units(own, explained, generator, start, batch_size)
+
+
+def _meta(
+    config: ExplainConfig,
+    target: SearchTarget,
+    explained: TargetNetwork,
+    features: str,
+    front_end: Mapping[str, object],
+) -> ExplanationMeta:
+    """The meta of a unit's files before its search."""
+    source, gan = NetworkSource.from_settings(config), Path(config.gan)
+    return ExplanationMeta(
+        target=target,
+        class_name=explained.class_of(target.unit),
+        features_layer=features,
+        front_end=front_end,
+        seed=config.seed,
+        classifier=source.name,
+        classifier_hash=source.digest(),
+        gan=config.gan,
+        gan_hash=file_hash(gan),
+        responses=config.responses,
+        responses_hash="",
+        classes=tuple(explained.names.classes),
+        version=__version__,
+        prior=config.prior,
+        precision=config.precision,
+        hysteresis=config.hysteresis,
+        search=config.search,
+        settings={k: value for k, value in asdict(config).items() if k not in HOW_ONLY},
+    )
 
 
 def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
@@ -191,16 +215,14 @@ def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
             f"--out {out}: holds blocks of a run with another batch size or classifier; "
             "repeat those, or choose another --out"
         )
-    write_json(out / PLAN_FILE, earlier.document())
+    write_json(out / PLAN_FILE, earlier.to_json())
     return earlier
 
 
-def _is_merged(out: Path, plan: Plan, part: Part, meta: Mapping[str, Any]) -> bool:
-    path = plan.path(out, part.target)
-    if not path.is_file():
-        return False
-    check_same_inputs(path, read_meta(path, "explanations"), meta)
-    return True
+def _is_done(out: Path, plan: Plan, part: Part, meta: ExplanationMeta) -> bool:
+    """Whether a part, or the whole unit, is searched; UsageError where it is of other inputs."""
+    whole = plan.path(out, part.target)
+    return is_made(whole, KIND, meta) or is_made(part_path(out, part), PART, meta)
 
 
 def _work(
@@ -208,7 +230,7 @@ def _work(
     parts: Sequence[Part],
     batch_size: int,
     out: Path,
-    metas: Mapping[SearchTarget, Mapping[str, Any]],
+    metas: Mapping[SearchTarget, ExplanationMeta],
     progress: Progress,
 ) -> int:
     """Search all parts, in several processes on a CPU where that pays; what it took."""

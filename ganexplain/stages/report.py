@@ -165,7 +165,7 @@ def read_evidence(files: UnitFiles, examples: int) -> Evidence:
     """The inputs of one page, checked against each other; errors as `write_report`."""
     explanations = read_explanations(files.explanations, exploded=True)
     meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
-    real, _ = read_responses(files.responses, explanations.path, meta.to_json(), sizes)
+    real = read_responses(files.responses, explanations.path, meta.measured, sizes).arrays
     real_axes = axes_for(explanations.front_end, REAL_AXES)
     names = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL if name in real_axes}
     held_out = {}

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from ganexplain.artifacts.responses import MeasuredUnit
 from ganexplain.config import ResponsesConfig
 from ganexplain.corpora.load import open_corpus
-from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
 from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.networks.unit_syntax import parse_units
-from ganexplain.networks.unit_variation import read_variation
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
@@ -47,22 +45,18 @@ def responses(
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)
-        common: dict[str, Any] = {
-            "features_layer": features,
-            "classifier_hash": source.digest(),
-            "front_end": input_values(front_end),
-        }
+        digest, values = source.digest(), input_values(front_end)
         run.used_recordings("train", corpus.split("train"))
         found.prepare(units, progress)
         weak: dict[str, str] = {}
         for unit in units:
-            arrays, meta = found.for_unit({**common, "layer": unit.layer, "neuron": unit.neuron})
-            variation = read_variation(meta)
+            real = found.for_unit(MeasuredUnit(unit, features, digest, values))
+            variation = real.meta.variation
             if variation and variation.weakness:
                 progress.note(f"{unit}: {variation.weakness}")
                 weak[str(unit)] = variation.weakness
             folder = out if len(units) == 1 else out / unit.file_name
-            write_arrays(folder / "responses.npz", "responses", arrays, meta)
+            real.write(folder / "responses.npz")
             paths.append(folder / "responses.npz")
         if weak:
             run.results["hardly_responding"] = weak

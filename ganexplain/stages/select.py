@@ -21,10 +21,7 @@ from ganexplain.corpora.load import open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_json
-from ganexplain.files.fields import Fields
 from ganexplain.metrics.scores import RULES, Examples
-from ganexplain.metrics.variation import Variation
-from ganexplain.networks.unit_variation import read_variation
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
@@ -149,9 +146,9 @@ class SelectTask:
         folder = run.path if single else run.path / path.parent.name
         digest = run.used("explanations" if single else path.parent.name, path)
         explanations = self.first if index == 0 else read_explanations(path)
-        real, meta = self._real(index, explanations)
-        write_arrays(folder / "responses.npz", "responses", real, meta)
-        unit = _Unit(self, explanations, real, folder, read_variation(meta))
+        real = self._real(index, explanations)
+        real.write(folder / "responses.npz")
+        unit = _Unit(self, explanations, real, folder)
         selection = unit.select(progress, digest)
         for warning in selection.warnings:
             in_the_table = single or warning == unit.weakness
@@ -161,7 +158,7 @@ class SelectTask:
 
     def _real(self, index: int, explanations: Explanations) -> RealResponses:
         if self.found:
-            return self.found.for_unit(explanations.meta.to_json())
+            return self.found.for_unit(explanations.meta.measured, explanations.sizes["N"])
         return self.given if index == 0 and self.given else _given(self.config, explanations)
 
 
@@ -178,8 +175,8 @@ def _check_settings(config: SelectConfig) -> None:
 def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
     """The real responses of a unit from the files of `--responses`."""
     path = given_path(Path(config.responses), explanations.meta.target)
-    wanted = explanations.meta.to_json()
-    return read_responses(path, explanations.path, wanted, explanations.sizes)
+    wanted, sizes = explanations.meta.measured, explanations.sizes
+    return read_responses(path, explanations.path, wanted, sizes)
 
 
 class _Unit:
@@ -189,13 +186,13 @@ class _Unit:
         self,
         task: SelectTask,
         explanations: Explanations,
-        real: Mapping[str, np.ndarray],
+        real: RealResponses,
         folder: Path,
-        variation: Variation | None,
     ) -> None:
         self.task, self.config, self.networks = task, task.config, task.networks
-        self.explanations, self.folder, self.variation = explanations, folder, variation
-        self.all_real, self.real = real, real_examples(real, explanations.prefix)
+        self.explanations, self.folder = explanations, folder
+        self.all_real, self.variation = real.arrays, real.meta.variation
+        self.real = real_examples(real.arrays, explanations.prefix)
         self.compared = self._compared(self.real)
         unit, direction = explanations.meta.class_name, explanations.meta.direction
         self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in task.judges]
@@ -245,8 +242,7 @@ class _Unit:
 
     def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
         """What makes the scores less sure than they look, the gravest first."""
-        meta = self.explanations.meta
-        lost = LostSearches.from_json(Fields("", meta.to_json()))
+        lost = self.explanations.meta.lost
         grave = (self.weakness, lost.in_words(self.explanations.sizes["N"]) if lost else "")
         return [text for text in grave if text] + score_warnings(made, self.compared)
 

@@ -142,8 +142,8 @@ def main() -> None:
     for path in (file for run in arguments.explained for file in explanation_files(run)):
         explanations = read_explanations(path)
         given = given_path(arguments.responses, explanations.meta.target)
-        arrays, _ = read_responses(given, path, explanations.meta.to_json(), explanations.sizes)
-        real = real_examples(arrays, explanations.prefix)
+        given_real = read_responses(given, path, explanations.meta.measured, explanations.sizes)
+        real = real_examples(given_real.arrays, explanations.prefix)
         judges = load_judges(arguments.judge, (path, explanations.front_end), CPU)
         ears = [judges_ear(judge, explanations, real) for judge in judges]
         if arguments.pictures:

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
-from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.merging import Grid, explanation_files
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import fast_networks, in_precision
@@ -45,14 +45,11 @@ BATCH = 48
 @contextmanager
 def objective_of(explanations: Explanations) -> Iterator[Objective]:
     """The response to latents as `explain` ran it."""
-    meta = explanations.meta.to_json()
-    classifier = load_classifier(Path(meta["classifier"]), CPU)
-    generator, _ = load_generator(Path(meta["gan"]), CPU)
-    fast = fast_networks(generator, classifier.network, [meta["layer"]], CPU)
-    with (
-        in_precision(meta["precision"], CPU),
-        unit_response(fast[1], explanations.meta.unit) as respond,
-    ):
+    meta = explanations.meta
+    classifier = load_classifier(Path(meta.classifier), CPU)
+    generator, _ = load_generator(Path(meta.gan), CPU)
+    fast = fast_networks(generator, classifier.network, [meta.unit.layer], CPU)
+    with in_precision(meta.precision, CPU), unit_response(fast[1], meta.unit) as respond:
         yield lambda latent: respond(fast[0](latent))
 
 
@@ -73,11 +70,12 @@ def grid(made: dict[str, np.ndarray], group: slice, real: np.ndarray) -> dict[st
 
 def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray) -> dict[str, Any]:
     """The same of the adaptive search, and the distance its setting has when run alone."""
-    meta, start = explanations.meta.to_json(), start_latents(seed, size, LATENT_SIZE)
-    settings = AscentSettings(meta["direction"], BATCH)
-    pairs = list(itertools.product(meta["learning_rate"], meta["prior_weight"]))
+    run = Grid.of(explanations.path, explanations.meta)
+    start = start_latents(seed, size, LATENT_SIZE)
+    settings = AscentSettings(explanations.meta.direction, BATCH)
+    pairs = list(itertools.product(run.learning_rate, run.prior_weight))
     with objective_of(explanations) as objective:
-        found = search_settings(objective, start, pairs, max(meta["iterations"]), real, settings)
+        found = search_settings(objective, start, pairs, max(run.iterations), real, settings)
         setting = [found.learning_rate[0], found.prior_weight[0], int(found.iterations[0])]
         alone = ascend(objective, Starts(start, setting[0], setting[1]), setting[2:], settings)
     return {
@@ -90,9 +88,9 @@ def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray)
 
 def fresh(explanations: Explanations, setting: list[float], count: int, real: np.ndarray) -> float:
     """The distance of a setting from starts that no setting was chosen on."""
-    meta = explanations.meta.to_json()
-    start = start_latents(meta["seed"] + meta["examples"], count, LATENT_SIZE)
-    settings = AscentSettings(meta["direction"], BATCH)
+    meta = explanations.meta
+    start = start_latents(meta.seed + explanations.sizes["N"], count, LATENT_SIZE)
+    settings = AscentSettings(meta.direction, BATCH)
     with objective_of(explanations) as objective:
         found = ascend(
             objective, Starts(start, setting[0], setting[1]), [int(setting[2])], settings
@@ -127,13 +125,12 @@ def main() -> None:
     worse = worse_fresh = total = 0
     for path in explanation_files(arguments.explained):
         explanations = read_explanations(path)
-        meta = explanations.meta.to_json()
         given = given_path(arguments.responses, explanations.meta.target)
-        found, _ = read_responses(given, path, meta, explanations.sizes)
-        real = found[explanations.prefix + "response"]
+        found = read_responses(given, path, explanations.meta.measured, explanations.sizes)
+        real = found.arrays[explanations.prefix + "response"]
         unit = f"{explanations.meta.unit} {explanations.meta.direction}"
-        for first in range(0, meta["examples"] - arguments.size + 1, arguments.size):
-            group, seed = slice(first, first + arguments.size), meta["seed"] + first
+        for first in range(0, explanations.sizes["N"] - arguments.size + 1, arguments.size):
+            group, seed = slice(first, first + arguments.size), explanations.meta.seed + first
             ways = (
                 grid(explanations.arrays, group, real),
                 adaptive(explanations, seed, arguments.size, real),

@@ -169,8 +169,8 @@ def main() -> None:
     for path in (file for run in arguments.explained for file in explanation_files(run)):
         explanations = read_explanations(path)
         given = given_path(arguments.responses, explanations.meta.target)
-        found, _ = read_responses(given, path, explanations.meta.to_json(), explanations.sizes)
-        real = real_examples(found, explanations.prefix)
+        found = read_responses(given, path, explanations.meta.measured, explanations.sizes)
+        real = real_examples(found.arrays, explanations.prefix)
         judges = load_judges(arguments.judge, (path, explanations.front_end), CPU)
         made = explanations.arrays
         none = np.empty((len(made["mel"]), 0))

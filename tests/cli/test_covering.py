@@ -244,7 +244,7 @@ def test_explain_and_select_of_every_pair_of_options(
         expected = truth(networks[row["kind"]], row["unit"], found.arrays["mel"])
         np.testing.assert_allclose(response, expected, rtol=1e-3, atol=1e-3)
         assert found.arrays["response_trace"].dtype == np.float32
-        assert found.meta.to_json()["searches_without_gradient"] == 0
+        assert found.meta.lost and found.meta.lost.searches_without_gradient == 0
         done = command("select", path, "--responses", real, "--by", row["by"], "--no-controls",
                        *["--classifier", model[1]] * (row["form"] == "factory"),
                        "--out", ranked, "--overwrite", "--json", "-q")  # fmt: skip

@@ -88,7 +88,7 @@ def _artifacts(folder: Path) -> list[Reader]:
         Reader("spoiled explanations.npz", read_explanations, make=spoiled_npz(made.made, tell)),
         Reader(
             "spoiled responses.npz",
-            lambda path: read_responses(path, good.path, good.meta.to_json(), dict(good.sizes)),
+            lambda path: read_responses(path, good.path, good.meta.measured, good.sizes),
             make=spoiled_npz(made.real, real),
         ),
         Reader(
