@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +50,7 @@ from ganexplain.networks.units import Unit
 from ganexplain.report.html.medium import input_pictures
 
 Network = nn.Module | str | Path
-Given = Mapping[str, Any] | str | Path | None
+Given = Mapping[str, object] | str | Path | None
 ProgressCallback = Callable[[int, int, float], None]  # done, of how many, the mean response
 CPU = torch.device("cpu")
 CHUNK = 32

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ganexplain.audio.difference import LevelChange
 
@@ -44,7 +44,7 @@ class ChangedExcerpt:
     sounds: tuple[str, ...]
     picture: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """An entry of `excerpts`."""
         return asdict(self)
 
@@ -61,6 +61,6 @@ class Counterfactuals:
     divide: str
     excerpts: tuple[ChangedExcerpt, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The document."""
         return asdict(self)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,6 @@ class NetworkLayers:
     classes: tuple[str, ...]
     layers: tuple[Layer, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The document of `--json`."""
         return asdict(self)

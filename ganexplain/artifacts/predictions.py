@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class PicturePrediction:
     class_name: str
     probabilities: Mapping[str, float]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """An entry of `files`."""
         probabilities = dict(self.probabilities)
         return {"file": self.file, "class": self.class_name, "probabilities": probabilities}
@@ -49,7 +48,7 @@ class Predictions:
     pictures: tuple[PicturePrediction, ...] = ()
     table: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The document."""
         recordings = [asdict(each) for each in self.recordings]
         return {

@@ -113,7 +113,7 @@ def _app(
 
 
 @contextmanager
-def _one_of_several(given: dict[str, Any], under_torchrun: str) -> Iterator[bool]:
+def _one_of_several(given: dict[str, object], under_torchrun: str) -> Iterator[bool]:
     """Join the processes that torchrun started; whether this is the first, which alone reports.
 
     A stage that goes `together` writes one run directory, so the others work in a folder that

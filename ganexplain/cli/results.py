@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.predictions import Predictions
     from ganexplain.artifacts.selection import Selection
     from ganexplain.stages.attribute import AttributeResult
+    from ganexplain.stages.rerun import Repetition
     from ganexplain.stages.train_explainer import TrainedExplainer
 
 WIDTH = 100  # characters of a table's line where no terminal says how many it has
@@ -137,16 +138,16 @@ def show_layers(found: NetworkLayers, as_json: bool) -> None:
     print_result(json_text(found.to_json()) if as_json else layers_table(found))
 
 
-def show_differences(document: dict[str, Any], as_json: bool) -> None:
+def show_differences(found: Repetition, as_json: bool) -> None:
     """What differs from the run repeated; exit status 1 where anything does."""
     if as_json:
-        print_result(json_text(document))
+        print_result(json_text(found.to_json()))
     else:
-        for name in document["inputs_changed"]:
+        for name in found.inputs_changed:
             print_result(f"{name}\tnot those of the run repeated")
-        for name, change in document["files"].items():
+        for name, change in found.files.items():
             print_result(f"{name}\t{change}")
-    if not document["equal"]:
+    if not found.equal:
         raise typer.Exit(1)
 
 

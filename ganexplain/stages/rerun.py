@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -26,22 +26,77 @@ from ganexplain.version import __version__
 
 # What tells of a run when and how it ran; `tensorboard` repeats metrics.jsonl with the time of day.
 RECORDS = ("run*.json", "log*.txt", "config.toml", "tensorboard/*")
+Value = TypeVar("Value")
 
-# What run.json tells of a run that can be repeated.
-RECORDED: dict[str, type] = {
-    "stage": str,
-    "folder": str,
-    "version": str,
-    "files": dict,
-    "inputs": dict,
-    "libraries": dict,
-}
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What `run.json` says of a finished run; of several shares, of all of them together."""
+
+    stage: str
+    folder: str
+    version: str
+    files: Mapping[str, str]
+    inputs: Mapping[str, str]
+    libraries: Mapping[str, str]
+    threads: object
+
+    @classmethod
+    def read(cls, run: Path) -> RunRecord:
+        """That of a run directory; UsageError where it is of no finished run."""
+        found = [read_json(path) for path in sorted(run.glob("run*.json"))]
+        if not found or not (run / "config.toml").is_file():
+            raise UsageError(f"{run}: not a run directory; name one that a command has written")
+        for each in found:
+            if each.get("state") != "done":
+                state = each.get("state")
+                raise UsageError(f"{run}: that run is {state}, not done; finish it first")
+        shares = [cls._from_json(run, each) for each in found]
+        return replace(
+            shares[0],
+            files={name: value for share in shares for name, value in share.files.items()},
+            inputs={name: value for share in shares for name, value in share.inputs.items()},
+        )
+
+    @classmethod
+    def _from_json(cls, run: Path, document: Mapping[str, object]) -> RunRecord:
+        def field(name: str, kind: type[Value]) -> Value:
+            value = document.get(name)
+            if not isinstance(value, kind):
+                raise UsageError(f"{run}: run.json has no {name!r}; it is from an earlier version")
+            return value
+
+        return cls(
+            stage=field("stage", str),
+            folder=field("folder", str),
+            version=field("version", str),
+            files=field("files", dict),
+            inputs=field("inputs", dict),
+            libraries=field("libraries", dict),
+            threads=document.get("threads"),
+        )
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """How a run repeated differs: of each file in words, or `equal`."""
+
+    stage: str
+    run: str
+    out: str
+    equal: bool
+    inputs_changed: tuple[str, ...]
+    files: Mapping[str, str]
+
+    def to_json(self) -> dict[str, object]:
+        """The document of `--json`."""
+        return asdict(self)
 
 
 def rerun(
     config: RerunConfig, out: Path, progress: Progress, overwrite: bool = False
-) -> dict[str, Any]:
-    """Do what a run directory tells into `out`; the document says of each file how it differs.
+) -> Repetition:
+    """Do what a run directory tells into `out`, and compare.
 
     Paths in the settings are those of the folder the run was started in, where it is still there.
     Raises UsageError for a directory of no finished run, or where an input is not what it was.
@@ -49,42 +104,26 @@ def rerun(
     before, out = Path(config.run).resolve(), out.resolve()
     if before == out:
         raise UsageError(f"--out {out}: is the run to repeat; name another")
-    record = _record(before)
-    with _in_folder(Path(record["folder"])), _threads(record.get("threads")):
-        settings = _settings(before, record["stage"])
-        _check_files(before, record["files"])
+    record = RunRecord.read(before)
+    with _in_folder(Path(record.folder)), _threads(record.threads):
+        settings = _settings(before, record.stage)
+        _check_files(before, record.files)
         for name, found in _other_versions(record).items():
             progress.note(f"{name} was {found}; figures may round otherwise")
-        module, function = STAGES[record["stage"]][1].split(":")
+        module, function = STAGES[record.stage][1].split(":")
         stage = getattr(import_module(f"ganexplain.stages.{module}"), function)
         stage(settings, out=out, progress=progress, overwrite=overwrite)
     apart = differences(before, out)
-    inputs = _record(out)["inputs"]
-    changed = [name for name, digest in record["inputs"].items() if inputs.get(name) != digest]
-    return {
-        "stage": record["stage"],
-        "run": str(before),
-        "out": str(out),
-        "equal": not any(apart.values()) and not changed,
-        "inputs_changed": changed,
-        "files": {name: change or "equal" for name, change in apart.items()},
-    }
-
-
-def _record(run: Path) -> dict[str, Any]:
-    """What `run.json` tells, of several shares all of them together; UsageError of no such run."""
-    found = [read_json(path) for path in sorted(run.glob("run*.json"))]
-    if not found or not (run / "config.toml").is_file():
-        raise UsageError(f"{run}: not a run directory; name one that a command has written")
-    for record in found:
-        if record.get("state") != "done":
-            raise UsageError(f"{run}: that run is {record.get('state')}, not done; finish it first")
-        for key, kind in RECORDED.items():
-            if not isinstance(record.get(key), kind):
-                raise UsageError(f"{run}: run.json has no {key!r}; it is from an earlier version")
-    for key in ("files", "inputs"):
-        found[0][key] = {name: value for record in found for name, value in record[key].items()}
-    return found[0]
+    inputs = RunRecord.read(out).inputs
+    changed = [name for name, digest in record.inputs.items() if inputs.get(name) != digest]
+    return Repetition(
+        stage=record.stage,
+        run=str(before),
+        out=str(out),
+        equal=not any(apart.values()) and not changed,
+        inputs_changed=tuple(changed),
+        files={name: change or "equal" for name, change in apart.items()},
+    )
 
 
 def _settings(run: Path, stage: str) -> Any:
@@ -123,9 +162,9 @@ def _check_files(run: Path, files: Mapping[str, str]) -> None:
             raise UsageError(f"{names[0]}{more}: {what} since {run} was made; put it back")
 
 
-def _other_versions(record: Mapping[str, Any]) -> dict[str, str]:
+def _other_versions(record: RunRecord) -> dict[str, str]:
     """What the run was made with where this is another version, by name."""
-    before = {"ganexplain": record["version"], **record["libraries"]}
+    before = {"ganexplain": record.version, **record.libraries}
     now = {"ganexplain": __version__, **library_versions()}
     return {name: found for name, found in before.items() if now.get(name) != found}
 
@@ -135,7 +174,7 @@ def _in_folder(folder: Path) -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _threads(count: Any) -> Iterator[None]:
+def _threads(count: object) -> Iterator[None]:
     """While open, torch computes with as many threads as then."""
     before = torch.get_num_threads()
     torch.set_num_threads(count if isinstance(count, int) and 0 < count <= 1024 else before)
@@ -231,5 +270,5 @@ def read_any(path: Path) -> Any:
             return load_data(path)
         if path.suffix == ".npy":
             return {"array": open_array(path)}
-        arrays: dict[str, Any] = dict(read_npz(existing_file(path)))
-        return arrays | {"meta": parse_json(str(arrays["meta"]))}
+        arrays = read_npz(existing_file(path))
+        return {**arrays, "meta": parse_json(str(arrays["meta"]))}
