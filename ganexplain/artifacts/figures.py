@@ -5,7 +5,7 @@ Every field is checked where it is read, and the wrong one named.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ganexplain.artifacts.lost_gradients import LostSearches
@@ -14,14 +14,6 @@ from ganexplain.metrics.scores import SCORES
 
 RESPONSES = ("mean_response", "std_response")  # figures beside the scores of the table
 SETTING = ("learning_rate", "prior_weight", "iterations")
-# The order of keys in the file, which the tables of a page do not follow; new scores come behind.
-WRITTEN = (
-    "fid_response", "fid_features", "kid", "wasserstein", "precision", "recall", "density",
-    "coverage", "nearest_real", "shell_distance", "composite",
-)  # fmt: skip
-INTERVALS_WRITTEN = (
-    "fid_response", "fid_features", "kid", "wasserstein", "nearest_real", "density", "composite",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,9 +50,9 @@ class Figures:
     def to_json(self) -> dict[str, object]:
         """All but the judges' shares, which end an entry."""
         scores = [key for key in self.values if key not in RESPONSES]
-        found: dict[str, object] = {key: self.values[key] for key in _ordered(scores, WRITTEN)}
-        for key in _ordered(self.intervals, INTERVALS_WRITTEN):
-            found[f"{key}_interval"] = list(self.intervals[key])
+        found: dict[str, object] = {key: self.values[key] for key in scores}
+        for key, ends in self.intervals.items():
+            found[f"{key}_interval"] = list(ends)
             if key in self.differences:
                 found[f"{key}_difference"] = list(self.differences[key])
         return found | {key: self.values[key] for key in RESPONSES if key in self.values}
@@ -200,10 +192,6 @@ class JudgeAgreement:
             "sample_agreement": self.sample_agreement,
             "same_corpora": list(self.same_corpora),
         }
-
-
-def _ordered(keys: Collection[str], order: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*(key for key in order if key in keys), *keys]))
 
 
 def _intervals(fields: Fields, names: Sequence[str], kind: str) -> dict[str, tuple[float, float]]:
