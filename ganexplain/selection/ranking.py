@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -83,26 +85,52 @@ def setting_scores(table: Table, index: int, judges: Sequence[str]) -> Score:
     )
 
 
-def score_control(
-    control: Examples, chosen: Examples, real: Examples, seed: int, name: str
-) -> Figures:
+@dataclass(frozen=True)
+class ChosenSetting:
+    """The setting that controls are compared with: its scores are resampled once for all.
+
+    `real` are the real excerpts; `seed` as for `score_settings`.
+    """
+
+    examples: Examples
+    real: Examples
+    seed: int
+
+    @property
+    def count(self) -> int:
+        """N, the number of its examples."""
+        return len(self.examples.response)
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Its scores by key."""
+        return Comparison(self.examples, self.real).scores()
+
+    @cached_property
+    def resampled(self) -> dict[str, np.ndarray]:
+        """Its scores (B,) in B resamples."""
+        rows = resample_rows(self.count, self.seed)
+        return Comparison(self.examples, self.real).resampled(rows)
+
+
+def score_control(control: Examples, chosen: ChosenSetting, name: str) -> Figures:
     """Return scores of a control, with 95 % bounds (low, high) of each resampled score.
 
     `intervals` bound the control's own score, `differences` its score minus that of the `chosen`
     setting. Controls that started from the same seeds are resampled with the rows of the settings,
-    so that their differences are paired; `seed` as for `score_settings`.
+    so that their differences are paired.
     """
-    count, examples = len(control.response), len(chosen.response)
-    alone = name in OTHER_SEEDS or count != examples
-    compared, setting = Comparison(control, real), Comparison(chosen, real)
-    theirs = compared.resampled(resample_rows(count, seed, name if alone else ""))
-    ours = setting.resampled(resample_rows(examples, seed))
-    scores, base = compared.scores(), setting.scores()
+    count = len(control.response)
+    alone = name in OTHER_SEEDS or count != chosen.count
+    compared = Comparison(control, chosen.real)
+    scores = compared.scores()
+    resampled = compared.resampled(resample_rows(count, chosen.seed, name if alone else ""))
     intervals, differences = {}, {}
-    for key, values in theirs.items():
+    for key, values in resampled.items():
         intervals[key] = _ends(_bounds(key, np.array(scores[key]), values, count))
-        apart = np.array(scores[key] - base[key])
-        differences[key] = _ends(interval(apart, values - ours[key], min(count, examples)))
+        apart = np.array(scores[key] - chosen.scores[key])
+        bounds = interval(apart, values - chosen.resampled[key], min(count, chosen.count))
+        differences[key] = _ends(bounds)
     response = control.response.astype(np.float64)
     spread = {"mean_response": float(response.mean()), "std_response": float(response.std(ddof=1))}
     return Figures({**scores, **spread}, intervals, differences=differences)

@@ -37,6 +37,7 @@ from ganexplain.selection.controls import (
 from ganexplain.selection.judges import Judge, Verdict, judge_agreement, load_judges
 from ganexplain.selection.ranking import (
     TIE_RULE,
+    ChosenSetting,
     chosen_setting,
     real_examples,
     score_control,
@@ -216,7 +217,7 @@ class _Unit:
         judges = [v.judge.name for v in self.verdicts]
         meta = {"by": config.by, "judges": judges}
         write_arrays(self.folder / "selection.npz", "selection", table, meta)
-        best = setting_examples(made, chosen)
+        best = ChosenSetting(setting_examples(made, chosen), self.compared, config.seed)
         return Selection(
             chosen=chosen,
             rule=config.by,
@@ -297,11 +298,10 @@ class _Unit:
         }
 
     def _control(
-        self, name: str, examples: Examples, chosen: Examples, lost: LostSearches | None
+        self, name: str, examples: Examples, chosen: ChosenSetting, lost: LostSearches | None
     ) -> Control:
         """A control's scores, and how they differ from those of the chosen setting."""
-        seed = self.config.seed
-        figures = score_control(self._compared(examples), chosen, self.compared, seed, name)
+        figures = score_control(self._compared(examples), chosen, name)
         judges = {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts}
         count = len(examples.response)
         return Control(MEANINGS[name], count, replace(figures, judges=judges), lost)

@@ -7,7 +7,7 @@ import pytest
 
 from ganexplain.metrics.scores import Examples
 from ganexplain.report.unit.findings import standing
-from ganexplain.selection.ranking import score_control
+from ganexplain.selection.ranking import ChosenSetting, score_control
 
 KEYS = ("fid_response", "kid", "nearest_real")
 
@@ -33,8 +33,9 @@ def called_different(
         starts, ours, theirs = (stream.gamma(4, 0.5, count) - 2 for _ in range(3))
         chosen = 4 - np.sqrt(shared) * starts - np.sqrt(1 - shared) * ours
         control = 4 - step - np.sqrt(shared) * starts - np.sqrt(1 - shared) * theirs
-        sides = examples(stream, control), examples(stream, chosen)
-        found = score_control(*sides, real, draw, name)
+        compared = examples(stream, control)
+        baseline = ChosenSetting(examples(stream, chosen), real, draw)
+        found = score_control(compared, baseline, name)
         different += [standing(found.differences[key], "low") != "alike" for key in KEYS]
     return different / draws
 

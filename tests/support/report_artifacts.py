@@ -18,7 +18,12 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.metrics.scores import SCORES, Examples
 from ganexplain.runs.progress import NullProgress
-from ganexplain.selection.ranking import real_examples, score_control, setting_examples
+from ganexplain.selection.ranking import (
+    ChosenSetting,
+    real_examples,
+    score_control,
+    setting_examples,
+)
 from ganexplain.stages.report import write_report
 
 FRONT_END = FrontEnd()
@@ -162,8 +167,9 @@ class Artifacts:
         """What `select` writes of a control whose features lie away from the real ones."""
         features = np.full((len(responses), FEATURES), 3.0)
         control = Examples(self.made["start_mel"][: len(responses)], responses, features)
-        chosen = setting_examples(self.made, self.selection["chosen"])
-        figures = score_control(control, chosen, real_examples(self.real, ""), 0, name)
+        examples = setting_examples(self.made, self.selection["chosen"])
+        chosen = ChosenSetting(examples, real_examples(self.real, ""), 0)
+        figures = score_control(control, chosen, name)
         figures = replace(figures, judges={"judge": 0.25})
         return Control(f"the {name}", len(responses), figures).to_json()
 
