@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import Part
-from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
-from ganexplain.ascent.blocks import PartWork, trajectory_settings
+from ganexplain.ascent.blocks import PartWork
 from ganexplain.ascent.candidate import Found
+from ganexplain.ascent.search_task import trajectory_settings
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 
@@ -44,24 +42,18 @@ def check_aim(config: ExplainConfig) -> None:
         )
 
 
-def real_responses(path: Path, meta: ExplanationMeta) -> np.ndarray:
-    """Responses (R,) of the real excerpts of a unit in a file; errors as `read_responses`."""
-    arrays = read_responses(path, Path(meta.classifier), meta.measured, {}).arrays
-    return arrays["response" if meta.direction == "max" else "bottom_response"]
-
-
 class AdaptiveWork(PartWork):
     """Both networks, loaded once a process, and the search of each unit."""
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the settings of a unit and write its file."""
-        target, meta = part.target, self.metas[part.target]
-        path = given_path(Path(self.config.responses), target)
-        found = self._found(part, real_responses(path, meta), advance)
-        if len(self.metas) == 1:
+        target, task = part.target, self.task
+        found = self._found(part, task.aims[target], advance)
+        if len(task.metas) == 1:
             refuse_lost(target.name, found.no_gradient)
         lost = LostSearches.count(found.no_gradient)
-        meta = replace(meta, example_iterations=found.example_iterations, lost=lost)
+        spent = found.example_iterations
+        meta = replace(task.metas[target], example_iterations=spent, lost=lost)
         self.write(part, self._settings(part, found), meta)
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.responses import HELD_OUT
-from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
 from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
+from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import SelectConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
@@ -28,6 +27,7 @@ from ganexplain.metrics.scores import Examples
 from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import has_weights_to_shuffle, weights_shuffled
+from ganexplain.runs.precision import in_precision
 from ganexplain.runs.progress import Progress
 
 BATCH = 48
@@ -46,19 +46,10 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Networks:
-    """The network and the generator of explanations, on a device."""
-
-    explained: TargetNetwork
-    generator: nn.Module
-    device: torch.device
-
-
 def load_target_network(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> TargetNetwork:
-    """The network that explanations are of; UsageError for another or missing file."""
+    """Load the network of explanations; UsageError if the file is missing or another one."""
     settings = explanations.meta.settings
     source = NetworkSource.from_meta(settings, config.classifier, config.trust_pickle)
     for file in source.files().values():
@@ -83,7 +74,7 @@ def _wrong_file(name: str, path: Path, explanations: Explanations) -> UsageError
 
 def load_networks(
     config: SelectConfig, explanations: Explanations, device: torch.device
-) -> Networks:
+) -> SearchNetworks:
     """Load both networks of explanations; UsageError if a file is missing or another one."""
     path = Path(config.gan or explanations.meta.gan)
     _require_file(path, "gan")
@@ -91,7 +82,7 @@ def load_networks(
         raise _wrong_file("gan", path, explanations)
     generator, front_end = load_generator(path, device)
     check_same_front_end((path, front_end), (explanations.path, explanations.front_end))
-    return Networks(load_target_network(config, explanations, device), generator, device)
+    return SearchNetworks(load_target_network(config, explanations, device), generator, device)
 
 
 class Controls:
@@ -101,7 +92,7 @@ class Controls:
     """
 
     def __init__(
-        self, explanations: Explanations, real: Mapping[str, np.ndarray], networks: Networks
+        self, explanations: Explanations, real: Mapping[str, np.ndarray], networks: SearchNetworks
     ) -> None:
         self.explanations, self.real, self.networks = explanations, real, networks
         self.meta = explanations.meta
@@ -142,7 +133,7 @@ class Controls:
         meta, device = self.meta, self.networks.device
         iterations = int(self.explanations.arrays["iterations"][chosen])
         seed = meta.seed + len(self.starts)
-        fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)
+        fast = self.networks.fast([self.unit.layer])
         try:
             with (
                 in_precision(meta.precision, device),
@@ -171,7 +162,7 @@ class Controls:
         and prior weight were chosen. The search stops nearest to the strongest responses of the
         shuffled network to real excerpts, as many as the unit has.
         """
-        made, meta, device = self.explanations.arrays, self.meta, self.networks.device
+        made, meta = self.explanations.arrays, self.meta
         pool = _pool(self.real, "mel")
         count = len(self.real["response"])
         with weights_shuffled(self.network, seed):
@@ -179,7 +170,7 @@ class Controls:
             scale = spread_ratio(_pool(self.real, "response"), own)
             ordered = np.sort(own.astype(np.float64) * scale)
             real = ordered[-count:] if meta.direction == "max" else ordered[:count]
-            fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)
+            fast = self.networks.fast([self.unit.layer])
             most = int(made["iterations"].max())
             with unit_response(fast[1], self.unit) as respond:
                 search = begin_search(
@@ -199,7 +190,7 @@ class Controls:
         pool = np.concatenate([self.real["mel"], self.real["bottom_mel"]]).astype(np.float64)
         device, shape = self.networks.device, pool.shape[1:]
         direction, real = self.meta.direction, self.real[self.explanations.prefix + "response"]
-        fast = fast_networks(self.networks.generator, self.network, [self.unit.layer], device)[1]
+        fast = self.networks.fast([self.unit.layer])[1]
         noise = start_latents(seed, len(self.starts), int(np.prod(shape)))
         with unit_response(fast, self.unit) as respond:
             found, mel = ascend_input(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from ganexplain.artifacts.explanations import (
     KIND,
@@ -29,38 +27,24 @@ from ganexplain.artifacts.plan import (
     read_plan,
 )
 from ganexplain.artifacts.responses import given_path
-from ganexplain.ascent.adaptive_blocks import AdaptiveWork, budget, check_aim, real_responses
-from ganexplain.ascent.blocks import (
-    PartWork,
-    features_layer,
-    make_plan,
-    own_share,
-    trajectory_settings,
-)
-from ganexplain.ascent.engine import start_latents
-from ganexplain.ascent.gradients import check_units
+from ganexplain.ascent.adaptive_blocks import AdaptiveWork, budget, check_aim
+from ganexplain.ascent.blocks import PartWork
 from ganexplain.ascent.priors import OF_SEARCHES, PRIORS
+from ganexplain.ascent.search_networks import SearchNetworks
+from ganexplain.ascent.search_task import SearchTask, own_share
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.atomic import file_hash, write_json
-from ganexplain.gans.checkpoint import load_generator
-from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.specification import check_same_front_end, input_values
-from ganexplain.networks.hooks import find_layer
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.files.atomic import write_json
+from ganexplain.networks.target import NetworkSource
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
-from ganexplain.runs.machine import pick_device
 from ganexplain.runs.precision import SEARCH_PRECISIONS
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import job_count, run_in_processes
-from ganexplain.version import __version__
 
 SEARCHES = ("grid", "adaptive")
 LARGEST_SEED = 2**32  # of NumPy's legacy generator
-BATCH_SIZES = {"cpu": 48, "cuda": 512}
 WORTH_PROCESSES = 10_000  # example-iterations, a minute's work: starting a process takes seconds
-HOW_ONLY = ("jobs", "shard")  # settings of which the result does not depend
 
 
 def explain(
@@ -84,10 +68,8 @@ def explain(
             "--overwrite: would delete the results of other shards; remove --out instead"
         )
     use_own_gpu()
-    device = pick_device(config.device)
-    batch_size = config.batch_size or BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
     # All that can be wrong with the inputs is found before --overwrite deletes anything.
-    plan, metas, warnings = _prepared(config, device, batch_size, shard)
+    task, networks = SearchTask.open(config, shard)
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
     with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
@@ -96,19 +78,18 @@ def explain(
             "gan": Path(config.gan),
         }.items():
             run.used(name, path)
-        for warning in warnings:
+        for warning in task.warnings:
             progress.note(warning)
-        if config.search == "adaptive":
-            for target in plan.targets:
-                path = given_path(Path(config.responses), target)
-                run.used(f"responses of {target.name}", path)
+        for target in task.aims:
+            path = given_path(Path(config.responses), target)
+            run.used(f"responses of {target.name}", path)
         run.note_inputs()
-        plan = _kept_plan(config, out, plan)
+        plan = _kept_plan(config, out, task.plan)
         parts = own_share(plan.all_parts(), shard)
-        waiting = [part for part in parts if not _is_done(out, plan, part, metas[part.target])]
+        waiting = [part for part in parts if not _is_done(out, plan, part, task.metas[part.target])]
         if len(waiting) < len(parts):
             progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
-        spent = _work(config, waiting, batch_size, out, metas, progress)
+        spent = _work(task, networks, waiting, out, progress)
         run.results["example_iterations"] = spent  # of this call; what all took stands in the files
         progress.note(f"{spent:,} example-iterations")
         whole = all(plan.path(out, target).is_file() for target in plan.targets)
@@ -145,67 +126,6 @@ def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
     return (rank, world) if world > 1 else asked
 
 
-def _prepared(
-    config: ExplainConfig, device: torch.device, batch_size: int, shard: tuple[int, int] | None
-) -> tuple[Plan, dict[SearchTarget, ExplanationMeta], list[str]]:
-    """What is to be done, the meta of each unit's files, and warnings about this shard's units."""
-    source, gan = NetworkSource.from_settings(config), Path(config.gan)
-    explained = load_target(source, None, device) if source.classifier else None
-    generator, front_end = load_generator(gan, device)
-    explained = explained or load_target(source, front_end, device)
-    check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
-    with torch.no_grad():
-        example = generator(torch.zeros(1, LATENT_SIZE, device=device))
-    features = features_layer(config, explained)
-    find_layer(explained.network, features, "--features")
-    adaptive = config.search == "adaptive"
-    rows = 1 if adaptive else len(trajectory_settings(config)) * config.examples
-    plan = make_plan(config, explained, example, rows, batch_size)
-    base = _meta(config, plan.targets[0], explained, features, input_values(front_end))
-    metas = {}
-    for target in plan.targets:
-        meta = replace(base, target=target, class_name=explained.class_of(target.unit))
-        if adaptive:
-            path = given_path(Path(config.responses), target)
-            real_responses(path, meta)
-            meta = replace(meta, responses_hash=file_hash(path))
-        metas[target] = meta
-    own = {part.target: None for part in own_share(plan.all_parts(), shard)}  # in the plan's order
-    start = start_latents(config.seed, config.examples, LATENT_SIZE)
-    return plan, metas, check_units(own, explained, generator, start, batch_size)
-
-
-def _meta(
-    config: ExplainConfig,
-    target: SearchTarget,
-    explained: TargetNetwork,
-    features: str,
-    front_end: Mapping[str, object],
-) -> ExplanationMeta:
-    """The meta of a unit's files before its search."""
-    source, gan = NetworkSource.from_settings(config), Path(config.gan)
-    return ExplanationMeta(
-        target=target,
-        class_name=explained.class_of(target.unit),
-        features_layer=features,
-        front_end=front_end,
-        seed=config.seed,
-        classifier=source.name,
-        classifier_hash=source.digest(),
-        gan=config.gan,
-        gan_hash=file_hash(gan),
-        responses=config.responses,
-        responses_hash="",
-        classes=tuple(explained.names.classes),
-        version=__version__,
-        prior=config.prior,
-        precision=config.precision,
-        hysteresis=config.hysteresis,
-        search=config.search,
-        settings={k: value for k, value in asdict(config).items() if k not in HOW_ONLY},
-    )
-
-
 def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
     """The plan of the run in `out`: of the first to come, where sizes of parts were left open."""
     earlier = read_plan(out) if (out / PLAN_FILE).is_file() else plan
@@ -226,17 +146,17 @@ def _is_done(out: Path, plan: Plan, part: Part, meta: ExplanationMeta) -> bool:
 
 
 def _work(
-    config: ExplainConfig,
+    task: SearchTask,
+    networks: SearchNetworks,
     parts: Sequence[Part],
-    batch_size: int,
     out: Path,
-    metas: Mapping[SearchTarget, ExplanationMeta],
     progress: Progress,
 ) -> int:
     """Search all parts, in several processes on a CPU where that pays; what it took."""
     if not parts:
         return 0
-    adaptive, spent = config.search == "adaptive", 0
+    config, spent = task.config, 0
+    adaptive = config.search == "adaptive"
     each = budget(config) if adaptive else max(config.iterations)
     total = sum(part.last - part.first for part in parts) * each
 
@@ -245,7 +165,7 @@ def _work(
         spent += units
         progress.advance(units)
 
-    alone = pick_device(config.device).type != "cpu" or rank_and_world_size()[1] > 1
+    alone = networks.device.type != "cpu" or rank_and_world_size()[1] > 1
     jobs = (
         1
         if alone and config.jobs == "auto"
@@ -253,7 +173,8 @@ def _work(
     )
     progress.start(_searched([part.target for part in parts]), total)
     prepare = AdaptiveWork if adaptive else PartWork
-    run_in_processes(parts, jobs, prepare, (config, batch_size, out, metas), advance)
+    shared = networks if jobs == 1 else None  # other processes load their own
+    run_in_processes(parts, jobs, prepare, (task, out, shared), advance)
     return spent
 
 

@@ -15,6 +15,7 @@ from ganexplain.artifacts.lost_gradients import LostSearches
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import HELD_OUT, RealResponses, given_path, read_responses
 from ganexplain.artifacts.selection import Selection
+from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.audio.display import display_inputs
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import open_corpus
@@ -27,13 +28,7 @@ from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.attributions import attributions_in, rank_attributions
-from ganexplain.selection.controls import (
-    MEANINGS,
-    Controls,
-    Networks,
-    load_networks,
-    load_target_network,
-)
+from ganexplain.selection.controls import MEANINGS, Controls, load_networks, load_target_network
 from ganexplain.selection.judges import Judge, Verdict, judge_agreement, load_judges
 from ganexplain.selection.ranking import (
     TIE_RULE,
@@ -88,7 +83,7 @@ class SelectTask:
     given: RealResponses | None
     found: CorpusResponses | None
     judges: Sequence[Judge]
-    networks: Networks | None
+    networks: SearchNetworks | None
 
     @classmethod
     def open(cls, config: SelectConfig) -> SelectTask:

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.search_networks import fast_networks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import SLOPE, initialise
 from ganexplain.classifiers.svdnet import SVDNet

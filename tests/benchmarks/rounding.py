@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.ascent.blocks import fast_networks
 from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.search_networks import fast_networks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.checkpoint import load_generator

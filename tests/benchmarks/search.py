@@ -28,8 +28,8 @@ from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.merging import Grid, explanation_files
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
-from ganexplain.ascent.blocks import fast_networks, in_precision
 from ganexplain.ascent.engine import Objective, ascend, start_latents
+from ganexplain.ascent.search_networks import fast_networks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.gans.checkpoint import load_generator
@@ -37,6 +37,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import unit_response
 from ganexplain.runs.machine import keep_freed_memory
+from ganexplain.runs.precision import in_precision
 
 CPU = torch.device("cpu")
 BATCH = 48

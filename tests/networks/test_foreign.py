@@ -17,7 +17,7 @@ from support.commands import Run
 from support.paths import PRETRAINED, ROOT
 from torch import nn
 
-from ganexplain.ascent.blocks import fast_networks
+from ganexplain.ascent.search_networks import fast_networks
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays

@@ -1,0 +1,71 @@
+"""The two networks of a search, and the forms in which it runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.ascent.engine import start_latents
+from ganexplain.config import ExplainConfig
+from ganexplain.gans.checkpoint import load_generator
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.inputs.specification import check_same_front_end
+from ganexplain.networks.adapter import NetworkAdapter
+from ganexplain.networks.fast.optimize import optimize_frozen
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.runs.machine import pick_device
+
+EXAMPLES_TO_CHECK = 4  # on which a rewritten network is held against the plain one
+
+
+@dataclass(frozen=True)
+class SearchNetworks:
+    """The network explained, and the generator of its inputs, on a device."""
+
+    explained: TargetNetwork
+    generator: nn.Module
+    device: torch.device
+
+    @classmethod
+    def load(cls, config: ExplainConfig) -> SearchNetworks:
+        """Both from the files that the settings name.
+
+        Raises UsageError where the one does not take what the other generates; other errors as
+        `load_target` and `load_generator`.
+        """
+        source, gan = NetworkSource.from_settings(config), Path(config.gan)
+        device = pick_device(config.device)
+        explained = load_target(source, None, device) if source.classifier else None
+        generator, front_end = load_generator(gan, device)
+        explained = explained or load_target(source, front_end, device)
+        check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
+        return cls(explained, generator, device)
+
+    def example(self) -> Tensor:
+        """An input (1, ...) of the network: what the generator makes of the zero latent."""
+        with torch.no_grad():
+            example: Tensor = self.generator(torch.zeros(1, LATENT_SIZE, device=self.device))
+        return example
+
+    def fast(self, layers: Collection[str]) -> tuple[nn.Module, nn.Module]:
+        """Generator and network as the search runs them; `layers` stay themselves."""
+        return fast_networks(self.generator, self.explained.network, layers, self.device)
+
+
+def fast_networks(
+    generator: nn.Module, network: nn.Module, layers: Collection[str], device: torch.device
+) -> tuple[nn.Module, nn.Module]:
+    """Both as the search runs them, on a CPU rewritten to be faster; `layers` stay themselves."""
+    if device.type != "cpu":
+        return generator, network
+    latent = torch.from_numpy(start_latents(0, EXAMPLES_TO_CHECK, LATENT_SIZE))
+    with torch.no_grad():
+        mel = generator(latent)
+    kept = [
+        f"explained.{layer}" if isinstance(network, NetworkAdapter) else layer for layer in layers
+    ]
+    return optimize_frozen(generator, latent), optimize_frozen(network, mel, keep=kept)

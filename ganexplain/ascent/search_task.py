@@ -1,0 +1,135 @@
+"""What a run of `explain` searches: opened and checked before the run begins."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ganexplain.artifacts.explanations import ExplanationMeta
+from ganexplain.artifacts.plan import DIRECTIONS, Part, Plan, SearchTarget
+from ganexplain.artifacts.responses import given_path, read_responses
+from ganexplain.ascent.engine import start_latents
+from ganexplain.ascent.gradients import check_units
+from ganexplain.ascent.search_networks import SearchNetworks
+from ganexplain.config import ExplainConfig
+from ganexplain.files.atomic import file_hash
+from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.inputs.specification import input_values
+from ganexplain.networks.hooks import find_layer, last_hidden_layer
+from ganexplain.networks.target import NetworkSource, TargetNetwork
+from ganexplain.networks.unit_syntax import parse_units
+from ganexplain.version import __version__
+
+BATCH_SIZES = {"cpu": 48, "cuda": 512}
+HOW_ONLY = ("jobs", "shard")  # settings of which the result does not depend
+Shard = tuple[int, int]  # i of n
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """The units to search and the meta of each one's files.
+
+    `aims` are the real responses (R,) that an adaptive search of a unit aims at; `warnings` are
+    about the units of this shard.
+    """
+
+    config: ExplainConfig
+    batch_size: int
+    plan: Plan
+    metas: Mapping[SearchTarget, ExplanationMeta]
+    aims: Mapping[SearchTarget, np.ndarray]
+    warnings: Sequence[str]
+
+    @classmethod
+    def open(cls, config: ExplainConfig, shard: Shard | None) -> tuple[SearchTask, SearchNetworks]:
+        """The task of the settings, with its networks; errors of every file that they name."""
+        networks = SearchNetworks.load(config)
+        usual = BATCH_SIZES.get(networks.device.type, BATCH_SIZES["cpu"])
+        batch_size = config.batch_size or usual
+        explained, adaptive = networks.explained, config.search == "adaptive"
+        features = config.features or last_hidden_layer(explained.network)
+        find_layer(explained.network, features, "--features")
+        rows = 1 if adaptive else len(trajectory_settings(config)) * config.examples
+        plan = make_plan(config, explained, networks.example(), rows, batch_size)
+        base = _base_meta(config, plan.targets[0], explained, features)
+        metas, aims = {}, {}
+        for target in plan.targets:
+            meta = replace(base, target=target, class_name=explained.class_of(target.unit))
+            if adaptive:
+                path = given_path(Path(config.responses), target)
+                aims[target] = _aim(path, meta)
+                meta = replace(meta, responses_hash=file_hash(path))
+            metas[target] = meta
+        own = {part.target: None for part in own_share(plan.all_parts(), shard)}  # in its order
+        starts = start_latents(config.seed, config.examples, LATENT_SIZE)
+        warnings = check_units(own, explained, networks.generator, starts, batch_size)
+        return cls(config, batch_size, plan, metas, aims, warnings), networks
+
+
+def _base_meta(
+    config: ExplainConfig,
+    target: SearchTarget,
+    explained: TargetNetwork,
+    features: str,
+) -> ExplanationMeta:
+    """The meta of a unit's files before its search."""
+    source = NetworkSource.from_settings(config)
+    return ExplanationMeta(
+        target=target,
+        class_name="",
+        features_layer=features,
+        front_end=input_values(explained.front_end),
+        seed=config.seed,
+        classifier=source.name,
+        classifier_hash=source.digest(),
+        gan=config.gan,
+        gan_hash=file_hash(Path(config.gan)),
+        responses=config.responses,
+        responses_hash="",
+        classes=tuple(explained.names.classes),
+        version=__version__,
+        prior=config.prior,
+        precision=config.precision,
+        hysteresis=config.hysteresis,
+        search=config.search,
+        settings={k: value for k, value in asdict(config).items() if k not in HOW_ONLY},
+    )
+
+
+def _aim(path: Path, meta: ExplanationMeta) -> np.ndarray:
+    """Responses (R,) of the real excerpts of a unit in a file; errors as `read_responses`."""
+    arrays = read_responses(path, Path(meta.classifier), meta.measured, {}).arrays
+    return arrays["response" if meta.direction == "max" else "bottom_response"]
+
+
+def trajectory_settings(config: ExplainConfig) -> list[tuple[float, float]]:
+    """The L distinct (learning rate, prior weight) pairs, in the order of the grid."""
+    return list(itertools.product(config.learning_rate, config.prior_weight))
+
+
+def make_plan(
+    config: ExplainConfig, explained: TargetNetwork, example: Tensor, rows: int, batch_size: int
+) -> Plan:
+    """The units asked for, `rows` of each in blocks of at most `batch_size`, as even as can be.
+
+    `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
+    """
+    layers, network, names = explained.layers(config.layer), explained.network, explained.names
+    targets = tuple(
+        SearchTarget(unit, direction)
+        for unit in parse_units(layers, config.neuron, network, example, names)
+        for direction in DIRECTIONS[config.direction]
+    )
+    blocks = -(-rows // batch_size)
+    bounds = np.linspace(0, rows, blocks + 1).round().astype(int)
+    return Plan(targets, tuple(bounds.tolist()))
+
+
+def own_share(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:
+    """Of all parts those that shard i of n works on: every n-th."""
+    return list(parts if shard is None else parts[shard[0] :: shard[1]])
