@@ -10,7 +10,6 @@ where that is not what the GAN draws: a mapping, or the path of a TOML file.
 from __future__ import annotations
 
 import html
-import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import SearchTarget
-from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
 from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
@@ -55,7 +55,7 @@ ProgressCallback = Callable[[int, int, float], None]  # done, of how many, the m
 CPU = torch.device("cpu")
 CHUNK = 32
 DIRECTIONS = ("max", "min")
-GRID = ExplainConfig(gan="")  # its defaults
+USUAL = ExplainConfig(gan="")  # its defaults
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,10 @@ def explain(
     gan: str | Path,
     unit: str = "output",
     direction: str = "max",
-    learning_rate: Sequence[float] = GRID.learning_rate,
-    prior_weight: Sequence[float] = GRID.prior_weight,
-    iterations: Sequence[int] = GRID.iterations,
-    examples: int = GRID.examples,
+    learning_rate: Sequence[float] = USUAL.learning_rate,
+    prior_weight: Sequence[float] = USUAL.prior_weight,
+    iterations: Sequence[int] = USUAL.iterations,
+    examples: int = USUAL.examples,
     seed: int = 0,
     input: Given = None,
     progress: ProgressCallback = lambda done, total, response: None,
@@ -176,52 +176,56 @@ def explain(
     starts = start_latents(seed, examples, LATENT_SIZE)
     for note in check_units([target], explained, generator, starts, CHUNK):
         warnings.warn(note, stacklevel=2)
-    pairs = np.array(list(itertools.product(learning_rate, prior_weight)))
-    rows = np.repeat(pairs, examples, axis=0)
-    total, done = len(rows) * max(iterations), 0
+    grid = Grid(learning_rate, prior_weight, iterations, examples, seed)
+    with unit_response(explained.network, target.unit) as run:
+        found = _search(lambda z: run(generator(z)), grid, starts, direction, progress)
+    no_gradient = found.no_gradient.reshape(-1, examples)
+    refuse_lost(target.name, no_gradient)
+    lost = LostSearches.count(no_gradient)
+    if words := lost.in_words(examples):
+        warnings.warn(f"{target.name}: {words}", stacklevel=2)
+    arrays, latent = grid.arrays(), grid.by_setting(found.latent)
+    inputs = _generated(generator, latent.reshape(-1, LATENT_SIZE))
+    return Explanation(
+        layer=target.unit.layer,
+        neuron=target.unit.neuron,
+        direction=direction,
+        input_spec=input_spec,
+        learning_rate=arrays["learning_rate"],
+        prior_weight=arrays["prior_weight"],
+        iterations=arrays["iterations"],
+        latent=latent,
+        inputs=inputs.reshape(*latent.shape[:2], *input_spec.shape),
+        response=grid.by_setting(found.response),
+        start_inputs=_generated(generator, starts),
+        start_response=found.response_trace[:examples, 0].copy(),
+        searches_without_gradient=lost.searches_without_gradient,
+    )
+
+
+def _search(
+    objective: Objective,
+    grid: Grid,
+    starts: np.ndarray,
+    direction: str,
+    progress: ProgressCallback,
+) -> Trajectories:
+    """Search all rows of a grid, each pair of settings from the starts (N, Z)."""
+    total, done = grid.rows * max(grid.iterations), 0
 
     def advance(units: int, response: float) -> None:
         nonlocal done
         done += units
         progress(done, total, response)
 
-    with unit_response(explained.network, target.unit) as run:
-        found = ascend(
-            lambda z: run(generator(z)),
-            Starts(np.tile(starts, (len(pairs), 1)), rows[:, 0], rows[:, 1]),
-            iterations,
-            AscentSettings(direction, CHUNK),
-            advance,
-        )
-    no_gradient = found.no_gradient.reshape(len(pairs), examples)
-    refuse_lost(target.name, no_gradient)
-    lost = LostSearches.count(no_gradient)
-    if words := lost.in_words(examples):
-        warnings.warn(f"{target.name}: {words}", stacklevel=2)
-    settings = len(pairs) * len(iterations)
-    # (P, L * N, ...) to (L * P, N, ...): iteration counts fastest, as in explanations.npz.
-    latent, response = (
-        np.moveaxis(v.reshape(len(iterations), len(pairs), examples, *v.shape[2:]), 0, 1).reshape(
-            settings, examples, *v.shape[2:]
-        )
-        for v in (found.latent, found.response)
-    )
-    return Explanation(
-        layer=target.unit.layer,
-        neuron=target.unit.neuron,
-        direction=direction,
-        input_spec=input_spec,
-        learning_rate=np.repeat(pairs[:, 0], len(iterations)),
-        prior_weight=np.repeat(pairs[:, 1], len(iterations)),
-        iterations=np.tile(iterations, len(pairs)),
-        latent=latent,
-        inputs=_generated(generator, latent.reshape(-1, LATENT_SIZE)).reshape(
-            settings, examples, *input_spec.shape
-        ),
-        response=response,
-        start_inputs=_generated(generator, starts),
-        start_response=found.response_trace[:examples, 0].copy(),
-        searches_without_gradient=lost.searches_without_gradient,
+    rates, weights = grid.of_rows(np.arange(grid.rows))
+    latent = np.tile(starts, (len(grid.pairs), 1))
+    return ascend(
+        objective,
+        Starts(latent, rates, weights),
+        grid.iterations,
+        AscentSettings(direction, CHUNK),
+        advance,
     )
 
 

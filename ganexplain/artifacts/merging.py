@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ganexplain.artifacts.explanations import KIND, ExplanationMeta, meta_fields
+from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import (
     PART,
@@ -23,7 +23,6 @@ from ganexplain.artifacts.plan import (
 )
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, write_arrays
-from ganexplain.files.fields import Fields
 
 BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
 BY_TRAJECTORY = ("response_trace", "latent_norm_trace")
@@ -81,7 +80,9 @@ def _merge(out: Path, plan: Plan, target: SearchTarget) -> None:
     # The one part of an adaptive search has all settings, found as it went.
     if meta.search != "adaptive":
         try:
-            arrays = _gathered([each for each, _ in parts], Grid.of(paths[0], meta))
+            arrays = _gathered(
+                [each for each, _ in parts], Grid.from_json(meta_fields(paths[0], meta.settings))
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise GanexplainError(
                 f"{paths[0]}: does not match the other blocks ({error}); remove it, and run "
@@ -101,54 +102,20 @@ def read_part(path: Path) -> tuple[dict[str, np.ndarray], ExplanationMeta]:
     return arrays, ExplanationMeta.from_json(meta_fields(path, document))
 
 
-@dataclass(frozen=True)
-class Grid:
-    """The settings of a grid search, each of which `examples` are searched with."""
-
-    learning_rate: tuple[float, ...]
-    prior_weight: tuple[float, ...]
-    iterations: tuple[int, ...]
-    examples: int
-    seed: int
-
-    @classmethod
-    def of(cls, path: Path, meta: ExplanationMeta) -> Grid:
-        """That of a run, from the meta of a part; errors as `Fields`."""
-        fields = Fields(f"{path}: meta.", meta.settings)
-        return cls(
-            fields.numbers("learning_rate"),
-            fields.numbers("prior_weight"),
-            fields.integers("iterations"),
-            fields.integer("examples"),
-            meta.seed,
-        )
-
-
 def _gathered(parts: Sequence[Mapping[str, np.ndarray]], grid: Grid) -> dict[str, np.ndarray]:
     """Arrays of `explanations.npz` of the grid from those of all its rows, and `no_gradient`."""
-    examples, steps = grid.examples, grid.iterations
-    pairs = list(itertools.product(grid.learning_rate, grid.prior_weight))
-    lines, rows = len(pairs), sum(len(arrays["response_trace"]) for arrays in parts)
-    if lines * examples != rows:
+    lines, examples = len(grid.pairs), grid.examples
+    rows = sum(len(arrays["response_trace"]) for arrays in parts)
+    if grid.rows != rows:
         raise ValueError(f"{rows} searches, not {lines} of {examples} examples")
 
-    def joined(name: str, axis: int) -> np.ndarray:
+    def joined(name: str, axis: int = 0) -> np.ndarray:
         return np.concatenate([arrays[name] for arrays in parts], axis=axis)
 
-    def by_setting(name: str) -> np.ndarray:
-        """(P, L * N, ...) to (C, N, ...), iteration counts fastest."""
-        values = joined(name, axis=1)
-        split = values.reshape(len(steps), lines, examples, *values.shape[2:]).swapaxes(0, 1)
-        return np.ascontiguousarray(split).reshape(-1, *split.shape[2:])
-
     return {
-        "learning_rate": np.repeat([rate for rate, _ in pairs], len(steps)),
-        "prior_weight": np.repeat([weight for _, weight in pairs], len(steps)),
-        "iterations": np.tile(steps, lines),
-        "trajectory": np.repeat(np.arange(lines), len(steps)),
-        "seed": grid.seed + np.arange(examples),
-        **{name: by_setting(name) for name in BY_SETTING},
-        **{name: joined(name, 0).reshape(lines, examples, -1) for name in BY_TRAJECTORY},
-        **{name: joined(name, 0) for name in STARTS},
-        "no_gradient": joined("no_gradient", 0).reshape(lines, examples),
+        **grid.arrays(),
+        **{name: grid.by_setting(joined(name, axis=1)) for name in BY_SETTING},
+        **{name: joined(name).reshape(lines, examples, -1) for name in BY_TRAJECTORY},
+        **{name: joined(name) for name in STARTS},
+        "no_gradient": joined("no_gradient").reshape(lines, examples),
     }

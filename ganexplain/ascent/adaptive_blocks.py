@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import Part
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.blocks import PartWork
 from ganexplain.ascent.candidate import Found
-from ganexplain.ascent.search_task import trajectory_settings
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 
@@ -24,7 +24,7 @@ def budget(config: ExplainConfig) -> int:
 
     UsageError where that is next to nothing.
     """
-    pairs, most = len(trajectory_settings(config)), max(config.iterations)
+    pairs, most = len(Grid.from_settings(config).pairs), max(config.iterations)
     if pairs * most < 10 * LEAST:
         raise UsageError(
             f"--search adaptive: a tenth of {pairs} x {most} iterations is too little to search "
@@ -62,7 +62,7 @@ class AdaptiveWork(PartWork):
             return search_settings(
                 objective,
                 self.starts,
-                trajectory_settings(config),
+                Grid.from_settings(config).pairs,
                 max(config.iterations),
                 real,
                 self.settings(target),

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts.explanations import ExplanationMeta
+from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import PART, Part, SearchTarget, part_path
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import SearchTask, trajectory_settings
+from ganexplain.ascent.search_task import SearchTask
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
@@ -60,8 +61,8 @@ class PartWork:
         config, target = self.config, part.target
         rows = np.arange(part.first, part.last)
         examples = rows % config.examples
-        pairs = np.array(trajectory_settings(config))[rows // config.examples]
-        starts = Starts(self.starts[examples], pairs[:, 0], pairs[:, 1], config.seed + examples)
+        settings = Grid.from_settings(config).of_rows(rows)
+        starts = Starts(self.starts[examples], *settings, config.seed + examples)
         with self.objective(target.unit) as objective:
             return ascend(
                 objective,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ganexplain.artifacts.explanations import ExplanationMeta
+from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import DIRECTIONS, Part, Plan, SearchTarget
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.engine import start_latents
@@ -54,7 +54,7 @@ class SearchTask:
         explained, adaptive = networks.explained, config.search == "adaptive"
         features = config.features or last_hidden_layer(explained.network)
         find_layer(explained.network, features, "--features")
-        rows = 1 if adaptive else len(trajectory_settings(config)) * config.examples
+        rows = 1 if adaptive else Grid.from_settings(config).rows
         plan = make_plan(config, explained, networks.example(), rows, batch_size)
         base = _base_meta(config, plan.targets[0], explained, features)
         metas, aims = {}, {}
@@ -105,11 +105,6 @@ def _aim(path: Path, meta: ExplanationMeta) -> np.ndarray:
     """Responses (R,) of the real excerpts of a unit in a file; errors as `read_responses`."""
     arrays = read_responses(path, Path(meta.classifier), meta.measured, {}).arrays
     return arrays["response" if meta.direction == "max" else "bottom_response"]
-
-
-def trajectory_settings(config: ExplainConfig) -> list[tuple[float, float]]:
-    """The L distinct (learning rate, prior weight) pairs, in the order of the grid."""
-    return list(itertools.product(config.learning_rate, config.prior_weight))
 
 
 def make_plan(

@@ -15,7 +15,6 @@ behind the run's, the same for both. Cost is counted in example-iterations.
 from __future__ import annotations
 
 import argparse
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,13 +24,15 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts.explanations import Explanations, read_explanations
-from ganexplain.artifacts.merging import Grid, explanation_files
+from ganexplain.artifacts.grid import Grid
+from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import given_path, read_responses
 from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.engine import Objective, ascend, start_latents
 from ganexplain.ascent.search_networks import fast_networks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.files.fields import Fields
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.metrics.distances import frechet_distance
@@ -71,12 +72,11 @@ def grid(made: dict[str, np.ndarray], group: slice, real: np.ndarray) -> dict[st
 
 def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray) -> dict[str, Any]:
     """The same of the adaptive search, and the distance its setting has when run alone."""
-    run = Grid.of(explanations.path, explanations.meta)
+    run = Grid.from_json(Fields(f"{explanations.path}: meta.", explanations.meta.settings))
     start = start_latents(seed, size, LATENT_SIZE)
     settings = AscentSettings(explanations.meta.direction, BATCH)
-    pairs = list(itertools.product(run.learning_rate, run.prior_weight))
     with objective_of(explanations) as objective:
-        found = search_settings(objective, start, pairs, max(run.iterations), real, settings)
+        found = search_settings(objective, start, run.pairs, max(run.iterations), real, settings)
         setting = [found.learning_rate[0], found.prior_weight[0], int(found.iterations[0])]
         alone = ascend(objective, Starts(start, setting[0], setting[1]), setting[2:], settings)
     return {
