@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.search_networks import fast_networks
+from ganexplain.ascent.search_task import BATCH_SIZES
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import SLOPE, initialise
 from ganexplain.classifiers.svdnet import SVDNet
@@ -35,7 +36,6 @@ from ganexplain.networks.units import Unit
 from ganexplain.runs.cores import usable_cores
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.runs.precision import in_precision
-from ganexplain.stages.explain import BATCH_SIZES
 
 GFLOP_PER_ITERATION = 1.112  # forward and input gradient of both networks
 PAPER_ITERATIONS = 9 * 50 * (100 + 500 + 1000)

@@ -27,11 +27,13 @@ from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import begin_search, start_latents
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.responses import strongest
+from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.base import initialise
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_log_mel_split
+from ganexplain.files.fields import Fields
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.log_mel import FrontEnd
@@ -40,7 +42,7 @@ from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.unit.sanity_check import Votes, sanity_check
 from ganexplain.runs.progress import NullProgress
-from ganexplain.selection.controls import Controls, Networks
+from ganexplain.selection.controls import Controls
 from ganexplain.selection.judges import load_judges
 
 PRETRAINED = Path("sample_data/pretrained")
@@ -74,12 +76,12 @@ class Case:
     def outcome(self, explained: TargetNetwork, seed: int) -> tuple[Votes, str]:
         """The judges' votes for an explanation of a network, and what they amount to."""
         real = self.real(explained)
-        networks = Networks(explained, self.generator, CPU)
+        networks = SearchNetworks(explained, self.generator, CPU)
         setting = {"learning_rate": RATE, "prior_weight": WEIGHT, "iterations": ITERATIONS}
         made = {name: np.array([value]) for name, value in setting.items()}
         made["seed"] = np.arange(self.examples)
         meta = META | {"seed": 1000 * seed, "front_end": input_values(self.front_end)}
-        described = ExplanationMeta.from_json(Path("none"), meta)
+        described = ExplanationMeta.from_json(Fields("none: meta.", meta))
         explanations = Explanations(Path("none"), made, described, self.front_end, {})
         control = Controls(explanations, real, networks).reinitialised(
             0, seed + 500, NullProgress()
