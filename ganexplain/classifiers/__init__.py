@@ -1,1 +1,1 @@
-"""The networks that are trained here to classify, with their training."""
+"""Classifiers, their training, evaluation and prediction."""

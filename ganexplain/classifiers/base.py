@@ -1,4 +1,4 @@
-"""What classifiers of log-mel excerpts share: the standardisation that is part of the network."""
+"""The base class of classifiers, with standardisation as part of the network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ SLOPE = 0.01  # of every leaky rectifier
 
 
 class ExcerptNet(nn.Module):
-    """A network on excerpts (B, F=80, T=115) of natural-log mel in nat, as the front end has it.
+    """A network on excerpts (B, F=80, T=115) of natural-log mel in nat.
 
-    The per-band mean and standard deviation of the training set are its buffers `mean` and
-    `deviation` (F,), so what enters is log-mel as the front end or a generator emits it. A
-    layer's name addresses what that layer itself puts out: `fc8` is (B, 64) before its
-    rectifier, `fc9` the logits.
+    The mean and standard deviation of each band in training are its buffers `mean` and `deviation`
+    (F,), so its input is log-mel from the front end or a generator. The name of a layer means the
+    layer's own output: `fc8` is (B, 64) before its rectifier, `fc9` are the logits.
     """
 
     mean: Tensor
@@ -33,8 +32,8 @@ class ExcerptNet(nn.Module):
         self.register_buffer("deviation", torch.ones(bands))
 
     @classmethod
-    def of_inputs(cls, outputs: int, input_spec: Input) -> Self:
-        """A network with that many outputs for such inputs."""
+    def for_inputs(cls, outputs: int, input_spec: Input) -> Self:
+        """A network with `outputs` output units for inputs of `input_spec`."""
         return cls(outputs)
 
     @classmethod
@@ -58,11 +57,11 @@ class ExcerptNet(nn.Module):
         return self.fc9.out_features
 
     def standardise(self, mel: Tensor) -> Tensor:
-        """Log-mel (B, F, T) to one channel (B, 1, F, T) of zero mean and unit deviation a band."""
+        """Log-mel (B, F, T) as one channel (B, 1, F, T), with zero mean and unit deviation."""
         return ((mel - self.mean[:, None]) / self.deviation[:, None]).unsqueeze(1)
 
     def forward_dense(self, mel: Tensor) -> Tensor:
-        """Logits (B, T - 114, outputs) for every centre frame of recordings (B, F, T), one pass.
+        """Logits (B, T - 114, outputs) of all centre frames of recordings (B, F, T) in one pass.
 
         Output t equals `forward` of frames t .. t + 114.
         """
@@ -74,7 +73,7 @@ ARCHITECTURES: dict[str, type[ExcerptNet]] = {}
 
 
 def register(architecture: type[Network]) -> type[Network]:
-    """Add a class to `ARCHITECTURES`, by its name in lower case."""
+    """Add a class to `ARCHITECTURES` under its name in lower case."""
     ARCHITECTURES[architecture.__name__.lower()] = architecture
     return architecture
 

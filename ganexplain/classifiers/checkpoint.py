@@ -1,4 +1,4 @@
-"""Networks from checkpoints, ready to be explained: frozen, in eval mode, on a device."""
+"""Writes and reads `classifier.pt`; a network that is read is frozen and in eval mode."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_values
 
 for _each in iter_modules(classifiers.__path__):
-    if _each.name.endswith("net"):  # one module an architecture, which registers its class
+    if _each.name.endswith("net"):  # the module of an architecture registers its class
         import_module(f"{classifiers.__name__}.{_each.name}")
-OF_LOG_MEL = tuple(architectures_for(FrontEnd()))  # the choices of `--architecture`
+LOG_MEL_ARCHITECTURES = tuple(architectures_for(FrontEnd()))  # the choices of `--architecture`
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A classifier and what must be known to use it; `threshold` is of the second class.
+    """A classifier and its input, classes, threshold (of the second of two classes) and figures.
 
-    `figures` are those of the validation and the test split, and the `epoch` kept. `corpora` are
-    those that it was trained on, as the command named them.
+    `figures` are those of the validation and the test split, and the best `epoch`; `corpora` are
+    the training corpora as named in the command.
     """
 
     network: ExcerptNet
@@ -58,9 +58,9 @@ class Classifier:
 
 
 def write_classifier(path: Path, classifier: Classifier, config: TrainClassifierConfig) -> None:
-    """Write `classifier.pt`, with the settings of its training."""
+    """Write `classifier.pt` with the settings of its training."""
     content = {
-        "architecture": architecture_of(classifier.network),
+        "architecture": architecture_name(classifier.network),
         "outputs": classifier.network.outputs,
         "weights": classifier.network.state_dict(),
         "front_end": input_values(classifier.front_end),
@@ -97,7 +97,7 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
     if not 0 < threshold < 1:
         raise GanexplainError(f"{path}: threshold is {threshold:g}, not within 0..1; make it again")
     network = build_network_from(
-        path, content["weights"], lambda: build(architecture, outputs, input_spec)
+        path, content["weights"], lambda: build_classifier(architecture, outputs, input_spec)
     )
     return Classifier(
         network=freeze_network(network, device),
@@ -110,16 +110,16 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
 
 
 def _corpora(config: object) -> tuple[str, ...]:
-    """The corpora that a checkpoint's settings name, as they were typed."""
+    """The corpora in a checkpoint's settings, as they were typed."""
     named = config.get("corpus") if isinstance(config, Mapping) else None
     return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
 
 
-def build(architecture: str, outputs: int, input_spec: Input) -> ExcerptNet:
-    """The network of that name for such inputs."""
-    return ARCHITECTURES[architecture].of_inputs(outputs, input_spec)
+def build_classifier(architecture: str, outputs: int, input_spec: Input) -> ExcerptNet:
+    """A network of the named architecture for inputs of `input_spec`."""
+    return ARCHITECTURES[architecture].for_inputs(outputs, input_spec)
 
 
-def architecture_of(network: ExcerptNet) -> str:
-    """The name under which the network's class is known."""
+def architecture_name(network: ExcerptNet) -> str:
+    """The name of the architecture of a network."""
     return next(name for name, kind in ARCHITECTURES.items() if isinstance(network, kind))

@@ -1,4 +1,4 @@
-"""A small detector of another build than SVDNet: a second opinion on the same excerpts."""
+"""A small detector with another architecture than SVDNet, as an independent judge."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from torch import Tensor, nn
 
 from ganexplain.classifiers.base import SLOPE, ExcerptNet, register
 
-DILATIONS = (2, 4, 8, 16, 24)  # with three frames each, and six before: 115 in all
+DILATIONS = (2, 4, 8, 16, 24)  # kernels of three frames, after six frames before: 115 in all
 
 
 @register
 class CompactNet(ExcerptNet):
     """Excerpts (B, F=80, T=115) of natural-log mel in nat -> logits (B, outputs).
 
-    Pools over frequency only and looks ever wider in time by dilation, so every frame is kept
-    and a longer recording needs no other pass. 296,225 parameters with one output, a fifth of
-    SVDNet's; no layer has a kernel, a pooling or a width in common with it.
+    It pools only over frequency, and the dilation over time grows from layer to layer, so all
+    frames are kept and longer recordings need no special pass. It has 296,225 parameters with one
+    output, a fifth of SVDNet's, and no kernel, pooling or width in common with SVDNet.
     """
 
     def __init__(self, outputs: int = 1) -> None:
@@ -43,7 +43,7 @@ class CompactNet(ExcerptNet):
         return self._head(self._frames(mel)[:, 0])
 
     def forward_dense(self, mel: Tensor) -> Tensor:
-        """Logits (B, T - 114, outputs) for every centre frame of recordings (B, F, T), one pass."""
+        """Logits (B, T - 114, outputs) of all centre frames of recordings (B, F, T) in one pass."""
         return self._head(self._frames(mel))
 
     def _frames(self, mel: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How well a classifier does on a split: over all labelled frames, and file by file."""
+"""Evaluates a classifier on a split: over all labelled frames, and for each file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganexplain.metrics.detection import (
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures over a split with the threshold they hold for, and those of each of its files."""
+    """Figures of a split at a threshold, and those of each of its files."""
 
     figures: dict[str, float]
     threshold: float
@@ -32,11 +32,11 @@ class Evaluation:
 
 
 def evaluate(network: ExcerptNet, split: LabelledSplit, threshold: float | None) -> Evaluation:
-    """Evaluate on all labelled frames of a split; the threshold is chosen on it where None.
+    """Evaluate on all labelled frames of a split; a threshold of None is chosen on the split.
 
-    With the protocol of Schlueter & Grill 2015 (method, section 2.3): median over 0.8 s.
+    The protocol is that of Schlueter & Grill 2015 (method, section 2.3): median over 0.8 s.
     """
-    curves, labels = answers_on(split, network)
+    curves, labels = labelled_curves(split, network)
     curve, label = np.concatenate(curves), np.concatenate(labels)
     if threshold is None:
         threshold = _best_threshold(curve, label)
@@ -44,27 +44,24 @@ def evaluate(network: ExcerptNet, split: LabelledSplit, threshold: float | None)
     return Evaluation(_figures(curve, label, threshold), threshold, files)
 
 
-def threshold_over(network: ExcerptNet, *splits: LabelledSplit) -> float:
-    """The threshold of highest accuracy over the labelled frames of several splits."""
-    answers = [answers_on(split, network) for split in splits]
-    curve, label = (
-        np.concatenate([part for parts in kind for part in parts])
-        for kind in zip(*answers, strict=True)
-    )
-    return _best_threshold(curve, label)
+def choose_threshold(network: ExcerptNet, *splits: LabelledSplit) -> float:
+    """The threshold with the highest accuracy over the labelled frames of several splits."""
+    pairs = [pair for each in splits for pair in zip(*labelled_curves(each, network), strict=True)]
+    curves, labels = zip(*pairs, strict=True)
+    return _best_threshold(np.concatenate(curves), np.concatenate(labels))
 
 
 @singledispatch
-def answers_on(split: Any, network: ExcerptNet) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Probabilities (N, K) and classes (N,) of labelled inputs, which count as one recording."""
+def labelled_curves(split: Any, network: ExcerptNet) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Probabilities (N, K) and classes (N,) of labelled inputs, treated as one recording."""
     labelled = split.labelled_frames()
     rows = labelled[np.arange(len(labelled))]
     return [_checked(predict_pictures(network, split.gather(rows)))], [rows[:, 2]]
 
 
-@answers_on.register
+@labelled_curves.register
 def _of_excerpts(split: Split, network: ExcerptNet) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of each recording the smoothed probabilities (T, K) and classes (T,) of labelled frames."""
+    """Smoothed probabilities (T, K) and classes (T,) of labelled frames, for each recording."""
     curves, labels = [], []
     for mel, label in zip(split.mels, split.labels, strict=True):
         curve = smooth(_checked(predict_frames(network, mel, split.front_end)))
@@ -91,5 +88,5 @@ def _figures(curve: np.ndarray, label: np.ndarray, threshold: float) -> dict[str
 
 
 def figures_text(figures: dict[str, float]) -> str:
-    """The two figures that say most."""
+    """The two most important figures."""
     return f"frame error {100 * figures['frame_error']:.2f} %, AUROC {figures['auroc']:.3f}"

@@ -1,4 +1,4 @@
-"""A classifier of small pictures, of any size and one channel or three."""
+"""A classifier of small pictures of any size, with one or three channels."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from ganexplain.classifiers.base import SLOPE, ExcerptNet, register
 from ganexplain.inputs.kinds import Input
 
-WIDTHS = (32, 64, 128)  # channels of the blocks; further ones keep the last
-SMALLEST = 4  # pixels a side below which is not pooled
+WIDTHS = (32, 64, 128)  # channels of the blocks; further blocks have the last number
+SMALLEST = 4  # pixels per side; smaller maps are not pooled
 
 
 @register
 class PictureNet(ExcerptNet):
     """Pictures (B, C, H, W), 0 to 1, -> logits (B, outputs).
 
-    Blocks of two 3 x 3 convolutions, halved by pooling while both sides stay at 4 pixels or more;
-    `fc8` (64 units) and `fc9`, the logits, behind. What enters is standardised a channel.
+    Channels are standardised. Blocks of two 3 x 3 convolutions follow, with pooling between them
+    while both sides stay at 4 pixels or more, then `fc8` (64 units) and `fc9`, the logits.
     """
 
     def __init__(self, outputs: int, shape: tuple[int, ...]) -> None:
@@ -43,8 +43,8 @@ class PictureNet(ExcerptNet):
         self.fc9 = nn.Linear(64, outputs)
 
     @classmethod
-    def of_inputs(cls, outputs: int, input_spec: Input) -> Self:
-        """For pictures of that shape."""
+    def for_inputs(cls, outputs: int, input_spec: Input) -> Self:
+        """A network with `outputs` output units for pictures of that shape."""
         return cls(outputs, input_spec.shape)
 
     @classmethod
@@ -60,7 +60,7 @@ class PictureNet(ExcerptNet):
         return f"front_end is of sound, a {cls.__name__.lower()} takes pictures"
 
     def standardise(self, pictures: Tensor) -> Tensor:
-        """Pictures (B, C, H, W) to zero mean and unit deviation a channel."""
+        """Pictures (B, C, H, W), each channel with zero mean and unit deviation."""
         return (pictures - self.mean[:, None, None]) / self.deviation[:, None, None]
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Class probabilities of whole recordings, one for every frame."""
+"""Class probabilities of recordings, frame by frame, and of pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.inputs.log_mel import FrontEnd
 
 CHUNK_PICTURES = 256
-CHUNK_FRAMES = 1024  # outputs computed at once: bounded memory, little overlap
+CHUNK_FRAMES = 1024  # outputs computed at once, for bounded memory and little overlap
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Class probabilities (..., K) of logits (..., outputs); one output gives two classes."""
+    """Class probabilities (..., K) of logits (..., outputs); one output unit has two classes."""
     if logits.shape[-1] == 1:
         positive = torch.sigmoid(logits)
         return torch.cat([1 - positive, positive], dim=-1)
@@ -24,20 +24,20 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def decision_margin(logits: Tensor, neuron: int, threshold: float) -> Tensor:
-    """How far an output unit's class is ahead of being decided for (B,), of logits (B, outputs).
+    """Margin (B,) by which logits (B, outputs) decide for an output unit's class.
 
-    Above zero where `predict` decides for it: of two classes by the `threshold` of the second's
-    probability, of more where it is the most probable.
+    It is above zero where `predict` decides for the class: of two classes by the `threshold` of
+    the second one's probability, of more for the most probable.
     """
     own = logits[:, neuron]
     if logits.shape[1] > 2:
         others = logits.detach().clone()
         others[:, neuron] = -torch.inf
         return own - logits.gather(1, others.argmax(dim=1, keepdim=True))[:, 0]
-    divide = math.log(threshold / (1 - threshold))
+    boundary = math.log(threshold / (1 - threshold))
     if logits.shape[1] == 1:
-        return own - divide
-    return own - logits[:, 1 - neuron] - (divide if neuron == 1 else -divide)
+        return own - boundary
+    return own - logits[:, 1 - neuron] - (boundary if neuron == 1 else -boundary)
 
 
 @torch.inference_mode()
@@ -53,11 +53,11 @@ def predict_pictures(network: ExcerptNet, pictures: np.ndarray) -> np.ndarray:
 def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """Class probabilities (T, K), float32, of each frame of a recording (T, F).
 
-    The ends are padded with silence, half an excerpt each side, so every frame has a value.
+    Half an excerpt of silence is added at both ends, so each frame has a value.
     """
     network.eval()
     device, half = network.mean.device, front_end.excerpt_frames // 2
-    # One array for all: pieces kept between the passes would scatter the heap.
+    # One array for all: small arrays that are kept between passes would fragment the heap.
     curve = np.empty((len(mel), max(network.outputs, 2)), dtype=np.float32)
     for start in range(0, len(mel), CHUNK_FRAMES):
         stop = min(start + CHUNK_FRAMES, len(mel))

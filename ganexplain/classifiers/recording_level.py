@@ -1,4 +1,4 @@
-"""A warning where a recording is quieter or louder than what a classifier was trained on."""
+"""Warns about a recording that is quieter or louder than a classifier's training recordings."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ LOGGER = logging.getLogger("ganexplain")
 
 
 def warn_of_level(path: Path, mel: np.ndarray, network: nn.Module) -> None:
-    """Log a warning where log-mel (T, F) of a recording lies outside the levels of training.
+    """Log a warning if the log-mel (T, F) of a recording is outside the levels of training.
 
-    These are told by the bands' mean and deviation, which a classifier trained here holds; of other
-    networks nothing is known.
+    They are known from the bands' mean and deviation in a classifier that was trained here; other
+    networks are not checked.
     """
     if not isinstance(network, ExcerptNet):
         return
     mean, deviation = network.mean.cpu().numpy(), network.deviation.cpu().numpy()
-    if not mean.any():  # never trained
+    if not mean.any():  # it was never trained
         return
     level = level_against_training(mel, mean, deviation)
     if level:
         LOGGER.warning(
-            "%s: about %.0f dB %s than what the classifier was trained on; what it says there is "
-            "less sure, bring the recording to a usual level",
+            "%s: about %.0f dB %s than the recordings that the classifier was trained on; its "
+            "predictions are less reliable there, bring the recording to a usual level",
             path, abs(level), "louder" if level > 0 else "quieter",
         )  # fmt: skip

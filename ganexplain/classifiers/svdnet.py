@@ -12,10 +12,8 @@ from ganexplain.classifiers.base import SLOPE, ExcerptNet, register
 class SVDNet(ExcerptNet):
     """Excerpts (B, F=80, T=115) of natural-log mel in nat -> logits (B, outputs).
 
-    Pooling stands before the rectifier, which is the same function (the rectifier is
-    monotone) at a ninth of the work.
-
-    1,408,225 parameters with one output (method, section 2.1).
+    It has 1,408,225 parameters with one output (method, section 2.1). Pooling precedes the
+    rectifier, which computes the same, as the rectifier is monotone, with a ninth of the work.
     """
 
     def __init__(self, outputs: int = 1) -> None:
@@ -50,9 +48,9 @@ class SVDNet(ExcerptNet):
         return self.fc9(x)
 
     def forward_dense(self, mel: Tensor) -> Tensor:
-        """Logits (B, T - 114, outputs) for every centre frame of recordings (B, F, T), one pass.
+        """Logits (B, T - 114, outputs) of all centre frames of recordings (B, F, T) in one pass.
 
-        Pooling keeps every frame and what follows is dilated by three for each pooling.
+        Pooling keeps all frames, and the layers behind are dilated by three for each pooling.
         """
         x = self.act1(self.conv1(self.standardise(mel)))
         x = self.act3(functional.max_pool2d(self.conv2(x), 3, stride=(3, 1)))

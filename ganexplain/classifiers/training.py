@@ -12,9 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganexplain.classifiers.base import ExcerptNet, architectures_for, initialise
-from ganexplain.classifiers.checkpoint import OF_LOG_MEL, build
+from ganexplain.classifiers.checkpoint import LOG_MEL_ARCHITECTURES, build_classifier
 from ganexplain.classifiers.evaluation import evaluate
-from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
+from ganexplain.classifiers.training_form import (
+    add_batch_norm,
+    to_plain_form,
+    use_zero_mean_filters,
+)
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import Batch
 from ganexplain.corpora.interfaces import LabelledSplit
@@ -36,7 +40,7 @@ def check_settings(config: TrainClassifierConfig, input_spec: Input) -> None:
     check_known("--schedule", config.schedule, SCHEDULES)
     check_known("--precision", config.precision, PRECISIONS)
     check_known("--optimiser", config.optimiser, OPTIMISERS)
-    check_known("--architecture", config.architecture, OF_LOG_MEL)
+    check_known("--architecture", config.architecture, LOG_MEL_ARCHITECTURES)
     check_divisible(config.batch_size)
     if config.level_invariant and not input_spec.sound_rate:
         raise UsageError("--level-invariant: applies to sound; leave it out for pictures")
@@ -46,21 +50,21 @@ def check_settings(config: TrainClassifierConfig, input_spec: Input) -> None:
 
 @torch.no_grad()
 def _check_one_excerpt(architecture: str, input_spec: Input) -> None:
-    """UsageError where batch normalisation would have one value a channel of one excerpt."""
-    network = build(architecture, 1, input_spec)
-    with_batch_norm(network)
+    """Raise UsageError if batch normalisation would get only one value per channel."""
+    network = build_classifier(architecture, 1, input_spec)
+    add_batch_norm(network)
     try:
         network.train()(torch.zeros(1, *input_spec.shape))
     except ValueError as error:
         raise UsageError(
-            "--batch-size: batch normalisation needs more than one excerpt an update in each "
+            "--batch-size: batch normalisation needs more than one excerpt per update in each "
             "process; give more, or --no-batch-norm"
         ) from error
 
 
 @dataclass(frozen=True)
-class Best:
-    """The best epoch: the weights in the plain form, the decision threshold and the figures."""
+class BestEpoch:
+    """The best epoch: its weights in the plain form, decision threshold and figures."""
 
     weights: Mapping[str, Tensor]
     epoch: int
@@ -85,16 +89,16 @@ class ClassifierTraining:
         network = new_network(config, outputs, split)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(config, self.network)
-        self.losses: list[float] = []  # of the running epoch
-        self.best: Best | None = None
+        self.losses: list[float] = []  # of the current epoch
+        self.best: BestEpoch | None = None
 
     @property
     def updates(self) -> int:
-        """Updates of the whole training."""
+        """Number of updates of the whole training."""
         return self.config.epochs * self.config.updates_per_epoch
 
     def step(self, step: int, batch: Batch) -> float:
-        """One update; the loss in nat."""
+        """Do one update; returns the loss in nat."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate(step)
         torch.manual_seed(int(random_stream(self.config.seed, "dropout", step).integers(2**31)))
@@ -110,7 +114,7 @@ class ClassifierTraining:
         return value
 
     def learning_rate(self, step: int) -> float:
-        """Of one update."""
+        """The learning rate of one update."""
         config = self.config
         if config.schedule == "cosine":
             return config.learning_rate * (1 + math.cos(math.pi * step / self.updates)) / 2
@@ -131,19 +135,19 @@ class ClassifierTraining:
         return losses.mean()
 
     def finish_epoch(self, epoch: int, valid: LabelledSplit) -> dict[str, float]:
-        """Validate, keep the weights where they are the best yet; the epoch's figures."""
-        network = plain(self.network)
+        """Validate, and keep the weights if they are the best so far; returns the figures."""
+        network = to_plain_form(self.network)
         evaluation = evaluate(network, valid, None)
         figures = evaluation.figures
         if self.best is None or figures["frame_error"] < self.best.figures["frame_error"]:
-            self.best = Best(network.state_dict(), epoch, evaluation.threshold, figures)
+            self.best = BestEpoch(network.state_dict(), epoch, evaluation.threshold, figures)
         loss = float(np.mean(self.losses))
         self.losses.clear()
         return {"loss": loss, "threshold": evaluation.threshold, **figures}
 
-    def best_network(self, best: Best) -> ExcerptNet:
+    def best_network(self, best: BestEpoch) -> ExcerptNet:
         """The network of the best epoch, in its plain form on the CPU."""
-        network = build(self.architecture, self.network.outputs, self.input_spec)
+        network = build_classifier(self.architecture, self.network.outputs, self.input_spec)
         network.load_state_dict(best.weights)
         return network
 
@@ -158,9 +162,10 @@ class ClassifierTraining:
         }
 
     def restore(self, state: State) -> None:
-        """Take up a state; GanexplainError where it was trained on other recordings.
+        """Restore a state.
 
-        UsageError where another length was asked for under a schedule that depends on it.
+        Raises GanexplainError if it was trained on other recordings, UsageError for another number
+        of updates with a schedule that depends on it.
         """
         check_same_recordings(state["network"], self.network)
         if self.config.schedule == "cosine" and state["updates"] != self.updates:
@@ -173,7 +178,7 @@ class ClassifierTraining:
         self.losses, self.best = [float(loss) for loss in state["losses"]], None
         if kept := dict(state["best"]):
             threshold, figures = float(kept["threshold"]), dict(kept["figures"])
-            self.best = Best(kept["weights"], int(kept["epoch"]), threshold, figures)
+            self.best = BestEpoch(kept["weights"], int(kept["epoch"]), threshold, figures)
             self.best_network(self.best)
             float(figures["frame_error"])
 
@@ -190,16 +195,16 @@ def architecture_for(config: TrainClassifierConfig, input_spec: Input) -> str:
 
 
 def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSplit) -> ExcerptNet:
-    """The network asked for, in its training form, with the band statistics of a split."""
-    network = build(architecture_for(config, split.front_end), outputs, split.front_end)
+    """The network to train, in its training form, with the band statistics of a split."""
+    network = build_classifier(architecture_for(config, split.front_end), outputs, split.front_end)
     initialise(network, config.seed)
     mean, deviation = split.band_statistics()
     network.mean.copy_(torch.from_numpy(mean))
     network.deviation.copy_(torch.from_numpy(deviation))
     if config.level_invariant:
-        with_zero_mean_filters(network)
+        use_zero_mean_filters(network)
     if config.batch_norm:
-        with_batch_norm(network)
+        add_batch_norm(network)
     return network
 
 
@@ -211,13 +216,14 @@ def _optimiser(config: TrainClassifierConfig, network: ExcerptNet) -> torch.opti
 
 
 def smoothed_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy (B,) in nat of logits (B, outputs) for classes (B,), target 0.98 for the right.
+    """Smoothed cross-entropy (B,) in nat of logits (B, outputs) for classes (B,).
 
-    The others share 0.02; with one output the targets are 0.02 and 0.98.
+    The target is 0.98 for the class, and the others share 0.02; with one output the targets are
+    0.02 and 0.98.
     """
     if logits.shape[1] == 1:
         target = LOW_TARGET + (1 - 2 * LOW_TARGET) * label.to(logits.dtype)
         return functional.binary_cross_entropy_with_logits(logits[:, 0], target, reduction="none")
-    classes = logits.shape[1]  # torch spreads the smoothing over all classes, the right one too
+    classes = logits.shape[1]  # torch distributes the smoothing over all classes
     smoothing = LOW_TARGET * classes / (classes - 1)
     return functional.cross_entropy(logits, label, label_smoothing=smoothing, reduction="none")

@@ -1,7 +1,7 @@
-"""The form in which a classifier is trained, and the plain network of equal function.
+"""The form in which a classifier is trained, and the plain network that computes the same.
 
-Batch normalisation and zero-mean filters help training and level invariance; at inference both
-are an affine map of weights, so what is explained and shipped is the plain architecture.
+Batch normalisation helps training, zero-mean filters help level invariance; for inference both are
+an affine map of the weights, so the plain architecture is explained and shipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Normalised(nn.Sequential):
 
 
 class ZeroMeanConv2d(nn.Conv2d):
-    """A convolution whose filters sum to zero, whatever the optimiser makes of its weights."""
+    """A convolution whose filters sum to zero for any weights."""
 
     def zero_mean_weight(self) -> Tensor:
         """The filters (O, I, H, W) that are used."""
@@ -35,10 +35,10 @@ class ZeroMeanConv2d(nn.Conv2d):
         return functional.conv2d(x, self.zero_mean_weight(), self.bias)
 
 
-def with_batch_norm(network: Net) -> Net:
-    """Give every convolution batch normalisation, in place (Ioffe & Szegedy 2015).
+def add_batch_norm(network: Net) -> Net:
+    """Add batch normalisation to all convolutions, in place (Ioffe & Szegedy 2015).
 
-    The fully connected layers stand behind dropout, whose noise would spoil the statistics
+    Fully connected layers get none: they are behind dropout, whose noise changes the statistics
     (Li et al. 2019, the variance shift).
     """
     for name, layer in list(network.named_modules()):
@@ -47,11 +47,11 @@ def with_batch_norm(network: Net) -> Net:
     return network
 
 
-def with_zero_mean_filters(network: Net) -> Net:
-    """Make the first convolution blind to level, in place (Schlueter & Lehner 2018).
+def use_zero_mean_filters(network: Net) -> Net:
+    """Make the first convolution independent of level, in place (Schlueter & Lehner 2018).
 
-    A gain is a constant in log-mel, which filters of zero mean do not see. All bands share one
-    deviation, or the constant would differ between them.
+    A gain is a constant in log-mel, to which filters with zero mean do not respond. All bands get
+    the same deviation; otherwise the constant would differ between them.
     """
     network.deviation.fill_(network.deviation.square().mean().sqrt().item())
     layer = network.get_submodule("conv1")
@@ -61,8 +61,8 @@ def with_zero_mean_filters(network: Net) -> Net:
 
 
 @torch.no_grad()
-def plain(network: Net) -> Net:
-    """A copy in eval mode of equal function, with nothing left of the training form."""
+def to_plain_form(network: Net) -> Net:
+    """A copy in eval mode that computes the same without the training form."""
     network = copy.deepcopy(network).eval()
     for name, module in list(network.named_modules()):
         if isinstance(module, ZeroMeanConv2d):

@@ -15,12 +15,11 @@ CONFIDENCE = 0.95
 
 
 def resample_rows(examples: int, seed: int, of: str = "") -> np.ndarray:
-    """Rows (B, N) of B samples of N examples, drawn with replacement.
+    """Rows (B, N) of B bootstrap samples of N examples, drawn with replacement.
 
-    The same rows serve every setting and every control searched from the same starts: example k
-    of each began at the same seed, so their differences are paired. Sets of other examples have
-    rows of their own, by the name `of` the set. No sample repeats one example alone, because it
-    would have no variance.
+    All settings and controls with the same starts use the same rows: example k of each has the
+    same seed, so their differences are paired. Sets of other examples have other rows, by the name
+    `of` the set. No sample repeats only one example, as it would have no variance.
     """
     stream = random_stream(seed, "bootstrap" + of)
     rows = stream.integers(examples, size=(RESAMPLES, examples))
@@ -32,13 +31,13 @@ def resample_rows(examples: int, seed: int, of: str = "") -> np.ndarray:
 def interval(score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndarray:
     """95 % bounds (..., 2) of scores (...) of N `examples`, from those of B resamples (..., B).
 
-    Resampling repeats examples, which raises a distance between distributions; so the bounds use
-    how the resamples spread around their own mean, not their level. Resamples spread too little
-    by sqrt((N - 1) / N), and normal tails are too short for few examples: the spread is scaled as
+    Resampling repeats examples, which increases a distance between distributions, so the bounds
+    use the spread of the resamples around their own mean, not their level. This spread is too
+    small by sqrt((N - 1) / N), and normal tails are too short for few examples; it is scaled to
     that of Student's t with N - 1 degrees of freedom.
     """
     tails = np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    wider = 1.0  # of one example there is no spread to scale
+    wider = 1.0  # one example has no spread to scale
     if examples > 1:
         wider = stdtrit(examples - 1, tails[1]) / ndtri(tails[1])
         wider *= np.sqrt(examples / (examples - 1))
@@ -47,12 +46,12 @@ def interval(score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndar
 
 
 def tied_with_best(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:
-    """Which of C settings are within one standard error of the best: (C,) bool.
+    """Whether each of C settings is within one standard error of the best: (C,) bool.
 
-    `score` (C,), low is better, `resampled` (C, B). The standard error is that of the difference
-    to the best (the rule of Breiman et al. 1984). It serves to choose; it does not mean that the
-    others are worse: a set that contains the true best of 27 settings with 95 % needs about 2.8
-    standard errors. The best itself is always tied.
+    A low `score` (C,) is better; `resampled` is (C, B). The standard error is that of the
+    difference to the best (the rule of Breiman et al. 1984). The rule is for a choice; it does not
+    show that the others are worse: a set that contains the true best of 27 settings with 95 %
+    needs about 2.8 standard errors. The best itself is always tied.
     """
     best = int(np.argmin(score))
     error = (resampled - resampled[best]).std(axis=1, ddof=1)
@@ -62,33 +61,28 @@ def tied_with_best(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Configurations in order.
+    """The ranking of C configurations by their mean over N inputs."""
 
-    `mean` (C,) over inputs and `interval` (C, 2), its 95 % bootstrap interval; `rank` (C,) from 1;
-    `tied` (C,) of booleans: within one standard error of the best, as for settings of neurons;
-    `chosen` (N,) the best configuration of each input.
-    """
-
-    mean: np.ndarray
-    interval: np.ndarray
-    rank: np.ndarray
-    tied: np.ndarray
-    chosen: np.ndarray
+    mean: np.ndarray  # (C,)
+    interval: np.ndarray  # (C, 2): 95 % bootstrap bounds of the mean
+    rank: np.ndarray  # (C,), from 1
+    tied: np.ndarray  # (C,), bool: within one standard error of the best
+    chosen: np.ndarray  # (N,): the best configuration of each input
 
 
-def ranks_of(order: np.ndarray) -> np.ndarray:
-    """Ranks (C,) of C configurations whose numbers `order` (C,) has, the best first; 1 is best."""
+def order_to_ranks(order: np.ndarray) -> np.ndarray:
+    """Ranks (C,) from 1 of C configurations, from their numbers `order` (C,), the best first."""
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(1, len(order) + 1)
     return ranks
 
 
-def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
+def rank_configurations(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     """Rank configurations by a measure (C, N) of N inputs, `better` "low" or "high".
 
-    Inputs are resampled together for all configurations, so that what is common to all does
-    not widen the intervals. A value that is not finite counts as the worst of its input. Raises
-    UsageError for another `better`.
+    Inputs are resampled together for all configurations, so that common variation does not widen
+    the intervals. A value that is not finite counts as the worst of its input. Raises UsageError
+    for another `better`.
     """
     check_known("better", better, ("low", "high"))
     sign = 1.0 if better == "low" else -1.0
@@ -100,5 +94,5 @@ def rank(values: np.ndarray, better: str, seed: int = 0) -> Ranking:
     resampled = np.stack([each[rows].mean(axis=1) for each in cost])  # (C, B)
     bounds = np.sort(sign * interval(mean, resampled, cost.shape[1]), axis=1)
     tied = tied_with_best(mean, resampled)
-    ranks = ranks_of(np.argsort(mean, kind="stable"))
+    ranks = order_to_ranks(np.argsort(mean, kind="stable"))
     return Ranking(sign * mean, bounds, ranks, tied, cost.argmin(axis=0))

@@ -12,8 +12,8 @@ MEDIAN_FRAMES = 56  # 0.8 s at 70 frames a second
 def smooth(probability: np.ndarray) -> np.ndarray:
     """Median over 56 frames along the first axis of (T,) or of class probabilities (T, K).
 
-    Edges are repeated. Medians of several classes do not add up to 1 by themselves: of two classes
-    the second has its median and the first the rest, of more each its share of their sum.
+    Edges are repeated. Medians of several classes need not add up to 1: of two classes the second
+    has its median and the first the rest; more classes are divided by their sum.
     """
     size = (MEDIAN_FRAMES,) + (1,) * (probability.ndim - 1)
     median: np.ndarray = median_filter(probability, size=size, mode="nearest")
@@ -34,7 +34,7 @@ def threshold_grid() -> np.ndarray:
 def best_threshold(probability: np.ndarray, truth: np.ndarray) -> float:
     """The threshold of the grid with the highest accuracy for (T,) against booleans (T,).
 
-    The middle of the best ones where several tie.
+    If several are equally good, it is the one in the middle.
     """
     grid = threshold_grid()
     accuracy = np.array([np.mean((probability > t) == truth) for t in grid])
@@ -45,7 +45,7 @@ def best_threshold(probability: np.ndarray, truth: np.ndarray) -> float:
 def auroc(score: np.ndarray, truth: np.ndarray) -> float:
     """Area under the ROC curve, ties counted half (Mann-Whitney); NaN with one class only.
 
-    `truth` (T,) of booleans, or of numbers of which 0 is false.
+    `truth` (T,) has booleans, or numbers where 0 is false.
     """
     truth = np.asarray(truth, dtype=bool)
     positives = int(truth.sum())
@@ -61,9 +61,9 @@ def detection_figures(
 ) -> dict[str, float]:
     """Frame error, precision, recall, specificity, F1 (all 0..1) and AUROC of a two-class detector.
 
-    `probability` (T,) of the positive class against booleans `truth` (T,). Without a positive frame
-    there is no precision, recall or F1, without a negative one no specificity: NaN. The precision
-    of a detector that finds none of the positives is 0.
+    `probability` (T,) is that of the positive class, `truth` (T,) has booleans. Precision, recall
+    and F1 are NaN without a positive frame, specificity is NaN without a negative one. The
+    precision of a detector that finds no positive frame is 0.
     """
     positive = probability > threshold
     hit, false_alarm = int((positive & truth).sum()), int((positive & ~truth).sum())

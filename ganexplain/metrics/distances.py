@@ -1,4 +1,4 @@
-"""Distances between samples: Fréchet (method, section 5.1), kernel, neighbours, prior's shell."""
+"""Distances between samples: Fréchet (method, section 5.1), kernel, neighbours, latent norm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.stats import chi
 
-NEIGHBOURS = 5  # of Naeem et al.
+NEIGHBOURS = 5  # k of Naeem et al.
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -22,7 +22,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def frechet_distances(samples: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The same (B,) of each of `samples` (B, N, D) to `other` (R, D) or (R,)."""
+    """`frechet_distance` (B,) of each of `samples` (B, N, D) to `other` (R, D) or (R,)."""
     other = as_sample(other)
     if samples.shape[2] != other.shape[1]:
         raise ValueError(f"samples have {samples.shape[2]} and {other.shape[1]} dimensions")
@@ -64,9 +64,9 @@ def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def kernel_distances(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The same (B,) for B samples that hold example i of the first `counts` (B, N) times.
+    """`kernel_distance` (B,) for B samples that contain example i of `first` `counts` (B, N) times.
 
-    Two copies of one example are not a pair: their kernel says nothing of the distribution.
+    Two copies of one example are not a pair, as their kernel does not depend on the distribution.
     """
     a, b = as_sample(first), as_sample(second)
     ours, theirs, across = _kernel(a, a), _kernel(b, b), _kernel(a, b).mean(axis=1)
@@ -91,13 +91,13 @@ def manifold_scores(
 ) -> dict[str, float]:
     """`precision`, `recall` (0 to 1), `density` (0 up) and `coverage` (0 to 1) of features.
 
-    `generated` (N, D), `real` (R, D). Each example has a ball as wide as its k-th neighbour of its
-    own kind is far, open as in the authors' package `prdc`: what is just as far away lies outside,
-    so copies of one excerpt (radius 0) hold nothing. Precision: share of generated examples in a
-    real ball; recall: of real ones in a generated ball (Kynkaanniemi et al. 2019, eq. 2). Density:
-    real balls around a generated example, over k; coverage: share of real balls with a generated
-    example in them (Naeem et al. 2020, eq. 3, 5). With fewer than k + 1 examples of a kind k is as
-    large as can be. Raises ValueError as `frechet_distance` does.
+    Each example of `generated` (N, D) and `real` (R, D) has an open ball whose radius is the
+    distance to its k-th neighbour in the same set, as in the authors' package `prdc`; balls of
+    copies (radius 0) are empty. Precision: share of generated examples in a real ball; recall:
+    share of real examples in a generated ball (Kynkaanniemi et al. 2019, eq. 2). Density: number
+    of real balls around a generated example, over k; coverage: share of real balls that contain a
+    generated example (Naeem et al. 2020, eq. 3, 5). With fewer than k + 1 examples k is as large
+    as possible. Raises ValueError as `frechet_distance`.
     """
     a, b = as_sample(generated), as_sample(real)
     across = cdist(a, b)
@@ -112,7 +112,7 @@ def manifold_scores(
 
 
 def densities(generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
-    """The part (N,) of each generated example in the density of `manifold_scores`, its mean."""
+    """The density (N,) of each generated example; its mean is that of `manifold_scores`."""
     a, b = as_sample(generated), as_sample(real)
     return _shares(cdist(a, b) < _radius(b, neighbours)[None], neighbours)
 
@@ -124,25 +124,25 @@ def nearest_distances(these: np.ndarray, those: np.ndarray) -> np.ndarray:
 
 
 def _shares(inside: np.ndarray, neighbours: int) -> np.ndarray:
-    """Balls around each example (N,) over k, of which examples lie `inside` which balls (N, R)."""
+    """Number (N,) of balls around each example over k; `inside` (N, R) is example by ball."""
     found: np.ndarray = inside.sum(axis=1) / min(neighbours, inside.shape[1] - 1)
     return found
 
 
 def _radius(sample: np.ndarray, k: int) -> np.ndarray:
-    """Distance (N,) of each example to its k-th neighbour in the sample, or the farthest."""
+    """Distance (N,) of each example to its k-th neighbour in the sample, or to the farthest."""
     k = min(k, len(sample) - 1)
     distance = cdist(sample, sample)
     np.fill_diagonal(distance, np.inf)
     return np.partition(distance, k - 1, axis=1)[:, k - 1]
 
 
-def shell_distance(latent: np.ndarray) -> float:
+def latent_norm_error(latent: np.ndarray) -> float:
     """Mean distance of |z| of latents (N, Z) from its mean under the prior N(0, I).
 
-    In standard deviations of |z| under the prior (a chi distribution with Z degrees of freedom,
-    mean 11.29 and standard deviation 0.71 for Z = 128): 0.8 for latents drawn by the prior, which
-    hardly ever draws one beyond 3.
+    The unit is the standard deviation of |z| under the prior, a chi distribution with Z degrees of
+    freedom (mean 11.29 and standard deviation 0.71 for Z = 128). Latents from the prior have 0.8
+    and hardly ever exceed 3.
     """
     norm = np.linalg.norm(np.asarray(latent, dtype=np.float64), axis=-1)
     prior = chi(latent.shape[-1])

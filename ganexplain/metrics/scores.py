@@ -1,4 +1,4 @@
-"""How near a set of generated examples comes to real ones: every score, and what it means."""
+"""The scores that compare a set of generated examples with real ones, and their meaning."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ from ganexplain.metrics.distances import (
     frechet_distances,
     kernel_distance,
     kernel_distances,
+    latent_norm_error,
     manifold_scores,
     nearest_distances,
-    shell_distance,
 )
 from ganexplain.registry import Registry
 
-COARSE = 5  # bands and frames to a cell where excerpts are compared directly
-
-
-# Of which the composite is the mean rank: the response, and the sound it is given for.
-BLENDED = ("fid_response", "nearest_real")
+COARSE = 5  # bands and frames of a cell, in which excerpts are compared directly
+BLENDED = ("fid_response", "nearest_real")  # the scores in the composite
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Examples compared with real ones, and what several scores share, computed once."""
+    """Examples and real ones to compare them with; values for several scores are computed once."""
 
     examples: Examples
     real: Examples
@@ -53,9 +50,9 @@ class Comparison:
 
     @cached_property
     def scaled(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both sets' features in units of the real ones' root mean square.
+        """The features of both sets, in units of the root mean square of the real ones.
 
-        A cubic kernel is made for values near one, and layers differ by orders of magnitude.
+        A cubic kernel needs values near one, and layers differ by orders of magnitude.
         """
         theirs = as_sample(self.real.features)
         unit = np.sqrt(np.mean(theirs**2)) or 1.0
@@ -67,73 +64,59 @@ class Comparison:
         return nearest_distances(_coarse(self.examples.mel), _coarse(self.real.mel))
 
     def scores(self) -> dict[str, float]:
-        """All scores of `SCORES` that are defined for the examples, but those of settings.
+        """All scores of `SCORES` with `compute` that are defined for the examples.
 
-        Errors as `frechet_distance`.
+        Raises ValueError as `frechet_distance`.
         """
         found = {k: score.compute(self) for k, score in SCORES.items() if score.compute}
         return {key: value for key, value in found.items() if value is not None}
 
     def resampled(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Scores (B,) of B resamples given as rows (B, N): those that can be resampled."""
+        """The scores (B,) with `resample` of B resamples, given as rows (B, N)."""
         return {k: score.resample(self, rows) for k, score in SCORES.items() if score.resample}
 
 
 @dataclass(frozen=True)
 class ScoreKind:
-    """A score of a selection: its key, its title, what it says, and whether `low` is better.
+    """A score of a selection.
 
-    `compute` gives it for examples, None where it is not defined for them; `resample` gives the
-    scores (B,) of resamples, rows (B, N) of the examples; `rank` instead compares settings: from
-    the scores (C, ...) of C settings by key to theirs. No score is below `floor`. `rule` is its
-    name as a choice of `select --by`, which wants `resample` or `rank`; empty: no choice.
+    `compute` returns the score of examples, None if it is not defined for them; `resample` the
+    scores (B,) of resamples, given as rows (B, N) of the examples. `rank` instead compares C
+    settings: it returns their scores (C, ...) from the other scores (C, ...) by key.
     """
 
     key: str
     title: str
     meaning: str
-    better: str
+    better: str  # `low` or `high`
     compute: Callable[[Comparison], float | None] | None = None
     resample: Callable[[Comparison, np.ndarray], np.ndarray] | None = None
     rank: Callable[[Mapping[str, np.ndarray]], np.ndarray] | None = None
-    floor: float = 0.0
-    rule: str = ""
+    floor: float = 0.0  # the lowest possible score
+    rule: str = ""  # its name in `select --by`, which needs `resample` or `rank`; empty for none
 
     def __post_init__(self) -> None:
         if self.rule and (self.better != "low" or not (self.resample or self.rank)):
-            raise ValueError(f"{self.key}: the lowest of a rule must be best, and be resampled")
+            raise ValueError(f"{self.key}: a score with a rule needs better = low and resample")
 
 
 def _counts(rows: np.ndarray) -> np.ndarray:
-    """How often (B, N) each example is in resamples given as rows (B, N)."""
+    """The number (B, N) of times that each example occurs in resamples, given as rows (B, N)."""
     return np.stack([np.bincount(row, minlength=rows.shape[1]) for row in rows]).astype(float)
 
 
-def _responses(pair: Comparison, rows: np.ndarray) -> np.ndarray:
-    return frechet_distances(as_sample(pair.examples.response)[rows], pair.real.response)
-
-
-def _features(pair: Comparison, rows: np.ndarray) -> np.ndarray:
-    return frechet_distances(as_sample(pair.examples.features)[rows], pair.real.features)
-
-
-def _density(pair: Comparison, rows: np.ndarray) -> np.ndarray:
-    shares = densities(pair.examples.features, pair.real.features)
-    return np.asarray(shares[rows].mean(axis=1))
-
-
-def _shell(pair: Comparison) -> float | None:
+def _latent_norm_error(pair: Comparison) -> float | None:
     latent = pair.examples.latent
-    return None if latent is None else shell_distance(latent)
+    return None if latent is None else latent_norm_error(latent)
 
 
 def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Mean rank (C, ...) by the scores of `BLENDED`, each (C, ...): 1 is the best of the C."""
+    """Mean rank (C, ...) by the scores in `BLENDED`, each (C, ...); 1 is the best of the C."""
     return np.mean([rankdata(table[name], axis=0) for name in BLENDED], axis=0)
 
 
 def _wassersteins(pair: Comparison, rows: np.ndarray) -> np.ndarray:
-    """1-D Wasserstein distances (B,) of order 1 between responses, in resamples, and real ones.
+    """1-D Wasserstein distances (B,) of order 1 between resampled responses and real ones.
 
     The distance is the area between both cumulative distributions.
     """
@@ -152,7 +135,7 @@ def _wassersteins(pair: Comparison, rows: np.ndarray) -> np.ndarray:
 
 
 def _coarse(mel: np.ndarray) -> np.ndarray:
-    """Excerpts (N, F, T) averaged over cells, so that their Euclidean distance is an RMS one."""
+    """Means (N, D) of excerpts (N, F, T) over cells, scaled so that distances are RMS distances."""
     rows, columns = (max(size // COARSE, 1) for size in mel.shape[-2:])
     cut = mel[..., : rows * COARSE, : columns * COARSE].astype(np.float64)
     height, width = cut.shape[-2] // rows, cut.shape[-1] // columns
@@ -172,7 +155,9 @@ SCORES: Registry[ScoreKind] = Registry(
                 "Fréchet distance of the responses (the paper's)",
                 "low",
                 lambda pair: frechet_distance(pair.examples.response, pair.real.response),
-                _responses,
+                lambda pair, rows: frechet_distances(
+                    as_sample(pair.examples.response)[rows], pair.real.response
+                ),
                 rule="fid-response",
             ),
             ScoreKind(
@@ -192,7 +177,9 @@ SCORES: Registry[ScoreKind] = Registry(
                 "Fréchet distance of a layer's features",
                 "low",
                 lambda pair: frechet_distance(pair.examples.features, pair.real.features),
-                _features,
+                lambda pair, rows: frechet_distances(
+                    as_sample(pair.examples.features)[rows], pair.real.features
+                ),
                 rule="fid-features",
             ),
             ScoreKind(
@@ -202,7 +189,7 @@ SCORES: Registry[ScoreKind] = Registry(
                 "low",
                 lambda pair: kernel_distance(*pair.scaled),
                 lambda pair, rows: kernel_distances(*pair.scaled, _counts(rows)),
-                floor=-np.inf,  # unbiased, so below zero now and then
+                floor=-np.inf,  # an unbiased estimate can be below zero
                 rule="kid",
             ),
             ScoreKind(
@@ -233,7 +220,9 @@ SCORES: Registry[ScoreKind] = Registry(
                 "how thick real ones lie around the examples",
                 "high",
                 lambda pair: pair.manifold["density"],
-                _density,
+                lambda pair, rows: densities(pair.examples.features, pair.real.features)[rows].mean(
+                    axis=1
+                ),
             ),
             ScoreKind(
                 "coverage",
@@ -247,7 +236,7 @@ SCORES: Registry[ScoreKind] = Registry(
                 "shell distance",
                 "how far |z| lies from what the prior draws (standard deviations; 0.8: as drawn)",
                 "low",
-                _shell,
+                _latent_norm_error,
             ),
             ScoreKind(
                 "nearest_real",
@@ -263,7 +252,7 @@ SCORES: Registry[ScoreKind] = Registry(
 
 
 class _Rules(Mapping[str, str]):
-    """The choices of `select --by`, and the keys of the scores that they rank by."""
+    """The choices of `select --by`, and the keys of their scores."""
 
     def __getitem__(self, rule: str) -> str:
         return {score.rule: score.key for score in SCORES.values() if score.rule}[rule]

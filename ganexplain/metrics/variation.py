@@ -1,10 +1,11 @@
-"""How much a unit's response varies over real excerpts: whether anything there drives it at all.
+"""The variation of a unit's response over real excerpts: whether they drive the unit at all.
 
-A distance to real responses that never change is small for whatever leaves the unit alone, so a
-network that learned nothing scores well. Both bounds lie far from the shipped classifier
-(tests/benchmarks/variation.py): over its training songs the deviation of fc9:0 and fc8:* is more
-than half of their size (12 % at least in all layers) and 42 % and more of the layer's median
-(17 %); with all weights shuffled, in 16 shuffles, that of fc9:0 is 1.6 % of its size at most.
+If real responses do not vary, any input that does not drive the unit has a small distance to
+them, so a network that learned nothing has good scores. Both bounds are far from the shipped
+classifier (tests/benchmarks/variation.py): over its training songs the deviation of fc9:0 and
+fc8:* is more than half of their size (at least 12 % in all layers) and at least 42 % of the
+layer's median (17 %); with all weights shuffled, in 16 shuffles, that of fc9:0 is at most 1.6 % of
+its size.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from ganexplain.files.fields import Fields
 LEAST_OF_SIZE = 0.05  # standard deviation over root mean square
 LEAST_OF_LAYER = 0.02  # standard deviation over the median of the layer's other units
 HARDLY = "hardly responds to them, so a good score says little"
-ROUNDING = 16 * float(np.finfo(np.float32).eps)  # of the values a response is read from
+ROUNDING = 16 * float(np.finfo(np.float32).eps)  # relative to the values that are read
 
 
 @dataclass(frozen=True)
 class Variation:
-    """Responses of a unit to `excerpts` real ones: `mean` and standard deviation `std`.
+    """Mean and standard deviation of a unit's responses to a number of real `excerpts`.
 
-    `layer_std` is the median standard deviation of the other units of its layer, None where there
-    are none; `size` the mean size of the values that the response is read from.
+    `layer_std` is the median standard deviation of the other units of its layer, None without
+    others; `size` is the mean size of the values from which the response is read.
     """
 
     excerpts: int
@@ -38,14 +39,14 @@ class Variation:
 
     @classmethod
     def of(cls, response: np.ndarray, other_stds: np.ndarray, size: float) -> Variation:
-        """Of responses (M,), the deviations (U,) of other units and the size of what is read."""
+        """The variation of responses (M,), with the deviations (U,) of other units."""
         values = response.astype(np.float64)
         layer = float(np.median(other_stds)) if len(other_stds) else None
         return cls(len(values), float(values.mean()), float(values.std(ddof=1)), layer, size)
 
     @classmethod
     def from_json(cls, fields: Fields, name: str) -> Variation | None:
-        """Of a field of an object, None without it; errors as `Fields`."""
+        """The variation in a field of an object, None without it; errors as `Fields`."""
         if name not in fields:
             return None
         found = fields.child(name)
@@ -63,7 +64,7 @@ class Variation:
 
     @property
     def weakness(self) -> str:
-        """What to know of a unit that hardly responds; empty for one that does."""
+        """A warning about a unit that hardly responds, or an empty string."""
         size = math.hypot(self.mean, self.std)
         if self.std <= ROUNDING * self.size:
             share, meant = "rounding alone", "does not respond to them, so no score says anything"

@@ -19,7 +19,7 @@ from ganexplain.attribution.measures import MEASURES
 from ganexplain.config import SelectConfig
 from ganexplain.errors import check_known
 from ganexplain.files.atomic import write_json
-from ganexplain.metrics.bootstrap import Ranking, rank
+from ganexplain.metrics.bootstrap import Ranking, rank_configurations
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.progress import Progress
 
@@ -47,7 +47,7 @@ def rank_attributions(
     configurations, inputs = read_measured(path, MEASURES)
     known = [key for key in MEASURES if any(key in each for each in inputs[0].measures)]
     by = check_known("--by", wanted, known)
-    ranking = rank(_values(inputs, by), MEASURES[by].better)
+    ranking = rank_configurations(_values(inputs, by), MEASURES[by].better)
     with RunDirectory(out, "select", config, overwrite) as run:
         warnings = (ONE_INPUT,) if len(inputs) == 1 else ()
         for note in warnings:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ganexplain.artifacts.figures import RESPONSES, SETTING, Figures, Score
-from ganexplain.metrics.bootstrap import interval, ranks_of, resample_rows, tied_with_best
+from ganexplain.metrics.bootstrap import interval, order_to_ranks, resample_rows, tied_with_best
 from ganexplain.metrics.scores import RULES, SCORES, Comparison, Examples
 
 TIE_RULE = (
@@ -64,7 +64,7 @@ def score_settings(
         "mean_response": made["response"].mean(axis=1, dtype=np.float64),
         "std_response": made["response"].std(axis=1, ddof=1, dtype=np.float64),
         "latent_norm": np.linalg.norm(made["latent"].astype(np.float64), axis=2).mean(axis=1),
-        "rank": ranks_of(np.lexsort([*_optimisation(settings), score])),
+        "rank": order_to_ranks(np.lexsort([*_optimisation(settings), score])),
         "tied": tied_with_best(score, spread[RULES[by]]),
         "judges": judged,
     }

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
-from ganexplain.classifiers.evaluation import Evaluation, evaluate, figures_text, threshold_over
+from ganexplain.classifiers.evaluation import Evaluation, choose_threshold, evaluate, figures_text
 from ganexplain.classifiers.training import ClassifierTraining, check_settings
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import batches_for
@@ -67,7 +67,7 @@ def train_classifier(
         best = training.best
         assert best is not None  # an epoch is over
         network = freeze_network(training.best_network(best), device)
-        threshold = threshold_over(network, splits["train"], splits["valid"])
+        threshold = choose_threshold(network, splits["train"], splits["valid"])
         figures: dict[str, float | Mapping[str, float]] = {"valid": best.figures}
         figures["epoch"] = best.epoch + 1
         if "test" in splits:

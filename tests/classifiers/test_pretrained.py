@@ -12,7 +12,7 @@ from support.commands import Run
 from support.paths import PRETRAINED, SAMPLE
 
 from ganexplain.ascent.engine import start_latents
-from ganexplain.classifiers.checkpoint import Classifier, architecture_of, load_classifier
+from ganexplain.classifiers.checkpoint import Classifier, architecture_name, load_classifier
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
@@ -45,7 +45,7 @@ def test_all_of_it_is_less_than_twenty_megabytes() -> None:
 def test_the_judges_are_other_networks_for_the_same_question(
     detectors: dict[str, Classifier],
 ) -> None:
-    names = {name: architecture_of(one.network) for name, one in detectors.items()}
+    names = {name: architecture_name(one.network) for name, one in detectors.items()}
     assert names == {"classifier": "svdnet", "judge": "compactnet", "referee": "compactnet"}
     assert {one.classes for one in detectors.values()} == {("nosing", "sing")}
     assert {one.front_end for one in detectors.values()} == {FrontEnd()}

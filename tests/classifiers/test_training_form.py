@@ -7,15 +7,23 @@ import torch
 from torch import nn
 
 from ganexplain.classifiers.base import ExcerptNet, initialise
-from ganexplain.classifiers.checkpoint import OF_LOG_MEL, architecture_of, build
+from ganexplain.classifiers.checkpoint import (
+    LOG_MEL_ARCHITECTURES,
+    architecture_name,
+    build_classifier,
+)
 from ganexplain.classifiers.compactnet import CompactNet
-from ganexplain.classifiers.training_form import plain, with_batch_norm, with_zero_mean_filters
+from ganexplain.classifiers.training_form import (
+    add_batch_norm,
+    to_plain_form,
+    use_zero_mean_filters,
+)
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 
 TAKEN: dict[str, Input] = {
-    **dict.fromkeys(OF_LOG_MEL, FrontEnd()),
+    **dict.fromkeys(LOG_MEL_ARCHITECTURES, FrontEnd()),
     "picturenet": ImageInput(channels=3, height=24, width=20),
 }
 
@@ -31,14 +39,14 @@ MEL = inputs("svdnet")
 def trained_a_little(architecture: str, zero_mean: bool, batch_norm: bool) -> ExcerptNet:
     """A network after a few updates, so that running statistics and affine parts are its own."""
     torch.manual_seed(0)
-    network = build(architecture, 2, TAKEN[architecture])
+    network = build_classifier(architecture, 2, TAKEN[architecture])
     initialise(network, 0)
     network.mean.fill_(-2.0)
     network.deviation.copy_(torch.linspace(1, 4, len(network.deviation)))
     if zero_mean:
-        with_zero_mean_filters(network)
+        use_zero_mean_filters(network)
     if batch_norm:
-        with_batch_norm(network)
+        add_batch_norm(network)
     optimiser = torch.optim.SGD(network.parameters(), 1e-3)
     for _ in range(4):
         optimiser.zero_grad()
@@ -48,7 +56,9 @@ def trained_a_little(architecture: str, zero_mean: bool, batch_norm: bool) -> Ex
 
 
 FORMS = [
-    (name, *form) for name in OF_LOG_MEL for form in ((True, False), (False, True), (True, True))
+    (name, *form)
+    for name in LOG_MEL_ARCHITECTURES
+    for form in ((True, False), (False, True), (True, True))
 ]
 
 
@@ -60,28 +70,28 @@ def test_the_plain_network_is_the_trained_one(
     architecture: str, zero_mean: bool, batch_norm: bool
 ) -> None:
     network = trained_a_little(architecture, zero_mean, batch_norm)
-    kept = plain(network)
-    fresh = build(architecture, 2, TAKEN[architecture])
+    kept = to_plain_form(network)
+    fresh = build_classifier(architecture, 2, TAKEN[architecture])
     assert kept.state_dict().keys() == fresh.state_dict().keys()
-    assert architecture_of(kept) == architecture
+    assert architecture_name(kept) == architecture
     x = inputs(architecture)
     with torch.no_grad():
         torch.testing.assert_close(kept(x), network(x), rtol=1e-4, atol=1e-5)
-        again = plain(network)(x)  # making a plain copy leaves the trained one as it was
+        again = to_plain_form(network)(x)  # making a plain copy leaves the trained one as it was
         torch.testing.assert_close(again, kept(x), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("architecture", OF_LOG_MEL)
+@pytest.mark.parametrize("architecture", LOG_MEL_ARCHITECTURES)
 def test_filters_of_zero_mean_do_not_hear_a_gain(architecture: str) -> None:
-    kept = plain(trained_a_little(architecture, zero_mean=True, batch_norm=True))
-    hears = plain(trained_a_little(architecture, zero_mean=False, batch_norm=True))
+    kept = to_plain_form(trained_a_little(architecture, zero_mean=True, batch_norm=True))
+    hears = to_plain_form(trained_a_little(architecture, zero_mean=False, batch_norm=True))
     with torch.no_grad():
         torch.testing.assert_close(kept(MEL + 2.3), kept(MEL), rtol=0, atol=1e-4)
         assert (hears(MEL + 2.3) - hears(MEL)).abs().max() > 1e-2
 
 
 def test_every_convolution_is_normalised_and_nothing_else() -> None:
-    network = with_batch_norm(CompactNet())
+    network = add_batch_norm(CompactNet())
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(norms) == len([m for m in network.modules() if isinstance(m, nn.Conv2d)])
     assert isinstance(network.fc8, nn.Linear)

@@ -10,7 +10,7 @@ import pytest
 
 from ganexplain import config
 from ganexplain.ascent.priors import NEAR, OF_SEARCHES, PRIORS
-from ganexplain.classifiers.checkpoint import OF_LOG_MEL
+from ganexplain.classifiers.checkpoint import LOG_MEL_ARCHITECTURES
 from ganexplain.explainers.loading import METHODS
 from ganexplain.gans.losses import LOSSES
 from ganexplain.metrics.scores import RULES
@@ -22,7 +22,7 @@ from ganexplain.metrics.scores import RULES
     (config.TrainGanConfig, "loss", LOSSES),
     (config.ExplainConfig, "prior", PRIORS),
     (config.CounterfactualConfig, "prior", (NEAR, *OF_SEARCHES)),
-    (config.TrainClassifierConfig, "architecture", OF_LOG_MEL),
+    (config.TrainClassifierConfig, "architecture", LOG_MEL_ARCHITECTURES),
 ])  # fmt: skip
 def test_the_help_names_every_choice(kind: type[Any], option: str, choices: Iterable[str]) -> None:
     (meaning,) = (f.metadata["help"] for f in fields(kind) if f.name == option)

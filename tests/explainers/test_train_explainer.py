@@ -234,7 +234,7 @@ def test_an_explainer_that_does_not_do_is_said(
     learnt = content["content"]["weights"]
     small = ImageInput(channels=1, height=8, width=8)
     settings = GeneratorSettings.from_file(read_explainer(explainer))
-    of_pictures = build_generator(settings, small).state_dict()
+    picture_weights = build_generator(settings, small).state_dict()
     infinite = learnt | {"inner.tail.bias": learnt["inner.tail.bias"] / 0}
     spoilt = {
         "infinite": {**content, "content": {**content["content"], "weights": infinite}},
@@ -244,7 +244,7 @@ def test_an_explainer_that_does_not_do_is_said(
         "pictures": {
             **content,
             "front_end": input_values(small),
-            "content": {**content["content"], "weights": of_pictures},
+            "content": {**content["content"], "weights": picture_weights},
         },
     }
     for name, values in spoilt.items():

@@ -17,9 +17,9 @@ from ganexplain.metrics.distances import (
     frechet_distances,
     kernel_distance,
     kernel_distances,
+    latent_norm_error,
     manifold_scores,
     nearest_distances,
-    shell_distance,
 )
 from ganexplain.metrics.scores import (
     RULES,
@@ -170,10 +170,10 @@ def test_nearest_distance_knows_a_copy() -> None:
 
 def test_shell_distance_of_prior_and_mode() -> None:
     drawn = rng.normal(size=(4000, 128))
-    assert shell_distance(drawn) == pytest.approx(np.sqrt(2 / np.pi), abs=0.03)
+    assert latent_norm_error(drawn) == pytest.approx(np.sqrt(2 / np.pi), abs=0.03)
     on_it = drawn / np.linalg.norm(drawn, axis=1, keepdims=True) * chi(128).mean()
-    assert shell_distance(on_it) == pytest.approx(0, abs=1e-9)
-    assert shell_distance(np.zeros((2, 128))) == pytest.approx(chi(128).mean() / chi(128).std())
+    assert latent_norm_error(on_it) == pytest.approx(0, abs=1e-9)
+    assert latent_norm_error(np.zeros((2, 128))) == pytest.approx(chi(128).mean() / chi(128).std())
 
 
 # --- all scores -----------------------------------------------------------------------------
