@@ -32,19 +32,21 @@ class Measure:
 
 
 MEASURES = {
-    "deletion": Measure("deletion", "area under the score as parts are taken away", "low"),
+    "deletion": Measure("deletion", "area under the score as parts are removed", "low"),
     "insertion": Measure("insertion", "area under the score as parts are added", "high"),
-    "faithfulness": Measure("faithful", "insertion less deletion", "high"),
-    "drop": Measure("drop", "loss of score where parts are kept by their weights", "low"),
-    "increase": Measure("increase", "that score is above the full input's (0 or 1)", "high"),
-    "flip": Measure("flip", "taking the first 3 parts away changes the class (0 or 1)", "high"),
+    "faithfulness": Measure("faithful", "insertion minus deletion", "high"),
+    "drop": Measure("drop", "loss of score if the parts are scaled by their weights", "low"),
+    "increase": Measure(
+        "increase", "whether that score is above the full input's (0 or 1)", "high"
+    ),
+    "flip": Measure("flip", "removing the first 3 parts changes the class (0 or 1)", "high"),
     "complexity": Measure("complexity", "entropy of the weights, 0 to 1", "low"),
     "seed_stability": Measure("seeds", "rank correlation of the weights over seeds", "high"),
     "input_stability": Measure("inputs", "the same over inputs with 5 % of noise", "high"),
     "randomised": Measure("random net", "the same with a network of shuffled weights", "low"),
-    "truth_area": Measure("truth", "AUROC of the map for the cells known to matter", "high"),
-    "truth_mass": Measure("in truth", "share of the positive map that lies on them", "high"),
-    "passes": Measure("passes", "inputs the model was run on", "low"),
+    "truth_area": Measure("truth", "AUROC of the map for the cells of the truth", "high"),
+    "truth_mass": Measure("in truth", "share of the positive map on those cells", "high"),
+    "passes": Measure("passes", "inputs passed through the model", "low"),
     WALL_CLOCK: Measure("seconds", "wall clock", "low"),
 }
 

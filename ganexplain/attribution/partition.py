@@ -1,4 +1,4 @@
-"""`--segments` in words to the parts of one input."""
+"""The parts of an input that `--segments` names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.files.arrays import try_open_array
 
 KINDS = ("temporal", "spectral", *segments.SUPERPIXELS, "file", "sources")
-QUIETEST = 1e-7  # level that every source has everywhere, so that none divides by nothing
+QUIETEST = 1e-7  # least level of a source in a cell, to avoid division by zero
 SOUND_FILES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
 
@@ -43,7 +43,7 @@ def partition(
     device: torch.device,
     seed: int,
 ) -> Partition:
-    """Parts of an input as `--segments` names them; UsageError where it does not."""
+    """Divide an input into the parts that `--segments` names; UsageError for an invalid text."""
     x = torch.as_tensor(piece.values, device=device)
     kind, _, rest = text.partition(":")
     if kind == "sources":
@@ -52,13 +52,13 @@ def partition(
         mix = _sources(rest, piece, device)
         labels = mix.presence.argmax(axis=0)
         return Partition(mix, labels, fill(fill_name, x, labels, reference, seed))
-    labels = labels_of(text, kind, rest, piece.values)
+    labels = parse_labels(text, kind, rest, piece.values)
     filled = fill(fill_name, x, labels, reference, seed)
     return Partition(MaskedInput(x, labels, filled), labels, filled)
 
 
-def labels_of(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray:
-    """The label map (H, W) that `--segments` names; `text` is `kind:rest`."""
+def parse_labels(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray:
+    """Return the label map (H, W) that `--segments` names; `text` is `kind:rest`."""
     bands, frames = values.shape[-2:]
     if grid := re.fullmatch(r"(\d+)x(\d+)", text):
         return segments.grid(bands, frames, rows=int(grid[2]), columns=int(grid[1]))
@@ -69,7 +69,7 @@ def labels_of(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray
         count = _number(text, rest if kind == "slic" else "", segments.SLIC_SEGMENTS)
         return segments.superpixels(values, kind, count)
     if kind == "file":
-        return labels_of_file(Path(rest), values)
+        return read_labels(Path(rest), values)
     raise UsageError(
         f"--segments {text}: neither TIMESxBANDS nor one of {', '.join(KINDS)}"
         f"{did_you_mean(kind, KINDS)}"
@@ -82,8 +82,8 @@ def _number(text: str, rest: str, default: int) -> int:
     return int(rest) if rest else default
 
 
-def labels_of_file(path: Path, values: np.ndarray) -> np.ndarray:
-    """A label map (H, W) from `.npy`, or from a picture whose grey values are the labels."""
+def read_labels(path: Path, values: np.ndarray) -> np.ndarray:
+    """Read a label map (H, W) from `.npy`, or from a picture whose grey values are the labels."""
     if not path.is_file():
         raise UsageError(f"--segments file:{path}: no such file")
     labels = try_open_array(path) if path.suffix == ".npy" else np.asarray(open_image(path))
@@ -104,7 +104,7 @@ def labels_of_file(path: Path, values: np.ndarray) -> np.ndarray:
 
 
 def stem_files(folder: Path) -> list[Path]:
-    """The sound files of a folder of stems, by name; UsageError where there are fewer than two."""
+    """Return the sound files of a folder of stems, by name; UsageError for fewer than two."""
     if not folder.is_dir():
         raise UsageError(f"--segments sources:{folder}: no such folder")
     files = sorted(
@@ -127,7 +127,7 @@ def _sources(rest: str, moment: Moment, device: torch.device) -> SourceMix:
         cut(load_mono(path, front_end.sample_rate), moment.start, moment.waveform.size)
         for path in stem_files(Path(matched[1]))
     ])  # fmt: skip
-    plain = replace(front_end, centred=False)  # its frames begin where the sound does
+    plain = replace(front_end, centred=False)  # the first frame starts with the sound
 
     def features(waveforms: np.ndarray) -> torch.Tensor:
         sounds = waveforms.astype(np.float32)

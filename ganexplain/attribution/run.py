@@ -1,4 +1,4 @@
-"""One network asked about one input after another, by every configuration."""
+"""A run of `attribute`: every configuration explains every input."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from ganexplain.attribution.methods.random import RandomMap
 from ganexplain.attribution.methods.registry import attribute
 from ganexplain.attribution.partition import partition
 from ganexplain.attribution.scorer import Model, Scorer
-from ganexplain.attribution.story import answer_of, asked_of
+from ganexplain.attribution.story import input_section, method_section
 from ganexplain.attribution.subject import Subject, Target
 from ganexplain.config import AttributeConfig
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
-from ganexplain.report.attribution_page import Answer, Asked
+from ganexplain.report.attribution_page import InputSection, MethodSection
 from ganexplain.runs.progress import Progress
 
-FLOOR_MAPS = 5  # random maps that the floor is the mean of
+FLOOR_MAPS = 5  # random maps whose mean measures are the floor
 
 
-class Asker:
-    """Asks `subject` about inputs and writes what it finds into folders of a run, `out`."""
+class AttributionRun:
+    """Explains the decisions of `subject` and writes the results to folders of a run, `out`."""
 
     def __init__(
         self,
@@ -49,19 +49,19 @@ class Asker:
         self.config, self.subject, self.target = config, subject, target
         self.out, self.progress = out, progress
         self.methods = methods
-        self.fast = subject.fast()
+        self.fast = subject.optimized_model()
         self.announced: set[Configuration] = set()
 
     def explain(
         self, piece: Piece, configurations: Sequence[Configuration], place: Path
-    ) -> tuple[AttributedInput, Asked]:
-        """Write what each configuration finds of an input; returns that and its page part."""
+    ) -> tuple[AttributedInput, InputSection]:
+        """Explain an input by each configuration; returns the results and a section of the page."""
         target = self.target or self.subject.predicted(self._tensor(piece))
         truth = self._truth(piece)
         whole = piece.whole()
         first = self._question(piece, target, configurations[0])
         full = float(first.score(np.ones((1, first.parts.count), dtype=bool))[0])
-        results, answers = [], []
+        results, sections = [], []
         for each in configurations:
             question = first if each == configurations[0] else self._question(piece, target, each)
             self._announce(each, question, first)
@@ -70,26 +70,24 @@ class Asker:
             folder = place if len(configurations) == 1 else place / each.folder
             for warning in found.warnings:
                 self.progress.note(f"{piece.name}, {each.name}: {warning}")
-            result, answer = self._write(folder, piece, target, each, question, found, measured)
+            result, section = self._write(folder, piece, target, each, question, found, measured)
             results.append(result)
-            answers.append(answer)
+            sections.append(section)
             self.progress.advance()
         write_bytes(place / f"whole.{piece.suffix}", whole.content)
         entry = AttributedInput(
             file=str(piece.path),
-            at_s=None if piece.at is None else round(piece.at, 4),
-            span_s=None
-            if piece.span is None
-            else (round(piece.span[0], 4), round(piece.span[1], 4)),
+            at_s=piece.at and round(piece.at, 4),
+            span_s=piece.span and (round(piece.span[0], 4), round(piece.span[1], 4)),
             explained=target.name,
             full_score=full,
             results=tuple(results),
             floor=self._floor(first, truth),
         )
-        return entry, asked_of(piece, target.name, full, whole, answers)
+        return entry, input_section(piece, target.name, full, whole, sections)
 
     def _truth(self, piece: Piece) -> np.ndarray | None:
-        """The cells that `--truth` says matter; a note where it cannot be used."""
+        """Return the mask of `--truth`; write a note where it cannot be used."""
         if not self.config.truth:
             return None
         truth = piece.truth(self.config.truth)
@@ -105,13 +103,13 @@ class Asker:
         return truth
 
     def _announce(self, each: Configuration, question: Question, first: Question) -> None:
-        """Say of a configuration that takes long how long, with the first input."""
+        """Note, with the first input, how long a configuration takes if it takes long."""
         if each not in self.announced:
             self.announced.add(each)
             checks, measured = self.config.checks, first.parts.count * (1 + FLOOR_MAPS)
-            long = announcement(question, self.methods[each.method], checks, measured)
-            if long:
-                self.progress.note(f"{each.name}: {long}")
+            note = announcement(question, self.methods[each.method], checks, measured)
+            if note:
+                self.progress.note(f"{each.name}: {note}")
 
     def _tensor(self, piece: Piece) -> Tensor:
         return as_tensor(piece.values, device=self.subject.device)
@@ -142,18 +140,21 @@ class Asker:
         found: Attribution,
         truth: np.ndarray | None,
     ) -> MeasuredAttribution:
-        """Its measures, by the first configuration's segments and fill, so that all compare."""
+        """Measure an attribution by the segments and fill of the first configuration.
+
+        So the measures of all configurations are comparable.
+        """
         measured = measure(question, found, truth)
         measures = measured.measures
         if question is not first:
-            seen = replace(found, weights=first.parts.gather(found.map), chosen=None)
-            measures = measure(first, seen, truth).measures
+            regrouped = replace(found, weights=first.parts.gather(found.map), chosen=None)
+            measures = measure(first, regrouped, truth).measures
         if self.config.checks:
             measures |= check(question, self.methods[method], found, self.config.seed)
         return replace(measured, measures=measures)
 
     def _floor(self, question: Question, truth: np.ndarray | None) -> dict[str, float | None]:
-        """Mean measures of random maps."""
+        """Return the mean measures of random maps."""
         found = (attribute(question, RandomMap(), k) for k in range(FLOOR_MAPS))
         return mean_measures([measure(question, each, truth).measures for each in found])
 
@@ -166,9 +167,9 @@ class Asker:
         question: Question,
         found: Attribution,
         measured: MeasuredAttribution,
-    ) -> tuple[AttributionResult, Answer]:
+    ) -> tuple[AttributionResult, MethodSection]:
         result = AttributionResult(
-            folder=str(folder.relative_to(self.out)),  # a run may be moved, and made elsewhere
+            folder=str(folder.relative_to(self.out)),  # because a run may be moved
             kept=tuple(np.flatnonzero(measured.kept).tolist()),
             kept_score=measured.kept_score,
             deleted_score=measured.removed_score,
@@ -192,9 +193,8 @@ class Asker:
             seed=self.config.seed,
         )
         sides = write_attribution(folder, piece, question, found, measured, meta)
-        return result, answer_of(
-            each.method, f"{each.segments}, {each.fill}", piece, found, measured, sides
-        )
+        setting = f"{each.segments}, {each.fill}"
+        return result, method_section(each.method, setting, piece, found, measured, sides)
 
 
 def write_attribution(
@@ -205,9 +205,9 @@ def write_attribution(
     measured: MeasuredAttribution,
     meta: AttributionMeta,
 ) -> list[Side]:
-    """Write `attribution.npz`, `map.png`, and `kept` and `removed` as sounds or pictures.
+    """Write `attribution.npz`, `map.png`, and the kept and removed parts as sounds or pictures.
 
-    Returns the latter two.
+    Returns the kept and the removed part.
     """
     parts = question.parts
     arrays = {

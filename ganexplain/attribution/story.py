@@ -1,4 +1,4 @@
-"""The page of `attribute` from what its run has found."""
+"""The content of the page of `attribute`, from the results of its run."""
 
 from __future__ import annotations
 
@@ -12,116 +12,124 @@ from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, MeasuredAttrib
 from ganexplain.attribution.methods.base import Attribution
 from ganexplain.audio.display import display_spec
 from ganexplain.inputs.kinds import Input
-from ganexplain.report.attribution_page import Answer, Asked, Shown, Story, attribution_page
+from ganexplain.report.attribution_page import (
+    InputSection,
+    MethodSection,
+    PageContent,
+    Panel,
+    attribution_page,
+)
 from ganexplain.report.html.medium import medium_for
 from ganexplain.report.html.notation import number
 
 SCORED = (
     "The number under a picture is the network’s score: of the whole, of the kept segments alone "
-    "and of the rest alone, the fill standing for what is missing."
+    "and of the rest alone, with the fill in place of what is missing."
 )
 SOUNDS = (
-    " The sounds are the recording itself; kept and removed add up to the whole. What is soft by "
-    "itself plays louder here, by as many dB as its button says."
+    " The sounds are the recording itself; kept and removed add up to the whole. A part that is "
+    "soft by itself plays louder here, by the dB on its button."
 )
 
 
-def answer_of(
+def method_section(
     method: str,
     setting: str,
     piece: Piece,
     found: Attribution,
     attribution: MeasuredAttribution,
     sides: Sequence[Side],
-) -> Answer:
-    """One attribution as the page shows it; `setting` is segments and fill."""
-    shown = [_shown("map", attribution.full_score, piece.whole(), piece.on_view(found.map))]
-    scored = zip(
-        ("kept", "removed"), (attribution.kept_score, attribution.removed_score), sides, strict=True
-    )
-    shown += [_shown(*each) for each in scored]
-    values = {
-        key: v for key, v in attribution.measures.items() if v is not None and key != WALL_CLOCK
-    }
-    rows = [(MEASURES[key].title, _figure(value)) for key, value in values.items()]
-    curves = attribution.curves
+) -> MethodSection:
+    """Return one attribution as the page shows it; `setting` names segments and fill."""
+    kept, removed = sides
+    panels = [
+        _panel("map", attribution.full_score, piece.whole(), piece.on_view(found.map)),
+        _panel("kept", attribution.kept_score, kept),
+        _panel("removed", attribution.removed_score, removed),
+    ]
+    facts = [
+        (MEASURES[key].title, f"{value:.0f}" if value == round(value) else number(value))
+        for key, value in attribution.measures.items()
+        if value is not None and key != WALL_CLOCK
+    ]
     chosen = f"{int(attribution.kept.sum())} of {attribution.kept.size} segments kept"
-    return Answer(
-        method, f"{setting}; {chosen}", shown, curves.share, curves.deletion, curves.insertion,
-        rows + _in_words(found.details), found.warnings,
-    )  # fmt: skip
+    return MethodSection(
+        heading=method,
+        setting=f"{setting}; {chosen}",
+        panels=panels,
+        share=attribution.curves.share,
+        deletion=attribution.curves.deletion,
+        insertion=attribution.curves.insertion,
+        facts=facts + _detail_facts(found.details),
+        warnings=found.warnings,
+    )
 
 
-def _figure(value: float) -> str:
-    return f"{value:.0f}" if value == round(value) else number(value)
+def _panel(name: str, score: float, side: Side, over: np.ndarray | None = None) -> Panel:
+    return Panel(name, side.values, score, side.sound, side.louder, over)
 
 
-def _shown(name: str, score: float, side: Side, over: np.ndarray | None = None) -> Shown:
-    return Shown(name, side.values, score, side.sound, side.louder, over)
-
-
-def _in_words(details: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The method's own figures as names and short texts."""
-    words = []
+def _detail_facts(details: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return the numbers and flags among the details of a method, as names and texts."""
+    facts = []
     for name, value in details.items():
         if isinstance(value, bool):
-            words.append((name, "yes" if value else "no"))
-        elif isinstance(value, float):
-            words.append((name, number(value)))
-        elif isinstance(value, int):
-            words.append((name, str(value)))
-    return [(name.replace("_", " "), text) for name, text in words]
+            facts.append((name.replace("_", " "), "yes" if value else "no"))
+        elif isinstance(value, int | float):
+            text = number(value) if isinstance(value, float) else str(value)
+            facts.append((name.replace("_", " "), text))
+    return facts
 
 
-def asked_of(
-    piece: Piece, explained: str, score: float, whole: Side, answers: Sequence[Answer]
-) -> Asked:
-    """One input as the page shows it."""
-    return Asked(
+def input_section(
+    piece: Piece, explained: str, score: float, whole: Side, sections: Sequence[MethodSection]
+) -> InputSection:
+    """Return one input as the page shows it."""
+    return InputSection(
         f"{piece.title}: {explained}",
         SCORED + (SOUNDS if whole.sound else ""),
-        _shown("whole", score, whole),
-        answers,
+        _panel("whole", score, whole),
+        sections,
     )
 
 
 def report_page(
     found: Attributions,
-    asked: Sequence[Asked],
+    sections: Sequence[InputSection],
     rows: Sequence[Sequence[str]],
     titles: Sequence[str],
     input_spec: Input,
 ) -> str:
-    """The whole page; `rows` of texts are the table, `titles` the measures in its columns.
+    """Return the page of a run as HTML.
 
-    `input_spec` describes the input of the network. The wall clock is left out, so that the page
-    of the same run is the same.
+    `rows` of texts are the table of measures, `titles` the measures in its columns, `input_spec` is
+    the type of input of the network. The page leaves the time out, so that it is reproducible.
     """
     kept = [0, *(n for n, key in enumerate(titles, start=1) if key != WALL_CLOCK)]
     rows = [[row[n] for n in kept] for row in rows]
     titles = [key for key in titles if key != WALL_CLOCK]
     explained = sorted({each.explained for each in found.inputs})
     title = f"Why {' or '.join(explained)}?"
-    if len(asked) == 1:
-        title = f"Why {explained[0]}? {asked[0].heading.removesuffix(': ' + explained[0])}"
+    if len(sections) == 1:
+        title = f"Why {explained[0]}? {sections[0].heading.removesuffix(': ' + explained[0])}"
     words = input_spec.words
-    story = Story(
-        title,
-        f"Each method says which parts of the {words.whole} made the score; what it keeps and what "
-        f"it takes away can be {words.perceived}, and what it says is held against the network "
+    content = PageContent(
+        title=title,
+        guide=f"Each method shows which parts of the {words.whole} made the score. What it keeps "
+        f"and what it removes can be {words.perceived}, and its answer is measured on the network "
         "itself.",
-        asked,
-        [("", ""), *((MEASURES[key].title, _meaning(key)) for key in titles)],
-        rows,
-        [
+        sections=sections,
+        titles=[("", ""), *((MEASURES[key].title, _meaning(key)) for key in titles)],
+        rows=rows,
+        provenance=[
             ("network", found.classifier),
             ("SHA-256", found.classifier_hash),
             ("score", found.score),
             ("seed", str(found.seed)),
         ],
     )
-    values = np.stack([each.whole.values for each in asked])  # as they are displayed
-    return attribution_page(story, medium_for(display_spec(input_spec), values))
+    values = np.stack([each.whole.values for each in sections])  # as they are displayed
+    return attribution_page(content, medium_for(display_spec(input_spec), values))
 
 
 def _meaning(key: str) -> str:
@@ -129,8 +137,8 @@ def _meaning(key: str) -> str:
     return f"{kind.meaning} ({kind.better} is better)"
 
 
-def measured(found: Attributions) -> tuple[list[str], list[list[str]]]:
-    """Which measures there are, and rows of texts: a name and the mean of each measure."""
+def measures_table(found: Attributions) -> tuple[list[str], list[list[str]]]:
+    """Return the measures that exist, and rows of texts: a name and the mean of each measure."""
     inputs = found.inputs
     rows = [
         (each.name, mean_measures([one.results[k].measures for one in inputs]))

@@ -1,4 +1,4 @@
-"""The network that `attribute` asks: what it takes, what its outputs mean, what the target is."""
+"""The network whose decisions `attribute` explains: its inputs, outputs and target."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.attribution.fills import Reference
-from ganexplain.attribution.inputs.excerpts import moments
-from ganexplain.attribution.inputs.pictures import pictures
+from ganexplain.attribution.inputs.excerpts import read_excerpts
+from ganexplain.attribution.inputs.pictures import read_pictures
 from ganexplain.attribution.inputs.piece import Piece
 from ganexplain.attribution.scorer import Model, Scorer, unit_model
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
@@ -28,14 +28,14 @@ from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
-AUTO = "auto"  # of --outputs: as they look
-LOOKED_AT = 16  # inputs that show what outputs look like
-TWO = ("negative", "positive")  # classes of a single output that has no names
+AUTO = "auto"  # of --outputs: guess their kind
+LOOKED_AT = 16  # inputs from whose outputs the kind is guessed
+TWO = ("negative", "positive")  # classes of a single output without names
 
 
 @dataclass(frozen=True)
 class Target:
-    """A class by its number among the outputs, or a unit of a layer; `name` is that in words."""
+    """A class by its index `output` among the outputs, or a `unit` of a layer, and its `name`."""
 
     name: str
     output: int = 0
@@ -44,11 +44,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Subject:
-    """A frozen network on inputs as `front_end` describes them.
+    """A frozen network with inputs of type `front_end`.
 
-    Its `outputs` are of a kind of `scoring.OUTPUTS`; of two `classes` the second is meant where
-    its probability exceeds `threshold`. `reference` says how its inputs are scaled, `output` is
-    the layer of its outputs.
+    `outputs` is a kind of `scorer.OUTPUTS`. If there are two `classes`, the second is predicted
+    where its probability exceeds `threshold`. `reference` is the scale of its inputs, `output` the
+    layer of its outputs.
     """
 
     network: nn.Module
@@ -61,18 +61,18 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The network's device."""
         return network_device(self.network)
 
     @property
     def example(self) -> Tensor:
-        """Inputs (2, ...) to try it with."""
+        """Random inputs (2, ...) of the network."""
         return example_inputs(self.front_end).to(self.device)
 
     def model_of(self, network: nn.Module, target: Target | None = None) -> Model:
-        """Outputs (B, K), or of a unit its response (B, 1), of inputs with two axes at the end.
+        """Return a model of the outputs (B, K), or of a unit's response (B, 1).
 
-        A waveform (B, 1, W) has its second for nothing but that.
+        Its inputs are those of the network, but waveforms are (B, 1, W): segments need two axes.
         """
         inner: Model = lambda x: unit_values(network(x))  # noqa: E731
         if target and target.unit:
@@ -81,13 +81,13 @@ class Subject:
             return lambda x: inner(x[:, 0])
         return inner
 
-    def fast(self) -> Model:
-        """The same outputs where no gradient is taken."""
+    def optimized_model(self) -> Model:
+        """Return a model of the same outputs, optimised for use without gradients."""
         return self.model_of(optimize_frozen(self.network, self.example))
 
-    def put_out(self, asked: Sequence[Piece]) -> Tensor:
-        """Outputs (B, K) for inputs and for noise."""
-        values = [torch.as_tensor(piece.values, device=self.device) for piece in asked]
+    def example_outputs(self, inputs: Sequence[Piece]) -> Tensor:
+        """Return outputs (2 + B, K): first for noise, then for B inputs."""
+        values = [torch.as_tensor(piece.values, device=self.device) for piece in inputs]
         noise = self.example
         if not self.front_end.is_plane:
             noise = noise[:, None]
@@ -95,7 +95,7 @@ class Subject:
             return self.model_of(self.network)(torch.cat([noise, torch.stack(values)]))
 
     def predicted(self, x: Tensor) -> Target:
-        """The class that the network decides for on an input (*S)."""
+        """Return the class that the network predicts for an input (*S)."""
         scorer = Scorer(self.model_of(self.network), 0, outputs=self.outputs)
         values = scorer.class_values(x[None])[0]
         output = int(values.argmax())
@@ -104,9 +104,9 @@ class Subject:
         return Target(self.classes[output], output)
 
     def target(self, text: str) -> Target | None:
-        """The target that `--target` names; None for `predicted`, which differs by input.
+        """Return the target of `--target`; None for `predicted`, which depends on the input.
 
-        A class by its name, else a unit as `parse_unit` takes it.
+        The text is the name of a class, else a unit in the syntax of `parse_unit`.
         """
         if text == "predicted":
             return None
@@ -120,20 +120,20 @@ class Subject:
 def load_subject(
     config: AttributeConfig, device: torch.device, progress: Progress
 ) -> tuple[Subject, list[Piece]]:
-    """The network that a config names, and the inputs it is asked about.
+    """Load the network and the inputs that a config names.
 
-    Errors as `load_classifier`, `load_target` and `pieces`.
+    Raises as `load_classifier`, `load_target` and `read_inputs`.
     """
     source = NetworkSource.from_settings(config)
     if source.classifier:
-        subject = _ours(load_classifier(Path(source.classifier), device))
-        return subject, pieces(config.inputs, subject.front_end)
+        subject = _own_subject(load_classifier(Path(source.classifier), device))
+        return subject, read_inputs(config.inputs, subject.front_end)
     theirs = load_target(source, None, device)
     _check_excerpts(theirs.front_end)
-    asked = pieces(config.inputs, theirs.front_end)
+    asked = read_inputs(config.inputs, theirs.front_end)
     reference = _reference(theirs.front_end, device)
     subject = Subject(theirs.network, theirs.front_end, (), "logits", 0.5, reference)
-    kind, found = config.outputs, subject.put_out(asked[:LOOKED_AT])
+    kind, found = config.outputs, subject.example_outputs(asked[:LOOKED_AT])
     for piece, values in zip(asked, found[len(subject.example) :], strict=False):
         if values.isnan().any():
             raise GanexplainError(
@@ -141,13 +141,13 @@ def load_subject(
                 "with --input"
             )
     if kind == AUTO:
-        kind = kind_of_outputs(found)
+        kind = guess_output_kind(found)
         progress.note(f"what the network puts out is taken for {kind} (--outputs)")
     classes = _classes(theirs.names.classes, found.shape[1], kind)
     return replace(subject, classes=classes, outputs=kind), asked
 
 
-def _ours(classifier: Classifier) -> Subject:
+def _own_subject(classifier: Classifier) -> Subject:
     network, front_end = classifier.network, classifier.front_end
     # A number a band or channel, beside inputs (F, T) or (C, H, W).
     axes = (..., *[None] * (len(front_end.shape) - 1))
@@ -158,11 +158,11 @@ def _ours(classifier: Classifier) -> Subject:
     )  # fmt: skip
 
 
-def kind_of_outputs(outputs: Tensor) -> str:
-    """What outputs (B, K) look like.
+def guess_output_kind(outputs: Tensor) -> str:
+    """Guess the kind of outputs (B, K).
 
-    `probabilities` where all lie in 0..1 and, of several, sum to 1; `activations` where several
-    lie in 0..1 and do not, as those of labels that exclude no others; else `logits`.
+    `probabilities` if all lie in 0..1 and, if there are several, sum to 1; `activations` if
+    several lie in 0..1 and do not sum to 1, as in multi-label networks; else `logits`.
     """
     if not bool(((outputs >= 0) & (outputs <= 1)).all()):
         return "logits"
@@ -199,8 +199,8 @@ def _reference(front_end: Input, device: torch.device) -> Reference:
     return Reference(zero, deviation / span, zero=zero)
 
 
-def pieces(inputs: Sequence[str], input_spec: Input) -> list[Piece]:
-    """The inputs that words name, as a network takes them; errors as `moments`, `pictures`."""
+def read_inputs(inputs: Sequence[str], input_spec: Input) -> list[Piece]:
+    """Read the inputs of a command line; raises as `read_excerpts` and `read_pictures`."""
     if isinstance(input_spec, ImageInput):
-        return list(pictures(inputs, input_spec))
-    return list(moments(inputs, input_spec))
+        return list(read_pictures(inputs, input_spec))
+    return list(read_excerpts(inputs, input_spec))

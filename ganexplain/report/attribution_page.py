@@ -1,4 +1,4 @@
-"""The page of `attribute`: what speaks for a score and against it, to see and to hear."""
+"""The HTML page of `attribute`: maps, kept and removed parts and measures of each method."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ STYLE = (
 
 
 @dataclass(frozen=True)
-class Shown:
+class Panel:
     """One panel: log-mel (F, T) or a picture (C, H, W), its score, and a map (H, W) over it.
 
-    `sound` is a FLAC, `louder` by so many dB than it is; empty, there is none.
+    `sound` is a FLAC, amplified by `louder` dB; empty if there is no sound.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one method says of one input.
+class MethodSection:
+    """The attribution of one input by one method.
 
     `share`, `deletion` and `insertion` (n + 1,) are its curves, `facts` names and values.
     """
 
     heading: str
     setting: str
-    pictures: Sequence[Shown]
+    panels: Sequence[Panel]
     share: np.ndarray
     deletion: np.ndarray
     insertion: np.ndarray
@@ -62,55 +62,55 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One input with all its answers."""
+class InputSection:
+    """One input with the attributions of all methods."""
 
     heading: str
     note: str
-    whole: Shown
-    answers: Sequence[Answer]
+    whole: Panel
+    methods: Sequence[MethodSection]
 
 
 @dataclass(frozen=True)
-class Story:
-    """The page: `measures` is a table of texts, its first row the titles with their meanings."""
+class PageContent:
+    """The page: `rows` of texts are the table of measures, `titles` its heads with meanings."""
 
     title: str
     guide: str
-    asked: Sequence[Asked]
+    sections: Sequence[InputSection]
     titles: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[str]]
     provenance: Sequence[tuple[str, str]]
 
 
-def attribution_page(story: Story, medium: Medium) -> str:
-    """The story as one HTML document that needs no other file."""
+def attribution_page(content: PageContent, medium: Medium) -> str:
+    """Return the content as one HTML document that needs no other file."""
     head = element(
         "header",
         element("p", "ganexplain attribute", class_="brand"),
-        element("h1", story.title),
-        element("p", story.guide, class_="guide"),
+        element("h1", content.title),
+        element("p", content.guide, class_="guide"),
     )
     body = element(
         "main", element("style", Markup(STYLE)), head,
-        _measures(story),
-        [_asked(asked, k, medium) for k, asked in enumerate(story.asked)],
+        _measures(content),
+        [_input(section, f"input-{k}", medium) for k, section in enumerate(content.sections)],
         _legend(medium),
-        provenance([Table("", story.provenance)]),
+        provenance([Table("", content.provenance)]),
     )  # fmt: skip
-    return document(story.title, body, SCRIPTS)
+    return document(content.title, body, SCRIPTS)
 
 
-def _measures(story: Story) -> Markup:
-    titles = [element("th", name, scope="col", title=meaning) for name, meaning in story.titles]
+def _measures(content: PageContent) -> Markup:
+    titles = [element("th", name, scope="col", title=meaning) for name, meaning in content.titles]
     rows = [
         element("tr", element("th", row[0], scope="row"), [element("td", v) for v in row[1:]])
-        for row in story.rows
+        for row in content.rows
     ]
-    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in story.titles if name)
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in content.titles if name)
     return element(
         "section",
-        element("h2", "How well each explanation holds", id="measures"),
+        element("h2", "How good each explanation is", id="measures"),
         element("p", "Means over the inputs; the last row is the floor. ", meanings, ".",
                 class_="note"),
         element("div", element("table", element("thead", element("tr", titles)),
@@ -119,68 +119,63 @@ def _measures(story: Story) -> Markup:
     )  # fmt: skip
 
 
-def _asked(asked: Asked, index: int, medium: Medium) -> Markup:
-    identity = f"input-{index}"
-    whole = element("div", _panel(asked.whole, asked.heading, medium), class_="sheet")
+def _input(section: InputSection, identity: str, medium: Medium) -> Markup:
+    whole = element("div", _figure(section.whole, section.heading, medium), class_="sheet")
     return element(
         "section",
-        element("h2", asked.heading, id=identity),
-        element("p", asked.note, class_="note"),
+        element("h2", section.heading, id=identity),
+        element("p", section.note, class_="note"),
         element("div", whole, class_="row real"),
-        [_answer(a, f"{identity}-{k}", medium) for k, a in enumerate(asked.answers)],
+        [_method(each, f"{identity}-{k}", medium) for k, each in enumerate(section.methods)],
         aria_labelledby=identity,
     )
 
 
-def _answer(answer: Answer, identity: str, medium: Medium) -> Markup:
-    facts = [element("div", element("dt", k), element("dd", v)) for k, v in answer.facts]
-    heading = element("h3", answer.heading, id=identity)
-    head = element("div", heading, element("p", answer.setting, class_="setting"))
-    sheet = [_panel(p, answer.heading, medium) for p in answer.pictures]
+def _method(section: MethodSection, identity: str, medium: Medium) -> Markup:
+    facts = [element("div", element("dt", k), element("dd", v)) for k, v in section.facts]
+    heading = element("h3", section.heading, id=identity)
+    head = element("div", heading, element("p", section.setting, class_="setting"))
+    sheet = [_figure(panel, section.heading, medium) for panel in section.panels]
     return element(
         "section",
         element("header", head),
         [element("p", warning[0].upper() + warning[1:] + ".", class_="note")
-         for warning in answer.warnings],
-        element("div", element("div", sheet, class_="sheet"), _curves(answer), class_="sides"),
+         for warning in section.warnings],
+        element("div", element("div", sheet, class_="sheet"), _curves(section), class_="sides"),
         element("dl", facts, class_="facts"),
         class_="row best", aria_labelledby=identity,
     )  # fmt: skip
 
 
-def _panel(shown: Shown, within: str, medium: Medium) -> Markup:
-    name = f"{within}, {shown.name}"
+def _figure(panel: Panel, within: str, medium: Medium) -> Markup:
+    name = f"{within}, {panel.name}"
     caption = element(
         "div",
-        element("span", shown.name, class_="origin"),
-        element("span", number(shown.score), class_="response", title="score"),
+        element("span", panel.name, class_="origin"),
+        element("span", number(panel.score), class_="response", title="score"),
         class_="caption",
     )
     play: list[Markup] = []
-    if shown.sound:
-        label = f"listen, +{shown.louder} dB" if shown.louder else "listen"
-        sound = player(Sound(label, data_uri("audio/flac", shown.sound)), name)
+    if panel.sound:
+        label = f"listen, +{panel.louder} dB" if panel.louder else "listen"
+        sound = player(Sound(label, data_uri("audio/flac", panel.sound)), name)
         play = [element("div", sound, class_="players")]
-    label = f"{medium.noun}: {name}, score {number(shown.score)}"
-    picture = medium.picture(shown.values, label)
-    if shown.over is not None:
-        picture = medium.mapped(shown.values, shown.over, label)
-    return element(
-        "figure",
-        picture,
-        element("figcaption", caption, play),
-        class_="panel",
-    )
+    label = f"{medium.noun}: {name}, score {number(panel.score)}"
+    if panel.over is None:
+        picture = medium.picture(panel.values, label)
+    else:
+        picture = medium.mapped(panel.values, panel.over, label)
+    return element("figure", picture, element("figcaption", caption, play), class_="panel")
 
 
-def _curves(answer: Answer) -> Markup:
-    """Deletion and insertion as an SVG."""
+def _curves(section: MethodSection) -> Markup:
+    """Draw deletion and insertion as an SVG."""
     left, top, width, height = 30.0, 8.0, 170.0, 112.0
-    values = np.concatenate([answer.deletion, answer.insertion])
+    values = np.concatenate([section.deletion, section.insertion])
     low, high = min(0.0, float(values.min())), max(float(values.max()), 1e-9)
 
     def path(scores: np.ndarray, kind: str) -> Markup:
-        x = left + width * answer.share
+        x = left + width * section.share
         y = top + height * (1 - (scores - low) / (high - low))
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
         return void("path", class_=kind, d=f"M{points.replace(' ', ' L')}")
@@ -190,23 +185,22 @@ def _curves(answer: Answer) -> Markup:
         y = top + height * (1 - (value - low) / (high - low))
         marks.append(element("text", exact(value), class_="tick", x=left - 4, y=y + 3,
                              text_anchor="end"))  # fmt: skip
-    words = [("taken away", "fall", 0.0, "start"), ("added", "rise", width, "end")]
     keys = [
-        element("text", text, class_="tick", x=left + at, y=top + height + 26, text_anchor=anchor)
-        for text, _, at, anchor in words
-    ]
-    lines = [
-        void("path", class_=kind, d=f"M{x:.1f},{top + height + 31:.1f} h26")
-        for (_, kind, _, _), x in zip(words, (left, left + width - 26), strict=True)
-    ]
+        [element("text", text, class_="tick", x=x, y=top + height + 26, text_anchor=anchor),
+         void("path", class_=kind, d=f"M{line:.1f},{top + height + 31:.1f} h26")]
+        for text, kind, x, anchor, line in (
+            ("removed", "fall", left, "start", left),
+            ("added", "rise", left + width, "end", left + width - 26),
+        )
+    ]  # fmt: skip
     share = element("text", "share of the input", class_="tick", x=left + width / 2,
                     y=top + height + 13, text_anchor="middle")  # fmt: skip
     return element(
         "svg",
         void("rect", class_="frame", x=left, y=top, width=width, height=height),
-        marks, share, keys, lines, path(answer.deletion, "fall"), path(answer.insertion, "rise"),
+        marks, share, keys, path(section.deletion, "fall"), path(section.insertion, "rise"),
         class_="curve", viewBox=f"0 0 {left + width + 6:g} {top + height + 36:g}", role="img",
-        aria_label="score as the weightiest parts are taken away, and as they are added",
+        aria_label="score while the parts of the largest weights are removed, and while added",
     )  # fmt: skip
 
 

@@ -18,9 +18,9 @@ from ganexplain.attribution.methods.captum import CAPTUM, captum_names
 from ganexplain.attribution.methods.lime import DISTANCES
 from ganexplain.attribution.methods.registry import METHODS, method_for
 from ganexplain.attribution.partition import partition
-from ganexplain.attribution.run import Asker
+from ganexplain.attribution.run import AttributionRun
 from ganexplain.attribution.scorer import OUTPUTS, SCORES
-from ganexplain.attribution.story import measured, report_page
+from ganexplain.attribution.story import measures_table, report_page
 from ganexplain.attribution.subject import AUTO, Subject, load_subject
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
@@ -87,12 +87,12 @@ def attribute(
             run.used(f"explainer {name}", Path(name))
         for warning in warnings:
             progress.note(warning)
-        asker = Asker(config, subject, target, methods, out, progress)
+        attribution_run = AttributionRun(config, subject, target, methods, out, progress)
         progress.start("attributions", len(asked) * len(configurations))
         entries, shown = [], []
         for piece in asked:
             place = out if len(asked) == 1 else out / piece.name
-            entry, part = asker.explain(piece, configurations, place)
+            entry, part = attribution_run.explain(piece, configurations, place)
             entries.append(entry)
             shown.append(part)
         found = Attributions(
@@ -103,7 +103,7 @@ def attribute(
             configurations=tuple(configurations),
             inputs=tuple(entries),
         )
-        keys, rows = measured(found)
+        keys, rows = measures_table(found)
         write_json(out / "attributions.json", found.to_json())
         page = report_page(found, shown, rows, keys, subject.front_end)
         write_text(out / "report.html", page)

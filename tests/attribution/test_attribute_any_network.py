@@ -16,7 +16,7 @@ from support.commands import Run
 from support.recordings import noise, tone, write_sound
 from torch import nn
 
-from ganexplain.attribution.subject import kind_of_outputs
+from ganexplain.attribution.subject import guess_output_kind
 
 SIDE = 16
 
@@ -200,7 +200,7 @@ def test_log_mel_of_another_convention_is_what_the_network_gets(
     ],
 )
 def test_outputs_are_known_by_their_looks(values: list[list[float]], kind: str) -> None:
-    assert kind_of_outputs(torch.tensor(values)) == kind
+    assert guess_output_kind(torch.tensor(values)) == kind
 
 
 def test_what_does_not_go_together_is_said(

@@ -13,7 +13,7 @@ import pytest
 import soundfile as sf
 from support.recordings import noise, tone, write_sound
 
-from ganexplain.attribution.inputs.excerpts import truth_spans
+from ganexplain.attribution.inputs.excerpts import read_truth_spans
 from ganexplain.config import LabelStemsConfig
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.spans import active_spans
@@ -153,7 +153,7 @@ def test_truth_of_a_vocal_stem_is_heard_in_all_channels(tmp_path: Path) -> None:
     spans = [(0.713, 2.031), (3.309, 5.127)]
     wide = np.outer(voice(spans, 6.0, 44100), (1, -1))
     stem = write_sound(tmp_path / "vocals.wav", wide, 44100, subtype="FLOAT")
-    found = truth_spans(str(stem), tmp_path / "mixture.wav")
+    found = read_truth_spans(str(stem), tmp_path / "mixture.wav")
     assert found is not None
     np.testing.assert_allclose(found, spans, atol=0.02)
 

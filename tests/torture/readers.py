@@ -359,7 +359,7 @@ LABELS = b"0.0 0.5 sing\n0.5 1.0 nosing\n"
 def _corpora(folder: Path) -> list[Reader]:
     import soundfile as sf
 
-    from ganexplain.attribution.inputs.excerpts import truth_spans
+    from ganexplain.attribution.inputs.excerpts import read_truth_spans
     from ganexplain.corpora.load import read_corpus
 
     root = folder / "corpus"
@@ -396,7 +396,7 @@ def _corpora(folder: Path) -> list[Reader]:
         Reader("spoiled manifest.csv", manifest, make=spoiled_manifest),
         Reader("filelists/train", lambda p: listed(p.read_bytes(), LABELS), [b"one.wav\n"]),
         Reader("labels.lab", lambda p: listed(b"one.wav\n", p.read_bytes()), [LABELS]),
-        Reader("truth.lab", lambda p: truth_spans(str(p), Path("one.wav")), [LABELS]),
+        Reader("truth.lab", lambda p: read_truth_spans(str(p), Path("one.wav")), [LABELS]),
     ]
 
 
@@ -459,7 +459,7 @@ def _pictures() -> list[Reader]:
 
 
 def _vectors() -> list[Reader]:
-    from ganexplain.attribution.partition import labels_of_file
+    from ganexplain.attribution.partition import read_labels
     from ganexplain.files.arrays import read_vector, try_open_array
 
     vector, labels = np.arange(5.0), np.arange(6).reshape(2, 3)
@@ -471,7 +471,7 @@ def _vectors() -> list[Reader]:
         Reader("direction.npy", read_vector, [npy(vector)]),
         Reader("spoiled direction.npy", read_vector, make=make(vector)),
         Reader("cached.npy", try_open_array, [npy(labels)]),
-        Reader("spoiled labels.npy", lambda p: labels_of_file(p, labels), make=make(labels)),
+        Reader("spoiled labels.npy", lambda p: read_labels(p, labels), make=make(labels)),
     ]
 
 
@@ -484,8 +484,8 @@ UNITS = (
 def _names(folder: Path) -> list[Reader]:
     import soundfile as sf
 
-    from ganexplain.attribution.inputs.excerpts import log_mels_of
-    from ganexplain.attribution.partition import labels_of
+    from ganexplain.attribution.inputs.excerpts import read_log_mels
+    from ganexplain.attribution.partition import parse_labels
     from ganexplain.audio.log_mel import FrontEnd
     from ganexplain.corpora.single import split_seconds
     from ganexplain.networks.adapter import OutputNames
@@ -506,13 +506,13 @@ def _names(folder: Path) -> list[Reader]:
     def moment(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
         _, at = split_seconds(text)
-        log_mels_of(text, song, at, FrontEnd())
+        read_log_mels(text, song, at, FrontEnd())
 
     def segments(path: Path) -> None:
         text = path.read_bytes().decode(errors="surrogateescape")
         kind, _, rest = text.partition(":")
         if kind not in ("slic", "felzenszwalb", "quickshift"):  # which have no text to read
-            labels_of(text, kind, rest, np.zeros((80, 115), np.float32))
+            parse_labels(text, kind, rest, np.zeros((80, 115), np.float32))
 
     return [
         Reader("unit", unit, UNITS),

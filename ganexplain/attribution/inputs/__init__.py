@@ -1,1 +1,1 @@
-"""What is explained: excerpts of recordings, or pictures."""
+"""The inputs that `attribute` explains: excerpts of recordings, or pictures."""

@@ -1,4 +1,4 @@
-"""Excerpts of recordings that `attribute` is asked about, and what is known of them."""
+"""Excerpts of recordings that `attribute` explains, and the ground truth of `--truth`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.attribution.inputs.piece import Side, sounding
+from ganexplain.attribution.inputs.piece import Side, loudness_matched_side
 from ganexplain.attribution.masking import Parts, SourceMix
 from ganexplain.audio.display import display_front_end
 from ganexplain.audio.filtering import filter_by_share
@@ -26,16 +26,16 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.attribution_picture import attribution_picture
 
-STEM_LEVEL = -40.0  # dB below the loudest at which a stem is silent, as `label-stems` has it
+STEM_LEVEL = -40.0  # dB relative to the loudest moment below which a stem is silent
 
 
 @dataclass(frozen=True)
 class Moment:
     """An excerpt of a recording: log-mel `mel` (F, T) of `front_end`, `waveform` (samples,).
 
-    `start` in samples from the beginning of the recording, which it may precede; `centre` the
-    time in seconds of its middle. The network is given the waveform where `raw`, else the mel,
-    which then is but for the eye.
+    `start` is its first sample in the recording, which may be negative, `centre` the time of its
+    middle in seconds. If `raw`, the network's input is the waveform and the log-mel is only
+    displayed; else the input is the log-mel.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Moment:
 
     @property
     def name(self) -> str:
-        """The file and the time, fit for a folder."""
+        """The file and the time, as the name of a folder."""
         return shorten_name(self.path.stem, f"-at-{self.centre:.2f}")
 
     @property
@@ -61,27 +61,27 @@ class Moment:
 
     @property
     def at(self) -> float | None:
-        """Where in the file it is, in seconds."""
+        """The time of its middle in the file, in seconds."""
         return self.centre
 
     @property
     def span(self) -> tuple[float, float]:
-        """From where to where in the file it lies, in seconds; it may reach beyond its ends."""
+        """Its start and end in the file, in seconds; they may lie outside of the file."""
         rate = self.front_end.sample_rate
         return self.start / rate, (self.start + self.waveform.size) / rate
 
     @property
     def values(self) -> np.ndarray:
-        """What the network is given, (F, T) or (1, W)."""
+        """The network's input, (F, T) or (1, W)."""
         return self.waveform[None] if self.raw else self.mel
 
     @property
     def seen(self) -> np.ndarray:
-        """What is looked at, (F, T)."""
+        """The log-mel (F, T) to display."""
         return self.mel
 
     def on_view(self, area: np.ndarray) -> np.ndarray:
-        """A map of what the network is given as one (F, T) of what is looked at."""
+        """Convert a map of the network's input to one (F, T) of the displayed log-mel."""
         if not self.raw:
             return area
         hop, length = self.front_end.hop_length, self.front_end.frame_length
@@ -90,16 +90,16 @@ class Moment:
 
     def _side(self, mel: np.ndarray, waveform: np.ndarray) -> Side:
         peak = float(np.abs(self.waveform).max(initial=0.0))
-        return sounding(mel, waveform, self.front_end.sample_rate, peak)
+        return loudness_matched_side(mel, waveform, self.front_end.sample_rate, peak)
 
     def whole(self) -> Side:
-        """The excerpt."""
+        """Return the whole excerpt."""
         return self._side(self.mel, self.waveform)
 
     def sides(self, parts: Parts, kept: np.ndarray) -> list[Side]:
-        """The parts kept (n,), and the rest, which add up to the whole.
+        """Return the parts kept (n,) and the rest, whose sounds add up to the whole.
 
-        Of sources the components themselves; else the real sound, cut or filtered.
+        They are sums of the components of separated sources, else the cut or filtered recording.
         """
         if isinstance(parts, SourceMix):
             sounds = parts.waveforms(np.stack([kept, ~kept]))
@@ -110,17 +110,17 @@ class Moment:
             else:
                 part = filter_by_share(self.waveform, share, self.front_end)
             sounds = np.stack([part, self.waveform - part]).astype(np.float32)
-        plain = replace(self.front_end, centred=False)  # its frames begin where the sound does
+        plain = replace(self.front_end, centred=False)  # the first frame starts with the sound
         return [self._side(log_mel(sound, plain).T, sound) for sound in sounds]
 
     def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
-        """PNG of a map and the cells kept, both as the network's input."""
+        """Return a PNG of a map and of the cells kept, both in the shape of the input."""
         shown = self.on_view(kept.astype(np.float64)) > 0.5
         return attribution_picture(self.mel, self.on_view(area), shown, self.front_end, title)
 
     def truth(self, text: str) -> np.ndarray | None:
-        """Cells of booleans, as the network's input, that `--truth` says matter; None: unknown."""
-        spans = truth_spans(text, self.path)
+        """Return a mask of the input with the cells that `--truth` marks; None if unknown."""
+        spans = read_truth_spans(text, self.path)
         if spans is None:
             return None
         rate = self.front_end.sample_rate
@@ -135,11 +135,11 @@ class Moment:
         return np.broadcast_to(inside, self.values.shape).copy()
 
 
-def moments(inputs: Sequence[str], input_spec: FrontEnd | WaveformInput) -> list[Moment]:
-    """The excerpts that `FILE@SECONDS` and `FILE` name; the latter every excerpt, end to end.
+def read_excerpts(inputs: Sequence[str], input_spec: FrontEnd | WaveformInput) -> list[Moment]:
+    """Read the excerpts that `FILE@SECONDS` and `FILE` name; `FILE` means all, end to end.
 
-    Beyond the ends of a recording stands silence. Raises BadFile for a file that cannot be
-    used, UsageError for a time outside of it.
+    Excerpts are padded with silence beyond the ends of a recording. Raises BadFile for a file that
+    cannot be used, UsageError for a time outside of it.
     """
     found = []
     for text in inputs:
@@ -147,15 +147,15 @@ def moments(inputs: Sequence[str], input_spec: FrontEnd | WaveformInput) -> list
         if isinstance(input_spec, WaveformInput):
             found += _waveforms(text, path, at, input_spec)
         else:
-            found += log_mels_of(text, path, at, input_spec)
+            found += read_log_mels(text, path, at, input_spec)
     for name, times in Counter(moment.name for moment in found).items():
         if times > 1:
             raise UsageError(f"{name}: named twice; remove one")
     return found
 
 
-def log_mels_of(text: str, path: Path, at: float | None, front_end: FrontEnd) -> list[Moment]:
-    """The excerpt of a recording around `at`, in seconds; without it, all one after another."""
+def read_log_mels(text: str, path: Path, at: float | None, front_end: FrontEnd) -> list[Moment]:
+    """Read the excerpt of a recording around `at` seconds, or all excerpts end to end."""
     sound = load_mono(path, front_end.sample_rate)
     mel = log_mel(sound, front_end)
     if not len(mel):
@@ -171,7 +171,7 @@ def log_mels_of(text: str, path: Path, at: float | None, front_end: FrontEnd) ->
 
 
 def _middles(length: int, excerpt: int) -> list[int]:
-    """Middles of the excerpts of something, one after another; of a shorter one its own."""
+    """Return the middles of successive excerpts; of less than an excerpt, its own middle."""
     if length < excerpt:
         return [length // 2]
     return list(range(excerpt // 2, length - (excerpt - 1) // 2, excerpt))
@@ -209,7 +209,7 @@ def _waveforms(text: str, path: Path, at: float | None, input_spec: WaveformInpu
 
 
 def cut(sound: np.ndarray, start: int, samples: int) -> np.ndarray:
-    """Samples (samples,) of a sound from `start`, which may be negative; zeros beyond its ends."""
+    """Cut (samples,) out of a sound from `start`, which may be negative; pad with zeros."""
     piece = np.zeros(samples, dtype=sound.dtype)
     low, high = max(start, 0), min(start + samples, sound.size)
     if high > low:
@@ -217,13 +217,14 @@ def cut(sound: np.ndarray, start: int, samples: int) -> np.ndarray:
     return piece
 
 
-# --- what is known to matter ------------------------------------------------------------------
+# --- ground truth -----------------------------------------------------------------------------
 
 
-def truth_spans(text: str, recording: Path) -> list[tuple[float, float]] | None:
-    """Spans in seconds of a `.lab` file, of one in a folder, or in which a vocal stem sounds.
+def read_truth_spans(text: str, recording: Path) -> list[tuple[float, float]] | None:
+    """Read spans in seconds from a `.lab` file, a folder of them, or a vocal stem.
 
-    None where the folder has none of the recording's name.
+    The spans of a stem are those where it is not silent. None if the folder has no file with the
+    recording's name.
     """
     path = Path(text)
     if path.is_dir():

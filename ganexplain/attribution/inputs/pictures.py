@@ -1,4 +1,4 @@
-"""Pictures that `attribute` is asked about, and what is known of them."""
+"""Pictures that `attribute` explains, and the ground truth of `--truth`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganexplain.report.pictures.attribution_picture import picture_attribution, 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture `values` (C, H, W) in 0..1, and the `name` of its folder."""
+    """A picture `values` (C, H, W) in 0..1, and the `name` of its folder in the run."""
 
     path: Path
     name: str
@@ -30,45 +30,45 @@ class Picture:
 
     @property
     def title(self) -> str:
-        """Its file."""
+        """The file's name."""
         return self.path.name
 
     @property
     def at(self) -> float | None:
-        """Of no time."""
+        """None: a picture has no time."""
         return None
 
     @property
     def span(self) -> None:
-        """There is no time in a picture."""
+        """None: a picture has no time."""
         return None
 
     @property
     def seen(self) -> np.ndarray:
-        """What is looked at, (C, H, W)."""
+        """The picture (C, H, W) to display."""
         return self.values
 
     def on_view(self, area: np.ndarray) -> np.ndarray:
-        """A map (H, W) as it lies over what is looked at: as it is."""
+        """Return a map (H, W) unchanged."""
         return area
 
     def whole(self) -> Side:
-        """The picture."""
+        """Return the whole picture."""
         return Side(self.values, picture_png(self.values))
 
     def sides(self, parts: Parts, kept: np.ndarray) -> list[Side]:
-        """The parts kept (n,), and the rest, the fill standing for what is not there."""
+        """Return the parts kept (n,) and the rest, with the fill in place of what is removed."""
         pictures = parts.compose(np.stack([kept, ~kept])).cpu().numpy()
         return [Side(picture, picture_png(picture)) for picture in pictures]
 
     def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
-        """PNG of a map and the cells kept, (H, W)."""
+        """Return a PNG of a map and of the cells kept, (H, W)."""
         return picture_attribution(self.values, area, kept, title)
 
     def truth(self, text: str) -> np.ndarray | None:
-        """Cells (H, W) of booleans that are bright in a picture, or that of the name in a folder.
+        """Return a mask (H, W) of the bright cells of a picture, or of its namesake in a folder.
 
-        None where the folder has none.
+        None if the folder has no such picture.
         """
         path = Path(text)
         if path.is_dir():
@@ -82,8 +82,8 @@ class Picture:
         return found[0] > 0.5
 
 
-def pictures(inputs: Sequence[str], input_spec: ImageInput) -> list[Picture]:
-    """The pictures that files and folders name, folders with all below them.
+def read_pictures(inputs: Sequence[str], input_spec: ImageInput) -> list[Picture]:
+    """Read the pictures of files and of folders with all their subfolders.
 
     Raises BadFile for a file that cannot be used, UsageError for a folder without pictures.
     """

@@ -1,4 +1,4 @@
-"""What `attribute` is asked about: excerpts of recordings, or pictures."""
+"""The interface of an input that `attribute` explains: an excerpt of a recording, or a picture."""
 
 from __future__ import annotations
 
@@ -12,67 +12,66 @@ from ganexplain.attribution.masking import Parts
 from ganexplain.audio.io import encode_flac
 
 SOFT = 6.0  # dB below the whole from which a part is played louder
-LOUDEST = 40.0  # dB, at most: beyond, what is heard is rounding
+LOUDEST = 40.0  # most dB by which it is played louder: beyond, only rounding is audible
 
 
 class Piece(Protocol):
-    """One input that is explained.
+    """An input to explain, displayed as log-mel (F, T) or as a picture (C, H, W).
 
-    `suffix` is that of what is written of it; what is to look at is log-mel (F, T) or a picture
-    (C, H, W).
+    `suffix` is that of the files written for its sides.
     """
 
     suffix: str
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """The file of the input."""
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of its folder in the run."""
 
     @property
     def title(self) -> str:
-        """What it is, in words."""
+        """A title for people."""
 
     @property
     def at(self) -> float | None:
-        """Where in the file it is, in seconds."""
+        """The time of its middle in the file, in seconds."""
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """From where to where in the file it lies, in seconds."""
+        """Its start and end in the file, in seconds."""
 
     @property
     def values(self) -> np.ndarray:
-        """What the network is given, (*S)."""
+        """The network's input (*S)."""
 
     @property
     def seen(self) -> np.ndarray:
-        """What is looked at."""
+        """The values to display."""
 
     def on_view(self, area: np.ndarray) -> np.ndarray:
-        """A map of what the network is given, over what is looked at."""
+        """Convert a map of the network's input to one of the displayed values."""
 
     def whole(self) -> Side:
-        """All of it."""
+        """Return the whole input."""
 
     def sides(self, parts: Parts, kept: np.ndarray) -> list[Side]:
-        """The parts kept (n,), and the rest."""
+        """Return the parts kept (n,) and the rest."""
 
     def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
-        """PNG of a map and of the cells kept."""
+        """Return a PNG of a map and of the cells kept."""
 
     def truth(self, text: str) -> np.ndarray | None:
-        """Cells that `--truth` says matter; None where it says nothing of this one."""
+        """Return a mask of the cells that `--truth` marks; None where it has no such input."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What is to look at, log-mel (F, T) or a picture (C, H, W), and the `content` of its file.
+    """An input or a part of it: displayed `values` and the `content` of its file.
 
-    `sound` is what the page plays, a FLAC `louder` by so many dB; of a picture nothing.
+    `sound` is the FLAC that the page plays, amplified by `louder` dB; empty for a picture.
     """
 
     values: np.ndarray
@@ -81,8 +80,8 @@ class Side:
     louder: int = 0
 
 
-def sounding(values: np.ndarray, waveform: np.ndarray, rate: int, peak: float) -> Side:
-    """The side of a waveform (samples,); on the page as loud as the whole, whose `peak` is."""
+def loudness_matched_side(values: np.ndarray, waveform: np.ndarray, rate: int, peak: float) -> Side:
+    """Return the side of a waveform (samples,), played as loud as a whole with that `peak`."""
     content, own = encode_flac(waveform, rate), float(np.abs(waveform).max(initial=0.0))
     soft = 20 * np.log10(peak / own) if own and peak else 0.0
     if soft < SOFT:

@@ -11,7 +11,7 @@ from ganexplain.attribution.methods.grad_cam import enlarged
 from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.scorer import Scorer, class_logits, target_logits
 from ganexplain.attribution.segments import grid
-from ganexplain.attribution.subject import kind_of_outputs
+from ganexplain.attribution.subject import guess_output_kind
 from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.maps import maps_and_gradient
@@ -44,7 +44,7 @@ def output_kind(network: TargetNetwork) -> str:
         return "logits"
     with torch.no_grad():
         found = unit_values(network.network(example_inputs(network.front_end).to(network.device)))
-    return "probabilities" if kind_of_outputs(found) == "probabilities" else "logits"
+    return "probabilities" if guess_output_kind(found) == "probabilities" else "logits"
 
 
 def target_classes(network: TargetNetwork, x: Tensor, asked: str) -> Tensor:
