@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.config import TrainExplainerConfig
+from ganexplain.config.shared import BringsNetwork, NamesNetwork
 from ganexplain.errors import UsageError, short_repr
 from ganexplain.files.atomic import file_hash
 from ganexplain.inputs.kinds import Input
@@ -40,9 +41,21 @@ class NetworkSource:
     trust_pickle: bool = False
 
     @classmethod
-    def from_settings(cls, settings: Any) -> NetworkSource:
+    def from_settings(cls, settings: NamesNetwork) -> NetworkSource:
         """The source that a config names; UsageError if it names none or two."""
-        source = cls(**{f.name: getattr(settings, f.name) for f in fields(cls)})
+        return cls._named(settings, settings.classifier)
+
+    @classmethod
+    def all_from_settings(cls, settings: TrainExplainerConfig) -> tuple[NetworkSource, ...]:
+        """The sources of a config whose `classifier` is a tuple; errors as `from_settings`."""
+        named = settings.classifier or ("",)
+        return tuple(cls._named(settings, path) for path in dict.fromkeys(named))
+
+    @classmethod
+    def _named(cls, settings: BringsNetwork, classifier: str) -> NetworkSource:
+        source = cls(
+            classifier, settings.model, settings.weights, settings.input, settings.trust_pickle
+        )
         if bool(source.classifier) == bool(source.model):
             raise UsageError("name the network to explain: --classifier, or --model for your own")
         for option in ("weights", "input", "trust_pickle"):
@@ -50,14 +63,6 @@ class NetworkSource:
                 flag = option.replace("_", "-")
                 raise UsageError(f"--{flag}: goes with --model; a classifier.pt has all it needs")
         return source
-
-    @classmethod
-    def all_from_settings(cls, settings: Any) -> tuple[NetworkSource, ...]:
-        """The sources of a config whose `classifier` is a tuple; errors as `from_settings`."""
-        named = settings.classifier or ("",)
-        return tuple(
-            cls.from_settings(replace(settings, classifier=path)) for path in dict.fromkeys(named)
-        )
 
     @classmethod
     def from_meta(
