@@ -71,6 +71,22 @@ class BestEpoch:
     threshold: float
     figures: Mapping[str, float]
 
+    @classmethod
+    def from_state(cls, values: State) -> BestEpoch:
+        """The epoch in a state; KeyError, TypeError or ValueError if it is not complete."""
+        figures = dict(values["figures"])
+        float(figures["frame_error"])  # which later epochs are compared by
+        return cls(values["weights"], int(values["epoch"]), float(values["threshold"]), figures)
+
+    def to_state(self) -> State:
+        """The values that `from_state` reads."""
+        return {
+            "weights": self.weights,
+            "epoch": self.epoch,
+            "threshold": self.threshold,
+            "figures": self.figures,
+        }
+
 
 class ClassifierTraining:
     """The network, its optimiser and the best epoch so far."""
@@ -157,7 +173,7 @@ class ClassifierTraining:
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "losses": self.losses,
-            "best": dict(vars(self.best)) if self.best else {},
+            "best": self.best.to_state() if self.best else {},
             "updates": self.updates,
         }
 
@@ -176,11 +192,9 @@ class ClassifierTraining:
         self.network.load_state_dict(state["network"])
         restore_optimiser(self.optimiser, state["optimiser"])
         self.losses, self.best = [float(loss) for loss in state["losses"]], None
-        if kept := dict(state["best"]):
-            threshold, figures = float(kept["threshold"]), dict(kept["figures"])
-            self.best = BestEpoch(kept["weights"], int(kept["epoch"]), threshold, figures)
-            self.best_network(self.best)
-            float(figures["frame_error"])
+        if state["best"]:
+            self.best = BestEpoch.from_state(state["best"])
+            self.best_network(self.best)  # its weights must fit
 
 
 def architecture_for(config: TrainClassifierConfig, input_spec: Input) -> str:

@@ -38,6 +38,18 @@ class BestGenerator:
     figures: Mapping[str, float]
     weights: Mapping[str, Tensor]
 
+    @classmethod
+    def from_state(cls, values: State) -> BestGenerator:
+        """The generator in a state; KeyError, TypeError or ValueError if it is not complete."""
+        figures = {name: float(value) for name, value in values["figures"].items()}
+        if not all(math.isfinite(figures[name]) for name in {*FIGURES, *figures}):
+            raise ValueError("figures of the best generator are not finite")
+        return cls(int(values["step"]), figures, values["weights"])
+
+    def to_state(self) -> State:
+        """The values that `from_state` reads."""
+        return {"step": self.step, "figures": self.figures, "weights": self.weights}
+
 
 class GeneratorChoice:
     """A training with its best generator so far and the losses since the last validation.
@@ -115,8 +127,13 @@ class GeneratorChoice:
 
     def state(self) -> State:
         """Return the state of the training and of the choice."""
-        own = {"said": self.noted, "scores": self.scores, "sums": self.sums, "count": self.count}
-        own["best"] = dict(vars(self.best)) if self.best else {}
+        own = {
+            "said": self.noted,
+            "scores": self.scores,
+            "sums": self.sums,
+            "count": self.count,
+            "best": self.best.to_state() if self.best else {},
+        }
         return {**self.training.state(), "choice": own}
 
     def restore(self, state: State) -> None:
@@ -127,8 +144,5 @@ class GeneratorChoice:
         self.scores, self.count = int(own["scores"]), int(own["count"])
         self.best = None
         if best := own["best"]:
-            figures = {name: float(value) for name, value in best["figures"].items()}
-            if not all(math.isfinite(figures[name]) for name in {*FIGURES, *figures}):
-                raise ValueError("figures of the best generator are not finite")
-            self.best = BestGenerator(int(best["step"]), figures, best["weights"])
-            self.generator()
+            self.best = BestGenerator.from_state(best)
+            self.generator()  # its weights must fit
