@@ -10,16 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.attribution.fills import Reference
-from ganexplain.attribution.inputs.excerpts import read_excerpts
-from ganexplain.attribution.inputs.pictures import read_pictures
 from ganexplain.attribution.inputs.piece import Piece
+from ganexplain.attribution.inputs.reading import read_pieces
 from ganexplain.attribution.scorer import Model, Scorer, unit_model
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.kinds import Input
-from ganexplain.inputs.picture import ImageInput
 from ganexplain.networks.adapter import OUTPUT, OutputNames, network_device
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.readings import unit_values
@@ -122,15 +120,15 @@ def load_subject(
 ) -> tuple[Subject, list[Piece]]:
     """Load the network and the inputs that a config names.
 
-    Raises as `load_classifier`, `load_target` and `read_inputs`.
+    Raises as `load_classifier`, `load_target` and `read_pieces`.
     """
     source = NetworkSource.from_settings(config)
     if source.classifier:
         subject = _own_subject(load_classifier(Path(source.classifier), device))
-        return subject, read_inputs(config.inputs, subject.front_end)
+        return subject, list(read_pieces(subject.front_end, config.inputs))
     theirs = load_target(source, None, device)
     _check_excerpts(theirs.front_end)
-    asked = read_inputs(config.inputs, theirs.front_end)
+    asked = list(read_pieces(theirs.front_end, config.inputs))
     reference = _reference(theirs.front_end, device)
     subject = Subject(theirs.network, theirs.front_end, (), "logits", 0.5, reference)
     kind, found = config.outputs, subject.example_outputs(asked[:LOOKED_AT])
@@ -197,10 +195,3 @@ def _reference(front_end: Input, device: torch.device) -> Reference:
     )
     zero = (mean - network.low) / span
     return Reference(zero, deviation / span, zero=zero)
-
-
-def read_inputs(inputs: Sequence[str], input_spec: Input) -> list[Piece]:
-    """Read the inputs of a command line; raises as `read_excerpts` and `read_pictures`."""
-    if isinstance(input_spec, ImageInput):
-        return list(read_pictures(inputs, input_spec))
-    return list(read_excerpts(inputs, input_spec))

@@ -7,12 +7,16 @@ the same size become pictures of another range.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ganexplain.audio.log_mel import check_filters, used_bins
 from ganexplain.audio.sonify import highest_level
 from ganexplain.errors import UsageError
+from ganexplain.inputs.base import InputKind
 from ganexplain.inputs.kinds import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
@@ -39,39 +43,18 @@ def bridge_between(generator_output: Input, network_input: Input, layout: str = 
 
 
 def _conversion(generator_output: Input, network_input: Input) -> list[nn.Module]:
-    if isinstance(network_input, ImageInput):
-        if (
-            not isinstance(generator_output, ImageInput)
-            or generator_output.shape != network_input.shape
-        ):
-            raise _no_way(
-                generator_output,
-                network_input,
-                "train one on pictures of that size: train-gan --input",
-            )
-        return _picture_steps(network_input)
-    if isinstance(generator_output, ImageInput):
-        raise _no_way(generator_output, network_input, "train one on sound")
-    if isinstance(generator_output, WaveformInput):
-        return _of_sound(
-            Resampled(
-                generator_output.samples, generator_output.sample_rate, network_input.sample_rate
-            ),
-            network_input,
-        )
+    convert = CONVERSIONS.get((type(generator_output), type(network_input)))
+    if convert:
+        return convert(generator_output, network_input)
     if generator_output == network_input:
         return []
-    if isinstance(network_input, FrontEnd) and all(
-        getattr(generator_output, name) == getattr(network_input, name) for name in SAME_FRAMES
-    ):
-        _check_length(generator_output.excerpt_frames, network_input.excerpt_frames, "frames")
-        cut = _Middle(network_input.excerpt_frames)
-        return [
-            cut,
-            Magnitudes(generator_output, highest_level(generator_output)),
-            _MelOfMagnitudes(network_input),
-        ]
-    return _through_sound(generator_output, network_input)
+    if not network_input.sound_rate:
+        advice = f"train one on {network_input.plural} of that size: train-gan --input"
+    elif generator_output.sound_rate:
+        advice = f"train one on {network_input.plural}: train-gan --input"
+    else:
+        advice = "train one on sound"
+    raise _no_way(generator_output, network_input, advice)
 
 
 def _no_way(generator_output: Input, network_input: Input, advice: str) -> UsageError:
@@ -90,26 +73,77 @@ def _check_length(there: int, wanted: int, unit: str) -> None:
         )
 
 
-def _through_sound(
-    generator_output: FrontEnd, network_input: FrontEnd | WaveformInput
-) -> list[nn.Module]:
-    sound = Waveform(generator_output, generator_output.excerpt_frames)
-    resampled = Resampled(sound.samples, generator_output.sample_rate, network_input.sample_rate)
+def _between_pictures(generator_output: ImageInput, network_input: ImageInput) -> list[nn.Module]:
+    if generator_output.shape != network_input.shape:
+        advice = "train one on pictures of that size: train-gan --input"
+        raise _no_way(generator_output, network_input, advice)
+    return _picture_steps(network_input)
+
+
+def _between_log_mels(generator_output: FrontEnd, network_input: FrontEnd) -> list[nn.Module]:
+    if generator_output == network_input:
+        return []
+    if any(getattr(generator_output, name) != getattr(network_input, name) for name in SAME_FRAMES):
+        magnitudes, sound = _sound_of(generator_output)
+        return [magnitudes, sound, *_log_mel_of(sound.samples, generator_output, network_input)]
+    _check_length(generator_output.excerpt_frames, network_input.excerpt_frames, "frames")
     return [
+        _Middle(network_input.excerpt_frames),
         Magnitudes(generator_output, highest_level(generator_output)),
-        sound,
-        *_of_sound(resampled, network_input),
+        _MelOfMagnitudes(network_input),
     ]
 
 
-def _of_sound(resampled: Resampled, network_input: FrontEnd | WaveformInput) -> list[nn.Module]:
-    """From waveforms, resampled first, to log-mel or the waveforms that a network takes."""
-    if isinstance(network_input, FrontEnd):
-        mel = LogMel(network_input)
-        _check_length(mel.frames(resampled.after), network_input.excerpt_frames, "frames")
-        return [resampled, mel, _Middle(network_input.excerpt_frames)]
+def _log_mel_to_waveforms(
+    generator_output: FrontEnd, network_input: WaveformInput
+) -> list[nn.Module]:
+    magnitudes, sound = _sound_of(generator_output)
+    return [magnitudes, sound, *_waveforms_of(sound.samples, generator_output, network_input)]
+
+
+def _waveforms_to_log_mel(
+    generator_output: WaveformInput, network_input: FrontEnd
+) -> list[nn.Module]:
+    return _log_mel_of(generator_output.samples, generator_output, network_input)
+
+
+def _between_waveforms(
+    generator_output: WaveformInput, network_input: WaveformInput
+) -> list[nn.Module]:
+    return _waveforms_of(generator_output.samples, generator_output, network_input)
+
+
+def _sound_of(front_end: FrontEnd) -> tuple[Magnitudes, Waveform]:
+    """From log-mel to magnitudes, and on to waveforms."""
+    magnitudes = Magnitudes(front_end, highest_level(front_end))
+    return magnitudes, Waveform(front_end, front_end.excerpt_frames)
+
+
+def _log_mel_of(samples: int, sound: Input, network_input: FrontEnd) -> list[nn.Module]:
+    """From waveforms of `samples` samples at the rate of `sound` to log-mel."""
+    resampled = Resampled(samples, sound.sound_rate, network_input.sample_rate)
+    mel = LogMel(network_input)
+    _check_length(mel.frames(resampled.after), network_input.excerpt_frames, "frames")
+    return [resampled, mel, _Middle(network_input.excerpt_frames)]
+
+
+def _waveforms_of(samples: int, sound: Input, network_input: WaveformInput) -> list[nn.Module]:
+    """From waveforms of `samples` samples at the rate of `sound` to those of a network."""
+    resampled = Resampled(samples, sound.sound_rate, network_input.sample_rate)
     _check_length(resampled.after, network_input.samples, "samples")
     return [resampled, _Middle(network_input.samples), _Level(network_input)]
+
+
+# From what a GAN generates to what a network takes. Kinds that are not listed take what is equal.
+CONVERSIONS: dict[
+    tuple[type[InputKind], type[InputKind]], Callable[[Any, Any], list[nn.Module]]
+] = {
+    (FrontEnd, FrontEnd): _between_log_mels,
+    (FrontEnd, WaveformInput): _log_mel_to_waveforms,
+    (WaveformInput, FrontEnd): _waveforms_to_log_mel,
+    (WaveformInput, WaveformInput): _between_waveforms,
+    (ImageInput, ImageInput): _between_pictures,
+}
 
 
 class _Middle(nn.Module):

@@ -21,14 +21,13 @@ from ganexplain.classifiers.recording_level import warn_of_level
 from ganexplain.config import PredictConfig
 from ganexplain.corpora.cache import cache_directory, cached_log_mel
 from ganexplain.corpora.listed_files import files_below
-from ganexplain.corpora.picture_files import is_picture, load_picture
+from ganexplain.corpora.picture_files import is_picture
 from ganexplain.corpora.picture_folders import Picture
-from ganexplain.corpora.single import output_names
+from ganexplain.corpora.single import load_example, output_names
 from ganexplain.corpora.spans import Prediction, decide, lab_text, to_segments
 from ganexplain.errors import BadFile, GanexplainError, UsageError
 from ganexplain.files.atomic import write_bytes, write_table
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.inputs.picture import ImageInput
 from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
@@ -51,7 +50,7 @@ def predict(
     classifier = load_classifier(Path(config.classifier), pick_device(config.device))
     threshold = classifier.threshold if len(classifier.classes) == 2 else None
     nothing = Predictions(config.classifier, tuple(classifier.classes), threshold, ())
-    if isinstance(classifier.front_end, ImageInput):
+    if not classifier.front_end.sound_rate:
         return predict_files(config, classifier, nothing, out, progress, overwrite)
     paths = [Path(name) for name in config.files]
     if not config.skip_bad_files:
@@ -190,12 +189,11 @@ def _read(
     paths: list[Path], classifier: Classifier, skip_bad_files: bool
 ) -> tuple[dict[Path, np.ndarray], list[str]]:
     """Pictures by path, and what is wrong with those left out."""
-    assert isinstance(classifier.front_end, ImageInput)
     good: dict[Path, np.ndarray] = {}
     skipped = []
     for path in paths:
         try:
-            good[path] = load_picture(path, classifier.front_end)
+            good[path] = load_example(classifier.front_end, path)
         except BadFile as error:
             if not skip_bad_files:
                 error.one_of_many = True

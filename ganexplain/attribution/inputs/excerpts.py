@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -135,19 +135,19 @@ class Moment:
         return np.broadcast_to(inside, self.values.shape).copy()
 
 
-def read_excerpts(inputs: Sequence[str], input_spec: FrontEnd | WaveformInput) -> list[Moment]:
+def read_excerpts(
+    inputs: Sequence[str], read: Callable[[str, Path, float | None], list[Moment]]
+) -> list[Moment]:
     """Read the excerpts that `FILE@SECONDS` and `FILE` name; `FILE` means all, end to end.
 
-    Excerpts are padded with silence beyond the ends of a recording. Raises BadFile for a file that
-    cannot be used, UsageError for a time outside of it.
+    `read` is `read_log_mels` or `read_waveforms` for one input specification. Excerpts are padded
+    with silence beyond the ends of a recording. Raises BadFile for a file that cannot be used,
+    UsageError for a time outside of it.
     """
     found = []
     for text in inputs:
         path, at = split_seconds(text)
-        if isinstance(input_spec, WaveformInput):
-            found += _waveforms(text, path, at, input_spec)
-        else:
-            found += read_log_mels(text, path, at, input_spec)
+        found += read(text, path, at)
     for name, times in Counter(moment.name for moment in found).items():
         if times > 1:
             raise UsageError(f"{name}: named twice; remove one")
@@ -193,7 +193,10 @@ def _log_mel(
     )  # fmt: skip
 
 
-def _waveforms(text: str, path: Path, at: float | None, input_spec: WaveformInput) -> list[Moment]:
+def read_waveforms(
+    text: str, path: Path, at: float | None, input_spec: WaveformInput
+) -> list[Moment]:
+    """The waveform of a recording around `at`, in seconds; without it, all one after another."""
     rate, view = input_spec.sample_rate, display_front_end(input_spec)
     sound = load_mono(path, rate)
     if at is not None and at * rate > sound.size:

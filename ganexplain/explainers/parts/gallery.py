@@ -54,10 +54,10 @@ def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
     write_arrays(folder / "parts.npz", "parts", gallery.arrays, meta)
     rows = [_filter_row(training, gallery, int(number)) for number in order]
     shown = [_filter_view(training, gallery, row) for row in rows[: config.shown]]
-    front_end = training.task.networks[0].front_end
-    write_bytes(folder / "parts.png", parts_sheet(shown[:IN_SHEET], front_end))
+    sheet = parts_sheet(shown[:IN_SHEET], training.task.networks[0].front_end)
+    write_bytes(folder / "parts.png", sheet)
     table = _table(figures, rows[: config.shown])
-    if isinstance(front_end, FrontEnd):
+    if front_end := _front_end(training):
         story = PartsStory(
             layer=training.layer,
             figures=figures,
@@ -146,9 +146,14 @@ def _readings(training: PartsTraining, centres: np.ndarray) -> FilterReadings:
     return join_readings(batches)
 
 
+def _front_end(training: PartsTraining) -> FrontEnd | None:
+    """The front end if the network takes log-mel, whose bands and frames are Hz and seconds."""
+    front_end = training.task.networks[0].front_end
+    return front_end if isinstance(front_end, FrontEnd) else None
+
+
 def _filter_row(training: PartsTraining, gallery: _Gallery, number: int) -> Filter:
     """Return the row of a filter in `parts.json`."""
-    front_end = training.task.networks[0].front_end
     spans = gallery.readings.spans()[number]
     rows, columns = (
         [float(training.geometry.cells(spans.T[end])[axis]) for end in (0, 1)] for axis in (0, 1)
@@ -162,7 +167,7 @@ def _filter_row(training: PartsTraining, gallery: _Gallery, number: int) -> Filt
         rows=rows,
         columns=columns,
     )
-    if isinstance(front_end, FrontEnd):
+    if front_end := _front_end(training):
         peaks = mel_frequencies(front_end)[1:-1]
         bands = np.arange(len(peaks))
         hz = [round(float(np.interp(row, bands, peaks)), 1) for row in rows]
