@@ -1,1 +1,1 @@
-"""The pages that are read and listened to."""
+"""Reports: HTML pages, SVG charts, PNG pictures and tables as text."""

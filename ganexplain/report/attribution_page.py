@@ -9,7 +9,14 @@ import numpy as np
 
 from ganexplain.report.charts.axes import linear_ticks
 from ganexplain.report.html.document import document
-from ganexplain.report.html.markup import Markup, data_uri, element, void
+from ganexplain.report.html.markup import (
+    Markup,
+    data_uri,
+    definitions,
+    element,
+    svg_text,
+    void,
+)
 from ganexplain.report.html.medium import Medium
 from ganexplain.report.html.notation import exact, number
 from ganexplain.report.html.panels import Sound, player
@@ -132,7 +139,6 @@ def _input(section: InputSection, identity: str, medium: Medium) -> Markup:
 
 
 def _method(section: MethodSection, identity: str, medium: Medium) -> Markup:
-    facts = [element("div", element("dt", k), element("dd", v)) for k, v in section.facts]
     heading = element("h3", section.heading, id=identity)
     head = element("div", heading, element("p", section.setting, class_="setting"))
     sheet = [_figure(panel, section.heading, medium) for panel in section.panels]
@@ -142,7 +148,7 @@ def _method(section: MethodSection, identity: str, medium: Medium) -> Markup:
         [element("p", warning[0].upper() + warning[1:] + ".", class_="note")
          for warning in section.warnings],
         element("div", element("div", sheet, class_="sheet"), _curves(section), class_="sides"),
-        element("dl", facts, class_="facts"),
+        definitions(section.facts, class_="facts"),
         class_="row best", aria_labelledby=identity,
     )  # fmt: skip
 
@@ -183,18 +189,16 @@ def _curves(section: MethodSection) -> Markup:
     marks = []
     for value in linear_ticks(low, high, 4):
         y = top + height * (1 - (value - low) / (high - low))
-        marks.append(element("text", exact(value), class_="tick", x=left - 4, y=y + 3,
-                             text_anchor="end"))  # fmt: skip
+        marks.append(svg_text(exact(value), left - 4, y + 3, anchor="end"))
     keys = [
-        [element("text", text, class_="tick", x=x, y=top + height + 26, text_anchor=anchor),
+        [svg_text(text, x, top + height + 26, anchor=anchor),
          void("path", class_=kind, d=f"M{line:.1f},{top + height + 31:.1f} h26")]
         for text, kind, x, anchor, line in (
             ("removed", "fall", left, "start", left),
             ("added", "rise", left + width, "end", left + width - 26),
         )
     ]  # fmt: skip
-    share = element("text", "share of the input", class_="tick", x=left + width / 2,
-                    y=top + height + 13, text_anchor="middle")  # fmt: skip
+    share = svg_text("share of the input", left + width / 2, top + height + 13)
     return element(
         "svg",
         void("rect", class_="frame", x=left, y=top, width=width, height=height),

@@ -1,4 +1,4 @@
-"""The page of a part explainer: what each filter looks for, to see and to hear."""
+"""The HTML page of a part explainer: the strongest parts of each filter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganexplain.report.charts.spectrograms import (
     TOP,
     WIDTH,
     ColourScale,
-    colour_bar,
+    colour_legend,
     colour_scale,
     picture,
 )
@@ -31,17 +31,17 @@ from ganexplain.report.pictures.png import png_bytes
 from ganexplain.report.unit.page import Table, provenance
 
 SCRIPTS = ("sound.js",)
-EDGE = 0.4  # how much colour there is at the edge of a part
+EDGE = 0.4  # opacity of the colours at the edge of a part
 OUTLINE = (255, 225, 77, 150)
-SHORT = 24  # letters of a file's name
+SHORT = 24  # most letters of a file's name
 
 
 @dataclass(frozen=True)
 class Patch:
-    """An input and the part that a filter sees in it.
+    """An input and the part that a filter finds in it.
 
-    `mel` (F, T), or a picture (C, H, W); `window` (F, T) in 0..1; `file` from `start` seconds on;
-    `audio` (samples,) int16 where there is sound.
+    `mel` is log-mel (F, T) or a picture (C, H, W), from `start` seconds of `file`. `window` (F, T)
+    is the part, 0 to 1; `audio` (samples,), int16, the sound, if there is any.
     """
 
     mel: np.ndarray
@@ -53,18 +53,18 @@ class Patch:
 
     @property
     def colours(self) -> np.ndarray:
-        """How much of its colours a cell (F, T) has: none outside of the part."""
+        """Opacity of the colours of each cell (F, T): 0 outside of the part."""
         return np.where(self.window > 0, EDGE + (1 - EDGE) * self.window, 0.0)
 
     def name(self, letters: int = SHORT) -> str:
-        """Its file, shortened, and for sound the time."""
+        """Return the file, shortened to `letters`, and for sound the time."""
         short = self.file if len(self.file) <= letters else self.file[: letters - 1] + "…"
         return short if self.audio is None else f"{short} {clock(self.start)}"
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A row of `parts.json`: a filter's weight, how often it fires and where.
+    """A row of `parts.json`: a filter's contribution, weight, presence and places.
 
     80 % of its parts lie within `rows` and `columns` of the input, for sound within `hz` and
     `seconds`.
@@ -80,13 +80,13 @@ class Filter:
     seconds: list[float] | None = None
 
     def document(self) -> dict[str, int | float | list[float]]:
-        """The values that there are, by name."""
+        """Return the values that are not None, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One filter: its row of `parts.json`, its mean part (F, T), its strongest inputs."""
+class FilterParts:
+    """A filter: its row of `parts.json`, its mean part (F, T) and its strongest inputs."""
 
     row: Filter
     where: np.ndarray
@@ -94,52 +94,50 @@ class Shown:
 
     @property
     def title(self) -> str:
-        """In short."""
+        """A short title."""
         return f"filter {self.row.filter}, gives {signed(self.row.contribution)}"
 
 
 @dataclass(frozen=True)
-class PartsStory:
-    """The page: figures on held-out inputs, how many inputs were searched, where all is from.
+class PartsContent:
+    """The content of the page: filters, figures on held-out inputs and provenance.
 
-    `layer` of `classifier` is rewritten as parts, from which the layers `targets` are
-    reconstructed; `corpus` are the training recordings.
+    `layer` of `classifier` is decomposed into parts, from which the layers `targets` are
+    reconstructed. `searched` is the number of searched inputs, `corpus` the training recordings.
     """
 
     layer: str
     figures: Mapping[str, float]
     searched: int
-    shown: Sequence[Shown]
+    filters: Sequence[FilterParts]
     classifier: str
     targets: Sequence[str]
     corpus: Sequence[str]
 
 
-def parts_page(story: PartsStory, front_end: FrontEnd) -> str:
-    """The story as one HTML document that needs no other file."""
-    title = f"The parts that {story.layer} sees"
-    patches = [patch for each in story.shown for patch in each.patches]
+def parts_page(content: PartsContent, front_end: FrontEnd) -> str:
+    """Return the content as one HTML document that needs no other file."""
+    title = f"The parts that {content.layer} sees"
+    patches = [patch for each in content.filters for patch in each.patches]
     scale = colour_scale(np.stack([patch.mel for patch in patches]), front_end)
     head = element(
         "header",
         element("p", "ganexplain train-explainer", class_="brand"),
         element("h1", title),
-        element("p", _guide(story), class_="guide"),
+        element("p", _guide(content), class_="guide"),
     )
+    note = f"{meaning(front_end)}; the part in colours, the rest grey."
     body = element(
         "main", head,
-        [_filter(each, scale, front_end) for each in story.shown],
-        element("div", element("span", front_end.unit, class_="unit"),
-                colour_bar(scale, front_end.unit),
-                element("span", f"{meaning(front_end)}; the part in colours, the rest grey.",
-                        class_="note"), class_="legend"),
-        _provenance(story),
+        [_filter(each, scale, front_end) for each in content.filters],
+        element("div", colour_legend(scale, front_end.unit, note), class_="legend"),
+        _provenance(content),
     )  # fmt: skip
     return document(title, body, SCRIPTS)
 
 
-def _guide(story: PartsStory) -> str:
-    figures = story.figures
+def _guide(content: PartsContent) -> str:
+    figures = content.figures
     errors = ", ".join(
         f"{100 * value:.1f} % of {name.removeprefix('error_')}"
         for name, value in figures.items()
@@ -151,12 +149,12 @@ def _guide(story: PartsStory) -> str:
         f"{parts:.0f} % of what is decoded comes from parts, the rest from features that are none. "
         f"From both, {errors} is lost in held-out excerpts, and {same:.1f} % of the decisions "
         "stay. Below are the weightiest filters, each with its strongest excerpts of "
-        f"{story.searched}, from end to end, of the training recordings. The sounds are the "
+        f"{content.searched}, from end to end, of the training recordings. The sounds are the "
         "recordings themselves, the part filtered out of them."
     )
 
 
-def _filter(each: Shown, scale: ColourScale, front_end: FrontEnd) -> Markup:
+def _filter(each: FilterParts, scale: ColourScale, front_end: FrontEnd) -> Markup:
     row = each.row
     assert row.hz is not None and row.seconds is not None  # the page is of sound
     identity = f"filter-{row.filter}"
@@ -181,7 +179,7 @@ def _filter(each: Shown, scale: ColourScale, front_end: FrontEnd) -> Markup:
     )  # fmt: skip
 
 
-def _mean(each: Shown, front_end: FrontEnd) -> Markup:
+def _mean(each: FilterParts, front_end: FrontEnd) -> Markup:
     highest = max(float(each.where.max()), 1e-12)
     label = f"Where filter {each.row.filter} fires on average"
     caption = element("div", element("span", "where it fires", class_="origin"), class_="caption")
@@ -221,7 +219,7 @@ def _players(patch: Patch, name: str, front_end: FrontEnd) -> list[Markup]:
 
 
 def _grey(patch: Patch, scale: ColourScale) -> Markup:
-    """The excerpt in grey, to lie over its colours: clear in the part, the less the farther."""
+    """Return the excerpt in grey, to draw over its colours: transparent in the part."""
     pixels = np.empty((*patch.mel.shape, 4), dtype=np.uint8)
     pixels[..., :3] = scale.indices(patch.mel)[..., None]
     pixels[..., 3] = np.round(255 * (1 - patch.colours))
@@ -234,11 +232,11 @@ def _grey(patch: Patch, scale: ColourScale) -> Markup:
     )  # fmt: skip
 
 
-def _provenance(story: PartsStory) -> Markup:
+def _provenance(content: PartsContent) -> Markup:
     lines = [
-        ("classifier", story.classifier),
-        ("layer", story.layer),
-        ("reconstructed", ", ".join(story.targets)),
-        ("corpus", ", ".join(story.corpus)),
+        ("classifier", content.classifier),
+        ("layer", content.layer),
+        ("reconstructed", ", ".join(content.targets)),
+        ("corpus", ", ".join(content.corpus)),
     ]
     return provenance([Table("", lines)])

@@ -27,7 +27,7 @@ from support.paths import ROOT
 from ganexplain.corpora.spans import Prediction, Segment
 from ganexplain.errors import UsageError, terminal_safe
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.report.parts_page import Filter, Patch, Shown
+from ganexplain.report.parts_page import Filter, FilterParts, Patch
 from ganexplain.report.pictures.attribution_picture import attribution_picture, picture_attribution
 from ganexplain.report.pictures.change_picture import change_picture
 from ganexplain.report.pictures.curve_picture import curve_picture
@@ -375,7 +375,7 @@ def parts() -> bytes:
     window[10:30, 20:50] = 1.0
     patch = Patch(mel(), window, 0.5, "song.ogg", 1.0, None)
     row = Filter(3, 0.5, 0.5, 1.0, [10.0, 30.0], [20.0, 50.0])
-    return parts_sheet([Shown(row, window, [patch])], FRONT_END)
+    return parts_sheet([FilterParts(row, window, [patch])], FRONT_END)
 
 
 PICTURES: dict[str, Callable[[], bytes]] = {

@@ -22,7 +22,7 @@ from ganexplain.explainers.task import Trained
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import write_bytes
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.report.parts_page import Filter, PartsStory, Patch, Shown, parts_page
+from ganexplain.report.parts_page import Filter, FilterParts, PartsContent, Patch, parts_page
 from ganexplain.report.pictures.parts_sheet import parts_sheet
 from ganexplain.report.tables import aligned
 
@@ -58,16 +58,16 @@ def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
     write_bytes(folder / "parts.png", sheet)
     table = _table(figures, rows[: config.shown])
     if front_end := _front_end(training):
-        story = PartsStory(
+        content = PartsContent(
             layer=training.layer,
             figures=figures,
             searched=len(readings.strength),
-            shown=shown,
+            filters=shown,
             classifier=training.task.names[0],
             targets=training.targets,
             corpus=config.corpus,
         )
-        write_bytes(folder / "parts.html", parts_page(story, front_end).encode())
+        write_bytes(folder / "parts.html", parts_page(content, front_end).encode())
         table.append(str(folder / "parts.html"))
     document = {
         "layer": training.layer,
@@ -176,7 +176,7 @@ def _filter_row(training: PartsTraining, gallery: _Gallery, number: int) -> Filt
     return found
 
 
-def _filter_view(training: PartsTraining, gallery: _Gallery, row: Filter) -> Shown:
+def _filter_view(training: PartsTraining, gallery: _Gallery, row: Filter) -> FilterParts:
     """Return a filter with its strongest inputs, for the page and the picture."""
     number, arrays = row.filter, gallery.arrays
     sounds = training.task.train.excerpt_audio(gallery.strongest[number])
@@ -191,7 +191,7 @@ def _filter_view(training: PartsTraining, gallery: _Gallery, row: Filter) -> Sho
         )
         for k in range(len(gallery.strongest[number]))
     ]
-    return Shown(row, gallery.where[number], patches)
+    return FilterParts(row, gallery.where[number], patches)
 
 
 def _table(figures: Mapping[str, float], rows: list[Filter]) -> list[str]:

@@ -1,1 +1,1 @@
-"""Charts, as SVG."""
+"""Charts as SVG."""

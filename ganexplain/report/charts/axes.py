@@ -1,4 +1,4 @@
-"""Axes of plots: where a value lies between 0 and 1, and which values get a tick."""
+"""Axes of plots: positions of values between 0 and 1, and ticks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ganexplain.audio.log_mel import highest_hz, hz_to_front_end_mel
 from ganexplain.inputs.log_mel import FrontEnd
 
-CROWDED = 5.0  # linear up to this many times the level of interest, asinh beyond
+CROWDED = 5.0  # times the level of interest up to which an axis is linear, not asinh
 HZ_TICKS = (100, 500, 1000, 2000, 4000, 8000, 16000)
 
 
@@ -22,17 +22,17 @@ class Axis:
     high: float
     knee: float | None = None
 
-    def _bend(self, values: np.ndarray | float) -> np.ndarray:
-        bent = np.asarray(values, dtype=np.float64)
-        return bent if self.knee is None else np.arcsinh(bent / self.knee)
+    def _transform(self, values: np.ndarray | float) -> np.ndarray:
+        linear = np.asarray(values, dtype=np.float64)
+        return linear if self.knee is None else np.arcsinh(linear / self.knee)
 
     def position(self, values: np.ndarray | float) -> np.ndarray:
-        """Where values lie, 0 at `low` and 1 at `high`, cut to that range."""
-        low, high = self._bend(self.low), self._bend(self.high)
-        return np.clip((self._bend(values) - low) / (high - low), 0.0, 1.0)
+        """Return positions of values, 0 at `low` and 1 at `high`, clipped to that range."""
+        low, high = self._transform(self.low), self._transform(self.high)
+        return np.clip((self._transform(values) - low) / (high - low), 0.0, 1.0)
 
     def ticks(self, gap: float = 0.16) -> list[float]:
-        """Round values at least `gap` of the axis apart."""
+        """Return round values that are at least `gap` of the axis apart."""
         if self.knee is None:
             return linear_ticks(self.low, self.high, max(2, int(1 / gap)))
         powers = [10.0**k for k in range(-3, 40)]
@@ -41,19 +41,17 @@ class Axis:
             for power in powers:
                 candidates += [factor * power, -factor * power]
         chosen: list[float] = []
-        for value in (c for c in candidates if self.low <= c <= self.high and _round(c, self.knee)):
+        for value in candidates:
+            if not self.low <= value <= self.high or 0 < abs(value) < self.knee / 4:
+                continue
             place = float(self.position(value))
             if all(abs(place - float(self.position(other))) >= gap for other in chosen):
                 chosen.append(value)
         return sorted(chosen)
 
 
-def _round(value: float, knee: float) -> bool:
-    return value == 0 or abs(value) >= knee / 4
-
-
 def linear_ticks(low: float, high: float, count: int) -> list[float]:
-    """At most about `count` round values from `low` to `high`."""
+    """Return at most about `count` round values from `low` to `high`."""
     from matplotlib.ticker import MaxNLocator  # slow to import
 
     ticks = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
@@ -62,7 +60,7 @@ def linear_ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def fitted_axis(values: Iterable[np.ndarray], level: float) -> Axis:
-    """The axis for `values` of which those near `level` matter most; bent where some explode."""
+    """Return an axis for `values`, linear, or asinh beyond `level` if some are much larger."""
     flat = np.concatenate([np.ravel(v) for v in values]).astype(np.float64)
     flat = flat[np.isfinite(flat)]
     low, high = float(min(flat.min(), 0.0)), float(flat.max())
@@ -74,9 +72,9 @@ def fitted_axis(values: Iterable[np.ndarray], level: float) -> Axis:
 
 
 def hz_ticks(front_end: FrontEnd) -> list[tuple[float, str]]:
-    """(height, label) of round frequencies; height in bands, 0 at the lower edge of band 0.
+    """Return (height, label) of round frequencies, in bands from the lower edge of band 0.
 
-    Band b peaks at corner b + 1 of the filterbank and is drawn from b to b + 1.
+    Band b has its peak at corner b + 1 of the filterbank and is drawn from b to b + 1.
     """
     low, high = (
         hz_to_front_end_mel(hz, front_end) for hz in (front_end.lowest_hz, highest_hz(front_end))
@@ -92,6 +90,6 @@ def hz_ticks(front_end: FrontEnd) -> list[tuple[float, str]]:
 
 
 def frame_edges(frames: int, front_end: FrontEnd) -> tuple[float, float]:
-    """Seconds at the left edge of the first frame and the right edge of the last one."""
+    """Return the seconds at the left edge of the first frame and the right edge of the last."""
     left = (front_end.frame_length - front_end.hop_length) / 2 / front_end.sample_rate
     return left, left + frames / front_end.frame_rate

@@ -1,4 +1,4 @@
-"""A quantity against the iteration, a small plot for each learning rate and prior weight."""
+"""Curves of a quantity over the iterations, a plot for each learning rate and prior weight."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.report.charts.axes import Axis, fitted_axis, linear_ticks
-from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.markup import Markup, element, svg_text, void
 from ganexplain.report.html.notation import exact, tick
 
 PLOT_WIDTH, PLOT_HEIGHT, GAP = 168.0, 104.0, 10.0
 LEFT, TOP, RIGHT, BOTTOM = 40.0, 22.0, 20.0, 34.0
-ABREAST, HEAD_GAP = 3, 26.0  # of plots that make no grid
-POINTS = 160  # points a curve keeps
+ABREAST, HEAD_GAP = 3, 26.0  # of plots that are not a full grid
+POINTS = 160  # points of a curve
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Traces (L, N, S) at iterations `steps` (S,) of L learning rates and prior weights.
+    """Traces (L, N, S) of N examples at iterations `steps` (S,), for L trajectories.
 
-    `level` (named `level_name`) is drawn as a line and sets where a wide axis turns
-    logarithmic; `snapshots` are the iteration counts of the settings of each trajectory;
-    `chosen` is the trajectory and the iteration count that were selected. A trace that ends
-    before the others is NaN from there.
+    `level` (named `level_name`) is drawn as a line; a wide axis is logarithmic beyond it.
+    `snapshots` are the iteration counts of the settings of each trajectory, `chosen` the index of
+    the trajectory and the iteration count of the chosen setting. Traces that end early are padded
+    with NaN.
     """
 
     title: str
@@ -39,13 +39,14 @@ class Curves:
 
 
 def curves(content: Curves) -> Markup:
-    """Median (line) and 10-90 % of the examples (band), all plots on the same axes, as SVG.
+    """Draw median (line) and 10-90 % (band) of the examples, all plots on the same axes, as SVG.
 
-    Rates side by side and weights below each other, or, where they make no whole grid, in rows.
+    Columns are learning rates and rows prior weights. If the settings are not a full grid, the
+    plots are in rows of three.
     """
     even = np.linspace(0, len(content.steps) - 1, POINTS).round().astype(int)
     ends = [count for counts in content.snapshots for count in counts]
-    # A trace far shorter than the longest has points enough of its own.
+    # So that a trace much shorter than the longest one has enough points, too.
     short = [np.linspace(0, end, 12).round().astype(int) for end in ends]
     keep = np.unique(np.concatenate([even, np.array(ends, dtype=int), *short]))
     steps = content.steps[keep].astype(np.float64)
@@ -68,7 +69,7 @@ def curves(content: Curves) -> Markup:
         parts.append(_plot(content, index, bands[:, index], steps, across, upright, x, y))
         if not whole:
             head = f"{exact(rate)}, {exact(weight)}"
-            parts.append(_text(head, "head", x + PLOT_WIDTH / 2, y - 8))
+            parts.append(svg_text(head, x + PLOT_WIDTH / 2, y - 8, "head"))
     heads = [f"learning rate {exact(rate)}" for rate in rates] if whole else [""] * columns
     sides = [f"prior weight {exact(weight)}" for weight in weights] if whole else [""] * lines
     parts += _labels(heads, sides, gap, across, upright)
@@ -85,7 +86,7 @@ def _plot(
     content: Curves, index: int, band: np.ndarray, steps: np.ndarray, across: Axis,
     upright: Axis, x: float, y: float,
 ) -> Markup:  # fmt: skip
-    """One small plot with its corner at (x, y); `band` holds the 10, 50 and 90 % lines (3, S)."""
+    """Draw one plot with its corner at (x, y); `band` (3, S) has the 10, 50 and 90 % lines."""
 
     def places(values: np.ndarray) -> list[str]:
         right = x + PLOT_WIDTH * across.position(steps)
@@ -101,17 +102,10 @@ def _plot(
         void("rect", class_="frame", x=x, y=y, width=PLOT_WIDTH, height=PLOT_HEIGHT),
         _grid_lines(content.snapshots[index], across, x, y),
         void("path", class_="band", d=f"M{' L'.join(places(high) + places(low)[::-1])}Z"),
-        element(
-            "line",
-            element("title", content.level_name),
-            class_="level",
-            x1=x,
-            x2=x + PLOT_WIDTH,
-            y1=level,
-            y2=level,
-        ),
+        element("line", element("title", content.level_name), class_="level",
+                x1=x, x2=x + PLOT_WIDTH, y1=level, y2=level),
         void("path", class_="median", d=f"M{' L'.join(places(middle))}"),
-    ]
+    ]  # fmt: skip
     if is_chosen:
         inside.append(_chosen_dot(content, steps, middle, across, upright, x, y))
     return element("g", inside, class_="plot chosen" if is_chosen else "plot")
@@ -139,32 +133,26 @@ def _chosen_dot(
 def _labels(
     heads: Sequence[str], sides: Sequence[str], gap: float, across: Axis, upright: Axis
 ) -> list[Markup]:
-    """Axes, and what stands above each column and beside each line of plots."""
+    """Draw axes, headings of columns and headings of rows."""
     labels = []
     bottom = TOP + len(sides) * (PLOT_HEIGHT + gap) - gap
     for column, head in enumerate(heads):
         x = LEFT + column * (PLOT_WIDTH + GAP)
-        labels.append(_text(head, "head", x + PLOT_WIDTH / 2, TOP - 8))
+        labels.append(svg_text(head, x + PLOT_WIDTH / 2, TOP - 8, "head"))
         for value in linear_ticks(across.low, across.high, 3):
             at = x + PLOT_WIDTH * float(across.position(value))
             labels.append(void("line", class_="axis", x1=at, x2=at, y1=bottom, y2=bottom + 4))
             anchor = "end" if value == across.high else "middle"
-            labels.append(_text(tick(value), "tick", at, bottom + 15, text_anchor=anchor))
-        labels.append(_text("iteration", "tick unit", x + PLOT_WIDTH / 2, bottom + 28))
+            labels.append(svg_text(tick(value), at, bottom + 15, anchor=anchor))
+        labels.append(svg_text("iteration", x + PLOT_WIDTH / 2, bottom + 28, "tick unit"))
     right = LEFT + len(heads) * (PLOT_WIDTH + GAP) - GAP + 13
     for line, side in enumerate(sides):
         top = TOP + line * (PLOT_HEIGHT + gap)
         middle = top + PLOT_HEIGHT / 2
         turn = f"rotate(90 {right - 4:g} {middle:g})"
-        labels.append(_text(side, "head", right - 4, middle, transform=turn))
+        labels.append(svg_text(side, right - 4, middle, "head", transform=turn))
         for value in upright.ticks(0.2):
             y = top + PLOT_HEIGHT * (1 - float(upright.position(value)))
             labels.append(void("line", class_="axis", x1=LEFT - 4, x2=LEFT, y1=y, y2=y))
-            labels.append(_text(tick(value), "tick", LEFT - 7, y + 3.5, text_anchor="end"))
+            labels.append(svg_text(tick(value), LEFT - 7, y + 3.5, anchor="end"))
     return labels
-
-
-def _text(text: str, class_: str, x: float, y: float, **more: object) -> Markup:
-    return element(
-        "text", text, **{"class_": class_, "x": x, "y": y, "text_anchor": "middle"} | more
-    )

@@ -1,4 +1,4 @@
-"""A score over the grid of settings as a heat map, one block of cells a number of iterations."""
+"""A heat map of a score over the settings, with a block of cells for each iteration count."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.markup import Markup, element, svg_text, void
 from ganexplain.report.html.notation import exact, number
 
 CELL_WIDTH, CELL_HEIGHT, BLOCK_GAP = 54.0, 38.0, 20.0
 LEFT, TOP = 76.0, 40.0
 BLOCKS_ABREAST = 3
 LIST_WIDTH, LIST_TOP, LIST_ABREAST = 92.0, 36.0, 7
-LONGEST = 7  # letters that fit a cell
-SHADES = {"low": 0.26, "middle": 0.5, "high": 1.0}  # where the colour of the text changes
+LONGEST = 7  # most letters in a cell
+SHADES = {"low": 0.26, "middle": 0.5, "high": 1.0}  # shares up to which a colour of text is used
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One configuration of the grid and how the page describes it in full."""
+    """A setting of the search, and its full description on the page."""
 
     learning_rate: float
     prior_weight: float
@@ -38,11 +38,11 @@ def heat_map(
     title: str,
     better: str = "low",
 ) -> Markup:
-    """Scores (C,), None where there is none, over the axes of `settings`.
+    """Draw the scores (C,), some of which may be None, of `settings` as an SVG.
 
-    `better` is low or high, see `colour_shares`. `marks` names cells ("chosen", "tied",
-    "worst"); `chosen` gets a frame and is where the keyboard enters. Settings that make no whole
-    grid stand in rows, each with its values above.
+    `better` is low or high, see `colour_shares`. `marks` are texts of cells by index ("chosen",
+    "tied", "worst"). The cell `chosen` has a frame and the keyboard focus. Settings that are not a
+    full grid are in rows, each with its values above.
     """
     shares = colour_shares(scores, better)
     if not is_grid(settings):
@@ -72,7 +72,7 @@ def heat_map(
 
 
 def is_grid(settings: Sequence[Setting]) -> bool:
-    """Whether every combination of the values that occur is there."""
+    """Whether `settings` contain every combination of their values."""
     axes = zip(*((s.learning_rate, s.prior_weight, s.iterations) for s in settings), strict=True)
     return math.prod(len(set(axis)) for axis in axes) == len(settings)
 
@@ -87,10 +87,7 @@ def _listed(
         y = (index // LIST_ABREAST) * (CELL_HEIGHT + LIST_TOP) + LIST_TOP
         pair = f"{exact(setting.learning_rate)}, {exact(setting.prior_weight)}"
         for line, text in enumerate((f"{setting.iterations} iterations", pair)):
-            parts.append(
-                element("text", text, class_="tick", x=x + CELL_WIDTH / 2, y=y - 5 - 11 * line,
-                        text_anchor="middle")
-            )  # fmt: skip
+            parts.append(svg_text(text, x + CELL_WIDTH / 2, y - 5 - 11 * line))
         mark = marks.get(index, "")
         parts.append(_cell(index, x, y, scores[index], shares[index], setting, mark, chosen))
     width = LIST_WIDTH * min(len(settings), LIST_ABREAST)
@@ -107,23 +104,23 @@ def _drawing(parts: list[Markup], width: float, height: float, title: str) -> Ma
 
 
 def colour_shares(scores: Sequence[float | None], better: str = "low") -> list[float]:
-    """Place of each score between the best (0) and the worst (1).
+    """Return the position of each score between the best (0) and the worst (1).
 
-    Where low is better and nothing is negative the scale is logarithmic (zero is the best there
-    is), else linear.
+    The scale is logarithmic if low is better and no score is negative (zero is then the best),
+    else linear.
     """
     known = np.array([s for s in scores if s is not None], dtype=np.float64)
-    bent = better == "low" and bool((known >= 0).all())
-    if bent:
+    logarithmic = better == "low" and bool((known >= 0).all())
+    if logarithmic:
         known = np.log(known[known > 0])
     if known.size == 0:
         return [0.0] * len(scores)
     low, reach = known.min(), max(known.max() - known.min(), 1e-9)
 
     def share(score: float | None) -> float:
-        if score is None or (bent and score <= 0):
+        if score is None or (logarithmic and score <= 0):
             return 0.0
-        place = float(np.clip(((np.log(score) if bent else score) - low) / reach, 0, 1))
+        place = float(np.clip(((np.log(score) if logarithmic else score) - low) / reach, 0, 1))
         return place if better == "low" or known.size == 1 else 1 - place
 
     return [share(score) for score in scores]
@@ -133,37 +130,24 @@ def _block_labels(
     left: float, top: float, count: int, weights: Sequence[float], rates: Sequence[float]
 ) -> list[Markup]:
     middle = left + CELL_WIDTH * len(weights) / 2
-    labels = [
-        element("text", f"{count} iterations", class_="block", x=middle, y=top - 25,
-                text_anchor="middle")
-    ]  # fmt: skip
+    labels = [svg_text(f"{count} iterations", middle, top - 25, "block")]
     for column, weight in enumerate(weights):
-        x = left + CELL_WIDTH * (column + 0.5)
-        labels.append(
-            element("text", exact(weight), class_="tick", x=x, y=top - 7, text_anchor="middle")
-        )
+        labels.append(svg_text(exact(weight), left + CELL_WIDTH * (column + 0.5), top - 7))
     if rates:
-        labels.append(_axis_name("prior weight", left - 7, top - 7))
+        labels.append(svg_text("prior weight", left - 7, top - 7, anchor="end"))
         middle, x = top + CELL_HEIGHT * len(rates) / 2, left - 60
         turn = f"rotate(-90 {x:g} {middle:g})"
-        labels.append(_axis_name("learning rate", x, middle, transform=turn, text_anchor="middle"))
+        labels.append(svg_text("learning rate", x, middle, transform=turn))
     for line, rate in enumerate(rates):
         y = top + CELL_HEIGHT * (line + 0.5) + 3.5
-        labels.append(
-            element("text", exact(rate), class_="tick", x=left - 7, y=y, text_anchor="end")
-        )
+        labels.append(svg_text(exact(rate), left - 7, y, anchor="end"))
     return labels
 
 
 def _short(score: float) -> str:
-    """A number that fits into a cell."""
-    return next(
-        (t for t in (number(score), number(score, 2)) if len(t) <= LONGEST), number(score, 1)
-    )
-
-
-def _axis_name(name: str, x: float, y: float, **more: object) -> Markup:
-    return element("text", name, **{"class_": "tick", "x": x, "y": y, "text_anchor": "end"} | more)
+    """Format a number so that it fits into a cell, with up to three digits."""
+    texts = [number(score, digits) for digits in (3, 2, 1)]
+    return next((text for text in texts if len(text) <= LONGEST), texts[-1])
 
 
 def _cell(
@@ -178,9 +162,7 @@ def _cell(
         element("text", text, x=middle, y=height + (0.5 if mark else 4.0), text_anchor="middle"),
     ]
     if mark:
-        inside.append(
-            element("text", mark, class_="mark", x=middle, y=height + 12, text_anchor="middle")
-        )
+        inside.append(svg_text(mark, middle, height + 12, "mark"))
     names = ["cell", next(name for name, end in SHADES.items() if share <= end)]
     names += ["chosen"] if index == chosen else []
     names += ["tied"] if setting.tied else []

@@ -1,4 +1,4 @@
-"""Log-mel excerpts as pictures, all on one colour scale, with axes in seconds and Hz."""
+"""Spectrograms of log-mel excerpts on one colour scale, with axes in seconds and Hz."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import numpy as np
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks, linear_ticks
 from ganexplain.report.html.levels import round_step
-from ganexplain.report.html.markup import Child, Markup, data_uri, element, void
+from ganexplain.report.html.markup import Child, Markup, data_uri, element, svg_text, void
 from ganexplain.report.html.notation import MINUS, exact
 from ganexplain.report.pictures.png import image_png
 
 COLOUR_MAP = "magma"
-WIDEST = 10.0  # nat (87 dB) from the darkest to the brightest colour, at most
-PIXELS = 3  # picture pixels a cell, so that browsers scale down, not up
+WIDEST = 10.0  # nat (87 dB), the largest range of the colour scale
+PIXELS = 3  # pixels of a cell along each side, so that browsers scale down, not up
 LEFT, RIGHT, TOP, BOTTOM = 27.0, 1.0, 3.0, 15.0  # margins of a picture, in its own units
 WIDTH, HEIGHT = 172.0, 122.0
-COARSE = 4  # colours to a step where many pictures must be small: 64 steps
+COARSE = 4  # step of colours, for small files: 64 colours
 
 
 @dataclass(frozen=True)
 class ColourScale:
-    """Colours for values from `low` to `high`; those beyond get the colour of the nearer end."""
+    """Colours for values from `low` to `high`; values outside are clipped."""
 
     low: float
     high: float
 
     def indices(self, mel: np.ndarray) -> np.ndarray:
-        """Colour numbers 0..255, uint8, of values; what is not a number is drawn darkest."""
+        """Return colour indices 0..255, uint8, of values; NaN has the darkest colour."""
         share = (np.nan_to_num(mel, nan=self.low) - self.low) / (self.high - self.low)
         return np.round(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def colour_scale(real: np.ndarray, front_end: FrontEnd) -> ColourScale:
-    """The scale that shows real excerpts (N, F, T) of a front end well.
+    """Return a colour scale for real excerpts (N, F, T) of a front end.
 
     It ends at their maximum and starts at their first percentile, at most 87 dB below, both
-    rounded outwards (to 1 nat, 10 dB). Values without a logarithm: from their minimum.
+    rounded outwards to 1 nat or 10 dB. If values are not logarithmic, it starts at their minimum.
     """
     step, highest = round_step(front_end), float(real.max())
     if not step:
@@ -60,7 +60,7 @@ def _palette() -> bytes:
 
 
 def png_uri(indices: np.ndarray, pixels: int = PIXELS) -> str:
-    """Colour numbers (rows, columns) as a PNG `data:` address, `pixels` squared a cell."""
+    """Return colour indices (rows, columns) as the `data:` address of a PNG, magnified."""
     from PIL import Image
 
     image = Image.fromarray(np.kron(indices, np.ones((pixels, pixels), dtype=np.uint8)))
@@ -76,9 +76,9 @@ def picture(
     step: int = 1,
     over: Child = (),
 ) -> Markup:
-    """An excerpt (F, T) as an SVG with both axes and a playhead for the player.
+    """Draw an excerpt (F, T) as an SVG with both axes and a playhead for the player.
 
-    With a `step` neighbouring colours are drawn as one, for a smaller file. `over` is drawn
+    A `step` larger than 1 reduces the number of colours, for a smaller file. `over` is drawn
     between picture and playhead, from (LEFT, TOP), WIDTH by HEIGHT.
     """
     bands, frames = mel.shape
@@ -93,29 +93,19 @@ def picture(
         data_from=f"{start:.5f}", data_to=f"{stop:.5f}", data_width=WIDTH,
     )  # fmt: skip
     return element(
-        "svg",
-        image,
-        over,
-        _hz_axis(bands, front_end),
-        _seconds_axis(start, stop),
-        playhead,
-        class_="picture",
-        viewBox=f"0 0 {LEFT + WIDTH + RIGHT:g} {TOP + HEIGHT + BOTTOM:g}",
-        role="img",
-        aria_label=label,
-    )
+        "svg", image, over, _hz_axis(bands, front_end), _seconds_axis(start, stop), playhead,
+        class_="picture", viewBox=f"0 0 {LEFT + WIDTH + RIGHT:g} {TOP + HEIGHT + BOTTOM:g}",
+        role="img", aria_label=label,
+    )  # fmt: skip
 
 
 def _hz_axis(bands: int, front_end: FrontEnd) -> list[Markup]:
-    marks = [element("text", "Hz", class_="tick unit", x=LEFT - 5, y=TOP + 8.0, text_anchor="end")]
+    marks = [svg_text("Hz", LEFT - 5, TOP + 8.0, "tick unit", "end")]
     for height, label in hz_ticks(front_end):
         y = TOP + HEIGHT * (1 - height / bands)
-        if y < TOP + 16:
-            continue  # the unit stands there
-        marks.append(void("line", class_="axis", x1=LEFT - 3, x2=LEFT, y1=y, y2=y))
-        marks.append(
-            element("text", label, class_="tick", x=LEFT - 5, y=y + 3.3, text_anchor="end")
-        )
+        if y >= TOP + 16:  # else it would overlap the unit
+            marks.append(void("line", class_="axis", x1=LEFT - 3, x2=LEFT, y1=y, y2=y))
+            marks.append(svg_text(label, LEFT - 5, y + 3.3, anchor="end"))
     return marks
 
 
@@ -127,14 +117,21 @@ def _seconds_axis(start: float, stop: float) -> list[Markup]:
         x = LEFT + WIDTH * (seconds - start) / (stop - start)
         text = exact(seconds) + (" s" if index == len(ticks) - 1 else "")
         marks.append(void("line", class_="axis", x1=x, x2=x, y1=bottom, y2=bottom + 3))
-        marks.append(
-            element("text", text, class_="tick", x=x, y=bottom + 12.5, text_anchor="middle")
-        )
+        marks.append(svg_text(text, x, bottom + 12.5))
     return marks
 
 
+def colour_legend(scale: ColourScale, unit: str, note: str) -> list[Markup]:
+    """Return a colour bar between its unit and a note."""
+    return [
+        element("span", unit, class_="unit"),
+        colour_bar(scale, unit),
+        element("span", note, class_="note"),
+    ]
+
+
 def colour_bar(scale: ColourScale, unit: str) -> Markup:
-    """The colours and their values in a unit, as an SVG."""
+    """Draw the colours and their values in a unit as an SVG."""
     width, height = 220.0, 10.0
     ramp = png_uri(np.arange(256, dtype=np.uint8)[None], pixels=1)
     marks = [
@@ -145,7 +142,7 @@ def colour_bar(scale: ColourScale, unit: str) -> Markup:
         x = 10 + width * (value - scale.low) / (scale.high - scale.low)
         text = f"{MINUS if value < 0 else '+' if value > 0 else ''}{abs(value):g}"
         marks.append(void("line", class_="axis", x1=x, x2=x, y1=height, y2=height + 3))
-        marks.append(element("text", text, class_="tick", x=x, y=height + 13, text_anchor="middle"))
+        marks.append(svg_text(text, x, height + 13))
     return element(
         "svg", marks, class_="colour-bar", viewBox=f"0 0 {width + 20:g} {height + 15:g}",
         role="img", aria_label=f"colour scale from {scale.low:g} to {scale.high:g} {unit}".rstrip(),

@@ -1,4 +1,4 @@
-"""Responses of groups of excerpts as strips of dots on one axis."""
+"""Strips of dots: the responses of several groups of examples on one axis."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganexplain.report.charts.axes import fitted_axis
-from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.markup import Markup, element, svg_text, void
 from ganexplain.report.html.notation import tick
 
 WIDTH, LINE, LEFT, RIGHT, TOP, BOTTOM = 400.0, 27.0, 112.0, 8.0, 4.0, 34.0
-SPREAD = 8.0  # how far dots leave the middle of their line
+SPREAD = 8.0  # largest distance of dots from the middle of their line
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One line: `kind` is its style (that of a row of the page)."""
+    """The `responses` of one group; `kind` is its style, that of a row of the page."""
 
     name: str
     kind: str
@@ -25,20 +25,15 @@ class Strip:
 
 
 def strips(lines: Sequence[Strip], level: float) -> Markup:
-    """Every response a dot, the median a bar; the axis is logarithmic beyond 5 times `level`."""
+    """Draw responses as dots and medians as bars, on an axis that is linear up to 5 `level`."""
     axis = fitted_axis([line.responses for line in lines], level)
     height = TOP + LINE * len(lines)
     parts: list[Markup] = []
     for value in axis.ticks(0.1):
         x = LEFT + WIDTH * float(axis.position(value))
         parts.append(void("line", class_="snapshot", x1=x, x2=x, y1=TOP, y2=height))
-        parts.append(
-            element("text", tick(value), class_="tick", x=x, y=height + 13, text_anchor="middle")
-        )
-    parts.append(
-        element("text", "response", class_="tick unit", x=LEFT + WIDTH / 2, y=height + 27,
-                text_anchor="middle")
-    )  # fmt: skip
+        parts.append(svg_text(tick(value), x, height + 13))
+    parts.append(svg_text("response", LEFT + WIDTH / 2, height + 27, "tick unit"))
     for index, line in enumerate(lines):
         middle = TOP + LINE * (index + 0.5)
         parts.append(_strip(line, LEFT + WIDTH * axis.position(line.responses), middle))
@@ -49,7 +44,7 @@ def strips(lines: Sequence[Strip], level: float) -> Markup:
 
 
 def _strip(line: Strip, places: np.ndarray, middle: float) -> Markup:
-    # Golden-ratio steps spread neighbours without chance.
+    # Steps of the golden ratio separate neighbours without randomness.
     offsets = ((np.arange(len(places)) * 0.618034) % 1.0 - 0.5) * 2 * SPREAD
     dots = [
         void("circle", cx=float(x), cy=middle + float(dy), r=2.6)
@@ -57,5 +52,5 @@ def _strip(line: Strip, places: np.ndarray, middle: float) -> Markup:
     ]
     centre = float(np.median(places))
     bar = void("line", class_="centre", x1=centre, x2=centre, y1=middle - 11, y2=middle + 11)
-    name = element("text", line.name, class_="name", x=LEFT - 12, y=middle + 4, text_anchor="end")
+    name = svg_text(line.name, LEFT - 12, middle + 4, "name", "end")
     return element("g", name, dots, bar, class_=f"strip {line.kind}")

@@ -1,1 +1,1 @@
-"""What pages are made of."""
+"""The elements of HTML pages."""

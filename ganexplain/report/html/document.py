@@ -1,4 +1,4 @@
-"""A page as one HTML document, with style and scripts inside."""
+"""HTML documents with inline style and scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganexplain.report.html.markup import element
 
 
 def document(title: str, body: Markup, scripts: Sequence[str] = ()) -> str:
-    """An HTML document with the style and the named scripts inside."""
+    """Return an HTML document with the style and the named scripts inline."""
     script = "\n".join(_resource(name) for name in scripts)
     return Template(_resource("page.html")).substitute(
         title=escape(title),
@@ -30,7 +30,7 @@ def _resource(name: str) -> str:
 
 
 def content_policy(script: str) -> str:
-    """A content policy under which only this script runs and nothing is fetched."""
+    """Return a content security policy that allows only this script and no requests."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return (
         f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
@@ -39,7 +39,7 @@ def content_policy(script: str) -> str:
 
 
 def warning_box(warnings: Sequence[str]) -> Markup:
-    """Warnings as a list, nothing where there are none."""
+    """Return warnings as a list in a box, empty without warnings."""
     if not warnings:
         return Markup("")
     listed = element("ul", [element("li", warning) for warning in warnings])

@@ -1,4 +1,4 @@
-"""What the values of log-mel excerpts are called on a page, and in which steps they are shown."""
+"""Texts for the values of log-mel excerpts: their meaning, unit and rounding."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ LOGARITHMS = {"ln": "natural logarithm", "log10": "logarithm to base 10", "db": 
 
 
 def round_step(front_end: FrontEnd) -> float:
-    """Power of ten nearest to a nat (8.7 dB): 1, for dB 10; 0 without a logarithm."""
+    """Return the power of ten nearest to a nat (8.7 dB): 1, for dB 10; 0 without a logarithm."""
     nat = front_end.values_per_nat
     return 10.0 ** round(math.log10(nat)) if nat else 0.0
 
 
 def level_text(value: float, front_end: FrontEnd) -> str:
-    """A value with its sign and unit: "+12 nat", "-30 dB"."""
+    """Format a value with its sign and unit: "+12 nat", "-30 dB"."""
     step = round_step(front_end)
     decimals = max(0, -round(math.log10(step))) if step else 2
     return f"{signed(value, decimals)} {front_end.unit}".rstrip()
 
 
 def meaning(front_end: FrontEnd) -> str:
-    """What a value is: "natural logarithm of mel magnitude, 1 nat = 8.7 dB"."""
+    """Describe the values: "natural logarithm of mel magnitude, 1 nat = 8.7 dB"."""
     quantity = "mel magnitude" if front_end.power == 1 else "mel power"
     if not front_end.decibels_per_unit:
         return quantity

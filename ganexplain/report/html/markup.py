@@ -14,26 +14,39 @@ Child = str | Iterable["Child"]
 
 
 def joined(children: Child) -> Markup:
-    """Texts and elements, nested as they come, in one piece of markup."""
+    """Concatenate nested texts and elements; texts are escaped."""
     if isinstance(children, str):
         return escape(children)
     return Markup("".join(joined(child) for child in children))
 
 
 def element(tag: str, *children: Child, **attributes: object) -> Markup:
-    """One element: `element("p", "a < b", class_="note")` is `<p class="note">a &lt; b</p>`.
+    """Return an element: `element("p", "a < b", class_="note")` is `<p class="note">a &lt; b</p>`.
 
-    An underscore in an attribute's name stands for a hyphen, a last one is dropped. None and
-    False leave the attribute out, True gives its bare name, floats keep two decimals.
+    An underscore in an attribute's name becomes a hyphen, a final one is removed. None and False
+    omit the attribute, True writes only its name, floats are written with two decimals.
     """
     text = "".join(_attribute(name, value) for name, value in attributes.items())
     return Markup(f"<{tag}{text}>{joined(children)}</{tag}>")
 
 
 def void(tag: str, **attributes: object) -> Markup:
-    """An element that holds nothing: `<rect .../>`."""
+    """Return an element without content: `<rect .../>`."""
     text = "".join(_attribute(name, value) for name, value in attributes.items())
     return Markup(f"<{tag}{text}/>")
+
+
+def svg_text(
+    text: str, x: float, y: float, class_: str = "tick", anchor: str = "middle", **more: object
+) -> Markup:
+    """Return a text of an SVG with its anchor at (x, y)."""
+    return element("text", text, class_=class_, x=x, y=y, text_anchor=anchor, **more)
+
+
+def definitions(pairs: Iterable[tuple[str, Child]], **attributes: object) -> Markup:
+    """Return names and values as a definition list."""
+    rows = [element("div", element("dt", name), element("dd", value)) for name, value in pairs]
+    return element("dl", rows, **attributes)
 
 
 def _attribute(name: str, value: object) -> str:
@@ -48,10 +61,10 @@ def _attribute(name: str, value: object) -> str:
 
 
 def data_uri(media_type: str, content: bytes) -> str:
-    """Bytes as a `data:` address."""
+    """Return bytes as a `data:` address."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def flac_uri(waveform: np.ndarray, sample_rate: int) -> str:
-    """The same as a `data:` address."""
+    """Return a waveform (samples,) as the `data:` address of a FLAC."""
     return data_uri("audio/flac", encode_flac(waveform, sample_rate))

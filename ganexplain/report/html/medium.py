@@ -17,7 +17,7 @@ from ganexplain.report.charts.spectrograms import (
     PIXELS,
     TOP,
     WIDTH,
-    colour_bar,
+    colour_legend,
     colour_scale,
     picture,
     png_uri,
@@ -35,23 +35,23 @@ NOT_FINITE = "contains values that are not finite"
 class Medium(Protocol):
     """How one kind of input is shown on a page."""
 
-    noun: str  # what one is called
+    noun: str  # the name of one
 
     def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
-        """One input as an SVG."""
+        """Draw one input as an SVG."""
 
     def mapped(self, one: np.ndarray, area: np.ndarray, label: str) -> Markup:
-        """One input in grey under a map."""
+        """Draw one input in grey under a map."""
 
     def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
-        """One input as a small PNG's `data:` address."""
+        """Return one input as the `data:` address of a small PNG."""
 
     def remark(self, one: np.ndarray) -> str:
-        """What a picture does not show."""
+        """Return what the picture does not show, such as values beyond the colours."""
 
     @property
     def note(self) -> str:
-        """How to read what stands under a picture."""
+        """How to read the caption of a picture."""
 
     @property
     def legend(self) -> list[Markup]:
@@ -79,7 +79,7 @@ class Spectrograms:
         return picture(self._mel(one), self.scale, self.front_end, label, step)
 
     def mapped(self, one: np.ndarray, area: np.ndarray, label: str) -> Markup:
-        """One input in grey under a map (F, T)."""
+        """Draw one input in grey under a map (F, T)."""
         mel = self._mel(one)
         pixels = enlarged(overlaid(self.scale.indices(mel) / 255.0, area)[::-1], PIXELS)
         over = void(
@@ -89,12 +89,12 @@ class Spectrograms:
         return picture(mel, self.scale, self.front_end, label, over=over)
 
     def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
-        """One input as a small PNG's `data:` address."""
+        """Return one input as the `data:` address of a small PNG."""
         indices = self.scale.indices(self._mel(one)[::-1])
         return png_uri(indices // step * step, pixels=1)
 
     def remark(self, one: np.ndarray) -> str:
-        """What a picture does not show: how far its values pass the end of the colours."""
+        """Return the highest value if it is well above the colour scale."""
         mel = self._mel(one)
         if not np.isfinite(mel).all():
             return NOT_FINITE
@@ -108,38 +108,31 @@ class Spectrograms:
 
     @property
     def note(self) -> str:
-        """How to read what stands under a picture."""
+        """How to read the caption of a picture."""
         far = self.scale.high + FAR * round_step(self.front_end)
         return (
             "One colour scale for every picture. The signed number under a picture is the "
-            f"response; “{self._reaches(far)}” says how far a picture passes the scale."
+            f"response; “{self._reaches(far)}” is the highest value where it exceeds the scale."
         )
 
     @property
     def legend(self) -> list[Markup]:
-        """The colour scale and where it comes from."""
+        """The colour scale and its origin."""
         low, high = (level_text(end, self.front_end) for end in (self.scale.low, self.scale.high))
         note = (
             f"{meaning(self.front_end)}; from the {self.count} real excerpts: their 1st "
             f"percentile (at most 87 dB down) to their maximum, {low} to {high}"
         )
-        return self._colours(note)
+        return colour_legend(self.scale, self.front_end.unit, note)
 
     @property
     def colours(self) -> list[Markup]:
         """The colour scale alone."""
-        return self._colours(f"{meaning(self.front_end)}.")
-
-    def _colours(self, note: str) -> list[Markup]:
-        return [
-            element("span", self.front_end.unit, class_="unit"),
-            colour_bar(self.scale, self.front_end.unit),
-            element("span", note, class_="note"),
-        ]
+        return colour_legend(self.scale, self.front_end.unit, f"{meaning(self.front_end)}.")
 
 
 class Pictures:
-    """Pictures (C, H, W) in 0..1, nothing changed but their size."""
+    """Pictures (C, H, W) in 0..1, only resized."""
 
     noun = "Picture"
 
@@ -150,11 +143,11 @@ class Pictures:
         return display_inputs(self.input_spec, one)
 
     def picture(self, one: np.ndarray, label: str, step: int = 1) -> Markup:
-        """One picture as an SVG without axes; `step` counts for spectrograms only."""
+        """Draw one picture as an SVG without axes; `step` has no effect."""
         return self._still(one, self.thumbnail(one), label)
 
     def mapped(self, one: np.ndarray, area: np.ndarray, label: str) -> Markup:
-        """One picture in grey under a map (H, W)."""
+        """Draw one picture in grey under a map (H, W)."""
         pixels = enlarged(overlaid(luminance(self._pixels(one)), area), PIXELS)
         return self._still(one, data_uri("image/png", png_bytes(pixels)), label)
 
@@ -168,16 +161,16 @@ class Pictures:
         )  # fmt: skip
 
     def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
-        """One picture as a PNG's `data:` address."""
+        """Return one picture as the `data:` address of a PNG."""
         return data_uri("image/png", png_bytes(screen_pixels(self._pixels(one))))
 
     def remark(self, one: np.ndarray) -> str:
-        """What a picture does not show."""
+        """Return whether values are not finite."""
         return "" if np.isfinite(one).all() else NOT_FINITE
 
     @property
     def note(self) -> str:
-        """How to read what stands under a picture."""
+        """How to read the caption of a picture."""
         return "The signed number under a picture is the response."
 
     @property
@@ -191,11 +184,11 @@ class Pictures:
 
     @property
     def colours(self) -> list[Markup]:
-        """There is no colour scale."""
+        """Empty: there is no colour scale."""
         return []
 
 
-# By what inputs are displayed as.
+# By the type in which inputs are displayed.
 MEDIA: dict[type[InputKind], Callable[[Any, InputKind, np.ndarray], Medium]] = {
     FrontEnd: Spectrograms,
     ImageInput: Pictures,
@@ -203,12 +196,12 @@ MEDIA: dict[type[InputKind], Callable[[Any, InputKind, np.ndarray], Medium]] = {
 
 
 def medium_for(input_spec: InputKind, real: np.ndarray) -> Medium:
-    """How generated inputs are shown on a page, beside `real` inputs (N, ...)."""
+    """Return the medium for generated inputs, scaled for `real` inputs (N, ...)."""
     displayed = display_spec(input_spec)
     return MEDIA[type(displayed)](displayed, input_spec, real)
 
 
 def input_pictures(inputs: np.ndarray, input_spec: InputKind) -> list[str]:
-    """Inputs (N, ...) as `data:` addresses of PNGs, spectrograms on one colour scale."""
+    """Return inputs (N, ...) as `data:` addresses of PNGs; spectrograms share a colour scale."""
     medium = medium_for(input_spec, inputs)
     return [medium.thumbnail(one) for one in inputs]

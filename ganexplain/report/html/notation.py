@@ -1,4 +1,4 @@
-"""How numbers read on the page."""
+"""The format of numbers and texts on pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number to `digits` significant digits: 0.541, 33.1, 60.5k, 1.2M, 3.4e12."""
+    """Format a number with `digits` significant digits: 0.541, 33.1, 60.5k, 1.2M, 3.4e12."""
     if not math.isfinite(value):
         return "not finite"
     if value == 0:
@@ -20,11 +20,8 @@ def number(value: float, digits: int = 3) -> str:
         return sign + _exponent(size)
     for limit, scale, letter in ((999.5, 1.0, ""), (999.5e3, 1e3, "k"), (999.5e6, 1e6, "M")):
         if size < limit:
-            return (
-                sign
-                + _plain(size / scale if scale == 1 else max(size / scale, 1.0), digits)
-                + letter
-            )
+            scaled = size if scale == 1 else max(size / scale, 1.0)
+            return sign + _plain(scaled, digits) + letter
     return sign + _exponent(size)
 
 
@@ -39,25 +36,23 @@ def _exponent(value: float) -> str:
 
 
 def tick(value: float) -> str:
-    """A round value beside an axis: 0, 0.5, 20, 5k."""
-    if abs(value) < 1000:
-        return exact(value)
-    return number(value, 1)
+    """Format a round value of an axis: 0, 0.5, 20, 5k."""
+    return exact(value) if abs(value) < 1000 else number(value, 1)
 
 
 def exact(value: float) -> str:
-    """A setting as it was given: 0.001, 100, 1e-05."""
+    """Format a setting without rounding: 0.001, 100, 1e-05."""
     return f"{value:g}".replace("-", MINUS)
 
 
 def setting(values: tuple[float, float, int]) -> str:
-    """A setting of the search: learning rate, prior weight and iterations."""
+    """Format a setting of the search: learning rate, prior weight and iterations."""
     rate, weight, iterations = values
     return f"learning rate {exact(rate)}, prior weight {exact(weight)}, {iterations} iterations"
 
 
 def signed(value: float, decimals: int = 2) -> str:
-    """A response: always with its sign, fixed decimals, thousands shortened."""
+    """Format a response with its sign and fixed decimals; thousands are shortened."""
     if abs(value) >= 1000:
         text = number(abs(value))
     else:
@@ -66,24 +61,24 @@ def signed(value: float, decimals: int = 2) -> str:
 
 
 def spread(mean: float, deviation: float) -> str:
-    """Mean and standard deviation."""
+    """Format mean and standard deviation."""
     if abs(mean) >= 1000 or deviation >= 1000:
         return f"{signed(mean)} ± {number(deviation)}"
     return f"{signed(mean, 1)} ± {deviation:.1f}"
 
 
 def interval(ends: tuple[float, float]) -> str:
-    """The ends of an interval."""
+    """Format the ends of an interval."""
     return f"{number(ends[0])} to {number(ends[1])}"
 
 
 def percent(share: float) -> str:
-    """A share in words: 31 %."""
+    """Format a share: 31 %."""
     return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def clock(seconds: float) -> str:
-    """A place in a recording, `1:07.25`."""
+    """Format a time in a recording: 1:07.25."""
     minutes, rest = divmod(max(0.0, seconds), 60.0)
     if rest >= 59.995:
         minutes, rest = minutes + 1, 0.0
@@ -91,11 +86,11 @@ def clock(seconds: float) -> str:
 
 
 def drawable(text: str) -> str:
-    """Text as Matplotlib takes it: no mathematics, nothing that is no character."""
+    """Return text for Matplotlib, without mathematics and invalid characters."""
     return printable(text).replace("$", r"\$")
 
 
 def ordinal(position: int) -> str:
-    """1st, 2nd, 14th."""
+    """Format a rank: 1st, 2nd, 14th."""
     teen = 10 <= position % 100 <= 20
     return f"{position}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(position % 10, 'th')}"

@@ -1,4 +1,4 @@
-"""Rows of examples: each a picture, its response, and of sound buttons that play it."""
+"""Rows of examples: pictures with responses and, for sound, buttons that play them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.report.html.markup import Markup, element, void
+from ganexplain.report.html.markup import Markup, definitions, element, void
 from ganexplain.report.html.medium import Medium
 from ganexplain.report.html.notation import signed
 
 
 @dataclass(frozen=True)
 class Sound:
-    """One player: `label` on the button (may be empty), `source` a `data:` address."""
+    """One player: the `label` of its button, which may be empty, and a `data:` address."""
 
     label: str
     source: str
@@ -36,10 +36,10 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Row:
-    """Excerpts under one heading; `kind` is its style: real, chosen, start, held_out, ...
+    """Examples under one heading; `kind` is its style: real, chosen, start, held_out, ...
 
-    `against_real` gives the row a switch between its excerpts and the real ones; `step` is that
-    of its pictures.
+    With `against_real` the row has a switch between its examples and the real ones. `step` reduces
+    the colours of its pictures.
     """
 
     kind: str
@@ -54,21 +54,18 @@ class Row:
 
 
 def row(content: Row, medium: Medium) -> Markup:
-    """A row as a section of the page."""
+    """Return a row as a section of the page."""
     identity = f"row-{content.kind.replace('_', '-')}"
     chip = element("span", "chosen", class_="chip") if content.chosen else ""
     heading = element("h3", content.heading, " ", chip, id=identity)
     head = [heading, element("p", content.setting, class_="setting")]
-    facts = [
-        element("div", element("dt", name), element("dd", value)) for name, value in content.facts
-    ]
     sheet = [panel(excerpt, content, medium) for excerpt in content.excerpts]
     return element(
         "section",
         element(
             "header",
             element("div", head, _switch(content) if content.against_real else ""),
-            element("dl", facts, class_="facts"),
+            definitions(content.facts, class_="facts"),
         ),
         element("p", content.note, class_="note") if content.note else "",
         element("div", sheet, class_="sheet"),
@@ -78,7 +75,7 @@ def row(content: Row, medium: Medium) -> Markup:
 
 
 def _switch(content: Row) -> Markup:
-    """The A/B button: the script swaps the row's excerpts for the real ones of their columns."""
+    """Return the A/B button; the script exchanges the row's examples and the real ones."""
     return element(
         "button",
         element("span", "A real", class_="side real"),
@@ -93,7 +90,7 @@ def _switch(content: Row) -> Markup:
 
 
 def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
-    """One excerpt as a figure."""
+    """Return one example as a figure."""
     name = f"{within.heading}, {excerpt.origin}"
     label = f"{medium.noun}: {name}, response {signed(excerpt.response)}"
     lines = [
@@ -107,9 +104,9 @@ def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
     if excerpt.detail:
         lines.append(element("div", excerpt.detail, class_="detail"))
     players = [player(sound, name) for sound in excerpt.sounds]
-    passed = medium.remark(excerpt.values)
-    if passed:
-        players.append(element("span", passed, class_="detail"))
+    remark = medium.remark(excerpt.values)
+    if remark:
+        players.append(element("span", remark, class_="detail"))
     return element(
         "figure",
         medium.picture(excerpt.values, label, within.step),
@@ -119,7 +116,7 @@ def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
 
 
 def player(sound: Sound, name: str) -> Markup:
-    """A button that plays an `<audio>`, whose own controls show where scripts do not run."""
+    """Return a button that plays an `<audio>`, which has its own controls without scripts."""
     caption = f"{name} ({sound.label})" if sound.label else name
     icon = element(
         "svg",

@@ -1,4 +1,4 @@
-"""Shares of votes and how far apart they are, with 95 % intervals."""
+"""95 % intervals of shares of votes and of their differences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Interval = tuple[float, float]
 
 
 def share_interval(share: float, examples: int) -> Interval:
-    """The 95 % Wilson score interval of a share among `examples`."""
+    """Return the 95 % Wilson score interval of a share among `examples`."""
     from scipy.stats import binomtest
 
     found = binomtest(round(share * examples), examples).proportion_ci(method="wilson")
@@ -16,9 +16,9 @@ def share_interval(share: float, examples: int) -> Interval:
 
 
 def share_difference(first: float, count: int, second: float, other: int) -> Interval:
-    """The 95 % interval of a share among `count` minus one among `other` (Newcombe 1998, no. 10).
+    """Return the 95 % interval of a share among `count` minus one among `other`.
 
-    From the Wilson intervals of both, which also hold for shares of 0 and 1.
+    Newcombe 1998, method 10: from the Wilson intervals of both, which are valid for 0 and 1, too.
     """
     (low, high), (least, most) = share_interval(first, count), share_interval(second, other)
     apart = first - second

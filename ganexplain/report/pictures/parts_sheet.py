@@ -11,7 +11,7 @@ from ganexplain.inputs.base import InputKind
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
-from ganexplain.report.parts_page import Patch, Shown
+from ganexplain.report.parts_page import FilterParts, Patch
 from ganexplain.report.pictures.attribution_picture import Extent, outline
 from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.png import figure_png
@@ -21,7 +21,7 @@ DIMMED = 0.25  # what is left of a picture outside of the part
 
 
 @default_style()
-def parts_sheet(shown: Sequence[Shown], input_spec: InputKind) -> bytes:
+def parts_sheet(filters: Sequence[FilterParts], input_spec: InputKind) -> bytes:
     """PNG: a row for each filter, where it fires on average, then its strongest inputs.
 
     Inside the part an input has its colours, outside it is grey.
@@ -29,11 +29,11 @@ def parts_sheet(shown: Sequence[Shown], input_spec: InputKind) -> bytes:
     from matplotlib.figure import Figure
 
     panels = _LogMel(input_spec) if isinstance(input_spec, FrontEnd) else _Pictures()
-    columns = min(COLUMNS, len(shown[0].patches))
-    size = (2.3 * (columns + 1), 1.7 * len(shown) + 0.3)
+    columns = min(COLUMNS, len(filters[0].patches))
+    size = (2.3 * (columns + 1), 1.7 * len(filters) + 0.3)
     figure = Figure(figsize=size, dpi=100, layout="constrained")
-    axes = figure.subplots(len(shown), columns + 1, squeeze=False)
-    for axis, each in zip(axes, shown, strict=True):
+    axes = figure.subplots(len(filters), columns + 1, squeeze=False)
+    for axis, each in zip(axes, filters, strict=True):
         panels.mean_part(axis[0], each)
         axis[0].set_title(each.title, fontsize=7, loc="left")
         for place, patch in zip(axis[1:], each.patches, strict=False):
@@ -60,7 +60,7 @@ class _LogMel:
         axis.imshow(values, extent=extent, origin="lower", aspect="auto", **colours)
         return extent
 
-    def mean_part(self, axis: Any, each: Shown) -> None:
+    def mean_part(self, axis: Any, each: FilterParts) -> None:
         self._show(axis, each.where, cmap="viridis", vmin=0)
         heights, names = zip(*hz_ticks(self.front_end), strict=True)
         axis.set_yticks(heights, [f"{name} Hz" for name in names])
@@ -82,7 +82,7 @@ class _Pictures:
         axis.imshow(values[::-1], extent=extent, origin="lower", aspect="equal", **colours)
         return extent
 
-    def mean_part(self, axis: Any, each: Shown) -> None:
+    def mean_part(self, axis: Any, each: FilterParts) -> None:
         self._show(axis, each.where, cmap="viridis", vmin=0)
 
     def patch(self, axis: Any, patch: Patch) -> None:
