@@ -90,6 +90,11 @@ def drawable(text: str) -> str:
     return printable(text).replace("$", r"\$")
 
 
+def capitalised(text: str) -> str:
+    """A text with a capital first letter; all others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def ordinal(position: int) -> str:
     """Format a rank: 1st, 2nd, 14th."""
     teen = 10 <= position % 100 <= 20

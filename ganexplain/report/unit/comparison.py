@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ganexplain.artifacts.figures import Figures
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, Markup, element
-from ganexplain.report.html.notation import interval, number, percent, spread
+from ganexplain.report.html.notation import capitalised, interval, number, percent, spread
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import (
     NAMES,
@@ -49,7 +49,7 @@ def controls_table(evidence: Evidence) -> Markup | None:
     for name, finding in findings(evidence).items():
         note: list[Child] = [element("span", controls[name].meaning, class_="detail")]
         if finding.conclusion:
-            note.append(f"{_capital(finding.comparison)}; so {finding.conclusion}.")
+            note.append(f"{capitalised(finding.comparison)}; so {finding.conclusion}.")
         lines.append(line(finding.name, controls[name].figures, note))
     return _table(heads, lines)
 
@@ -103,7 +103,7 @@ def judges_table(evidence: Evidence) -> Markup | None:
         shares = [judge.agreement, judge.real_agreement]
         shares += [controls[n].figures.judges.get(name) for n in shown]
         cells: list[Child] = [judge.class_name or DASH, *map(_share, shares)]
-        meant = [_capital(judge_finding(judge, examples, real, words)) + "."]
+        meant = [capitalised(judge_finding(judge, examples, real, words)) + "."]
         cells.append(" ".join([*meant, *doubts(name, evidence)]))
         lines.append((called(name), cells))
     return _table([*heads, MEANS], lines)
@@ -119,10 +119,6 @@ def judge_files(evidence: Evidence) -> Mapping[str, Child]:
 
 def _share(share: float | None) -> str:
     return DASH if share is None else percent(share)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _table(heads: Sequence[str], lines: Sequence[Line]) -> Markup:

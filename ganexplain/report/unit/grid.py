@@ -11,7 +11,7 @@ from ganexplain.artifacts.figures import Score
 from ganexplain.report.charts.heatmap import Setting, heat_map
 from ganexplain.report.html.markup import Child, Markup, element, void
 from ganexplain.report.html.medium import Medium
-from ganexplain.report.html.notation import interval, number, percent, setting, spread
+from ganexplain.report.html.notation import capitalised, interval, number, percent, setting, spread
 from ganexplain.report.html.panels import Row, row
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.judge_findings import called
@@ -56,7 +56,7 @@ def grid_of(evidence: Evidence, heard: Mapping[int, np.ndarray]) -> Grid:
     settings = [
         Explored(
             index,
-            _capital(setting(score.setting)),
+            capitalised(setting(score.setting)),
             _numbers(score, evidence),
             setting_row(evidence, index, heard.get(index, np.empty((0, 0))))
             if index in explored
@@ -87,7 +87,7 @@ def score_maps(evidence: Evidence) -> list[ScoreMap]:
     figures = [score.figures for score in evidence.scores]
     maps = []
     for kind in evidence.selection.kinds:
-        note = f"{_capital(kind.meaning)}; {kind.better} is better."
+        note = f"{capitalised(kind.meaning)}; {kind.better} is better."
         if kind is evidence.kind:
             note += " Settings are ranked by this."
         values = [f.values.get(kind.key) for f in figures]
@@ -96,7 +96,9 @@ def score_maps(evidence: Evidence) -> list[ScoreMap]:
         judge = called(name)
         note = f"Share of the examples of which {judge} says what was asked for; high is better."
         values = [f.judges.get(name) for f in figures]
-        maps.append(_score_map(evidence, (f"judge-{place}", _capital(judge), note), values, "high"))
+        maps.append(
+            _score_map(evidence, (f"judge-{place}", capitalised(judge), note), values, "high")
+        )
     return maps
 
 
@@ -130,7 +132,7 @@ def _label(score: Score, title: str, key: str, value: float | None, evidence: Ev
     text = number(value) if value is not None else "none"
     text += f", 95 % interval {interval(ends)}" if ends else ""
     return (
-        f"{_capital(setting(score.setting))}: {title} {text}; rank {rank(score, evidence)}; "
+        f"{capitalised(setting(score.setting))}: {title} {text}; rank {rank(score, evidence)}; "
         f"mean response {spread(score.mean_response, score.std_response)}"
     )
 
@@ -141,12 +143,8 @@ def _numbers(score: Score, evidence: Evidence) -> list[tuple[str, str]]:
     for kind in evidence.selection.kinds:
         if kind.key in figures.values:
             lines.append((kind.title, scored(figures, kind.key)))
-    lines += [(_capital(called(name)), percent(share)) for name, share in figures.judges.items()]
+    lines += [(capitalised(called(name)), percent(share)) for name, share in figures.judges.items()]
     return [*lines, ("Mean response", spread(score.mean_response, score.std_response))]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 # --- Grid to markup -------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.medium import medium_for
-from ganexplain.report.html.notation import interval, number, ordinal, setting, spread
+from ganexplain.report.html.notation import capitalised, interval, number, ordinal, setting, spread
 from ganexplain.report.unit.comparison import controls_table, judges_table
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.grid import grid_of
@@ -135,7 +135,7 @@ def _ties(evidence: Evidence) -> str:
         value = number(best.figures.values[evidence.selection.by])
         text += f", among them the first of the ranking ({setting(best.setting)}: {value})"
     rule = evidence.selection.tie_rule.strip().rstrip(".")
-    return f"{text}. {rule[:1].upper()}{rule[1:]}." if rule else f"{text}."
+    return f"{text}. {capitalised(rule)}." if rule else f"{text}."
 
 
 def _comparisons(evidence: Evidence) -> list[Section]:
