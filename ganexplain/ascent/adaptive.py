@@ -1,9 +1,9 @@
 """Adaptive search for the setting whose responses are closest to those of real excerpts.
 
-Where a grid runs every setting to the end, this looks at the distance while the searches run:
-every iteration is a snapshot of all, a setting is dropped once no later one can come closer,
-few prior weights are run with small learning rates, and more settings are tried around the best,
-in ever smaller steps. All settings have all examples: a sample of them ranks settings badly.
+A grid runs all settings to the end. This search measures the distance after each iteration and
+ends a setting once no later iteration can be closer; it runs few prior weights with small learning
+rates, and tries more settings around the best one in decreasing steps. All settings have all
+examples, because a sample of examples ranks settings badly.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ganexplain.ascent.engine import Ascent, Objective
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import Diverged
 
-STEPS = (1 / 2, 1 / 4, 1 / 8)  # decades between a setting and those tried around it
-BEYOND = 1 / 2  # decades that settings may lie beyond the range of the values given
-SAME = 0.02  # settings closer than this share of their values are one
+STEPS = (1 / 2, 1 / 4, 1 / 8)  # decades between a setting and its neighbours
+BEYOND = 1 / 2  # decades by which settings may exceed the range of the given values
+SAME = 0.02  # relative difference below which settings are the same
 
 Setting = tuple[float, float]  # learning rate, prior weight
 
@@ -35,15 +35,20 @@ def search_settings(
     budget: int | None = None,
     advance: Callable[[int, float], None] = lambda units, distance: None,
 ) -> Found:
-    """Settings from starts (N, Z) whose N responses come close to the real ones (R,).
+    """Search for settings whose N responses, from starts (N, Z), are close to real ones (R,).
 
-    Begins with `pairs` of learning rate and prior weight and stays within half a decade of their
-    ranges; no setting has more than `iterations`. The rest as for `ascend`, without the prior
-    `langevin`: what it keeps need not come closer. Spends at most `budget` evaluations of one
-    example, by default a tenth of the grid's. `advance(units, distance)` is
-    called with evaluations done since and the smallest distance so far. Raises ValueError for
-    fewer than two examples or real responses, or a budget below four evaluations of each example,
-    and Diverged where no setting has finite responses.
+    Args:
+        objective: From latents (B, Z) to responses (B,), as for `ascend`.
+        start: Latents (N, Z), the same for all settings.
+        pairs: Learning rates and prior weights to begin with; others are within half a decade.
+        iterations: The largest number of iterations of a setting.
+        real: Responses (R,) to real excerpts.
+        settings: As for `ascend`; its prior must not be `langevin`, which need not come closer.
+        budget: Evaluations of one example in all, by default a tenth of those of the grid.
+        advance: Called with the evaluations since the last call, and the smallest distance.
+
+    Raises ValueError for fewer than two examples or real responses, or a budget below four
+    evaluations of each example, and Diverged if no setting has finite responses.
     """
     budget = len(pairs) * len(start) * iterations // 10 if budget is None else budget
     if len(start) < 2 or len(real) < 2 or not np.isfinite(real).all():
@@ -54,19 +59,19 @@ def search_settings(
     target = Target.of(real, settings.direction)
 
     def begin(setting: Setting) -> Run:
-        # Batches as of a search with this setting alone, which then gives the very same rows.
+        # Batches like those of a search with only this setting, so the rows are exactly equal.
         return Run(setting, Ascent(objective, Starts(start, *setting), settings), target)
 
     search = _Search(begin, len(start), iterations, budget, advance)
-    search.given(pairs)
+    search.run_pairs(pairs)
     if not math.isfinite(search.distance):
         raise Diverged("no setting has finite responses; lower --learning-rate")
-    search.around_the_best(pairs)
+    search.refine_best(pairs)
     return gather(search.runs, search.spent)
 
 
 class _Search:
-    """Runs settings and keeps all `runs`, the closest first, within the budget."""
+    """Runs settings within the budget; all `runs` are kept, the closest first."""
 
     def __init__(
         self,
@@ -86,10 +91,10 @@ class _Search:
         """Smallest distance to the real responses so far."""
         return self.runs[0].distance if self.runs else math.inf
 
-    def given(self, pairs: Sequence[Setting]) -> None:
-        """Run the pairs given, large learning rates first, of each next one half the weights.
+    def run_pairs(self, pairs: Sequence[Setting]) -> None:
+        """Run the given pairs, largest learning rate first, then with half of the weights each.
 
-        Before them comes a learning rate beyond, which costs the least.
+        They are preceded by a larger learning rate, which is the cheapest.
         """
         weights = list(dict.fromkeys(weight for _, weight in pairs))
         rates = {rate for rate, _ in pairs}
@@ -100,8 +105,8 @@ class _Search:
                     ranked = dict.fromkeys(run.setting[1] for run in self.runs)  # closest first
                     weights = [w for w in ranked if w in weights][: math.ceil(len(weights) / 2)]
 
-    def around_the_best(self, pairs: Sequence[Setting]) -> None:
-        """Try the neighbours of the best, in smaller steps whenever none of them is better."""
+    def refine_best(self, pairs: Sequence[Setting]) -> None:
+        """Run the neighbours of the best setting, with smaller steps when none is better."""
         for step in STEPS:
             best = None
             while best is not self.runs[0]:
@@ -110,10 +115,10 @@ class _Search:
                 self.run([s for s in near if self.affordable(s[0])])
 
     def affordable(self, rate: float) -> bool:
-        """Whether a setting of that learning rate will cost less than a quarter of what is left.
+        """Whether a setting with this learning rate needs less than a quarter of the rest.
 
-        A step of Adam moves a coordinate by about the learning rate: a rate a tenth as large
-        takes ten times the iterations to get where the fastest so far had its minimum.
+        A step of Adam moves a coordinate by about the learning rate, so a tenth of the rate needs
+        ten times the iterations to the minimum of the fastest setting so far.
         """
         ways = (r.setting[0] * r.iterations for r in self.runs if math.isfinite(r.distance))
         way = min(ways, default=0.0)
@@ -123,9 +128,9 @@ class _Search:
         return not any(np.allclose(setting, run.setting, rtol=SAME, atol=0) for run in self.runs)
 
     def run(self, settings: Sequence[Setting]) -> None:
-        """Run settings side by side, for at most half of what is left, each while it may win.
+        """Run settings together with at most half of the rest, each as long as it may be the best.
 
-        One that is the best of all by then and not at its minimum may use the rest.
+        The best of all settings may use the whole rest to reach its minimum.
         """
         left = (self.budget - self.spent) // 2
         active = [self.begin(setting) for setting in settings[: left // (2 * self.examples)]]
@@ -138,8 +143,8 @@ class _Search:
                 if left < self.examples:
                     break
                 continue
-            # The next look comes after a tenth of the steps done: little is run in vain, and a
-            # GPU is not waited for at every step.
+            # Distances are measured after a tenth of the steps done, so that few steps are wasted
+            # and the GPU is not synchronised at each step.
             rows = len(active) * self.examples
             steps = min(max(done // 10, 1), self.iterations + 1 - done, left // rows)
             for run in active:
@@ -165,5 +170,5 @@ def _neighbours(setting: Setting, step: float, pairs: Sequence[Setting]) -> list
 
 
 def _digits(value: float) -> float:
-    """Three digits, which can be typed."""
+    """A value rounded to three significant digits, which can be typed."""
     return float(f"{value:.3g}")

@@ -1,4 +1,4 @@
-"""The adaptive search of `explain`: a part is all of one unit, and aims at real responses."""
+"""The adaptive search of `explain`: a block is a whole unit, and real responses are its aim."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import Part
 from ganexplain.ascent.adaptive import search_settings
-from ganexplain.ascent.blocks import PartWork
+from ganexplain.ascent.blocks import BlockSearch
 from ganexplain.ascent.candidate import Found
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 
-LEAST = 4  # evaluations of each example without which there is nothing to adapt to
+LEAST = 4  # evaluations of each example that an adaptive search needs
 
 
-def budget(config: ExplainConfig) -> int:
-    """Example-iterations that the search of a unit may take, a tenth of the grid's.
+def search_budget(config: ExplainConfig) -> int:
+    """Example-iterations for the search of a unit, a tenth of those of the grid.
 
-    UsageError where that is next to nothing.
+    Raises UsageError if they are too few.
     """
     pairs, most = len(Grid.from_settings(config).pairs), max(config.iterations)
     if pairs * most < 10 * LEAST:
@@ -34,7 +34,7 @@ def budget(config: ExplainConfig) -> int:
 
 
 def check_aim(config: ExplainConfig) -> None:
-    """UsageError where no real excerpts are named that the search could aim at."""
+    """Raise UsageError if no real excerpts are named as the aim of the search."""
     if not config.responses:
         raise UsageError(
             "--search adaptive: aims at real excerpts; find them with `ganexplain responses` "
@@ -42,8 +42,8 @@ def check_aim(config: ExplainConfig) -> None:
         )
 
 
-class AdaptiveWork(PartWork):
-    """Both networks, loaded once a process, and the search of each unit."""
+class AdaptiveBlockSearch(BlockSearch):
+    """The adaptive searches of whole units; the networks are loaded once in each process."""
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the settings of a unit and write its file."""
@@ -66,7 +66,7 @@ class AdaptiveWork(PartWork):
                 max(config.iterations),
                 real,
                 self.settings(target),
-                budget(config),
+                search_budget(config),
                 lambda units, distance: advance(units),
             )
 

@@ -1,4 +1,4 @@
-"""One part of an `explain` run: the searches of a block of rows, from checkpoints to arrays.
+"""One block of an `explain` run: the searches of its rows, from checkpoints to arrays.
 
 Row l * N + k is example k of the l-th (learning rate, prior weight) pair.
 """
@@ -22,16 +22,13 @@ from ganexplain.ascent.search_task import SearchTask
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.networks.hooks import (
-    responses_and_features,
-    unit_response,
-)
+from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.units import Unit
 from ganexplain.runs.precision import in_precision
 
 
-class PartWork:
-    """Both networks, loaded where none are given, and what is done with each part."""
+class BlockSearch:
+    """The searches of blocks, with networks that are given or loaded once in each process."""
 
     def __init__(self, task: SearchTask, out: Path, networks: SearchNetworks | None = None) -> None:
         self.task, self.config, self.out = task, task.config, out
@@ -42,9 +39,9 @@ class PartWork:
         self.features_layer = next(iter(task.metas.values())).features_layer
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
-        """Search the rows of a part and write its file: (P, R, ...) of P counts and R rows.
+        """Search the R rows of a part for P iteration counts, and write its arrays (P, R, ...).
 
-        Of rows of the first pair it has the starts.
+        Rows of the first pair of settings include their starts.
         """
         found = self._search(part, advance)
         starts = self.starts[part.first : min(part.last, self.config.examples)]
@@ -73,7 +70,7 @@ class PartWork:
             )
 
     def settings(self, target: SearchTarget) -> AscentSettings:
-        """How the searches of a unit run."""
+        """The settings of the searches of a unit."""
         config = self.config
         return AscentSettings(
             target.direction, self.task.batch_size, self.device, config.prior, config.hysteresis
@@ -81,7 +78,7 @@ class PartWork:
 
     @contextmanager
     def objective(self, unit: Unit) -> Iterator[Objective]:
-        """While open, a function from latents to the unit's responses, as precise as asked."""
+        """A function from latents to the unit's responses, in the precision of the settings."""
         generator, network = self.fast
         with (
             in_precision(self.config.precision, self.device),
@@ -92,7 +89,7 @@ class PartWork:
     def arrays_of(
         self, unit: Unit, found: Trajectories | Found, starts: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Arrays of what a search found, and of starts (N, Z): latents, drawn and responded to."""
+        """Arrays of a search's results and of its starts (N, Z), with inputs and responses."""
         mel, response, features = self._generated(unit, found.latent)
         start_mel, start_response, _ = self._generated(unit, starts[None])
         return {

@@ -1,9 +1,9 @@
-"""The two sides of a unit's responses, between which a counterfactual crosses."""
+"""The decision boundary of a unit's response, which a counterfactual crosses."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,77 +26,74 @@ from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 
 OUTPUT_LAYER = "fc9"
-SAMPLES_BEHIND_MEDIAN = 256
+MEDIAN_SAMPLES = 256  # samples of the prior for the median response
 BATCH = 32
 
 
 @dataclass(frozen=True)
-class Divided:
-    """A unit of a layer, its responses, and on which side of a divide they are."""
+class DecisionBoundary:
+    """A unit, its response, and the boundary between two sides of the response."""
 
     unit: Unit
-    name: str  # of the class that it stands for, or empty
+    name: str  # of the unit's class, or empty
     response: Response
     margin: Response  # above zero on the upper side
-    sides: tuple[str, str]  # names of the lower and the upper
+    sides: tuple[str, str]  # names of the lower and the upper side
     meaning: str
 
 
 @contextmanager
-def divided_by_side(
+def decision_boundary(
     config: CounterfactualConfig, classifier: Classifier, generator: AnyGenerator
-) -> Iterator[Divided]:
-    """The unit asked for, while the block is open; UsageError where there is none to follow."""
+) -> Iterator[DecisionBoundary]:
+    """The boundary of the requested unit, while open; UsageError if it has no gradient."""
     network = classifier.network
     example = generator(torch.zeros(1, LATENT_SIZE, device=network.mean.device))
     names = OutputNames(OUTPUT_LAYER, classifier.classes)
     layer, colon, _ = config.layer.partition(":")
     if layer != OUTPUT:
         find_layer(network, layer)
-    asked = config.layer if colon else f"{layer}:{config.neuron}"
-    unit = parse_unit(asked, network, example, names, "--neuron")
+    requested = config.layer if colon else f"{layer}:{config.neuron}"
+    unit = parse_unit(requested, network, example, names, "--neuron")
     samples = torch.from_numpy(start_latents(config.seed, BATCH, LATENT_SIZE)).to(example.device)
     unfollowed, _ = check_gradient(generator, network, unit, samples, BATCH)
     refuse_unfollowed([unfollowed] if unfollowed else [], 1)
     name = names.class_of(unit, classifier.network.outputs)
-    with layer_output(network, unit.layer) as put_out:
+    with layer_output(network, unit.layer) as compute:
 
         def response(mel: Tensor) -> Tensor:
-            return unit.read(put_out(mel))
+            return unit.read(compute(mel))
 
         if name and unit.channel is not None and not config.level:
+            others = [other for other in classifier.classes if other != name]
             decide = partial(decision_margin, neuron=unit.channel, threshold=classifier.threshold)
-            yield Divided(
+            yield DecisionBoundary(
                 unit,
                 name,
                 response,
-                lambda mel: decide(unit_values(put_out(mel))),
-                _class_sides(classifier.classes, name),
+                lambda mel: decide(unit_values(compute(mel))),
+                (others[0] if len(others) == 1 else f"not {name}", name),
                 "the classifier's decision",
             )
         else:
             given = config.level
-            level = given_level(given) if given else _median(config, generator, response)
+            level = parse_level(given) if given else _median(config, generator, response)
             sides = (f"below {level:.4g}", f"above {level:.4g}")
             meaning = f"level {level:.6g}"
-            yield Divided(unit, name, response, lambda mel: response(mel) - level, sides, meaning)
-
-
-def _class_sides(classes: Sequence[str], name: str) -> tuple[str, str]:
-    """What is decided where the unit's class is not, and where it is."""
-    others = [other for other in classes if other != name]
-    return (others[0] if len(others) == 1 else f"not {name}"), name
+            yield DecisionBoundary(
+                unit, name, response, lambda mel: response(mel) - level, sides, meaning
+            )
 
 
 @torch.no_grad()
 def _median(config: CounterfactualConfig, generator: AnyGenerator, response: Response) -> float:
-    latents = torch.from_numpy(start_latents(config.seed, SAMPLES_BEHIND_MEDIAN, LATENT_SIZE))
+    latents = torch.from_numpy(start_latents(config.seed, MEDIAN_SAMPLES, LATENT_SIZE))
     parts = latents.to(generator.mean.device).split(BATCH)
     return float(torch.cat([response(generator(part)) for part in parts]).median())
 
 
-def given_level(text: str) -> float:
-    """The number that `--level` gives; UsageError for anything else."""
+def parse_level(text: str) -> float:
+    """The number in `--level`; UsageError for anything else."""
     try:
         level = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A setting under way in the adaptive search: its distance at every iteration, and its end."""
+"""One setting of the adaptive search: its distance at each iteration, and when it ends."""
 
 from __future__ import annotations
 
@@ -11,38 +11,35 @@ from torch import Tensor
 
 from ganexplain.ascent.engine import Ascent
 
-PATIENCE = 20  # iterations without improvement, beyond as many as the best took
-LEVELS = 64  # of the bound on later distances
+PATIENCE = 20  # iterations without improvement, in addition to as many as the best took
+LEVELS = 64  # of the lower bound on later distances
 
 
 @dataclass(frozen=True)
 class Found:
-    """The C settings run, the closest to the real responses first, each at its best iteration.
+    """The C settings that were run, the closest to the real responses first.
 
-    `learning_rate`, `prior_weight`, `iterations`, `distance` (C,): the Frechet distance of the
-    responses. `latent` (C, N, Z), `response` (C, N), `best_iteration` (C, N): what `ascend` finds
-    with that setting alone. `response_trace`, `latent_norm_trace` (C, N, S), S - 1 the largest
-    of `iterations`: NaN behind a setting's own. `no_gradient` (C, N): whether a response had none
-    at any step. `example_iterations`: evaluations in all. A setting that is not the best may have
-    been dropped before its own minimum.
+    Each is at its best iteration and has the results that `ascend` has with that setting alone.
+    S - 1 is the largest of `iterations`. A setting that is not the best may have ended before its
+    own minimum.
     """
 
-    learning_rate: np.ndarray
-    prior_weight: np.ndarray
-    iterations: np.ndarray
-    distance: np.ndarray
-    latent: np.ndarray
-    response: np.ndarray
-    best_iteration: np.ndarray
-    response_trace: np.ndarray
-    latent_norm_trace: np.ndarray
-    no_gradient: np.ndarray
-    example_iterations: int
+    learning_rate: np.ndarray  # (C,)
+    prior_weight: np.ndarray  # (C,)
+    iterations: np.ndarray  # (C,)
+    distance: np.ndarray  # (C,): Frechet distance of the responses
+    latent: np.ndarray  # (C, N, Z)
+    response: np.ndarray  # (C, N)
+    best_iteration: np.ndarray  # (C, N)
+    response_trace: np.ndarray  # (C, N, S), NaN behind a setting's last iteration
+    latent_norm_trace: np.ndarray  # (C, N, S), likewise
+    no_gradient: np.ndarray  # (C, N), bool: the response had no gradient at any step
+    example_iterations: int  # evaluations of one example in all
 
 
 @dataclass(frozen=True)
 class Target:
-    """Mean and standard deviation of real responses times `sign`, so that up is further."""
+    """Mean and standard deviation of real responses times `sign`, so that higher is better."""
 
     mean: float
     std: float
@@ -50,7 +47,7 @@ class Target:
 
     @classmethod
     def of(cls, real: np.ndarray, direction: str) -> Target:
-        """Of real responses (R,)."""
+        """The target of real responses (R,)."""
         sign = 1.0 if direction == "max" else -1.0
         signed = sign * real.astype(np.float64)
         return cls(float(signed.mean()), float(signed.std(ddof=1)), sign)
@@ -61,11 +58,11 @@ class Target:
         return (mean - self.mean) ** 2 + (std - self.std) ** 2
 
     def least_later(self, kept: np.ndarray) -> float:
-        """A distance that signed responses (N,) cannot come below, however far they still rise.
+        """A lower bound on the later distances of signed responses (N,).
 
-        Kept responses never fall. Of all ways to raise their mean by as much, raising the lowest
-        to a common level leaves the smallest deviation. Mean and deviation are monotone in that
-        level, so between two levels the one bounds the mean from below, the other the deviation.
+        Kept responses never fall. Of all ways to raise their mean by a given amount, raising the
+        lowest to a common level has the smallest deviation. Mean and deviation are monotone in
+        that level, so of two neighbouring levels one bounds the mean and the other the deviation.
         """
         top = max(kept.max(), self.mean)
         levels = np.linspace(kept.min(), top, LEVELS)[:, None]
@@ -77,7 +74,7 @@ class Target:
 
 
 class Run:
-    """One setting (learning rate, prior weight) on N examples, with every iteration so far."""
+    """One setting (learning rate, prior weight) with N examples and all its iterations so far."""
 
     def __init__(self, setting: tuple[float, float], ascent: Ascent, target: Target) -> None:
         self.setting, self.ascent, self.target = setting, ascent, target
@@ -87,7 +84,7 @@ class Run:
         self.diverged = False
 
     def advance(self, steps: int) -> None:
-        """Go on by so many evaluations, up to where a response is not finite."""
+        """Do `steps` evaluations, or fewer if a response is not finite."""
         latents, responses_of_steps = [], []
         for _ in range(steps):
             latents.append(self.ascent.latent)
@@ -104,16 +101,16 @@ class Run:
             self.distance = float(distance.min())
 
     def kept(self) -> np.ndarray:
-        """The best signed response so far (K + 1, N) at every iteration."""
+        """The best signed response so far (K + 1, N) at each iteration."""
         signed = self.target.sign * np.stack(self.responses).astype(np.float64)
         return np.maximum.accumulate(signed, axis=0)
 
     def may_reach(self, distance: float) -> bool:
-        """Whether a later iteration can come below a distance, as far as can be told.
+        """Whether a later iteration may come below a distance.
 
-        The bound says no once the responses are past the real ones. A setting that does not
-        get there, its prior being too strong, is given up when it has gone on for as many
-        iterations as its best took, and PATIENCE, without coming closer.
+        The bound excludes it once the responses are past the real ones. A setting that does not
+        get there, because its prior is too strong, ends after as many iterations without
+        improvement as its best took, and PATIENCE more.
         """
         if self.diverged:
             return False
@@ -123,7 +120,7 @@ class Run:
 
 
 def gather(runs: Sequence[Run], example_iterations: int) -> Found:
-    """What runs, in order, have at their best iteration counts; without those that diverged."""
+    """The results of runs, in order, at their best iterations, without runs that diverged."""
     runs = [run for run in runs if np.isfinite(run.distance)]
     cut = [_at_best(run) for run in runs]
     latent, response, best_iteration, trace, norms = zip(*cut, strict=True)
@@ -154,7 +151,7 @@ def _at_best(run: Run) -> tuple[np.ndarray, ...]:
 
 
 def _padded(traces: Sequence[np.ndarray]) -> np.ndarray:
-    """Traces (K + 1, N) of different K as (C, N, S), NaN behind the end."""
+    """Traces (K + 1, N) with different K as (C, N, S), with NaN behind the end."""
     whole = np.full((len(traces), traces[0].shape[1], max(map(len, traces))), np.nan, np.float32)
     for row, trace in zip(whole, traces, strict=True):
         row[:, : len(trace)] = trace.T

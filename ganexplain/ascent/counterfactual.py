@@ -1,7 +1,7 @@
-"""A real excerpt as a latent, and that latent moved until the network decides otherwise.
+"""Finds the latent of a real excerpt, and moves it until the network's decision changes.
 
-The encoder's guess is refined until the generator redraws the excerpt; then the latent goes to
-the other side of a divide between responses, no further from its start than it has to.
+The encoder's guess is refined until the generator reconstructs the excerpt; then the latent is
+moved across the decision boundary, no further from its start than necessary.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import CounterfactualConfig
 
 REFINING_RATE, REFINING_WEIGHT = 0.05, 1e-3
-# Of the squared difference of margins, beside the mean square of standardised values: next to
-# nothing of the likeness is lost, but without it many an excerpt is redrawn on the other side.
+# Weight of the squared difference of margins relative to the mean square of standardised values.
+# The reconstruction is hardly worse, but without it many are on the other side of the boundary.
 MARGIN_WEIGHT = 3e-3
-BEYOND = 0.05  # how far past the divide a margin is pushed
+BEYOND = 0.05  # margin behind the boundary above which it is not increased further
 
 
 @dataclass(frozen=True)
-class Crossed:
-    """Where a search ended: the latent (Z,), and the first iteration on the other side, or -1.
+class CrossedLatent:
+    """The result of a search: the latent (Z,), and the first iteration on the other side, or -1.
 
-    `no_gradient` where it never came there, nor had a gradient to follow.
+    `no_gradient` means that it did not get there and had no gradient at any step.
     """
 
     latent: np.ndarray
@@ -37,7 +37,7 @@ class Crossed:
     no_gradient: bool
 
 
-def refined_latent(
+def refine_latent(
     encoded: np.ndarray,
     mel: Tensor,
     generator: Objective,
@@ -47,12 +47,12 @@ def refined_latent(
     steps: int,
     advance: Callable[[int, float], None] = lambda units, response: None,
 ) -> np.ndarray:
-    """The latent (Z,) near an encoder's guess (Z,) that redraws an excerpt (F, T) best.
+    """The latent (Z,) near an encoder's guess (Z,) that best reconstructs an excerpt (F, T).
 
-    Least squares of log-mel over the `deviation` (F,) of each band, with a little of `prior` (of
-    `PRIORS`) so that the latent stays one the generator knows, and of the difference of margins,
-    so that the network takes the redrawn excerpt as it takes the real one (as Lang et al. 2021
-    train their encoder to).
+    It minimises the squares of log-mel over the `deviation` (F,) of each band, with a small weight
+    of `prior` (in `PRIORS`), so that the latent stays where the generator was trained, and of the
+    difference of margins, so that the network responds to the reconstruction as to the excerpt
+    (as the encoder of Lang et al. 2021 is trained).
     """
     with torch.no_grad():
         wanted = margin(mel[None])
@@ -72,19 +72,19 @@ def refined_latent(
     return latent
 
 
-def crossed_latent(
+def cross_boundary(
     start: np.ndarray,
     margin: Objective,
     upwards: bool,
     config: CounterfactualConfig,
     device: torch.device,
     advance: Callable[[int], None] = lambda units: None,
-) -> Crossed:
+) -> CrossedLatent:
     """Move a latent (Z,) until its margin is above zero (`upwards`) or below.
 
-    The prior is `near`, w |z - start|^2, or one of `PRIORS`. Past the divide nothing but the prior
-    counts, so `near` draws the latent back to the divide. Of all latents on the other side the
-    one closest to the start is kept; where there is none, that whose margin came closest.
+    The prior is `near`, w |z - start|^2, or one of `PRIORS`. Behind the boundary only the prior is
+    active, so `near` moves the latent back towards it. Of all latents on the other side the one
+    closest to the start is kept; without any, the one with the closest margin.
     """
     sign = 1.0 if upwards else -1.0
 
@@ -108,7 +108,7 @@ def crossed_latent(
                 closest, kept = distance, latent
         if closest == 0:
             advance(iterations - iteration)
-            break  # the start is there already
+            break  # the start is already on the other side
         advance(1 if iteration < iterations else 0)
     kept = kept if first >= 0 else search.best_latent
-    return Crossed(kept[0].cpu().numpy(), first, first < 0 and bool(search.no_gradient))
+    return CrossedLatent(kept[0].cpu().numpy(), first, first < 0 and bool(search.no_gradient))

@@ -1,8 +1,8 @@
 """Batched latent ascent: many searches of a generator's latent space at once.
 
-Every row is a search of its own, with its own learning rate and prior weight; rows do not
-touch each other (no batch statistics, an element-wise optimiser), so any batching gives the
-same rows to floating point. Iteration counts are snapshots of one trajectory.
+Each row is a search with its own learning rate and prior weight. Rows are independent (no batch
+statistics, an element-wise optimiser), so they do not depend on the batches, but for rounding.
+Iteration counts are snapshots of one trajectory.
 """
 
 from __future__ import annotations
@@ -21,74 +21,71 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import Diverged, UsageError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
-HYSTERESIS = 0.1  # of the authors: by how much |response| must change for an iterate to be kept
-REPORT_EVERY = 10  # iterations; telling the response waits for the device
+HYSTERESIS = 0.1  # of the authors: the change of |response| from which an iterate is kept
+REPORT_EVERY = 10  # iterations; a report of the response synchronises the device
 
 Objective = Callable[[Tensor], Tensor]  # latents (R, Z) to responses (R,)
 
 
 @dataclass(frozen=True)
 class Trajectories:
-    """What R searches with S recorded iterations (0 .. the largest count) found.
+    """The results of R searches at P iteration counts, with S iterations (0 .. the largest count).
 
-    For each of the P iteration counts: the latent with the best response so far (P, R, Z), that
-    response (P, R), and the iteration it was met at (P, R); of `langevin` the latent at that
-    count. The response (R, S) and the latent norm (R, S) at every iteration. `no_gradient` (R,)
-    of booleans: whether the response had none at any step.
+    At each count they have the best response so far; with `langevin` the response at that count.
     """
 
-    latent: np.ndarray
-    response: np.ndarray
-    best_iteration: np.ndarray
-    response_trace: np.ndarray
-    latent_norm_trace: np.ndarray
-    no_gradient: np.ndarray
+    latent: np.ndarray  # (P, R, Z)
+    response: np.ndarray  # (P, R)
+    best_iteration: np.ndarray  # (P, R)
+    response_trace: np.ndarray  # (R, S)
+    latent_norm_trace: np.ndarray  # (R, S)
+    no_gradient: np.ndarray  # (R,), bool: the response had no gradient at any step
 
 
 def start_latents(seed: int, examples: int, size: int) -> np.ndarray:
-    """Start points (N, Z), float32; row k is drawn from `seed + k` alone, as the authors did.
+    """Start points (N, Z), float32; row k depends only on `seed + k`, as in the authors' code.
 
-    NumPy's legacy generator, so that the start norms the authors published come out.
+    NumPy's legacy generator is used because it yields the start norms that the authors published.
     """
     rows = [np.random.RandomState(seed + k).normal(0.0, 1.0, size) for k in range(examples)]
     return np.stack(rows).astype(np.float32)
 
 
 class Ascent:
-    """R searches that run on step by step, for as long as one likes.
+    """R searches that are run step by step.
 
-    `iteration` counts the steps done; `latent` (R, Z) is z_iteration, not yet evaluated. Of z_0 to
-    z_(iteration - 1), the kept iterates are in `best_latent` (R, Z), `best` (R,; signed: higher is
-    better) and `best_iteration` (R,): the best so far or, with `hysteresis`, the authors' choice
-    of it. `no_gradient` (R,) is true where the response has had none at any step.
+    `iteration` counts the steps; `latent` (R, Z) is z_iteration, not yet evaluated. The best of
+    z_0 to z_(iteration - 1), or with `hysteresis` the authors' choice, are in `best_latent`
+    (R, Z), `best` (R,; signed, higher is better) and `best_iteration` (R,). `no_gradient` (R,) is
+    true if the response had no gradient at any step.
     """
 
     def __init__(self, objective: Objective, starts: Starts, settings: AscentSettings) -> None:
         self.objective, self.hysteresis = objective, settings.hysteresis
         self.sign, self.batch_size = settings.sign, settings.batch_size
-        self.prior = settings.prior_in_force
+        self.prior = settings.resolved_prior
         self.iteration = 0
         start, self.rate, self.weight = starts.on(settings.device)
-        self.latent = start = self.prior.settle(start)
+        self.latent = start = self.prior.project(start)
         self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
         self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
         self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
         self.no_gradient = torch.ones_like(self.rate, dtype=torch.bool)
 
     def step(self) -> Tensor:
-        """Evaluate the latent, keep it where it is the best so far, move on; responses (R,)."""
+        """Evaluate the latents, keep the best so far, and do a step; returns responses (R,)."""
         response, gradient = evaluate(self.objective, self.latent, self.batch_size)
         self._keep_best(response)
         self.no_gradient &= vanishes(gradient)
         descent = self.prior.descent(self.latent, self.sign * gradient, self.weight)
         self.iteration += 1
         moved = _adam(self.latent, descent, self.momentum, self.square, self.rate, self.iteration)
-        self.latent = self.prior.settle(moved)
+        self.latent = self.prior.project(moved)
         return response
 
     @torch.no_grad()
     def finish(self) -> Tensor:
-        """Evaluate the latent and keep it as `step` does, but do not move on; responses (R,)."""
+        """Evaluate the latents and keep the best as `step`, without a step; returns responses."""
         parts = [self.objective(z) for z in self.latent.split(self.batch_size)]
         response = torch.cat(parts)
         self._keep_best(response)
@@ -100,7 +97,7 @@ class Ascent:
 
     def _keep_best(self, response: Tensor) -> None:
         better = self.sign * response > self.best
-        if self.hysteresis:  # in absolute values, as they have it, even where the sign changes
+        if self.hysteresis:  # of absolute values, as in the authors' code, also if signs differ
             better &= (response.abs() - self.best.abs()).abs() >= HYSTERESIS
         self.best = torch.where(better, self.sign * response, self.best)
         self.best_latent = torch.where(better[:, None], self.latent, self.best_latent)
@@ -118,7 +115,7 @@ def evaluate(objective: Objective, latent: Tensor, batch_size: int) -> tuple[Ten
                 "the unit's response has no gradient: the network rounds, compares or detaches on "
                 "the way to it; choose a unit before that"
             )
-        # Behind an operator without a gradient torch takes the latent for unused.
+        # With an operator without a gradient torch treats the latent as unused.
         (gradient,) = torch.autograd.grad(
             response.sum(), z, allow_unused=True, materialize_grads=True
         )
@@ -131,7 +128,7 @@ def begin_search(
     objective: Objective, starts: Starts, settings: AscentSettings
 ) -> Ascent | Langevin:
     """The R searches of a prior, before their first step; arguments as for `ascend`."""
-    if not settings.prior_in_force.samples:
+    if not settings.resolved_prior.samples:
         return Ascent(objective, starts, settings)
     both = partial(evaluate, objective, batch_size=settings.batch_size)
     return Langevin(both, starts, settings)
@@ -146,12 +143,20 @@ def ascend(
 ) -> Trajectories:
     """Maximise s(G(z)) - w |z|^2, or minimise s(G(z)) + w |z|^2, from each of R starts.
 
-    `objective` is s(G(z)), of latents (B, Z) to responses (B,). The prior weight w multiplies the
-    sum of squares, as in the authors' code (their paper's lambda is 2 w). The kept iterate has the
-    best response, not the best objective; z_0 to z_K are all evaluated for K iterations.
-    `advance(units, response)` is called now and then with example-iterations done since and the
-    mean response. With the prior `langevin` the learning rate is the step size, w is above zero,
-    and row r draws its noise from `noise_seed[r]`. Raises Diverged where a response is not finite.
+    The prior weight w multiplies the sum of squares, as in the authors' code (lambda in their
+    paper is 2 w). The iterate that is kept has the best response, not the best value with the
+    prior; for K iterations z_0 to z_K are evaluated. With the prior `langevin` the learning rate is
+    the step size, w is above zero, and the noise of row r depends on `noise_seed[r]`.
+
+    Args:
+        objective: s(G(z)), from latents (B, Z) to responses (B,).
+        starts: R starts with their learning rates and prior weights.
+        iterations: P iteration counts at which results are returned, in this order.
+        settings: The settings of all rows.
+        advance: Called regularly with the example-iterations since the last call, and the mean
+            response.
+
+    Raises Diverged if a response is not finite.
     """
     counts = sorted(set(iterations))
     parts = []
@@ -203,7 +208,7 @@ def _run(
 def _adam(
     z: Tensor, gradient: Tensor, momentum: Tensor, square: Tensor, rate: Tensor, step: int
 ) -> Tensor:
-    """One step with a learning rate for each row; epsilon stands outside the bias correction."""
+    """One step with a learning rate for each row; epsilon is outside of the bias correction."""
     momentum.lerp_(gradient, 1 - BETA1)
     square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
     correction = (1 - BETA2**step) ** 0.5 / (1 - BETA1**step)

@@ -1,6 +1,6 @@
-"""Whether a search can follow a unit's response: where it has a gradient, and why not.
+"""Checks that a unit's response has a gradient which a search can follow, or finds why not.
 
-Without one, latents only follow the prior, and what is found says nothing of the unit.
+Without a gradient latents only follow the prior, and results do not depend on the unit.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 
-FIRST = 4  # starts looked at first: of nearly all units one of them has a gradient
-NEARER = (0.5, 0.25, 0.0)  # of the way from the origin: where a prior may take the latents
-OTHERS = 64  # other samples of the prior
-ROUNDING = 16  # steps of float32 within which responses that differ are equal
+FIRST = 4  # starts that are checked first; for nearly all units one of them has a gradient
+NEARER = (0.5, 0.25, 0.0)  # shares of the latents, as a prior may move them to the origin
+OTHERS = 64  # number of other samples of the prior
+ROUNDING = 16  # steps of float32 within which responses count as equal
 UNREGISTERED = re.compile(r"^(\S+): an autograd kernel was not registered")
 
 
 def vanishes(gradient: Tensor) -> Tensor:
-    """Which rows of gradients (R, Z) are zero throughout, (R,) of booleans."""
+    """Whether each row of gradients (R, Z) is all zero: (R,) bool."""
     return (gradient == 0).all(dim=1)
 
 
 def varies(response: Tensor, size: Tensor) -> bool:
-    """Whether responses (M,) differ by more than rounding, their parts being of `size` (M,).
+    """Whether responses (M,), read from values of `size` (M,), differ by more than rounding.
 
-    A single one differs from nothing.
+    It is false for a single response.
     """
     step = torch.finfo(torch.float32).eps * float(size.double().mean())
     return len(response) > 1 and float(response.double().std()) > ROUNDING * step
@@ -44,10 +44,10 @@ def varies(response: Tensor, size: Tensor) -> bool:
 
 @dataclass(frozen=True)
 class Look:
-    """Responses (R,) of a unit at latents, sizes (R,) of what they are read from, gradients.
+    """Responses (R,) of a unit at latents, the sizes (R,) of the values read, and their gradients.
 
-    `flat` (R,) says where the gradient is zero. `unregistered` are operators on the way whose
-    gradient torch does not know and leaves out.
+    `flat` (R,) is true where the gradient is zero; `finite` is true if all gradients are finite;
+    `unregistered` are operators whose gradient torch leaves out.
     """
 
     response: Tensor
@@ -75,7 +75,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Unfollowed:
-    """A unit whose response no search can follow, and the likely cause."""
+    """A unit whose response has no gradient, and the likely cause."""
 
     unit: str
     cause: str
@@ -87,11 +87,11 @@ class Unfollowed:
 def check_gradient(
     generator: nn.Module, network: nn.Module, unit: Unit, start: Tensor, batch: int
 ) -> tuple[Unfollowed | None, tuple[str, ...]]:
-    """What is wrong with the gradient of a unit at starts (N, Z) of a search; warnings in words.
+    """The fault in the gradient of a unit at starts (N, Z) of a search, or None; and warnings.
 
-    A few starts are looked at, and no more where one of them has a gradient: far less than the
-    first iteration takes. Only where there is none at any of them, nor nearer to the origin, nor
-    at other samples of the prior, can no search follow the unit.
+    The check ends at the first few starts if one of them has a gradient, which is much less work
+    than the first iteration. A unit is at fault if it has no gradient at any start, nearer to the
+    origin, or at other samples of the prior.
     """
     other = torch.randn(OTHERS, start.shape[1], generator=torch.Generator().manual_seed(0))
     further = [start[FIRST:], *(start * share for share in NEARER), other.to(start)]
@@ -99,16 +99,17 @@ def check_gradient(
     for latents in (start[:FIRST], torch.cat(further)):
         for rows in latents.split(batch):
             found.append(_look(generator, network, unit, rows))
-            whole = Look.joined(found)  # a batch may be one row, which varies from nothing
+            whole = Look.joined(found)  # a batch may be one row, which cannot vary
             if whole.followed:
-                return None, tuple(map(_left_out, dict.fromkeys(whole.unregistered)))
+                operators = dict.fromkeys(whole.unregistered)
+                return None, tuple(f"torch leaves out the gradient of {name}" for name in operators)
     with torch.no_grad():
         generated = generator(start[:1])
     return Unfollowed(str(unit), _cause(network, unit.layer, generated, whole)), ()
 
 
 def refuse_unfollowed(found: Sequence[Unfollowed], units: int) -> None:
-    """UsageError where none of so many units can be followed."""
+    """Raise UsageError if none of `units` units has a gradient."""
     if found and len(found) == units:
         raise UsageError("; ".join(map(str, found[:3])) + " ..." * (len(found) > 3))
 
@@ -117,8 +118,8 @@ def _look(generator: nn.Module, network: nn.Module, unit: Unit, latents: Tensor)
     z = latents.detach().requires_grad_(True)
     with torch.enable_grad(), warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        with layer_output(network, unit.layer) as put_out:
-            activation = put_out(generator(z))
+        with layer_output(network, unit.layer) as compute:
+            activation = compute(generator(z))
             response = unit.read(activation)
             gradient = torch.zeros_like(z)
             if response.requires_grad:
@@ -135,10 +136,6 @@ def _look(generator: nn.Module, network: nn.Module, unit: Unit, latents: Tensor)
     )
 
 
-def _left_out(operator: str) -> str:
-    return f"torch knows no gradient of {operator}: the search follows only what goes around it"
-
-
 def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str:
     quantised = quantised_layers(network)
     if look.unregistered or quantised:
@@ -149,9 +146,9 @@ def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str
         )
     value = float(look.response[0])
     if varies(look.response, look.size):
-        with layer_output(network, layer) as put_out:
-            put_out(generated)  # the first pass through is another
-            cause = find_gradient_fault(network, put_out, generated)
+        with layer_output(network, layer) as compute:
+            compute(generated)  # the first call does a second pass, to count calls
+            cause = find_gradient_fault(network, compute, generated)
         return f"{cause or 'the network rounds, compares or detaches'}; choose a unit before that"
     if abs(value) <= ROUNDING * torch.finfo(torch.float32).eps * float(look.size.max()):
         return (
@@ -168,15 +165,15 @@ def check_units(
     start: np.ndarray,
     batch: int,
 ) -> list[str]:
-    """Warnings about units to search from starts (N, Z); UsageError where none can be followed."""
+    """Warnings about units to search from starts (N, Z); UsageError if none has a gradient."""
     latents = torch.from_numpy(start).to(explained.device)
-    asked = list(dict.fromkeys(target.unit for target in targets))
+    units = list(dict.fromkeys(target.unit for target in targets))
     unfollowed, notes = [], []
-    for unit in asked:
+    for unit in units:
         found, warnings = check_gradient(generator, explained.network, unit, latents, batch)
         notes += [f"{unit}: {warning}" for warning in warnings]
         if found:
             unfollowed.append(found)
             notes.append(f"{found}; its latents only follow the prior")
-    refuse_unfollowed(unfollowed, len(asked))
+    refuse_unfollowed(unfollowed, len(units))
     return notes

@@ -17,9 +17,9 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 
 @dataclass(frozen=True)
 class InputSpace:
-    """Inputs of `shape`, (F, T) of log-mel in nat, as coordinates in standard deviations.
+    """Inputs of `shape`, for log-mel (F, T) in nat, as coordinates in standard deviations.
 
-    `mean` and `deviation` are arrays that fit the shape; values stay between `least` and `most`.
+    `mean` and `deviation` can be broadcast to the shape; values are clipped to `least` .. `most`.
     """
 
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class InputSpace:
     most: float
 
     def decoder(self, device: torch.device) -> Objective:
-        """A function of coordinates (B, ...), flat, to inputs (B, ...)."""
+        """A function from flat coordinates (B, D) to inputs (B, ...)."""
         centre, scale = (
             torch.from_numpy(v.astype(np.float32)).to(device) for v in (self.mean, self.deviation)
         )
@@ -49,11 +49,11 @@ def ascend_input(
     settings: AscentSettings,
     advance: Callable[[int, float], None] = lambda units, response: None,
 ) -> tuple[Nearest, np.ndarray]:
-    """The search of `ascend_to_nearest` over the input itself, from noise; the inputs (N, ...).
+    """Search the input itself from noise with `ascend_to_nearest`; returns also inputs (N, ...).
 
-    The paper's contrast (section 2: what is found without the GAN drives the unit, and looks like
-    nothing). Each start is unit noise in the coordinates of `space`; there is no prior. At most
-    `most` iterations, ended where the responses come nearest to the real ones.
+    It is the control of the paper (section 2): without the GAN the inputs drive the unit and look
+    like noise. Each start is unit noise in the coordinates of `space`; there is no prior. There
+    are at most `most` iterations.
     """
     decode = space.decoder(settings.device)
     search = Ascent(lambda z: respond(decode(z)), starts, settings)

@@ -1,10 +1,10 @@
-"""Latents drawn from p(z) exp(beta f(z)), with p = N(0, I), instead of a best one.
+"""Samples latents from p(z) exp(beta f(z)), with p = N(0, I), instead of the best latent.
 
-That is the density exp(J / T) of `l2`'s objective J = f - w |z|^2 at the temperature T = 2 w,
-with beta = 1 / (2 w): the prior comes out as it is, and the mode is what `l2` looks for with the
-same prior weight. A step is one of gradient ascent on J with the learning rate r, plus noise of
-variance 2 r T; accepted or not after Metropolis, so that the chain samples the density itself
-and not an approximation that depends on r (MALA, Roberts & Tweedie 1996).
+This is the density exp(J / T) of the objective J = f - w |z|^2 of `l2` at the temperature T = 2 w,
+with beta = 1 / (2 w): the prior is unchanged, and the mode is the one that `l2` searches with the
+same prior weight. A step is gradient ascent on J with the learning rate r, plus noise with
+variance 2 r T. Metropolis's rule accepts or rejects it, so the chain samples the density itself,
+not an approximation that depends on r (MALA, Roberts & Tweedie 1996).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class Langevin:
-    """R chains that run on step by step, each with its own random stream.
+    """R chains that are run step by step, each with its own random stream.
 
-    `evaluate` takes latents (R, Z) to responses (R,) and their gradients (R, Z). Learning rates
-    and prior weights are above zero; row r draws from `noise_seed[r]` alone. `iteration` counts
-    the steps done; `latent` (R, Z) is where the chains are, a rejected step leaving one in place.
-    `no_gradient` (R,) is true where the response has had none at any step.
+    `evaluate` maps latents (R, Z) to responses (R,) and their gradients (R, Z). Learning rates and
+    prior weights are above zero; the noise of row r depends only on `noise_seed[r]`. `iteration`
+    counts the steps; `latent` (R, Z) are the states of the chains. `no_gradient` (R,) is true if
+    the response had no gradient at any step.
     """
 
     def __init__(self, evaluate: Evaluate, starts: Starts, settings: AscentSettings) -> None:
@@ -42,7 +42,7 @@ class Langevin:
         self.passed: tuple[Tensor, Tensor, int] | None = None  # latent, response, iteration
 
     def step(self) -> Tensor:
-        """The responses (R,) of where the chains are; then each moves on, or stays."""
+        """Do a step, which is accepted or rejected; returns the responses (R,) before it."""
         response, gradient = self._here()
         self.no_gradient &= vanishes(gradient)
         noise, uniform = self._draws()
@@ -53,7 +53,7 @@ class Langevin:
         gain = self._log_density(proposal, response_there)
         gain = gain - self._log_density(self.latent, response)
         gain = gain + (noise.square() - noise_back.square()).sum(dim=1) / 2
-        moves = uniform.log() < gain  # not where anything is not a number
+        moves = uniform.log() < gain  # false for NaN
         self.latent = torch.where(moves[:, None], proposal, self.latent)
         self.values = (
             torch.where(moves, response_there, response),
@@ -63,17 +63,17 @@ class Langevin:
         return response
 
     def finish(self) -> Tensor:
-        """The responses (R,) of where the chains are, which then stay."""
+        """The responses (R,) of the chains, without a step."""
         return self._here()[0]
 
     def kept(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents (R, Z), responses and iterations (R,) as of the last call, good or bad."""
+        """Latents (R, Z), responses and iterations (R,) of the last `step` or `finish`."""
         assert self.passed is not None, "nothing is evaluated yet"
         latent, response, iteration = self.passed
         return latent, response, torch.full_like(response, iteration, dtype=torch.long)
 
     def _here(self) -> tuple[Tensor, Tensor]:
-        """Responses (R,) of where the chains are and their gradients (R, Z); they are noted."""
+        """Responses (R,) of the chains and their gradients (R, Z), which are stored."""
         if self.values is None:
             self.values = self.evaluate(self.latent)
         self.passed = self.latent, self.values[0], self.iteration
@@ -85,11 +85,11 @@ class Langevin:
         return latent + self.rate[:, None] * slope
 
     def _log_density(self, latent: Tensor, response: Tensor) -> Tensor:
-        """(R,), up to a constant."""
+        """Logarithm (R,) of the density, up to a constant."""
         return self.sign * response / (2 * self.weight) - latent.square().sum(dim=1) / 2
 
     def _draws(self) -> tuple[Tensor, Tensor]:
-        """Normal noise (R, Z) and a uniform number (R,), as float32 holds them."""
+        """Normal noise (R, Z) and uniform numbers (R,), float32."""
         size = self.latent.shape[1]
         normal = np.stack([stream.standard_normal(size, np.float32) for stream in self.streams])
         uniform = np.array([stream.random(dtype=np.float32) for stream in self.streams])

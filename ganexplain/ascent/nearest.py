@@ -1,4 +1,4 @@
-"""A search that ends where its responses come nearest to real ones, at whatever iteration."""
+"""A search that is kept at the iteration where its responses are nearest to real ones."""
 
 from __future__ import annotations
 
@@ -16,17 +16,13 @@ from ganexplain.errors import Diverged
 
 @dataclass(frozen=True)
 class Nearest:
-    """N examples at the iteration where their responses come nearest to the real ones.
+    """N examples at the iteration where their responses are nearest to the real ones."""
 
-    Latents (N, Z), responses (N,), the iteration, and the Frechet distance of the responses.
-    `no_gradient` (N,) says whose response had none at any step up to it.
-    """
-
-    latent: Tensor
-    response: np.ndarray
+    latent: Tensor  # (N, Z)
+    response: np.ndarray  # (N,)
     iterations: int
-    distance: float
-    no_gradient: np.ndarray
+    distance: float  # Frechet distance of the responses
+    no_gradient: np.ndarray  # (N,), bool: the response had no gradient at any step so far
 
 
 def ascend_to_nearest(
@@ -35,13 +31,13 @@ def ascend_to_nearest(
     most: int,
     advance: Callable[[int, float], None] = lambda units, response: None,
 ) -> Nearest:
-    """Run N searches for at most `most` iterations; keep the one nearest to real responses.
+    """Run N searches for at most `most` iterations; keep the iteration nearest to real responses.
 
-    This is the rule by which a setting of `explain` is chosen among its iteration counts, applied
-    to every iteration from the first. A search ends early once its kept responses, which never
-    fall, are past the real ones, or have not come nearer for as many iterations as the nearest
-    took and `PATIENCE`. `advance(units, response)` is called as in `ascend`. Raises Diverged
-    where the very first responses are not finite; later ones that are not end the search.
+    The rule is that by which an iteration count of `explain` is chosen, applied to each iteration.
+    The search ends early if its kept responses, which never fall, are past the real ones, or after
+    as many iterations without improvement as the nearest took, and `PATIENCE` more. `advance` is
+    called as by `ascend`. Raises Diverged if the first responses are not finite; later ones that
+    are not finite end the search.
     """
     nearest: Nearest | None = None
     reported = 0
@@ -68,7 +64,7 @@ def ascend_to_nearest(
 def _is_over(
     search: Ascent | Langevin, target: Target, signed: np.ndarray, iteration: int, nearest: Nearest
 ) -> bool:
-    """Whether no later iteration can come nearer, as far as can be told (`Run.may_reach`)."""
+    """Whether no later iteration is expected to be nearer, as in `Run.may_reach`."""
     if iteration >= 2 * nearest.iterations + PATIENCE:
         return True
     return isinstance(search, Ascent) and target.least_later(signed) >= nearest.distance

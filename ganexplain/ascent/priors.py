@@ -1,8 +1,8 @@
-"""Priors on latents z of n coordinates drawn from N(0, I): what keeps a search where excerpts are.
+"""Priors on latents z with n coordinates from N(0, I), which keep a search where excerpts are.
 
-`l2` is the paper's: its mode is the origin, though of N(0, I) next to nothing lies near there
-but all at a distance of about sqrt(n) (method, section 8.2, 5). `shell` pulls to that distance,
-`sphere` stays at it. `langevin` is `l2` for samples: its search is a module of its own.
+`l2` is that of the paper. Its mode is the origin, although nearly all samples of N(0, I) are at a
+distance of about sqrt(n) (method, sections 5 and 8.2). `shell` pulls to that distance, `sphere`
+stays at it. `langevin` is `l2` for samples, with a search of its own (`langevin.py`).
 """
 
 from __future__ import annotations
@@ -15,23 +15,22 @@ import torch
 from torch import Tensor
 
 NEAR = "near"  # the name of `near` as a choice
-LEAST_NORM = 1e-6  # below it a latent has no direction to speak of
+LEAST_NORM = 1e-6  # norm below which a latent has no direction
 
 
 @dataclass(frozen=True)
 class Prior:
     """How a prior acts on a step of gradient ascent.
 
-    `descent(latent, uphill, weight)` gives what the step descends (R, Z), from latents (R, Z),
-    the gradient of what is maximised (R, Z) and prior weights (R,); `settle(latent)` moves
-    latents (R, Z) to where the prior allows them to be. A `weightless` one does not depend on the
-    weights. One that `samples` is searched by a Markov chain, whose weights are above zero: what
-    is kept does not come closer from step to step, so neither the adaptive search nor hysteresis
-    applies.
+    `descent(latent, uphill, weight)` returns the direction (R, Z) to descend, from latents (R, Z),
+    the gradient of the response (R, Z) and prior weights (R,). `project(latent)` moves latents
+    (R, Z) to the nearest ones that the prior allows. A `weightless` prior has no weights. A prior
+    that `samples` is searched by a Markov chain and needs weights above zero; its responses do not
+    improve from step to step, so it allows neither the adaptive search nor hysteresis.
     """
 
     descent: Callable[[Tensor, Tensor, Tensor], Tensor]
-    settle: Callable[[Tensor], Tensor]
+    project: Callable[[Tensor], Tensor]
     weightless: bool = False
     samples: bool = False
 
@@ -42,25 +41,25 @@ def l2_descent(latent: Tensor, uphill: Tensor, weight: Tensor) -> Tensor:
 
 
 def shell_descent(latent: Tensor, uphill: Tensor, weight: Tensor) -> Tensor:
-    """Gradient of w (|z| - sqrt(n))^2 - f; at the origin that of -f."""
+    """Gradient of w (|z| - sqrt(n))^2 - f; at the origin the gradient of -f."""
     norm = latent.norm(dim=1, keepdim=True).clamp_min(LEAST_NORM)
     return 2 * weight[:, None] * (1 - math.sqrt(latent.shape[1]) / norm) * latent - uphill
 
 
 def sphere_descent(latent: Tensor, uphill: Tensor, weight: Tensor) -> Tensor:
-    """Gradient of -f along the sphere: without its part along the radius. No weight is in it."""
+    """Gradient of -f along the sphere, without its radial component; weights are not used."""
     radius = torch.nn.functional.normalize(latent, dim=1, eps=LEAST_NORM)
     return (uphill * radius).sum(dim=1, keepdim=True) * radius - uphill
 
 
-def on_sphere(latent: Tensor) -> Tensor:
-    """The nearest latents of norm sqrt(n)."""
+def project_to_sphere(latent: Tensor) -> Tensor:
+    """The nearest latents with norm sqrt(n)."""
     norm = latent.norm(dim=1, keepdim=True).clamp_min(LEAST_NORM)
     return latent * (math.sqrt(latent.shape[1]) / norm)
 
 
-def anywhere(latent: Tensor) -> Tensor:
-    """Latents as they are."""
+def unconstrained(latent: Tensor) -> Tensor:
+    """The latents unchanged."""
     return latent
 
 
@@ -70,14 +69,14 @@ def near(start: Tensor) -> Prior:
     def descent(latent: Tensor, uphill: Tensor, weight: Tensor) -> Tensor:
         return 2 * weight[:, None] * (latent - start) - uphill
 
-    return Prior(descent, anywhere)
+    return Prior(descent, unconstrained)
 
 
-L2 = Prior(l2_descent, anywhere)
+L2 = Prior(l2_descent, unconstrained)
 PRIORS = {
     "l2": L2,
-    "shell": Prior(shell_descent, anywhere),
-    "sphere": Prior(sphere_descent, on_sphere, weightless=True),
-    "langevin": Prior(l2_descent, anywhere, samples=True),
+    "shell": Prior(shell_descent, unconstrained),
+    "sphere": Prior(sphere_descent, project_to_sphere, weightless=True),
+    "langevin": Prior(l2_descent, unconstrained, samples=True),
 }
-OF_SEARCHES = tuple(name for name, prior in PRIORS.items() if not prior.samples)
+SEARCH_PRIORS = tuple(name for name, prior in PRIORS.items() if not prior.samples)

@@ -1,4 +1,4 @@
-"""Real excerpts that drive a neuron most and least."""
+"""Responses to real excerpts, and the excerpts with the highest and lowest ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Excerpts(Protocol):
     """A split of recordings, or of pictures."""
 
     def gather(self, centres: np.ndarray) -> np.ndarray:
-        """Its excerpts at rows of numbers, float32."""
+        """The excerpts (N, ...) at `centres` (N, 2+), float32."""
 
 
 @torch.no_grad()
@@ -27,7 +27,7 @@ def excerpt_responses(
     device: torch.device,
     advance: Callable[[int], None] = lambda units: None,
 ) -> np.ndarray:
-    """Responses (M,) of excerpts around centres (M, 2), streamed in batches."""
+    """Responses (M,) to excerpts around `centres` (M, 2), computed in batches."""
     values = []
     for i in range(0, len(centres), BATCH):
         mel = torch.from_numpy(split.gather(centres[i : i + BATCH])).to(device)
@@ -41,9 +41,9 @@ def strongest(
 ) -> np.ndarray:
     """Rows (up to `count`) with the highest (`max`) or lowest (`min`) response, best first.
 
-    Non-maximum suppression: a row less than `apart` frames from a chosen one of the same
-    recording is passed over, so that neighbours of one moment do not fill the list. With
-    `apart` zero the list is the authors', overlapping.
+    Non-maximum suppression: a row less than `apart` frames from a chosen one of the same recording
+    is skipped, so that one moment does not fill the list. With `apart` 0 excerpts may overlap, as
+    in the authors' code.
     """
     order = np.argsort(-response if direction == "max" else response, kind="stable")
     chosen: list[int] = []

@@ -1,4 +1,4 @@
-"""The two networks of a search, and the forms in which it runs them."""
+"""The two networks of a search, and their optimised forms."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.runs.machine import pick_device
 
-EXAMPLES_TO_CHECK = 4  # on which a rewritten network is held against the plain one
+EXAMPLES_TO_CHECK = 4  # on which an optimised network is compared with the original one
 
 
 @dataclass(frozen=True)
 class SearchNetworks:
-    """The network explained, and the generator of its inputs, on a device."""
+    """The network to explain and the generator of its inputs, on a device."""
 
     explained: TargetNetwork
     generator: nn.Module
@@ -32,9 +32,9 @@ class SearchNetworks:
 
     @classmethod
     def load(cls, config: ExplainConfig) -> SearchNetworks:
-        """Both from the files that the settings name.
+        """Load both networks from the files in the settings.
 
-        Raises UsageError where the one does not take what the other generates; other errors as
+        Raises UsageError if the network does not accept the generator's output; other errors as
         `load_target` and `load_generator`.
         """
         source, gan = NetworkSource.from_settings(config), Path(config.gan)
@@ -46,20 +46,20 @@ class SearchNetworks:
         return cls(explained, generator, device)
 
     def example(self) -> Tensor:
-        """An input (1, ...) of the network: what the generator makes of the zero latent."""
+        """An input (1, ...) of the network: the generator's output for the zero latent."""
         with torch.no_grad():
             example: Tensor = self.generator(torch.zeros(1, LATENT_SIZE, device=self.device))
         return example
 
     def fast(self, layers: Collection[str]) -> tuple[nn.Module, nn.Module]:
-        """Generator and network as the search runs them; `layers` stay themselves."""
+        """Generator and network in their optimised forms, which keep `layers`."""
         return fast_networks(self.generator, self.explained.network, layers, self.device)
 
 
 def fast_networks(
     generator: nn.Module, network: nn.Module, layers: Collection[str], device: torch.device
 ) -> tuple[nn.Module, nn.Module]:
-    """Both as the search runs them, on a CPU rewritten to be faster; `layers` stay themselves."""
+    """Generator and network, on a CPU in optimised forms, which keep `layers`."""
     if device.type != "cpu":
         return generator, network
     latent = torch.from_numpy(start_latents(0, EXAMPLES_TO_CHECK, LATENT_SIZE))

@@ -1,4 +1,4 @@
-"""What a run of `explain` searches: opened and checked before the run begins."""
+"""The task of a run of `explain`, opened and checked before the run begins."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.version import __version__
 
 BATCH_SIZES = {"cpu": 48, "cuda": 512}
-HOW_ONLY = ("jobs", "shard")  # settings of which the result does not depend
+HOW_ONLY = ("jobs", "shard")  # settings on which the result does not depend
 Shard = tuple[int, int]  # i of n
 
 
 @dataclass(frozen=True)
 class SearchTask:
-    """The units to search and the meta of each one's files.
+    """The units to search and the metas of their files.
 
-    `aims` are the real responses (R,) that an adaptive search of a unit aims at; `warnings` are
+    `aims` are the real responses (R,) that are the aim of a unit's adaptive search; `warnings` are
     about the units of this shard.
     """
 
@@ -47,7 +47,7 @@ class SearchTask:
 
     @classmethod
     def open(cls, config: ExplainConfig, shard: Shard | None) -> tuple[SearchTask, SearchNetworks]:
-        """The task of the settings, with its networks; errors of every file that they name."""
+        """The task of the settings and its networks; raises errors of all named files."""
         networks = SearchNetworks.load(config)
         usual = BATCH_SIZES.get(networks.device.type, BATCH_SIZES["cpu"])
         batch_size = config.batch_size or usual
@@ -65,7 +65,7 @@ class SearchTask:
                 aims[target] = _aim(path, meta)
                 meta = replace(meta, responses_hash=file_hash(path))
             metas[target] = meta
-        own = {part.target: None for part in own_share(plan.all_parts(), shard)}  # in its order
+        own = {part.target: None for part in shard_parts(plan.all_parts(), shard)}
         starts = start_latents(config.seed, config.examples, LATENT_SIZE)
         warnings = check_units(own, explained, networks.generator, starts, batch_size)
         return cls(config, batch_size, plan, metas, aims, warnings), networks
@@ -110,7 +110,7 @@ def _aim(path: Path, meta: ExplanationMeta) -> np.ndarray:
 def make_plan(
     config: ExplainConfig, explained: TargetNetwork, example: Tensor, rows: int, batch_size: int
 ) -> Plan:
-    """The units asked for, `rows` of each in blocks of at most `batch_size`, as even as can be.
+    """The requested units, each with `rows` in blocks of at most `batch_size`, as even as possible.
 
     `example` (1, F, T) is an input of the network. Raises UsageError for an unknown layer or unit.
     """
@@ -125,6 +125,6 @@ def make_plan(
     return Plan(targets, tuple(bounds.tolist()))
 
 
-def own_share(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:
-    """Of all parts those that shard i of n works on: every n-th."""
+def shard_parts(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:
+    """The parts of shard i of n: every n-th of all parts."""
     return list(parts if shard is None else parts[shard[0] :: shard[1]])

@@ -1,4 +1,4 @@
-"""What searches begin with, row by row, and the settings that all rows share."""
+"""The starts of searches, row by row, and the settings that all rows share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class AscentSettings:
-    """How searches run, the same for every row.
+    """The settings of searches that all rows share.
 
-    `direction` is `max` or `min`. At most `batch_size` rows go through the networks at once, on
-    `device`. `prior` is the name of one of `PRIORS`, or a prior of the caller's own.
-    With `hysteresis` an iterate is kept by the authors' rule (method, section 4).
+    `direction` is `max` or `min`. At most `batch_size` rows are computed at once on `device`.
+    `prior` is a name in `PRIORS` or a prior. With `hysteresis` iterates are kept by the authors'
+    rule (method, section 4).
     """
 
     direction: str = "max"
@@ -30,21 +30,21 @@ class AscentSettings:
 
     @property
     def sign(self) -> float:
-        """1 where high responses are sought, -1 where low ones are."""
+        """1 if the response is maximised, -1 if it is minimised."""
         return 1.0 if self.direction == "max" else -1.0
 
     @property
-    def prior_in_force(self) -> Prior:
+    def resolved_prior(self) -> Prior:
         """The prior itself."""
         return self.prior if isinstance(self.prior, Prior) else PRIORS[self.prior]
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Where R searches begin, each with settings of its own.
+    """The starts of R searches, each with its own settings.
 
-    `latent` (R, Z) float32; `learning_rate` and `prior_weight` (R,), or one number for all rows;
-    `noise_seed` (R,), the seeds of the noise of `langevin`.
+    `latent` is (R, Z), float32; `learning_rate` and `prior_weight` are (R,) or one number for all
+    rows; `noise_seed` (R,) has the seeds of the noise of `langevin`.
     """
 
     latent: np.ndarray

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals, States
-from ganexplain.ascent.boundary import Divided, divided_by_side, given_level
-from ganexplain.ascent.counterfactual import crossed_latent, refined_latent
-from ganexplain.ascent.priors import NEAR, OF_SEARCHES, PRIORS
+from ganexplain.ascent.boundary import DecisionBoundary, decision_boundary, parse_level
+from ganexplain.ascent.counterfactual import cross_boundary, refine_latent
+from ganexplain.ascent.priors import NEAR, PRIORS, SEARCH_PRIORS
 from ganexplain.audio.difference import level_change_db, measure_change
 from ganexplain.audio.filtering import filter_by_change
 from ganexplain.audio.io import encode_flac
@@ -66,7 +66,7 @@ def counterfactual(
     starts = [parse_start(text, front_end) for text in config.start_from]
     for start in starts:
         start.sound(front_end)  # one that cannot be used is found now, not after those before it
-    with divided_by_side(config, classifier, generator) as divided:
+    with decision_boundary(config, classifier, generator) as divided:
         wished = [
             shorten_name(start.path.stem, f"-{start.seconds:g}s", MOST_NAME) for start in starts
         ]
@@ -106,7 +106,7 @@ def counterfactual(
 
 
 def _check_settings(config: CounterfactualConfig) -> None:
-    check_known("--prior", config.prior, (NEAR, *OF_SEARCHES))
+    check_known("--prior", config.prior, (NEAR, *SEARCH_PRIORS))
     if not config.start_from:
         raise UsageError("--start-from: give at least one FILE@SECONDS")
     if not 0 < config.learning_rate < math.inf:
@@ -124,7 +124,7 @@ def _check_settings(config: CounterfactualConfig) -> None:
             "of them out"
         )
     if config.level:
-        given_level(config.level)
+        parse_level(config.level)
 
 
 class _Maker:
@@ -135,7 +135,7 @@ class _Maker:
         config: CounterfactualConfig,
         generator: AnyGenerator,
         encoder: AnyEncoder,
-        divided: Divided,
+        divided: DecisionBoundary,
         front_end: FrontEnd,
     ) -> None:
         self.config, self.generator, self.encoder = config, generator, encoder
@@ -166,11 +166,11 @@ class _Maker:
             upwards = float(margin(mel[None])) <= 0
         # Near a latent that the generator does not know, nothing it draws would mean much.
         prior = "shell" if config.prior == NEAR else config.prior
-        redrawn = refined_latent(
+        redrawn = refine_latent(
             encoded, mel, generator, generator.deviation, margin, prior, config.refine_steps,
             lambda steps, _: advance(steps),
         )  # fmt: skip
-        crossed = crossed_latent(
+        crossed = cross_boundary(
             redrawn, lambda z: margin(generator(z)), upwards, config, self.device, advance
         )
         latents = torch.from_numpy(np.stack([redrawn, crossed.latent])).to(self.device)

@@ -27,11 +27,11 @@ from ganexplain.artifacts.plan import (
     read_plan,
 )
 from ganexplain.artifacts.responses import given_path
-from ganexplain.ascent.adaptive_blocks import AdaptiveWork, budget, check_aim
-from ganexplain.ascent.blocks import PartWork
-from ganexplain.ascent.priors import OF_SEARCHES, PRIORS
+from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, check_aim, search_budget
+from ganexplain.ascent.blocks import BlockSearch
+from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import SearchTask, own_share
+from ganexplain.ascent.search_task import SearchTask, shard_parts
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import write_json
@@ -85,7 +85,7 @@ def explain(
             run.used(f"responses of {target.name}", path)
         run.note_inputs()
         plan = _kept_plan(config, out, task.plan)
-        parts = own_share(plan.all_parts(), shard)
+        parts = shard_parts(plan.all_parts(), shard)
         waiting = [part for part in parts if not _is_done(out, plan, part, task.metas[part.target])]
         if len(waiting) < len(parts):
             progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
@@ -157,7 +157,7 @@ def _work(
         return 0
     config, spent = task.config, 0
     adaptive = config.search == "adaptive"
-    each = budget(config) if adaptive else max(config.iterations)
+    each = search_budget(config) if adaptive else max(config.iterations)
     total = sum(part.last - part.first for part in parts) * each
 
     def advance(units: int) -> None:
@@ -172,7 +172,7 @@ def _work(
         else job_count(config.jobs, len(parts), total >= WORTH_PROCESSES)
     )
     progress.start(_searched([part.target for part in parts]), total)
-    prepare = AdaptiveWork if adaptive else PartWork
+    prepare = AdaptiveBlockSearch if adaptive else BlockSearch
     shared = networks if jobs == 1 else None  # other processes load their own
     run_in_processes(parts, jobs, prepare, (task, out, shared), advance)
     return spent
@@ -229,7 +229,7 @@ def check_settings(config: ExplainConfig) -> None:
     if config.hysteresis and (config.search == "adaptive" or samples):
         raise UsageError(
             "--hysteresis: goes with --search grid and a prior of "
-            f"{', '.join(OF_SEARCHES)}; leave it out"
+            f"{', '.join(SEARCH_PRIORS)}; leave it out"
         )
     if config.search == "adaptive":
         if samples:
@@ -237,5 +237,5 @@ def check_settings(config: ExplainConfig) -> None:
                 f"--prior {config.prior}: its samples do not approach the target step by step, as "
                 "--search adaptive requires; use only one of the two"
             )
-        budget(config)
+        search_budget(config)
         check_aim(config)

@@ -16,7 +16,7 @@ from torch import nn
 
 from ganexplain import explain as explain_in_python
 from ganexplain.ascent.adaptive import search_settings
-from ganexplain.ascent.counterfactual import crossed_latent
+from ganexplain.ascent.counterfactual import cross_boundary
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_gradient
 from ganexplain.ascent.settings import AscentSettings, Starts
@@ -318,7 +318,7 @@ def test_a_latent_that_has_no_way_to_the_other_side_is_known() -> None:
 
     def across(start: float) -> bool:
         latent = np.array([start, 0.0], np.float32)
-        found = crossed_latent(latent, lambda z: z[:, 0].relu() - 1, True, config, CPU)
+        found = cross_boundary(latent, lambda z: z[:, 0].relu() - 1, True, config, CPU)
         assert (found.iterations < 0) == found.no_gradient
         return not found.no_gradient
 

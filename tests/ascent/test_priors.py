@@ -20,7 +20,7 @@ from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_late
 from ganexplain.ascent.priors import (
     l2_descent,
     near,
-    on_sphere,
+    project_to_sphere,
     shell_descent,
     sphere_descent,
 )
@@ -86,18 +86,22 @@ def test_descents_are_gradients_of_what_the_priors_say(z: list, start: list, w: 
 @settings(deadline=None)
 @given(vectors, vectors)
 def test_the_sphere_is_moved_along_and_kept(z: list, uphill: list) -> None:
-    latent, slope = on_sphere(as_rows(z)), as_rows(uphill)
+    latent, slope = project_to_sphere(as_rows(z)), as_rows(uphill)
     assert float(latent.norm()) == pytest.approx(math.sqrt(SIZE), abs=1e-12)
     descent = sphere_descent(latent, slope, torch.tensor([7.0]))
     assert float((descent * latent).sum()) == pytest.approx(0, abs=1e-9)
-    ahead = on_sphere(latent - 1e-6 * descent)
+    ahead = project_to_sphere(latent - 1e-6 * descent)
     gain = float(((ahead - latent) * slope).sum()) / 1e-6
     assert gain == pytest.approx(float(descent.square().sum()), abs=1e-3)
 
 
 def test_nothing_at_the_origin_is_not_a_number() -> None:
     zero, one = torch.zeros(1, SIZE), torch.ones(1)
-    for value in (shell_descent(zero, zero, one), sphere_descent(zero, zero, one), on_sphere(zero)):
+    for value in (
+        shell_descent(zero, zero, one),
+        sphere_descent(zero, zero, one),
+        project_to_sphere(zero),
+    ):
         assert torch.equal(value.abs(), zero)
 
 

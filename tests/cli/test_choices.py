@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ganexplain import config
-from ganexplain.ascent.priors import NEAR, OF_SEARCHES, PRIORS
+from ganexplain.ascent.priors import NEAR, PRIORS, SEARCH_PRIORS
 from ganexplain.classifiers.checkpoint import LOG_MEL_ARCHITECTURES
 from ganexplain.explainers.loading import METHODS
 from ganexplain.gans.losses import LOSSES
@@ -21,7 +21,7 @@ from ganexplain.metrics.scores import RULES
     (config.SelectConfig, "by", RULES),
     (config.TrainGanConfig, "loss", LOSSES),
     (config.ExplainConfig, "prior", PRIORS),
-    (config.CounterfactualConfig, "prior", (NEAR, *OF_SEARCHES)),
+    (config.CounterfactualConfig, "prior", (NEAR, *SEARCH_PRIORS)),
     (config.TrainClassifierConfig, "architecture", LOG_MEL_ARCHITECTURES),
 ])  # fmt: skip
 def test_the_help_names_every_choice(kind: type[Any], option: str, choices: Iterable[str]) -> None:

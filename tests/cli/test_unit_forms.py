@@ -11,7 +11,7 @@ from support.commands import Run
 from support.paths import PRETRAINED, SAMPLE
 from support.recordings import JamendoFolder
 
-from ganexplain.ascent.boundary import divided_by_side
+from ganexplain.ascent.boundary import decision_boundary
 from ganexplain.attribution.subject import load_subject
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import AttributeConfig, CounterfactualConfig
@@ -87,5 +87,5 @@ def test_counterfactual_takes_every_form(forms: dict[str, tuple[str, int | str]]
         config = CounterfactualConfig(
             start_from=(SONG,), classifier=str(CLASSIFIER), gan=str(GAN), layer=text, level="1"
         )
-        with divided_by_side(config, classifier, generator) as divided:
+        with decision_boundary(config, classifier, generator) as divided:
             assert matches(divided.unit.layer, divided.unit.neuron, kept)

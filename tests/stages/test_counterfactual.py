@@ -17,7 +17,7 @@ from PIL import Image
 from support.commands import Finished, Run
 from support.paths import PRETRAINED, ROOT
 
-from ganexplain.ascent.counterfactual import BEYOND, crossed_latent, refined_latent
+from ganexplain.ascent.counterfactual import BEYOND, cross_boundary, refine_latent
 from ganexplain.ascent.engine import start_latents
 from ganexplain.audio.difference import level_change_db, measure_change
 from ganexplain.audio.filtering import filter_by_change
@@ -56,7 +56,7 @@ def plane(latent: torch.Tensor) -> torch.Tensor:
 
 def cross(start: np.ndarray, upwards: bool, **changed: Any) -> Any:
     arguments: dict[str, Any] = {"learning_rate": 0.02, "prior_weight": 0.1, "iterations": 600}
-    return crossed_latent(
+    return cross_boundary(
         start, plane, upwards, CounterfactualConfig(**(NO_FILES | arguments | changed)), CPU
     )
 
@@ -84,7 +84,7 @@ def test_of_all_latents_across_the_closest_to_the_start_is_kept(seed: int) -> No
 
     upwards = float(plane(torch.from_numpy(start)[None])) <= 0
     config = CounterfactualConfig(**NO_FILES, learning_rate=0.4, prior_weight=0.02, iterations=9)
-    found = crossed_latent(start, watched, upwards, config, CPU)
+    found = cross_boundary(start, watched, upwards, config, CPU)
     across = [z for z in visited if (float(plane(torch.from_numpy(z)[None])) > 0) == upwards]
     distances = [float(np.linalg.norm(z - start)) for z in across]
     assert np.linalg.norm(found.latent - start) == pytest.approx(min(distances))
@@ -153,8 +153,8 @@ def test_refining_redraws_a_generated_excerpt_from_the_encoder_s_guess() -> None
 
     with unit_response(network, Unit.parse("fc9:0")) as respond:
         arguments = (guess, mel[0], generator, generator.deviation, respond)
-        found = refined_latent(*arguments, "shell", 120)
-        assert np.array_equal(found, refined_latent(*arguments, "shell", 120))
+        found = refine_latent(*arguments, "shell", 120)
+        assert np.array_equal(found, refine_latent(*arguments, "shell", 120))
     assert error(found) < 0.5 * error(guess)
 
 
@@ -166,7 +166,7 @@ def test_refining_weighs_the_margin_beside_the_likeness() -> None:
     0.25 / (0.25 + 1.2 + 0.001).
     """
     mel = torch.tensor([[0.0, 0.0], [0.0, 4.0]])
-    drawn = refined_latent(
+    drawn = refine_latent(
         np.array([0.3], np.float32), mel, lambda z: z[:, :, None].expand(-1, 2, 2),
         torch.full((2,), 2.0), lambda x: 20 * x[:, 0, 0], "l2", 400,
     )  # fmt: skip
