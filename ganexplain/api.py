@@ -30,7 +30,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
 from ganexplain.metrics.distances import frechet_distance

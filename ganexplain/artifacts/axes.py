@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.errors import GanexplainError, UsageError, short_repr
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 
 INTEGERS = ("iterations", "trajectory", "seed", "best_iteration")
 LARGEST = 1e18  # of a value: its square is one of float32

@@ -11,7 +11,7 @@ from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.errors import GanexplainError, short_repr
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import input_values
 
 KEYS = ("method", "content", "figures", "front_end", "networks", "config")

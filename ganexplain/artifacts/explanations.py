@@ -17,7 +17,7 @@ from ganexplain.config import LAST_SEED
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, read_meta
 from ganexplain.files.fields import Fields
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.networks.units import Unit
 
 KIND = "explanations"

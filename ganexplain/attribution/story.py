@@ -11,7 +11,7 @@ from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.measures import MEASURES, WALL_CLOCK, MeasuredAttribution, mean_measures
 from ganexplain.attribution.methods.base import Attribution
 from ganexplain.audio.display import display_spec
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.report.attribution_page import (
     InputSection,
     MethodSection,

@@ -17,7 +17,7 @@ from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.networks.adapter import OUTPUT, OutputNames, network_device
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.readings import unit_values

@@ -11,7 +11,7 @@ from functools import lru_cache, singledispatch
 import numpy as np
 
 from ganexplain.audio.log_mel import frame_count, log_mel, mel_filterbank
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 
@@ -50,7 +50,7 @@ def display_front_end(input_spec: WaveformInput) -> FrontEnd:
 
 
 @singledispatch
-def display_spec(input_spec: InputKind) -> InputKind:
+def display_spec(input_spec: Input) -> Input:
     """What inputs are displayed as: by default as they are."""
     return input_spec
 
@@ -59,7 +59,7 @@ display_spec.register(WaveformInput, display_front_end)
 
 
 @singledispatch
-def display_inputs(input_spec: InputKind, inputs: np.ndarray) -> np.ndarray:
+def display_inputs(input_spec: Input, inputs: np.ndarray) -> np.ndarray:
     """Inputs (..., *shape) of `input_spec` as inputs of its `display_spec`."""
     return inputs
 

@@ -17,8 +17,7 @@ import scipy.fft
 from scipy.sparse import csr_array
 
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.base import InputKind
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import front_end_from_dict
 
@@ -174,7 +173,7 @@ def is_plain(front_end: FrontEnd) -> bool:
     return affine == (1.0, 0.0, 1.0, 0.0)
 
 
-def check_filters(front_end: InputKind, where: str = "--input") -> None:
+def check_filters(front_end: Input, where: str = "--input") -> None:
     """Raise UsageError, which begins with `where`, for a front end with an empty filter."""
     if not isinstance(front_end, FrontEnd):  # other inputs have no filters
         return
@@ -200,7 +199,7 @@ def read_front_end(path: Path, values: object) -> Input:
     return found
 
 
-def check_frame_by_frame(front_end: InputKind) -> None:
+def check_frame_by_frame(front_end: Input) -> None:
     """UsageError for a front end that needs the whole excerpt for each of its values."""
     if front_end.is_relative:
         raise UsageError(

@@ -19,7 +19,7 @@ import numpy as np
 
 from ganexplain.audio.log_mel import is_plain, log_compress, log_expand, mel_filterbank, window
 from ganexplain.errors import UsageError
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 
@@ -53,7 +53,7 @@ def sonify(
 
 @singledispatch
 def make_sounds(
-    input_spec: InputKind, inputs: np.ndarray, iterations: int = 100, seed: int = 0
+    input_spec: Input, inputs: np.ndarray, iterations: int = 100, seed: int = 0
 ) -> np.ndarray:
     """Waveforms (N, samples), float32, of inputs (N, ...): one function for each kind with sound.
 

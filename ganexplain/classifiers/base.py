@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 
 BANDS, FRAMES = 80, 115  # F and T of an excerpt

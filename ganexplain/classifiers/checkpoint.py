@@ -22,7 +22,7 @@ from ganexplain.files.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_values
 

@@ -7,7 +7,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from ganexplain.classifiers.base import SLOPE, ExcerptNet, register
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 
 WIDTHS = (32, 64, 128)  # channels of the blocks; further blocks have the last number
 SMALLEST = 4  # pixels per side; smaller maps are not pooled

@@ -23,7 +23,7 @@ from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import Batch
 from ganexplain.corpora.interfaces import LabelledSplit
 from ganexplain.errors import Diverged, UsageError, check_known
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.runs.distributed import average_gradients, check_divisible, rank_and_world_size
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast

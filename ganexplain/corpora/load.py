@@ -21,8 +21,7 @@ from ganexplain.corpora.recordings import Corpus, build_corpus
 from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.corpora.waveform_split import load_waveform_split
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.base import InputKind
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
@@ -80,7 +79,7 @@ def load_split(
 
 @singledispatch
 def read_split(
-    input_spec: InputKind,
+    input_spec: Input,
     material: Any,
     name: str,
     cache: Path,

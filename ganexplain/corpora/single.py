@@ -15,14 +15,14 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.picture_files import load_picture
 from ganexplain.errors import BadFile, UsageError
 from ganexplain.files.names import LONGEST, distinct_names
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 
 
 @singledispatch
-def load_example(input_spec: InputKind, path: Path) -> np.ndarray:
+def load_example(input_spec: Input, path: Path) -> np.ndarray:
     """The middle of a recording, or a picture, as one input (...): one function for each kind.
 
     Raises BadFile if the file cannot be read or is too short for one frame.

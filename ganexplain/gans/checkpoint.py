@@ -21,7 +21,7 @@ from ganexplain.files.checkpoints import (
 )
 from ganexplain.gans.dcgan import CHANNELS, LATENT_SIZE
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator, encoder_for, generator_for
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import input_values
 
 Weights = Mapping[str, Tensor]

@@ -7,7 +7,7 @@ import math
 from ganexplain.errors import UsageError
 from ganexplain.gans.dcgan import CHANNELS, Discriminator, Encoder, Generator
 from ganexplain.gans.wavegan import SHORTEST, WaveDiscriminator, WaveEncoder, WaveGenerator
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 
 AnyGenerator = Generator | WaveGenerator
 AnyDiscriminator = Discriminator | WaveDiscriminator

@@ -21,7 +21,7 @@ from ganexplain.gans.feature_discriminator import FeatureDiscriminator, LayerOut
 from ganexplain.gans.losses import LOSSES, add_spectral_norm, autoencoder_loss
 from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
 from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.runs.distributed import average_gradients, check_divisible, rank_slice
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast

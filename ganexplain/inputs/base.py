@@ -25,7 +25,8 @@ class Standardisation:
     deviation: tuple[float, ...]
 
 
-class InputKind(ABC):
+@dataclass(frozen=True)
+class Input(ABC):
     """What a network takes or a GAN generates, as plain values.
 
     Each kind is a frozen dataclass, whose fields are the keys of its specification. All but
@@ -39,7 +40,11 @@ class InputKind(ABC):
     plural: ClassVar[str]  # what an error calls several
     words: ClassVar[Words]  # of a report
     keeps_recording: ClassVar[bool] = False  # whether artifacts keep the sound it was made from
-    kind: str
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """The name of the kind, by which specifications refer to it."""
 
     @property
     @abstractmethod

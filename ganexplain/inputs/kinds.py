@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.registry import Registry
 
-Input = FrontEnd | ImageInput | WaveformInput
-
 KINDS: Registry[type[Input]] = Registry(
-    InputKind,
+    Input,
     "ganexplain.inputs",
     {"log-mel": FrontEnd, "image": ImageInput, "waveform": WaveformInput},
     classes=True,

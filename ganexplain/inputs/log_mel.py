@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ganexplain.errors import UsageError, check_known
-from ganexplain.inputs.base import LARGEST, InputKind
+from ganexplain.inputs.base import LARGEST, Input
 from ganexplain.inputs.words import SOUND
 
 LARGEST_FILTERBANK = 2**22  # weights, bins x bands
@@ -46,7 +46,7 @@ CHOICES = {
 
 
 @dataclass(frozen=True)
-class FrontEnd(InputKind):
+class FrontEnd(Input):
     """The log-mel front end (Schlueter & Grill 2015, used unchanged by Mishra et al. 2019).
 
     Frequencies in Hz (`highest_hz` 0: half the rate), lengths in samples, the floor as a

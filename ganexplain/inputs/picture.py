@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganexplain.errors import UsageError
-from ganexplain.inputs.base import InputKind, Standardisation
+from ganexplain.inputs.base import Input, Standardisation
 from ganexplain.inputs.words import PICTURES
 
 SMALL = 64  # pixels: a smaller picture has no superpixels to speak of
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageInput(InputKind):
+class ImageInput(Input):
     """Pictures of `height` x `width` pixels, with 1 channel (grey) or 3 (red, green, blue).
 
     Here a picture's values are 0 (dark) to 1. The network gets v = low + x (high - low), and of

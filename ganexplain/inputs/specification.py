@@ -12,8 +12,8 @@ from typing import Any, get_type_hints
 
 from ganexplain.errors import GanexplainError, UsageError, check_known, short_repr
 from ganexplain.files.bounded import read_toml
-from ganexplain.inputs.base import LARGEST
-from ganexplain.inputs.kinds import KINDS, Input
+from ganexplain.inputs.base import LARGEST, Input
+from ganexplain.inputs.kinds import KINDS
 
 
 @dataclass(frozen=True)

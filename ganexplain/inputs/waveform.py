@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from ganexplain.errors import UsageError
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.words import SOUND
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaveformInput(InputKind):
+class WaveformInput(Input):
     """Mono sound of `samples` samples at `sample_rate` Hz, full scale 1, times `gain`.
 
     With `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from ganexplain.audio.log_mel import check_filters, used_bins
 from ganexplain.audio.sonify import highest_level
 from ganexplain.errors import UsageError
-from ganexplain.inputs.base import InputKind
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
@@ -135,9 +134,7 @@ def _waveforms_of(samples: int, sound: Input, network_input: WaveformInput) -> l
 
 
 # From what a GAN generates to what a network takes. Kinds that are not listed take what is equal.
-CONVERSIONS: dict[
-    tuple[type[InputKind], type[InputKind]], Callable[[Any, Any], list[nn.Module]]
-] = {
+CONVERSIONS: dict[tuple[type[Input], type[Input]], Callable[[Any, Any], list[nn.Module]]] = {
     (FrontEnd, FrontEnd): _between_log_mels,
     (FrontEnd, WaveformInput): _log_mel_to_waveforms,
     (WaveformInput, FrontEnd): _waveforms_to_log_mel,

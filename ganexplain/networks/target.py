@@ -16,7 +16,7 @@ from ganexplain.config import TrainExplainerConfig
 from ganexplain.config.shared import BringsNetwork, NamesNetwork
 from ganexplain.errors import UsageError, short_repr
 from ganexplain.files.atomic import file_hash
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, network_device

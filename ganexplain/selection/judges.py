@@ -14,7 +14,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import probabilities
 from ganexplain.corpora.spans import decide
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end, read_input_file
 from ganexplain.metrics.detection import auroc
 from ganexplain.networks.loaders.formats import is_factory, load_network

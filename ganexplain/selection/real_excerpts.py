@@ -15,7 +15,7 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.load import input_spec_for, load_split
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapter import network_device
 from ganexplain.networks.hooks import (

@@ -31,7 +31,7 @@ from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.loading import explainers_for
 from ganexplain.files.atomic import write_json, write_text
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.hooks import find_layer
 from ganexplain.networks.target import NetworkSource

@@ -24,7 +24,7 @@ from ganexplain.corpora.splits import require_classes
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
 from ganexplain.files.checkpoints import freeze_network
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device, reserve_cores

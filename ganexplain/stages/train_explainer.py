@@ -15,7 +15,7 @@ from ganexplain.explainers.cgan.teachers import target_classes
 from ganexplain.explainers.methods import LEARNED
 from ganexplain.explainers.task import Task
 from ganexplain.files.atomic import write_json
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.hooks import find_layer
 from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inputs, load_target

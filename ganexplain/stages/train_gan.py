@@ -21,7 +21,7 @@ from ganexplain.gans.checkpoint import GanFile, write_gan
 from ganexplain.gans.encoder import reconstruction_error, train_encoder
 from ganexplain.gans.training import GanTraining, check_settings
 from ganexplain.gans.validation import EXCERPTS, Validation
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end, read_input_file
 from ganexplain.report.pictures.sample_sheet import (
     input_sheet,

@@ -25,7 +25,7 @@ from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import file_hash, read_json
 from ganexplain.files.checkpoints import load_data
 from ganexplain.gans.checkpoint import load_generator
-from ganexplain.inputs.kinds import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import render
 from ganexplain.report.unit.story import tell

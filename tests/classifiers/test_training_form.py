@@ -18,7 +18,7 @@ from ganexplain.classifiers.training_form import (
     to_plain_form,
     use_zero_mean_filters,
 )
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 

@@ -27,7 +27,7 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import write_checkpoint
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import input_values

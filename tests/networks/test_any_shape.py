@@ -12,7 +12,7 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import generator_for
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call

@@ -22,7 +22,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.checkpoint import load_generator
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call, input_values

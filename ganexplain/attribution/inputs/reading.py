@@ -9,14 +9,14 @@ from ganexplain.attribution.inputs.excerpts import read_excerpts, read_log_mels,
 from ganexplain.attribution.inputs.pictures import read_pictures
 from ganexplain.attribution.inputs.piece import Piece
 from ganexplain.errors import UsageError
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 
 
 @singledispatch
-def read_pieces(input_spec: InputKind, inputs: Sequence[str]) -> Sequence[Piece]:
+def read_pieces(input_spec: Input, inputs: Sequence[str]) -> Sequence[Piece]:
     """Read the inputs of a command line; raises as `read_excerpts` and `read_pictures`."""
     raise UsageError(f"attribute: reads no {input_spec.plural} from files")
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from ganexplain.explainers.cgan.maps import (
 )
 from ganexplain.explainers.cgan.networks import GENERATORS, MapGenerator
 from ganexplain.files.checkpoints import build_network
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 
 TEACHERS = ("grad-cam", "occlusion")
 FINEST = 4  # most values of the input along each axis of a cell of the map

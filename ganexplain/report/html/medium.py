@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ganexplain.audio.display import display_inputs, display_spec
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.report.charts.spectrograms import (
@@ -67,7 +67,7 @@ class Spectrograms:
 
     noun = "Spectrogram"
 
-    def __init__(self, front_end: FrontEnd, input_spec: InputKind, real: np.ndarray) -> None:
+    def __init__(self, front_end: FrontEnd, input_spec: Input, real: np.ndarray) -> None:
         self.front_end, self.input_spec, self.count = front_end, input_spec, len(real)
         self.scale = colour_scale(self._mel(real), self.front_end)
 
@@ -136,7 +136,7 @@ class Pictures:
 
     noun = "Picture"
 
-    def __init__(self, displayed: ImageInput, input_spec: InputKind, real: np.ndarray) -> None:
+    def __init__(self, displayed: ImageInput, input_spec: Input, real: np.ndarray) -> None:
         self.displayed, self.input_spec = displayed, input_spec
 
     def _pixels(self, one: np.ndarray) -> np.ndarray:
@@ -189,19 +189,19 @@ class Pictures:
 
 
 # By the type in which inputs are displayed.
-MEDIA: dict[type[InputKind], Callable[[Any, InputKind, np.ndarray], Medium]] = {
+MEDIA: dict[type[Input], Callable[[Any, Input, np.ndarray], Medium]] = {
     FrontEnd: Spectrograms,
     ImageInput: Pictures,
 }
 
 
-def medium_for(input_spec: InputKind, real: np.ndarray) -> Medium:
+def medium_for(input_spec: Input, real: np.ndarray) -> Medium:
     """Return the medium for generated inputs, scaled for `real` inputs (N, ...)."""
     displayed = display_spec(input_spec)
     return MEDIA[type(displayed)](displayed, input_spec, real)
 
 
-def input_pictures(inputs: np.ndarray, input_spec: InputKind) -> list[str]:
+def input_pictures(inputs: np.ndarray, input_spec: Input) -> list[str]:
     """Return inputs (N, ...) as `data:` addresses of PNGs; spectrograms share a colour scale."""
     medium = medium_for(input_spec, inputs)
     return [medium.thumbnail(one) for one in inputs]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
@@ -21,7 +21,7 @@ DIMMED = 0.25  # what is left of a picture outside of the part
 
 
 @default_style()
-def parts_sheet(filters: Sequence[FilterParts], input_spec: InputKind) -> bytes:
+def parts_sheet(filters: Sequence[FilterParts], input_spec: Input) -> bytes:
     """PNG: a row for each filter, where it fires on average, then its strongest inputs.
 
     Inside the part an input has its colours, outside it is grey.

@@ -10,7 +10,7 @@ from ganexplain.audio.display import display_inputs, display_spec
 from ganexplain.audio.io import encode_flac
 from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.audio.sonify import make_sounds
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.default_style import default_style
@@ -61,7 +61,7 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
 
 
 @singledispatch
-def sample_sounds(input_spec: InputKind, inputs: np.ndarray) -> np.ndarray:
+def sample_sounds(input_spec: Input, inputs: np.ndarray) -> np.ndarray:
     """Waveforms (N, samples) of inputs (N, ...), made quickly."""
     return make_sounds(input_spec, inputs, GRIFFIN_LIM_ITERATIONS)
 
@@ -78,7 +78,7 @@ def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
     return encode_flac(joined[: -pause.size], sample_rate)
 
 
-def input_sheet(rows: dict[str, np.ndarray], input_spec: InputKind) -> bytes:
+def input_sheet(rows: dict[str, np.ndarray], input_spec: Input) -> bytes:
     """PNG of inputs (N, ...) of one kind, a row for each entry."""
     displayed = display_spec(input_spec)
     if not isinstance(displayed, FrontEnd):

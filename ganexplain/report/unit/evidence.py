@@ -10,7 +10,7 @@ import numpy as np
 from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.figures import Score
 from ganexplain.artifacts.selection import Selection
-from ganexplain.inputs.kinds import Input
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.words import Words
 from ganexplain.metrics.scores import SCORES, ScoreKind
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ganexplain.config import ReportConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import read_json
-from ganexplain.inputs.base import InputKind
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.html.markup import Child, element
@@ -61,7 +61,7 @@ def provenance(
 
 
 @singledispatch
-def sound_facts(input_spec: InputKind, config: ReportConfig) -> list[tuple[str, Child]]:
+def sound_facts(input_spec: Input, config: ReportConfig) -> list[tuple[str, Child]]:
     """How the sound of the page was made: one function for each kind with sound."""
     return []
 
