@@ -1,0 +1,120 @@
+"""What a run of `select` ranks, and with which networks: opened before the run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganexplain.artifacts.explanations import Explanations, read_explanation_meta, read_explanations
+from ganexplain.artifacts.merging import explanation_files
+from ganexplain.artifacts.responses import RealResponses, given_path, read_responses
+from ganexplain.ascent.search_networks import SearchNetworks
+from ganexplain.config import SelectConfig
+from ganexplain.corpora.load import open_corpus
+from ganexplain.errors import UsageError, check_known
+from ganexplain.metrics.scores import RULES
+from ganexplain.networks.units import Unit
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress
+from ganexplain.selection.controls import load_networks, load_target_network
+from ganexplain.selection.judges import Judge, load_judges
+from ganexplain.selection.real_excerpts import CorpusResponses
+
+
+@dataclass(frozen=True)
+class SelectTask:
+    """What a ranking is made from, opened and checked before the run begins.
+
+    Networks and judges serve all units; of the explanations only the `first` are kept in memory,
+    with the real responses `given` for them, since a run may be of a thousand units. `found` finds
+    the real responses in a corpus instead.
+    """
+
+    config: SelectConfig
+    files: Sequence[Path]
+    units: Sequence[Unit]
+    first: Explanations
+    given: RealResponses | None
+    found: CorpusResponses | None
+    judges: Sequence[Judge]
+    networks: SearchNetworks | None
+
+    @classmethod
+    def open(cls, config: SelectConfig) -> SelectTask:
+        """The task that the settings ask for; errors of settings and of every file."""
+        _check_settings(config)
+        files = explanation_files(Path(config.explanations))
+        first, device = read_explanations(files[0]), pick_device(config.device)
+        judges = load_judges(config.judge, (first.path, first.front_end), device)
+        networks = load_networks(config, first, device) if config.controls else None
+        metas = [first.meta, *(read_explanation_meta(path) for path in files[1:])]
+        for judge in judges:
+            for meta in metas:
+                judge.require_class(meta.class_name)
+        given, found = None, None
+        if config.responses:
+            given = _given(config, first)
+            for path in files[1:]:  # checked now, and read again when their turn comes
+                _given(config, read_explanations(path))
+        else:
+            corpus = open_corpus(config.corpus, config.skip_bad_files)
+            explained = (
+                networks.explained if networks else load_target_network(config, first, device)
+            )
+            found = CorpusResponses(config, explained, corpus, first.front_end)
+        units = [meta.unit for meta in metas]
+        return cls(config, files, units, first, given, found, judges, networks)
+
+    def same_corpora(self, judge: Judge) -> list[str]:
+        """The corpora that a judge and the network explained were trained on, where both say so."""
+        corpora = self.networks.explained.corpora if self.networks else ()
+        return [name for name in corpora if name in judge.corpora]
+
+    def note_judges(self, run: RunDirectory, progress: Progress) -> None:
+        """Record the files of the judges, and note those trained on the same corpora."""
+        for judge in self.judges:
+            for kind, path in judge.source.files().items():
+                run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
+            if same := self.same_corpora(judge):
+                progress.note(
+                    f"judge {judge.name} was trained on {', '.join(same)}, as the network "
+                    "explained was: it is no stranger (the README's gallery has two)"
+                )
+
+    def prepare(self, run: RunDirectory, progress: Progress) -> None:
+        """Compute the responses of a corpus for all units, where there is one."""
+        if not self.found:
+            return
+        for key, name in self.found.splits.items():
+            recordings = [r for part in name.split("+") for r in self.found.corpus.split(part)]
+            run.used_recordings("held-out" if key else name, recordings)
+        self.found.prepare(self.units, progress)
+
+    def explanations(self, index: int) -> Explanations:
+        """Those of one unit."""
+        return self.first if index == 0 else read_explanations(self.files[index])
+
+    def real(self, index: int, explanations: Explanations) -> RealResponses:
+        """The real responses of one unit."""
+        if self.found:
+            return self.found.for_unit(explanations.meta.measured, explanations.sizes["N"])
+        return self.given if index == 0 and self.given else _given(self.config, explanations)
+
+
+def _check_settings(config: SelectConfig) -> None:
+    check_known("--by", config.by, RULES)
+    if bool(config.responses) == bool(config.corpus):
+        raise UsageError(
+            "name the real excerpts with --corpus or, from an earlier run, with --responses"
+        )
+    if config.top == 1:
+        raise UsageError("--top 1: a distance needs at least 2 real excerpts")
+
+
+def _given(config: SelectConfig, explanations: Explanations) -> RealResponses:
+    """The real responses of a unit from the files of `--responses`."""
+    path = given_path(Path(config.responses), explanations.meta.target)
+    wanted, sizes = explanations.meta.measured, explanations.sizes
+    return read_responses(path, explanations.path, wanted, sizes)

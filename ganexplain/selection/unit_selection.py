@@ -1,0 +1,160 @@
+"""`select` for one unit: its explanations and real excerpts -> the ranking of its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.artifacts.explanations import Explanations
+from ganexplain.artifacts.figures import Control, JudgeAgreement
+from ganexplain.artifacts.lost_gradients import LostSearches
+from ganexplain.artifacts.responses import HELD_OUT, RealResponses
+from ganexplain.artifacts.selection import Selection
+from ganexplain.audio.display import display_inputs
+from ganexplain.files.arrays import write_arrays
+from ganexplain.metrics.scores import Examples
+from ganexplain.runs.progress import Progress
+from ganexplain.selection.controls import MEANINGS, Controls
+from ganexplain.selection.judges import Verdict, judge_agreement
+from ganexplain.selection.ranking import (
+    TIE_RULE,
+    ChosenSetting,
+    chosen_setting,
+    real_examples,
+    score_control,
+    score_settings,
+    score_warnings,
+    setting_examples,
+    setting_scores,
+)
+from ganexplain.selection.select_task import SelectTask
+
+
+class UnitSelection:
+    """The settings of one unit, scored, ranked and compared with controls and judges."""
+
+    def __init__(
+        self,
+        task: SelectTask,
+        explanations: Explanations,
+        real: RealResponses,
+        folder: Path,
+    ) -> None:
+        self.task, self.config, self.networks = task, task.config, task.networks
+        self.explanations, self.folder = explanations, folder
+        self.all_real, self.variation = real.arrays, real.meta.variation
+        self.real = real_examples(real.arrays, explanations.prefix)
+        self.compared = self._compared(self.real)
+        unit, direction = explanations.meta.class_name, explanations.meta.direction
+        self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in task.judges]
+
+    def select(self, progress: Progress, explanations_hash: str) -> Selection:
+        """Score, choose, compare with the controls; write the arrays and return the ranking."""
+        config, explanations = self.config, self.explanations
+        generated = explanations.arrays["mel"]
+        made = {**explanations.arrays, "mel": display_inputs(explanations.front_end, generated)}
+        judged = (
+            np.array([v.agreement(generated) for v in self.verdicts]).reshape(-1, len(generated)).T
+        )
+        warnings = self._warnings(made)  # before any score
+        progress.note(f"scoring {len(made['response'])} settings of {self.name}")
+        table = score_settings(made, self.compared, config.by, config.seed, judged)
+        chosen = chosen_setting(table)
+        controls, lost = self._controls(chosen, progress)
+        for name, counts in lost.items():
+            words = counts.in_words(len(controls[name].response))
+            warnings.append(f"control {name.replace('_', ' ')}: {words}")
+        judges = [v.judge.name for v in self.verdicts]
+        meta = {"by": config.by, "judges": judges}
+        write_arrays(self.folder / "selection.npz", "selection", table, meta)
+        best = ChosenSetting(setting_examples(made, chosen), self.compared, config.seed)
+        return Selection(
+            chosen=chosen,
+            rule=config.by,
+            tie_rule=TIE_RULE,
+            warnings=tuple(warnings),
+            variation=self.variation,
+            layer=explanations.meta.unit.layer,
+            neuron=explanations.meta.unit.neuron,
+            direction=explanations.meta.direction,
+            unit=explanations.meta.class_name,
+            features_layer=explanations.meta.features_layer,
+            scores=tuple(setting_scores(table, k, judges) for k in range(len(table["rank"]))),
+            controls={
+                name: self._control(name, one, best, lost.get(name))
+                for name, one in controls.items()
+            },
+            judges={
+                v.judge.name: self._judge(v, float(table["judges"][chosen, j]))
+                for j, v in enumerate(self.verdicts)
+            },
+            explanations_hash=explanations_hash,
+        )
+
+    def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
+        """What makes the scores less sure than they look, the gravest first."""
+        lost = self.explanations.meta.lost
+        grave = (self.weakness, lost.in_words(self.explanations.sizes["N"]) if lost else "")
+        return [text for text in grave if text] + score_warnings(made, self.compared)
+
+    @property
+    def weakness(self) -> str:
+        """What there is to say of a unit that hardly responds to real excerpts."""
+        return self.variation.weakness if self.variation else ""
+
+    def _judge(self, verdict: Verdict, agreement: float) -> JudgeAgreement:
+        """What a judge says of the setting chosen, real ones and samples."""
+        explanations = self.explanations
+        made, upwards = explanations.arrays, explanations.meta.direction == "max"
+        samples = made["start_mel"], made["start_response"] * (1 if upwards else -1)
+        weak = self.all_real["bottom_mel" if upwards else "mel"]
+        same = self.task.same_corpora(verdict.judge)
+        return judge_agreement(verdict, agreement, self.real.mel, weak, samples, same)
+
+    def _compared(self, examples: Examples) -> Examples:
+        """Examples as they are compared: waveforms as log-mel."""
+        return replace(examples, mel=display_inputs(self.explanations.front_end, examples.mel))
+
+    @property
+    def name(self) -> str:
+        """The unit, and which way it is driven."""
+        target = self.explanations.meta.target
+        return f"{target.unit} {target.direction}"
+
+    def _controls(
+        self, chosen: int, progress: Progress
+    ) -> tuple[dict[str, Examples], dict[str, LostSearches]]:
+        """Control sets by name, and how many searches of some of them had no gradient.
+
+        Their examples are kept in `controls.npz`.
+        """
+        if not self.networks:
+            return {}, {}
+        controls = Controls(self.explanations, self.all_real, self.networks)
+        found = controls.for_setting(chosen, self.config.seed, progress)
+        searched = {name: one for name, one in found.items() if name != "start"}
+        arrays = {
+            f"{name}_{key}": getattr(one, key)
+            for name, one in searched.items()
+            for key in ("mel", "response")
+        }
+        write_arrays(self.folder / "controls.npz", "controls", arrays, {"seed": self.config.seed})
+        prefix = HELD_OUT + self.explanations.prefix
+        if f"{prefix}response" in self.all_real:
+            found["held_out"] = real_examples(self.all_real, prefix)
+        searches = controls.no_gradient.items()
+        return found, {
+            name: LostSearches.count(lost[None]) for name, lost in searches if lost.any()
+        }
+
+    def _control(
+        self, name: str, examples: Examples, chosen: ChosenSetting, lost: LostSearches | None
+    ) -> Control:
+        """A control's scores, and how they differ from those of the chosen setting."""
+        figures = score_control(self._compared(examples), chosen, name)
+        judges = {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts}
+        count = len(examples.response)
+        return Control(MEANINGS[name], count, replace(figures, judges=judges), lost)
