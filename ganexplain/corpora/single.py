@@ -59,20 +59,19 @@ def _middle(values: np.ndarray, length: int, padding: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class StartExcerpt:
-    """An excerpt to start from: a recording, and the start of the excerpt in seconds."""
+    """An excerpt to start from: a recording, the start in seconds, and the waveform (samples,).
 
-    text: str  # as given
+    `text` is FILE@SECONDS as given.
+    """
+
+    text: str
     path: Path
     seconds: float
+    sound: np.ndarray
 
     def span(self, front_end: FrontEnd) -> tuple[float, float]:
         """Its start and end in the recording in seconds."""
         return self.seconds, self.seconds + front_end.excerpt_samples / front_end.sample_rate
-
-    def sound(self, front_end: FrontEnd) -> np.ndarray:
-        """The excerpt's waveform (samples,); errors as `load_excerpt`."""
-        samples, rate = front_end.excerpt_samples, front_end.sample_rate
-        return load_excerpt(self.path, self.seconds, samples, rate)
 
 
 def split_seconds(text: str) -> tuple[Path, float | None]:
@@ -88,21 +87,24 @@ def split_seconds(text: str) -> tuple[Path, float | None]:
 
 
 def parse_start(text: str, front_end: FrontEnd) -> StartExcerpt:
-    """The excerpt that FILE@SECONDS names; UsageError if it is not completely in its file."""
+    """Read the excerpt that FILE@SECONDS names.
+
+    Raises UsageError if it is not completely in its file; other errors as `load_excerpt`.
+    """
     path, seconds = split_seconds(text)
     if seconds is None:
         raise UsageError(f"--start-from {text}: give FILE@SECONDS, as in song.ogg@12.5")
     if not path.is_file():
         raise UsageError(f"--start-from {text}: no such file as {path}")
-    start = StartExcerpt(text, path, seconds)
-    duration, length = read_duration(start.path), front_end.excerpt_samples / front_end.sample_rate
-    if start.seconds + length > duration:
+    samples, rate = front_end.excerpt_samples, front_end.sample_rate
+    duration, length = read_duration(path), samples / rate
+    if seconds + length > duration:
         latest = f"begin at {duration - length:.3f} s at the latest"
         raise UsageError(
             f"--start-from {text}: an excerpt is {length:.3f} s long and the file "
             f"{duration:.3f} s; {latest if duration >= length else 'name a longer one'}"
         )
-    return start
+    return StartExcerpt(text, path, seconds, load_excerpt(path, seconds, samples, rate))
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:

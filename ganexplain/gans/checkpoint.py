@@ -58,16 +58,19 @@ def write_gan(path: Path, gan: GanFile, config: TrainGanConfig) -> None:
     write_checkpoint(path, "gan", {**content, **encoder})
 
 
+def load_gan(path: Path, device: torch.device) -> tuple[AnyGenerator, AnyEncoder, Input]:
+    """Read the frozen generator and encoder of `gan.pt`, and its input type.
+
+    Raises as `load_generator` and `load_encoder`.
+    """
+    content = read_checkpoint(path, "gan", ("generator", "front_end"))
+    generator, input_spec = _generator(path, content, device)
+    return generator, _encoder(path, content, device), input_spec
+
+
 def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
     """Read the frozen generator of `gan.pt` and its input type; raises as `read_checkpoint`."""
-    content = read_checkpoint(path, "gan", ("generator", "front_end"))
-    input_spec = read_front_end(path, content["front_end"])
-    # Files written before the size was a setting contain the small generator.
-    channels = plain_value(path, {"channels": CHANNELS} | content, "channels", int)
-    generator = build_network_from(
-        path, content["generator"], lambda: generator_for(input_spec, channels=channels)
-    )
-    return freeze_network(generator, device), input_spec
+    return _generator(path, read_checkpoint(path, "gan", ("generator", "front_end")), device)
 
 
 def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
@@ -75,7 +78,22 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
 
     Raises GanexplainError also where the file has no encoder: the training diverged.
     """
-    content = read_checkpoint(path, "gan", ("front_end",))
+    return _encoder(path, read_checkpoint(path, "gan", ("front_end",)), device)
+
+
+def _generator(
+    path: Path, content: Mapping[str, object], device: torch.device
+) -> tuple[AnyGenerator, Input]:
+    input_spec = read_front_end(path, content["front_end"])
+    # Files written before the size was a setting contain the small generator.
+    channels = plain_value(path, {"channels": CHANNELS, **content}, "channels", int)
+    generator = build_network_from(
+        path, content["generator"], lambda: generator_for(input_spec, channels=channels)
+    )
+    return freeze_network(generator, device), input_spec
+
+
+def _encoder(path: Path, content: Mapping[str, object], device: torch.device) -> AnyEncoder:
     if "encoder" not in content:
         raise GanexplainError(
             f"{path}: holds no encoder, which finds the latents of real excerpts; "

@@ -1,0 +1,140 @@
+"""Excerpts of recordings, changed until the decision of a network changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain.ascent.boundary import DecisionBoundary
+from ganexplain.ascent.counterfactual import cross_boundary, refine_latent
+from ganexplain.ascent.priors import NEAR
+from ganexplain.audio.difference import level_change_db
+from ganexplain.audio.filtering import filter_by_change
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.classifiers.checkpoint import Classifier, load_classifier
+from ganexplain.config import CounterfactualConfig
+from ganexplain.corpora.single import StartExcerpt, parse_start
+from ganexplain.errors import GanexplainError
+from ganexplain.gans.checkpoint import load_gan
+from ganexplain.gans.networks import AnyEncoder, AnyGenerator
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.specification import check_same_front_end
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import pick_device
+
+STATES = ("original", "reconstruction", "counterfactual")
+RETOUCHED = "retouched"  # the original with what changed from reconstruction to counterfactual
+
+
+@dataclass(frozen=True)
+class CounterfactualTask:
+    """Networks and excerpts of a run, opened and checked before it begins."""
+
+    config: CounterfactualConfig
+    classifier: Classifier
+    generator: AnyGenerator
+    encoder: AnyEncoder
+    starts: Sequence[StartExcerpt]
+
+    @classmethod
+    def open(cls, config: CounterfactualConfig) -> CounterfactualTask:
+        """The task of the settings; errors of settings and of every file."""
+        device, files = pick_device(config.device), (Path(config.classifier), Path(config.gan))
+        classifier = load_classifier(files[0], device)
+        generator, encoder, generator_output = load_gan(files[1], device)
+        check_same_front_end((files[0], classifier.front_end), (files[1], generator_output))
+        starts = [parse_start(text, classifier.sound) for text in config.start_from]
+        return cls(config, classifier, generator, encoder, starts)
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The log-mel that both networks use."""
+        return self.classifier.sound
+
+    def note_inputs(self, run: RunDirectory) -> None:
+        """Record the files of the networks and of the excerpts."""
+        run.used("classifier", Path(self.config.classifier))
+        run.used("gan", Path(self.config.gan))
+        for start in self.starts:
+            run.used(str(start.path), start.path)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Arrays of an excerpt in `counterfactual.npz`, and the waveform of the recording changed."""
+
+    arrays: Mapping[str, np.ndarray]
+    retouched: np.ndarray
+
+
+class Changer:
+    """Changes excerpts with the networks of a task, each by itself."""
+
+    def __init__(self, task: CounterfactualTask, divided: DecisionBoundary) -> None:
+        self.task, self.config, self.divided = task, task.config, divided
+        self.generator, self.encoder = task.generator, task.encoder
+        self.front_end = task.front_end
+        self.device = task.generator.mean.device
+
+    def change_all(self, advance: Callable[[int], None]) -> list[Changed]:
+        """What is made of each excerpt; GanexplainError where none has a gradient."""
+        found = [self.change(start, advance) for start in self.task.starts]
+        if all(one.arrays["no_gradient"] for one in found):
+            raise GanexplainError(
+                f"{self.divided.unit}: the response has no gradient at any of the {len(found)} "
+                "excerpts (a dead rectifier, say); choose other excerpts or another unit"
+            )
+        return found
+
+    def change(self, start: StartExcerpt, advance: Callable[[int], None]) -> Changed:
+        """Log-mel (F, T), response and margin of each state, and the two latents (Z,).
+
+        `advance` is told of steps done, now and then.
+        """
+        config, generator, margin = self.config, self.generator, self.divided.margin
+        mel = self._seen(start.sound)
+        with torch.no_grad():
+            encoded = self.encoder(mel[None])[0][0].cpu().numpy()
+            upwards = float(margin(mel[None])) <= 0
+        # Near a latent that the generator does not know, nothing it draws would mean much.
+        prior = "shell" if config.prior == NEAR else config.prior
+        redrawn = refine_latent(
+            encoded, mel, generator, generator.deviation, margin, prior, config.refine_steps,
+            lambda steps, _: advance(steps),
+        )  # fmt: skip
+        crossed = cross_boundary(
+            redrawn, lambda z: margin(generator(z)), upwards, config, self.device, advance
+        )
+        latents = torch.from_numpy(np.stack([redrawn, crossed.latent])).to(self.device)
+        with torch.no_grad():
+            generated = [generator(latent[None])[0] for latent in latents]
+        shown = dict(zip(STATES, [mel, *generated], strict=True))
+        retouched = self._retouched(start, *(m.cpu().numpy() for m in generated))
+        shown[RETOUCHED] = self._seen(retouched)
+        found: dict[str, np.ndarray] = {
+            "file": np.array(str(start.path)),
+            "start_s": np.array(start.seconds),
+            "iterations": np.array(crossed.iterations),
+            "no_gradient": np.array(crossed.no_gradient),
+            "reconstruction_latent": redrawn,
+            "counterfactual_latent": crossed.latent,
+        }
+        for state, excerpt in shown.items():
+            found[f"{state}_mel"] = excerpt.cpu().numpy()
+            with torch.no_grad():
+                found[f"{state}_response"] = self.divided.response(excerpt[None])[0].cpu().numpy()
+                found[f"{state}_margin"] = margin(excerpt[None])[0].cpu().numpy()
+        return Changed(found, retouched)
+
+    def _seen(self, sound: np.ndarray) -> Tensor:
+        """Log-mel (F, T) of a waveform."""
+        return torch.from_numpy(log_mel(sound, self.front_end).T.copy()).to(self.device)
+
+    def _retouched(self, start: StartExcerpt, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        by = level_change_db(before, after, self.front_end)
+        return filter_by_change(start.sound, by, self.front_end)
