@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganexplain.artifacts.controls import write_controls
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.figures import Control, JudgeAgreement
 from ganexplain.artifacts.lost_gradients import LostSearches
@@ -136,12 +137,7 @@ class UnitSelection:
         controls = Controls(self.explanations, self.all_real, self.networks)
         found = controls.for_setting(chosen, self.config.seed, progress)
         searched = {name: one for name, one in found.items() if name != "start"}
-        arrays = {
-            f"{name}_{key}": getattr(one, key)
-            for name, one in searched.items()
-            for key in ("mel", "response")
-        }
-        write_arrays(self.folder / "controls.npz", "controls", arrays, {"seed": self.config.seed})
+        write_controls(self.folder / "controls.npz", searched, self.config.seed)
         prefix = HELD_OUT + self.explanations.prefix
         if f"{prefix}response" in self.all_real:
             found["held_out"] = real_examples(self.all_real, prefix)

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts.axes import axes_for, check_arrays
-from ganexplain.artifacts.explanations import Explanations, read_explanation_meta, read_explanations
+from ganexplain.artifacts.controls import read_controls
+from ganexplain.artifacts.explanations import read_explanation_meta, read_explanations
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import REAL_AXES, given_path, read_responses
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.audio.sonify import make_sounds
 from ganexplain.config import ReportConfig
 from ganexplain.errors import UsageError
-from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import write_bytes, write_text
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line
@@ -26,7 +26,6 @@ from ganexplain.report.unit.story import tell
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.progress import Progress
 
-DRIVEN = ("fresh", "input_ascent", "reinitialised")  # controls whose excerpts stand in controls.npz
 SHOWN_OF_REAL = ("mel", "response", "file", "start_s", "audio")  # the last of log-mel only
 
 LARGE = 20e6  # bytes of a page from which a note says how to make it smaller
@@ -178,24 +177,11 @@ def read_evidence(files: UnitFiles, examples: int) -> Evidence:
         meta=meta,
         real=_strongest_first({name: real[prefix + name] for name in real_axes}, prefix == ""),
         held_out=_strongest_first(held_out, prefix == "") if held_out else {},
-        driven=read_driven(files.controls, explanations) if files.controls.is_file() else {},
+        driven=read_controls(files.controls, explanations) if files.controls.is_file() else {},
         selection=read_selection(files.selection, explanations),
         front_end=explanations.front_end,
         seeds=examples,
     )
-
-
-def read_driven(path: Path, explanations: Explanations) -> dict[str, dict[str, np.ndarray]]:
-    """Inputs (n, ...) and responses (n,) of the controls that have some."""
-    arrays, _ = read_arrays(path, "controls", ())
-    found = {}
-    for name in DRIVEN:
-        if f"{name}_mel" in arrays:
-            axes = {f"{name}_mel": "MFT", f"{name}_response": "M"}
-            used_axes = axes_for(explanations.front_end, axes)
-            check_arrays(path, arrays, used_axes, explanations.sizes)
-            found[name] = {"mel": arrays[f"{name}_mel"], "response": arrays[f"{name}_response"]}
-    return found
 
 
 def _strongest_first(real: Mapping[str, np.ndarray], descending: bool) -> dict[str, np.ndarray]:

@@ -66,10 +66,10 @@ def _small_artifacts(folder: Path) -> Any:
 
 
 def _artifacts(folder: Path) -> list[Reader]:
+    from ganexplain.artifacts.controls import read_controls
     from ganexplain.artifacts.explanations import read_explanations
     from ganexplain.artifacts.responses import read_responses
     from ganexplain.files.arrays import read_arrays, read_meta
-    from ganexplain.stages.report import read_driven
 
     made = _small_artifacts(folder / "artifacts")
     good = read_explanations(made.folder / "explanations.npz")
@@ -93,7 +93,7 @@ def _artifacts(folder: Path) -> list[Reader]:
         ),
         Reader(
             "spoiled controls.npz",
-            lambda path: read_driven(path, good),
+            lambda path: read_controls(path, good),
             make=spoiled_npz(made.controls, {"kind": "controls", "schema": 1}),
         ),
     ]
