@@ -218,7 +218,7 @@ def test_another_network_is_explained_with_a_warning(
     [
         ((), "name its explainer.pt with --explainer"),
         (("explainer", "explainer"), "a second one of cgan"),
-        ((str(CLASSIFIER),), "holds 'classifier', but 'explainer' is needed"),
+        ((str(CLASSIFIER),), "contains 'classifier', but 'explainer' is needed"),
         (("damaged",), "not a complete explainer (weights do not fit"),
         (("infinite",), "weight inner.tail.bias contains values that are not finite"),
         (("huge",), "a width of 1000000 are out of range"),

@@ -446,7 +446,7 @@ def test_checkpoint_of_another_program_is_named(tmp_path: Path, content: object)
 def test_wrong_kind_and_schema_of_checkpoint_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     write_checkpoint(path, "classifier", {})
-    with pytest.raises(UsageError, match=r"a\.pt: holds 'classifier', but 'gan' is needed"):
+    with pytest.raises(UsageError, match=r"a\.pt: contains 'classifier', but 'gan' is needed"):
         read_checkpoint(path, "gan")
     write_checkpoint(path, "gan", {"schema": 99})
     with pytest.raises(UsageError, match=r"a\.pt: schema 99"):
