@@ -1,1 +1,1 @@
-"""The files that commands pass on: one kind of file a module."""
+"""The files that commands exchange, and the documents that they report: a module for each."""

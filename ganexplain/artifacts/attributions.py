@@ -1,4 +1,4 @@
-"""`attributions.json` of `attribute`, and the ranking that `select` makes of it."""
+"""`attributions.json` of `attribute`, and its ranking by `select`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganexplain.files.atomic import read_json
 from ganexplain.files.names import shorten_name
 
 KIND = "attributions"
-LARGEST = 1e300  # of a measure
+LARGEST = 1e300  # bound on a measure
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One way of asking."""
+    """One configuration of the attribution: method, segments and fill."""
 
     method: str
     segments: str
@@ -25,22 +25,23 @@ class Configuration:
 
     @property
     def name(self) -> str:
-        """In words."""
+        """Its name in messages and tables."""
         return f"{self.method}, {self.segments}, {self.fill}"
 
     @property
     def folder(self) -> str:
-        """As a folder."""
+        """The name of its folder."""
         parts = (self.method, self.segments, self.fill)
         return shorten_name("-".join(part.replace(":", "-").replace("/", "-") for part in parts))
 
 
 @dataclass(frozen=True)
 class AttributionResult:
-    """What one configuration found of one input; `folder` is relative to that of the run.
+    """The result of one configuration for one input; `folder` is relative to that of the run.
 
-    `kept` are the numbers of the segments kept, with the network's score of them alone and of the
-    rest alone; `measures` by key, None where one is not defined; `details` are the method's own.
+    `kept` are the numbers of the segments kept, `kept_score` is the network's score with only
+    these and `deleted_score` that with only the rest; `measures` are by key, None if not defined;
+    `details` depend on the method.
     """
 
     folder: str
@@ -54,10 +55,10 @@ class AttributionResult:
 
 @dataclass(frozen=True)
 class AttributionMeta:
-    """What `attribution.npz` says of its arrays: the input, how it was asked about, what is found.
+    """The meta of `attribution.npz`: the input, the configuration and the measures.
 
-    `explained` is the class or unit asked about, `configuration` the method, segments and fill in
-    words.
+    `explained` is the class or unit that is explained, `configuration` the name of the
+    configuration.
     """
 
     file: str
@@ -79,7 +80,7 @@ class AttributionMeta:
 class AttributedInput:
     """One input, a result for each configuration, and the mean measures of random maps (`floor`).
 
-    `at_s` and `span_s` are seconds in a recording; `explained` is the class or unit asked about.
+    `at_s` and `span_s` are seconds in a recording; `explained` is the class or unit explained.
     """
 
     file: str
@@ -93,7 +94,7 @@ class AttributedInput:
 
 @dataclass(frozen=True)
 class Attributions:
-    """`attributions.json`: every input by every configuration."""
+    """`attributions.json`: all inputs with all configurations."""
 
     classifier: str
     classifier_hash: str
@@ -109,7 +110,7 @@ class Attributions:
 
 @dataclass(frozen=True)
 class MeasuredInput:
-    """What a ranking needs of an input: the folder and the measures of each configuration."""
+    """The folder and the measures of each configuration of an input, for the ranking."""
 
     file: str
     at_s: float | None
@@ -120,19 +121,19 @@ class MeasuredInput:
     def from_json(
         cls, entry: Mapping[str, Any], configurations: int, keys: Collection[str]
     ) -> MeasuredInput:
-        """Of an entry of `inputs`, the measures `keys` that it has.
+        """An entry of `inputs` with those of the measures `keys` that it has.
 
-        Raises ValueError, or what comes of taking it for what it is not.
+        Raises ValueError, TypeError, LookupError or AttributeError for a wrong entry.
         """
         results = [entry["results"][k] for k in range(configurations)]
         file, at_s, folders = entry["file"], entry["at_s"], [each["folder"] for each in results]
         if not all(isinstance(text, str) for text in (file, *folders)):
-            raise TypeError("names that are no texts")
+            raise TypeError("names that are not texts")
         for folder in map(PurePath, folders):
             if folder.is_absolute() or ".." in folder.parts:
                 raise ValueError(f"folder {short_repr(str(folder))} leads out of the run")
         if not isinstance(at_s, int | float | None):
-            raise TypeError("times that are no numbers")
+            raise TypeError("times that are not numbers")
         measures = tuple(_measures(each["measures"], keys) for each in results)
         return cls(file, at_s, tuple(folders), measures)
 
@@ -148,16 +149,16 @@ def _measures(found: Mapping[str, float | None], keys: Collection[str]) -> dict[
 def read_measured(
     path: Path, keys: Collection[str]
 ) -> tuple[list[Configuration], list[MeasuredInput]]:
-    """Configurations and inputs of `attributions.json`, with those of the measures `keys`.
+    """Configurations and inputs of `attributions.json`, with the measures `keys`.
 
-    Raises GanexplainError where it is not what `attribute` writes.
+    Raises GanexplainError if it is not a file of `attribute`.
     """
     found = read_json(path)
     try:
         names = [[each[key] for key in ("method", "segments", "fill")]
                  for each in found["configurations"]]  # fmt: skip
         if not all(isinstance(text, str) for each in names for text in each):
-            raise TypeError("names that are no texts")
+            raise TypeError("names that are not texts")
         inputs = [MeasuredInput.from_json(each, len(names), keys) for each in found["inputs"]]
         if not inputs:
             raise ValueError("no inputs")
@@ -170,9 +171,9 @@ def read_measured(
 
 @dataclass(frozen=True)
 class RankedConfiguration:
-    """A configuration's rank, and its mean (`value`) and 95 % interval of the measure that ranks.
+    """A configuration's rank, with mean (`value`) and 95 % interval of the ranking measure.
 
-    `means` are those of all measures over the inputs, None where no input has one.
+    `means` are the means of all measures over the inputs, None if no input has the measure.
     """
 
     configuration: Configuration

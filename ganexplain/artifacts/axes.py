@@ -1,4 +1,4 @@
-"""Arrays held against the letters of their axes."""
+"""Checks the shapes and values of arrays by the letters of their axes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ganexplain.errors import GanexplainError, UsageError, short_repr
 from ganexplain.inputs.base import Input
 
 INTEGERS = ("iterations", "trajectory", "seed", "best_iteration")
-LARGEST = 1e18  # of a value: its square is one of float32
+LARGEST = 1e18  # of a value, whose square must be finite in float32
 
 
 def check_arrays(
     path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], sizes: Mapping[str, int]
 ) -> None:
-    """GanexplainError where a named array is missing, of another shape or of other values."""
+    """Raise GanexplainError if an array is missing or has a wrong shape or wrong values."""
     for name in axes:
         if name not in arrays:
             raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
@@ -26,9 +26,10 @@ def check_arrays(
 
 
 def axes_for(front_end: Input, axes: Mapping[str, str]) -> dict[str, str]:
-    """The axes of arrays for what is generated: `axes` are those of log-mel.
+    """The axes of arrays of inputs, from `axes` for log-mel.
 
-    Of other kinds the letters in place of FT; `audio` only where the recording is kept.
+    Other kinds of input have their own letters in place of FT; `audio` exists only for kinds that
+    keep the recording.
     """
     own = {name: letters.replace("FT", front_end.array_axes) for name, letters in axes.items()}
     if not front_end.keeps_recording:
@@ -37,7 +38,7 @@ def axes_for(front_end: Input, axes: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_same(path: Path, field: str, value: object, other: Path, wanted: object) -> None:
-    """UsageError where a field of one file is not that of the other."""
+    """Raise UsageError if a field of one file differs from that of the other."""
     if value != wanted:
         raise UsageError(
             f"{path}: {field} is {short_repr(value)}, but {short_repr(wanted)} in {other}; they do "
@@ -48,7 +49,7 @@ def check_same(path: Path, field: str, value: object, other: Path, wanted: objec
 def check_shapes(
     path: Path, arrays: Mapping[str, np.ndarray], axes: Mapping[str, str], known: Mapping[str, int]
 ) -> dict[str, int]:
-    """Hold every array against its axis letters; give the length of each letter."""
+    """Check each array by its axis letters; returns the length of each letter."""
     sizes = dict(known)
     for name, letters in axes.items():
         shape = arrays[name].shape
@@ -63,19 +64,21 @@ def check_shapes(
             )
         kinds = "iu" if name in INTEGERS else "U" if name.endswith("file") else "iuf"
         if arrays[name].dtype.kind not in kinds:
-            raise GanexplainError(f"{path}: {name} holds {arrays[name].dtype}; make it again")
+            raise GanexplainError(f"{path}: {name} contains {arrays[name].dtype}; make it again")
     return sizes
 
 
 def check_values(path: Path, arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> None:
-    """GanexplainError where an array holds values that no search and no recording has."""
+    """Raise GanexplainError if an array contains values that are not finite or are too large."""
     for name in names:
         if not np.isfinite(arrays[name]).all():
             raise GanexplainError(
                 f"{path}: {name} contains values that are not finite; make it again"
             )
         if arrays[name].dtype.kind == "f" and np.abs(arrays[name]).max() > LARGEST:
-            raise GanexplainError(f"{path}: {name} holds values above {LARGEST:g}; make it again")
+            raise GanexplainError(
+                f"{path}: {name} contains values above {LARGEST:g}; make it again"
+            )
 
 
 def check_range(
@@ -85,11 +88,11 @@ def check_range(
     least: float,
     most: float | np.ndarray = np.inf,
 ) -> None:
-    """GanexplainError where an array holds values below `least` or above `most`."""
+    """Raise GanexplainError if an array contains values below `least` or above `most`."""
     values = arrays[name]
     wrong = (values < least) | (values > most)
     if wrong.any():
         raise GanexplainError(
-            f"{path}: {name} holds {short_repr(values[wrong][0].item())}, which is impossible; "
+            f"{path}: {name} contains {short_repr(values[wrong][0].item())}, which is impossible; "
             "make it again"
         )

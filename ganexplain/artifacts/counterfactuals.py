@@ -1,4 +1,4 @@
-"""What `counterfactual` reports of its excerpts, in `--json` and in its `run.json`."""
+"""The document of `counterfactual`, for `--json` and its `run.json`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class States(Generic[Value]):
-    """A value of the excerpt, of what the GAN draws of it before and after, and of its recording
-    changed in the same way.
-    """
+    """A value for the excerpt, its reconstruction and counterfactual, and the changed recording."""
 
     original: Value
     reconstruction: Value
@@ -24,11 +22,11 @@ class States(Generic[Value]):
 
 @dataclass(frozen=True)
 class ChangedExcerpt:
-    """An excerpt, FILE@SECONDS, and what changes the decision.
+    """An excerpt, FILE@SECONDS, and the change that changes the decision.
 
-    `span_s` are the seconds of the recording that it is from. `iterations` are those until the
-    decision changes, -1 if it never does; `moved` is the distance between both latents;
-    `reconstruction_off_db` the root mean square difference of the reconstruction.
+    `span_s` are its start and end in the recording; `iterations` is the number until the decision
+    changes, -1 if it does not; `moved` is the distance between both latents;
+    `reconstruction_off_db` is the root mean square error of the reconstruction.
     """
 
     excerpt: str
@@ -51,7 +49,7 @@ class ChangedExcerpt:
 
 @dataclass(frozen=True)
 class Counterfactuals:
-    """The networks, the unit, what divides its responses, and the excerpts."""
+    """The networks, the unit, the boundary of its response (`divide`), and the excerpts."""
 
     classifier: str
     gan: str

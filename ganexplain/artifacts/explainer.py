@@ -1,4 +1,4 @@
-"""`explainer.pt`: a network trained to explain others, and what it was trained on."""
+"""`explainer.pt`: a network that is trained to explain others, with a record of its training."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ KEYS = ("method", "content", "figures", "front_end", "networks", "config")
 
 @dataclass(frozen=True)
 class ExplainerFile:
-    """What `explainer.pt` contains.
+    """The content of `explainer.pt`.
 
-    `content` is the method's own: tensors and plain values from which it can be built again;
-    `networks` the SHA-256 of those explained, by name; `front_end` what they take; `figures` its
-    errors on held-out inputs.
+    `content` has the tensors and plain values from which the method builds the explainer;
+    `networks` the SHA-256 of the explained networks by name; `front_end` is their input, `figures`
+    are the errors on held-out inputs.
     """
 
     method: str

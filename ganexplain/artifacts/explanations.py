@@ -21,7 +21,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.networks.units import Unit
 
 KIND = "explanations"
-# Axis letters as in the README: a letter stands for one length throughout a run.
+# Axis letters as in the README: a letter has the same length in all files of a run.
 EXPLANATION_AXES = {
     "learning_rate": "C", "prior_weight": "C", "iterations": "C", "trajectory": "C",
     "seed": "N", "latent": "CNZ", "mel": "CNFT", "response": "CN", "features": "CND",
@@ -29,16 +29,16 @@ EXPLANATION_AXES = {
     "response_trace": "LNS", "latent_norm_trace": "LNS",
 }  # fmt: skip
 TRACES = ("response_trace", "latent_norm_trace")  # NaN behind the iterations of their settings
-OLDEST = {"prior": "l2", "precision": "float32", "search": "grid"}  # of files without these
+OLDEST = {"prior": "l2", "precision": "float32", "search": "grid"}  # for files without these
 
 
 @dataclass(frozen=True)
 class ExplanationMeta:
-    """What `explanations.npz` says of its unit, its networks and the search.
+    """The meta of `explanations.npz`: the unit, the networks and the search.
 
-    `class_name` is the class that the unit stands for, or empty. `example_iterations` and `lost`
-    are known when the search is done. What files from before did not have is empty, or as it was
-    at the time. `settings` are all of the run, as the file has them.
+    `class_name` is the unit's class, or empty. `example_iterations` and `lost` are known when the
+    search is done. Fields that older files do not have are empty or have the value of that time.
+    `settings` are all settings of the run, as in the file.
     """
 
     target: SearchTarget
@@ -85,7 +85,7 @@ class ExplanationMeta:
         )
 
     def to_json(self) -> dict[str, object]:
-        """The fields as the file has them."""
+        """The meta in the file."""
         known_later: dict[str, object] = {
             "responses_hash": self.responses_hash,
             "example_iterations": self.example_iterations,
@@ -107,21 +107,21 @@ class ExplanationMeta:
 
     @property
     def unit(self) -> Unit:
-        """The unit explained."""
+        """The explained unit."""
         return self.target.unit
 
     @property
     def direction(self) -> str:
-        """Whether its response was raised (`max`) or lowered (`min`)."""
+        """Whether its response was maximised (`max`) or minimised (`min`)."""
         return self.target.direction
 
     @property
     def measured(self) -> MeasuredUnit:
-        """What real excerpts to compare with must have been measured with."""
+        """The unit and networks with which comparable real excerpts are measured."""
         return MeasuredUnit(self.unit, self.features_layer, self.classifier_hash, self.front_end)
 
     def check_same_inputs(self, path: Path, made: ExplanationMeta) -> None:
-        """UsageError where a file whose meta is `made` comes from other inputs than these."""
+        """Raise UsageError if a file with the meta `made` was made from other inputs than these."""
         for name in ("classifier", "gan", "responses"):
             if getattr(made, f"{name}_hash") != getattr(self, f"{name}_hash"):
                 raise UsageError(
@@ -132,7 +132,7 @@ class ExplanationMeta:
 
 @dataclass(frozen=True)
 class Explanations:
-    """Arrays and meta of `explanations.npz`; `sizes` gives the length of each axis letter."""
+    """Arrays and meta of `explanations.npz`; `sizes` has the length of each axis letter."""
 
     path: Path
     arrays: dict[str, np.ndarray]
@@ -142,14 +142,14 @@ class Explanations:
 
     @property
     def prefix(self) -> str:
-        """What the keys of the real excerpts to compare with begin with."""
+        """The prefix of the keys of the real excerpts with which to compare."""
         return "" if self.meta.direction == "max" else "bottom_"
 
 
 def read_explanations(path: Path, exploded: bool = False) -> Explanations:
-    """Read `explanations.npz`; errors as `read_arrays`, or naming the array that does not fit.
+    """Read `explanations.npz`; errors as `read_arrays`, or with the name of a wrong array.
 
-    With `exploded` its excerpts may hold values that are not finite, which a page says of them.
+    With `exploded` its excerpts may contain values that are not finite, which a page reports.
     """
     arrays, document = read_arrays(path, KIND, tuple(EXPLANATION_AXES))
     meta = ExplanationMeta.from_json(meta_fields(path, document))
@@ -168,7 +168,7 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
     check_range(path, arrays, "best_iteration", 0, counts[:, None])
     if sizes["S"] != counts.max() + 1:
         raise GanexplainError(
-            f"{path}: the traces hold {sizes['S']} values, not one for each of 0 to "
+            f"{path}: the traces have {sizes['S']} values, not one for each of 0 to "
             f"{counts.max()} iterations; make it again"
         )
     for name in TRACES:
@@ -179,12 +179,12 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
 
 
 def read_explanation_meta(path: Path, kind: str = KIND) -> ExplanationMeta:
-    """The meta alone of `explanations.npz`, or of a part; errors as `read_meta` and `Fields`."""
+    """The meta of `explanations.npz` or of a part; errors as `read_meta` and `Fields`."""
     return ExplanationMeta.from_json(meta_fields(path, read_meta(path, kind)))
 
 
 def is_made(path: Path, kind: str, meta: ExplanationMeta) -> bool:
-    """Whether a unit's file, or a part, is there; UsageError where it is of other inputs."""
+    """Whether a unit's file or a part exists; UsageError if it was made from other inputs."""
     if not path.is_file():
         return False
     meta.check_same_inputs(path, read_explanation_meta(path, kind))
@@ -192,13 +192,13 @@ def is_made(path: Path, kind: str, meta: ExplanationMeta) -> bool:
 
 
 def meta_fields(path: Path, document: Mapping[str, object]) -> Fields:
-    """The fields of a meta, of its file's name and without what any file of arrays has."""
+    """The fields of a file's meta, without those that all files of arrays have."""
     own = {name: value for name, value in document.items() if name not in ("kind", "schema")}
     return Fields(f"{path}: meta.", own)
 
 
 def _check_settings(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """GanexplainError where a setting stands twice, or one trajectory is of several searches."""
+    """Raise GanexplainError if a setting occurs twice or a trajectory has several settings."""
     names = ("learning_rate", "prior_weight", "trajectory", "iterations")
     rows = list(zip(*(arrays[name].tolist() for name in names), strict=True))
     pairs = {row[2]: row[:2] for row in rows}

@@ -1,6 +1,6 @@
-"""Entries of `selection.json`: the figures of settings, of controls and of judges.
+"""Entries of `selection.json`: the figures of settings, controls and judges.
 
-Every field is checked where it is read, and the wrong one named.
+Each field is checked when it is read; an error names the wrong field.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from ganexplain.artifacts.lost_gradients import LostSearches
 from ganexplain.files.fields import Fields
 from ganexplain.metrics.scores import SCORES
 
-RESPONSES = ("mean_response", "std_response")  # figures beside the scores of the table
+RESPONSES = ("mean_response", "std_response")  # figures besides the scores
 SETTING = ("learning_rate", "prior_weight", "iterations")
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What `select` measured of a set of examples: scores by key, 95 % intervals, judges' shares.
+    """The measurements of a set of examples: scores by key, 95 % intervals, shares of judges.
 
-    `values` has the scores, and mean and standard deviation of the response; `differences` are the
-    95 % intervals of a control's score minus the chosen setting's. What is not defined for the set
-    is absent.
+    `values` has the scores, and the mean and standard deviation of the response; `differences` has
+    95 % intervals of a control's score minus that of the chosen setting. Scores that are not
+    defined for the set are absent.
     """
 
     values: Mapping[str, float]
@@ -32,12 +32,12 @@ class Figures:
 
     @property
     def votes(self) -> float | None:
-        """Mean share over the judges, None without any."""
+        """Mean share over the judges; None without judges."""
         return sum(self.judges.values()) / len(self.judges) if self.judges else None
 
     @classmethod
     def from_json(cls, fields: Fields) -> Figures:
-        """Of the fields of a setting or a control; errors as `Fields`."""
+        """The figures in the fields of a setting or a control; errors as `Fields`."""
         names = [name for name in fields if name in (*SCORES, *RESPONSES)]
         judges = fields.child("judges")
         return cls(
@@ -48,7 +48,7 @@ class Figures:
         )
 
     def to_json(self) -> dict[str, object]:
-        """All but the judges' shares, which end an entry."""
+        """The figures without the judges' shares, which are at the end of an entry."""
         scores = [key for key in self.values if key not in RESPONSES]
         found: dict[str, object] = {key: self.values[key] for key in scores}
         for key, ends in self.intervals.items():
@@ -60,9 +60,9 @@ class Figures:
 
 @dataclass(frozen=True)
 class Score:
-    """One configuration of the grid as `select` ranked it; `rank` counts from 1, the best.
+    """One setting as ranked by `select`; the best has rank 1.
 
-    `latent_norm` is the mean length of its latents, None in files without it.
+    `latent_norm` is the mean norm of its latents, None in files without it.
     """
 
     learning_rate: float
@@ -85,7 +85,7 @@ class Score:
 
     @property
     def std_response(self) -> float:
-        """Standard deviation of their responses."""
+        """Standard deviation of the responses."""
         return self.figures.values["std_response"]
 
     @classmethod
@@ -117,9 +117,9 @@ class Score:
 
 @dataclass(frozen=True)
 class Control:
-    """Examples that the search did not make, measured as a setting is.
+    """A control: examples that are not from the search, measured like a setting.
 
-    `lost` counts the searches without a gradient, None where there are none.
+    `lost` counts the searches without a gradient, None if there are none.
     """
 
     meaning: str
@@ -150,11 +150,11 @@ class Control:
 
 @dataclass(frozen=True)
 class JudgeAgreement:
-    """Another network asked what it takes examples for: shares of the chosen and the real ones.
+    """The agreement of a judge, another network: shares of the chosen and of the real examples.
 
-    `weak_agreement` is that of the real ones which drive the unit least; `sample_agreement` how
-    well the network explained orders samples of the GAN by the judge's votes (AUROC);
-    `same_corpora` names the corpora that both were trained on.
+    `weak_agreement` is that of the real excerpts which drive the unit least; `sample_agreement`
+    is how well the explained network orders samples of the GAN by the judge's votes (AUROC);
+    `same_corpora` names the corpora on which both were trained.
     """
 
     agreement: float | None
@@ -195,6 +195,6 @@ class JudgeAgreement:
 
 
 def _intervals(fields: Fields, names: Sequence[str], kind: str) -> dict[str, tuple[float, float]]:
-    """The ends NAME_KIND of the scores that have them."""
+    """The intervals NAME_KIND of the scores that have one."""
     keys = {name: f"{name}_{kind}" for name in names}
     return {name: fields.interval(key) for name, key in keys.items() if key in fields}

@@ -1,7 +1,7 @@
 """The grid of settings of a search, and the order of its rows and settings.
 
-L pairs of learning rate and prior weight are searched from N starts each, in rows l * N + k; what
-is found at P numbers of iterations makes C = L * P settings, the iterations fastest.
+L pairs of learning rate and prior weight are searched from N starts each, in rows l * N + k. With
+P iteration counts there are C = L * P settings, in which the count varies fastest.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Grid:
 
     @classmethod
     def from_settings(cls, config: ExplainConfig) -> Grid:
-        """That of `explain`."""
+        """The grid of the settings of `explain`."""
         rates, weights, iterations = config.learning_rate, config.prior_weight, config.iterations
         return cls(rates, weights, iterations, config.examples, config.seed)
 
     @classmethod
     def from_json(cls, fields: Fields) -> Grid:
-        """That of the settings in a meta; errors as `Fields`."""
+        """The grid of the settings in a meta; errors as `Fields`."""
         return cls(
             fields.numbers("learning_rate"),
             fields.numbers("prior_weight"),
@@ -70,6 +70,6 @@ class Grid:
         }
 
     def by_setting(self, found: np.ndarray) -> np.ndarray:
-        """Values (P, L * N, ...) of all rows at each number of iterations as (C, N, ...)."""
+        """Values (P, L * N, ...) of all rows at each iteration count, as (C, N, ...)."""
         split = found.reshape(len(self.iterations), -1, self.examples, *found.shape[2:])
         return np.ascontiguousarray(split.swapaxes(0, 1)).reshape(-1, *split.shape[2:])

@@ -1,4 +1,4 @@
-"""What `layers` reports of a network."""
+"""The document of `layers`."""
 
 from __future__ import annotations
 

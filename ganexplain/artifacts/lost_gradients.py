@@ -1,4 +1,4 @@
-"""How many searches of a run had no gradient: fields of a meta, and words."""
+"""The number of a run's searches without a gradient, in metas and in messages."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LOST = "searches_without_gradient"
 
 @dataclass(frozen=True)
 class LostSearches:
-    """Of `searches` how many had no gradient at any step, and from how many starts.
+    """The number of `searches`, of those without a gradient at any step, and of their starts.
 
-    The names of the fields are those of a meta.
+    The fields have the names of those in a meta.
     """
 
     searches: int
@@ -26,13 +26,13 @@ class LostSearches:
 
     @classmethod
     def count(cls, no_gradient: np.ndarray) -> LostSearches:
-        """Of searches (L, N), where a search has no gradient."""
+        """The counts for searches (L, N) that are true without a gradient."""
         starts = int(no_gradient.any(axis=0).sum())
         return cls(no_gradient.size, int(no_gradient.sum()), starts)
 
     @classmethod
     def from_json(cls, fields: Fields) -> LostSearches | None:
-        """Of a meta or a control; None where they were not counted, or none was lost."""
+        """The counts in a meta or a control; None if there are none."""
         if LOST not in fields:
             return None
         names = [field.name for field in fields_of(cls)]
@@ -43,7 +43,7 @@ class LostSearches:
         return asdict(self)
 
     def in_words(self, examples: int) -> str:
-        """How many searches, from how many of the `examples` starts; empty where all had one."""
+        """The counts as a sentence; empty if all searches have a gradient."""
         if not self.searches_without_gradient:
             return ""
         return (
@@ -55,7 +55,7 @@ class LostSearches:
 
 
 def refuse_lost(name: str, no_gradient: np.ndarray) -> None:
-    """GanexplainError where no search (L, N) of a unit had a gradient."""
+    """Raise GanexplainError if none of the searches (L, N) of a unit has a gradient."""
     if no_gradient.all():
         words = LostSearches.count(no_gradient).in_words(no_gradient.shape[1])
         raise GanexplainError(f"{name}: {words}; choose another unit")

@@ -1,4 +1,4 @@
-"""Parts of an `explain` run put together: one `explanations.npz` a unit."""
+"""Merges the parts of an `explain` run into one `explanations.npz` for each unit."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ STARTS = ("start_mel", "start_response")
 
 
 def explanation_files(path: Path) -> list[Path]:
-    """The `explanations.npz` that a path names: itself, or those of the run in that folder.
+    """The `explanations.npz` that a path names: the file itself, or those of a run's folder.
 
-    Parts not merged yet are. GanexplainError where some are missing.
+    Parts that are not merged yet are merged. Raises GanexplainError if parts are missing.
     """
     if not path.is_dir():
         return [path]
@@ -43,9 +43,9 @@ def explanation_files(path: Path) -> list[Path]:
 
 
 def merge_all(out: Path, plan: Plan) -> list[Path]:
-    """Merge what is not merged yet; the paths of all units' explanations."""
-    waiting = [target for target in plan.targets if not plan.path(out, target).is_file()]
-    needed = [part for target in waiting for part in plan.parts(target)]
+    """Merge the parts of all units that are not merged yet; returns the paths of all units."""
+    remaining = [target for target in plan.targets if not plan.path(out, target).is_file()]
+    needed = [part for target in remaining for part in plan.parts(target)]
     missing = [part.name for part in needed if not part_path(out, part).is_file()]
     if missing:
         raise GanexplainError(
@@ -53,7 +53,7 @@ def merge_all(out: Path, plan: Plan) -> list[Path]:
             f"missing, first {missing[0]}; run explain again as before, with --resume or the "
             "same --shard"
         )
-    for target in waiting:
+    for target in remaining:
         try:
             _merge(out, plan, target)
         except GanexplainError:
@@ -61,13 +61,13 @@ def merge_all(out: Path, plan: Plan) -> list[Path]:
                 raise
     for part in plan.all_parts():
         part_path(out, part).unlink(missing_ok=True)
-    with suppress(OSError):  # something else is in it
+    with suppress(OSError):  # it contains something else
         (out / PARTS_FOLDER).rmdir()
     return [plan.path(out, target) for target in plan.targets]
 
 
 def _merge(out: Path, plan: Plan, target: SearchTarget) -> None:
-    """Write one target's explanations; GanexplainError where parts are of different inputs."""
+    """Write one target's explanations; GanexplainError if parts have different inputs."""
     paths = [part_path(out, part) for part in plan.parts(target)]
     parts = [read_part(path) for path in paths]
     arrays, meta = parts[0]
@@ -77,7 +77,7 @@ def _merge(out: Path, plan: Plan, target: SearchTarget) -> None:
                 f"{path}: made with other networks than {paths[0].name}; remove it, and run "
                 "explain again with --resume"
             )
-    # The one part of an adaptive search has all settings, found as it went.
+    # An adaptive search has one part with all its settings.
     if meta.search != "adaptive":
         try:
             arrays = _gathered(
@@ -103,7 +103,7 @@ def read_part(path: Path) -> tuple[dict[str, np.ndarray], ExplanationMeta]:
 
 
 def _gathered(parts: Sequence[Mapping[str, np.ndarray]], grid: Grid) -> dict[str, np.ndarray]:
-    """Arrays of `explanations.npz` of the grid from those of all its rows, and `no_gradient`."""
+    """Arrays of `explanations.npz`, and `no_gradient`, from parts with all rows of a grid."""
     lines, examples = len(grid.pairs), grid.examples
     rows = sum(len(arrays["response_trace"]) for arrays in parts)
     if grid.rows != rows:

@@ -1,4 +1,4 @@
-"""What an `explain` run is to search: which units, in which parts, and which parts are its own."""
+"""`plan.json` of an `explain` run: the units to search, and the parts of their searches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ganexplain.files.fields import Fields
 from ganexplain.networks.units import Unit
 
 PART = "explanations part"
-
 DIRECTIONS = {"max": ("max",), "min": ("min",), "both": ("max", "min")}
 PLAN_FILE, PARTS_FOLDER = "plan.json", "parts"
 MOST_PARTS = 1_000_000
@@ -21,14 +20,14 @@ MOST_PARTS = 1_000_000
 
 @dataclass(frozen=True)
 class SearchTarget:
-    """A unit and what to do with its activation: `max` or `min`."""
+    """A unit, and whether its response is maximised (`max`) or minimised (`min`)."""
 
     unit: Unit
     direction: str
 
     @classmethod
     def from_json(cls, fields: Fields) -> Self:
-        """That of `plan.json` or a meta; errors as `Fields`."""
+        """The target in `plan.json` or a meta; errors as `Fields`."""
         layer, neuron = fields.text("layer"), fields.neuron("neuron")
         if fields.text("direction") not in DIRECTIONS["both"]:
             raise fields.wrong("direction", "max or min")
@@ -44,13 +43,13 @@ class SearchTarget:
 
     @property
     def name(self) -> str:
-        """Of its folder and its parts."""
+        """The name of its folder and its parts."""
         return f"{self.unit.file_name}-{self.direction}"
 
 
 @dataclass(frozen=True)
 class Part:
-    """The rows `first` to `last` (the latter not included) of one target's searches."""
+    """The rows `first` to before `last` of one target's searches."""
 
     target: SearchTarget
     block: int
@@ -59,13 +58,13 @@ class Part:
 
     @property
     def name(self) -> str:
-        """Of its file, without folder."""
+        """The name of its file."""
         return f"{self.target.name}-{self.block:03d}.npz"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All targets of a run and the bounds (B + 1,) of the blocks of each one's rows."""
+    """All targets of a run, and the bounds (B + 1,) of the blocks of rows of each target."""
 
     targets: tuple[SearchTarget, ...]
     bounds: tuple[int, ...]
@@ -80,17 +79,17 @@ class Plan:
         return [part for target in self.targets for part in self.parts(target)]
 
     def to_json(self) -> dict[str, object]:
-        """Content of `plan.json`."""
+        """The content of `plan.json`."""
         return {"units": [target.to_json() for target in self.targets], "bounds": list(self.bounds)}
 
     def path(self, out: Path, target: SearchTarget) -> Path:
-        """Where the explanations of a target stand: by themselves where there is but one."""
+        """The path of a target's explanations, in a folder if there are several targets."""
         folder = out if len(self.targets) == 1 else out / target.name
         return folder / "explanations.npz"
 
 
 def read_plan(out: Path) -> Plan:
-    """The plan of a run; GanexplainError where `plan.json` is damaged."""
+    """The plan of a run; GanexplainError if `plan.json` is damaged."""
     path = out / PLAN_FILE
     fields = Fields(f"{path}: ", read_json(path))
     targets = tuple(map(SearchTarget.from_json, fields.children("units")))
@@ -103,7 +102,7 @@ def read_plan(out: Path) -> Plan:
 
 
 def parse_shard(text: str) -> tuple[int, int] | None:
-    """(i, n) of `i/n`, i from 0 to n - 1; None of nothing. UsageError for anything else."""
+    """(i, n) of `i/n`, i from 0 to n - 1; None for an empty text; UsageError for anything else."""
     if not text:
         return None
     found = re.fullmatch(r"(\d+)/(\d+)", text)
@@ -113,5 +112,5 @@ def parse_shard(text: str) -> tuple[int, int] | None:
 
 
 def part_path(out: Path, part: Part) -> Path:
-    """Where a part stands until it is merged."""
+    """The path of a part that is not merged."""
     return out / PARTS_FOLDER / part.name

@@ -1,4 +1,4 @@
-"""What `predict` reports of recordings or pictures, in `--json` and in its `run.json`."""
+"""The document of `predict`, for `--json` and its `run.json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class RecordingPrediction:
-    """A recording and the files written of it; `shares` are those of its length by class."""
+    """A recording and the files written for it; `shares` of its length are by class."""
 
     file: str
     lab: str
@@ -37,7 +37,7 @@ class PicturePrediction:
 class Predictions:
     """Predictions of recordings, or of pictures with the path of their `table`.
 
-    `threshold` divides two classes, None of more; `skipped` are the reasons of files left out.
+    `threshold` is that of two classes, None for more; `skipped` are the errors of skipped files.
     """
 
     classifier: str

@@ -20,17 +20,17 @@ from ganexplain.networks.units import Unit
 REAL_AXES = {
     "mel": "RFT", "response": "R", "features": "RD", "file": "R", "start_s": "R", "audio": "RW",
 }  # fmt: skip
-HELD_OUT = "held_out_"  # what keys of excerpts of the valid and test splits begin with
+HELD_OUT = "held_out_"  # prefix of the keys of excerpts of the valid and test splits
 LONGEST = 1e9  # seconds of a recording
 VARIATION = "response_variation"  # field of a meta and of selection.json
 
 
 @dataclass(frozen=True)
 class MeasuredUnit:
-    """A unit, and what its responses and features are measured with.
+    """A unit, and the network and layer with which responses and features are measured.
 
-    Explanations and real excerpts belong together where these are the same. `front_end` are the
-    values of the input that the network takes.
+    Explanations and real excerpts belong together if these are equal. `front_end` has the values
+    of the network's input.
     """
 
     unit: Unit
@@ -51,9 +51,10 @@ class MeasuredUnit:
 
 @dataclass(frozen=True)
 class ResponsesMeta:
-    """The unit that real excerpts drive, and how they were searched for.
+    """The unit that real excerpts drive, and the settings of the search for them.
 
-    `variation` is of the responses to all excerpts of the training split, None in files without.
+    `variation` is that of the responses to all excerpts of the training split, None in files
+    without it.
     """
 
     measured: MeasuredUnit
@@ -64,7 +65,7 @@ class ResponsesMeta:
 
     @classmethod
     def from_json(cls, measured: MeasuredUnit, fields: Fields) -> ResponsesMeta:
-        """The meta of a file of a known unit; errors as `Fields`."""
+        """The meta of a file whose unit is known; errors as `Fields`."""
         return cls(
             measured,
             variation=Variation.from_json(fields, VARIATION),
@@ -97,7 +98,7 @@ class RealResponses:
 
 
 def given_path(path: Path, target: SearchTarget) -> Path:
-    """The `responses.npz` of a unit: the file named, or that for the unit in the folder named."""
+    """The `responses.npz` of a unit: the named file, or the unit's file in the named folder."""
     if not path.is_dir():
         return path
     folders = (path / target.name, path / target.unit.file_name, path)
@@ -107,9 +108,9 @@ def given_path(path: Path, target: SearchTarget) -> Path:
 def read_responses(
     path: Path, other: Path, wanted: MeasuredUnit, sizes: Mapping[str, int]
 ) -> RealResponses:
-    """Read `responses.npz`; UsageError where it belongs to another classifier or unit.
+    """Read `responses.npz`; UsageError if it belongs to another classifier or unit.
 
-    The file `other` is of the unit `wanted`; `sizes` has its lengths of axis letters.
+    The file `other` belongs to the unit `wanted`; `sizes` has its lengths of axis letters.
     """
     real_axes = axes_for(read_front_end(other, wanted.front_end), REAL_AXES)
     arrays, document = read_arrays(path, "responses", ())
@@ -132,8 +133,8 @@ def read_responses(
 def _check_real(
     path: Path, arrays: Mapping[str, np.ndarray], prefix: str, axes: Mapping[str, str]
 ) -> None:
-    """GanexplainError where real excerpts hold what none can."""
+    """Raise GanexplainError if real excerpts contain impossible values."""
     check_values(path, arrays, [prefix + name for name in axes if name != "file"])
     check_range(path, arrays, f"{prefix}start_s", 0, LONGEST)
     if (np.char.str_len(arrays[f"{prefix}file"]) == 0).any():
-        raise GanexplainError(f"{path}: {prefix}file holds a name without a letter; make it again")
+        raise GanexplainError(f"{path}: {prefix}file contains an empty name; make it again")

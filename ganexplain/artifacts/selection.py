@@ -1,6 +1,6 @@
 """`selection.json`: the record of a ranking, its writer and its reader.
 
-Every field is checked where it is read, and the wrong one named.
+Each field is checked when it is read; an error names the wrong field.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ REMEDY = "run select again"
 
 @dataclass(frozen=True)
 class Selection:
-    """`selection.json`: `chosen` is of rank 1, or tied with it; `rule` is that of `--by`.
+    """`selection.json`: `chosen` has rank 1 or is tied with it; `rule` is the choice of `--by`.
 
-    `variation` is of the responses to real excerpts, None of files without it.
+    `variation` is that of the responses to real excerpts, None in files without it.
     """
 
     chosen: int
@@ -47,17 +47,17 @@ class Selection:
 
     @property
     def by(self) -> str:
-        """The key of the score that ranks."""
+        """The key of the ranking score."""
         return RULES[self.rule]
 
     @property
     def weakness(self) -> str:
-        """How little the unit responds to real excerpts, where it hardly does; else empty."""
+        """A warning if the unit hardly responds to real excerpts, or an empty string."""
         return self.variation.weakness if self.variation else ""
 
     @property
     def kinds(self) -> list[ScoreKind]:
-        """The scores that any setting has, the one that ranks first."""
+        """The scores that some setting has, the ranking one first."""
         present = [
             k for k in SCORES.values() if any(k.key in s.figures.values for s in self.scores)
         ]
@@ -65,7 +65,7 @@ class Selection:
 
     @classmethod
     def from_json(cls, fields: Fields) -> Selection:
-        """Of the fields of a document; errors as `Fields`, or what is wrong with the ranking."""
+        """The selection in a document; GanexplainError for a wrong field or ranking."""
         names = ("tie_rule", "layer", "unit", "direction", "features_layer", "explanations_hash")
         controls, judges = fields.child("controls"), fields.child("judges")
         found = cls(
@@ -103,10 +103,10 @@ class Selection:
 
 
 def read_selection(path: Path, explanations: Explanations) -> Selection:
-    """The ranking of the settings of `explanations`.
+    """Read the ranking of the settings of `explanations`.
 
-    Raises UsageError where it is of another unit, GanexplainError where it is not what `select`
-    writes or ranks other explanations.
+    Raises UsageError if it belongs to another unit, GanexplainError if it is not a file of `select`
+    or ranks other explanations.
     """
     fields = Fields(f"{path}: ", read_json(path), REMEDY)
     count = len(explanations.arrays["learning_rate"])
@@ -115,19 +115,19 @@ def read_selection(path: Path, explanations: Explanations) -> Selection:
     found = len(fields.children("configurations"))
     if found != count:
         raise GanexplainError(
-            f"{path}: holds {found} configurations, but {count} in {explanations.path}; {REMEDY}"
+            f"{path}: has {found} configurations, but {count} in {explanations.path}; {REMEDY}"
         )
     selection = Selection.from_json(fields)
     _check_settings(path, selection.scores, explanations)
     if selection.explanations_hash != file_hash(explanations.path):
         raise GanexplainError(
-            f"{path}: ranks other explanations than {explanations.path} holds; {REMEDY}"
+            f"{path}: ranks other explanations than those in {explanations.path}; {REMEDY}"
         )
     return selection
 
 
 def _check_settings(path: Path, scores: Sequence[Score], explanations: Explanations) -> None:
-    """UsageError where the settings ranked are not those of the explanations."""
+    """Raise UsageError if the ranked settings are not those of the explanations."""
     for index, score in enumerate(scores):
         for name, value in zip(SETTING, score.setting, strict=True):
             wanted = float(explanations.arrays[name][index])
@@ -137,7 +137,7 @@ def _check_settings(path: Path, scores: Sequence[Score], explanations: Explanati
 
 
 def _check_ranking(place: str, found: Selection) -> None:
-    """GanexplainError where ranks, choice and rule do not fit together."""
+    """Raise GanexplainError if ranks, choice and rule contradict each other."""
     scores, chosen, by = found.scores, found.chosen, found.rule
     count = len(scores)
     if sorted(score.rank for score in scores) != list(range(1, count + 1)):

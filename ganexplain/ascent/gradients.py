@@ -152,10 +152,10 @@ def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str
         return f"{cause or 'the network rounds, compares or detaches'}; choose a unit before that"
     if abs(value) <= ROUNDING * torch.finfo(torch.float32).eps * float(look.size.max()):
         return (
-            "it is 0 whatever the GAN draws, as of a dead rectifier or of the mean of what a "
+            "it is 0 whatever the GAN generates, as of a dead rectifier or of the mean of what a "
             "LayerNorm has made zero on average; choose another unit, or one before that layer"
         )
-    return f"it is {value:.4g} whatever the GAN draws; choose another unit"
+    return f"it is {value:.4g} whatever the GAN generates; choose another unit"
 
 
 def check_units(

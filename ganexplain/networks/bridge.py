@@ -1,8 +1,8 @@
-"""From what a GAN draws to what a network takes, differentiable; refused where there is no way.
+"""Converts a GAN's output to a network's input, differentiably.
 
-Log-mel becomes other log-mel through the magnitudes where both have the same frames, else through
-a waveform; waveforms become log-mel, and waveforms of another rate, level or length; pictures of
-the same size become pictures of another range.
+Log-mel is converted to other log-mel through magnitudes if both have the same frames, otherwise
+through a waveform; waveforms to log-mel and to waveforms of another rate, level or length;
+pictures to pictures of another range. There are no other conversions.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ SAME_FRAMES = (
 
 
 def bridge_between(generator_output: Input, network_input: Input, layout: str = "") -> nn.Module:
-    """The module from what is drawn (B, ...) to what is eaten, its axes as `layout` names them.
+    """The module from a generator's output (B, ...) to a network's input.
 
-    Raises UsageError where there is no such map, saying why.
+    `layout` is the order of the axes of the input, as in `--input`. Raises UsageError, with the
+    reason, if there is no conversion.
     """
     if generator_output != network_input:
         for front_end in (generator_output, network_input):
@@ -53,21 +54,21 @@ def _conversion(generator_output: Input, network_input: Input) -> list[nn.Module
         advice = f"train one on {network_input.plural}: train-gan --input"
     else:
         advice = "train one on sound"
-    raise _no_way(generator_output, network_input, advice)
+    raise _no_conversion(generator_output, network_input, advice)
 
 
-def _no_way(generator_output: Input, network_input: Input, advice: str) -> UsageError:
+def _no_conversion(generator_output: Input, network_input: Input, advice: str) -> UsageError:
     names = [
         f"{each.plural} ({' x '.join(map(str, each.shape))})"
         for each in (generator_output, network_input)
     ]
-    return UsageError(f"the GAN draws {names[0]}, the network takes {names[1]}; {advice}")
+    return UsageError(f"the GAN generates {names[0]}, the network takes {names[1]}; {advice}")
 
 
-def _check_length(there: int, wanted: int, unit: str) -> None:
-    if there < wanted:
+def _check_length(available: int, wanted: int, unit: str) -> None:
+    if available < wanted:
         raise UsageError(
-            f"the network takes {wanted} {unit}, an excerpt of the GAN's spans {there}; say less "
+            f"the network takes {wanted} {unit}, an excerpt of the GAN has {available}; give fewer "
             "in --input, or train a GAN on longer excerpts (excerpt_frames of train-gan --input)"
         )
 
@@ -75,8 +76,9 @@ def _check_length(there: int, wanted: int, unit: str) -> None:
 def _between_pictures(generator_output: ImageInput, network_input: ImageInput) -> list[nn.Module]:
     if generator_output.shape != network_input.shape:
         advice = "train one on pictures of that size: train-gan --input"
-        raise _no_way(generator_output, network_input, advice)
-    return _picture_steps(network_input)
+        raise _no_conversion(generator_output, network_input, advice)
+    usual = network_input.low == 0 and network_input.high == 1 and not any(network_input.mean)
+    return [] if usual and set(network_input.deviation) == {1.0} else [_PictureRange(network_input)]
 
 
 def _between_log_mels(generator_output: FrontEnd, network_input: FrontEnd) -> list[nn.Module]:
@@ -113,13 +115,13 @@ def _between_waveforms(
 
 
 def _sound_of(front_end: FrontEnd) -> tuple[Magnitudes, Waveform]:
-    """From log-mel to magnitudes, and on to waveforms."""
+    """The steps from log-mel to magnitudes, and from these to waveforms."""
     magnitudes = Magnitudes(front_end, highest_level(front_end))
     return magnitudes, Waveform(front_end, front_end.excerpt_frames)
 
 
 def _log_mel_of(samples: int, sound: Input, network_input: FrontEnd) -> list[nn.Module]:
-    """From waveforms of `samples` samples at the rate of `sound` to log-mel."""
+    """The steps from waveforms with `samples` samples at the rate of `sound` to log-mel."""
     resampled = Resampled(samples, sound.sound_rate, network_input.sample_rate)
     mel = LogMel(network_input)
     _check_length(mel.frames(resampled.after), network_input.excerpt_frames, "frames")
@@ -127,13 +129,13 @@ def _log_mel_of(samples: int, sound: Input, network_input: FrontEnd) -> list[nn.
 
 
 def _waveforms_of(samples: int, sound: Input, network_input: WaveformInput) -> list[nn.Module]:
-    """From waveforms of `samples` samples at the rate of `sound` to those of a network."""
+    """The steps from waveforms with `samples` samples at the rate of `sound` to the network's."""
     resampled = Resampled(samples, sound.sound_rate, network_input.sample_rate)
     _check_length(resampled.after, network_input.samples, "samples")
     return [resampled, _Middle(network_input.samples), _Level(network_input)]
 
 
-# From what a GAN generates to what a network takes. Kinds that are not listed take what is equal.
+# Steps by the kinds of the GAN's output and the network's input. Other kinds must be equal.
 CONVERSIONS: dict[tuple[type[Input], type[Input]], Callable[[Any, Any], list[nn.Module]]] = {
     (FrontEnd, FrontEnd): _between_log_mels,
     (FrontEnd, WaveformInput): _log_mel_to_waveforms,
@@ -151,12 +153,12 @@ class _Middle(nn.Module):
         self.length = length
 
     def forward(self, x: Tensor) -> Tensor:
-        """As many values as wanted."""
+        """The middle `length` values."""
         return x.narrow(-1, (x.shape[-1] - self.length) // 2, self.length)
 
 
 class _MelOfMagnitudes(nn.Module):
-    """Magnitudes (B, bins, T) to the log-mel of a front end with the same frames."""
+    """Magnitudes (B, bins, T) -> log-mel of a front end with the same frames."""
 
     def __init__(self, front_end: FrontEnd) -> None:
         super().__init__()
@@ -169,27 +171,22 @@ class _MelOfMagnitudes(nn.Module):
 
 
 class _Level(nn.Module):
-    """Waveforms (B, W) as loud as the network takes them."""
+    """Waveforms (B, W) -> waveforms at the level of the network's input."""
 
     def __init__(self, network_input: WaveformInput) -> None:
         super().__init__()
         self.network_input = network_input
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """The same, scaled."""
+        """The scaled waveforms."""
         if self.network_input.standardise:
             waveform = waveform - waveform.mean(1, keepdim=True)
             waveform = waveform / waveform.std(1, keepdim=True).clamp_min(1e-10)
         return waveform * self.network_input.gain
 
 
-def _picture_steps(network_input: ImageInput) -> list[nn.Module]:
-    usual = network_input.low == 0 and network_input.high == 1 and not any(network_input.mean)
-    return [] if usual and set(network_input.deviation) == {1.0} else [_PictureRange(network_input)]
-
-
 class _PictureRange(nn.Module):
-    """Pictures (B, C, H, W) in 0..1 to the range and standardisation a network takes."""
+    """Pictures (B, C, H, W) in 0..1 -> the range and standardisation of the network's input."""
 
     mean: Tensor
     deviation: Tensor
@@ -201,13 +198,13 @@ class _PictureRange(nn.Module):
         self.register_buffer("deviation", torch.tensor(network_input.deviation).view(-1, 1, 1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """The same pictures in other numbers."""
+        """The pictures in the range of the network's input."""
         values = self.low + pictures * (self.high - self.low)
         return (values - self.mean) / self.deviation
 
 
 class _Layout(nn.Module):
-    """Axes (B, FT...) in another order, with axes of length one where the layout has a 1."""
+    """Reorders the axes behind the batch, and inserts axes of length 1 where the layout has a 1."""
 
     def __init__(self, axes: str, layout: str) -> None:
         super().__init__()
@@ -218,7 +215,7 @@ class _Layout(nn.Module):
         self.ones = [1 + place for place, letter in enumerate(layout) if letter == "1"]
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same values, (B, ...) as the layout has it."""
+        """The values in the order of the layout (B, ...)."""
         x = x.permute(self.order)
         for place in self.ones:
             x = x.unsqueeze(place)

@@ -114,9 +114,9 @@ def searched(command: Run, model: str, *more: str) -> Finished:
 @pytest.mark.parametrize(
     ("network", "cause"),
     [
-        ("dead", "it is 0 whatever the GAN draws, as of a dead rectifier"),
-        ("constant", "whatever the GAN draws; choose another unit"),
-        ("normalised", "it is 0 whatever the GAN draws"),
+        ("dead", "it is 0 whatever the GAN generates, as of a dead rectifier"),
+        ("constant", "whatever the GAN generates; choose another unit"),
+        ("normalised", "it is 0 whatever the GAN generates"),
         ("Averaged", "a LayerNorm has made zero on average"),
         ("quantised", "layer fc is quantised and has no gradient in torch"),
         ("behind_quantised", "layer fc is quantised and has no gradient in torch"),

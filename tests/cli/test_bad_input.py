@@ -573,7 +573,7 @@ def test_ctrl_c_leaves_a_run_that_says_so(jamendo: JamendoFolder, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("train-gan {corpus} --classifier {gan}", "holds 'gan', but 'classifier' is needed"),
+        ("train-gan {corpus} --classifier {gan}", "contains 'gan', but 'classifier' is needed"),
         ("train-gan {corpus} --features-of absent.pt", "absent.pt: no such file"),
         ("train-gan {corpus} --loss hing", "did you mean 'hinge'"),
         ("train-gan {corpus} --precision half", "--precision"),

@@ -101,7 +101,7 @@ def test_every_cut_is_noticed_and_named(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in [*range(0, 40), *range(40, len(whole), 37), len(whole) - 1]:
         path.write_bytes(whole[:length])
-        with pytest.raises(GanexplainError, match=r"explanations\.npz: not a whole") as caught:
+        with pytest.raises(GanexplainError, match=r"explanations\.npz: not a complete") as caught:
             read_arrays(path, "explanations", [])
         assert len(str(caught.value).splitlines()) == 1
         assert caught.value.exit_status == 1
@@ -154,7 +154,7 @@ def test_npz_of_another_program_is_named(tmp_path: Path, meta: str) -> None:
 def test_wrong_kind_schema_and_key_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write_arrays(path, "responses", ARRAYS, {})
-    with pytest.raises(UsageError, match=r"a\.npz: holds 'responses', but 'explanations'"):
+    with pytest.raises(UsageError, match=r"a\.npz: contains 'responses', but 'explanations'"):
         read_arrays(path, "explanations", [])
     with pytest.raises(GanexplainError, match=r"a\.npz: key 'latent' is missing"):
         read_arrays(path, "responses", ["mel", "latent"])
@@ -431,7 +431,7 @@ def test_every_cut_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in [0, 1, 3, 4, 60, *range(100, len(whole), 211), len(whole) - 1]:
         path.write_bytes(whole[:length])
-        with pytest.raises(GanexplainError, match=r"a\.pt: not a whole") as caught:
+        with pytest.raises(GanexplainError, match=r"a\.pt: not a complete") as caught:
             read_checkpoint(path, "thing")
         assert len(str(caught.value).splitlines()) == 1
 

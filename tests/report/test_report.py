@@ -440,7 +440,7 @@ def test_new_fields_are_checked(complete: Artifacts, place: str, value: object, 
     [
         ("input_ascent_response", np.ones(3), "input_ascent_response has shape (3,)"),
         ("input_ascent_mel", np.ones((4, 80, 9)), "input_ascent_mel has shape (4, 80, 9)"),
-        ("reinitialised_response", np.full(4, np.nan), "reinitialised_response holds values"),
+        ("reinitialised_response", np.full(4, np.nan), "reinitialised_response contains values"),
         ("reinitialised_response", None, "'reinitialised_response' is missing"),
     ],
 )

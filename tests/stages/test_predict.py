@@ -349,7 +349,7 @@ def test_a_run_directory_that_holds_an_input_is_left_alone(
     assert command("predict", recording, *words).code == 0
     inside = write_sound(out / "inside.wav", song(1))
     done = command("predict", recording, inside, *words)
-    assert done.code == 2 and f"holds {inside}" in done.error_line() and inside.is_file()
+    assert done.code == 2 and f"contains {inside}" in done.error_line() and inside.is_file()
 
 
 def test_settings_of_a_run_are_read_again(
