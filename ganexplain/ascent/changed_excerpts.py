@@ -65,14 +65,14 @@ class CounterfactualTask:
 
 
 @dataclass(frozen=True)
-class Changed:
+class ExcerptChange:
     """Arrays of an excerpt in `counterfactual.npz`, and the waveform of the recording changed."""
 
     arrays: Mapping[str, np.ndarray]
     retouched: np.ndarray
 
 
-class Changer:
+class ExcerptChanger:
     """Changes excerpts with the networks of a task, each by itself."""
 
     def __init__(self, task: CounterfactualTask, divided: DecisionBoundary) -> None:
@@ -81,8 +81,8 @@ class Changer:
         self.front_end = task.front_end
         self.device = task.generator.mean.device
 
-    def change_all(self, advance: Callable[[int], None]) -> list[Changed]:
-        """What is made of each excerpt; GanexplainError where none has a gradient."""
+    def change_all(self, advance: Callable[[int], None]) -> list[ExcerptChange]:
+        """Change each excerpt; GanexplainError where none has a gradient."""
         found = [self.change(start, advance) for start in self.task.starts]
         if all(one.arrays["no_gradient"] for one in found):
             raise GanexplainError(
@@ -91,13 +91,13 @@ class Changer:
             )
         return found
 
-    def change(self, start: StartExcerpt, advance: Callable[[int], None]) -> Changed:
-        """Log-mel (F, T), response and margin of each state, and the two latents (Z,).
+    def change(self, start: StartExcerpt, advance: Callable[[int], None]) -> ExcerptChange:
+        """Return log-mel (F, T), response and margin of each state, and both latents (Z,).
 
-        `advance` is told of steps done, now and then.
+        `advance` is called with the number of steps done.
         """
         config, generator, margin = self.config, self.generator, self.divided.margin
-        mel = self._seen(start.sound)
+        mel = self._to_log_mel(start.sound)
         with torch.no_grad():
             encoded = self.encoder(mel[None])[0][0].cpu().numpy()
             upwards = float(margin(mel[None])) <= 0
@@ -114,8 +114,8 @@ class Changer:
         with torch.no_grad():
             generated = [generator(latent[None])[0] for latent in latents]
         shown = dict(zip(STATES, [mel, *generated], strict=True))
-        retouched = self._retouched(start, *(m.cpu().numpy() for m in generated))
-        shown[RETOUCHED] = self._seen(retouched)
+        retouched = self._change_recording(start, *(m.cpu().numpy() for m in generated))
+        shown[RETOUCHED] = self._to_log_mel(retouched)
         found: dict[str, np.ndarray] = {
             "file": np.array(str(start.path)),
             "start_s": np.array(start.seconds),
@@ -129,12 +129,14 @@ class Changer:
             with torch.no_grad():
                 found[f"{state}_response"] = self.divided.response(excerpt[None])[0].cpu().numpy()
                 found[f"{state}_margin"] = margin(excerpt[None])[0].cpu().numpy()
-        return Changed(found, retouched)
+        return ExcerptChange(found, retouched)
 
-    def _seen(self, sound: np.ndarray) -> Tensor:
+    def _to_log_mel(self, sound: np.ndarray) -> Tensor:
         """Log-mel (F, T) of a waveform."""
         return torch.from_numpy(log_mel(sound, self.front_end).T.copy()).to(self.device)
 
-    def _retouched(self, start: StartExcerpt, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    def _change_recording(
+        self, start: StartExcerpt, before: np.ndarray, after: np.ndarray
+    ) -> np.ndarray:
         by = level_change_db(before, after, self.front_end)
         return filter_by_change(start.sound, by, self.front_end)

@@ -14,9 +14,9 @@ from ganexplain.ascent.boundary import DecisionBoundary, decision_boundary, pars
 from ganexplain.ascent.changed_excerpts import (
     RETOUCHED,
     STATES,
-    Changed,
-    Changer,
     CounterfactualTask,
+    ExcerptChange,
+    ExcerptChanger,
 )
 from ganexplain.ascent.priors import NEAR, PRIORS, SEARCH_PRIORS
 from ganexplain.audio.difference import measure_change
@@ -54,7 +54,7 @@ def counterfactual(
     ):
         progress = run.keep_notes(progress)
         task.note_inputs(run)
-        changer, writer = Changer(task, divided), _Writer(task, divided)
+        changer, writer = ExcerptChanger(task, divided), _ExcerptWriter(task, divided)
         each = config.refine_steps + config.iterations
         progress.start("counterfactuals", each * len(task.starts))
         found = changer.change_all(progress.advance)
@@ -66,7 +66,7 @@ def counterfactual(
             unit=divided.name,
             divide=divided.meaning,
             excerpts=tuple(
-                writer.written(start, out / name, one)
+                writer.write(start, out / name, one)
                 for start, name, one in zip(task.starts, _file_names(task), found, strict=True)
             ),
         )
@@ -129,13 +129,13 @@ def _file_names(task: CounterfactualTask) -> list[str]:
     return distinct_names(wished, MOST_NAME)
 
 
-class _Writer:
+class _ExcerptWriter:
     """Writes sounds and pictures of changed excerpts."""
 
     def __init__(self, task: CounterfactualTask, divided: DecisionBoundary) -> None:
         self.config, self.front_end, self.divided = task.config, task.front_end, divided
 
-    def written(self, start: StartExcerpt, base: Path, changed: Changed) -> ChangedExcerpt:
+    def write(self, start: StartExcerpt, base: Path, changed: ExcerptChange) -> ChangedExcerpt:
         """Write the sounds and the picture that `base` names; the record of both."""
         config, front_end, found = self.config, self.front_end, changed.arrays
         mels = [found[f"{state}_mel"] for state in STATES]

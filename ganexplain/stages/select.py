@@ -33,12 +33,12 @@ def select(
         progress = run.keep_notes(progress)
         task.note_judges(run, progress)
         task.prepare(run, progress)
-        selections = [_ranked(task, index, run, progress) for index in range(len(task.files))]
+        selections = [_rank_unit(task, index, run, progress) for index in range(len(task.files))]
         run.results["chosen"] = [selection.chosen for selection in selections]
     return selections
 
 
-def _ranked(task: SelectTask, index: int, run: RunDirectory, progress: Progress) -> Selection:
+def _rank_unit(task: SelectTask, index: int, run: RunDirectory, progress: Progress) -> Selection:
     """Rank the settings of one unit and write its files."""
     path, single = task.files[index], len(task.files) == 1
     folder = run.path if single else run.path / path.parent.name
