@@ -587,7 +587,7 @@ def test_file_in_place_of_the_run_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     with pytest.raises(UsageError, match="is a file"):
         run_in(tmp_path / "run", overwrite=True)
-    with pytest.raises(UsageError, match="cannot be made"):
+    with pytest.raises(UsageError, match="cannot be created"):
         run_in(tmp_path / "run" / "below")
 
 
