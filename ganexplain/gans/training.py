@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from ganexplain.runs.resume import (
     update_average,
 )
 
+Scored = TypeVar("Scored", Tensor, list[Tensor])  # a batch, or its features
 AUTOENCODER_RATE = 2e-3
 FEATURE_EXAMPLES = 64
 
@@ -149,7 +150,9 @@ class GanTraining:
         losses["generator"] = loss
         return {name: finite_value(value, step) for name, value in losses.items()}
 
-    def _generator_loss(self, score: Callable[[Any], Tensor], fake: Any, real: Any) -> Tensor:
+    def _generator_loss(
+        self, score: Callable[[Scored], Tensor], fake: Scored, real: Scored
+    ) -> Tensor:
         on_fake = score(fake)
         on_real = score(real) if self.loss.pairs else on_fake
         return self.loss.generator(on_fake, on_real)

@@ -80,7 +80,7 @@ def _some(names: list[str]) -> str:
 
 
 def _tables(
-    content: Any, name: str = "", deepest: int = DEEPEST
+    content: object, name: str = "", deepest: int = DEEPEST
 ) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Names and contents of the tables of tensors in a file."""
     if not isinstance(content, Mapping) or not deepest:
