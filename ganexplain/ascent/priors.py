@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganexplain.errors import UsageError
+
 NEAR = "near"  # the name of `near` as a choice
 LEAST_NORM = 1e-6  # norm below which a latent has no direction
 
@@ -80,3 +82,10 @@ PRIORS = {
     "langevin": Prior(l2_descent, unconstrained, samples=True),
 }
 SEARCH_PRIORS = tuple(name for name, prior in PRIORS.items() if not prior.samples)
+
+
+def is_weightless(name: str, weight_given: bool) -> bool:
+    """Whether a prior has no weights; UsageError if one is given to a prior without."""
+    if PRIORS[name].weightless and weight_given:
+        raise UsageError(f"--prior {name}: has no weight; leave --prior-weight out, or give 0")
+    return PRIORS[name].weightless

@@ -18,7 +18,7 @@ from ganexplain.ascent.changed_excerpts import (
     ExcerptChange,
     ExcerptChanger,
 )
-from ganexplain.ascent.priors import NEAR, PRIORS, SEARCH_PRIORS
+from ganexplain.ascent.priors import NEAR, SEARCH_PRIORS, is_weightless
 from ganexplain.audio.difference import measure_change
 from ganexplain.audio.io import encode_flac
 from ganexplain.audio.sonify import limit_peak, sonify
@@ -107,11 +107,9 @@ def _check_settings(config: CounterfactualConfig) -> None:
         raise UsageError(f"--learning-rate {config.learning_rate:g}: must be above zero")
     if not math.isfinite(config.prior_weight):
         raise UsageError(f"--prior-weight {config.prior_weight:g}: must be a finite number")
-    weightless = config.prior != NEAR and PRIORS[config.prior].weightless
-    if weightless and config.prior_weight not in (CounterfactualConfig.prior_weight, 0):
-        raise UsageError(
-            f"--prior {config.prior}: has no weight; leave --prior-weight out, or give 0"
-        )
+    if config.prior != NEAR:
+        given = config.prior_weight not in (CounterfactualConfig.prior_weight, 0)
+        is_weightless(config.prior, given)
     if ":" in config.layer and config.neuron != CounterfactualConfig.neuron:
         raise UsageError(
             f"--neuron {config.neuron}: --layer {config.layer} names the unit already; leave one "

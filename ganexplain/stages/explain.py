@@ -29,7 +29,7 @@ from ganexplain.artifacts.plan import (
 from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, check_aim, search_budget
 from ganexplain.ascent.blocks import BlockSearch
-from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS
+from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import SearchTask, shard_parts
 from ganexplain.config import ExplainConfig
@@ -192,13 +192,10 @@ def _with_weights_in_force(config: ExplainConfig) -> ExplainConfig:
 
     UsageError where one was asked for all the same.
     """
-    if not PRIORS[check_known("--prior", config.prior, PRIORS)].weightless:
-        return config
-    if config.prior_weight not in (ExplainConfig.prior_weight, (0.0,)):
-        raise UsageError(
-            f"--prior {config.prior}: has no weight; leave --prior-weight out, or give 0"
-        )
-    return replace(config, prior_weight=(0.0,))
+    check_known("--prior", config.prior, PRIORS)
+    given = config.prior_weight not in (ExplainConfig.prior_weight, (0.0,))
+    weightless = is_weightless(config.prior, given)
+    return replace(config, prior_weight=(0.0,)) if weightless else config
 
 
 def check_settings(config: ExplainConfig) -> None:
