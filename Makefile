@@ -64,9 +64,10 @@ lint: $(VENV)/installed
 	$(VENV)/bin/python tests/house.py
 
 # A process a core with one thread each, and the tests of a file in one process: they share what
-# is slow to make.
+# is slow to make. The files with slow tests come first, in the order of tests/conftest.py.
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile \
+	    --no-loadscope-reorder --durations=10
 
 torture: $(VENV)/installed
 	$(VENV)/bin/python -m tests.torture --minutes $(MINUTES)

@@ -205,6 +205,7 @@ def page(evidence: Evidence) -> str:
     return re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", shown, flags=re.S)
 
 
+@pytest.mark.slow
 def test_every_field_of_a_selection_spoilt_in_every_way(made: Artifacts) -> None:
     """One line that names the file, or a page on which no number is none."""
     path = made.folder / "selection.json"

@@ -180,6 +180,7 @@ def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Pat
     assert np.abs(searched[:, 0] - rough["response"][1]).max() > 1e-4  # bfloat16 was used
 
 
+@pytest.mark.slow
 def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -> None:
     out = tmp_path / "e"
     for shard in ("2/3", "0/3"):
@@ -203,6 +204,7 @@ def test_a_resumed_run_still_says_what_all_of_it_took(several: Path, tmp_path: P
     assert again["results"]["example_iterations"] == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 3])
 def test_torchrun_shares_the_parts_out(several: Path, tmp_path: Path, processes: int) -> None:
     start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
@@ -217,6 +219,7 @@ def test_torchrun_shares_the_parts_out(several: Path, tmp_path: Path, processes:
     assert_same_run(tmp_path / "e", several)
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
     several: Path, tmp_path: Path
 ) -> None:
@@ -295,6 +298,7 @@ def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) 
         explain(config, tmp_path / "mine", NullProgress())
 
 
+@pytest.mark.slow
 def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None:
     config = SelectConfig(
         explanations=str(several), corpus=(str(ROOT / "sample_data"),), controls=False
@@ -325,6 +329,7 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
     assert select(given, tmp_path / "third", NullProgress()) == selections
 
 
+@pytest.mark.slow
 def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
     sought = ResponsesConfig(
         corpus=(str(ROOT / "sample_data"),), classifier=SMALL.classifier, neuron="0", top=4,
@@ -373,6 +378,7 @@ def test_the_adaptive_search_wants_something_to_aim_at_and_to_spend(tmp_path: Pa
         explain(replace(SMALL, search="adaptiv"), tmp_path / "e", NullProgress())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="no wait4")
 def test_eight_units_take_no_more_memory_than_one(tmp_path: Path) -> None:
     peaks = []
@@ -388,6 +394,7 @@ def test_eight_units_take_no_more_memory_than_one(tmp_path: Path) -> None:
     assert peaks[1] < 1.2 * peaks[0]  # two runs of one command differ by a tenth
 
 
+@pytest.mark.slow
 def test_no_part_outlives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the arrays of a part or of a unit are written, those before are gone."""
     written: list[weakref.ref[np.ndarray]] = []

@@ -83,6 +83,7 @@ def test_a_vocal_entry_is_where_the_explanation_is(ganexplain: Run, tmp_path: Pa
     assert len(tags.ids) == len(set(tags.ids))
 
 
+@pytest.mark.slow
 def test_runs_are_ranked_over_inputs(ganexplain: Run, tmp_path: Path) -> None:
     out, ranked = tmp_path / "run", tmp_path / "ranked"
     done = ganexplain(
@@ -112,6 +113,7 @@ def test_runs_are_ranked_over_inputs(ganexplain: Run, tmp_path: Path) -> None:
     assert "did you mean 'deletion'" in done.error_line()
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_arrays(ganexplain: Run, tmp_path: Path) -> None:
     found = []
     for name in ("one", "two"):
@@ -129,6 +131,7 @@ def test_the_same_command_gives_the_same_arrays(ganexplain: Run, tmp_path: Path)
     assert warnings and all(w in (tmp_path / "one" / "log.txt").read_text() for w in warnings)
 
 
+@pytest.mark.slow
 def test_a_file_is_explained_from_end_to_end(ganexplain: Run, tmp_path: Path) -> None:
     short = write_sound(tmp_path / "five.wav", noise(5.1))
     done = ganexplain(

@@ -92,6 +92,7 @@ def everything(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_outside_the_checkout(packages: list[Path], tmp_path: Path) -> None:
     """Without home, compiler, network or cache; it writes where it is told to and in its cache."""
     site, home, work, scratch = (tmp_path / name for name in ("site", "home", "work", "scratch"))

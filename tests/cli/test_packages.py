@@ -93,6 +93,7 @@ def packaged(ganexplain: Run, tmp_path: Path) -> Callable[..., Finished]:
     return run
 
 
+@pytest.mark.slow
 def test_a_package_adds_a_method(packaged: Run, tmp_path: Path) -> None:
     install(tmp_path / "site", "rising", POINTS, MODULE)
     listed = packaged("attribute", "--help")
@@ -110,6 +111,7 @@ def test_a_package_adds_a_method(packaged: Run, tmp_path: Path) -> None:
     assert "did you mean 'rising'?" in unknown.error_line()
 
 
+@pytest.mark.slow
 def test_a_package_adds_a_score(packaged: Run, tmp_path: Path) -> None:
     install(tmp_path / "site", "rising", POINTS, MODULE)
     explained, out = tmp_path / "explain" / "explanations.npz", tmp_path / "select"

@@ -70,6 +70,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return read_checkpoint(run / "explainer.pt", "explainer")["content"]["weights"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", ["--generator gsft --no-gradient", "--teacher occlusion --occlusion-grid 3"]
 )
@@ -93,6 +94,7 @@ def test_in_two_parts_it_ends_as_in_one(
                            weights(one)["inner.tail.weight"])  # fmt: skip
 
 
+@pytest.mark.slow
 def test_killed_it_ends_as_if_undisturbed(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -125,6 +127,7 @@ def discriminator_lives(run: Path, maps: np.ndarray) -> bool:
     return float(scores.detach().std()) > 1e-3
 
 
+@pytest.mark.slow
 def test_it_learns_of_several_networks_at_once(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -177,6 +180,7 @@ def explainer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "run" / "explainer.pt"
 
 
+@pytest.mark.slow
 def test_a_recording_is_explained_measured_and_ranked(
     command: Run, explainer: Path, tmp_path: Path
 ) -> None:

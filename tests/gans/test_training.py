@@ -55,6 +55,7 @@ def test_the_same_seed_gives_the_same_generator(split: Split) -> None:
     assert not torch.equal(weights(1), weights(2))
 
 
+@pytest.mark.slow
 def test_it_learns_the_spectrum_it_is_shown(split: Split) -> None:
     state = training(split, "non-saturating", batch_size=16)
 

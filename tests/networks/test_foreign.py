@@ -108,6 +108,7 @@ def test_a_round_trip_gives_the_same_responses(
     torch.testing.assert_close(features, wanted, atol=1e-3, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_round_trip_ranks_settings_the_same(
     command: Run, exported: dict[str, Path], ranked: list[int], tmp_path: Path, kind: str

@@ -109,6 +109,7 @@ def test_a_neuron_that_hardly_responds_needs_no_judge(tmp_path: Path) -> None:
     assert "too few examples to tell" in artifacts.report("strong")
 
 
+@pytest.mark.slow
 def test_a_network_of_shuffled_weights_from_the_command_line_to_the_page(
     command: Run, tmp_path: Path
 ) -> None:

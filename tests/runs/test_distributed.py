@@ -47,6 +47,7 @@ def one_and_two(tmp_path: Path, *words: str | Path) -> list[dict[str, Any]]:
     return states
 
 
+@pytest.mark.slow
 def test_a_classifier_s_steps_in_two_processes_are_those_of_one(
     jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_classifier_s_steps_in_two_processes_are_those_of_one(
     assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.slow
 def test_a_gan_s_steps_in_two_processes_are_those_of_one(
     jamendo: JamendoFolder, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def start(jamendo: JamendoFolder, out: Path, cache: Path, steps: int) -> subproc
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_at_random_moments_it_ends_as_if_undisturbed(
     ganexplain: Run, jamendo: JamendoFolder, tmp_path: Path, number: signal.Signals

@@ -39,6 +39,7 @@ from ganexplain.selection.ranking import chosen_setting, score_settings
 
 CPU = torch.device("cpu")
 EXAMPLES = 12
+pytestmark = pytest.mark.slow  # most tests look at one long selection
 
 
 @pytest.fixture(scope="module")

@@ -257,6 +257,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     return out, Finished(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_both_excerpts_change_side(two: tuple[Path, Finished]) -> None:
     document = json.loads(two[1].out)
     arrays, meta = read_arrays(two[0] / "counterfactual.npz", "counterfactual", ())
@@ -323,6 +324,7 @@ def test_an_excerpt_alone_gives_what_it_gives_in_company(
             assert array[0] == pytest.approx(both[name][1], abs=1e-3), name
 
 
+@pytest.mark.slow
 def test_a_hidden_unit_crosses_the_median_of_samples_or_the_level_given(
     command: Run, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def walk(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
             "gan": root / "train-gan"}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_selected_digits_are_that_digit_to_an_independent_judge(
     digits: Path, walk: dict[str, Path]
 ) -> None:
@@ -97,6 +98,7 @@ def test_selected_digits_are_that_digit_to_an_independent_judge(
     assert np.mean(shares) >= 0.8
 
 
+@pytest.mark.slow
 def test_the_classifier_reads_digits(walk: dict[str, Path]) -> None:
     classifier = load_classifier(walk["classifier"], CPU)
     assert classifier.classes == tuple("0123456789") and classifier.front_end == DIGIT
@@ -106,6 +108,7 @@ def test_the_classifier_reads_digits(walk: dict[str, Path]) -> None:
         _ = classifier.sound
 
 
+@pytest.mark.slow
 def test_real_pictures_are_found_by_class(walk: dict[str, Path]) -> None:
     folder = walk["select"] / "fc9-3-max"
     arrays, meta = read_arrays(folder / "responses.npz", "responses", ())
@@ -128,6 +131,7 @@ def test_real_pictures_are_found_by_class(walk: dict[str, Path]) -> None:
     assert len(sheets) == 2 and Image.open(sheets[0]).size == (8 * 100 - 4, 2 * 100 - 4)
 
 
+@pytest.mark.slow
 def test_what_makes_a_digit_that_digit_is_shown(
     digits: Path, walk: dict[str, Path], command: Run, tmp_path: Path
 ) -> None:
@@ -272,6 +276,7 @@ def test_recordings_and_pictures_are_kept_apart(command: Run, tmp_path: Path) ->
     assert "contains pictures, but recordings are needed" in done.error_line()
 
 
+@pytest.mark.slow
 def test_predict_names_the_class_of_every_picture(
     digits: Path, walk: dict[str, Path], command: Run, tmp_path: Path
 ) -> None:
@@ -304,6 +309,7 @@ def test_predict_names_the_class_of_every_picture(
     assert len(document["files"]) == len(document["skipped"]) == 1
 
 
+@pytest.mark.slow
 def test_the_report_of_a_digit(walk: dict[str, Path], command: Run, tmp_path: Path) -> None:
     unit = "fc9-3-max"
     done = command("report", walk["explain"] / unit / "explanations.npz", "--selection",

@@ -28,6 +28,7 @@ GRID = (
     "--learning-rate 0.1 --learning-rate 0.001 --prior-weight 0.1 --prior-weight 0.001 "
     "--iterations 2 --iterations 6 --examples 4"
 ).split()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
