@@ -1,1 +1,1 @@
-"""One file a subcommand: reads artifacts, computes, writes artifacts."""
+"""The commands: one file for each, which reads artifacts, computes and writes artifacts."""

@@ -1,4 +1,4 @@
-"""`attribute`: recordings or pictures and a network -> why it said so, measured and shown."""
+"""`attribute`: recordings or pictures and a network -> explanations of its decisions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from ganexplain.runs.progress import Progress
 
 @dataclass(frozen=True)
 class AttributeResult:
-    """What `attribute` found, the path of its page, and the table of mean measures as text."""
+    """The attributions, the path of their page, and the table of mean measures as text."""
 
     found: Attributions
     report: Path
@@ -58,26 +58,25 @@ class AttributeResult:
 def attribute(
     config: AttributeConfig, out: Path, progress: Progress, overwrite: bool = False
 ) -> AttributeResult:
-    """Explain each input by each configuration.
+    """Explain each input with each configuration.
 
-    Writes `attributions.json`, `report.html` and for every attribution what
-    `write_attribution` does: in `out` where there is one, else in folders of input and
-    configuration. Raises UsageError for a setting that cannot be, BadFile for an input that
-    cannot be used.
+    Writes `attributions.json`, `report.html` and the files of `write_attribution` for each
+    attribution, in folders of input and configuration if there are several. Raises UsageError for
+    an impossible setting, BadFile for an input that cannot be used.
     """
     _check(config)
     source = NetworkSource.from_settings(config)
-    subject, asked = load_subject(config, pick_device(config.device), progress)
+    subject, pieces = load_subject(config, pick_device(config.device), progress)
     configurations = _configurations(config, subject.front_end)
     target = subject.target(config.target)
     explainers, warnings = explainers_for(config, subject, source)
     methods = {name: method_for(name, config, explainers) for name in config.method}
-    _try_first(config, subject, asked[0], configurations, methods)
+    _check_first_input(config, subject, pieces[0], configurations, methods)
     with RunDirectory(out, "attribute", config, overwrite) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)
-        for path in dict.fromkeys(piece.path for piece in asked):
+        for path in dict.fromkeys(piece.path for piece in pieces):
             run.used(str(path), path)
             if isinstance(subject.front_end, FrontEnd) and source.classifier:
                 sound = load_mono(path, subject.front_end.sample_rate)
@@ -88,13 +87,13 @@ def attribute(
         for warning in warnings:
             progress.note(warning)
         attribution_run = AttributionRun(config, subject, target, methods, out, progress)
-        progress.start("attributions", len(asked) * len(configurations))
-        entries, shown = [], []
-        for piece in asked:
-            place = out if len(asked) == 1 else out / piece.name
-            entry, part = attribution_run.explain(piece, configurations, place)
+        progress.start("attributions", len(pieces) * len(configurations))
+        entries, views = [], []
+        for piece in pieces:
+            folder = out if len(pieces) == 1 else out / piece.name
+            entry, view = attribution_run.explain(piece, configurations, folder)
             entries.append(entry)
-            shown.append(part)
+            views.append(view)
         found = Attributions(
             classifier=source.name,
             classifier_hash=source.digest(),
@@ -105,9 +104,9 @@ def attribute(
         )
         keys, rows = measures_table(found)
         write_json(out / "attributions.json", found.to_json())
-        page = report_page(found, shown, rows, keys, subject.front_end)
+        page = report_page(found, views, rows, keys, subject.front_end)
         write_text(out / "report.html", page)
-        run.results["attributions"] = len(asked) * len(configurations)
+        run.results["attributions"] = len(pieces) * len(configurations)
     table = aligned([["", *(MEASURES[key].title for key in keys)], *rows], left=1)
     return AttributeResult(found, out / "report.html", table)
 
@@ -123,28 +122,28 @@ def _check(config: AttributeConfig) -> None:
     check_known("--score", config.score, SCORES)
     check_known("--distance", config.distance, DISTANCES)
     if check_known("--outputs", config.outputs, (AUTO, *OUTPUTS)) != AUTO and not config.model:
-        raise UsageError("--outputs: goes with --model; a classifier.pt puts out logits")
+        raise UsageError("--outputs: goes with --model; the outputs of a classifier.pt are logits")
     if not (config.method and config.fill):
         raise UsageError("give at least one --method and --fill")
     if "data-min" in config.fill and not config.corpus:
         raise UsageError("--fill data-min: name the data with --corpus")
 
 
-def _try_first(
+def _check_first_input(
     config: AttributeConfig,
     subject: Subject,
     piece: Piece,
     configurations: list[Configuration],
     methods: Mapping[str, Method],
 ) -> None:
-    """Errors of any configuration on the first input, before the long work of those before it."""
+    """Raise errors of all configurations on the first input, before any long computation."""
     if config.cam_layer:
         find_layer(subject.network, config.cam_layer, "--cam-layer")
     for method in methods.values():
         method.check(subject.network, subject.example[:1])
     if config.truth:
         piece.truth(config.truth)
-    known = [name for name in config.fill if name != "data-min"]  # of that the data are not read
+    known = [name for name in config.fill if name != "data-min"]  # its data are not read yet
     tries = {(each.segments, (known or ["mean"])[0]) for each in configurations}
     tries |= {(configurations[0].segments, name) for name in known}
     for segments, name in sorted(tries):
@@ -153,12 +152,12 @@ def _try_first(
 
 def _configurations(config: AttributeConfig, input_spec: Input) -> list[Configuration]:
     segments = config.segments or (input_spec.segments,)
-    every = product(config.method, segments, config.fill)
-    return [Configuration(*each) for each in dict.fromkeys(every)]
+    combinations = product(config.method, segments, config.fill)
+    return [Configuration(*each) for each in dict.fromkeys(combinations)]
 
 
 def _with_least(subject: Subject, config: AttributeConfig, progress: Progress) -> Subject:
-    """The subject that knows the least standardised value of its data, where that is asked for."""
+    """The subject with the least standardised value of its data, if a fill needs it."""
     if "data-min" not in config.fill:
         return subject
     material = open_corpus(config.corpus)

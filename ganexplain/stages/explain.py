@@ -44,7 +44,7 @@ from ganexplain.runs.workers import job_count, run_in_processes
 
 SEARCHES = ("grid", "adaptive")
 LARGEST_SEED = 2**32  # of NumPy's legacy generator
-WORTH_PROCESSES = 10_000  # example-iterations, a minute's work: starting a process takes seconds
+WORTH_PROCESSES = 10_000  # example-iterations (a minute) from which several processes are faster
 
 
 def explain(
@@ -56,11 +56,11 @@ def explain(
 ) -> list[Path]:
     """Search the latent space for inputs that drive units, over the grid of settings.
 
-    Gives the paths of the `explanations.npz`, one for each unit and direction; of a shard the
-    folder of the parts, which `select` merges. Raises UsageError for an unknown layer, unit or
-    direction, settings out of range, or checkpoints that do not belong together.
+    Returns the paths of the `explanations.npz`, one for each unit and direction; for a shard the
+    folder of its parts, which `select` merges. Raises UsageError for an unknown layer, unit or
+    direction, for settings out of range, and for checkpoints that do not belong together.
     """
-    config = _with_weights_in_force(config)
+    config = _without_unused_weights(config)
     check_settings(config)
     shard = _own_shard(config)
     if shard and overwrite:
@@ -68,7 +68,7 @@ def explain(
             "--overwrite: would delete the results of other shards; remove --out instead"
         )
     use_own_gpu()
-    # All that can be wrong with the inputs is found before --overwrite deletes anything.
+    # Errors of the inputs are found before --overwrite deletes anything.
     task, networks = SearchTask.open(config, shard)
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
     with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
@@ -84,13 +84,13 @@ def explain(
             path = given_path(Path(config.responses), target)
             run.used(f"responses of {target.name}", path)
         run.note_inputs()
-        plan = _kept_plan(config, out, task.plan)
+        plan = _write_or_keep_plan(config, out, task.plan)
         parts = shard_parts(plan.all_parts(), shard)
-        waiting = [part for part in parts if not _is_done(out, plan, part, task.metas[part.target])]
-        if len(waiting) < len(parts):
-            progress.note(f"{len(parts) - len(waiting)} of {len(parts)} parts were done before")
-        spent = _work(task, networks, waiting, out, progress)
-        run.results["example_iterations"] = spent  # of this call; what all took stands in the files
+        todo = [part for part in parts if not _is_done(out, plan, part, task.metas[part.target])]
+        if len(todo) < len(parts):
+            progress.note(f"{len(parts) - len(todo)} of {len(parts)} parts were done before")
+        spent = _search(task, networks, todo, out, progress)
+        run.results["example_iterations"] = spent  # of this call; the files have those of all
         progress.note(f"{spent:,} example-iterations")
         whole = all(plan.path(out, target).is_file() for target in plan.targets)
         if shard and not whole:
@@ -107,7 +107,7 @@ def explain(
 
 
 def _results(found: Mapping[str, ExplanationMeta]) -> dict[str, object]:
-    """What `run.json` says of the whole run, from the metas of its units by their names."""
+    """The results of the whole run for `run.json`, from the metas of its units by their names."""
     counts = {
         name: meta.lost.searches_without_gradient for name, meta in found.items() if meta.lost
     }
@@ -119,20 +119,20 @@ def _results(found: Mapping[str, ExplanationMeta]) -> dict[str, object]:
 
 
 def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
-    """The share of this process: as asked for, or of those that torchrun has started."""
-    asked, (rank, world) = parse_shard(config.shard), rank_and_world_size()
-    if asked and world > 1:
+    """The shard of this process: that of `--shard`, or its rank among torchrun's processes."""
+    requested, (rank, world) = parse_shard(config.shard), rank_and_world_size()
+    if requested and world > 1:
         raise UsageError("--shard: torchrun divides the blocks itself; use only one of the two")
-    return (rank, world) if world > 1 else asked
+    return (rank, world) if world > 1 else requested
 
 
-def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
-    """The plan of the run in `out`: of the first to come, where sizes of parts were left open."""
+def _write_or_keep_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
+    """The plan of the run in `out`; that of the first process, if no batch size is given."""
     earlier = read_plan(out) if (out / PLAN_FILE).is_file() else plan
     same = earlier.targets == plan.targets and earlier.bounds[-1] == plan.bounds[-1]
     if not same or (config.batch_size and earlier != plan):
         raise UsageError(
-            f"--out {out}: holds blocks of a run with another batch size or classifier; "
+            f"--out {out}: contains blocks of a run with another batch size or classifier; "
             "repeat those, or choose another --out"
         )
     write_json(out / PLAN_FILE, earlier.to_json())
@@ -140,19 +140,22 @@ def _kept_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
 
 
 def _is_done(out: Path, plan: Plan, part: Part, meta: ExplanationMeta) -> bool:
-    """Whether a part, or the whole unit, is searched; UsageError where it is of other inputs."""
+    """Whether a part, or its unit, is done; UsageError if it was made from other inputs."""
     whole = plan.path(out, part.target)
     return is_made(whole, KIND, meta) or is_made(part_path(out, part), PART, meta)
 
 
-def _work(
+def _search(
     task: SearchTask,
     networks: SearchNetworks,
     parts: Sequence[Part],
     out: Path,
     progress: Progress,
 ) -> int:
-    """Search all parts, in several processes on a CPU where that pays; what it took."""
+    """Search all parts, on a CPU in several processes if that is faster.
+
+    Returns the example-iterations spent.
+    """
     if not parts:
         return 0
     config, spent = task.config, 0
@@ -165,21 +168,17 @@ def _work(
         spent += units
         progress.advance(units)
 
-    alone = networks.device.type != "cpu" or rank_and_world_size()[1] > 1
-    jobs = (
-        1
-        if alone and config.jobs == "auto"
-        else job_count(config.jobs, len(parts), total >= WORTH_PROCESSES)
-    )
-    progress.start(_searched([part.target for part in parts]), total)
+    single = networks.device.type != "cpu" or rank_and_world_size()[1] > 1
+    jobs = job_count(config.jobs, len(parts), worth_it=not single and total >= WORTH_PROCESSES)
+    progress.start(_describe([part.target for part in parts]), total)
     prepare = AdaptiveBlockSearch if adaptive else BlockSearch
     shared = networks if jobs == 1 else None  # other processes load their own
     run_in_processes(parts, jobs, prepare, (task, out, shared), advance)
     return spent
 
 
-def _searched(targets: Sequence[SearchTarget]) -> str:
-    """What is searched, in words: the name of one, or how many units."""
+def _describe(targets: Sequence[SearchTarget]) -> str:
+    """The name of one target, or the number of units, for the progress."""
     if len(set(targets)) == 1:
         return targets[0].name
     count = len({target.unit for target in targets})
@@ -187,10 +186,10 @@ def _searched(targets: Sequence[SearchTarget]) -> str:
     return f"{count} unit{'' if count == 1 else 's'}{', both directions' if both else ''}"
 
 
-def _with_weights_in_force(config: ExplainConfig) -> ExplainConfig:
-    """The settings with a prior weight of zero where the prior has none.
+def _without_unused_weights(config: ExplainConfig) -> ExplainConfig:
+    """The settings, with a prior weight of zero if the prior has no weight.
 
-    UsageError where one was asked for all the same.
+    Raises UsageError if a weight is given for such a prior.
     """
     check_known("--prior", config.prior, PRIORS)
     given = config.prior_weight not in (ExplainConfig.prior_weight, (0.0,))
@@ -199,7 +198,7 @@ def _with_weights_in_force(config: ExplainConfig) -> ExplainConfig:
 
 
 def check_settings(config: ExplainConfig) -> None:
-    """UsageError naming the option whose value is out of range or repeated."""
+    """Raise UsageError, which names the option, for a value out of range or given twice."""
     check_known("--direction", config.direction, DIRECTIONS)
     check_known("--precision", config.precision, SEARCH_PRECISIONS)
     check_known("--search", config.search, SEARCHES)

@@ -27,7 +27,7 @@ STEM_RATE = 22050
 STEMS = ("mixture", "vocals")
 LOSSY = {".mp3", ".ogg", ".oga", ".opus"}
 SUFFIXES = {f".{name.lower()}" for name in sf.available_formats()} - {".raw"} | {".aif"} | LOSSY
-INAUDIBLE_DB = -60.0  # below the loudest of the mixture: no vocals, but noise or what leaks in
+INAUDIBLE_DB = -60.0  # relative to the mixture's maximum: level of noise and leakage in a stem
 LENGTH_TOLERANCE = 0.5  # s by which vocals and mixture may differ
 LOGGER = logging.getLogger("ganexplain")
 
@@ -42,10 +42,10 @@ class Track:
 
 
 def label_stems(config: LabelStemsConfig, progress: Progress, overwrite: bool = False) -> Path:
-    """Write STEMS/manifest.csv with `sing` and `nosing` spans of every mixture; gives its path.
+    """Write STEMS/manifest.csv with `sing` and `nosing` spans of all mixtures; returns its path.
 
-    Raises UsageError where there is no such folder or the manifest is there already,
-    GanexplainError where no track is found, BadFile for a stem that cannot be read.
+    Raises UsageError if there is no such folder or the manifest exists, GanexplainError if no track
+    is found, BadFile for a stem that cannot be read.
     """
     root = Path(config.stems)
     path = root / "manifest.csv"
@@ -59,8 +59,8 @@ def label_stems(config: LabelStemsConfig, progress: Progress, overwrite: bool = 
     progress.start("labelling", len(tracks))
     for track in tracks:
         name = track.mixture.relative_to(root).as_posix()
-        for start, end, sounding in track_spans(track, config):
-            label = JAMENDO_CLASSES[sounding]
+        for start, end, is_sung in track_spans(track, config):
+            label = JAMENDO_CLASSES[is_sung]
             if f"{start:.3f}" != f"{end:.3f}":
                 rows.append((name, f"{start:.3f}", f"{end:.3f}", label, track.split))
         progress.advance()
@@ -82,7 +82,7 @@ def find_tracks(root: Path, valid_share: float, seed: int) -> list[Track]:
         for mixture, vocals in _stem_pairs(folder)
     ]
     if not tracks:
-        raise GanexplainError(f"{root}: no folder below it holds both a mixture and vocals file")
+        raise GanexplainError(f"{root}: no folder below it has both a mixture and vocals file")
     training = [i for i, track in enumerate(tracks) if track.split == "train"]
     held_out = round(valid_share * len(training))
     if valid_share > 0 and len(training) > 1:
@@ -95,7 +95,7 @@ def find_tracks(root: Path, valid_share: float, seed: int) -> list[Track]:
 
 
 def _stem_pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """The mixture and the vocals of every folder that has both, one of each."""
+    """The mixture and the vocals of each folder that has both."""
     found: dict[Path, dict[str, list[Path]]] = {}
     for path in files_below(folder):
         if path.stem.lower() in STEMS and path.suffix.lower() in SUFFIXES:
@@ -109,18 +109,18 @@ def _stem_pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def _chosen(paths: list[Path]) -> Path:
-    """The file to use of one stem: the first that is not lossy."""
+    """The file of a stem that is used: the first that is not lossy, if there is one."""
     first = min(paths, key=lambda path: (path.suffix.lower() in LOSSY, path.name))
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths)
-        LOGGER.warning("%s: is there as %s; %s is used", first.parent, names, first.name)
+        LOGGER.warning("%s: a stem exists as %s; %s is used", first.parent, names, first.name)
     return first
 
 
 def track_spans(track: Track, config: LabelStemsConfig) -> list[tuple[float, float, bool]]:
     """Contiguous spans (start s, end s, sung) of a track, from the level of its vocals.
 
-    A vocal stem that is silent, or far below its mixture, is a track without singing.
+    A track whose vocal stem is silent or far below its mixture has no singing.
     """
     length = read_duration(track.mixture)
     try:

@@ -1,4 +1,4 @@
-"""`layers`: what of a network can be addressed, and the shape of what each part puts out."""
+"""`layers`: the layers of a network that other commands can name, and their shapes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ganexplain.runs.progress import Progress
 
 
 def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) -> NetworkLayers:
-    """The layers that one pass of a real input reaches, in the order they end.
+    """The layers that a pass of one input reaches, in the order in which they end.
 
-    Errors: those of loading the network, and of an example that cannot be read.
+    Raises the errors of loading the network, and BadFile for an example that cannot be read.
     """
     device = pick_device(config.device)
     generator_output = load_generator(Path(config.gan), device)[1] if config.gan else None
@@ -63,7 +63,7 @@ def _source(config: LayersConfig) -> NetworkSource:
 
 
 def _shapes(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
-    """Shapes (U, ...) of what layers put out for an example (1, ...); those that count inputs."""
+    """Shapes (U, ...) of layers' outputs for an example (1, ...) that have a batch axis."""
     with record_outputs(network, named_layers(network)) as outputs, torch.no_grad():
         network(example)
     shapes = {

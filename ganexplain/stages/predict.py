@@ -40,12 +40,10 @@ TABLE = "predictions.csv"
 def predict(
     config: PredictConfig, out: Path, progress: Progress, overwrite: bool = False
 ) -> Predictions:
-    """Write NAME.csv, NAME.lab and NAME.png of every recording.
+    """Write NAME.csv, NAME.lab and NAME.png for each recording, or `predictions.csv` for pictures.
 
-    Of pictures `predictions.csv`, see `predict_pictures`.
-
-    Raises UsageError for a classifier that is not there, BadFile for a recording that cannot
-    be used (noted and left out with `skip_bad_files`), GanexplainError where none can.
+    Raises UsageError for a missing classifier, BadFile for a recording that cannot be used (with
+    `skip_bad_files` it is noted and skipped), GanexplainError if none can be used.
     """
     classifier = load_classifier(Path(config.classifier), pick_device(config.device))
     threshold = classifier.threshold if len(classifier.classes) == 2 else None
@@ -54,7 +52,7 @@ def predict(
         return predict_files(config, classifier, nothing, out, progress, overwrite)
     paths = [Path(name) for name in config.files]
     if not config.skip_bad_files:
-        for path in paths:  # a misspelt name shows now, not after the hours of those before
+        for path in paths:  # a misspelt name is an error now, not after hours of computation
             try:
                 read_duration(path)
             except BadFile as error:
@@ -88,10 +86,10 @@ def predict(
 
 
 def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) -> Prediction:
-    """Smoothed probabilities of each frame of (T, F) log-mel in nat, and what they say.
+    """Smoothed probabilities of each frame of log-mel (T, F) in nat, and their segments.
 
-    `duration` in seconds is the file's. The frames bound the true length to within a hop, and win
-    where it is another.
+    `duration` is that of the file in seconds; it is clipped to the length of the frames, which
+    determine it to within a hop.
     """
     front_end = classifier.sound
     curve = smooth(predict_frames(classifier.network, mel, front_end))
@@ -108,7 +106,7 @@ def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) 
 def _write(
     base: Path, recording: Path, mel: np.ndarray, prediction: Prediction, front_end: FrontEnd
 ) -> RecordingPrediction:
-    """Write the three files that `base` names, and return what is reported of them."""
+    """Write the three files named after `base`; returns their record."""
     curve, lab, picture = (base.with_name(f"{base.name}.{kind}") for kind in ("csv", "lab", "png"))
     rows = zip(prediction.times, prediction.curve, strict=True)
     numbers = ([f"{time:.4f}", *(f"{value:.6f}" for value in row)] for time, row in rows)
@@ -134,13 +132,13 @@ def predict_files(
     progress: Progress,
     overwrite: bool,
 ) -> Predictions:
-    """Write `predictions.csv`, a line a picture; returns `nothing` with the predictions added.
+    """Write `predictions.csv`, one line per picture; returns `nothing` with the predictions added.
 
-    Raises UsageError for a folder without pictures, BadFile for a file that is none (noted and
-    left out with `skip_bad_files`), GanexplainError where no picture is left.
+    Raises UsageError for a folder without pictures, BadFile for a file that is not a picture (with
+    `skip_bad_files` it is noted and skipped), GanexplainError if no picture can be used.
     """
-    paths = list(listed(config.files))
-    for path in paths:  # a misspelt name shows before the run begins
+    paths = list(expand_folders(config.files))
+    for path in paths:  # a misspelt name is an error before the run begins
         if not (path.is_file() or config.skip_bad_files):
             missing = BadFile(f"{path}: no such file; correct the name")
             missing.one_of_many = True
@@ -173,8 +171,8 @@ def predict_files(
     return replace(nothing, table=table, pictures=tuple(found), skipped=tuple(reasons))
 
 
-def listed(names: Iterable[str]) -> Iterable[Path]:
-    """Files as named, and of folders all pictures below, by path."""
+def expand_folders(names: Iterable[str]) -> Iterable[Path]:
+    """The named files, and all pictures below named folders, sorted by path."""
     for path in map(Path, names):
         if not path.is_dir():
             yield path
@@ -188,7 +186,7 @@ def listed(names: Iterable[str]) -> Iterable[Path]:
 def _read(
     paths: list[Path], classifier: Classifier, skip_bad_files: bool
 ) -> tuple[dict[Path, np.ndarray], list[str]]:
-    """Pictures by path, and what is wrong with those left out."""
+    """Pictures by path, and the errors of those skipped."""
     good: dict[Path, np.ndarray] = {}
     skipped = []
     for path in paths:

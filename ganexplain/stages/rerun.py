@@ -1,4 +1,4 @@
-"""`rerun`: a run directory -> the same run again, and whether it gave the same."""
+"""`rerun`: a run directory -> the same run again, and a comparison of both."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ganexplain.runs.progress import Progress
 from ganexplain.runs.record import library_versions
 from ganexplain.version import __version__
 
-# What tells of a run when and how it ran; `tensorboard` repeats metrics.jsonl with the time of day.
+# Records of when and how a run ran; `tensorboard` repeats metrics.jsonl with the time of day.
 RECORDS = ("run*.json", "log*.txt", "config.toml", "tensorboard/*")
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What `run.json` says of a finished run; of several shares, of all of them together."""
+    """The `run.json` of a finished run, or those of its shares together."""
 
     stage: str
     folder: str
@@ -43,7 +43,7 @@ class RunRecord:
 
     @classmethod
     def read(cls, run: Path) -> RunRecord:
-        """That of a run directory; UsageError where it is of no finished run."""
+        """The record of a run directory; UsageError if the run is not finished."""
         found = [read_json(path) for path in sorted(run.glob("run*.json"))]
         if not found or not (run / "config.toml").is_file():
             raise UsageError(f"{run}: not a run directory; name one that a command has written")
@@ -79,7 +79,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Repetition:
-    """How a run repeated differs: of each file in words, or `equal`."""
+    """The differences of a repeated run: for each file a text, or `equal`."""
 
     stage: str
     run: str
@@ -96,10 +96,10 @@ class Repetition:
 def rerun(
     config: RerunConfig, out: Path, progress: Progress, overwrite: bool = False
 ) -> Repetition:
-    """Do what a run directory tells into `out`, and compare.
+    """Repeat the run of a run directory into `out`, and compare both.
 
-    Paths in the settings are those of the folder the run was started in, where it is still there.
-    Raises UsageError for a directory of no finished run, or where an input is not what it was.
+    Relative paths in the settings refer to the folder in which the run was started, if it still
+    exists. Raises UsageError if the run is not finished or an input has changed.
     """
     before, out = Path(config.run).resolve(), out.resolve()
     if before == out:
@@ -127,7 +127,7 @@ def rerun(
 
 
 def _settings(run: Path, stage: str) -> Any:
-    """The config of a run; UsageError where this version has other settings."""
+    """The config of a run; UsageError if this version has other settings."""
     kind = STAGES[check_known(f"{run}: stage", stage, STAGES)][0]
     written = read_toml("rerun:", run / "config.toml", LONGEST_SETTINGS)
     values = {name.replace("-", "_"): value for name, value in written.items()}
@@ -137,14 +137,14 @@ def _settings(run: Path, stage: str) -> Any:
     kinds = get_type_hints(kind)
     for name, field in known.items():
         if name in values and not _is_of(values[name], kinds[name]):
-            raise UsageError(f"{run / 'config.toml'}: {name} is no setting of {stage}")
+            raise UsageError(f"{run / 'config.toml'}: {name} is not a setting of {stage}")
         if name not in values and field.default is MISSING:
             raise UsageError(f"{run / 'config.toml'}: {name} is missing")
     return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
 
 
 def _is_of(value: Any, kind: Any) -> bool:
-    """Whether a value of a TOML file is of the kind of a setting."""
+    """Whether a value of a TOML file has the type of a setting."""
     if get_origin(kind) is tuple:
         return isinstance(value, list) and all(_is_of(v, get_args(kind)[0]) for v in value)
     if isinstance(value, bool):
@@ -153,7 +153,7 @@ def _is_of(value: Any, kind: Any) -> bool:
 
 
 def _check_files(run: Path, files: Mapping[str, str]) -> None:
-    """UsageError naming the first input that is gone or holds something else than it did."""
+    """Raise UsageError, which names the first input that is gone or has changed."""
     gone = [name for name in files if not Path(name).is_file()]
     changed = [n for n, digest in files.items() if n not in gone and file_hash(Path(n)) != digest]
     for names, what in ((gone, "is gone"), (changed, "has changed")):
@@ -163,7 +163,7 @@ def _check_files(run: Path, files: Mapping[str, str]) -> None:
 
 
 def _other_versions(record: RunRecord) -> dict[str, str]:
-    """What the run was made with where this is another version, by name."""
+    """The versions with which the run was made that differ from those of now, by name."""
     before = {"ganexplain": record.version, **record.libraries}
     now = {"ganexplain": __version__, **library_versions()}
     return {name: found for name, found in before.items() if now.get(name) != found}
@@ -175,7 +175,7 @@ def _in_folder(folder: Path) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _threads(count: object) -> Iterator[None]:
-    """While open, torch computes with as many threads as then."""
+    """While open, torch uses as many threads as in the run."""
     before = torch.get_num_threads()
     torch.set_num_threads(count if isinstance(count, int) and 0 < count <= 1024 else before)
     try:
@@ -185,7 +185,7 @@ def _threads(count: object) -> Iterator[None]:
 
 
 def artifacts_of(run: Path) -> dict[str, Path]:
-    """The files that a run made, by their names in its directory."""
+    """The files of a run that are not records, by their names in its directory."""
     files = [path for path in sorted(run.rglob("*")) if path.is_file()]
     made = [path for path in files if not path.name.startswith(".")]
     return {
@@ -196,10 +196,10 @@ def artifacts_of(run: Path) -> dict[str, Path]:
 
 
 def differences(one: Path, other: Path) -> dict[str, str]:
-    """Of each artifact of two runs in words how they differ; an empty text where they are equal.
+    """The difference of each artifact of two runs as a text, empty if they are equal.
 
-    Files are held against each other byte by byte, arrays and documents that differ there key by
-    key: the wall clock of an attribution may be another.
+    Files are compared byte by byte; arrays and documents that differ are compared key by key,
+    without the wall-clock time of attributions.
     """
     ours, theirs = artifacts_of(one), artifacts_of(other)
     return {
@@ -211,7 +211,7 @@ def differences(one: Path, other: Path) -> dict[str, str]:
 
 
 def difference(one: Path, other: Path) -> str:
-    """The first key in which two files differ and by how much; empty where they are equal."""
+    """The first key in which two files differ, and by how much; empty if they are equal."""
     if file_hash(one) == file_hash(other):
         return ""
     if one.suffix not in (".npz", ".npy", ".pt", ".json", ".jsonl"):
@@ -231,7 +231,7 @@ def difference(one: Path, other: Path) -> str:
 
 
 def _apart(one: Any, other: Any) -> str:
-    """How two values differ, in words."""
+    """The difference of two values as a text."""
     if not isinstance(one, str | None) and not isinstance(other, str | None):
         first, second = np.asarray(one), np.asarray(other)
         if first.shape != second.shape or first.dtype != second.dtype:
@@ -246,7 +246,7 @@ def _apart(one: Any, other: Any) -> str:
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """What is no container in nested ones, with its path."""
+    """The leaves of nested containers, with their paths."""
     if isinstance(value, list | tuple):
         value = {"length": len(value), **{str(index): inner for index, inner in enumerate(value)}}
     if isinstance(value, Mapping):
@@ -257,9 +257,9 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def read_any(path: Path) -> Any:
-    """Content of an `.npz`, `.npy`, `.pt`, `.json` or `.jsonl` of any kind, to be compared.
+    """The content of an `.npz`, `.npy`, `.pt`, `.json` or `.jsonl`, for a comparison.
 
-    Raises GanexplainError where it is damaged.
+    Raises GanexplainError if it is damaged.
     """
     if path.suffix == ".json":
         return read_json(path)

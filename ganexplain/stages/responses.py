@@ -25,9 +25,9 @@ def responses(
 ) -> list[Path]:
     """Find the excerpts of the training split that drive units most and least.
 
-    Gives the paths of the `responses.npz`: in `out` for one unit, else in `out/LAYER-NEURON`.
-    Errors: those of the corpus, UsageError for an unknown layer or unit, GanexplainError where
-    fewer than two excerpts are found.
+    Returns the paths of the `responses.npz`: in `out` for one unit, else in `out/LAYER-NEURON`.
+    Raises the errors of the corpus, UsageError for an unknown layer or unit, and GanexplainError
+    if fewer than two excerpts are found.
     """
     source, device = NetworkSource.from_settings(config), pick_device(config.device)
     generator_output = load_generator(Path(config.gan), device)[1] if config.gan else None

@@ -15,11 +15,7 @@ from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import batches_for
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
-from ganexplain.corpora.load import (
-    input_spec_for,
-    load_split,
-    open_corpus,
-)
+from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.corpora.splits import require_classes
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
@@ -40,14 +36,13 @@ def train_classifier(
     overwrite: bool = False,
     resume: bool = False,
 ) -> Path:
-    """Train on the training split, keep the epoch with the lowest validation error, test it.
+    """Train on the training split, keep the epoch with the lowest validation error, and test it.
 
-    Gives the path of `classifier.pt`; `test.csv` beside it has the figures of each test file, empty
-    where they are undefined. The decision threshold is chosen on the training and validation
-    recordings together: the authors' choice on validation alone hangs on a song or two where that
-    split is small.
-    Errors: those of the corpora, UsageError for settings that do not fit them, Diverged where
-    the loss is no longer finite.
+    Returns the path of `classifier.pt`; `test.csv` beside it has the figures of each test file,
+    empty if undefined. The decision threshold is chosen on the training and validation recordings
+    together; the authors' choice on validation alone depends on one or two songs if that split is
+    small. Raises the errors of the corpora, UsageError for settings that do not fit them, and
+    Diverged if the loss is not finite.
     """
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     input_spec = input_spec_for(
@@ -89,12 +84,12 @@ def train_classifier(
     return path
 
 
-def _output_count(asked: int, classes: int) -> int:
+def _output_count(requested: int, classes: int) -> int:
     allowed = {1, 2} if classes == 2 else {classes}
-    count = asked or (1 if classes == 2 else classes)
+    count = requested or min(allowed)
     if count not in allowed:
         choices = " or ".join(map(str, sorted(allowed)))
-        raise UsageError(f"--outputs {asked}: the corpus has {classes} classes; use {choices}")
+        raise UsageError(f"--outputs {requested}: the corpus has {classes} classes; use {choices}")
     return count
 
 
@@ -122,9 +117,9 @@ def _train(
 ) -> None:
     config, last = training.config, training.updates - 1
     batches = batches_for(splits["train"], config)
-    with reserve_cores(config.workers), Prefetch(batches.make, config.workers) as made:
+    with reserve_cores(config.workers), Prefetch(batches.make, config.workers) as prefetch:
         for step in resumable_steps(run, training, last + 1, config.checkpoint_every, progress):
-            loss = training.step(step, made.take(step, last))
+            loss = training.step(step, prefetch.take(step, last))
             progress.advance(1, loss=loss, rate=training.learning_rate(step))
             if (step + 1) % config.updates_per_epoch == 0:
                 epoch = step // config.updates_per_epoch
@@ -134,7 +129,7 @@ def _train(
                     f"epoch {epoch + 1}: loss {figures['loss']:.3f}, validation "
                     + figures_text(figures)
                 )
-        share = made.waiting_share()
+        share = prefetch.waiting_share()
     progress.note(f"{100 * share:.1f} % of the time was spent waiting for batches")
 
 

@@ -28,7 +28,7 @@ from ganexplain.runs.resume import resumable_steps
 
 @dataclass(frozen=True)
 class TrainedExplainer:
-    """The path of `explainer.pt`, its figures, a table, and documents by the method's own names."""
+    """The path of `explainer.pt`, its figures, a table, and the method's documents by name."""
 
     path: Path
     figures: Mapping[str, float]
@@ -49,10 +49,10 @@ def train_explainer(
     overwrite: bool = False,
     resume: bool = False,
 ) -> TrainedExplainer:
-    """Train by `config.method` on the training split, measured on the validation split.
+    """Train with `config.method` on the training split, and evaluate on the validation split.
 
-    Errors: those of the corpus and of the networks, UsageError for settings that
-    do not fit them, Diverged where a loss is no longer finite.
+    Raises the errors of the corpus and the networks, UsageError for settings that do not fit them,
+    and Diverged if a loss is not finite.
     """
     method = LEARNED[check_known("--method", config.method, LEARNED)]
     config = config.of_method()
@@ -98,7 +98,7 @@ def train_explainer(
 
 
 def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork, ...]) -> None:
-    """UsageError for a setting that cannot be, before the corpus is read."""
+    """Raise UsageError for an impossible setting, before the corpus is read."""
     check_divisible(config.batch_size)
     LEARNED[config.method].check(config, networks)
     for network in networks:
@@ -110,7 +110,7 @@ def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork,
 def _common_input_spec(
     sources: tuple[NetworkSource, ...], networks: tuple[TargetNetwork, ...]
 ) -> Input:
-    """What all of them take; UsageError where they differ, or where it has no two axes."""
+    """The input of all networks; UsageError if they differ, or if it does not have two axes."""
     named = [(Path(s.name), n.front_end) for s, n in zip(sources, networks, strict=True)]
     for each in named[1:]:
         check_same_front_end(named[0], each)

@@ -43,12 +43,12 @@ def train_gan(
     overwrite: bool = False,
     resume: bool = False,
 ) -> Path:
-    """Train a generator on the excerpts of the training split; gives the path of `gan.pt`.
+    """Train a generator on the excerpts of the training split; returns the path of `gan.pt`.
 
-    The generator kept is the running average of the weights at the step of the best score
-    against real excerpts. Errors: those of the corpus and the classifiers, UsageError
-    for an unknown loss, Diverged where a loss is no longer finite; the best generator until
-    then is written to `best.pt`, which is read as `gan.pt` is.
+    The generator is the running average of the weights at the step with the best score against
+    real excerpts. Raises the errors of the corpus and the classifiers, UsageError for an unknown
+    loss, and Diverged if a loss is not finite; the best generator until then is in `best.pt`,
+    which can be used as `gan.pt`.
     """
     if config.classifier and config.classifier == config.features_of:
         raise UsageError(
@@ -69,7 +69,7 @@ def train_gan(
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
-        choice = _prepared(config, corpus, input_spec, device, networks, run, progress)
+        choice = _prepare(config, corpus, input_spec, device, networks, run, progress)
         try:
             _adversarial_steps(config, choice, run, progress)
         except Diverged as error:
@@ -77,7 +77,7 @@ def train_gan(
                 raise
             write_gan(out / "best.pt", best_gan(choice), config)
             step = choice.best.step
-            raise Diverged(f"{error}; {out / 'best.pt'} holds step {step}") from error
+            raise Diverged(f"{error}; {out / 'best.pt'} is from step {step}") from error
         gan = _with_encoder(choice, progress)
         run.results |= {"step": gan.step, **gan.figures, **choice.noted}
         path = out / "gan.pt"
@@ -85,7 +85,7 @@ def train_gan(
     return path
 
 
-def _prepared(
+def _prepare(
     config: TrainGanConfig,
     corpus: AnyCorpus,
     input_spec: Input,
@@ -108,7 +108,7 @@ def _prepared(
 
 
 def _network(name: str, input_spec: Input, corpus: Path, device: torch.device) -> nn.Module:
-    """A classifier of what is drawn; UsageError where it takes something else."""
+    """A classifier of the generator's output; UsageError if it has another input."""
     classifier = load_classifier(Path(name), device)
     check_same_front_end((Path(name), classifier.front_end), (corpus, input_spec))
     return classifier.network
@@ -127,16 +127,16 @@ def _adversarial_steps(
             losses = training.step(done - 1)
             choice.add(losses)
             if done % config.sample_every == 0:
-                _look(choice, done, run, progress)
+                _validate(choice, done, run, progress)
         progress.advance(1, **losses)
     if config.steps % config.sample_every:
-        # After the state is written, so that a run extended later keeps and shows what one
-        # that was never interrupted does.
-        _look(choice, config.steps, run, progress)
+        # After the state is written, so that a run that is extended later has the same results
+        # as an uninterrupted one.
+        _validate(choice, config.steps, run, progress)
 
 
-def _look(choice: GeneratorChoice, step: int, run: RunDirectory, progress: Progress) -> None:
-    """Validate, and show samples of the same latents, with real excerpts above them."""
+def _validate(choice: GeneratorChoice, step: int, run: RunDirectory, progress: Progress) -> None:
+    """Validate, and write samples of always the same latents, below real excerpts."""
     run.metric(step=step, **choice.validate(step, progress))
     validation, split = choice.validation, choice.training.split
     generated = validation.samples(choice.training.average, SHEET_COLUMNS)
@@ -149,7 +149,7 @@ def _look(choice: GeneratorChoice, step: int, run: RunDirectory, progress: Progr
 
 
 def best_gan(choice: GeneratorChoice) -> GanFile:
-    """The best generator, folded, and its figures; without an encoder."""
+    """The best generator and its figures, without an encoder."""
     best, training = choice.best, choice.training
     assert best is not None
     figures = {**best.figures, **choice.validation.reference()}
@@ -163,7 +163,7 @@ def best_gan(choice: GeneratorChoice) -> GanFile:
 
 
 def _with_encoder(choice: GeneratorChoice, progress: Progress) -> GanFile:
-    """The same with its encoder; the notes say how good both are."""
+    """The best generator with an encoder; notes report the quality of both."""
     gan, generator, validation = best_gan(choice), choice.generator(), choice.validation
     training, config = choice.training, choice.training.config
     encoder = train_encoder(
@@ -182,9 +182,9 @@ def _with_encoder(choice: GeneratorChoice, progress: Progress) -> GanFile:
 
 
 def summary(step: int, figures: Mapping[str, float]) -> list[str]:
-    """Lines that say how good a generator is."""
+    """Lines about the quality of a generator."""
     lines = [
-        f"best of step {step}: score {figures['score']:.4g}; distance to held-out excerpts "
+        f"best at step {step}: score {figures['score']:.4g}; distance to held-out excerpts "
         f"{figures['held_out']:.4g} (of training excerpts {figures['floor']:.4g}); diversity "
         f"{figures['diversity']:.2f} of real excerpts"
     ]

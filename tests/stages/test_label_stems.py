@@ -232,7 +232,7 @@ def test_stems_in_two_formats_are_one_track(
             add_track(tmp_path / "train" / f"t{k}", [(0.2, 0.6)], 0.8, suffix=suffix)
     rows = rows_of(label(tmp_path, valid_share=0.5))
     assert {row["path"] for row in rows} == {f"train/t{k}/mixture.flac" for k in range(4)}
-    assert "t0: is there as mixture.flac, mixture.ogg, mixture.wav" in caplog.text
+    assert "t0: a stem exists as mixture.flac, mixture.ogg, mixture.wav" in caplog.text
 
 
 def test_stems_are_known_in_capitals_behind_links_and_not_in_hidden_folders(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_manifest_that_is_there_is_kept(tmp_path: Path) -> None:
 def test_folders_without_tracks_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="absent: no such folder"):
         label(tmp_path / "absent")
-    with pytest.raises(GanexplainError, match="no folder below it holds both"):
+    with pytest.raises(GanexplainError, match="no folder below it has both"):
         label(tmp_path)
 
 

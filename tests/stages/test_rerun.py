@@ -74,7 +74,7 @@ def test_what_is_no_finished_run_is_refused(command: Run, trained: Path, tmp_pat
     (trained / "run.json").write_text(json.dumps(record))
     settings = (trained / "config.toml").read_text()
     for wrong, told in (
-        (settings.replace("epochs = 1", 'epochs = "one"'), "epochs is no setting of"),
+        (settings.replace("epochs = 1", 'epochs = "one"'), "epochs is not a setting of"),
         (settings.replace("epochs = 1", "epoch = 1"), "'epoch' is not known (did you mean"),
         ("", "corpus is missing"),
     ):
