@@ -18,7 +18,7 @@ from ganexplain.report.html.markup import (
     void,
 )
 from ganexplain.report.html.medium import Medium
-from ganexplain.report.html.notation import capitalised, exact, number
+from ganexplain.report.html.notation import capitalise, exact, number
 from ganexplain.report.html.panels import Sound, player
 from ganexplain.report.unit.page import Table, provenance
 
@@ -145,7 +145,7 @@ def _method(section: MethodSection, identity: str, medium: Medium) -> Markup:
     return element(
         "section",
         element("header", head),
-        [element("p", capitalised(warning) + ".", class_="note")
+        [element("p", capitalise(warning) + ".", class_="note")
          for warning in section.warnings],
         element("div", element("div", sheet, class_="sheet"), _curves(section), class_="sides"),
         definitions(section.facts, class_="facts"),

@@ -22,7 +22,7 @@ from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line
 from ganexplain.report.unit.page import render
 from ganexplain.report.unit.provenance import provenance
-from ganexplain.report.unit.story import tell
+from ganexplain.report.unit.story import build_page
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.progress import Progress
 
@@ -72,7 +72,7 @@ def _page(
     hashes = {name: run.used(label + name, path) for name, path in unit.inputs.items()}
     sounds, heard = _sounds(evidence, config, progress, label)
     sources = provenance(evidence, config, unit.inputs, hashes)
-    return render(tell(evidence, sounds, heard, sources)).encode(errors="backslashreplace")
+    return render(build_page(evidence, sounds, heard, sources)).encode(errors="backslashreplace")
 
 
 def _sounds(

@@ -28,7 +28,7 @@ from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import render
-from ganexplain.report.unit.story import tell
+from ganexplain.report.unit.story import build_page
 from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.attributions import rank_attributions
 from ganexplain.stages.report import UnitFiles, read_evidence
@@ -201,7 +201,7 @@ def page(evidence: Evidence) -> str:
     assert isinstance(evidence.front_end, FrontEnd)
     count = evidence.front_end.excerpt_samples
     sounds = {name: np.zeros((len(mel), count)) for name, mel in evidence.shown.items()}
-    shown = render(tell(evidence, sounds, {}, []))
+    shown = render(build_page(evidence, sounds, {}, []))
     return re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", shown, flags=re.S)
 
 

@@ -135,7 +135,7 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
         (0.3, 1.0, "particular to the network explained"),
         (0.1, 0.1, "of little use here"),
         (None, 1.0, "not asked"),
-        (0.5, None, "nothing to hold this against"),
+        (0.5, None, "nothing to compare this with"),
     ],
 )
 def test_what_a_judge_says(agreement: float | None, real: float | None, said: str) -> None:

@@ -15,8 +15,8 @@ from support.report_artifacts import Artifacts
 
 from ganexplain.artifacts.figures import Control, Figures, JudgeAgreement
 from ganexplain.inputs.words import SOUND
-from ganexplain.report.unit.findings import checked
-from ganexplain.report.unit.sanity_check import CONCLUSIONS, Votes, sanity_check, tells_apart
+from ganexplain.report.unit.findings import sanity_conclusion
+from ganexplain.report.unit.sanity_check import CONCLUSIONS, Votes, is_discerning, sanity_check
 
 LEARNED = "this explanation shows what the classifier has learned"
 GAN = "this explanation shows the GAN, not the classifier"
@@ -53,8 +53,8 @@ def test_the_votes_decide(votes: Votes, counts: tuple[int, int, int], outcome: s
 
 
 def test_a_judge_that_votes_the_same_for_all_real_ones_tells_nothing_apart() -> None:
-    assert tells_apart(1.0, 0.0) and tells_apart(0.46, 0.21) and tells_apart(0.0, 1.0)
-    assert not tells_apart(1.0, 0.95) and not tells_apart(0.05, 0.0)
+    assert is_discerning(1.0, 0.0) and is_discerning(0.46, 0.21) and is_discerning(0.0, 1.0)
+    assert not is_discerning(1.0, 0.95) and not is_discerning(0.05, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_of_a_neuron_driven_downwards_judges_are_asked_for_any_other_class(
         meta=SimpleNamespace(class_name="sing"), upwards=upwards, words=SOUND,
         selection=SimpleNamespace(judges={"judge": judge}, weakness=""),
     )  # fmt: skip
-    told = checked(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
+    told = sanity_conclusion(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
     assert said in told and "of the real excerpts that drive it most, and in 45" in told
     evidence.meta = SimpleNamespace(class_name="")  # a hidden unit
-    told = checked(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
+    told = sanity_conclusion(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
     assert "cannot tell" in told and "most get 40" in told
 
 

@@ -90,8 +90,8 @@ def drawable(text: str) -> str:
     return printable(text).replace("$", r"\$")
 
 
-def capitalised(text: str) -> str:
-    """A text with a capital first letter; all others stay as they are."""
+def capitalise(text: str) -> str:
+    """Return text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 

@@ -1,1 +1,1 @@
-"""The page of one unit."""
+"""The HTML page of one unit, and the index of several units."""

@@ -1,32 +1,25 @@
-"""Controls and judges beside the chosen setting: one table each, with what follows from it."""
+"""The tables of controls and of judges, with conclusions about the chosen setting."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ganexplain.artifacts.figures import Figures
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, Markup, element
-from ganexplain.report.html.notation import capitalised, interval, number, percent, spread
+from ganexplain.report.html.notation import capitalise, interval, number, percent, spread
+from ganexplain.report.html.wide_table import Line, wide_table
 from ganexplain.report.unit.evidence import Evidence
-from ganexplain.report.unit.findings import (
-    NAMES,
-    ON_FEATURES,
-    ON_NEIGHBOURS,
-    ON_RESPONSES,
-    control_name,
-    findings,
-)
-from ganexplain.report.unit.judge_findings import called, doubts, judge_finding
-from ganexplain.report.unit.rows import moments
+from ganexplain.report.unit.findings import NAMES, control_name, findings, scores_to_compare
+from ganexplain.report.unit.judge_findings import doubts, judge_finding, judge_label
+from ganexplain.report.unit.rows import mean_and_deviation
 
 DASH = "\N{EN DASH}"
 MEANS = "What it means"
-Line = tuple[str, Sequence[Child]]  # what the line is of, and its cells
 
 
 def controls_table(evidence: Evidence) -> Markup | None:
-    """Every control, the chosen setting and the real excerpts; None without controls."""
+    """Return the table of chosen setting, real excerpts and controls; None without controls."""
     controls, chosen = evidence.selection.controls, evidence.chosen
     if not controls:
         return None
@@ -43,33 +36,30 @@ def controls_table(evidence: Evidence) -> Markup | None:
         line(
             f"Real {evidence.words.many}",
             _real_figures(evidence),
-            "what the examples are held against",
+            "what the examples are compared with",
         ),
     ]
     for name, finding in findings(evidence).items():
         note: list[Child] = [element("span", controls[name].meaning, class_="detail")]
         if finding.conclusion:
-            note.append(f"{capitalised(finding.comparison)}; so {finding.conclusion}.")
+            note.append(f"{capitalise(finding.comparison)}; so {finding.conclusion}.")
         lines.append(line(finding.name, controls[name].figures, note))
-    return _table(heads, lines)
+    return wide_table(heads, lines)
 
 
 def _real_figures(evidence: Evidence) -> Figures:
-    """Responses and votes of the real excerpts; they have no distance to themselves."""
-    mean, deviation = moments(evidence.real["response"])
+    """Return responses and votes of the real excerpts, which have no distance to themselves."""
+    mean, deviation = mean_and_deviation(evidence.real["response"])
     judges = evidence.selection.judges.items()
     votes = {name: j.real_agreement for name, j in judges if j.real_agreement is not None}
     return Figures({"mean_response": mean, "std_response": deviation}, judges=votes)
 
 
 def _columns(evidence: Evidence) -> list[str]:
-    """The score that ranks, the first one of the other kind that there is, and the density."""
+    """Return one score of each kind, the one that ranks first."""
     by = evidence.selection.by
-    measured = (by, *ON_RESPONSES, *ON_FEATURES, *ON_NEIGHBOURS)
-    present = [k for k in measured if k in evidence.chosen.figures.values]
-    kinds: list[tuple[str, ...]] = [ON_RESPONSES, ON_FEATURES, ON_NEIGHBOURS]
-    kinds.sort(key=lambda kind: by not in kind)  # stable
-    return [next(k for k in present if k in kind) for kind in kinds if set(kind) & set(present)]
+    keys = scores_to_compare(by, evidence.chosen.figures.values)
+    return sorted(keys, key=lambda key: key != by)
 
 
 def _cell(figures: Figures, key: str) -> Child:
@@ -88,7 +78,7 @@ def _response(figures: Figures) -> str:
 
 
 def judges_table(evidence: Evidence) -> Markup | None:
-    """Every judge: its share of each set of examples; None without judges."""
+    """Return the table of the judges' votes on each set of examples; None without judges."""
     judges, controls = evidence.selection.judges, evidence.selection.controls
     if not judges:
         return None
@@ -103,38 +93,19 @@ def judges_table(evidence: Evidence) -> Markup | None:
         shares = [judge.agreement, judge.real_agreement]
         shares += [controls[n].figures.judges.get(name) for n in shown]
         cells: list[Child] = [judge.class_name or DASH, *map(_share, shares)]
-        meant = [capitalised(judge_finding(judge, examples, real, words)) + "."]
-        cells.append(" ".join([*meant, *doubts(name, evidence)]))
-        lines.append((called(name), cells))
-    return _table([*heads, MEANS], lines)
+        finding = capitalise(judge_finding(judge, examples, real, words)) + "."
+        cells.append(" ".join([finding, *doubts(name, evidence)]))
+        lines.append((judge_label(name), cells))
+    return wide_table([*heads, MEANS], lines)
 
 
 def judge_files(evidence: Evidence) -> Mapping[str, Child]:
-    """Where each judge stood and the hash of its file, for the provenance."""
+    """Return path and hash of the file of each judge, for the provenance."""
     return {
-        called(name): [judge.path or "unnamed", element("code", f"sha256 {judge.sha256}")]
+        judge_label(name): [judge.path or "unnamed", element("code", f"sha256 {judge.sha256}")]
         for name, judge in evidence.selection.judges.items()
     }
 
 
 def _share(share: float | None) -> str:
     return DASH if share is None else percent(share)
-
-
-def _table(heads: Sequence[str], lines: Sequence[Line]) -> Markup:
-    """A table whose cells know their column, so that a narrow page can set them as lists."""
-    head = element("tr", [element("th", text, scope="col") for text in heads])
-    body = [
-        element(
-            "tr",
-            element("th", name, scope="row"),
-            [
-                element(
-                    "td", cell, data_label=label, class_="means" if label == MEANS else "figure"
-                )
-                for label, cell in zip(heads[1:], cells, strict=True)
-            ],
-        )
-        for name, cells in lines
-    ]
-    return element("table", element("thead", head), element("tbody", body), class_="wide")

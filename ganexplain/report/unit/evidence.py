@@ -1,4 +1,4 @@
-"""What a report is made from, checked and in one place."""
+"""The data of the report of one unit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.words import Words
 from ganexplain.metrics.scores import SCORES, ScoreKind
 
-MOST_EXPLORED = 64  # settings of which a page holds examples
+MOST_EXPLORED = 64  # most settings with examples on a page
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Evidence:
 
     @property
     def words(self) -> Words:
-        """How the page speaks of its examples."""
+        """The words for the page's examples."""
         return self.front_end.words
 
     @property
@@ -48,33 +48,34 @@ class Evidence:
 
     @property
     def upwards(self) -> bool:
-        """Whether the response was raised, not lowered."""
+        """Whether the search raised the response."""
         return self.meta.direction == "max"
 
     @property
     def scores(self) -> tuple[Score, ...]:
-        """The configurations in the order of the arrays."""
+        """The settings in the order of the arrays."""
         return self.selection.scores
 
     @property
     def chosen(self) -> Score:
-        """The configuration that the report explains the unit with."""
+        """The chosen setting."""
         return self.scores[self.selection.chosen]
 
     @property
     def kind(self) -> ScoreKind:
-        """The score that ranks."""
+        """The score by which settings are ranked."""
         return SCORES[self.selection.by]
 
     @property
     def order(self) -> list[int]:
-        """Configurations, best first."""
+        """Indices of the settings, best first."""
         return sorted(range(len(self.scores)), key=lambda i: self.scores[i].rank)
 
     @property
     def landmarks(self) -> dict[str, int]:
-        """The configurations shown: chosen, best of the ranking, median (element (C - 1) // 2
-        of it) and worst; one that is another as well stands under the first of its names.
+        """Indices of the displayed settings: chosen, best, worst and median (rank (C - 1) // 2).
+
+        A setting with several of these names has the first one.
         """
         order = self.order
         named = {"chosen": self.selection.chosen, "best": order[0], "worst": order[-1]}
@@ -87,8 +88,8 @@ class Evidence:
 
     @property
     def explored(self) -> list[int]:
-        """Configurations whose examples the page holds: all, or of many the landmarks and some
-        spread evenly over the ranking.
+        """Indices of settings with examples on the page: all, or, if there are many, the landmarks
+        and settings at equal distances in the ranking.
         """
         count = len(self.scores)
         if count <= MOST_EXPLORED:
@@ -98,7 +99,7 @@ class Evidence:
 
     @property
     def shown(self) -> dict[str, np.ndarray]:
-        """Inputs (n, ...) of each row of the page, in the order of the rows."""
+        """Inputs (n, ...) of each row of the page, in their order."""
         landmarks = {name: self.made["mel"][index] for name, index in self.landmarks.items()}
         rows = {"real": self.real["mel"], "chosen": landmarks.pop("chosen")}
         rows |= {"start": self.made["start_mel"]}

@@ -1,14 +1,14 @@
-"""What controls and judges mean for the explanation: numbers to a sentence, by rules.
+"""Conclusions from the controls of a selection, as sentences chosen by rules.
 
-A control is compared with the chosen setting by up to four measures: the score that ranks, one
-of the other kind (responses or features), the density of real ones around its features, and the
-judges' votes. By each it is worse, alike or better; a sentence is said where all measures agree,
-another where they do not. The re-initialised network is judged by votes alone (`sanity_check`).
+A control is compared with the chosen setting by up to four measures: one score of responses, one
+of features, the density of real excerpts around its features, and the judges' votes. By each it is
+worse, alike or better; the sentence depends on whether the measures agree. The re-initialised
+network is compared by votes alone (`sanity_check`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,7 @@ from ganexplain.report.html.notation import percent
 from ganexplain.report.html.shares import Interval, share_difference
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.sanity_check import CONCLUSIONS as CHECKED
-from ganexplain.report.unit.sanity_check import SILENT, Outcome, Votes, sanity_check, tells_apart
+from ganexplain.report.unit.sanity_check import SILENT, Outcome, Votes, is_discerning, sanity_check
 
 Standing = Literal["worse", "alike", "better"]
 ON_RESPONSES = ("fid_response", "wasserstein")
@@ -32,8 +32,8 @@ NAMES = {
     "input_ascent": "Search without the GAN",
     "reinitialised": "Re-initialised network",
 }
-# What follows where the control is worse than the explanation by every measure, alike by every
-# one, never worse and somewhere better, or worse by some alone.
+# Conclusions where the control is worse than the explanation by all measures; alike by all; better
+# by some and worse by none; or worse by some only.
 CONCLUSIONS: dict[str, dict[str, str]] = {
     "fresh": {
         "worse": "part of the chosen setting’s score is luck of the starts it was scored on: from "
@@ -71,7 +71,7 @@ CONCLUSIONS: dict[str, dict[str, str]] = {
         "told from the examples",
     },
 }
-# Of the search without the GAN, worse by some alone, but among these by its responses.
+# For the search without the GAN, where it is worse by some measures, responses among them.
 DRIVES_LESS = "noise made for the neuron falls short of the examples by {worse}, not by everything"
 VOTES = "judges’ votes"
 STANDINGS = {"worse": "worse by", "alike": "as good by", "better": "better by"}
@@ -79,7 +79,7 @@ STANDINGS = {"worse": "worse by", "alike": "as good by", "better": "better by"}
 
 @dataclass(frozen=True)
 class Measure:
-    """One comparison: what is compared, the values of control and chosen setting, the outcome."""
+    """One comparison: its title, the values of control and chosen setting, and the outcome."""
 
     title: str
     control: float
@@ -89,7 +89,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a control says: how it compares, in words, and what follows from that."""
+    """The name of a control, its comparison in words and the conclusion."""
 
     name: str
     comparison: str
@@ -97,9 +97,9 @@ class Finding:
 
 
 def standing(difference: Interval, better: str) -> Standing:
-    """How a control stands, by the 95 % interval of its value minus the chosen setting's.
+    """Classify the 95 % interval of a control's value minus that of the chosen setting.
 
-    Alike where the interval contains 0; `better` is low or high.
+    It is alike where the interval contains 0; `better` is low or high.
     """
     low, high = difference
     if low <= 0 <= high:
@@ -107,18 +107,22 @@ def standing(difference: Interval, better: str) -> Standing:
     return "better" if (high < 0) == (better == "low") else "worse"
 
 
-def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[Measure]:
-    """The comparisons that there are differences for; `examples` is N of the chosen setting."""
-    ours, found = control.figures, []
-    measured = [
-        k for k in (by, *ON_RESPONSES, *ON_FEATURES, *ON_NEIGHBOURS) if k in ours.differences
+def scores_to_compare(by: str, available: Container[str]) -> list[str]:
+    """Return one available score of each kind, `by` or else the first."""
+    order = (by, *ON_RESPONSES, *ON_FEATURES, *ON_NEIGHBOURS)
+    found = [
+        next((key for key in order if key in kind and key in available), None)
+        for kind in (ON_RESPONSES, ON_FEATURES, ON_NEIGHBOURS)
     ]
-    for kind in (ON_RESPONSES, ON_FEATURES, ON_NEIGHBOURS):
-        key = next((k for k in measured if k in kind and k in chosen.values), None)
-        if key is None:
-            continue
-        stands = standing(ours.differences[key], SCORES[key].better)
-        found.append(Measure(SCORES[key].title, ours.values[key], chosen.values[key], stands))
+    return [key for key in found if key]
+
+
+def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[Measure]:
+    """Compare a control with the chosen setting, which has N = `examples`, by all its measures."""
+    ours, found = control.figures, []
+    for key in scores_to_compare(by, ours.differences.keys() & chosen.values.keys()):
+        outcome = standing(ours.differences[key], SCORES[key].better)
+        found.append(Measure(SCORES[key].title, ours.values[key], chosen.values[key], outcome))
     if ours.votes is not None and chosen.votes is not None:
         apart = share_difference(ours.votes, control.examples or examples, chosen.votes, examples)
         found.append(Measure(VOTES, ours.votes, chosen.votes, standing(apart, "high")))
@@ -126,7 +130,7 @@ def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[M
 
 
 def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> str:
-    """What follows from how a control stands; empty for an unknown one or without a measure."""
+    """Return the conclusion from the measures of a control; empty for an unknown control."""
     if name not in CONCLUSIONS or not measures:
         return ""
     found = {measure.standing for measure in measures}
@@ -144,7 +148,7 @@ def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> st
 
 
 def in_words(measures: Sequence[Measure]) -> str:
-    """Comparisons as a clause, the votes with their numbers: they read by themselves."""
+    """Return comparisons as a clause; votes are given with their numbers."""
     votes = [m for m in measures if m.title == VOTES]
     words_found = [f"{percent(m.control)} of {VOTES} against {percent(m.chosen)}" for m in votes]
     for outcome, words in STANDINGS.items():
@@ -155,12 +159,12 @@ def in_words(measures: Sequence[Measure]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Names as "a, b and c"."""
+    """Join names as "a, b and c"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def findings(evidence: Evidence) -> dict[str, Finding]:
-    """What each control of a selection says, in their usual order."""
+    """Return the finding of each control of a selection, in the order of `NAMES`."""
     chosen, count = evidence.chosen.figures, evidence.made["response"].shape[1]
     controls = evidence.selection.controls
     found = {}
@@ -168,26 +172,26 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
         measures = compare(controls[name], chosen, count, evidence.selection.by)
         if name == "reinitialised":
             measures = [measure for measure in measures if measure.title == VOTES]
-            conclusion = checked(evidence, controls[name])
+            conclusion = sanity_conclusion(evidence, controls[name])
         else:
             conclusion = conclude(name, measures, evidence.words)
         found[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)
     return found
 
 
-def checked(evidence: Evidence, control: Control) -> str:
-    """What the judges say of the explanation and the re-initialised network, as a sentence.
+def sanity_conclusion(evidence: Evidence, control: Control) -> str:
+    """Return the conclusion from the judges' votes on the re-initialised network's examples.
 
-    Where they decide nothing, but the unit hardly responds to real ones, that decides.
+    If they decide nothing, a unit that hardly responds to real excerpts decides.
     """
     examples, real = evidence.made["response"].shape[1], len(evidence.real["response"])
     judges = evidence.selection.judges.items()
     votes = [_votes(judge, control.figures.judges.get(name)) for name, judge in judges]
-    telling = [each for each in votes if each and tells_apart(each.strong, each.weak)]
+    discerning = [each for each in votes if each and is_discerning(each.strong, each.weak)]
     outcome: Outcome = "unjudged"
     found = Votes(0, 0, 0, 0)
-    if telling:
-        found = Votes(*(sum(shares) / len(telling) for shares in zip(*telling, strict=True)))
+    if discerning:
+        found = Votes(*(sum(s) / len(s) for s in zip(*discerning, strict=True)))
         named = bool(evidence.meta.class_name)
         outcome = sanity_check(named, found, examples, control.examples or examples, real)
     if outcome in SILENT and evidence.selection.weakness:
@@ -207,5 +211,5 @@ def _votes(judge: JudgeAgreement, control: float | None) -> Votes | None:
 
 
 def control_name(name: str, words: Words) -> str:
-    """A control as the page has it."""
+    """Return the name of a control on the page."""
     return words.fill(NAMES.get(name, name))

@@ -1,4 +1,4 @@
-"""The grid of settings: a heat map for each score, and in each cell its numbers and examples."""
+"""The grid of settings: a heat map for each score, and numbers and examples of each setting."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from ganexplain.artifacts.figures import Score
 from ganexplain.report.charts.heatmap import Setting, heat_map
-from ganexplain.report.html.markup import Child, Markup, element, void
+from ganexplain.report.html.markup import Markup, definitions, element, void
 from ganexplain.report.html.medium import Medium
-from ganexplain.report.html.notation import capitalised, interval, number, percent, setting, spread
+from ganexplain.report.html.notation import capitalise, interval, number, percent, setting, spread
 from ganexplain.report.html.panels import Row, row
 from ganexplain.report.unit.evidence import Evidence
-from ganexplain.report.unit.judge_findings import called
-from ganexplain.report.unit.rows import rank, scored, setting_row
+from ganexplain.report.unit.judge_findings import judge_label
+from ganexplain.report.unit.rows import NONE, rank_text, score_text, setting_row
 
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """One heat map: `key` is short, `title` in words, `note` says how to read it."""
+    """One heat map with its `key`, `title` and a `note` on how to read it."""
 
     key: str
     title: str
@@ -30,7 +30,7 @@ class ScoreMap:
 
 @dataclass(frozen=True)
 class Explored:
-    """One setting: every number of it, and its examples where the page holds them."""
+    """One setting: all its numbers, and its examples if they are on the page."""
 
     index: int
     heading: str
@@ -40,7 +40,7 @@ class Explored:
 
 @dataclass(frozen=True)
 class Grid:
-    """What stands in the section of the grid."""
+    """The content of the section of the grid."""
 
     note: str
     maps: Sequence[ScoreMap]
@@ -50,17 +50,15 @@ class Grid:
 # --- Evidence to grid -----------------------------------------------------------------------
 
 
-def grid_of(evidence: Evidence, heard: Mapping[int, np.ndarray]) -> Grid:
-    """The grid of `evidence`; `heard` has waveforms (n, samples) of settings with sound."""
+def build_grid(evidence: Evidence, sounds: Mapping[int, np.ndarray]) -> Grid:
+    """Return the grid of `evidence`; `sounds` (n, samples) are those of settings by index."""
     explored = set(evidence.explored)
     settings = [
         Explored(
             index,
-            capitalised(setting(score.setting)),
+            capitalise(setting(score.setting)),
             _numbers(score, evidence),
-            setting_row(evidence, index, heard.get(index, np.empty((0, 0))))
-            if index in explored
-            else None,
+            setting_row(evidence, index, sounds.get(index, NONE)) if index in explored else None,
         )
         for index, score in enumerate(evidence.scores)
     ]
@@ -83,22 +81,21 @@ def _note(evidence: Evidence) -> str:
 
 
 def score_maps(evidence: Evidence) -> list[ScoreMap]:
-    """A heat map for every score that a setting has, and one for every judge."""
+    """Return a heat map for each score and one for each judge."""
     figures = [score.figures for score in evidence.scores]
     maps = []
     for kind in evidence.selection.kinds:
-        note = f"{capitalised(kind.meaning)}; {kind.better} is better."
+        note = f"{capitalise(kind.meaning)}; {kind.better} is better."
         if kind is evidence.kind:
             note += " Settings are ranked by this."
         values = [f.values.get(kind.key) for f in figures]
         maps.append(_score_map(evidence, (kind.key, kind.title, note), values, kind.better))
     for place, name in enumerate(dict.fromkeys(name for f in figures for name in f.judges)):
-        judge = called(name)
-        note = f"Share of the examples of which {judge} says what was asked for; high is better."
+        judge = judge_label(name)
+        note = f"Share of the examples with the wanted vote of {judge}; high is better."
         values = [f.judges.get(name) for f in figures]
-        maps.append(
-            _score_map(evidence, (f"judge-{place}", capitalised(judge), note), values, "high")
-        )
+        words = (f"judge-{place}", capitalise(judge), note)
+        maps.append(_score_map(evidence, words, values, "high"))
     return maps
 
 
@@ -122,7 +119,7 @@ def _score_map(
 
 
 def marks(evidence: Evidence) -> dict[int, str]:
-    """What stands in the cells: the landmarks, and which settings are tied with the best."""
+    """Return texts of cells by index: landmarks, and settings that are tied with the best."""
     tied = {index: "tied" for index, score in enumerate(evidence.scores) if score.tied}
     return tied | {index: name for name, index in evidence.landmarks.items()}
 
@@ -132,18 +129,19 @@ def _label(score: Score, title: str, key: str, value: float | None, evidence: Ev
     text = number(value) if value is not None else "none"
     text += f", 95 % interval {interval(ends)}" if ends else ""
     return (
-        f"{capitalised(setting(score.setting))}: {title} {text}; rank {rank(score, evidence)}; "
+        f"{capitalise(setting(score.setting))}: {title} {text}; rank {rank_text(score, evidence)}; "
         f"mean response {spread(score.mean_response, score.std_response)}"
     )
 
 
 def _numbers(score: Score, evidence: Evidence) -> list[tuple[str, str]]:
     figures = score.figures
-    lines = [("Rank", rank(score, evidence))]
+    lines = [("Rank", rank_text(score, evidence))]
     for kind in evidence.selection.kinds:
         if kind.key in figures.values:
-            lines.append((kind.title, scored(figures, kind.key)))
-    lines += [(capitalised(called(name)), percent(share)) for name, share in figures.judges.items()]
+            lines.append((kind.title, score_text(figures, kind.key)))
+    for name, share in figures.judges.items():
+        lines.append((capitalise(judge_label(name)), percent(share)))
     return [*lines, ("Mean response", spread(score.mean_response, score.std_response))]
 
 
@@ -151,10 +149,10 @@ def _numbers(score: Score, evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def grid_view(grid: Grid, medium: Medium, see: str) -> list[Markup]:
-    """Maps to choose from, the numbers of a setting, and where its examples go.
+    """Return maps to choose from, and places for the numbers and examples of a setting.
 
-    `see` is what one does with them: see, or see and hear.
-    Without scripts, and in print, all maps stand below each other.
+    `see` is the verb for the examples: see, or see and hear. Without scripts, and in print, all
+    maps are visible.
     """
     maps = [
         element(
@@ -200,10 +198,7 @@ def _choice(maps: Sequence[ScoreMap]) -> Markup:
 
 
 def _template(setting: Explored, medium: Medium) -> Markup:
-    """What the script shows of a setting; inert until then, so nothing of it is decoded."""
-    lines: list[Child] = [
-        element("div", element("dt", name), element("dd", value)) for name, value in setting.numbers
-    ]
+    """Return what the script shows for a setting; a template is not decoded until then."""
     examples = (
         row(setting.examples, medium)
         if setting.examples
@@ -211,7 +206,8 @@ def _template(setting: Explored, medium: Medium) -> Markup:
     )
     return element(
         "template",
-        element("div", element("h3", setting.heading), element("dl", lines), class_="numbers"),
+        element("div", element("h3", setting.heading), definitions(setting.numbers),
+                class_="numbers"),
         examples,
         id=f"setting-{setting.index}",
-    )
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The page above the pages: a line for every unit of a run."""
+"""The index page of several units, with a line for each."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ganexplain.report.html.document import document
 from ganexplain.report.html.markup import Child, Markup, element, void
 from ganexplain.report.html.medium import medium_for
 from ganexplain.report.html.notation import percent, setting, spread
+from ganexplain.report.html.wide_table import Line, wide_table
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import findings
-from ganexplain.report.unit.rows import moments, scored
+from ganexplain.report.unit.rows import mean_and_deviation, score_text
 
 HEADS = ("Unit", "Chosen example", "Real {one}", "Chosen setting", "Response", "Score",
          "Judges’ votes", "Read as")  # fmt: skip
@@ -23,7 +24,7 @@ HEADS = ("Unit", "Chosen example", "Real {one}", "Chosen setting", "Response", "
 
 @dataclass(frozen=True)
 class UnitLine:
-    """What the index says of one unit; the pictures are `data:` addresses."""
+    """The line of one unit; the pictures are `data:` addresses."""
 
     link: str
     name: str
@@ -35,15 +36,15 @@ class UnitLine:
     score: str
     votes: str
     reading: tuple[str, ...]
-    noun: str  # what the pictures are
+    noun: str  # the kind of the pictures
     words: Words
     still: bool  # whether there is no sound to the pictures
 
 
 def unit_line(evidence: Evidence, link: str) -> UnitLine:
-    """The line of a unit whose page stands at `link`, relative to the index."""
+    """Return the line of a unit whose page is at `link`, relative to the index."""
     meta, chosen, key = evidence.meta, evidence.chosen, evidence.selection.by
-    if SCORES[key].rank:  # a rank among the settings of one unit cannot stand beside another's
+    if SCORES[key].rank:  # ranks of settings of different units are not comparable
         key = "fid_response"
     medium = medium_for(evidence.front_end, evidence.real["mel"])
     votes = chosen.figures.votes
@@ -55,8 +56,8 @@ def unit_line(evidence: Evidence, link: str) -> UnitLine:
         real=medium.thumbnail(evidence.shown["real"][0], COARSE),
         setting=setting(chosen.setting),
         response=f"{spread(chosen.mean_response, chosen.std_response)}, real "
-        f"{spread(*moments(evidence.real['response']))}",
-        score=f"{SCORES[key].title} {scored(chosen.figures, key)}",
+        f"{spread(*mean_and_deviation(evidence.real['response']))}",
+        score=f"{SCORES[key].title} {score_text(chosen.figures, key)}",
         votes=percent(votes) if votes is not None else "",
         reading=_reading(evidence),
         noun=medium.noun,
@@ -70,7 +71,7 @@ def _direction(evidence: Evidence) -> str:
 
 
 def _reading(evidence: Evidence) -> tuple[str, ...]:
-    """What the network without training says, and how many warnings the page begins with."""
+    """Return the conclusion from the re-initialised network, and the number of warnings."""
     finding = findings(evidence).get("reinitialised")
     count = len(evidence.selection.warnings)
     warned = f"{count} warning{'' if count == 1 else 's'}" if count else ""
@@ -78,7 +79,7 @@ def _reading(evidence: Evidence) -> tuple[str, ...]:
 
 
 def render_index(lines: Sequence[UnitLine]) -> str:
-    """The index as one HTML document; its links are relative."""
+    """Return the index as one HTML document; its links are relative."""
     count = len({line.name for line in lines})
     title = f"What drives {count} unit{'' if count == 1 else 's'}"
     guide = (
@@ -86,20 +87,13 @@ def render_index(lines: Sequence[UnitLine]) -> str:
         "strongest response, as on the unit’s page, which the name opens."
     )
     words = lines[0].words
-    heads = [words.fill(text) for text in HEADS]
-    head = element("tr", [element("th", text, scope="col") for text in heads])
-    table = element(
-        "table",
-        element("thead", head),
-        element("tbody", [_line(line, heads) for line in lines]),
-        class_="wide units",
-    )
+    table = wide_table([words.fill(text) for text in HEADS], map(_line, lines), "wide units")
     header = [element("p", "ganexplain report", class_="brand"), element("h1", title)]
     body = element("main", header, element("p", words.fill(guide), class_="guide"), table)
     return document(title, body)
 
 
-def _line(line: UnitLine, heads: Sequence[str]) -> Markup:
+def _line(line: UnitLine) -> Line:
     cells: list[Child] = [
         _thumbnail(line, line.generated, f"generated example, {line.name}"),
         _thumbnail(line, line.real, f"real {line.words.one}, {line.name}"),
@@ -110,16 +104,7 @@ def _line(line: UnitLine, heads: Sequence[str]) -> Markup:
         [element("p", text) for text in line.reading],
     ]
     link = element("a", line.name, href=quote(line.link))
-    return element(
-        "tr",
-        element("th", link, element("span", line.detail, class_="detail"), scope="row"),
-        [
-            element(
-                "td", cell, data_label=label, class_="means" if label == heads[-1] else "figure"
-            )
-            for label, cell in zip(heads[1:], cells, strict=True)
-        ],
-    )
+    return [link, element("span", line.detail, class_="detail")], cells
 
 
 def _thumbnail(line: UnitLine, source: str, label: str) -> Markup:

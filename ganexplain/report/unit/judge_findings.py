@@ -1,4 +1,4 @@
-"""What a judge's votes mean, and why they may mean less than they seem to."""
+"""Conclusions from a judge's votes, and reasons to doubt them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from ganexplain.report.html.notation import number, percent
 from ganexplain.report.html.shares import share_difference
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import standing
-from ganexplain.report.unit.sanity_check import tells_apart
+from ganexplain.report.unit.sanity_check import is_discerning
 
-AGREES = 0.9  # AUROC from which a judge is said to agree with the network explained
+AGREES = 0.9  # AUROC from which a judge agrees with the explained network
 
 
-def called(judge: str) -> str:
-    """A judge's name as one reads it."""
+def judge_label(judge: str) -> str:
+    """Return a judge's name on the page."""
     return judge if "judge" in judge.lower() else f"judge {judge}"
 
 
 def judge_finding(judge: JudgeAgreement, examples: int, real: int, words: Words = SOUND) -> str:
-    """What a judge's votes on the chosen examples mean, beside those on the real excerpts."""
+    """Return the conclusion from a judge's votes on the chosen examples and on real excerpts."""
     if judge.agreement is None:
         return "was not asked about the chosen examples"
     if judge.real_agreement is None:
-        return f"real {words.many} were not judged, so there is nothing to hold this against"
+        return f"real {words.many} were not judged, so there is nothing to compare this with"
     apart = share_difference(judge.agreement, examples, judge.real_agreement, real)
     if standing(apart, "high") != "worse":
         if judge.real_agreement < 0.5:
@@ -42,11 +42,11 @@ def judge_finding(judge: JudgeAgreement, examples: int, real: int, words: Words 
 
 
 def doubts(name: str, evidence: Evidence) -> list[str]:
-    """Reasons, as sentences, not to take the votes of a judge for those of a stranger."""
+    """Return reasons to doubt that the votes of a judge are independent and discerning."""
     judge, words = evidence.selection.judges[name], evidence.words
     strong, weak = judge.real_agreement, judge.weak_agreement
     found = []
-    if strong is not None and weak is not None and not tells_apart(strong, weak):
+    if strong is not None and weak is not None and not is_discerning(strong, weak):
         found.append(
             f"Real {words.many} that drive the neuron least get {percent(weak)} of its votes too: "
             "it tells nothing apart."

@@ -1,4 +1,4 @@
-"""The page of one unit, as HTML."""
+"""The HTML of the page of one unit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ganexplain.inputs.words import Words
 from ganexplain.report.html.document import document, warning_box
-from ganexplain.report.html.markup import Child, Markup, element
+from ganexplain.report.html.markup import Child, Markup, definitions, element
 from ganexplain.report.html.medium import Medium
 from ganexplain.report.html.panels import Row, row
 from ganexplain.report.unit.grid import Grid, grid_view
@@ -17,7 +17,7 @@ SCRIPTS = ("sound.js", "grid.js")
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing with its heading and the sentence that says how to read it."""
+    """A drawing with its heading and a note on how to read it."""
 
     heading: str
     note: Child
@@ -34,7 +34,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A table with its heading and a sentence on it."""
+    """A section with a heading, a note and a table."""
 
     identity: str
     heading: str
@@ -44,7 +44,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """What the report shows, in the order it shows it."""
+    """The content of the page, in its order."""
 
     title: str
     guide: str
@@ -64,12 +64,9 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """The page as one HTML document that needs no other file."""
-    return document(page.title, _body(page), SCRIPTS)
-
-
-def _body(page: Page) -> Markup:
-    return element(
+    """Return the page as one HTML document that needs no other file."""
+    charts = element("div", [_chart(chart) for chart in page.search], class_="pair")
+    body = element(
         "main",
         _head(page),
         _listening(page),
@@ -80,19 +77,19 @@ def _body(page: Page) -> Markup:
             page.grid.note,
             *grid_view(page.grid, page.medium, page.words.heading.lower()),
         ),
-        _section("search", "How the search went", "", _pair(page.search)),
+        _section("search", "How the search went", "", charts),
         provenance(page.provenance),
     )
+    return document(page.title, body, SCRIPTS)
 
 
 def _head(page: Page) -> Markup:
-    facts = [element("div", element("dt", k), element("dd", v)) for k, v in page.answer]
     parts = [
         element("p", "ganexplain report", class_="brand"),
         element("h1", page.title),
         element("p", page.guide, class_="guide"),
         warning_box(page.warnings),
-        element("dl", facts, class_="answer"),
+        definitions(page.answer, class_="answer"),
     ]
     return element("header", element("div", parts), _chart(page.responses), class_="top")
 
@@ -114,7 +111,7 @@ def _listening(page: Page) -> Markup:
 
 
 def _keys(page: Page) -> list[Child]:
-    """What the keys do; in silence there is nothing to stop."""
+    """Explain the keys; without sound there is none to stop it."""
     if not page.playable:
         return [
             element("kbd", "X"), " switches a row, the one in focus or the chosen one, between the "
@@ -136,10 +133,6 @@ def _section(identity: str, heading: str, note: str, *content: Child) -> Markup:
     )
 
 
-def _pair(charts: Sequence[Chart]) -> Markup:
-    return element("div", [_chart(chart) for chart in charts], class_="pair")
-
-
 def _chart(chart: Chart) -> Markup:
     return element(
         "figure",
@@ -151,7 +144,7 @@ def _chart(chart: Chart) -> Markup:
 
 
 def provenance(tables: Sequence[Table]) -> Markup:
-    """The section that says what a page was made from."""
+    """Return the section with the origin of a page."""
     shown = element("div", [_table(table) for table in tables], class_="tables")
     return _section("provenance", "What produced this page", "", shown)
 

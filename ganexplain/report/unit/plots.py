@@ -1,4 +1,4 @@
-"""The charts of the report: evidence to drawings with the words that explain them."""
+"""The charts of the report, with notes on how to read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTROLS = {
 
 
 def strip_chart(evidence: Evidence) -> Chart:
-    """Responses of all excerpts: real, before the search, and under the settings shown."""
+    """Return the responses of all excerpts: real, before the search and of displayed settings."""
     real = evidence.real["response"]
     lines = [
         Strip("before search", "start", evidence.made["start_response"]),
@@ -39,11 +39,7 @@ def strip_chart(evidence: Evidence) -> Chart:
         f"A dot is one {evidence.words.one}, a bar the median. A setting is right where its dots "
         "lie on the real ones: neither short of them nor beyond."
     )
-    return Chart("All responses", note, strips(lines, _level(real)))
-
-
-def _level(values: np.ndarray) -> float:
-    return float(np.median(values))
+    return Chart("All responses", note, strips(lines, float(np.median(real))))
 
 
 def _curves(evidence: Evidence, title: str, key: str, level: float, name: str) -> Markup:
@@ -81,15 +77,16 @@ def _reading(level: str) -> Child:
 
 
 def response_chart(evidence: Evidence) -> Chart:
-    """Response against iteration, with the level of the real excerpts."""
+    """Return the response over the iterations, with the level of the real excerpts."""
     real = evidence.real["response"]
     name = f"median of the real {'top' if evidence.upwards else 'bottom'} {len(real)}"
-    drawing = _curves(evidence, "Response against iteration", "response_trace", _level(real), name)
+    level = float(np.median(real))
+    drawing = _curves(evidence, "Response against iteration", "response_trace", level, name)
     return Chart("Response", _reading(name), drawing)
 
 
 def norm_chart(evidence: Evidence) -> Chart:
-    """Norm of the latent vector against iteration, with sqrt(Z), its usual length."""
+    """Return the norm of the latent vector over the iterations, with sqrt(Z), its usual value."""
     size = evidence.made["latent"].shape[-1]
     name = f"√{size} = {np.sqrt(size):.1f}, typical before the search"
     drawing = _curves(

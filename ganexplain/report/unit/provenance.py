@@ -1,4 +1,4 @@
-"""Where what stands in a report came from: files, networks, settings, commands."""
+"""The origin of a report: files, networks, settings and commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEVEL = ("level", "kept, unless the peak would pass 0.99")
 def provenance(
     evidence: Evidence, config: ReportConfig, files: Mapping[str, Path], hashes: Mapping[str, str]
 ) -> list[Table]:
-    """Tables of the inputs with their hashes, the search, the sound, and the commands run."""
+    """Return tables of the files with their hashes, the search, the sound and the commands."""
     meta, made, words = evidence.meta, evidence.made, evidence.words
     inputs = [(name, _hashed(path, hashes[name])) for name, path in files.items()]
     networks = [
@@ -62,7 +62,7 @@ def provenance(
 
 @singledispatch
 def sound_facts(input_spec: Input, config: ReportConfig) -> list[tuple[str, Child]]:
-    """How the sound of the page was made: one function for each kind with sound."""
+    """Return how the sound of the page was made; each type of input with sound registers one."""
     return []
 
 
@@ -89,7 +89,7 @@ def _hashed(path: object, digest: object) -> Child:
 
 
 def _commands(files: Sequence[str | Path]) -> list[tuple[str, Child]]:
-    """The command line of every run directory the inputs come from, where it is still there."""
+    """Return the command lines of the run directories that the files are in, if they exist."""
     commands: dict[str, Child] = {}
     for path in map(Path, files):
         try:

@@ -1,8 +1,8 @@
-"""The rows of examples: real ones, those of settings, those of controls."""
+"""The rows of examples: real ones, those of settings and those of controls."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -30,21 +30,21 @@ RESYNTH = (
 )
 
 
-def moments(values: np.ndarray) -> tuple[float, float]:
-    """Mean and sample standard deviation, the latter 0 of a single value."""
+def mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
+    """Return mean and sample standard deviation; the latter is 0 for a single value."""
     values = values.astype(np.float64)
     return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
 
 
 def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str, Row]:
-    """Every row of `evidence.shown`, with `sounds` (n, samples) of the same names if any."""
+    """Return the rows of `evidence.shown`, with `sounds` (n, samples) by their names."""
     rows = {
         "real": _real_row(evidence, evidence.real, sounds.get("real", NONE)),
         "start": Row(
             "start",
             HEADINGS["start"],
             "what the generator makes of the same seeds",
-            (("mean response", spread(*moments(evidence.made["start_response"]))),),
+            _mean_response(evidence.made["start_response"]),
             _generated(
                 evidence, "start", evidence.made["start_response"], sounds.get("start", NONE)
             ),
@@ -58,7 +58,7 @@ def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str
             name,
             control_name(name, evidence.words),
             control.meaning if control else "",
-            (("mean response", spread(*moments(arrays["response"]))),),
+            _mean_response(arrays["response"]),
             _generated(evidence, name, arrays["response"], sounds.get(name, NONE)),
         )
     for name, index in evidence.landmarks.items():
@@ -76,46 +76,37 @@ def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str
 
 
 def setting_row(evidence: Evidence, index: int, sounds: np.ndarray) -> Row:
-    """One setting of the grid, small: `sounds` (n, samples) of the first n examples."""
+    """Return a setting of the grid with few colours; `sounds` (n, samples) of n examples."""
     score, made = evidence.scores[index], evidence.made
-    excerpts = [
-        Excerpt(
-            made["mel"][index, k],
-            float(made["response"][index, k]),
-            f"seed {made['seed'][k]}",
-            _player(evidence, sounds, k),
-        )
-        for k in range(min(evidence.seeds, made["mel"].shape[1]))
-    ]
-    chosen = index == evidence.selection.chosen
+    inputs = made["mel"][index][: evidence.seeds]
     return Row(
         "setting",
         "This setting",
         setting(score.setting),
         score_facts(score, evidence),
-        excerpts,
-        chosen=chosen,
+        _examples(evidence, inputs, made["response"][index], _seeds(evidence), sounds),
+        chosen=index == evidence.selection.chosen,
         step=COARSE,
     )
 
 
 def score_facts(score: Score, evidence: Evidence) -> tuple[tuple[str, str], ...]:
-    """Rank, the score that ranks with its interval, and the responses."""
+    """Return rank, the score that ranks with its interval, and the responses."""
     return (
-        ("rank", rank(score, evidence)),
-        (evidence.kind.title, scored(score.figures, evidence.selection.by)),
+        ("rank", rank_text(score, evidence)),
+        (evidence.kind.title, score_text(score.figures, evidence.selection.by)),
         ("mean response", spread(score.mean_response, score.std_response)),
     )
 
 
-def rank(score: Score, evidence: Evidence) -> str:
-    """The place of a setting among all, and whether it is near the first."""
+def rank_text(score: Score, evidence: Evidence) -> str:
+    """Return the rank of a setting, and whether it is tied with the best."""
     tied = ", within one standard error of the best" if score.tied and score.rank > 1 else ""
     return f"{score.rank} of {len(evidence.scores)}{tied}"
 
 
-def scored(figures: Figures, key: str) -> str:
-    """A score with its 95 % interval where it has one."""
+def score_text(figures: Figures, key: str) -> str:
+    """Return a score with its 95 % interval, if it has one."""
     ends = figures.intervals.get(key)
     return number(figures.values[key]) + (f" ({interval(ends)})" if ends else "")
 
@@ -129,30 +120,41 @@ def _generated(
     evidence: Evidence, name: str, responses: np.ndarray, sounds: np.ndarray
 ) -> list[Excerpt]:
     inputs = evidence.shown[name]
-    # Only what the generator made has a latent vector, and so a seed of its own.
-    if name == "input_ascent":
+    origins = _seeds(evidence, len(evidence.made["seed"]) if name == "fresh" else 0)
+    if name == "input_ascent":  # only what the generator made has a seed
         origins = [f"example {k}" for k in range(len(inputs))]
-    else:
-        behind = len(evidence.made["seed"]) if name == "fresh" else 0
-        origins = [f"seed {seed + behind}" for seed in evidence.made["seed"][: len(inputs)]]
+    return _examples(evidence, inputs, responses, origins, sounds)
+
+
+def _seeds(evidence: Evidence, offset: int = 0) -> list[str]:
+    return [f"seed {seed + offset}" for seed in evidence.made["seed"]]
+
+
+def _examples(
+    evidence: Evidence,
+    inputs: np.ndarray,
+    responses: np.ndarray,
+    origins: Sequence[str],
+    sounds: np.ndarray,
+) -> list[Excerpt]:
     return [
-        Excerpt(inputs[k], float(responses[k]), origin, _player(evidence, sounds, k))
-        for k, origin in enumerate(origins)
+        Excerpt(one, float(responses[k]), origins[k], _player(evidence, sounds, k))
+        for k, one in enumerate(inputs)
     ]
 
 
+def _mean_response(responses: np.ndarray) -> tuple[tuple[str, str], ...]:
+    return (("mean response", spread(*mean_and_deviation(responses))),)
+
+
 def _player(evidence: Evidence, sounds: np.ndarray, k: int) -> tuple[Sound, ...]:
-    """The player of example k, where it has a sound."""
+    """Return the player of example k, if it has a sound."""
     if k >= len(sounds):
         return ()
     return (Sound("listen", flac_uri(sounds[k], evidence.front_end.sound_rate)),)
 
 
-# --- Real ones ------------------------------------------------------------------------------
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+# --- Real excerpts --------------------------------------------------------------------------
 
 
 def _recorded(
@@ -192,10 +194,9 @@ def _real_players(
 def _recorded_facts(
     evidence: Evidence, real: Mapping[str, np.ndarray]
 ) -> tuple[tuple[str, str], ...]:
-    return (
-        ("from", _counted(len(set(map(str, real["file"]))), evidence.words.sources.rstrip("s"))),
-        ("mean response", spread(*moments(real["response"]))),
-    )
+    count, noun = len(set(map(str, real["file"]))), evidence.words.sources.rstrip("s")
+    origin = ("from", f"{count} {noun}{'' if count == 1 else 's'}")
+    return (origin, *_mean_response(real["response"]))
 
 
 def _real_row(evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.ndarray) -> Row:

@@ -1,11 +1,10 @@
-"""Does an explanation show the network, or the GAN? Decided by networks that are not explained.
+"""The sanity check: does an explanation show the network, or the GAN? Judges decide.
 
-After Adebayo et al. (2018): a search for a network of shuffled weights finds examples too. To the
-network explained these never look right, for they were not made for it; so judges decide, by two
-differences between shares of their votes. Do they find what the unit stands for in the real
-examples that drive it most, and not in those that drive it least? And do they find it in the
-explanation, and less in the examples of the shuffled network? The bounds were set by
-tests/benchmarks/verdicts.py.
+After Adebayo et al. (2018): a search for a network with shuffled weights finds examples, too. The
+explained network cannot judge them, because they were not made for it; so judges decide, by two
+differences of shares of their votes. Do they find the unit's concept in the real examples that
+drive it most, and not in those that drive it least? Do they find it in the explanation, and less in
+the examples of the shuffled network? The bounds were set by tests/benchmarks/verdicts.py.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from typing import Literal, NamedTuple
 
 from ganexplain.report.html.shares import share_difference
 
-FEWEST = 24  # examples, and real ones, that a claim needs
+FEWEST = 24  # least number of examples, and of real ones, for a conclusion
 CLEAR = 0.6  # votes for real examples that drive the unit most, minus those that drive it least
-SMALL = 0.25  # a smaller difference to the shuffled network is none
-SATURATED = 0.9  # a judge that votes so, or so seldom, for all real examples tells nothing apart
+SMALL = 0.25  # least relevant difference to the shuffled network
+SATURATED = 0.9  # a judge with more votes, or fewer than 1 minus this, for all is not discerning
 
 Outcome = Literal["network", "gan", "unrelated", "unmoved", "untold", "few", "unjudged", "open"]
 SILENT: tuple[Outcome, ...] = ("untold", "few", "unjudged", "open")  # the judges decide nothing
@@ -43,10 +42,10 @@ CONCLUSIONS: dict[Outcome, str] = {
 
 
 class Votes(NamedTuple):
-    """Shares of judges' votes, 0 to 1, for what the unit stands for.
+    """Shares of judges' votes, 0 to 1, for the unit's concept in four sets of examples.
 
-    In the examples of the setting chosen, those of the re-initialised network, and the real ones
-    that drive the unit most (`strong`) and least (`weak`).
+    They are the chosen setting, the re-initialised network (`control`), and the real examples that
+    drive the unit most (`strong`) and least (`weak`).
     """
 
     chosen: float
@@ -55,24 +54,24 @@ class Votes(NamedTuple):
     weak: float
 
 
-def tells_apart(strong: float, weak: float) -> bool:
+def is_discerning(strong: float, weak: float) -> bool:
     """Whether a judge votes differently on some real examples of strong and weak responses."""
     return max(strong, weak) > 1 - SATURATED and min(strong, weak) < SATURATED
 
 
 def sanity_check(named: bool, votes: Votes, examples: int, controls: int, real: int) -> Outcome:
-    """What judges' votes say of an explanation, by the numbers of examples voted on.
+    """Decide from judges' votes and the numbers of examples, control examples and real examples.
 
-    Of a unit that is `named`, an output unit, the judges are asked for its class: where they do
-    not find it more often in the strong than in the weak ones, the network has not learned it. Of
-    another unit that says nothing, for what drives it need not be what the judges know.
+    If a unit is `named`, an output unit, the judges are asked for its class: if they do not find it
+    more often in the strong than in the weak examples, the network has not learned it. For another
+    unit this decides nothing, because its concept may be unknown to the judges.
     """
     if min(examples, controls, real) < FEWEST:
         return "few"
-    heard = share_difference(votes.strong, real, votes.weak, real)
+    contrast = share_difference(votes.strong, real, votes.weak, real)
     gain = share_difference(votes.chosen, examples, votes.control, controls)
-    if heard[1] < CLEAR:
+    if contrast[1] < CLEAR:
         return "unrelated" if named else "untold"
     if gain[1] < SMALL:
         return "gan"
-    return "network" if heard[0] > CLEAR and gain[0] > 0 else "open"
+    return "network" if contrast[0] > CLEAR and gain[0] > 0 else "open"

@@ -1,4 +1,4 @@
-"""The words and figures of the report: evidence and sounds to a page."""
+"""The content of the page of one unit, from evidence and sounds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.medium import medium_for
-from ganexplain.report.html.notation import capitalised, interval, number, ordinal, setting, spread
+from ganexplain.report.html.notation import capitalise, interval, number, ordinal, setting, spread
 from ganexplain.report.unit.comparison import controls_table, judges_table
 from ganexplain.report.unit.evidence import Evidence
-from ganexplain.report.unit.grid import grid_of
+from ganexplain.report.unit.grid import build_grid
 from ganexplain.report.unit.page import Page, Section, Table
 from ganexplain.report.unit.plots import norm_chart, response_chart, strip_chart
-from ganexplain.report.unit.rows import moments, scored, shown_rows
+from ganexplain.report.unit.rows import mean_and_deviation, score_text, shown_rows
 
 OTHERS = (
     "To hold this against: where the same seeds began, what other ways to make or find {many} "
@@ -23,16 +23,16 @@ OTHERS = (
 )
 
 
-def tell(
+def build_page(
     evidence: Evidence,
     sounds: Mapping[str, np.ndarray],
-    heard: Mapping[int, np.ndarray],
+    grid_sounds: Mapping[int, np.ndarray],
     provenance: Sequence[Table],
 ) -> Page:
-    """The page for `evidence`.
+    """Return the page for `evidence`.
 
-    `sounds` are waveforms (n, samples) of each of its shown rows, `heard` of the first examples
-    of settings of the grid; of pictures there are none.
+    `sounds` are waveforms (n, samples) of its rows by name, `grid_sounds` those of settings of the
+    grid by index; for pictures both are empty.
     """
     rows = shown_rows(evidence, sounds)
     return Page(
@@ -48,14 +48,14 @@ def tell(
         others=list(rows.values()),
         others_note=evidence.words.fill(OTHERS),
         comparisons=_comparisons(evidence),
-        grid=grid_of(evidence, heard),
+        grid=build_grid(evidence, grid_sounds),
         search=[response_chart(evidence), norm_chart(evidence)],
         provenance=provenance,
     )
 
 
 def title(evidence: Evidence) -> str:
-    """The question that the page answers."""
+    """Return the question that the page answers."""
     meta = evidence.meta
     name = f" ({meta.class_name})" if meta.class_name else ""
     way = "upwards" if evidence.upwards else "downwards"
@@ -83,8 +83,8 @@ def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
         *([("Ties", ties)] if ties else []),
         ("Response", [
             element("strong", spread(chosen.mean_response, chosen.std_response)),
-            f" generated, against {spread(*moments(real))} real and "
-            f"{spread(*moments(start))} before the search (mean ± standard deviation)",
+            f" generated, against {spread(*mean_and_deviation(real))} real and "
+            f"{spread(*mean_and_deviation(start))} before the search (mean ± standard deviation)",
         ]),
     ]  # fmt: skip
 
@@ -97,13 +97,13 @@ def _scored(evidence: Evidence) -> str:
 
 
 def _fresh(evidence: Evidence) -> str:
-    """The score of the chosen setting where it was not chosen; empty where there is none."""
+    """Return scores of the chosen setting on the fresh control; empty without it."""
     fresh = evidence.selection.controls.get("fresh")
     keys = (evidence.selection.by, "fid_response", "nearest_real")
     shown = [key for key in dict.fromkeys(keys) if fresh and key in fresh.figures.values]
     if not fresh or not shown:
         return ""
-    scores = [f"{SCORES[key].title} {scored(fresh.figures, key)}" for key in shown]
+    scores = [f"{SCORES[key].title} {score_text(fresh.figures, key)}" for key in shown]
     return (
         f"{', '.join(scores)}: of {fresh.examples} examples of the same setting that had no part "
         "in choosing it"
@@ -111,7 +111,7 @@ def _fresh(evidence: Evidence) -> str:
 
 
 def _reason(evidence: Evidence) -> str:
-    """What the score is, and where the setting stands by it."""
+    """Return the meaning of the score, and the rank of the chosen setting."""
     kind, count, rank = evidence.kind, len(evidence.scores), evidence.chosen.rank
     word = "highest" if evidence.upwards else "lowest"
     first = "smallest" if kind.better == "low" else "largest"
@@ -123,7 +123,7 @@ def _reason(evidence: Evidence) -> str:
 
 
 def _ties(evidence: Evidence) -> str:
-    """How many settings are within one standard error of the best; empty without any."""
+    """Return how many settings are within one standard error of the best; empty if none."""
     others = [score for score in evidence.scores if score is not evidence.chosen]
     tied = sum(score.tied or score.rank == 1 for score in others)
     if not tied:
@@ -135,11 +135,11 @@ def _ties(evidence: Evidence) -> str:
         value = number(best.figures.values[evidence.selection.by])
         text += f", among them the first of the ranking ({setting(best.setting)}: {value})"
     rule = evidence.selection.tie_rule.strip().rstrip(".")
-    return f"{text}. {capitalised(rule)}." if rule else f"{text}."
+    return f"{text}. {capitalise(rule)}." if rule else f"{text}."
 
 
 def _comparisons(evidence: Evidence) -> list[Section]:
-    """The tables of controls and judges, where there are any."""
+    """Return the tables of controls and judges, if there are any."""
     controls, judges, words = controls_table(evidence), judges_table(evidence), evidence.words
     sections = []
     if controls:
