@@ -126,12 +126,13 @@ class Validation:
         }
 
     def _band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation (F,) of each band, for waveforms of their log-mel."""
+        """Mean and deviation (F,) of each band or channel as they are displayed."""
         input_spec = self.train.front_end
         if display_spec(input_spec) == input_spec:
             return self.train.band_statistics()
-        mel = display_inputs(input_spec, self.excerpts(self.train, EXCERPTS))
-        return mel.mean(axis=(0, 2)), mel.std(axis=(0, 2)).clip(1e-6)
+        values = display_inputs(input_spec, self.excerpts(self.train, EXCERPTS))
+        others = tuple(axis for axis in range(values.ndim) if axis != 1)
+        return values.mean(axis=others), values.std(axis=others).clip(1e-6)
 
     def coarse(self, samples: np.ndarray) -> np.ndarray:
         """Return the means (N, C) of standardised excerpts (N, ...) over coarse cells."""

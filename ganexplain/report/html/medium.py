@@ -176,10 +176,9 @@ class Pictures:
     @property
     def legend(self) -> list[Markup]:
         """What the pictures are."""
-        kind = "grey" if self.displayed.channels == 1 else "colour"
-        size = (
-            f"{self.displayed.width} x {self.displayed.height} pixels, {kind}, 0 dark to 1 bright"
-        )
+        channels, height, width = self.displayed.shape
+        kind = "grey" if channels == 1 else "colour"
+        size = f"{width} x {height} pixels, {kind}, 0 dark to 1 bright"
         return [element("span", size, class_="note")]
 
     @property

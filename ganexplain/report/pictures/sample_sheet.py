@@ -81,11 +81,8 @@ def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
 def input_sheet(rows: dict[str, np.ndarray], input_spec: Input) -> bytes:
     """PNG of inputs (N, ...) of one kind, a row for each entry."""
     displayed = display_spec(input_spec)
-    if not isinstance(displayed, FrontEnd):
-        return picture_sheet(rows)
-    return sample_sheet(
-        {title: display_inputs(input_spec, v) for title, v in rows.items()}, displayed
-    )
+    rows = {title: display_inputs(input_spec, inputs) for title, inputs in rows.items()}
+    return sample_sheet(rows, displayed) if isinstance(displayed, FrontEnd) else picture_sheet(rows)
 
 
 def picture_sheet(rows: dict[str, np.ndarray]) -> bytes:
