@@ -20,6 +20,10 @@ from ganexplain.cli.app import app
 ROOT = Path(__file__).parents[1]
 PRODUCT, TESTS, SCRIPTS = "ganexplain", "tests", "sample_data"
 LONGEST_FUNCTION, LONGEST_MODULE, MOST_PARAMETERS = 60, 300, 8
+ONE_OF_A_KIND = {
+    "FrontEnd", "ImageInput", "WaveformInput", "Split", "ImageSplit", "WaveformSplit", "Corpus",
+    "ImageCorpus", "Spectrograms", "Pictures", "SOUND", "PICTURES", "Moment",
+}  # fmt: skip
 UNTYPED = re.compile(r"(?:dict|Mapping)\[str, Any\]")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -101,6 +105,21 @@ def tests_that_import_tests() -> Iterator[str]:
                 yield at(path, line, name)
 
 
+def branches_on_input_kinds() -> Iterator[str]:
+    """`isinstance` of a kind of input or of what there is one of a kind, and comparisons to it."""
+    for path in modules(PRODUCT):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+                asked = node.args[1:]
+            elif isinstance(node, ast.Compare):
+                asked = [node.left, *node.comparators]
+            else:
+                continue
+            names = {getattr(part, "id", "") for each in asked for part in ast.walk(each)}
+            if names & ONE_OF_A_KIND:
+                yield at(path, node.lineno)
+
+
 COUNTS = {
     "dict[str, Any] and Mapping[str, Any]": (untyped_records, 9),
     f"functions over {LONGEST_FUNCTION} lines": (long_functions, 0),
@@ -109,6 +128,7 @@ COUNTS = {
     "stages and commands that do not match": (stages_without_a_command, 0),
     "imports of private names": (private_imports, 0),
     "test modules that import test modules": (tests_that_import_tests, 0),
+    "branches on the kind of input": (branches_on_input_kinds, 8),
 }
 
 

@@ -1,4 +1,4 @@
-"""A method, a score and a loss of a package outside the tree, used from the shell."""
+"""A method, a score, a loss and an input of a package outside the tree, used from the shell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import Finished, Run
-from support.paths import PRETRAINED, SAMPLE
+from support.paths import PRETRAINED, ROOT, SAMPLE
 from support.recordings import JamendoFolder
 
 MODULE = """
@@ -144,6 +144,66 @@ def test_a_package_adds_a_loss(packaged: Run, jamendo: JamendoFolder, tmp_path: 
     done = packaged(*words, "--loss", "least-squares")
     assert done.code == 0, done.err
     assert (tmp_path / "gan" / "gan.pt").is_file()
+
+
+NETWORK = """
+import torch
+from torch import nn
+
+
+class Loudness(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.act, self.fc = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc(self.act(self.conv(x[:, None])).flatten(2).mean(2))
+
+
+def network():
+    torch.manual_seed(0)
+    return Loudness()
+"""
+SPECIFICATION = """
+kind = "envelope"
+sample_rate = 8000
+hop = 100
+bands = 8
+frames = 16
+[network]
+classes = ["soft", "loud"]
+"""
+
+
+def test_a_package_adds_a_kind_of_input(
+    packaged: Run, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    module = (ROOT / "tests" / "support" / "envelope.py").read_text() + NETWORK
+    points = {"ganexplain.inputs": {"envelope": "envelopes:Envelope"}}
+    install(tmp_path / "site", "envelopes", points, module)
+    (tmp_path / "envelope.toml").write_text(SPECIFICATION)
+    taken = ("--input", tmp_path / "envelope.toml")
+    network, corpus = ("--model", "envelopes:network", *taken), ("--corpus", jamendo.root)
+    recording = sorted((jamendo.root / "audio").iterdir())[0]
+    runs = {name: tmp_path / name for name in ("gan", "explain", "select", "report")}
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("layers", "envelopes:network", *taken, "--example", recording),
+        ("train-gan", jamendo.root, *taken, "--out", runs["gan"], "--steps", "2",
+         "--sample-every", "2", "--autoencoder-steps", "1", "--encoder-steps", "1",
+         "--batch-size", "4", "--channels", "16"),
+        ("explain", *network, "--gan", runs["gan"] / "gan.pt", "--layer", "conv", "--neuron", "1",
+         "--examples", "3", "--iterations", "2", "--learning-rate", "0.01", "--prior-weight", "0.1",
+         "--jobs", "1", "--out", runs["explain"]),
+        ("select", runs["explain"], "--classifier", "envelopes:network", *corpus,
+         "--hop-frames", "20", "--out", runs["select"]),
+        ("report", runs["explain"], "--selection", runs["select"], "--out", runs["report"]),
+    )  # fmt: skip
+    for words in commands:
+        done = packaged(*words, "--quiet")
+        assert done.code == 0, done.err
+    assert list(runs["gan"].glob("samples-*.png")) and list(runs["gan"].glob("samples-*.flac"))
+    page = (runs["report"] / "report.html").read_text()
+    assert "16 x 8 pixels, grey" in page and "data:audio/flac" in page and "real excerpts" in page
 
 
 def test_a_broken_package_is_one_line_where_it_is_asked_for(packaged: Run, tmp_path: Path) -> None:
