@@ -322,7 +322,7 @@ def test_resampling_keeps_a_tone() -> None:
 @pytest.mark.parametrize(
     "eaten, message",
     [
-        (WaveformInput(sample_rate=16000, samples=48000), "takes 48000 samples.*spans 26800"),
+        (WaveformInput(sample_rate=16000, samples=48000), "takes 48000 samples.*has 26800"),
         (FrontEnd(excerpt_frames=300), "takes 300 frames"),
         (FrontEnd(frame_length=128, hop_length=64), "mel band 0 is empty"),
         (ImageInput(channels=1, height=80, width=115), "network takes pictures"),
