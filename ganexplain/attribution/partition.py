@@ -111,7 +111,7 @@ def stem_files(folder: Path) -> list[Path]:
         p for p in folder.iterdir() if p.suffix.lower() in SOUND_FILES and not is_hidden(p.name)
     )
     if len(files) < 2:
-        raise UsageError(f"--segments sources:{folder}: holds fewer than two stems")
+        raise UsageError(f"--segments sources:{folder}: contains fewer than two stems")
     return files
 
 

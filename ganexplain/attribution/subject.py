@@ -184,7 +184,7 @@ def _check_excerpts(front_end: Input) -> None:
 
 
 def _reference(front_end: Input, device: torch.device) -> Reference:
-    """How a network of one's own has its inputs scaled: of pictures as its specification says."""
+    """Return the scale of the inputs of a user's network, for pictures from its specification."""
     network = front_end.standardisation
     if network is None:
         return Reference(silence=front_end.silence)

@@ -58,7 +58,7 @@ class Validation:
         self.latents = stream.standard_normal((EXCERPTS, LATENT_SIZE), np.float32)
         if len(valid.whole_excerpts()) < 2 or len(train.whole_excerpts()) < 2:
             raise GanexplainError(
-                "the train and valid splits must hold two excerpts (1.7 s) or pictures at the "
+                "the train and valid splits must contain two excerpts (1.7 s) or pictures at the "
                 "least to train a GAN; list longer recordings"
             )
         self.mean, self.deviation = self._band_statistics()

@@ -95,7 +95,7 @@ class FilterParts:
     @property
     def title(self) -> str:
         """A short title."""
-        return f"filter {self.row.filter}, gives {signed(self.row.contribution)}"
+        return f"filter {self.row.filter}: {signed(self.row.contribution)}"
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,12 @@ def _guide(content: PartsContent) -> str:
     )
     parts, same = 100 * figures["p"], 100 * figures["agreement"]
     return (
-        "Each filter stands for one part: a patch of sound around a peak. "
-        f"{parts:.0f} % of what is decoded comes from parts, the rest from features that are none. "
-        f"From both, {errors} is lost in held-out excerpts, and {same:.1f} % of the decisions "
-        "stay. Below are the weightiest filters, each with its strongest excerpts of "
-        f"{content.searched}, from end to end, of the training recordings. The sounds are the "
-        "recordings themselves, the part filtered out of them."
+        "Each filter detects one part: a patch of sound around a peak. "
+        f"{parts:.0f} % of the decoded features come from parts, the rest from ordinary features. "
+        f"The reconstruction loses {errors} in held-out excerpts, and {same:.1f} % of the "
+        "decisions stay the same. Below are the filters of the largest weights, each with its "
+        f"strongest excerpts of {content.searched}, from end to end, of the training recordings. "
+        "The sounds are the recordings themselves; the part is filtered out of them."
     )
 
 
@@ -159,9 +159,9 @@ def _filter(each: FilterParts, scale: ColourScale, front_end: FrontEnd) -> Marku
     assert row.hz is not None and row.seconds is not None  # the page is of sound
     identity = f"filter-{row.filter}"
     facts = [
-        ("weight", number(row.weight), "mean size of what its parts give the logit"),
-        ("gives", signed(row.contribution), "mean of what its parts give the logit"),
-        ("presence", f"{100 * row.presence:.0f} %", "of the excerpts hold the part"),
+        ("weight", number(row.weight), "mean magnitude of the contribution to the logit"),
+        ("contribution", signed(row.contribution), "mean contribution to the logit"),
+        ("presence", f"{100 * row.presence:.0f} %", "of the excerpts contain the part"),
         ("frequency", "{:.0f} to {:.0f} Hz".format(*row.hz), "80 % of its parts"),
         ("time", "{:.2f} to {:.2f} s".format(*row.seconds), "80 % of its parts"),
     ]

@@ -1,4 +1,4 @@
-"""Tables as text: settings and attributions by rank, and the layers of a network."""
+"""Tables as text: ranked settings, ranked attributions, and the layers of a network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCORES_SHOWN = (
     "coverage",
     "shell_distance",
 )
-# Titles of columns that a narrow terminal does without, the first ones first.
+# Titles of columns that are left out on a narrow terminal, in this order.
 EXPENDABLE = (
     "std",
     *(SCORES[name].title for name in ("coverage", "density", "shell_distance", "kid")),
@@ -35,9 +35,9 @@ MARKS = "* chosen, = within one standard error of the best"
 
 
 def ranking_table(selection: Selection, width: int | None = None) -> str:
-    """The ranking of one unit as text: a row a setting, best first, then a row a control.
+    """Return the ranking of one unit: a row for each setting, best first, and for each control.
 
-    With a `width` in characters the least telling columns are left out, and named, until it fits.
+    With a `width` in characters, the least important columns are left out until the table fits.
     """
     by, judges = selection.by, list(selection.judges)
     chosen = selection.scores[selection.chosen]
@@ -62,7 +62,7 @@ def ranking_table(selection: Selection, width: int | None = None) -> str:
 
 
 def chosen_table(selections: Sequence[Selection], width: int | None = None) -> str:
-    """The chosen setting of each of several units, a row each; first those that hardly respond.
+    """Return the chosen settings of several units, a row each, after warnings of weak responses.
 
     `width` as in `ranking_table`.
     """
@@ -91,7 +91,7 @@ def chosen_table(selections: Sequence[Selection], width: int | None = None) -> s
 
 
 def attributions_table(ranking: AttributionRanking) -> str:
-    """The ranking of attributions: method, segments and fill, the measure and its interval."""
+    """Return the ranking of attributions: method, segments, fill, the measure and its interval."""
     by = ranking.by
     table = [["rank", "", "method", "segments", "fill", by, "from", "to"]]
     for row in sorted(ranking.configurations, key=lambda row: row.rank):
@@ -105,7 +105,7 @@ def attributions_table(ranking: AttributionRanking) -> str:
 
 
 def layers_table(found: NetworkLayers) -> str:
-    """What `layers` found: a row a layer, with its units, the places of each, and its weights."""
+    """Return a row for each layer of a network, with its units, their places, and its weights."""
     table = [["layer", "kind", "units", "places", "weights"]]
     for row in found.layers:
         places = " x ".join(map(str, row.places))
@@ -114,7 +114,7 @@ def layers_table(found: NetworkLayers) -> str:
 
 
 def aligned(table: Sequence[Sequence[str]], left: int = 0) -> str:
-    """Cells in columns two spaces apart, the first `left` columns to the left, others right."""
+    """Align cells in columns two spaces apart, the first `left` columns left, the others right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     forms = [f"<{w}" if k < left else f">{w}" for k, w in enumerate(widths)]
     return "\n".join("  ".join(map(format, line, forms)).rstrip() for line in table)
@@ -123,10 +123,9 @@ def aligned(table: Sequence[Sequence[str]], left: int = 0) -> str:
 def fitted(
     table: Sequence[Sequence[str]], width: int | None, kept: str = ""
 ) -> tuple[str, list[str]]:
-    """The table in lines of at most `width` characters, where columns of `EXPENDABLE` allow it.
+    """Align a table in at most `width` characters, without columns of `EXPENDABLE` if necessary.
 
-    Gives the text, and a line that names the columns left out, if any; that of the title `kept`
-    never is.
+    Returns the text, and a line with the columns left out, if any. The column `kept` stays.
     """
     left_out: list[str] = []
     text = aligned(table)
@@ -144,12 +143,12 @@ def fitted(
 
 
 def _setting(score: Score) -> list[str]:
-    """Cells of learning rate, prior weight and iterations."""
+    """Return the cells of learning rate, prior weight and iterations."""
     return [f"{score.learning_rate:g}", f"{score.prior_weight:g}", f"{score.iterations:d}"]
 
 
 def _figures(figures: Figures, shown: Sequence[str], judges: Sequence[str]) -> list[str]:
-    """Cells of a setting or a control: of a control some do not exist."""
+    """Return the cells of a setting or of a control, some of which are empty for a control."""
     values, bounds = figures.values, figures.intervals.get(shown[0])
     interval = f"{_number(bounds[0])}-{_number(bounds[1])}" if bounds else ""
     scores = [_number(values[name]) if name in values else "" for name in shown]

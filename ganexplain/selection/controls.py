@@ -120,7 +120,7 @@ class Controls:
             "input_ascent": self.input_ascent(seed, progress),
         }
         if not has_weights_to_shuffle(self.network):
-            progress.note("the network holds its weights as constants: none can be shuffled")
+            progress.note("the weights of the network are constants: none can be shuffled")
             return found
         return found | {"reinitialised": self.reinitialised(chosen, seed, progress)}
 

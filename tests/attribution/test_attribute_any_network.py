@@ -209,7 +209,7 @@ def test_what_does_not_go_together_is_said(
     (tmp_path / "empty").mkdir()
     sound = write_sound(tmp_path / "sound.wav", noise(1.0))
     cases = (
-        ((tmp_path / "empty", *red[1:]), "holds no picture"),
+        ((tmp_path / "empty", *red[1:]), "contains no picture"),
         ((sound, *red[1:]), "cannot be read as a picture"),
         ((tmp_path / "gone.png", *red[1:]), "no such file"),
         ((*red, "--segments", "sources:stems"), "pictures have no separated sources"),

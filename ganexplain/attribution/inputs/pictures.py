@@ -93,7 +93,7 @@ def read_pictures(inputs: Sequence[str], input_spec: ImageInput) -> list[Picture
         if path.is_dir():
             below = [file for file in files_below(path) if is_picture(file)]
             if not below:
-                raise UsageError(f"{path}: holds no picture")
+                raise UsageError(f"{path}: contains no picture")
             paths += below
         elif path.is_file():
             paths.append(path)

@@ -205,7 +205,7 @@ def _table(figures: Mapping[str, float], rows: list[Filter]) -> list[str]:
         f"same decision {100 * figures['agreement']:.1f} %"
     )
     sound = any(row.hz for row in rows)
-    titles = ["weight", "gives", "presence", "Hz" if sound else "rows"]
+    titles = ["weight", "contribution", "presence", "Hz" if sound else "rows"]
     lines = []
     for row in rows:
         low, high = row.hz or row.rows

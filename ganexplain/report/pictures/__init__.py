@@ -1,1 +1,1 @@
-"""Pictures, as PNG."""
+"""Pictures as PNG."""

@@ -1,4 +1,4 @@
-"""An attribution as a PNG: the map over the spectrogram of its excerpt, or over its picture."""
+"""An attribution as a PNG: the map over a spectrogram or over a picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganexplain.report.html.notation import drawable
 from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.png import figure_png, png_bytes
 
-DPI = 100  # dots an inch
+DPI = 100  # dots per inch
 MAP_COLOURS = "RdBu_r"
 OPACITY = 0.75  # of the strongest cell
 
@@ -32,13 +32,16 @@ class MapOver:
 
 
 def normalised(area: np.ndarray) -> np.ndarray:
-    """A map (H, W) over its 99th percentile in size, cut to -1 .. 1: one cell hides no others."""
+    """Divide a map (H, W) by the 99th percentile of its magnitude and clip it to -1 .. 1.
+
+    So a single extreme cell does not hide the others.
+    """
     size = float(np.percentile(np.abs(area), 99)) or float(np.abs(area).max(initial=0.0))
     return np.clip(area / max(size, 1e-30), -1.0, 1.0)
 
 
 def overlaid(grey: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Colours (H, W, 3), uint8, of a map (H, W) over grey values (H, W) in 0..1."""
+    """Return colours (H, W, 3), uint8, of a map (H, W) over grey values (H, W) in 0..1."""
     from matplotlib import colormaps
 
     share = normalised(area)
@@ -48,18 +51,18 @@ def overlaid(grey: np.ndarray, area: np.ndarray) -> np.ndarray:
 
 
 def enlarged(pixels: np.ndarray, times: int) -> np.ndarray:
-    """Colours (H, W, 3) with so many pixels squared for each."""
+    """Magnify colours (H, W, 3) by an integer factor."""
     return pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def picture_png(picture: np.ndarray) -> bytes:
-    """A picture (C, H, W) in 0..1 as a PNG of its own size."""
+    """Return a picture (C, H, W) in 0..1 as a PNG of its own size."""
     values = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     return png_bytes(np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0))
 
 
 def luminance(picture: np.ndarray) -> np.ndarray:
-    """Grey values (H, W) of a picture (C, H, W) in 0..1."""
+    """Return the grey values (H, W) of a picture (C, H, W) in 0..1."""
     weights = np.array([0.299, 0.587, 0.114]) if len(picture) == 3 else np.ones(1)
     return np.clip(np.tensordot(weights, picture, axes=1), 0, 1)
 
@@ -68,10 +71,9 @@ def luminance(picture: np.ndarray) -> np.ndarray:
 def attribution_picture(
     mel: np.ndarray, area: np.ndarray, kept: np.ndarray, front_end: FrontEnd, title: str
 ) -> bytes:
-    """PNG of log-mel (F, T) beside the same under a map (F, T).
+    """Draw log-mel (F, T), beside the same under a map (F, T), as a PNG.
 
-    Red speaks for the score and blue against it, the more the stronger; the outline is that of
-    the cells `kept` (F, T) of booleans.
+    Red cells raise the score and blue cells lower it. The cells `kept` (F, T), bool, are outlined.
     """
     scale = colour_scale(mel[None], front_end)
     start, stop = frame_edges(mel.shape[1], front_end)
@@ -93,7 +95,10 @@ def attribution_picture(
 def picture_attribution(
     picture: np.ndarray, area: np.ndarray, kept: np.ndarray, title: str
 ) -> bytes:
-    """The same of a picture (C, H, W) in 0..1 under a map (H, W), on cells `kept` (H, W)."""
+    """Draw a picture (C, H, W) in 0..1, beside the same under a map (H, W), as a PNG.
+
+    The cells `kept` (H, W), bool, are outlined.
+    """
     _, height, width = picture.shape
     shown = np.broadcast_to(np.clip(picture, 0, 1), (3, height, width)).transpose(1, 2, 0)
     extent = (0.0, float(width), 0.0, float(height))
@@ -110,7 +115,7 @@ def picture_attribution(
 
 
 def _pair(over: MapOver, size: tuple[float, float], title: str) -> tuple[Any, Any]:
-    """A figure and its two axes: the left one empty, in the right one the map."""
+    """Return a figure and its two axes: the left one is empty, the right one has the map."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
@@ -130,7 +135,7 @@ def _pair(over: MapOver, size: tuple[float, float], title: str) -> tuple[Any, An
 
 
 def outline(axis: Any, kept: np.ndarray, extent: Extent) -> None:
-    """A line around the cells `kept` (H, W) of booleans, where there are some but not all."""
+    """Outline the cells `kept` (H, W), bool, unless they are all or none."""
     if kept.all() or not kept.any():
         return
     fine = np.kron(kept, np.ones((4, 4)))  # the line runs along cells, not through their middles

@@ -1,4 +1,4 @@
-"""An excerpt, what became of it, and the difference, as one PNG."""
+"""An excerpt, its changed versions and the last difference, as one PNG."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from ganexplain.report.html.notation import drawable
 from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.png import figure_png
 
-LEAST_DB = 6.0  # the scale of the difference reaches at least so far
+LEAST_DB = 6.0  # least range of the scale of the difference
 
 
 @default_style()
 def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> bytes:
-    """PNG of log-mel excerpts (F, T) under their titles, and what the last step changed.
+    """Draw log-mel excerpts (F, T) with their titles, and the difference of the last two in dB.
 
-    The excerpts share the colour scale of the first; the difference is that between the last two,
-    in dB.
+    The excerpts have the colour scale of the first one.
     """
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
-"""A recording and what a classifier says of it, as a PNG: spectrogram above probabilities.
+"""A prediction for a recording as a PNG: spectrogram above probabilities.
 
-A long recording is broken into rows that share one time scale, as a score is into systems.
+A long recording is divided into rows with one time scale.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ganexplain.report.html.notation import drawable
 from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.png import figure_png
 
-ROW_SECONDS = 120.0  # at most in a row, until there are MOST_ROWS of them
+ROW_SECONDS = 120.0  # most seconds in a row, up to MOST_ROWS rows
 MOST_ROWS = 6
-WIDTH, DPI = 14.0, 100  # inches, and dots an inch
+WIDTH, DPI = 14.0, 100  # inches, and dots per inch
 ROW_HEIGHT, ONLY_ROW_HEIGHT, MARGINS = 2.6, 3.8, 0.9  # inches
-COLUMNS = 2400  # values drawn along a row: more would fall on one dot
-SCALE_FRAMES = 100_000  # of a long recording so many settle the scale; others may lie beyond it
+COLUMNS = 2400  # most values along a row: more would be drawn on one dot
+SCALE_FRAMES = 100_000  # most frames of a recording from which the scale is computed
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#000000")
 OTHERS = "#b0b0b0"  # classes beyond the number of colours
-LONGEST_TITLE, LONGEST_NAME = 110, 22  # letters of a file and of a class
+LONGEST_TITLE, LONGEST_NAME = 110, 22  # most letters of a file and of a class
 
 
 def row_spans(seconds: float) -> list[tuple[float, float]]:
-    """Start and end in seconds of the rows of a recording; all of one length."""
+    """Return start and end in seconds of the rows of a recording, all of one length."""
     rows = min(math.ceil(seconds / ROW_SECONDS), MOST_ROWS)
     if rows <= 1:
         return [(0.0, seconds)]
@@ -42,10 +42,10 @@ def row_spans(seconds: float) -> list[tuple[float, float]]:
 def curve_picture(
     mel: np.ndarray, prediction: Prediction, front_end: FrontEnd, title: str
 ) -> bytes:
-    """PNG of log-mel (T, F) in nat over the smoothed probabilities of the same frames.
+    """Draw log-mel (T, F) in nat above the smoothed probabilities of the same frames, as a PNG.
 
-    Two classes: the curve of the second with its threshold, its segments shaded. More: a
-    curve for each, segments in the colour of their class.
+    For two classes it has the curve of the second with its threshold and shaded segments; for more,
+    a curve of each class and segments in its colour.
     """
     from matplotlib.figure import Figure
 
@@ -76,14 +76,15 @@ def curve_picture(
 
 
 def _plain(text: str, longest: int) -> str:
-    """Text cut to `longest` letters."""
+    """Shorten text to `longest` letters."""
     return drawable(text if len(text) <= longest else text[: longest - 1] + "…")
 
 
 def class_colours(prediction: Prediction) -> dict[int, str]:
-    """A colour for each class shown, those of the longest time first.
+    """Return a colour for each class, in the order of their total time.
 
-    Of two classes the second alone. Classes beyond the number of colours get none.
+    If there are two classes, only the second one has a colour. Classes beyond the number of colours
+    have none.
     """
     if len(prediction.classes) == 2:
         return {1: COLOURS[0]}
@@ -95,7 +96,7 @@ def class_colours(prediction: Prediction) -> dict[int, str]:
 def _draw_spectrogram(
     axis: Any, mel: np.ndarray, rows: slice, limits: tuple[float, float], front_end: FrontEnd
 ) -> Any:
-    """Frames `rows` of log-mel (T, F), averaged over what falls on one dot."""
+    """Draw frames `rows` of log-mel (T, F), averaged over those on one dot."""
     piece = np.asarray(mel[rows])
     starts, length = _blocks(len(piece))
     counts = np.diff([*starts, len(piece)])
@@ -114,7 +115,7 @@ def _draw_spectrogram(
 
 
 def _blocks(frames: int) -> tuple[np.ndarray, int]:
-    """First frames of the blocks that are drawn as one, and the frames in a block."""
+    """Return the first frames of the blocks that are drawn as one, and the frames in a block."""
     length = max(1, math.ceil(frames / COLUMNS))
     return np.arange(0, frames, length), length
 
@@ -136,7 +137,7 @@ def _draw_curves(axis: Any, prediction: Prediction, rows: slice, colours: dict[i
 def _draw_segments(
     axis: Any, prediction: Prediction, span: tuple[float, float], colours: dict[int, str]
 ) -> None:
-    """Shade the segments that reach into a row; of two classes those of the second."""
+    """Shade the segments that overlap a row; for two classes only those of the second."""
     for segment in prediction.segments:
         inside = segment.start < span[1] and segment.end > span[0]
         if inside and (len(prediction.classes) > 2 or segment.label == 1):
@@ -145,7 +146,7 @@ def _draw_segments(
 
 
 def _draw_curve(axis: Any, times: np.ndarray, values: np.ndarray, colour: str) -> None:
-    """A line through the least and the greatest value of each block, so no peak is lost."""
+    """Draw a line through least and greatest value of each block, so that no peak is lost."""
     starts, length = _blocks(len(times))
     if length > 1:
         low, high = (f.reduceat(values, starts) for f in (np.minimum, np.maximum))
@@ -155,7 +156,7 @@ def _draw_curve(axis: Any, times: np.ndarray, values: np.ndarray, colour: str) -
 
 
 def _draw_legend(figure: Any, prediction: Prediction, colours: dict[int, str], title: str) -> None:
-    """The title, and below it each class with its share of the time."""
+    """Draw the title, and below it each class with its share of the time."""
     from matplotlib.lines import Line2D
 
     shares = list(prediction.shares().values())

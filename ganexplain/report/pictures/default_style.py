@@ -1,4 +1,4 @@
-"""Pictures look the same whatever settings of Matplotlib the user has."""
+"""Matplotlib's default style, so that pictures do not depend on the user's settings."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ NOT_LOOKS = ("backend", "backend_fallback", "interactive", "toolbar", "timezone"
 
 @contextmanager
 def default_style() -> Iterator[None]:
-    """While open (or around a function, as its decorator), Matplotlib has its own defaults.
+    """Use Matplotlib's own defaults in a context, or in a function as its decorator.
 
-    A `matplotlibrc` or a style in force otherwise changes fonts, sizes and lines, or asks for
-    LaTeX. Characters without a glyph are drawn as a box. Raises GanexplainError where Matplotlib
-    cannot read its settings.
+    Otherwise a `matplotlibrc` or a style could change fonts, sizes and lines, or require LaTeX.
+    Characters without a glyph are drawn as a box. Raises GanexplainError where Matplotlib cannot
+    read its settings.
     """
     try:
         import matplotlib
-    except (ValueError, OSError) as error:  # an unreadable matplotlibrc, a backend it has not
+    except (ValueError, OSError) as error:  # an unreadable matplotlibrc, an unknown backend
         raise GanexplainError(
             f"Matplotlib cannot start ({error}); correct the matplotlibrc, or set MATPLOTLIBRC"
         ) from error

@@ -1,4 +1,4 @@
-"""The strongest parts of some filters in one PNG."""
+"""The strongest parts of several filters in one PNG."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.png import figure_png
 
 COLUMNS = 4  # inputs of each filter
-DIMMED = 0.25  # what is left of a picture outside of the part
+DIMMED = 0.25  # brightness of a picture outside of the part
 
 
 @default_style()
 def parts_sheet(filters: Sequence[FilterParts], input_spec: Input) -> bytes:
-    """PNG: a row for each filter, where it fires on average, then its strongest inputs.
+    """Draw a row for each filter, its mean part and then its strongest inputs, as a PNG.
 
-    Inside the part an input has its colours, outside it is grey.
+    An input has colours inside the part and is grey or dim outside of it.
     """
     from matplotlib.figure import Figure
 
@@ -74,7 +74,7 @@ class _LogMel:
 
 
 class _Pictures:
-    """Pictures (C, H, W), 0 to 1, whose rows begin at the top."""
+    """Pictures (C, H, W), 0 to 1, with the first row at the top."""
 
     def _show(self, axis: Any, values: np.ndarray, **colours: Any) -> Extent:
         rows, columns = values.shape[:2]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def figure_png(figure: Figure) -> bytes:
-    """A figure as a PNG, drawn by Agg whatever backend is set."""
+    """Return a figure as a PNG, drawn by Agg independent of the user's backend."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     stream = io.BytesIO()
@@ -22,14 +22,14 @@ def figure_png(figure: Figure) -> bytes:
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:
-    """Colours (H, W, 3), or (H, W, 4) with opacity, uint8, as a PNG."""
+    """Return colours (H, W, 3), or (H, W, 4) with opacity, uint8, as a PNG."""
     from PIL import Image
 
     return image_png(Image.fromarray(pixels))
 
 
 def image_png(image: Image) -> bytes:
-    """An image of Pillow as a PNG."""
+    """Return an image of Pillow as a PNG."""
     stream = io.BytesIO()
     image.save(stream, format="PNG", optimize=True)
     return stream.getvalue()

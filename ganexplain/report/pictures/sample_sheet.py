@@ -16,19 +16,19 @@ from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.png import figure_png, png_bytes
 
-SIDE = 96  # screen pixels a picture, about
+SIDE = 96  # about the pixels of a picture on screen, along each side
 GAP = 4
 
 TICKS_HZ = (100, 500, 1000, 2000, 4000)
 PAUSE_SECONDS = 0.4
-GRIFFIN_LIM_ITERATIONS = 30  # a sketch: a second or so for a handful
+GRIFFIN_LIM_ITERATIONS = 30  # few, so that several sounds take about a second
 
 
 @default_style()
 def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
-    """PNG of log-mel excerpts, one row of panels (N, F, T) a title, on one colour scale.
+    """Draw log-mel excerpts (N, F, T), a row for each title, on one colour scale, as a PNG.
 
-    The scale spans the first row's 1st to 99.9th percentile.
+    The scale goes from the 1st to the 99.9th percentile of the first row.
     """
     from matplotlib.figure import Figure
 
@@ -62,31 +62,31 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
 
 @singledispatch
 def sample_sounds(input_spec: Input, inputs: np.ndarray) -> np.ndarray:
-    """Waveforms (N, samples) of inputs (N, ...), made quickly."""
+    """Return waveforms (N, samples) of inputs (N, ...), by few iterations of Griffin-Lim."""
     return make_sounds(input_spec, inputs, GRIFFIN_LIM_ITERATIONS)
 
 
 @sample_sounds.register
 def _of_waveforms(input_spec: WaveformInput, inputs: np.ndarray) -> np.ndarray:
-    return inputs  # as they are: a sample that clips shall be heard
+    return inputs  # unchanged, so that clipping is audible
 
 
 def strip(waveforms: np.ndarray, sample_rate: int) -> bytes:
-    """FLAC of waveforms (N, samples) one after another, with pauses between."""
+    """Return waveforms (N, samples) as one FLAC, with pauses between them."""
     pause = np.zeros(round(PAUSE_SECONDS * sample_rate), dtype=np.float32)
     joined = np.concatenate([part for waveform in waveforms for part in (waveform, pause)])
     return encode_flac(joined[: -pause.size], sample_rate)
 
 
 def input_sheet(rows: dict[str, np.ndarray], input_spec: Input) -> bytes:
-    """PNG of inputs (N, ...) of one kind, a row for each entry."""
+    """Draw inputs (N, ...) of one type, a row for each entry, as a PNG."""
     displayed = display_spec(input_spec)
     rows = {title: display_inputs(input_spec, inputs) for title, inputs in rows.items()}
     return sample_sheet(rows, displayed) if isinstance(displayed, FrontEnd) else picture_sheet(rows)
 
 
 def picture_sheet(rows: dict[str, np.ndarray]) -> bytes:
-    """PNG of pictures (N, C, H, W) in 0..1, a row for each entry, in their order from the top."""
+    """Draw pictures (N, C, H, W) in 0..1, a row for each entry from the top, as a PNG."""
     stripes = [_row(pictures) for pictures in rows.values()]
     width = max(row.shape[1] for row in stripes)
     padded = [np.pad(row, ((0, GAP), (0, width - row.shape[1]), (0, 0))) for row in stripes]
@@ -94,7 +94,7 @@ def picture_sheet(rows: dict[str, np.ndarray]) -> bytes:
 
 
 def screen_pixels(picture: np.ndarray) -> np.ndarray:
-    """A picture (C, H, W) in 0..1 as (H', W', 3) uint8, whole screen pixels for each of its own."""
+    """Return a picture (C, H, W) in 0..1 as (H', W', 3), uint8, magnified by an integer factor."""
     channels = np.repeat(picture, 3, axis=0) if len(picture) == 1 else picture
     values = np.round(np.clip(np.nan_to_num(channels), 0, 1) * 255).astype(np.uint8)
     times = max(SIDE // max(values.shape[1:]), 1)

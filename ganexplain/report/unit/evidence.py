@@ -21,10 +21,10 @@ MOST_EXPLORED = 64  # most settings with examples on a page
 class Evidence:
     """Arrays of `explanations.npz` (`made`), real excerpts of the direction (`real`), ranking.
 
-    `made` and `real` have the keys of the artifacts; `real` is sorted, strongest first, and
-    holds `mel, response, file, start_s`, of log-mel `audio`; so does `held_out`, which may be
-    empty. `driven` holds `mel` and `response` of controls by name. `seeds` is how many examples
-    are shown.
+    `made` and `real` have the keys of the artifacts. `real` is sorted, strongest first, with `mel`,
+    `response`, `file`, `start_s` and, for log-mel, `audio`; so is `held_out`, which may be empty.
+    `driven` contains `mel` and `response` of controls by name. `seeds` is the number of displayed
+    examples.
     """
 
     made: Mapping[str, np.ndarray]

@@ -18,8 +18,8 @@ from ganexplain.report.unit.plots import norm_chart, response_chart, strip_chart
 from ganexplain.report.unit.rows import mean_and_deviation, score_text, shown_rows
 
 OTHERS = (
-    "To hold this against: where the same seeds began, what other ways to make or find {many} "
-    "give, and what other settings of the grid made of the same seeds."
+    "For comparison: the same seeds before the search, {many} from other methods or held out, and "
+    "the same seeds under other settings of the grid."
 )
 
 
@@ -144,7 +144,7 @@ def _comparisons(evidence: Evidence) -> list[Section]:
     sections = []
     if controls:
         note = (
-            "What to hold the explanation against. Those from before the search and from a search "
+            "For comparison with the explanation. Those from before the search and from a search "
             "without the GAN should do worse; real {many} held out show how near is near enough. "
             "“As good” means that the 95 % interval of the difference contains 0: more examples "
             "can tell more apart. All numbers but the judges’ are the explained network’s; it has "
@@ -161,7 +161,7 @@ def _comparisons(evidence: Evidence) -> list[Section]:
     if judges:
         note = (
             "A judge is another network that had no part in the search. The shares are of examples "
-            "of which it says what was asked for."
+            "for which it gives the wanted answer."
         )
         sections.append(
             Section("judges", words.fill("Judges: what other networks {perceive}"), note, judges)
