@@ -12,12 +12,14 @@ from ganexplain import config
 from ganexplain.ascent.priors import NEAR, PRIORS, SEARCH_PRIORS
 from ganexplain.classifiers.checkpoint import LOG_MEL_ARCHITECTURES
 from ganexplain.explainers.loading import METHODS
+from ganexplain.explainers.methods import LEARNED
 from ganexplain.gans.losses import LOSSES
 from ganexplain.metrics.scores import RULES
 
 
 @pytest.mark.parametrize("kind, option, choices", [
     (config.AttributeConfig, "method", METHODS),
+    (config.TrainExplainerConfig, "method", LEARNED),
     (config.SelectConfig, "by", RULES),
     (config.TrainGanConfig, "loss", LOSSES),
     (config.ExplainConfig, "prior", PRIORS),
