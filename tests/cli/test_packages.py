@@ -185,7 +185,7 @@ def test_a_package_adds_a_kind_of_input(
     taken = ("--input", tmp_path / "envelope.toml")
     network, corpus = ("--model", "envelopes:network", *taken), ("--corpus", jamendo.root)
     recording = sorted((jamendo.root / "audio").iterdir())[0]
-    runs = {name: tmp_path / name for name in ("gan", "explain", "select", "report")}
+    runs = {name: tmp_path / name for name in ("gan", "explain", "select", "report", "attribute")}
     commands: tuple[tuple[str | Path, ...], ...] = (
         ("layers", "envelopes:network", *taken, "--example", recording),
         ("train-gan", jamendo.root, *taken, "--out", runs["gan"], "--steps", "2",
@@ -197,6 +197,7 @@ def test_a_package_adds_a_kind_of_input(
         ("select", runs["explain"], "--classifier", "envelopes:network", *corpus,
          "--hop-frames", "20", "--out", runs["select"]),
         ("report", runs["explain"], "--selection", runs["select"], "--out", runs["report"]),
+        ("attribute", recording, *network, "--method", "occlusion", "--out", runs["attribute"]),
     )  # fmt: skip
     for words in commands:
         done = packaged(*words, "--quiet")
@@ -204,6 +205,7 @@ def test_a_package_adds_a_kind_of_input(
     assert list(runs["gan"].glob("samples-*.png")) and list(runs["gan"].glob("samples-*.flac"))
     page = (runs["report"] / "report.html").read_text()
     assert "16 x 8 pixels, grey" in page and "data:audio/flac" in page and "real excerpts" in page
+    assert "Why " in (runs["attribute"] / "report.html").read_text()
 
 
 def test_a_broken_package_is_one_line_where_it_is_asked_for(packaged: Run, tmp_path: Path) -> None:

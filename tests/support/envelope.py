@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ganexplain.attribution.inputs.piece import Side
+from ganexplain.attribution.inputs.reading import read_pieces
+from ganexplain.attribution.masking import Parts
 from ganexplain.audio.display import display_inputs, display_spec
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.sonify import make_sounds
@@ -22,6 +25,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.inputs.words import SOUND
+from ganexplain.report.pictures.attribution_picture import picture_attribution, picture_png
 from ganexplain.runs.inputs import Recording
 from ganexplain.runs.progress import Progress
 
@@ -116,6 +120,47 @@ def read_envelopes(
 def load_envelope(input_spec: Envelope, path: Path) -> np.ndarray:
     sound = load_mono(path, input_spec.sample_rate)
     return input_spec.of(np.resize(sound, input_spec.length)[None])[0]
+
+
+@dataclass(frozen=True)
+class EnvelopePiece:
+    """The envelope of a recording's beginning, to explain."""
+
+    path: Path
+    values: np.ndarray
+    at, span, suffix = None, None, "png"
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    title = name
+
+    @property
+    def seen(self) -> np.ndarray:
+        return self.values[None, ::-1]
+
+    def on_view(self, area: np.ndarray) -> np.ndarray:
+        return area[::-1]
+
+    def whole(self) -> Side:
+        return Side(self.seen, picture_png(self.seen))
+
+    def sides(self, parts: Parts, kept: np.ndarray) -> list[Side]:
+        both = parts.compose(np.stack([kept, ~kept])).cpu().numpy()
+        shown = [values[None, ::-1] for values in both]
+        return [Side(picture, picture_png(picture)) for picture in shown]
+
+    def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
+        return picture_attribution(self.seen, self.on_view(area), self.on_view(kept), title)
+
+    def truth(self, text: str) -> None:
+        return None
+
+
+@read_pieces.register
+def envelopes_of(input_spec: Envelope, inputs: Sequence[str]) -> list[EnvelopePiece]:
+    return [EnvelopePiece(Path(text), load_envelope(input_spec, Path(text))) for text in inputs]
 
 
 @make_sounds.register
