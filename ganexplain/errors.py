@@ -6,7 +6,8 @@ import difflib
 import errno
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 DISK_FULL = "no space left on the disk; free some and run the command again"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -51,6 +52,18 @@ class BadFile(GanexplainError):
     """An input file that cannot be used; where `one_of_many`, `--skip-bad-files` leaves it out."""
 
     one_of_many = False
+
+
+@contextmanager
+def skipping_bad_file(skip: bool, note: Callable[[str], object]) -> Iterator[None]:
+    """While open, a BadFile goes to `note` if `skip`; otherwise it is raised as `one_of_many`."""
+    try:
+        yield
+    except BadFile as error:
+        if not skip:
+            error.one_of_many = True
+            raise
+        note(str(error))
 
 
 class SilentFile(BadFile):

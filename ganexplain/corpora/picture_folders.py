@@ -12,7 +12,7 @@ import numpy as np
 from ganexplain.corpora.listed_files import files_below, is_hidden
 from ganexplain.corpora.picture_files import is_picture, load_picture, picture_spec
 from ganexplain.corpora.recordings import SPLITS
-from ganexplain.errors import BadFile, GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, skipping_bad_file
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.progress import Progress
 
@@ -129,16 +129,12 @@ def read_image_corpora(paths: Sequence[str], skip_bad_files: bool = False) -> Im
     name = " + ".join(paths)
     if len(classes) < 2:
         raise GanexplainError(f"{name}: pictures of one class, {classes}; two or more are needed")
-    good, skipped = [], []
+    good: list[Picture] = []
+    skipped: list[str] = []
     for path, split, label in listed:
-        try:
+        with skipping_bad_file(skip_bad_files, skipped.append):
             picture_spec(path)
             good.append(Picture(path, split, classes.index(label)))
-        except BadFile as error:
-            if not skip_bad_files:
-                error.one_of_many = True
-                raise
-            skipped.append(str(error))
     if not good:
         raise GanexplainError(f"{name}: no picture can be used, the first: {skipped[0]}")
     return ImageCorpus(name, classes, tuple(good), tuple(skipped))

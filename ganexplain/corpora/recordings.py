@@ -15,7 +15,7 @@ import numpy as np
 
 from ganexplain.audio.io import read_duration
 from ganexplain.audio.log_mel import frame_times
-from ganexplain.errors import BadFile, GanexplainError
+from ganexplain.errors import BadFile, GanexplainError, skipping_bad_file
 from ganexplain.inputs.log_mel import FrontEnd
 
 SPLITS = ("train", "valid", "test")
@@ -78,15 +78,11 @@ def collect_recordings(
     tasks: Sequence[Callable[[], Recording]], skip_bad_files: bool
 ) -> tuple[list[Recording], list[str]]:
     """The recordings that tasks return, and the errors of those that `skip_bad_files` skips."""
-    recordings, skipped = [], []
+    recordings: list[Recording] = []
+    skipped: list[str] = []
     for task in tasks:
-        try:
+        with skipping_bad_file(skip_bad_files, skipped.append):
             recordings.append(task())
-        except BadFile as error:
-            if not skip_bad_files:
-                error.one_of_many = True
-                raise
-            skipped.append(str(error))
     return recordings, skipped
 
 

@@ -13,10 +13,10 @@ from ganexplain.audio.io import load_excerpt, to_pcm
 from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.recordings import UNLABELLED, Corpus, Recording
-from ganexplain.errors import BadFile, GanexplainError
+from ganexplain.errors import GanexplainError, skipping_bad_file
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import random_stream
-from ganexplain.runs.progress import SKIPPED, Progress
+from ganexplain.runs.progress import Progress, note_skipped
 
 PART_FRAMES = 100_000  # frames that are read into memory at once
 
@@ -152,16 +152,9 @@ def read_recordings(
     listed = [recording for part in name.split("+") for recording in corpus.split(part)]
     progress.start(f"{what} of {name}", len(listed))
     for recording in listed:
-        try:
-            array = read(recording)
-        except BadFile as error:
-            if not skip_bad_files:
-                error.one_of_many = True
-                raise
-            progress.note(f"{SKIPPED}{error}")
-        else:
+        with skipping_bad_file(skip_bad_files, lambda reason: note_skipped(progress, [reason])):
+            arrays.append(read(recording))
             recordings.append(recording)
-            arrays.append(array)
         progress.advance()
     if not recordings:
         raise GanexplainError(f"{corpus.name}: the {name} split is empty; list recordings in it")

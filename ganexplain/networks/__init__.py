@@ -1,1 +1,1 @@
-"""Any network, and what is read from it."""
+"""Networks of any origin: loading, adapting, and reading the responses of units."""

@@ -25,14 +25,14 @@ from ganexplain.corpora.picture_files import is_picture
 from ganexplain.corpora.picture_folders import Picture
 from ganexplain.corpora.single import load_example, output_names
 from ganexplain.corpora.spans import Prediction, decide, lab_text, to_segments
-from ganexplain.errors import BadFile, GanexplainError, UsageError
+from ganexplain.errors import BadFile, GanexplainError, UsageError, skipping_bad_file
 from ganexplain.files.atomic import write_bytes, write_table
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.detection import smooth
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.progress import SKIPPED, Progress, note_skipped
+from ganexplain.runs.progress import Progress, note_skipped
 
 TABLE = "predictions.csv"
 
@@ -51,33 +51,26 @@ def predict(
     if not classifier.front_end.sound_rate:
         return predict_files(config, classifier, nothing, out, progress, overwrite)
     paths = [Path(name) for name in config.files]
-    if not config.skip_bad_files:
-        for path in paths:  # a misspelt name is an error now, not after hours of computation
-            try:
-                read_duration(path)
-            except BadFile as error:
-                error.one_of_many = True
-                raise
     found: list[RecordingPrediction] = []
     skipped: list[str] = []
+    if not config.skip_bad_files:
+        for path in paths:  # a misspelt name is an error now, not after hours of computation
+            with skipping_bad_file(False, skipped.append):
+                read_duration(path)
     with RunDirectory(out, "predict", config, overwrite) as run:
         progress = run.keep_notes(progress)
         run.used("classifier", Path(config.classifier))
         progress.start("predicting", len(paths))
         for path, name in zip(paths, output_names(paths), strict=True):
-            try:
+            reasons: list[str] = []
+            with skipping_bad_file(config.skip_bad_files, reasons.append):
                 mel = cached_log_mel(path, classifier.sound, cache_directory(config.cache))
                 prediction = predict_recording(classifier, mel, read_duration(path))
-            except BadFile as error:
-                if not config.skip_bad_files:
-                    error.one_of_many = True
-                    raise
-                skipped.append(str(error))
-                progress.note(f"{SKIPPED}{error}")
-            else:
                 run.used(str(path), path)
                 warn_of_level(path, mel, classifier.network)
                 found.append(_write(out / name, path, mel, prediction, classifier.sound))
+            note_skipped(progress, reasons)
+            skipped += reasons
             progress.advance()
         run.results.update(files=[asdict(each) for each in found], skipped=skipped)
         if not found:
@@ -188,15 +181,10 @@ def _read(
 ) -> tuple[dict[Path, np.ndarray], list[str]]:
     """Pictures by path, and the errors of those skipped."""
     good: dict[Path, np.ndarray] = {}
-    skipped = []
+    skipped: list[str] = []
     for path in paths:
-        try:
+        with skipping_bad_file(skip_bad_files, skipped.append):
             good[path] = load_example(classifier.front_end, path)
-        except BadFile as error:
-            if not skip_bad_files:
-                error.one_of_many = True
-                raise
-            skipped.append(str(error))
     return good, skipped
 
 
