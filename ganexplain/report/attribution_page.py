@@ -24,13 +24,14 @@ from ganexplain.report.unit.page import Table, provenance
 
 SCRIPTS = ("sound.js",)
 STYLE = (
-    ".measures table{table-layout:auto;width:auto}.measures th{width:auto}"
+    ".measures{margin-top:14px}.measures th{width:auto}"
+    ".measures table{table-layout:auto;width:auto}"
     ".measures th,.measures td{padding:4px 14px 4px 0}"
     ".measures td{white-space:nowrap}.sides{display:grid;gap:16px 24px;"
     "grid-template-columns:minmax(0,3fr) minmax(0,1fr)}.curve path{fill:none;stroke-width:1.8}"
     ".curve .rise{stroke:var(--made)}.curve .fall{stroke:var(--worst)}"
     ".curve .frame{fill:none;stroke:var(--rule)}"
-    ".curve{max-width:320px}"
+    ".curve{max-width:260px}"
     "@media screen and (max-width:1000px){.sides{grid-template-columns:minmax(0,1fr)}}"
     "@media print{.sides .sheet{grid-template-columns:repeat(3,1fr)}}"
 )
@@ -209,5 +210,5 @@ def _curves(section: MethodSection) -> Markup:
 
 
 def _legend(medium: Medium) -> Markup:
-    note = "Over grey: red speaks for the score, blue against it, each map over its own range."
+    note = "Over grey: red raises the score, blue lowers it; each map has a scale of its own."
     return element("div", medium.colours, element("span", note, class_="note"), class_="legend")

@@ -150,7 +150,7 @@ def _guide(content: PartsContent) -> str:
         f"The reconstruction loses {errors} in held-out excerpts, and {same:.1f} % of the "
         "decisions stay the same. Below are the filters of the largest weights, each with its "
         f"strongest excerpts of {content.searched}, from end to end, of the training recordings. "
-        "The sounds are the recordings themselves; the part is filtered out of them."
+        "The sounds are the recordings themselves, whole or filtered to the part alone."
     )
 
 
