@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from support.commands import COMMAND, Finished, Run, StageRun, cli_environment
+from support import recordings
+from support.commands import Finished, Run, finished_here, finished_process, status_here
 from support.paths import ROOT
 from support.recordings import JamendoFolder, jamendo_folder
 
 # A shell that runs the tests in the background has Ctrl-C ignored, by the commands tested too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# One thread, as commands and workers of a pool have: in several, sums round otherwise.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 for variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):  # one for all tests, whatever their cache
     os.environ.setdefault(variable, str(ROOT / ".pytest_cache" / variable.lower()))
 
@@ -39,61 +40,62 @@ def ganexplain(tmp_path: Path) -> Run:
     """Runs the command as a user does, in a process of its own."""
 
     def run(
-        *arguments: str | Path,
+        *words: str | Path,
         environment: Mapping[str, str] | None = None,
         before: Callable[[], None] | None = None,
     ) -> Finished:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**cli_environment(tmp_path / "cache"), **(environment or {})},
-            preexec_fn=before,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        return finished_process(words, tmp_path / "cache", environment or {}, before)
 
     return run
 
 
+@pytest.fixture(scope="session")
+def corpus_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of corpora for all tests and workers, whose entries are named by their content."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "corpus-cache"
+
+
+@pytest.fixture(scope="module")
+def some_of_the_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quarter of the recordings that are shipped, where any music does."""
+    return recordings.some_of_the_sample(tmp_path_factory.mktemp("sample"))
+
+
 @pytest.fixture
-def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Run:
+def brief_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GAN in training is validated on few samples, and its sheets are empty."""
+    from ganexplain.gans import validation
+    from ganexplain.report.pictures import sample_sheet
+    from ganexplain.stages import train_gan
+
+    monkeypatch.setattr(validation, "EXCERPTS", 20)
+    monkeypatch.setattr(validation, "CANDIDATES", 20)
+    monkeypatch.setattr(train_gan, "EXCERPTS", 20)
+    monkeypatch.setattr(sample_sheet, "GRIFFIN_LIM_ITERATIONS", 1)
+    monkeypatch.setattr(sample_sheet, "sample_sheet", lambda rows, front_end: b"")
+
+
+@pytest.fixture
+def command(corpus_cache: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in this process: the same words and exit status, sooner."""
 
-    def run(*arguments: str | Path) -> Finished:
-        from ganexplain.cli.app import command_line
-
-        argv: Sequence[str] = ["ganexplain", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", list(argv))
-        for name, value in cli_environment(tmp_path / "cache").items():
-            monkeypatch.setenv(name, value)
+    def run(*words: str | Path) -> Finished:
         capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            command_line()
+        code = status_here(words, corpus_cache)
         shown = capfd.readouterr()
-        return Finished(int(ended.value.code or 0), shown.out, shown.err)
+        return Finished(code, shown.out, shown.err)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> StageRun:
-    """Runs the command in a process of its own and expects a status, 0 where none is named.
+def run(corpus_cache: Path) -> Run:
+    """Runs the command in this process, for fixtures too, and expects a status, 0 where none is."""
 
-    One cache for all tests of a module, whose fixtures can share what it made.
-    """
-    cache = tmp_path_factory.mktemp("cache")
-
-    def ganexplain(*words: str | Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*COMMAND, *map(str, words)],
-            capture_output=True,
-            text=True,
-            env=cli_environment(cache),
-        )
-        assert done.returncode == status, done.stderr
+    def ganexplain(*words: str | Path, status: int = 0) -> Finished:
+        done = finished_here(words, corpus_cache)
+        assert done.code == status, done.err
         return done
 
     return ganexplain

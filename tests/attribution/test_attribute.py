@@ -48,9 +48,9 @@ def test_a_truth_that_cannot_be_used_is_reported(
     assert (entry["results"][0]["measures"]["truth_area"] is None) == bool(words)
 
 
-def test_a_vocal_entry_is_where_the_explanation_is(ganexplain: Run, tmp_path: Path) -> None:
+def test_a_vocal_entry_is_where_the_explanation_is(command: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    done = ganexplain(
+    done = command(
         "attribute", f"{SOUL}@{ENTRY}", "--classifier", CLASSIFIER, "--method", "occlusion",
         "--method", "grad-cam", "--method", "elime", "--segments", "10x1", "--fill", "mean",
         "--truth", SAMPLE / "labels", "--json", "--out", out,
@@ -84,9 +84,9 @@ def test_a_vocal_entry_is_where_the_explanation_is(ganexplain: Run, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_runs_are_ranked_over_inputs(ganexplain: Run, tmp_path: Path) -> None:
+def test_runs_are_ranked_over_inputs(command: Run, tmp_path: Path) -> None:
     out, ranked = tmp_path / "run", tmp_path / "ranked"
-    done = ganexplain(
+    done = command(
         "attribute", f"{SOUL}@4", f"{SOUL}@8", f"{SOUL}@14", "--classifier", CLASSIFIER,
         "--method", "random", "--method", "occlusion", "--segments", "4x2", "--checks",
         "--out", out,
@@ -94,7 +94,7 @@ def test_runs_are_ranked_over_inputs(ganexplain: Run, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert "random maps" in done.out and "random net" in done.out
     assert len(list(out.glob("gig_lea_soul-at-*/*/attribution.npz"))) == 6
-    done = ganexplain("select", out, "--json", "--out", ranked)
+    done = command("select", out, "--json", "--out", ranked)
     assert done.code == 0, done.err
     document = json.loads(done.out)
     assert document == json.loads((ranked / "selection.json").read_text())
@@ -106,18 +106,20 @@ def test_runs_are_ranked_over_inputs(ganexplain: Run, tmp_path: Path) -> None:
         assert row["value"] == pytest.approx(row["faithfulness"])
         assert row["faithfulness"] == pytest.approx(row["insertion"] - row["deletion"])
     assert len(document["inputs"]) == 3
-    done = ganexplain("select", out, "--by", "passes", "--out", tmp_path / "cheapest")
+    done = command("select", out, "--by", "passes", "--out", tmp_path / "cheapest")
     assert done.out.splitlines()[1].split()[:3] == ["1", "*", "random"]
-    done = ganexplain("select", out, "--by", "deletio", "--out", tmp_path / "no")
+    done = command("select", out, "--by", "deletio", "--out", tmp_path / "no")
     assert done.code == 2
     assert "did you mean 'deletion'" in done.error_line()
 
 
 @pytest.mark.slow
-def test_the_same_command_gives_the_same_arrays(ganexplain: Run, tmp_path: Path) -> None:
+def test_the_same_command_gives_the_same_arrays(
+    command: Run, ganexplain: Run, tmp_path: Path
+) -> None:
     found = []
-    for name in ("one", "two"):
-        done = ganexplain(
+    for name, here_or_there in (("one", command), ("two", ganexplain)):
+        done = here_or_there(
             "attribute", f"{SOUL}@{ENTRY}", "--classifier", CLASSIFIER, "--method", "lime",
             "--samples", "100", "--fill", "noise", "--seed", "3", "--quiet",
             "--out", tmp_path / name,
@@ -132,9 +134,9 @@ def test_the_same_command_gives_the_same_arrays(ganexplain: Run, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_file_is_explained_from_end_to_end(ganexplain: Run, tmp_path: Path) -> None:
+def test_a_file_is_explained_from_end_to_end(command: Run, tmp_path: Path) -> None:
     short = write_sound(tmp_path / "five.wav", noise(5.1))
-    done = ganexplain(
+    done = command(
         "attribute", short, "--classifier", CLASSIFIER, "--method", "occlusion",
         "--target", "fc8:12", "--json", "--out", tmp_path / "run",
     )  # fmt: skip
@@ -159,8 +161,8 @@ def stems(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_of_separated_sources_the_voice_is_named(ganexplain: Run, stems: Path) -> None:
-    done = ganexplain(
+def test_of_separated_sources_the_voice_is_named(command: Run, stems: Path) -> None:
+    done = command(
         "attribute", f"{stems / 'mix.wav'}@2.5", "--classifier", CLASSIFIER, "--method", "lime",
         "--target", "sing", "--segments", f"sources:{stems / 'stems'}", "--truth",
         stems / "stems" / "voice.wav", "--json", "--out", stems / "run",
@@ -178,7 +180,7 @@ def test_of_separated_sources_the_voice_is_named(ganexplain: Run, stems: Path) -
     np.testing.assert_allclose(kept + removed, whole, atol=2e-4)
     (stems / "stems" / "voice.wav").unlink()
     write_sound(stems / "stems" / "voice.wav", tone(440, 4.0) * 0.1)
-    done = ganexplain(
+    done = command(
         "attribute", f"{stems / 'mix.wav'}@2.5", "--classifier", CLASSIFIER, "--segments",
         f"sources:{stems / 'stems'}", "--out", stems / "again",
     )  # fmt: skip
@@ -186,11 +188,11 @@ def test_of_separated_sources_the_voice_is_named(ganexplain: Run, stems: Path) -
     assert "do not sum to the mix" in done.err.splitlines()[-1]
 
 
-def test_a_label_map_may_come_from_a_file(ganexplain: Run, tmp_path: Path) -> None:
+def test_a_label_map_may_come_from_a_file(command: Run, tmp_path: Path) -> None:
     labels = np.zeros((80, 115), dtype=np.int64)
     labels[:, 57:] = 9
     np.save(tmp_path / "halves.npy", labels)
-    done = ganexplain(
+    done = command(
         "attribute", f"{SOUL}@{ENTRY}", "--classifier", CLASSIFIER, "--method", "occlusion",
         "--segments", f"file:{tmp_path / 'halves.npy'}", "--out", tmp_path / "run",
     )  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.commands import Finished, Run, StageRun
+from support.commands import Finished, Run
 from support.covering import Row, covering_array, pairs_of, possible_pairs
 from support.paths import PRETRAINED
 from support.recordings import jamendo_folder, noise, write_sound
@@ -63,7 +63,7 @@ def inside(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def pictures(place: Path, run: StageRun) -> Path:
+def pictures(place: Path, run: Run) -> Path:
     """A classifier of the pictures."""
     out = place / "classifier"
     words = "--epochs 1 --updates-per-epoch 1 --batch-size 4 -q".split()
@@ -224,6 +224,7 @@ def gan_words(row: Row) -> list[str]:
     return [*given, "--steps", "1", *words(row, *(name for name in GAN if name != "kind"))]
 
 
+@pytest.mark.usefixtures("brief_validation")
 @pytest.mark.parametrize("row", covering_array(GAN, gan_possible))
 def test_train_gan_of_every_pair_of_options(
     command: Run, pictures: Path, tmp_path: Path, row: Row

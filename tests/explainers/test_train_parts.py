@@ -101,14 +101,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return jamendo_folder(tmp_path_factory.mktemp("parts") / "corpus").root
 
 
-@pytest.fixture
-def trained(command: Run, corpus: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(run: Run, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the shipped detector, hardly trained."""
-    run = tmp_path / "trained"
-    words = ("train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, "--steps", "2")
-    done = command(*words, "--out", run)
-    assert done.code == 0, done.err
-    return run
+    out = tmp_path_factory.mktemp("trained") / "run"
+    run("train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, "--steps", "2", "--out", out)
+    return out
 
 
 def test_in_two_parts_and_with_other_labels_it_ends_the_same(
@@ -215,8 +213,12 @@ GONE = object()
 MOMENTS = ("state", "optimiser", "state", 0)
 
 
-def test_a_spoilt_state_of_a_training_is_refused(command: Run, corpus: Path, trained: Path) -> None:
-    path = trained / "training.pt"
+def test_a_spoilt_state_of_a_training_is_refused(
+    command: Run, corpus: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    path = out / "training.pt"
     whole = read_checkpoint(path, "training")
     for place, change in [
         (("state", "explainer"), lambda value: GONE),
@@ -236,7 +238,7 @@ def test_a_spoilt_state_of_a_training_is_refused(command: Run, corpus: Path, tra
         before = path.read_bytes()
         done = command(
             "train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, "--steps", "2",
-            "--out", trained, "--resume",
+            "--out", out, "--resume",
         )  # fmt: skip
         assert done.code == 1, place
         assert f"--resume: {path}: not a complete state of this training" in done.error_line()

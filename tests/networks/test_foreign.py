@@ -111,30 +111,27 @@ def test_a_round_trip_gives_the_same_responses(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_round_trip_ranks_settings_the_same(
-    command: Run, exported: dict[str, Path], ranked: list[int], tmp_path: Path, kind: str
+    run: Run, exported: dict[str, Path], ranked: list[int], tmp_path: Path, kind: str
 ) -> None:
     out = tmp_path / "explain"
-    done = command("explain", "--model", exported[kind], *GAN, *SEARCH, "--out", out, "--quiet")
-    assert done.code == 0, done.err
+    run("explain", "--model", exported[kind], *GAN, *SEARCH, "--out", out, "--quiet")
     _, meta = read_arrays(out / "explanations.npz", "explanations", ())
     assert (meta["layer"], meta["model"]) == ("output", str(exported[kind]))
-    assert _ranks(command, out, tmp_path / "select") == ranked
+    assert _ranks(run, out, tmp_path / "select") == ranked
 
 
-@pytest.fixture
-def ranked(command: Run, tmp_path: Path) -> list[int]:
+@pytest.fixture(scope="module")
+def ranked(run: Run, tmp_path_factory: pytest.TempPathFactory) -> list[int]:
     """Ranks of the settings for our own classifier."""
-    out = tmp_path / "own"
+    folder = tmp_path_factory.mktemp("own")
     classifier = PRETRAINED / "classifier.pt"
-    done = command("explain", "--classifier", classifier, *GAN, *SEARCH, "--out", out, "--quiet")
-    assert done.code == 0, done.err
-    return _ranks(command, out, tmp_path / "own-select")
+    run("explain", "--classifier", classifier, *GAN, *SEARCH, "--out", folder / "e", "--quiet")
+    return _ranks(run, folder / "e", folder / "s", "--no-controls")
 
 
-def _ranks(command: Run, explained: Path, out: Path) -> list[int]:
-    done = command("select", explained, "--corpus", ROOT / "sample_data", "--hop-frames", "400",
-                   "--top", "8", "--out", out, "--quiet", "--json")  # fmt: skip
-    assert done.code == 0, done.err
+def _ranks(run: Run, explained: Path, out: Path, *more: str) -> list[int]:
+    done = run("select", explained, "--corpus", ROOT / "sample_data", "--hop-frames", "400",
+               "--top", "8", "--out", out, "--quiet", "--json", *more)  # fmt: skip
     return [row["rank"] for row in json.loads(done.out)["configurations"]]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import rankdata
-from support.commands import Run, StageRun
+from support.commands import Run
 from support.paths import PRETRAINED, SAMPLE
 
 from ganexplain.artifacts.explanations import read_explanations
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.slow  # most tests look at one long selection
 
 
 @pytest.fixture(scope="module")
-def chosen(tmp_path_factory: pytest.TempPathFactory, run: StageRun) -> dict[str, Path]:
+def chosen(tmp_path_factory: pytest.TempPathFactory, run: Run) -> dict[str, Path]:
     """A run of `explain`, and what `select` makes of it with a judge and all controls."""
     root = tmp_path_factory.mktemp("selection")
     run("explain", "--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt",
@@ -61,10 +61,10 @@ def document(chosen: dict[str, Path]) -> dict[str, Any]:
     return found
 
 
-def again(run: StageRun, chosen: dict[str, Path], out: Path, *more: object) -> dict[str, Any]:
+def again(run: Run, chosen: dict[str, Path], out: Path, *more: object) -> dict[str, Any]:
     done = run("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
                "--out", out, "--json", "-q", *more)  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.out)
     return found
 
 
@@ -114,31 +114,31 @@ def test_of_equal_scores_the_least_optimised_is_chosen() -> None:
 
 
 def test_the_table_has_the_papers_rule_beside_any_other(
-    run: StageRun, chosen: dict[str, Path], tmp_path: Path
+    run: Run, chosen: dict[str, Path], tmp_path: Path
 ) -> None:
     done = run("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
                "--by", "kid", "--judge", PRETRAINED / "judge.pt",
                "--out", tmp_path / "k", "-q")  # fmt: skip
-    head, *rows = done.stdout.splitlines()
+    head, *rows = done.out.splitlines()
     assert head.index("KID") < head.index("FID response") < head.index("judge judge")
     assert [row.split()[0] for row in rows[:4]] == ["1", "2", "3", "4"]
     assert sum("*" in row for row in rows[:4]) == 1
     for name in ("fresh", "start", "input ascent", "reinitialised", "held out"):
         assert sum(name in row for row in rows) == 1
-    assert "by kid" in done.stdout
+    assert "by kid" in done.out
     warnings = json.loads((tmp_path / "k" / "selection.json").read_text())["warnings"]
     assert any("12 examples are few" in warning for warning in warnings)
 
 
-def test_a_warning_is_printed_once(run: StageRun, chosen: dict[str, Path], tmp_path: Path) -> None:
+def test_a_warning_is_printed_once(run: Run, chosen: dict[str, Path], tmp_path: Path) -> None:
     done = run("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
                "--no-controls", "--out", tmp_path / "k")  # fmt: skip
-    assert (done.stdout + done.stderr).count("12 examples are few") == 1
+    assert (done.out + done.err).count("12 examples are few") == 1
     assert "12 examples are few" in (tmp_path / "k" / "log.txt").read_text()
 
 
 def test_the_same_seed_gives_the_same_selection(
-    run: StageRun, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
+    run: Run, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
 ) -> None:
     judge = ("--judge", PRETRAINED / "judge.pt")
     assert again(run, chosen, tmp_path / "a", *judge) == document
@@ -185,7 +185,7 @@ def test_control_examples_are_kept_to_look_at(chosen: dict[str, Path]) -> None:
 
 
 def test_the_chosen_setting_is_scored_from_starts_that_had_no_part_in_choosing_it(
-    run: StageRun, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
+    run: Run, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
 ) -> None:
     """The same as a run of `explain` with that setting alone and the seeds behind the first."""
     mine = document["configurations"][document["chosen"]]
@@ -205,7 +205,7 @@ def test_the_chosen_setting_is_scored_from_starts_that_had_no_part_in_choosing_i
 
 
 def test_fresh_starts_are_searched_by_the_rule_of_the_run(
-    run: StageRun, chosen: dict[str, Path], tmp_path: Path
+    run: Run, chosen: dict[str, Path], tmp_path: Path
 ) -> None:
     """With the authors' hysteresis where the run had it, as `explain` with the seeds behind."""
     run("explain", "--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt",
@@ -240,7 +240,7 @@ def test_held_out_excerpts_are_of_other_recordings(chosen: dict[str, Path]) -> N
 
 
 def test_without_controls_no_network_is_needed(
-    run: StageRun, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
+    run: Run, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
 ) -> None:
     found = again(run, chosen, tmp_path / "x", "--no-controls", "--gan", "absent.pt")
     assert found["controls"] == {} and found["judges"] == {}

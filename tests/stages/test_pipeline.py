@@ -1,4 +1,4 @@
-"""All stages through the real command line on `sample_data/`, with the smallest settings."""
+"""All stages through the real command line on music that is shipped, with small settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from support.commands import StageRun as Run
+from support.commands import Run, finished_process
 from support.paths import ROOT, SAMPLE
 
 from ganexplain.classifiers.checkpoint import load_classifier
@@ -32,27 +32,30 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def walk(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One run of the five stages; the path each printed."""
+def walk(
+    some_of_the_sample: Path, corpus_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """One run of the five stages in processes of their own; the path each printed."""
     root = tmp_path_factory.mktemp("walk")
     paths: dict[str, Path] = {}
 
     def stage(name: str, *words: str | Path) -> None:
-        done = run(name, *words, "--out", root / name)
-        paths[name] = Path(done.stdout.strip().splitlines()[-1])
+        done = finished_process((name, *words, "--out", root / name), corpus_cache)
+        assert done.code == 0, done.err
+        paths[name] = Path(done.out.strip().splitlines()[-1])
 
     train = "--epochs 2 --updates-per-epoch 8 --batch-size 16".split()
-    stage("train-classifier", SAMPLE, *train)
+    stage("train-classifier", some_of_the_sample, *train)
     stage(
         "train-gan",
-        SAMPLE,
-        *"--autoencoder-steps 2 --steps 4 --encoder-steps 20".split(),
+        some_of_the_sample,
+        *"--autoencoder-steps 2 --steps 4 --encoder-steps 20 --channels 16".split(),
         *"--batch-size 8 --sample-every 2".split(),
     )
     checkpoints = ("--classifier", paths["train-classifier"], "--gan", paths["train-gan"])
     stage("explain", *checkpoints, *GRID)
-    run("select", paths["explain"], "--corpus", SAMPLE, "--hop-frames", "60",
-        "--by", "fid-response", "--out", root / "select")  # fmt: skip
+    stage("select", paths["explain"], "--corpus", some_of_the_sample, "--hop-frames", "60",
+          "--by", "fid-response")  # fmt: skip
     paths["select"] = root / "select" / "selection.json"
     paths["responses"] = root / "select" / "responses.npz"
     stage("report", paths["explain"], "--selection", paths["select"],
@@ -74,13 +77,15 @@ def test_every_stage_leaves_its_artifact_and_a_record(walk: dict[str, Path]) -> 
     assert sheets[0].read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_classifier_reports_its_figures(walk: dict[str, Path]) -> None:
+def test_the_classifier_reports_its_figures(
+    walk: dict[str, Path], some_of_the_sample: Path
+) -> None:
     results = json.loads((walk["train-classifier"].parent / "run.json").read_text())["results"]
     for split in ("valid", "test"):
         assert 0 <= results[split]["frame_error"] <= 1
         assert 0 <= results[split]["auroc"] <= 1
     # All labelled frames of the test split are scored: 70 a second of every recording.
-    names = (SAMPLE / "filelists" / "test").read_text().split()
+    names = (some_of_the_sample / "filelists" / "test").read_text().split()
     seconds = sum(sf.info(str(SAMPLE / "audio" / name)).duration for name in names)
     assert results["test"]["frames"] == pytest.approx(70 * seconds, rel=0.01)
 
@@ -115,13 +120,15 @@ def test_the_grid_is_complete_and_shares_its_starts(walk: dict[str, Path]) -> No
     assert arrays["seed"].tolist() == [0, 1, 2, 3]
 
 
-def test_real_responses_are_apart_and_ordered(walk: dict[str, Path]) -> None:
+def test_real_responses_are_apart_and_ordered(
+    walk: dict[str, Path], some_of_the_sample: Path
+) -> None:
     real, meta = read_arrays(walk["responses"], "responses", ())
     assert real["mel"].shape == (4, 80, 115) and real["audio"].shape == (4, 36_934)
     assert (np.diff(real["response"]) <= 1e-5).all()
     assert (np.diff(real["bottom_response"]) >= -1e-5).all()
     assert real["response"].min() >= real["bottom_response"].max()
-    training = (SAMPLE / "filelists" / "train").read_text().split()
+    training = (some_of_the_sample / "filelists" / "train").read_text().split()
     assert set(real["file"]) <= set(training)
     moments: dict[str, list[float]] = {}
     for name, start in zip(real["file"], real["start_s"], strict=True):
@@ -164,13 +171,14 @@ def test_select_prints_a_table_best_first_or_json(
 ) -> None:
     common = ("select", walk["explain"], "--responses", walk["responses"], "--by", "fid-response",
               "--quiet")  # fmt: skip
-    table = run(*common, "--out", tmp_path / "table").stdout.splitlines()
+    table = run(*common, "--no-controls", "--out", tmp_path / "table").out.splitlines()
     assert table[0].split()[:3] == ["rank", "learning", "rate"]
     assert [int(line.split()[0]) for line in table[1:9]] == list(range(1, 9))
-    document = json.loads(run(*common, "--out", tmp_path / "json", "--json").stdout)
+    document = json.loads(run(*common, "--out", tmp_path / "json", "--json").out)
     assert document == json.loads(walk["select"].read_text())
-    by_features = run(*common, "--out", tmp_path / "features", "--by", "fid-features", "--json")
-    rows = json.loads(by_features.stdout)["configurations"]
+    by_features = run(*common, "--no-controls", "--out", tmp_path / "features", "--by",
+                      "fid-features", "--json")  # fmt: skip
+    rows = json.loads(by_features.out)["configurations"]
     first = min(rows, key=lambda row: row["rank"])
     assert first["rank"] == 1
     assert first["fid_features"] == min(row["fid_features"] for row in rows)
@@ -183,7 +191,7 @@ def test_explain_minimises_and_repeats_itself(
              "--direction", "min", "--iterations", "3", "--examples", "3", "--seed", "1",
              "--learning-rate", "0.1", "--prior-weight", "0.01", "--quiet")  # fmt: skip
     first, again = (
-        Path(run(*words, "--out", tmp_path / name).stdout.strip()) for name in ("first", "again")
+        Path(run(*words, "--out", tmp_path / name).out.strip()) for name in ("first", "again")
     )
     assert first.read_bytes() == again.read_bytes()
     arrays, meta = read_arrays(first, "explanations", ())
@@ -199,7 +207,7 @@ def test_a_hidden_unit_can_be_explained(run: Run, walk: dict[str, Path], tmp_pat
                "--layer", "conv5", "--neuron", "17", "--iterations", "3", "--examples", "2",
                "--learning-rate", "0.1", "--prior-weight", "0",
                "--out", tmp_path / "x")  # fmt: skip
-    arrays, meta = read_arrays(Path(done.stdout.strip()), "explanations", ())
+    arrays, meta = read_arrays(Path(done.out.strip()), "explanations", ())
     assert (meta["layer"], meta["neuron"]) == ("conv5", 17)
     assert (arrays["response"] > arrays["start_response"]).all()
 
@@ -263,7 +271,7 @@ def test_the_same_command_gives_the_same_bytes(
     run: Run, walk: dict[str, Path], tmp_path: Path, stage: str
 ) -> None:
     before, again = walk[stage].parent, tmp_path / "again"
-    told = run("rerun", before, "--out", again, "--quiet").stdout.splitlines()
+    told = run("rerun", before, "--out", again, "--quiet").out.splitlines()
     hashes = [
         {name: file_hash(path) for name, path in artifacts_of(made).items()}
         for made in (before, again)

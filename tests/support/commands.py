@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 COMMAND = (sys.executable, "-m", "ganexplain")
-StageRun = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,45 @@ def cli_environment(cache: Path) -> dict[str, str]:
         "NO_COLOR": "1",
         "COLUMNS": "200",
     }
+
+
+def finished_process(
+    words: Sequence[str | Path],
+    cache: Path,
+    environment: Mapping[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> Finished:
+    """How the command line ends in a process of its own; `before` is called there first."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**cli_environment(cache), **(environment or {})},
+        preexec_fn=before,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def status_here(words: Sequence[str | Path], cache: Path) -> int:
+    """The exit status of the command line, run in this process."""
+    from ganexplain.cli.app import command_line
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["ganexplain", *map(str, words)])
+        for name, value in cli_environment(cache).items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            command_line()
+    return int(ended.value.code or 0)
+
+
+def finished_here(words: Sequence[str | Path], cache: Path) -> Finished:
+    """How the command line ends in this process: the same words and status as a process, sooner."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = status_here(words, cache)
+    return Finished(code, out.getvalue(), err.getvalue())
 
 
 def torchrun_sets(monkeypatch: pytest.MonkeyPatch, rank: int, world: int) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from support.paths import SAMPLE
+
 RATE = 22050
 SECONDS = 4.0
 SUNG = ((0.0, 1.5), (2.5, 4.0))  # where a corpus recording holds its "voice"
@@ -83,3 +85,14 @@ def jamendo_folder(root: Path) -> JamendoFolder:
     ):
         folder.add(split, name, song(seed))
     return folder
+
+
+def some_of_the_sample(root: Path) -> Path:
+    """A corpus in `root` of every fourth recording that is shipped, 22 of 88, linked."""
+    for name in ("audio", "labels"):
+        (root / name).symlink_to(SAMPLE / name)
+    (root / "filelists").mkdir()
+    for listing in (SAMPLE / "filelists").iterdir():
+        names = listing.read_text().split()
+        (root / "filelists" / listing.name).write_text("\n".join(names[1::4]) + "\n")
+    return root
