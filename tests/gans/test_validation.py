@@ -86,11 +86,14 @@ def test_real_excerpts_score_near_the_floor_and_noise_far_above(
     assert loud["held_out"] > 10 * validation.floor
 
 
-def test_features_and_responses_come_from_the_classifier(train: Split, valid: Split) -> None:
+def test_features_and_responses_come_from_the_classifier(
+    train: Split, valid: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganexplain.gans.validation.EXCERPTS", 80)
     torch.manual_seed(0)
     network = SVDNet().eval()
     validation = Validation(0, train, valid, CPU, network)
-    excerpts = validation.excerpts(valid, 500)
+    excerpts = validation.excerpts(valid, 80)
     assert validation.real.features.shape == (len(excerpts), 64)
     with torch.no_grad():
         response = network(torch.from_numpy(excerpts[:60]))[:, 0].numpy()
@@ -99,6 +102,7 @@ def test_features_and_responses_come_from_the_classifier(train: Split, valid: Sp
     assert figures["response_std"] == pytest.approx(figures["real_response_std"], rel=0.1)
 
 
+@pytest.mark.usefixtures("brief_validation")
 def test_a_collapsed_generator_is_reported_after_two_looks_too(
     command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +224,7 @@ def classifiers(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
+@pytest.mark.usefixtures("brief_validation")
 @pytest.mark.parametrize("loss", ["non-saturating", "relativistic", "hinge"])
 def test_everything_at_once_in_two_parts_is_that_in_one(
     command: Run,
@@ -244,6 +249,7 @@ def test_everything_at_once_in_two_parts_is_that_in_one(
     assert lines[0] == lines[1] and "response_std" in lines[0] and "features" in lines[0]
 
 
+@pytest.mark.usefixtures("brief_validation")
 def test_the_file_holds_a_large_generator_its_encoder_and_its_figures(
     command: Run, jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
@@ -279,6 +285,7 @@ def test_one_classifier_does_not_teach_and_judge(
     assert "--classifier and --features-of are one file" in done.error_line()
 
 
+@pytest.mark.usefixtures("brief_validation")
 def test_after_divergence_the_best_generator_is_there(
     command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,11 @@ from support.resumed import assert_equal
 from ganexplain.files.checkpoints import read_checkpoint
 
 GAN = ("--batch-size", "4", "--sample-every", "4", "--autoencoder-steps", "3", "--checkpoint-every",
-       "2", "--encoder-steps", "2", "--quiet")  # fmt: skip
+       "2", "--encoder-steps", "2", "--channels", "16", "--quiet")  # fmt: skip
+KILLED = (*GAN, "--sample-every", "20")
 CLASSIFIER = ("--updates-per-epoch", "3", "--batch-size", "4", "--checkpoint-every", "2", "--quiet")
+
+pytestmark = pytest.mark.usefixtures("brief_validation")
 
 
 def tensors(path: Path, kind: str, key: str) -> dict[str, torch.Tensor]:
@@ -94,7 +97,7 @@ def test_resume_without_an_earlier_run_starts_one(
 
 
 def start(jamendo: JamendoFolder, out: Path, cache: Path, steps: int) -> subprocess.Popen[str]:
-    words = ["train-gan", jamendo.root, *GAN, "--steps", steps, "--out", out, "--resume"]
+    words = ["train-gan", jamendo.root, *KILLED, "--steps", steps, "--out", out, "--resume"]
     return subprocess.Popen(
         [*COMMAND, *map(str, words)],
         stderr=subprocess.PIPE,
@@ -108,7 +111,7 @@ def start(jamendo: JamendoFolder, out: Path, cache: Path, steps: int) -> subproc
 def test_killed_at_random_moments_it_ends_as_if_undisturbed(
     ganexplain: Run, jamendo: JamendoFolder, tmp_path: Path, number: signal.Signals
 ) -> None:
-    steps, out, cache = 30, tmp_path / "killed", tmp_path / "cache"
+    steps, out, cache = 40, tmp_path / "killed", tmp_path / "cache"
     moments = np.random.default_rng(int(number)).uniform(0, 0.4, 3)
     for moment in moments:
         started = time.time()
@@ -123,7 +126,7 @@ def test_killed_at_random_moments_it_ends_as_if_undisturbed(
         inputs = json.loads((out / "run.json").read_text())["inputs"]
         assert {"train recordings", "valid recordings"} <= inputs.keys()
     assert start(jamendo, out, cache, steps).wait(timeout=600) == 0  # of a busy machine
-    words = ("train-gan", jamendo.root, *GAN, "--steps", steps, "--out", tmp_path / "whole")
+    words = ("train-gan", jamendo.root, *KILLED, "--steps", steps, "--out", tmp_path / "whole")
     assert ganexplain(*words).code == 0
     assert_equal(
         tensors(out / "gan.pt", "gan", "generator"),
