@@ -135,4 +135,5 @@ class LeafTracer(fx.Tracer):
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         """Whether a module is called as a whole, not traced into."""
-        return name in self.keep or super().is_leaf_module(module, name)
+        one = name in self.keep or getattr(module, "traced_as_one", False)
+        return one or super().is_leaf_module(module, name)

@@ -1,0 +1,65 @@
+"""A whole network of an ONNX file, called with its main input and others by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganexplain.networks.onnx.dtypes import torch_dtype
+from ganexplain.networks.onnx.graph import Graph
+
+
+@dataclass(frozen=True)
+class DeclaredInput:
+    """An input as the file declares it; axes of no fixed length are named, or empty."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int | str, ...]
+
+    @classmethod
+    def of(cls, proto: Any) -> DeclaredInput:
+        """That of a `ValueInfoProto`."""
+        tensor = proto.type.tensor_type
+        shape = tuple(axis.dim_value or axis.dim_param for axis in tensor.shape.dim)
+        return cls(proto.name, torch_dtype(tensor.elem_type), shape)
+
+
+class OnnxNetwork(Graph):
+    """The network of a file; its layers are the nodes of the graph.
+
+    The main input is the first of floating point; a call passes it, and may pass others by their
+    names. Those left out, such as the state of a recurrent network, are zero: axes of no fixed
+    length are as long as the axis of the main input that has the same name, or as its batch.
+    """
+
+    def __init__(self, model: Any, opset: int) -> None:
+        own = {each.name for each in model.graph.initializer}
+        declared = [DeclaredInput.of(each) for each in model.graph.input if each.name not in own]
+        super().__init__(model.graph, opset)
+        self.declared = tuple(declared)
+        self.main = next(k for k, each in enumerate(declared) if each.dtype.is_floating_point)
+
+    def forward(self, x: Tensor, **others: Any) -> Any:  # type: ignore[override]
+        """The output, or all outputs by name if there are several."""
+        values = []
+        for number, each in enumerate(self.declared):
+            if number == self.main:
+                values.append(x)
+            elif each.name in others:
+                values.append(torch.as_tensor(others[each.name], dtype=each.dtype, device=x.device))
+            else:
+                values.append(self._zeros(each, x))
+        outputs = super().forward(*values)
+        return outputs[0] if len(outputs) == 1 else dict(zip(self.outputs, outputs, strict=True))
+
+    def _zeros(self, declared: DeclaredInput, x: Tensor) -> Tensor:
+        lengths = dict(zip(self.declared[self.main].shape, x.shape, strict=False))
+        shape = [
+            axis if isinstance(axis, int) else lengths.get(axis, len(x)) if axis else len(x)
+            for axis in declared.shape
+        ]
+        return torch.zeros(shape, dtype=declared.dtype, device=x.device)
