@@ -31,7 +31,7 @@ from ganexplain.networks.target import NetworkSource, load_target
 CPU = torch.device("cpu")
 GAN = ("--gan", ROOT / "sample_data" / "pretrained" / "gan.pt")
 needs_onnx = pytest.mark.skipif(
-    importlib.util.find_spec("onnx2torch") is None, reason="onnx2torch is not installed"
+    importlib.util.find_spec("onnx") is None, reason="onnx is not installed"
 )
 
 

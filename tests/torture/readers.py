@@ -555,7 +555,6 @@ def _onnx(path: Path) -> object:
 
 def _onnx_bytes() -> bytes:
     import onnx
-    import onnx2torch  # noqa: F401
     from onnx import TensorProto, helper, numpy_helper
 
     weight = numpy_helper.from_array(np.ones((3, 4), np.float32), "w")

@@ -18,8 +18,8 @@ OLDEST = 7  # operator sets before it broadcast by attributes
 def read_onnx(path: Path) -> nn.Module:
     """The network in an ONNX file, as a module with a layer for each node of its graph.
 
-    Raises UsageError if the package onnx is not installed, and GanexplainError for a damaged file
-    or for an operator that is not known, with the name of its node.
+    Raises UsageError if the package onnx is not installed or an operator is not known, with the
+    name of its node, and GanexplainError for a damaged file.
     """
     try:
         import onnx
@@ -31,9 +31,7 @@ def read_onnx(path: Path) -> nn.Module:
         model = _expanded(onnx.load(path))
         opset = max(entry.version for entry in model.opset_import if entry.domain in DOMAINS)
     except Exception as error:  # protobuf raises its own kinds; files of weights may be missing
-        raise GanexplainError(
-            f"--model {path}: cannot be read as ONNX ({reason_of(error)})"
-        ) from error
+        raise _unreadable(path, error) from error
     if opset < OLDEST:
         raise GanexplainError(
             f"--model {path}: has operator set {opset}, and {OLDEST} is the oldest that is read; "
@@ -42,10 +40,13 @@ def read_onnx(path: Path) -> nn.Module:
     try:
         return OnnxNetwork(model, opset).eval()
     except NotRunnable as error:
-        raise GanexplainError(
-            f"--model {path}: operator {error.op} of node {error.node!r} cannot be run: "
-            f"{error.reason}; export the network to TorchScript or torch.export instead"
-        ) from error
+        raise NotRunnable(error.op, error.node, error.reason, f"--model {path}") from error
+    except (ValueError, LookupError, AttributeError, TypeError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> GanexplainError:
+    return GanexplainError(f"--model {path}: cannot be read as ONNX ({reason_of(error)})")
 
 
 def _expanded(model: Any) -> Any:

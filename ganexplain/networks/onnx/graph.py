@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganexplain.errors import UsageError
 from ganexplain.networks.onnx import (  # noqa: F401  each enters its operators
     arithmetic,
     control,
@@ -30,11 +31,14 @@ LARGEST_FOLDED = 2**24  # values of a constant that is computed when a file is r
 DOMAINS = ("", "ai.onnx")
 
 
-class NotRunnable(Exception):
-    """A node that cannot be run, with its operator and the reason."""
+class NotRunnable(UsageError):
+    """A node that cannot be run: its operator, its name and the reason."""
 
-    def __init__(self, op: str, name: str, reason: str) -> None:
-        super().__init__(f"operator {op} of node {name!r}: {reason}")
+    def __init__(self, op: str, name: str, reason: str, where: str = "--model") -> None:
+        super().__init__(
+            f"{where}: operator {op} of node {name!r} cannot be run: {reason}; export the network "
+            "to TorchScript or torch.export instead"
+        )
         self.op, self.node, self.reason = op, name, reason
 
 

@@ -1,0 +1,240 @@
+"""Each operator against the cases that ONNX itself publishes, and whole graphs against onnxruntime.
+
+The cases stand in the package onnx: a model of one node, inputs, and the outputs that its
+definition has. Left out is what no network of ours can have: strings, trees, training, values of
+fewer than eight bits.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganexplain.errors import GanexplainError
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.onnx.dtypes import to_tensor
+from ganexplain.networks.onnx.graph import Graph, NotRunnable
+from ganexplain.networks.onnx.node import OPERATORS
+
+onnx = pytest.importorskip("onnx")
+TensorProto, helper = onnx.TensorProto, onnx.helper
+
+NOT_OURS = re.compile(
+    "string|uint16|uint32|uint64|maxpool_2d_uint8|reduce_m.._empty_set|bitwise_not_3d"
+    "|(bf16|fp16)_expanded$"  # steps of 16 bits between those of another precision
+    "|top_k_uint64|FLOAT8|FLOAT4|INT4|INT2|_e8m0_|e4m3fn|e5m2|int4|int2|float4e2m1"
+)
+EXPECTED_CASES = 1000  # of onnx 1.23; far fewer would mean that the cases are no longer found
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Any]:
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of NumPy, about the cases of infinite values
+        return [case for case in collect_testcases(None) if case.model is not None]
+
+
+def tensor_of(value: Any) -> Any:
+    if isinstance(value, list):
+        return [tensor_of(each) for each in value]
+    if value is None:
+        return None
+    if isinstance(value, TensorProto):
+        return to_tensor(value)
+    array = np.asarray(value)
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.astype(np.float32)).bfloat16()
+    return torch.from_numpy(np.array(array))
+
+
+def equal(ours: Any, theirs: Any, rtol: float, atol: float) -> bool:
+    if isinstance(theirs, list):
+        return len(ours) == len(theirs) and all(
+            equal(a, b, rtol, atol) for a, b in zip(ours, theirs, strict=True)
+        )
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        return False
+    if theirs.dtype == torch.bool:
+        return bool(torch.equal(ours, theirs))
+    return torch.allclose(ours.double(), theirs.double(), rtol, atol, equal_nan=True)
+
+
+def run(case: Any) -> Iterator[tuple[Any, Any]]:
+    """Pairs of our output and that of the definition."""
+    opset = max([e.version for e in case.model.opset_import if e.domain in ("", "ai.onnx")] or [0])
+    graph = Graph(case.model.graph, opset)
+    for inputs, outputs in case.data_sets:
+        with torch.no_grad():
+            found = graph(*[tensor_of(each) for each in inputs])
+        yield from zip(found, [tensor_of(each) for each in outputs], strict=False)
+
+
+def test_operators_are_as_onnx_defines_them(cases: list[Any]) -> None:
+    wrong, agreed, refused = [], 0, set()
+    for case in cases:
+        if NOT_OURS.search(case.name):
+            continue
+        rtol, atol = max(case.rtol, 1e-3), max(case.atol or 0.0, 1e-5)
+        try:
+            same = all(equal(a, b, rtol, atol) for a, b in run(case))
+        except NotRunnable as error:
+            refused.add(error.op)
+            continue
+        agreed += same
+        if not same:
+            wrong.append(case.name)
+    assert not wrong
+    assert agreed >= EXPECTED_CASES
+    usual = "Conv ConvTranspose Gemm MatMul LSTM GRU RNN If Loop Scan Resize Pad Slice STFT Softmax"
+    assert not refused & (set(usual.split()) - {"Resize", "Scan"})
+
+
+# --- graphs -----------------------------------------------------------------------------------
+
+
+class Branches(nn.Module):
+    """Convolutions, a recurrent layer and a branch on the values, all with weights in the file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(80, 16, 5, padding=2)
+        self.norm = nn.BatchNorm1d(16)
+        self.lstm = nn.LSTM(16, 8, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(self.norm(self.conv(x)))
+        states, _ = self.lstm(hidden.transpose(1, 2))
+        return self.head(states.mean(1))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Branches, Path]:
+    torch.manual_seed(3)
+    network = Branches().eval()
+    path = tmp_path_factory.mktemp("onnx") / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, (torch.zeros(2, 80, 30),), str(path), dynamo=False, input_names=["x"],
+            dynamic_axes={"x": {0: "batch", 2: "frames"}},
+        )  # fmt: skip
+    return network, path
+
+
+def test_a_graph_is_the_network_it_was_exported_from(exported: tuple[Branches, Path]) -> None:
+    network, path = exported
+    ours = load_network(str(path))
+    x = torch.randn(3, 80, 41, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    expected, found = network(x), ours(x)
+    assert torch.allclose(expected, found, atol=1e-6)
+    gradients = [torch.autograd.grad(out[:, 1].sum(), x)[0] for out in (expected, found)]
+    assert torch.allclose(*gradients, atol=1e-6)
+    assert gradients[1].abs().max() > 1e-4
+
+
+def test_hidden_nodes_have_the_names_and_values_of_the_layers(
+    exported: tuple[Branches, Path],
+) -> None:
+    network, path = exported
+    ours = load_network(str(path))
+    x = torch.randn(2, 80, 30, generator=torch.Generator().manual_seed(1))
+    found: dict[str, Tensor] = {}
+    for name, module in ours.named_modules():
+        module.register_forward_hook(lambda m, i, o, name=name: found.setdefault(name, o))
+    with torch.no_grad():
+        ours(x)
+        convolved = network.norm(network.conv(x))  # the exporter joins the two
+    assert isinstance(dict(ours.named_modules())["conv/Conv"], nn.Conv1d)
+    assert torch.allclose(found["conv/Conv"], convolved, atol=1e-5)
+    outputs, last_h, _ = found["lstm/LSTM"]
+    states, (h, _) = network.lstm(torch.relu(convolved).transpose(1, 2))
+    assert torch.allclose(last_h, h, atol=1e-6)
+    assert torch.allclose(outputs.permute(2, 0, 1, 3).flatten(2), states, atol=1e-6)
+
+
+def saved(path: Path, nodes: list[Any], inputs: list[Any], outputs: list[Any], **more: Any) -> Path:
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, **more)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    return path
+
+
+def value(name: str, shape: list[int | str], kind: int = TensorProto.FLOAT) -> Any:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def test_inputs_that_are_left_out_are_zero(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["rate"], ["r"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "state"], ["s"]),
+        helper.make_node("Add", ["s", "r"], ["y"]),
+        helper.make_node("Identity", ["s"], ["next"]),
+    ]
+    inputs = [value("rate", [], TensorProto.INT64), value("x", ["n", 4]), value("state", ["n", 4])]
+    network = load_network(
+        str(saved(tmp_path / "n.onnx", nodes, inputs, [value("y", []), value("next", [])]))
+    )
+    x = torch.arange(12.0).reshape(3, 4)
+    assert torch.equal(network(x)["y"], x)
+    given = network(x, state=[[1.0] * 4] * 3, rate=10)
+    assert torch.equal(given["y"], x + 11)
+    assert torch.equal(given["next"], x + 1)
+
+
+def test_a_branch_reads_the_values_around_it(tmp_path: Path) -> None:
+    """Both ways of an If, on a condition that the values decide; a weight lies around it."""
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [4], [1.0, 2.0, 3.0, 4.0])
+    branches = {
+        f"{name}_branch": helper.make_graph(
+            [helper.make_node(op, ["x", "w"], ["inner"])], name, [], [value("inner", [])]
+        )
+        for name, op in (("then", "Mul"), ("else", "Sub"))
+    }
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["total"], keepdims=0),
+        helper.make_node("Greater", ["total", "zero"], ["positive"]),
+        helper.make_node("If", ["positive"], ["y"], **branches),
+    ]
+    zero = helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0])
+    path = saved(
+        tmp_path / "n.onnx", nodes, [value("x", ["n", 4])], [value("y", [])],
+        initializer=[weight, zero],
+    )  # fmt: skip
+    network = load_network(str(path))
+    w, x = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.ones(2, 4)
+    assert torch.equal(network(x), w * x)
+    assert torch.equal(network(-x), -x - w)
+
+
+def test_an_operator_that_is_not_known_is_named_with_its_node(tmp_path: Path) -> None:
+    assert "NonMaxSuppression" not in OPERATORS
+    node = helper.make_node("NonMaxSuppression", ["x"], ["y"], name="chosen.boxes")
+    path = saved(tmp_path / "n.onnx", [node], [value("x", [1, 2])], [value("y", [])])
+    with pytest.raises(GanexplainError) as caught:
+        load_network(str(path))
+    line = str(caught.value)
+    assert "operator NonMaxSuppression of node 'chosen.boxes'" in line
+    assert str(path) in line and "\n" not in line
+
+
+def test_a_form_of_an_operator_that_is_not_run_is_named(tmp_path: Path) -> None:
+    node = helper.make_node("GRU", ["x", "w", "r"], ["y"], hidden_size=1, activations=["Elu"] * 2)
+    weights = [
+        helper.make_tensor(name, TensorProto.FLOAT, [1, 3, 1], [0.0] * 3) for name in ("w", "r")
+    ]
+    path = saved(
+        tmp_path / "n.onnx", [node], [value("x", [2, 3, 1])], [value("y", [])], initializer=weights
+    )
+    with pytest.raises(GanexplainError, match=r"operator GRU .* its activation is Elu"):
+        network = load_network(str(path))
+        network(torch.zeros(2, 3, 1))
