@@ -108,14 +108,23 @@ class Graph(nn.Module):
         graph: A `GraphProto`.
         opset: Version of the operator set.
         around: Constants of the graphs around this one, by name.
+        prefixes: What exporters write before the names of nodes in this graph, for the graphs
+            around it; submodules are inside the others already, and are named without.
 
     `inputs` are the names of the values that it is called with, `captured` those that it reads
     from the graph around it, which follow them in a call. Nodes with constant inputs alone are
     computed here. Raises NotRunnable for an operator that is not known.
     """
 
-    def __init__(self, graph: Any, opset: int, around: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Any,
+        opset: int,
+        around: Mapping[str, Tensor] | None = None,
+        prefixes: tuple[str, ...] = (),
+    ) -> None:
         super().__init__()
+        self.prefixes = prefixes
         own = {each.name: to_tensor(each) for each in graph.initializer}
         constants = {**(around or {}), **own}
         self.inputs = tuple(each.name for each in graph.input if each.name not in own)
@@ -124,7 +133,7 @@ class Graph(nn.Module):
         captured: dict[str, None] = {}
         steps: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
         for proto in graph.node:
-            node, inner = _node_from(proto, opset, constants)
+            node, inner = _node_from(proto, opset, constants, prefixes)
             fixed = {k: constants[name] for k, name in enumerate(node.inputs) if name in constants}
             variable = tuple(name for k, name in enumerate(node.inputs) if name and k not in fixed)
             if not variable and not inner:
@@ -142,7 +151,10 @@ class Graph(nn.Module):
 
     def _free_name(self, node: Node) -> str:
         """A name for a submodule: that of the node, without dots, or of its operator."""
-        plain = (node.name or node.op).replace(".", "/").strip("/") or node.op
+        plain = node.name
+        for prefix in self.prefixes:
+            plain = plain.removeprefix(prefix)
+        plain = plain.replace(".", "/").strip("/") or node.op
         name, number = plain, 1
         while hasattr(self, name):
             name, number = f"{plain}_{number}", number + 1
@@ -173,13 +185,22 @@ class Graph(nn.Module):
         return tuple(found[name] for name in self.outputs)
 
 
-def _node_from(proto: Any, opset: int, constants: Mapping[str, Tensor]) -> tuple[Node, bool]:
+def _node_from(
+    proto: Any, opset: int, constants: Mapping[str, Tensor], prefixes: tuple[str, ...]
+) -> tuple[Node, bool]:
     """A node, and whether it has graphs inside; what these capture are inputs of the node."""
+    from onnx import AttributeProto
+
     if proto.domain not in DOMAINS or proto.op_type not in OPERATORS:
         domain = f"{proto.domain}." if proto.domain not in DOMAINS else ""
         raise NotRunnable(f"{domain}{proto.op_type}", proto.name, "not known here")
     try:
-        attributes = {each.name: _attribute(each, opset, constants) for each in proto.attribute}
+        attributes = {
+            each.name: Graph(each.g, opset, constants, (*prefixes, f"{proto.name}_{each.name}__"))
+            if each.type == AttributeProto.GRAPH
+            else _attribute(each)
+            for each in proto.attribute
+        }
     except UnsupportedUse as error:
         raise NotRunnable(proto.op_type, proto.name, str(error)) from error
     inputs = list(proto.input)
@@ -195,11 +216,9 @@ def _node_from(proto: Any, opset: int, constants: Mapping[str, Tensor]) -> tuple
 GRAPHS = {"If": ("then_branch", "else_branch"), "Loop": ("body",), "Scan": ("body",)}
 
 
-def _attribute(proto: Any, opset: int, constants: Mapping[str, Tensor]) -> Any:
+def _attribute(proto: Any) -> Any:
     from onnx import AttributeProto, helper
 
-    if proto.type == AttributeProto.GRAPH:
-        return Graph(proto.g, opset, constants)
     if proto.type == AttributeProto.TENSOR:
         return to_tensor(proto.t)
     value = helper.get_attribute_value(proto)
