@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +20,33 @@ pytestmark = pytest.mark.third_party
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
-# Package, file, the shape of the main input (what the file leaves open is chosen here), and the
-# inputs that are not zero.
+
+@dataclass(frozen=True)
+class File:
+    """A file in a package, the shape of its main input, and the other inputs that are not zero."""
+
+    path: str
+    shape: tuple[int, ...]
+    others: Mapping[str, float] = field(default_factory=dict)
+
+
 FILES = {
-    "basic_pitch": ("saved_models/icassp_2022/nmp.onnx", (2, 43844, 1), {}),
-    "flashvad": ("_models/flashvad-stream.onnx", (2, 1, 43), {}),
-    "rapidocr/det": ("models/PP-OCRv6_det_small.onnx", (1, 3, 64, 96), {}),
-    "rapidocr/rec": ("models/PP-OCRv6_rec_small.onnx", (1, 3, 48, 96), {}),
-    "rapidocr/cls": ("models/ch_ppocr_mobile_v2.0_cls_mobile.onnx", (2, 3, 48, 96), {}),
-    "silero_vad": ("data/silero_vad.onnx", (2, 512), {"sr": 16000}),
-    "silero_vad/8k": ("data/silero_vad.onnx", (2, 256), {"sr": 8000}),
-    "silero_vad/15": ("data/silero_vad_16k_op15.onnx", (2, 576), {"sr": 16000}),
-    "silero_vad/half": ("data/silero_vad_half.onnx", (2, 576), {}),
-    "silero_vad/ifless": ("data/silero_vad_op18_ifless.onnx", (2, 512), {"sr": 16000}),
-    "silero_vad/sequence": ("data/silero_vad_16k_sequence.onnx", (5, 576), {}),
-    "speechmos/aec": ("aecmos_models/Run_1663829550_Stage_0.onnx", (1, 3, 40, 160), {}),
-    "speechmos/dns": ("dnsmos_models/sig_bak_ovr.onnx", (2, 144160), {}),
-    "speechmos/p808": ("dnsmos_models/model_v8.onnx", (2, 900, 120), {}),
-    "speechmos/plc": ("plcmos_models/plcmos_v2.onnx", (2, 1, 40, 257), {}),
-    "swift_f0": ("model.onnx", (1, 16000), {"fmin": 46.875, "fmax": 2093.75}),
+    "basic_pitch": File("saved_models/icassp_2022/nmp.onnx", (2, 43844, 1)),
+    "flashvad": File("_models/flashvad-stream.onnx", (2, 1, 43)),
+    "rapidocr/det": File("models/PP-OCRv6_det_small.onnx", (1, 3, 64, 96)),
+    "rapidocr/rec": File("models/PP-OCRv6_rec_small.onnx", (1, 3, 48, 96)),
+    "rapidocr/cls": File("models/ch_ppocr_mobile_v2.0_cls_mobile.onnx", (2, 3, 48, 96)),
+    "silero_vad": File("data/silero_vad.onnx", (2, 512), {"sr": 16000}),
+    "silero_vad/8k": File("data/silero_vad.onnx", (2, 256), {"sr": 8000}),
+    "silero_vad/15": File("data/silero_vad_16k_op15.onnx", (2, 576), {"sr": 16000}),
+    "silero_vad/half": File("data/silero_vad_half.onnx", (2, 576)),
+    "silero_vad/ifless": File("data/silero_vad_op18_ifless.onnx", (2, 512), {"sr": 16000}),
+    "silero_vad/sequence": File("data/silero_vad_16k_sequence.onnx", (5, 576)),
+    "speechmos/aec": File("aecmos_models/Run_1663829550_Stage_0.onnx", (1, 3, 40, 160)),
+    "speechmos/dns": File("dnsmos_models/sig_bak_ovr.onnx", (2, 144160)),
+    "speechmos/p808": File("dnsmos_models/model_v8.onnx", (2, 900, 120)),
+    "speechmos/plc": File("plcmos_models/plcmos_v2.onnx", (2, 1, 40, 257)),
+    "swift_f0": File("model.onnx", (1, 16000), {"fmin": 46.875, "fmax": 2093.75}),
 }
 
 
@@ -46,7 +56,7 @@ def shipped(name: str) -> Path:
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
         pytest.skip(f"{package} is not installed")
-    path = Path(found.submodule_search_locations[0]) / FILES[name][0]
+    path = Path(found.submodule_search_locations[0]) / FILES[name].path
     if not path.is_file():
         pytest.skip(f"this version of {package} has no {path.name}")
     return path
@@ -63,7 +73,7 @@ def sound(samples: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_gives_what_onnxruntime_gives(name: str) -> None:
-    path, (_, shape, others) = shipped(name), FILES[name]
+    path, shape, others = shipped(name), FILES[name].shape, FILES[name].others
     network = load_network(str(path))
     assert isinstance(network, OnnxNetwork)
     main = network.declared[network.main]

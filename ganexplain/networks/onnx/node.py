@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+Attribute = Any  # a number, a text, several of either, a tensor or a `Graph`
 Value = Any  # a tensor, a list of tensors (an ONNX sequence), or None for an input left out
 
 
@@ -15,15 +16,14 @@ Value = Any  # a tensor, a list of tensors (an ONNX sequence), or None for an in
 class Node:
     """One node: its operator, names, attributes and the version of the operator set.
 
-    `attributes` holds numbers, texts, lists of both, tensors and, for the branches of control
-    flow, `Graph` modules.
+    The graphs among the attributes are the branches and bodies of control flow.
     """
 
     op: str
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
+    attributes: Mapping[str, Attribute]
     opset: int
 
     def get(self, name: str, default: Any = None) -> Any:
