@@ -243,8 +243,6 @@ def test_ordinary_networks_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixt
 class NamedLikeOperators(nn.Module):
     """Layers, methods, values and modules of Python with the names of operators not on the list."""
 
-    resize_: Tensor
-
     def __init__(self, deeper: bool = True) -> None:
         super().__init__()
         self.resize = NamedLikeOperators(False) if deeper else nn.Linear(115, 115)
@@ -259,7 +257,8 @@ class NamedLikeOperators(nn.Module):
         return self.requires_grad(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.backward(self.save(self.resize(x))) * self.resize_
+        scale: Tensor = self.resize_  # type: ignore[assignment]
+        return x + self.backward(self.save(self.resize(x))) * scale
 
 
 @pytest.mark.parametrize("traced", [False, True])
