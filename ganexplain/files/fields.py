@@ -31,7 +31,9 @@ class Fields:
         return (name for name in self.values if name in self)
 
     def wrong(self, name: str, wanted: str) -> GanexplainError:
-        """The error for a field that is not `wanted`."""
+        """The error for a field that is missing or not `wanted`."""
+        if name not in self.values:
+            return GanexplainError(f"{self.place}{name} is missing; {self.remedy}")
         value = short_repr(self.values.get(name))
         return GanexplainError(f"{self.place}{name} is {value}, not {wanted}; {self.remedy}")
 
