@@ -161,8 +161,8 @@ class Peak(OneUnit):
         return f"{self.number}@max"
 
     def read(self, activation: Tensor) -> Tensor:
-        """The maximum over places."""
-        return activation[:, self.number].flatten(1).amax(1)
+        """The maximum over places; without places the value itself."""
+        return activation[:, self.number].reshape(len(activation), -1).amax(1)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ def test_a_layer_carries_its_own_units(network: SVDNet, mel: torch.Tensor) -> No
     assert found == [Unit.parse(text) for text in texts]
 
 
+def test_the_peak_of_a_unit_without_places_is_its_value() -> None:
+    activation = torch.tensor([[1.0, -2.0], [3.0, 4.0]])
+    assert torch.equal(Unit.parse("fc8:1@max").read(activation), activation[:, 1])
+
+
 def test_places_are_read_where_they_are(network: SVDNet, mel: torch.Tensor) -> None:
     with torch.no_grad():
         maps = network.conv2(network.act1(network.conv1(network.standardise(mel))))
