@@ -69,4 +69,4 @@ def test_attribute_names_it_too(tmp_path: Path, command: Run) -> None:
     done = command("attribute", f"{quiet}@5", *words, "--out", tmp_path / "a")
     assert done.code == 0, done.err
     assert f"{quiet}: about" in done.err
-    assert "dB quieter than what the classifier was trained on" in done.err
+    assert "dB quieter than the recordings that the classifier was trained on" in done.err

@@ -426,9 +426,11 @@ def test_a_network_of_other_axes_is_refused_with_the_layout_it_takes(
 
 def test_pictures_and_sound_do_not_mix() -> None:
     picture = ImageInput(channels=1, height=28, width=28)
-    with pytest.raises(UsageError, match=r"draws log-mel \(80 x 115\), the network takes pictures"):
+    with pytest.raises(
+        UsageError, match=r"generates log-mel \(80 x 115\), the network takes pictures"
+    ):
         adapt_network(nn.Identity(), FrontEnd(), picture, Call(), CPU)
-    with pytest.raises(UsageError, match="draws pictures"):
+    with pytest.raises(UsageError, match="generates pictures"):
         adapt_network(nn.Identity(), picture, FrontEnd(), Call(), CPU)
 
 

@@ -137,7 +137,7 @@ def test_from_waveforms_to_what_networks_take() -> None:
     found = bridge_between(drawn, standard)(waveform)
     torch.testing.assert_close(found.std(), torch.tensor(1.0))
     for eaten in (WaveformInput(sample_rate=22050, samples=50000), FrontEnd(excerpt_frames=200)):
-        with pytest.raises(UsageError, match="spans"):
+        with pytest.raises(UsageError, match="an excerpt of the GAN has"):
             bridge_between(drawn, eaten)
     with pytest.raises(UsageError, match="the network takes waveforms"):
         bridge_between(ImageInput(channels=1, height=8, width=8), drawn)

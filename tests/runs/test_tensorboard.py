@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganexplain.config import TrainGanConfig
-from ganexplain.runs import directory
+from ganexplain.runs import directory, record
 
 
 class Writer:
@@ -35,7 +35,7 @@ def test_scalars_are_written_at_their_step(tmp_path: Path, monkeypatch: pytest.M
     module = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr(directory, "find_spec", lambda name: object())
+    monkeypatch.setattr(record, "find_spec", lambda name: object())
     with directory.RunDirectory(tmp_path / "run", "train-gan", TrainGanConfig(corpus=())) as run:
         run.metric(step=100, generator=1.5)
         run.metric(epoch=2, loss=0.5, name="text")
@@ -48,7 +48,7 @@ def test_scalars_are_written_at_their_step(tmp_path: Path, monkeypatch: pytest.M
 def test_without_it_metrics_are_lines_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "find_spec", lambda name: None)
+    monkeypatch.setattr(record, "find_spec", lambda name: None)
     with directory.RunDirectory(tmp_path / "run", "train-gan", TrainGanConfig(corpus=())) as run:
         run.metric(step=1, generator=1.5)
     assert not (tmp_path / "run" / "tensorboard").exists()

@@ -310,10 +310,10 @@ def test_judges_are_asked_of_strong_and_weak_real_ones_and_of_samples(
 def test_how_well_responses_order_samples_by_votes(monkeypatch: pytest.MonkeyPatch) -> None:
     (judge,) = load_judges([str(PRETRAINED / "judge.pt")], (Path("e.npz"), FrontEnd()), CPU)
     verdict, mel = judge.verdict("sing", "max", np.zeros((1, 80, 115))), np.zeros((4, 80, 115))
-    monkeypatch.setattr(judge, "said", lambda mel: np.array([1, 0, 1, 0]))
+    monkeypatch.setattr(judge, "classes_of", lambda mel: np.array([1, 0, 1, 0]))
     assert verdict.sample_agreement(mel, np.array([3.0, 1.0, 4.0, 2.0])) == 1
     assert verdict.sample_agreement(mel, np.array([3.0, 1.0, 2.0, 2.5])) == 0.75
-    monkeypatch.setattr(judge, "said", lambda mel: np.ones(4, np.int64))
+    monkeypatch.setattr(judge, "classes_of", lambda mel: np.ones(4, np.int64))
     assert verdict.sample_agreement(mel, np.arange(4.0)) is None
 
 
