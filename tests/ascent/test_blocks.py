@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 from support.commands import COMMAND, cli_environment, torchrun_sets
-from support.paths import PRETRAINED, ROOT
+from support.paths import PRETRAINED
 
 from ganexplain.artifacts import merging
 from ganexplain.artifacts.merging import explanation_files
@@ -299,11 +299,13 @@ def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None:
+def test_select_ranks_every_unit_of_a_run(
+    several: Path, some_of_the_sample: Path, corpus_cache: Path, tmp_path: Path
+) -> None:
     config = SelectConfig(
-        explanations=str(several), corpus=(str(ROOT / "sample_data"),), controls=False
-    )
-    config = replace(config, cache=str(tmp_path / "cache"), hop_frames=2000)
+        explanations=str(several), corpus=(str(some_of_the_sample),), controls=False,
+        cache=str(corpus_cache), hop_frames=1000,
+    )  # fmt: skip
     selections = select(config, tmp_path / "s", NullProgress())
     assert isinstance(selections, list)
     assert [f"{s.layer}-{s.neuron}-{s.direction}" for s in selections] == NAMES
@@ -320,7 +322,7 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
     assert select(given, tmp_path / "again", NullProgress()) == selections
     sought = ResponsesConfig(
         corpus=config.corpus, classifier=SMALL.classifier, layer=SEVERAL.layer, neuron="1,3",
-        top=3, hop_frames=2000, cache=config.cache,
+        top=3, hop_frames=1000, cache=config.cache,
     )  # fmt: skip
     paths = responses(sought, tmp_path / "r", NullProgress())
     assert paths[0] == tmp_path / "r" / "fc8-1" / "responses.npz"
@@ -330,10 +332,12 @@ def test_select_ranks_every_unit_of_a_run(several: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_adaptive_search_aims_at_the_real_responses(tmp_path: Path) -> None:
+def test_the_adaptive_search_aims_at_the_real_responses(
+    some_of_the_sample: Path, corpus_cache: Path, tmp_path: Path
+) -> None:
     sought = ResponsesConfig(
-        corpus=(str(ROOT / "sample_data"),), classifier=SMALL.classifier, neuron="0", top=4,
-        hop_frames=2000, cache=str(tmp_path / "cache"),
+        corpus=(str(some_of_the_sample),), classifier=SMALL.classifier, neuron="0", top=4,
+        hop_frames=1000, cache=str(corpus_cache),
     )  # fmt: skip
     (real,) = responses(sought, tmp_path / "r", NullProgress())
     config = replace(

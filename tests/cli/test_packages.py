@@ -138,7 +138,7 @@ def test_a_package_adds_a_score(packaged: Run, tmp_path: Path) -> None:
 def test_a_package_adds_a_loss(packaged: Run, jamendo: JamendoFolder, tmp_path: Path) -> None:
     install(tmp_path / "site", "rising", POINTS, MODULE)
     words = ("train-gan", jamendo.root, "--out", tmp_path / "gan", "-q", "--steps", "1",
-             "--autoencoder-steps", "0", "--encoder-steps", "1")  # fmt: skip
+             "--autoencoder-steps", "0", "--encoder-steps", "1", "--channels", "16")  # fmt: skip
     unknown = packaged(*words, "--loss", "least-square")
     assert "did you mean 'least-squares'?" in unknown.error_line()
     done = packaged(*words, "--loss", "least-squares")

@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from support.commands import COMMAND, Run, cli_environment, wait_for
 from support.paths import PRETRAINED, ROOT
+from support.recordings import jamendo_folder
 from support.resumed import assert_equal
 
 from ganexplain.artifacts.explainer import read_explainer
@@ -166,17 +167,12 @@ def test_the_adversarial_loss_alone_moves_the_generator(
 
 
 @pytest.fixture(scope="module")
-def explainer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def explainer(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the shipped detector, hardly trained."""
     root = tmp_path_factory.mktemp("explainer")
-    from support.recordings import jamendo_folder
-
     corpus = jamendo_folder(root / "corpus").root
-    subprocess.run(
-        [*COMMAND, "train-explainer", str(corpus), "--classifier", str(CLASSIFIER), *SMALL,
-         "--examples", "6", "--steps", "3", "--quiet", "--out", str(root / "run")],
-        check=True, env=cli_environment(root / "cache"),
-    )  # fmt: skip
+    run("train-explainer", corpus, "--classifier", CLASSIFIER, *SMALL, "--examples", "6",
+        "--steps", "3", "--quiet", "--out", root / "run")  # fmt: skip
     return root / "run" / "explainer.pt"
 
 

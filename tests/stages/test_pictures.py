@@ -44,20 +44,12 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def walk(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """All four stages, in processes of their own as a user runs them."""
-    import os
-    import subprocess
-    import sys
-
+def walk(digits: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """All four stages, as a user runs them."""
     root = tmp_path_factory.mktemp("walk")
 
     def stage(name: str, *words: str | Path) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "ganexplain", name, *map(str, words), "--out", str(root / name),
-             "--quiet"],
-            check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
-        )  # fmt: skip
+        run(name, *words, "--out", root / name, "--quiet")
 
     stage("train-classifier", digits, "--preset", "quick")
     classifier = root / "train-classifier" / "classifier.pt"
