@@ -2,6 +2,7 @@
 #                          sample_data/pretrained/ with the GAN there
 # make demo-from-scratch   the same after training both on sample_data/ for some minutes
 # make test                set up .venv, install, and run the tests
+# make coverage            the same tests, and the lines of each module that they run (a third slower)
 # make torture             faults and hostile inputs for 20 minutes on two cores (MINUTES=60: longer)
 #
 # The stages are file targets: editing sample_data/demo/STAGE.toml reruns that stage and those
@@ -22,7 +23,7 @@ VENV := .venv
 CORPUS_FILES := $(wildcard $(CORPUS)/filelists/*) $(filter %.csv,$(CORPUS))
 GANEXPLAIN := $(VENV)/bin/ganexplain
 
-.PHONY: demo demo-from-scratch test torture lint clean
+.PHONY: demo demo-from-scratch test coverage torture lint clean
 .DELETE_ON_ERROR:
 
 demo: $(RUN)/report/report.html
@@ -67,7 +68,10 @@ lint: $(VENV)/installed
 # is slow to make. The files with slow tests come first, in the order of tests/conftest.py.
 test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile \
-	    --no-loadscope-reorder --durations=10
+	    --no-loadscope-reorder --durations=10 $(COVERAGE)
+
+coverage: COVERAGE := --cov=ganexplain --cov-report=term:skip-covered
+coverage: test
 
 torture: $(VENV)/installed
 	$(VENV)/bin/python -m tests.torture --minutes $(MINUTES)
