@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ganexplain.errors import GanexplainError, short_repr
-from ganexplain.files.atomic import read_json
+from ganexplain.files.atomic import JsonObject, read_json
 from ganexplain.files.names import shorten_name
 
 KIND = "attributions"
@@ -103,7 +103,7 @@ class Attributions:
     configurations: tuple[Configuration, ...]
     inputs: tuple[AttributedInput, ...]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document."""
         return {"kind": KIND, **asdict(self)}
 
@@ -183,7 +183,7 @@ class RankedConfiguration:
     interval: tuple[float | None, float | None]
     means: Mapping[str, float | None]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """An entry of `configurations`."""
         return {
             **asdict(self.configuration),
@@ -217,7 +217,7 @@ class AttributionRanking:
     warnings: tuple[str, ...]
     attributions_hash: str
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document."""
         return {
             "kind": KIND,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Generic, TypeVar
 
 from ganexplain.audio.difference import LevelChange
+from ganexplain.files.atomic import JsonObject
 
 Value = TypeVar("Value")
 
@@ -42,7 +43,7 @@ class ChangedExcerpt:
     sounds: tuple[str, ...]
     picture: str
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """An entry of `excerpts`."""
         return asdict(self)
 
@@ -59,6 +60,6 @@ class Counterfactuals:
     divide: str
     excerpts: tuple[ChangedExcerpt, ...]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document."""
         return asdict(self)

@@ -16,6 +16,7 @@ from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import LAST_SEED
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, read_meta
+from ganexplain.files.atomic import Document, JsonObject
 from ganexplain.files.fields import Fields
 from ganexplain.inputs.base import Input
 from ganexplain.networks.units import Unit
@@ -44,7 +45,7 @@ class ExplanationMeta:
     target: SearchTarget
     class_name: str
     features_layer: str
-    front_end: Mapping[str, object]
+    front_end: Document
     seed: int
     classifier: str
     classifier_hash: str
@@ -58,7 +59,7 @@ class ExplanationMeta:
     precision: str
     hysteresis: bool
     search: str
-    settings: Mapping[str, object]
+    settings: Document
     example_iterations: int = 0
     lost: LostSearches | None = None
 
@@ -84,9 +85,9 @@ class ExplanationMeta:
             **{name: fields.text(name, value) for name, value in (usual | OLDEST).items()},
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The meta in the file."""
-        known_later: dict[str, object] = {
+        known_later: JsonObject = {
             "responses_hash": self.responses_hash,
             "example_iterations": self.example_iterations,
         }
@@ -191,7 +192,7 @@ def is_made(path: Path, kind: str, meta: ExplanationMeta) -> bool:
     return True
 
 
-def meta_fields(path: Path, document: Mapping[str, object]) -> Fields:
+def meta_fields(path: Path, document: Document) -> Fields:
     """The fields of a file's meta, without those that all files of arrays have."""
     own = {name: value for name, value in document.items() if name not in ("kind", "schema")}
     return Fields(f"{path}: meta.", own)

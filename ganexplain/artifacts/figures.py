@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ganexplain.artifacts.lost_gradients import LostSearches
+from ganexplain.files.atomic import JsonObject
 from ganexplain.files.fields import Fields
 from ganexplain.metrics.scores import SCORES
 
@@ -47,10 +48,10 @@ class Figures:
             judges={name: judges.share(name) for name in judges},
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The figures without the judges' shares, which are at the end of an entry."""
         scores = [key for key in self.values if key not in RESPONSES]
-        found: dict[str, object] = {key: self.values[key] for key in scores}
+        found: JsonObject = {key: self.values[key] for key in scores}
         for key, ends in self.intervals.items():
             found[f"{key}_interval"] = list(ends)
             if key in self.differences:
@@ -103,7 +104,7 @@ class Score:
             latent_norm=fields.optional(fields.number, "latent_norm"),
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """An entry of `configurations`."""
         return {
             **dict(zip(SETTING, self.setting, strict=True)),
@@ -137,7 +138,7 @@ class Control:
             lost=LostSearches.from_json(fields),
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """An entry of `controls`."""
         return {
             "meaning": self.meaning,
@@ -180,7 +181,7 @@ class JudgeAgreement:
             same_corpora=fields.texts("same_corpora"),
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """An entry of `judges`."""
         return {
             "path": self.path,

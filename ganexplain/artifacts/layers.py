@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+
+from ganexplain.files.atomic import Document, JsonObject
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,11 @@ class NetworkLayers:
     """The layers of a network; `input` are the values of an `--input` file, `output` a layer."""
 
     network: str
-    input: Mapping[str, object]
+    input: Document
     output: str
     classes: tuple[str, ...]
     layers: tuple[Layer, ...]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document of `--json`."""
         return asdict(self)

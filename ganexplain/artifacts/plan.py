@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.files.atomic import read_json
+from ganexplain.files.atomic import JsonObject, read_json
 from ganexplain.files.fields import Fields
 from ganexplain.networks.units import Unit
 
@@ -36,7 +36,7 @@ class SearchTarget:
         except UsageError as error:
             raise GanexplainError(f"{fields.place}neuron {error}; {fields.remedy}") from error
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """Its fields in `plan.json` and in metas."""
         unit = self.unit
         return {"layer": unit.layer, "neuron": unit.neuron, "direction": self.direction}
@@ -78,7 +78,7 @@ class Plan:
         """The parts of all targets, in their order."""
         return [part for target in self.targets for part in self.parts(target)]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The content of `plan.json`."""
         return {"units": [target.to_json() for target in self.targets], "bounds": list(self.bounds)}
 

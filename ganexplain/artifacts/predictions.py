@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from ganexplain.files.atomic import JsonObject
+
 
 @dataclass(frozen=True)
 class RecordingPrediction:
@@ -27,7 +29,7 @@ class PicturePrediction:
     class_name: str
     probabilities: Mapping[str, float]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """An entry of `files`."""
         probabilities = dict(self.probabilities)
         return {"file": self.file, "class": self.class_name, "probabilities": probabilities}
@@ -48,7 +50,7 @@ class Predictions:
     pictures: tuple[PicturePrediction, ...] = ()
     table: str = ""
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document."""
         recordings = [asdict(each) for each in self.recordings]
         return {

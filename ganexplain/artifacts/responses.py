@@ -13,6 +13,7 @@ from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.errors import GanexplainError
 from ganexplain.files.arrays import read_arrays, write_arrays
+from ganexplain.files.atomic import Document, JsonObject
 from ganexplain.files.fields import Fields
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.units import Unit
@@ -36,9 +37,9 @@ class MeasuredUnit:
     unit: Unit
     features_layer: str
     classifier_hash: str
-    front_end: Mapping[str, object]
+    front_end: Document
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """Its fields in metas."""
         return {
             "layer": self.unit.layer,
@@ -74,7 +75,7 @@ class ResponsesMeta:
             overlapping=fields.flag("overlapping"),
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The fields."""
         return {
             **self.measured.to_json(),

@@ -15,7 +15,7 @@ from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.figures import SETTING, Control, JudgeAgreement, Score
 from ganexplain.artifacts.responses import VARIATION
 from ganexplain.errors import GanexplainError, short_repr
-from ganexplain.files.atomic import file_hash, read_json
+from ganexplain.files.atomic import JsonObject, file_hash, read_json
 from ganexplain.files.fields import Fields
 from ganexplain.metrics.scores import RULES, SCORES, ScoreKind
 from ganexplain.metrics.variation import Variation
@@ -82,7 +82,7 @@ class Selection:
         _check_ranking(fields.place, found)
         return found
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document."""
         return {
             "chosen": self.chosen,

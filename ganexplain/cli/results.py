@@ -6,13 +6,13 @@ import errno
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from ganexplain.errors import GanexplainError, terminal_safe
+from ganexplain.files.atomic import Document
 from ganexplain.runs.environment import discard_unwritable_output
 
 if TYPE_CHECKING:  # nothing heavy is imported before a command runs
@@ -44,7 +44,7 @@ def print_result(text: object) -> None:
             ) from error
 
 
-def json_text(document: Mapping[str, object]) -> str:
+def json_text(document: Document) -> str:
     """A document of `--json`."""
     return json.dumps(document, indent=2)
 

@@ -14,6 +14,7 @@ from ganexplain.artifacts.explainer import ExplainerFile
 from ganexplain.attribution.methods.learned import Answer
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.interfaces import AnySplit
+from ganexplain.files.atomic import Document
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.resume import State
@@ -50,10 +51,10 @@ class Trained:
     contains lines of text for stdout.
     """
 
-    content: Mapping[str, object]
+    content: Document
     figures: Mapping[str, float]
     table: list[str] = field(default_factory=list)
-    documents: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    documents: Mapping[str, Document] = field(default_factory=dict)
 
 
 class ExplainerTraining(Protocol):

@@ -13,15 +13,13 @@ import numpy as np
 
 from ganexplain.errors import GanexplainError, UsageError, is_out_of_memory, reason_of, short_repr
 from ganexplain.files.archives import check_array, read_npz
-from ganexplain.files.atomic import atomic_file, existing_file
+from ganexplain.files.atomic import Document, atomic_file, existing_file
 from ganexplain.files.bounded import parse_json
 
 SCHEMA = 1
 
 
-def write_arrays(
-    path: Path, kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, object]
-) -> None:
+def write_arrays(path: Path, kind: str, arrays: Mapping[str, np.ndarray], meta: Document) -> None:
     """Write named arrays and a `meta` JSON text (with `kind` and `schema`) to an `.npz`."""
     text = json.dumps({"kind": kind, "schema": SCHEMA, **meta}, allow_nan=False)
     # Not np.savez: it allows no key `file`, and writes the time of day into each entry.

@@ -29,6 +29,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+JsonObject = dict[str, object]  # an object as it is written to JSON
+Document = Mapping[str, object]  # an object as it was read, before its fields are checked
+
 UNFINISHED = ".unfinished"  # ending of temporary files
 NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 LOCKED = (errno.EWOULDBLOCK, errno.EACCES)  # another process has the lock
@@ -129,7 +132,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
-def write_json(path: Path, document: Mapping[str, object]) -> None:
+def write_json(path: Path, document: Document) -> None:
     """Write a JSON document; ValueError for numbers that are not finite."""
     text = json.dumps(document, indent=2, allow_nan=False)
     write_bytes(path, text.encode() + b"\n")

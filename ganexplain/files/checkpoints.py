@@ -16,13 +16,13 @@ from torch import nn
 from ganexplain.errors import GanexplainError, UsageError, is_out_of_memory, reason_of, short_repr
 from ganexplain.files.archives import check_archive
 from ganexplain.files.arrays import SCHEMA, check_kind
-from ganexplain.files.atomic import atomic_file, existing_file
+from ganexplain.files.atomic import Document, atomic_file, existing_file
 
 Network = TypeVar("Network", bound=nn.Module)
 Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
 
 
-def write_checkpoint(path: Path, kind: str, content: Mapping[str, object]) -> None:
+def write_checkpoint(path: Path, kind: str, content: Document) -> None:
     """Write tensors and plain values as a `.pt` that `weights_only=True` can load."""
     buffer = io.BytesIO()  # torch turns a full disk into an error of its own
     torch.save({"kind": kind, "schema": SCHEMA, **content}, buffer)
@@ -82,7 +82,7 @@ def is_checkpoint(path: Path, kind: str) -> bool:
     return isinstance(content, dict) and content.get("kind") == kind and "schema" in content
 
 
-def plain_value(path: Path, content: Mapping[str, object], name: str, kind: type[Plain]) -> Plain:
+def plain_value(path: Path, content: Document, name: str, kind: type[Plain]) -> Plain:
     """A value of a checkpoint; GanexplainError if it has another type."""
     value = content[name]
     if kind is float and type(value) is int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 
 from ganexplain.errors import GanexplainError, short_repr
+from ganexplain.files.atomic import Document
 
 LARGEST = 1e300  # larger numbers are refused, as arithmetic would overflow
 Value = TypeVar("Value")
@@ -21,7 +22,7 @@ class Fields:
     """
 
     place: str
-    values: Mapping[str, object]
+    values: Document
     remedy: str = "make it again"
 
     def __contains__(self, name: str) -> bool:
@@ -116,7 +117,7 @@ class Fields:
         """The fields of an inner object; without fields if it is missing."""
         return self._inner(name, self.values.get(name) if name in self else {})
 
-    def mapping(self, name: str) -> Mapping[str, object]:
+    def mapping(self, name: str) -> Document:
         """An inner object as it is."""
         return self._inner(name, self.values.get(name)).values
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import TrainGanConfig
 from ganexplain.errors import GanexplainError
+from ganexplain.files.atomic import Document
 from ganexplain.files.checkpoints import (
     build_network_from,
     freeze_network,
@@ -81,9 +82,7 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
     return _encoder(path, read_checkpoint(path, "gan", ("front_end",)), device)
 
 
-def _generator(
-    path: Path, content: Mapping[str, object], device: torch.device
-) -> tuple[AnyGenerator, Input]:
+def _generator(path: Path, content: Document, device: torch.device) -> tuple[AnyGenerator, Input]:
     input_spec = read_front_end(path, content["front_end"])
     # Files written before the size was a setting contain the small generator.
     channels = plain_value(path, {"channels": CHANNELS, **content}, "channels", int)
@@ -93,7 +92,7 @@ def _generator(
     return freeze_network(generator, device), input_spec
 
 
-def _encoder(path: Path, content: Mapping[str, object], device: torch.device) -> AnyEncoder:
+def _encoder(path: Path, content: Document, device: torch.device) -> AnyEncoder:
     if "encoder" not in content:
         raise GanexplainError(
             f"{path}: holds no encoder, which finds the latents of real excerpts; "

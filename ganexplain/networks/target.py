@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.config.shared import BringsNetwork, NamesNetwork
 from ganexplain.errors import UsageError, short_repr
-from ganexplain.files.atomic import file_hash
+from ganexplain.files.atomic import Document, file_hash
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
@@ -66,7 +66,7 @@ class NetworkSource:
 
     @classmethod
     def from_meta(
-        cls, meta: Mapping[str, object], moved_to: str = "", trust_pickle: bool = False
+        cls, meta: Document, moved_to: str = "", trust_pickle: bool = False
     ) -> NetworkSource:
         """The source in the meta of an artifact, whose main file may have been moved.
 
@@ -106,7 +106,7 @@ class NetworkSource:
         return hashlib.sha256("\n".join([self.model, *hashes]).encode()).hexdigest()
 
 
-def _file_name(meta: Mapping[str, object], name: str) -> str:
+def _file_name(meta: Document, name: str) -> str:
     value = meta.get(name, "")
     if not isinstance(value, str):
         raise UsageError(f"{name} is {short_repr(value)}, not the name of a file")

@@ -30,7 +30,7 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.loading import explainers_for
-from ganexplain.files.atomic import write_json, write_text
+from ganexplain.files.atomic import JsonObject, write_json, write_text
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.hooks import find_layer
@@ -49,7 +49,7 @@ class AttributeResult:
     report: Path
     table: str
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document of `--json`."""
         found = asdict(self.found)
         return {**found, "report": str(self.report), "table": self.table.splitlines()}

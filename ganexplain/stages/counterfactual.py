@@ -26,7 +26,7 @@ from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import write_arrays
-from ganexplain.files.atomic import write_bytes
+from ganexplain.files.atomic import JsonObject, write_bytes
 from ganexplain.files.names import LONGEST, distinct_names, shorten_name
 from ganexplain.report.pictures.change_picture import change_picture
 from ganexplain.runs.directory import RunDirectory
@@ -84,7 +84,7 @@ def counterfactual(
 
 def _meta(
     task: CounterfactualTask, result: Counterfactuals, inputs: Mapping[str, str]
-) -> dict[str, object]:
+) -> JsonObject:
     """The meta of `counterfactual.npz`."""
     return {
         **asdict(task.config),

@@ -34,7 +34,7 @@ from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import SearchTask, shard_parts
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.atomic import write_json
+from ganexplain.files.atomic import JsonObject, write_json
 from ganexplain.networks.target import NetworkSource
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
@@ -106,7 +106,7 @@ def explain(
         return merged
 
 
-def _results(found: Mapping[str, ExplanationMeta]) -> dict[str, object]:
+def _results(found: Mapping[str, ExplanationMeta]) -> JsonObject:
     """The results of the whole run for `run.json`, from the metas of its units by their names."""
     counts = {
         name: meta.lost.searches_without_gradient for name, meta in found.items() if meta.lost

@@ -17,7 +17,7 @@ from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.archives import read_npz
 from ganexplain.files.arrays import damage_reported, open_array
-from ganexplain.files.atomic import existing_file, file_hash, read_json
+from ganexplain.files.atomic import Document, JsonObject, existing_file, file_hash, read_json
 from ganexplain.files.bounded import parse_json, read_text, read_toml, split_lines
 from ganexplain.files.checkpoints import load_data
 from ganexplain.runs.progress import Progress
@@ -59,7 +59,7 @@ class RunRecord:
         )
 
     @classmethod
-    def _from_json(cls, run: Path, document: Mapping[str, object]) -> RunRecord:
+    def _from_json(cls, run: Path, document: Document) -> RunRecord:
         def field(name: str, kind: type[Value]) -> Value:
             value = document.get(name)
             if not isinstance(value, kind):
@@ -88,7 +88,7 @@ class Repetition:
     inputs_changed: tuple[str, ...]
     files: Mapping[str, str]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document of `--json`."""
         return asdict(self)
 

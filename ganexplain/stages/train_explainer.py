@@ -14,7 +14,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.teachers import target_classes
 from ganexplain.explainers.methods import LEARNED
 from ganexplain.explainers.task import Task
-from ganexplain.files.atomic import write_json
+from ganexplain.files.atomic import Document, JsonObject, write_json
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.hooks import find_layer
@@ -33,9 +33,9 @@ class TrainedExplainer:
     path: Path
     figures: Mapping[str, float]
     table: Sequence[str]
-    documents: Mapping[str, Mapping[str, object]]
+    documents: Mapping[str, Document]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         """The document of `--json`."""
         return {
             "path": str(self.path), **self.figures, **self.documents, "table": list(self.table)

@@ -18,6 +18,7 @@ from ganexplain.errors import GanexplainError, UsageError, reason_of, short_repr
 from ganexplain.explainers.parts.filters import feature_gradient
 from ganexplain.explainers.parts.network import PartsExplainer, explainer_for
 from ganexplain.explainers.parts.places import Axis, Geometry
+from ganexplain.files.atomic import JsonObject
 from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.hooks import find_layer, layer_output
 
@@ -55,7 +56,7 @@ class PartsContent:
         down, along = (Axis.read(*axis) for axis in values["geometry"])
         return cls(layer, targets, channels, Geometry(down, along), weights)
 
-    def to_values(self) -> dict[str, object]:
+    def to_values(self) -> JsonObject:
         """Return the values that `from_file` reads."""
         return {
             "layer": self.layer,
