@@ -82,7 +82,7 @@ class ExplanationMeta:
             example_iterations=fields.optional(fields.integer, "example_iterations") or 0,
             lost=LostSearches.from_json(fields),
             **{name: fields.text(name) for name in needed},
-            **{name: fields.text(name, value) for name, value in (usual | OLDEST).items()},
+            **{name: fields.text(name, value) or value for name, value in (usual | OLDEST).items()},
         )
 
     def to_json(self) -> JsonObject:

@@ -66,11 +66,15 @@ class ResponsesMeta:
 
     @classmethod
     def from_json(cls, measured: MeasuredUnit, fields: Fields) -> ResponsesMeta:
-        """The meta of a file whose unit is known; errors as `Fields`."""
+        """The meta of a file whose unit is known; errors as `Fields`.
+
+        The first versions wrote one corpus, as a text.
+        """
+        one = isinstance(fields.values.get("corpus"), str)
         return cls(
             measured,
             variation=Variation.from_json(fields, VARIATION),
-            corpus=fields.texts("corpus"),
+            corpus=(fields.text("corpus"),) if one else fields.texts("corpus"),
             hop_frames=fields.optional(fields.integer, "hop_frames") or 0,
             overlapping=fields.flag("overlapping"),
         )

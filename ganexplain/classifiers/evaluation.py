@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from ganexplain.classifiers.base import ExcerptNet
-from ganexplain.classifiers.prediction import predict_frames, predict_pictures
+from ganexplain.classifiers.prediction import (
+    CHUNK_PICTURES,
+    predict_frames,
+    predict_pictures,
+)
 from ganexplain.corpora.interfaces import LabelledSplit
 from ganexplain.corpora.recordings import UNLABELLED
 from ganexplain.corpora.splits import Split
@@ -56,7 +60,9 @@ def labelled_curves(split: Any, network: ExcerptNet) -> tuple[list[np.ndarray], 
     """Probabilities (N, K) and classes (N,) of labelled inputs, treated as one recording."""
     labelled = split.labelled_frames()
     rows = labelled[np.arange(len(labelled))]
-    return [_checked(predict_pictures(network, split.gather(rows)))], [rows[:, 2]]
+    chunks = np.split(rows, range(CHUNK_PICTURES, len(rows), CHUNK_PICTURES))
+    curves = [predict_pictures(network, split.gather(each)) for each in chunks]  # few in memory
+    return [_checked(np.concatenate(curves))], [rows[:, 2]]
 
 
 @labelled_curves.register

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from torch import fx, nn
 
-from ganexplain.errors import UsageError, check_known, reason_of
+from ganexplain.errors import UsageError, check_known, reason_of, short_repr
 from ganexplain.networks.adapter import OUTPUT, named_layers
 from ganexplain.networks.copies import copy_network
 
@@ -126,12 +128,26 @@ def _reaches(start: fx.Node, node: fx.Node) -> bool:
     return node in seen
 
 
+PLAIN_NAME = re.compile(r"[\w./:+ -]*")
+NAMED_BY_TEXT = ("call_module", "get_attr", "call_method")
+
+
 class LeafTracer(fx.Tracer):
     """Does not trace into the modules named in `keep`, so that they can be found and hooked."""
 
     def __init__(self, keep: Collection[str]) -> None:
         super().__init__()
         self.keep = set(keep)
+
+    def trace(
+        self, root: nn.Module | Callable[..., object], concrete_args: dict[str, Any] | None = None
+    ) -> fx.Graph:
+        """The graph; UsageError for a name in it that is not plain: fx writes names into code."""
+        graph = super().trace(root, concrete_args)
+        for node in graph.nodes:
+            if node.op in NAMED_BY_TEXT and not PLAIN_NAME.fullmatch(str(node.target)):
+                raise UsageError(f"the layer {short_repr(node.target)} has no plain name")
+        return graph
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         """Whether a module is called as a whole, not traced into."""

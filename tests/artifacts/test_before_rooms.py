@@ -11,7 +11,10 @@ import pytest
 from support.commands import Run
 from support.paths import PRETRAINED, ROOT
 
+from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.artifacts.responses import read_responses
 from ganexplain.config import ReportConfig
+from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.report import write_report
 
@@ -55,3 +58,13 @@ def test_report_shows_an_earlier_selection(tmp_path: Path) -> None:
     )  # fmt: skip
     page = write_report(config, out=tmp_path / "report", progress=NullProgress())
     assert "composite" in page.read_text()
+
+
+def test_real_excerpts_of_one_corpus_as_a_text_are_read(tmp_path: Path) -> None:
+    """As the first versions wrote it."""
+    arrays, meta = read_arrays(RESPONSES, "responses", ())
+    write_arrays(tmp_path / "responses.npz", "responses", arrays, {**meta, "corpus": "songs.csv"})
+    explanations = read_explanations(EXPLANATIONS)
+    wanted = explanations.meta.measured
+    real = read_responses(tmp_path / "responses.npz", EXPLANATIONS, wanted, explanations.sizes)
+    assert real.meta.corpus == ("songs.csv",)

@@ -23,6 +23,7 @@ from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.onnx.dtypes import to_tensor
 from ganexplain.networks.onnx.graph import Graph, NotRunnable
 from ganexplain.networks.onnx.node import OPERATORS
+from ganexplain.networks.tracing import LeafTracer
 
 onnx = pytest.importorskip("onnx")
 TensorProto, helper = onnx.TensorProto, onnx.helper
@@ -238,3 +239,111 @@ def test_a_form_of_an_operator_that_is_not_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(GanexplainError, match=r"operator GRU .* its activation is Elu"):
         network = load_network(str(path))
         network(torch.zeros(2, 3, 1))
+
+
+# --- files of others --------------------------------------------------------------------------
+
+
+def chain(path: Path, nodes: list[tuple[str, str]], shape: list[int | str], **kinds: Any) -> Path:
+    """Nodes of one input behind each other: pairs of operator and name, attributes by operator."""
+    made = [
+        helper.make_node(op, [f"v{k}"], [f"v{k + 1}"], name=name, **kinds.get(op, {}))
+        for k, (op, name) in enumerate(nodes)
+    ]
+    return saved(path, made, [value("v0", shape)], [value(f"v{len(nodes)}", [])])
+
+
+def test_a_name_of_a_node_is_never_code(tmp_path: Path) -> None:
+    """torch.fx writes the names of layers into the code that it runs."""
+    mark = tmp_path / "written"
+    code = f'a") if open("{mark}", "w") else getattr(self, "a'
+    path = chain(tmp_path / "n.onnx", [("Abs", "first"), ("Exp", "a"), ("Erf", code)], ["n", 4])
+    network = load_network(str(path))
+    traced = torch.fx.GraphModule(network, LeafTracer(()).trace(network))
+    x = torch.rand(2, 4)
+    assert torch.allclose(traced(x), torch.erf(torch.exp(x)), atol=1e-6)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["main", "steps", "forward", "captured", "declared", "training"])
+def test_a_node_may_have_any_name(tmp_path: Path, name: str) -> None:
+    network = load_network(str(chain(tmp_path / "n.onnx", [("Neg", name)], ["n", 4])))
+    x = torch.rand(2, 4)
+    assert torch.equal(network(x), -x)
+
+
+def test_a_batch_of_fixed_length_is_not_mixed(tmp_path: Path) -> None:
+    shapes = [helper.make_tensor(n, TensorProto.INT64, [2], v)
+              for n, v in (("row", [1, -1]), ("back", [-1, 4]))]  # fmt: skip
+    nodes = [
+        helper.make_node("Reshape", ["x", "row"], ["flat"]),
+        helper.make_node("Softmax", ["flat"], ["soft"], axis=1),
+        helper.make_node("Reshape", ["soft", "back"], ["y"]),
+    ]
+    path = saved(
+        tmp_path / "n.onnx", nodes, [value("x", [1, 4])], [value("y", [])], initializer=shapes
+    )
+    network = load_network(str(path))
+    assert torch.allclose(network(torch.zeros(1, 4)), torch.full((1, 4), 0.25))
+    with pytest.raises(RuntimeError, match="fixed length 1"):
+        network(torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize(("length", "factor"), [(10, 0.7), (5, 1.4), (10, 1.3), (9, 0.9)])
+def test_new_lengths_are_products_of_32_bits(tmp_path: Path, length: int, factor: float) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    scales = helper.make_tensor("s", TensorProto.FLOAT, [2], [1.0, factor])
+    node = helper.make_node("Resize", ["x", "", "s"], ["y"], mode="nearest")
+    path = saved(
+        tmp_path / "n.onnx", [node], [value("x", ["n", length])], [value("y", [])],
+        initializer=[scales],
+    )  # fmt: skip
+    x = np.arange(length, dtype=np.float32)[None]
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (expected,) = session.run(None, {"x": x})
+    assert load_network(str(path))(torch.from_numpy(x)).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("node", "shape"),
+    [
+        (helper.make_node("Split", ["x"], ["y"], axis=1), [2, 4]),
+        (helper.make_node("MaxPool", ["x"], ["y", ""], kernel_shape=[2]), [2, 3, 4]),
+    ],
+    ids=["Split", "MaxPool"],
+)
+def test_a_node_gives_the_outputs_that_are_named(
+    tmp_path: Path, node: Any, shape: list[int]
+) -> None:
+    path = saved(tmp_path / "n.onnx", [node], [value("x", ["n", *shape[1:]])], [value("y", [])])
+    x = torch.rand(shape)
+    wanted = x if len(shape) == 2 else torch.nn.functional.max_pool1d(x, 2, 1)
+    assert torch.equal(load_network(str(path))(x), wanted)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.STRING, TensorProto.INT64])
+def test_inputs_of_another_type_are_refused_in_one_line(tmp_path: Path, kind: int) -> None:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    path = saved(tmp_path / "n.onnx", [node], [value("x", [2], kind)], [value("y", [], kind)])
+    with pytest.raises(GanexplainError) as caught:
+        load_network(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_functions_that_double_are_refused(tmp_path: Path) -> None:
+    """Each of forty functions calls the one before twice: 2^40 nodes in a few kilobytes."""
+    opset = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    functions = []
+    for k in range(40):
+        inner, domain = (f"f{k - 1}", "own") if k else ("Neg", "")
+        body = [
+            helper.make_node(inner, ["a"], ["b"], domain=domain),
+            helper.make_node(inner, ["b"], ["c"], domain=domain),
+        ]
+        functions.append(helper.make_function("own", f"f{k}", ["a"], ["c"], body, opset))
+    node = helper.make_node("f39", ["x"], ["y"], domain="own")
+    graph = helper.make_graph([node], "graph", [value("x", ["n", 4])], [value("y", [])])
+    model = helper.make_model(graph, opset_imports=opset, functions=functions)
+    onnx.save(model, tmp_path / "n.onnx")
+    with pytest.raises(GanexplainError, match="its functions are more than"):
+        load_network(str(tmp_path / "n.onnx"))

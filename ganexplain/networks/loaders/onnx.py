@@ -12,6 +12,7 @@ from ganexplain.networks.onnx.graph import DOMAINS, NotRunnable
 from ganexplain.networks.onnx.network import OnnxNetwork
 from ganexplain.networks.onnx.node import OPERATORS
 
+MOST_NODES = 10**6
 OLDEST = 7  # operator sets before it broadcast by attributes
 
 
@@ -41,7 +42,9 @@ def read_onnx(path: Path) -> nn.Module:
         return OnnxNetwork(model, opset).eval()
     except NotRunnable as error:
         raise NotRunnable(error.op, error.node, error.reason, f"--model {path}") from error
-    except (ValueError, LookupError, AttributeError, TypeError, RuntimeError) as error:
+    except (UsageError, MemoryError):
+        raise
+    except Exception as error:  # values in the file may be of any kind
         raise _unreadable(path, error) from error
 
 
@@ -51,12 +54,48 @@ def _unreadable(path: Path, error: Exception) -> GanexplainError:
 
 def _expanded(model: Any) -> Any:
     """The model with the functions of the file, and operators defined by others, written out."""
-    from onnx import inliner
+    from onnx import helper, inliner
 
     if model.functions:
+        _check_size(model)
         model = inliner.inline_local_functions(model)
-    unknown = {node.op_type for node in model.graph.node} - set(OPERATORS)
+    unknown = _operators_of(model.graph) - set(OPERATORS)
     if not unknown or not hasattr(inliner, "inline_selected_functions"):
         return model
+    for weight in model.graph.initializer:  # whose types the inliner does not look up
+        known = helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
+        model.graph.value_info.append(known)
     chosen = [("", name) for name in sorted(unknown)]
-    return inliner.inline_selected_functions(model, chosen, inline_schema_functions=True)
+    try:
+        return inliner.inline_selected_functions(model, chosen, inline_schema_functions=True)
+    except Exception:  # the operator is named when the graph is read
+        return model
+
+
+def _operators_of(graph: Any) -> set[str]:
+    """The operators of a graph and of the branches and bodies in it."""
+    found = {node.op_type for node in graph.node}
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                found |= _operators_of(attribute.g)
+    return found
+
+
+def _check_size(model: Any) -> None:
+    """ValueError for functions that call each other so often that they would fill the memory."""
+    functions = {(each.domain, each.name): each for each in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size_of(nodes: Any) -> int:
+        total = 0
+        for node in nodes:
+            name = (node.domain, node.op_type)
+            if name in functions and name not in sizes:
+                sizes[name] = MOST_NODES + 1  # if it calls itself
+                sizes[name] = size_of(functions[name].node)
+            total += sizes.get(name, 1)
+        return total
+
+    if size_of(model.graph.node) > MOST_NODES:
+        raise ValueError(f"its functions are more than {MOST_NODES:,} nodes when written out")

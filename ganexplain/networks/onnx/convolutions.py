@@ -101,10 +101,15 @@ def convolve_transposed(
     )  # fmt: skip
     before, behind = list(window.before), list(window.behind)
     automatic, shape = node.get("auto_pad", "NOTSET"), node.get("output_shape")
+    least_spare = -(2**31)
     if shape is None and automatic.startswith("SAME"):
+        least_spare = 0  # a window shorter than its stride leaves less than that
         shape = [size * stride for size, stride in zip(x.shape[2:], window.strides, strict=True)]
     if shape is not None:
-        spare = [w + m - s for w, m, s in zip(whole.shape[2:], more, shape[-axes:], strict=True)]
+        spare = [
+            max(least_spare, w + m - s)
+            for w, m, s in zip(whole.shape[2:], more, shape[-axes:], strict=True)
+        ]
         half = [each // 2 for each in spare]
         other = [s - h for s, h in zip(spare, half, strict=True)]
         before, behind = (half, other) if automatic == "SAME_UPPER" else (other, half)

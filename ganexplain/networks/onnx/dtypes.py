@@ -26,8 +26,10 @@ def torch_dtype(number: int) -> torch.dtype:
 
 def to_tensor(proto: Any) -> Tensor:
     """A `TensorProto` as a tensor with memory of its own."""
-    from onnx import numpy_helper
+    from onnx import TensorProto, numpy_helper
 
+    if proto.data_location == TensorProto.EXTERNAL:  # the reader has read those it may
+        raise UnsupportedUse(f"the weight {proto.name!r} is in another file")
     dtype = torch_dtype(proto.data_type)
     values = numpy_helper.to_array(proto)
     if dtype == torch.bfloat16:  # which NumPy has not

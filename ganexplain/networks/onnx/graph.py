@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,9 +78,18 @@ class OnnxNode(nn.Module):
         while values and values[-1] is None:
             values.pop()
         try:
-            return OPERATORS[self.node.op](self.node, *_on_one_device(values))
+            found = OPERATORS[self.node.op](self.node, *_on_one_device(values))
         except UnsupportedUse as error:
             raise NotRunnable(self.node.op, self.node.name, str(error)) from error
+        return _as_named(self.node, found)
+
+
+def _as_named(node: Node, found: Value) -> Value:
+    """A value for a node with one output; for others a tuple, None for what is not computed."""
+    if len(node.outputs) == 1:
+        return found[0] if isinstance(found, tuple) else found
+    several = found if isinstance(found, tuple) else (found,)
+    return (*several, *[None] * (len(node.outputs) - len(several)))
 
 
 def _on_one_device(values: Sequence[Value]) -> list[Value]:
@@ -116,6 +126,10 @@ class Graph(nn.Module):
     computed here. Raises NotRunnable for an operator that is not known.
     """
 
+    captured: tuple[str, ...] = ()  # set here too, so that no submodule gets these names
+    steps: tuple[Step, ...] = ()
+    constant_outputs: Mapping[str, str] = {}
+
     def __init__(
         self,
         graph: Any,
@@ -150,22 +164,26 @@ class Graph(nn.Module):
         self.steps = _with_last_reads(steps, self.outputs)
 
     def _free_name(self, node: Node) -> str:
-        """A name for a submodule: that of the node, without dots, or of its operator."""
+        """A name for a submodule: that of the node, or of its operator.
+
+        Other characters than those of plain names become `_`: torch.fx writes names into code.
+        """
         plain = node.name
         for prefix in self.prefixes:
             plain = plain.removeprefix(prefix)
-        plain = plain.replace(".", "/").strip("/") or node.op
+        plain = re.sub(r"[^\w/:+-]", "_", plain.replace(".", "/")).strip("/") or node.op
         name, number = plain, 1
         while hasattr(self, name):
             name, number = f"{plain}_{number}", number + 1
         return name
 
     def _keep_constant_outputs(self, constants: Mapping[str, Tensor]) -> None:
-        self.constant_outputs = {}
+        buffers = {}
         for number, name in enumerate(self.outputs):
             if name in constants:
-                self.constant_outputs[name] = f"constant_output_{number}"
-                self.register_buffer(self.constant_outputs[name], constants[name])
+                buffers[name] = f"constant output {number}"  # no submodule has a space in its name
+                self.register_buffer(buffers[name], constants[name])
+        self.constant_outputs = buffers
 
     def forward(self, *values: Value) -> tuple[Value, ...]:
         """The outputs, in order, for the inputs and the captured values."""
@@ -207,9 +225,10 @@ def _node_from(
     graphs = [attributes[name] for name in GRAPHS.get(proto.op_type, ())]
     for graph in graphs:
         inputs += graph.captured
-    node = Node(
-        proto.op_type, proto.name, tuple(inputs), tuple(proto.output), attributes, opset
-    )  # fmt: skip
+    outputs = list(proto.output)
+    while len(outputs) > 1 and not outputs[-1]:
+        outputs.pop()
+    node = Node(proto.op_type, proto.name, tuple(inputs), tuple(outputs), attributes, opset)
     return node, bool(graphs)
 
 
@@ -237,7 +256,8 @@ def _folded(node: Node, constants: Mapping[int, Tensor]) -> dict[str, Tensor] | 
             found = OPERATORS[node.op](node, *values)
     except UnsupportedUse as error:
         raise NotRunnable(node.op, node.name, str(error)) from error
-    results = (found,) if len(node.outputs) == 1 else found
+    named = _as_named(node, found)
+    results = (named,) if len(node.outputs) == 1 else named
     small = all(isinstance(r, Tensor) and r.numel() <= LARGEST_FOLDED for r in results)
     return dict(zip(node.outputs, results, strict=False)) if small else None
 

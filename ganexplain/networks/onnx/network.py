@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganexplain.errors import UsageError
 from ganexplain.networks.onnx.dtypes import torch_dtype
 from ganexplain.networks.onnx.graph import Graph
 
@@ -34,17 +35,28 @@ class OnnxNetwork(Graph):
     The main input is the first of floating point; a call passes it, and may pass others by their
     names. Those left out, such as the state of a recurrent network, are zero: axes of no fixed
     length are as long as the axis of the main input that has the same name, or as its batch.
+
+    Raises NotRunnable as `Graph`, and UsageError for a graph without an input of floating point or
+    that reads values which nothing makes.
     """
+
+    declared: tuple[DeclaredInput, ...] = ()  # set here too, so that no layer gets these names
+    main = 0
 
     def __init__(self, model: Any, opset: int) -> None:
         own = {each.name for each in model.graph.initializer}
         declared = [DeclaredInput.of(each) for each in model.graph.input if each.name not in own]
         super().__init__(model.graph, opset)
-        self.declared = tuple(declared)
-        self.main = next(k for k, each in enumerate(declared) if each.dtype.is_floating_point)
+        floating = [k for k, each in enumerate(declared) if each.dtype.is_floating_point]
+        if not floating:
+            raise UsageError("--model: the network has no input of floating point")
+        if self.captured:
+            raise UsageError(f"--model: no node makes the value {self.captured[0]!r}")
+        self.declared, self.main = tuple(declared), floating[0]
 
     def forward(self, x: Tensor, **others: Any) -> Any:  # type: ignore[override]
         """The output, or all outputs by name if there are several."""
+        self._check_batch(x)
         values = []
         for number, each in enumerate(self.declared):
             if number == self.main:
@@ -55,6 +67,19 @@ class OnnxNetwork(Graph):
                 values.append(self._zeros(each, x))
         outputs = super().forward(*values)
         return outputs[0] if len(outputs) == 1 else dict(zip(self.outputs, outputs, strict=True))
+
+    def _check_batch(self, x: Tensor) -> None:
+        """RuntimeError for another batch than the file is fixed to: examples could be mixed."""
+        fixed = self.declared[self.main].shape[:1]
+        traced = not isinstance(x, Tensor)  # by torch.fx, after a pass
+        if (
+            not traced
+            and fixed
+            and isinstance(fixed[0], int)
+            and fixed[0] > 0
+            and fixed[0] != len(x)
+        ):
+            raise RuntimeError(f"its input has a batch axis of fixed length {fixed[0]}")
 
     def _zeros(self, declared: DeclaredInput, x: Tensor) -> Tensor:
         lengths = dict(zip(self.declared[self.main].shape, x.shape, strict=False))

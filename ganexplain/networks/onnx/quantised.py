@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.networks.onnx.convolutions import convolve
+from ganexplain.networks.onnx.dtypes import torch_dtype
 from ganexplain.networks.onnx.node import Node, UnsupportedUse, operator
 
 
@@ -25,12 +26,21 @@ def _dequantised(x: Tensor, scale: Tensor, zero: Tensor | None, axis: int = 1) -
     return (x.to(torch.float32) - offset) * _along(scale, x, axis)
 
 
-def _quantised(x: Tensor, scale: Tensor, zero: Tensor | None, axis: int = 1) -> Tensor:
-    dtype = torch.uint8 if zero is None else zero.dtype
+def _quantised(
+    x: Tensor,
+    scale: Tensor,
+    zero: Tensor | None,
+    axis: int = 1,
+    usual: torch.dtype = torch.uint8,
+) -> Tensor:
+    dtype = usual if zero is None else zero.dtype
     offset = 0 if zero is None else _along(zero, x, axis).to(torch.float32)
     limits = torch.iinfo(dtype)
     whole = torch.round(x / _along(scale, x, axis)) + offset
     return whole.clamp(limits.min, limits.max).to(dtype)
+
+
+UINT8 = 2  # of `TensorProto.DataType`
 
 
 def _refuse_blocks(node: Node) -> None:
@@ -42,7 +52,8 @@ def _refuse_blocks(node: Node) -> None:
 def quantise(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     """round(x / scale) + zero, within the limits of the type."""
     _refuse_blocks(node)
-    return _quantised(x, scale, zero, node.get("axis", 1))
+    usual = torch_dtype(node.get("output_dtype") or UINT8)
+    return _quantised(x, scale, zero, node.get("axis", 1), usual)
 
 
 @operator("DequantizeLinear")

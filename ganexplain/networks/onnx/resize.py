@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,7 +33,7 @@ def upsample(node: Node, x: Tensor, *rest: Tensor | None) -> Tensor:
     """The older form of Resize: values stand at the start of their place."""
     scales = attribute_or_input(node, "scales", rest, 0)
     factors = scales.tolist() if isinstance(scales, Tensor) else list(scales)
-    sizes = [math.floor(n * f) for n, f in zip(x.shape, factors, strict=True)]
+    sizes = [_scaled(n, f) for n, f in zip(x.shape, factors, strict=True)]
     mode = node.get("mode", "nearest")
     for axis, (size, factor) in enumerate(zip(sizes, factors, strict=True)):
         places = torch.arange(size, dtype=torch.float64) / factor
@@ -65,7 +66,7 @@ def _sizes_and_factors(
     if sizes is None or not sizes.numel():
         assert scales is not None
         factors = [float(each) for each in scales.tolist()]
-        return [math.floor(n * f) for n, f in zip(lengths, factors, strict=True)], factors
+        return [_scaled(n, f) for n, f in zip(lengths, factors, strict=True)], factors
     wanted = integers(sizes) or []
     factors = [size / n for size, n in zip(wanted, lengths, strict=True)]
     policy = node.get("keep_aspect_ratio_policy", "stretch")
@@ -75,9 +76,14 @@ def _sizes_and_factors(
     return wanted, factors
 
 
+def _scaled(length: int, factor: float) -> int:
+    """The new length, rounded down from a product of 32 bits, as ONNX has it."""
+    return math.floor(np.float32(length) * np.float32(factor))
+
+
 def _places(node: Node, length: int, size: int, factor: float) -> Tensor:
     """Where in the input, in values, each value of the output lies."""
-    x = torch.arange(size, dtype=torch.float64)
+    x = torch.arange(size, dtype=torch.float32)  # as onnxruntime, or ties are decided otherwise
     how = node.get("coordinate_transformation_mode", "half_pixel")
     if how == "align_corners":
         last = factor * length - 1
@@ -104,6 +110,7 @@ def _at_places(
     if mode not in OFFSETS:
         raise UnsupportedUse(f"mode is {mode}")
     weights = torch.zeros(len(places), length, dtype=torch.float64)
+    places = places.double()
     base = torch.floor(places)
     for offset in OFFSETS[mode]:
         at = base + offset

@@ -69,7 +69,11 @@ def flatten(node: Node, x: Tensor) -> Tensor:
 def squeeze(node: Node, x: Tensor, *rest: Tensor | None) -> Tensor:
     """Without axes of length one: those named, or all."""
     axes = integers(attribute_or_input(node, "axes", rest, 0))
-    return x.squeeze() if axes is None else x.squeeze(tuple(axes))
+    if axes is None:
+        return x.squeeze()
+    if any(x.shape[axis] != 1 for axis in axes):
+        raise RuntimeError(f"Squeeze of the axes {axes} of {tuple(x.shape)}")
+    return x.squeeze(tuple(axes))
 
 
 @operator("Unsqueeze")
