@@ -139,9 +139,7 @@ class LeafTracer(fx.Tracer):
         super().__init__()
         self.keep = set(keep)
 
-    def trace(
-        self, root: nn.Module | Callable[..., object], concrete_args: dict[str, Any] | None = None
-    ) -> fx.Graph:
+    def trace(self, root: nn.Module | Callable[..., object], concrete_args: Any = None) -> fx.Graph:
         """The graph; UsageError for a name in it that is not plain: fx writes names into code."""
         graph = super().trace(root, concrete_args)
         for node in graph.nodes:
