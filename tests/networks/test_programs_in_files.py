@@ -418,6 +418,19 @@ def test_nothing_runs_while_an_export_is_loaded(
     assert not written.exists()
 
 
+def test_names_in_an_export_are_never_code(tmp_path: Path, exported: dict[str, bytes]) -> None:
+    """torch.fx writes the names of submodules and weights into the code that it runs."""
+    code = json.dumps(f'0") if open("{tmp_path / "written"}", "w") else getattr(self, "0').encode()
+    members = {
+        name: content.replace(b'"0.weight"', code[:-1] + b'.weight"') if name[-5:] == ".json"
+        else content
+        for name, content in exported.items()
+    }  # fmt: skip
+    assert members != exported
+    assert "the name" in refusal(archived(tmp_path / "net.pt2", members))
+    assert not (tmp_path / "written").exists()
+
+
 @pytest.mark.parametrize(
     "target", ["torch.hub.load", "torch.ops.aten.from_file.default", "torch.ops.their.own.default"]
 )

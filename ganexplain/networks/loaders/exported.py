@@ -57,6 +57,7 @@ RoundToInt ModularIndexing Where Identity LShift RShift Eq Ne Equality Unequalit
 StrictLessThan LessThan StrictGreaterThan GreaterThan And Or Not True False true false positive
 integer nonnegative nonzero real finite negative zero
 """  # the words of expressions of lengths
+IN_CODE = re.compile(r'["\\\n\r]')  # ends the text as which torch.fx writes a name into code
 PLAIN = re.compile(r"(?:[\w\s()=,+*/<>&|~-]|(?<=\d)\.(?=\d))*")
 
 
@@ -146,6 +147,8 @@ def _refused_in(value: Any, key: str) -> Iterator[str]:
     """What a JSON value under `key` uses without permission."""
     if isinstance(value, dict):
         for name, inner in value.items():
+            if IN_CODE.search(name):
+                yield f"the name {name[:80]!r}"
             yield from _refused_in(inner, name)
     elif isinstance(value, list):
         for inner in value:
@@ -157,6 +160,8 @@ def _refused_in(value: Any, key: str) -> Iterator[str]:
             yield f"the expression {value[:80]}"
         elif key == "path_name" and not re.fullmatch(r"(weight|tensor)_\d+", value):
             yield f"an object of Python or C++ ({value[:80]})"
+        elif (key == "nn_module_stack" or key.endswith("name")) and IN_CODE.search(value):
+            yield f"the name {value[:80]!r}"
         elif key in ("in_spec", "out_spec") and re.search(r"__enum__|default_factory|\\u", value):
             yield "arguments of a class of their own"
 
