@@ -162,7 +162,8 @@ class Peak(OneUnit):
 
     def read(self, activation: Tensor) -> Tensor:
         """The maximum over places; without places the value itself."""
-        return activation[:, self.number].reshape(len(activation), -1).amax(1)
+        values = activation[:, self.number]
+        return values if values.ndim == 1 else values.flatten(1).amax(1)
 
 
 @dataclass(frozen=True)
