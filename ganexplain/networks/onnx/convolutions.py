@@ -101,15 +101,12 @@ def convolve_transposed(
     )  # fmt: skip
     before, behind = list(window.before), list(window.behind)
     automatic, shape = node.get("auto_pad", "NOTSET"), node.get("output_shape")
-    least_spare = -(2**31)
+    full = [size + extra for size, extra in zip(whole.shape[2:], more, strict=True)]
     if shape is None and automatic.startswith("SAME"):
-        least_spare = 0  # a window shorter than its stride leaves less than that
-        shape = [size * stride for size, stride in zip(x.shape[2:], window.strides, strict=True)]
+        wanted = zip(x.shape[2:], window.strides, full, strict=True)
+        shape = [min(size * stride, most) for size, stride, most in wanted]
     if shape is not None:
-        spare = [
-            max(least_spare, w + m - s)
-            for w, m, s in zip(whole.shape[2:], more, shape[-axes:], strict=True)
-        ]
+        spare = [most - size for most, size in zip(full, shape[-axes:], strict=True)]
         half = [each // 2 for each in spare]
         other = [s - h for s, h in zip(spare, half, strict=True)]
         before, behind = (half, other) if automatic == "SAME_UPPER" else (other, half)

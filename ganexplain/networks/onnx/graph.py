@@ -77,15 +77,15 @@ class OnnxNode(nn.Module):
         ]
         while values and values[-1] is None:
             values.pop()
-        try:
-            found = OPERATORS[self.node.op](self.node, *_on_one_device(values))
-        except UnsupportedUse as error:
-            raise NotRunnable(self.node.op, self.node.name, str(error)) from error
-        return _as_named(self.node, found)
+        return _run(self.node, _on_one_device(values))
 
 
-def _as_named(node: Node, found: Value) -> Value:
-    """A value for a node with one output; for others a tuple, None for what is not computed."""
+def _run(node: Node, values: Sequence[Value]) -> Value:
+    """The output of a node with one; for others a tuple, None for what is not computed."""
+    try:
+        found = OPERATORS[node.op](node, *values)
+    except UnsupportedUse as error:
+        raise NotRunnable(node.op, node.name, str(error)) from error
     if len(node.outputs) == 1:
         return found[0] if isinstance(found, tuple) else found
     several = found if isinstance(found, tuple) else (found,)
@@ -251,13 +251,9 @@ def _attribute(proto: Any) -> Any:
 def _folded(node: Node, constants: Mapping[int, Tensor]) -> dict[str, Tensor] | None:
     """The outputs of a node of constants by name; None if it is to be run in each pass."""
     values = [constants.get(place) for place in range(len(node.inputs))]
-    try:
-        with torch.no_grad():
-            found = OPERATORS[node.op](node, *values)
-    except UnsupportedUse as error:
-        raise NotRunnable(node.op, node.name, str(error)) from error
-    named = _as_named(node, found)
-    results = (named,) if len(node.outputs) == 1 else named
+    with torch.no_grad():
+        found = _run(node, values)
+    results = (found,) if len(node.outputs) == 1 else found
     small = all(isinstance(r, Tensor) and r.numel() <= LARGEST_FOLDED for r in results)
     return dict(zip(node.outputs, results, strict=False)) if small else None
 
