@@ -208,10 +208,10 @@ class SelectConfig(SeeksExcerpts, Computes):
     gan: str = setting("Current path of gan.pt; empty: the path when it was used.", "", reads=True)
     top: int = setting("Number of real excerpts to compare with; 0: the number of examples.", 0, 0)
     by: str = setting(
-        "Score to rank by: composite (mean rank by fid-response and nearest real), "
+        "Score to rank by: composite (default: mean rank by fid-response and nearest real), "
         "fid-response (the paper's), fid-features, kid or wasserstein; for `attribute` a "
         "measure such as faithfulness (default), deletion or truth_area.",
-        "composite",
+        "",
     )
     judge: tuple[str, ...] = setting(
         "Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; repeat "

@@ -265,3 +265,4 @@ class _Rules(Mapping[str, str]):
 
 
 RULES = _Rules()
+DEFAULT_RULE = "composite"

@@ -13,6 +13,8 @@ from ganexplain.networks.hooks import layer_shape
 from ganexplain.networks.readings import FORMS, Channel, Difference, LayerUnits, Reading
 from ganexplain.networks.units import Unit
 
+FIRST = "0"  # the unit where `--neuron` is not given
+
 
 def parse_units(
     layers: Sequence[str],
@@ -29,6 +31,10 @@ def parse_units(
     """
     if not layers:
         raise UsageError("--layer: give at least one")
+    if neurons != FIRST and all(":" in layer for layer in layers):
+        raise UsageError(
+            f"--neuron {neurons}: each --layer names its units already; leave one of them out"
+        )
     chosen: list[Unit] = []
     for item in dict.fromkeys(layers):
         layer, colon, own = item.partition(":")

@@ -20,6 +20,7 @@ from ganexplain.config import SelectConfig
 from ganexplain.errors import check_known
 from ganexplain.files.atomic import write_json
 from ganexplain.metrics.bootstrap import Ranking, rank_configurations
+from ganexplain.metrics.scores import DEFAULT_RULE
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.progress import Progress
 
@@ -43,15 +44,19 @@ def rank_attributions(
     The file contains rank, mean and 95 % interval over the inputs for each configuration, and the
     best configuration for each input. Raises UsageError for a measure that the run does not have.
     """
-    wanted = DEFAULT if config.by == SelectConfig.by else config.by  # the default is for neurons
+    of_units = config.by == DEFAULT_RULE  # also what earlier versions recorded where none was set
+    wanted = DEFAULT if of_units or not config.by else config.by
     configurations, inputs = read_measured(path, MEASURES)
     known = [key for key in MEASURES if any(key in each for each in inputs[0].measures)]
     by = check_known("--by", wanted, known)
     ranking = rank_configurations(_values(inputs, by), MEASURES[by].better)
     with RunDirectory(out, "select", config, overwrite) as run:
         warnings = (ONE_INPUT,) if len(inputs) == 1 else ()
+        progress = run.keep_notes(progress)
+        if of_units:
+            progress.note(f"--by {config.by}: ranks units; attributions are ranked by {DEFAULT}")
         for note in warnings:
-            run.keep_notes(progress).note(note)
+            progress.note(note)
         found = AttributionRanking(
             chosen=int(np.argmin(ranking.rank)),
             by=by,

@@ -17,6 +17,7 @@ from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
+from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
@@ -61,6 +62,19 @@ def load_target_network(
     ours = (explanations.path, explanations.front_end)
     check_same_front_end((path, explained.front_end), ours)
     return explained
+
+
+def training_corpora(config: SelectConfig, explanations: Explanations) -> tuple[str, ...]:
+    """The corpora that the explained classifier was trained on.
+
+    Empty for a network of the user's, and where the classifier is no longer in its place.
+    """
+    if explanations.meta.settings.get("model"):
+        return ()
+    path = Path(config.classifier or explanations.meta.classifier)
+    if not path.is_file() or file_hash(path) != explanations.meta.classifier_hash:
+        return ()
+    return load_classifier(path, torch.device("cpu")).corpora
 
 
 def _require_file(path: Path, name: str) -> None:

@@ -13,12 +13,16 @@ from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.load import open_corpus
 from ganexplain.errors import UsageError, check_known
-from ganexplain.metrics.scores import RULES
+from ganexplain.metrics.scores import DEFAULT_RULE, RULES
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
-from ganexplain.selection.controls import load_networks, load_target_network
+from ganexplain.selection.controls import (
+    load_networks,
+    load_target_network,
+    training_corpora,
+)
 from ganexplain.selection.judges import Judge, load_judges
 from ganexplain.selection.real_excerpts import CorpusResponses
 
@@ -40,6 +44,7 @@ class SelectTask:
     found: CorpusResponses | None
     judges: Sequence[Judge]
     networks: SearchNetworks | None
+    corpora: Sequence[str]  # on which the explained network was trained, where that is known
 
     @classmethod
     def open(cls, config: SelectConfig) -> SelectTask:
@@ -65,12 +70,17 @@ class SelectTask:
             )
             found = CorpusResponses(config, explained, corpus, first.front_end)
         units = [meta.unit for meta in metas]
-        return cls(config, files, units, first, given, found, judges, networks)
+        corpora = training_corpora(config, first) if judges else ()
+        return cls(config, files, units, first, given, found, judges, networks, corpora)
+
+    @property
+    def rule(self) -> str:
+        """The score to rank by."""
+        return self.config.by or DEFAULT_RULE
 
     def same_corpora(self, judge: Judge) -> list[str]:
-        """The corpora that a judge and the network explained were trained on, where both say so."""
-        corpora = self.networks.explained.corpora if self.networks else ()
-        return [name for name in corpora if name in judge.corpora]
+        """The corpora that a judge and the explained network were both trained on, if known."""
+        return [name for name in self.corpora if name in judge.corpora]
 
     def note_judges(self, run: RunDirectory, progress: Progress) -> None:
         """Record the files of the judges, and note those trained on the same corpora."""
@@ -104,7 +114,7 @@ class SelectTask:
 
 
 def _check_settings(config: SelectConfig) -> None:
-    check_known("--by", config.by, RULES)
+    check_known("--by", config.by or DEFAULT_RULE, RULES)
     if bool(config.responses) == bool(config.corpus):
         raise UsageError(
             "name the real excerpts with --corpus or, from an earlier run, with --responses"

@@ -62,19 +62,19 @@ class UnitSelection:
         )
         warnings = self._warnings(made)  # before any score
         progress.note(f"scoring {len(made['response'])} settings of {self.name}")
-        table = score_settings(made, self.compared, config.by, config.seed, judged)
+        table = score_settings(made, self.compared, self.task.rule, config.seed, judged)
         chosen = chosen_setting(table)
         controls, lost = self._controls(chosen, progress)
         for name, counts in lost.items():
             words = counts.in_words(len(controls[name].response))
             warnings.append(f"control {name.replace('_', ' ')}: {words}")
         judges = [v.judge.name for v in self.verdicts]
-        meta = {"by": config.by, "judges": judges}
+        meta = {"by": self.task.rule, "judges": judges}
         write_arrays(self.folder / "selection.npz", "selection", table, meta)
         best = ChosenSetting(setting_examples(made, chosen), self.compared, config.seed)
         return Selection(
             chosen=chosen,
-            rule=config.by,
+            rule=self.task.rule,
             tie_rule=TIE_RULE,
             warnings=tuple(warnings),
             variation=self.variation,

@@ -471,6 +471,17 @@ def test_a_measure_that_a_method_never_has_is_no_number(tmp_path: Path) -> None:
     assert read_json(tmp_path / "out" / "selection.json") == json.loads(json.dumps(found.to_json()))
 
 
+def test_the_rule_for_units_is_not_used_for_attributions_in_silence(
+    tmp_path: Path, command: Run
+) -> None:
+    path = tmp_path / "attributions.json"
+    path.write_text(json.dumps(attributions(faithfulness=0.5)))
+    asked = command("select", path, "--by", "composite", "--out", tmp_path / "asked")
+    assert asked.code == 0 and "attributions are ranked by faithfulness" in asked.err
+    default = command("select", path, "--out", tmp_path / "default")
+    assert default.code == 0 and "ranked by" not in default.err
+
+
 # --- names ------------------------------------------------------------------------------------
 
 

@@ -31,6 +31,11 @@ def test_a_layer_carries_its_own_units(network: SVDNet, mel: torch.Tensor) -> No
     assert found == [Unit.parse(text) for text in texts]
 
 
+def test_a_unit_that_no_layer_asks_for_is_refused(network: SVDNet, mel: torch.Tensor) -> None:
+    with pytest.raises(UsageError, match=r"--neuron 3: each --layer names its units already"):
+        parse_units(["conv5:17", "fc8:0"], "3", network, mel[:1])
+
+
 def test_the_peak_of_a_unit_without_places_is_its_value() -> None:
     activation = torch.tensor([[1.0, -2.0], [3.0, 4.0]])
     assert torch.equal(Unit.parse("fc8:1@max").read(activation), activation[:, 1])

@@ -307,6 +307,16 @@ def test_judges_are_asked_of_strong_and_weak_real_ones_and_of_samples(
     assert "judge judge was trained on" in log and "it is no stranger" in log
 
 
+def test_judges_of_the_same_songs_are_named_without_controls_too(
+    chosen: dict[str, Path], tmp_path: Path, run: Run
+) -> None:
+    judge = ("--judge", PRETRAINED / "judge.pt", "--no-controls")
+    document = again(run, chosen, tmp_path / "again", *judge)
+    corpora = torch.load(PRETRAINED / "classifier.pt", weights_only=True)["config"]["corpus"]
+    assert document["judges"]["judge"]["same_corpora"] == list(corpora)
+    assert "it is no stranger" in (tmp_path / "again" / "log.txt").read_text()
+
+
 def test_how_well_responses_order_samples_by_votes(monkeypatch: pytest.MonkeyPatch) -> None:
     (judge,) = load_judges([str(PRETRAINED / "judge.pt")], (Path("e.npz"), FrontEnd()), CPU)
     verdict, mel = judge.verdict("sing", "max", np.zeros((1, 80, 115))), np.zeros((4, 80, 115))
