@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -172,7 +172,8 @@ def _add_command(
                 run = getattr(import_module(f"ganexplain.stages.{module}"), function)
                 extra = {name: given[name] for name in ("out", "resume") if name in given}
                 overwrite = given.get("overwrite", False)
-                found = run(chosen, progress=progress, overwrite=overwrite, **extra)
+                with redirect_stdout(sys.stderr):  # what a network of the user's own prints
+                    found = run(chosen, progress=progress, overwrite=overwrite, **extra)
             if first:
                 show(found, given.get("as_json", False))
 

@@ -138,7 +138,7 @@ class LayersConfig(Computes):
         "Path of classifier.pt, or any network that --model of `explain` accepts.", argument=True
     )
     weights: str = setting(
-        "Weights of a module:factory network: FILE.safetensors or a checkpoint.", ""
+        "Weights of a network made by a factory: FILE.safetensors or a checkpoint.", ""
     )
     input: str = setting("TOML file that describes the network's input.", "")
     trust_pickle: bool = setting(
@@ -197,7 +197,7 @@ class SelectConfig(SeeksExcerpts, Computes):
     )
     classifier: str = setting(
         "Current path of classifier.pt; empty: the path when it was explained. A "
-        "module:factory must be named again, because it runs code.",
+        "factory must be named again, because it runs code.",
         "",
         reads=True,
     )

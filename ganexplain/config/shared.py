@@ -45,12 +45,14 @@ class BringsNetwork:
 
     model: str = setting(
         "Network of your own, in place of --classifier: FILE.pt (TorchScript), FILE.pt2, "
-        "FILE.onnx or module:factory.",
+        "FILE.onnx, module:factory or file.py:factory.",
         "",
         reads=True,
     )
     weights: str = setting(
-        "Weights of a module:factory network: FILE.safetensors or a checkpoint.", "", reads=True
+        "Weights of a network made by a factory: FILE.safetensors or a checkpoint.",
+        "",
+        reads=True,
     )
     input: str = setting(
         "TOML file that describes the network's input; empty: the output of the GAN, or the "

@@ -48,7 +48,7 @@ def copy_network(network: Network) -> Network:
     except Exception as error:  # its attributes may raise anything
         raise UsageError(
             f"the network cannot be copied ({reason_of(error)}); remove from it what "
-            "copy.deepcopy refuses, or name its factory, as in 'module:factory'"
+            "copy.deepcopy refuses, or name its factory, as in 'file.py:factory'"
         ) from error
 
 

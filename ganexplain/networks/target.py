@@ -21,7 +21,8 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, network_device
 from ganexplain.networks.bridge import bridge_between
-from ganexplain.networks.loaders.formats import code_of, is_factory, load_network
+from ganexplain.networks.loaders.factories import code_of, is_factory
+from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.units import Unit
 
 OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
@@ -103,7 +104,8 @@ class NetworkSource:
         hashes = [file_hash(path) for _, path in sorted(files.items())]
         if set(files) in ({"classifier"}, {"model"}):
             return hashes[0]
-        return hashlib.sha256("\n".join([self.model, *hashes]).encode()).hexdigest()
+        model = Path(self.model).name if is_factory(self.model) else self.model
+        return hashlib.sha256("\n".join([model, *hashes]).encode()).hexdigest()
 
 
 def _file_name(meta: Document, name: str) -> str:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -196,6 +197,7 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], progress_qu
     for number in (signal.SIGINT, signal.SIGTERM):  # the first process handles them
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.stdout = sys.stderr  # what a network of the user's own prints is no result
     torch.set_num_threads(1)
     keep_freed_memory()
     hide_library_warnings()

@@ -17,7 +17,8 @@ from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end, read_input_file
 from ganexplain.metrics.detection import auroc
-from ganexplain.networks.loaders.formats import is_factory, load_network
+from ganexplain.networks.loaders.factories import is_factory
+from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.target import NetworkSource, adapt_network
 
 BATCH = 50
@@ -169,7 +170,8 @@ def load_judges(
 
 def _short_name(source: str) -> str:
     if is_factory(source):
-        return source.partition(":")[0].rpartition(".")[2]
+        code = source.rpartition(":")[0]
+        return Path(code).stem if code.endswith(".py") else code.rpartition(".")[2]
     path = Path(source)
     return path.stem if path.stem != "classifier" else path.resolve().parent.name
 

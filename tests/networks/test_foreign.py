@@ -246,9 +246,9 @@ def test_a_factory_with_weights(beside: Path, kind: str, mel: torch.Tensor) -> N
         ("their_networks:absent", r"failed \(ImportError: pip install it\)$"),
         ("their_networks:nothing", "returned int, not a torch module"),
         ("no_such_module:small", "cannot be imported"),
-        ("their_networks", "neither module:factory nor a file"),
+        ("their_networks", r"neither module:factory, file\.py:factory nor a file"),
         ("missing.pt", "no such file"),
-        ("network.h5", "neither module:factory nor a file"),
+        ("network.h5", "no such file"),
     ],
 )
 def test_what_cannot_be_made_is_named(beside: Path, name: str, message: str) -> None:

@@ -1,31 +1,33 @@
-"""Loads networks: TorchScript, torch.export or ONNX files, or a factory with weights."""
+"""Loads networks: TorchScript, torch.export or ONNX files, or a factory with weights.
+
+A file of another kind is answered with the way to a kind that can be loaded.
+"""
 
 from __future__ import annotations
 
-import importlib
-import re
-import sys
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from ganexplain.errors import GanexplainError, UsageError, did_you_mean, reason_of
+from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.files.checkpoints import load_data
-from ganexplain.networks.copies import unwrap
 from ganexplain.networks.loaders.exported import read_exported
+from ganexplain.networks.loaders.factories import call_factory, is_factory
 from ganexplain.networks.loaders.onnx import read_onnx
+from ganexplain.networks.loaders.other_formats import advice_for
 from ganexplain.networks.loaders.scripted import read_torchscript
 from ganexplain.networks.loaders.weights import load_weights
 
 SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
+CHECKPOINTS = (".ckpt", ".bin", ".tar")  # endings of files of torch.save, too
 
 
 def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> nn.Module:
-    """The network in a file, or made by `module:factory`, on the CPU and otherwise unchanged.
+    """The network in a file, or made by a factory, on the CPU and otherwise unchanged.
 
     Raises UsageError for a missing file or an unknown kind of file, a factory that cannot be
     called, and a pickled module without `trust_pickle`. Raises GanexplainError for a damaged file,
@@ -33,17 +35,17 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     """
     path = Path(model)
     if is_factory(model):
-        network = _call_factory(model)
+        network = call_factory(model)
         if weights:
             load_weights(network, Path(weights))
         return network
     if weights:
-        raise UsageError(f"--weights {weights}: applies to --model module:factory, not to a file")
-    if path.suffix not in SUFFIXES:
         raise UsageError(
-            f"--model {model}: neither module:factory nor a file with one of the endings "
-            f"{', '.join(SUFFIXES)}"
+            f"--weights {weights}: applies to --model module:factory or file.py:factory, not to a "
+            "whole network"
         )
+    if path.suffix not in SUFFIXES and not _is_checkpoint(path):
+        raise UsageError(f"--model {model}: {_refusal(path)}")
     if not path.is_file():
         raise UsageError(f"--model {model}: no such file")
     if path.suffix == ".pt2":
@@ -53,47 +55,17 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     return _read_archive(path, trust_pickle)
 
 
-def is_factory(model: str) -> bool:
-    """Whether `model` is `module:factory` and not a file."""
-    named = re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", model)
-    return bool(named) and not Path(model).exists()
+def _is_checkpoint(path: Path) -> bool:
+    return path.suffix in CHECKPOINTS and path.is_file() and not tarfile.is_tarfile(path)
 
 
-def code_of(model: str) -> str:
-    """The file of the imported module of `module:factory`; empty if it has none."""
-    module = sys.modules.get(model.partition(":")[0])
-    return getattr(module, "__file__", None) or ""
-
-
-# --- module:factory ---------------------------------------------------------------------------
-
-
-def _call_factory(name: str) -> nn.Module:
-    module_name, _, attributes = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))  # find a module in the current folder, as `python -m` does
-    try:
-        found: Any = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # its code may raise anything
-        raise UsageError(
-            f"--model {name}: {module_name} cannot be imported ({reason_of(error)})"
-        ) from error
-    finally:
-        sys.path.pop(0)
-    for attribute in attributes.split("."):
-        if not hasattr(found, attribute):
-            hint = did_you_mean(attribute, dir(found))
-            raise UsageError(f"--model {name}: {module_name} has no {attribute!r}{hint}")
-        found = getattr(found, attribute)
-    try:
-        network = found if isinstance(found, nn.Module) else found()
-    except (Exception, SystemExit) as error:  # its code may raise anything
-        advice = "; write one that needs no arguments" if isinstance(error, TypeError) else ""
-        raise UsageError(
-            f"--model {name}: the factory failed ({reason_of(error)}){advice}"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise UsageError(f"--model {name}: returned {type(network).__name__}, not a torch module")
-    return unwrap(network)
+def _refusal(path: Path) -> str:
+    if path.suffix and not path.exists():
+        return "no such file"
+    return advice_for(path) or (
+        "neither module:factory, file.py:factory nor a file with one of the endings "
+        f"{', '.join(SUFFIXES)}"
+    )
 
 
 # --- files of a whole network -----------------------------------------------------------------
@@ -113,7 +85,7 @@ def _read_archive(path: Path, trust_pickle: bool) -> nn.Module:
         return network
     raise UsageError(
         f"--model {path}: contains {type(network).__name__}, not a network; name its factory, "
-        "--model module:factory --weights FILE"
+        "--model file.py:NAME --weights FILE"
     )
 
 
@@ -142,7 +114,7 @@ def _untrusted(path: Path) -> GanexplainError:
         return UsageError(f"--model {path}: a classifier of ganexplain; pass it with --classifier")
     return UsageError(
         f"--model {path}: contains weights without a network; name its factory, --model "
-        f"module:factory --weights {path}"
+        f"file.py:NAME --weights {path}"
     )
 
 

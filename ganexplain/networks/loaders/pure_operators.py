@@ -176,5 +176,5 @@ def impure(path: Path, name: str) -> GanexplainError:
     return GanexplainError(
         f"--model {path}: uses {name[:100]}, which is not among what is known to do nothing but "
         "compute; export the network without it, or, if you trust its maker, name the code that "
-        "makes it (--model module:factory)"
+        "makes it (--model file.py:NAME)"
     )

@@ -1,0 +1,136 @@
+"""Makes networks with the user's own code: `module:factory` or `file.py:factory`."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from ganexplain.errors import UsageError, did_you_mean, reason_of
+from ganexplain.networks.copies import unwrap
+
+FACTORY = re.compile(r"(?P<code>[A-Za-z_][\w.]*|.+\.py):(?P<name>[A-Za-z_][\w.]*)")
+
+
+def is_factory(model: str) -> bool:
+    """Whether `model` is `module:factory` or `file.py:factory`, and not the name of a file."""
+    return bool(FACTORY.fullmatch(model)) and not Path(model).exists()
+
+
+def code_of(model: str) -> str:
+    """The file with the code of a factory; empty if its module is not imported or has none."""
+    code = model.rpartition(":")[0]
+    if code.endswith(".py"):
+        return code
+    return getattr(sys.modules.get(code), "__file__", None) or ""
+
+
+def call_factory(model: str) -> nn.Module:
+    """The network that a factory returns; a network or a class with that name is accepted, too.
+
+    Raises UsageError if the code cannot be imported, has nothing of that name, or does not make a
+    torch module without arguments.
+    """
+    code, _, name = model.rpartition(":")
+    found: Any = _import(model, code)
+    for attribute in name.split("."):
+        if not hasattr(found, attribute):
+            hint = did_you_mean(attribute, dir(found))
+            raise UsageError(f"--model {model}: {code} has no {attribute!r}{hint}")
+        found = getattr(found, attribute)
+    if not isinstance(found, nn.Module):
+        _check_arguments(model, found)
+        try:
+            found = found()
+        except (Exception, SystemExit) as error:  # its code may raise anything
+            raise UsageError(f"--model {model}: the factory failed ({reason_of(error)})") from error
+    if not isinstance(found, nn.Module):
+        raise UsageError(f"--model {model}: returned {type(found).__name__}, not a torch module")
+    return unwrap(found)
+
+
+def advice_for_code(path: Path) -> str:
+    """What to name instead of a file of Python code without a class or function of it."""
+    try:
+        parts = ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        parts = []
+    kinds = ast.ClassDef | ast.FunctionDef
+    names = [part.name for part in parts if isinstance(part, kinds) and part.name[0] != "_"]
+    known = f" (it has {', '.join(names[:8])})" if names else ""
+    return f"a file of Python code; add its class or function, {path}:NAME{known}"
+
+
+def _import(model: str, code: str) -> ModuleType:
+    is_file = code.endswith(".py")
+    if is_file and not Path(code).is_file():
+        raise UsageError(f"--model {model}: no such file as {code}")
+    try:
+        return _import_file(Path(code).resolve()) if is_file else _import_module(code)
+    except (Exception, SystemExit) as error:  # its code may raise anything
+        raise UsageError(
+            f"--model {model}: {code} cannot be imported ({reason_of(error)})"
+        ) from error
+
+
+def _import_module(name: str) -> ModuleType:
+    with _search_folder(Path.cwd()):  # as `python -m` does
+        return importlib.import_module(name)
+
+
+def _import_file(path: Path) -> ModuleType:
+    """The module in a file: of a package under its full name, else under that of the file."""
+    names, folder = [path.stem], path.parent
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    with _search_folder(folder):
+        if len(names) > 1:
+            return importlib.import_module(".".join(names))
+        # Its stem may be the name of an installed package.
+        found = importlib.util.spec_from_file_location(str(path), path)
+        assert found is not None and found.loader is not None  # it ends in .py
+        module = importlib.util.module_from_spec(found)
+        sys.modules[str(path)] = module  # dataclasses look their module up
+        found.loader.exec_module(module)
+        return module
+
+
+@contextmanager
+def _search_folder(folder: Path) -> Iterator[None]:
+    """While open, imports find modules in a folder first."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
+
+
+def _check_arguments(model: str, found: Callable[..., object]) -> None:
+    """UsageError with a function to write, if a class or function needs arguments."""
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):  # not callable, or written in C
+        return
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [
+        each.name for each in parameters if each.default is each.empty and each.kind not in variable
+    ]
+    if needed:
+        code, _, name = model.rpartition(":")
+        given = ", ".join(f"{argument}=..." for argument in needed)
+        raise UsageError(
+            f"--model {model}: needs arguments ({', '.join(needed)}); write one that needs no "
+            f"arguments, def network(): return {name}({given}), and name it as {code}:network"
+        )
