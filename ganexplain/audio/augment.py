@@ -16,13 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import spline_filter1d
 
-from ganexplain.audio.log_mel import (
-    log_compress,
-    magnitudes,
-    mel_filterbank,
-    mel_frequencies,
-    used_bins,
-)
+from ganexplain.audio.filterbank import mel_filterbank, mel_frequencies, used_bins
+from ganexplain.audio.log_mel import log_compress, magnitudes
 from ganexplain.inputs.log_mel import FrontEnd
 
 STRETCH = 0.3  # time and frequency scale by 1 - 0.3 .. 1 + 0.3

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.audio.log_mel import frame_times, mel_frequencies
+from ganexplain.audio.filterbank import mel_frequencies
+from ganexplain.audio.log_mel import frame_times
 from ganexplain.inputs.log_mel import FrontEnd
 
 AUDIBLE_DB = 60.0  # lower values are raised to this distance below the maximum of both excerpts

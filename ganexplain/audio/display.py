@@ -10,7 +10,8 @@ from functools import lru_cache, singledispatch
 
 import numpy as np
 
-from ganexplain.audio.log_mel import frame_count, log_mel, mel_filterbank
+from ganexplain.audio.filterbank import mel_filterbank
+from ganexplain.audio.log_mel import frame_count, log_mel
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput

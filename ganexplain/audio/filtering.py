@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.fft
 
-from ganexplain.audio.log_mel import mel_filterbank, window
+from ganexplain.audio.filterbank import mel_filterbank
+from ganexplain.audio.log_mel import window
 from ganexplain.inputs.log_mel import FrontEnd
 
 

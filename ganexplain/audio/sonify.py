@@ -17,7 +17,8 @@ from functools import singledispatch
 
 import numpy as np
 
-from ganexplain.audio.log_mel import is_plain, log_compress, log_expand, mel_filterbank, window
+from ganexplain.audio.filterbank import mel_filterbank
+from ganexplain.audio.log_mel import is_plain, log_compress, log_expand, window
 from ganexplain.errors import UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd

@@ -7,7 +7,8 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-from ganexplain.audio.log_mel import check_filters, check_frame_by_frame
+from ganexplain.audio.filterbank import check_filters
+from ganexplain.audio.log_mel import check_frame_by_frame
 from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.jamendo import read_jamendo
 from ganexplain.corpora.manifest import read_manifest

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganexplain.audio.log_mel import check_filters, used_bins
+from ganexplain.audio.filterbank import check_filters, used_bins
 from ganexplain.audio.sonify import highest_level
 from ganexplain.errors import UsageError
 from ganexplain.inputs.base import Input

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.audio.log_mel import frame_count, is_plain, mel_filterbank, used_bins, window
+from ganexplain.audio.filterbank import mel_filterbank, used_bins
+from ganexplain.audio.log_mel import frame_count, is_plain, window
 from ganexplain.inputs.log_mel import FrontEnd
 
 FIT_STEPS = 10  # of the magnitudes

@@ -21,7 +21,8 @@ from ganexplain.audio.augment import (
     samples_around,
     spline_matrix,
 )
-from ganexplain.audio.log_mel import log_mel, mel_filterbank, mel_frequencies
+from ganexplain.audio.filterbank import mel_filterbank, mel_frequencies
+from ganexplain.audio.log_mel import log_mel
 from ganexplain.inputs.log_mel import FrontEnd
 
 FRONT_END = FrontEnd()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from support.recordings import noise, tone
 
+from ganexplain.audio.filterbank import mel_frequencies
 from ganexplain.audio.filtering import filter_by_share
-from ganexplain.audio.log_mel import log_mel, mel_frequencies
+from ganexplain.audio.log_mel import log_mel
 from ganexplain.inputs.log_mel import FrontEnd
 
 FRONT_END = FrontEnd()

@@ -11,17 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.recordings import noise, tone
 
-from ganexplain.audio.log_mel import (
-    frame_count,
-    frame_times,
-    hz_to_mel,
-    log_mel,
-    log_mel_blocks,
-    magnitudes,
-    mel_filterbank,
-    mel_frequencies,
-    mel_to_hz,
-)
+from ganexplain.audio.filterbank import hz_to_mel, mel_filterbank, mel_frequencies, mel_to_hz
+from ganexplain.audio.log_mel import frame_count, frame_times, log_mel, log_mel_blocks, magnitudes
 from ganexplain.inputs.log_mel import FrontEnd
 
 FRONT_END = FrontEnd()

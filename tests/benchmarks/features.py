@@ -17,8 +17,9 @@ import librosa
 import numpy as np
 import soundfile as sf
 
+from ganexplain.audio.filterbank import mel_filterbank
 from ganexplain.audio.io import mono_blocks
-from ganexplain.audio.log_mel import log_mel_blocks, mel_filterbank, window
+from ganexplain.audio.log_mel import log_mel_blocks, window
 from ganexplain.corpora.load import read_corpus
 from ganexplain.inputs.log_mel import FrontEnd
 

@@ -15,7 +15,8 @@ from PIL import Image
 from support.elements import Elements
 from support.report_artifacts import FRONT_END, HOSTILE, SHOWN, Artifacts, tone
 
-from ganexplain.audio.log_mel import log_mel, mel_frequencies
+from ganexplain.audio.filterbank import mel_frequencies
+from ganexplain.audio.log_mel import log_mel
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json, write_json
 from ganexplain.metrics.scores import SCORES

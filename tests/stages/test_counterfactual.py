@@ -20,9 +20,10 @@ from support.paths import PRETRAINED, ROOT
 from ganexplain.ascent.counterfactual import BEYOND, cross_boundary, refine_latent
 from ganexplain.ascent.engine import start_latents
 from ganexplain.audio.difference import level_change_db, measure_change
+from ganexplain.audio.filterbank import mel_frequencies
 from ganexplain.audio.filtering import filter_by_change
 from ganexplain.audio.io import load_mono
-from ganexplain.audio.log_mel import log_mel, mel_frequencies
+from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import decision_margin, probabilities
 from ganexplain.config import CounterfactualConfig

@@ -317,7 +317,7 @@ def _documents(folder: Path) -> list[Reader]:
 
 
 def _settings() -> list[Reader]:
-    from ganexplain.audio.log_mel import check_filters
+    from ganexplain.audio.filterbank import check_filters
     from ganexplain.files.bounded import read_toml
     from ganexplain.inputs.log_mel import FrontEnd
     from ganexplain.inputs.picture import ImageInput

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.responses import strongest
-from ganexplain.audio.log_mel import mel_frequencies
+from ganexplain.audio.filterbank import mel_frequencies
 from ganexplain.explainers.parts.filters import (
     FilterReadings,
     contributions,

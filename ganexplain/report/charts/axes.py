@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.audio.log_mel import highest_hz, hz_to_front_end_mel
+from ganexplain.audio.filterbank import highest_hz, hz_to_front_end_mel
 from ganexplain.inputs.log_mel import FrontEnd
 
 CROWDED = 5.0  # times the level of interest up to which an axis is linear, not asinh

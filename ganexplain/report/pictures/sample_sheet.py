@@ -7,8 +7,8 @@ from functools import singledispatch
 import numpy as np
 
 from ganexplain.audio.display import display_inputs, display_spec
+from ganexplain.audio.filterbank import mel_frequencies
 from ganexplain.audio.io import encode_flac
-from ganexplain.audio.log_mel import mel_frequencies
 from ganexplain.audio.sonify import make_sounds
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
