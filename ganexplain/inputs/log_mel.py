@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs.base import LARGEST, Input
+from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.words import SOUND
 
 LARGEST_FILTERBANK = 2**22  # weights, bins x bands
@@ -18,24 +19,6 @@ ALWAYS = (
     "sample_rate", "frame_length", "hop_length", "mel_bands", "lowest_hz", "highest_hz", "floor",
     "excerpt_frames",
 )  # fmt: skip
-# What `convention` in a specification stands for; keys beside it win.
-CONVENTIONS: dict[str, dict[str, object]] = {
-    "ganexplain": {},
-    # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db. Before
-    # librosa 0.10 the ends were mirrored: pad_mode = "reflect".
-    "librosa": {
-        "frame_length": 2048, "hop_length": 512, "mel_bands": 128, "lowest_hz": 0.0,
-        "highest_hz": 0.0, "mel_scale": "slaney", "filters": "slaney", "power": 2.0,
-        "window": "periodic", "centred": True, "logarithm": "db", "floor": 1e-10,
-    },
-    # torchaudio.transforms.MelSpectrogram() and AmplitudeToDB() behind it.
-    "torchaudio": {
-        "sample_rate": 16000, "frame_length": 400, "hop_length": 200, "mel_bands": 128,
-        "lowest_hz": 0.0, "highest_hz": 0.0, "mel_scale": "htk", "filters": "peak", "power": 2.0,
-        "window": "periodic", "centred": True, "pad_mode": "reflect", "logarithm": "db",
-        "floor": 1e-10,
-    },
-}  # fmt: skip
 CHOICES = {
     "mel_scale": ("htk", "slaney"),
     "filters": ("yaafe", "slaney", "peak"),
