@@ -22,9 +22,10 @@ class Call:
 
     `layout` names the axes of its input behind the batch's, `1` being one of length one: of
     `FT` for log-mel, `CHW` for pictures, `W` for waveforms; empty: as here. `method` instead of
-    a plain call, with `arguments` by name; `output`, the number or name of the part of what it
-    puts out; `classes`, what the output's units stand for. Of two classes and one output unit the
-    second is meant above `threshold`, zero for a logit.
+    a plain call, with `arguments` by name; `batch`, the only length of a batch that it takes, each
+    of which then has one input; 0: any, or as is found by trying. `output`, the number or name of
+    the part of what it puts out; `classes`, what the output's units stand for. Of two classes and
+    one output unit the second is meant above `threshold`, zero for a logit.
     """
 
     layout: str = ""
@@ -33,6 +34,11 @@ class Call:
     arguments: Mapping[str, object] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     threshold: float = 0.0
+    batch: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch < 0:
+            raise UsageError(f"network: batch is {self.batch}; give a length, or 0 for any")
 
 
 def input_from(where: str, values: Mapping[str, object]) -> Input:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, has_weights, named_layers
 from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.outputs import first_tensor
 from ganexplain.networks.readings import unit_values
+from ganexplain.networks.taps import Batch, Tap, joined
 from ganexplain.networks.units import Unit
 
 Response = Callable[[Tensor], Tensor]
@@ -39,6 +38,7 @@ def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Ten
     layer at fault if the network's code allows no gradient.
     """
     found: list[Tensor] = []
+    one_by_one = isinstance(network, NetworkAdapter) and network.calling.copies > 0
     calls = expected = 0
     running = False
 
@@ -61,6 +61,11 @@ def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Ten
             running = False
 
     def run(x: Tensor) -> Tensor:
+        if not one_by_one or layer is network:
+            return run_pass(x)
+        return torch.cat([run_pass(one)[:1] for one in x.split(1)])
+
+    def run_pass(x: Tensor) -> Tensor:
         nonlocal expected
         if not expected:
             with torch.no_grad():
@@ -81,17 +86,6 @@ def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Ten
         handle.remove()
 
 
-@dataclass(frozen=True)
-class Tap:
-    """The output of a layer without its graph, and its edge in the graph of the pass.
-
-    Gradients with respect to the output are computed at `edge`, which is None without a gradient.
-    """
-
-    value: Tensor
-    edge: GradientEdge | None
-
-
 @contextmanager
 def record_outputs(
     network: nn.Module, layers: Mapping[str, nn.Module]
@@ -101,11 +95,16 @@ def record_outputs(
     The copies are part of the graph; quantised outputs are stored as floating point.
     """
     outputs: dict[str, Tensor] = {}
+    batch = Batch[Tensor](network)
 
     def record(name: str, output: object) -> None:
         found = first_tensor(output)
-        if found is not None:
-            outputs[name] = found.dequantize() if found.is_quantized else found.clone()
+        if found is None:
+            return
+        found = batch.rows(found)
+        parts = batch.add(name, found.dequantize() if found.is_quantized else found.clone())
+        if parts:
+            outputs[name] = joined(parts)
 
     with _hooked(layers, record):
         yield outputs
@@ -122,13 +121,15 @@ def tap_outputs(
     overwritten values elsewhere then computes something else.
     """
     taps: dict[str, Tap] = {}
+    batch = Batch[Tap](network)
 
     def tap(name: str, output: object) -> Tensor | None:
         found = first_tensor(output)
         if found is None:
             return None
-        edge = get_gradient_edge(found) if found.requires_grad else None
-        taps[name] = Tap(found.detach().clone(), edge)
+        parts = batch.add(name, Tap(batch.rows(found).detach().clone(), Tap.of(found).edges))
+        if parts:
+            taps[name] = Tap.joined(parts)
         return output.clone() if apart and isinstance(output, Tensor) else None
 
     with _hooked(layers, tap):

@@ -195,24 +195,45 @@ def adapt_network(
 def _fitted(
     network: nn.Module, generator_output: Input, network_input: Input, call: Call, examples: Tensor
 ) -> NetworkAdapter:
-    """The network behind its bridge; a UsageError also names other layouts with which it runs."""
-    bridge = bridge_between(generator_output, network_input, call.layout)
-    try:
+    """The network behind its bridge; a UsageError also names other layouts with which it runs.
+
+    A network that accepts its input only one by one, but with another layout in batches, is
+    refused too: without a layout of its own it reads the batch axis as another.
+    """
+
+    def adapt(layout: str) -> NetworkAdapter:
+        bridge = bridge_between(generator_output, network_input, layout)
         return NetworkAdapter(network, bridge, call, examples)
+
+    own = call.layout or network_input.axes
+    others = [layout for layout in network_input.layouts if layout != own]
+    layouts = []
+    try:
+        fitted = adapt(call.layout)
     except UsageError as error:
-        layouts = []
-        for layout in network_input.layouts:
-            if layout != (call.layout or network_input.axes):
-                with suppress(UsageError):
-                    other = bridge_between(generator_output, network_input, layout)
-                    NetworkAdapter(network, other, call, examples)
-                    layouts.append(f'"{layout}"')
+        for layout in others:
+            with suppress(UsageError):
+                adapt(layout)
+                layouts.append(layout)
         if not layouts:
             raise
+        raise UsageError(f"{error}; {_layout_advice(layouts)}") from error
+    if fitted.calling.copies and not call.layout:
+        for layout in others:
+            with suppress(UsageError):
+                layouts += [] if adapt(layout).calling.copies else [layout]
+    if layouts:
+        shape = tuple(fitted.bridge(examples).shape)
         raise UsageError(
-            f"{error}; it runs with layout = {' or '.join(layouts)} under [network] in the file of "
-            "--input"
-        ) from error
+            f"--model: the network does not take {shape}, only one input of it at a time; "
+            f'{_layout_advice(layouts)} (or, for one at a time, "{own}")'
+        )
+    return fitted
+
+
+def _layout_advice(layouts: Sequence[str]) -> str:
+    named = " or ".join(f'"{layout}"' for layout in layouts)
+    return f"it runs with layout = {named} under [network] in the file of --input"
 
 
 def _check_output(output: Tensor, call: Call, outputs: int) -> None:

@@ -346,16 +346,10 @@ def test_networks_that_can_be_are_rewritten_to_run_faster(mel: torch.Tensor) -> 
     assert fast_networks(generator, paired, ["head"], CPU)[1] is paired
 
 
-class OneByOne(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.reshape(80, 115).mean(1)[None]
-
-
 @pytest.mark.parametrize(
     "network, call, message",
     [
         (nn.Linear(7, 2), Call(), r"does not take \(2, 80, 115\)"),
-        (OneByOne(), Call(), r"takes \(1, 80, 115\), but not \(2, 80, 115\)"),
         (nn.Flatten(0), Call(), "first axis"),
         (nn.Identity(), Call(method="score"), "has none of that name"),
         (Paired(), Call(output="7", layout="1FT"), "without it"),

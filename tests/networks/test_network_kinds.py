@@ -110,16 +110,6 @@ def test_a_network_may_view_pictures(layout: str) -> None:
     torch.testing.assert_close(read(explained, "output", 0, x), wanted)
 
 
-def test_why_a_network_takes_one_input_alone_is_said() -> None:
-    class One(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x.view(1, 9200)[:, :2]
-
-    said = r"takes \(1, 80, 115\), but not \(2, 80, 115\) \(shape '\[1, 9200\]"
-    with pytest.raises(UsageError, match=said):
-        responses(One(), Call())
-
-
 # --- precisions -------------------------------------------------------------------------------
 
 

@@ -14,7 +14,8 @@ from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapter import layer_type, named_layers
 from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
-from ganexplain.networks.hooks import Tap, find_layer, record_outputs, tap_outputs
+from ganexplain.networks.hooks import find_layer, record_outputs, tap_outputs
+from ganexplain.networks.taps import Tap, gradients_at
 
 
 def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:
@@ -102,10 +103,9 @@ def _at_layer(
 
 
 def _gradient(logit: Tensor, tap: Tap | None) -> Tensor | None:
-    if tap is None or tap.edge is None or not logit.requires_grad:
+    if tap is None or not tap.edges or not logit.requires_grad:
         return None
-    (gradient,) = torch.autograd.grad(logit.sum(), tap.edge, allow_unused=True)
-    return gradient
+    return gradients_at(logit.sum(), [tap])[0]
 
 
 def enlarged(area: Tensor, height: int, width: int) -> Tensor:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge
 from torch.nn import functional
 
 from ganexplain.attribution.methods.grad_cam import convolutions, enlarged
 from ganexplain.errors import UsageError
 from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
 from ganexplain.networks.hooks import find_layer, tap_outputs
+from ganexplain.networks.taps import Tap, gradients_at
 
 CONDITIONS = 8  # most conditions of a generator
 
@@ -56,15 +56,14 @@ def maps_and_gradient(
             total = watched(leaf).sum()
         if not taps:
             raise UsageError("the network runs no convolution, of which maps could be made")
-        edges = {name: tap.edge for name, tap in taps.items() if tap.edge is not None}
-        if not (edges and total.requires_grad):
+        tapped = {name: tap for name, tap in taps.items() if tap.edges}
+        if not (tapped and total.requires_grad):
             cause = find_gradient_fault(network, logits, x) or "it does not depend on them"
             raise UsageError(f"no gradient of the output reaches the convolutions: {cause}")
-        by = [*edges.values(), get_gradient_edge(leaf)]
-        *gradients, by_input = torch.autograd.grad(total, by, allow_unused=True)
+        *gradients, by_input = gradients_at(total, [*tapped.values(), Tap.of(leaf)])
     maps = {
-        name: to_unit_range(enlarged(_weighted(taps[name].value, gradient), *x.shape[-2:]))
-        for name, gradient in zip(edges, gradients, strict=True)
+        name: to_unit_range(enlarged(_weighted(tap.value, gradient), *x.shape[-2:]))
+        for (name, tap), gradient in zip(tapped.items(), gradients, strict=True)
     }
     return dict(reversed(maps.items())), torch.zeros_like(x) if by_input is None else by_input
 

@@ -1,0 +1,231 @@
+"""How a network is called: in which precision, and with how many inputs a pass."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, replace
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganexplain.errors import UsageError, reason_of
+from ganexplain.inputs.specification import Call
+from ganexplain.networks.copies import copy_network
+from ganexplain.networks.loaders.torchscript import ScriptedNetwork
+from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode
+from ganexplain.networks.outputs import find_part, first_tensor
+
+NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
+FIXED = (1, 4, 8, 16, 32)  # batches of fixed length that are tried where a pair is refused
+
+
+@dataclass(frozen=True)
+class Calling:
+    """A way to call a network, as `call` specifies it.
+
+    The input is converted to `precision`. A network with a batch of fixed length gets one input at
+    a time, `copies` times; 0: a pass takes any number of inputs.
+    """
+
+    call: Call
+    precision: torch.dtype = torch.float32
+    copies: int = 0
+
+    def raw(self, network: nn.Module, x: Tensor) -> Any:
+        """All that the network returns for x (B, ...), in one pass of a copy of x."""
+        x = x.to(self.precision).clone(memory_format=torch.contiguous_format)
+        named = self.call.method and not isinstance(network, ScriptedNetwork)
+        method = getattr(network, self.call.method) if named else network
+        return method(x, **self.call.arguments)
+
+    def tensor(self, raw: Any) -> Any:
+        """The tensor in what a pass returns that `call` selects, or None."""
+        found = first_tensor(find_part(raw, self.call.output))
+        alone = self.copies == 1 and found is not None and not found.ndim
+        return found.reshape(1) if alone else found
+
+    def passes(self, x: Tensor) -> list[Tensor]:
+        """What the passes of x (B, ...) get, of whose output the first row counts."""
+        return [one.expand(self.copies, *one.shape[1:]) for one in x.split(1)]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A network, as modules that accept hooks if possible, and a way in which it can be called.
+
+    `output` is that for the inputs with which it was tried, `alone` that for the last of them
+    alone; `plain` if a pass returns this tensor itself.
+    """
+
+    network: nn.Module
+    calling: Calling
+    output: Tensor
+    alone: Tensor
+    plain: bool
+
+
+def find_calling(network: nn.Module, call: Call, x: Tensor) -> Accepted:
+    """How the network accepts x (2, ...), the first that works.
+
+    A network with weights in another precision is run in float32 or, if its code does not allow
+    that, gets its input in that precision. TorchScript is run as ordinary modules if that computes
+    the same.
+
+    Raises UsageError if the network accepts x in no way, or its output has no batch axis.
+    """
+    if call.method and not hasattr(network, call.method):
+        raise UsageError(f"method = {call.method!r}: the network has none of that name")
+    try:
+        return _hookable(network, Calling(call), x)
+    except UsageError as error:
+        others = [dtype for dtype in _precisions(network) if dtype != torch.float32]
+        if not others:
+            raise
+        refusal = error
+    with suppress(UsageError):  # it cannot be copied, or its code names its precision
+        return _hookable(copy_network(network).float(), Calling(call), x)
+    for precision in others:
+        try:
+            return _hookable(network, Calling(call, precision), x)
+        except UsageError as error:
+            refusal = error
+    named = " and ".join(str(dtype).removeprefix("torch.") for dtype in others)
+    raise UsageError(f"{refusal}; its weights are {named}") from refusal
+
+
+def _hookable(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
+    """The network, as modules that accept hooks if possible; UsageError if it fails."""
+    with torch.no_grad(), redirect_stdout(StringIO()):  # TorchScript may print
+        if not isinstance(network, torch.jit.ScriptModule):
+            return _tried(network, calling, x)
+        # First as modules: only there can an endless loop be interrupted.
+        ours = None
+        with suppress(*NOT_RUN_HERE, UsageError):
+            scripted = ScriptedNetwork(network, calling.call.method or "forward")
+            ours = _tried(scripted, calling, x)
+        theirs = _tried(network, calling, x)
+    if ours is None or ours.calling != theirs.calling or ours.output.shape != theirs.output.shape:
+        return theirs
+    return ours if is_close(ours.output, theirs.output) else theirs
+
+
+def _tried(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
+    """The network's output for x (2, ...), in a pass or, if it refuses that, one by one."""
+    if calling.call.batch:
+        return _one_by_one(network, replace(calling, copies=calling.call.batch), x)
+    shape = tuple(x.shape)
+    try:
+        raw = calling.raw(network, x)
+    except UsageError:
+        raise
+    except Exception as error:  # its code may raise anything
+        for copies in FIXED:
+            with suppress(Exception):
+                return _one_by_one(network, replace(calling, copies=copies), x)
+        raise _refusal(shape, error) from error
+    output = _checked(calling.tensor(raw), len(x))
+    try:
+        alone = _checked(calling.tensor(calling.raw(network, x[-1:])), 1)
+    except Exception:
+        return _one_by_one(network, replace(calling, copies=len(x)), x)
+    plain = isinstance(raw, Tensor) and not calling.call.output
+    return Accepted(network, calling, output, alone, plain)
+
+
+def _one_by_one(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
+    passes = calling.passes(x)
+    try:
+        raw = [calling.raw(network, one) for one in passes]
+    except UsageError:
+        raise
+    except Exception as error:  # its code may raise anything
+        raise _refusal(tuple(passes[0].shape), error) from error
+    rows = [_checked(calling.tensor(each), calling.copies)[:1] for each in raw]
+    return Accepted(network, calling, torch.cat(rows), rows[-1], False)
+
+
+def _refusal(shape: tuple[int, ...], error: Exception) -> UsageError:
+    return UsageError(
+        f"--model: the network does not take {shape} ({reason_of(error)}); "
+        "describe its input with --input"
+    )
+
+
+def _checked(found: Any, rows: int) -> Tensor:
+    """The output for `rows` inputs; UsageError if it is none or has no batch axis."""
+    if found is None:
+        raise UsageError("--model: the network's output contains no tensor")
+    if not found.ndim or len(found) != rows:
+        raise UsageError(
+            f"--model: the output for {rows} inputs has shape {tuple(found.shape)}; its first axis "
+            "must be the batch's (in --input choose a part with output =, or, if it is one output "
+            "for the whole batch, batch = 1 under [network])"
+        )
+    tensor: Tensor = found
+    return tensor
+
+
+def check_repeatable(run: Callable[[Tensor], Tensor], x: Tensor, found: Accepted) -> None:
+    """Raise UsageError, with the cause, if the output for an input is not always that in `found`.
+
+    `run` passes the inputs x (2, ...) with which the network was tried.
+    """
+    with torch.no_grad():
+        if not is_close(found.output, run(x)):
+            one, two = (_seeded(run, x) for _ in range(2))
+            cause = (
+                "draws random numbers (noise, or dropout that eval() does not end); remove them"
+                if is_close(one, two)
+                else "keeps a state between passes; reset it at the beginning of forward"
+            )
+            raise UsageError(
+                f"--model: the network returns other values for the same input: it {cause}"
+            )
+    rounding = _mixing(found.output)
+    if not torch.allclose(found.alone, found.output[-1:], rtol=0, atol=rounding, equal_nan=True):
+        raise UsageError(
+            "--model: the network mixes the inputs of a batch: alone, one has another output (an "
+            "average over the batch, BatchNorm in training mode, or a recurrent layer without "
+            "batch_first); change that, or pass each input alone with batch = 1 under [network] "
+            "in the file of --input"
+        )
+
+
+def _mixing(output: Tensor) -> float:
+    """How far rounding may move an output if its input is alone in a batch."""
+    values = output.float().abs().nan_to_num(0, 0, 0)
+    precision = output.dtype if output.is_floating_point() else torch.float32
+    largest = float(values.max()) if values.numel() else 0.0
+    return 1e-5 + max(1e-3, 16 * torch.finfo(precision).eps) * largest
+
+
+def _seeded(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The output after all random generators were set to the same state, which is restored."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)
+            return run(x)
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def is_close(first: Tensor, second: Tensor) -> bool:
+    """Whether two outputs are equal but for rounding."""
+    return torch.allclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+def _precisions(network: nn.Module) -> list[torch.dtype]:
+    """The floating-point precisions of its weights and buffers, the most frequent first."""
+    kept = (*network.parameters(), *network.buffers())
+    counts = Counter(tensor.dtype for tensor in kept if tensor.is_floating_point())
+    return [dtype for dtype, _ in counts.most_common()]

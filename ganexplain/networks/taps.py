@@ -1,0 +1,93 @@
+"""What layers return in the passes of one batch, and gradients with respect to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from ganexplain.networks.adapter import NetworkAdapter
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Tap:
+    """The output of a layer without its graph, and its edges in the graph of the pass.
+
+    There is one edge, or one for each input of a batch whose inputs the network gets one by one;
+    there is none without a gradient.
+    """
+
+    value: Tensor
+    edges: tuple[GradientEdge, ...]
+
+    @classmethod
+    def of(cls, output: Tensor) -> Tap:
+        """That of a tensor of a pass."""
+        edges = (get_gradient_edge(output),) if output.requires_grad else ()
+        return cls(output.detach(), edges)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Tap]) -> Tap:
+        """That of a batch, of those of its parts."""
+        edges = [edge for part in parts for edge in part.edges]
+        return cls(joined([part.value for part in parts]), tuple(edges))
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """The tensors one behind another; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def gradients_at(total: Tensor, taps: Sequence[Tap]) -> list[Tensor | None]:
+    """The gradients of a number with respect to the outputs (B, ...) of taps that have edges.
+
+    One is None if the number does not depend on the output.
+    """
+    edges = [edge for tap in taps for edge in tap.edges]
+    found = iter(torch.autograd.grad(total, edges, allow_unused=True))
+    gradients: list[Tensor | None] = []
+    for tap in taps:
+        each = tap.value.tensor_split(len(tap.edges))
+        parts = [(part, next(found)) for part in each]
+        if all(gradient is None for _, gradient in parts):
+            gradients.append(None)
+        else:
+            rows = [torch.zeros_like(x) if g is None else g[: len(x)] for x, g in parts]
+            gradients.append(joined(rows))
+    return gradients
+
+
+class Batch(Generic[Part]):
+    """Collects what a layer returns in the passes of one batch.
+
+    It is one pass, unless the network gets the inputs of a batch one by one.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.parts: dict[str, dict[int, Part]] = {}
+
+    def rows(self, output: Tensor) -> Tensor:
+        """The rows of a layer's output that count: one, where a pass has copies of one input."""
+        return output if self._row is None else output[:1]
+
+    def add(self, name: str, part: Part) -> list[Part]:
+        """The parts of the whole batch, in its order, if this is the last; else none."""
+        row = self._row
+        if row is None:
+            return [part]
+        kept = self.parts.setdefault(name, {})
+        if not row:
+            kept.clear()
+        kept[row] = part
+        return [*kept.values()] if len(kept) == self.network.rows else []
+
+    @property
+    def _row(self) -> int | None:
+        return self.network.row if isinstance(self.network, NetworkAdapter) else None

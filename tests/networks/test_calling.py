@@ -1,0 +1,228 @@
+"""How networks are called: in batches of fixed length, and what is not the same in each pass."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganexplain.attribution.methods.grad_cam import grad_cam
+from ganexplain.attribution.scorer import Scorer
+from ganexplain.errors import UsageError
+from ganexplain.explainers.cgan.maps import maps_and_gradient
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.specification import Call
+from ganexplain.networks.adapter import NetworkAdapter, named_layers
+from ganexplain.networks.hooks import layer_output, record_outputs
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.target import TargetNetwork, adapt_network
+
+CPU = torch.device("cpu")
+
+
+def mel(rows: int = 5) -> Tensor:
+    return torch.randn(rows, 80, 115, generator=torch.Generator().manual_seed(4)) * 2 - 3
+
+
+class Plain(nn.Module):
+    """Logits (B, 2) of log-mel (B, F, T)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.deep = nn.Conv1d(80, 6, 5, stride=4), nn.Conv1d(6, 4, 3)
+        self.fc = nn.Linear(4, 2)
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.deep(torch.tanh(self.conv(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.relu(self.features(x)).mean(2))
+
+
+def plain(kind: type[nn.Module] = Plain) -> Any:
+    torch.manual_seed(2)
+    return kind().eval().requires_grad_(False)
+
+
+def adapted(network: nn.Module, **call: Any) -> TargetNetwork:
+    return adapt_network(network, FrontEnd(), None, Call(**call), CPU)
+
+
+# --- batches of fixed length ------------------------------------------------------------------
+
+
+class Folding(Plain):
+    """Folds its batch, of as many inputs as its code says, so that no other length fits."""
+
+    length = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.view(self.length, 80, 115))
+
+
+class FoldingFour(Folding):
+    length = 4
+
+
+def exported(form: str, folder: Path) -> nn.Module:
+    """A file of `plain` with a batch of fixed length, as others export it."""
+    kind, length = form.split()
+    example, network = torch.zeros(int(length), 80, 115), plain()
+    path = folder / f"network.{kind}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "pt2":
+            torch.export.save(torch.export.export(network, (example,)), path)
+        elif kind == "onnx":
+            pytest.importorskip("onnx")
+            torch.onnx.export(network, (example,), str(path), dynamo=False)
+        else:
+            folding = plain({1: Folding, 4: FoldingFour}[int(length)])
+            torch.jit.save(torch.jit.trace(folding, example), str(path))
+    return load_network(str(path))
+
+
+@pytest.mark.parametrize("form", ["pt 1", "pt 4", "pt2 1", "pt2 2", "onnx 1", "onnx 4"])
+def test_a_file_with_a_batch_of_fixed_length_is_run_one_by_one(form: str, tmp_path: Path) -> None:
+    found, wanted = adapted(exported(form, tmp_path)), plain()
+    assert isinstance(found.network, NetworkAdapter)
+    assert found.network.calling.copies == int(form.split()[1])
+    x, y = (mel().requires_grad_(True) for _ in range(2))
+    torch.testing.assert_close(found.network(x), wanted(y))
+    weights = torch.linspace(-1, 1, 10).view(5, 2)
+    (gradient,) = torch.autograd.grad((found.network(x) * weights).sum(), x)
+    (expected,) = torch.autograd.grad((wanted(y) * weights).sum(), y)
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("kind", [Folding, FoldingFour])
+def test_hidden_layers_of_a_batch_are_recorded_whole(kind: type[nn.Module]) -> None:
+    network, wanted = adapted(plain(kind)).network, plain()
+    assert list(named_layers(network)) == ["conv", "deep", "fc", "output"]
+    with record_outputs(network, named_layers(network)) as outputs:
+        for rows in (5, 1, 3):
+            network(mel(rows))
+            features = wanted.features(mel(rows))
+            torch.testing.assert_close(outputs["conv"], wanted.conv(mel(rows)))
+            torch.testing.assert_close(outputs["deep"], features)
+            torch.testing.assert_close(outputs["output"], wanted(mel(rows)))
+    for layer, compute in {"deep": wanted.features, "output": wanted}.items():
+        x, y = (mel().requires_grad_(True) for _ in range(2))
+        with layer_output(network, layer) as run:
+            found, expected = run(x), compute(y)
+        torch.testing.assert_close(found, expected)
+        gradients = [
+            torch.autograd.grad(z.square().sum(), at) for z, at in ((found, x), (expected, y))
+        ]
+        torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("kind", [Folding, FoldingFour])
+def test_maps_of_convolutions_are_those_of_the_whole_batch(kind: type[nn.Module]) -> None:
+    network, wanted = adapted(plain(kind)).network, adapted(plain()).network
+    found, expected = (
+        maps_and_gradient(each, Scorer(each, 1).differentiable, mel()) for each in (network, wanted)
+    )
+    torch.testing.assert_close(found, expected)
+    for layer in ("conv", "deep"):
+        maps = [grad_cam(each, Scorer(each, 1), mel(1)[0], layer) for each in (network, wanted)]
+        torch.testing.assert_close(*maps)
+
+
+class Averaging(Plain):
+    """Returns one number for a whole batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[:, 1].mean()
+
+
+def test_one_output_for_a_whole_batch_is_read_one_by_one_where_that_is_asked_for() -> None:
+    with pytest.raises(UsageError, match=r"has shape \(\).*batch = 1 under \[network\]"):
+        adapted(plain(Averaging))
+    found = adapted(plain(Averaging), batch=1).network(mel())
+    torch.testing.assert_close(found, plain()(mel())[:, 1])
+
+
+class WithoutBatch(nn.Module):
+    """Reads log-mel (1, F, T) as one example of one channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, 4, 5), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).mean((-2, -1)))
+
+
+def test_a_batch_axis_read_as_channels_is_not_taken_for_a_fixed_length() -> None:
+    with pytest.raises(UsageError, match=r'runs with layout = "1FT" or "1TF".*one at a time, "FT"'):
+        adapted(plain(WithoutBatch))
+    alone = adapted(plain(WithoutBatch), layout="FT").network(mel())
+    torch.testing.assert_close(
+        alone, adapted(plain(WithoutBatch), layout="1FT").network(mel())[:, 0]
+    )
+
+
+# --- what is not the same in each pass --------------------------------------------------------
+
+
+class Noisy(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.randn(2)
+
+
+class Counting(Plain):
+    passes = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        return super().forward(x) * self.passes
+
+
+class Centred(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.mean(0))
+
+
+class Training(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(80, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.norm(x))
+
+
+class TimeFirst(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent = nn.GRU(80, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.recurrent(x.transpose(1, 2))[0][:, -1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Noisy, "same input: it draws random numbers"),
+        (Counting, "same input: it keeps a state between passes"),
+        (Centred, "mixes the inputs of a batch.*batch = 1"),
+        (Training, "mixes the inputs of a batch: .*BatchNorm in training mode"),
+        (TimeFirst, "mixes the inputs of a batch: .*without batch_first"),
+    ],
+)
+def test_what_changes_the_output_for_an_input_is_named(kind: type[nn.Module], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        adapted(plain(kind))
+    assert "\n" not in str(caught.value)
+
+
+def test_inputs_that_a_network_would_mix_can_be_passed_alone() -> None:
+    found = adapted(plain(Training), batch=1).network(mel())
+    wanted = torch.cat([plain(Training)(one) for one in mel().split(1)])
+    torch.testing.assert_close(found, wanted)
