@@ -45,7 +45,7 @@ class FrontEnd(Input):
 
     kind = "log-mel"
     axes, array_axes = "FT", "FT"
-    layouts = ("FT", "TF", "1FT", "1TF")
+    layouts = ("FT", "TF", "1FT", "1TF", "3FT")
     plural, words, keeps_recording = "log-mel", SOUND, True
 
     sample_rate: int = 22050

@@ -20,11 +20,14 @@ from ganexplain.inputs.kinds import KINDS
 class Call:
     """How a network is called with its input.
 
-    `layout` names the axes of its input behind the batch's, `1` being one of length one: of
-    `FT` for log-mel, `CHW` for pictures, `W` for waveforms; empty: as here. `method` instead of
-    a plain call, with `arguments` by name; `batch`, the only length of a batch that it takes, each
-    of which then has one input; 0: any, or as is found by trying. `output`, the number or name of
-    the part of what it puts out; `classes`, what the output's units stand for. Of two classes and
+    `layout` names the axes of its input behind the batch's, of `FT` for log-mel, `CHW` for
+    pictures, `W` for waveforms; a digit is an axis of so many copies (1: of length one, 3: a plane
+    as the three colours of a picture). Empty: as here. `argument` is the name by which the input is
+    passed, `batch.mel` the value `mel` in a mapping `batch`; empty: the first argument. `length` is
+    the argument that gets the number of steps of each input. `method` instead of a plain call, with
+    `arguments` by name; `batch`, the only length of a batch that it takes, each of which then has
+    one input; 0: any, or as is found by trying. `output`, the number or name of the part of what it
+    puts out, `1.0` one in a part; `classes`, what the output's units stand for. Of two classes and
     one output unit the second is meant above `threshold`, zero for a logit.
     """
 
@@ -35,6 +38,8 @@ class Call:
     classes: tuple[str, ...] = ()
     threshold: float = 0.0
     batch: int = 0
+    argument: str = ""
+    length: str = ""
 
     def __post_init__(self) -> None:
         if self.batch < 0:

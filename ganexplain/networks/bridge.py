@@ -204,19 +204,23 @@ class _PictureRange(nn.Module):
 
 
 class _Layout(nn.Module):
-    """Reorders the axes behind the batch, and inserts axes of length 1 where the layout has a 1."""
+    """Reorders the axes behind the batch, and inserts axes of as many copies as a digit says."""
 
     def __init__(self, axes: str, layout: str) -> None:
         super().__init__()
-        letters = layout.replace("1", "")
-        if sorted(letters) != sorted(axes):
-            raise UsageError(f"layout = {layout!r}: give each of {', '.join(axes)} once, and 1s")
+        letters = "".join(letter for letter in layout if not letter.isdecimal())
+        if sorted(letters) != sorted(axes) or "0" in layout:
+            raise UsageError(
+                f"layout = {layout!r}: give each of {', '.join(axes)} once, and digits (1: an axis "
+                "of length one, 3: of three copies)"
+            )
         self.order = (0, *(1 + axes.index(letter) for letter in letters))
-        self.ones = [1 + place for place, letter in enumerate(layout) if letter == "1"]
+        self.places = [1 + place for place, each in enumerate(layout) if each.isdecimal()]
+        self.sizes = (-1, *(int(each) if each.isdecimal() else -1 for each in layout))
 
     def forward(self, x: Tensor) -> Tensor:
         """The values in the order of the layout (B, ...)."""
         x = x.permute(self.order)
-        for place in self.ones:
+        for place in self.places:
             x = x.unsqueeze(place)
-        return x
+        return x.expand(self.sizes)

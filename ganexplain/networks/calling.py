@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -22,27 +22,52 @@ from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode
 from ganexplain.networks.outputs import find_part, first_tensor
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
+TIME = "TW"  # the letters of a time axis
+TENSORS: tuple[tuple[type, ...], ...] = ((), (list,), (list, int, float))  # tried in this order
 FIXED = (1, 4, 8, 16, 32)  # batches of fixed length that are tried where a pair is refused
 
 
 @dataclass(frozen=True)
 class Calling:
-    """A way to call a network, as `call` specifies it.
+    """A way to call a network, as `call` specifies it; its layout names all axes of the input.
 
     The input is converted to `precision`. A network with a batch of fixed length gets one input at
-    a time, `copies` times; 0: a pass takes any number of inputs.
+    a time, `copies` times; 0: a pass takes any number of inputs. Of the arguments those of the
+    types `tensors` are passed as tensors.
     """
 
     call: Call
     precision: torch.dtype = torch.float32
     copies: int = 0
+    tensors: tuple[type, ...] = ()
 
     def raw(self, network: nn.Module, x: Tensor) -> Any:
         """All that the network returns for x (B, ...), in one pass of a copy of x."""
+        call = self.call
         x = x.to(self.precision).clone(memory_format=torch.contiguous_format)
-        named = self.call.method and not isinstance(network, ScriptedNetwork)
-        method = getattr(network, self.call.method) if named else network
-        return method(x, **self.call.arguments)
+        named = call.method and not isinstance(network, ScriptedNetwork)
+        method = getattr(network, call.method) if named else network
+        arguments = {name: self._argument(value, x) for name, value in call.arguments.items()}
+        if call.length:
+            _put(arguments, call.length, self._lengths(x))
+        if not call.argument:
+            return method(x, **arguments)
+        _put(arguments, call.argument, x)
+        return method(**arguments)
+
+    def _lengths(self, x: Tensor) -> Tensor:
+        """The number of steps of each input (B,)."""
+        steps = [n for n, axis in zip(x.shape[1:], self.call.layout, strict=True) if axis in TIME]
+        return torch.full(x.shape[:1], steps[0], device=x.device)
+
+    def _argument(self, value: object, x: Tensor) -> object:
+        """A value of `arguments`, as the network gets it."""
+        if isinstance(value, Mapping):
+            return {name: self._argument(inner, x) for name, inner in value.items()}
+        if not isinstance(value, self.tensors) or isinstance(value, bool):
+            return value
+        tensor = torch.as_tensor(value, device=x.device)
+        return tensor.to(self.precision) if tensor.is_floating_point() else tensor
 
     def tensor(self, raw: Any) -> Any:
         """The tensor in what a pass returns that `call` selects, or None."""
@@ -75,28 +100,39 @@ def find_calling(network: nn.Module, call: Call, x: Tensor) -> Accepted:
 
     A network with weights in another precision is run in float32 or, if its code does not allow
     that, gets its input in that precision. TorchScript is run as ordinary modules if that computes
-    the same.
+    the same. Arguments are passed as they are written or, if that fails, as tensors.
 
     Raises UsageError if the network accepts x in no way, or its output has no batch axis.
     """
     if call.method and not hasattr(network, call.method):
         raise UsageError(f"method = {call.method!r}: the network has none of that name")
     try:
-        return _hookable(network, Calling(call), x)
+        return _with_arguments(network, Calling(call), x)
     except UsageError as error:
         others = [dtype for dtype in _precisions(network) if dtype != torch.float32]
         if not others:
             raise
         refusal = error
     with suppress(UsageError):  # it cannot be copied, or its code names its precision
-        return _hookable(copy_network(network).float(), Calling(call), x)
+        return _with_arguments(copy_network(network).float(), Calling(call), x)
     for precision in others:
         try:
-            return _hookable(network, Calling(call, precision), x)
+            return _with_arguments(network, Calling(call, precision), x)
         except UsageError as error:
             refusal = error
     named = " and ".join(str(dtype).removeprefix("torch.") for dtype in others)
     raise UsageError(f"{refusal}; its weights are {named}") from refusal
+
+
+def _with_arguments(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
+    """The network, with arguments as written or as tensors; UsageError for those as written."""
+    refusals = []
+    for types in TENSORS if calling.call.arguments else TENSORS[:1]:
+        try:
+            return _hookable(network, replace(calling, tensors=types), x)
+        except UsageError as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def _hookable(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
@@ -217,6 +253,16 @@ def _seeded(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+def _put(arguments: dict[str, Any], name: str, value: Tensor) -> None:
+    """Add an argument; `batch.mel` is the value `mel` of the mapping `batch`."""
+    first, dot, rest = name.partition(".")
+    if dot:
+        arguments[first] = dict(arguments.get(first, {}))
+        _put(arguments[first], rest, value)
+    else:
+        arguments[first] = value
 
 
 def is_close(first: Tensor, second: Tensor) -> bool:

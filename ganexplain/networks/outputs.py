@@ -47,21 +47,43 @@ def first_tensor(output: object, deepest: int = DEEPEST) -> Any:
 def find_part(output: object, name: str) -> object:
     """The part of an output with that name or number; the whole output for an empty name.
 
-    Raises UsageError if there is no such part.
+    A dot leads into a part: `1.0`, `encoder.features`. Raises UsageError if there is no such part.
     """
-    if not name:
-        return output
+    found, rest = output, name
+    while rest:
+        inner = [(part, text) for text in _beginnings(rest) for part in _parts_called(found, text)]
+        if not inner:
+            raise UsageError(f"output = {name!r}: {_missing(found, name, rest)}")
+        found, begins = inner[0]
+        rest = rest[len(begins) + 1 :]
+    return found
+
+
+def _missing(found: object, name: str, rest: str) -> str:
+    """Why there is no part called `rest`, the end of the whole name."""
+    at = name[: -len(rest) - 1] if rest != name else ""
+    where = f"its part {at}" if at else "the network's output"
+    if isinstance(found, Tensor):
+        return f"{where} is one tensor; leave " + (f".{rest} out" if at else "the key out")
+    parts = named_parts(found)
+    known = f"; its parts are {', '.join(parts)}" if parts else ""
+    hint = did_you_mean(rest, parts)
+    return f"{where} is {type(found).__name__} without it{hint}{known}"
+
+
+def _beginnings(name: str) -> list[str]:
+    """The whole name, as parts may have dots in their names, and what is before each dot."""
+    pieces = name.split(".")
+    return [name, *(".".join(pieces[:count]) for count in range(1, len(pieces)))]
+
+
+def _parts_called(output: object, name: str) -> list[object]:
+    """The part of an output with that name or number, if there is one."""
     parts = named_parts(output)
     if name in parts:
-        return parts[name]
+        return [parts[name]]
     if name.isdecimal() and int(name) < len(parts):
-        return list(parts.values())[int(name)]
+        return [list(parts.values())[int(name)]]
     if hasattr(output, name) and not isinstance(output, Tensor | Mapping):
-        return getattr(output, name)
-    if isinstance(output, Tensor):
-        reason = "the network's output is one tensor; leave the key out"
-    else:
-        known = f"; its parts are {', '.join(parts)}" if parts else ""
-        kind = type(output).__name__
-        reason = f"the network's output is {kind} without it{did_you_mean(name, parts)}{known}"
-    raise UsageError(f"output = {name!r}: {reason}")
+        return [getattr(output, name)]
+    return []

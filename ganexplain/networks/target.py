@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -203,13 +203,13 @@ def _fitted(
 
     def adapt(layout: str) -> NetworkAdapter:
         bridge = bridge_between(generator_output, network_input, layout)
-        return NetworkAdapter(network, bridge, call, examples)
+        return NetworkAdapter(network, bridge, replace(call, layout=layout), examples)
 
     own = call.layout or network_input.axes
     others = [layout for layout in network_input.layouts if layout != own]
     layouts = []
     try:
-        fitted = adapt(call.layout)
+        fitted = adapt(own)
     except UsageError as error:
         for layout in others:
             with suppress(UsageError):

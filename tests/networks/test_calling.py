@@ -226,3 +226,90 @@ def test_inputs_that_a_network_would_mix_can_be_passed_alone() -> None:
     found = adapted(plain(Training), batch=1).network(mel())
     wanted = torch.cat([plain(Training)(one) for one in mel().split(1)])
     torch.testing.assert_close(found, wanted)
+
+
+# --- what is passed beside the input, and by what name ----------------------------------------
+
+
+class Around(nn.Module):
+    """Passes what it gets to `Plain`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Plain()
+
+
+class Named(Around):
+    def forward(self, *, input_values: Tensor) -> Any:
+        return self.inner(input_values)
+
+
+class OfMapping(Around):
+    def forward(self, batch: dict[str, Any]) -> Any:
+        return self.inner(batch["mel"]) * batch["gain"]
+
+
+class OfLengths(Around):
+    """Divides by the number of frames, and needs a tensor of them."""
+
+    def forward(self, x: Tensor, audio: dict[str, Tensor]) -> Any:
+        assert audio["lengths"].dtype == torch.int64
+        return self.inner(x.transpose(1, 2)) / audio["lengths"][:, None]
+
+
+class OfTensors(Around):
+    def forward(self, x: Tensor, weights: Tensor, gain: Tensor, stride: int) -> Any:
+        return self.inner(x) * weights.to(x.dtype).abs() / gain.sqrt() * stride
+
+
+class Scaled(Around):
+    def forward(self, mel: Tensor, gain: Tensor) -> Any:
+        return self.inner(mel) * gain
+
+
+@pytest.mark.parametrize(
+    ("kind", "call", "factor"),
+    [
+        (Named, {"argument": "input_values"}, (1, 1)),
+        (OfMapping, {"argument": "batch.mel", "arguments": {"batch": {"gain": 2}}}, (2, 2)),
+        (OfLengths, {"length": "audio.lengths", "layout": "TF"}, (1 / 115, 1 / 115)),
+        (OfTensors, {"arguments": {"weights": [2, -1.5], "gain": 4.0, "stride": 3}}, (3, 2.25)),
+    ],
+)
+def test_arguments_are_passed_by_name_in_mappings_and_as_tensors(
+    kind: type[nn.Module], call: dict[str, Any], factor: tuple[float, float]
+) -> None:
+    wanted = plain()(mel()) * torch.tensor(factor)
+    for network in (plain(kind), plain(kind).double()):
+        torch.testing.assert_close(adapted(network, **call).network(mel()), wanted)
+
+
+def test_files_get_arguments_by_name_too(tmp_path: Path) -> None:
+    example = {"mel": torch.zeros(2, 80, 115), "gain": torch.ones(2)}
+    call: dict[str, Any] = {"argument": "mel", "arguments": {"gain": [2.0, 3.0]}}
+    wanted = plain()(mel()) * torch.tensor((2.0, 3.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(
+            torch.jit.trace(plain(Scaled), example_kwarg_inputs=example), tmp_path / "n.pt"
+        )
+        free = {"mel": {0: torch.export.Dim("batch")}, "gain": None}
+        program = torch.export.export(plain(Scaled), (), example, dynamic_shapes=free)
+        torch.export.save(program, tmp_path / "n.pt2")
+    for name in ("n.pt", "n.pt2"):
+        network = load_network(str(tmp_path / name))
+        torch.testing.assert_close(adapted(network, **call).network(mel()), wanted)
+
+
+def test_a_plane_is_copied_into_the_colours_of_a_picture() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 5, stride=3), nn.Flatten(1)).requires_grad_(False)
+    with pytest.raises(UsageError, match='runs with layout = "3FT"'):
+        adapted(network)
+    x, y = (mel(2).requires_grad_(True) for _ in range(2))
+    found = adapted(network, layout="3FT").network(x)
+    wanted = network(torch.stack([y, y, y], dim=1))
+    torch.testing.assert_close(found, wanted)
+    gradients = [
+        torch.autograd.grad(z.square().sum(), at)[0] for z, at in ((found, x), (wanted, y))
+    ]
+    torch.testing.assert_close(*gradients)

@@ -270,6 +270,8 @@ PUT_OUT: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "made dataclass": lambda y, h: make_dataclass("Made", ["logits"])(y),
     "attrs": lambda y, h: attrs_like(y),
     "namespace": lambda y, h: SimpleNamespace(version=2, logits=y),
+    "tuple in a tuple": lambda y, h: (None, (y, h)),
+    "dotted mapping": lambda y, h: {"head.0": (y, h)},
     "object that has itself": lambda y, h: Plainest(y),
     "distribution": lambda y, h: torch.distributions.Categorical(logits=y, validate_args=False),
 }
@@ -307,6 +309,9 @@ def test_the_first_tensor_is_the_output(kind: str) -> None:
         ("named tuple", "hidden"),
         ("named tuple", "1"),
         ("namedtuple", "hidden"),
+        ("tuple in a tuple", "1.1"),
+        ("dotted mapping", "head.0.1"),
+        ("dataclass in a tuple", "1.hidden"),
     ],
 )
 def test_a_part_of_the_output_is_chosen_by_name_or_number(kind: str, part: str) -> None:
@@ -328,6 +333,8 @@ def test_a_property_of_the_output_may_be_chosen() -> None:
         ("tuple", "2", "output is tuple without it; its parts are 0, 1"),
         ("mapping", "logit", r"did you mean 'logits'\?\); its parts are logits, hidden"),
         ("dataclass", "hiden", r"output is Answer without it \(did you mean 'hidden'\?\)"),
+        ("tuple in a tuple", "1.2", r"'1.2': its part 1 is tuple without it; its parts are 0, 1"),
+        ("tuple", "1.0", r"'1.0': its part 1 is one tensor; leave .0 out"),
     ],
 )
 def test_a_part_that_is_not_there_is_named(kind: str, part: str, message: str) -> None:
