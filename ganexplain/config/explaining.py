@@ -138,7 +138,9 @@ class LayersConfig(Computes):
         "Path of classifier.pt, or any network that --model of `explain` accepts.", argument=True
     )
     weights: str = setting(
-        "Weights of a network made by a factory: FILE.safetensors or a checkpoint.", ""
+        "Weights of a network made by a factory: FILE.safetensors, a checkpoint, or "
+        "CHECKPOINT:PLACE for a table or prefix in it.",
+        "",
     )
     input: str = setting("TOML file that describes the network's input.", "")
     trust_pickle: bool = setting(

@@ -50,7 +50,8 @@ class BringsNetwork:
         reads=True,
     )
     weights: str = setting(
-        "Weights of a network made by a factory: FILE.safetensors or a checkpoint.",
+        "Weights of a network made by a factory: FILE.safetensors, a checkpoint, or "
+        "CHECKPOINT:PLACE for a table or prefix in it.",
         "",
         reads=True,
     )

@@ -23,6 +23,7 @@ from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, net
 from ganexplain.networks.bridge import bridge_between
 from ganexplain.networks.loaders.factories import code_of, is_factory
 from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.weights import split_place
 from ganexplain.networks.units import Unit
 
 OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
@@ -93,7 +94,8 @@ class NetworkSource:
 
     def files(self) -> dict[str, Path]:
         """The files of the network, by option; `code` is the module of a factory."""
-        named = {"classifier": self.classifier, "weights": self.weights, "input": self.input}
+        named = {"classifier": self.classifier, "input": self.input}
+        named["weights"] = str(split_place(self.weights)[0]) if self.weights else ""
         named["model"] = self.model if Path(self.model).is_file() else ""
         named["code"] = code_of(self.model) if is_factory(self.model) else ""
         return {name: Path(path) for name, path in named.items() if path}
@@ -105,7 +107,9 @@ class NetworkSource:
         if set(files) in ({"classifier"}, {"model"}):
             return hashes[0]
         model = Path(self.model).name if is_factory(self.model) else self.model
-        return hashlib.sha256("\n".join([model, *hashes]).encode()).hexdigest()
+        place = split_place(self.weights)[1]
+        text = "\n".join([model, *hashes, *([place] if place else [])])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _file_name(meta: Document, name: str) -> str:

@@ -7,6 +7,7 @@ allocator can be set independently of the calling program.
 from __future__ import annotations
 
 import errno
+import logging
 import multiprocessing
 import os
 import queue
@@ -197,6 +198,7 @@ def _start(prepare: Callable[..., Work], arguments: tuple[Any, ...], progress_qu
     for number in (signal.SIGINT, signal.SIGTERM):  # the first process handles them
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    LOGGER.addHandler(logging.NullHandler())  # the first process has logged the same warnings
     sys.stdout = sys.stderr  # what a network of the user's own prints is no result
     torch.set_num_threads(1)
     keep_freed_memory()

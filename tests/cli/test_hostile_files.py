@@ -264,7 +264,7 @@ def test_a_damaged_list_of_members(tmp_path: Path) -> None:
     ("named", "line"),
     [
         ({"model": "their_bomb:go"}, "made by their_bomb:go, which runs code"),
-        ({"model": "bomb.pt", "trust_pickle": True}, "a pickled module"),
+        ({"model": "bomb.pt", "trust_pickle": True}, "a pickled object"),
         ({"model": 5}, "model is 5"),
     ],
 )

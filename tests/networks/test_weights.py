@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.commands import Run
 from torch import nn
 
-from ganexplain.errors import GanexplainError
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.networks.loaders.weights import load_weights
+from ganexplain.networks.target import NetworkSource
 
 Weights = dict[str, torch.Tensor]
 
@@ -31,6 +34,10 @@ def network(seed: int = 0) -> nn.Module:
 
 def behind(prefix: str) -> Callable[[Weights], Weights]:
     return lambda own: {prefix + name: value for name, value in own.items()}
+
+
+def changed(own: Weights) -> Weights:
+    return {name: value + 1 for name, value in own.items()}
 
 
 def inner_compiled(own: Weights) -> Weights:
@@ -58,15 +65,33 @@ WRITTEN: dict[str, Callable[[Weights], Any]] = {
         "state_dict": behind("net.")(own) | {"criterion.weight": torch.ones(2)}
     },
     "model_state_dict": lambda own: {"model_state_dict": own, "optimizer": {"state": {0: {}}}},
-    "model beside ema": lambda own: {
-        "model": own, "ema": {name: value + 1 for name, value in own.items()}
+    "model beside ema": lambda own: {"model": own, "ema": changed(own)},
+    "Lightning beside ema": lambda own: {
+        "state_dict": behind("ema_model.module.")(changed(own)) | behind("model.")(own)
     },
+    "twice": lambda own: {"model": own, "network": dict(own)},
     "ema alone": lambda own: {"ema": behind("module.")(own), "steps": 7},
     "nested": lambda own: {"checkpoint": {"state_dict": behind("encoder.model.")(own)}},
+    "model_state": lambda own: {"model_state": own, "amp": None},
+    "a generator's": lambda own: {"generator": own, "discriminator": {"w": torch.ones(3)}},
+    "with objects": lambda own: {
+        "state_dict": OrderedDict(behind("model.")(own)),
+        "hyper_parameters": argparse.Namespace(folder=Path("/data"), rate=np.float64(0.1)),
+        "optimizer": torch.optim.Adam([torch.nn.Parameter(torch.ones(2))]),
+        "callbacks": {network: {"best": np.ones(3)}},
+    },
+    "a whole network": lambda own: {"model": filled_with(own), "epoch": 3},
+    "a whole network alone": lambda own: filled_with(own),
     "without counters": lambda own: {
         name: value for name, value in own.items() if "num_batches" not in name
     },
 }  # fmt: skip
+
+
+def filled_with(own: Weights) -> nn.Module:
+    filled = network(seed=2)
+    filled.load_state_dict(own)
+    return filled
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -74,7 +99,7 @@ def test_weights_are_found_whatever_was_written_around_them(name: str, tmp_path:
     own = network().state_dict()
     torch.save(WRITTEN[name](dict(own)), tmp_path / "weights.pt")
     filled = network(seed=1)
-    load_weights(filled, tmp_path / "weights.pt")
+    load_weights(filled, f"{tmp_path}/weights.pt")
     for key, value in filled.state_dict().items():
         assert torch.equal(value, own[key]), key
 
@@ -86,7 +111,7 @@ def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
     own = network().state_dict()
     save_file(behind("model.")(dict(own)), tmp_path / "weights.safetensors")
     filled = network(seed=1)
-    load_weights(filled, tmp_path / "weights.safetensors")
+    load_weights(filled, f"{tmp_path}/weights.safetensors")
     assert torch.equal(filled.get_parameter("conv.weight"), own["conv.weight"])
 
 
@@ -94,8 +119,8 @@ def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
     ("written", "message"),
     [
         (  # nothing says which are meant
-            lambda own: behind("student.")(own) | behind("teacher.")(own),
-            r"several places: student\.\* in the file, teacher\.\* in the file; save those",
+            lambda own: behind("student.")(own) | behind("teacher.")(changed(own)),
+            r"several places; name one, --weights .*\.pt:student or --weights .*\.pt:teacher$",
         ),
         (  # the names of both are shown
             lambda own: {f"x.{name}.y": value for name, value in own.items()},
@@ -110,7 +135,10 @@ def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
             r"Missing key\(s\) in state_dict: \"head\.2\.bias\"",
         ),
         (lambda own: own | {"extra.weight": torch.ones(2)}, r"Unexpected key.*extra\.weight"),
-        (lambda own: {"epoch": 3}, "has no table of weights"),
+        (
+            lambda own: {"epoch": 3, "loops": {"fit": 7}},
+            "has no table of weights, only epoch, loops; save",
+        ),
         (lambda own: [own], "has no table of weights"),
     ],
 )
@@ -119,7 +147,30 @@ def test_what_does_not_fit_is_named(
 ) -> None:
     torch.save(written(dict(network().state_dict())), tmp_path / "weights.pt")
     with pytest.raises(GanexplainError, match=message):
-        load_weights(network(seed=1), tmp_path / "weights.pt")
+        load_weights(network(seed=1), f"{tmp_path}/weights.pt")
+
+
+def test_the_other_weights_that_fit_are_named_and_can_be_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = dict(network().state_dict())
+    path = f"{tmp_path}/run.ckpt"
+    torch.save({"state_dict": behind("model.")(own), "ema": behind("module.")(changed(own))}, path)
+    for place, wanted in (("", own), (":ema.module", changed(own)), (":state_dict.model", own)):
+        filled = network(seed=1)
+        caplog.clear()
+        load_weights(filled, path + place)
+        torch.testing.assert_close(filled.state_dict(), wanted)
+        said = (
+            f"the weights in state_dict.model are used; others that fit: --weights {path}:ema.mod"
+        )
+        assert (said in caplog.text) == (not place)
+    with pytest.raises(UsageError, match=r"no weights there \(did you mean 'ema\.module'\?\)"):
+        load_weights(network(), f"{path}:ema.modul")
+    digests = {
+        NetworkSource(model="a.py:b", weights=path + p).digest() for p in ("", ":ema.module")
+    }
+    assert len(digests) == 2
 
 
 def test_the_command_takes_them(

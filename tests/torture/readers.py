@@ -229,10 +229,12 @@ def _checkpoints(folder: Path) -> list[Reader]:
         load_encoder(path, cpu)
 
     weights = _torch_bytes({"state_dict": {"w": torch.arange(6.0)}})
+    objects = _torch_bytes({"network": torch.nn.Linear(2, 3), "folder": folder})
     return [
         Reader("checkpoint.pt", plain, [small, old]),
         Reader("instructions of checkpoint.pt", plain, [_pickle_of(small)], _repacked(small)),
-        Reader("weights.pt", read_weights, [weights, old, pickle.dumps(print)]),
+        Reader("weights.pt", read_weights, [weights, old, objects, pickle.dumps(print)]),
+        Reader("objects of weights.pt", read_weights, [_pickle_of(objects)], _repacked(objects)),
         Reader(
             "spoiled classifier.pt",
             lambda path: load_classifier(path, cpu),

@@ -37,7 +37,7 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
     if is_factory(model):
         network = call_factory(model)
         if weights:
-            load_weights(network, Path(weights))
+            load_weights(network, weights)
         return network
     if weights:
         raise UsageError(
@@ -105,9 +105,10 @@ def _untrusted(path: Path) -> GanexplainError:
     except Exception as error:
         if zip_members(path) or "weights_only" in str(error) or "Weights only" in str(error):
             return UsageError(
-                f"--model {path}: a pickled module, and loading it runs any code in the file; "
-                "export it to TorchScript (torch.jit.trace), or, if you trust its author, add "
-                "--trust-pickle"
+                f"--model {path}: a pickled object, and loading it runs any code in the file; name "
+                f"the network's class and take the weights alone, --model file.py:NAME --weights "
+                f"{path}, export it to TorchScript (torch.jit.trace), or, if you trust its author, "
+                "add --trust-pickle"
             )
         return _damaged(path, error)
     if isinstance(content, Mapping) and str(content.get("kind")) == "classifier":

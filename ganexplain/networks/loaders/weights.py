@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from ganexplain.errors import GanexplainError, UsageError, reason_of
+from ganexplain.errors import GanexplainError, UsageError, did_you_mean, reason_of
 from ganexplain.files.checkpoints import load_data
+from ganexplain.files.foreign_checkpoints import load_tensors
+from ganexplain.runs.progress import LOGGER
 
-USUAL = ("", "state_dict", "model_state_dict", "model", "weights")  # tables, most usual first
+# The names of tables and prefixes with the weights of a network, most usual first.
+USUAL = (
+    "", "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network",
+    "weights", "params", "generator",
+)  # fmt: skip
+AVERAGED = re.compile(r"(^|_)(ema|swa|averaged?)(_|$)")  # weights averaged over a training
 DEEPEST = 3  # nested tables that are searched
 # Parts of names that wrappers of torch insert.
 WRAPPED = re.compile(r"\b(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
@@ -29,41 +38,69 @@ class Candidate:
     weights: Mapping[str, object]
 
     @property
-    def rank(self) -> int:
-        """The index of its table among the usual ones, or behind them."""
-        name = self.table.rpartition(".")[2]
-        return USUAL.index(name) if name in USUAL else len(USUAL)
+    def place(self) -> str:
+        """The table and the prefix, as in FILE:PLACE; empty for the whole file."""
+        return ".".join(filter(None, (self.table, self.prefix.rstrip("."))))
 
     @property
-    def place(self) -> str:
-        """The table and the prefix, for a message."""
-        table = f"table {self.table}" if self.table else "the file"
-        return f"{self.prefix}* in {table}" if self.prefix else table
+    def rank(self) -> int:
+        """The index of its table or prefix among the usual ones; averaged weights come last."""
+        parts = self.place.split(".")
+        if any(AVERAGED.search(part) for part in parts):
+            return len(USUAL) + 1
+        return USUAL.index(parts[-1]) if parts[-1] in USUAL else len(USUAL)
+
+    def fit(self, wanted: Mapping[str, Tensor]) -> tuple[int, int]:
+        """How many of the weights of a network it has, and how many of these in their shapes."""
+        shapes = {
+            name: getattr(value, "shape", None)
+            for name, value in self.weights.items()
+            if name in wanted
+        }
+        return len(shapes), sum(shape == wanted[name].shape for name, shape in shapes.items())
+
+    def differs(self, other: Candidate, names: Iterable[str]) -> bool:
+        """Whether a weight of these names has other values."""
+        pairs = [(self.weights.get(name), other.weights.get(name)) for name in names]
+        return not all(
+            torch.equal(mine, theirs)
+            for mine, theirs in pairs
+            if isinstance(mine, Tensor) and isinstance(theirs, Tensor)
+        )
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Load the weights of a file into a network.
+def split_place(weights: str) -> tuple[Path, str]:
+    """The file and the place in it that FILE or FILE:PLACE name."""
+    name, _, place = weights.rpartition(":")
+    if not Path(weights).is_file() and Path(name).is_file():
+        return Path(name), place
+    return Path(weights), ""
+
+
+def load_weights(network: nn.Module, weights: str) -> None:
+    """Load the weights that FILE or FILE:PLACE name into a network.
 
     They may be in a table of the file, and their names may have a prefix that wrappers and
-    trainers add. Raises UsageError for a missing file, and GanexplainError if the file cannot be
-    read, if no weights in it fit, or if several fit equally.
+    trainers add; a warning names other weights that fit. Raises UsageError for a missing file, and
+    GanexplainError if the file cannot be read, if no weights in it fit, or if several fit equally.
     """
-    wanted = network.state_dict().keys()
-    found = [each for table in _tables(read_weights(path)) for each in _candidates(*table, wanted)]
+    path, place = split_place(weights)
+    wanted = network.state_dict()
+    content = read_weights(path)
+    found = [each for table in _tables(content) for each in _candidates(*table, wanted)]
     if not found:
         raise GanexplainError(
-            f"--weights {path}: has no table of weights; save network.state_dict()"
+            f"--weights {path}: has no table of weights, only {_contents(content)}; save "
+            "network.state_dict()"
         )
-    shared = max(len(wanted & each.weights.keys()) for each in found)
-    best = [each for each in found if len(wanted & each.weights.keys()) == shared]
-    chosen = min(best, key=lambda each: each.rank)
-    missing = [name for name in wanted - chosen.weights.keys() if not name.endswith(MAY_LACK)]
-    rivals = [each for each in best if each.rank == chosen.rank]
-    if len(rivals) > 1 and not missing:
-        raise GanexplainError(
-            f"--weights {path}: has weights for this network in several places: "
-            f"{', '.join(each.place for each in rivals)}; save those you mean alone"
-        )
+    if place:
+        found = [_named(path, place, found)]
+    best = max(each.fit(wanted) for each in found)
+    fitting = [each for each in found if each.fit(wanted) == best]
+    chosen = min(fitting, key=lambda each: each.rank)
+    missing = [n for n in wanted if n not in chosen.weights and not n.endswith(MAY_LACK)]
+    others = [each for each in fitting if each is not chosen and each.differs(chosen, wanted)]
+    _refuse_ties(path, [chosen, *others], missing)
     try:
         network.load_state_dict(chosen.weights)
     except RuntimeError as error:
@@ -73,10 +110,46 @@ def load_weights(network: nn.Module, path: Path) -> None:
             f"--weights {path}: do not fit the network ({reason_of(error)})"
             f"{named if missing else ''}; name the checkpoint that belongs to this factory"
         ) from error
+    if others:
+        LOGGER.warning(
+            "--weights %s: the weights in %s are used; others that fit: %s", path,
+            chosen.place or "the file itself",
+            ", ".join(f"--weights {path}:{each.place}" for each in others),
+        )  # fmt: skip
+
+
+def _named(path: Path, place: str, found: Sequence[Candidate]) -> Candidate:
+    """The weights at a place; UsageError if there are none."""
+    places = {each.place: each for each in found}
+    if place not in places:
+        raise UsageError(
+            f"--weights {path}:{place}: no weights there{did_you_mean(place, places)}; it has "
+            f"{', '.join(filter(None, places)) or 'one table'}"
+        )
+    return places[place]
+
+
+def _refuse_ties(path: Path, fitting: Sequence[Candidate], missing: Sequence[str]) -> None:
+    """GanexplainError if the first has rivals that are as usual, and all have all weights."""
+    rivals = [each for each in fitting if each.rank == fitting[0].rank]
+    if len(rivals) > 1 and not missing:
+        places = [f"--weights {path}:{each.place}" for each in rivals]
+        raise GanexplainError(
+            f"--weights {path}: has weights for this network in several places; name one, "
+            f"{' or '.join(places)}"
+        )
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
+
+
+def _contents(content: object) -> str:
+    """What a file has, for a message."""
+    if not isinstance(content, Mapping):
+        return type(content).__name__
+    names = [str(name)[:40] for name in content]
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "an empty table"
 
 
 def _tables(
@@ -93,14 +166,17 @@ def _tables(
 
 
 def _candidates(
-    table: str, content: Mapping[str, object], wanted: Iterable[str]
+    table: str, content: Mapping[str, object], wanted: Collection[str]
 ) -> Iterator[Candidate]:
     """The possible weights in a table for a network whose weights are named `wanted`."""
     named = {WRAPPED.sub("", key): value for key, value in content.items()}
-    prefixes = {
-        key.removesuffix(name) for name in wanted for key in named if key.endswith(f".{name}")
-    }
-    for prefix in ("", *sorted(prefixes)):
+    prefixes = {""}
+    for key in named:
+        parts = key.split(".")
+        for length in range(1, len(parts)):
+            if ".".join(parts[length:]) in wanted:
+                prefixes.add(".".join(parts[:length]) + ".")
+    for prefix in sorted(prefixes):
         own = {
             key.removeprefix(prefix): value
             for key, value in named.items()
@@ -110,13 +186,13 @@ def _candidates(
 
 
 def read_weights(path: Path) -> Any:
-    """The content of a file of weights, read without unpickling objects.
+    """The content of a file of weights, read without running any of its code.
 
     Raises UsageError for a missing file, GanexplainError for one that cannot be read.
     """
     if not path.is_file():
         raise UsageError(f"--weights {path}: no such file")
-    load: Callable[[Path], Any] = load_data
+    load: Callable[[Path], Any] = _load_checkpoint
     if path.suffix == ".safetensors":
         try:
             from safetensors.torch import load_file as load
@@ -131,3 +207,14 @@ def read_weights(path: Path) -> Any:
             f"--weights {path}: cannot be read as plain data ({reason_of(error)}); save "
             "network.state_dict(), or safetensors"
         ) from error
+
+
+def _load_checkpoint(path: Path) -> Any:
+    """The content of a file of torch.save; of one with objects as well, its tables of tensors."""
+    try:
+        return load_data(path)
+    except pickle.UnpicklingError as error:
+        try:
+            return load_tensors(path)
+        except Exception:  # torch and pickle raise many kinds; the first says what is in the file
+            raise error from None
