@@ -18,7 +18,7 @@ from ganexplain.errors import UsageError, reason_of
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.copies import copy_network
 from ganexplain.networks.loaders.torchscript import ScriptedNetwork
-from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode
+from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode, Values
 from ganexplain.networks.outputs import find_part, first_tensor
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
@@ -255,14 +255,16 @@ def _seeded(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         np.random.set_state(numpy)
 
 
-def _put(arguments: dict[str, Any], name: str, value: Tensor) -> None:
+def _put(arguments: Values, name: str, value: Tensor) -> None:
     """Add an argument; `batch.mel` is the value `mel` of the mapping `batch`."""
     first, dot, rest = name.partition(".")
-    if dot:
-        arguments[first] = dict(arguments.get(first, {}))
-        _put(arguments[first], rest, value)
-    else:
+    if not dot:
         arguments[first] = value
+        return
+    before = arguments.get(first)
+    inner: Values = dict(before) if isinstance(before, Mapping) else {}
+    _put(inner, rest, value)
+    arguments[first] = inner
 
 
 def is_close(first: Tensor, second: Tensor) -> bool:
