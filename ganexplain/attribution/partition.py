@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +127,7 @@ def _sources(rest: str, moment: Moment, device: torch.device) -> SourceMix:
         cut(load_mono(path, front_end.sample_rate), moment.start, moment.waveform.size)
         for path in stem_files(Path(matched[1]))
     ])  # fmt: skip
-    plain = replace(front_end, centred=False)  # the first frame starts with the sound
+    plain = front_end.unpadded  # the first frame starts with the sound
 
     def features(waveforms: np.ndarray) -> torch.Tensor:
         sounds = waveforms.astype(np.float32)

@@ -19,11 +19,17 @@ def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
 
 def hz_to_front_end_mel(hz: float, front_end: FrontEnd) -> float:
     """Mel value of a frequency in Hz on the scale of a front end."""
+    return float(_on_scale(hz, front_end))
+
+
+def _on_scale(hz: np.ndarray | float, front_end: FrontEnd) -> np.ndarray:
+    if front_end.mel_scale == "linear":
+        return np.asarray(hz, dtype=np.float64)
     if front_end.mel_scale == "slaney":
         import librosa
 
-        return float(librosa.hz_to_mel(hz))
-    return float(hz_to_mel(hz))
+        return np.asarray(librosa.hz_to_mel(hz))
+    return hz_to_mel(hz)
 
 
 def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
@@ -32,8 +38,16 @@ def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
 
 
 def mel_frequencies(front_end: FrontEnd) -> np.ndarray:
-    """Frequencies (F + 2,) in Hz, equally spaced in mel; band b has its peak at index b + 1."""
+    """Frequencies (F + 2,) in Hz, equally spaced in mel; band b has its peak at index b + 1.
+
+    Bands that are spectral bins are one bin apart.
+    """
     bands, low, high = front_end.mel_bands, front_end.lowest_hz, highest_hz(front_end)
+    if front_end.filters == "none":
+        width = front_end.sample_rate / front_end.transform_length
+        return width * np.arange(front_end.bins.start - 1, front_end.bins.stop + 1)
+    if front_end.mel_scale == "linear":
+        return np.linspace(low, high, bands + 2)
     if front_end.mel_scale == "slaney":
         import librosa
 
@@ -48,7 +62,7 @@ def highest_hz(front_end: FrontEnd) -> float:
 
 def used_bins(front_end: FrontEnd) -> int:
     """Number of the lowest spectral bins that the filterbank uses (372 for the defaults)."""
-    all_bins = front_end.frame_length // 2 + 1
+    all_bins = front_end.transform_length // 2 + 1
     if front_end.filters != "yaafe":
         return all_bins
     return min(all_bins, int(all_bins * 2 * front_end.highest_hz) // front_end.sample_rate)
@@ -62,9 +76,13 @@ def mel_filterbank(front_end: FrontEnd) -> np.ndarray:
     is the first bin at or above its frequency) and is measured in Hz per bin, as in yaafe and the
     paper. Raises ValueError if a filter is empty (too many bands for the frame length).
     """
+    if front_end.filters == "none":
+        return _bins_alone(front_end)
+    if front_end.triangles == "mel" or front_end.mel_scale == "linear":
+        return _triangles(front_end)
     if front_end.filters != "yaafe":
         return _librosa_filterbank(front_end)
-    grid = np.linspace(0.0, front_end.sample_rate / 2, front_end.frame_length // 2 + 1)[:, None]
+    grid = np.linspace(0.0, front_end.sample_rate / 2, front_end.transform_length // 2 + 1)[:, None]
     corners_hz = mel_frequencies(front_end)
     corners = np.searchsorted(grid[:, 0], corners_hz)
     position = np.arange(len(grid))[:, None]
@@ -82,6 +100,29 @@ def mel_filterbank(front_end: FrontEnd) -> np.ndarray:
     return np.ascontiguousarray((filters / sums)[: used_bins(front_end)], dtype=np.float32)
 
 
+def _bins_alone(front_end: FrontEnd) -> np.ndarray:
+    return np.eye(front_end.transform_length // 2 + 1, dtype=np.float32)[:, front_end.bins]
+
+
+def _triangles(front_end: FrontEnd) -> np.ndarray:
+    """Triangles between corners that are equally spaced on the scale, straight over it or over Hz.
+
+    Over mel as in HTK, kaldi (which leaves out the bin at half the rate, where they are 0) and
+    TensorFlow.
+    """
+    bins = np.linspace(0.0, front_end.sample_rate / 2, front_end.transform_length // 2 + 1)
+    hertz = mel_frequencies(front_end)
+    corners = hertz
+    if front_end.triangles == "mel":
+        bins, corners = _on_scale(bins, front_end), _on_scale(hertz, front_end)
+    left, top, right = corners[:-2], corners[1:-1], corners[2:]
+    rising, falling = (bins[:, None] - left) / (top - left), (right - bins[:, None]) / (right - top)
+    filters = np.maximum(np.minimum(rising, falling), 0.0)
+    if front_end.filters == "slaney":
+        filters *= 2.0 / (hertz[2:] - hertz[:-2])
+    return np.ascontiguousarray(filters, dtype=np.float32)
+
+
 def _librosa_filterbank(front_end: FrontEnd) -> np.ndarray:
     import librosa
 
@@ -89,7 +130,7 @@ def _librosa_filterbank(front_end: FrontEnd) -> np.ndarray:
         warnings.simplefilter("ignore")  # about empty filters, which librosa allows
         filters = librosa.filters.mel(
             sr=front_end.sample_rate,
-            n_fft=front_end.frame_length,
+            n_fft=front_end.transform_length,
             n_mels=front_end.mel_bands,
             fmin=front_end.lowest_hz,
             fmax=highest_hz(front_end),

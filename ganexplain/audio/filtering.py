@@ -20,10 +20,13 @@ def filter_by_share(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd
     """
     import librosa
 
-    hop, length = front_end.hop_length, front_end.frame_length
+    hop, length = front_end.hop_length, front_end.transform_length
     margin = -(-length // hop)  # frames added at both ends, so that windows cover each sample
-    padded = np.pad(waveform.astype(np.float64), margin * hop)
-    shape = window(front_end)
+    added = length - front_end.frame_length  # by a transform that is longer than the frames
+    around = (added // 2, added - added // 2)
+    shape = np.pad(window(front_end), around)
+    first = margin * hop + around[0]
+    padded = np.pad(waveform.astype(np.float64), (first, margin * hop + around[1]))
     spectrum = librosa.stft(
         padded, n_fft=length, hop_length=hop, window=shape, center=False, dtype=np.complex128
     )
@@ -40,13 +43,13 @@ def filter_by_share(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd
         length=padded.size,
         dtype=np.float64,
     )
-    return sound[margin * hop : margin * hop + waveform.size].astype(np.float32)
+    return sound[first : first + waveform.size].astype(np.float32)
 
 
 def _bin_shares(front_end: FrontEnd) -> np.ndarray:
     """Weights (bins, F) of the bands in each spectral bin; each row has unit sum."""
     filters = mel_filterbank(front_end).astype(np.float64)
-    bins = front_end.frame_length // 2 + 1
+    bins = front_end.transform_length // 2 + 1
     shares = np.zeros((bins, front_end.mel_bands))
     shares[: len(filters)] = filters
     covered = np.flatnonzero(shares.sum(axis=1) > 0)

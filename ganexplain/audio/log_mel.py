@@ -7,7 +7,7 @@ conventions (librosa's, torchaudio's) are settings of the front end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,26 +35,41 @@ def _sparse_filterbank(front_end: FrontEnd) -> csr_array:
 
 
 def window(front_end: FrontEnd) -> np.ndarray:
-    """The Hann window (frame_length,), float32; a shorter one is centred."""
+    """The window (frame_length,), float32; a shorter one is centred."""
     length = front_end.window_length or front_end.frame_length
     periodic = front_end.window == "periodic"
-    shape = np.hanning(length + 1)[:-1] if periodic else np.hanning(length)
+    shape = _WINDOWS[front_end.window_shape](length + periodic)[:length]
     before = (front_end.frame_length - length) // 2
     after = front_end.frame_length - length - before
     return np.pad(shape, (before, after)).astype(np.float32)
 
 
+_WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
+    "hann": np.hanning,
+    "hamming": np.hamming,
+    "povey": lambda length: np.hanning(length) ** 0.85,
+    "blackman": np.blackman,
+    "rectangular": np.ones,
+}
+
+
 def frame_count(samples: int, front_end: FrontEnd) -> int:
-    """Whole frames in a signal; centred frames pad half a frame at both ends."""
-    samples += 2 * (front_end.frame_length // 2) if front_end.centred else 0
+    """Whole frames in a signal with what is padded at its ends."""
+    samples += sum(front_end.padding)
     return max(0, (samples - front_end.frame_length) // front_end.hop_length + 1)
 
 
 def magnitudes(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """Magnitude spectrum (T, frame_length // 2 + 1) of a waveform (samples,), float32."""
+    """Magnitude spectrum (T, transform_length // 2 + 1) of a waveform (samples,), float32."""
     frames = np.lib.stride_tricks.sliding_window_view(waveform, front_end.frame_length)
-    frames = frames[:: front_end.hop_length] * window(front_end)
-    return np.abs(scipy.fft.rfft(frames, axis=1))
+    frames = frames[:: front_end.hop_length]
+    if front_end.remove_mean:
+        frames = frames - frames.mean(axis=1, keepdims=True)
+    if front_end.preemphasis and front_end.preemphasis_of == "frame":
+        before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
+        frames = frames - np.float32(front_end.preemphasis) * before
+    frames = frames * window(front_end)
+    return np.abs(scipy.fft.rfft(frames, n=front_end.transform_length, axis=1))
 
 
 def log_compress(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
@@ -96,6 +111,15 @@ def read_front_end(path: Path, values: object) -> Input:
     return found
 
 
+def check_audible(input_spec: Input) -> None:
+    """UsageError that names the keys with which an input cannot be turned into sound."""
+    if keys := input_spec.unheard:
+        raise UsageError(
+            f"{' and '.join(keys)}: no sound can be made of such features; leave this out here, "
+            "and give it with --input when explaining"
+        )
+
+
 def check_frame_by_frame(front_end: Input) -> None:
     """UsageError for a front end that needs the whole excerpt for each of its values."""
     if front_end.is_relative:
@@ -121,12 +145,14 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
     filters = _sparse_filterbank(front_end)
     hop = front_end.hop_length
     rest = np.empty(0, dtype=np.float32)
-    if front_end.centred:
-        blocks = _padded(blocks, front_end.frame_length // 2, front_end.pad_mode)
+    if front_end.preemphasis and front_end.preemphasis_of == "signal":
+        blocks = _preemphasised(blocks, front_end.preemphasis)
+    if any(front_end.padding):
+        blocks = _padded(blocks, front_end.padding, front_end.pad_mode)
+    start = 0
     for block in blocks:
         rest = np.concatenate([rest, np.asarray(block, dtype=np.float32)])
-        start = 0
-        frames = max(0, (rest.size - front_end.frame_length) // hop + 1)
+        frames = max(0, (rest.size - start - front_end.frame_length) // hop + 1)
         while frames:
             count = min(frames, BLOCK_FRAMES)
             stop = start + (count - 1) * hop + front_end.frame_length
@@ -136,33 +162,48 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
             yield log_compress(np.ascontiguousarray(mel), front_end)
             start += count * hop
             frames -= count
-        rest = rest[start:]
+        passed = min(start, rest.size)  # less than `start` where the next frame begins later
+        rest, start = rest[passed:], start - passed
 
 
-def _padded(blocks: Iterable[np.ndarray], half: int, mode: str) -> Iterator[np.ndarray]:
-    """The blocks of a signal with `half` samples added at both ends as by `numpy.pad`.
+def _preemphasised(blocks: Iterable[np.ndarray], share: float) -> Iterator[np.ndarray]:
+    """The blocks of a signal less that share of the sample before; the first one is kept."""
+    last = np.zeros(1, dtype=np.float32)
+    for block in blocks:
+        samples = np.concatenate([last, np.asarray(block, dtype=np.float32)])
+        yield samples[1:] - np.float32(share) * samples[:-1]
+        last = samples[-1:]
 
-    A signal that is not longer than `half` is mirrored several times.
+
+def _padded(
+    blocks: Iterable[np.ndarray], padding: tuple[int, int], mode: str
+) -> Iterator[np.ndarray]:
+    """The blocks of a signal with samples added before and behind it as by `numpy.pad`.
+
+    A signal that is not longer than what is added is mirrored several times.
     """
     blocks = iter(blocks)
+    before, after = padding
+    most = max(padding)
     start = np.empty(0, dtype=np.float32)
-    for block in blocks:  # mirroring an end needs `half` samples beside its outermost one
+    for block in blocks:  # mirroring an end needs as many samples beside its outermost one
         start = np.concatenate([start, block])
-        if start.size > half:
+        if start.size > most:
             break
     else:
         mode = mode if start.size else "constant"
-        yield np.pad(start, half, mode=mode)  # type: ignore[call-overload]
+        yield np.pad(start, padding, mode=mode)  # type: ignore[call-overload]
         return
-    yield np.pad(start, (half, 0), mode=mode)  # type: ignore[call-overload]
-    end = start[-half - 1 :]
+    yield np.pad(start, (before, 0), mode=mode)  # type: ignore[call-overload]
+    end = start[-most - 1 :]
     for block in blocks:
         yield block
-        end = np.concatenate([end, block])[-half - 1 :]
-    yield np.pad(end, (0, half), mode=mode)[end.size :]  # type: ignore[call-overload]
+        end = np.concatenate([end, block])[-most - 1 :]
+    yield np.pad(end, (0, after), mode=mode)[end.size :]  # type: ignore[call-overload]
 
 
 def frame_times(frames: int, front_end: FrontEnd) -> np.ndarray:
     """Centre of each frame (T,) in seconds from the start of the signal."""
     centre = 0 if front_end.centred else front_end.frame_length / 2
+    centre -= front_end.pad_start
     return (np.arange(frames) * front_end.hop_length + centre) / front_end.sample_rate

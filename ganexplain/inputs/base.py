@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -92,6 +91,11 @@ class Input(ABC):
         return False
 
     @property
+    def unheard(self) -> tuple[str, ...]:
+        """Keys with which it cannot be turned into sound, so that no GAN generates it."""
+        return ()
+
+    @property
     def standardisation(self) -> Standardisation | None:
         """What the network does with its values first, where the specification says so."""
         return None
@@ -105,11 +109,6 @@ class Input(ABC):
     def generator_output(self) -> Self:
         """What a GAN generates for a network that takes this."""
         return self
-
-    @classmethod
-    def completed(cls, where: str, values: Mapping[str, object]) -> dict[str, object]:
-        """Values of a specification with those that one key abbreviates; UsageError as `check`."""
-        return dict(values)
 
     def check(self, where: str) -> None:
         """UsageError that names `where`, and the field if any, for values that cannot be used."""

@@ -1,17 +1,43 @@
-"""Front ends of other packages by name, as the keys of a specification."""
+"""Inputs as other packages have them, by name: the keys that `convention` stands for."""
 
 from __future__ import annotations
 
-# What `convention` in a specification stands for; keys beside it win.
-CONVENTIONS: dict[str, dict[str, object]] = {
+from collections.abc import Mapping
+
+Keys = Mapping[str, object]
+
+# torchaudio.compliance.kaldi.fbank(waveform, dither=0) and kaldi-native-fbank. Kaldi itself reads
+# samples as 16-bit integers: gain = 1073741824 (2 ** 30) then. Without snip_edges pad_start = 120,
+# pad_end = 200, pad_mode = "symmetric".
+KALDI: Keys = {
+    "sample_rate": 16000, "frame_length": 400, "hop_length": 160, "fft_length": 512,
+    "mel_bands": 23, "lowest_hz": 20.0, "highest_hz": 0.0, "mel_scale": "htk", "filters": "peak",
+    "triangles": "mel", "power": 2.0, "window_shape": "povey", "preemphasis": 0.97,
+    "remove_mean": True, "floor": 1.1920928955078125e-07,
+}  # fmt: skip
+# Of AudioSet by TensorFlow, in tensorflow/models/research/audioset.
+AUDIO_SET: Keys = {
+    "sample_rate": 16000, "frame_length": 400, "hop_length": 160, "fft_length": 512,
+    "mel_bands": 64, "lowest_hz": 125.0, "highest_hz": 7500.0, "mel_scale": "htk",
+    "filters": "peak", "triangles": "mel", "window": "periodic", "floor": 1e-10,
+    "excerpt_frames": 96,
+}  # fmt: skip
+# librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db. Before
+# librosa 0.10 the ends were mirrored: pad_mode = "reflect".
+LIBROSA: Keys = {
+    "frame_length": 2048, "hop_length": 512, "mel_bands": 128, "lowest_hz": 0.0,
+    "highest_hz": 0.0, "mel_scale": "slaney", "filters": "slaney", "power": 2.0,
+    "window": "periodic", "centred": True, "logarithm": "db", "floor": 1e-10,
+}  # fmt: skip
+CLAP: Keys = {
+    **LIBROSA, "sample_rate": 48000, "frame_length": 1024, "hop_length": 480, "mel_bands": 64,
+    "lowest_hz": 50.0, "highest_hz": 14000.0, "pad_mode": "reflect", "excerpt_frames": 1001,
+}  # fmt: skip
+
+# Keys beside a convention win.
+CONVENTIONS: dict[str, Keys] = {
     "ganexplain": {},
-    # librosa.power_to_db(librosa.feature.melspectrogram(y=..., sr=...)) without its top_db. Before
-    # librosa 0.10 the ends were mirrored: pad_mode = "reflect".
-    "librosa": {
-        "frame_length": 2048, "hop_length": 512, "mel_bands": 128, "lowest_hz": 0.0,
-        "highest_hz": 0.0, "mel_scale": "slaney", "filters": "slaney", "power": 2.0,
-        "window": "periodic", "centred": True, "logarithm": "db", "floor": 1e-10,
-    },
+    "librosa": LIBROSA,
     # torchaudio.transforms.MelSpectrogram() and AmplitudeToDB() behind it.
     "torchaudio": {
         "sample_rate": 16000, "frame_length": 400, "hop_length": 200, "mel_bands": 128,
@@ -19,4 +45,16 @@ CONVENTIONS: dict[str, dict[str, object]] = {
         "window": "periodic", "centred": True, "pad_mode": "reflect", "logarithm": "db",
         "floor": 1e-10,
     },
+    "kaldi": KALDI,
+    "vggish": {**AUDIO_SET, "offset": 0.01},
+    "yamnet": {**AUDIO_SET, "offset": 0.001},
+    # Cnn14 and others at 32 kHz, with torchlibrosa.
+    "panns": {
+        **LIBROSA, "sample_rate": 32000, "frame_length": 1024, "hop_length": 320, "mel_bands": 64,
+        "lowest_hz": 50.0, "highest_hz": 14000.0, "pad_mode": "reflect",
+    },
+    # Without fusion (truncation "rand_trunc").
+    "clap": CLAP,
+    # BirdNET-Analyzer 2.4, whose network computes its spectra itself.
+    "birdnet": {"kind": "waveform", "sample_rate": 48000, "samples": 144000},
 }  # fmt: skip

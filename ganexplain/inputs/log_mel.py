@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs.base import LARGEST, Input
-from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.words import SOUND
 
 LARGEST_FILTERBANK = 2**22  # weights, bins x bands
@@ -20,10 +18,13 @@ ALWAYS = (
     "excerpt_frames",
 )  # fmt: skip
 CHOICES = {
-    "mel_scale": ("htk", "slaney"),
-    "filters": ("yaafe", "slaney", "peak"),
+    "mel_scale": ("htk", "slaney", "linear"),
+    "filters": ("yaafe", "slaney", "peak", "none"),
+    "triangles": ("hz", "mel"),
     "window": ("symmetric", "periodic"),
-    "pad_mode": ("constant", "reflect"),
+    "window_shape": ("hann", "hamming", "povey", "blackman", "rectangular"),
+    "preemphasis_of": ("frame", "signal"),
+    "pad_mode": ("constant", "reflect", "symmetric", "edge"),
     "logarithm": ("ln", "log10", "db", "none"),
 }
 
@@ -33,14 +34,21 @@ class FrontEnd(Input):
     """The log-mel front end (Schlueter & Grill 2015, used unchanged by Mishra et al. 2019).
 
     Frequencies in Hz (`highest_hz` 0: half the rate), lengths in samples, the floor as a
-    magnitude, the excerpt in frames. The rest says how others have it: mel values by `mel_scale`
-    (htk or slaney), triangles by `filters` (yaafe: of unit sum; slaney: of unit area; peak: of
-    height one), of magnitudes to the `power`, a Hann `window` (symmetric or periodic) of
-    `window_length` samples (0: the frame), frames `centred` on their time or not, and then the
-    ends of a recording padded by `pad_mode` (constant: zeros; reflect: mirrored); the logarithm
-    of max(gain mel + offset, floor), `ln`, `log10`, `db` (10 log10, with power 2) or none;
-    `relative` to the excerpt's largest value, cut `range_below` it (0: not at all); then times
-    `scale` plus `shift`.
+    magnitude, the excerpt in frames. The rest says how others have it, in the order of the steps:
+
+    - samples: `preemphasis` c, x[n] - c x[n - 1], of the `signal` or, as kaldi has it, of each
+      `frame`, whose first sample stands before itself; `remove_mean` of each frame before that;
+    - frames of `frame_length`, `centred` on their time or not, with `pad_start` and `pad_end`
+      more samples at the ends of a recording, by `pad_mode` (constant: zeros; reflect, symmetric,
+      edge: as `numpy.pad`); a window of `window_shape`, symmetric or periodic (`window`), of
+      `window_length` samples in the middle (0: the frame); zeros behind it up to `fft_length`
+      (0: the frame);
+    - bands of magnitudes to the `power`: on a `mel_scale` (htk, slaney or linear), `filters` that
+      are `triangles` over Hz or over mel (yaafe: of unit sum; slaney: of unit area; peak: of height
+      one) or none, which makes each spectral bin from `lowest_hz` to `highest_hz` a band;
+    - the logarithm of max(gain mel + offset, floor), `ln`, `log10`, `db` (10 log10, with power 2)
+      or none; `relative` to the excerpt's largest value, cut `range_below` it (0: not at all);
+      then times `scale` plus `shift`.
     """
 
     kind = "log-mel"
@@ -70,6 +78,38 @@ class FrontEnd(Input):
     range_below: float = 0.0
     scale: float = 1.0
     shift: float = 0.0
+    triangles: str = "hz"
+    window_shape: str = "hann"
+    fft_length: int = 0
+    preemphasis: float = 0.0
+    preemphasis_of: str = "frame"
+    remove_mean: bool = False
+    pad_start: int = 0
+    pad_end: int = 0
+
+    @property
+    def transform_length(self) -> int:
+        """Samples of the Fourier transform of a frame."""
+        return self.fft_length or self.frame_length
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Samples that are added before and behind a recording."""
+        half = self.frame_length // 2 if self.centred else 0
+        return half + self.pad_start, half + self.pad_end
+
+    @property
+    def bins(self) -> range:
+        """The numbers of the spectral bins from `lowest_hz` to `highest_hz`."""
+        width = self.sample_rate / self.transform_length
+        highest = self.highest_hz or self.sample_rate / 2
+        first, last = math.ceil(self.lowest_hz / width), math.floor(highest / width)
+        return range(first, min(last, self.transform_length // 2) + 1)
+
+    @property
+    def unpadded(self) -> FrontEnd:
+        """The same front end with the first frame at the first sample."""
+        return replace(self, centred=False, pad_start=0, pad_end=0)
 
     @property
     def silence(self) -> float:
@@ -139,14 +179,10 @@ class FrontEnd(Input):
         """Whether values depend on the excerpt's largest."""
         return self.relative or bool(self.range_below)
 
-    @classmethod
-    def completed(cls, where: str, values: Mapping[str, object]) -> dict[str, object]:
-        """Values with those of their `convention`, which other keys override."""
-        given = dict(values)
-        if "convention" not in given:
-            return given
-        chosen = check_known(f"{where}: convention", str(given.pop("convention")), CONVENTIONS)
-        return CONVENTIONS[chosen] | given
+    @property
+    def unheard(self) -> tuple[str, ...]:
+        """Keys with which it cannot be turned into sound."""
+        return tuple(name for name in ("preemphasis", "fft_length") if getattr(self, name))
 
     def omitted(self) -> dict[str, object]:
         """The defaults of all fields that earlier versions did not have."""
@@ -155,7 +191,7 @@ class FrontEnd(Input):
     def check(self, where: str) -> None:
         """UsageError that names `where` and the key, for values that cannot be used."""
         super().check(where)
-        weights = (self.frame_length // 2 + 1) * self.mel_bands
+        weights = (self.transform_length // 2 + 1) * self.mel_bands
         if weights > LARGEST_FILTERBANK or self.excerpt_samples > LARGEST:
             raise UsageError(
                 f"{where}: frames of {self.frame_length:,} samples, {self.mel_bands:,} bands and "
@@ -176,7 +212,11 @@ class FrontEnd(Input):
             "frame_length": self.frame_length < SHORTEST_WINDOW,
             "window_length": self.window_length != 0
             and not SHORTEST_WINDOW <= self.window_length <= self.frame_length,
+            "fft_length": self.fft_length != 0 and self.fft_length < self.frame_length,
             "hop_length": not self.hop_length > 0,
+            "pad_start": not 0 <= self.pad_start <= LARGEST,
+            "pad_end": not 0 <= self.pad_end <= LARGEST,
+            "preemphasis": not 0 <= self.preemphasis <= 1,
             "power": self.power not in (1.0, 2.0),
             "gain": not self.gain > 0,
             "floor": self.floor < QUIETEST,
@@ -186,12 +226,24 @@ class FrontEnd(Input):
             "shift": abs(self.shift) > self.scale * most / ROUNDING,
             "range_below": self.range_below < 0,
             "filters": self.filters == "yaafe" and self.mel_scale != "htk",
+            "triangles": self.filters in ("yaafe", "none") and self.triangles != "hz",
+            "mel_scale": self.filters == "none" and self.mel_scale != "linear",
         }
         for name, is_wrong in wrong.items():
             if is_wrong:
                 raise UsageError(f"{where}: {name} = {getattr(self, name)!r} cannot be used here")
+        self._check_bins(where)
         if self.floor >= loudest + self.offset:
             raise UsageError(
                 f"{where}: no sound is above floor = {self.floor:g} with gain = {self.gain:g} and "
                 f"offset = {self.offset:g}"
+            )
+
+    def _check_bins(self, where: str) -> None:
+        """UsageError where bands that are spectral bins are not as many as those are."""
+        bins = self.bins
+        if self.filters == "none" and self.mel_bands != len(bins):
+            raise UsageError(
+                f"{where}: mel_bands = {self.mel_bands}, but filters = 'none' makes each bin from "
+                f"lowest_hz to highest_hz a band; give mel_bands = {len(bins)}"
             )

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from ganexplain.errors import GanexplainError, UsageError, check_known, short_repr
 from ganexplain.files.bounded import read_toml
 from ganexplain.inputs.base import LARGEST, Input
+from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.kinds import KINDS
 
 
@@ -49,12 +50,16 @@ class Call:
 def input_from(where: str, values: Mapping[str, object]) -> Input:
     """The input that a mapping describes; UsageError naming `where` and the key that is wrong.
 
-    Without `kind` it is log-mel, as in checkpoints of earlier versions.
+    Without `kind` it is log-mel, as in checkpoints of earlier versions. Keys beside a `convention`
+    override those that it stands for.
     """
+    if "convention" in values:
+        name = check_known(f"{where}: convention", str(values["convention"]), CONVENTIONS)
+        values = {**CONVENTIONS[name], **{k: v for k, v in values.items() if k != "convention"}}
     kind = KINDS[check_known(f"{where}: kind", str(values.get("kind", "log-mel")), KINDS)]
     tagged = any(each.name == "kind" for each in fields(kind))
     given = {name: value for name, value in values.items() if name != "kind" or tagged}
-    found: Input = _filled(where, kind, kind.completed(where, given))
+    found: Input = _filled(where, kind, given)
     found.check(where)
     return found
 

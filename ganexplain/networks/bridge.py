@@ -23,7 +23,8 @@ from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform
 
 SAME_FRAMES = (
-    "sample_rate", "frame_length", "hop_length", "window", "window_length", "centred",
+    "sample_rate", "frame_length", "hop_length", "window", "window_shape", "window_length",
+    "fft_length", "centred", "pad_start", "pad_end", "preemphasis", "remove_mean",
 )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class Magnitudes(nn.Module):
         super().__init__()
         self.front_end, self.highest = front_end, highest
         filters = mel_filterbank(front_end)
-        missing = front_end.frame_length // 2 + 1 - len(filters)
+        missing = front_end.transform_length // 2 + 1 - len(filters)
         filters = np.pad(filters, ((0, missing), (0, 0)))
         self.register_buffer("filters", torch.from_numpy(filters))
         self.register_buffer("reach", self.filters.sum(1, keepdim=True).clamp_min(SMALLEST))
@@ -161,10 +161,17 @@ class LogMel(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Log-mel of waveforms."""
         front_end = self.front_end
-        half = front_end.frame_length // 2 if front_end.centred else 0
-        padded = nn.functional.pad(waveform, (half, half), mode=front_end.pad_mode)
-        frames = padded.unfold(1, front_end.frame_length, front_end.hop_length)
-        spectrum = torch.fft.rfft(frames * self.window, dim=2)[..., : used_bins(front_end)]
+        if front_end.preemphasis_of == "signal":
+            waveform = preemphasised(waveform, front_end.preemphasis)
+        waveform = _padded(waveform, front_end.padding, front_end.pad_mode)
+        frames = waveform.unfold(1, front_end.frame_length, front_end.hop_length)
+        if front_end.remove_mean:
+            frames = frames - frames.mean(2, keepdim=True)
+        if front_end.preemphasis and front_end.preemphasis_of == "frame":
+            before = torch.cat([frames[..., :1], frames[..., :-1]], 2)
+            frames = frames - front_end.preemphasis * before
+        transformed = torch.fft.rfft(frames * self.window, n=front_end.transform_length, dim=2)
+        spectrum = transformed[..., : used_bins(front_end)]
         return self.from_power(spectrum.real.square() + spectrum.imag.square())
 
     def from_power(self, squares: Tensor) -> Tensor:
@@ -172,6 +179,20 @@ class LogMel(nn.Module):
         power = self.front_end.power
         level = squares if power == 2 else (squares + SMALLEST**2).sqrt()
         return compress_log((level @ self.filters).transpose(1, 2), self.front_end)
+
+
+def preemphasised(waveform: Tensor, share: float) -> Tensor:
+    """Waveforms (B, W) less that share of the sample before; the first one is kept."""
+    before = nn.functional.pad(waveform[:, :-1], (1, 0))
+    return waveform - share * before if share else waveform
+
+
+def _padded(waveform: Tensor, padding: tuple[int, int], mode: str) -> Tensor:
+    """Waveforms (B, W) with samples added before and behind them as by `numpy.pad`."""
+    if mode == "constant" or not any(padding):
+        return nn.functional.pad(waveform, padding)
+    source = np.pad(np.arange(waveform.shape[1]), padding, mode=mode)  # type: ignore[call-overload]
+    return waveform[:, torch.from_numpy(source).to(waveform.device)]
 
 
 def compress_log(level: Tensor, front_end: FrontEnd) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +110,7 @@ class Moment:
             else:
                 part = filter_by_share(self.waveform, share, self.front_end)
             sounds = np.stack([part, self.waveform - part]).astype(np.float32)
-        plain = replace(self.front_end, centred=False)  # the first frame starts with the sound
-        return [self._side(log_mel(sound, plain).T, sound) for sound in sounds]
+        return [self._side(log_mel(sound, self.front_end.unpadded).T, sound) for sound in sounds]
 
     def map_picture(self, area: np.ndarray, kept: np.ndarray, title: str) -> bytes:
         """Return a PNG of a map and of the cells kept, both in the shape of the input."""
@@ -127,7 +126,7 @@ class Moment:
         if self.raw:
             times = (self.start + np.arange(self.waveform.size)) / rate
         else:
-            times = frame_times(self.mel.shape[1], replace(self.front_end, centred=False))
+            times = frame_times(self.mel.shape[1], self.front_end.unpadded)
             times = times + self.start / rate
         inside = np.zeros(times.size, dtype=bool)
         for start, end in spans:
@@ -185,8 +184,7 @@ def _log_mel(
     low, high = max(first, 0), min(first + length, len(mel))
     outside = ((0, 0), (low - first, first + length - high))
     excerpt = np.pad(mel[low:high].T, outside, constant_values=front_end.silence)
-    start = first * front_end.hop_length
-    start -= front_end.frame_length // 2 if front_end.centred else 0
+    start = first * front_end.hop_length - front_end.padding[0]
     return Moment(
         path, start, float(frame_times(frame + 1, front_end)[frame]),
         excerpt.astype(np.float32), cut(sound, start, front_end.excerpt_samples), front_end,
