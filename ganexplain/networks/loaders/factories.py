@@ -41,13 +41,7 @@ def call_factory(model: str) -> nn.Module:
     Raises UsageError if the code cannot be imported, has nothing of that name, or does not make a
     torch module without arguments.
     """
-    code, _, name = model.rpartition(":")
-    found: Any = _import(model, code)
-    for attribute in name.split("."):
-        if not hasattr(found, attribute):
-            hint = did_you_mean(attribute, dir(found))
-            raise UsageError(f"--model {model}: {code} has no {attribute!r}{hint}")
-        found = getattr(found, attribute)
+    found = import_object("--model", model)
     if not isinstance(found, nn.Module):
         _check_arguments(model, found)
         try:
@@ -57,6 +51,18 @@ def call_factory(model: str) -> nn.Module:
     if not isinstance(found, nn.Module):
         raise UsageError(f"--model {model}: returned {type(found).__name__}, not a torch module")
     return unwrap(found)
+
+
+def import_object(option: str, named: str) -> Any:
+    """What `module:name` or `file.py:name` names; UsageError, which begins with the option."""
+    code, _, name = named.rpartition(":")
+    found: Any = _import(f"{option} {named}", code)
+    for attribute in name.split("."):
+        if not hasattr(found, attribute):
+            hint = did_you_mean(attribute, dir(found))
+            raise UsageError(f"{option} {named}: {code} has no {attribute!r}{hint}")
+        found = getattr(found, attribute)
+    return found
 
 
 def advice_for_code(path: Path) -> str:
@@ -71,16 +77,14 @@ def advice_for_code(path: Path) -> str:
     return f"a file of Python code; add its class or function, {path}:NAME{known}"
 
 
-def _import(model: str, code: str) -> ModuleType:
+def _import(place: str, code: str) -> ModuleType:
     is_file = code.endswith(".py")
     if is_file and not Path(code).is_file():
-        raise UsageError(f"--model {model}: no such file as {code}")
+        raise UsageError(f"{place}: no such file as {code}")
     try:
         return _import_file(Path(code).resolve()) if is_file else _import_module(code)
     except (Exception, SystemExit) as error:  # its code may raise anything
-        raise UsageError(
-            f"--model {model}: {code} cannot be imported ({reason_of(error)})"
-        ) from error
+        raise UsageError(f"{place}: {code} cannot be imported ({reason_of(error)})") from error
 
 
 def _import_module(name: str) -> ModuleType:
