@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
 
 from ganexplain.audio.filterbank import mel_filterbank
 from ganexplain.audio.log_mel import window
+from ganexplain.audio.short_time import ShortTime
 from ganexplain.inputs.log_mel import FrontEnd
 
 
@@ -18,8 +18,6 @@ def filter_by_share(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd
     weighted by their filters, and below and above all bands by the nearest. The result is linear
     in `share`, so the sounds of `share` and `1 - share` add up to the waveform.
     """
-    import librosa
-
     hop, length = front_end.hop_length, front_end.transform_length
     margin = -(-length // hop)  # frames added at both ends, so that windows cover each sample
     added = length - front_end.frame_length  # by a transform that is longer than the frames
@@ -27,22 +25,11 @@ def filter_by_share(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd
     shape = np.pad(window(front_end), around)
     first = margin * hop + around[0]
     padded = np.pad(waveform.astype(np.float64), (first, margin * hop + around[1]))
-    spectrum = librosa.stft(
-        padded, n_fft=length, hop_length=hop, window=shape, center=False, dtype=np.complex128
-    )
+    frames = ShortTime(shape, hop, (padded.size - length) // hop + 1)
     gain = _bin_shares(front_end) @ np.asarray(share, dtype=np.float64)
-    frames = spectrum.shape[1]
-    after = frames - margin - gain.shape[1]
+    after = frames.count - margin - gain.shape[1]
     gain = np.pad(gain, ((0, 0), (margin, after)), mode="edge")
-    sound = librosa.istft(
-        spectrum * gain,
-        n_fft=length,
-        hop_length=hop,
-        window=shape,
-        center=False,
-        length=padded.size,
-        dtype=np.float64,
-    )
+    sound = frames.waveform(frames.spectrum(padded) * gain.T)
     return sound[first : first + waveform.size].astype(np.float32)
 
 
@@ -77,12 +64,6 @@ def filter_by_change(sound: np.ndarray, by: np.ndarray, front_end: FrontEnd) -> 
     gain = 10 ** (np.pad(gain, ((0, 0), (margin, margin)), mode="edge").T / 20)
     samples = (by.shape[1] - 1) * hop + length
     padded = np.pad(sound[:samples].astype(np.float64), margin * hop)
-    shape = window(front_end).astype(np.float64)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, length)[::hop][: len(gain)]
-    changed = scipy.fft.irfft(scipy.fft.rfft(frames * shape) * gain, length) * shape
-    total, weight = np.zeros_like(padded), np.zeros_like(padded)
-    for k, frame in enumerate(changed):
-        total[k * hop : k * hop + length] += frame
-        weight[k * hop : k * hop + length] += shape**2
-    inside = slice(margin * hop, margin * hop + samples)
-    return (total[inside] / weight[inside]).astype(np.float32)
+    frames = ShortTime(window(front_end).astype(np.float64), hop, len(gain))
+    changed = frames.waveform(frames.spectrum(padded) * gain)
+    return changed[margin * hop : margin * hop + samples].astype(np.float32)

@@ -19,6 +19,7 @@ import numpy as np
 
 from ganexplain.audio.filterbank import mel_filterbank
 from ganexplain.audio.log_mel import is_plain, log_compress, log_expand, window
+from ganexplain.audio.short_time import ShortTime
 from ganexplain.errors import UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
@@ -136,24 +137,25 @@ def _griffin_lim(
 ) -> np.ndarray:
     """Waveform (samples,) of the uncentred frames of a magnitude spectrum (bins, T).
 
+    Fast Griffin-Lim (Perraudin, Balazs & Sondergaard 2013) with the rounding of librosa's.
     The first and last frame are repeated beyond the ends during the search of the phase, so each
     returned sample is covered by as many windows as in the middle, and none is divided by a
     window near zero.
     """
-    import librosa
-
     hop = front_end.hop_length
     margin = -(-front_end.frame_length // hop)
-    waveform = librosa.griffinlim(
-        np.pad(spectrum, ((0, 0), (margin, margin)), mode="edge").astype(np.float32),
-        n_iter=iterations,
-        hop_length=hop,
-        win_length=front_end.frame_length,
-        n_fft=front_end.frame_length,
-        window=window(front_end),
-        center=False,
-        momentum=MOMENTUM,
-        init="random",
-        random_state=np.random.default_rng(seed),
-    )
+    wanted = np.pad(spectrum.astype(np.float32), ((0, 0), (margin, margin)), mode="edge").T
+    frames = ShortTime(window(front_end), hop, len(wanted), np.float32)
+    angle = 2 * np.pi * np.random.default_rng(seed).random(wanted.T.shape).T
+    estimate: np.ndarray = (np.cos(angle) + 1j * np.sin(angle)).astype(np.complex64, order="C")
+    estimate *= wanted
+    tiny, inertia = np.finfo(np.float32).tiny, np.float32(MOMENTUM / (1 + MOMENTUM))
+    before = np.zeros_like(estimate)
+    for _ in range(iterations):
+        rebuilt = frames.spectrum(frames.waveform(estimate))
+        estimate = rebuilt - inertia * before
+        estimate *= np.float32(1) / (np.abs(estimate) + tiny)
+        estimate *= wanted
+        before = rebuilt
+    waveform = frames.waveform(estimate)
     return np.asarray(waveform[margin * hop : -margin * hop], dtype=np.float64)
