@@ -16,20 +16,27 @@ from ganexplain.inputs.base import LARGEST, Input
 from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.kinds import KINDS
 
+LARGEST_BATCH = 4096
+FITS = ("zeros", "repeat", "reflect", "zero-features")
+
 
 @dataclass(frozen=True)
 class Call:
-    """How a network is called with its input.
+    """How a network is called with its input, as the table `network` of a specification says.
 
-    `layout` names the axes of its input behind the batch's, of `FT` for log-mel, `CHW` for
-    pictures, `W` for waveforms; a digit is an axis of so many copies (1: of length one, 3: a plane
-    as the three colours of a picture). Empty: as here. `argument` is the name by which the input is
-    passed, `batch.mel` the value `mel` in a mapping `batch`; empty: the first argument. `length` is
-    the argument that gets the number of steps of each input. `method` instead of a plain call, with
-    `arguments` by name; `batch`, the only length of a batch that it takes, each of which then has
-    one input; 0: any, or as is found by trying. `output`, the number or name of the part of what it
-    puts out, `1.0` one in a part; `classes`, what the output's units stand for. Of two classes and
-    one output unit the second is meant above `threshold`, zero for a logit.
+    - `layout` names the axes of its input behind the batch's, of `FT` for log-mel, `CHW` for
+      pictures, `W` for waveforms; a digit is an axis of so many copies (1: of length one, 3: a
+      plane as the three colours of a picture); empty: as here.
+    - `fit` extends an excerpt that is shorter than the input: by silence (`zeros`), the same again
+      (`repeat`) or backwards (`reflect`), or by frames of zeros (`zero-features`).
+    - `batch` is the only length of a batch that it takes, each of which then has one input; 0: any,
+      or as is found by trying.
+    - `argument` is the name by which the input is passed, `batch.mel` being the value `mel` in a
+      mapping `batch`; empty: as the first argument. `length` is the argument that gets the number
+      of steps of each input, and `arguments` are others by name; `method` instead of a plain call.
+    - `output` is the number or name of the part of what it puts out, `1.0` one in a part.
+    - `classes` are what the output's units stand for. Of two classes and one output unit the second
+      is meant above `threshold`, zero for a logit.
     """
 
     layout: str = ""
@@ -41,10 +48,14 @@ class Call:
     batch: int = 0
     argument: str = ""
     length: str = ""
+    fit: str = ""
 
-    def __post_init__(self) -> None:
-        if self.batch < 0:
-            raise UsageError(f"network: batch is {self.batch}; give a length, or 0 for any")
+    def check(self, where: str) -> None:
+        """UsageError that names `where` and the key, for values that cannot be used."""
+        if self.fit:
+            check_known(f"{where}: fit", self.fit, FITS)
+        if not 0 <= self.batch <= LARGEST_BATCH:
+            raise UsageError(f"{where}: batch is {self.batch}; give 0 for any, to {LARGEST_BATCH}")
 
 
 def input_from(where: str, values: Mapping[str, object]) -> Input:
@@ -117,6 +128,7 @@ def call_from(where: str, values: Any) -> Call:
     if not isinstance(values, Mapping):
         raise UsageError(f"{where}: network is {values!r}; make it a table, [network]")
     found: Call = _filled(f"{where}: network", Call, values)
+    found.check(f"{where}: network")
     return found
 
 

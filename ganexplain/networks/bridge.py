@@ -2,7 +2,7 @@
 
 Log-mel is converted to other log-mel through magnitudes if both have the same frames, otherwise
 through a waveform; waveforms to log-mel and to waveforms of another rate, level or length;
-pictures to pictures of another range. There are no other conversions.
+pictures to pictures of another size, range or number of channels. There are no other conversions.
 """
 
 from __future__ import annotations
@@ -20,33 +20,37 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
+from ganexplain.networks.fitting import PictureSize, fit_length
 from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform
 
+FEATURES = "zero-features"  # a `fit` of log-mel, not of the sound before it
 SAME_FRAMES = (
     "sample_rate", "frame_length", "hop_length", "window", "window_shape", "window_length",
     "fft_length", "centred", "pad_start", "pad_end", "preemphasis", "remove_mean",
 )  # fmt: skip
 
 
-def bridge_between(generator_output: Input, network_input: Input, layout: str = "") -> nn.Module:
+def bridge_between(
+    generator_output: Input, network_input: Input, layout: str = "", fit: str = ""
+) -> nn.Module:
     """The module from a generator's output (B, ...) to a network's input.
 
-    `layout` is the order of the axes of the input, as in `--input`. Raises UsageError, with the
-    reason, if there is no conversion.
+    `layout` is the order of the axes of the input and `fit` how shorter excerpts are extended, as
+    in `--input`. Raises UsageError, with the reason, if there is no conversion.
     """
     if generator_output != network_input:
         for front_end in (generator_output, network_input):
             check_filters(front_end)
-    steps = _conversion(generator_output, network_input)
+    steps = _conversion(generator_output, network_input, fit)
     if layout and layout != network_input.axes:
         steps = [*steps, _Layout(network_input.axes, layout)]
     return nn.Sequential(*steps)
 
 
-def _conversion(generator_output: Input, network_input: Input) -> list[nn.Module]:
+def _conversion(generator_output: Input, network_input: Input, fit: str) -> list[nn.Module]:
     convert = CONVERSIONS.get((type(generator_output), type(network_input)))
     if convert:
-        return convert(generator_output, network_input)
+        return convert(generator_output, network_input, fit)
     if generator_output == network_input:
         return []
     if not network_input.sound_rate:
@@ -55,64 +59,65 @@ def _conversion(generator_output: Input, network_input: Input) -> list[nn.Module
         advice = f"train one on {network_input.plural}: train-gan --input"
     else:
         advice = "train one on sound"
-    raise _no_conversion(generator_output, network_input, advice)
-
-
-def _no_conversion(generator_output: Input, network_input: Input, advice: str) -> UsageError:
     names = [
         f"{each.plural} ({' x '.join(map(str, each.shape))})"
         for each in (generator_output, network_input)
     ]
-    return UsageError(f"the GAN generates {names[0]}, the network takes {names[1]}; {advice}")
+    raise UsageError(f"the GAN generates {names[0]}, the network takes {names[1]}; {advice}")
 
 
-def _check_length(available: int, wanted: int, unit: str) -> None:
-    if available < wanted:
-        raise UsageError(
-            f"the network takes {wanted} {unit}, an excerpt of the GAN has {available}; give fewer "
-            "in --input, or train a GAN on longer excerpts (excerpt_frames of train-gan --input)"
-        )
-
-
-def _between_pictures(generator_output: ImageInput, network_input: ImageInput) -> list[nn.Module]:
+def _between_pictures(
+    generator_output: ImageInput, network_input: ImageInput, fit: str
+) -> list[nn.Module]:
+    steps: list[nn.Module] = []
     if generator_output.shape != network_input.shape:
-        advice = "train one on pictures of that size: train-gan --input"
-        raise _no_conversion(generator_output, network_input, advice)
+        other = generator_output.channels != network_input.channels
+        channels = network_input.channels if other else 0
+        steps = [PictureSize(channels, network_input.height, network_input.width)]
     usual = network_input.low == 0 and network_input.high == 1 and not any(network_input.mean)
-    return [] if usual and set(network_input.deviation) == {1.0} else [_PictureRange(network_input)]
+    if usual and set(network_input.deviation) == {1.0}:
+        return steps
+    return [*steps, _PictureRange(network_input)]
 
 
-def _between_log_mels(generator_output: FrontEnd, network_input: FrontEnd) -> list[nn.Module]:
+def _between_log_mels(
+    generator_output: FrontEnd, network_input: FrontEnd, fit: str
+) -> list[nn.Module]:
     if generator_output == network_input:
         return []
     if any(getattr(generator_output, name) != getattr(network_input, name) for name in SAME_FRAMES):
         magnitudes, sound = _sound_of(generator_output)
-        return [magnitudes, sound, *_log_mel_of(sound.samples, generator_output, network_input)]
-    _check_length(generator_output.excerpt_frames, network_input.excerpt_frames, "frames")
-    return [
-        _Middle(network_input.excerpt_frames),
-        Magnitudes(generator_output, highest_level(generator_output)),
-        _MelOfMagnitudes(network_input),
-    ]
+        return [
+            magnitudes,
+            sound,
+            *_log_mel_of(sound.samples, generator_output, network_input, fit),
+        ]
+    magnitudes = Magnitudes(generator_output, highest_level(generator_output))
+    mel = _MelOfMagnitudes(network_input)
+    frames = generator_output.excerpt_frames, network_input.excerpt_frames
+    fitted = fit_length(*frames, fit, "frames", network_input.shift if fit == FEATURES else 0.0)
+    if frames[0] >= frames[1]:
+        return [fitted, magnitudes, mel]
+    return [magnitudes, mel, fitted] if fit == FEATURES else [magnitudes, fitted, mel]
 
 
 def _log_mel_to_waveforms(
-    generator_output: FrontEnd, network_input: WaveformInput
+    generator_output: FrontEnd, network_input: WaveformInput, fit: str
 ) -> list[nn.Module]:
     magnitudes, sound = _sound_of(generator_output)
-    return [magnitudes, sound, *_waveforms_of(sound.samples, generator_output, network_input)]
+    return [magnitudes, sound, *_waveforms_of(sound.samples, generator_output, network_input, fit)]
 
 
 def _waveforms_to_log_mel(
-    generator_output: WaveformInput, network_input: FrontEnd
+    generator_output: WaveformInput, network_input: FrontEnd, fit: str
 ) -> list[nn.Module]:
-    return _log_mel_of(generator_output.samples, generator_output, network_input)
+    return _log_mel_of(generator_output.samples, generator_output, network_input, fit)
 
 
 def _between_waveforms(
-    generator_output: WaveformInput, network_input: WaveformInput
+    generator_output: WaveformInput, network_input: WaveformInput, fit: str
 ) -> list[nn.Module]:
-    return _waveforms_of(generator_output.samples, generator_output, network_input)
+    return _waveforms_of(generator_output.samples, generator_output, network_input, fit)
 
 
 def _sound_of(front_end: FrontEnd) -> tuple[Magnitudes, Waveform]:
@@ -121,41 +126,45 @@ def _sound_of(front_end: FrontEnd) -> tuple[Magnitudes, Waveform]:
     return magnitudes, Waveform(front_end, front_end.excerpt_frames)
 
 
-def _log_mel_of(samples: int, sound: Input, network_input: FrontEnd) -> list[nn.Module]:
-    """The steps from waveforms with `samples` samples at the rate of `sound` to log-mel."""
+def _log_mel_of(samples: int, sound: Input, network_input: FrontEnd, fit: str) -> list[nn.Module]:
+    """The steps from waveforms with `samples` samples at the rate of `sound` to log-mel.
+
+    Waveforms that are too short are extended before their log-mel is computed; with zero-features
+    the log-mel is, by zeros before `scale` and `shift`.
+    """
     resampled = Resampled(samples, sound.sound_rate, network_input.sample_rate)
-    mel = LogMel(network_input)
-    _check_length(mel.frames(resampled.after), network_input.excerpt_frames, "frames")
-    return [resampled, mel, _Middle(network_input.excerpt_frames)]
+    mel, wanted = LogMel(network_input), network_input.excerpt_frames
+    available = mel.frames(resampled.after)
+    fitted = fit_length(available, wanted, fit, "frames", network_input.shift)
+    if available >= wanted or fit == FEATURES:
+        return [resampled, mel, fitted]
+    longer = resampled.after + (wanted - available) * network_input.hop_length
+    return [resampled, fit_length(resampled.after, longer, fit, "samples"), mel]
 
 
-def _waveforms_of(samples: int, sound: Input, network_input: WaveformInput) -> list[nn.Module]:
-    """The steps from waveforms with `samples` samples at the rate of `sound` to the network's."""
+def _waveforms_of(
+    samples: int, sound: Input, network_input: WaveformInput, fit: str
+) -> list[nn.Module]:
+    """The steps from waveforms with `samples` samples at the rate of `sound` to the network's.
+
+    Those that are too short have their level before they are extended: silence is zero.
+    """
     resampled = Resampled(samples, sound.sound_rate, network_input.sample_rate)
-    _check_length(resampled.after, network_input.samples, "samples")
-    return [resampled, _Middle(network_input.samples), _Level(network_input)]
+    fitted = fit_length(resampled.after, network_input.samples, fit, "samples")
+    level = _Level(network_input)
+    steps = [fitted, level] if resampled.after >= network_input.samples else [level, fitted]
+    return [resampled, *steps]
 
 
-# Steps by the kinds of the GAN's output and the network's input. Other kinds must be equal.
-CONVERSIONS: dict[tuple[type[Input], type[Input]], Callable[[Any, Any], list[nn.Module]]] = {
+# Steps by the kinds of the GAN's output and the network's input, and how shorter excerpts are
+# extended. Other kinds must be equal.
+CONVERSIONS: dict[tuple[type[Input], type[Input]], Callable[[Any, Any, str], list[nn.Module]]] = {
     (FrontEnd, FrontEnd): _between_log_mels,
     (FrontEnd, WaveformInput): _log_mel_to_waveforms,
     (WaveformInput, FrontEnd): _waveforms_to_log_mel,
     (WaveformInput, WaveformInput): _between_waveforms,
     (ImageInput, ImageInput): _between_pictures,
 }
-
-
-class _Middle(nn.Module):
-    """The middle of the last axis."""
-
-    def __init__(self, length: int) -> None:
-        super().__init__()
-        self.length = length
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The middle `length` values."""
-        return x.narrow(-1, (x.shape[-1] - self.length) // 2, self.length)
 
 
 class _MelOfMagnitudes(nn.Module):

@@ -206,7 +206,7 @@ def _fitted(
     """
 
     def adapt(layout: str) -> NetworkAdapter:
-        bridge = bridge_between(generator_output, network_input, layout)
+        bridge = bridge_between(generator_output, network_input, layout, call.fit)
         return NetworkAdapter(network, bridge, replace(call, layout=layout), examples)
 
     own = call.layout or network_input.axes

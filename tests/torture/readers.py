@@ -331,7 +331,7 @@ def _settings() -> list[Reader]:
         found, call = read_input_file(path)
         if isinstance(found, FrontEnd):
             check_filters(found)
-        bridge_between(found, found, call.layout)
+        bridge_between(found, found, call.layout, call.fit)
 
     mel: dict[str, Any] = {"kind": "log-mel", "convention": "librosa", **asdict(FrontEnd())}
     mel["network"] = {"layout": "1FT", "method": "score", "classes": ["a", "b"], "output": "0",
