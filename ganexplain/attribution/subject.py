@@ -16,7 +16,7 @@ from ganexplain.attribution.scorer import Model, Scorer, unit_model
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config import AttributeConfig
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError
 from ganexplain.inputs.base import Input
 from ganexplain.networks.adapter import OUTPUT, OutputNames, network_device
 from ganexplain.networks.fast.optimize import optimize_frozen
@@ -127,7 +127,6 @@ def load_subject(
         subject = _own_subject(load_classifier(Path(source.classifier), device))
         return subject, list(read_pieces(subject.front_end, config.inputs))
     theirs = load_target(source, None, device)
-    _check_excerpts(theirs.front_end)
     asked = list(read_pieces(theirs.front_end, config.inputs))
     reference = _reference(theirs.front_end, device)
     subject = Subject(theirs.network, theirs.front_end, (), "logits", 0.5, reference)
@@ -173,14 +172,6 @@ def _classes(names: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
     if count == 1 and kind != "activations":
         return tuple(names) if len(names) == 2 else (f"not {names[0]}", names[0]) if names else TWO
     return tuple(names) or tuple(map(str, range(count)))
-
-
-def _check_excerpts(front_end: Input) -> None:
-    if front_end.is_relative:
-        raise UsageError(
-            "--input: log-mel relative to an excerpt's loudest moment changes as a whole where a "
-            "part is taken away; describe the network's input without relative and range_below"
-        )
 
 
 def _reference(front_end: Input, device: torch.device) -> Reference:

@@ -121,11 +121,11 @@ def check_audible(input_spec: Input) -> None:
 
 
 def check_frame_by_frame(front_end: Input) -> None:
-    """UsageError for a front end that needs the whole excerpt for each of its values."""
-    if front_end.is_relative:
+    """UsageError that names the keys with which values depend on the whole excerpt."""
+    if keys := front_end.excerpt_keys:
         raise UsageError(
-            "log-mel relative to an excerpt's loudest moment cannot be generated; leave out "
-            "relative and range_below here, and give them with --input when explaining"
+            f"{', '.join(keys)}: values depend on the whole excerpt, not on one frame; leave this "
+            "out here, and give it with --input when explaining"
         )
 
 

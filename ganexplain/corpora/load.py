@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganexplain.audio.filterbank import check_filters
-from ganexplain.audio.log_mel import check_audible, check_frame_by_frame
+from ganexplain.audio.log_mel import check_audible
 from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.jamendo import read_jamendo
 from ganexplain.corpora.manifest import read_manifest
@@ -48,8 +48,7 @@ def input_spec_for(material: AnyCorpus, given: Input | None) -> Input:
     """
     input_spec = material.default_input() if given is None else given
     _check_medium(material, input_spec)
-    check_frame_by_frame(input_spec)
-    check_audible(input_spec.generator_output)
+    check_audible(input_spec)
     check_filters(input_spec)
     return input_spec.generator_output
 

@@ -33,8 +33,6 @@ class Input(ABC):
     A property that is not abstract is that of a kind to which the question does not apply.
     """
 
-    axes: ClassVar[str]  # a letter each, of which `layout` in a specification makes orders
-    layouts: ClassVar[tuple[str, ...]]  # that networks usually have, the first is `axes`
     array_axes: ClassVar[str]  # the letters in artifacts, where C and N count other things
     plural: ClassVar[str]  # what an error calls several
     words: ClassVar[Words]  # of a report
@@ -44,6 +42,16 @@ class Input(ABC):
     @abstractmethod
     def kind(self) -> str:
         """The name of the kind, by which specifications refer to it."""
+
+    @property
+    @abstractmethod
+    def axes(self) -> str:
+        """A letter each, of which `layout` in a specification makes orders."""
+
+    @property
+    @abstractmethod
+    def layouts(self) -> tuple[str, ...]:
+        """Those that networks usually have; the first is `axes`."""
 
     @property
     @abstractmethod
@@ -86,9 +94,9 @@ class Input(ABC):
         return None
 
     @property
-    def is_relative(self) -> bool:
-        """Whether each value depends on the loudest moment of the whole input."""
-        return False
+    def excerpt_keys(self) -> tuple[str, ...]:
+        """Keys in use that concern the whole input, which the bridge to a network applies."""
+        return ()
 
     @property
     def unheard(self) -> tuple[str, ...]:

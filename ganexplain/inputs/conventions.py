@@ -46,6 +46,31 @@ CONVENTIONS: dict[str, Keys] = {
         "floor": 1e-10,
     },
     "kaldi": KALDI,
+    # ASTFeatureExtractor of transformers, with the mean and twice the deviation of AudioSet.
+    "ast": {
+        **KALDI, "mel_bands": 128, "window_shape": "hann", "mean": -4.2677393,
+        "deviation": 9.1379948, "excerpt_frames": 1024,
+    },
+    # Whisper up to large-v2, 30 seconds; large-v3 has mel_bands = 128.
+    "whisper": {
+        **LIBROSA, "sample_rate": 16000, "frame_length": 400, "hop_length": 160, "mel_bands": 80,
+        "highest_hz": 8000.0, "pad_mode": "reflect", "logarithm": "log10", "range_below": 8.0,
+        "scale": 0.25, "shift": 1.0, "excerpt_frames": 3000,
+    },
+    # AudioToMelSpectrogramPreprocessor of NeMo, without dither.
+    "nemo": {
+        **LIBROSA, "sample_rate": 16000, "frame_length": 512, "window_length": 400,
+        "hop_length": 160, "mel_bands": 80, "window": "symmetric", "preemphasis": 0.97,
+        "preemphasis_of": "signal", "logarithm": "ln", "offset": 2.0**-24, "floor": 1e-37,
+        "standardise": "band",
+    },
+    # What its embedding network takes: melspectrogram.onnx of 16-bit integers, x / 10 + 2.
+    "openwakeword": {
+        **LIBROSA, "sample_rate": 16000, "frame_length": 512, "window_length": 400,
+        "hop_length": 160, "mel_bands": 32, "lowest_hz": 60.0, "highest_hz": 3800.0,
+        "centred": False, "gain": 2.0**30, "range_below": 80.0, "scale": 0.1, "shift": 2.0,
+        "excerpt_frames": 76,
+    },
     "vggish": {**AUDIO_SET, "offset": 0.01},
     "yamnet": {**AUDIO_SET, "offset": 0.001},
     # Cnn14 and others at 32 kHz, with torchlibrosa.

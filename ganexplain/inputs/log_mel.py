@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
+from typing import Any, Self
 
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs.base import LARGEST, Input
+from ganexplain.inputs.excerpt_steps import ExcerptSteps
 from ganexplain.inputs.words import SOUND
 
 LARGEST_FILTERBANK = 2**22  # weights, bins x bands
@@ -25,12 +27,15 @@ CHOICES = {
     "window_shape": ("hann", "hamming", "povey", "blackman", "rectangular"),
     "preemphasis_of": ("frame", "signal"),
     "pad_mode": ("constant", "reflect", "symmetric", "edge"),
-    "logarithm": ("ln", "log10", "db", "none"),
+    "logarithm": ("ln", "log10", "db", "none", "pcen"),
+    "delta_kind": ("repeated", "fitted"),
+    "delta_axis": ("bands", "channels"),
+    "standardise": ("none", "excerpt", "band", "band-mean", "range"),
 }
 
 
 @dataclass(frozen=True)
-class FrontEnd(Input):
+class FrontEnd(Input, ExcerptSteps):
     """The log-mel front end (Schlueter & Grill 2015, used unchanged by Mishra et al. 2019).
 
     Frequencies in Hz (`highest_hz` 0: half the rate), lengths in samples, the floor as a
@@ -46,14 +51,13 @@ class FrontEnd(Input):
     - bands of magnitudes to the `power`: on a `mel_scale` (htk, slaney or linear), `filters` that
       are `triangles` over Hz or over mel (yaafe: of unit sum; slaney: of unit area; peak: of height
       one) or none, which makes each spectral bin from `lowest_hz` to `highest_hz` a band;
-    - the logarithm of max(gain mel + offset, floor), `ln`, `log10`, `db` (10 log10, with power 2)
-      or none; `relative` to the excerpt's largest value, cut `range_below` it (0: not at all);
-      then times `scale` plus `shift`.
+    - the logarithm of max(gain mel + offset, floor), `ln`, `log10`, `db` (10 log10, with power 2),
+      `pcen` or none; then times `scale` plus `shift`;
+    - the steps of whole excerpts (`ExcerptSteps`).
     """
 
     kind = "log-mel"
-    axes, array_axes = "FT", "FT"
-    layouts = ("FT", "TF", "1FT", "1TF", "3FT")
+    array_axes = "FT"
     plural, words, keeps_recording = "log-mel", SOUND, True
 
     sample_rate: int = 22050
@@ -74,8 +78,6 @@ class FrontEnd(Input):
     gain: float = 1.0
     offset: float = 0.0
     logarithm: str = "ln"
-    relative: bool = False
-    range_below: float = 0.0
     scale: float = 1.0
     shift: float = 0.0
     triangles: str = "hz"
@@ -86,6 +88,16 @@ class FrontEnd(Input):
     remove_mean: bool = False
     pad_start: int = 0
     pad_end: int = 0
+
+    @property
+    def axes(self) -> str:
+        """Channels if there are any, bands and time."""
+        return "CFT" if self.channels else "FT"
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """Those of pictures, or with and without one channel."""
+        return ("CFT", "CTF", "FTC", "TFC") if self.channels else ("FT", "TF", "1FT", "1TF", "3FT")
 
     @property
     def transform_length(self) -> int:
@@ -146,8 +158,9 @@ class FrontEnd(Input):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one excerpt, (F, T)."""
-        return self.mel_bands, self.excerpt_frames
+        """Of one excerpt, (F, T) or (C, F, T)."""
+        plane = self.rows(self.mel_bands), self.excerpt_frames
+        return (self.channels, *plane) if self.channels else plane
 
     @property
     def excerpt_samples(self) -> int:
@@ -175,9 +188,22 @@ class FrontEnd(Input):
         return self.sample_rate
 
     @property
-    def is_relative(self) -> bool:
-        """Whether values depend on the excerpt's largest."""
-        return self.relative or bool(self.range_below)
+    def excerpt_keys(self) -> tuple[str, ...]:
+        """Keys in use that concern all frames of an excerpt together."""
+        keys = tuple(each.name for each in fields(ExcerptSteps) if self._is_set(each))
+        return (*keys, "logarithm") if self.logarithm == "pcen" else keys
+
+    def _is_set(self, field: Field[Any]) -> bool:
+        return getattr(self, field.name) != field.default
+
+    @property
+    def generator_output(self) -> Self:
+        """The log-mel of the same frames, before the steps of whole excerpts and its scale."""
+        if not self.excerpt_keys:
+            return self
+        usual: dict[str, Any] = {each.name: each.default for each in fields(ExcerptSteps)}
+        logarithm = "ln" if self.logarithm == "pcen" else self.logarithm
+        return replace(self, **usual, scale=1.0, shift=0.0, logarithm=logarithm)
 
     @property
     def unheard(self) -> tuple[str, ...]:
@@ -206,6 +232,7 @@ class FrontEnd(Input):
                 f"{where}: bands from {self.lowest_hz:g} to {highest:g} Hz do not lie within 0 to "
                 f"{half:g} Hz, half the rate"
             )
+        steps = self.wrong_steps(self.mel_bands, self.excerpt_frames)
         loudest = self.gain * float(self.frame_length) ** self.power * self.frame_length
         most = loudest if self.logarithm == "none" else 1e3  # of values before scale and shift
         wrong = {
@@ -224,12 +251,11 @@ class FrontEnd(Input):
             "offset": abs(self.offset) > loudest / ROUNDING,
             "scale": not self.scale > 0,
             "shift": abs(self.shift) > self.scale * most / ROUNDING,
-            "range_below": self.range_below < 0,
             "filters": self.filters == "yaafe" and self.mel_scale != "htk",
             "triangles": self.filters in ("yaafe", "none") and self.triangles != "hz",
             "mel_scale": self.filters == "none" and self.mel_scale != "linear",
         }
-        for name, is_wrong in wrong.items():
+        for name, is_wrong in (wrong | steps).items():
             if is_wrong:
                 raise UsageError(f"{where}: {name} = {getattr(self, name)!r} cannot be used here")
         self._check_bins(where)

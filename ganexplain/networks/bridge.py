@@ -20,6 +20,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
+from ganexplain.networks.excerpt_steps import excerpt_steps
 from ganexplain.networks.fitting import PictureSize, fit_length
 from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform
 
@@ -83,9 +84,10 @@ def _between_pictures(
 def _between_log_mels(
     generator_output: FrontEnd, network_input: FrontEnd, fit: str
 ) -> list[nn.Module]:
-    if generator_output == network_input:
-        return []
-    if any(getattr(generator_output, name) != getattr(network_input, name) for name in SAME_FRAMES):
+    plain, steps = network_input.generator_output, excerpt_steps(network_input)
+    if generator_output == plain:
+        return steps
+    if any(getattr(generator_output, name) != getattr(plain, name) for name in SAME_FRAMES):
         magnitudes, sound = _sound_of(generator_output)
         return [
             magnitudes,
@@ -93,12 +95,14 @@ def _between_log_mels(
             *_log_mel_of(sound.samples, generator_output, network_input, fit),
         ]
     magnitudes = Magnitudes(generator_output, highest_level(generator_output))
-    mel = _MelOfMagnitudes(network_input)
-    frames = generator_output.excerpt_frames, network_input.excerpt_frames
-    fitted = fit_length(*frames, fit, "frames", network_input.shift if fit == FEATURES else 0.0)
+    mel = _MelOfMagnitudes(plain)
+    frames = generator_output.excerpt_frames, plain.excerpt_frames
+    fitted = fit_length(*frames, fit, "frames", plain.shift if fit == FEATURES else 0.0)
     if frames[0] >= frames[1]:
-        return [fitted, magnitudes, mel]
-    return [magnitudes, mel, fitted] if fit == FEATURES else [magnitudes, fitted, mel]
+        return [fitted, magnitudes, mel, *steps]
+    if fit == FEATURES:
+        return [magnitudes, mel, fitted, *steps]
+    return [magnitudes, fitted, mel, *steps]
 
 
 def _log_mel_to_waveforms(
@@ -130,16 +134,17 @@ def _log_mel_of(samples: int, sound: Input, network_input: FrontEnd, fit: str) -
     """The steps from waveforms with `samples` samples at the rate of `sound` to log-mel.
 
     Waveforms that are too short are extended before their log-mel is computed; with zero-features
-    the log-mel is, by zeros before `scale` and `shift`.
+    the log-mel is, by zeros before the steps of the excerpt, `scale` and `shift`.
     """
     resampled = Resampled(samples, sound.sound_rate, network_input.sample_rate)
-    mel, wanted = LogMel(network_input), network_input.excerpt_frames
+    plain, steps = network_input.generator_output, excerpt_steps(network_input)
+    mel, wanted = LogMel(plain), plain.excerpt_frames
     available = mel.frames(resampled.after)
-    fitted = fit_length(available, wanted, fit, "frames", network_input.shift)
+    fitted = fit_length(available, wanted, fit, "frames", plain.shift)
     if available >= wanted or fit == FEATURES:
-        return [resampled, mel, fitted]
-    longer = resampled.after + (wanted - available) * network_input.hop_length
-    return [resampled, fit_length(resampled.after, longer, fit, "samples"), mel]
+        return [resampled, mel, fitted, *steps]
+    longer = resampled.after + (wanted - available) * plain.hop_length
+    return [resampled, fit_length(resampled.after, longer, fit, "samples"), mel, *steps]
 
 
 def _waveforms_of(

@@ -142,7 +142,7 @@ class Resampled(nn.Module):
 class LogMel(nn.Module):
     """Waveforms (B, W) -> log-mel (B, F, T) of all their frames, equal to `audio.log_mel`.
 
-    `relative` and `range_below` refer to the maximum of each excerpt.
+    The steps of whole excerpts are in `excerpt_steps`.
     """
 
     window: Tensor
@@ -203,8 +203,4 @@ def compress_log(level: Tensor, front_end: FrontEnd) -> Tensor:
         value = value.log()
     elif front_end.logarithm != "none":
         value = value.log10() * (10 if front_end.logarithm == "db" else 1)
-    if front_end.relative:
-        value = value - value.amax((1, 2), keepdim=True)
-    if front_end.range_below:
-        value = torch.maximum(value, value.amax((1, 2), keepdim=True) - front_end.range_below)
     return value if is_plain(front_end) else value * front_end.scale + front_end.shift

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganexplain.audio.log_mel import check_frame_by_frame
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, choose_threshold, evaluate, figures_text
 from ganexplain.classifiers.training import ClassifierTraining, check_settings
@@ -45,9 +46,10 @@ def train_classifier(
     Diverged if the loss is not finite.
     """
     corpus = open_corpus(config.corpus, config.skip_bad_files)
-    input_spec = input_spec_for(
-        corpus, read_input_file(Path(config.input))[0] if config.input else None
-    )
+    given = read_input_file(Path(config.input))[0] if config.input else None
+    if given:
+        check_frame_by_frame(given)
+    input_spec = input_spec_for(corpus, given)
     outputs = _output_count(config.outputs, len(corpus.classes))
     check_settings(config, input_spec)
     device = pick_device(config.device)

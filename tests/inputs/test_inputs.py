@@ -22,7 +22,7 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import frame_count, log_compress, log_expand, log_mel, log_mel_blocks
 from ganexplain.audio.sonify import sonify
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.inputs.log_mel import CHOICES, FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import (
     check_same_front_end,
@@ -208,7 +208,7 @@ def test_levels_without_logarithm_have_no_decibels() -> None:
 
 
 @pytest.mark.parametrize(
-    "logarithm, power", list(itertools.product(CHOICES["logarithm"], (1.0, 2.0)))
+    "logarithm, power", list(itertools.product(("ln", "log10", "db", "none"), (1.0, 2.0)))
 )
 def test_the_module_computes_what_numpy_does(
     sound: np.ndarray, logarithm: str, power: float
@@ -227,9 +227,10 @@ def test_the_module_computes_what_numpy_does(
 def test_values_relative_to_the_loudest(sound: np.ndarray) -> None:
     front_end = FrontEnd(logarithm="db", power=2.0, relative=True, range_below=80.0,
                          scale=1 / 80, shift=1.0)  # fmt: skip
-    mel = LogMel(front_end)(torch.from_numpy(sound)[None])
+    bridge = bridge_between(WaveformInput(sample_rate=22050, samples=sound.size), front_end)
+    mel = bridge(torch.from_numpy(sound)[None])
     assert float(mel.max()) == pytest.approx(1.0) and float(mel.min()) >= 0.0
-    with pytest.raises(UsageError, match="relative to an excerpt"):
+    with pytest.raises(UsageError, match="relative, range_below: values depend on the whole"):
         log_mel(sound, front_end)
 
 
