@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.calling import Accepted, check_repeatable, find_calling
 from ganexplain.networks.copies import unwrap
+from ganexplain.networks.grad_mode import needs_gradients_kept, watch_grad_mode
 from ganexplain.networks.outputs import first_tensor
 from ganexplain.networks.units import Unit
 
@@ -45,7 +47,7 @@ class NetworkAdapter(nn.Module):
     TorchScript is run as ordinary modules if that computes the same; otherwise only `output` can
     be used. It may overwrite its input, which is a contiguous copy. A network with a batch of fixed
     length gets the inputs of a batch one by one; `row` is then the number of the one that runs, and
-    `rows` that of all.
+    `rows` that of all. If the network switches gradients off so that there are none, it cannot.
 
     Raises UsageError if the network does not accept the bridge's output, or its output for an input
     is not always the same.
@@ -62,7 +64,10 @@ class NetworkAdapter(nn.Module):
             converted = bridge(examples)
         found = find_calling(unwrap(explained), call, converted)
         self.explained, self.calling, self.plain = found.network, found.calling, found.plain
-        self.reached = self._find_layers(examples, found)
+        self.lifts = False
+        with watch_grad_mode(ignore=False) as switched:
+            self.reached = self._find_layers(examples, found)
+        self.lifts = bool(switched) and needs_gradients_kept(self, examples, found.output)
 
     def forward(self, generated: Tensor) -> Tensor:
         """The network's output (B, ...) for a generator's output (B, ...)."""
@@ -81,7 +86,9 @@ class NetworkAdapter(nn.Module):
         return torch.cat(outputs)
 
     def _pass(self, converted: Tensor) -> Tensor:
-        output = self.calling.raw(self.explained, converted)
+        kept = self.lifts and torch.is_grad_enabled()
+        with watch_grad_mode(ignore=True) if kept else nullcontext():
+            output = self.calling.raw(self.explained, converted)
         if self.plain:
             plain: Tensor = output
             return plain
