@@ -38,6 +38,7 @@ from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.copies import copy_network
 from ganexplain.networks.hooks import layer_shape, unit_response
 from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.pretrained import completed_call
 from ganexplain.networks.target import (
     NetworkSource,
     TargetNetwork,
@@ -265,14 +266,15 @@ def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork
             f"network is of type {type(network).__name__}; give a torch module, or what "
             "--classifier or --model take"
         )
+    network_input, call = _given(given)
     if not isinstance(network, nn.Module):
         path = Path(network)
         if path.is_file() and path.suffix == ".pt" and is_checkpoint(path, "classifier"):
             return load_target(NetworkSource(classifier=str(path)), input_spec, CPU)
+        call = completed_call(str(network), call)
         network = load_network(str(network))
     else:
         network = copy_network(network)
-    network_input, call = _given(given)
     return adapt_network(
         network,
         input_spec or (network_input or FrontEnd()).generator_output,

@@ -45,7 +45,7 @@ class BringsNetwork:
 
     model: str = setting(
         "Network of your own, in place of --classifier: FILE.pt (TorchScript), FILE.pt2, "
-        "FILE.onnx, module:factory or file.py:factory.",
+        "FILE.onnx, a folder of transformers, module:factory or file.py:factory.",
         "",
         reads=True,
     )

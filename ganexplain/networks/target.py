@@ -23,6 +23,11 @@ from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, net
 from ganexplain.networks.bridge import bridge_between
 from ganexplain.networks.loaders.factories import code_of, is_factory
 from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.pretrained import (
+    completed_call,
+    is_pretrained,
+    pretrained_files,
+)
 from ganexplain.networks.loaders.weights import split_place
 from ganexplain.networks.units import Unit
 
@@ -93,20 +98,26 @@ class NetworkSource:
         return self.classifier or self.model
 
     def files(self) -> dict[str, Path]:
-        """The files of the network, by option; `code` is the module of a factory."""
+        """The files of the network, by option; `code` is that of a factory, `model/...` those of
+        a folder.
+        """
         named = {"classifier": self.classifier, "input": self.input}
         named["weights"] = str(split_place(self.weights)[0]) if self.weights else ""
         named["model"] = self.model if Path(self.model).is_file() else ""
         named["code"] = code_of(self.model) if is_factory(self.model) else ""
-        return {name: Path(path) for name, path in named.items() if path}
+        files = {name: Path(path) for name, path in named.items() if path}
+        if is_pretrained(self.model):
+            files |= {f"model/{path.name}": path for path in pretrained_files(Path(self.model))}
+        return files
 
     def digest(self) -> str:
-        """SHA-256 of its file or, for several files, of their hashes and the factory's name."""
+        """SHA-256 of its file or, for several files, of their hashes and a factory's name."""
         files = {name: path for name, path in self.files().items() if name != "code"}
         hashes = [file_hash(path) for _, path in sorted(files.items())]
         if set(files) in ({"classifier"}, {"model"}):
             return hashes[0]
         model = Path(self.model).name if is_factory(self.model) else self.model
+        model = "" if is_pretrained(self.model) else model
         place = split_place(self.weights)[1]
         text = "\n".join([model, *hashes, *([place] if place else [])])
         return hashlib.sha256(text.encode()).hexdigest()
@@ -166,7 +177,7 @@ def load_target(
         network,
         generator_output or (network_input or FrontEnd()).generator_output,
         network_input,
-        call,
+        completed_call(source.model, call),
         device,
     )
 

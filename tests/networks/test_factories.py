@@ -137,7 +137,7 @@ def test_what_the_users_code_prints_is_no_result(command: Run, folder: Path) -> 
         ("n.zip", "an archive; unpack it"),
         ("n.tar.gz", "an archive; unpack it"),
         ("n.pkl", "runs any code"),
-        ("n.xyz", "one of the endings .pt"),
+        ("n.xyz", r"one of the endings \.pt"),
     ],
 )
 def test_files_of_other_kinds_are_answered_with_the_way_to_go(

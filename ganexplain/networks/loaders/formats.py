@@ -1,10 +1,11 @@
-"""Loads networks: TorchScript, torch.export or ONNX files, or a factory with weights.
+"""Loads networks: TorchScript, torch.export or ONNX files, folders, or a factory with weights.
 
 A file of another kind is answered with the way to a kind that can be loaded.
 """
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -19,15 +20,17 @@ from ganexplain.networks.loaders.exported import read_exported
 from ganexplain.networks.loaders.factories import call_factory, is_factory
 from ganexplain.networks.loaders.onnx import read_onnx
 from ganexplain.networks.loaders.other_formats import advice_for
+from ganexplain.networks.loaders.pretrained import is_pretrained, read_pretrained
 from ganexplain.networks.loaders.scripted import read_torchscript
 from ganexplain.networks.loaders.weights import load_weights
 
 SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
+OF_THE_HUB = re.compile(r"[\w-][\w.-]*/[\w.-]*\w")
 CHECKPOINTS = (".ckpt", ".bin", ".tar")  # endings of files of torch.save, too
 
 
 def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> nn.Module:
-    """The network in a file, or made by a factory, on the CPU and otherwise unchanged.
+    """The network in a file or folder, or made by a factory, on the CPU and otherwise unchanged.
 
     Raises UsageError for a missing file or an unknown kind of file, a factory that cannot be
     called, and a pickled module without `trust_pickle`. Raises GanexplainError for a damaged file,
@@ -44,6 +47,8 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
             f"--weights {weights}: applies to --model module:factory or file.py:factory, not to a "
             "whole network"
         )
+    if is_pretrained(model):
+        return read_pretrained(path)
     if path.suffix not in SUFFIXES and not _is_checkpoint(path):
         raise UsageError(f"--model {model}: {_refusal(path)}")
     if not path.is_file():
@@ -60,11 +65,17 @@ def _is_checkpoint(path: Path) -> bool:
 
 
 def _refusal(path: Path) -> str:
-    if path.suffix and not path.exists():
-        return "no such file"
+    if not path.exists():
+        if OF_THE_HUB.fullmatch(str(path)):
+            return (
+                "no such file; if it is a name of the Hugging Face hub, get its folder first, "
+                f"hf download {path} --local-dir FOLDER"
+            )
+        if path.suffix:
+            return "no such file"
     return advice_for(path) or (
-        "neither module:factory, file.py:factory nor a file with one of the endings "
-        f"{', '.join(SUFFIXES)}"
+        "neither module:factory, file.py:factory, a folder of transformers nor a file with one of "
+        f"the endings {', '.join(SUFFIXES)}"
     )
 
 

@@ -29,7 +29,7 @@ ADVICE = {
     ".mlmodel": CORE_ML,
     ".mlpackage": CORE_ML,
     ".safetensors": "weights without a network; name its factory, --model file.py:NAME "
-    "--weights {path}",
+    "--weights {path}, or, of transformers, the folder with its config.json",
     ".tar": UNPACK,
     ".zip": UNPACK,
     ".gz": UNPACK,

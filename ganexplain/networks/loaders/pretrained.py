@@ -1,0 +1,150 @@
+"""Reads networks in folders of the package transformers (Hugging Face).
+
+Such a folder has a `config.json`, which names a class of transformers, and weights. It is data: no
+code in it is run, and nothing is fetched from the network.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ganexplain.errors import GanexplainError, UsageError, reason_of, short_repr
+from ganexplain.files.atomic import JsonObject
+from ganexplain.files.bounded import parse_json, read_text
+from ganexplain.inputs.specification import Call
+
+CONFIG = "config.json"
+PATTERNS = (CONFIG, "preprocessor_config.json", "*.safetensors*", "pytorch_model*.bin*")
+REFUSED = {
+    "auto_map": "has code of its own, which would run; if you trust its author, write a function "
+    "that returns the network (trust_remote_code=True) and name it, file.py:function",
+    "quantization_config": "has quantised weights, which let no gradient through; save it in "
+    "float32 or float16",
+}
+NOT_USED = ("masked_spec_embed",)  # weights of training alone, which older files lack
+
+
+def is_pretrained(model: str) -> bool:
+    """Whether `model` is a folder with a `config.json`."""
+    return (Path(model) / CONFIG).is_file()
+
+
+def pretrained_files(folder: Path) -> list[Path]:
+    """The files of a folder on which its network depends, by name."""
+    return sorted({path for pattern in PATTERNS for path in folder.glob(pattern)})
+
+
+def completed_call(model: str, call: Call) -> Call:
+    """A call with what the folder says, if `model` is one, where the call does not say it."""
+    if not is_pretrained(model) or call.method or call.output:
+        return call
+    own = _own_call(Path(model))
+    return replace(call, method=own.method, output=own.output, classes=call.classes or own.classes)
+
+
+def _own_call(folder: Path) -> Call:
+    """How the network is called: its classes, and the audio part of networks of text and sound."""
+    config = _config(folder)
+    if "audio_config" in config and "text_config" in config:  # CLAP
+        return Call(method="get_audio_features", output="pooler_output")
+    labels = config.get("id2label")
+    if not (_architecture(folder, config).endswith("Classification") and isinstance(labels, dict)):
+        return Call()
+    try:
+        numbered = sorted((int(number), str(name)) for number, name in labels.items())
+    except ValueError as error:
+        raise GanexplainError(f"--model {folder / CONFIG}: id2label: {error}") from error
+    return Call(classes=tuple(name for _, name in numbered))
+
+
+def read_pretrained(folder: Path) -> nn.Module:
+    """The network in a folder; of an encoder and decoder for text, the encoder.
+
+    Raises UsageError without transformers, or if the folder has code of its own or quantised
+    weights; GanexplainError for a damaged folder, weights that are missing or another class.
+    """
+    config = _config(folder)
+    for key, reason in REFUSED.items():
+        if config.get(key):
+            raise UsageError(f"--model {folder}: {reason}")
+    kind = _class_of(folder, config)
+    try:
+        network, loaded = kind.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            weights_only=True,
+            attn_implementation="eager",  # other forms have no attention weights
+            output_loading_info=True,
+        )
+    except (MemoryError, UsageError):
+        raise
+    except Exception as error:  # transformers raises many kinds
+        raise GanexplainError(
+            f"--model {folder}: cannot be loaded ({reason_of(error)}); save it again with "
+            "save_pretrained"
+        ) from error
+    wrong = [*loaded["missing_keys"], *(str(each[0]) for each in loaded["mismatched_keys"])]
+    wrong = sorted(name for name in wrong if not name.endswith(NOT_USED))
+    if wrong:
+        raise GanexplainError(
+            f"--model {folder}: has no weights that fit {', '.join(wrong[:3])}"
+            f"{', ...' if len(wrong) > 3 else ''}, which would be random; train or load the whole "
+            f"{kind.__name__} and save it again"
+        )
+    if "decoder_input_ids" in inspect.signature(kind.forward).parameters:
+        return network.get_encoder()
+    return network
+
+
+def _config(folder: Path) -> JsonObject:
+    path = folder / CONFIG
+    try:
+        found = parse_json(read_text(path))
+    except (OSError, ValueError) as error:
+        raise GanexplainError(f"--model {path}: cannot be read ({error})") from error
+    if not isinstance(found, dict) or not isinstance(found.get("model_type"), str):
+        raise UsageError(
+            f"--model {path}: has no model_type, so it is not of transformers; name the file of "
+            "the network, or its factory"
+        )
+    return found
+
+
+def _architecture(folder: Path, config: JsonObject) -> str:
+    """The class that `config.json` names; the bare one of its kind if it names none."""
+    named = config.get("architectures")
+    first = named[0] if isinstance(named, list) and named else "AutoModel"
+    if not isinstance(first, str):
+        raise GanexplainError(
+            f"--model {folder / CONFIG}: architectures is {short_repr(named)}, not names of classes"
+        )
+    return first
+
+
+def _class_of(folder: Path, config: JsonObject) -> Any:
+    """The class of transformers for a folder's network."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise UsageError(
+            f"--model {folder}: needs the package transformers (pip install transformers)"
+        ) from error
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    name = _architecture(folder, config)
+    if name == "AutoModel":
+        return transformers.AutoModel
+    kind = getattr(transformers, name, None) if name.isidentifier() else None
+    if not (inspect.isclass(kind) and issubclass(kind, transformers.PreTrainedModel)):
+        raise UsageError(
+            f"--model {folder}: {short_repr(name)} is no network of transformers "
+            f"{transformers.__version__}; update it, or write a function that returns the network "
+            "and name it, file.py:function"
+        )
+    return kind

@@ -1,0 +1,244 @@
+"""Networks in folders of transformers, with random weights."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.specification import Call
+from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.pretrained import completed_call
+from ganexplain.networks.target import NetworkSource, adapt_network, load_target
+
+transformers = pytest.importorskip("transformers")
+CPU = torch.device("cpu")
+SMALL = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+CONVOLUTIONS = {"conv_dim": (16, 16), "conv_kernel": (10, 3), "conv_stride": (5, 2),
+                "num_feat_extract_layers": 2, "num_conv_pos_embeddings": 16,
+                "num_conv_pos_embedding_groups": 2}  # fmt: skip
+CLASSES = ("speech", "music", "rain", "dog", "silence")
+
+
+def ast() -> Any:
+    labels = dict(enumerate(CLASSES))
+    config = transformers.ASTConfig(
+        hidden_size=24, max_length=64, num_mel_bins=80, id2label=labels, **SMALL
+    )
+    return transformers.ASTForAudioClassification(config)
+
+
+def wav2vec() -> Any:
+    config = transformers.Wav2Vec2Config(hidden_size=24, vocab_size=7, **SMALL, **CONVOLUTIONS)
+    return transformers.Wav2Vec2Model(config)
+
+
+def whisper() -> Any:
+    config = transformers.WhisperConfig(
+        d_model=24, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=80,
+        max_source_positions=30, max_target_positions=20, vocab_size=60, pad_token_id=0,
+        bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+    )  # fmt: skip
+    return transformers.WhisperForConditionalGeneration(config)
+
+
+def clap() -> Any:
+    sound = {"spec_size": 64, "hidden_size": 16, "patch_embeds_hidden_size": 8, "depths": [1, 1],
+             "num_attention_heads": [1, 2], "num_hidden_layers": 2, "num_mel_bins": 16,
+             "window_size": 2, "projection_dim": 16}  # fmt: skip
+    text = {"vocab_size": 30, "hidden_size": 16, "max_position_embeddings": 20} | SMALL
+    config = transformers.ClapConfig(audio_config=sound, text_config=text, projection_dim=16)
+    return transformers.ClapModel(config)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Any]]:
+    """Folders, and the networks that were saved to them."""
+    found = {}
+    for make in (ast, wav2vec, whisper, clap):
+        torch.manual_seed(0)
+        network = make().eval()
+        folder = tmp_path_factory.mktemp(make.__name__)
+        network.save_pretrained(folder)
+        found[make.__name__] = folder, network
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+PLAIN: dict[str, tuple[tuple[int, ...], Callable[[Any, torch.Tensor], torch.Tensor]]] = {
+    "ast": ((64, 80), lambda network, x: network(x).logits),
+    "wav2vec": ((400,), lambda network, x: network(x).last_hidden_state),
+    "whisper": ((80, 60), lambda network, x: network.get_encoder()(x).last_hidden_state),
+    "clap": ((1, 60, 16), lambda network, x: network.get_audio_features(x).pooler_output),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_folder_computes_what_transformers_computes(
+    saved: dict[str, tuple[Path, Any]], name: str
+) -> None:
+    folder, plain = saved[name]
+    shape, compute = PLAIN[name]
+    call = completed_call(str(folder), Call())
+    network = load_network(str(folder)).eval()
+    x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = getattr(network, call.method or "forward")(x)
+        found = found[call.output] if call.output else next(iter(found.values()))
+        torch.testing.assert_close(found, compute(plain, x), atol=1e-6, rtol=1e-5)
+
+
+def test_classes_are_those_of_the_folder(saved: dict[str, tuple[Path, Any]]) -> None:
+    folder = str(saved["ast"][0])
+    front_end = FrontEnd(excerpt_frames=64)
+    call = completed_call(folder, Call(layout="TF"))
+    explained = adapt_network(load_network(folder), front_end, None, call, CPU)
+    assert explained.names.classes == CLASSES
+    assert explained.outputs == len(CLASSES)
+    assert "audio_spectrogram_transformer.layers.1.mlp.fc1" in named_layers(explained.network)
+    own = completed_call(folder, Call(classes=("a", "b", "c", "d", "e")))
+    assert own.classes == ("a", "b", "c", "d", "e")
+    assert completed_call(str(saved["wav2vec"][0]), Call()).classes == ()
+
+
+def test_weights_may_be_in_several_files_or_in_a_pickle(
+    saved: dict[str, tuple[Path, Any]], tmp_path: Path
+) -> None:
+    folder, plain = saved["ast"]
+    plain.save_pretrained(tmp_path / "several", max_shard_size="20KB")
+    assert len(list((tmp_path / "several").glob("*.safetensors"))) > 1
+    (tmp_path / "pickle").mkdir()
+    shutil.copy(folder / "config.json", tmp_path / "pickle")
+    torch.save(plain.state_dict(), tmp_path / "pickle" / "pytorch_model.bin")
+    for name in ("several", "pickle"):
+        network = load_network(str(tmp_path / name))
+        torch.testing.assert_close(network.state_dict(), plain.state_dict())
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Path.touch, (Path("here"),)
+
+
+def test_a_pickle_in_a_folder_runs_nothing(
+    saved: dict[str, tuple[Path, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(saved["ast"][0] / "config.json", tmp_path)
+    for protocol in (2, 4):
+        torch.save({"w": Bomb()}, "pytorch_model.bin", pickle_protocol=protocol)
+        with pytest.raises(GanexplainError, match="cannot be loaded"):
+            load_network(str(tmp_path))
+    assert not Path("here").exists()
+    pickle.loads(pickle.dumps(Bomb()))
+    assert Path("here").exists()
+
+
+def changed(**keys: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text()) | keys
+        (folder / "config.json").write_text(json.dumps(config))
+
+    return change
+
+
+def without_head(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: w for name, w in weights.items() if not name.startswith("classifier")}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+SPOILT: list[tuple[Callable[[Path], object], str]] = [
+    (
+        changed(auto_map={"AutoModelForAudioClassification": "modeling_theirs.Net"}),
+        r"has code of its own.*file\.py:function$",
+    ),
+    (changed(quantization_config={"quant_method": "bitsandbytes"}), "quantised weights"),
+    (changed(architectures=["ASTForEverything"]), "'ASTForEverything' is no network of transf"),
+    (changed(architectures=["pipeline"]), "'pipeline' is no network"),
+    (changed(architectures=[["a"]]), "not names of classes"),
+    (changed(architectures=["utils.hub"]), "'utils.hub' is no network"),
+    (changed(model_type=None), "has no model_type, so it is not of transformers"),
+    (changed(hidden_size=32), "cannot be loaded|has no weights that fit"),
+    (without_head, r"has no weights that fit classifier\.dense\.bias, .*which would be random"),
+    (lambda folder: (folder / "config.json").write_text("{"), r"config\.json: cannot be read"),
+    (lambda folder: (folder / "model.safetensors").unlink(), "cannot be loaded"),
+    (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "cannot be loaded"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILT)
+def test_a_folder_that_cannot_be_used_is_refused_in_one_line(
+    saved: dict[str, tuple[Path, Any]],
+    tmp_path: Path,
+    spoil: Callable[[Path], object],
+    message: str,
+) -> None:
+    folder = tmp_path / "network"
+    shutil.copytree(saved["ast"][0], folder)
+    (folder / "modeling_theirs.py").write_text(f"open({str(tmp_path / 'here')!r}, 'w')")
+    spoil(folder)
+    with pytest.raises(GanexplainError, match=message) as caught:
+        load_network(str(folder))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "here").exists()
+
+
+def test_what_is_explained_is_known_by_its_files(
+    saved: dict[str, tuple[Path, Any]], tmp_path: Path
+) -> None:
+    folder = saved["ast"][0]
+    source = NetworkSource(model=str(folder))
+    assert sorted(source.files()) == ["model/config.json", "model/model.safetensors"]
+    shutil.copytree(folder, tmp_path / "moved")
+    moved = NetworkSource(model=str(tmp_path / "moved"))
+    assert moved.digest() == source.digest()
+    assert NetworkSource.from_meta({"classifier": "", "model": moved.model}) == moved
+    changed(id2label={"0": "a"})(tmp_path / "moved")
+    assert moved.digest() != source.digest()
+
+
+def test_without_transformers_the_package_is_named(
+    saved: dict[str, tuple[Path, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(UsageError, match=r"needs the package transformers \(pip install transf"):
+        load_network(str(saved["ast"][0]))
+
+
+def test_attention_weights_can_be_read(saved: dict[str, tuple[Path, Any]], tmp_path: Path) -> None:
+    """Only the plain form of attention returns them."""
+    (tmp_path / "input.toml").write_text('excerpt_frames = 64\n[network]\nlayout = "TF"\n')
+    source = NetworkSource(model=str(saved["ast"][0]), input=str(tmp_path / "input.toml"))
+    explained = load_target(source, None, CPU)
+    attention = named_layers(explained.network)["audio_spectrogram_transformer.layers.0.attention"]
+    outputs: list[Any] = []
+    handle = attention.register_forward_hook(lambda module, x, output: outputs.append(output))
+    with torch.no_grad():
+        explained.network(torch.zeros(1, 80, 64))
+    handle.remove()
+    assert isinstance(attention, nn.Module)
+    weights = outputs[0][1]
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
