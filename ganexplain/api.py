@@ -281,6 +281,7 @@ def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork
         network_input,
         call,
         CPU,
+        trust_features=not isinstance(given, str | Path),
     )
 
 

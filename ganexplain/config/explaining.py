@@ -146,6 +146,11 @@ class LayersConfig(Computes):
     trust_pickle: bool = setting(
         "Load a pickled network. This runs any code that the file contains.", False
     )
+    trust_features: bool = setting(
+        "Compute the network's input by the function that --input names as features. This runs its "
+        "code.",
+        False,
+    )
     gan: str = setting(
         "Path of gan.pt, if it generates another kind of input than the network takes.", ""
     )
@@ -205,6 +210,11 @@ class SelectConfig(SeeksExcerpts, Computes):
     )
     trust_pickle: bool = setting(
         "Load a pickled network that was explained. This runs any code that the file contains.",
+        False,
+    )
+    trust_features: bool = setting(
+        "Compute the input of the network by the function that the file of its --input names as "
+        "features. This runs its code.",
         False,
     )
     gan: str = setting("Current path of gan.pt; empty: the path when it was used.", "", reads=True)

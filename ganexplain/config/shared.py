@@ -64,6 +64,11 @@ class BringsNetwork:
     trust_pickle: bool = setting(
         "Load a pickled --model. This runs any code that the file contains.", False
     )
+    trust_features: bool = setting(
+        "Compute the network's input by the function that --input names as features. This runs its "
+        "code.",
+        False,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

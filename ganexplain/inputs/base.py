@@ -99,6 +99,11 @@ class Input(ABC):
         return ()
 
     @property
+    def features(self) -> str:
+        """The user's function that makes it the network's input, module:name; empty: none."""
+        return ""
+
+    @property
     def unheard(self) -> tuple[str, ...]:
         """Keys with which it cannot be turned into sound, so that no GAN generates it."""
         return ()

@@ -14,8 +14,10 @@ from ganexplain.inputs.words import SOUND
 class WaveformInput(Input):
     """Mono sound of `samples` samples at `sample_rate` Hz, full scale 1, times `gain`.
 
-    With `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has
-    it.
+    Before that a share `preemphasis` of the sample before is subtracted from each, and with
+    `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has it.
+    `features` names a function of torch, module:function, that makes of such waveforms (B, W) what
+    the network takes.
     """
 
     axes, array_axes = "W", "W"
@@ -27,6 +29,8 @@ class WaveformInput(Input):
     samples: int
     gain: float = 1.0
     standardise: bool = False
+    preemphasis: float = 0.0
+    features: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -60,11 +64,17 @@ class WaveformInput(Input):
 
     @property
     def generator_output(self) -> Self:
-        """The same waveform without a gain of its own."""
-        return replace(self, gain=1.0, standardise=False)
+        """The same waveform as it sounds."""
+        return replace(self, gain=1.0, standardise=False, preemphasis=0.0, features="")
+
+    def omitted(self) -> dict[str, object]:
+        """The defaults of the fields that earlier versions did not have."""
+        return {"preemphasis": 0.0, "features": ""}
 
     def check(self, where: str) -> None:
         """UsageError that names `where` and the key, for values that cannot be used."""
         super().check(where)
         if not (self.sample_rate > 0 and self.gain > 0):
             raise UsageError(f"{where}: sample_rate and gain must be above zero")
+        if not 0 <= self.preemphasis <= 1:
+            raise UsageError(f"{where}: preemphasis is {self.preemphasis}; give 0 to 1")

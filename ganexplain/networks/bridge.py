@@ -22,7 +22,7 @@ from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.excerpt_steps import excerpt_steps
 from ganexplain.networks.fitting import PictureSize, fit_length
-from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform
+from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform, preemphasised
 
 FEATURES = "zero-features"  # a `fit` of log-mel, not of the sound before it
 SAME_FRAMES = (
@@ -194,6 +194,7 @@ class _Level(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """The scaled waveforms."""
+        waveform = preemphasised(waveform, self.network_input.preemphasis)
         if self.network_input.standardise:
             waveform = waveform - waveform.mean(1, keepdim=True)
             waveform = waveform / waveform.std(1, keepdim=True).clamp_min(1e-10)

@@ -21,6 +21,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, network_device
 from ganexplain.networks.bridge import bridge_between
+from ganexplain.networks.features import load_features
 from ganexplain.networks.loaders.factories import code_of, is_factory
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import (
@@ -31,6 +32,7 @@ from ganexplain.networks.loaders.pretrained import (
 from ganexplain.networks.loaders.weights import split_place
 from ganexplain.networks.units import Unit
 
+CODE = ("code", "features")  # of the files of a network, which may change without it
 OUR_OUTPUT = "fc9"  # the layer of the logits in all networks trained here
 
 
@@ -46,6 +48,7 @@ class NetworkSource:
     weights: str = ""
     input: str = ""
     trust_pickle: bool = False
+    trust_features: bool = False
 
     @classmethod
     def from_settings(cls, settings: NamesNetwork) -> NetworkSource:
@@ -61,11 +64,12 @@ class NetworkSource:
     @classmethod
     def _named(cls, settings: BringsNetwork, classifier: str) -> NetworkSource:
         source = cls(
-            classifier, settings.model, settings.weights, settings.input, settings.trust_pickle
-        )
+            classifier, settings.model, settings.weights, settings.input, settings.trust_pickle,
+            settings.trust_features,
+        )  # fmt: skip
         if bool(source.classifier) == bool(source.model):
             raise UsageError("name the network to explain: --classifier, or --model for your own")
-        for option in ("weights", "input", "trust_pickle"):
+        for option in ("weights", "input", "trust_pickle", "trust_features"):
             if getattr(source, option) and not source.model:
                 flag = option.replace("_", "-")
                 raise UsageError(f"--{flag}: goes with --model; a classifier.pt has all it needs")
@@ -73,12 +77,13 @@ class NetworkSource:
 
     @classmethod
     def from_meta(
-        cls, meta: Document, moved_to: str = "", trust_pickle: bool = False
+        cls, meta: Document, moved_to: str = "", trust: tuple[bool, bool] = (False, False)
     ) -> NetworkSource:
         """The source in the meta of an artifact, whose main file may have been moved.
 
-        Raises UsageError for a factory that is not named again as `moved_to`: a factory runs code,
-        and a file alone must not decide to run it.
+        `trust` is for `trust_pickle` and `trust_features`. Raises UsageError for a factory that is
+        not named again as `moved_to`: a factory runs code, and a file alone must not decide to run
+        it.
         """
         classifier, model, weights, described = (
             _file_name(meta, name) for name in ("classifier", "model", "weights", "input")
@@ -89,8 +94,8 @@ class NetworkSource:
                 f"--classifier {model}"
             )
         if model:  # `classifier` has the same value in a meta
-            return cls("", moved_to or model, weights, described, trust_pickle)
-        return cls(moved_to or classifier, "", weights, described, trust_pickle)
+            return cls("", moved_to or model, weights, described, *trust)
+        return cls(moved_to or classifier, "", weights, described, *trust)
 
     @property
     def name(self) -> str:
@@ -99,20 +104,26 @@ class NetworkSource:
 
     def files(self) -> dict[str, Path]:
         """The files of the network, by option; `code` is that of a factory, `model/...` those of
-        a folder.
+        a folder, `features` that of the function which computes its input.
         """
         named = {"classifier": self.classifier, "input": self.input}
         named["weights"] = str(split_place(self.weights)[0]) if self.weights else ""
         named["model"] = self.model if Path(self.model).is_file() else ""
         named["code"] = code_of(self.model) if is_factory(self.model) else ""
+        named["features"] = code_of(self._features)
         files = {name: Path(path) for name, path in named.items() if path}
         if is_pretrained(self.model):
             files |= {f"model/{path.name}": path for path in pretrained_files(Path(self.model))}
         return files
 
+    @property
+    def _features(self) -> str:
+        path = Path(self.input)
+        return read_input_file(path)[0].features if self.input and path.is_file() else ""
+
     def digest(self) -> str:
         """SHA-256 of its file or, for several files, of their hashes and a factory's name."""
-        files = {name: path for name, path in self.files().items() if name != "code"}
+        files = {name: path for name, path in self.files().items() if name not in CODE}
         hashes = [file_hash(path) for _, path in sorted(files.items())]
         if set(files) in ({"classifier"}, {"model"}):
             return hashes[0]
@@ -179,6 +190,7 @@ def load_target(
         network_input,
         completed_call(source.model, call),
         device,
+        source.trust_features,
     )
 
 
@@ -188,15 +200,22 @@ def adapt_network(
     network_input: Input | None,
     call: Call,
     device: torch.device,
+    trust_features: bool = False,
 ) -> TargetNetwork:
     """A network of any origin behind the conversion from `generator_output` to `network_input`.
 
     Without `network_input` the network gets the generator's output unchanged. The network is
-    frozen and in eval mode.
+    frozen and in eval mode. Raises UsageError for `features` that are not trusted.
     """
     network.eval()
     examples = example_inputs(generator_output)
-    whole = _fitted(network, generator_output, network_input or generator_output, call, examples)
+    features = load_features(network_input, trust_features)
+    taken = network_input or generator_output
+    if features:
+        bridge = nn.Sequential(bridge_between(generator_output, taken, "", call.fit), features)
+        whole = NetworkAdapter(network, bridge, call, examples)
+    else:
+        whole = _fitted(network, generator_output, taken, call, examples)
     with torch.no_grad():
         output = whole(examples)
     whole.requires_grad_(False)  # after a pass, which creates the parameters of lazy layers

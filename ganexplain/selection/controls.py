@@ -52,7 +52,8 @@ def load_target_network(
 ) -> TargetNetwork:
     """Load the network of explanations; UsageError if the file is missing or another one."""
     settings = explanations.meta.settings
-    source = NetworkSource.from_meta(settings, config.classifier, config.trust_pickle)
+    trust = config.trust_pickle, config.trust_features
+    source = NetworkSource.from_meta(settings, config.classifier, trust)
     for file in source.files().values():
         _require_file(file, "classifier")
     path = Path(source.name)

@@ -61,6 +61,8 @@ class Judge:
 
     def _load_foreign(self) -> None:
         network_input, call = read_input_file(Path(self.source.input))
+        if network_input.features:
+            raise UsageError(f"{self.source.input}: features runs code; a judge must not have it")
         call = completed_call(self.source.model, call)
         if len(call.classes) < 2:
             raise UsageError(f"{self.source.input} must name its classes: [network], classes")

@@ -56,10 +56,13 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
 def _source(config: LayersConfig) -> NetworkSource:
     path = Path(config.network)
     if path.suffix == ".pt" and path.is_file() and is_checkpoint(path, "classifier"):
-        if config.weights or config.input or config.trust_pickle:
+        if config.weights or config.input or config.trust_pickle or config.trust_features:
             raise UsageError(f"{path}: a classifier.pt; it contains its --weights and --input")
         return NetworkSource(classifier=config.network)
-    return NetworkSource("", config.network, config.weights, config.input, config.trust_pickle)
+    return NetworkSource(
+        "", config.network, config.weights, config.input, config.trust_pickle,
+        config.trust_features,
+    )  # fmt: skip
 
 
 def _shapes(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:

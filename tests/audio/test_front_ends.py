@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import librosa
@@ -11,13 +12,16 @@ import scipy.signal
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import ROOT
 from support.recordings import noise
 
 from ganexplain.audio.filterbank import mel_filterbank, mel_frequencies
 from ganexplain.audio.log_mel import frame_count, frame_times, log_mel, log_mel_blocks, window
 from ganexplain.errors import UsageError
+from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.log_mel import CHOICES, FrontEnd
 from ganexplain.inputs.specification import input_from
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.spectra import LogMel
 
 
@@ -70,9 +74,9 @@ def test_kaldi_s_convention_is_kaldi_s(snip_edges: bool, full_scale: float) -> N
     extractor.input_finished()
     rows = [extractor.get_frame(k) for k in range(extractor.num_frames_ready)]
     assert len(rows) == frame_count(sound.size, front_end)
-    # Either computes in float32: both are within 1e-4 of float64, where a band is quiet.
-    check_equal(front_end, sound, np.array(rows).T, atol=5e-4)
-    assert np.abs(log_mel(sound, front_end) - rows).mean() < 1e-5
+    # Either computes in float32, which is seen where a band is quiet.
+    check_equal(front_end, sound, np.array(rows).T, atol=2e-3)
+    assert np.abs(log_mel(sound, front_end) - rows).mean() < 2e-5
 
 
 @pytest.mark.parametrize("shape", ["hamming", "hanning", "povey", "rectangular", "blackman"])
@@ -101,17 +105,21 @@ def test_speech_to_text_of_transformers() -> None:
     check_equal(front_end, sound, theirs.T, atol=1e-4)
 
 
-def test_clap_s_convention_is_clap_s() -> None:
-    """dB. The networks without fusion, of LAION, get Slaney's filters."""
+@pytest.mark.parametrize("truncation", ["rand_trunc", "fusion"])
+def test_clap_s_convention_is_clap_s(truncation: str) -> None:
+    """dB. Networks with fusion get four copies, of HTK's filters, where nothing is cut."""
     transformers = pytest.importorskip("transformers")
     extractor = transformers.ClapFeatureExtractor(
-        truncation="rand_trunc", frequency_min=50, frequency_max=14000
+        truncation=truncation, frequency_min=50, frequency_max=14000
     )
-    front_end = front_end_of(convention="clap")
+    htk: dict[str, Any] = {"filters": "peak", "mel_scale": "htk"}
+    front_end = front_end_of(convention="clap", **htk if truncation == "fusion" else {})
     sound = sound_of(front_end, 10.0)
-    theirs = extractor(sound, sampling_rate=48000, return_tensors="np")["input_features"][0, 0]
-    check_equal(front_end, sound, theirs.T, atol=1e-3)  # of -60 to 20 dB, in float32
-    assert theirs.T.shape == front_end.shape
+    theirs = extractor(sound, sampling_rate=48000, return_tensors="np")["input_features"][0]
+    for copy in theirs:
+        assert copy.T.shape == front_end.shape
+        np.testing.assert_array_equal(copy, theirs[0])
+    check_equal(front_end, sound, theirs[0].T, atol=1e-3)  # of -60 to 20 dB, in float32
 
 
 def test_the_convention_of_panns_is_torchlibrosa_s() -> None:
@@ -259,3 +267,11 @@ def test_the_gradient_is_that_of_differences(frames: dict[str, Any]) -> None:
 def test_a_key_that_cannot_be_used_is_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         input_from("input.toml", values)
+
+
+def test_the_documentation_has_all_keys_and_conventions() -> None:
+    text = (ROOT / "docs" / "front-ends.md").read_text()
+    names = {each.name for each in (*fields(FrontEnd), *fields(WaveformInput))} - {"kind"}
+    choices = {f'"{choice}"' for values in CHOICES.values() for choice in values}
+    for name in {*names, *choices - {'"none"'}, *CONVENTIONS}:
+        assert f"`{name}`" in text, name
