@@ -9,33 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, check_known
+from ganexplain.networks.decisions import OUTPUTS, class_logits
 from ganexplain.networks.hooks import find_layer, record_outputs
 from ganexplain.networks.units import Unit
 
 Model = Callable[[Tensor], Tensor]
 SCORES = ("probability", "logit", "margin")
-OUTPUTS = ("logits", "probabilities", "activations")
-SMALLEST = 1e-12  # least probability whose logarithm is taken
 
 
 def from_numpy(function: Callable[[np.ndarray], np.ndarray]) -> Model:
     """Return a model of a function from arrays (B, *S) to outputs (B, K), as of scikit-learn."""
     return lambda batch: torch.as_tensor(np.asarray(function(batch.cpu().numpy())))
-
-
-def class_logits(outputs: Tensor, kind: str) -> Tensor:
-    """Return logits (B, K) of outputs (B, K) of a kind in OUTPUTS; one output means two classes.
-
-    One logit z becomes -z / 2 and z / 2, whose softmax is the sigmoid of z.
-    """
-    if outputs.ndim == 1:
-        outputs = outputs[:, None]
-    outputs = outputs.double()
-    if kind == "probabilities":
-        if outputs.shape[1] == 1:
-            outputs = torch.cat([1 - outputs, outputs], dim=1)
-        return outputs.clamp_min(SMALLEST).log()
-    return torch.cat([-outputs / 2, outputs / 2], dim=1) if outputs.shape[1] == 1 else outputs
 
 
 def target_logits(outputs: Tensor, targets: Tensor) -> Tensor:

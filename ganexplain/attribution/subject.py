@@ -19,6 +19,7 @@ from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.inputs.base import Input
 from ganexplain.networks.adapter import OUTPUT, OutputNames, network_device
+from ganexplain.networks.decisions import AUTO, class_names, guess_output_kind
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.readings import unit_values
 from ganexplain.networks.target import OUR_OUTPUT, NetworkSource, example_inputs, load_target
@@ -26,9 +27,7 @@ from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 
-AUTO = "auto"  # of --outputs: guess their kind
 LOOKED_AT = 16  # inputs from whose outputs the kind is guessed
-TWO = ("negative", "positive")  # classes of a single output without names
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def load_subject(
     if kind == AUTO:
         kind = guess_output_kind(found)
         progress.note(f"what the network puts out is taken for {kind} (--outputs)")
-    classes = _classes(theirs.names.classes, found.shape[1], kind)
+    classes = class_names(theirs.names.classes, found.shape[1], kind)
     return replace(subject, classes=classes, outputs=kind), asked
 
 
@@ -153,25 +152,6 @@ def _own_subject(classifier: Classifier) -> Subject:
         network, front_end, classifier.classes, "logits", classifier.threshold, reference,
         OUR_OUTPUT,
     )  # fmt: skip
-
-
-def guess_output_kind(outputs: Tensor) -> str:
-    """Guess the kind of outputs (B, K).
-
-    `probabilities` if all lie in 0..1 and, if there are several, sum to 1; `activations` if
-    several lie in 0..1 and do not sum to 1, as in multi-label networks; else `logits`.
-    """
-    if not bool(((outputs >= 0) & (outputs <= 1)).all()):
-        return "logits"
-    if outputs.shape[1] == 1 or torch.allclose(outputs.sum(1), outputs.new_ones(()), atol=1e-3):
-        return "probabilities"
-    return "activations"
-
-
-def _classes(names: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
-    if count == 1 and kind != "activations":
-        return tuple(names) if len(names) == 2 else (f"not {names[0]}", names[0]) if names else TWO
-    return tuple(names) or tuple(map(str, range(count)))
 
 
 def _reference(front_end: Input, device: torch.device) -> Reference:

@@ -8,8 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.audio.log_mel import frame_times
 from ganexplain.classifiers.base import ExcerptNet
+from ganexplain.classifiers.checkpoint import Classifier
+from ganexplain.corpora.spans import Prediction, decide, to_segments
+from ganexplain.errors import GanexplainError
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.metrics.detection import smooth
 
 CHUNK_PICTURES = 256
 CHUNK_FRAMES = 1024  # outputs computed at once, for bounded memory and little overlap
@@ -67,3 +72,21 @@ def predict_frames(network: ExcerptNet, mel: np.ndarray, front_end: FrontEnd) ->
         x = torch.from_numpy(np.ascontiguousarray(piece)).to(device)
         curve[start:stop] = probabilities(network.forward_dense(x[None]))[0].cpu().numpy()
     return curve
+
+
+def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) -> Prediction:
+    """Smoothed probabilities of each frame of log-mel (T, F) in nat, and their segments.
+
+    `duration` is that of the file in seconds; it is clipped to the length of the frames, which
+    determine it to within a hop.
+    """
+    front_end = classifier.sound
+    curve = smooth(predict_frames(classifier.network, mel, front_end))
+    if not np.isfinite(curve).all():
+        raise GanexplainError("the classifier's outputs are not finite; train it again")
+    times = frame_times(len(mel), front_end)
+    shortest = times[-1] + front_end.frame_length / 2 / front_end.sample_rate
+    end = float(np.clip(duration, shortest, shortest + 1 / front_end.frame_rate))
+    decisions = decide(curve, classifier.threshold)
+    segments = to_segments(decisions, times, end)
+    return Prediction(times, curve, segments, classifier.classes, classifier.threshold)

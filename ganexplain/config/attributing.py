@@ -11,6 +11,7 @@ from ganexplain.config.shared import (
     CHECKPOINT_EVERY,
     CORPORA,
     LAST_SEED,
+    OUTPUTS,
     SEED,
     BringsNetwork,
     Computes,
@@ -52,11 +53,7 @@ class AttributeConfig(NamesNetwork, Computes):
     score: str = setting(
         "Quantity to attribute for a class: probability, logit or margin.", "probability"
     )
-    outputs: str = setting(
-        "Type of the outputs of --model: logits, probabilities, activations (units that are "
-        "not classes), or auto (detected from the values).",
-        "auto",
-    )
+    outputs: str = setting(OUTPUTS, "auto")
     segments: tuple[str, ...] = setting(
         "Segments: 6x4 (columns x rows: times x bands), temporal:10, spectral:8, slic:50, "
         "felzenszwalb, quickshift, file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); "

@@ -78,6 +78,12 @@ class NamesNetwork(BringsNetwork):
     classifier: str = setting("Path of classifier.pt.", "", reads=True)
 
 
+OUTPUTS = (
+    "Type of the outputs of --model: logits, probabilities, activations (units that are not "
+    "classes), or auto (detected from the values)."
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SeeksExcerpts(ReadsRecordings):
     """Settings of every stage that searches for real excerpts."""

@@ -11,8 +11,10 @@ from ganexplain.config.shared import (
     CHECKPOINT_EVERY,
     CORPORA,
     LAST_SEED,
+    OUTPUTS,
     SEED,
     Computes,
+    NamesNetwork,
     ReadsRecordings,
 )
 
@@ -109,19 +111,23 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictConfig(ReadsRecordings, Computes):
+class PredictConfig(NamesNetwork, ReadsRecordings, Computes):
     """Predict the classes over time in recordings: OUT/NAME.csv, NAME.lab and NAME.png per file.
 
     `ganexplain predict song.mp3 --classifier runs/classifier/classifier.pt --out runs/predict`
 
     NAME is the name of the file without its extension; if two files share a name, the second is
     NAME-2. For pictures: OUT/predictions.csv, the class and all probabilities of each picture.
+    A classifier.pt predicts every frame, a network of your own (--model) one excerpt after another.
     """
 
     files: tuple[str, ...] = setting(
         "Recordings, pictures, or folders of pictures.", argument=True, reads=True
     )
-    classifier: str = setting("Path of classifier.pt.", reads=True)
+    outputs: str = setting(OUTPUTS, "auto")
+    hop_seconds: float = setting(
+        "Seconds between predictions of --model; 0: a tenth of an excerpt.", 0.0, 0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,11 @@ class Input(ABC):
         return 0
 
     @property
+    def seconds(self) -> float:
+        """The time that the sound of one input spans."""
+        return 0.0
+
+    @property
     def silence(self) -> float | None:
         """The value where nothing sounds."""
         return None

@@ -124,6 +124,11 @@ class FrontEnd(Input, ExcerptSteps):
         return replace(self, centred=False, pad_start=0, pad_end=0)
 
     @property
+    def seconds(self) -> float:
+        """The time that the frames of one excerpt span."""
+        return self.excerpt_samples / self.sample_rate
+
+    @property
     def silence(self) -> float:
         """The value of a band without any sound: that of the floor."""
         value = max(self.offset, self.floor)

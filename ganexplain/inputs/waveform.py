@@ -58,6 +58,11 @@ class WaveformInput(Input):
         return self.sample_rate
 
     @property
+    def seconds(self) -> float:
+        """The length of one waveform."""
+        return self.samples / self.sample_rate
+
+    @property
     def silence(self) -> float:
         """Zero."""
         return 0.0

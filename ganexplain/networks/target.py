@@ -149,6 +149,7 @@ class TargetNetwork:
     front_end: Input
     names: OutputNames
     outputs: int
+    threshold: float = 0.0  # of the specification, for one or two outputs
     corpora: tuple[str, ...] = ()  # of its training, if its file names them
 
     @property
@@ -180,7 +181,7 @@ def load_target(
         ours = load_classifier(Path(source.classifier), device)
         names = OutputNames(OUR_OUTPUT, ours.classes)
         return TargetNetwork(
-            ours.network, ours.front_end, names, ours.network.outputs, ours.corpora
+            ours.network, ours.front_end, names, ours.network.outputs, corpora=ours.corpora
         )
     network = load_network(source.model, source.weights, source.trust_pickle)
     network_input, call = read_input_file(Path(source.input)) if source.input else (None, Call())
@@ -221,9 +222,8 @@ def adapt_network(
     whole.requires_grad_(False)  # after a pass, which creates the parameters of lazy layers
     outputs = output.shape[1] if output.ndim > 1 else 1
     _check_output(output, call, outputs)
-    return TargetNetwork(
-        whole.to(device).eval(), generator_output, OutputNames(OUTPUT, call.classes), outputs
-    )
+    names = OutputNames(OUTPUT, call.classes)
+    return TargetNetwork(whole.to(device).eval(), generator_output, names, outputs, call.threshold)
 
 
 def _fitted(

@@ -19,9 +19,9 @@ from ganexplain.attribution.methods.lime import DISTANCES
 from ganexplain.attribution.methods.registry import METHODS, method_for
 from ganexplain.attribution.partition import partition
 from ganexplain.attribution.run import AttributionRun
-from ganexplain.attribution.scorer import OUTPUTS, SCORES
+from ganexplain.attribution.scorer import SCORES
 from ganexplain.attribution.story import measures_table, report_page
-from ganexplain.attribution.subject import AUTO, Subject, load_subject
+from ganexplain.attribution.subject import Subject, load_subject
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.recording_level import warn_of_level
@@ -33,6 +33,7 @@ from ganexplain.explainers.loading import explainers_for
 from ganexplain.files.atomic import JsonObject, write_json, write_text
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.networks.decisions import AUTO, OUTPUTS
 from ganexplain.networks.hooks import find_layer
 from ganexplain.networks.target import NetworkSource
 from ganexplain.report.tables import aligned

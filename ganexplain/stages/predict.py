@@ -1,4 +1,4 @@
-"""`predict`: a classifier and recordings -> curves, segments, pictures; or pictures -> classes."""
+"""`predict`: a network and recordings -> curves, segments, pictures; or pictures -> classes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,33 @@ from ganexplain.artifacts.predictions import (
     RecordingPrediction,
 )
 from ganexplain.audio.io import read_duration
-from ganexplain.audio.log_mel import frame_times
-from ganexplain.classifiers.checkpoint import Classifier, load_classifier
-from ganexplain.classifiers.prediction import CHUNK_PICTURES, predict_frames, predict_pictures
-from ganexplain.classifiers.recording_level import warn_of_level
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.classifiers.prediction import CHUNK_PICTURES
 from ganexplain.config import PredictConfig
-from ganexplain.corpora.cache import cache_directory, cached_log_mel
+from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.picture_files import is_picture
 from ganexplain.corpora.picture_folders import Picture
 from ganexplain.corpora.single import load_example, output_names
-from ganexplain.corpora.spans import Prediction, decide, lab_text, to_segments
-from ganexplain.errors import BadFile, GanexplainError, UsageError, skipping_bad_file
+from ganexplain.corpora.spans import decide, lab_text
+from ganexplain.errors import (
+    BadFile,
+    GanexplainError,
+    UsageError,
+    check_known,
+    skipping_bad_file,
+)
 from ganexplain.files.atomic import write_bytes, write_table
-from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.metrics.detection import smooth
+from ganexplain.inputs.base import Input
+from ganexplain.networks.decisions import AUTO, OUTPUTS
+from ganexplain.networks.predictor import (
+    LOOKED_AT,
+    ClassifierPredictor,
+    NetworkPredictor,
+    Predicted,
+    Predictor,
+)
+from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
@@ -42,14 +54,15 @@ def predict(
 ) -> Predictions:
     """Write NAME.csv, NAME.lab and NAME.png for each recording, or `predictions.csv` for pictures.
 
-    Raises UsageError for a missing classifier, BadFile for a recording that cannot be used (with
+    Raises UsageError if no network is named, BadFile for a recording that cannot be used (with
     `skip_bad_files` it is noted and skipped), GanexplainError if none can be used.
     """
-    classifier = load_classifier(Path(config.classifier), pick_device(config.device))
-    threshold = classifier.threshold if len(classifier.classes) == 2 else None
-    nothing = Predictions(config.classifier, tuple(classifier.classes), threshold, ())
-    if not classifier.front_end.sound_rate:
-        return predict_files(config, classifier, nothing, out, progress, overwrite)
+    source = NetworkSource.from_settings(config)
+    predictor = _load(source, config, progress)
+    threshold = predictor.threshold if len(predictor.classes) == 2 else None
+    nothing = Predictions(source.name, tuple(predictor.classes), threshold, ())
+    if not predictor.front_end.sound_rate:
+        return predict_files(config, predictor, nothing, out, progress, overwrite)
     paths = [Path(name) for name in config.files]
     found: list[RecordingPrediction] = []
     skipped: list[str] = []
@@ -59,16 +72,15 @@ def predict(
                 read_duration(path)
     with RunDirectory(out, "predict", config, overwrite) as run:
         progress = run.keep_notes(progress)
-        run.used("classifier", Path(config.classifier))
+        for name, path in source.files().items():
+            run.used(name, path)
         progress.start("predicting", len(paths))
         for path, name in zip(paths, output_names(paths), strict=True):
             reasons: list[str] = []
             with skipping_bad_file(config.skip_bad_files, reasons.append):
-                mel = cached_log_mel(path, classifier.sound, cache_directory(config.cache))
-                prediction = predict_recording(classifier, mel, read_duration(path))
+                predicted = predictor.predict(path, cache_directory(config.cache))
                 run.used(str(path), path)
-                warn_of_level(path, mel, classifier.network)
-                found.append(_write(out / name, path, mel, prediction, classifier.sound))
+                found.append(_write(out / name, path, predicted))
             note_skipped(progress, reasons)
             skipped += reasons
             progress.advance()
@@ -78,33 +90,35 @@ def predict(
     return replace(nothing, recordings=tuple(found), skipped=tuple(skipped))
 
 
-def predict_recording(classifier: Classifier, mel: np.ndarray, duration: float) -> Prediction:
-    """Smoothed probabilities of each frame of log-mel (T, F) in nat, and their segments.
+def _load(source: NetworkSource, config: PredictConfig, progress: Progress) -> Predictor:
+    """What predicts; of a network of the user's own the kind of its outputs is guessed."""
+    device = pick_device(config.device)
+    if source.classifier:
+        for option in ("outputs", "hop_seconds"):
+            if getattr(config, option) != getattr(PredictConfig, option):
+                raise UsageError(f"--{option.replace('_', '-')}: goes with --model")
+        return ClassifierPredictor(load_classifier(Path(source.classifier), device))
+    check_known("--outputs", config.outputs, (AUTO, *OUTPUTS))
+    target = load_target(source, None, device)
+    inputs: list[np.ndarray] = []
+    for path in expand_folders(config.files):
+        with skipping_bad_file(config.skip_bad_files, lambda reason: None):
+            inputs.append(load_example(target.front_end, path))
+        if len(inputs) == LOOKED_AT:
+            break
+    if not inputs:
+        raise GanexplainError(f"none of {len(config.files)} files could be used; name others")
+    return NetworkPredictor.of(target, config, np.stack(inputs), progress)
 
-    `duration` is that of the file in seconds; it is clipped to the length of the frames, which
-    determine it to within a hop.
-    """
-    front_end = classifier.sound
-    curve = smooth(predict_frames(classifier.network, mel, front_end))
-    if not np.isfinite(curve).all():
-        raise GanexplainError("the classifier's outputs are not finite; train it again")
-    times = frame_times(len(mel), front_end)
-    shortest = times[-1] + front_end.frame_length / 2 / front_end.sample_rate
-    end = float(np.clip(duration, shortest, shortest + 1 / front_end.frame_rate))
-    decisions = decide(curve, classifier.threshold)
-    segments = to_segments(decisions, times, end)
-    return Prediction(times, curve, segments, classifier.classes, classifier.threshold)
 
-
-def _write(
-    base: Path, recording: Path, mel: np.ndarray, prediction: Prediction, front_end: FrontEnd
-) -> RecordingPrediction:
+def _write(base: Path, recording: Path, predicted: Predicted) -> RecordingPrediction:
     """Write the three files named after `base`; returns their record."""
+    prediction, view = predicted.prediction, predicted.view
     curve, lab, picture = (base.with_name(f"{base.name}.{kind}") for kind in ("csv", "lab", "png"))
     rows = zip(prediction.times, prediction.curve, strict=True)
     numbers = ([f"{time:.4f}", *(f"{value:.6f}" for value in row)] for time, row in rows)
     write_table(curve, ["time_s", *prediction.classes], numbers)
-    write_bytes(picture, curve_picture(mel, prediction, front_end, recording.name))
+    write_bytes(picture, curve_picture(view.mel, view.curve, view.front_end, recording.name))
     write_bytes(lab, lab_text(prediction.segments, prediction.classes).encode())
     return RecordingPrediction(
         file=str(recording),
@@ -119,7 +133,7 @@ def _write(
 
 def predict_files(
     config: PredictConfig,
-    classifier: Classifier,
+    predictor: Predictor,
     nothing: Predictions,
     out: Path,
     progress: Progress,
@@ -140,15 +154,16 @@ def predict_files(
     reasons: list[str] = []
     with RunDirectory(out, "predict", config, overwrite) as run:
         progress = run.keep_notes(progress)
-        run.used("classifier", Path(config.classifier))
+        for name, path in NetworkSource.from_settings(config).files().items():
+            run.used(name, path)
         progress.start("predicting", len(paths))
         used: list[Path] = []
         for start in range(0, len(paths), CHUNK_PICTURES):
             part = paths[start : start + CHUNK_PICTURES]
-            good, skipped = _read(part, classifier, config.skip_bad_files)
+            good, skipped = _read(part, predictor.front_end, config.skip_bad_files)
             note_skipped(progress, skipped)
             reasons += skipped
-            found += _predicted(good, classifier)
+            found += _predicted(good, predictor)
             used += good
             progress.advance(len(part))
         if not used:
@@ -158,7 +173,7 @@ def predict_files(
             [each.file, each.class_name, *(f"{p:.6f}" for p in each.probabilities.values())]
             for each in found
         )
-        write_table(out / TABLE, ["file", "class", *classifier.classes], rows)
+        write_table(out / TABLE, ["file", "class", *predictor.classes], rows)
         run.results.update(pictures=len(used), skipped=reasons)
     table = str(out / TABLE)
     return replace(nothing, table=table, pictures=tuple(found), skipped=tuple(reasons))
@@ -177,25 +192,23 @@ def expand_folders(names: Iterable[str]) -> Iterable[Path]:
 
 
 def _read(
-    paths: list[Path], classifier: Classifier, skip_bad_files: bool
+    paths: list[Path], input_spec: Input, skip_bad_files: bool
 ) -> tuple[dict[Path, np.ndarray], list[str]]:
     """Pictures by path, and the errors of those skipped."""
     good: dict[Path, np.ndarray] = {}
     skipped: list[str] = []
     for path in paths:
         with skipping_bad_file(skip_bad_files, skipped.append):
-            good[path] = load_example(classifier.front_end, path)
+            good[path] = load_example(input_spec, path)
     return good, skipped
 
 
-def _predicted(pictures: dict[Path, np.ndarray], classifier: Classifier) -> list[PicturePrediction]:
+def _predicted(pictures: dict[Path, np.ndarray], predictor: Predictor) -> list[PicturePrediction]:
     """The class and the probabilities of each picture."""
     if not pictures:
         return []
-    chance = predict_pictures(classifier.network, np.stack(list(pictures.values())))
-    if not np.isfinite(chance).all():
-        raise GanexplainError("the classifier's outputs are not finite; train it again")
-    numbers, names = decide(chance, classifier.threshold), classifier.classes
+    chance = predictor.probabilities(np.stack(list(pictures.values())))
+    numbers, names = decide(chance, predictor.threshold), predictor.classes
     return [
         PicturePrediction(
             str(path),

@@ -16,7 +16,7 @@ from support.commands import Run
 from support.recordings import noise, tone, write_sound
 from torch import nn
 
-from ganexplain.attribution.subject import guess_output_kind
+from ganexplain.networks.decisions import guess_output_kind
 
 SIDE = 16
 

@@ -22,7 +22,7 @@ from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import frame_times, log_mel
 from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier, write_classifier
-from ganexplain.classifiers.prediction import probabilities
+from ganexplain.classifiers.prediction import predict_recording, probabilities
 from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.config import PredictConfig, TrainClassifierConfig
 from ganexplain.corpora.jamendo import JAMENDO_CLASSES
@@ -41,7 +41,7 @@ from ganexplain.report.pictures.curve_picture import (
     row_spans,
 )
 from ganexplain.runs.progress import NullProgress
-from ganexplain.stages.predict import predict, predict_recording
+from ganexplain.stages.predict import predict
 
 FRONT_END = FrontEnd()
 HOP = 1 / FRONT_END.frame_rate

@@ -9,12 +9,12 @@ from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput, subset_score
 from ganexplain.attribution.methods.grad_cam import enlarged
 from ganexplain.attribution.methods.occlusion import occlusion
-from ganexplain.attribution.scorer import Scorer, class_logits, target_logits
+from ganexplain.attribution.scorer import Scorer, target_logits
 from ganexplain.attribution.segments import grid
-from ganexplain.attribution.subject import guess_output_kind
 from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.maps import maps_and_gradient
+from ganexplain.networks.decisions import class_logits, guess_output_kind
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.readings import unit_values
 from ganexplain.networks.target import TargetNetwork, example_inputs

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain.attribution.methods.grad_cam import convolutions
-from ganexplain.attribution.scorer import class_logits
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import GanexplainError, UsageError
@@ -22,6 +21,7 @@ from ganexplain.explainers.parts.network import explainer_for
 from ganexplain.explainers.parts.places import estimate_geometry
 from ganexplain.explainers.task import Task, Trained
 from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
+from ganexplain.networks.decisions import class_logits
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.hooks import find_layer, layer_output, record_outputs
