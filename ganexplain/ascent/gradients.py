@@ -72,6 +72,16 @@ class Look:
         """Whether some latent has a gradient that is more than rounding."""
         return not self.flat.all() and (not self.finite or varies(self.response, self.size))
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be wrong with the gradients."""
+        names = dict.fromkeys(self.unregistered)
+        found = tuple(f"torch leaves out the gradient of {name}" for name in names)
+        if self.finite:
+            return found
+        cause = "a root or logarithm of exactly zero, as of silence that fit = 'zeros' adds"
+        return (*found, f"the gradient is not finite ({cause})")
+
 
 @dataclass(frozen=True)
 class Unfollowed:
@@ -101,8 +111,7 @@ def check_gradient(
             found.append(_look(generator, network, unit, rows))
             whole = Look.joined(found)  # a batch may be one row, which cannot vary
             if whole.followed:
-                operators = dict.fromkeys(whole.unregistered)
-                return None, tuple(f"torch leaves out the gradient of {name}" for name in operators)
+                return None, whole.warnings
     with torch.no_grad():
         generated = generator(start[:1])
     return Unfollowed(str(unit), _cause(network, unit.layer, generated, whole)), ()

@@ -66,12 +66,15 @@ class NetworkAdapter(nn.Module):
         self.explained, self.calling, self.plain = found.network, found.calling, found.plain
         self.lifts = False
         with watch_grad_mode(ignore=False) as switched:
-            self.reached = self._find_layers(examples, found)
-        self.lifts = bool(switched) and needs_gradients_kept(self, examples, found.output)
+            self.reached = self._find_layers(converted, found)
+        self.lifts = bool(switched) and needs_gradients_kept(self.outputs, converted, found.output)
 
     def forward(self, generated: Tensor) -> Tensor:
         """The network's output (B, ...) for a generator's output (B, ...)."""
-        converted = self.bridge(generated)
+        return self.outputs(self.bridge(generated))
+
+    def outputs(self, converted: Tensor) -> Tensor:
+        """The network's output (B, ...) for what the bridge returns."""
         if not self.calling.copies:
             return self._pass(converted)
         if isinstance(converted, fx.Proxy):
@@ -97,7 +100,7 @@ class NetworkAdapter(nn.Module):
         found: Tensor = self.calling.tensor(output)
         return found
 
-    def _find_layers(self, examples: Tensor, found: Accepted) -> dict[str, nn.Module]:
+    def _find_layers(self, converted: Tensor, found: Accepted) -> dict[str, nn.Module]:
         """The layers that return tensors in a pass, in the order they end.
 
         Raises UsageError if the pass returns something else than was `found`.
@@ -107,7 +110,7 @@ class NetworkAdapter(nn.Module):
             for name, module in self.explained.named_modules()
             if name and "parametrizations" not in name.split(".")  # they compute weights
         }
-        batch = self.calling.copies or len(examples)
+        batch = self.calling.copies or len(converted)
         ended: dict[str, nn.Module] = {}
 
         def note(module: nn.Module, inputs: object, output: object) -> None:
@@ -120,7 +123,7 @@ class NetworkAdapter(nn.Module):
             if not isinstance(module, torch.jit.ScriptModule):  # it accepts no hooks
                 handles.append(module.register_forward_hook(note))
         try:
-            check_repeatable(self, examples, found)
+            check_repeatable(self.outputs, converted, found)
         finally:
             for handle in handles:
                 handle.remove()

@@ -223,7 +223,7 @@ def check_repeatable(run: Callable[[Tensor], Tensor], x: Tensor, found: Accepted
             raise UsageError(
                 f"--model: the network returns other values for the same input: it {cause}"
             )
-    rounding = _mixing(found.output)
+    rounding = _rounding(found)
     if not torch.allclose(found.alone, found.output[-1:], rtol=0, atol=rounding, equal_nan=True):
         raise UsageError(
             "--model: the network mixes the inputs of a batch: alone, one has another output (an "
@@ -233,12 +233,17 @@ def check_repeatable(run: Callable[[Tensor], Tensor], x: Tensor, found: Accepted
         )
 
 
-def _mixing(output: Tensor) -> float:
-    """How far rounding may move an output if its input is alone in a batch."""
-    values = output.float().abs().nan_to_num(0, 0, 0)
-    precision = output.dtype if output.is_floating_point() else torch.float32
+def _rounding(found: Accepted) -> float:
+    """How far rounding may move an output if its input is alone in a batch.
+
+    Layers that quantise what they get do it in steps of the largest value in the batch.
+    """
+    values = found.output.float().abs().nan_to_num(0, 0, 0)
     largest = float(values.max()) if values.numel() else 0.0
-    return 1e-5 + max(1e-3, 16 * torch.finfo(precision).eps) * largest
+    kinds = (f"{type(m).__module__} {getattr(m, 'kind', '')}" for m in found.network.modules())
+    step = 1 / 16 if any("quantize" in kind.lower() for kind in kinds) else 1e-3
+    epsilons = [torch.finfo(precision).eps for precision in _precisions(found.network)]
+    return 1e-5 + max([step, *(16 * epsilon for epsilon in epsilons)]) * largest
 
 
 def _seeded(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -335,3 +335,17 @@ def test_a_response_has_a_gradient_as_before() -> None:
         found = ascend(respond, Starts(STARTS, 0.1), (1,), AscentSettings())
     np.testing.assert_allclose(found.latent[0], STARTS + np.array([0.1, -0.1]), atol=1e-5)
     assert not found.no_gradient.any()
+
+
+class Magnitude(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (0 * x).square().sum(1, keepdim=True).sqrt() + x.sum(1, keepdim=True)
+
+
+def test_a_gradient_of_a_root_of_zero_is_noted() -> None:
+    network = nn.Sequential(Magnitude())
+    start = torch.from_numpy(start_latents(0, 3, LATENT_SIZE))
+    found, notes = check_gradient(nn.Identity(), network, Unit.parse("0:0"), start, 2)
+    assert found is None
+    (note,) = notes
+    assert note.startswith("the gradient is not finite (a root or logarithm of exactly zero")

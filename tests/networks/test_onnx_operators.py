@@ -31,6 +31,7 @@ TensorProto, helper = onnx.TensorProto, onnx.helper
 NOT_OURS = re.compile(
     "string|uint16|uint32|uint64|maxpool_2d_uint8|reduce_m.._empty_set|bitwise_not_3d"
     "|(bf16|fp16)_expanded$"  # steps of 16 bits between those of another precision
+    "|downsample_scales_(linear|cubic)_align_corners"  # of a part of a value, unlike onnxruntime
     "|top_k_uint64|FLOAT8|FLOAT4|INT4|INT2|_e8m0_|e4m3fn|e5m2|int4|int2|float4e2m1"
 )
 EXPECTED_CASES = 1000  # of onnx 1.23; far fewer would mean that the cases are no longer found
@@ -304,6 +305,25 @@ def test_new_lengths_are_products_of_32_bits(tmp_path: Path, length: int, factor
     assert load_network(str(path))(torch.from_numpy(x)).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic", "nearest"])
+@pytest.mark.parametrize(("length", "factor"), [(10, 0.75), (7, 1.5), (10, 0.33), (6, 2.3)])
+def test_aligned_corners_are_those_of_onnxruntime(
+    tmp_path: Path, mode: str, length: int, factor: float
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    scales = helper.make_tensor("s", TensorProto.FLOAT, [4], [1.0, 1.0, 1.0, factor])
+    node = helper.make_node(
+        "Resize", ["x", "", "s"], ["y"], mode=mode, coordinate_transformation_mode="align_corners"
+    )
+    shape = value("x", ["n", 1, 1, length])
+    path = saved(tmp_path / "n.onnx", [node], [shape], [value("y", [])], initializer=[scales])
+    x = np.random.default_rng(0).normal(size=(2, 1, 1, length)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (expected,) = session.run(None, {"x": x})
+    found = load_network(str(path))(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("node", "shape"),
     [
@@ -328,6 +348,28 @@ def test_inputs_of_another_type_are_refused_in_one_line(tmp_path: Path, kind: in
     with pytest.raises(GanexplainError) as caught:
         load_network(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_an_input_of_integers_is_named(tmp_path: Path) -> None:
+    node = helper.make_node("Cast", ["pixels"], ["y"], to=TensorProto.FLOAT)
+    shape = value("pixels", ["n", 4], TensorProto.UINT8)
+    path = saved(tmp_path / "n.onnx", [node], [shape], [value("y", [])])
+    with pytest.raises(GanexplainError, match=r"no input of floating point.* 'pixels' of uint8"):
+        load_network(str(path))
+
+
+def test_a_square_root_of_zero_has_a_gradient_of_zero(tmp_path: Path) -> None:
+    """As the magnitude of a spectrum has in silence; elsewhere it is that of torch."""
+    nodes = [
+        helper.make_node("Mul", ["x", "x"], ["square"]),
+        helper.make_node("Sqrt", ["square"], ["y"]),
+    ]
+    path = saved(tmp_path / "n.onnx", nodes, [value("x", ["n", 4])], [value("y", [])])
+    x = torch.tensor([[0.0, -2.0, 3.0, -0.0]], requires_grad=True)
+    found = load_network(str(path))(x)
+    assert torch.equal(found, x.abs())
+    (gradient,) = torch.autograd.grad(found.sum(), x)
+    assert gradient.tolist() == [[0.0, -1.0, 1.0, 0.0]]
 
 
 def test_functions_that_double_are_refused(tmp_path: Path) -> None:

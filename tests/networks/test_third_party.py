@@ -20,7 +20,9 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.specification import read_input_file
 from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.bridge import bridge_between
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.runs.progress import NullProgress
@@ -166,3 +168,40 @@ def test_yamnet_is_the_network_in_the_wheel(monkeypatch: pytest.MonkeyPatch) -> 
     assert mine.shape == theirs.shape == (1, 521)
     assert np.corrcoef(mine[0], theirs[0])[0, 1] > 0.99
     assert np.abs(mine - theirs).mean() < 1.5
+
+
+ONNX = {  # the file in the package, and its inputs that are not zero
+    "silero_onnx": ("silero_vad", "data/silero_vad.onnx", {"sr": np.array(16000)}),
+    "basic_pitch": ("basic_pitch", "saved_models/icassp_2022/nmp.onnx", {}),
+    "dnsmos": ("speechmos", "dnsmos_models/sig_bak_ovr.onnx", {}),
+    "swift_f0": (
+        "swift_f0", "model.onnx",
+        {"fmin": np.array(46.875, np.float32), "fmax": np.array(2093.75, np.float32)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=pytest.mark.slow) if each == "dnsmos" else each for each in ONNX],
+)
+def test_onnx_files_of_the_gallery_hear_what_the_gan_generates(name: str) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    package, file, others = ONNX[name]
+    path, described = data_of(package) / file, NETWORKS / f"{name}.toml"
+    explained = load_target(NetworkSource(model=str(path), input=str(described)), FrontEnd(), CPU)
+    network_input, call = read_input_file(described)
+    mel = torch.rand(2, 80, 115, generator=torch.Generator().manual_seed(0)) * 6 - 7
+    mel.requires_grad_(True)
+    found = explained.network(mel)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    bridge = bridge_between(FrontEnd(), network_input, call.layout, call.fit)
+    names = [each.name for each in session.get_outputs()]
+    for row, sound in zip(found, bridge(mel).detach(), strict=True):
+        feed = {session.get_inputs()[0].name: sound[None].numpy(), **others}
+        if name == "silero_onnx":
+            feed["state"] = np.zeros((2, 1, 128), np.float32)
+        expected = session.run([call.output or names[0]], feed)[0][0]
+        np.testing.assert_allclose(row.detach().numpy(), expected, atol=1e-3)
+    (gradient,) = torch.autograd.grad(found.square().sum(), mel)
+    assert gradient.isfinite().all() and gradient.flatten(1).any(1).all()

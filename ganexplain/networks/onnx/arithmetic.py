@@ -32,8 +32,8 @@ enter_plain(
         "Not": torch.logical_not, "Or": torch.logical_or, "Reciprocal": torch.reciprocal,
         "Relu": torch.relu, "Round": torch.round, "Sigmoid": torch.sigmoid, "Sign": torch.sign,
         "Sin": torch.sin, "Sinh": torch.sinh, "Softplus": functional.softplus,
-        "Softsign": functional.softsign, "Sqrt": torch.sqrt, "Sub": torch.sub, "Tan": torch.tan,
-        "Tanh": torch.tanh, "Where": torch.where, "Xor": torch.logical_xor,
+        "Softsign": functional.softsign, "Sub": torch.sub, "Tan": torch.tan, "Tanh": torch.tanh,
+        "Where": torch.where, "Xor": torch.logical_xor,
         "Sum": lambda *values: functools.reduce(torch.add, values),
         "Max": lambda *values: functools.reduce(torch.maximum, values),
         "Min": lambda *values: functools.reduce(torch.minimum, values),
@@ -47,6 +47,13 @@ def divide(node: Node, x: Tensor, y: Tensor) -> Tensor:
     """The quotient; of integers it is rounded towards zero."""
     exact = x.is_floating_point() or y.is_floating_point()
     return x / y if exact else torch.div(x, y, rounding_mode="trunc")
+
+
+@operator("Sqrt")
+def square_root(node: Node, x: Tensor) -> Tensor:
+    """The square root, whose gradient at zero is zero, as that of a magnitude, and not infinite."""
+    silent = x == 0
+    return torch.where(silent, torch.zeros_like(x), torch.where(silent, 1.0, x).sqrt())
 
 
 @operator("Mod")

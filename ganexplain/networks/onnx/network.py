@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,11 @@ class OnnxNetwork(Graph):
         super().__init__(model.graph, opset)
         floating = [k for k, each in enumerate(declared) if each.dtype.is_floating_point]
         if not floating:
-            raise UsageError("--model: the network has no input of floating point")
+            raise UsageError(
+                f"--model: the network takes no input of floating point, which the GAN generates, "
+                f"but {_types_of(declared)}; export it as it was before its input was quantised or "
+                "converted"
+            )
         if self.captured:
             raise UsageError(f"--model: no node makes the value {self.captured[0]!r}")
         self.declared, self.main = tuple(declared), floating[0]
@@ -88,3 +93,8 @@ class OnnxNetwork(Graph):
             for axis in declared.shape
         ]
         return torch.zeros(shape, dtype=declared.dtype, device=x.device)
+
+
+def _types_of(declared: Sequence[DeclaredInput]) -> str:
+    named = (f"{each.name!r} of {str(each.dtype).removeprefix('torch.')}" for each in declared)
+    return ", ".join(named) or "nothing at all"

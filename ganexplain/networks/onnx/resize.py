@@ -85,9 +85,8 @@ def _places(node: Node, length: int, size: int, factor: float) -> Tensor:
     """Where in the input, in values, each value of the output lies."""
     x = torch.arange(size, dtype=torch.float32)  # as onnxruntime, or ties are decided otherwise
     how = node.get("coordinate_transformation_mode", "half_pixel")
-    if how == "align_corners":
-        last = factor * length - 1
-        return x * (length - 1) / last if last > 0 else x * 0
+    if how == "align_corners":  # of whole values, as torch and onnxruntime have it
+        return x * (length - 1) / (size - 1) if size > 1 else x * 0
     if how == "asymmetric":
         return x / factor
     if how == "pytorch_half_pixel" and size == 1:
