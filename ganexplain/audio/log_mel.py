@@ -115,8 +115,8 @@ def check_audible(input_spec: Input) -> None:
     """UsageError that names the keys with which an input cannot be turned into sound."""
     if keys := input_spec.unheard:
         raise UsageError(
-            f"{' and '.join(keys)}: no sound can be made of such features; leave this out here, "
-            "and give it with --input when explaining"
+            f"--input: {' and '.join(keys)}: no sound can be made of such features; "
+            "leave this out here, and give it with --input when explaining"
         )
 
 
@@ -124,8 +124,8 @@ def check_frame_by_frame(front_end: Input) -> None:
     """UsageError that names the keys with which values depend on the whole excerpt."""
     if keys := front_end.excerpt_keys:
         raise UsageError(
-            f"{', '.join(keys)}: values depend on the whole excerpt, not on one frame; leave this "
-            "out here, and give it with --input when explaining"
+            f"--input: {', '.join(keys)}: values depend on the whole excerpt, not on one frame; "
+            "leave this out here, and give it with --input when explaining"
         )
 
 

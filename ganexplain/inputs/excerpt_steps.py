@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MOST_FRAMES = 2**13  # of an excerpt, where each frame depends on those beside it
+MOST_FRAMES = 2**12  # of an excerpt, where a matrix (T, T) says how frames depend on each other
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class ExcerptSteps:
             "lifter": self.lifter < 0 or bool(self.lifter and not self.cepstra),
             "lifter_start": self.lifter_start not in (0, 1),
             "deltas": self.deltas not in (0, 1, 2) or bool(self.deltas and frames > MOST_FRAMES),
-            "delta_width": self.delta_width < 3
+            "delta_width": not 3 <= self.delta_width <= MOST_FRAMES
             or self.delta_width % 2 == 0
             or bool(parabolas and self.delta_width > frames),
             "mean": len(self.mean) not in lengths,

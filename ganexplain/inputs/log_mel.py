@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ganexplain.errors import UsageError, check_known
 from ganexplain.inputs.base import LARGEST, Input
-from ganexplain.inputs.excerpt_steps import ExcerptSteps
+from ganexplain.inputs.excerpt_steps import MOST_FRAMES, ExcerptSteps
 from ganexplain.inputs.words import SOUND
 
 LARGEST_FILTERBANK = 2**22  # weights, bins x bands
@@ -246,6 +246,7 @@ class FrontEnd(Input, ExcerptSteps):
             and not SHORTEST_WINDOW <= self.window_length <= self.frame_length,
             "fft_length": self.fft_length != 0 and self.fft_length < self.frame_length,
             "hop_length": not self.hop_length > 0,
+            "excerpt_frames": self.logarithm == "pcen" and self.excerpt_frames > MOST_FRAMES,
             "pad_start": not 0 <= self.pad_start <= LARGEST,
             "pad_end": not 0 <= self.pad_end <= LARGEST,
             "preemphasis": not 0 <= self.preemphasis <= 1,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.audio.filterbank import mel_filterbank, used_bins
-from ganexplain.audio.log_mel import frame_count, is_plain, window
+from ganexplain.audio.log_mel import check_frame_by_frame, frame_count, is_plain, window
 from ganexplain.inputs.log_mel import FrontEnd
 
 FIT_STEPS = 10  # of the magnitudes
@@ -142,7 +142,7 @@ class Resampled(nn.Module):
 class LogMel(nn.Module):
     """Waveforms (B, W) -> log-mel (B, F, T) of all their frames, equal to `audio.log_mel`.
 
-    The steps of whole excerpts are in `excerpt_steps`.
+    The steps of whole excerpts are in `excerpt_steps`; UsageError for a front end that has some.
     """
 
     window: Tensor
@@ -150,6 +150,7 @@ class LogMel(nn.Module):
 
     def __init__(self, front_end: FrontEnd) -> None:
         super().__init__()
+        check_frame_by_frame(front_end)
         self.front_end = front_end
         self.register_buffer("window", torch.from_numpy(window(front_end)))
         self.register_buffer("filters", torch.from_numpy(mel_filterbank(front_end)))

@@ -13,7 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.recordings import noise
 
-from ganexplain.audio.log_mel import frame_count, log_mel
+from ganexplain.audio.log_mel import (
+    check_audible,
+    check_frame_by_frame,
+    frame_count,
+    log_mel,
+)
 from ganexplain.errors import UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import CHOICES, FrontEnd
@@ -21,6 +26,7 @@ from ganexplain.inputs.specification import input_from, input_values
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridge import bridge_between
 from ganexplain.networks.excerpt_steps import excerpt_steps
+from ganexplain.networks.spectra import LogMel
 
 SMALL = {"sample_rate": 16000, "frame_length": 256, "hop_length": 128, "mel_bands": 8,
          "lowest_hz": 200.0, "excerpt_frames": 20}  # fmt: skip
@@ -105,6 +111,15 @@ def test_features_of_speech_to_text_are_standardised_over_the_time_of_each_band(
         sound, sampling_rate=16000, return_tensors="np"
     )["input_features"][0]
     np.testing.assert_allclose(features(sound, front_end), theirs.T, atol=1e-4)
+
+
+def test_wav2vec2_s_convention_is_that_of_transformers() -> None:
+    transformers = pytest.importorskip("transformers")
+    sound = music(1.0, 16000)
+    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
+    theirs = extractor(sound, sampling_rate=16000, return_tensors="np")["input_values"][0]
+    spec = input_from("x", {"convention": "wav2vec2", "samples": sound.size})
+    np.testing.assert_allclose(features(sound, spec), theirs, atol=1e-3)
 
 
 def test_the_convention_of_openwakeword_is_its_file_s() -> None:
@@ -265,8 +280,21 @@ def test_any_steps_keep_their_shape_gradient_and_record(values: dict[str, Any]) 
         ({"deviation": 0}, r"deviation = \(0.0,\) cannot be used"),
         ({"standardise": "bands"}, r"did you mean 'band'\?"),
         ({"logarithm": "pcen", "pcen_bias": 0}, "pcen_bias = 0.0 cannot be used"),
+        ({"logarithm": "pcen", "excerpt_frames": 5000}, "excerpt_frames = 5000 cannot be used"),
     ],
 )
 def test_a_step_that_cannot_be_is_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         input_from("input.toml", {**SMALL, **values})
+
+
+def test_what_cannot_be_generated_or_learned_is_named() -> None:
+    whisper, kaldi = front_end_of(convention="whisper"), front_end_of(convention="kaldi")
+    check_audible(whisper)
+    check_audible(whisper.generator_output)
+    check_frame_by_frame(kaldi)
+    with pytest.raises(UsageError, match="--input: preemphasis and fft_length: no sound can be"):
+        check_audible(kaldi)
+    for refuse in (check_frame_by_frame, LogMel):
+        with pytest.raises(UsageError, match="--input: range_below: values depend on the whole"):
+            refuse(whisper)
