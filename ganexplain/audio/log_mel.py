@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.fft
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 
 from ganexplain.audio.filterbank import check_filters, mel_filterbank
 from ganexplain.errors import GanexplainError, UsageError
@@ -31,6 +31,10 @@ def _sparse_filterbank(front_end: FrontEnd) -> csr_array:
     A sparse product sums in one order, for any block length and number of threads; a dense one
     differs in the last bits, and training amplifies such differences.
     """
+    if front_end.filters == "none":
+        bins = front_end.bins
+        count = front_end.transform_length // 2 + 1
+        return csr_array(eye_array(len(bins), count, k=bins.start, dtype=np.float32))
     return csr_array(mel_filterbank(front_end).T)
 
 

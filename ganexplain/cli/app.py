@@ -27,6 +27,7 @@ from ganexplain.cli.results import (
     show_counterfactuals,
     show_differences,
     show_explainer,
+    show_input,
     show_layers,
     show_path,
     show_paths,
@@ -105,7 +106,8 @@ def _app(
     """What has an audio network learned? A GAN generates inputs that drive its neurons.
 
     train-classifier, train-gan, explain, select and report each read the output of the commands
-    before. predict applies a classifier to recordings; layers lists the layers of a network;
+    before. predict applies a classifier to recordings; input describes
+    what a network takes; layers lists the layers of a network;
     responses finds the excerpts of a corpus that drive a unit; attribute explains single
     decisions, also with networks from train-explainer; counterfactual finds what would have to
     change for another decision; label-stems makes a corpus; rerun repeats a run and compares.
@@ -201,6 +203,7 @@ _add_stage("train-classifier", show_path, under_torchrun="together")
 _add_stage("predict", show_predictions)
 _add_stage("train-gan", show_path, under_torchrun="together")
 _add_stage("counterfactual", show_counterfactuals)
+_add_command("input", config.InputConfig, "input:describe_input", show_input, "writes a file")
 _add_command("layers", config.LayersConfig, "layers:layers", show_layers, result="prints")
 _add_stage("responses", show_paths)
 _add_stage("explain", show_paths, under_torchrun="apart")

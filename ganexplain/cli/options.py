@@ -14,6 +14,9 @@ from ganexplain.cli.errors import one_line_errors
 from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.files.bounded import read_toml
 
+# What `--out` is, by what a command does.
+WRITTEN = {"writes": "Run directory to write.", "writes a file": "TOML file to write."}
+
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
     """Make the values of a TOML file the defaults of the command; options take precedence."""
@@ -98,12 +101,12 @@ def common_options(result: str) -> list[inspect.Parameter]:
         ("dry_run", ("--dry-run", "-n"), "Print the settings in effect, and exit."),
     ]
     options = [option("config", Path | None, None, config_info)]
-    if result == "writes":
-        out_info = typer.Option("--out", help="Run directory to write.")
+    if result in WRITTEN:
+        out_info = typer.Option("--out", help=WRITTEN[result])
         options.insert(0, option("out", Path, MISSING, out_info))
-    left_out = {"writes": (), "prints a path": ("as_json",), "prints": ("overwrite",)}
+    left_out = {"prints a path": ("as_json",), "prints": ("overwrite",)}
     for name, flags, meaning in switches:
-        if name not in left_out[result]:
+        if name not in left_out.get(result, ()):
             options.append(option(name, bool, False, typer.Option(*flags, help=meaning)))
     return options
 

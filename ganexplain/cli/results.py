@@ -18,6 +18,7 @@ from ganexplain.runs.environment import discard_unwritable_output
 if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.attributions import AttributionRanking
     from ganexplain.artifacts.counterfactuals import Counterfactuals
+    from ganexplain.artifacts.input_description import InputDescription
     from ganexplain.artifacts.layers import NetworkLayers
     from ganexplain.artifacts.predictions import Predictions
     from ganexplain.artifacts.selection import Selection
@@ -129,6 +130,11 @@ def show_explainer(found: TrainedExplainer, as_json: bool) -> None:
     """The path of the explainer, and the table of its figures."""
     text = "\n".join([str(found.path), *found.table])
     print_result(json_text(found.to_json()) if as_json else text)
+
+
+def show_input(found: InputDescription, as_json: bool) -> None:
+    """The path of the description, and how far it is from the features of others."""
+    print_result(json_text(found.to_json()) if as_json else "\n".join(found.lines))
 
 
 def show_layers(found: NetworkLayers, as_json: bool) -> None:

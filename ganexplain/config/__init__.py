@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganexplain.config.attributing import WIDEST, AttributeConfig, TrainExplainerConfig
+from ganexplain.config.describing import InputConfig
 from ganexplain.config.explaining import (
     CounterfactualConfig,
     ExplainConfig,
@@ -35,7 +36,7 @@ from ganexplain.config.training import (
 
 __all__ = [
     "LAST_SEED", "LONGEST_SETTINGS", "STAGES", "WIDEST",
-    "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "LabelStemsConfig",
+    "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "InputConfig", "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
     "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
     "TrainGanConfig", "toml_bytes", "toml_text", "with_preset",

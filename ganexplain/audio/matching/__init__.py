@@ -1,0 +1,1 @@
+"""Finds the front end that computes given features of a sound."""

@@ -1,0 +1,130 @@
+"""From an array of features of a sound to the front end that computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ganexplain.audio.matching.candidates import HOPS
+from ganexplain.audio.matching.levels import Target
+from ganexplain.audio.matching.search import Search, coarse_starts, find_front_end, refine_all
+from ganexplain.audio.matching.values import Extremes, with_values
+from ganexplain.inputs.log_mel import FrontEnd
+
+SECONDS = 3.0  # of sound that are compared while searching
+FEWEST_FRAMES = 4
+HOP_SECONDS = (0.001, 0.15)  # shortest and longest
+LONGEST_FRAME = 0.1  # seconds, by which uncentred frames may end before a sound
+MOST_HOPS = 12
+NEAR = 0.85  # residual of the coarse grid from which on features are like no log-mel
+UNLIKE = 0.2  # by which the other axis follows the level of the sound less than time does
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Features (T, F) of a sound, and the sound (samples,) by the rates that it may have had.
+
+    With `is_whole` the frames span the sound; else they begin with it. `silence` is what the
+    features are without any sound, where that is known.
+    """
+
+    features: np.ndarray
+    sounds: Mapping[int, np.ndarray]
+    is_whole: bool = True
+    silence: float | None = None
+
+    def transposed(self) -> Heard:
+        """The same with the axes swapped."""
+        return replace(self, features=self.features.T)
+
+    def hops(self, rate: int) -> list[int]:
+        """Hops at a rate that the number of frames allows, or usual ones."""
+        samples, count = self.sounds[rate].size, len(self.features)
+        low, high = (round(rate * each) for each in HOP_SECONDS)
+        if not self.is_whole or count < FEWEST_FRAMES:
+            return [hop for hop in HOPS if low <= hop <= high and samples >= hop * (count - 3)]
+        least = max(low, int((samples - LONGEST_FRAME * rate) // (count + 1)))
+        possible = range(least, min(high, samples // (count - 2)) + 1)
+        if len(possible) <= MOST_HOPS:
+            return list(possible)
+        even = np.linspace(possible[0], possible[-1], MOST_HOPS).astype(int).tolist()
+        return sorted({*even, *(hop for hop in HOPS if hop in possible)})
+
+    def search(self, note: Callable[[], object], hops: Sequence[int] = ()) -> Iterator[Search]:
+        """Searches for the front end, with a logarithm and without; none for impossible axes.
+
+        They compare the first seconds.
+        """
+        possible = {rate: [*self.hops(rate), *hops] for rate in self.sounds}
+        if not any(possible.values()) or len(self.features) < FEWEST_FRAMES:
+            return
+        length = max(sound.size / rate for rate, sound in self.sounds.items())
+        share = min(1.0, SECONDS / length) if self.is_whole else 1.0
+        count = max(FEWEST_FRAMES, int(len(self.features) * share))
+        sounds = {
+            rate: sound[: round(sound.size * share) + (rate if share < 1 else 0)]
+            for rate, sound in self.sounds.items()
+        }
+        target = Target.of(self.features[:count])
+        for each in (target, target.logarithmic()):
+            if each is not None:
+                yield Search(each, sounds, possible, note)
+
+    def completed(self, search: Search, front_end: FrontEnd) -> FrontEnd | None:
+        """A front end that was found with the keys of its values; None if these do not fit."""
+        extremes = Extremes.of(self.features, self.silence)
+        return with_values(front_end, search.line(front_end), search.target, extremes)
+
+    def likeness_in_time(self) -> float:
+        """How far the mean over bands follows the level of the sound: a correlation."""
+        steps = len(self.features)
+        sound = max(self.sounds.values(), key=len)
+        parts = np.array_split(sound.astype(np.float64) ** 2, steps)
+        energy = np.array([part.mean() if part.size else 0.0 for part in parts]) + 1e-12
+        course = self.features.mean(1)
+        if not self.is_whole or steps < FEWEST_FRAMES or not course.std() > 0:
+            return 0.0
+        return max(abs(float(np.corrcoef(course, x)[0, 1])) for x in (energy, np.log(energy)))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A front end, whether its features had their axes swapped, and what its line leaves."""
+
+    front_end: FrontEnd
+    swapped: bool
+    residual: float
+
+
+def find(heard: Heard, note: Callable[[], object]) -> Found | None:
+    """The front end of features from nothing but them; None where none is near."""
+    begun = []
+    ways = [(each.likeness_in_time(), swapped, each) for swapped, each in
+            ((False, heard), (True, heard.transposed()))]  # fmt: skip
+    most = max(likeness for likeness, _, _ in ways)
+    for likeness, swapped, each in ways:
+        if likeness < most - UNLIKE:
+            continue
+        for search in each.search(note):
+            starts = coarse_starts(search)
+            if starts and starts[0][0] < NEAR:
+                begun.append((starts[0][0], swapped, each, search, [s for _, s in starts]))
+    for _, swapped, each, search, likely in sorted(begun, key=lambda entry: entry[0]):
+        best = find_front_end(search, likely)
+        whole = each.completed(search, best)
+        if whole is not None:
+            return Found(whole, swapped, search.residual(best))
+    return None
+
+
+def mend(heard: Heard, front_end: FrontEnd, note: Callable[[], object]) -> FrontEnd | None:
+    """The front end of features that nearly equals another one; None where none is near."""
+    mended = []
+    for search in heard.search(note, hops=(front_end.hop_length,)):
+        best = refine_all(search, replace(front_end, offset=front_end.offset / front_end.gain))
+        whole = heard.completed(search, best)
+        if whole is not None:
+            mended.append((search.residual(best), whole))
+    return min(mended, key=lambda each: each[0])[1] if mended else None

@@ -1,0 +1,131 @@
+"""From the line between levels and features to the keys of a front end that say the same.
+
+A line alone leaves open which logarithm it is, what is a gain and what a shift, and whether equal
+lowest values are a floor or cut below the loudest. The usual or the roundest numbers are chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ganexplain.audio.matching.levels import SAME, Line, Target
+from ganexplain.inputs.log_mel import FrontEnd
+
+CLOSE = 3e-5  # share by which a number may be rounded
+UNIT_SLOPE = 1e-3  # by which features without a logarithm may differ from a slope of 1
+USUAL_FLOOR = 1e-10  # where the features do not reach one
+EPSILONS = (2.0**-23, 2.0**-52)
+SLOPES = {"ln": 1.0, "log10": 1 / math.log(10), "db": 10 / math.log(10)}
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """The lowest value where many have it, and the largest, of the whole features.
+
+    `silence` is the value that they have without any sound, where that is known.
+    """
+
+    lowest: float | None
+    largest: float
+    silence: float | None = None
+
+    @classmethod
+    def of(cls, features: np.ndarray, silence: float | None = None) -> Extremes:
+        """Those of features (T, F)."""
+        lowest = float(features.min()) if Target.of(features).has_floor else None
+        return cls(lowest, float(features.max()), silence)
+
+
+def rounded(value: float, within: float = CLOSE) -> float:
+    """A value with the fewest digits that are within a share of it."""
+    for digits in range(1, 9):
+        short = float(f"{value:.{digits}g}")
+        if abs(short - value) <= within * abs(value):
+            return short
+    return value
+
+
+def is_round(value: float, digits: int = 2) -> bool:
+    """Whether a value has at most so many digits, but for rounding, or is an epsilon of floats."""
+    short = (float(f"{value:.{digits}g}"), *EPSILONS)
+    return any(abs(each - value) <= 10 * CLOSE * abs(value) for each in short)
+
+
+def with_values(
+    front_end: FrontEnd, line: Line, target: Target, extremes: Extremes
+) -> FrontEnd | None:
+    """The front end with logarithm, gain, offset, floor, scale and shift of a line.
+
+    None for features without a logarithm that are another function of the levels.
+    """
+    if target.is_linear:
+        if abs(line.slope - 1) > UNIT_SLOPE:
+            return None
+        scale = rounded(math.exp(line.intercept))
+        return replace(front_end, logarithm="none", offset=0.0, floor=1e-30, scale=scale)
+    logarithm, scale = _logarithm(line.slope)
+    span = extremes.largest - (extremes.lowest if extremes.lowest is not None else 0.0)
+    found = _with_offset(
+        replace(front_end, logarithm=logarithm, scale=scale), line, SAME * abs(span)
+    )
+    relative = _relative_to(found.shift, extremes, SAME * abs(span))
+    if relative is not None:
+        found = replace(found, relative=True, shift=relative)
+    return _with_floor(found, line, extremes)
+
+
+def _logarithm(slope: float) -> tuple[str, float]:
+    """The logarithm that leaves the scale 1, or the roundest."""
+    scales = {name: rounded(slope / unit) for name, unit in SLOPES.items()}
+    for wanted in (lambda scale: scale == 1, is_round):
+        for name, scale in scales.items():
+            if wanted(scale):
+                return name, scale
+    return "ln", scales["ln"]
+
+
+def _with_offset(front_end: FrontEnd, line: Line, small: float) -> FrontEnd:
+    """Gain, offset and shift, which a line does not tell apart: with an offset of 1 if that fits.
+
+    ln(mel + o) + b / s = ln(mel / o + 1) + ln o + b / s.
+    """
+    shift = 0.0 if abs(line.intercept) <= max(small, 1e-5) else rounded(line.intercept)
+    if not front_end.offset:
+        return replace(front_end, shift=shift)
+    at_one = line.intercept + line.slope * math.log(front_end.offset)
+    if abs(at_one) <= 100 * max(small, 1e-5):
+        gain = rounded(1 / front_end.offset, 1e-3)
+        return replace(front_end, gain=gain, offset=1.0, shift=0.0)
+    return replace(front_end, offset=rounded(front_end.offset, 1e-3), shift=shift)
+
+
+def _relative_to(shift: float, extremes: Extremes, small: float) -> float | None:
+    """The value of the loudest, if it is 0 or 1 although the line has another shift."""
+    if not shift:
+        return None
+    at = (value for value in (0.0, 1.0) if abs(extremes.largest - value) <= max(small, 1e-5))
+    return next(at, None)
+
+
+def _with_floor(front_end: FrontEnd, line: Line, extremes: Extremes) -> FrontEnd:
+    """The floor or the range below the loudest that the lowest values show."""
+
+    def level(value: float) -> float:
+        """The level before the logarithm, with gain and offset."""
+        exponent = (value - line.intercept) / line.slope
+        return math.exp(min(max(exponent, -80.0), 80.0)) * front_end.gain
+
+    floor = USUAL_FLOOR
+    if extremes.silence is not None and not front_end.offset and not front_end.relative:
+        floor = rounded(level(extremes.silence), 1e-3)
+    if extremes.lowest is None:
+        return replace(front_end, floor=floor)
+    reach = (extremes.largest - extremes.lowest) / front_end.scale
+    at_lowest = level(extremes.lowest)
+    heard = extremes.silence is not None and extremes.silence < extremes.lowest - 1e-6 * reach
+    if heard or (is_round(reach) and not is_round(at_lowest)):
+        return replace(front_end, floor=floor, range_below=rounded(reach, 1e-3))
+    return replace(front_end, floor=rounded(at_lowest, 1e-3))

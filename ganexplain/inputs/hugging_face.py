@@ -1,0 +1,183 @@
+"""Folders of Hugging Face: the input that `preprocessor_config.json` describes.
+
+The file names the class of an extractor of the package `transformers` and its settings; the
+package itself is not needed. Sources: `transformers/models/*/feature_extraction_*.py` and
+`image_processing_*.py` of version 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ganexplain.errors import UsageError
+from ganexplain.files.atomic import Document, JsonObject, read_json
+from ganexplain.files.fields import Fields
+
+FILES = ("preprocessor_config.json", "processor_config.json")
+PARTS = ("feature_extractor", "image_processor")  # in the file of several processors
+KIND_KEYS = ("feature_extractor_type", "image_processor_type")
+BYTE = 1 / 255  # the usual `rescale_factor`
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a network's input: values of an `--input` file and of its `[network]`.
+
+    `samples` is the length of sound to which the extractor cuts and pads, 0 for any. Values
+    without a length are completed by the caller. `unlike` lists in which ways the extractor
+    does something else than the values say.
+    """
+
+    values: Document
+    network: Document = field(default_factory=dict)
+    samples: int = 0
+    unlike: tuple[str, ...] = ()
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder with the settings of an extractor."""
+    return any((path / name).is_file() for name in FILES)
+
+
+def read_extractor(folder: Path) -> tuple[str, Description | None]:
+    """The class of the extractor of a folder, and what it computes; None if that is not known here.
+
+    Raises UsageError without such a file, GanexplainError for a setting of another kind.
+    """
+    path = next((folder / name for name in FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise UsageError(f"{folder}: contains no {FILES[0]}; name the folder of a network")
+    document = read_json(path)
+    fields = Fields(f"{path}: ", document, "correct it")
+    part = next((name for name in PARTS if name in fields), "")
+    fields = fields.child(part) if part else fields
+    kind = next((fields.text(key) for key in KIND_KEYS if key in fields), "")
+    if kind.removesuffix("Fast") in AUDIO:
+        defaults, describe = AUDIO[kind.removesuffix("Fast")]
+        return kind, describe(Fields(fields.place, {**defaults, **fields.values}, fields.remedy))
+    if "size" in fields and (KIND_KEYS[1] in fields or "image_mean" in fields):
+        return kind, _picture(fields)
+    return kind, None
+
+
+def _waveform(fields: Fields) -> Description:
+    channels = fields.integer("feature_size")
+    values: JsonObject = {"kind": "waveform", "sample_rate": fields.integer("sampling_rate")}
+    if fields.flag("do_normalize"):
+        values["standardise"] = True
+    unlike = (f"{channels} channels",) if channels > 1 else ()
+    return Description(values, unlike=unlike)
+
+
+def _waveform_with_channel(fields: Fields) -> Description:
+    found = _waveform(fields)
+    return Description(found.values, {"layout": "1W"}, unlike=found.unlike)
+
+
+def _whisper(fields: Fields) -> Description:
+    rate, hop = fields.integer("sampling_rate"), fields.integer("hop_length")
+    samples = fields.integer("chunk_length") * rate
+    values: JsonObject = {
+        "convention": "whisper", "sample_rate": rate, "frame_length": fields.integer("n_fft"),
+        "hop_length": hop, "mel_bands": fields.integer("feature_size"),
+        "excerpt_frames": samples // hop,
+    }  # fmt: skip
+    return Description(values, samples=samples)
+
+
+def _ast(fields: Fields) -> Description:
+    """Kaldi's filterbank under a Hann window, less `mean`, by twice `std`."""
+    values: JsonObject = {
+        "convention": "kaldi", "sample_rate": fields.integer("sampling_rate"),
+        "window_shape": "hann", "mel_bands": fields.integer("num_mel_bins"),
+        "excerpt_frames": fields.integer("max_length"),
+    }  # fmt: skip
+    if fields.flag("do_normalize"):
+        values |= {"mean": fields.number("mean"), "deviation": 2 * fields.number("std")}
+    samples = 160 * (fields.integer("max_length") - 1) + 400
+    return Description(values, {"layout": "TF"}, samples)
+
+
+def _clap(fields: Fields) -> Description:
+    rate, hop = fields.integer("sampling_rate"), fields.integer("hop_length")
+    samples = fields.integer("max_length_s") * rate
+    fuses = fields.text("truncation") == "fusion"
+    values: JsonObject = {
+        "convention": "clap", "sample_rate": rate, "hop_length": hop,
+        "frame_length": fields.integer("fft_window_size"),
+        "mel_bands": fields.integer("feature_size"),
+        "lowest_hz": fields.number("frequency_min"),
+        "highest_hz": fields.number("frequency_max"), "excerpt_frames": samples // hop + 1,
+    }  # fmt: skip
+    if not fuses:
+        return Description(values, {"layout": "1TF"}, samples)
+    values |= {"mel_scale": "htk", "filters": "peak"}
+    unlike = "of longer recordings three parts and the whole made shorter"
+    return Description(values, {"layout": "4TF"}, samples, (unlike,))
+
+
+def _picture(fields: Fields) -> Description:
+    """The size is that of the crop; `rescale_factor`, mean and deviation are of values 0 to 255."""
+    height, width = _size(fields, "crop_size" if fields.flag("do_center_crop") else "size")
+    factor = fields.number("rescale_factor") if "rescale_factor" in fields else BYTE
+    rescales = "do_rescale" not in fields or fields.flag("do_rescale")
+    offset = -1.0 if "rescale_offset" in fields and fields.flag("rescale_offset") else 0.0
+    values: JsonObject = {
+        "kind": "image", "channels": 3, "height": height, "width": width, "low": offset,
+        "high": round(255 * factor, 9) + offset if rescales else 255.0,
+    }  # fmt: skip
+    if "do_normalize" not in fields or fields.flag("do_normalize"):
+        values |= {
+            "mean": list(fields.numbers("image_mean")),
+            "deviation": list(fields.numbers("image_std")),
+        }
+    crops = ("the middle of a larger picture",) if fields.flag("do_center_crop") else ()
+    return Description(values, unlike=crops)
+
+
+def _size(fields: Fields, name: str) -> tuple[int, int]:
+    """Height and width: an object of both, of one edge, or in older files a number."""
+    if isinstance(fields.values.get(name), int):
+        return fields.integer(name), fields.integer(name)
+    size = fields.child(name)
+    edge = next((key for key in ("shortest_edge", "longest_edge") if key in size), "")
+    height, width = (size.integer(edge or key) for key in ("height", "width"))
+    return height, width
+
+
+# Classes of extractors: the settings that a file may leave out, and what they compute.
+AUDIO: dict[str, tuple[Document, Callable[[Fields], Description]]] = {
+    "Wav2Vec2FeatureExtractor": (
+        {"feature_size": 1, "sampling_rate": 16000, "do_normalize": True},
+        _waveform,
+    ),
+    "EncodecFeatureExtractor": (
+        {"feature_size": 1, "sampling_rate": 24000},
+        _waveform_with_channel,
+    ),
+    "DacFeatureExtractor": ({"feature_size": 1, "sampling_rate": 16000}, _waveform_with_channel),
+    "ASTFeatureExtractor": (
+        {
+            "sampling_rate": 16000, "num_mel_bins": 128, "max_length": 1024, "do_normalize": True,
+            "mean": -4.2677393, "std": 4.5689974,
+        },
+        _ast,
+    ),
+    "WhisperFeatureExtractor": (
+        {
+            "feature_size": 80, "sampling_rate": 16000, "hop_length": 160, "chunk_length": 30,
+            "n_fft": 400,
+        },
+        _whisper,
+    ),
+    "ClapFeatureExtractor": (
+        {
+            "feature_size": 64, "sampling_rate": 48000, "hop_length": 480, "max_length_s": 10,
+            "fft_window_size": 1024, "frequency_min": 0, "frequency_max": 14000,
+            "truncation": "fusion",
+        },
+        _clap,
+    ),
+}  # fmt: skip

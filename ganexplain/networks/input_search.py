@@ -1,0 +1,177 @@
+"""Finds the log-mel input that equals features of a sound, and the keys in which one is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from ganexplain.audio.matching.candidates import RATES
+from ganexplain.audio.matching.finding import Heard, find, mend
+from ganexplain.errors import GanexplainError
+from ganexplain.inputs.base import Input
+from ganexplain.inputs.layouts import arrangements
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.networks.comparison import Comparison, compare, computed_input, spanning
+from ganexplain.networks.references import Reference
+
+SAME = 1e-3  # RMS difference, as a share of the deviation, up to which features are the same
+AS_GOOD = (2.0, 1e-6)  # factor and summand by which it may grow where a key is as it was
+FADED = 0.02  # level at the end of a sound that fades out
+ROUNDED = 2e-5  # by which it may grow where a number is rounded
+NUMBERS = ("lowest_hz", "highest_hz", "gain", "offset", "floor", "range_below", "scale", "shift")
+Note = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Features of a sound as a reference computes them, and the sound at any rate by `load`.
+
+    `rates` are those that it may have had, the likely ones first. With `is_fixed` the number of
+    frames does not depend on the sound.
+    """
+
+    reference: Reference
+    features: np.ndarray
+    load: Callable[[int], np.ndarray]
+    rates: Sequence[Sequence[int]]
+    is_fixed: bool
+
+    def compared(self, input_spec: Input) -> Comparison | None:
+        """How far the input of a specification is from the features."""
+        return _compared(input_spec, self.load(input_spec.sound_rate), self.features)
+
+    def share(self, input_spec: Input) -> float:
+        """The RMS difference as a share of the deviation; infinite for what cannot be compared."""
+        try:
+            input_spec.check("")
+            found = self.compared(input_spec)
+        except (GanexplainError, ValueError):  # keys that do not go together
+            return math.inf
+        return found.agreement.share if found else math.inf
+
+    def holds_for_other_sound(self, input_spec: Input) -> bool:
+        """Whether features of the same sound backwards, fading out, are the same, too."""
+        if self.reference.is_fixed:
+            return True
+        rate = input_spec.sound_rate
+        sound = self.load(rate)[::-1] * np.linspace(1, FADED, self.load(rate).size)
+        sound = sound.astype(np.float32)
+        found = _compared(input_spec, sound, self.reference.of(sound, rate))
+        return found is not None and found.agreement.share <= 3 * SAME
+
+    def heard(self, rates: Sequence[int], bands: int = 0) -> Heard | None:
+        """The features (T, F) for a search at some rates; None if they are no plane.
+
+        The axis of so many bands is F, if there is one.
+        """
+        planes = [plane.T for _, plane in arrangements(self.features, "FT")]
+        if not planes:
+            return None
+        plane = next((each for each in planes if each.shape[1] == bands), planes[0])
+        if self.is_fixed:
+            changes = np.flatnonzero((plane != plane[-1]).any(1))
+            plane = plane[: changes[-1] + 1] if changes.size else plane
+        sounds = {rate: self.load(rate) for rate in rates}
+        return Heard(plane, sounds, not self.is_fixed, self._silence())
+
+    def _silence(self) -> float | None:
+        """The value of the features where nothing sounds, if they have one then."""
+        if self.reference.is_fixed:
+            return None
+        rate = self.rates[0][0]
+        try:
+            quiet = self.reference.of(np.zeros_like(self.load(rate)), rate)
+        except GanexplainError:  # its values are not finite then
+            return None
+        return float(quiet.flat[0]) if not np.ptp(quiet) else None
+
+
+def _compared(input_spec: Input, sound: np.ndarray, theirs: np.ndarray) -> Comparison | None:
+    ours = computed_input(spanning(input_spec, sound.size), sound)
+    return compare(input_spec, ours, theirs)
+
+
+def given_features(
+    reference: Reference, load: Callable[[int], np.ndarray], rate: int, rate_is_known: bool
+) -> Given:
+    """The features that a reference computes of the sound that `load` returns at any rate."""
+    sound = load(rate)
+    features = reference.of(sound, rate)
+    others = tuple(dict.fromkeys((rate, *RATES)))
+    rates: Sequence[Sequence[int]] = ((rate,),) if rate_is_known else (others,)
+    if reference.is_fixed:
+        return Given(reference, features, load, rates, is_fixed=False)
+    half = reference.of(sound[: sound.size // 2], rate)
+    is_fixed = half.shape == features.shape
+    if reference.is_told_rate:  # it may compute at another one
+        return Given(reference, features, load, ((rate,), others), is_fixed)
+    return Given(reference, features, lambda rate: sound, rates, is_fixed)
+
+
+def find_input(given: Given, note: Note) -> FrontEnd | None:
+    """The log-mel input that is nearest to features; None if they are like none."""
+    found = []
+    for rates in given.rates:
+        heard = given.heard(rates)
+        if heard is None:
+            return None
+        found.append(find(heard, note))
+        if given.reference.is_fixed and (found[-1] is None or found[-1].residual > SAME):
+            found.append(find(replace(heard, is_whole=False), note))  # of its beginning
+        if any(each and each.residual <= SAME for each in found):
+            break
+    best = min((each for each in found if each), key=lambda each: each.residual, default=None)
+    return _rounded(given, best.front_end) if best else None
+
+
+def _rounded(given: Given, found: FrontEnd) -> FrontEnd:
+    """What was found, with the fewest digits of each number that make no difference."""
+    enough = given.share(found) * AS_GOOD[0] + ROUNDED
+    for name in NUMBERS:
+        for digits in (1, 2, 3):
+            short: Any = float(f"{getattr(found, name):.{digits}g}")
+            rounded = replace(found, **{name: short})
+            if given.share(rounded) <= enough:
+                found = rounded
+                break
+    return found
+
+
+@singledispatch
+def mend_input(described: Input, given: Given, note: Note) -> Input | None:
+    """The input that is nearest to features, with as few other keys as possible; None for none.
+
+    One function for each kind.
+    """
+    return None
+
+
+@mend_input.register
+def _mend_log_mel(described: FrontEnd, given: Given, note: Note) -> Input | None:
+    heard = given.heard((described.sample_rate,), described.mel_bands)
+    if heard is None:
+        return None
+    start = replace(described, mel_bands=heard.features.shape[1], mean=(0.0,), deviation=(1.0,))
+    features = heard.features * np.array(described.deviation) + np.array(described.mean)
+    best = mend(replace(heard, features=features), start, note)
+    best = best and replace(best, mean=described.mean, deviation=described.deviation)
+    if best is None or given.share(best) > SAME:
+        other = find_input(given, note)
+        best = min((each for each in (best, other) if each), key=given.share, default=None)
+    return _as_described(given, best, described) if best else None
+
+
+def _as_described(given: Given, best: FrontEnd, described: FrontEnd) -> FrontEnd:
+    """The best input with the described value of each key for which it is as good."""
+    factor, summand = AS_GOOD
+    enough = given.share(best) * factor + summand
+    for each in fields(FrontEnd):
+        before = replace(best, **{each.name: getattr(described, each.name)})
+        if given.share(before) <= enough:
+            best = before
+    return best

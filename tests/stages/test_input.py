@@ -1,0 +1,236 @@
+"""Inputs described by the command `input`: equal to the features of others, or refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from support.commands import Run
+from support.recordings import write_sound
+
+from ganexplain.artifacts.input_description import InputDescription
+from ganexplain.config import InputConfig
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs.specification import Call, Input, read_input_file
+from ganexplain.inputs.waveform import WaveformInput
+from ganexplain.networks.bridge import bridge_between
+from ganexplain.runs.progress import NullProgress
+from ganexplain.stages.input import describe_input
+
+RATE = 16000
+
+
+def sound(seconds: float, rate: int = RATE) -> np.ndarray:
+    """Noise and gliding tones that come and go (samples,): every band changes."""
+    stream = np.random.default_rng(0)
+    times = np.arange(round(seconds * rate)) / rate
+    level = np.interp(times * 8, np.arange(round(seconds * 8) + 2), stream.uniform(
+        0, 1, round(seconds * 8) + 2) ** 3)  # fmt: skip
+    glides = sum(np.sin(2 * np.pi * (100 * k + 60 * k * times) * times) for k in (1, 7, 31))
+    found = (0.2 * level + 0.004) * stream.standard_normal(times.size) + 0.05 * level[::-1] * glides
+    return np.asarray(found, dtype=np.float32)
+
+
+def decibels(samples: np.ndarray) -> np.ndarray:
+    """Log-mel (40, T) of librosa, in hops of 200 samples."""
+    mel = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=512, hop_length=200, n_mels=40)
+    return librosa.power_to_db(mel, top_db=None)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("example") / "example.wav"
+    write_sound(path, sound(3.0), RATE, "FLOAT")
+    return path
+
+
+def described(source: str | Path, example: Path, out: Path, **settings: Any) -> InputDescription:
+    config = InputConfig(source=str(source), example=str(example), **settings)
+    return describe_input(config, out, NullProgress())
+
+
+def input_of(path: Path, samples: np.ndarray) -> tuple[np.ndarray, Input, Call]:
+    """What a network gets of samples by a file of `--input`."""
+    input_spec, call = read_input_file(path)
+    source = WaveformInput(sample_rate=input_spec.sound_rate, samples=samples.size)
+    bridge = bridge_between(source, input_spec, call.layout)
+    return bridge(torch.from_numpy(samples)[None])[0].numpy(), input_spec, call
+
+
+# --- folders of Hugging Face --------------------------------------------------------------------
+
+
+@pytest.mark.third_party
+@pytest.mark.parametrize(
+    "kind, settings, seconds, layout",
+    [
+        ("ASTFeatureExtractor", {"max_length": 200, "num_mel_bins": 64}, 2.015, "TF"),
+        ("WhisperFeatureExtractor", {"chunk_length": 2}, 2.0, ""),
+        ("Wav2Vec2FeatureExtractor", {}, 1.675, ""),
+        ("ClapFeatureExtractor", {"max_length_s": 2, "truncation": "rand_trunc"}, 2.0, "1TF"),
+        ("ClapFeatureExtractor", {"max_length_s": 2}, 2.0, "4TF"),
+    ],
+)
+def test_the_input_equals_that_of_the_extractor(
+    tmp_path: Path, kind: str, settings: dict[str, Any], seconds: float, layout: str
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    extractor = getattr(transformers, kind)(**settings)
+    extractor.save_pretrained(tmp_path / "network")
+    rate = extractor.sampling_rate
+    write_sound(tmp_path / "a.wav", sound(seconds + 0.5, rate), rate)
+    described(tmp_path / "network", tmp_path / "a.wav", tmp_path / "input.toml")
+    samples = sound(seconds, rate)[::-1].copy()  # another than the example
+    theirs = extractor(samples, sampling_rate=rate, return_tensors="np")
+    ours, _, call = input_of(tmp_path / "input.toml", samples)
+    np.testing.assert_allclose(ours, theirs[extractor.model_input_names[0]][0], atol=1e-4)
+    assert call.layout == layout
+
+
+def test_an_image_processor_is_described_without_its_package(tmp_path: Path) -> None:
+    from ganexplain.inputs.hugging_face import read_extractor
+
+    document = {
+        "image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 48},
+        "rescale_factor": 1 / 255, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.1],
+    }  # fmt: skip
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(document))
+    _, found = read_extractor(tmp_path)
+    assert found is not None
+    assert found.values == {
+        "kind": "image", "channels": 3, "height": 32, "width": 48, "low": 0.0, "high": 1.0,
+        "mean": [0.5, 0.4, 0.3], "deviation": [0.2, 0.2, 0.1],
+    }  # fmt: skip
+
+
+# --- functions and arrays -----------------------------------------------------------------------
+
+
+FUNCTIONS = """
+import librosa, numpy as np
+
+def unusual(y, sr):
+    mel = librosa.feature.melspectrogram(
+        y=y, sr=sr, n_fft=1024, win_length=640, hop_length=160, n_mels=48, fmin=60, fmax=7600,
+        power=1.0, htk=True, norm=None)
+    return 0.5 * np.log(mel + 1e-4).T[None] + 2
+
+def by_excerpt(y, sr):
+    mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, n_mels=40))
+    return (mel - mel.min()) / (mel.max() - mel.min())
+
+def noise(y):
+    return np.random.default_rng(0).standard_normal((40, len(y) // 200))
+"""
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    path = tmp_path / "functions.py"
+    path.write_text(FUNCTIONS)
+    return path
+
+
+def test_unusual_settings_of_a_function_are_found(
+    tmp_path: Path, functions: Path, example: Path
+) -> None:
+    found = described(f"{functions}:unusual", example, tmp_path / "input.toml")
+    samples = sound(2.0)[::-1].copy()
+    mel = librosa.feature.melspectrogram(
+        y=samples, sr=RATE, n_fft=1024, win_length=640, hop_length=160, n_mels=48, fmin=60,
+        fmax=7600, power=1.0, htk=True, norm=None,
+    )  # fmt: skip
+    theirs = 0.5 * np.log(mel + 1e-4) + 2
+    ours, _, call = input_of(tmp_path / "input.toml", samples)
+    assert call.layout == "1TF"
+    middle = (theirs.shape[1] - ours.shape[1]) // 2
+    theirs = theirs[:, middle : middle + ours.shape[1]].T[None]
+    np.testing.assert_allclose(ours, theirs, atol=1e-3 * theirs.std())
+    wanted = {"hop_length": 160, "lowest_hz": 60.0, "highest_hz": 7600.0, "filters": "peak"}
+    assert wanted.items() <= found.input.items()
+
+
+def test_an_array_with_swapped_axes_is_described_with_its_layout(
+    tmp_path: Path, example: Path
+) -> None:
+    np.save(tmp_path / "features.npy", decibels(sound(3.0)).T)
+    found = described(tmp_path / "features.npy", example, tmp_path / "input.toml", sample_rate=RATE)
+    assert found.network == {"layout": "TF"}
+    wanted = {"frame_length": 512, "hop_length": 200, "mel_scale": "slaney", "logarithm": "db"}
+    assert wanted.items() <= found.input.items()
+
+
+@pytest.mark.parametrize("function", ["noise", "by_excerpt"])
+def test_what_no_keys_describe_is_refused(
+    tmp_path: Path, functions: Path, example: Path, function: str
+) -> None:
+    with pytest.raises(GanexplainError, match=f"{function}: .*(no log-mel|each excerpt)"):
+        described(f"{functions}:{function}", example, tmp_path / "i.toml", sample_rate=RATE)
+    assert not (tmp_path / "i.toml").exists()
+
+
+# --- wrong keys ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hop_length": 256},
+        {"mel_scale": "htk"},
+        {"power": 1.0},
+        {"highest_hz": 7000.0},
+        {"window": "symmetric", "filters": "peak"},
+        {"mel_bands": 64},
+    ],
+)
+def test_wrong_keys_are_named_and_mended(
+    tmp_path: Path, example: Path, wrong: dict[str, Any]
+) -> None:
+    np.save(tmp_path / "features.npy", decibels(sound(3.0)))
+    right = {"sample_rate": RATE, "frame_length": 512, "hop_length": 200, "mel_bands": 40}
+    keys = {"convention": "librosa", **right, **wrong}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    (tmp_path / "wrong.toml").write_text("\n".join(lines))
+    found = described(
+        tmp_path / "wrong.toml", example, tmp_path / "input.toml",
+        features=str(tmp_path / "features.npy"),
+    )  # fmt: skip
+    assert {change.key for change in found.changes} == set(wrong)
+    assert found.comparison is not None
+    assert found.comparison.agreement.share < 1e-5
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def test_the_command_prints_how_far_a_description_is_off(
+    tmp_path: Path, example: Path, command: Run
+) -> None:
+    out = tmp_path / "input.toml"
+    words = ("input", "panns", "--example", example, "--out", out)
+    assert command(*words).out.splitlines()[0] == str(out)
+    assert "exists already" in command(*words).error_line()
+    document = json.loads(command(*words, "--overwrite", "--json", "-q").out)
+    assert document["input"]["hop_length"] == 320
+    assert document["comparison"] is None
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        ("librossa", "did you mean 'librosa'"),
+        ("nowhere.py:log_mel", "no such file"),
+        ("json:dumps", "fails for"),
+        ("nothing.npy", "not an array"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_named(
+    tmp_path: Path, example: Path, source: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        described(source, example, tmp_path / "input.toml")
