@@ -143,7 +143,7 @@ def _log_mel_of(samples: int, sound: Input, network_input: FrontEnd, fit: str) -
     fitted = fit_length(available, wanted, fit, "frames", plain.shift)
     if available >= wanted or fit == FEATURES:
         return [resampled, mel, fitted, *steps]
-    longer = resampled.after + (wanted - available) * plain.hop_length
+    longer = (wanted - 1) * plain.hop_length + plain.frame_length - sum(plain.padding)
     return [resampled, fit_length(resampled.after, longer, fit, "samples"), mel, *steps]
 
 

@@ -16,7 +16,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.errors import UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
-from ganexplain.inputs.specification import Call, call_from
+from ganexplain.inputs.specification import Call, call_from, input_from
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridge import bridge_between
 from ganexplain.networks.target import adapt_network
@@ -107,6 +107,29 @@ def test_a_network_hears_an_extended_excerpt_with_its_gradient() -> None:
         torch.autograd.grad(z.square().sum(), at)[0] for z, at in ((found(x), x), (wanted, y))
     ]
     torch.testing.assert_close(*gradients)
+
+
+EXTRACTORS = {
+    "ast": ("ASTFeatureExtractor", "TF", "zero-features", {}),
+    "whisper": ("WhisperFeatureExtractor", "FT", "zeros", {}),
+    "clap": (
+        "ClapFeatureExtractor", "1TF", "repeat",
+        {"truncation": "rand_trunc", "frequency_min": 50, "frequency_max": 14000},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("convention", EXTRACTORS)
+def test_extended_excerpts_are_those_of_the_extractors_of_transformers(convention: str) -> None:
+    transformers = pytest.importorskip("transformers")
+    kind, layout, fit, settings = EXTRACTORS[convention]
+    front_end = input_from("input.toml", {"convention": convention})
+    rate = front_end.sound_rate
+    x = sound(10 * rate // 6)  # CLAP repeats a sound only as a whole, and then pads with zeros
+    drawn = WaveformInput(sample_rate=rate, samples=len(x))
+    found = converted(bridge_between(drawn, front_end, layout, fit), x)
+    features = getattr(transformers, kind)(**settings)(x, sampling_rate=rate, return_tensors="np")
+    np.testing.assert_allclose(found, next(iter(features.values()))[0], atol=1e-3)
 
 
 def test_an_unknown_way_to_extend_is_named() -> None:
