@@ -16,6 +16,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.adapter import NetworkAdapter
 from ganexplain.networks.fast.optimize import optimize_frozen
+from ganexplain.networks.hooks import find_layer
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.runs.machine import pick_device
 
@@ -65,7 +66,6 @@ def fast_networks(
     latent = torch.from_numpy(start_latents(0, EXAMPLES_TO_CHECK, LATENT_SIZE))
     with torch.no_grad():
         mel = generator(latent)
-    kept = [
-        f"explained.{layer}" if isinstance(network, NetworkAdapter) else layer for layer in layers
-    ]
+    kept = [find_layer(network, layer).name for layer in layers]
+    kept = [f"explained.{n}" if isinstance(network, NetworkAdapter) else n for n in kept]
     return optimize_frozen(generator, latent), optimize_frozen(network, mel, keep=kept)

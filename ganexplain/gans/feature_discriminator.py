@@ -11,6 +11,7 @@ from torch.nn.utils import parametrizations
 
 from ganexplain.gans.dcgan import batch_deviation
 from ganexplain.networks.hooks import record_outputs
+from ganexplain.networks.layer_outputs import LayerOutput
 
 LAYERS = 4
 WIDTH = 64
@@ -29,7 +30,8 @@ class LayerOutputs:
         weighted = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         hidden = weighted[:-1] or weighted
         places = {-(-k * len(hidden) // LAYERS) - 1 for k in range(1, LAYERS + 1)}
-        self.layers = {str(place): hidden[place] for place in sorted(places) if place >= 0}
+        chosen = [str(place) for place in sorted(places) if place >= 0]
+        self.layers = {name: LayerOutput(name, hidden[int(name)]) for name in chosen}
 
     def __call__(self, mel: Tensor) -> list[Tensor]:
         """Return the activations (B, C, ...) of each layer for excerpts (B, F, T)."""

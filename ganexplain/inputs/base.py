@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -33,6 +34,9 @@ class Input(ABC):
     A property that is not abstract is that of a kind to which the question does not apply.
     """
 
+    axis_words: ClassVar[Mapping[str, str]] = {  # what the letters of `axes` count
+        "C": "channels", "F": "bands", "T": "frames", "H": "rows", "W": "samples",
+    }  # fmt: skip
     array_axes: ClassVar[str]  # the letters in artifacts, where C and N count other things
     plural: ClassVar[str]  # what an error calls several
     words: ClassVar[Words]  # of a report

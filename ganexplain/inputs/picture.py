@@ -20,6 +20,7 @@ class ImageInput(Input):
     """
 
     axes, array_axes = "CHW", "KFT"
+    axis_words = {"C": "channels", "H": "rows", "W": "columns"}  # noqa: RUF012
     layouts = ("CHW", "HWC")
     plural, words = "pictures", PICTURES
 

@@ -17,6 +17,7 @@ from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.kinds import KINDS
 
 LARGEST_BATCH = 4096
+UNIT_AXES = ("auto", "first", "last")
 FITS = ("zeros", "repeat", "reflect", "zero-features")
 
 
@@ -37,6 +38,8 @@ class Call:
     - `output` is the number or name of the part of what it puts out, `1.0` one in a part.
     - `classes` are what the output's units stand for. Of two classes and one output unit the second
       is meant above `threshold`, zero for a logit.
+    - `units` is the axis of the units in the outputs of layers, the `first` or the `last` of those
+      for one input; `auto`: as it follows from what they compute.
     """
 
     layout: str = ""
@@ -49,11 +52,13 @@ class Call:
     argument: str = ""
     length: str = ""
     fit: str = ""
+    units: str = "auto"
 
     def check(self, where: str) -> None:
         """UsageError that names `where` and the key, for values that cannot be used."""
         if self.fit:
             check_known(f"{where}: fit", self.fit, FITS)
+        check_known(f"{where}: units", self.units, UNIT_AXES)
         if not 0 <= self.batch <= LARGEST_BATCH:
             raise UsageError(f"{where}: batch is {self.batch}; give 0 for any, to {LARGEST_BATCH}")
 

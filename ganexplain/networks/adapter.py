@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
 from ganexplain.inputs.specification import Call
-from ganexplain.networks.calling import Accepted, check_repeatable, find_calling
+from ganexplain.networks.axis_tracking import AxisTracker
+from ganexplain.networks.calling import check_repeatable, find_calling, no_batch_axis
 from ganexplain.networks.copies import unwrap
 from ganexplain.networks.grad_mode import needs_gradients_kept, watch_grad_mode
-from ganexplain.networks.outputs import first_tensor
+from ganexplain.networks.layer_outputs import LayerOutput, Observed, observe_outputs
 from ganexplain.networks.units import Unit
 
 OUTPUT = "output"  # the name of the layer that is the whole network
@@ -40,9 +42,10 @@ class OutputNames:
 class NetworkAdapter(nn.Module):
     """A network `explained` behind a `bridge` that converts generator output to its input.
 
-    Its input is the generator's output (B, ...), its output the tensor (B, ...) that `call`
-    selects. Layers have their names in `explained`; only those that a pass of `examples` (2, ...)
-    reaches can be used, and `output`, the whole network.
+    Its input is the generator's output (B, ...), its output the tensor that `call` selects, as
+    (B, U, ...). Layers have their names in `explained`; only those that a pass of `examples`
+    (2, ...) reaches can be used, and `output`, the whole network. `input_axes` are what the axes
+    of its input behind the batch's count.
 
     TorchScript is run as ordinary modules if that computes the same; otherwise only `output` can
     be used. It may overwrite its input, which is a contiguous copy. A network with a batch of fixed
@@ -54,7 +57,12 @@ class NetworkAdapter(nn.Module):
     """
 
     def __init__(
-        self, explained: nn.Module, bridge: nn.Module, call: Call, examples: Tensor
+        self,
+        explained: nn.Module,
+        bridge: nn.Module,
+        call: Call,
+        examples: Tensor,
+        input_axes: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.bridge = bridge
@@ -66,24 +74,32 @@ class NetworkAdapter(nn.Module):
         self.explained, self.calling, self.plain = found.network, found.calling, found.plain
         self.lifts = False
         with watch_grad_mode(ignore=False) as switched:
-            self.reached = self._find_layers(converted, found)
-        self.lifts = bool(switched) and needs_gradients_kept(self.outputs, converted, found.output)
+            observed = self._observe(converted, input_axes)
+            if observed.returned is None:
+                raise no_batch_axis(found.output, len(examples))
+            self.reached = {
+                n: replace(each, units=call.units) for n, each in observed.layers.items()
+            }
+            self.axes = observed.returned.with_units(call.units)
+            output, alone = map(self.axes.arrange, (found.output, found.alone))
+            check_repeatable(self.outputs, converted, replace(found, output=output, alone=alone))
+        self.lifts = bool(switched) and needs_gradients_kept(self.outputs, converted, output)
 
     def forward(self, generated: Tensor) -> Tensor:
-        """The network's output (B, ...) for a generator's output (B, ...)."""
+        """The network's output (B, U, ...) for a generator's output (B, ...)."""
         return self.outputs(self.bridge(generated))
 
     def outputs(self, converted: Tensor) -> Tensor:
-        """The network's output (B, ...) for what the bridge returns."""
+        """The network's output (B, U, ...) for what the bridge returns."""
         if not self.calling.copies:
-            return self._pass(converted)
+            return self.axes.arrange(self._pass(converted))
         if isinstance(converted, fx.Proxy):
             raise TypeError("a network with a batch of fixed length cannot be traced")
         passes = self.calling.passes(converted)
         outputs, self.rows = [], len(passes)
         try:
             for self.row, one in enumerate(passes):
-                outputs.append(self._pass(one)[:1])
+                outputs.append(self.axes.arrange(self._pass(one))[:1])
         finally:
             self.row = None
         return torch.cat(outputs)
@@ -100,44 +116,41 @@ class NetworkAdapter(nn.Module):
         found: Tensor = self.calling.tensor(output)
         return found
 
-    def _find_layers(self, converted: Tensor, found: Accepted) -> dict[str, nn.Module]:
-        """The layers that return tensors in a pass, in the order they end.
-
-        Raises UsageError if the pass returns something else than was `found`.
-        """
-        names = {
-            module: name
+    def _observe(self, converted: Tensor, input_axes: Sequence[str]) -> Observed:
+        """What passes of inputs show of the layers and of the output."""
+        modules = {
+            name: module
             for name, module in self.explained.named_modules()
             if name and "parametrizations" not in name.split(".")  # they compute weights
         }
-        batch = self.calling.copies or len(converted)
-        ended: dict[str, nn.Module] = {}
+        tracker, copies = AxisTracker(), self.calling.copies
 
-        def note(module: nn.Module, inputs: object, output: object) -> None:
-            tensor = first_tensor(output)
-            if tensor is not None and tensor.ndim and len(tensor) == batch:
-                ended.setdefault(names[module], module)
+        def run(x: Tensor) -> Tensor:
+            tracker.name_axes(x, input_axes)
+            return self._pass(self.calling.passes(x)[0] if copies else x)
 
-        handles = []
-        for module in names:
-            if not isinstance(module, torch.jit.ScriptModule):  # it accepts no hooks
-                handles.append(module.register_forward_hook(note))
-        try:
-            check_repeatable(self.outputs, converted, found)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return ended
+        return observe_outputs(run, modules, converted, tracker, copies)
 
 
-def named_layers(network: nn.Module) -> dict[str, nn.Module]:
-    """The layers that options can name, by name, in the order of the network."""
+def named_layers(network: nn.Module) -> dict[str, LayerOutput]:
+    """The outputs of layers that options can name, by name, in the order of the network."""
+    whole = {OUTPUT: LayerOutput(OUTPUT, network)}
     if isinstance(network, NetworkAdapter):
-        return network.reached | {OUTPUT: network}
+        return network.reached | whole
     inner = getattr(network, "explained", None)
-    if isinstance(network, fx.GraphModule) and isinstance(inner, nn.Module):  # an optimised adapter
-        return {name: part for name, part in inner.named_modules() if name} | {OUTPUT: network}
-    return {name: module for name, module in network.named_modules() if name}
+    if not (isinstance(network, fx.GraphModule) and isinstance(inner, nn.Module)):
+        return {name: LayerOutput(name, part) for name, part in network.named_modules() if name}
+    parts = {name: part for name, part in inner.named_modules() if name}  # an optimised adapter
+    reached: dict[str, LayerOutput] = getattr(network, "reached", {})
+    return {
+        **{name: LayerOutput(name, part) for name, part in parts.items()},
+        **{
+            name: replace(each, module=parts[each.name])
+            for name, each in reached.items()
+            if each.name in parts
+        },
+        **whole,
+    }
 
 
 def layer_type(module: nn.Module) -> str:

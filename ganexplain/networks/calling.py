@@ -182,7 +182,10 @@ def _one_by_one(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
         raise
     except Exception as error:  # its code may raise anything
         raise _refusal(tuple(passes[0].shape), error) from error
-    rows = [_checked(calling.tensor(each), calling.copies)[:1] for each in raw]
+    rows = [_checked(calling.tensor(each), calling.copies) for each in raw]
+    if any(len(each) != calling.copies for each in rows):
+        raise no_batch_axis(rows[0], calling.copies)
+    rows = [each[:1] for each in rows]
     return Accepted(network, calling, torch.cat(rows), rows[-1], False)
 
 
@@ -197,14 +200,19 @@ def _checked(found: Any, rows: int) -> Tensor:
     """The output for `rows` inputs; UsageError if it is none or has no batch axis."""
     if found is None:
         raise UsageError("--model: the network's output contains no tensor")
-    if not found.ndim or len(found) != rows:
-        raise UsageError(
-            f"--model: the output for {rows} inputs has shape {tuple(found.shape)}; its first axis "
-            "must be the batch's (in --input choose a part with output =, or, if it is one output "
-            "for the whole batch, batch = 1 under [network])"
-        )
     tensor: Tensor = found
+    if not any(size and size % rows == 0 for size in tensor.shape):
+        raise no_batch_axis(tensor, rows)
     return tensor
+
+
+def no_batch_axis(output: Tensor, rows: int) -> UsageError:
+    """The error for an output of which no axis counts the inputs."""
+    return UsageError(
+        f"--model: the output for {rows} inputs has shape {tuple(output.shape)}, of which no axis "
+        "counts the inputs (in --input choose a part with output =, or, if it is one output for "
+        "the whole batch, batch = 1 under [network])"
+    )
 
 
 def check_repeatable(run: Callable[[Tensor], Tensor], x: Tensor, found: Accepted) -> None:

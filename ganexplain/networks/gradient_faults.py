@@ -51,7 +51,8 @@ def find_gradient_fault(network: nn.Module, run: Callable[[Tensor], object], x: 
     Returns an empty string if no reason is found.
     """
     seen = _Trace()
-    names = {network: OUTPUT} | {module: name for name, module in named_layers(network).items()}
+    layers = named_layers(network).values()
+    names = {network: OUTPUT} | {layer.module: layer.name for layer in layers}
     handles = []
     for module in network.modules():
         if not isinstance(module, torch.jit.ScriptModule):  # it accepts no hooks
@@ -92,14 +93,14 @@ def find_gradient_fault(network: nn.Module, run: Callable[[Tensor], object], x: 
 def quantised_layers(network: nn.Module) -> list[str]:
     """Names of the layers that compute with integers."""
     known = named_layers(network).items()
-    return [name for name, module in known if "quantized" in type(module).__module__]
+    return [name for name, layer in known if "quantized" in type(layer.module).__module__]
 
 
 def _place(network: nn.Module, name: str) -> str:
     layer = named_layers(network).get(name)
     if layer is None or name == OUTPUT:
         return "the network's own code"
-    return f"layer {name} ({layer_type(layer)})"
+    return f"layer {name} ({layer_type(layer.module)})"
 
 
 @dataclass

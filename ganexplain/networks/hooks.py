@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganexplain.errors import UsageError, did_you_mean
+from ganexplain.inputs.specification import UNIT_AXES
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, has_weights, named_layers
 from ganexplain.networks.gradient_faults import gradient_errors_named
-from ganexplain.networks.outputs import first_tensor
+from ganexplain.networks.layer_outputs import LayerOutput
+from ganexplain.networks.outputs import tensor_at
 from ganexplain.networks.readings import unit_values
-from ganexplain.networks.taps import Batch, Tap, joined
+from ganexplain.networks.taps import Batch, Tap, edges_of, joined
 from ganexplain.networks.units import Unit
 
 Response = Callable[[Tensor], Tensor]
@@ -26,7 +29,7 @@ class _Reached(BaseException):  # not an Exception: a network's own handlers mus
 
 
 @contextmanager
-def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
+def run_to_layer(network: nn.Module, layer: LayerOutput) -> Iterator[Callable[[Tensor], Tensor]]:
     """A function from inputs of `network` to outputs of its `layer`, while the block is open.
 
     A pass ends at the last call of the layer and returns the output of that call. The first input
@@ -47,7 +50,8 @@ def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Ten
         if running:
             calls += 1
             if calls == expected:
-                found.append(first_tensor(output))
+                if (value := layer.read(output)) is not None:
+                    found.append(value)
                 raise _Reached
 
     def passed(x: Tensor) -> None:
@@ -61,7 +65,7 @@ def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Ten
             running = False
 
     def run(x: Tensor) -> Tensor:
-        if not one_by_one or layer is network:
+        if not one_by_one or layer.module is network:
             return run_pass(x)
         return torch.cat([run_pass(one)[:1] for one in x.split(1)])
 
@@ -75,10 +79,12 @@ def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Ten
             passed(x)
             if found:
                 return found.pop()
+            if calls == expected:
+                break
             expected = calls  # it was called less often than before
         raise RuntimeError("the pass did not reach the requested layer")
 
-    handle = layer.register_forward_hook(hook)
+    handle = layer.module.register_forward_hook(hook)
     try:
         with gradient_errors_named(network, run) as watched:
             yield watched
@@ -88,22 +94,18 @@ def run_to_layer(network: nn.Module, layer: nn.Module) -> Iterator[Callable[[Ten
 
 @contextmanager
 def record_outputs(
-    network: nn.Module, layers: Mapping[str, nn.Module]
+    network: nn.Module, layers: Mapping[str, LayerOutput]
 ) -> Iterator[dict[str, Tensor]]:
     """While open, each forward pass stores copies of the outputs of `layers` under their keys.
 
-    The copies are part of the graph; quantised outputs are stored as floating point.
+    The copies are (B, U, ...) and part of the graph.
     """
     outputs: dict[str, Tensor] = {}
     batch = Batch[Tensor](network)
 
     def record(name: str, output: object) -> None:
-        found = first_tensor(output)
-        if found is None:
-            return
-        found = batch.rows(found)
-        parts = batch.add(name, found.dequantize() if found.is_quantized else found.clone())
-        if parts:
+        found = layers[name].read(output)
+        if found is not None and (parts := batch.add(name, batch.rows(found).clone())):
             outputs[name] = joined(parts)
 
     with _hooked(layers, record):
@@ -112,7 +114,7 @@ def record_outputs(
 
 @contextmanager
 def tap_outputs(
-    network: nn.Module, layers: Mapping[str, nn.Module], apart: bool = False
+    network: nn.Module, layers: Mapping[str, LayerOutput], apart: bool = False
 ) -> Iterator[dict[str, Tap]]:
     """While open, each forward pass stores a `Tap` of each of `layers` under its key.
 
@@ -124,11 +126,12 @@ def tap_outputs(
     batch = Batch[Tap](network)
 
     def tap(name: str, output: object) -> Tensor | None:
-        found = first_tensor(output)
-        if found is None:
+        layer = layers[name]
+        raw, found = tensor_at(output, layer.part), layer.read(output)
+        if raw is None or found is None:
             return None
-        parts = batch.add(name, Tap(batch.rows(found).detach().clone(), Tap.of(found).edges))
-        if parts:
+        one = Tap(batch.rows(found).detach().clone(), edges_of(raw), layer)
+        if parts := batch.add(name, one):
             taps[name] = Tap.joined(parts)
         return output.clone() if apart and isinstance(output, Tensor) else None
 
@@ -137,13 +140,15 @@ def tap_outputs(
 
 
 @contextmanager
-def _hooked(layers: Mapping[str, nn.Module], store: Callable[[str, object], Any]) -> Iterator[None]:
+def _hooked(
+    layers: Mapping[str, LayerOutput], store: Callable[[str, object], Any]
+) -> Iterator[None]:
     """While open, `store(name, output)` runs after each call of a layer."""
 
     def hook(name: str) -> Hook:
         return lambda module, inputs, output: store(name, output)
 
-    handles = [module.register_forward_hook(hook(name)) for name, module in layers.items()]
+    handles = [layer.module.register_forward_hook(hook(key)) for key, layer in layers.items()]
     try:
         yield
     finally:
@@ -151,15 +156,28 @@ def _hooked(layers: Mapping[str, nn.Module], store: Callable[[str, object], Any]
             handle.remove()
 
 
-def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> nn.Module:
-    """The layer of that name; UsageError with the closest match if there is none."""
-    modules = named_layers(network)
-    if layer not in modules:
+def known_layer(network: nn.Module, layer: str) -> LayerOutput | None:
+    """The layer of that name, or None.
+
+    `@first` or `@last` behind the name puts its units on that axis of its output.
+    """
+    known = named_layers(network)
+    name, _, where = layer.rpartition("@")
+    if layer not in known and name in known and where in UNIT_AXES:
+        return replace(known[name], units=where)
+    return known.get(layer)
+
+
+def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> LayerOutput:
+    """The layer that `known_layer` finds; UsageError with the closest match if there is none."""
+    found = known_layer(network, layer)
+    if found is None:
+        known = named_layers(network)
         raise UsageError(
-            f"{option}: the network has no layer {layer!r}{did_you_mean(layer, modules)}; "
-            f"layers: {', '.join(modules)}"
+            f"{option}: the network has no layer {layer!r}{did_you_mean(layer, known)}; "
+            f"layers: {', '.join(known)}"
         )
-    return modules[layer]
+    return found
 
 
 def layer_shape(
@@ -169,8 +187,8 @@ def layer_shape(
 
     Raises UsageError if there is no such layer, or the pass does not reach it.
     """
-    module = find_layer(network, layer, option)
-    with record_outputs(network, {"layer": module}) as outputs, torch.no_grad():
+    found = find_layer(network, layer, option)
+    with record_outputs(network, {"layer": found}) as outputs, torch.no_grad():
         network(example)
     if "layer" not in outputs:
         raise UsageError(f"{option} {layer}: the network does not use it on this input")
@@ -201,7 +219,6 @@ def layer_output(network: nn.Module, layer: str) -> Iterator[Response]:
     """
 
     def at_least_float32(x: Tensor) -> Tensor:
-        x = x.dequantize() if x.is_quantized else x
         return x.to(torch.promote_types(x.dtype, torch.float32))
 
     with run_to_layer(network, find_layer(network, layer)) as run:
@@ -220,12 +237,17 @@ def last_hidden_layer(network: nn.Module) -> str:
 
     Raises UsageError if the network has no hidden layer with weights.
     """
-    weighted = [name for name, module in named_layers(network).items() if has_weights(module)]
+    weighted = [name for name, layer in named_layers(network).items() if _is_weighted(layer)]
     if len(weighted) < 2 and isinstance(network, NetworkAdapter):
         return OUTPUT
     if len(weighted) < 2:
         raise UsageError("--features: the network has no hidden layer with weights; name a layer")
     return weighted[-2]
+
+
+def _is_weighted(layer: LayerOutput) -> bool:
+    multiplies = layer.work is None or layer.work.multiplies
+    return multiplies and not layer.part and has_weights(layer.module)
 
 
 @torch.no_grad()

@@ -44,6 +44,35 @@ def first_tensor(output: object, deepest: int = DEEPEST) -> Any:
     return next((tensor for tensor in found if tensor is not None), None)
 
 
+def tensors_by_path(output: object, deepest: int = DEEPEST) -> dict[str, Tensor]:
+    """All tensors in an output, each once, by their path, as `1.0`; the first has an empty one."""
+    found: dict[str, Tensor] = {}
+    seen: dict[int, object] = {}  # which keeps them, so that no two have the same id
+
+    def search(part: object, path: tuple[str, ...]) -> None:
+        if id(part) in seen:
+            return
+        seen[id(part)] = part
+        if isinstance(part, Tensor):
+            found[".".join(path) if found else ""] = part
+        elif len(path) < deepest:
+            for name, inner in named_parts(part).items():
+                search(inner, (*path, name))
+
+    search(output, ())
+    return found
+
+
+def tensor_at(output: object, path: str) -> Tensor | None:
+    """The tensor with a path as in `tensors_by_path`, or None."""
+    if not path:
+        found: Tensor | None = first_tensor(output)
+        return found
+    for name in path.split("."):
+        output = named_parts(output).get(name)
+    return output if isinstance(output, Tensor) else None
+
+
 def find_part(output: object, name: str) -> object:
     """The part of an output with that name or number; the whole output for an empty name.
 

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ganexplain.networks.adapter import NetworkAdapter
+from ganexplain.networks.layer_outputs import LayerOutput
 
 Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
 class Tap:
-    """The output of a layer without its graph, and its edges in the graph of the pass.
+    """The output (B, U, ...) of a layer without its graph, and its edges in the graph of the pass.
 
     There is one edge, or one for each input of a batch whose inputs the network gets one by one;
     there is none without a gradient.
@@ -25,18 +26,23 @@ class Tap:
 
     value: Tensor
     edges: tuple[GradientEdge, ...]
+    layer: LayerOutput | None = None  # None if gradients have the axes of `value`
 
     @classmethod
     def of(cls, output: Tensor) -> Tap:
         """That of a tensor of a pass."""
-        edges = (get_gradient_edge(output),) if output.requires_grad else ()
-        return cls(output.detach(), edges)
+        return cls(output.detach(), edges_of(output))
 
     @classmethod
     def joined(cls, parts: Sequence[Tap]) -> Tap:
         """That of a batch, of those of its parts."""
         edges = [edge for part in parts for edge in part.edges]
-        return cls(joined([part.value for part in parts]), tuple(edges))
+        return cls(joined([part.value for part in parts]), tuple(edges), parts[0].layer)
+
+
+def edges_of(output: Tensor) -> tuple[GradientEdge, ...]:
+    """The edge of a tensor in the graph, if it has a gradient."""
+    return (get_gradient_edge(output),) if output.requires_grad else ()
 
 
 def joined(parts: Sequence[Tensor]) -> Tensor:
@@ -58,7 +64,8 @@ def gradients_at(total: Tensor, taps: Sequence[Tap]) -> list[Tensor | None]:
         if all(gradient is None for _, gradient in parts):
             gradients.append(None)
         else:
-            rows = [torch.zeros_like(x) if g is None else g[: len(x)] for x, g in parts]
+            read = tap.layer.arrange if tap.layer else torch.Tensor.detach
+            rows = [torch.zeros_like(x) if g is None else read(g)[: len(x)] for x, g in parts]
             gradients.append(joined(rows))
     return gradients
 

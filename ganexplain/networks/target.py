@@ -237,7 +237,8 @@ def _fitted(
 
     def adapt(layout: str) -> NetworkAdapter:
         bridge = bridge_between(generator_output, network_input, layout, call.fit)
-        return NetworkAdapter(network, bridge, replace(call, layout=layout), examples)
+        counted = [network_input.axis_words.get(letter, "") for letter in layout]
+        return NetworkAdapter(network, bridge, replace(call, layout=layout), examples, counted)
 
     own = call.layout or network_input.axes
     others = [layout for layout in network_input.layouts if layout != own]

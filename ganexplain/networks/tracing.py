@@ -49,7 +49,8 @@ def _places(network: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     """The full names of layers as submodules; a `NetworkAdapter` has shorter names for them."""
     known = named_layers(network)
     full_names = {module: name for name, module in network.named_modules()}
-    return {layer: full_names[known[check_known("layer", layer, known)]] for layer in layers}
+    modules = {layer: known[check_known("layer", layer, known)].module for layer in layers}
+    return {layer: full_names[module] for layer, module in modules.items()}
 
 
 def _traced(network: nn.Module, leaves: Sequence[str]) -> fx.Graph:

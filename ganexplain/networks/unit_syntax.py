@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.networks.adapter import OUTPUT, OutputNames, named_layers
-from ganexplain.networks.hooks import layer_shape
+from ganexplain.networks.adapter import OUTPUT, OutputNames
+from ganexplain.networks.hooks import known_layer, layer_shape
 from ganexplain.networks.readings import FORMS, Channel, Difference, LayerUnits, Reading
 from ganexplain.networks.units import Unit
 
@@ -56,7 +56,7 @@ def parse_unit(
     """
     layer, colon, neuron = text.partition(":")
     if not colon:
-        is_layer = layer == OUTPUT or layer in named_layers(network)
+        is_layer = layer == OUTPUT or known_layer(network, layer) is not None
         layer, neuron = (layer, "0") if is_layer else (OUTPUT, text)
     layer = names.output if layer == OUTPUT else layer
     count, *places = layer_shape(network, layer, example, option)

@@ -36,14 +36,14 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
         example = example_inputs(input_spec)
         progress.note("shapes are for noise; --example FILE passes a recording or picture")
     shapes = _shapes(network, example.to(explained.device))
-    modules = named_layers(network)
+    known = named_layers(network)
     rows = [
         Layer(
             layer=name,
-            kind="output" if name == OUTPUT else layer_type(modules[name]),
+            kind="output" if name == OUTPUT else layer_type(known[name].module),
             units=shape[0],
             places=shape[1:],
-            weights=sum(w.numel() for w in modules[name].parameters(recurse=False)),
+            weights=sum(w.numel() for w in known[name].module.parameters(recurse=False)),
         )
         for name, shape in shapes.items()
     ]

@@ -347,11 +347,16 @@ def test_networks_that_can_be_are_rewritten_to_run_faster(mel: torch.Tensor) -> 
     assert fast_networks(generator, paired, ["head"], CPU)[1] is paired
 
 
+class OverBatch(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(0)
+
+
 @pytest.mark.parametrize(
     "network, call, message",
     [
         (nn.Linear(7, 2), Call(), r"does not take \(2, 80, 115\)"),
-        (nn.Flatten(0), Call(), "first axis"),
+        (OverBatch(), Call(), "no axis counts the inputs"),
         (nn.Identity(), Call(method="score"), "has none of that name"),
         (Paired(), Call(output="7", layout="1FT"), "without it"),
         (Paired(), Call(classes=("a", "b"), layout="1FT"), "2 names for 320 output units"),

@@ -157,13 +157,13 @@ class ThroughViews(ByHand):
         conv = self.conv(x)
         kept = torch.ones(6, 1)
         kept[1] = 0
-        turned = (conv * kept + 0.5 * (1 - kept)).transpose(1, 2)
-        fc1 = self.fc1(functional.relu(turned))
+        turned = conv * kept + 0.5 * (1 - kept)  # units before places, as all outputs are read
+        fc1 = self.fc1(functional.relu(turned).transpose(1, 2)).transpose(1, 2)
         return {
             "conv": conv,
             "turned": turned,
             "fc1": fc1,
-            "output": self.fc2((-fc1).mean(1)),
+            "output": self.fc2((-fc1).mean(2)),
         }
 
 

@@ -449,11 +449,11 @@ def test_nothing_behind_the_layer_is_computed() -> None:
     network, x = svdnet(), excerpts(1)
     called: list[str] = []
     for name in ("conv4", "act4", "conv5", "fc9"):
-        find_layer(network, name).register_forward_hook(
+        find_layer(network, name).module.register_forward_hook(
             lambda module, inputs, output, name=name: called.append(name)
         )
     expected = output_of(network, "conv4")(x)
-    with run_to_layer(network, network.conv4) as respond:
+    with run_to_layer(network, find_layer(network, "conv4")) as respond:
         respond(x)
         called.clear()
         assert torch.equal(respond(x).flatten(1), expected)
@@ -481,7 +481,7 @@ class Twice(nn.Module):
 
 def test_of_a_layer_called_twice_the_last_output_counts() -> None:
     network, x = Twice(), torch.randn(2, 3)
-    with run_to_layer(network, network.layer) as respond:
+    with run_to_layer(network, find_layer(network, "layer")) as respond:
         for _ in range(3):
             assert torch.equal(respond(x), network.layer(network.layer(x)))
     assert network.behind == 1  # the first pass, which counts
@@ -490,7 +490,7 @@ def test_of_a_layer_called_twice_the_last_output_counts() -> None:
 def test_a_layer_that_is_not_reached_is_said() -> None:
     network = Twice()
     with (
-        run_to_layer(network, network.unused) as respond,
+        run_to_layer(network, find_layer(network, "unused")) as respond,
         pytest.raises(RuntimeError, match="did not reach the requested layer"),
     ):
         respond(torch.randn(2, 3))

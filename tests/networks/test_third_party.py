@@ -70,6 +70,7 @@ def test_silero_s_speech_detector(
     assert arrays["response"][1].mean() > arrays["start_response"].mean() + 0.1
     done = command("select", out, "--corpus", ROOT / "sample_data", "--hop-frames", "300",
                    "--top", "6", "--out", tmp_path / "select", "--json")  # fmt: skip
+    assert done.code == 0, done.err
     document = json.loads(done.out)
     assert len(document["configurations"]) == 2 and document["neuron"] == "mean"
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import completed_call
 from ganexplain.networks.target import NetworkSource, adapt_network, load_target
@@ -233,12 +233,7 @@ def test_attention_weights_can_be_read(saved: dict[str, tuple[Path, Any]], tmp_p
     (tmp_path / "input.toml").write_text('excerpt_frames = 64\n[network]\nlayout = "TF"\n')
     source = NetworkSource(model=str(saved["ast"][0]), input=str(tmp_path / "input.toml"))
     explained = load_target(source, None, CPU)
-    attention = named_layers(explained.network)["audio_spectrogram_transformer.layers.0.attention"]
-    outputs: list[Any] = []
-    handle = attention.register_forward_hook(lambda module, x, output: outputs.append(output))
-    with torch.no_grad():
-        explained.network(torch.zeros(1, 80, 64))
-    handle.remove()
-    assert isinstance(attention, nn.Module)
-    weights = outputs[0][1]
-    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+    layer = "audio_spectrogram_transformer.layers.0.attention"
+    with torch.no_grad(), layer_output(explained.network, f"{layer}.1") as run:
+        weights = run(torch.zeros(1, 80, 64))  # the attended token before the other axes
+    torch.testing.assert_close(weights.sum(1), torch.ones_like(weights[:, 0]))

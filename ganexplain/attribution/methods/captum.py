@@ -20,12 +20,11 @@ from ganexplain.attribution.methods.base import (
     Question,
     require_network,
 )
-from ganexplain.attribution.methods.grad_cam import check_places, enlarged, layer_with_places
+from ganexplain.attribution.methods.grad_cam import enlarged, find_layer_of_map
 from ganexplain.attribution.methods.learned import Explainer
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
 from ganexplain.networks.gradient_faults import find_gradient_fault
-from ganexplain.networks.hooks import record_outputs
 from ganexplain.networks.in_place import activations_out_of_place
 
 CAPTUM = "captum:"  # before the name of the attribution
@@ -200,14 +199,15 @@ def _arguments(
     return arguments
 
 
-@torch.no_grad()
-def _layer(network: nn.Module, counted: _Counted, x: Tensor, layer: str) -> nn.Module:
-    """Return the layer of a layer attribution; UsageError where its output has no places."""
-    name, module = layer_with_places(network, layer, "--cam-layer")
-    with record_outputs(network, {name: module}) as outputs:
-        counted.logit(x[None])
-    check_places(outputs.get(name), name, "--cam-layer")
-    return module
+def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> nn.Module:
+    """Return the layer of a layer attribution; UsageError where captum cannot read its output."""
+    name, layer = find_layer_of_map(network, counted.logit, x[None], name)
+    if layer.part or not (layer.axes is None or layer.axes.is_plain):
+        raise UsageError(
+            f"--cam-layer {name}: captum reads units on the first axis behind the batch's only; "
+            "use --method grad-cam, or name a convolution"
+        )
+    return layer.module
 
 
 def _as_map(found: Tensor, x: Tensor) -> Tensor:

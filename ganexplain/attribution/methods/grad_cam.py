@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -12,45 +13,51 @@ from torch.nn import functional
 from ganexplain.attribution.methods.base import Attribution, Method, Question, require_network
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
-from ganexplain.networks.adapter import layer_type, named_layers
+from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
 from ganexplain.networks.hooks import find_layer, record_outputs, tap_outputs
+from ganexplain.networks.layer_outputs import LayerOutput
 from ganexplain.networks.taps import Tap, gradients_at
 
 
-def convolutions(network: nn.Module, kinds: Sequence[str] = ("Conv2d",)) -> list[str]:
-    """Return the names of the layers of the given types, in the network's order."""
-    return [name for name, layer in named_layers(network).items() if layer_type(layer) in kinds]
-
-
-def layer_with_places(
-    network: nn.Module, layer: str, option: str = "--cam-layer"
-) -> tuple[str, nn.Module]:
-    """Return a layer by its name, by default the last convolution; UsageError if there is none."""
-    if not layer:
-        known = convolutions(network, ("Conv1d", "Conv2d"))
-        if not known:
-            raise UsageError(f"{option}: the network has no convolution; name a layer with places")
-        layer = known[-1]
-    return layer, find_layer(network, layer, option)
+def convolutions(network: nn.Module, axes: Sequence[int] = (2,)) -> list[str]:
+    """Return the names of the layers that convolve over so many axes, in the network's order."""
+    return [name for name, layer in named_layers(network).items() if layer.kernel_axes in axes]
 
 
 @torch.no_grad()
-def check_layer(
-    network: nn.Module, layer: str, example: Tensor, option: str = "--cam-layer"
-) -> None:
-    """Raise UsageError for an unknown layer, or one whose output for `example` has no places."""
-    name, module = layer_with_places(network, layer, option)
-    with record_outputs(network, {name: module}) as outputs:
-        network(example)
-    check_places(outputs.get(name), name, option)
+def find_layer_of_map(
+    network: nn.Module,
+    run: Callable[[Tensor], object],
+    x: Tensor,
+    layer: str = "",
+    option: str = "--cam-layer",
+) -> tuple[str, LayerOutput]:
+    """Return a layer and its name, by default the last convolution over more than one place.
+
+    `run` is a pass of inputs x (1, ...) through the network. Raises UsageError if the layer is
+    unknown or has at most one place, with the names of those that have more.
+    """
+    known = {name: find_layer(network, name) for name in convolutions(network, (1, 2))}
+    chosen = {layer: find_layer(network, layer, option)} if layer else {}
+    with record_outputs(network, known | chosen) as outputs:
+        run(x)
+    wide = [name for name in known if name in outputs and places(outputs[name]) > 1]
+    if not (layer or wide):
+        raise UsageError(f"{option}: the network has no convolution; name a layer with places")
+    name = layer or wide[-1]
+    count = places(outputs[name]) if name in outputs else 0
+    if count < 2:
+        advice = f"name one of {', '.join(wide)}" if wide else "name a convolution"
+        raise UsageError(
+            f"{option} {name}: its output has {('no places', 'one place')[count]}; {advice}"
+        )
+    return name, (known | chosen)[name]
 
 
-def check_places(activation: object, layer: str, option: str) -> Tensor:
-    """Return the output of a layer, (B, C, h, w) or (B, C, w); UsageError for anything else."""
-    if not isinstance(activation, Tensor) or activation.ndim not in (3, 4):
-        raise UsageError(f"{option} {layer}: its output has no places; name a convolution")
-    return activation
+def places(activation: Tensor) -> int:
+    """Return the number of places of an output (B, C, h, w) or (B, C, w); 0 for other outputs."""
+    return prod(activation.shape[2:]) if activation.ndim in (3, 4) else 0
 
 
 def grad_cam(
@@ -71,9 +78,14 @@ def grad_cam(
     Raises:
         UsageError: the layer is unknown, has no places, or no gradient reaches it.
     """
-    layer, module = layer_with_places(network, layer, option)
+    name, found = find_layer_of_map(network, scorer.differentiable, x[None], layer, option)
     with torch.enable_grad(), gradient_errors_named(network, scorer.differentiable) as logit_of:
-        activation, gradient = _at_layer(network, logit_of, x[None], layer, module, option)
+        at_layer = _at_layer(network, logit_of, x[None], found)
+        if at_layer is None:
+            cause = find_gradient_fault(network, logit_of, x[None])
+            cause = cause or "the target does not depend on it"
+            raise UsageError(f"{option} {name}: no gradient of the target reaches it: {cause}")
+    activation, gradient = at_layer
     scorer.passes += 1
     weights = gradient.flatten(2).mean(dim=2)[0]
     area = functional.relu(torch.tensordot(weights, activation[0], dims=1))
@@ -81,25 +93,20 @@ def grad_cam(
 
 
 def _at_layer(
-    network: nn.Module,
-    logit_of: Callable[[Tensor], Tensor],
-    x: Tensor,
-    layer: str,
-    module: nn.Module,
-    option: str,
-) -> tuple[Tensor, Tensor]:
-    """Return a layer's output for x and the gradient of the logit by it, both (1, C, ...)."""
+    network: nn.Module, logit_of: Callable[[Tensor], Tensor], x: Tensor, layer: LayerOutput
+) -> tuple[Tensor, Tensor] | None:
+    """Return a layer's output for x and the gradient of the logit by it, both (1, C, ...).
+
+    Without a gradient the result is None.
+    """
     logits: list[Tensor] = []
     for apart in (False, True):
-        with tap_outputs(network, {layer: module}, apart) as taps:
+        with tap_outputs(network, {"layer": layer}, apart) as taps:
             logits.append(logit_of(x.detach().requires_grad_(True)))
-        tap = taps.get(layer)
-        activation = check_places(tap.value if tap else None, layer, option)
-        gradient = _gradient(logits[-1], tap)
+        gradient = _gradient(logits[-1], taps.get("layer"))
         if gradient is not None and torch.equal(logits[0], logits[-1]):
-            return activation, gradient
-    cause = find_gradient_fault(network, logit_of, x) or "the target does not depend on it"
-    raise UsageError(f"{option} {layer}: no gradient of the target reaches it: {cause}")
+            return taps["layer"].value, gradient
+    return None
 
 
 def _gradient(logit: Tensor, tap: Tap | None) -> Tensor | None:
@@ -133,7 +140,7 @@ class GradCam(Method):
 
     def check(self, network: nn.Module, example: Tensor) -> None:
         """Raise UsageError for a layer that is unknown or has no places."""
-        check_layer(network, self.cam_layer, example)
+        find_layer_of_map(network, network, example, self.cam_layer)
 
 
 METHOD = GradCam

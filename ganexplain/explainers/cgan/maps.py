@@ -49,7 +49,7 @@ def maps_and_gradient(
         UsageError: the network has no convolution, or no gradient reaches one.
     """
     leaf = x.detach().requires_grad_(True)
-    known = convolutions(network, ("Conv1d", "Conv2d"))
+    known = convolutions(network, (1, 2))
     modules = {name: find_layer(network, name) for name in known}
     with torch.enable_grad(), gradient_errors_named(network, logits) as watched:
         with tap_outputs(network, modules) as taps:

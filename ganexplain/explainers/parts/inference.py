@@ -182,7 +182,7 @@ def replace_outputs(network: nn.Module, made: Mapping[str, Tensor]) -> Iterator[
         return lambda module, inputs, output: value.clone()  # which the network may write into
 
     handles = [
-        find_layer(network, name).register_forward_hook(putting(value))
+        find_layer(network, name).module.register_forward_hook(putting(value))
         for name, value in made.items()
     ]
     try:

@@ -247,8 +247,8 @@ def default_targets(network: nn.Module, layer: str) -> tuple[str, ...]:
     known = named_layers(network)
     linear = [
         name
-        for name, module in known.items()
-        if isinstance(module, nn.Linear) or layer_type(module) == "Linear"
+        for name, found in known.items()
+        if isinstance(found.module, nn.Linear) or layer_type(found.module) == "Linear"
     ]
     behind, refusal = [], None
     for name in linear:

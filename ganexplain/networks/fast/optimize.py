@@ -42,6 +42,7 @@ def optimize_frozen(network: nn.Module, example: Tensor, keep: Collection[str] =
     except Exception:  # any code may fail on symbolic values
         return network
     fast = fx.GraphModule(network, graph, type(network).__name__)
+    setattr(fast, "reached", getattr(network, "reached", {}))  # noqa: B010 - the layers of options
     try:
         return fast if _rewrite(fast, keep) and _agree(network, fast, example) else network
     except RuntimeError:  # the output has no gradient; some layers may have one

@@ -1,0 +1,221 @@
+"""How each operator of torch changes the axes of its inputs, and which have units of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import gcd, prod
+from typing import Any
+
+from torch import Tensor
+
+Names = frozenset[str]  # what an axis counts: units, or axes of the input
+Axis = tuple[tuple[int, Names], ...]  # the lengths of the axes merged in one, and what each counts
+Shape = tuple[int, ...]
+UNITS: Axis = ((0, frozenset({"units"})),)  # the length of one that is not merged is not needed
+UNKNOWN: Axis = ()
+EXAMPLES = "examples"
+NO_UNITS = 1 << 62  # the age of axes without units
+
+# Operators, without the namespace and the `_` of those that work in place.
+PRODUCTS = {"mm", "bmm", "addmm", "baddbmm", "linear", "_addmm_activation", "_trilinear"}
+ATTENTION = {"_native_multi_head_attention", "_transformer_encoder_layer_fwd"}
+EMBEDDINGS = {"embedding", "_embedding_bag"}
+RECURRENT = ("rnn", "lstm", "gru")
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What each axis of a tensor counts, and when in the pass its units were made."""
+
+    each: tuple[Axis, ...]
+    age: int = NO_UNITS
+
+    @property
+    def units(self) -> int | None:
+        """The axis of the units: one that counts nothing else if there is one, else the last."""
+        counted = list(map(names_of, self.each))
+        mixed = [k for k, names in enumerate(counted) if "units" in names]
+        alone = [k for k in mixed if len(counted[k]) == 1]
+        return (alone or mixed)[-1] if mixed else None
+
+
+def names_of(axis: Axis) -> Names:
+    """All that an axis counts."""
+    return frozenset().union(*(names for _, names in axis))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of an operator, with its arguments by name.
+
+    `tensors` are those among its arguments, `axes` what is known of the axes of each: None for a
+    tensor that is no result of the pass, such as a weight.
+    """
+
+    name: str
+    given: Any
+    tensors: tuple[Tensor, ...]
+    axes: tuple[Axes | None, ...]
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether it is a convolution of any kind."""
+        return "conv" in self.name and "convert" not in self.name
+
+    @property
+    def is_norm_of_channels(self) -> bool:
+        """Whether it is a batch, instance or group normalisation."""
+        return self.name.endswith(("batch_norm", "batch_norm_legit_no_training", "group_norm"))
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether it is a whole recurrent layer."""
+        return any(kind in self.name for kind in RECURRENT)
+
+    @property
+    def makes_units(self) -> bool:
+        """Whether the units of its output are not those of its input."""
+        one_axis = len(self.given.get("normalized_shape") or ()) == 1
+        return (
+            self.is_convolution
+            or self.is_norm_of_channels
+            or self.is_recurrent
+            or self.name in PRODUCTS | ATTENTION | EMBEDDINGS
+            or (one_axis and self.name in ("native_layer_norm", "_fused_rms_norm"))
+        )
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it multiplies values by weights."""
+        by_weights = self.name in PRODUCTS and None in self.axes
+        whole = self.is_recurrent or self.name in ATTENTION | EMBEDDINGS
+        return self.is_convolution or by_weights or whole or "linear" in self.name
+
+
+def axes_of_output(
+    call: Call, shapes: Sequence[Shape], output: Tensor, time: int, stacked: Axis = UNKNOWN
+) -> Axes | None:
+    """The axes of an output of a call at `time`, whose inputs have `shapes`; None for a constant.
+
+    Of several inputs the axes are those of the one with the earliest units among those of the
+    output's shape: a branch that is added to a stream does not change the axes of the stream.
+    """
+    shape = tuple(output.shape)
+    inputs = [(s, axes) for s, axes in zip(shapes, call.axes, strict=True) if axes]
+    if not inputs and not call.makes_units:
+        return None
+    if call.makes_units:
+        return Axes(_with_new_units(call, [axes.each for _, axes in inputs], len(shape)), time)
+    before, axes = min(
+        inputs,
+        key=lambda each: (
+            len(each[0]) != len(shape), each[1].age == NO_UNITS, each[0] != shape, each[1].age
+        ),
+    )  # fmt: skip
+    found = _MOVES.get(call.name, _keep)(call, before, axes.each, shape)
+    if stacked and found:
+        at = call.given["dim"] % len(found)
+        found = (*found[:at], stacked, *found[at + 1 :])
+    return Axes(found if len(found) == len(shape) else (UNKNOWN,) * len(shape), axes.age)
+
+
+def _with_new_units(call: Call, inputs: Sequence[tuple[Axis, ...]], rank: int) -> tuple[Axis, ...]:
+    """The axes of the output of a layer with units of its own."""
+    first = call.is_convolution or call.is_norm_of_channels
+    at = min(1, rank - 1) if first else rank - 1
+    if call.name in PRODUCTS and call.axes[-2:-1] == (None,) and call.axes[-1]:
+        at = rank - 2  # weights times values, not values times weights
+    before: tuple[Axis, ...] = next((each for each in inputs if len(each) == rank), ())
+    if not before and call.name in EMBEDDINGS:
+        before = (*next(iter(inputs), ()), UNKNOWN)
+    before = before if len(before) == rank else (UNKNOWN,) * rank
+    return tuple(
+        UNITS if k == at else tuple((n, names - {"units"}) for n, names in axis)
+        for k, axis in enumerate(before)
+    )
+
+
+# --- how other operators move axes ------------------------------------------------------------
+
+Move = Callable[[Call, Shape, tuple[Axis, ...], Shape], tuple[Axis, ...]]
+
+
+def _keep(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
+    """The same axes, aligned at the last as in broadcasting, or without those reduced."""
+    if len(after) >= len(before):
+        return (UNKNOWN,) * (len(after) - len(before)) + axes
+    given = call.given.get("dim")
+    if given is None:
+        removed = {k for k, size in enumerate(before) if size == 1}
+    else:
+        removed = {k % len(before) for k in (given if isinstance(given, list | tuple) else [given])}
+    return tuple(axis for k, axis in enumerate(axes) if k not in removed)
+
+
+def _permute(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
+    return tuple(axes[k] for k in call.given["dims"])
+
+
+def _transpose(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
+    found = list(axes)
+    one, other = call.given.get("dim0", 0), call.given.get("dim1", -1)  # `t` has neither
+    found[one], found[other] = found[other], found[one]
+    return tuple(found)
+
+
+def _insert(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
+    at = call.given.get("dim", 0) % len(after)
+    return (*axes[:at], UNKNOWN, *axes[at:])
+
+
+def _append(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
+    return (*axes, UNKNOWN)
+
+
+def _without_last(
+    call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape
+) -> tuple[Axis, ...]:
+    return axes[:-1]
+
+
+def _regroup(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
+    """Axes that are merged or divided; what was merged is divided again as it was."""
+    if prod(before) != prod(after) or not prod(after):
+        return ()
+    left = [part for size, axis in zip(before, axes, strict=True) for part in _parts(axis, size)]
+    found = []
+    for size in after:
+        merged: list[tuple[int, Names]] = []
+        total = 1
+        while total < size:
+            length, names = left.pop(0)
+            fitting = gcd(length, size // total)
+            if fitting == 1 < length:  # neither divides the other
+                return ()
+            merged += [(fitting, names)] if fitting > 1 else []
+            total *= fitting
+            left[:0] = [(length // fitting, names)] if length > fitting else []
+        if size == 1 and left and left[0][0] == 1:
+            merged.append(left.pop(0))
+        found.append(tuple(merged))
+    return tuple(found)
+
+
+def _parts(axis: Axis, size: int) -> Axis:
+    """The axes merged in one, as one if they do not have its length any more."""
+    known = prod(length for length, _ in axis) == size and len(axis) > 1
+    return axis if known else ((size, names_of(axis)),)
+
+
+_MOVES: dict[str, Move] = {
+    "permute": _permute,
+    **dict.fromkeys(("transpose", "t", "swapaxes", "numpy_T"), _transpose),
+    **dict.fromkeys(("unsqueeze", "stack"), _insert),
+    **dict.fromkeys(("unfold", "view_as_real"), _append),
+    "view_as_complex": _without_last,
+    **dict.fromkeys(
+        ("view", "_unsafe_view", "reshape", "_reshape_alias", "view_copy", "_reshape_copy"),
+        _regroup,
+    ),
+}

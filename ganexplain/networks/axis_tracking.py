@@ -1,0 +1,105 @@
+"""Follows the axes of tensors through a pass: which has the units, and what the others count.
+
+A convolution puts its units on axis 1, a matrix product with weights on the last axis, and so on;
+the other operators of torch keep, move, merge or remove axes. So the axes of a layer's output
+follow from what was computed, whatever the layers are called and how long the axes are: those of
+a channels-last network, of a transformer and of the nodes of an ONNX graph alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from ganexplain.networks.axis_rules import EXAMPLES, UNKNOWN, Axes, Axis, Call, axes_of_output
+
+
+@dataclass
+class Work:
+    """What a layer computes by itself, outside of the layers in it."""
+
+    kernel_axes: int = 0  # of its last convolution: 2 as for Conv2d, 0 without a convolution
+    multiplies: bool = False  # by weights, as a linear, recurrent or convolutional layer
+
+
+class AxisTracker(TorchDispatchMode):
+    """While active, follows the axes of the tensors of a pass; `work` is that of the layer that
+    runs, which the caller sets.
+    """
+
+    supports_higher_order_operators = True  # those of torch.export
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = WeakTensorKeyDictionary()
+        self.work = Work()
+        self.time = 0
+        self.steps: dict[int, Axis] = {}  # axes along which code takes steps, by their length
+
+    def name_axes(self, network_input: Tensor, names: Sequence[str]) -> None:
+        """Name the axes of an input (B, ...) behind the batch's; empty for one without a name."""
+        each = [((0, frozenset({name})),) if name else UNKNOWN for name in (EXAMPLES, *names)]
+        self.known[network_input] = Axes(tuple(each))
+
+    def axes(self, tensor: Tensor) -> Axes:
+        """The axes of a tensor, unknown ones for a tensor that is no result of the pass."""
+        found: Axes = self.known.get(tensor, Axes((UNKNOWN,) * tensor.ndim))
+        return found
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Any = None,
+    ) -> Any:
+        """The result of an operator, whose axes are noted."""
+        named = dict(kwargs or {})
+        call = self._call(func, args, named)
+        shapes = [tuple(tensor.shape) for tensor in call.tensors]
+        result = func(*args, **named)
+        self.time += 1
+        if call.is_convolution and call.tensors:
+            self.work.kernel_axes = call.tensors[0].ndim - 2
+        self.work.multiplies |= call.multiplies
+        if call.name in ("unbind", "select") and call.axes[0]:
+            at = call.given["dim"]
+            self.steps[shapes[0][at]] = call.axes[0].each[at]
+        stacked = self.steps.get(len(shapes), UNKNOWN) if call.name == "stack" else UNKNOWN
+        for output in _tensors(result):
+            found = axes_of_output(call, shapes, output, self.time, stacked)
+            if found is not None:
+                self.known[output] = found
+                self._note_written(output, found)
+        return result
+
+    def _call(self, func: Any, args: Sequence[Any], named: Any) -> Call:
+        schema = getattr(func, "_schema", None)
+        defaults = {each.name: each.default_value for each in schema.arguments} if schema else {}
+        name = schema.name.rpartition("::")[2].rstrip("_") if schema else str(func)
+        tensors = tuple(_tensors([*args, *named.values()]))
+        given = {**defaults, **dict(zip(defaults, args, strict=False)), **named}
+        return Call(name, given, tensors, tuple(self.known.get(tensor) for tensor in tensors))
+
+    def _note_written(self, part: Tensor, axes: Axes) -> None:
+        """Note the axes of the tensor of which a part was overwritten, by those of the part."""
+        whole = part._base
+        if whole is not None and axes.units is not None and self.axes(whole).units is None:
+            steps = zip(part.stride(), part.shape, axes.each, strict=True)
+            by_step = {step: axis for step, size, axis in steps if size > 1}
+            each = (by_step.get(step, UNKNOWN) for step in whole.stride())
+            self.known[whole] = Axes(tuple(each), axes.age)
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    """The tensors in arguments or results, which may be in lists."""
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _tensors(value)

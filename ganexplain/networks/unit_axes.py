@@ -1,0 +1,155 @@
+"""The axes of a layer's output: where the batch and the units are, and what the others count.
+
+Everything else reads outputs in one form, (B, U, ...): examples, units, places. `OutputAxes`
+brings an output of a layer into this form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ganexplain.networks.axis_rules import EXAMPLES, Axes, Axis, names_of
+
+PLACES = "places"  # what an axis counts of which nothing is known
+
+
+@dataclass(frozen=True)
+class OutputAxes:
+    """The axes of an output for one input: `sizes`, what they count, and which has the units.
+
+    The axis of the examples is before axis `batch` of these. If it is `folded` with that one, the
+    output has the product of both as one axis, with all steps of an example after each other or,
+    if it is folded `inwards`, all examples of a step.
+    """
+
+    sizes: tuple[int, ...]
+    names: tuple[str, ...]
+    units: int = 0
+    batch: int = 0
+    folded: bool = False
+    inwards: bool = False
+
+    def __str__(self) -> str:
+        """The axes in the order of the output, as `frames 115 x units 32`."""
+        shown = [
+            f"{name} {size}"
+            for k, (name, size) in enumerate(zip(self.names, self.sizes, strict=True))
+            if k not in self.squeezed
+        ]
+        return " x ".join(shown) or "units 1"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether outputs are (B, U, ...) as they are."""
+        return not (self.units or self.batch or self.folded)
+
+    @property
+    def squeezed(self) -> tuple[int, ...]:
+        """The axes of length one in front of the units, which are no places."""
+        return tuple(k for k in range(self.units) if self.sizes[k] == 1)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What the axes behind the units in (B, U, ...) count."""
+        left = (k for k in range(len(self.sizes)) if k not in (self.units, *self.squeezed))
+        return tuple(self.names[k] for k in left)
+
+    def with_units(self, where: str) -> OutputAxes:
+        """These axes with the units on the `first` or the `last` one, or as they are (`auto`)."""
+        if where == "auto" or not self.sizes:
+            return self
+        units = 0 if where == "first" else len(self.sizes) - 1
+        names = [PLACES if k == self.units else name for k, name in enumerate(self.names)]
+        names[units] = "units"
+        return replace(self, units=units, names=tuple(names)) if units != self.units else self
+
+    def arrange(self, output: Tensor) -> Tensor:
+        """An output as (B, U, ...), or as (B,) if it has one number for an example.
+
+        An output that is in this form already is returned as it is.
+        """
+        batch = self.batch
+        if self.folded:
+            steps = self.sizes[batch]
+            examples = output.shape[batch] // steps
+            sizes = (steps, examples) if self.inwards else (examples, steps)
+            output = output.unflatten(batch, sizes)
+            batch += self.inwards
+        output = output.movedim(batch, 0) if batch else output
+        output = output.movedim(1 + self.units, 1) if self.units else output
+        behind = tuple(2 + k for k in self.squeezed)
+        return output.squeeze(behind) if behind else output
+
+
+def plain_axes(shape: Sequence[int]) -> OutputAxes:
+    """The axes of an output (B, U, ...) of which nothing else is known."""
+    names = ("units", *[PLACES] * (len(shape) - 2))[: len(shape) - 1]
+    return OutputAxes(tuple(shape[1:]), names)
+
+
+def find_batch(shape: Sequence[int], larger: Sequence[int], batches: tuple[int, int]) -> int | None:
+    """The axis of the examples, from shapes for two batches; None if there is none.
+
+    It is the one whose length grows with the batch.
+    """
+    few, more = batches
+    if len(shape) != len(larger):
+        return None
+    grown = [
+        k
+        for k, (one, other) in enumerate(zip(shape, larger, strict=True))
+        if one != other and one * more == other * few and one % few == 0
+    ]
+    return grown[0] if len(grown) == 1 else None
+
+
+def find_copies(shape: Sequence[int], axes: Axes, copies: int) -> int | None:
+    """The axis of the copies of one example in a pass of so many; None if there is none.
+
+    It is the one on which the input had them, or the first.
+    """
+    found = [k for k, axis in enumerate(axes.each) if names_of(axis) == {EXAMPLES}]
+    candidates = [*found, 0] if shape else []
+    return next((k for k in candidates if shape[k] == copies), None)
+
+
+def output_axes(output: Tensor, batch: int, examples: int, found: Axes) -> OutputAxes:
+    """The axes of an output for `examples`, of which the first and the last are equal."""
+    sizes, each = list(output.shape), list(found.each)
+    steps = sizes[batch] // examples
+    folded = steps > 1
+    inwards = folded and _is_folded_inwards(output, batch, steps)
+    if folded:
+        sizes[batch] = steps
+    else:
+        del sizes[batch], each[batch]
+    units = Axes(tuple(each)).units if each else 0
+    names = [_name(axis) for axis in each]
+    if sizes:
+        units = _usual_units(batch, folded, len(sizes)) if units is None else units
+        names[units] = "units"
+    return OutputAxes(tuple(sizes), tuple(names), units or 0, batch, folded, inwards)
+
+
+def _usual_units(batch: int, folded: bool, count: int) -> int:
+    """The axis of the units of an output that no layer with units has made."""
+    return count - 1 if batch else min(int(folded), count - 1)
+
+
+def _is_folded_inwards(output: Tensor, batch: int, steps: int) -> bool:
+    """Whether the first and the last of the examples, which are equal, are not apart."""
+    examples = output.shape[batch] // steps
+    outwards = output.unflatten(batch, (examples, steps))
+    return not _same(outwards.select(batch, 0), outwards.select(batch, examples - 1))
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    scale = float(one.abs().max()) if one.numel() else 0.0
+    return bool(((one - other).abs() <= 1e-4 * scale + 1e-6).all())
+
+
+def _name(axis: Axis) -> str:
+    return "/".join(sorted(names_of(axis) - {"units", EXAMPLES})) or PLACES

@@ -1,0 +1,712 @@
+"""Units are units: of each layer of many architectures, whatever axes its output has."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations
+
+from ganexplain.attribution.methods.grad_cam import convolutions, find_layer_of_map
+from ganexplain.errors import UsageError
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.specification import Call, call_from
+from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.hooks import (
+    last_hidden_layer,
+    layer_output,
+    layer_response,
+    record_outputs,
+)
+from ganexplain.networks.target import TargetNetwork, adapt_network
+from ganexplain.networks.unit_syntax import parse_unit, parse_units
+
+CPU = torch.device("cpu")
+BANDS, FRAMES = 12, 18
+INPUT = FrontEnd(mel_bands=BANDS, excerpt_frames=FRAMES)
+Step = tuple[str, Any, str]  # its name, if it is a layer; a module or function; the axes behind it
+
+
+def mel(rows: int = 3) -> Tensor:
+    return torch.randn(rows, BANDS, FRAMES, generator=torch.Generator().manual_seed(4)) * 2 - 3
+
+
+class Steps(nn.Module):
+    """Steps one behind another; `values` of the last pass are copies, by name.
+
+    `axes` are those of the output of a layer: b examples, u units, others places, 1 of length
+    one; (bt) is folded.
+    """
+
+    def __init__(self, *steps: Step) -> None:
+        super().__init__()
+        self.steps = steps
+        self.values: dict[str, Any] = {}
+        for name, step, _ in steps:
+            if isinstance(step, nn.Module):
+                self.add_module(name, step)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value: Any = x
+        for name, step, axes in self.steps:
+            value = getattr(self, name)(value) if hasattr(self, name) else step(value)
+            if axes and not torch.jit.is_tracing():
+                self.values[name] = copy.deepcopy(value)
+        return value
+
+
+def in_order(output: Tensor, axes: str, examples: int) -> Tensor:
+    """An output as (B, U, ...), by its axes as a test writes them."""
+    if "(" in axes:
+        output = output.reshape(examples, -1, *output.shape[1:])
+        axes = axes.replace("(", "").replace(")", "")
+    if axes[-1] != "1":  # an axis of length one behind the units stays a place
+        ones = [k for k, axis in enumerate(axes) if axis == "1"]
+        output, axes = output.squeeze(ones), axes.replace("1", "")
+    return output.permute(axes.index("b"), axes.index("u"),
+                          *(k for k, axis in enumerate(axes) if axis not in "bu"))  # fmt: skip
+
+
+def first(output: Any) -> Tensor:
+    return output if isinstance(output, Tensor) else first(output[0])
+
+
+# --- layers of the table ----------------------------------------------------------------------
+
+
+class Functional(nn.Module):
+    """A convolution without a module of torch's."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(outputs, inputs, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv1d(x, self.kernel).relu()
+
+
+class Subclass(nn.Conv2d):
+    """A convolution of another name, as in packages."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(functional.pad(x, (1, 1, 1, 1)))
+
+
+class ChannelNorm(nn.LayerNorm):
+    """A LayerNorm of channels, as LayerNorm2d of ConvNeXt."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Residual(nn.Module):
+    def __init__(self, inner: nn.Module, swapped: bool = False, newest_first: bool = False) -> None:
+        super().__init__()
+        self.inner, self.swapped, self.newest_first = inner, swapped, newest_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.inner(x.transpose(1, 2)).transpose(1, 2) if self.swapped else self.inner(x)
+        return y + x if self.newest_first else x + y
+
+
+class ConvNeXtBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.norm, self.wide = nn.LayerNorm(width), nn.Linear(width, 2 * width)
+        self.narrow, self.scale = nn.Linear(2 * width, width), nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.depthwise(x).permute(0, 2, 3, 1))
+        y = self.scale * self.narrow(functional.gelu(self.wide(y)))
+        return x + y.permute(0, 3, 1, 2)
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int, batch_first: bool) -> None:
+        super().__init__()
+        self.inner = nn.MultiheadAttention(width, 2, batch_first=batch_first)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = self.inner(x, x, x)
+        return found
+
+
+class Windows(nn.Module):
+    """Attention in windows of a channels-last map, as in Swin."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, h, w, c = x.shape
+        y = x.view(b, h // 3, 3, w // 3, 3, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, 9, c)
+        y = self.attention(y, y, y)[0]
+        y = y.view(b, h // 3, w // 3, 3, 3, c).permute(0, 1, 3, 2, 4, 5)
+        return y.reshape(b, h, w, c)
+
+
+class SqueezeExcitation(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(width, 2, 1), nn.Conv2d(2, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = self.up(self.down(x.mean((2, 3), keepdim=True)).relu())
+        return gate.sigmoid() * x
+
+
+class OwnRecurrence(nn.Module):
+    """Writes its states into a tensor that it made before, with an axis of its own for time."""
+
+    def __init__(self, inputs: int, units: int, time: int) -> None:
+        super().__init__()
+        self.cell, self.time = nn.GRUCell(inputs, units), time
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(len(x), self.cell.hidden_size)
+        shape = [len(x), self.cell.hidden_size]
+        shape.insert(self.time, x.shape[1])
+        kept = x.new_zeros(shape)
+        for step in range(x.shape[1]):
+            state = self.cell(x[:, step], state)
+            kept.select(self.time, step).copy_(state)
+        return kept
+
+
+class ControlFlow(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(2 if float(x.sum()) > 1e30 else 1):
+            y = self.inner(x)
+        return y
+
+
+class UNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(1, 4, 3, stride=2, padding=1)
+        self.bottom = nn.Conv2d(4, 6, 3, padding=1)
+        self.up = nn.ConvTranspose2d(6, 3, 2, stride=2)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        down = self.down(x).relu()
+        bottom = self.bottom(down)
+        return {"masks": self.up(bottom), "bottom": x, "edges": down}
+
+
+def swap(x: Tensor) -> Tensor:
+    return x.transpose(1, 2)
+
+
+def by_frames(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).reshape(-1, 1, BANDS)
+
+
+def tokens(x: Tensor) -> Tensor:
+    return (x.mean(1) > -3).long() + 1
+
+
+def spectrum(x: Tensor) -> Tensor:
+    """Magnitudes (B, bins, frames) of the sum over bands as a sound."""
+    window = torch.ones(8)
+    return torch.stft(x.mean(1), 8, 2, window=window, return_complex=True).abs()
+
+
+def patches(x: Tensor) -> Tensor:
+    return x.flatten(2).transpose(1, 2)
+
+
+def shuffled(x: Tensor) -> Tensor:
+    """Channels exchanged between two groups, as in ShuffleNet."""
+    return x.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
+
+
+def encoder(batch_first: bool, norm_first: bool = False) -> nn.Module:
+    layer = nn.TransformerEncoderLayer(8, 2, 10, batch_first=batch_first, norm_first=norm_first)
+    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+
+def frames_first() -> Step:
+    return "", lambda x: x.permute(2, 0, 1), ""
+
+
+SWAP: Step = ("", swap, "")
+PICTURE: Step = ("", lambda x: x[:, None], "")
+MEAN: Step = ("", lambda x: first(x).mean(1), "")
+LAST: Step = ("", lambda x: first(x)[:, -1], "")
+OVER_TIME: Step = ("", lambda x: x.mean(2), "")
+OVER_MAP: Step = ("", lambda x: x.mean((2, 3)), "")
+
+
+def head(inputs: int) -> Step:
+    return "head", nn.Linear(inputs, 2), "bu"
+
+
+CASES: dict[str, Callable[[], Sequence[Step]]] = {
+    "conv2d": lambda: [
+        PICTURE,
+        ("conv", nn.Conv2d(1, 4, 3), "bucd"),
+        ("bn", nn.BatchNorm2d(4), "bucd"),
+        ("pool", nn.MaxPool2d(2), "bucd"),
+        ("flat", nn.Flatten(), "bu"),
+        head(160),
+    ],
+    "conv1d": lambda: [
+        ("conv", nn.Conv1d(12, 6, 3), "but"),
+        ("act", nn.ReLU(inplace=True), "but"),
+        OVER_TIME,
+        head(6),
+    ],
+    "lstm": lambda: [SWAP, ("lstm", nn.LSTM(12, 7, batch_first=True), "btu"), LAST, head(7)],
+    "lstm of time first": lambda: [
+        frames_first(),
+        ("lstm", nn.LSTM(12, 7), "tbu"),
+        ("", lambda x: x[0][-1], ""),
+        head(7),
+    ],
+    "gru in both directions": lambda: [
+        SWAP,
+        ("gru", nn.GRU(12, 5, 2, batch_first=True, bidirectional=True), "btu"),
+        MEAN,
+        head(10),
+    ],
+    "gru of time first": lambda: [
+        frames_first(),
+        ("gru", nn.GRU(12, 5), "tbu"),
+        ("", first, ""),
+        ("frames", nn.Linear(5, 4), "tbu"),
+        ("", lambda x: x.mean(0), ""),
+        head(4),
+    ],
+    "rnn": lambda: [
+        SWAP,
+        ("rnn", nn.RNN(12, 5, batch_first=True), "btu"),
+        ("", first, ""),
+        ("drop", nn.Dropout(), "btu"),
+        MEAN,
+        head(5),
+    ],
+    "own recurrence": lambda: [SWAP, ("own", OwnRecurrence(12, 5, 1), "btu"), MEAN, head(5)],
+    "own recurrence, time last": lambda: [
+        SWAP,
+        ("own", OwnRecurrence(12, 5, 2), "but"),
+        OVER_TIME,
+        head(5),
+    ],
+    "attention": lambda: [SWAP, ("attention", Attention(12, True), "btu"), MEAN, head(12)],
+    "attention of time first": lambda: [
+        frames_first(),
+        ("attention", Attention(12, False), "tbu"),
+        ("", lambda x: x[0].mean(0), ""),
+        head(12),
+    ],
+    "transformer": lambda: [
+        SWAP,
+        ("in", nn.Linear(12, 8), "btu"),
+        ("encoder", encoder(True), "btu"),
+        MEAN,
+        head(8),
+    ],
+    "transformer of time first": lambda: [
+        frames_first(),
+        ("in", nn.Linear(12, 8), "tbu"),
+        ("encoder", encoder(False, True), "tbu"),
+        ("", lambda x: x.mean(0), ""),
+        head(8),
+    ],
+    "transformer with a class token": lambda: [
+        PICTURE,
+        ("patches", nn.Conv2d(1, 8, 3, stride=3), "bucd"),
+        ("", patches, ""),
+        ("encoder", encoder(True), "btu"),
+        ("norm", nn.LayerNorm(8), "btu"),
+        ("", lambda x: x[:, 0], ""),
+        head(8),
+    ],
+    "convnext": lambda: [
+        PICTURE,
+        ("stem", nn.Conv2d(1, 6, 2, stride=2), "bucd"),
+        ("block", ConvNeXtBlock(6), "bucd"),
+        OVER_MAP,
+        head(6),
+    ],
+    "convnext of square maps": lambda: [
+        PICTURE,
+        ("stem", nn.Conv2d(1, 4, (3, 4), stride=(3, 4)), "bucd"),
+        ("block", ConvNeXtBlock(4), "bucd"),
+        OVER_MAP,
+        head(4),
+    ],
+    "norm of channels": lambda: [
+        PICTURE,
+        ("stem", nn.Conv2d(1, 6, 2, stride=2), "bucd"),
+        ("norm", ChannelNorm(6), "bucd"),
+        OVER_MAP,
+        head(6),
+    ],
+    "channels last": lambda: [
+        PICTURE,
+        ("stem", nn.Conv2d(1, 4, 3), "bucd"),
+        ("", lambda x: x.permute(0, 2, 3, 1), ""),
+        ("dense", nn.Linear(4, 5), "bcdu"),
+        ("act", nn.GELU(), "bcdu"),
+        ("", lambda x: x.mean((1, 2)), ""),
+        head(5),
+    ],
+    "windows": lambda: [
+        PICTURE,
+        ("", lambda x: x.permute(0, 2, 3, 1), ""),
+        ("in", nn.Linear(1, 4), "bcdu"),
+        ("windows", Windows(4), "bcdu"),
+        ("", lambda x: x.mean((1, 2)), ""),
+        head(4),
+    ],
+    "mixer": lambda: [
+        SWAP,
+        ("in", nn.Linear(12, 6), "btu"),
+        ("tokens", Residual(nn.Linear(18, 18), True, True), "btu"),
+        ("channels", Residual(nn.Linear(6, 6)), "btu"),
+        MEAN,
+        head(6),
+    ],
+    "tokens": lambda: [
+        ("", tokens, ""),
+        ("embedding", nn.Embedding(4, 5), "btu"),
+        ("conv", nn.Conv1d(18, 3, 2), "but"),
+        OVER_TIME,
+        head(3),
+    ],
+    "folded frames": lambda: [
+        ("", by_frames, ""),
+        ("conv", nn.Conv1d(1, 4, 5), "(bt)uc"),
+        OVER_TIME,
+        ("dense", nn.Linear(4, 3), "(bt)u"),
+        ("", lambda x: x.view(-1, FRAMES, 3), ""),
+        ("gru", nn.GRU(3, 4, batch_first=True), "btu"),
+        LAST,
+        head(4),
+    ],
+    "crnn": lambda: [
+        PICTURE,
+        ("conv", nn.Conv2d(1, 3, 3, padding=1), "bucd"),
+        ("", lambda x: x.flatten(1, 2).transpose(1, 2), ""),
+        ("gru", nn.GRU(36, 4, batch_first=True, bidirectional=True), "btu"),
+        MEAN,
+        head(8),
+    ],
+    "ecapa": lambda: [
+        ("conv", nn.Conv1d(12, 6, 3), "but"),
+        ("", lambda x: x.mean(2, keepdim=True), ""),
+        ("fc", nn.Conv1d(6, 5, 1), "bu1"),
+        ("turned", nn.Sequential(), "bu1"),
+        ("", swap, ""),
+        ("id", nn.Identity(), "b1u"),
+    ],
+    "frame-wise": lambda: [
+        SWAP,
+        ("gru", nn.GRU(12, 5, batch_first=True), "btu"),
+        ("", first, ""),
+        ("classes", nn.Linear(5, 3), "btu"),
+        ("act", nn.Sigmoid(), "btu"),
+    ],
+    "frame-wise, one class": lambda: [
+        SWAP,
+        ("gru", nn.GRU(12, 5, batch_first=True), "btu"),
+        ("", first, ""),
+        ("class", nn.Linear(5, 1), "btu"),
+    ],
+    "dilated": lambda: [
+        ("a", nn.Conv1d(12, 6, 3, dilation=2), "but"),
+        ("b", Residual(nn.Conv1d(6, 6, 3, padding=4, dilation=4), newest_first=True), "but"),
+        ("gate", nn.GLU(1), "but"),
+        OVER_TIME,
+        head(3),
+    ],
+    "depthwise": lambda: [
+        ("depth", nn.Conv1d(12, 12, 3, groups=12), "but"),
+        ("point", nn.Conv1d(12, 5, 1), "but"),
+        ("group", nn.GroupNorm(1, 5), "but"),
+        ("instance", nn.InstanceNorm1d(5), "but"),
+        OVER_TIME,
+        head(5),
+    ],
+    "squeeze-excitation": lambda: [
+        PICTURE,
+        ("conv", nn.Conv2d(1, 4, 3), "bucd"),
+        ("se", SqueezeExcitation(4), "bucd"),
+        OVER_MAP,
+        head(4),
+    ],
+    "shuffled": lambda: [
+        PICTURE,
+        ("conv", nn.Conv2d(1, 8, 3), "bucd"),
+        ("", shuffled, ""),
+        ("id", nn.Identity(), "bucd"),
+        ("pixels", nn.PixelShuffle(2), "bucd"),
+        OVER_MAP,
+        head(2),
+    ],
+    "functional": lambda: [("conv", Functional(12, 5), "but"), OVER_TIME, head(5)],
+    "subclass": lambda: [PICTURE, ("conv", Subclass(1, 4, 3), "bucd"), OVER_MAP, head(4)],
+    "weight norm": lambda: [
+        ("conv", nn.utils.weight_norm(nn.Conv1d(12, 4, 3)), "but"),
+        OVER_TIME,
+        head(4),
+    ],
+    "parametrised": lambda: [
+        ("conv", parametrizations.weight_norm(nn.Conv1d(12, 4, 3)), "but"),
+        ("other", parametrizations.spectral_norm(nn.Conv1d(4, 5, 3)), "but"),
+        OVER_TIME,
+        head(5),
+    ],
+    "spectral norm": lambda: [
+        SWAP,
+        ("dense", nn.utils.spectral_norm(nn.Linear(12, 4)), "btu"),
+        MEAN,
+        head(4),
+    ],
+    "lazy": lambda: [
+        ("conv", nn.LazyConv1d(4, 3), "but"),
+        ("bn", nn.LazyBatchNorm1d(), "but"),
+        OVER_TIME,
+        ("head", nn.LazyLinear(2), "bu"),
+    ],
+    "control flow": lambda: [("flow", ControlFlow(nn.Conv1d(12, 4, 3)), "but"), OVER_TIME, head(4)],
+    "spectra inside": lambda: [
+        ("", spectrum, ""),
+        ("conv", nn.Conv1d(5, 4, 3), "but"),
+        OVER_TIME,
+        head(4),
+    ],
+    "filterbank": lambda: [
+        ("", lambda x: torch.matmul(torch.ones(5, BANDS), x), ""),
+        ("bank", nn.Identity(), "but"),
+        ("conv", nn.Conv1d(5, 4, 3), "but"),
+        OVER_TIME,
+        head(4),
+    ],
+    "equations": lambda: [
+        ("", lambda x: torch.einsum("bft,of->bto", x, torch.ones(5, BANDS)), ""),
+        ("sums", nn.Identity(), "btu"),
+        MEAN,
+        head(5),
+    ],
+    "unet": lambda: [
+        PICTURE,
+        ("unet", UNet(), "bucd"),
+        ("", lambda x: x["masks"].mean((2, 3)), ""),
+        ("head", nn.Linear(3, 2), "bu"),
+    ],
+    "data parallel inside": lambda: [
+        SWAP,
+        ("wrapped", nn.DataParallel(nn.GRU(12, 4, batch_first=True)), "btu"),
+        MEAN,
+        head(4),
+    ],
+    "one output": lambda: [
+        ("conv", nn.Conv1d(12, 1, 3), "but"),
+        ("mean", nn.AdaptiveAvgPool1d(1), "bu1"),
+        ("flat", nn.Flatten(), "bu"),
+    ],
+    "rms norm": lambda: [
+        SWAP,
+        ("in", nn.Linear(12, 18), "btu"),
+        ("norm", nn.RMSNorm(18), "btu"),
+        MEAN,
+        head(18),
+    ],
+    "upsampled": lambda: [
+        PICTURE,
+        ("conv", nn.Conv2d(1, 3, 3), "bucd"),
+        ("up", nn.Upsample(scale_factor=2), "bucd"),
+        OVER_MAP,
+        head(3),
+    ],
+}
+
+
+def network_of(case: str) -> Steps:
+    torch.manual_seed(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old forms of normalised weights
+        return Steps(*CASES[case]()).eval()
+
+
+def adapted(network: nn.Module, call: Call | None = None) -> TargetNetwork:
+    return adapt_network(network, INPUT, None, call or Call(), CPU)
+
+
+def wanted(network: Steps, x: Tensor) -> dict[str, Tensor]:
+    """The outputs (B, U, ...) of the named steps, without hooks."""
+    with torch.no_grad():
+        network(x)
+    found = {}
+    for name, _, axes in network.steps:
+        if axes:
+            value = network.values[name]
+            value = next(iter(value.values())) if isinstance(value, dict) else first(value)
+            found[name] = in_order(value, axes, len(x))
+    return found
+
+
+def recorded(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    with torch.no_grad(), record_outputs(network, named_layers(network)) as outputs:
+        network(x)
+    return outputs
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", CASES)
+def test_all_units_of_all_layers_are_those_of_a_plain_pass(case: str) -> None:
+    network, x = network_of(case), mel()
+    found = adapted(network).network
+    expected = wanted(network, x)
+    outputs = recorded(found, x)
+    for layer, value in expected.items():
+        torch.testing.assert_close(outputs[layer], value, atol=1e-5, rtol=1e-5, msg=layer)
+    last = list(expected)[-1]
+    torch.testing.assert_close(outputs["output"], expected[last], atol=1e-5, rtol=1e-5)
+    hidden = next(iter(expected))
+    with torch.no_grad(), layer_response(found, hidden) as respond:
+        means = (
+            expected[hidden].flatten(2).mean(2) if expected[hidden].ndim > 2 else expected[hidden]
+        )
+        torch.testing.assert_close(respond(x), means, atol=1e-5, rtol=1e-5)
+    assert not any("parametrizations" in layer for layer in named_layers(found))
+
+
+def test_the_table_is_large() -> None:
+    assert len(CASES) >= 40
+
+
+# --- other outputs, and other axes of the units -----------------------------------------------
+
+
+def test_later_parts_of_an_output_are_layers_too() -> None:
+    network = adapted(network_of("lstm")).network
+    lstm, x = network.get_submodule("explained.lstm"), mel()
+    with torch.no_grad():
+        _, (state, cell) = lstm(swap(x))
+    outputs = recorded(network, x)
+    torch.testing.assert_close(outputs["lstm.1.0"], state[0])
+    torch.testing.assert_close(outputs["lstm.1.1"], cell[0])
+    assert "lstm.0" not in outputs  # that is `lstm`
+    network = adapted(network_of("attention")).network
+    attention = network.get_submodule("explained.attention")
+    with torch.no_grad():
+        weights = attention(swap(x))[1]
+    torch.testing.assert_close(recorded(network, x)["attention.1"], swap(weights))
+
+
+def test_parts_of_a_mapping_have_its_names() -> None:
+    network = adapted(network_of("unet")).network
+    with torch.no_grad():
+        edges = network.get_submodule("explained.unet")(mel()[:, None])["edges"]
+    outputs = recorded(network, mel())
+    torch.testing.assert_close(outputs["unet.edges"], edges)
+    assert outputs["unet.bottom"].shape == (3, 6, 6, 9)  # the layer, not the part of that name
+
+
+@pytest.mark.parametrize("units", ["first", "last"])
+def test_the_axis_of_the_units_can_be_named(units: str) -> None:
+    network, x = network_of("transformer"), mel()
+    tokens_of = network.get_submodule("in")
+    with torch.no_grad():
+        plain = tokens_of(swap(x))  # (B, frames, 8)
+    value = plain if units == "first" else swap(plain)
+    everywhere = adapted(network, Call(units=units)).network
+    torch.testing.assert_close(recorded(everywhere, x)["in"], value)
+    of_one = adapted(network).network
+    with torch.no_grad(), layer_output(of_one, f"in@{units}") as run:
+        torch.testing.assert_close(run(x), value)
+    (unit,) = parse_units([f"in@{units}:7"], "0", of_one, x[:1])
+    assert str(unit) == f"in@{units}:7"
+    assert str(parse_unit(f"in@{units}", of_one, x[:1], adapted(network).names, "--target")) == (
+        f"in@{units}:0"
+    )
+
+
+def test_an_unknown_axis_of_the_units_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"network: units.*did you mean 'last'"):
+        call_from("--input i.toml", {"units": "lats"})
+    with pytest.raises(UsageError, match="no layer 'in@middle'"):
+        parse_units(["in@middle"], "0", adapted(network_of("transformer")).network, mel(1))
+
+
+def test_axes_are_named_by_what_they_count() -> None:
+    def named(case: str, layer: str) -> str:
+        return str(named_layers(adapted(network_of(case)).network)[layer].axes)
+
+    assert named("gru in both directions", "gru") == "frames 18 x units 10"
+    assert named("conv2d", "conv") == "units 4 x bands 10 x frames 16"
+    assert named("convnext", "block.wide") == "bands 6 x frames 9 x units 12"
+    assert named("transformer of time first", "encoder") == "frames 18 x units 8"
+    assert named("folded frames", "conv") == "frames 18 x units 4 x bands 8"
+    assert named("ecapa", "id") == "units 5"
+
+
+def test_classes_are_those_of_a_frame_wise_output() -> None:
+    found = adapted(network_of("frame-wise"), Call(classes=("a", "b", "c")))
+    assert found.outputs == 3
+    (unit,) = parse_units(["output"], "b", found.network, mel(1), found.names)
+    assert str(unit) == "output:1" and found.class_of(unit) == "b"
+
+
+def test_a_layer_that_mixes_examples_is_not_listed() -> None:
+    class Mixing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.similar, self.head = nn.Identity(), nn.Linear(BANDS * FRAMES, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            rows = x.flatten(1)
+            self.similar(rows @ rows.T)
+            return self.head(rows)
+
+    assert list(named_layers(adapted(Mixing()).network)) == ["head", "output"]
+
+
+# --- convolutions are known by what they compute ----------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("case", "found"),
+    [
+        ("functional", ["conv"]),
+        ("subclass", ["conv"]),
+        ("parametrised", ["conv", "other"]),
+        ("weight norm", ["conv"]),
+        ("lazy", ["conv"]),
+        ("unet", ["unet.down", "unet.bottom", "unet.up"]),
+        ("transformer", []),
+    ],
+)
+def test_convolutions_are_known_by_what_they_compute(case: str, found: list[str]) -> None:
+    assert convolutions(adapted(network_of(case)).network, (1, 2)) == found
+
+
+@pytest.mark.parametrize(
+    ("case", "layer"),
+    [("functional", "conv"), ("crnn", "gru"), ("transformer", "encoder.layers.1.linear2")],
+)
+def test_features_are_those_of_the_last_hidden_layer_with_weights(case: str, layer: str) -> None:
+    assert last_hidden_layer(adapted(network_of(case)).network) == layer
+
+
+def test_a_map_is_of_the_last_convolution_over_places() -> None:
+    network = adapted(network_of("squeeze-excitation")).network
+    assert find_layer_of_map(network, network, mel(1))[0] == "conv"
+    with pytest.raises(UsageError, match=r"se\.up: its output has one place; name one of conv$"):
+        find_layer_of_map(network, network, mel(1), "se.up")
