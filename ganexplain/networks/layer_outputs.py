@@ -63,6 +63,16 @@ class LayerOutput:
         return (self.axes or plain_axes(output.shape)).with_units(self.units)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the module returns the output as (B, U, ...)."""
+        return not self.part and self.units == "auto" and (not self.axes or self.axes.is_plain)
+
+    @property
+    def as_returned(self) -> LayerOutput:
+        """The same tensor with the axes that it has."""
+        return LayerOutput(self.name, self.module, self.part)
+
+    @property
     def kernel_axes(self) -> int:
         """The number of axes over which the layer convolves; 0 if it is no convolution."""
         if self.part:

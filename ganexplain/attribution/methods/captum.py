@@ -202,7 +202,7 @@ def _arguments(
 def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> nn.Module:
     """Return the layer of a layer attribution; UsageError where captum cannot read its output."""
     name, layer = find_layer_of_map(network, counted.logit, x[None], name)
-    if layer.part or not (layer.axes is None or layer.axes.is_plain):
+    if not layer.is_plain:
         raise UsageError(
             f"--cam-layer {name}: captum reads units on the first axis behind the batch's only; "
             "use --method grad-cam, or name a convolution"

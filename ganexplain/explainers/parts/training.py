@@ -62,6 +62,11 @@ class PartsTraining:
         )
         first = self.inputs(_random_rows(self.centres, FIRST, "first parts"))
         self.layer = self.config.layer or default_layer(network, first[:2])
+        if not find_layer(network, self.layer).is_plain:
+            raise UsageError(
+                f"--layer {self.layer}: its units are not on the first axis behind the batch's; "
+                "name a convolution"
+            )
         self.targets = self.config.targets or default_targets(network, self.layer)
         self.own = subnetwork_after(network, self.layer, self.targets)
         self.head = subnetwork_after(network, self.targets[-1], (OUTPUT,))
@@ -88,7 +93,7 @@ class PartsTraining:
 
         They cannot be separated if they compute something else outside of the network.
         """
-        known = {name: find_layer(network, name) for name in self.targets}
+        known = {name: find_layer(network, name).as_returned for name in self.targets}
         with torch.no_grad(), record_outputs(network, known) as put_out:
             output = network(x)
         features, made = self.features(x)
