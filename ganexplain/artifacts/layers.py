@@ -9,13 +9,17 @@ from ganexplain.files.atomic import Document, JsonObject
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer, its kind, the number of its units, the shape of their places, and its weights."""
+    """A layer, its kind, the number of its units, the shape of their places, and its weights.
+
+    `axes` are those of its output in the network's order, as `frames 115 x units 32`.
+    """
 
     layer: str
     kind: str
     units: int
     places: tuple[int, ...]
     weights: int
+    axes: str
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ganexplain.networks.calling import check_repeatable, find_calling, no_batch
 from ganexplain.networks.copies import unwrap
 from ganexplain.networks.grad_mode import needs_gradients_kept, watch_grad_mode
 from ganexplain.networks.layer_outputs import LayerOutput, Observed, observe_outputs
+from ganexplain.networks.unit_axes import OutputAxes
 from ganexplain.networks.units import Unit
 
 OUTPUT = "output"  # the name of the layer that is the whole network
@@ -151,6 +152,29 @@ def named_layers(network: nn.Module) -> dict[str, LayerOutput]:
         },
         **whole,
     }
+
+
+def axes_of_layers(
+    network: nn.Module, x: Tensor, input_axes: Sequence[str]
+) -> dict[str, OutputAxes]:
+    """The axes of the outputs of layers by name, as far as passes of inputs x (2, ...) show them.
+
+    `input_axes` are what the axes of x behind the batch's count.
+    """
+    if isinstance(network, NetworkAdapter):
+        known, whole = network.reached, {OUTPUT: network.axes}
+    else:
+        tracker, whole = AxisTracker(), {}
+        modules = {name: module for name, module in network.named_modules() if name}
+
+        def run(inputs: Tensor) -> Tensor:
+            tracker.name_axes(inputs, input_axes)
+            output: Tensor = network(inputs)
+            return output
+
+        known = observe_outputs(run, modules, x, tracker).layers
+    found = {n: each.axes.with_units(each.units) for n, each in known.items() if each.axes}
+    return found | whole
 
 
 def layer_type(module: nn.Module) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from torch import Tensor
@@ -33,6 +34,10 @@ class AxisTracker(TorchDispatchMode):
     """
 
     supports_higher_order_operators = True  # those of torch.export
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # for this torch would import its compiler, which takes seconds
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,9 +84,7 @@ class AxisTracker(TorchDispatchMode):
         return result
 
     def _call(self, func: Any, args: Sequence[Any], named: Any) -> Call:
-        schema = getattr(func, "_schema", None)
-        defaults = {each.name: each.default_value for each in schema.arguments} if schema else {}
-        name = schema.name.rpartition("::")[2].rstrip("_") if schema else str(func)
+        name, defaults = _signature(func)
         tensors = tuple(_tensors([*args, *named.values()]))
         given = {**defaults, **dict(zip(defaults, args, strict=False)), **named}
         return Call(name, given, tensors, tuple(self.known.get(tensor) for tensor in tensors))
@@ -94,6 +97,16 @@ class AxisTracker(TorchDispatchMode):
             by_step = {step: axis for step, size, axis in steps if size > 1}
             each = (by_step.get(step, UNKNOWN) for step in whole.stride())
             self.known[whole] = Axes(tuple(each), axes.age)
+
+
+@cache
+def _signature(func: Any) -> tuple[str, Any]:
+    """The name of an operator, and its arguments with their defaults."""
+    schema = getattr(func, "_schema", None)
+    if schema is None:
+        return str(func), {}
+    name = schema.name.rpartition("::")[2].rstrip("_")
+    return name, {argument.name: argument.default_value for argument in schema.arguments}
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

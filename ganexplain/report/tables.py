@@ -105,11 +105,10 @@ def attributions_table(ranking: AttributionRanking) -> str:
 
 
 def layers_table(found: NetworkLayers) -> str:
-    """Return a row for each layer of a network, with its units, their places, and its weights."""
-    table = [["layer", "kind", "units", "places", "weights"]]
+    """Return a row for each layer of a network, with its units, its axes, and its weights."""
+    table = [["layer", "kind", "units", "axes", "weights"]]
     for row in found.layers:
-        places = " x ".join(map(str, row.places))
-        table.append([row.layer, row.kind, str(row.units), places, f"{row.weights:,}"])
+        table.append([row.layer, row.kind, str(row.units), row.axes, f"{row.weights:,}"])
     return aligned(table)
 
 

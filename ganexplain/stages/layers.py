@@ -14,9 +14,10 @@ from ganexplain.errors import UsageError
 from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_values
-from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
+from ganexplain.networks.adapter import OUTPUT, axes_of_layers, layer_type, named_layers
 from ganexplain.networks.hooks import record_outputs
 from ganexplain.networks.target import NetworkSource, example_inputs, load_target
+from ganexplain.networks.unit_axes import plain_axes
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 
@@ -37,6 +38,8 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
         progress.note("shapes are for noise; --example FILE passes a recording or picture")
     shapes = _shapes(network, example.to(explained.device))
     known = named_layers(network)
+    counted = [input_spec.axis_words.get(letter, "") for letter in input_spec.axes]
+    axes = axes_of_layers(network, example_inputs(input_spec).to(explained.device), counted)
     rows = [
         Layer(
             layer=name,
@@ -44,6 +47,7 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
             units=shape[0],
             places=shape[1:],
             weights=sum(w.numel() for w in known[name].module.parameters(recurse=False)),
+            axes=str(axes.get(name) or plain_axes((1, *shape))),
         )
         for name, shape in shapes.items()
     ]

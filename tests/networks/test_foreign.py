@@ -444,8 +444,11 @@ def test_layers_are_listed_for_a_real_input(command: Run, exported: dict[str, Pa
     assert found["fc9"]["weights"] == 65 and found["conv4"]["kind"] == "Conv2d"
     assert document["input"] == input_values(FrontEnd())
     table = command("layers", PRETRAINED / "classifier.pt", "--quiet").out.splitlines()
-    assert table[0].split() == ["layer", "kind", "units", "places", "weights"]
-    assert table[-1].split() == ["fc9", "Linear", "1", "65"]
+    assert table[0].split() == ["layer", "kind", "units", "axes", "weights"]
+    assert table[-1].split() == ["fc9", "Linear", "1", "units", "1", "65"]
+    assert found["conv5"]["axes"] == "units 64 x bands 21 x frames 33"
+    (conv5,) = (line.split() for line in table if line.split()[0] == "conv5")
+    assert conv5[2:-1] == ["64", *found["conv5"]["axes"].split()]
 
 
 def test_one_network_is_named_and_its_options_go_with_it(command: Run, tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -23,7 +26,9 @@ from ganexplain.networks.hooks import (
     layer_output,
     layer_response,
     record_outputs,
+    unit_response,
 )
+from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.target import TargetNetwork, adapt_network
 from ganexplain.networks.unit_syntax import parse_unit, parse_units
 
@@ -56,7 +61,7 @@ class Steps(nn.Module):
         value: Any = x
         for name, step, axes in self.steps:
             value = getattr(self, name)(value) if hasattr(self, name) else step(value)
-            if axes and not torch.jit.is_tracing():
+            if axes and not (torch.jit.is_tracing() or torch.compiler.is_exporting()):
                 self.values[name] = copy.deepcopy(value)
         return value
 
@@ -313,14 +318,14 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
     ],
     "transformer": lambda: [
         SWAP,
-        ("in", nn.Linear(12, 8), "btu"),
+        ("project", nn.Linear(12, 8), "btu"),
         ("encoder", encoder(True), "btu"),
         MEAN,
         head(8),
     ],
     "transformer of time first": lambda: [
         frames_first(),
-        ("in", nn.Linear(12, 8), "tbu"),
+        ("project", nn.Linear(12, 8), "tbu"),
         ("encoder", encoder(False, True), "tbu"),
         ("", lambda x: x.mean(0), ""),
         head(8),
@@ -367,14 +372,14 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
     "windows": lambda: [
         PICTURE,
         ("", lambda x: x.permute(0, 2, 3, 1), ""),
-        ("in", nn.Linear(1, 4), "bcdu"),
+        ("project", nn.Linear(1, 4), "bcdu"),
         ("windows", Windows(4), "bcdu"),
         ("", lambda x: x.mean((1, 2)), ""),
         head(4),
     ],
     "mixer": lambda: [
         SWAP,
-        ("in", nn.Linear(12, 6), "btu"),
+        ("project", nn.Linear(12, 6), "btu"),
         ("tokens", Residual(nn.Linear(18, 18), True, True), "btu"),
         ("channels", Residual(nn.Linear(6, 6)), "btu"),
         MEAN,
@@ -521,7 +526,7 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
     ],
     "rms norm": lambda: [
         SWAP,
-        ("in", nn.Linear(12, 18), "btu"),
+        ("project", nn.Linear(12, 18), "btu"),
         ("norm", nn.RMSNorm(18), "btu"),
         MEAN,
         head(18),
@@ -621,27 +626,27 @@ def test_parts_of_a_mapping_have_its_names() -> None:
 @pytest.mark.parametrize("units", ["first", "last"])
 def test_the_axis_of_the_units_can_be_named(units: str) -> None:
     network, x = network_of("transformer"), mel()
-    tokens_of = network.get_submodule("in")
+    tokens_of = network.get_submodule("project")
     with torch.no_grad():
         plain = tokens_of(swap(x))  # (B, frames, 8)
     value = plain if units == "first" else swap(plain)
     everywhere = adapted(network, Call(units=units)).network
-    torch.testing.assert_close(recorded(everywhere, x)["in"], value)
+    torch.testing.assert_close(recorded(everywhere, x)["project"], value)
     of_one = adapted(network).network
-    with torch.no_grad(), layer_output(of_one, f"in@{units}") as run:
+    with torch.no_grad(), layer_output(of_one, f"project@{units}") as run:
         torch.testing.assert_close(run(x), value)
-    (unit,) = parse_units([f"in@{units}:7"], "0", of_one, x[:1])
-    assert str(unit) == f"in@{units}:7"
-    assert str(parse_unit(f"in@{units}", of_one, x[:1], adapted(network).names, "--target")) == (
-        f"in@{units}:0"
-    )
+    (unit,) = parse_units([f"project@{units}:7"], "0", of_one, x[:1])
+    assert str(unit) == f"project@{units}:7"
+    assert str(
+        parse_unit(f"project@{units}", of_one, x[:1], adapted(network).names, "--target")
+    ) == (f"project@{units}:0")
 
 
 def test_an_unknown_axis_of_the_units_is_refused() -> None:
     with pytest.raises(UsageError, match=r"network: units.*did you mean 'last'"):
         call_from("--input i.toml", {"units": "lats"})
-    with pytest.raises(UsageError, match="no layer 'in@middle'"):
-        parse_units(["in@middle"], "0", adapted(network_of("transformer")).network, mel(1))
+    with pytest.raises(UsageError, match="no layer 'project@middle'"):
+        parse_units(["project@middle"], "0", adapted(network_of("transformer")).network, mel(1))
 
 
 def test_axes_are_named_by_what_they_count() -> None:
@@ -710,3 +715,62 @@ def test_a_map_is_of_the_last_convolution_over_places() -> None:
     assert find_layer_of_map(network, network, mel(1))[0] == "conv"
     with pytest.raises(UsageError, match=r"se\.up: its output has one place; name one of conv$"):
         find_layer_of_map(network, network, mel(1), "se.up")
+
+
+# --- files and directions ---------------------------------------------------------------------
+
+IN_FILES = ("gru in both directions", "transformer of time first", "convnext", "folded frames")
+NEEDS_ONNX = pytest.mark.skipif(
+    importlib.util.find_spec("onnx") is None, reason="onnx is not installed"
+)
+
+
+def file_of(network: nn.Module, form: str, folder: Path) -> Path:
+    """The network in a file that takes batches of any length."""
+    example = mel()
+    path = folder / {"traced": "n.pt", "exported": "n.pt2", "onnx": "n.onnx"}[form]
+    if form == "traced":
+        torch.jit.save(torch.jit.trace(network, example), str(path))
+    elif form == "exported":
+        free = ({0: torch.export.Dim("batch")},)
+        torch.export.save(torch.export.export(network, (example,), dynamic_shapes=free), path)
+    else:
+        torch.onnx.export(
+            network, (example,), str(path), dynamo=False, input_names=["mel"],
+            dynamic_axes={"mel": {0: "batch"}},
+        )  # fmt: skip
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("case", "form"),
+    [
+        *((case, "traced") for case in IN_FILES),
+        *(pytest.param(case, "onnx", marks=NEEDS_ONNX) for case in IN_FILES),
+        ("convnext", "exported"),
+    ],
+)
+def test_so_are_those_of_networks_in_files(case: str, form: str, tmp_path: Path) -> None:
+    network, x = network_of(case), mel()
+    expected = wanted(network, x)
+    outputs = recorded(adapted(load_network(str(file_of(network, form, tmp_path)))).network, x)
+    for layer, value in expected.items():
+        # A node of ONNX has a name of its own, and some compute a part of a layer.
+        candidates = outputs.values() if form == "onnx" else [outputs[layer]]
+        found = any(
+            each.shape == value.shape and torch.allclose(each, value, atol=1e-4, rtol=1e-4)
+            for each in candidates
+        )
+        assert found, layer
+
+
+def test_a_direction_weighs_the_units_of_a_transformer(tmp_path: Path) -> None:
+    network, x = network_of("transformer"), mel()
+    tokens_of = wanted(network, x)["encoder"]  # (B, 8, frames)
+    vector = np.random.default_rng(0).standard_normal(8).astype(np.float32)
+    np.save(tmp_path / "feature.npy", vector)
+    found = adapted(network).network
+    (unit,) = parse_units([f"encoder:{tmp_path}/feature.npy"], "0", found, x[:1])
+    with torch.no_grad(), unit_response(found, unit) as respond:
+        torch.testing.assert_close(respond(x), tokens_of.mean(2) @ torch.from_numpy(vector))
