@@ -13,19 +13,25 @@ from torch import Tensor
 
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.gradients import check_gradient, refuse_unfollowed
-from ganexplain.classifiers.checkpoint import Classifier
+from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config import CounterfactualConfig
-from ganexplain.errors import UsageError
+from ganexplain.errors import UsageError, check_known
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
-from ganexplain.networks.adapter import OUTPUT, OutputNames
+from ganexplain.networks.decisions import (
+    AUTO,
+    OUTPUTS,
+    guess_output_kind,
+    output_logits,
+    probability_threshold,
+)
 from ganexplain.networks.hooks import Response, find_layer, layer_output
 from ganexplain.networks.readings import unit_values
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 
-OUTPUT_LAYER = "fc9"
 MEDIAN_SAMPLES = 256  # samples of the prior for the median response
 BATCH = 32
 
@@ -44,34 +50,34 @@ class DecisionBoundary:
 
 @contextmanager
 def decision_boundary(
-    config: CounterfactualConfig, classifier: Classifier, generator: AnyGenerator
+    config: CounterfactualConfig, explained: TargetNetwork, generator: AnyGenerator
 ) -> Iterator[DecisionBoundary]:
     """The boundary of the requested unit, while open; UsageError if it has no gradient."""
-    network = classifier.network
-    example = generator(torch.zeros(1, LATENT_SIZE, device=network.mean.device))
-    names = OutputNames(OUTPUT_LAYER, classifier.classes)
-    layer, colon, _ = config.layer.partition(":")
-    if layer != OUTPUT:
-        find_layer(network, layer)
-    requested = config.layer if colon else f"{layer}:{config.neuron}"
+    network, names = explained.network, explained.names
+    example = generator(torch.zeros(1, LATENT_SIZE, device=explained.device))
+    (named,) = explained.layers([config.layer])
+    layer, colon, _ = named.partition(":")
+    find_layer(network, layer)
+    requested = named if colon else f"{layer}:{config.neuron}"
     unit = parse_unit(requested, network, example, names, "--neuron")
     samples = torch.from_numpy(start_latents(config.seed, BATCH, LATENT_SIZE)).to(example.device)
     unfollowed, _ = check_gradient(generator, network, unit, samples, BATCH)
     refuse_unfollowed([unfollowed] if unfollowed else [], 1)
-    name = names.class_of(unit, classifier.network.outputs)
+    name, kind = explained.class_of(unit), _output_kind(config, explained, generator(samples))
     with layer_output(network, unit.layer) as compute:
 
         def response(mel: Tensor) -> Tensor:
             return unit.read(compute(mel))
 
-        if name and unit.channel is not None and not config.level:
-            others = [other for other in classifier.classes if other != name]
-            decide = partial(decision_margin, neuron=unit.channel, threshold=classifier.threshold)
+        if name and unit.channel is not None and kind != "activations" and not config.level:
+            others = [other for other in names.classes if other != name]
+            threshold = probability_threshold(explained.threshold, kind)
+            decide = partial(decision_margin, neuron=unit.channel, threshold=threshold)
             yield DecisionBoundary(
                 unit,
                 name,
                 response,
-                lambda mel: decide(unit_values(compute(mel))),
+                lambda mel: decide(output_logits(unit_values(compute(mel)), kind)),
                 (others[0] if len(others) == 1 else f"not {name}", name),
                 "the classifier's decision",
             )
@@ -83,6 +89,17 @@ def decision_boundary(
             yield DecisionBoundary(
                 unit, name, response, lambda mel: response(mel) - level, sides, meaning
             )
+
+
+@torch.no_grad()
+def _output_kind(config: CounterfactualConfig, explained: TargetNetwork, samples: Tensor) -> str:
+    """The kind of the network's outputs, as asked for or as guessed from those for samples."""
+    if isinstance(explained.network, ExcerptNet):
+        return "logits"
+    check_known("--outputs", config.outputs, (AUTO, *OUTPUTS))
+    if config.outputs != AUTO:
+        return config.outputs
+    return guess_output_kind(unit_values(explained.network(samples)))
 
 
 @torch.no_grad()

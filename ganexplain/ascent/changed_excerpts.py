@@ -16,14 +16,14 @@ from ganexplain.ascent.priors import NEAR
 from ganexplain.audio.difference import level_change_db
 from ganexplain.audio.filtering import filter_by_change
 from ganexplain.audio.log_mel import log_mel
-from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt, parse_start
 from ganexplain.errors import GanexplainError
 from ganexplain.gans.checkpoint import load_gan
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator
-from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd, require_log_mel
 from ganexplain.inputs.specification import check_same_front_end
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 
@@ -36,7 +36,9 @@ class CounterfactualTask:
     """Networks and excerpts of a run, opened and checked before it begins."""
 
     config: CounterfactualConfig
-    classifier: Classifier
+    source: NetworkSource
+    explained: TargetNetwork
+    front_end: FrontEnd
     generator: AnyGenerator
     encoder: AnyEncoder
     starts: Sequence[StartExcerpt]
@@ -44,21 +46,23 @@ class CounterfactualTask:
     @classmethod
     def open(cls, config: CounterfactualConfig) -> CounterfactualTask:
         """The task of the settings; errors of settings and of every file."""
-        device, files = pick_device(config.device), (Path(config.classifier), Path(config.gan))
-        classifier = load_classifier(files[0], device)
-        generator, encoder, generator_output = load_gan(files[1], device)
-        check_same_front_end((files[0], classifier.front_end), (files[1], generator_output))
-        starts = [parse_start(text, classifier.sound) for text in config.start_from]
-        return cls(config, classifier, generator, encoder, starts)
-
-    @property
-    def front_end(self) -> FrontEnd:
-        """The log-mel that both networks use."""
-        return self.classifier.sound
+        source, gan = NetworkSource.from_settings(config), Path(config.gan)
+        device = pick_device(config.device)
+        explained = load_target(source, None, device) if source.classifier else None
+        generator, encoder, generator_output = load_gan(gan, device)
+        explained = explained or load_target(source, generator_output, device)
+        check_same_front_end((Path(source.name), explained.front_end), (gan, generator_output))
+        front_end = require_log_mel(
+            generator_output,
+            f"{gan}: generates {generator_output.plural}, not recordings; name a GAN of log-mel",
+        )
+        starts = [parse_start(text, front_end) for text in config.start_from]
+        return cls(config, source, explained, front_end, generator, encoder, starts)
 
     def note_inputs(self, run: RunDirectory) -> None:
         """Record the files of the networks and of the excerpts."""
-        run.used("classifier", Path(self.config.classifier))
+        for name, path in self.source.files().items():
+            run.used(name, path)
         run.used("gan", Path(self.config.gan))
         for start in self.starts:
             run.used(str(start.path), start.path)

@@ -14,7 +14,7 @@ from ganexplain import classifiers
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.classifiers.base import ARCHITECTURES, ExcerptNet, architectures_for
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.errors import GanexplainError, UsageError, short_repr
+from ganexplain.errors import GanexplainError, short_repr
 from ganexplain.files.checkpoints import (
     build_network_from,
     freeze_network,
@@ -23,7 +23,7 @@ from ganexplain.files.checkpoints import (
     write_checkpoint,
 )
 from ganexplain.inputs.base import Input
-from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.log_mel import FrontEnd, require_log_mel
 from ganexplain.inputs.specification import input_values
 
 for _each in iter_modules(classifiers.__path__):
@@ -52,9 +52,8 @@ class Classifier:
     @property
     def sound(self) -> FrontEnd:
         """Its front end; UsageError for a classifier of pictures."""
-        if isinstance(self.front_end, FrontEnd):
-            return self.front_end
-        raise UsageError(f"the classifier takes {self.front_end.kind}s, not recordings")
+        otherwise = f"the classifier takes {self.front_end.kind}s, not recordings"
+        return require_log_mel(self.front_end, otherwise)
 
 
 def write_classifier(path: Path, classifier: Classifier, config: TrainClassifierConfig) -> None:

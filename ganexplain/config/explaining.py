@@ -11,6 +11,7 @@ from ganexplain.config.shared import (
     LAST_SEED,
     LAYER,
     NEURON,
+    OUTPUTS,
     Computes,
     NamesNetwork,
     SeeksExcerpts,
@@ -87,7 +88,7 @@ class ExplainConfig(NamesNetwork, Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CounterfactualConfig(Computes):
+class CounterfactualConfig(NamesNetwork, Computes):
     """Change real excerpts until the network's decision changes: OUT/counterfactual.npz, sounds.
 
     `ganexplain counterfactual --start-from song.ogg@12.5 --classifier runs/classifier/classifier.pt
@@ -101,13 +102,13 @@ class CounterfactualConfig(Computes):
         "repeat for several.",
         reads=True,
     )
-    classifier: str = setting("Path of classifier.pt.", reads=True)
     gan: str = setting("Path of gan.pt.", reads=True)
-    layer: str = setting("Layer of the unit, or LAYER:UNIT.", "fc9")
+    outputs: str = setting(OUTPUTS, "auto")
+    layer: str = setting("Layer of the unit, or LAYER:UNIT. Default: the output.", "output")
     neuron: str = setting("Unit, as for `explain`: 3, 17@max, sing, FILE.npy.", "0")
     level: str = setting(
-        "Response that separates the two sides; empty: the classifier's decision for output "
-        "units, the median of 256 GAN samples for hidden units.",
+        "Response that separates the two sides; empty: the decision for output units that have a "
+        "class name, the median of 256 GAN samples for others.",
         "",
     )
     prior: str = setting(

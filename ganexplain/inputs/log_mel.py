@@ -279,3 +279,10 @@ class FrontEnd(Input, ExcerptSteps):
                 f"{where}: mel_bands = {self.mel_bands}, but filters = 'none' makes each bin from "
                 f"lowest_hz to highest_hz a band; give mel_bands = {len(bins)}"
             )
+
+
+def require_log_mel(input_spec: Input, otherwise: str) -> FrontEnd:
+    """The same input; UsageError with the message `otherwise` for one that is not log-mel."""
+    if isinstance(input_spec, FrontEnd):
+        return input_spec
+    raise UsageError(otherwise)

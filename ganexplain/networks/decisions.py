@@ -49,6 +49,19 @@ def class_logits(outputs: Tensor, kind: str) -> Tensor:
     return torch.cat([-outputs / 2, outputs / 2], dim=1) if outputs.shape[1] == 1 else outputs
 
 
+def output_logits(outputs: Tensor, kind: str) -> Tensor:
+    """Logits (B, K) of as many outputs, on which `decision_margin` decides; differentiable.
+
+    One probability becomes its log-odds, each of several its logarithm.
+    """
+    if kind != "probabilities":
+        return outputs
+    logarithms = outputs.clamp_min(SMALLEST).log()
+    if outputs.shape[1] > 1:
+        return logarithms
+    return logarithms - (1 - outputs).clamp_min(SMALLEST).log()
+
+
 def class_probabilities(outputs: Tensor, kind: str) -> Tensor:
     """Probabilities (B, K) of classes, float64; activations (B, U) are not changed."""
     if kind == "activations":

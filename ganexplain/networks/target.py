@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -149,7 +150,7 @@ class TargetNetwork:
     front_end: Input
     names: OutputNames
     outputs: int
-    threshold: float = 0.0  # of the specification, for one or two outputs
+    threshold: float = 0.0  # of the second of two classes, as in `Call`
     corpora: tuple[str, ...] = ()  # of its training, if its file names them
 
     @property
@@ -180,8 +181,9 @@ def load_target(
     if source.classifier:
         ours = load_classifier(Path(source.classifier), device)
         names = OutputNames(OUR_OUTPUT, ours.classes)
+        threshold = math.log(ours.threshold / (1 - ours.threshold))
         return TargetNetwork(
-            ours.network, ours.front_end, names, ours.network.outputs, corpora=ours.corpora
+            ours.network, ours.front_end, names, ours.network.outputs, threshold, ours.corpora
         )
     network = load_network(source.model, source.weights, source.trust_pickle)
     network_input, call = read_input_file(Path(source.input)) if source.input else (None, Call())

@@ -1,4 +1,4 @@
-"""`counterfactual`: real excerpts, classifier and GAN -> what must change for another decision."""
+"""`counterfactual`: real excerpts, network and GAN -> what must change for another decision."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from ganexplain.errors import UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import JsonObject, write_bytes
 from ganexplain.files.names import LONGEST, distinct_names, shorten_name
+from ganexplain.networks.decisions import AUTO
 from ganexplain.report.pictures.change_picture import change_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.progress import Progress
@@ -49,7 +50,7 @@ def counterfactual(
     _check_settings(config)
     task = CounterfactualTask.open(config)
     with (
-        decision_boundary(config, task.classifier, task.generator) as divided,
+        decision_boundary(config, task.explained, task.generator) as divided,
         RunDirectory(out, "counterfactual", config, overwrite) as run,
     ):
         progress = run.keep_notes(progress)
@@ -59,7 +60,7 @@ def counterfactual(
         progress.start("counterfactuals", each * len(task.starts))
         found = changer.change_all(progress.advance)
         result = Counterfactuals(
-            config.classifier,
+            task.source.name,
             config.gan,
             layer=divided.unit.layer,
             neuron=divided.unit.neuron,
@@ -92,7 +93,7 @@ def _meta(
         "neuron": result.neuron,
         "unit": result.unit,
         "divide": result.divide,
-        "classifier_hash": inputs["classifier"],
+        "classifier_hash": task.source.digest(),
         "gan_hash": inputs["gan"],
         "front_end": asdict(task.front_end),
         "version": __version__,
@@ -101,6 +102,8 @@ def _meta(
 
 def _check_settings(config: CounterfactualConfig) -> None:
     check_known("--prior", config.prior, (NEAR, *SEARCH_PRIORS))
+    if config.outputs != AUTO and not config.model:
+        raise UsageError("--outputs: goes with --model; the outputs of a classifier.pt are logits")
     if not config.start_from:
         raise UsageError("--start-from: give at least one FILE@SECONDS")
     if not 0 < config.learning_rate < math.inf:

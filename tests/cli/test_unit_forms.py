@@ -13,10 +13,10 @@ from support.recordings import JamendoFolder
 
 from ganexplain.ascent.boundary import decision_boundary
 from ganexplain.attribution.subject import load_subject
-from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import AttributeConfig, CounterfactualConfig
 from ganexplain.files.arrays import read_meta
 from ganexplain.gans.checkpoint import load_generator
+from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")
@@ -81,11 +81,11 @@ def test_attribute_takes_every_form(forms: dict[str, tuple[str, int | str]]) -> 
 
 
 def test_counterfactual_takes_every_form(forms: dict[str, tuple[str, int | str]]) -> None:
-    classifier = load_classifier(CLASSIFIER, CPU)
+    explained = load_target(NetworkSource(classifier=str(CLASSIFIER)), None, CPU)
     generator, _ = load_generator(GAN, CPU)
     for text, kept in forms.items():
         config = CounterfactualConfig(
             start_from=(SONG,), classifier=str(CLASSIFIER), gan=str(GAN), layer=text, level="1"
         )
-        with decision_boundary(config, classifier, generator) as divided:
+        with decision_boundary(config, explained, generator) as divided:
             assert matches(divided.unit.layer, divided.unit.neuron, kept)

@@ -274,6 +274,52 @@ def test_both_excerpts_change_side(two: tuple[Path, Finished]) -> None:
         assert arrays[f"{state}_margin"] == pytest.approx(response - divide, abs=1e-5)
 
 
+OWN = """
+import torch
+from pathlib import Path
+from torch import nn
+from ganexplain.classifiers.checkpoint import load_classifier
+
+def logit():
+    return load_classifier(Path({path!r}), torch.device("cpu")).network
+
+def probability():
+    return nn.Sequential(logit(), nn.Sigmoid())
+"""
+
+
+@pytest.mark.parametrize("name", ["logit", "probability"])
+def test_a_network_of_the_users_own_decides_as_a_classifier(
+    two: tuple[Path, Finished], command: Run, tmp_path: Path, name: str
+) -> None:
+    """The shipped classifier as if it were foreign: logits, or probabilities."""
+    path = PRETRAINED / "classifier.pt"
+    threshold = load_classifier(path, CPU).threshold
+    divide = threshold if name == "probability" else float(np.log(threshold / (1 - threshold)))
+    (tmp_path / "own.py").write_text(OWN.format(path=str(path)))
+    (tmp_path / "own.toml").write_text(
+        f'[network]\nclasses = ["nosing", "sing"]\nthreshold = {divide}\n'
+    )
+    model = ("--model", f"{tmp_path}/own.py:{name}", "--input", tmp_path / "own.toml")
+    done = command(
+        "counterfactual", "--start-from", f"{PLAYED}@3.25", *model, "--gan",
+        PRETRAINED / "gan.pt", *QUICK.split(), "--out", tmp_path / "run", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    found, meta = read_arrays(tmp_path / "run" / "counterfactual.npz", "counterfactual", ())
+    ours, _ = read_arrays(two[0] / "counterfactual.npz", "counterfactual", ())
+    assert (meta["layer"], meta["unit"]) == ("output", "sing")
+    assert meta["divide"] == "the classifier's decision"
+    np.testing.assert_allclose(found["original_margin"], ours["original_margin"][1:], atol=2e-3)
+    assert json.loads(done.out)["excerpts"][0]["sides"]["counterfactual"] == "sing"
+    network = load_classifier(path, CPU).network
+    with torch.no_grad():
+        logit = network(torch.from_numpy(found["counterfactual_mel"]))[:, 0].numpy()
+    np.testing.assert_allclose(
+        found["counterfactual_margin"], logit - np.log(threshold / (1 - threshold)), atol=2e-3
+    )
+
+
 @torch.no_grad()
 def test_the_arrays_are_what_the_networks_give(two: tuple[Path, Finished]) -> None:
     arrays, _ = read_arrays(two[0] / "counterfactual.npz", "counterfactual", ())
