@@ -168,8 +168,9 @@ def _tried(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
     output = _checked(calling.tensor(raw), len(x))
     try:
         alone = _checked(calling.tensor(calling.raw(network, x[-1:])), 1)
-    except Exception:
-        return _one_by_one(network, replace(calling, copies=len(x)), x)
+    except Exception:  # it takes pairs only, or needs several inputs for their mean and variance
+        pairs = _one_by_one(network, replace(calling, copies=len(x)), x)
+        return replace(pairs, alone=output[-1:])
     plain = isinstance(raw, Tensor) and not calling.call.output
     return Accepted(network, calling, output, alone, plain)
 

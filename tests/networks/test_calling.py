@@ -197,6 +197,17 @@ class Training(Plain):
         return super().forward(self.norm(x))
 
 
+class TrainingFeatures(Plain):
+    """A normalisation over the batch alone, which refuses a batch of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(2, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(super().forward(x))
+
+
 class TimeFirst(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -213,6 +224,7 @@ class TimeFirst(nn.Module):
         (Counting, "same input: it keeps a state between passes"),
         (Centred, "mixes the inputs of a batch.*batch = 1"),
         (Training, "mixes the inputs of a batch: .*BatchNorm in training mode"),
+        (TrainingFeatures, "mixes the inputs of a batch: .*BatchNorm in training mode"),
         (TimeFirst, "mixes the inputs of a batch: .*without batch_first"),
     ],
 )
