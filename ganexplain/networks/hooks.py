@@ -215,12 +215,8 @@ def layer_output(network: nn.Module, layer: str) -> Iterator[Response]:
 
     The outputs are float32, or float64 where the layer computes with that.
     """
-
-    def at_least_float32(x: Tensor) -> Tensor:
-        return x.to(torch.promote_types(x.dtype, torch.float32))
-
     with run_to_layer(network, find_layer(network, layer)) as run:
-        yield lambda x: at_least_float32(run(x))
+        yield run
 
 
 @contextmanager

@@ -46,13 +46,14 @@ class LayerOutput:
     def read(self, returned: object) -> Tensor | None:
         """The output (B, U, ...), from what the module returns; None if it is not there.
 
-        Quantised values become floating point, complex ones their magnitudes.
+        Quantised values and those of 16 bits become float32, complex ones their magnitudes.
         """
         found = tensor_at(returned, self.part)
         if found is None:
             return None
         found = found.dequantize() if found.is_quantized else found
-        return self.arrange(found.abs() if found.is_complex() else found)
+        found = found.abs() if found.is_complex() else found
+        return self.arrange(found.to(torch.promote_types(found.dtype, torch.float32)))
 
     def arrange(self, output: Tensor) -> Tensor:
         """A tensor with the axes of the output, such as its gradient, as (B, U, ...)."""

@@ -65,7 +65,7 @@ def gradients_at(total: Tensor, taps: Sequence[Tap]) -> list[Tensor | None]:
             gradients.append(None)
         else:
             read = tap.layer.arrange if tap.layer else torch.Tensor.detach
-            rows = [torch.zeros_like(x) if g is None else read(g)[: len(x)] for x, g in parts]
+            rows = [torch.zeros_like(x) if g is None else read(g)[: len(x)].to(x) for x, g in parts]
             gradients.append(joined(rows))
     return gradients
 

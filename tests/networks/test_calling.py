@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,10 @@ from ganexplain.explainers.cgan.maps import maps_and_gradient
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapter import NetworkAdapter, named_layers
-from ganexplain.networks.hooks import layer_output, record_outputs
+from ganexplain.networks.hooks import layer_output, record_outputs, responses_and_features
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.target import TargetNetwork, adapt_network
+from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
 
@@ -325,3 +327,45 @@ def test_a_plane_is_copied_into_the_colours_of_a_picture() -> None:
         torch.autograd.grad(z.square().sum(), at)[0] for z, at in ((found, x), (wanted, y))
     ]
     torch.testing.assert_close(*gradients)
+
+
+# --- precisions -------------------------------------------------------------------------------
+
+
+class Only(Plain):
+    """Runs in one precision alone, in which its code makes a number of its own."""
+
+    precision = torch.float64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to(self.precision)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert x.dtype == self.precision
+        return super().forward(x) * torch.ones(1, dtype=self.precision)
+
+
+class OnlyHalf(Only):
+    precision = torch.float16
+
+
+class OnlyBrain(Only):
+    precision = torch.bfloat16
+
+
+@pytest.mark.parametrize(("kind", "error"), [(Only, 1e-5), (OnlyHalf, 5e-3), (OnlyBrain, 5e-2)])
+def test_what_is_read_from_any_precision_is_what_float32_gives(
+    kind: type[nn.Module], error: float
+) -> None:
+    found, wanted = adapted(plain(kind)).network, adapted(plain()).network
+    read = []
+    for network in (found, wanted):
+        response, features = responses_and_features(network, Unit.parse("deep:1"), "conv", mel())
+        area = grad_cam(network, Scorer(network, 1), mel()[0], "deep")
+        maps, _ = maps_and_gradient(network, Scorer(network, 1).differentiable, mel())
+        read.append(
+            [each.numpy().astype(np.float64) for each in (response, features, area, maps["conv"])]
+        )
+    for ours, theirs in zip(*read, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=error * max(1.0, np.abs(theirs).max()))
