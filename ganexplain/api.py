@@ -38,7 +38,7 @@ from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.copies import copy_network
 from ganexplain.networks.hooks import layer_shape, unit_response
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.loaders.pretrained import completed_call
+from ganexplain.networks.loaders.pretrained import completed_specification
 from ganexplain.networks.target import (
     NetworkSource,
     TargetNetwork,
@@ -271,7 +271,9 @@ def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork
         path = Path(network)
         if path.is_file() and path.suffix == ".pt" and is_checkpoint(path, "classifier"):
             return load_target(NetworkSource(classifier=str(path)), input_spec, CPU)
-        call = completed_call(str(network), call)
+        network_input, call = completed_specification(
+            str(network), (network_input, call), (input_spec or FrontEnd()).seconds
+        )
         network = load_network(str(network))
     else:
         network = copy_network(network)

@@ -26,7 +26,7 @@ from ganexplain.networks.features import load_features
 from ganexplain.networks.loaders.factories import code_of, is_factory
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import (
-    completed_call,
+    completed_specification,
     is_pretrained,
     pretrained_files,
 )
@@ -186,12 +186,14 @@ def load_target(
             ours.network, ours.front_end, names, ours.network.outputs, threshold, ours.corpora
         )
     network = load_network(source.model, source.weights, source.trust_pickle)
-    network_input, call = read_input_file(Path(source.input)) if source.input else (None, Call())
+    given = read_input_file(Path(source.input)) if source.input else (None, Call())
+    seconds = (generator_output or FrontEnd()).seconds
+    network_input, call = completed_specification(source.model, given, seconds)
     return adapt_network(
         network,
         generator_output or (network_input or FrontEnd()).generator_output,
         network_input,
-        completed_call(source.model, call),
+        call,
         device,
         source.trust_features,
     )

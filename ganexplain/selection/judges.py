@@ -19,7 +19,7 @@ from ganexplain.inputs.specification import check_same_front_end, read_input_fil
 from ganexplain.metrics.detection import auroc
 from ganexplain.networks.loaders.factories import is_factory
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.loaders.pretrained import completed_call
+from ganexplain.networks.loaders.pretrained import completed_specification
 from ganexplain.networks.target import NetworkSource, adapt_network
 
 BATCH = 50
@@ -61,9 +61,9 @@ class Judge:
 
     def _load_foreign(self) -> None:
         network_input, call = read_input_file(Path(self.source.input))
+        _, call = completed_specification(self.source.model, (network_input, call), 0.0)
         if network_input.features:
             raise UsageError(f"{self.source.input}: features runs code; a judge must not have it")
-        call = completed_call(self.source.model, call)
         if len(call.classes) < 2:
             raise UsageError(f"{self.source.input} must name its classes: [network], classes")
         whole = adapt_network(

@@ -11,16 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
+from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.loaders.pretrained import completed_call
+from ganexplain.networks.loaders.pretrained import completed_specification
 from ganexplain.networks.target import NetworkSource, adapt_network, load_target
 
 transformers = pytest.importorskip("transformers")
@@ -49,7 +51,7 @@ def whisper() -> Any:
     config = transformers.WhisperConfig(
         d_model=24, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2,
         decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=80,
-        max_source_positions=30, max_target_positions=20, vocab_size=60, pad_token_id=0,
+        max_source_positions=50, max_target_positions=20, vocab_size=60, pad_token_id=0,
         bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
     )  # fmt: skip
     return transformers.WhisperForConditionalGeneration(config)
@@ -64,6 +66,17 @@ def clap() -> Any:
     return transformers.ClapModel(config)
 
 
+EXTRACTORS: dict[str, Callable[[], Any]] = {
+    "ast": lambda: transformers.ASTFeatureExtractor(max_length=64, num_mel_bins=80),
+    "wav2vec": transformers.Wav2Vec2FeatureExtractor,
+    "whisper": lambda: transformers.WhisperFeatureExtractor(chunk_length=1),
+    "clap": lambda: transformers.ClapFeatureExtractor(
+        feature_size=16, sampling_rate=16000, hop_length=160, max_length_s=1, fft_window_size=512,
+        frequency_min=50, frequency_max=7000, truncation="rand_trunc",
+    ),
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Any]]:
     """Folders, and the networks that were saved to them."""
@@ -73,6 +86,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Any
         network = make().eval()
         folder = tmp_path_factory.mktemp(make.__name__)
         network.save_pretrained(folder)
+        EXTRACTORS[make.__name__]().save_pretrained(folder)
         found[make.__name__] = folder, network
     return found
 
@@ -88,7 +102,7 @@ def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 PLAIN: dict[str, tuple[tuple[int, ...], Callable[[Any, torch.Tensor], torch.Tensor]]] = {
     "ast": ((64, 80), lambda network, x: network(x).logits),
     "wav2vec": ((400,), lambda network, x: network(x).last_hidden_state),
-    "whisper": ((80, 60), lambda network, x: network.get_encoder()(x).last_hidden_state),
+    "whisper": ((80, 100), lambda network, x: network.get_encoder()(x).last_hidden_state),
     "clap": ((1, 60, 16), lambda network, x: network.get_audio_features(x).pooler_output),
 }
 
@@ -99,7 +113,7 @@ def test_a_folder_computes_what_transformers_computes(
 ) -> None:
     folder, plain = saved[name]
     shape, compute = PLAIN[name]
-    call = completed_call(str(folder), Call())
+    _, call = completed_specification(str(folder), (FrontEnd(), Call()), 1.0)
     network = load_network(str(folder)).eval()
     x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -111,14 +125,48 @@ def test_a_folder_computes_what_transformers_computes(
 def test_classes_are_those_of_the_folder(saved: dict[str, tuple[Path, Any]]) -> None:
     folder = str(saved["ast"][0])
     front_end = FrontEnd(excerpt_frames=64)
-    call = completed_call(folder, Call(layout="TF"))
+    given = FrontEnd(), Call(layout="TF")
+    _, call = completed_specification(folder, given, 1.0)
     explained = adapt_network(load_network(folder), front_end, None, call, CPU)
     assert explained.names.classes == CLASSES
     assert explained.outputs == len(CLASSES)
     assert "audio_spectrogram_transformer.layers.1.mlp.fc1" in named_layers(explained.network)
-    own = completed_call(folder, Call(classes=("a", "b", "c", "d", "e")))
-    assert own.classes == ("a", "b", "c", "d", "e")
-    assert completed_call(str(saved["wav2vec"][0]), Call()).classes == ()
+    own = Call(classes=("a", "b", "c", "d", "e"))
+    assert completed_specification(folder, (front_end, own), 1.0)[1].classes == own.classes
+    other = completed_specification(str(saved["wav2vec"][0]), (front_end, Call()), 1.0)
+    assert other[1].classes == ()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_the_input_is_that_of_the_folder_where_none_is_given(
+    saved: dict[str, tuple[Path, Any]], tmp_path: Path, name: str, share: float
+) -> None:
+    """Of a whole input, and of a generator whose excerpts are shorter."""
+    folder, plain = saved[name]
+    extractor = EXTRACTORS[name]()
+    samples = {"ast": 63 * 160 + 400}.get(name, 16000)
+    given = WaveformInput(sample_rate=16000, samples=int(share * samples))
+    explained = load_target(NetworkSource(model=str(folder)), given, CPU)
+    sound = 0.2 * np.random.default_rng(0).standard_normal(given.samples).astype(np.float32)
+    features = extractor(sound, sampling_rate=16000, return_tensors="pt")
+    values = features["input_values" if name in ("ast", "wav2vec") else "input_features"]
+    with torch.no_grad():
+        found = explained.network(torch.from_numpy(sound)[None])
+        wanted = PLAIN[name][1](plain, values)
+    if found.ndim == 3:  # its units come first
+        wanted = wanted.transpose(1, 2)
+    torch.testing.assert_close(found, wanted, atol=2e-3, rtol=0)
+
+
+def test_an_extractor_that_is_not_known_is_refused(
+    saved: dict[str, tuple[Path, Any]], tmp_path: Path
+) -> None:
+    shutil.copytree(saved["ast"][0], tmp_path / "network")
+    path = tmp_path / "network" / "preprocessor_config.json"
+    path.write_text(json.dumps({"feature_extractor_type": "TheirExtractor"}))
+    with pytest.raises(UsageError, match=r"TheirExtractor, is not known here; describe the netw"):
+        load_target(NetworkSource(model=str(tmp_path / "network")), FrontEnd(), CPU)
 
 
 def test_weights_may_be_in_several_files_or_in_a_pickle(
@@ -211,7 +259,9 @@ def test_what_is_explained_is_known_by_its_files(
 ) -> None:
     folder = saved["ast"][0]
     source = NetworkSource(model=str(folder))
-    assert sorted(source.files()) == ["model/config.json", "model/model.safetensors"]
+    assert sorted(source.files()) == [
+        "model/config.json", "model/model.safetensors", "model/preprocessor_config.json"
+    ]  # fmt: skip
     shutil.copytree(folder, tmp_path / "moved")
     moved = NetworkSource(model=str(tmp_path / "moved"))
     assert moved.digest() == source.digest()

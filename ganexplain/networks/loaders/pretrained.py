@@ -16,10 +16,19 @@ from torch import nn
 from ganexplain.errors import GanexplainError, UsageError, reason_of, short_repr
 from ganexplain.files.atomic import JsonObject
 from ganexplain.files.bounded import parse_json, read_text
-from ganexplain.inputs.specification import Call
+from ganexplain.inputs.base import Input
+from ganexplain.inputs.hugging_face import FILES, is_folder, read_extractor
+from ganexplain.inputs.specification import Call, call_from, input_from
+from ganexplain.runs.progress import LOGGER
 
 CONFIG = "config.json"
-PATTERNS = (CONFIG, "preprocessor_config.json", "*.safetensors*", "pytorch_model*.bin*")
+PATTERNS = (CONFIG, *FILES, "*.safetensors*", "pytorch_model*.bin*")
+# How extractors extend shorter recordings, as `fit` in a specification.
+EXTENSIONS = {
+    "ASTFeatureExtractor": "zero-features",
+    "ClapFeatureExtractor": "repeat",  # whole copies, and silence where the next does not fit
+    "WhisperFeatureExtractor": "zeros",
+}
 REFUSED = {
     "auto_map": "has code of its own, which would run; if you trust its author, write a function "
     "that returns the network (trust_remote_code=True) and name it, file.py:function",
@@ -39,12 +48,43 @@ def pretrained_files(folder: Path) -> list[Path]:
     return sorted({path for pattern in PATTERNS for path in folder.glob(pattern)})
 
 
-def completed_call(model: str, call: Call) -> Call:
-    """A call with what the folder says, if `model` is one, where the call does not say it."""
-    if not is_pretrained(model) or call.method or call.output:
-        return call
-    own = _own_call(Path(model))
-    return replace(call, method=own.method, output=own.output, classes=call.classes or own.classes)
+def completed_specification(
+    model: str, given: tuple[Input | None, Call], seconds: float
+) -> tuple[Input | None, Call]:
+    """What `given` leaves open, as a folder says it, if `model` is one.
+
+    Its input is that of its extractor, of `seconds` where that takes any length. Raises UsageError
+    for an extractor that is not known.
+    """
+    input_spec, call = given
+    if not is_pretrained(model):
+        return given
+    folder = Path(model)
+    if input_spec is None and is_folder(folder):
+        input_spec, described = _own_input(folder, seconds)
+        call = replace(described, classes=call.classes)
+    if call.method or call.output:
+        return input_spec, call
+    own = _own_call(folder)
+    classes = call.classes or own.classes
+    return input_spec, replace(call, method=own.method, output=own.output, classes=classes)
+
+
+def _own_input(folder: Path, seconds: float) -> tuple[Input, Call]:
+    """The input that the extractor of a folder makes; a warning says where it makes another."""
+    kind, description = read_extractor(folder)
+    if description is None:
+        raise UsageError(
+            f"--model {folder}: its extractor, {kind or 'of no name'}, is not known here; describe "
+            "the network's input with --input"
+        )
+    for difference in description.unlike:
+        LOGGER.warning("--model %s: its extractor has another feature: %s", folder, difference)
+    values = dict(description.values)
+    if values.get("kind") == "waveform":
+        values["samples"] = int(seconds * float(str(values["sample_rate"])))
+    network = {"fit": EXTENSIONS.get(kind, ""), **description.network}
+    return input_from(str(folder), values), call_from(str(folder), network)
 
 
 def _own_call(folder: Path) -> Call:
