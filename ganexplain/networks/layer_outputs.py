@@ -74,6 +74,11 @@ class LayerOutput:
         return LayerOutput(self.name, self.module, self.part)
 
     @property
+    def place_names(self) -> tuple[str, ...]:
+        """What the axes behind the units count, such as `frames`; empty if that is not known."""
+        return self.axes.with_units(self.units).places if self.axes else ()
+
+    @property
     def kernel_axes(self) -> int:
         """The number of axes over which the layer convolves; 0 if it is no convolution."""
         if self.part:

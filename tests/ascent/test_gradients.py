@@ -73,15 +73,15 @@ def constant():
 
 def normalised():
     net = Net()
-    net.end = nn.Sequential(nn.Unflatten(1, (4, 1)), nn.LayerNorm(1))
+    net.end = nn.Sequential(nn.Unflatten(1, (4, 1, 1)), nn.LayerNorm((1, 1)))
     return net
 
 class Averaged(Net):
     def __init__(self):
         super().__init__()
-        self.norm = nn.LayerNorm(115, elementwise_affine=False)
+        self.norm = nn.LayerNorm((1, 115), elementwise_affine=False)
     def forward(self, mel):
-        return self.norm(mel[:, :4])  # the mean over places of each is rounding alone
+        return self.norm(mel[:, :4, None])  # the mean over places of each is rounding alone
 
 def quantised():
     net = Net()

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from ganexplain.attribution.methods.grad_cam import convolutions, find_layer_of_map
+from ganexplain.attribution.methods.grad_cam import convolutions, find_layer_of_map, grad_cam
+from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from
@@ -774,3 +775,48 @@ def test_a_direction_weighs_the_units_of_a_transformer(tmp_path: Path) -> None:
     (unit,) = parse_units([f"encoder:{tmp_path}/feature.npy"], "0", found, x[:1])
     with torch.no_grad(), unit_response(found, unit) as respond:
         torch.testing.assert_close(respond(x), tokens_of.mean(2) @ torch.from_numpy(vector))
+
+
+# --- maps are upright -------------------------------------------------------------------------
+
+
+class Mapped(nn.Module):
+    """Convolutions of (B, 1, bands, frames), or of the transposed input with transposed kernels."""
+
+    def __init__(self, transposed: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.line = nn.Conv2d(1, 3, (3, 5), padding=(1, 2)), nn.Conv1d(BANDS, 4, 3)
+        self.head = nn.Linear(7, 2)
+        if transposed:
+            self.conv.weight.data = self.conv.weight.data.mT.contiguous()
+            self.conv.padding = (2, 1)
+        self.transposed = transposed
+
+    def forward(self, x: Tensor) -> Tensor:
+        planes = self.conv(x[:, None]).relu()
+        lines = self.line(x.mT if self.transposed else x)
+        return self.head(torch.cat([planes.mean((2, 3)), lines.mean(2)], dim=1))
+
+
+@pytest.mark.parametrize("layer", ["conv", "line"])
+def test_the_map_of_a_transposed_network_is_that_of_the_same_network(layer: str) -> None:
+    x = mel(1)
+    maps = []
+    for layout in ("FT", "TF"):
+        network = adapted(Mapped(layout == "TF").eval(), Call(layout=layout)).network
+        maps.append(grad_cam(network, Scorer(network, 1), x[0], layer))
+    torch.testing.assert_close(maps[0], maps[1])
+    assert maps[0].shape == {"conv": (BANDS, FRAMES), "line": (1, FRAMES - 2)}[layer]
+
+
+def test_a_map_over_bands_alone_is_a_column() -> None:
+    network = adapted(nn.Sequential(nn.Conv1d(FRAMES, 3, 3), nn.ReLU(), nn.Flatten()),
+                      Call(layout="TF")).network  # fmt: skip
+    assert grad_cam(network, Scorer(network, 1, outputs="activations"), mel(1)[0]).shape == (10, 1)
+
+
+def test_patches_on_one_axis_are_no_map() -> None:
+    network = adapted(network_of("transformer with a class token")).network
+    with pytest.raises(UsageError, match=r"encoder: its output has no places of a map; .*patches$"):
+        find_layer_of_map(network, network, mel(1), "encoder")

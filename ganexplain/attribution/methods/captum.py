@@ -20,12 +20,13 @@ from ganexplain.attribution.methods.base import (
     Question,
     require_network,
 )
-from ganexplain.attribution.methods.grad_cam import enlarged, find_layer_of_map
+from ganexplain.attribution.methods.grad_cam import enlarged, find_layer_of_map, upright
 from ganexplain.attribution.methods.learned import Explainer
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
 from ganexplain.networks.gradient_faults import find_gradient_fault
 from ganexplain.networks.in_place import activations_out_of_place
+from ganexplain.networks.layer_outputs import LayerOutput
 
 CAPTUM = "captum:"  # before the name of the attribution
 SHAPLEY_SAMPLES = 25  # permutations of the segments that captum samples
@@ -103,7 +104,8 @@ def captum_map(
         x, fill = x[None], fill[None]
     kind = getattr(_captum(), name)
     has_layer = "layer" in inspect.signature(kind.__init__).parameters
-    module = _layer(network, counted, x, method.cam_layer) if has_layer else None
+    layer = _layer(network, counted, x, method.cam_layer) if has_layer else None
+    module = layer.module if layer else None
     try:
         attributor = _attributor(kind, name, counted, module)
         arguments = _arguments(kind, method, x, fill, labels)
@@ -119,7 +121,7 @@ def captum_map(
         if "grad" in reason or "numpy" in reason or "inplace" in reason:
             reason = find_gradient_fault(network, counted.logit, x[None]) or reason
         raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
-    area = _as_map(found[0] if isinstance(found, tuple) else found, x)
+    area = _as_map(found[0] if isinstance(found, tuple) else found, x, layer)
     return area / len(x) if name in ACROSS_CHANNELS else area
 
 
@@ -199,7 +201,7 @@ def _arguments(
     return arguments
 
 
-def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> nn.Module:
+def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> LayerOutput:
     """Return the layer of a layer attribution; UsageError where captum cannot read its output."""
     name, layer = find_layer_of_map(network, counted.logit, x[None], name)
     if not layer.is_plain:
@@ -207,14 +209,15 @@ def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> nn.Mo
             f"--cam-layer {name}: captum reads units on the first axis behind the batch's only; "
             "use --method grad-cam, or name a convolution"
         )
-    return layer.module
+    return layer
 
 
-def _as_map(found: Tensor, x: Tensor) -> Tensor:
-    """Return values (1, C, h, w) or (1, C, w) as a map (H, W), summed over channels."""
+def _as_map(found: Tensor, x: Tensor, layer: LayerOutput | None) -> Tensor:
+    """Return values (1, C, h, w) or (1, C, w), of a layer if any, summed over channels (H, W)."""
     values = found.detach()[0].sum(dim=0)
-    values = values if values.ndim == 2 else values[None]
     height, width = x.shape[-2:]
+    if layer and values.shape != (height, width):
+        values = upright(values, layer, values.ndim)
     return values if values.shape == (height, width) else enlarged(values, height, width)
 
 

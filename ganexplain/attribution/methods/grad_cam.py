@@ -19,6 +19,9 @@ from ganexplain.networks.hooks import find_layer, record_outputs, tap_outputs
 from ganexplain.networks.layer_outputs import LayerOutput
 from ganexplain.networks.taps import Tap, gradients_at
 
+ROWS = ("bands", "rows")  # what the axes of an input count
+COLUMNS = ("frames", "columns", "samples")
+
 
 def convolutions(network: nn.Module, axes: Sequence[int] = (2,)) -> list[str]:
     """Return the names of the layers that convolve over so many axes, in the network's order."""
@@ -42,22 +45,40 @@ def find_layer_of_map(
     chosen = {layer: find_layer(network, layer, option)} if layer else {}
     with record_outputs(network, known | chosen) as outputs:
         run(x)
-    wide = [name for name in known if name in outputs and places(outputs[name]) > 1]
+    layers = known | chosen
+    count = {name: places(output, layers[name]) for name, output in outputs.items()}
+    wide = [name for name in known if count.get(name, 0) > 1]
     if not (layer or wide):
         raise UsageError(f"{option}: the network has no convolution; name a layer with places")
     name = layer or wide[-1]
-    count = places(outputs[name]) if name in outputs else 0
-    if count < 2:
+    if count.get(name, 0) < 2:
         advice = f"name one of {', '.join(wide)}" if wide else "name a convolution"
-        raise UsageError(
-            f"{option} {name}: its output has {('no places', 'one place')[count]}; {advice}"
-        )
-    return name, (known | chosen)[name]
+        found = "one place" if count.get(name) else "no places of a map"
+        raise UsageError(f"{option} {name}: its output has {found}; {advice}")
+    return name, layers[name]
 
 
-def places(activation: Tensor) -> int:
-    """Return the number of places of an output (B, C, h, w) or (B, C, w); 0 for other outputs."""
-    return prod(activation.shape[2:]) if activation.ndim in (3, 4) else 0
+def places(activation: Tensor, layer: LayerOutput) -> int:
+    """Return the number of places of a layer's output (B, C, h, w) or (B, C, w).
+
+    It is 0 for other outputs, and for places of rows and columns on one axis, as of patches.
+    """
+    if activation.ndim not in (3, 4) or any("/" in name for name in layer.place_names):
+        return 0
+    return prod(activation.shape[2:])
+
+
+def upright(area: Tensor, layer: LayerOutput, axes: int) -> Tensor:
+    """Return a map over the places of a layer with the rows and columns of the input (..., h, w).
+
+    The last `axes` axes of `area`, one or two, are those of the places. One axis is a column if it
+    counts rows of the input, such as bands, otherwise a row.
+    """
+    names = layer.place_names
+    if axes == 1:
+        return area[..., None] if names and names[0] in ROWS else area[..., None, :]
+    turned = len(names) == 2 and names[0] in COLUMNS and names[1] in ROWS
+    return area.mT if turned else area
 
 
 def grad_cam(
@@ -66,7 +87,7 @@ def grad_cam(
     """Return the map (h, w) of input x (*S) at the resolution of a layer's output (B, C, h, w).
 
     The map is relu(sum over C of the activations, each times the mean over places of the gradient
-    of the target's logit); for outputs (B, C, w) it has one row. One pass and one gradient.
+    of the target's logit), as `upright`. One pass and one gradient.
 
     Args:
         network: the network that `scorer.model` runs.
@@ -89,7 +110,7 @@ def grad_cam(
     scorer.passes += 1
     weights = gradient.flatten(2).mean(dim=2)[0]
     area = functional.relu(torch.tensordot(weights, activation[0], dims=1))
-    return area if area.ndim == 2 else area[None]
+    return upright(area, found, area.ndim)
 
 
 def _at_layer(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganexplain.attribution.methods.grad_cam import convolutions, enlarged
+from ganexplain.attribution.methods.grad_cam import convolutions, enlarged, upright
 from ganexplain.errors import UsageError
 from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
 from ganexplain.networks.hooks import find_layer, tap_outputs
@@ -62,7 +62,7 @@ def maps_and_gradient(
             raise UsageError(f"no gradient of the output reaches the convolutions: {cause}")
         *gradients, by_input = gradients_at(total, [*tapped.values(), Tap.of(leaf)])
     maps = {
-        name: to_unit_range(enlarged(_weighted(tap.value, gradient), *x.shape[-2:]))
+        name: to_unit_range(enlarged(_weighted(tap, gradient), *x.shape[-2:]))
         for (name, tap), gradient in zip(tapped.items(), gradients, strict=True)
     }
     return dict(reversed(maps.items())), torch.zeros_like(x) if by_input is None else by_input
@@ -78,14 +78,15 @@ def input_times_gradient(x: Tensor, gradient: Tensor, mean: Tensor) -> Tensor:
     return found.sum(dim=1) if found.ndim == 4 else found
 
 
-def _weighted(activation: Tensor, gradient: Tensor | None) -> Tensor:
-    """Return the map (B, h, w) of activations (B, C, h, w); (B, C, w) have one row."""
+def _weighted(tap: Tap, gradient: Tensor | None) -> Tensor:
+    """Return the map (B, h, w) of activations (B, C, h, w) or (B, C, w), as `upright`."""
+    activation = tap.value
     if gradient is None:  # the layer is after the target
         gradient = torch.zeros_like(activation)
     guided = gradient * (activation > 0) * (gradient > 0)
     places = tuple(range(2, activation.ndim))
     area = (guided.mean(dim=places, keepdim=True) * activation).sum(dim=1).float()
-    return area[:, None] if area.ndim == 2 else area
+    return upright(area, tap.layer, area.ndim - 1) if tap.layer else area
 
 
 def working_size(shape: Sequence[int], longest: int) -> tuple[int, int]:
