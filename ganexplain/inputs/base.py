@@ -35,7 +35,7 @@ class Input(ABC):
     """
 
     axis_words: ClassVar[Mapping[str, str]] = {  # what the letters of `axes` count
-        "C": "channels", "F": "bands", "T": "frames", "H": "rows", "W": "samples",
+        "C": "channels", "F": "bands", "T": "frames", "H": "rows", "W": "steps",
     }  # fmt: skip
     array_axes: ClassVar[str]  # the letters in artifacts, where C and N count other things
     plural: ClassVar[str]  # what an error calls several

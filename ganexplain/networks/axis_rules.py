@@ -41,8 +41,9 @@ class Axes:
 
 
 def names_of(axis: Axis) -> Names:
-    """All that an axis counts."""
-    return frozenset().union(*(names for _, names in axis))
+    """All that an axis counts; axes of length one that are merged in it count nothing."""
+    counting = [names for length, names in axis if length != 1]
+    return frozenset().union(*(counting or [names for _, names in axis]))
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _regroup(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) ->
         return ()
     left = [part for size, axis in zip(before, axes, strict=True) for part in _parts(axis, size)]
     found = []
-    for size in after:
+    for place, size in enumerate(after):
         merged: list[tuple[int, Names]] = []
         total = 1
         while total < size:
@@ -193,11 +194,13 @@ def _regroup(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) ->
             fitting = gcd(length, size // total)
             if fitting == 1 < length:  # neither divides the other
                 return ()
-            merged += [(fitting, names)] if fitting > 1 else []
+            merged.append((fitting, names))
             total *= fitting
             left[:0] = [(length // fitting, names)] if length > fitting else []
-        if size == 1 and left and left[0][0] == 1:
+        wanted = 1 if size == 1 else 0 if after[place + 1 : place + 2] == (1,) else len(left)
+        while wanted and left and left[0][0] == 1:  # axes of length one
             merged.append(left.pop(0))
+            wanted -= 1
         found.append(tuple(merged))
     return tuple(found)
 

@@ -520,6 +520,11 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
         MEAN,
         head(4),
     ],
+    "compiled inside": lambda: [
+        ("wrapped", torch.compile(nn.Conv1d(12, 4, 3), backend="eager"), "but"),
+        OVER_TIME,
+        head(4),
+    ],
     "one output": lambda: [
         ("conv", nn.Conv1d(12, 1, 3), "but"),
         ("mean", nn.AdaptiveAvgPool1d(1), "bu1"),
@@ -660,6 +665,27 @@ def test_axes_are_named_by_what_they_count() -> None:
     assert named("transformer of time first", "encoder") == "frames 18 x units 8"
     assert named("folded frames", "conv") == "frames 18 x units 4 x bands 8"
     assert named("ecapa", "id") == "units 5"
+
+
+class OneByOne(nn.Module):
+    """Takes one input alone, and has layers with time before the examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru, self.dense = nn.GRU(BANDS, 5), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = self.gru(x.view(1, BANDS, FRAMES).permute(2, 0, 1))[0]
+        return self.dense(frames)[-1]
+
+
+def test_so_are_units_of_a_network_that_takes_one_input_at_a_time() -> None:
+    network, x = OneByOne().eval(), mel()
+    outputs = recorded(adapted(network, Call(batch=1)).network, x)
+    with torch.no_grad():
+        gru = torch.cat([network.gru(one.permute(2, 0, 1))[0] for one in x.split(1)], dim=1)
+        torch.testing.assert_close(outputs["gru"], gru.permute(1, 2, 0))
+        torch.testing.assert_close(outputs["dense"], network.dense(gru).permute(1, 2, 0))
 
 
 def test_classes_are_those_of_a_frame_wise_output() -> None:

@@ -18,9 +18,10 @@ from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_er
 from ganexplain.networks.hooks import find_layer, record_outputs, tap_outputs
 from ganexplain.networks.layer_outputs import LayerOutput
 from ganexplain.networks.taps import Tap, gradients_at
+from ganexplain.networks.unit_axes import PLACES
 
 ROWS = ("bands", "rows")  # what the axes of an input count
-COLUMNS = ("frames", "columns", "samples")
+COLUMNS = ("frames", "columns", "steps")
 
 
 def convolutions(network: nn.Module, axes: Sequence[int] = (2,)) -> list[str]:
@@ -61,9 +62,12 @@ def find_layer_of_map(
 def places(activation: Tensor, layer: LayerOutput) -> int:
     """Return the number of places of a layer's output (B, C, h, w) or (B, C, w).
 
-    It is 0 for other outputs, and for places of rows and columns on one axis, as of patches.
+    It is 0 for other outputs, and where the places of rows and columns are on one axis, as those of
+    patches, or one of the input's axes is on two.
     """
-    if activation.ndim not in (3, 4) or any("/" in name for name in layer.place_names):
+    names = [name for name in layer.place_names if name != PLACES]
+    mixed = any("/" in name for name in names) or len(set(names)) < len(names)
+    if activation.ndim not in (3, 4) or mixed:
         return 0
     return prod(activation.shape[2:])
 
