@@ -67,7 +67,7 @@ lint: $(VENV)/installed
 # A process a core with one thread each, and the tests of a file in one process: they share what
 # is slow to make. The files with slow tests come first, in the order of tests/conftest.py.
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile \
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile \
 	    --no-loadscope-reorder --durations=10 $(COVERAGE)
 
 coverage: COVERAGE := --cov=ganexplain --cov-report=term:skip-covered

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 from support import recordings
-from support.commands import Finished, Run, finished_here, finished_process, status_here
+from support.commands import (
+    Finished,
+    Run,
+    finished_fork,
+    finished_here,
+    finished_process,
+    status_here,
+)
 from support.paths import ROOT
 from support.recordings import JamendoFolder, jamendo_folder
 
@@ -37,14 +44,16 @@ def jamendo(tmp_path: Path) -> JamendoFolder:
 
 @pytest.fixture
 def ganexplain(tmp_path: Path) -> Run:
-    """Runs the command as a user does, in a process of its own."""
+    """Runs the command in a process of its own: a new one where its start can matter."""
 
     def run(
         *words: str | Path,
         environment: Mapping[str, str] | None = None,
         before: Callable[[], None] | None = None,
     ) -> Finished:
-        return finished_process(words, tmp_path / "cache", environment or {}, before)
+        if environment or before:
+            return finished_process(words, tmp_path / "cache", environment, before)
+        return finished_fork(words, tmp_path / "cache")
 
     return run
 

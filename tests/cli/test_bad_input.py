@@ -7,10 +7,8 @@ Where the process itself matters (signals, limits, streams) the command runs in 
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.commands import COMMAND, Finished, Run, cli_environment, wait_for
+from support.commands import Finished, Run, start_fork, wait_for
 from support.paths import PRETRAINED, ROOT
 from support.recordings import RATE, JamendoFolder, noise, song, write_sound
 
@@ -547,23 +545,13 @@ def test_ctrl_c_leaves_a_run_that_says_so(jamendo: JamendoFolder, tmp_path: Path
     out = tmp_path / "out"
     arguments = ("train-classifier", jamendo.root, "--out", out, "--updates-per-epoch", "100000",
                  "--checkpoint-every", "1")  # fmt: skip
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=cli_environment(tmp_path / "cache"),
-    )
-    try:
-        wait_for(out / "training.pt", process)
-        os.kill(process.pid, signal.SIGINT)
-        result, rest = process.communicate(timeout=300)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert result == ""
-    assert rest.splitlines()[-1].startswith("interrupted")
-    assert "Traceback" not in rest
+    process = start_fork(arguments, tmp_path / "cache")
+    wait_for(out / "training.pt", process)
+    process.signal(signal.SIGINT)
+    done = process.finished()
+    assert (done.code, done.out) == (130, "")
+    assert done.err.splitlines()[-1].startswith("interrupted")
+    assert "Traceback" not in done.err
     run = json.loads((out / "run.json").read_text())
     assert run["state"] == "interrupted"
     assert not (out / "classifier.pt").exists()

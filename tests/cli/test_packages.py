@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.commands import Finished, Run
+from support.commands import Finished, Run, finished_fork
 from support.paths import PRETRAINED, ROOT, SAMPLE
 from support.recordings import JamendoFolder
 
@@ -82,13 +82,13 @@ def install(folder: Path, name: str, points: dict[str, dict[str, str]], module: 
 
 
 @pytest.fixture
-def packaged(ganexplain: Run, tmp_path: Path) -> Callable[..., Finished]:
+def packaged(corpus_cache: Path, tmp_path: Path) -> Callable[..., Finished]:
     """Runs the command where the packages in the folder `site` are installed."""
     (tmp_path / "site").mkdir()
     paths = [str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])]
 
     def run(*words: str | Path) -> Finished:
-        return ganexplain(*words, environment={"PYTHONPATH": os.pathsep.join(paths)})
+        return finished_fork(words, corpus_cache, {"PYTHONPATH": os.pathsep.join(paths)})
 
     return run
 
@@ -112,7 +112,7 @@ def test_a_package_adds_a_method(packaged: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_package_adds_a_score(packaged: Run, tmp_path: Path) -> None:
+def test_a_package_adds_a_score(packaged: Run, some_of_the_sample: Path, tmp_path: Path) -> None:
     install(tmp_path / "site", "rising", POINTS, MODULE)
     explained, out = tmp_path / "explain" / "explanations.npz", tmp_path / "select"
     networks = (*WITH_SHIPPED, "--gan", PRETRAINED / "gan.pt")
@@ -120,7 +120,8 @@ def test_a_package_adds_a_score(packaged: Run, tmp_path: Path) -> None:
                     *"--prior-weight 0.1 --iterations 1 --iterations 3 --jobs 1".split(),
                     "--out", explained.parent)  # fmt: skip
     assert done.code == 0, done.err
-    asked = ("select", explained, "--corpus", SAMPLE, "--hop-frames", "200", "--top", "4", "-q")
+    asked = ("select", explained, "--corpus", some_of_the_sample, "--hop-frames", "200",
+             "--top", "4", "-q")  # fmt: skip
     unknown = packaged(*asked, "--by", "median-gaps", "--out", out)
     assert "did you mean 'median-gap'?" in unknown.error_line()
     done = packaged(*asked, "--by", "median-gap", "--no-controls", "--out", out)

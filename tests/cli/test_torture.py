@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from support.commands import FORKED
 from torture.checks import broken_files
 from torture.faults import FAULTS, one_of_each
 from torture.parts import rounds_until_deadline
@@ -30,7 +30,7 @@ def test_what_a_fault_leaves_is_taken_up_to_the_same_end(
     assert set(kinds) <= set(FAULTS)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     # It forks, so it has to be a process without the threads that tests before have started.
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, FORKED) as pool:
         rounds = pool.submit(one_of_each, tmp_path, stage, kinds).result()
     assert rounds and not [one.violation for one in rounds if one.violation]
 

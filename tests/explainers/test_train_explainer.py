@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
-from support.commands import COMMAND, Run, cli_environment, wait_for
+from support.commands import Run, start_fork, wait_for
 from support.paths import PRETRAINED, ROOT
 from support.recordings import jamendo_folder
 from support.resumed import assert_equal
@@ -100,19 +99,15 @@ def test_killed_it_ends_as_if_undisturbed(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path
 ) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    words = ["train-explainer", digits, "--classifier", networks[0], *TINY, "--steps", "300"]
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, words), "--out", str(killed)], stderr=subprocess.PIPE, text=True,
-        env=cli_environment(tmp_path / "cache"),
-    )  # fmt: skip
+    words = ("train-explainer", digits, "--classifier", networks[0], *TINY, "--steps")
+    process = start_fork((*words, "300", "--out", killed), tmp_path / "cache")
     wait_for(killed / "training.pt", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=300)
+    process.signal(signal.SIGKILL)
+    assert process.finished().code == -signal.SIGKILL
     assert not (killed / "explainer.pt").exists()
     steps = read_checkpoint(killed / "training.pt", "training")["step"]
-    words[-1] = str(steps + 5)
-    assert command(*words, "--out", killed, "--resume").code == 0
-    assert command(*words, "--out", whole).code == 0
+    assert command(*words, str(steps + 5), "--out", killed, "--resume").code == 0
+    assert command(*words, str(steps + 5), "--out", whole).code == 0
     assert_equal(weights(killed), weights(whole))
     assert (killed / "metrics.jsonl").read_text().splitlines()[:-1] == (
         whole / "metrics.jsonl"

@@ -54,6 +54,24 @@ def drawn_pictures(count: int, seed: int) -> ImageSplit:
     return ImageSplit(known, pictures, classes, ImageInput(channels=1, height=12, width=16))
 
 
+@pytest.fixture(scope="module")
+def crosses(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder of pictures of three classes, and an untrained network for them."""
+    root = tmp_path_factory.mktemp("pictures")
+    split = drawn_pictures(60, 0)
+    for picture, known in zip(split.pictures[:, 0], split.recordings, strict=True):
+        for name in ("train", "valid"):
+            path = root / "crosses" / name / str(known.label) / known.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(path)
+    network = PictureNet(3, (1, 12, 16)).eval()
+    initialise(network, 0)
+    taken = ImageInput(channels=1, height=12, width=16)
+    made = Classifier(network, taken, ("0", "1", "2"), 0.5, {})
+    write_classifier(root / "net.pt", made, TrainClassifierConfig(corpus=("crosses",)))
+    return root / "crosses", root / "net.pt"
+
+
 def training_of(folder: Path, **settings: Any) -> PartsTraining:
     config = TrainExplainerConfig(corpus=("crosses",), method="parts", batch_size=16, steps=60)
     taken = ImageInput(channels=1, height=12, width=16)
@@ -214,11 +232,12 @@ MOMENTS = ("state", "optimiser", "state", 0)
 
 
 def test_a_spoilt_state_of_a_training_is_refused(
-    command: Run, corpus: Path, trained: Path, tmp_path: Path
+    command: Run, crosses: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    shutil.copytree(trained, out)
     path = out / "training.pt"
+    words = ("train-explainer", crosses[0], "--classifier", crosses[1], *TINY, "--steps", "2")
+    assert command(*words, "--out", out).code == 0
     whole = read_checkpoint(path, "training")
     for place, change in [
         (("state", "explainer"), lambda value: GONE),
@@ -236,10 +255,7 @@ def test_a_spoilt_state_of_a_training_is_refused(
     ]:
         torch.save(spoilt(whole, place, change), path)
         before = path.read_bytes()
-        done = command(
-            "train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, "--steps", "2",
-            "--out", out, "--resume",
-        )  # fmt: skip
+        done = command(*words, "--out", out, "--resume")
         assert done.code == 1, place
         assert f"--resume: {path}: not a complete state of this training" in done.error_line()
         assert path.read_bytes() == before
@@ -290,20 +306,12 @@ def test_settings_that_cannot_be(
 # --- by the command line, on pictures -------------------------------------------------------------
 
 
-def test_pictures_have_parts_and_their_evidence_adds_up(command: Run, tmp_path: Path) -> None:
-    split = drawn_pictures(60, 0)
-    for picture, known in zip(split.pictures[:, 0], split.recordings, strict=True):
-        for name in ("train", "valid"):
-            path = tmp_path / "crosses" / name / str(known.label) / known.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(path)
-    network = PictureNet(3, (1, 12, 16)).eval()
-    initialise(network, 0)
-    taken = ImageInput(channels=1, height=12, width=16)
-    made = Classifier(network, taken, ("0", "1", "2"), 0.5, {})
-    write_classifier(tmp_path / "net.pt", made, TrainClassifierConfig(corpus=("crosses",)))
+def test_pictures_have_parts_and_their_evidence_adds_up(
+    command: Run, crosses: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pictures, network = crosses
     done = command(
-        "train-explainer", tmp_path / "crosses", "--classifier", tmp_path / "net.pt", *TINY,
+        "train-explainer", pictures, "--classifier", network, *TINY,
         "--steps", "1", "--learning-rate", "0", "--out", tmp_path / "run", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
@@ -312,8 +320,8 @@ def test_pictures_have_parts_and_their_evidence_adds_up(command: Run, tmp_path: 
     arrays, _ = read_arrays(tmp_path / "run" / "parts.npz", "parts", ("mel", "window"))
     assert arrays["mel"].shape[1:] == (2, 1, 12, 16) and arrays["window"].shape[2:] == (12, 16)
     done = command(
-        "attribute", tmp_path / "crosses" / "train" / "0" / "0.png", "--classifier",
-        tmp_path / "net.pt", "--method", "parts", "--explainer", tmp_path / "run" / "explainer.pt",
+        "attribute", pictures / "train" / "0" / "0.png", "--classifier",
+        network, "--method", "parts", "--explainer", tmp_path / "run" / "explainer.pt",
         "--quiet", "--out", tmp_path / "said",
     )  # fmt: skip
     assert done.code == 0, done.err

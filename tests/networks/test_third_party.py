@@ -58,7 +58,7 @@ def crepe(monkeypatch: pytest.MonkeyPatch) -> tuple[str | Path, ...]:
 
 
 def test_silero_s_speech_detector(
-    command: Run, silero: tuple[str | Path, ...], tmp_path: Path
+    command: Run, silero: tuple[str | Path, ...], some_of_the_sample: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "explain"
     done = command("explain", *silero, *GAN, "--neuron", "mean", *SEARCH, "--out", out)
@@ -68,7 +68,7 @@ def test_silero_s_speech_detector(
     assert ((arrays["response"] >= 0) & (arrays["response"] <= 1)).all()
     assert (arrays["response"][1] >= arrays["start_response"]).all()
     assert arrays["response"][1].mean() > arrays["start_response"].mean() + 0.1
-    done = command("select", out, "--corpus", ROOT / "sample_data", "--hop-frames", "300",
+    done = command("select", out, "--corpus", some_of_the_sample, "--hop-frames", "300",
                    "--top", "6", "--out", tmp_path / "select", "--json")  # fmt: skip
     assert done.code == 0, done.err
     document = json.loads(done.out)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from support.commands import COMMAND, Run, cli_environment, wait_for
+from support.commands import Run, Started, start_fork, wait_for
 from support.recordings import JamendoFolder
 from support.resumed import assert_equal
 
@@ -96,14 +95,9 @@ def test_resume_without_an_earlier_run_starts_one(
     assert command(*words, "--out", tmp_path / "new").code == 0
 
 
-def start(jamendo: JamendoFolder, out: Path, cache: Path, steps: int) -> subprocess.Popen[str]:
-    words = ["train-gan", jamendo.root, *KILLED, "--steps", steps, "--out", out, "--resume"]
-    return subprocess.Popen(
-        [*COMMAND, *map(str, words)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=cli_environment(cache),
-    )
+def start(jamendo: JamendoFolder, out: Path, cache: Path, steps: int) -> Started:
+    words = ("train-gan", jamendo.root, *KILLED, "--steps", str(steps), "--out", out, "--resume")
+    return start_fork(words, cache)
 
 
 @pytest.mark.slow
@@ -119,13 +113,12 @@ def test_killed_at_random_moments_it_ends_as_if_undisturbed(
         wait_for(out / "run.json", process, started)
         wait_for(out / "training.pt", process)
         time.sleep(moment)
-        process.send_signal(number)
-        process.wait(timeout=300)
-        assert process.returncode in (-number, 130, 0)
+        process.signal(number)
+        assert process.finished().code in (-number, 130, 0)
         read_checkpoint(out / "training.pt", "training")  # whole, whatever happened
         inputs = json.loads((out / "run.json").read_text())["inputs"]
         assert {"train recordings", "valid recordings"} <= inputs.keys()
-    assert start(jamendo, out, cache, steps).wait(timeout=600) == 0  # of a busy machine
+    assert start(jamendo, out, cache, steps).finished().code == 0
     words = ("train-gan", jamendo.root, *KILLED, "--steps", steps, "--out", tmp_path / "whole")
     assert ganexplain(*words).code == 0
     assert_equal(

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support.commands import Finished, Run
+from support.commands import Finished, Run, finished_fork
 from support.paths import PRETRAINED, ROOT
 
 from ganexplain.ascent.counterfactual import BEYOND, cross_boundary, refine_latent
@@ -243,19 +243,20 @@ def test_a_recording_is_retouched_by_so_many_decibels_where_it_is_said() -> None
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     """A run from a sung and a played excerpt, with fewer steps than by default."""
-    import subprocess
-
-    from support.commands import COMMAND, cli_environment
-
     out = tmp_path_factory.mktemp("counterfactual") / "run"
     froms = ["--start-from", f"{SUNG}@5", "--start-from", f"{PLAYED}@3.25"]
-    words = [*COMMAND, "counterfactual", *froms, *map(str, SHIPPED), *QUICK.split(), "--json"]
-    done = subprocess.run(
-        [*words, "--out", str(out)], capture_output=True, text=True, timeout=300,
-        env=cli_environment(out.parent),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return out, Finished(done.returncode, done.stdout, done.stderr)
+    words: tuple[str | Path, ...] = (
+        "counterfactual",
+        *froms,
+        *SHIPPED,
+        *QUICK.split(),
+        "--json",
+        "--out",
+        out,
+    )
+    done = finished_fork(words, out.parent)
+    assert done.code == 0, done.err
+    return out, done
 
 
 @pytest.mark.slow

@@ -51,14 +51,15 @@ def walk(digits: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> di
     def stage(name: str, *words: str | Path) -> None:
         run(name, *words, "--out", root / name, "--quiet")
 
-    stage("train-classifier", digits, "--preset", "quick")
+    stage("train-classifier", digits, "--preset", "quick", "--updates-per-epoch", "100")
     classifier = root / "train-classifier" / "classifier.pt"
     stage(
         "train-gan",
         digits,
         "--classifier",
         classifier,
-        *"--steps 600 --autoencoder-steps 200 --encoder-steps 50 --sample-every 300".split(),
+        *"--steps 200 --autoencoder-steps 80 --encoder-steps 20 --sample-every 100".split(),
+        *"--channels 32".split(),
     )
     stage(
         "explain",
@@ -69,7 +70,9 @@ def walk(digits: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> di
         *"--neuron all --learning-rate 0.1 --learning-rate 0.03 --prior-weight 0.1".split(),
         *"--prior-weight 0.01 --iterations 30 --iterations 60 --examples 12 --jobs 1".split(),
     )
-    stage("select", root / "explain", "--corpus", digits)
+    stage("select", root / "explain", "--corpus", digits, "--no-controls")
+    controlled = ("--corpus", digits, "--quiet", "--out", root / "controlled")
+    run("select", root / "explain" / "fc9-3-max" / "explanations.npz", *controlled)
     return {"classifier": classifier, "explain": root / "explain", "select": root / "select",
             "gan": root / "train-gan"}  # fmt: skip
 

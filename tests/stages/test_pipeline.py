@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from support.commands import Run, finished_process
+from support.commands import Run, finished_fork
 from support.paths import ROOT, SAMPLE
 
 from ganexplain.classifiers.checkpoint import load_classifier
@@ -40,7 +40,7 @@ def walk(
     paths: dict[str, Path] = {}
 
     def stage(name: str, *words: str | Path) -> None:
-        done = finished_process((name, *words, "--out", root / name), corpus_cache)
+        done = finished_fork((name, *words, "--out", root / name), corpus_cache)
         assert done.code == 0, done.err
         paths[name] = Path(done.out.strip().splitlines()[-1])
 

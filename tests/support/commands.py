@@ -6,15 +6,26 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
 
 COMMAND = (sys.executable, "-m", "ganexplain")
+TIMEOUT = 300  # s, of a busy machine
+
+# The process that forked commands come from has imported these, which take most of a start. The
+# package itself is imported by each command, so that it starts as it does for users.
+FORKED = get_context("forkserver")
+FORKED.set_forkserver_preload(
+    "torch torch._dynamo scipy.fft scipy.sparse scipy.stats librosa soundfile typer rich".split()
+)
 
 
 @dataclass(frozen=True)
@@ -55,11 +66,81 @@ def finished_process(
         [*COMMAND, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=TIMEOUT,
         env={**cli_environment(cache), **(environment or {})},
         preexec_fn=before,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A command in a process of its own, which writes to `said`.out and `said`.err."""
+
+    process: ForkServerProcess
+    said: Path
+
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.exitcode is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def error(self) -> str:
+        """What it has written to stderr."""
+        return self.said.with_suffix(".err").read_text()
+
+    def finished(self) -> Finished:
+        """How it ends."""
+        self.process.join(TIMEOUT)
+        if self.process.exitcode is None:
+            self.process.kill()
+            raise TimeoutError(f"after {TIMEOUT} s: {self.error()}")
+        out = self.said.with_suffix(".out").read_text()
+        return Finished(self.process.exitcode, out, self.error())
+
+
+def start_fork(
+    words: Sequence[str | Path], cache: Path, environment: Mapping[str, str] | None = None
+) -> Started:
+    """Start the command line in a process of its own that need not import libraries.
+
+    Variables that Python or a library reads when it starts have no effect in `environment`,
+    except PYTHONPATH.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    said = Path(tempfile.mkdtemp(dir=cache)) / "said"
+    everything = {**cli_environment(cache), **(environment or {})}
+    process = FORKED.Process(
+        target=_run_fork, args=(list(map(str, words)), everything, Path.cwd(), said)
+    )
+    process.start()
+    return Started(process, said)
+
+
+def _run_fork(words: list[str], environment: dict[str, str], folder: Path, said: Path) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    for number, ending in ((1, ".out"), (2, ".err")):
+        handle = os.open(said.with_suffix(ending), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(handle, number)
+        os.close(handle)
+    sys.argv = ["ganexplain", *words]
+    from ganexplain.cli.app import main
+
+    main()
+
+
+def finished_fork(
+    words: Sequence[str | Path], cache: Path, environment: Mapping[str, str] | None = None
+) -> Finished:
+    """How the command line ends in a process of `start_fork`."""
+    return start_fork(words, cache, environment).finished()
 
 
 def status_here(words: Sequence[str | Path], cache: Path) -> int:
@@ -93,11 +174,11 @@ def torchrun_sets(monkeypatch: pytest.MonkeyPatch, rank: int, world: int) -> Non
 Run = Callable[..., Finished]
 
 
-def wait_for(path: Path, process: subprocess.Popen[str], since: float = 0) -> None:
+def wait_for(path: Path, command: Started, since: float = 0) -> None:
     """Until the file is there, written after `since` (seconds of the epoch)."""
-    deadline = time.monotonic() + 300  # of a busy machine
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         if path.is_file() and path.stat().st_mtime >= since:
             return
-        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert command.running(), command.error()
         time.sleep(0.02)
