@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.commands import COMMAND, cli_environment, torchrun_sets
+from support.commands import (
+    COMMAND,
+    cli_environment,
+    start_fork,
+    torchrun_sets,
+    torchrun_variables,
+)
 from support.paths import PRETRAINED
 from torch import nn
 
@@ -211,9 +217,8 @@ def test_a_resumed_run_still_says_what_all_of_it_took(several: Path, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 3])
-def test_torchrun_shares_the_parts_out(several: Path, tmp_path: Path, processes: int) -> None:
-    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+def test_torchrun_shares_the_parts_out(several: Path, tmp_path: Path) -> None:
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = [*start, "-m", "ganexplain", "explain", "--config", several / "config.toml", "--quiet"]
     done = subprocess.run(
         [sys.executable, *map(str, words), "--out", str(tmp_path / "e")],
@@ -225,24 +230,36 @@ def test_torchrun_shares_the_parts_out(several: Path, tmp_path: Path, processes:
     assert_same_run(tmp_path / "e", several)
 
 
+def test_any_number_of_processes_share_the_parts_out(several: Path, tmp_path: Path) -> None:
+    """With the variables that torchrun sets, as another launcher may set them."""
+    words = ("explain", "--config", several / "config.toml", "--quiet", "--out", tmp_path / "e")
+    started = [
+        start_fork(words, tmp_path / "cache", torchrun_variables(rank, 3)) for rank in range(3)
+    ]
+    ended = [one.finished() for one in started]
+    assert [done.code for done in ended] == [0, 0, 0], ended
+    assert [done.out.strip() for done in ended] == [str(tmp_path / "e" / "parts"), "", ""]
+    explanation_files(tmp_path / "e")
+    assert_same_run(tmp_path / "e", several)
+
+
 @pytest.mark.slow
 def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
     several: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "e"
-    words = [*COMMAND, "explain", "--config", str(several / "config.toml"), "--out", str(out)]
-    running = subprocess.Popen(
-        [*words, "--jobs", "2"], stderr=subprocess.PIPE, text=True, env=cli_environment(tmp_path)
-    )
+    words = ("explain", "--config", several / "config.toml", "--out", out, "--jobs", "2")
+    running = start_fork(words, tmp_path / "cache")
     deadline = time.monotonic() + 300  # of a busy machine
     while not list((out / "parts").glob("fc8*.npz")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    workers = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    pid = running.process.pid
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     spawned = [pid for pid in workers if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(int(spawned[0]), signal.SIGKILL)
-    _, said = running.communicate(timeout=300)
-    assert running.returncode == 1
-    assert "a worker process was killed" in said
+    done = running.finished()
+    assert done.code == 1
+    assert "a worker process was killed" in done.err
     parts = list((out / "parts").glob("[!.]*"))
     assert 0 < len(parts) < 24
     for part in parts:

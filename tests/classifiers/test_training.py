@@ -66,6 +66,7 @@ def test_figures_of_a_song_without_singing_are_left_empty(command: Run, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("brief_validation")
 def test_three_classes_are_learnt_and_their_units_explained(command: Run, tmp_path: Path) -> None:
     manifest = three_classes(tmp_path / "sounds")
     classifier, gan = tmp_path / "c", tmp_path / "g"

@@ -207,8 +207,8 @@ def test_the_encoder_learns_to_redraw_what_its_generator_draws(train: Split) -> 
         assert torch.equal(value, before[name])
 
 
-GAN = ("--batch-size", "4", "--sample-every", "2", "--autoencoder-steps", "1", "--encoder-steps",
-       "1", "--steps", "4", "--quiet")  # fmt: skip
+GAN = ("--channels", "32", "--batch-size", "4", "--sample-every", "2", "--autoencoder-steps", "1",
+       "--encoder-steps", "1", "--steps", "4", "--quiet")  # fmt: skip
 
 
 @pytest.fixture

@@ -111,26 +111,29 @@ def test_a_round_trip_gives_the_same_responses(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_round_trip_ranks_settings_the_same(
-    run: Run, exported: dict[str, Path], ranked: list[int], tmp_path: Path, kind: str
-) -> None:
+    run: Run, exported: dict[str, Path], ranked: list[int], some_of_the_sample: Path,
+    tmp_path: Path, kind: str,
+) -> None:  # fmt: skip
     out = tmp_path / "explain"
     run("explain", "--model", exported[kind], *GAN, *SEARCH, "--out", out, "--quiet")
     _, meta = read_arrays(out / "explanations.npz", "explanations", ())
     assert (meta["layer"], meta["model"]) == ("output", str(exported[kind]))
-    assert _ranks(run, out, tmp_path / "select") == ranked
+    assert _ranks(run, out, some_of_the_sample, tmp_path / "select") == ranked
 
 
 @pytest.fixture(scope="module")
-def ranked(run: Run, tmp_path_factory: pytest.TempPathFactory) -> list[int]:
+def ranked(
+    run: Run, some_of_the_sample: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[int]:
     """Ranks of the settings for our own classifier."""
     folder = tmp_path_factory.mktemp("own")
     classifier = PRETRAINED / "classifier.pt"
     run("explain", "--classifier", classifier, *GAN, *SEARCH, "--out", folder / "e", "--quiet")
-    return _ranks(run, folder / "e", folder / "s", "--no-controls")
+    return _ranks(run, folder / "e", some_of_the_sample, folder / "s", "--no-controls")
 
 
-def _ranks(run: Run, explained: Path, out: Path, *more: str) -> list[int]:
-    done = run("select", explained, "--corpus", ROOT / "sample_data", "--hop-frames", "400",
+def _ranks(run: Run, explained: Path, corpus: Path, out: Path, *more: str) -> list[int]:
+    done = run("select", explained, "--corpus", corpus, "--hop-frames", "400",
                "--top", "8", "--out", out, "--quiet", "--json", *more)  # fmt: skip
     return [row["rank"] for row in json.loads(done.out)["configurations"]]
 

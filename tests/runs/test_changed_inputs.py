@@ -15,10 +15,11 @@ from support.recordings import JamendoFolder, noise, write_sound
 
 from ganexplain.files.checkpoints import load_data, read_checkpoint
 
+pytestmark = pytest.mark.usefixtures("brief_validation")
 CLASSIFIER = ("--preset", "paper", "--updates-per-epoch", "2", "--batch-size", "4", "--quiet",
               "--checkpoint-every", "1")  # fmt: skip
-GAN = ("--batch-size", "4", "--sample-every", "4", "--autoencoder-steps", "1", "--encoder-steps",
-       "1", "--checkpoint-every", "1", "--quiet")  # fmt: skip
+GAN = ("--channels", "16", "--batch-size", "4", "--sample-every", "4", "--autoencoder-steps", "1",
+       "--encoder-steps", "1", "--checkpoint-every", "1", "--quiet")  # fmt: skip
 
 
 def other_weights(path: Path, key: str = "weights") -> None:

@@ -50,7 +50,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory, run: Run) -> dict[str, Path
         "--examples", str(EXAMPLES), "--learning-rate", "0.1", "--prior-weight", "0.1",
         "--prior-weight", "0.01", "--iterations", "8", "--iterations", "30",
         "--out", root / "explain", "-q")  # fmt: skip
-    run("select", root / "explain" / "explanations.npz", "--corpus", SAMPLE, "--hop-frames", "40",
+    run("select", root / "explain" / "explanations.npz", "--corpus", SAMPLE, "--hop-frames", "60",
         "--judge", PRETRAINED / "judge.pt", "--out", root / "select", "-q")  # fmt: skip
     return {"explain": root / "explain" / "explanations.npz", "select": root / "select"}
 
@@ -66,6 +66,18 @@ def again(run: Run, chosen: dict[str, Path], out: Path, *more: object) -> dict[s
                "--out", out, "--json", "-q", *more)  # fmt: skip
     found: dict[str, Any] = json.loads(done.out)
     return found
+
+
+@pytest.fixture(scope="module")
+def other(
+    run: Run, chosen: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[str], dict[str, Any]]:
+    """The same by another rule and seed: the lines printed, and the document."""
+    out = tmp_path_factory.mktemp("other") / "k"
+    done = run("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
+               "--by", "kid", "--seed", "1", "--judge", PRETRAINED / "judge.pt",
+               "--out", out, "-q")  # fmt: skip
+    return done.out.splitlines(), json.loads((out / "selection.json").read_text())
 
 
 # --- settings -------------------------------------------------------------------------------
@@ -114,20 +126,16 @@ def test_of_equal_scores_the_least_optimised_is_chosen() -> None:
 
 
 def test_the_table_has_the_papers_rule_beside_any_other(
-    run: Run, chosen: dict[str, Path], tmp_path: Path
+    other: tuple[list[str], dict[str, Any]],
 ) -> None:
-    done = run("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
-               "--by", "kid", "--judge", PRETRAINED / "judge.pt",
-               "--out", tmp_path / "k", "-q")  # fmt: skip
-    head, *rows = done.out.splitlines()
+    head, *rows = other[0]
     assert head.index("KID") < head.index("FID response") < head.index("judge judge")
     assert [row.split()[0] for row in rows[:4]] == ["1", "2", "3", "4"]
     assert sum("*" in row for row in rows[:4]) == 1
     for name in ("fresh", "start", "input ascent", "reinitialised", "held out"):
         assert sum(name in row for row in rows) == 1
-    assert "by kid" in done.out
-    warnings = json.loads((tmp_path / "k" / "selection.json").read_text())["warnings"]
-    assert any("12 examples are few" in warning for warning in warnings)
+    assert any("by kid" in row for row in rows)
+    assert any("12 examples are few" in warning for warning in other[1]["warnings"])
 
 
 def test_a_warning_is_printed_once(run: Run, chosen: dict[str, Path], tmp_path: Path) -> None:
@@ -138,15 +146,17 @@ def test_a_warning_is_printed_once(run: Run, chosen: dict[str, Path], tmp_path: 
 
 
 def test_the_same_seed_gives_the_same_selection(
-    run: Run, chosen: dict[str, Path], document: dict[str, Any], tmp_path: Path
+    run: Run,
+    chosen: dict[str, Path],
+    document: dict[str, Any],
+    other: tuple[list[str], dict[str, Any]],
+    tmp_path: Path,
 ) -> None:
-    judge = ("--judge", PRETRAINED / "judge.pt")
-    assert again(run, chosen, tmp_path / "a", *judge) == document
-    other = again(run, chosen, tmp_path / "b", *judge, "--seed", "1")
-    one, two = document["configurations"][0], other["configurations"][0]
+    assert again(run, chosen, tmp_path, "--judge", PRETRAINED / "judge.pt") == document
+    one, two = (found["configurations"][0] for found in (document, other[1]))
     assert one["fid_response"] == two["fid_response"]
     assert one["fid_response_interval"] != two["fid_response_interval"]
-    first, second = (d["controls"]["reinitialised"]["fid_features"] for d in (document, other))
+    first, second = (d["controls"]["reinitialised"]["fid_features"] for d in (document, other[1]))
     assert first != second
 
 

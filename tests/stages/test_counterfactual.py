@@ -245,16 +245,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     """A run from a sung and a played excerpt, with fewer steps than by default."""
     out = tmp_path_factory.mktemp("counterfactual") / "run"
     froms = ["--start-from", f"{SUNG}@5", "--start-from", f"{PLAYED}@3.25"]
-    words: tuple[str | Path, ...] = (
-        "counterfactual",
-        *froms,
-        *SHIPPED,
-        *QUICK.split(),
-        "--json",
-        "--out",
-        out,
-    )
-    done = finished_fork(words, out.parent)
+    words: tuple[str | Path, ...] = ("counterfactual", *froms, *SHIPPED, *QUICK.split())
+    done = finished_fork((*words, "--json", "--out", out), out.parent)
     assert done.code == 0, done.err
     return out, done
 

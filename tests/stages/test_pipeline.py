@@ -49,7 +49,7 @@ def walk(
     stage(
         "train-gan",
         some_of_the_sample,
-        *"--autoencoder-steps 2 --steps 4 --encoder-steps 20 --channels 16".split(),
+        *"--autoencoder-steps 2 --steps 4 --encoder-steps 4 --channels 16".split(),
         *"--batch-size 8 --sample-every 2".split(),
     )
     checkpoints = ("--classifier", paths["train-classifier"], "--gan", paths["train-gan"])

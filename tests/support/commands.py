@@ -164,11 +164,16 @@ def finished_here(words: Sequence[str | Path], cache: Path) -> Finished:
     return Finished(code, out.getvalue(), err.getvalue())
 
 
+def torchrun_variables(rank: int, world: int) -> dict[str, str]:
+    """What torchrun sets for one of the processes that it starts."""
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    return {"RANK": str(rank), "WORLD_SIZE": str(world), **place}
+
+
 def torchrun_sets(monkeypatch: pytest.MonkeyPatch, rank: int, world: int) -> None:
     """The environment of one of the processes that torchrun starts."""
-    values = {"RANK": rank, "WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 29500}
-    for name, value in values.items():
-        monkeypatch.setenv(name, str(value))
+    for name, value in torchrun_variables(rank, world).items():
+        monkeypatch.setenv(name, value)
 
 
 Run = Callable[..., Finished]
