@@ -100,6 +100,24 @@ def _ast(fields: Fields) -> Description:
     return Description(values, {"layout": "TF"}, samples)
 
 
+def _kaldi(fields: Fields) -> Description:
+    """Kaldi's filterbank of 16-bit integers, each band standardised over the recording."""
+    values: JsonObject = {
+        "convention": "kaldi", "sample_rate": fields.integer("sampling_rate"), "gain": 2.0**30,
+        "mel_bands": fields.integer("num_mel_bins"),
+        "standardise": "band" if fields.flag("normalize_vars") else "band-mean",
+        "unbiased": fields.flag("unbiased"),
+    }  # fmt: skip
+    if not fields.flag("normalize_means"):
+        raise UsageError(f"{fields.place}normalize_means = false: no key describes this")
+    if fields.integer("stride") != 1:
+        raise UsageError(
+            f"{fields.place}stride is {fields.integer('stride')}: no key joins frames; write the "
+            'features as a function, features = "module:function"'
+        )
+    return Description(values, {"layout": "TF"})
+
+
 def _clap(fields: Fields) -> Description:
     rate, hop = fields.integer("sampling_rate"), fields.integer("hop_length")
     samples = fields.integer("max_length_s") * rate
@@ -158,6 +176,20 @@ AUDIO: dict[str, tuple[Document, Callable[[Fields], Description]]] = {
         _waveform_with_channel,
     ),
     "DacFeatureExtractor": ({"feature_size": 1, "sampling_rate": 16000}, _waveform_with_channel),
+    "Speech2TextFeatureExtractor": (
+        {
+            "sampling_rate": 16000, "num_mel_bins": 80, "normalize_means": True,
+            "normalize_vars": True, "unbiased": False, "stride": 1,
+        },
+        _kaldi,
+    ),
+    "SeamlessM4TFeatureExtractor": (
+        {
+            "sampling_rate": 16000, "num_mel_bins": 80, "normalize_means": True,
+            "normalize_vars": True, "unbiased": True, "stride": 2,
+        },
+        _kaldi,
+    ),
     "ASTFeatureExtractor": (
         {
             "sampling_rate": 16000, "num_mel_bins": 128, "max_length": 1024, "do_normalize": True,

@@ -37,6 +37,6 @@ def agreement(ours: np.ndarray, theirs: np.ndarray) -> Agreement:
     return Agreement(
         largest=float(np.abs(difference).max()),
         rms=float(np.sqrt(np.square(difference).mean())),
-        correlation=product / deviations if deviations else float(not difference.any()),
+        correlation=float(product / deviations) if deviations else float(not difference.any()),
         deviation=float(second.std()),
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganexplain.audio.matching.candidates import RATES
-from ganexplain.audio.matching.finding import Heard, find, mend
+from ganexplain.audio.matching.finding import Found, Heard, find, mend
 from ganexplain.errors import GanexplainError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.layouts import arrangements
@@ -24,6 +24,12 @@ AS_GOOD = (2.0, 1e-6)  # factor and summand by which it may grow where a key is 
 FADED = 0.02  # level at the end of a sound that fades out
 ROUNDED = 2e-5  # by which it may grow where a number is rounded
 NUMBERS = ("lowest_hz", "highest_hz", "gain", "offset", "floor", "range_below", "scale", "shift")
+# Keys of which several may say the same in different ways.
+TOGETHER = (
+    ("frame_length", "window_length", "fft_length"),
+    ("centred", "pad_mode", "pad_start", "pad_end"),
+    ("gain", "offset", "floor", "logarithm", "relative", "range_below", "scale", "shift"),
+)
 Note = Callable[[], object]
 
 
@@ -126,12 +132,24 @@ def find_input(given: Given, note: Note) -> FrontEnd | None:
         if any(each and each.residual <= SAME for each in found):
             break
     best = min((each for each in found if each), key=lambda each: each.residual, default=None)
-    return _rounded(given, best.front_end) if best else None
+    return _rounded(given, _most_likely(given, best)) if best else None
+
+
+def _most_likely(given: Given, found: Found) -> FrontEnd:
+    """Of the front ends that may be that of the features the one that also is for other sound."""
+    same = [each for each in found.front_ends if given.share(each) <= SAME]
+    general = (each for each in same if given.holds_for_other_sound(each))
+    return next(general, min(found.front_ends, key=given.share))
 
 
 def _rounded(given: Given, found: FrontEnd) -> FrontEnd:
     """What was found, with the fewest digits of each number that make no difference."""
-    enough = given.share(found) * AS_GOOD[0] + ROUNDED
+    enough = min(given.share(found) * AS_GOOD[0] + ROUNDED, SAME)
+    if found.fft_length and not found.window_length:  # a GAN can generate the same as a window
+        window = replace(
+            found, frame_length=found.fft_length, window_length=found.frame_length, fft_length=0
+        )
+        found = window if given.share(window) <= enough else found
     for name in NUMBERS:
         for digits in (1, 2, 3):
             short: Any = float(f"{getattr(found, name):.{digits}g}")
@@ -158,8 +176,12 @@ def _mend_log_mel(described: FrontEnd, given: Given, note: Note) -> Input | None
         return None
     start = replace(described, mel_bands=heard.features.shape[1], mean=(0.0,), deviation=(1.0,))
     features = heard.features * np.array(described.deviation) + np.array(described.mean)
-    best = mend(replace(heard, features=features), start, note)
-    best = best and replace(best, mean=described.mean, deviation=described.deviation)
+    found = mend(replace(heard, features=features), start, note)
+    ways = tuple(
+        replace(each, mean=described.mean, deviation=described.deviation)
+        for each in (found.front_ends if found else ())
+    )
+    best = min(ways, key=given.share, default=None)
     if best is None or given.share(best) > SAME:
         other = find_input(given, note)
         best = min((each for each in (best, other) if each), key=given.share, default=None)
@@ -170,8 +192,8 @@ def _as_described(given: Given, best: FrontEnd, described: FrontEnd) -> FrontEnd
     """The best input with the described value of each key for which it is as good."""
     factor, summand = AS_GOOD
     enough = given.share(best) * factor + summand
-    for each in fields(FrontEnd):
-        before = replace(best, **{each.name: getattr(described, each.name)})
+    for names in (*TOGETHER, *((each.name,) for each in fields(FrontEnd))):
+        before = replace(best, **{name: getattr(described, name) for name in names})
         if given.share(before) <= enough:
             best = before
     return best

@@ -32,6 +32,7 @@ USUAL = FrontEnd()
 USUAL_SECONDS = USUAL.excerpt_samples / USUAL.sample_rate  # that the shipped GAN covers
 LONGEST = 20.0  # seconds of an example that are compared
 TRIES = 1500  # of a usual search
+BATCH = "the axes are taken for {}; if the first is that of the batch, make it {}"
 LENGTHS = ("samples", "excerpt_frames")  # keys
 
 
@@ -84,6 +85,11 @@ def _checked(
 ) -> InputDescription:
     """A description, compared with what computes the same; keys that are wrong are changed."""
     described = _described(config, source.title, description)
+    if described.features:
+        raise UsageError(
+            f"{source.title}: features = {described.features!r} computes them by itself; compare "
+            "log-mel or waveforms"
+        )
     reference, comparison, right = source.reference, None, described
     if reference and described.sound_rate:
         given = _given(config, reference, described.sound_rate, description.samples)
@@ -97,11 +103,9 @@ def _checked(
         comparison = compare(described, computed_input(described, picture), theirs)
     if reference and not _agrees(comparison):
         raise _nothing_fits(reference, right, comparison)
-    before, after = input_values(described), input_values(right)
+    before, after = vars(described), vars(right)
     changes = [
-        Change(key, before.get(key, "the default"), after.get(key, "the default"))
-        for key in {**before, **after}
-        if before.get(key) != after.get(key)
+        Change(key, value, after[key]) for key, value in before.items() if value != after[key]
     ]
     notes = [f"{source.title} differs in one way: {each}" for each in description.unlike]
     if not reference:
@@ -111,7 +115,8 @@ def _checked(
         changes.append(Change("layout", network.get("layout", described.axes), comparison.layout))
         network["layout"] = comparison.layout
     name = reference.name if reference else ""
-    return InputDescription("", after, network, name, comparison, tuple(changes), tuple(notes))
+    values = input_values(right)
+    return InputDescription("", values, network, name, comparison, tuple(changes), tuple(notes))
 
 
 def _described(config: InputConfig, title: str, description: Description) -> Input:
@@ -155,8 +160,11 @@ def _searched(config: InputConfig, source: InputSource, progress: Progress) -> I
         sized: Input = replace(found, excerpt_frames=frames)
     else:
         sized = _of_seconds(found, config.seconds)
-    network = {"layout": comparison.layout} if comparison.layout != found.axes else {}
-    return InputDescription("", input_values(sized), network, reference.name, comparison, (), ())
+    layout = comparison.layout
+    network = {"layout": layout} if layout != found.axes else {}
+    notes = (BATCH.format(layout, layout[1:]),) if layout[0] == "1" else ()
+    values = input_values(sized)
+    return InputDescription("", values, network, reference.name, comparison, (), notes)
 
 
 # --- both ---------------------------------------------------------------------------------------

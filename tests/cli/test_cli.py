@@ -21,6 +21,7 @@ STAGES = (
     "select",
     "report",
     "label-stems",
+    "input",
 )
 
 

@@ -72,6 +72,8 @@ def input_of(path: Path, samples: np.ndarray) -> tuple[np.ndarray, Input, Call]:
         ("ASTFeatureExtractor", {"max_length": 200, "num_mel_bins": 64}, 2.015, "TF"),
         ("WhisperFeatureExtractor", {"chunk_length": 2}, 2.0, ""),
         ("Wav2Vec2FeatureExtractor", {}, 1.675, ""),
+        ("Speech2TextFeatureExtractor", {}, 1.675, "TF"),
+        ("SeamlessM4TFeatureExtractor", {"stride": 1}, 1.675, "TF"),
         ("ClapFeatureExtractor", {"max_length_s": 2, "truncation": "rand_trunc"}, 2.0, "1TF"),
         ("ClapFeatureExtractor", {"max_length_s": 2}, 2.0, "4TF"),
     ],
@@ -122,7 +124,16 @@ def unusual(y, sr):
 
 def by_excerpt(y, sr):
     mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, n_mels=40))
-    return (mel - mel.min()) / (mel.max() - mel.min())
+    return (mel - mel.min()) / max(mel.max() - mel.min(), 1e-9)
+
+def by_band(y, sr):
+    mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, n_mels=40), top_db=None)
+    return (mel - mel.mean(1, keepdims=True)) / (mel.std(1, keepdims=True) + 1e-9)
+
+def between_quantiles(y, sr):
+    mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, n_mels=40))
+    low, high = np.quantile(mel, [0.1, 0.9])
+    return (mel - low) / (high - low + 1e-9)
 
 def noise(y):
     return np.random.default_rng(0).standard_normal((40, len(y) // 200))
@@ -165,11 +176,23 @@ def test_an_array_with_swapped_axes_is_described_with_its_layout(
     assert wanted.items() <= found.input.items()
 
 
-@pytest.mark.parametrize("function", ["noise", "by_excerpt"])
+@pytest.mark.parametrize("function, how", [("by_excerpt", "range"), ("by_band", "band")])
+def test_standardised_features_are_described(
+    tmp_path: Path, functions: Path, example: Path, function: str, how: str
+) -> None:
+    found = described(f"{functions}:{function}", example, tmp_path / "i.toml", sample_rate=RATE)
+    assert found.input["standardise"] == how
+    assert found.comparison is not None
+    assert found.comparison.agreement.largest < 1e-3
+
+
+@pytest.mark.parametrize("function", ["noise", "between_quantiles"])
 def test_what_no_keys_describe_is_refused(
     tmp_path: Path, functions: Path, example: Path, function: str
 ) -> None:
-    with pytest.raises(GanexplainError, match=f"{function}: .*(no log-mel|each excerpt)"):
+    with pytest.raises(
+        GanexplainError, match=f"{function}: .*(no log-mel|no description|each excerpt)"
+    ):
         described(f"{functions}:{function}", example, tmp_path / "i.toml", sample_rate=RATE)
     assert not (tmp_path / "i.toml").exists()
 

@@ -173,6 +173,7 @@ def try_all(count: int, number: int, until: float) -> dict[str, Any]:
     KINDS.update({
         "layers": config.LayersConfig,
         "label-stems": config.LabelStemsConfig,
+        "input": config.InputConfig,
         "rerun": config.RerunConfig,
     })  # fmt: skip
 

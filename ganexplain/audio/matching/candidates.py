@@ -68,6 +68,14 @@ def bands(front_end: FrontEnd) -> Iterator[FrontEnd]:
             yield replace(front_end, mel_scale=scale, highest_hz=highest_hz)
 
 
+def bins(front_end: FrontEnd) -> FrontEnd:
+    """As many spectral bins as there are bands."""
+    return replace(
+        front_end, filters="none", lowest_hz=0.0, highest_hz=0.0,
+        frame_length=2 * max(front_end.mel_bands - 1, 2),
+    )  # fmt: skip
+
+
 def places(front_end: FrontEnd) -> Iterator[FrontEnd]:
     """Places of the bands together: none of the three alone may help."""
     for scale, lowest_hz, highest_hz in product(("htk", "slaney"), *ENDS):

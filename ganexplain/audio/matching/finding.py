@@ -10,11 +10,17 @@ import numpy as np
 from ganexplain.audio.matching.candidates import HOPS
 from ganexplain.audio.matching.levels import Target
 from ganexplain.audio.matching.search import Search, coarse_starts, find_front_end, refine_all
-from ganexplain.audio.matching.values import Extremes, with_values
+from ganexplain.audio.matching.values import (
+    Extremes,
+    standardisation,
+    standardised,
+    with_values,
+)  # fmt: skip
 from ganexplain.inputs.log_mel import FrontEnd
 
 SECONDS = 3.0  # of sound that are compared while searching
 FEWEST_FRAMES = 4
+MOST_FRAMES = 250  # that are compared while searching where their hop is not known
 HOP_SECONDS = (0.001, 0.15)  # shortest and longest
 LONGEST_FRAME = 0.1  # seconds, by which uncentred frames may end before a sound
 MOST_HOPS = 12
@@ -63,19 +69,30 @@ class Heard:
         length = max(sound.size / rate for rate, sound in self.sounds.items())
         share = min(1.0, SECONDS / length) if self.is_whole else 1.0
         count = max(FEWEST_FRAMES, int(len(self.features) * share))
+        count = count if self.is_whole else min(count, MOST_FRAMES)
         sounds = {
             rate: sound[: round(sound.size * share) + (rate if share < 1 else 0)]
             for rate, sound in self.sounds.items()
         }
-        target = Target.of(self.features[:count])
+        by_band = standardisation(self.features).startswith("band")
+        target = replace(Target.of(self.features[:count]), by_band=by_band)
         for each in (target, target.logarithmic()):
             if each is not None:
                 yield Search(each, sounds, possible, note)
 
-    def completed(self, search: Search, front_end: FrontEnd) -> FrontEnd | None:
-        """A front end that was found with the keys of its values; None if these do not fit."""
-        extremes = Extremes.of(self.features, self.silence)
-        return with_values(front_end, search.line(front_end), search.target, extremes)
+    def completed(self, search: Search, front_end: FrontEnd) -> Iterator[FrontEnd]:
+        """A front end that was found with the keys of its values, in each way that may be."""
+        extremes, line = Extremes.of(self.features, self.silence), search.line(front_end)
+        standardise = standardisation(self.features)
+        plain = None
+        if not search.target.by_band:
+            plain = with_values(front_end, line, search.target, extremes)
+        if plain is not None and standardise == "range":  # of an excerpt as loud as its range
+            yield plain
+        if standardise != "none" and not search.target.is_linear:
+            yield from standardised(front_end, line, extremes, standardise)
+        if plain is not None and standardise != "range":
+            yield plain
 
     def likeness_in_time(self) -> float:
         """How far the mean over bands follows the level of the sound: a correlation."""
@@ -91,40 +108,38 @@ class Heard:
 
 @dataclass(frozen=True)
 class Found:
-    """A front end, whether its features had their axes swapped, and what its line leaves."""
+    """Front ends that may be that of features, the likely ones first, and what a line leaves."""
 
-    front_end: FrontEnd
-    swapped: bool
+    front_ends: tuple[FrontEnd, ...]
     residual: float
 
 
 def find(heard: Heard, note: Callable[[], object]) -> Found | None:
     """The front end of features from nothing but them; None where none is near."""
     begun = []
-    ways = [(each.likeness_in_time(), swapped, each) for swapped, each in
-            ((False, heard), (True, heard.transposed()))]  # fmt: skip
-    most = max(likeness for likeness, _, _ in ways)
-    for likeness, swapped, each in ways:
+    ways = [(each.likeness_in_time(), each) for each in (heard, heard.transposed())]
+    most = max(likeness for likeness, _ in ways)
+    for likeness, each in ways:
         if likeness < most - UNLIKE:
             continue
         for search in each.search(note):
             starts = coarse_starts(search)
             if starts and starts[0][0] < NEAR:
-                begun.append((starts[0][0], swapped, each, search, [s for _, s in starts]))
-    for _, swapped, each, search, likely in sorted(begun, key=lambda entry: entry[0]):
+                begun.append((starts[0][0], each, search, [start for _, start in starts]))
+    for _, each, search, likely in sorted(begun, key=lambda entry: entry[0]):
         best = find_front_end(search, likely)
-        whole = each.completed(search, best)
-        if whole is not None:
-            return Found(whole, swapped, search.residual(best))
+        whole = tuple(each.completed(search, best))
+        if whole:
+            return Found(whole, search.residual(best))
     return None
 
 
-def mend(heard: Heard, front_end: FrontEnd, note: Callable[[], object]) -> FrontEnd | None:
+def mend(heard: Heard, front_end: FrontEnd, note: Callable[[], object]) -> Found | None:
     """The front end of features that nearly equals another one; None where none is near."""
     mended = []
     for search in heard.search(note, hops=(front_end.hop_length,)):
         best = refine_all(search, replace(front_end, offset=front_end.offset / front_end.gain))
-        whole = heard.completed(search, best)
-        if whole is not None:
-            mended.append((search.residual(best), whole))
-    return min(mended, key=lambda each: each[0])[1] if mended else None
+        whole = tuple(heard.completed(search, best))
+        if whole:
+            mended.append(Found(whole, search.residual(best)))
+    return min(mended, key=lambda each: each.residual, default=None)

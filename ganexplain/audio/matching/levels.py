@@ -67,7 +67,7 @@ class Target:
 class Line:
     """Features = slope x ln(level + offset) + intercept; `residual` is a share of the deviation.
 
-    Of a target by band slope and intercept are without meaning.
+    Of a target by band the slope is that of all bands together, and there is no intercept.
     """
 
     slope: float
@@ -127,4 +127,5 @@ def _by_band(x: np.ndarray, y: np.ndarray, counted: np.ndarray) -> Line:
     powers = (weight * x * x).sum(0) * (weight * y * y).sum(0)
     explained = np.where(product > 0, product**2, 0) / np.maximum(powers, QUIETEST)
     share = float((explained * count).sum() / count.sum())
-    return Line(0.0, 0.0, float(np.sqrt(max(1 - share, 0.0))))
+    slope = float(product.sum() / max((weight * x * x).sum(), QUIETEST))
+    return Line(slope, 0.0, float(np.sqrt(max(1 - share, 0.0))))

@@ -33,7 +33,8 @@ EQUAL = 2e-6  # residual of rounding: nothing better is looked for
 FOUND = 1e-4  # residual of a start after which no other is tried
 BETTER = 0.999  # a change must lower the residual to this share of it
 CLOSE = 0.5  # residual from which on numbers are moved in small steps
-MOST_ROUNDS = 6
+PROMISING = 0.2  # residual by band up to which levels are looked for
+MOST_ROUNDS = 4
 MOST_MOVES = 4  # by one step
 SPARE_FRAMES = 3  # by which conventions differ in the number of frames of a sound
 KEPT_SPECTRA = 4
@@ -80,7 +81,9 @@ class Search:
         if bins not in self.spectra:
             while len(self.spectra) >= KEPT_SPECTRA:
                 self.spectra.pop(next(iter(self.spectra)))
-            self.spectra[bins] = log_mel(sound, bins)[: self.target.frames]
+            count = self.target.frames
+            needed = count * bins.hop_length + 2 * bins.transform_length  # without its end
+            self.spectra[bins] = log_mel(sound[:needed], bins)[:count]
         return self.spectra[bins]
 
     def residual(self, front_end: FrontEnd) -> float:
@@ -112,7 +115,7 @@ def refine_all(search: Search, front_end: FrontEnd) -> FrontEnd:
     loud = search.of(search.target.loud(by_band=False))
     times = (candidates.frames, _rates_and_hops(search))  # first: other keys make up for wrong ones
     best = _refined(by_band, front_end, (candidates.powers, *times, *candidates.GROUPS))
-    if by_band.residual(best) > CLOSE:
+    if by_band.residual(best) > PROMISING:
         return best
     best = _refined(loud, best, candidates.GROUPS)
     best = search.best([best, *candidates.offsets(best)])
@@ -131,7 +134,7 @@ def coarse_starts(search: Search) -> list[tuple[float, FrontEnd]]:
         for rate in search.sounds
         for hop in search.hops[rate]
     ]
-    grid = [search.best(candidates.bands(each)) for each in times]
+    grid = [search.best([*candidates.bands(each), candidates.bins(each)]) for each in times]
     for neighbours in (candidates.ends, candidates.framed, candidates.places):
         grid = sorted(grid, key=search.residual)[:TIMES]
         grid = [search.best([each, *neighbours(each)]) for each in grid]

@@ -7,14 +7,16 @@ lowest values are a floor or cut below the loudest. The usual or the roundest nu
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ganexplain.audio.matching.levels import SAME, Line, Target
-from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.log_mel import QUIETEST, FrontEnd
 
 CLOSE = 3e-5  # share by which a number may be rounded
+NEAR_ZERO, NEAR_ONE = 1e-3, 0.02  # of means and deviations that were standardised
 UNIT_SLOPE = 1e-3  # by which features without a logarithm may differ from a slope of 1
 USUAL_FLOOR = 1e-10  # where the features do not reach one
 EPSILONS = (2.0**-23, 2.0**-52)
@@ -37,6 +39,45 @@ class Extremes:
         """Those of features (T, F)."""
         lowest = float(features.min()) if Target.of(features).has_floor else None
         return cls(lowest, float(features.max()), silence)
+
+
+def standardisation(features: np.ndarray) -> str:
+    """The `standardise` that features (T, F) look like."""
+    means, deviations = features.mean(0), features.std(0)
+    whole = features.std()
+    if np.abs(means).max() < NEAR_ZERO * whole:
+        alike = np.abs(deviations - 1).max() < NEAR_ONE
+        return "band" if alike else "band-mean"
+    if abs(features.mean()) < NEAR_ZERO * whole and abs(whole - 1) < NEAR_ONE:
+        return "excerpt"
+    return "range" if (features.min(), features.max()) == (0.0, 1.0) else "none"
+
+
+def standardised(
+    front_end: FrontEnd, line: Line, extremes: Extremes, standardise: str
+) -> Iterator[FrontEnd]:
+    """Front ends that standardise each excerpt, whose line says only how far values reach."""
+    found = replace(
+        front_end, standardise=standardise, offset=rounded(front_end.offset, 1e-3),
+        floor=QUIETEST if front_end.offset else USUAL_FLOOR, scale=1.0, shift=0.0,
+    )  # fmt: skip
+    if standardise == "band-mean":
+        logarithm, scale = _logarithm(line.slope)
+        found = replace(found, logarithm=logarithm, scale=scale)
+    elif extremes.lowest is not None and not standardise.startswith("band"):
+        found = _with_reach(found, line, extremes, extremes.lowest)
+    yield found
+    yield replace(found, unbiased=False)
+
+
+def _with_reach(front_end: FrontEnd, line: Line, extremes: Extremes, lowest: float) -> FrontEnd:
+    """The range below the loudest where it is a round number of a usual logarithm, or the floor."""
+    nats = (extremes.largest - lowest) / line.slope
+    for logarithm in ("db", "log10"):
+        if is_round(reach := nats * SLOPES[logarithm]):
+            return replace(front_end, logarithm=logarithm, range_below=rounded(reach, 1e-3))
+    floor = math.exp(max((lowest - line.intercept) / line.slope, -80.0))
+    return replace(front_end, floor=rounded(floor, 1e-3))
 
 
 def rounded(value: float, within: float = CLOSE) -> float:
