@@ -14,16 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.commands import Run
+from support.paths import PRETRAINED
+from support.recordings import JamendoFolder
 
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapter import named_layers
-from ganexplain.networks.hooks import layer_output
+from ganexplain.networks.hooks import layer_output, unit_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import completed_specification
 from ganexplain.networks.target import NetworkSource, adapt_network, load_target
+from ganexplain.networks.units import Unit
 
 transformers = pytest.importorskip("transformers")
 CPU = torch.device("cpu")
@@ -287,3 +292,63 @@ def test_attention_weights_can_be_read(saved: dict[str, tuple[Path, Any]], tmp_p
     with torch.no_grad(), layer_output(explained.network, f"{layer}.1") as run:
         weights = run(torch.zeros(1, 80, 64))  # the attended token before the other axes
     torch.testing.assert_close(weights.sum(1), torch.ones_like(weights[:, 0]))
+
+
+HIDDEN = {
+    "ast": "audio_spectrogram_transformer.layers.0",
+    "wav2vec": "encoder.layers.0",
+    "whisper": "layers.0",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_feature_of_a_hidden_layer_is_that_of_transformers(
+    saved: dict[str, tuple[Path, Any]], name: str
+) -> None:
+    """As transformers returns hidden states itself, without hooks: the mean over tokens."""
+    folder, plain = saved[name]
+    given = WaveformInput(sample_rate=16000, samples=8000)
+    explained = load_target(NetworkSource(model=str(folder)), given, CPU)
+    sound = 0.2 * torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        network = plain.get_encoder() if name == "whisper" else plain
+        states = network(
+            explained.network.get_submodule("bridge")(sound), output_hidden_states=True
+        ).hidden_states
+        with unit_response(explained.network, Unit.parse(f"{HIDDEN[name]}:17")) as respond:
+            found = respond(sound)
+    torch.testing.assert_close(found, states[1][:, :, 17].mean(1), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_feature_is_explained_selected_and_attributed_from_the_shell(
+    saved: dict[str, tuple[Path, Any]], command: Run, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    folder, gan = saved["ast"][0], PRETRAINED / "gan.pt"
+    unit = "audio_spectrogram_transformer.layers.1.mlp.fc1:17"
+    listed = json.loads(command("layers", folder, "--gan", gan, "--json").out)
+    rows = {row["layer"]: row for row in listed["layers"]}
+    assert rows[unit.partition(":")[0]]["units"] == 32
+    assert listed["classes"] == list(CLASSES)
+    done = command(
+        "explain", "--model", folder, "--gan", gan, "--layer", unit, "--learning-rate", "0.1",
+        "--prior-weight", "0.01", "--iterations", "2", "--iterations", "4", "--examples", "3",
+        "--jobs", "1", "-q", "--out", tmp_path / "explain",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    arrays, _ = read_arrays(tmp_path / "explain" / "explanations.npz", "explanations", ())
+    assert arrays["response"].mean(axis=1)[-1] > arrays["start_response"].mean()
+    done = command(
+        "select", tmp_path / "explain", "--corpus", jamendo.root, "--hop-frames", "40", "--top",
+        "3", "--no-controls", "-q", "--json", "--out", tmp_path / "select",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert len(json.loads(done.out)["configurations"]) == 2
+    for target in (unit, "dog"):
+        done = command(
+            "attribute", f"{jamendo.audio('one.wav')}@2", "--model", folder, "--target", target,
+            "--method", "occlusion", "--segments", "2x2", "-q", "--json", "--overwrite", "--out",
+            tmp_path / "attribute",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        assert len(json.loads(done.out)["inputs"]) == 1
