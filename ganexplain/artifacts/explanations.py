@@ -37,8 +37,10 @@ OLDEST = {"prior": "l2", "precision": "float32", "search": "grid"}  # for files 
 class ExplanationMeta:
     """The meta of `explanations.npz`: the unit, the networks and the search.
 
-    `class_name` is the unit's class, or empty. `example_iterations` and `lost` are known when the
-    search is done. Fields that older files do not have are empty or have the value of that time.
+    `class_name` is the unit's class, or empty. `layer_axes` are the axes of the layer's output if
+    its units are not on the first, as `frames 115 x units 32`, or empty. `example_iterations` and
+    `lost` are known when the search is done. Fields that older files do not have are empty or have
+    the value of that time.
     `settings` are all settings of the run, as in the file.
     """
 
@@ -62,6 +64,7 @@ class ExplanationMeta:
     settings: Document
     example_iterations: int = 0
     lost: LostSearches | None = None
+    layer_axes: str = ""
 
     @classmethod
     def from_json(cls, fields: Fields) -> ExplanationMeta:
@@ -81,6 +84,7 @@ class ExplanationMeta:
             settings=fields.values,
             example_iterations=fields.optional(fields.integer, "example_iterations") or 0,
             lost=LostSearches.from_json(fields),
+            layer_axes=fields.text("layer_axes", "") or "",
             **{name: fields.text(name) for name in needed},
             **{name: fields.text(name, value) or value for name, value in (usual | OLDEST).items()},
         )
@@ -90,6 +94,7 @@ class ExplanationMeta:
         known_later: JsonObject = {
             "responses_hash": self.responses_hash,
             "example_iterations": self.example_iterations,
+            "layer_axes": self.layer_axes,
         }
         return {
             **self.settings,

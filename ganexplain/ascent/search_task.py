@@ -97,8 +97,15 @@ def _base_meta(
         precision=config.precision,
         hysteresis=config.hysteresis,
         search=config.search,
+        layer_axes=_unusual_axes(explained, target.unit.layer),
         settings={k: value for k, value in asdict(config).items() if k not in HOW_ONLY},
     )
+
+
+def _unusual_axes(explained: TargetNetwork, layer: str) -> str:
+    """The axes of a layer's output if its units are not on the first, else an empty text."""
+    axes = find_layer(explained.network, layer).shown_axes
+    return "" if axes is None or axes.is_plain else str(axes)
 
 
 def _aim(path: Path, meta: ExplanationMeta) -> np.ndarray:

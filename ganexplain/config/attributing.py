@@ -79,7 +79,9 @@ class AttributeConfig(NamesNetwork, Computes):
     generations: int = setting("E-LIME: maximum number of generations.", 5, 1)
     patience: int = setting("E-LIME: generations without gain after which the search stops.", 10, 1)
     parsimony: float = setting("E-LIME: cost in score of keeping all segments; 0: no cost.", 0.1, 0)
-    cam_layer: str = setting("Grad-CAM: convolution to read; empty: the last one.", "")
+    cam_layer: str = setting(
+        "Grad-CAM: layer to read; empty: the last convolution over several places.", ""
+    )
     explainer: tuple[str, ...] = setting(
         "Path of an explainer.pt, required by cgan and parts; repeat for several.", (), reads=True
     )

@@ -74,6 +74,12 @@ class LayerOutput:
         return LayerOutput(self.name, self.module, self.part)
 
     @property
+    def shown_axes(self) -> OutputAxes | None:
+        """The axes that `layers` lists; None if they are not known."""
+        own = getattr(self.module, "axes", None) if self.axes is None else self.axes
+        return own.with_units(self.units) if isinstance(own, OutputAxes) else None
+
+    @property
     def place_names(self) -> tuple[str, ...]:
         """What the axes behind the units count, such as `frames`; empty if that is not known."""
         return self.axes.with_units(self.units).places if self.axes else ()

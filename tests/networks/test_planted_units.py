@@ -179,6 +179,7 @@ def test_every_command_takes_a_unit_of_a_network_with_time_first(
     assert done.code == 0, done.err
     arrays, meta = read_arrays(searched_in / "explanations.npz", "explanations", ())
     assert (meta["layer"], meta["neuron"]) == ("planted", f"{PLANTED}@max")
+    assert meta["layer_axes"] == f"frames {FRAMES} x units {UNITS}"
     peak = arrays["mel"][:, :, LOW:HIGH].mean(axis=2).max(axis=2)
     np.testing.assert_allclose(arrays["response"], peak, rtol=1e-4, atol=1e-4)
     done = command(

@@ -37,6 +37,7 @@ def provenance(
     seeds = made["seed"]
     search = [
         ("layer, neuron", f"{meta.unit.layer}, {meta.unit.neuron}"),
+        *([("axes of the layer", meta.layer_axes)] if meta.layer_axes else []),
         ("classes", ", ".join(meta.classes) or "unknown"),
         ("direction", meta.direction),
         ("prior", meta.prior),
