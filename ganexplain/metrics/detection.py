@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import median_filter
-from scipy.stats import rankdata
 
 MEDIAN_FRAMES = 56  # 0.8 s at 70 frames a second
 
@@ -47,6 +46,8 @@ def auroc(score: np.ndarray, truth: np.ndarray) -> float:
 
     `truth` (T,) has booleans, or numbers where 0 is false.
     """
+    from scipy.stats import rankdata  # half a second
+
     truth = np.asarray(truth, dtype=bool)
     positives = int(truth.sum())
     negatives = truth.size - positives

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.stats import chi
 
 NEIGHBOURS = 5  # k of Naeem et al.
 
@@ -144,6 +143,8 @@ def latent_norm_error(latent: np.ndarray) -> float:
     freedom (mean 11.29 and standard deviation 0.71 for Z = 128). Latents from the prior have 0.8
     and hardly ever exceed 3.
     """
+    from scipy.stats import chi  # half a second
+
     norm = np.linalg.norm(np.asarray(latent, dtype=np.float64), axis=-1)
     prior = chi(latent.shape[-1])
     return float(np.abs(norm - prior.mean()).mean() / prior.std())

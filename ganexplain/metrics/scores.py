@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import rankdata, wasserstein_distance
 
 from ganexplain.metrics.distances import (
     as_sample,
@@ -112,7 +111,16 @@ def _latent_norm_error(pair: Comparison) -> float | None:
 
 def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
     """Mean rank (C, ...) by the scores in `BLENDED`, each (C, ...); 1 is the best of the C."""
+    from scipy.stats import rankdata  # half a second
+
     return np.mean([rankdata(table[name], axis=0) for name in BLENDED], axis=0)
+
+
+def _wasserstein(pair: Comparison) -> float:
+    """1-D Wasserstein distance of order 1 between responses and real ones."""
+    from scipy.stats import wasserstein_distance  # half a second
+
+    return float(wasserstein_distance(pair.examples.response, pair.real.response))
 
 
 def _wassersteins(pair: Comparison, rows: np.ndarray) -> np.ndarray:
@@ -165,9 +173,7 @@ SCORES: Registry[ScoreKind] = Registry(
                 "Wasserstein",
                 "earth mover's distance of the unit's responses",
                 "low",
-                lambda pair: float(
-                    wasserstein_distance(pair.examples.response, pair.real.response)
-                ),
+                _wasserstein,
                 _wassersteins,
                 rule="wasserstein",
             ),

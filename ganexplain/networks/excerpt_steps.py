@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 import torch
 from torch import Tensor, nn
 
@@ -140,14 +139,14 @@ class Deltas(nn.Module):
 
 def slopes(front_end: FrontEnd, order: int) -> np.ndarray:
     """Matrix (T, T) of the slopes of that order over time, by least squares."""
+    from scipy.signal import savgol_filter  # half a second
+
     frames = np.eye(front_end.excerpt_frames)
     width = front_end.delta_width
     if front_end.delta_kind == "fitted":
-        fitted = scipy.signal.savgol_filter(
-            frames, width, polyorder=order, deriv=order, axis=0, mode="interp"
-        )
+        fitted = savgol_filter(frames, width, polyorder=order, deriv=order, axis=0, mode="interp")
         return np.asarray(fitted)
-    once = scipy.signal.savgol_filter(frames, width, polyorder=1, deriv=1, axis=0, mode="nearest")
+    once = savgol_filter(frames, width, polyorder=1, deriv=1, axis=0, mode="nearest")
     return np.asarray(np.linalg.matrix_power(once, order))
 
 

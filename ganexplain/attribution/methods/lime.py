@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ganexplain.attribution.masking import SubsetScore
 from ganexplain.attribution.methods.base import Attribution, Method, Question
@@ -141,6 +140,8 @@ def fit_linear(kept: np.ndarray, scores: np.ndarray, near: np.ndarray, ridge: fl
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return Spearman's correlation of weights (n,): 1 if both are constant, 0 if one is."""
+    from scipy.stats import rankdata  # half a second
+
     a, b = rankdata(first), rankdata(second)
     a, b = a - a.mean(), b - b.mean()
     size = np.sqrt((a @ a) * (b @ b))
