@@ -20,7 +20,7 @@ from ganexplain.attribution.methods.base import (
     Question,
     require_network,
 )
-from ganexplain.attribution.methods.grad_cam import enlarged, find_layer_of_map, upright
+from ganexplain.attribution.methods.grad_cam import enlarged, find_layer_of_map, over_input, upright
 from ganexplain.attribution.methods.learned import Explainer
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
@@ -104,8 +104,8 @@ def captum_map(
         x, fill = x[None], fill[None]
     kind = getattr(_captum(), name)
     has_layer = "layer" in inspect.signature(kind.__init__).parameters
-    layer = _layer(network, counted, x, method.cam_layer) if has_layer else None
-    module = layer.module if layer else None
+    named = _layer(network, counted, x, method.cam_layer) if has_layer else None
+    module = named[1].module if named else None
     try:
         attributor = _attributor(kind, name, counted, module)
         arguments = _arguments(kind, method, x, fill, labels)
@@ -121,7 +121,8 @@ def captum_map(
         if "grad" in reason or "numpy" in reason or "inplace" in reason:
             reason = find_gradient_fault(network, counted.logit, x[None]) or reason
         raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
-    area = _as_map(found[0] if isinstance(found, tuple) else found, x, layer)
+    values = (found[0] if isinstance(found, tuple) else found).detach()[0].sum(dim=0)
+    area = _as_map(values, network, counted, named, x)
     return area / len(x) if name in ACROSS_CHANNELS else area
 
 
@@ -201,7 +202,7 @@ def _arguments(
     return arguments
 
 
-def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> LayerOutput:
+def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> tuple[str, LayerOutput]:
     """Return the layer of a layer attribution; UsageError where captum cannot read its output."""
     name, layer = find_layer_of_map(network, counted.logit, x[None], name)
     if not layer.is_plain:
@@ -209,16 +210,23 @@ def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> Layer
             f"--cam-layer {name}: captum reads units on the first axis behind the batch's only; "
             "use --method grad-cam, or name a convolution"
         )
-    return layer
+    return name, layer
 
 
-def _as_map(found: Tensor, x: Tensor, layer: LayerOutput | None) -> Tensor:
-    """Return values (1, C, h, w) or (1, C, w), of a layer if any, summed over channels (H, W)."""
-    values = found.detach()[0].sum(dim=0)
-    height, width = x.shape[-2:]
-    if layer and values.shape != (height, width):
-        values = upright(values, layer, values.ndim)
-    return values if values.shape == (height, width) else enlarged(values, height, width)
+def _as_map(
+    values: Tensor,
+    network: nn.Module,
+    counted: _Counted,
+    named: tuple[str, LayerOutput] | None,
+    x: Tensor,
+) -> Tensor:
+    """Return values (h, w) or (w,), of a layer if any, at the resolution (H, W) of the input."""
+    if values.shape == x.shape[-2:]:
+        return values
+    if named is None:
+        return enlarged(values, *x.shape[-2:])
+    area = upright(values, named[1], values.ndim)
+    return over_input(area, network, counted.logit, named, x)
 
 
 def _captum() -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain.attribution.methods.base import Attribution, Method, Question, require_network
+from ganexplain.attribution.methods.map_axes import on_input_axes
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapter import named_layers
@@ -140,6 +141,27 @@ def _gradient(logit: Tensor, tap: Tap | None) -> Tensor | None:
     return gradients_at(logit.sum(), [tap])[0]
 
 
+def over_input(
+    area: Tensor,
+    network: nn.Module,
+    run: Callable[[Tensor], object],
+    named: tuple[str, LayerOutput],
+    x: Tensor,
+) -> Tensor:
+    """Return an upright map (h, w) of a layer as one of input x (..., H, W), at its resolution.
+
+    `run` is a pass of inputs x (1, ...) through the network.
+    """
+    name, layer = named
+
+    def activation_of(inputs: Tensor) -> Tensor:
+        with record_outputs(network, {name: layer}) as outputs:
+            run(inputs)
+        return upright(outputs[name], layer, outputs[name].ndim - 2)
+
+    return enlarged(on_input_axes(area, activation_of, x), *x.shape[-2:])
+
+
 def enlarged(area: Tensor, height: int, width: int) -> Tensor:
     """Resize maps (..., h, w) to the input's resolution (..., H, W), bilinearly."""
     whole = functional.interpolate(
@@ -158,10 +180,15 @@ class GradCam(Method):
     cam_layer: str
 
     def ask(self, question: Question, seed: int) -> Attribution:
-        """Return the map, resized to the input."""
-        network = require_network(question, "grad-cam")
-        area = grad_cam(network, question.scorer, question.x, self.cam_layer)
-        return Attribution.from_map(question, enlarged(area, *question.labels.shape))
+        """Return the map, resized to the input.
+
+        A few more passes, which are not counted, find which axes of the input it follows.
+        """
+        network, x = require_network(question, "grad-cam"), question.x
+        run = question.scorer.differentiable
+        area = grad_cam(network, question.scorer, x, self.cam_layer)
+        named = find_layer_of_map(network, run, x[None], self.cam_layer)
+        return Attribution.from_map(question, over_input(area, network, run, named, x))
 
     def check(self, network: nn.Module, example: Tensor) -> None:
         """Raise UsageError for a layer that is unknown or has no places."""
