@@ -61,8 +61,8 @@ def load_features(network_input: Input | None, trusted: bool) -> Features | None
         )
     features = Features(named, compute)
     features.eval()
-    waveform = torch.zeros(1, *network_input.shape, requires_grad=True)
-    if not features(waveform).requires_grad:
+    noise = torch.randn(1, *network_input.shape, generator=torch.Generator().manual_seed(0))
+    if not features((0.1 * noise).requires_grad_(True)).requires_grad:
         raise UsageError(
             f"--input: features {named}: what it returns has no gradient with respect to the "
             "waveform; compute it with torch operators alone, without detach, numpy and no_grad"

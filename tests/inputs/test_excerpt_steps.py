@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import Any
 
 import librosa
@@ -11,6 +12,7 @@ import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import ROOT
 from support.recordings import noise
 
 from ganexplain.audio.log_mel import (
@@ -286,6 +288,13 @@ def test_any_steps_keep_their_shape_gradient_and_record(values: dict[str, Any]) 
 def test_a_step_that_cannot_be_is_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         input_from("input.toml", {**SMALL, **values})
+
+
+def test_examples_of_the_documentation_are_specifications() -> None:
+    text = (ROOT / "docs" / "front-ends.md").read_text()
+    examples = [part.removeprefix("toml") for part in text.split("```")[1::2]]
+    found = [input_from("example", tomllib.loads(example)) for example in examples]
+    assert [each.shape for each in found] == [(64, 115), (39, 115), (13, 115), (16000,)]
 
 
 def test_what_cannot_be_generated_or_learned_is_named() -> None:
