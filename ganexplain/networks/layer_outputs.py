@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganexplain.networks.axis_rules import Axes
 from ganexplain.networks.axis_tracking import AxisTracker, Work
-from ganexplain.networks.outputs import tensor_at, tensors_by_path
+from ganexplain.networks.outputs import real_values, tensor_at, tensors_by_path
 from ganexplain.networks.unit_axes import (
     OutputAxes,
     find_batch,
@@ -51,8 +51,7 @@ class LayerOutput:
         found = tensor_at(returned, self.part)
         if found is None:
             return None
-        found = found.dequantize() if found.is_quantized else found
-        found = found.abs() if found.is_complex() else found
+        found = real_values(found)
         return self.arrange(found.to(torch.promote_types(found.dtype, torch.float32)))
 
     def arrange(self, output: Tensor) -> Tensor:
@@ -131,6 +130,7 @@ def observe_outputs(
         output = _observe_pass(run, modules, examples, note, tracker, work)
     except Exception:  # code that does not run while operators are followed
         known.clear()
+        work.clear()
         output = _observe_pass(run, modules, examples, note)
     found: dict[Path, OutputAxes] = {}
     more = copies or len(examples) + 1

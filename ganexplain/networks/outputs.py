@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from torch import Tensor, nn
@@ -68,9 +69,16 @@ def tensor_at(output: object, path: str) -> Tensor | None:
     if not path:
         found: Tensor | None = first_tensor(output)
         return found
-    for name in path.split("."):
-        output = named_parts(output).get(name)
-    return output if isinstance(output, Tensor) else None
+    with suppress(UsageError):
+        part = find_part(output, path)
+        return part if isinstance(part, Tensor) else None
+    return None
+
+
+def real_values(tensor: Tensor) -> Tensor:
+    """The values of a tensor: floating point for quantised ones, magnitudes for complex ones."""
+    tensor = tensor.dequantize() if tensor.is_quantized else tensor
+    return tensor.abs() if tensor.is_complex() else tensor
 
 
 def find_part(output: object, name: str) -> object:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from ganexplain.networks.axis_rules import EXAMPLES, Axes, Axis, names_of
+from ganexplain.networks.outputs import real_values
 
 PLACES = "places"  # what an axis counts of which nothing is known
 
@@ -140,15 +141,18 @@ def _usual_units(batch: int, folded: bool, count: int) -> int:
 
 
 def _is_folded_inwards(output: Tensor, batch: int, steps: int) -> bool:
-    """Whether the first and the last of the examples, which are equal, are not apart."""
+    """Whether the first and the last of the examples, which are equal, are so inwards alone."""
+    values = real_values(output).double()
     examples = output.shape[batch] // steps
-    outwards = output.unflatten(batch, (examples, steps))
-    return not _same(outwards.select(batch, 0), outwards.select(batch, examples - 1))
+    outwards = values.unflatten(batch, (examples, steps))
+    inwards = values.unflatten(batch, (steps, examples))
+    return _ends_equal(inwards, batch + 1) and not _ends_equal(outwards, batch)
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    scale = float(one.abs().max()) if one.numel() else 0.0
-    return bool(((one - other).abs() <= 1e-4 * scale + 1e-6).all())
+def _ends_equal(values: Tensor, axis: int) -> bool:
+    """Whether the first and the last along an axis are equal but for rounding."""
+    rounding = 1e-6 + 1e-4 * float(values.abs().max())
+    return bool((values.select(axis, 0) - values.select(axis, -1)).abs().max() <= rounding)
 
 
 def _name(axis: Axis) -> str:

@@ -22,6 +22,7 @@ from ganexplain.errors import UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from
 from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.hooks import (
     last_hidden_layer,
     layer_output,
@@ -70,7 +71,8 @@ class Steps(nn.Module):
 def in_order(output: Tensor, axes: str, examples: int) -> Tensor:
     """An output as (B, U, ...), by its axes as a test writes them."""
     if "(" in axes:
-        output = output.reshape(examples, -1, *output.shape[1:])
+        folded = (examples, -1) if axes.startswith("(b") else (-1, examples)
+        output = output.reshape(*folded, *output.shape[1:])
         axes = axes.replace("(", "").replace(")", "")
     if axes[-1] != "1":  # an axis of length one behind the units stays a place
         ones = [k for k, axis in enumerate(axes) if axis == "1"]
@@ -196,6 +198,13 @@ class ControlFlow(nn.Module):
         for _ in range(2 if float(x.sum()) > 1e30 else 1):
             y = self.inner(x)
         return y
+
+
+class Loud(nn.Module):
+    """Puts out a truth value for each of its inputs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x > 0
 
 
 class UNet(nn.Module):
@@ -393,6 +402,13 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
         OVER_TIME,
         head(3),
     ],
+    "frames folded before examples": lambda: [
+        ("", lambda x: x.permute(2, 0, 1).reshape(-1, BANDS), ""),
+        ("dense", nn.Linear(12, 4), "(tb)u"),
+        ("loud", Loud(), "(tb)u"),
+        ("", lambda x: x.float().view(FRAMES, -1, 4).mean(0), ""),
+        head(4),
+    ],
     "folded frames": lambda: [
         ("", by_frames, ""),
         ("conv", nn.Conv1d(1, 4, 5), "(bt)uc"),
@@ -567,7 +583,7 @@ def wanted(network: Steps, x: Tensor) -> dict[str, Tensor]:
         if axes:
             value = network.values[name]
             value = next(iter(value.values())) if isinstance(value, dict) else first(value)
-            found[name] = in_order(value, axes, len(x))
+            found[name] = in_order(value.float(), axes, len(x))
     return found
 
 
@@ -846,3 +862,28 @@ def test_patches_on_one_axis_are_no_map() -> None:
     network = adapted(network_of("transformer with a class token")).network
     with pytest.raises(UsageError, match=r"encoder: its output has no places of a map; .*patches$"):
         find_layer_of_map(network, network, mel(1), "encoder")
+
+
+class FrameWise(nn.Module):
+    """A convolution whose pooling over bands can be computed faster, and a class for each frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool = nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d((12, 1))
+        self.dense = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames: Tensor = self.dense(self.pool(self.conv(x[:, None]))[:, :, 0].transpose(1, 2))
+        return frames
+
+
+def test_a_faster_form_reads_the_same_units() -> None:
+    network, x = FrameWise().eval(), mel()
+    found = adapted(network).network
+    fast = optimize_frozen(found, x, keep=["explained.dense"])
+    assert fast is not found
+    with torch.no_grad():
+        expected = swap(network(x))
+    for layer in ("dense", "output"):
+        with torch.no_grad(), layer_output(fast, layer) as run:
+            torch.testing.assert_close(run(x), expected, atol=1e-5, rtol=1e-4)
