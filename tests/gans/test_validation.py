@@ -302,7 +302,7 @@ def test_after_divergence_the_best_generator_is_there(
     assert done.code == 1
     assert "a loss is nan at step 3" in done.error_line()
     assert "best.pt is from step 2" in done.error_line()
-    assert load_generator(out / "best.pt", CPU)[0].channels == 128
+    assert load_generator(out / "best.pt", CPU)[0].channels == 32
     assert not (out / "gan.pt").exists()
 
 
