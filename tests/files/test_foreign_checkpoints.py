@@ -152,6 +152,11 @@ HARMFUL = {
     + named("torch.storage", "UntypedStorage") + b"N}" + text("dtype") + b"Ns\x86b" + STOP,
     "an attribute of a type": PROTO + named("torch", "float32") + b"N}" + text("x") + b"Ns\x86b"
     + STOP,
+    "a key that is hashed for ever": PROTO + b")q\x000"
+    + b"".join(b"h%ch%c\x86q%c0" % (n, n, n + 1) for n in range(60)) + b"}h\x3cNs" + STOP,
+    "an item that is hashed for ever": b"\x80\x04)\x940"
+    + b"".join(b"h%ch%c\x86\x940" % (n, n) for n in range(60)) + b"\x8f(h\x3c\x90" + STOP,
+    "more than there is": PROTO + b"}s" + STOP,
     "an end too soon": PROTO + b"}",
     "another archive's instructions": b"",
 }  # fmt: skip
