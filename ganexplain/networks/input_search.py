@@ -12,6 +12,7 @@ import numpy as np
 
 from ganexplain.audio.matching.candidates import RATES
 from ganexplain.audio.matching.finding import Found, Heard, find, mend
+from ganexplain.audio.matching.level_curve import LevelCurve, level_curve
 from ganexplain.errors import GanexplainError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.layouts import arrangements
@@ -83,7 +84,9 @@ class Given:
             changes = np.flatnonzero((plane != plane[-1]).any(1))
             plane = plane[: changes[-1] + 1] if changes.size else plane
         sounds = {rate: self.load(rate) for rate in rates}
-        return Heard(plane, sounds, not self.is_fixed, self._silence())
+        silence = self._silence()
+        curve = self._curve(silence) if silence is not None else None
+        return Heard(plane, sounds, not self.is_fixed, silence, curve)
 
     def _silence(self) -> float | None:
         """The value of the features where nothing sounds, if they have one then."""
@@ -95,6 +98,14 @@ class Given:
         except GanexplainError:  # its values are not finite then
             return None
         return float(quiet.flat[0]) if not np.ptp(quiet) else None
+
+    def _curve(self, silence: float) -> LevelCurve | None:
+        """How the features bend with the level of the sound, if they do."""
+        rate = self.rates[0][0]
+        half = self.reference.of(self.load(rate) / 2, rate)
+        if half.shape != self.features.shape:
+            return None
+        return level_curve(self.features, half, silence)
 
 
 def _compared(input_spec: Input, sound: np.ndarray, theirs: np.ndarray) -> Comparison | None:

@@ -122,6 +122,11 @@ def unusual(y, sr):
         power=1.0, htk=True, norm=None)
     return 0.5 * np.log(mel + 1e-4).T[None] + 2
 
+def bent(y, sr):  # its values are neither linear nor logarithmic at usual levels
+    mel = librosa.feature.melspectrogram(
+        y=y, sr=sr, n_fft=1024, hop_length=256, n_mels=64, power=1.0, fmin=50)
+    return np.log1p(10 * mel)
+
 def by_excerpt(y, sr):
     mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, n_mels=40))
     return (mel - mel.min()) / max(mel.max() - mel.min(), 1e-9)
@@ -164,6 +169,19 @@ def test_unusual_settings_of_a_function_are_found(
     np.testing.assert_allclose(ours, theirs, atol=1e-3 * theirs.std())
     wanted = {"hop_length": 160, "lowest_hz": 60.0, "highest_hz": 7600.0, "filters": "peak"}
     assert wanted.items() <= found.input.items()
+
+
+def test_a_logarithm_that_bends_at_usual_levels_is_found(
+    tmp_path: Path, functions: Path, example: Path
+) -> None:
+    found = described(f"{functions}:bent", example, tmp_path / "input.toml")
+    wanted = {
+        "frame_length": 1024, "hop_length": 256, "lowest_hz": 50.0, "mel_scale": "slaney",
+        "filters": "slaney", "gain": 10.0, "offset": 1.0,
+    }  # fmt: skip
+    assert wanted.items() <= found.input.items()
+    assert found.comparison is not None
+    assert found.comparison.agreement.share < 1e-4
 
 
 def test_an_array_with_swapped_axes_is_described_with_its_layout(

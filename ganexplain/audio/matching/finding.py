@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ganexplain.audio.matching.candidates import HOPS
+from ganexplain.audio.matching.level_curve import LevelCurve
 from ganexplain.audio.matching.levels import Target
 from ganexplain.audio.matching.search import Search, coarse_starts, find_front_end, refine_all
 from ganexplain.audio.matching.values import (
     Extremes,
+    bent,
     standardisation,
     standardised,
     with_values,
@@ -33,13 +35,14 @@ class Heard:
     """Features (T, F) of a sound, and the sound (samples,) by the rates that it may have had.
 
     With `is_whole` the frames span the sound; else they begin with it. `silence` is what the
-    features are without any sound, where that is known.
+    features are without any sound, and `curve` how they bend with the level, where that is known.
     """
 
     features: np.ndarray
     sounds: Mapping[int, np.ndarray]
     is_whole: bool = True
     silence: float | None = None
+    curve: LevelCurve | None = None
 
     def transposed(self) -> Heard:
         """The same with the axes swapped."""
@@ -74,6 +77,10 @@ class Heard:
             rate: sound[: round(sound.size * share) + (rate if share < 1 else 0)]
             for rate, sound in self.sounds.items()
         }
+        if self.curve is not None:
+            target = Target.of(self.curve.log_levels(self.features[:count]))
+            yield Search(target, sounds, possible, note)
+            return
         by_band = standardisation(self.features).startswith("band")
         target = replace(Target.of(self.features[:count]), by_band=by_band)
         for each in (target, target.logarithmic()):
@@ -83,6 +90,9 @@ class Heard:
     def completed(self, search: Search, front_end: FrontEnd) -> Iterator[FrontEnd]:
         """A front end that was found with the keys of its values, in each way that may be."""
         extremes, line = Extremes.of(self.features, self.silence), search.line(front_end)
+        if self.curve is not None:
+            yield from bent(front_end, line, self.curve)
+            return
         standardise = standardisation(self.features)
         plain = None
         if not search.target.by_band:

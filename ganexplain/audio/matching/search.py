@@ -28,6 +28,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 
 STARTS = 3  # of the coarse grid from which one key after the other is changed
 COARSE = 46  # ms: length of a frame at first
+COARSE_STEPS = (candidates.ends, candidates.framed, candidates.places)
 TIMES = 12  # rates and hops for which other ends, and frames of all lengths, are tried
 EQUAL = 2e-6  # residual of rounding: nothing better is looked for
 FOUND = 1e-4  # residual of a start after which no other is tried
@@ -58,6 +59,7 @@ class Search:
     note: Callable[[], object] = lambda: None
     tried: dict[FrontEnd, Line] = field(default_factory=dict)
     spectra: dict[FrontEnd, np.ndarray] = field(default_factory=dict)
+    levels: dict[FrontEnd, np.ndarray] = field(default_factory=dict)
 
     def line(self, front_end: FrontEnd) -> Line:
         """How well the features are an affine function of a front end's levels."""
@@ -72,10 +74,17 @@ class Search:
             front_end.check("")
             if frame_count(sound.size, front_end) < self.target.frames - SPARE_FRAMES:
                 return NO_LINE
-            levels = mel_levels(self._magnitudes(spectral_bins(front_end), sound), front_end)
+            levels = self._levels(replace(front_end, offset=0.0), sound)
         except (UsageError, ValueError):  # impossible together, or a band without a bin
             return NO_LINE
         return fitted_line(levels, front_end.offset, self.target)
+
+    def _levels(self, front_end: FrontEnd, sound: np.ndarray) -> np.ndarray:
+        if front_end not in self.levels:  # of the one before, which is tried with many offsets
+            magnitudes = self._magnitudes(spectral_bins(front_end), sound)
+            self.levels.clear()
+            self.levels[front_end] = mel_levels(magnitudes, front_end)
+        return self.levels[front_end]
 
     def _magnitudes(self, bins: FrontEnd, sound: np.ndarray) -> np.ndarray:
         if bins not in self.spectra:
@@ -96,7 +105,7 @@ class Search:
 
     def of(self, target: Target) -> Search:
         """The same search of another target."""
-        return replace(self, target=target, tried={})
+        return replace(self, target=target, tried={}, spectra={}, levels={})
 
 
 def find_front_end(search: Search, starts: Iterable[FrontEnd]) -> FrontEnd:
@@ -135,7 +144,7 @@ def coarse_starts(search: Search) -> list[tuple[float, FrontEnd]]:
         for hop in search.hops[rate]
     ]
     grid = [search.best([*candidates.bands(each), candidates.bins(each)]) for each in times]
-    for neighbours in (candidates.ends, candidates.framed, candidates.places):
+    for neighbours in COARSE_STEPS:
         grid = sorted(grid, key=search.residual)[:TIMES]
         grid = [search.best([each, *neighbours(each)]) for each in grid]
     by_rate: dict[int, FrontEnd] = {}

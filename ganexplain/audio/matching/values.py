@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ganexplain.audio.matching.level_curve import LevelCurve
 from ganexplain.audio.matching.levels import SAME, Line, Target
 from ganexplain.inputs.log_mel import QUIETEST, FrontEnd
 
@@ -116,6 +117,21 @@ def with_values(
     if relative is not None:
         found = replace(found, relative=True, shift=relative)
     return _with_floor(found, line, extremes)
+
+
+def bent(front_end: FrontEnd, line: Line, curve: LevelCurve) -> Iterator[FrontEnd]:
+    """The front end with the scale, gain, offset and shift of a curve; none off its slope of 1."""
+    if abs(line.slope - 1) > NEAR_ONE:
+        return
+    scales = {name: rounded(curve.scale / unit, 2e-4) for name, unit in SLOPES.items()}
+    name = next((name for name, scale in scales.items() if is_round(scale)), "ln")
+    gain, offset, shift = math.exp(line.intercept), curve.offset, 0.0
+    if abs(offset - 1) > NEAR_ZERO:
+        shift, gain, offset = curve.scale * line.intercept, 1.0, offset / gain
+    yield replace(
+        front_end, logarithm=name, scale=scales[name], gain=gain, offset=offset, shift=shift,
+        floor=QUIETEST,
+    )  # fmt: skip
 
 
 def _logarithm(slope: float) -> tuple[str, float]:
