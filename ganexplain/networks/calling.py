@@ -168,6 +168,8 @@ def _tried(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
     output = _checked(calling.tensor(raw), len(x))
     try:
         alone = _checked(calling.tensor(calling.raw(network, x[-1:])), 1)
+        if alone.ndim != output.ndim:  # as of code that squeezes its output
+            raise no_batch_axis(alone, 1)
     except Exception:  # it takes pairs only, or needs several inputs for their mean and variance
         pairs = _one_by_one(network, replace(calling, copies=len(x)), x)
         return replace(pairs, alone=output[-1:])

@@ -887,3 +887,24 @@ def test_a_faster_form_reads_the_same_units() -> None:
     for layer in ("dense", "output"):
         with torch.no_grad(), layer_output(fast, layer) as run:
             torch.testing.assert_close(run(x), expected, atol=1e-5, rtol=1e-4)
+
+
+class Squeezing(nn.Module):
+    """Has no axis for the examples where there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.dense = nn.Conv1d(BANDS, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dense(self.conv(x).mean(2)).squeeze()
+
+
+def test_an_output_without_an_axis_for_one_example_has_its_units_all_the_same() -> None:
+    network, x = Squeezing().eval(), mel()
+    found = adapted(network)
+    assert found.outputs == 3
+    with torch.no_grad():
+        torch.testing.assert_close(found.network(x), network(x))
+        torch.testing.assert_close(found.network(x[:1]), network(x)[:1])
+        torch.testing.assert_close(recorded(found.network, x)["conv"], network.conv(x))
