@@ -190,6 +190,11 @@ class Centred(Plain):
         return super().forward(x - x.mean(0))
 
 
+class Loudest(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x / x.abs().max())
+
+
 class Training(Plain):
     def __init__(self) -> None:
         super().__init__()
@@ -225,6 +230,7 @@ class TimeFirst(nn.Module):
         (Noisy, "same input: it draws random numbers"),
         (Counting, "same input: it keeps a state between passes"),
         (Centred, "mixes the inputs of a batch.*batch = 1"),
+        (Loudest, "mixes the inputs of a batch: .*a maximum over the batch"),
         (Training, "mixes the inputs of a batch: .*BatchNorm in training mode"),
         (TrainingFeatures, "mixes the inputs of a batch: .*BatchNorm in training mode"),
         (TimeFirst, "mixes the inputs of a batch: .*without batch_first"),
