@@ -132,13 +132,13 @@ def test_responses_names_the_units_of_a_network_that_hardly_respond(
     name = f"weak_{abs(hash(str(tmp_path)))}"
     Path(f"{name}.py").write_text(NETWORK)
     done = command(
-        "responses", jamendo.root, "--model", f"{name}:Net", "--layer", "fc", "--layer", "norm:5",
-        "--neuron", "0-3", "--top", "2", "--out", "out",
+        "responses", jamendo.root, "--model", f"{name}:Net", "--layer", "fc", "--neuron", "0-3",
+        "--layer", "norm@first:5", "--top", "2", "--out", "out",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "fc:1: " in done.err and "rounding alone: the unit does not respond" in done.err
     weak = json.loads(Path("out", "run.json").read_text())["results"]["hardly_responding"]
-    assert {"fc:1", "fc:2", "norm:5"} <= set(weak)  # the mean of what LayerNorm made zero
+    assert {"fc:1", "fc:2", "norm@first:5"} <= set(weak)  # the mean of what LayerNorm made zero
     assert "of what is usual in its layer" in weak["fc:2"]
     meta = read_meta(Path("out", "fc-1", "responses.npz"), "responses")
     assert meta["response_variation"]["std"] == 0
