@@ -114,7 +114,8 @@ def array_reference(path: Path) -> Reference:
 def extractor_reference(folder: Path) -> Reference | None:
     """The extractor of a folder of Hugging Face; None if transformers is not installed.
 
-    Raises UsageError if transformers cannot make it.
+    It is data: no code in the folder is run. Raises UsageError if transformers cannot make it, or
+    if it has code of its own.
     """
     try:
         transformers = importlib.import_module("transformers")  # not installed with this package
@@ -125,8 +126,15 @@ def extractor_reference(folder: Path) -> Reference | None:
     faults = []
     for kind in kinds:
         try:
-            extractor = kind.from_pretrained(str(folder), local_files_only=True)
+            extractor = kind.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False
+            )
         except Exception as error:  # it raises many kinds
+            if "trust_remote_code" in str(error):
+                raise UsageError(
+                    f"{folder}: its extractor has code of its own, which would run; if you trust "
+                    "its author, name a function of (samples, rate) that calls it, file.py:function"
+                ) from error
             faults.append(reason_of(error))
             continue
         name = type(extractor).__name__

@@ -27,6 +27,7 @@ from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.hooks import layer_output, unit_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import completed_specification
+from ganexplain.networks.references import extractor_reference
 from ganexplain.networks.target import NetworkSource, adapt_network, load_target
 from ganexplain.networks.units import Unit
 
@@ -256,6 +257,29 @@ def test_a_folder_that_cannot_be_used_is_refused_in_one_line(
     with pytest.raises(GanexplainError, match=message) as caught:
         load_network(str(folder))
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_folder_that_names_no_class_has_that_of_its_kind(
+    saved: dict[str, tuple[Path, Any]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "network"
+    shutil.copytree(saved["wav2vec"][0], folder)
+    changed(architectures=None)(folder)
+    network = load_network(str(folder))
+    for name, value in saved["wav2vec"][1].base_model.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+
+
+def test_the_code_of_an_extractor_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs.py").write_text(f"open({str(tmp_path / 'here')!r}, 'w')")
+    own = {"feature_extractor_type": "Own", "auto_map": {"AutoFeatureExtractor": "theirs.Own"}}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(own))
+    monkeypatch.setattr("builtins.input", lambda question="": "y")
+    with pytest.raises(UsageError, match=r"has code of its own.*file\.py:function$"):
+        extractor_reference(tmp_path)
     assert not (tmp_path / "here").exists()
 
 

@@ -137,7 +137,7 @@ def read_pretrained(folder: Path) -> nn.Module:
             f"{', ...' if len(wrong) > 3 else ''}, which would be random; train or load the whole "
             f"{kind.__name__} and save it again"
         )
-    if "decoder_input_ids" in inspect.signature(kind.forward).parameters:
+    if "decoder_input_ids" in inspect.signature(type(network).forward).parameters:
         return network.get_encoder()
     return network
 
