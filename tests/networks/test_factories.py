@@ -97,6 +97,13 @@ def test_what_a_file_of_code_does_not_have_is_named(folder: Path, name: str, mes
         load_network(f"{folder}/{name}")
 
 
+def test_a_module_that_fails_when_asked_for_a_name_is_answered_in_one_line(tmp_path: Path) -> None:
+    code = tmp_path / "lazy.py"
+    code.write_text("def __getattr__(name):\n    raise KeyError(name)\n")
+    with pytest.raises(UsageError, match=r"lazy\.py fails when asked for 'Net' \(KeyError: 'Net'"):
+        load_network(f"{code}:Net")
+
+
 def test_a_file_of_code_is_run_only_if_it_is_named(folder: Path) -> None:
     model = f"{folder}/numpy.py:Net"
     assert is_factory(model)

@@ -58,10 +58,15 @@ def import_object(option: str, named: str) -> Any:
     code, _, name = named.rpartition(":")
     found: Any = _import(f"{option} {named}", code)
     for attribute in name.split("."):
-        if not hasattr(found, attribute):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError as error:
             hint = did_you_mean(attribute, dir(found))
-            raise UsageError(f"{option} {named}: {code} has no {attribute!r}{hint}")
-        found = getattr(found, attribute)
+            raise UsageError(f"{option} {named}: {code} has no {attribute!r}{hint}") from error
+        except (Exception, SystemExit) as error:  # its code may raise anything
+            raise UsageError(
+                f"{option} {named}: {code} fails when asked for {attribute!r} ({reason_of(error)})"
+            ) from error
     return found
 
 
