@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ganexplain.errors import UsageError
+
 AUTO = "auto"  # of `--outputs`: guess their kind
 OUTPUTS = ("logits", "probabilities", "activations")
 TWO = ("negative", "positive")  # classes of a single output without names
@@ -28,9 +30,16 @@ def guess_output_kind(outputs: Tensor) -> str:
 
 
 def class_names(names: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
-    """The classes of `count` outputs with these names, which may be none; two for one output."""
+    """The classes of `count` outputs with these names, which may be none; two for one output.
+
+    Raises UsageError for another number of names than of classes.
+    """
     if count == 1 and kind != "activations":
         return tuple(names) if len(names) == 2 else (f"not {names[0]}", names[0]) if names else TWO
+    if names and len(names) != count:
+        raise UsageError(
+            f"classes: {len(names)} names for {count} {kind}; give one each, or other --outputs"
+        )
     return tuple(names) or tuple(map(str, range(count)))
 
 

@@ -162,7 +162,8 @@ class NetworkPredictor:
         batches = (centres[at : at + BATCH] for at in range(0, len(centres), BATCH))
         curve = np.concatenate([self.probabilities(split.gather(batch)) for batch in batches])
         # The excerpt of a recording that is shorter ends behind it.
-        times = np.array([duration / 2]) if len(starts) == 1 else starts + length / 2
+        is_shorter = len(starts) == 1 and duration < length
+        times = np.array([duration / 2]) if is_shorter else starts + length / 2
         segments = to_segments(decide(curve, self.threshold), times, max(duration, times[-1]))
         prediction = Prediction(times, curve, segments, self.classes, self.threshold)
         return Predicted(prediction, _view(path, prediction, cache))

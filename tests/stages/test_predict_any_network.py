@@ -129,6 +129,8 @@ def test_outputs_of_several_places_are_averaged(command: Run, folder: Path) -> N
     mel = log_mel(load_mono(folder / "song.wav", RATE), FrontEnd()).T[:, :115]
     wanted = (1 / (1 + np.exp(-mel[[3, 40]] - 4))).mean(axis=1)
     np.testing.assert_allclose(rows[0, 1:], wanted, atol=2e-6)
+    assert len(rows) == 1  # of the first excerpt, not of the middle of the recording
+    assert rows[0, 0] == pytest.approx((114 * 315 + 1024) / 2 / RATE, abs=1e-4)
 
 
 def test_a_recording_shorter_than_an_excerpt_has_one_prediction(command: Run, folder: Path) -> None:
@@ -171,6 +173,9 @@ def test_what_cannot_be_predicted_is_said_in_one_line(command: Run, folder: Path
         assert done.error_line() == f"{option[0]}: goes with --model"
     done = command("predict", song_file, "--out", folder / "other")
     assert "--classifier, or --model" in done.error_line()
+    done = predicted(command, folder, "Mels", "mels.toml", song_file, "--outputs", "activations")
+    assert done.error_line().startswith("classes: 2 names for 1 activations")
+    assert not list((folder / "out").glob("song*"))
     done = predicted(command, folder, "Waves", "waves.toml", folder / "absent.wav")
     assert "absent.wav" in done.error_line()
 
