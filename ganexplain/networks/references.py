@@ -38,7 +38,7 @@ class Reference:
     def of(self, values: np.ndarray, rate: int) -> np.ndarray:
         """Its features, float32; GanexplainError if it fails or returns something else."""
         try:
-            found = np.asarray(self.compute(values, rate), dtype=np.float32)
+            found = np.array(self.compute(values.copy(), rate))  # its code may work in place
         except GanexplainError:
             raise
         except (Exception, SystemExit) as error:  # its code may raise anything
@@ -46,6 +46,9 @@ class Reference:
                 f"{self.name}: fails for {values.shape[-1]:,} samples ({reason_of(error)}); it "
                 "is called with a float32 array (samples,) and, if it takes it, their rate"
             ) from error
+        if found.dtype.kind not in "fiub":
+            raise UsageError(f"{self.name}: returns {found.dtype}, not real numbers; make it do so")
+        found = found.astype(np.float32)
         if not found.size or not np.isfinite(found).all():
             raise UsageError(f"{self.name}: returns values that are not finite, or none")
         return found
@@ -66,7 +69,7 @@ def function_reference(named: str, option: str) -> Reference:
     def compute(samples: np.ndarray, rate: int) -> np.ndarray:
         given = {rate_name: rate} if rate_name else {}
         try:
-            found = function(samples, **given)
+            found = function(samples.copy(), **given)
         except (AttributeError, TypeError):  # as of a function of tensors
             found = function(torch.from_numpy(samples), **given)
         if isinstance(found, torch.Tensor):

@@ -19,6 +19,7 @@ from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.specification import Call, Input, read_input_file
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridge import bridge_between
+from ganexplain.networks.references import function_reference
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.input import describe_input
 
@@ -213,6 +214,28 @@ def test_what_no_keys_describe_is_refused(
     ):
         described(f"{functions}:{function}", example, tmp_path / "i.toml", sample_rate=RATE)
     assert not (tmp_path / "i.toml").exists()
+
+
+def test_a_function_that_works_in_place_does_not_change_the_example(tmp_path: Path) -> None:
+    path = tmp_path / "functions.py"
+    path.write_text(
+        "import torch\n"
+        "def louder(y):\n    y *= 3\n    return y\n"
+        "def of_tensors(y):\n    y *= 3\n    return y.neg()\n"
+    )
+    samples = sound(0.1)
+    for name, factor in (("louder", 3), ("of_tensors", -3)):
+        features = function_reference(f"{path}:{name}", "SOURCE").of(samples, RATE)
+        np.testing.assert_allclose(features, factor * sound(0.1))
+        np.testing.assert_array_equal(samples, sound(0.1))
+
+
+@pytest.mark.parametrize("returned", ["y * 1j", "['a', 'b']", "None"])
+def test_what_is_no_real_number_is_refused(tmp_path: Path, returned: str) -> None:
+    path = tmp_path / "functions.py"
+    path.write_text(f"def features(y):\n    return {returned}\n")
+    with pytest.raises(UsageError, match="not real numbers"):
+        function_reference(f"{path}:features", "SOURCE").of(sound(0.1), RATE)
 
 
 # --- wrong keys ---------------------------------------------------------------------------------
