@@ -51,7 +51,7 @@ class NetworkAdapter(nn.Module):
     TorchScript is run as ordinary modules if that computes the same; otherwise only `output` can
     be used. It may overwrite its input, which is a contiguous copy. A network with a batch of fixed
     length gets the inputs of a batch one by one; `row` is then the number of the one that runs, and
-    `rows` that of all. If the network switches gradients off so that there are none, it cannot.
+    `rows` that of all. A network that switches gradients off has them after `keep_gradients`.
 
     Raises UsageError if the network does not accept the bridge's output, or its output for an input
     is not always the same.
@@ -84,7 +84,18 @@ class NetworkAdapter(nn.Module):
             self.axes = observed.returned.with_units(call.units)
             output, alone = map(self.axes.arrange, (found.output, found.alone))
             check_repeatable(self.outputs, converted, replace(found, output=output, alone=alone))
-        self.lifts = bool(switched) and needs_gradients_kept(self.outputs, converted, output)
+        self.switches = bool(switched)
+
+    def keep_gradients(self, examples: Tensor) -> None:
+        """Ignore that the network's code switches gradients off, if there are none otherwise.
+
+        This runs a backward pass of the examples (2, ...).
+        """
+        if self.switches:
+            with torch.no_grad():
+                converted = self.bridge(examples)
+                output = self.outputs(converted)
+            self.lifts = needs_gradients_kept(self.outputs, converted, output)
 
     def forward(self, generated: Tensor) -> Tensor:
         """The network's output (B, U, ...) for a generator's output (B, ...)."""

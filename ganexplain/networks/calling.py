@@ -20,6 +20,7 @@ from ganexplain.networks.copies import copy_network
 from ganexplain.networks.loaders.torchscript import ScriptedNetwork
 from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode, Values
 from ganexplain.networks.outputs import find_part, first_tensor
+from ganexplain.networks.recurrent_sizes import check_recurrent_sizes
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
 TIME = "TW"  # the letters of a time axis
@@ -137,7 +138,7 @@ def _with_arguments(network: nn.Module, calling: Calling, x: Tensor) -> Accepted
 
 def _hookable(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
     """The network, as modules that accept hooks if possible; UsageError if it fails."""
-    with torch.no_grad(), redirect_stdout(StringIO()):  # TorchScript may print
+    with torch.no_grad(), check_recurrent_sizes(), redirect_stdout(StringIO()):  # scripts may print
         if not isinstance(network, torch.jit.ScriptModule):
             return _tried(network, calling, x)
         # First as modules: only there can an endless loop be interrupted.

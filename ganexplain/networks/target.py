@@ -223,6 +223,7 @@ def adapt_network(
         whole = _fitted(network, generator_output, taken, call, examples)
     with torch.no_grad():
         output = whole(examples)
+    whole.keep_gradients(examples)
     whole.requires_grad_(False)  # after a pass, which creates the parameters of lazy layers
     outputs = output.shape[1] if output.ndim > 1 else 1
     _check_output(output, call, outputs)
@@ -257,7 +258,7 @@ def _fitted(
         if not layouts:
             raise
         raise UsageError(f"{error}; {_layout_advice(layouts)}") from error
-    if fitted.calling.copies and not call.layout:
+    if fitted.calling.copies and not (call.layout or call.batch):
         for layout in others:
             with suppress(UsageError):
                 layouts += [] if adapt(layout).calling.copies else [layout]

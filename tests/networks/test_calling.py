@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import rnn
 
 from ganexplain.attribution.methods.grad_cam import grad_cam
 from ganexplain.attribution.scorer import Scorer
@@ -167,6 +168,45 @@ def test_a_batch_axis_read_as_channels_is_not_taken_for_a_fixed_length() -> None
     torch.testing.assert_close(
         alone, adapted(plain(WithoutBatch), layout="1FT").network(mel())[:, 0]
     )
+
+
+class PackedFrames(nn.Module):
+    """Packs log-mel (B, F, T) as frames, or, if `turned` is false, (B, T, F)."""
+
+    def __init__(self, turned: bool = True) -> None:
+        super().__init__()
+        self.turned = turned
+        self.lstm, self.fc = nn.LSTM(80, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = x.mT if self.turned else x
+        lengths = torch.full((len(frames),), frames.shape[1])
+        packed = rnn.pack_padded_sequence(frames, lengths, batch_first=True)
+        unpacked, _ = rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        return self.fc(unpacked.mean(1))
+
+
+def test_a_given_batch_tries_no_other_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    layouts = []
+
+    class Noted(NetworkAdapter):
+        def __init__(self, *arguments: Any) -> None:
+            layouts.append(arguments[2].layout)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr("ganexplain.networks.target.NetworkAdapter", Noted)
+    network = plain(PackedFrames)
+    found = adapted(network, batch=1).network(mel())
+    assert layouts == ["FT"]
+    torch.testing.assert_close(found, network(mel()))
+
+
+@pytest.mark.parametrize("batch", [0, 1])
+def test_a_packed_sequence_of_the_wrong_size_is_refused_before_it_is_read(batch: int) -> None:
+    torch.manual_seed(2)
+    network = PackedFrames(turned=False).eval()
+    with pytest.raises(UsageError, match=r'LSTM got 115 features.*not 80.*runs with layout = "TF"'):
+        adapted(network, batch=batch)
 
 
 # --- what is not the same in each pass --------------------------------------------------------
