@@ -27,7 +27,7 @@ HASHING = ("SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET", "DICT")
 MOST_HASHED = 10**7  # values of all keys together
 ZIP = b"PK\x03\x04"
 Table: TypeAlias = "dict[str, Content]"
-Content: TypeAlias = "Tensor | Table | None"
+Content: TypeAlias = "Tensor | Table | int | None"
 
 
 class Placeholder(dict[Any, Any]):
@@ -107,18 +107,30 @@ def _weights_of(module: Placeholder) -> dict[str, _Sealed]:
     return {name: value for name, value in found.items() if isinstance(value, _Sealed)}
 
 
-def _tensor(storage: Any, dtype: torch.dtype, offset: int, size: Any, stride: Any) -> _Sealed:
-    """A tensor in a storage; RuntimeError if it is not within it."""
+def _tensor(storage: Any, dtype: torch.dtype, place: Sequence[Any], more: Sequence[Any]) -> _Sealed:
+    """A tensor at a place (offset, size, stride) in a storage; RuntimeError if it is not within it.
+
+    `more` may end in marks: the tensor is the conjugate, or the negative, of the stored values.
+    """
+    offset, size, stride = place
     flat = torch.empty(0, dtype=dtype).set_(storage._untyped_storage)
-    return _Sealed(flat.as_strided(tuple(size), tuple(stride), offset))
+    tensor = flat.as_strided(tuple(size), tuple(stride), offset)
+    marks = more[0] if more and isinstance(more[0], dict) else {}
+    if marks.get("conj"):
+        tensor = tensor.conj()  # takes no memory, as the next
+    if marks.get("neg"):
+        tensor = torch._neg_view(tensor)
+    return _Sealed(tensor)
 
 
-def _of_storage(storage: Any, offset: int, size: Any, stride: Any, *more: Any) -> _Sealed:
-    return _tensor(storage, storage.dtype, offset, size, stride)
+def _of_storage(storage: Any, *given: Any) -> _Sealed:
+    """Given its place, whether it has a gradient, its hooks and perhaps marks."""
+    return _tensor(storage, storage.dtype, given[:3], given[5:])
 
 
-def _of_bytes(storage: Any, offset: int, size: Any, stride: Any, *more: Any) -> _Sealed:
-    return _tensor(storage, more[2], offset, size, stride)  # behind its gradient and hooks
+def _of_bytes(storage: Any, *given: Any) -> _Sealed:
+    """Given its place, whether it has a gradient, its hooks, its type and perhaps marks."""
+    return _tensor(storage, given[5], given[:3], given[6:])
 
 
 def _of_class(rebuild: Callable[..., Any], kind: object, given: Any, state: object) -> Any:
@@ -155,7 +167,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_tensors(path: Path) -> Content:
-    """The tables (mappings) and tensors in a file of torch.save, on the CPU; None for the rest.
+    """The tables (mappings), tensors and integers in a file of torch.save; None for the rest.
 
     Raises ValueError if it is no such file or a program, and errors of torch and of pickle for a
     damaged one.
@@ -231,7 +243,7 @@ def _tables(value: object, made: dict[int, Table]) -> Content:
     if isinstance(value, _Sealed):
         return value.content if isinstance(value.content, Tensor) else None
     if not isinstance(value, dict):
-        return None
+        return value if type(value) is int else None
     if id(value) not in made:
         table: Table = {}
         made[id(value)] = table

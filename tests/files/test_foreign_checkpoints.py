@@ -234,3 +234,15 @@ def test_tensors_of_rare_types_are_read(tmp_path: Path) -> None:
     for name, value in values.items():
         assert found[name].dtype == value.dtype
         assert torch.equal(found[name].to(torch.complex128), value.to(torch.complex128))
+
+
+def test_conjugates_and_negatives_are_read_as_such(tmp_path: Path) -> None:
+    values = {
+        "conjugate": torch.tensor([1 + 2j, 3 - 4j]).conj(),
+        "negative": torch.tensor([1 + 2j, 3 - 4j]).conj().imag,
+    }
+    assert values["conjugate"].is_conj() and values["negative"].is_neg()
+    torch.save(values | {"object": Path("a")}, tmp_path / "a.ckpt")
+    found: Any = load_tensors(tmp_path / "a.ckpt")
+    assert found["conjugate"].tolist() == [1 - 2j, 3 + 4j]
+    assert found["negative"].tolist() == [-2, 4]

@@ -104,6 +104,46 @@ def test_weights_are_found_whatever_was_written_around_them(name: str, tmp_path:
         assert torch.equal(value, own[key]), key
 
 
+class Turned(nn.Module):
+    """Its weights were stored transposed before version 2."""
+
+    _version = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(4.0).view(2, 2))
+
+    def _load_from_state_dict(self, weights: Any, prefix: str, kept: Any, *more: Any) -> None:
+        if kept.get("version") is None:
+            raise ValueError("no version")
+        if kept["version"] < 2:
+            weights[f"{prefix}weight"] = weights[f"{prefix}weight"].T
+        super()._load_from_state_dict(weights, prefix, kept, *more)
+
+
+@pytest.mark.parametrize("more", [{}, {"object": Path("a")}])
+@pytest.mark.parametrize("wrap", [lambda own: own, nn.DataParallel, nn.Sequential])
+def test_the_versions_of_modules_are_kept(
+    wrap: Callable[[nn.Module], nn.Module], more: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({"model": wrap(nn.Sequential(Turned())).state_dict()} | more, path)
+    filled = nn.Sequential(Turned())
+    filled[0].get_parameter("weight").data.zero_()
+    load_weights(filled, str(path))
+    assert filled[0].get_parameter("weight").tolist() == [[0, 1], [2, 3]]
+    torch.save(dict(filled.state_dict()), path)
+    with pytest.raises(GanexplainError, match=r"do not fit the network \(no version\)"):
+        load_weights(filled, str(path))
+
+
+def test_weights_that_claim_to_be_huge_are_not_compared(tmp_path: Path) -> None:
+    huge = {"weight": torch.zeros(1).expand(2**30, 2**30), "bias": torch.zeros(2)}
+    torch.save({"a": huge, "b": dict(huge)}, tmp_path / "weights.pt")
+    with pytest.raises(GanexplainError, match="size mismatch for weight"):
+        load_weights(nn.Linear(2, 2), f"{tmp_path}/weights.pt")
+
+
 @pytest.mark.skipif(importlib.util.find_spec("safetensors") is None, reason="no safetensors")
 def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
     from safetensors.torch import save_file

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from ganexplain.errors import GanexplainError, UsageError, did_you_mean, reason_of
+from ganexplain.errors import GanexplainError, UsageError, did_you_mean, is_out_of_memory, reason_of
 from ganexplain.files.checkpoints import load_data
 from ganexplain.files.foreign_checkpoints import load_tensors
 from ganexplain.runs.progress import LOGGER
@@ -28,14 +29,20 @@ DEEPEST = 3  # nested tables that are searched
 WRAPPED = re.compile(r"\b(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 MAY_LACK = "num_batches_tracked"  # missing in older checkpoints
 
+Versions: TypeAlias = "Mapping[str, Mapping[str, object]]"
+
 
 @dataclass(frozen=True)
 class Candidate:
-    """Weights in the `table` of a checkpoint whose names begin with `prefix`, which is removed."""
+    """Weights in the `table` of a checkpoint whose names begin with `prefix`, which is removed.
+
+    `versions` has what torch keeps of each module beside them: the version of its weights.
+    """
 
     table: str
     prefix: str
     weights: Mapping[str, object]
+    versions: Versions = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -59,14 +66,25 @@ class Candidate:
         }
         return len(shapes), sum(shape == wanted[name].shape for name, shape in shapes.items())
 
-    def differs(self, other: Candidate, names: Iterable[str]) -> bool:
-        """Whether a weight of these names has other values."""
-        pairs = [(self.weights.get(name), other.weights.get(name)) for name in names]
+    def differs(self, other: Candidate, wanted: Mapping[str, Tensor]) -> bool:
+        """Whether a weight that fits has other values; one that does not may claim to be huge."""
+        pairs = [
+            (self.weights.get(name), other.weights.get(name), value.shape)
+            for name, value in wanted.items()
+        ]
         return not all(
             torch.equal(mine, theirs)
-            for mine, theirs in pairs
+            for mine, theirs, shape in pairs
             if isinstance(mine, Tensor) and isinstance(theirs, Tensor)
+            if mine.shape == theirs.shape == shape
         )
+
+    def for_network(self, wanted: Mapping[str, Tensor]) -> OrderedDict[str, object]:
+        """As the network's `state_dict` would be, with the counters that older files lack."""
+        counters = {name: value for name, value in wanted.items() if name.endswith(MAY_LACK)}
+        found = OrderedDict(counters | dict(self.weights))
+        found._metadata = self.versions  # type: ignore[attr-defined]  # where torch looks for them
+        return found
 
 
 def split_place(weights: str) -> tuple[Path, str]:
@@ -102,8 +120,10 @@ def load_weights(network: nn.Module, weights: str) -> None:
     others = [each for each in fitting if each is not chosen and each.differs(chosen, wanted)]
     _refuse_ties(path, [chosen, *others], missing)
     try:
-        network.load_state_dict(chosen.weights)
-    except RuntimeError as error:
+        network.load_state_dict(chosen.for_network(wanted))
+    except Exception as error:  # a module that loads older weights may raise anything
+        if is_out_of_memory(error):
+            raise
         full_names = [chosen.prefix + name for name in chosen.weights]
         named = f"; its names are {_some(full_names)}, the network's {_some(list(wanted))}"
         raise GanexplainError(
@@ -154,19 +174,34 @@ def _contents(content: object) -> str:
 
 def _tables(
     content: object, name: str = "", deepest: int = DEEPEST
-) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Names and contents of the tables of tensors in a file."""
+) -> Iterator[tuple[str, Mapping[str, object], Versions]]:
+    """Names and contents of the tables of tensors in a file, and the versions of modules."""
     if not isinstance(content, Mapping) or not deepest:
         return
     own = {str(key): value for key, value in content.items() if not isinstance(value, Mapping)}
     if any(isinstance(value, Tensor) for value in own.values()):
-        yield name, own
+        yield name, own, _versions(content)
     for key, value in content.items():
         yield from _tables(value, f"{name}.{key}".lstrip("."), deepest - 1)
 
 
+def _versions(table: Mapping[object, object]) -> Versions:
+    """What torch keeps of modules beside their weights, by the name of the module and a dot.
+
+    A file with objects has it as a table.
+    """
+    found = getattr(table, "_metadata", None) or table.get("_metadata")
+    if not isinstance(found, Mapping):
+        return {}
+    return {
+        WRAPPED.sub("", f"{name}."): dict(value)
+        for name, value in found.items()
+        if isinstance(value, Mapping)
+    }
+
+
 def _candidates(
-    table: str, content: Mapping[str, object], wanted: Collection[str]
+    table: str, content: Mapping[str, object], versions: Versions, wanted: Collection[str]
 ) -> Iterator[Candidate]:
     """The possible weights in a table for a network whose weights are named `wanted`."""
     named = {WRAPPED.sub("", key): value for key, value in content.items()}
@@ -182,7 +217,12 @@ def _candidates(
             for key, value in named.items()
             if key.startswith(prefix)
         }
-        yield Candidate(table, prefix, own)
+        own_versions = {
+            ("." + name).removeprefix("." + prefix).strip("."): value
+            for name, value in versions.items()
+            if ("." + name).startswith("." + prefix)
+        }
+        yield Candidate(table, prefix, own, own_versions)
 
 
 def read_weights(path: Path) -> Any:
