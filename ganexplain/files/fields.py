@@ -79,6 +79,13 @@ class Fields:
             raise self.wrong(name, "a whole number")
         return value
 
+    def positive(self, name: str) -> int:
+        """A whole number above 0."""
+        value = self.integer(name)
+        if value <= 0:
+            raise self.wrong(name, "above 0")
+        return value
+
     def numbers(self, name: str) -> tuple[float, ...]:
         """A list of numbers."""
         value = self.values.get(name)

@@ -63,8 +63,8 @@ def read_extractor(folder: Path) -> tuple[str, Description | None]:
 
 
 def _waveform(fields: Fields) -> Description:
-    channels = fields.integer("feature_size")
-    values: JsonObject = {"kind": "waveform", "sample_rate": fields.integer("sampling_rate")}
+    channels = fields.positive("feature_size")
+    values: JsonObject = {"kind": "waveform", "sample_rate": fields.positive("sampling_rate")}
     if fields.flag("do_normalize"):
         values["standardise"] = True
     unlike = (f"{channels} channels",) if channels > 1 else ()
@@ -77,11 +77,11 @@ def _waveform_with_channel(fields: Fields) -> Description:
 
 
 def _whisper(fields: Fields) -> Description:
-    rate, hop = fields.integer("sampling_rate"), fields.integer("hop_length")
-    samples = fields.integer("chunk_length") * rate
+    rate, hop = fields.positive("sampling_rate"), fields.positive("hop_length")
+    samples = fields.positive("chunk_length") * rate
     values: JsonObject = {
-        "convention": "whisper", "sample_rate": rate, "frame_length": fields.integer("n_fft"),
-        "hop_length": hop, "mel_bands": fields.integer("feature_size"),
+        "convention": "whisper", "sample_rate": rate, "frame_length": fields.positive("n_fft"),
+        "hop_length": hop, "mel_bands": fields.positive("feature_size"),
         "excerpt_frames": samples // hop,
     }  # fmt: skip
     return Description(values, samples=samples)
@@ -90,42 +90,42 @@ def _whisper(fields: Fields) -> Description:
 def _ast(fields: Fields) -> Description:
     """Kaldi's filterbank under a Hann window, less `mean`, by twice `std`."""
     values: JsonObject = {
-        "convention": "kaldi", "sample_rate": fields.integer("sampling_rate"),
-        "window_shape": "hann", "mel_bands": fields.integer("num_mel_bins"),
-        "excerpt_frames": fields.integer("max_length"),
+        "convention": "kaldi", "sample_rate": fields.positive("sampling_rate"),
+        "window_shape": "hann", "mel_bands": fields.positive("num_mel_bins"),
+        "excerpt_frames": fields.positive("max_length"),
     }  # fmt: skip
     if fields.flag("do_normalize"):
         values |= {"mean": fields.number("mean"), "deviation": 2 * fields.number("std")}
-    samples = 160 * (fields.integer("max_length") - 1) + 400
+    samples = 160 * (fields.positive("max_length") - 1) + 400
     return Description(values, {"layout": "TF"}, samples)
 
 
 def _kaldi(fields: Fields) -> Description:
     """Kaldi's filterbank of 16-bit integers, each band standardised over the recording."""
     values: JsonObject = {
-        "convention": "kaldi", "sample_rate": fields.integer("sampling_rate"), "gain": 2.0**30,
-        "mel_bands": fields.integer("num_mel_bins"),
+        "convention": "kaldi", "sample_rate": fields.positive("sampling_rate"), "gain": 2.0**30,
+        "mel_bands": fields.positive("num_mel_bins"),
         "standardise": "band" if fields.flag("normalize_vars") else "band-mean",
         "unbiased": fields.flag("unbiased"),
     }  # fmt: skip
     if not fields.flag("normalize_means"):
         raise UsageError(f"{fields.place}normalize_means = false: no key describes this")
-    if fields.integer("stride") != 1:
+    if fields.positive("stride") != 1:
         raise UsageError(
-            f"{fields.place}stride is {fields.integer('stride')}: no key joins frames; write the "
+            f"{fields.place}stride is {fields.positive('stride')}: no key joins frames; write the "
             'features as a function, features = "module:function"'
         )
     return Description(values, {"layout": "TF"})
 
 
 def _clap(fields: Fields) -> Description:
-    rate, hop = fields.integer("sampling_rate"), fields.integer("hop_length")
-    samples = fields.integer("max_length_s") * rate
+    rate, hop = fields.positive("sampling_rate"), fields.positive("hop_length")
+    samples = fields.positive("max_length_s") * rate
     fuses = fields.text("truncation") == "fusion"
     values: JsonObject = {
         "convention": "clap", "sample_rate": rate, "hop_length": hop,
-        "frame_length": fields.integer("fft_window_size"),
-        "mel_bands": fields.integer("feature_size"),
+        "frame_length": fields.positive("fft_window_size"),
+        "mel_bands": fields.positive("feature_size"),
         "lowest_hz": fields.number("frequency_min"),
         "highest_hz": fields.number("frequency_max"), "excerpt_frames": samples // hop + 1,
     }  # fmt: skip
@@ -158,10 +158,10 @@ def _picture(fields: Fields) -> Description:
 def _size(fields: Fields, name: str) -> tuple[int, int]:
     """Height and width: an object of both, of one edge, or in older files a number."""
     if isinstance(fields.values.get(name), int):
-        return fields.integer(name), fields.integer(name)
+        return fields.positive(name), fields.positive(name)
     size = fields.child(name)
     edge = next((key for key in ("shortest_edge", "longest_edge") if key in size), "")
-    height, width = (size.integer(edge or key) for key in ("height", "width"))
+    height, width = (size.positive(edge or key) for key in ("height", "width"))
     return height, width
 
 
