@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import tomli_w
 
+from ganexplain.errors import printable
 from ganexplain.files.atomic import Document
+
+LONGEST_TITLE = 300  # characters
 
 # What a key means, for readers of the file; keys whose names say it all have none.
 MEANINGS = {
@@ -54,8 +57,9 @@ def specification_text(
 ) -> str:
     """The file with these values and this table `[network]`.
 
-    The `title` is its first line; `notes` by key are added to the comments.
+    The `title` is its first line, without line breaks; `notes` by key are added to the comments.
     """
+    title = printable(title)[:LONGEST_TITLE]
     lines = [f"# {title}", "# Keys that are not named have their defaults.", ""]
     lines += _lines(values, notes)
     if network:

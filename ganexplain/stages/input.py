@@ -46,6 +46,8 @@ def describe_input(
     """
     _check_files(config, out, overwrite)
     source = read_source(config.source, config.features)
+    if source.description and config.sample_rate:
+        raise UsageError("--sample-rate: goes with a function or an array, not with a description")
     if source.description is None:
         described = _searched(config, source, progress)
     else:
@@ -124,8 +126,8 @@ def _described(config: InputConfig, title: str, description: Description) -> Inp
     values: JsonObject = dict(description.values)
     convention = CONVENTIONS.get(str(values.get("convention", "")), {})
     has_length = any(key in values or key in convention for key in LENGTHS)
-    if values.get("kind") == "waveform":
-        values.setdefault("samples", 1)
+    if not has_length and {**convention, **values}.get("kind") == "waveform":
+        values["samples"] = 1
     found = input_from(title, values)
     if has_length and not config.seconds:
         return found
@@ -133,7 +135,11 @@ def _described(config: InputConfig, title: str, description: Description) -> Inp
 
 
 def _of_seconds(input_spec: Input, seconds: float) -> Input:
-    return spanning(input_spec, round((seconds or USUAL_SECONDS) * input_spec.sound_rate))
+    rate = input_spec.sound_rate
+    samples = round((seconds or USUAL_SECONDS) * rate)
+    if rate and samples < 1:
+        raise UsageError(f"--seconds {seconds:g}: shorter than a sample at {rate} Hz; give more")
+    return spanning(input_spec, samples)
 
 
 # --- inputs that are found by search ------------------------------------------------------------

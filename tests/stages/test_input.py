@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from support.recordings import write_sound
 from ganexplain.artifacts.input_description import InputDescription
 from ganexplain.config import InputConfig
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.inputs.hugging_face import read_extractor
 from ganexplain.inputs.specification import Call, Input, read_input_file
+from ganexplain.inputs.specification_text import specification_text
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridge import bridge_between
 from ganexplain.networks.references import function_reference
@@ -96,8 +99,6 @@ def test_the_input_equals_that_of_the_extractor(
 
 
 def test_an_image_processor_is_described_without_its_package(tmp_path: Path) -> None:
-    from ganexplain.inputs.hugging_face import read_extractor
-
     document = {
         "image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 48},
         "rescale_factor": 1 / 255, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.1],
@@ -109,6 +110,25 @@ def test_an_image_processor_is_described_without_its_package(tmp_path: Path) -> 
         "kind": "image", "channels": 3, "height": 32, "width": 48, "low": 0.0, "high": 1.0,
         "mean": [0.5, 0.4, 0.3], "deviation": [0.2, 0.2, 0.1],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [0, -160, "160", 2.5, None, True])
+@pytest.mark.parametrize("kind", ["WhisperFeatureExtractor", "ClapFeatureExtractor"])
+def test_a_setting_that_is_no_length_is_named_with_its_file(
+    tmp_path: Path, kind: str, value: object
+) -> None:
+    path = tmp_path / "preprocessor_config.json"
+    path.write_text(json.dumps({"feature_extractor_type": kind, "hop_length": value}))
+    with pytest.raises(GanexplainError, match="hop_length is") as raised:
+        read_extractor(tmp_path)
+    assert str(path) in str(raised.value)
+
+
+def test_a_title_with_line_breaks_writes_no_keys() -> None:
+    title = 'V\nfeatures = "evil.py:f"\n#' + "x" * 1000
+    text = specification_text({"kind": "image"}, {}, title, {})
+    assert tomllib.loads(text) == {"kind": "image"}
+    assert max(map(len, text.splitlines())) < 400
 
 
 # --- functions and arrays -----------------------------------------------------------------------
@@ -298,3 +318,15 @@ def test_a_source_that_cannot_be_used_is_named(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         described(source, example, tmp_path / "input.toml")
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [({"sample_rate": RATE}, "--sample-rate: goes with"), ({"seconds": 1e-5}, "--seconds 1e-05: ")],
+)
+def test_an_option_that_cannot_be_used_is_named(
+    tmp_path: Path, example: Path, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        described("wav2vec2", example, tmp_path / "input.toml", **settings)
+    assert not (tmp_path / "input.toml").exists()
