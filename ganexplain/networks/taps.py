@@ -13,7 +13,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from ganexplain.networks.adapter import NetworkAdapter
 from ganexplain.networks.layer_outputs import LayerOutput
 
-Part = TypeVar("Part")
+Part = TypeVar("Part", bound="Tensor | Tap")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Tap:
     def of(cls, output: Tensor) -> Tap:
         """That of a tensor of a pass."""
         return cls(output.detach(), edges_of(output))
+
+    @property
+    def shape(self) -> torch.Size:
+        """That of the value."""
+        return self.value.shape
 
     @classmethod
     def joined(cls, parts: Sequence[Tap]) -> Tap:
@@ -85,7 +90,11 @@ class Batch(Generic[Part]):
         return output if self._row is None else output[:1]
 
     def add(self, name: str, part: Part) -> list[Part]:
-        """The parts of the whole batch, in its order, if this is the last; else none."""
+        """The parts of the whole batch, in its order, if this is the last; else none.
+
+        Of a layer that runs several times in a pass the last call counts: parts of other shapes
+        are of an earlier one.
+        """
         row = self._row
         if row is None:
             return [part]
@@ -93,7 +102,8 @@ class Batch(Generic[Part]):
         if not row:
             kept.clear()
         kept[row] = part
-        return [*kept.values()] if len(kept) == self.network.rows else []
+        alike = len({each.shape for each in kept.values()}) == 1
+        return [*kept.values()] if alike and len(kept) == self.network.rows else []
 
     @property
     def _row(self) -> int | None:

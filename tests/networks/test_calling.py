@@ -19,7 +19,12 @@ from ganexplain.explainers.cgan.maps import maps_and_gradient
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.adapter import NetworkAdapter, named_layers
-from ganexplain.networks.hooks import layer_output, record_outputs, responses_and_features
+from ganexplain.networks.hooks import (
+    layer_output,
+    record_outputs,
+    responses_and_features,
+    tap_outputs,
+)
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.target import TargetNetwork, adapt_network
 from ganexplain.networks.units import Unit
@@ -122,6 +127,28 @@ def test_hidden_layers_of_a_batch_are_recorded_whole(kind: type[nn.Module]) -> N
             torch.autograd.grad(z.square().sum(), at) for z, at in ((found, x), (expected, y))
         ]
         torch.testing.assert_close(*gradients)
+
+
+class Twice(nn.Module):
+    """Runs one convolution twice, with another number of frames each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv1d(80, 80, 5, stride=4), nn.Linear(80, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(torch.relu(self.conv(x))).mean(2))
+
+
+def test_the_last_call_of_a_layer_counts_in_each_input_of_a_batch() -> None:
+    network = plain(Twice)
+    found = adapted(network, batch=1, layout="FT").network
+    last = network.conv(torch.relu(network.conv(mel(2))))
+    layers = named_layers(found)
+    with record_outputs(found, layers) as outputs, tap_outputs(found, layers) as taps:
+        found(mel(2))
+    torch.testing.assert_close(outputs["conv"], last)
+    torch.testing.assert_close(taps["conv"].value, last)
 
 
 @pytest.mark.parametrize("kind", [Folding, FoldingFour])
