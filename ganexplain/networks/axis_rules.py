@@ -13,12 +13,14 @@ Names = frozenset[str]  # what an axis counts: units, or axes of the input
 Axis = tuple[tuple[int, Names], ...]  # the lengths of the axes merged in one, and what each counts
 Shape = tuple[int, ...]
 UNITS: Axis = ((0, frozenset({"units"})),)  # the length of one that is not merged is not needed
+SECOND_UNITS: Axis = ((0, frozenset({"units", "places"})),)  # count where there are no others
 UNKNOWN: Axis = ()
 EXAMPLES = "examples"
 NO_UNITS = 1 << 62  # the age of axes without units
 
 # Operators, without the namespace and the `_` of those that work in place.
 PRODUCTS = {"mm", "bmm", "addmm", "baddbmm", "linear", "_addmm_activation", "_trilinear"}
+MATRICES = {"mm", "bmm", "addmm", "baddbmm"}  # whose last two tensors are multiplied as they are
 ATTENTION = {"_native_multi_head_attention", "_transformer_encoder_layer_fwd"}
 EMBEDDINGS = {"embedding", "_embedding_bag"}
 RECURRENT = ("rnn", "lstm", "gru")
@@ -107,7 +109,10 @@ def axes_of_output(
     if not inputs and not call.makes_units:
         return None
     if call.makes_units:
-        return Axes(_with_new_units(call, [axes.each for _, axes in inputs], len(shape)), time)
+        kept = _units_of_factors(call)
+        return Axes(
+            kept or _with_new_units(call, [axes.each for _, axes in inputs], len(shape)), time
+        )
     before, axes = min(
         inputs,
         key=lambda each: (
@@ -119,6 +124,29 @@ def axes_of_output(
         at = call.given["dim"] % len(found)
         found = (*found[:at], stacked, *found[at + 1 :])
     return Axes(found if len(found) == len(shape) else (UNKNOWN,) * len(shape), axes.age)
+
+
+def _units_of_factors(call: Call) -> tuple[Axis, ...]:
+    """The axes of a product of matrices in which units stay; none if new ones are made.
+
+    The rows of the first factor and the columns of the second stay what they were. If both are
+    units, those made first are, as in the pooling of channels by weights computed from them; the
+    others count when those are summed over. Weights behind values make units of their own.
+    """
+    if call.name not in MATRICES or call.axes[-1] is None:
+        return ()
+    left, right = call.axes[-2], call.axes[-1]
+    rows, columns = left.each[-2] if left else UNKNOWN, right.each[-1]
+    of_rows, of_columns = ("units" in names_of(axis) for axis in (rows, columns))
+    if not (of_rows or of_columns):
+        return ()
+    if left and of_rows and of_columns:
+        if left.age > right.age:
+            rows = SECOND_UNITS
+        else:
+            columns = SECOND_UNITS
+    before = left.each[:-2] if left and not of_columns else right.each[:-2]
+    return (*before, rows, columns)
 
 
 def _with_new_units(call: Call, inputs: Sequence[tuple[Axis, ...]], rank: int) -> tuple[Axis, ...]:

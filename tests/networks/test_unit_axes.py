@@ -207,6 +207,40 @@ class Loud(nn.Module):
         return x > 0
 
 
+class Product(nn.Module):
+    """A function of an input and of layers, which are its later arguments."""
+
+    def __init__(self, function: Callable[..., Tensor], *layers: nn.Module) -> None:
+        super().__init__()
+        self.function, self.layers = function, nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x, *self.layers)
+
+
+def graph_convolution(x: Tensor, edges: nn.Linear, dense: nn.Linear) -> Tensor:
+    return edges.weight.softmax(1) @ dense(x)
+
+
+def channel_first_attention(x: Tensor, *layers: nn.Module) -> Tensor:
+    q, k, v = (layer(x) for layer in layers)
+    return torch.bmm(v, torch.bmm(q.mT, k).softmax(-1).mT)
+
+
+def attention_pooling(x: Tensor, weights: nn.Module) -> Tensor:
+    return torch.bmm(x, weights(x).softmax(-1).mT)
+
+
+def product_by_computed_weights(x: Tensor, weights: nn.Module) -> Tensor:
+    return torch.bmm(weights(x.mean(2)).view(-1, 5, BANDS), x)
+
+
+def linear_attention(x: Tensor, *layers: nn.Module) -> Tensor:
+    q, k, v = (layer(x).unflatten(1, (2, 4)) for layer in layers)  # (B, heads, 4, frames)
+    sums = torch.einsum("bhdn,bhen->bhde", k.softmax(-1), v)
+    return torch.einsum("bhdn,bhde->bhen", q.softmax(2), sums).flatten(1, 2)
+
+
 class UNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -559,6 +593,48 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
         ("up", nn.Upsample(scale_factor=2), "bucd"),
         OVER_MAP,
         head(3),
+    ],
+    "graph convolution": lambda: [
+        SWAP,
+        ("dense", nn.Linear(12, 8), "btu"),
+        ("graph", Product(graph_convolution, nn.Linear(18, 18), nn.Linear(8, 5)), "btu"),
+        MEAN,
+        head(5),
+    ],
+    "attention of channels first": lambda: [
+        ("conv", nn.Conv1d(12, 8, 1), "but"),
+        (
+            "mixed",
+            Product(channel_first_attention, *(nn.Conv1d(8, n, 1) for n in (2, 2, 8))),
+            "but",
+        ),
+        OVER_TIME,
+        head(8),
+    ],
+    "attention pooling": lambda: [
+        ("conv", nn.Conv1d(12, 8, 1), "but"),
+        ("pool", Product(attention_pooling, nn.Conv1d(8, 3, 1)), "buc"),
+        ("act", nn.ReLU(), "buc"),
+        OVER_TIME,
+        head(8),
+    ],
+    "pooling to one place": lambda: [
+        ("conv", nn.Conv1d(12, 8, 1), "but"),
+        ("pool", Product(attention_pooling, nn.Conv1d(8, 1, 1)), "buc"),
+        ("act", nn.ReLU(), "buc"),
+        OVER_TIME,
+        head(8),
+    ],
+    "computed weights": lambda: [
+        ("product", Product(product_by_computed_weights, nn.Linear(12, 60)), "but"),
+        OVER_TIME,
+        head(5),
+    ],
+    "linear attention": lambda: [
+        ("conv", nn.Conv1d(12, 8, 1), "but"),
+        ("mixed", Product(linear_attention, *(nn.Conv1d(8, 8, 1) for _ in range(3))), "but"),
+        OVER_TIME,
+        head(8),
     ],
 }
 
