@@ -116,9 +116,17 @@ def _compared(input_spec: Input, sound: np.ndarray, theirs: np.ndarray) -> Compa
 def given_features(
     reference: Reference, load: Callable[[int], np.ndarray], rate: int, rate_is_known: bool
 ) -> Given:
-    """The features that a reference computes of the sound that `load` returns at any rate."""
+    """The features that a reference computes of the sound that `load` returns at any rate.
+
+    Raises GanexplainError for constant ones, which equal every description or none.
+    """
     sound = load(rate)
     features = reference.of(sound, rate)
+    if not np.ptp(features):
+        raise GanexplainError(
+            f"{reference.name}: the features are constant, {features.flat[0]:g}; name others, or "
+            "another --example"
+        )
     others = tuple(dict.fromkeys((rate, *RATES)))
     rates: Sequence[Sequence[int]] = ((rate,),) if rate_is_known else (others,)
     if reference.is_fixed:

@@ -90,6 +90,8 @@ class Heard:
     def completed(self, search: Search, front_end: FrontEnd) -> Iterator[FrontEnd]:
         """A front end that was found with the keys of its values, in each way that may be."""
         extremes, line = Extremes.of(self.features, self.silence), search.line(front_end)
+        if not line.slope:  # as of features that are constant where they are compared
+            return
         if self.curve is not None:
             yield from bent(front_end, line, self.curve)
             return
