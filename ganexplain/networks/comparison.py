@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ganexplain.audio.log_mel import frame_count
+from ganexplain.errors import GanexplainError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.layouts import arrangements
 from ganexplain.inputs.log_mel import FrontEnd
@@ -16,6 +17,8 @@ from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.agreement import Agreement, agreement
 from ganexplain.networks.bridge import bridge_between
+
+FEWEST, LEAST_SHARE = 4, 0.01  # steps of features of fixed length, and share of those of the sound
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,29 @@ def compare(input_spec: Input, ours: np.ndarray, theirs: np.ndarray) -> Comparis
             measured = agreement(cut, arranged)
             found.append(Comparison(measured, layout, ours.shape, theirs.shape))
     return max(found, key=lambda each: each.agreement.correlation, default=None)
+
+
+def check_steps(name: str, input_spec: Input, found: Comparison, is_fixed: bool) -> None:
+    """Check that features have the steps of the sound, on which alone they were compared.
+
+    With `is_fixed` their number does not depend on the sound, and some of its beginning are enough.
+    Raises GanexplainError for fewer; `name` is what computes them.
+    """
+    ours, theirs = found.ours[-1], found.theirs[found.layout.index(input_spec.axes[-1])]
+    few = max(FEWEST, ours * LEAST_SHARE) if is_fixed else ours - _lost_steps(input_spec, ours)
+    if theirs < min(ours, few):
+        raise GanexplainError(
+            f"{name}: returns {theirs:,} steps for a sound of {ours:,}; return those of the whole "
+            "sound"
+        )
+
+
+@singledispatch
+def _lost_steps(input_spec: Input, steps: int) -> float:
+    """By how many steps features may be shorter as ends are not padded: one function a kind."""
+    return steps * LEAST_SHARE
+
+
+@_lost_steps.register
+def _lost_frames(front_end: FrontEnd, steps: int) -> float:
+    return 2 + front_end.frame_length / front_end.hop_length

@@ -22,7 +22,13 @@ from ganexplain.inputs.hugging_face import Description
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_from, input_values
 from ganexplain.inputs.specification_text import specification_text
-from ganexplain.networks.comparison import Comparison, compare, computed_input, spanning
+from ganexplain.networks.comparison import (
+    Comparison,
+    check_steps,
+    compare,
+    computed_input,
+    spanning,
+)
 from ganexplain.networks.input_search import SAME, Given, find_input, given_features, mend_input
 from ganexplain.networks.input_sources import InputSource, read_source
 from ganexplain.networks.references import Reference
@@ -99,6 +105,8 @@ def _checked(
         if not _agrees(comparison):
             right = mend_input(described, given, _counter(progress)) or described
             comparison = given.compared(right)
+        if comparison and _agrees(comparison):
+            check_steps(reference.name, right, comparison, given.is_fixed or reference.is_fixed)
     elif reference:
         picture = load_example(described, Path(config.example))
         theirs = reference.of(picture, 0)
@@ -161,6 +169,7 @@ def _searched(config: InputConfig, source: InputSource, progress: Progress) -> I
             "backwards and fading out; it depends on each excerpt in a way that no key describes"
         )
     assert comparison is not None
+    check_steps(reference.name, found, comparison, given.is_fixed or reference.is_fixed)
     if given.is_fixed:
         frames = comparison.theirs[comparison.layout.index(found.axes[-1])]
         sized: Input = replace(found, excerpt_frames=frames)

@@ -15,9 +15,11 @@ from support.commands import Run
 from support.recordings import write_sound
 
 from ganexplain.artifacts.input_description import InputDescription
+from ganexplain.audio.matching.finding import Heard
 from ganexplain.config import InputConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.hugging_face import read_extractor
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, Input, read_input_file
 from ganexplain.inputs.specification_text import specification_text
 from ganexplain.inputs.waveform import WaveformInput
@@ -256,6 +258,48 @@ def test_what_is_no_real_number_is_refused(tmp_path: Path, returned: str) -> Non
     path.write_text(f"def features(y):\n    return {returned}\n")
     with pytest.raises(UsageError, match="not real numbers"):
         function_reference(f"{path}:features", "SOURCE").of(sound(0.1), RATE)
+
+
+@pytest.mark.parametrize(
+    "returned, message",
+    [
+        ("y[:1]", "constant"),
+        ("y * 0 + 3", "constant, 3"),
+        ("y[:9]", "returns 9 steps for a sound of 48,000"),
+        ("y[: len(y) // 2]", "returns 24,000 steps for a sound of 48,000"),
+    ],
+)
+def test_features_of_a_part_of_the_sound_are_not_taken_for_equal(
+    tmp_path: Path, example: Path, returned: str, message: str
+) -> None:
+    (tmp_path / "functions.py").write_text(f"def features(y):\n    return {returned}\n")
+    (tmp_path / "waves.toml").write_text(f'kind = "waveform"\nsample_rate = {RATE}\nsamples = 9\n')
+    with pytest.raises(GanexplainError, match=message):
+        described(
+            tmp_path / "waves.toml", example, tmp_path / "input.toml",
+            features=f"{tmp_path}/functions.py:features",
+        )  # fmt: skip
+
+
+def test_one_frame_is_not_taken_for_equal(tmp_path: Path, example: Path) -> None:
+    (tmp_path / "mels.toml").write_text(
+        f'convention = "librosa"\nsample_rate = {RATE}\nframe_length = 512\nhop_length = 200\n'
+        "mel_bands = 40\n"
+    )
+    np.save(tmp_path / "features.npy", decibels(sound(3.0))[:, :1])
+    with pytest.raises(GanexplainError, match="returns 1 steps for a sound of 241"):
+        described(
+            tmp_path / "mels.toml", example, tmp_path / "input.toml",
+            features=str(tmp_path / "features.npy"),
+        )  # fmt: skip
+
+
+def test_a_silent_beginning_is_like_no_front_end() -> None:
+    samples = np.concatenate([np.zeros(5 * RATE, dtype=np.float32), sound(1.0)])
+    heard = Heard(decibels(samples).T, {RATE: samples})
+    front_end = FrontEnd(sample_rate=RATE, frame_length=512, hop_length=200, mel_bands=40)
+    search = next(heard.search(lambda: None))
+    assert not list(heard.completed(search, front_end))
 
 
 # --- wrong keys ---------------------------------------------------------------------------------
