@@ -20,6 +20,7 @@ FIT_STEPS = 10  # of the magnitudes
 PHASE_STEPS = 16  # of Griffin-Lim
 MOMENTUM = 0.99
 SMALLEST = 1e-8  # magnitude
+NEXT_TO_NOTHING = 1e-18  # a magnitude whose square is still a float32
 
 
 class Magnitudes(nn.Module):
@@ -154,6 +155,10 @@ class LogMel(nn.Module):
         self.front_end = front_end
         self.register_buffer("window", torch.from_numpy(window(front_end)))
         self.register_buffer("filters", torch.from_numpy(mel_filterbank(front_end)))
+        # The root of zero needs a magnitude for its gradient, which must not be seen in silence.
+        seen = SMALLEST * front_end.gain * float(self.filters.sum(0).max())
+        hidden = seen < front_end.floor and not front_end.offset
+        self.least = SMALLEST if hidden else NEXT_TO_NOTHING
 
     def frames(self, samples: int) -> int:
         """The number of frames of waveforms of that length."""
@@ -178,7 +183,7 @@ class LogMel(nn.Module):
     def from_power(self, squares: Tensor) -> Tensor:
         """Log-mel (B, F, T) of squared magnitudes (B, T, bins)."""
         power = self.front_end.power
-        level = squares if power == 2 else (squares + SMALLEST**2).sqrt()
+        level = squares if power == 2 else (squares + self.least**2).sqrt()
         return compress_log((level @ self.filters).transpose(1, 2), self.front_end)
 
 

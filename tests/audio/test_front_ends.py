@@ -196,6 +196,27 @@ def test_windows_are_scipy_s(shape: str, kind: str) -> None:
     assert not found[:312].any() and not found[712:].any()
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"convention": "torchaudio", "power": 1},
+        {"gain": 32768.0},
+        {"gain": 100.0, "offset": 1e-6},
+        {"logarithm": "log10", "filters": "peak", "gain": 1e4},
+    ],
+)
+def test_silence_is_silent_with_a_gradient(keys: dict[str, Any]) -> None:
+    """Magnitudes of zero, whose root has no gradient of its own."""
+    front_end = front_end_of(**keys)
+    silence = np.zeros(front_end.frame_length * 2, np.float32)
+    ours, of_torch = both_ways(silence, front_end)
+    np.testing.assert_allclose(of_torch, ours, atol=1e-4, rtol=0)
+    waveform = torch.zeros(1, silence.size, requires_grad=True)
+    (gradient,) = torch.autograd.grad(LogMel(front_end)(waveform).sum(), waveform)
+    assert torch.isfinite(gradient).all()
+
+
 def test_frames_begin_where_the_padding_does() -> None:
     front_end = FrontEnd(pad_start=100, pad_end=50)
     np.testing.assert_allclose(frame_times(2, front_end) * 22050, [412, 727])
