@@ -81,7 +81,9 @@ CONVENTIONS: dict[str, Keys] = {
     # Without fusion (truncation "rand_trunc").
     "clap": CLAP,
     # Wav2Vec2FeatureExtractor of transformers, with do_normalize; give `samples`, too.
-    "wav2vec2": {"kind": "waveform", "sample_rate": 16000, "standardise": True},
+    "wav2vec2": {
+        "kind": "waveform", "sample_rate": 16000, "standardise": True, "variance_offset": 1e-7,
+    },
     # BirdNET-Analyzer 2.4, whose network computes its spectra itself.
     "birdnet": {"kind": "waveform", "sample_rate": 48000, "samples": 144000},
 }  # fmt: skip

@@ -66,7 +66,7 @@ def _waveform(fields: Fields) -> Description:
     channels = fields.positive("feature_size")
     values: JsonObject = {"kind": "waveform", "sample_rate": fields.positive("sampling_rate")}
     if fields.flag("do_normalize"):
-        values["standardise"] = True
+        values |= {"standardise": True, "variance_offset": 1e-7}
     unlike = (f"{channels} channels",) if channels > 1 else ()
     return Description(values, unlike=unlike)
 

@@ -36,6 +36,7 @@ MEANINGS = {
     "scale": "factor of the values behind the logarithm",
     "shift": "added at the end",
     "standardise": "mean 0 and deviation 1 for each input",
+    "variance_offset": "added to the variance of each waveform before its root is taken",
     "low": "value of a dark pixel",
     "high": "value of a bright pixel",
     "mean": "subtracted from the values, a number a channel",

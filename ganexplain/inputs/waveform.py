@@ -15,7 +15,8 @@ class WaveformInput(Input):
     """Mono sound of `samples` samples at `sample_rate` Hz, full scale 1, times `gain`.
 
     Before that a share `preemphasis` of the sample before is subtracted from each, and with
-    `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has it.
+    `standardise` each waveform loses its mean and is divided by its deviation, as CREPE has it;
+    with a `variance_offset`, by the root of its mean square and that, as wav2vec 2.0 has it.
     `features` names a function of torch, module:function, that makes of such waveforms (B, W) what
     the network takes.
     """
@@ -31,6 +32,7 @@ class WaveformInput(Input):
     standardise: bool = False
     preemphasis: float = 0.0
     features: str = ""
+    variance_offset: float = 0.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,11 +72,13 @@ class WaveformInput(Input):
     @property
     def generator_output(self) -> Self:
         """The same waveform as it sounds."""
-        return replace(self, gain=1.0, standardise=False, preemphasis=0.0, features="")
+        return replace(
+            self, gain=1.0, standardise=False, preemphasis=0.0, features="", variance_offset=0.0
+        )
 
     def omitted(self) -> dict[str, object]:
         """The defaults of the fields that earlier versions did not have."""
-        return {"preemphasis": 0.0, "features": ""}
+        return {"preemphasis": 0.0, "features": "", "variance_offset": 0.0}
 
     def check(self, where: str) -> None:
         """UsageError that names `where` and the key, for values that cannot be used."""
@@ -83,3 +87,5 @@ class WaveformInput(Input):
             raise UsageError(f"{where}: sample_rate and gain must be above zero")
         if not 0 <= self.preemphasis <= 1:
             raise UsageError(f"{where}: preemphasis is {self.preemphasis}; give 0 to 1")
+        if self.variance_offset < 0:
+            raise UsageError(f"{where}: variance_offset is {self.variance_offset}; give at least 0")

@@ -197,7 +197,11 @@ class _Level(nn.Module):
         waveform = preemphasised(waveform, self.network_input.preemphasis)
         if self.network_input.standardise:
             waveform = waveform - waveform.mean(1, keepdim=True)
-            waveform = waveform / waveform.std(1, keepdim=True).clamp_min(1e-10)
+            if offset := self.network_input.variance_offset:
+                variance = waveform.square().mean(1, keepdim=True)
+                waveform = waveform / (variance + offset).sqrt()
+            else:
+                waveform = waveform / waveform.std(1, keepdim=True).clamp_min(1e-10)
         return waveform * self.network_input.gain
 
 
