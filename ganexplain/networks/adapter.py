@@ -82,7 +82,12 @@ class NetworkAdapter(nn.Module):
                 n: replace(each, units=call.units) for n, each in observed.layers.items()
             }
             self.axes = observed.returned.with_units(call.units)
-            output, alone = map(self.axes.arrange, (found.output, found.alone))
+            if self.calling.copies and self.axes.batch:  # `found.output` is joined along axis 0
+                with torch.no_grad():
+                    output = self.outputs(converted)
+                alone = output[-1:]
+            else:
+                output, alone = map(self.axes.arrange, (found.output, found.alone))
             check_repeatable(self.outputs, converted, replace(found, output=output, alone=alone))
         self.switches = bool(switched)
 

@@ -85,8 +85,8 @@ class Calling:
 class Accepted:
     """A network, as modules that accept hooks if possible, and a way in which it can be called.
 
-    `output` is that for the inputs with which it was tried, `alone` that for the last of them
-    alone; `plain` if a pass returns this tensor itself.
+    `output` is that for the inputs with which it was tried (of passes one by one, one behind
+    another), `alone` that for the last of them alone; `plain` if a pass returns this tensor itself.
     """
 
     network: nn.Module
@@ -156,7 +156,6 @@ def _tried(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
     """The network's output for x (2, ...), in a pass or, if it refuses that, one by one."""
     if calling.call.batch:
         return _one_by_one(network, replace(calling, copies=calling.call.batch), x)
-    shape = tuple(x.shape)
     try:
         raw = calling.raw(network, x)
     except UsageError:
@@ -165,13 +164,15 @@ def _tried(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
         for copies in FIXED:
             with suppress(Exception):
                 return _one_by_one(network, replace(calling, copies=copies), x)
-        raise _refusal(shape, error) from error
+        raise _refusal(tuple(x.shape), error) from error
     output = _checked(calling.tensor(raw), len(x))
     try:
         alone = _checked(calling.tensor(calling.raw(network, x[-1:])), 1)
         if alone.ndim != output.ndim:  # as of code that squeezes its output
             raise no_batch_axis(alone, 1)
     except Exception:  # it takes pairs only, or needs several inputs for their mean and variance
+        if len(output) != len(x):
+            raise no_batch_axis(output, len(x)) from None
         pairs = _one_by_one(network, replace(calling, copies=len(x)), x)
         return replace(pairs, alone=output[-1:])
     plain = isinstance(raw, Tensor) and not calling.call.output
@@ -187,9 +188,9 @@ def _one_by_one(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
     except Exception as error:  # its code may raise anything
         raise _refusal(tuple(passes[0].shape), error) from error
     rows = [_checked(calling.tensor(each), calling.copies) for each in raw]
-    if any(len(each) != calling.copies for each in rows):
+    if any(calling.copies not in each.shape for each in rows):
         raise no_batch_axis(rows[0], calling.copies)
-    rows = [each[:1] for each in rows]
+    rows = [each[: 1 if len(each) == calling.copies else None] for each in rows]
     return Accepted(network, calling, torch.cat(rows), rows[-1], False)
 
 
@@ -228,10 +229,9 @@ def check_repeatable(run: Callable[[Tensor], Tensor], x: Tensor, found: Accepted
     with torch.no_grad():
         behind = run(torch.cat([2 * x[:1], x]))[1:]
         if not is_close(found.output, behind) and not is_close(found.output, run(x)):
-            one, two = (_seeded(run, x) for _ in range(2))
             cause = (
                 "draws random numbers (noise, or dropout that eval() does not end); remove them"
-                if is_close(one, two)
+                if is_close(_seeded(run, x), _seeded(run, x))
                 else "keeps a state between passes; reset it at the beginning of forward"
             )
             raise UsageError(

@@ -177,6 +177,21 @@ def test_one_output_for_a_whole_batch_is_read_one_by_one_where_that_is_asked_for
     torch.testing.assert_close(found, plain()(mel())[:, 1])
 
 
+class FramesFirst(Plain):
+    """Returns log-probabilities (T, B, 2), as for CTC."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.features(x).permute(2, 0, 1)).log_softmax(-1)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_output_with_the_batch_on_its_second_axis_can_be_read_one_by_one(batch: int) -> None:
+    found = adapted(plain(FramesFirst), batch=batch)
+    assert found.outputs == 2
+    expected = plain(FramesFirst)(mel()).permute(1, 2, 0)
+    torch.testing.assert_close(found.network(mel()), expected)
+
+
 class WithoutBatch(nn.Module):
     """Reads log-mel (1, F, T) as one example of one channel."""
 
