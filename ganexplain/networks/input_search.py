@@ -170,8 +170,9 @@ def _rounded(given: Given, found: FrontEnd) -> FrontEnd:
         )
         found = window if given.share(window) <= enough else found
     for name in NUMBERS:
-        for digits in (1, 2, 3):
-            short: Any = float(f"{getattr(found, name):.{digits}g}")
+        value = getattr(found, name)
+        short: Any
+        for short in (0.0, *(float(f"{value:.{digits}g}") for digits in (1, 2, 3))):
             rounded = replace(found, **{name: short})
             if given.share(rounded) <= enough:
                 found = rounded

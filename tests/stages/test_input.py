@@ -137,7 +137,7 @@ def test_a_title_with_line_breaks_writes_no_keys() -> None:
 
 
 FUNCTIONS = """
-import librosa, numpy as np
+import librosa, numpy as np, torch
 
 def unusual(y, sr):
     mel = librosa.feature.melspectrogram(
@@ -149,6 +149,18 @@ def bent(y, sr):  # its values are neither linear nor logarithmic at usual level
     mel = librosa.feature.melspectrogram(
         y=y, sr=sr, n_fft=1024, hop_length=256, n_mels=64, power=1.0, fmin=50)
     return np.log1p(10 * mel)
+
+def floored(y, sr):  # a few of its values are at the floor
+    mel = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=512, hop_length=160, n_mels=40, htk=True)
+    return np.log10(np.maximum(mel, 1e-5))
+
+def hifi_gan(y, sr):
+    filters = librosa.filters.mel(sr=sr, n_fft=1024, n_mels=80, fmin=0, fmax=8000)
+    padded = torch.nn.functional.pad(torch.from_numpy(y)[None], (384, 384), mode="reflect")[0]
+    bins = torch.stft(
+        padded, 1024, 256, window=torch.hann_window(1024), center=False, return_complex=True)
+    magnitudes = torch.sqrt(bins.real**2 + bins.imag**2 + 1e-9)
+    return torch.log(torch.clamp(torch.from_numpy(filters) @ magnitudes, min=1e-5))
 
 def by_excerpt(y, sr):
     mel = librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, n_mels=40))
@@ -205,6 +217,33 @@ def test_a_logarithm_that_bends_at_usual_levels_is_found(
     assert wanted.items() <= found.input.items()
     assert found.comparison is not None
     assert found.comparison.agreement.share < 1e-4
+
+
+FLOORED = {
+    "hop_length": 160, "mel_scale": "htk", "power": 2.0, "centred": True, "logarithm": "log10",
+    "floor": 1e-5, "offset": 0.0,
+}  # fmt: skip
+HIFI_GAN = {
+    "frame_length": 1024, "hop_length": 256, "mel_scale": "slaney", "filters": "slaney",
+    "lowest_hz": 0.0, "highest_hz": 8000.0, "power": 1.0, "centred": False, "pad_start": 384,
+    "pad_mode": "reflect", "logarithm": "ln", "floor": 1e-5, "offset": 0.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "function, rate, wanted", [("floored", RATE, FLOORED), ("hifi_gan", 22050, HIFI_GAN)]
+)
+def test_a_floor_is_told_from_an_offset(
+    tmp_path: Path, functions: Path, function: str, rate: int, wanted: dict[str, Any]
+) -> None:
+    write_sound(tmp_path / "a.wav", sound(3.0, rate), rate, "FLOAT")
+    found = described(
+        f"{functions}:{function}", tmp_path / "a.wav", tmp_path / "i.toml", sample_rate=rate
+    )
+    values = vars(read_input_file(tmp_path / "i.toml")[0])
+    assert {key: values[key] for key in wanted} == wanted
+    assert found.comparison is not None
+    assert found.comparison.agreement.share < 1e-5
 
 
 def test_an_array_with_swapped_axes_is_described_with_its_layout(

@@ -91,9 +91,24 @@ def mel_filters(front_end: FrontEnd) -> Iterator[FrontEnd]:
 
 def ends(front_end: FrontEnd) -> Iterator[FrontEnd]:
     """Frames that are centred or not, and padding of the ends."""
-    yield replace(front_end, centred=False, pad_mode="constant", pad_start=0, pad_end=0)
+    bare = replace(front_end, centred=False, pad_mode="constant", pad_start=0, pad_end=0)
+    yield bare
+    pad = _pad(front_end)
     for mode in CHOICES["pad_mode"]:
-        yield replace(front_end, centred=True, pad_mode=mode)
+        yield replace(front_end if front_end.centred else bare, centred=True, pad_mode=mode)
+        yield replace(bare, pad_mode=mode, pad_start=pad, pad_end=pad)
+
+
+def _pad(front_end: FrontEnd) -> int:
+    """Samples at either end with which a sound has as many uncentred frames as hops."""
+    return max(front_end.frame_length - front_end.hop_length, 0) // 2
+
+
+def as_padded(before: FrontEnd, after: FrontEnd) -> FrontEnd:
+    """A changed front end whose frames are as many as hops if they were so before."""
+    if not before.pad_start == before.pad_end == after.pad_start == _pad(before) > 0:
+        return after
+    return replace(after, pad_start=_pad(after), pad_end=_pad(after))
 
 
 def powers(front_end: FrontEnd) -> Iterator[FrontEnd]:

@@ -81,8 +81,10 @@ class Heard:
             target = Target.of(self.curve.log_levels(self.features[:count]))
             yield Search(target, sounds, possible, note)
             return
-        by_band = standardisation(self.features).startswith("band")
-        target = replace(Target.of(self.features[:count]), by_band=by_band)
+        standardise = standardisation(self.features)
+        silence = self.silence if standardise == "none" else None
+        target = Target.of(self.features[:count], silence)
+        target = replace(target, by_band=standardise.startswith("band"))
         for each in (target, target.logarithmic()):
             if each is not None:
                 yield Search(each, sounds, possible, note)

@@ -33,12 +33,18 @@ class Target:
     is_linear: bool = False
 
     @classmethod
-    def of(cls, features: np.ndarray) -> Target:
-        """A target whose lowest value is a floor, which does not count, if many have it."""
+    def of(cls, features: np.ndarray, silence: float | None = None) -> Target:
+        """A target whose lowest value is a floor, which does not count.
+
+        It is one if many have it, or if it is the value without any sound, where that is known: an
+        offset before the logarithm leaves all values above that.
+        """
         values = np.asarray(features, dtype=np.float64)
         lowest, span = values.min(), np.ptp(values)
         at_floor = values <= lowest + SAME * span
-        return cls(values, ~at_floor if at_floor.mean() > CLIPPED else np.ones_like(at_floor))
+        is_silent = silence is not None and abs(silence - lowest) <= SAME * span
+        is_floor = is_silent or at_floor.mean() > CLIPPED
+        return cls(values, ~at_floor if is_floor else np.ones_like(at_floor))
 
     def logarithmic(self) -> Target | None:
         """Their logarithms, if the features may have none; None if they are negative anywhere."""

@@ -143,14 +143,25 @@ def coarse_starts(search: Search) -> list[tuple[float, FrontEnd]]:
         for rate in search.sounds
         for hop in search.hops[rate]
     ]
-    grid = [search.best([*candidates.bands(each), candidates.bins(each)]) for each in times]
+    grid = [
+        search.best(
+            place
+            for placed in (each, replace(each, centred=True))
+            for place in (*candidates.bands(placed), candidates.bins(placed))
+        )
+        for each in times
+    ]
     for neighbours in COARSE_STEPS:
         grid = sorted(grid, key=search.residual)[:TIMES]
-        grid = [search.best([each, *neighbours(each)]) for each in grid]
+        grid = [search.best([each, *_changed(each, neighbours)]) for each in grid]
     by_rate: dict[int, FrontEnd] = {}
     for each in sorted(grid, key=search.residual):
         by_rate.setdefault(each.sample_rate, each)
     return [(search.residual(each), each) for each in list(by_rate.values())[:STARTS]]
+
+
+def _changed(front_end: FrontEnd, neighbours: candidates.Neighbours) -> Iterator[FrontEnd]:
+    return (candidates.as_padded(front_end, each) for each in neighbours(front_end))
 
 
 def _refined(
@@ -163,7 +174,7 @@ def _refined(
         for group in groups:
             if search.residual(best) < EQUAL:
                 return best
-            best = search.best([best, *group(best)])
+            best = search.best([best, *_changed(best, group)])
         if BETTER * before < search.residual(best) < CLOSE:
             best = _in_small_steps(search, best)
         if search.residual(best) > BETTER * before:
@@ -210,4 +221,5 @@ def _in_small_steps(search: Search, front_end: FrontEnd) -> FrontEnd:
 
 
 def _moved(front_end: FrontEnd, name: str, step: float) -> FrontEnd:
-    return replace(front_end, **{name: getattr(front_end, name) + step})
+    moved = replace(front_end, **{name: getattr(front_end, name) + step})
+    return candidates.as_padded(front_end, moved)

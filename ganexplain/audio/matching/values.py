@@ -38,7 +38,9 @@ class Extremes:
     @classmethod
     def of(cls, features: np.ndarray, silence: float | None = None) -> Extremes:
         """Those of features (T, F)."""
-        lowest = float(features.min()) if Target.of(features).has_floor else None
+        is_plain = standardisation(features) == "none"
+        has_floor = Target.of(features, silence if is_plain else None).has_floor
+        lowest = float(features.min()) if has_floor else None
         return cls(lowest, float(features.max()), silence)
 
 
@@ -175,14 +177,16 @@ def _with_floor(front_end: FrontEnd, line: Line, extremes: Extremes) -> FrontEnd
         exponent = (value - line.intercept) / line.slope
         return math.exp(min(max(exponent, -80.0), 80.0)) * front_end.gain
 
-    floor = USUAL_FLOOR
-    if extremes.silence is not None and not front_end.offset and not front_end.relative:
-        floor = rounded(level(extremes.silence), 1e-3)
+    floor, silence = USUAL_FLOOR, extremes.silence
+    if silence is not None and not front_end.relative:
+        silent = level(silence)
+        if silent > (1 + NEAR_ONE) * front_end.offset:  # else it is the offset that is left then
+            floor = rounded(silent, 1e-3)
     if extremes.lowest is None:
         return replace(front_end, floor=floor)
     reach = (extremes.largest - extremes.lowest) / front_end.scale
     at_lowest = level(extremes.lowest)
-    heard = extremes.silence is not None and extremes.silence < extremes.lowest - 1e-6 * reach
+    heard = silence is not None and silence < extremes.lowest - 1e-6 * reach
     if heard or (is_round(reach) and not is_round(at_lowest)):
         return replace(front_end, floor=floor, range_below=rounded(reach, 1e-3))
     return replace(front_end, floor=rounded(at_lowest, 1e-3))
