@@ -6,6 +6,7 @@ Faults are ValueErrors here; the callers turn them into one line with the name o
 from __future__ import annotations
 
 import math
+import struct
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -17,10 +18,19 @@ EXPANSION = 20  # largest allowed ratio of content to file; our archives are not
 HARMLESS = 2**26  # bytes of content that are allowed for any file
 PLAIN = "biufUS"  # kinds of array values: no objects, no records
 LAST_CHARACTER = 0x10FFFF
+ZIP = b"PK\x03\x04"  # the first bytes of an archive with files
+# Records at the end of an archive: a mark, and the length and offset of its directory.
+END = struct.Struct("<4s8xLL2x")
+LARGE_END = struct.Struct("<4s36xQQ")
+LOCATOR = struct.Struct("<4s4xQ4x")  # the offset of LARGE_END
 
 
 def check_archive(archive: zipfile.ZipFile, size: int) -> None:
-    """Raise ValueError if an archive in a file of `size` bytes has much larger content."""
+    """Raise ValueError if an archive in a file of `size` bytes has much larger content.
+
+    Its directory must be where the end of the file says, since others look for it only there.
+    """
+    _check_directory(archive, size)
     unpacked = 0
     for entry in archive.infolist():
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -28,6 +38,25 @@ def check_archive(archive: zipfile.ZipFile, size: int) -> None:
         unpacked += entry.file_size
     if unpacked > max(HARMLESS, EXPANSION * size):
         raise ValueError(f"claims to contain {unpacked:,} bytes in {size:,}")
+
+
+def _check_directory(archive: zipfile.ZipFile, size: int) -> None:
+    """ValueError unless the directory of an archive ends where its end records begin."""
+    stream = archive.fp
+    assert stream is not None  # it is open
+    end = size - END.size - len(archive.comment)
+    stream.seek(end)
+    mark, length, offset = END.unpack(stream.read(END.size))
+    stream.seek(max(end - LOCATOR.size, 0))
+    locator = stream.read(LOCATOR.size)
+    is_sound = mark == b"PK\5\6"
+    if locator.startswith(b"PK\6\7"):  # of an archive that may be larger than 4 GiB
+        end -= LOCATOR.size + LARGE_END.size
+        stream.seek(max(end, 0))
+        mark, length, offset = LARGE_END.unpack(stream.read(LARGE_END.size))
+        is_sound = is_sound and mark == b"PK\6\6" and LOCATOR.unpack(locator)[1] == end
+    if not is_sound or offset + length != end:
+        raise ValueError("an archive whose directory is not where its end says")
 
 
 def read_npz(path: Path, names: Collection[str] = ()) -> dict[str, np.ndarray]:

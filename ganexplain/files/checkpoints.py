@@ -14,9 +14,12 @@ import torch
 from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError, is_out_of_memory, reason_of, short_repr
-from ganexplain.files.archives import check_archive
+from ganexplain.files.archives import ZIP, check_archive
 from ganexplain.files.arrays import SCHEMA, check_kind
 from ganexplain.files.atomic import Document, atomic_file, existing_file
+from ganexplain.files.pickles import check_instructions
+
+PICKLES = 5  # in a file of torch before 1.6: its mark, version, machine, content and storages
 
 Network = TypeVar("Network", bound=nn.Module)
 Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
@@ -55,14 +58,24 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
 def load_data(path: Path) -> Any:
     """Tensors and plain values of a `.pt` on the CPU; no code in the file is run.
 
-    Raises errors of torch, and ValueError for an archive that claims to be much larger than it is.
+    Raises errors of torch, and ValueError for an archive that claims to be much larger than it is,
+    or for instructions that would take for ever.
     """
     source: Path | io.BytesIO = path
-    if zipfile.is_zipfile(path):
+    with path.open("rb") as stream:
+        is_archive = stream.read(len(ZIP)) == ZIP  # as torch.load tells
+    if is_archive:
         with zipfile.ZipFile(path) as archive:
             check_archive(archive, path.stat().st_size)
+        reader = torch._C.PyTorchFileReader(str(path))  # as torch.load sees the file
+        if "constants.pkl" not in reader.get_all_records():  # TorchScript, which torch refuses
+            check_instructions(reader.get_record("data.pkl"))
     else:  # a format of torch before 1.6, whose lengths torch does not check against the file
         source = io.BytesIO(path.read_bytes())
+        for _ in range(PICKLES):
+            if source.tell() < path.stat().st_size:  # torch names the fault of one that ends here
+                check_instructions(source)
+        source.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns about foreign files
         return torch.load(source, map_location="cpu", weights_only=True)

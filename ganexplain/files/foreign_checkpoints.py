@@ -9,7 +9,6 @@ sealed, because its instructions can call methods of what it contains.
 from __future__ import annotations
 
 import pickle
-import pickletools
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,13 +18,10 @@ from typing import Any, NoReturn, TypeAlias
 import torch
 from torch import Tensor
 
-from ganexplain.files.archives import check_archive
+from ganexplain.files.archives import ZIP, check_archive
+from ganexplain.files.pickles import check_instructions
 
 MOST_WEIGHTS = 10**5  # of a network that was pickled whole
-NUMBERING = ("PUT", "BINPUT", "LONG_BINPUT")  # instructions that number an object
-HASHING = ("SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET", "DICT")
-MOST_HASHED = 10**7  # values of all keys together
-ZIP = b"PK\x03\x04"
 Table: TypeAlias = "dict[str, Content]"
 Content: TypeAlias = "Tensor | Table | int | None"
 
@@ -181,61 +177,11 @@ def load_tensors(path: Path) -> Content:
         reader = torch._C.PyTorchFileReader(stream)  # as torch.load sees the file
         if "constants.pkl" in reader.get_all_records():
             raise ValueError("TorchScript, which is a program")
-        _check_instructions(reader.get_record("data.pkl"))
+        check_instructions(reader.get_record("data.pkl"))
         stream.seek(0)
         unpickling: Any = SimpleNamespace(__name__=__name__, Unpickler=_Unpickler)
         content = torch.load(stream, "cpu", pickle_module=unpickling, weights_only=False)
     return _tables(content, {})
-
-
-def _check_instructions(pickled: bytes) -> None:
-    """ValueError for incomplete instructions, or for few that take much memory or time.
-
-    Those are the number of an object, for which memory is taken, and a key that is a tuple of
-    tuples: it may contain the same one again and again, and is hashed as if they were different.
-    """
-    stack: list[int] = []  # for each object the values that its hash takes
-    memo: dict[int, int] = {}
-    marks: list[int] = []
-    hashed = 0
-    for instruction, argument, _ in pickletools.genops(pickled):
-        name = instruction.name
-        if name in NUMBERING:
-            if int(argument or 0) > len(pickled):
-                raise ValueError(f"an object number {argument:,} in {len(pickled):,} bytes")
-            memo[int(argument or 0)] = stack[-1]
-        elif name == "MEMOIZE":
-            memo[len(memo)] = stack[-1]
-        elif name.endswith("GET"):
-            stack.append(memo[int(argument or 0)])
-        elif name == "MARK":
-            marks.append(len(stack))
-        elif name == "DUP":
-            stack.append(stack[-1])
-        elif name == "POP" and marks and marks[-1] == len(stack):
-            marks.pop()
-        else:
-            taken = _taken(instruction, stack, marks)
-            hashed += sum(taken) if name in HASHING else 0
-            if hashed > MOST_HASHED:
-                raise ValueError(f"keys of more than {MOST_HASHED:,} values")
-            value = min(1 + sum(taken), MOST_HASHED + 1) if "TUPLE" in name else 1
-            stack += [value] * len(instruction.stack_after)
-
-
-def _taken(
-    instruction: pickletools.OpcodeInfo, stack: list[int], marks: list[int]
-) -> Sequence[int]:
-    """Remove from a stack what an instruction takes, and return it."""
-    before = [each.name for each in instruction.stack_before]
-    count = len(before)
-    if "mark" in before:
-        count = len(stack) - marks.pop() + before.index("mark")
-    taken = stack[len(stack) - count :]
-    if len(taken) < count:
-        raise ValueError("instructions take more objects than there are")
-    del stack[len(stack) - count :]
-    return taken
 
 
 def _tables(value: object, made: dict[int, Table]) -> Content:

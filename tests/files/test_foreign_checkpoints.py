@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from ganexplain.errors import GanexplainError
+from ganexplain.files.archives import check_archive
+from ganexplain.files.checkpoints import load_data
 from ganexplain.files.foreign_checkpoints import MOST_WEIGHTS, load_tensors
 from ganexplain.networks.loaders.weights import load_weights
 
@@ -156,6 +158,8 @@ HARMFUL = {
     + b"".join(b"h%ch%c\x86q%c0" % (n, n, n + 1) for n in range(60)) + b"}h\x3cNs" + STOP,
     "an item that is hashed for ever": b"\x80\x04)\x940"
     + b"".join(b"h%ch%c\x86\x940" % (n, n) for n in range(60)) + b"\x8f(h\x3c\x90" + STOP,
+    "a key of tuples in tuples": PROTO + b"})" + b"\x85" * 10**6 + b"Ns" + STOP,
+    "a key that is the one before twice": PROTO + b"}N" + b"q\x01h\x01\x86" * 60 + b"Ns" + STOP,
     "more than there is": PROTO + b"}s" + STOP,
     "an end too soon": PROTO + b"}",
     "another archive's instructions": b"",
@@ -178,6 +182,50 @@ def test_harmful_instructions_are_refused_cheaply(
     # What follows is read as before.
     found: Any = load_tensors(written(PROTO + SIX + STOP))
     assert torch.equal(found, torch.arange(6.0))
+
+
+@pytest.mark.parametrize("name", [name for name in HARMFUL if "key" in name])
+def test_plain_data_are_checked_as_well(
+    name: str, written: Callable[[bytes], Path], tmp_path: Path
+) -> None:
+    """In a file of torch before 1.6, in the fourth of its five pickles."""
+    torch.save({}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    old = (tmp_path / "old.pt").read_bytes()
+    assert old.count(b"\x80\x02}q\x00.") == 1
+    (tmp_path / "old.pt").write_bytes(old.replace(b"\x80\x02}q\x00.", HARMFUL[name]))
+    for path in (written(HARMFUL[name]), tmp_path / "old.pt"):
+        with pytest.raises(ValueError, match=r"keys of more than|more than 100 tuples"):
+            load_data(path)
+
+
+def larger_than_four_gigabytes(path: Path) -> None:
+    """Write an archive with the records of one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 0)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a", b"content")
+    assert b"PK\6\6" in path.read_bytes()
+
+
+def test_an_archive_has_its_directory_where_torch_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"content")
+        archive.comment = b"of someone"
+    small = path.read_bytes()
+    larger_than_four_gigabytes(path)
+    torch.save({"w": torch.ones(2)}, tmp_path / "b.pt")
+    with zipfile.ZipFile(tmp_path / "none.zip", "w"):
+        pass
+    none = (tmp_path / "none.zip").read_bytes()
+    for content in (small, path.read_bytes(), (tmp_path / "b.pt").read_bytes(), none):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_archive(archive, len(content))
+        with (
+            zipfile.ZipFile(io.BytesIO(b"another" + content)) as archive,
+            pytest.raises(ValueError, match="whose directory is not where its end says"),
+        ):
+            check_archive(archive, len(content) + len(b"another"))
 
 
 def test_a_program_is_no_checkpoint(tmp_path: Path) -> None:
