@@ -144,7 +144,7 @@ class NetworkAdapter(nn.Module):
 
         def run(x: Tensor) -> Tensor:
             tracker.name_axes(x, input_axes)
-            return self._pass(self.calling.passes(x)[0] if copies else x)
+            return self._pass(self.calling.passes(x)[-1] if copies else x)
 
         return observe_outputs(run, modules, converted, tracker, copies)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from torch import Tensor
 
@@ -110,11 +111,17 @@ def find_batch(shape: Sequence[int], larger: Sequence[int], batches: tuple[int, 
 def find_copies(shape: Sequence[int], axes: Axes, copies: int) -> int | None:
     """The axis of the copies of one example in a pass of so many; None if there is none.
 
-    It is the one on which the input had them, or the first.
+    It is the one on which the input had them, alone or merged with others, or the first.
     """
-    found = [k for k, axis in enumerate(axes.each) if names_of(axis) == {EXAMPLES}]
-    candidates = [*found, 0] if shape else []
-    return next((k for k in candidates if shape[k] == copies), None)
+    sized = list(zip(shape, axes.each, strict=False))
+    alone = [k for k, (n, axis) in enumerate(sized) if n == copies and names_of(axis) == {EXAMPLES}]
+    merged = [
+        k
+        for k, (n, axis) in enumerate(sized)
+        if n == prod(n for n, _ in axis) and any(EXAMPLES in names for _, names in axis)
+    ]
+    first = [0] if shape and shape[0] == copies else []
+    return next(iter(alone + merged + first), None)
 
 
 def output_axes(output: Tensor, batch: int, examples: int, found: Axes) -> OutputAxes:

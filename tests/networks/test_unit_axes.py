@@ -780,6 +780,26 @@ def test_so_are_units_of_a_network_that_takes_one_input_at_a_time() -> None:
         torch.testing.assert_close(outputs["dense"], network.dense(gru).permute(1, 2, 0))
 
 
+class Folded(nn.Module):
+    """Computes with examples and frames folded on one axis (B*T, F)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense, self.head = nn.Linear(BANDS, 5), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = self.dense(x.mT.reshape(-1, BANDS))
+        return self.head(frames.view(-1, FRAMES, 5).mean(1))
+
+
+def test_so_are_units_of_folded_examples_that_run_one_by_one() -> None:
+    torch.manual_seed(2)
+    network, x = Folded().eval(), mel()
+    for batch in (1, 2):
+        outputs = recorded(adapted(network, Call(batch=batch)).network, x)
+        torch.testing.assert_close(outputs["dense"], network.dense(x.mT).mT)
+
+
 def test_classes_are_those_of_a_frame_wise_output() -> None:
     found = adapted(network_of("frame-wise"), Call(classes=("a", "b", "c")))
     assert found.outputs == 3
