@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from ganexplain.files.atomic import Document, JsonObject
-from ganexplain.networks.comparison import Comparison
+from ganexplain.networks.descriptions.comparison import Comparison
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class _Object(NamedTuple):
 def check_instructions(pickled: bytes | IO[bytes]) -> None:
     """ValueError for incomplete instructions, or for few that take much memory or time.
 
-    Those are the number of an object, for which memory is taken, tuples that are nested deeply,
+    Those are the number of an object, for which memory is popped, tuples that are nested deeply,
     and a key that is a tuple of tuples: it may contain the same one again and again, and is hashed
     as if they were different. Of a file, the instructions up to the next end are read.
     """
@@ -52,11 +52,11 @@ def check_instructions(pickled: bytes | IO[bytes]) -> None:
         elif name == "POP" and marks and marks[-1] == len(stack):
             marks.pop()
         else:
-            taken = _taken(instruction, stack, marks)
-            hashed += sum(each.values for each in taken) if name in HASHING else 0
+            popped = _popped(instruction, stack, marks)
+            hashed += sum(each.values for each in popped) if name in HASHING else 0
             if hashed > MOST_HASHED:
                 raise ValueError(f"keys of more than {MOST_HASHED:,} values")
-            made = _tuple_of(taken) if "TUPLE" in name else _Object()
+            made = _tuple_of(popped) if "TUPLE" in name else _Object()
             stack += [made] * len(instruction.stack_after)
 
 
@@ -67,7 +67,7 @@ def _tuple_of(items: Sequence[_Object]) -> _Object:
     return _Object(min(1 + sum(each.values for each in items), MOST_HASHED + 1), depth)
 
 
-def _taken(
+def _popped(
     instruction: pickletools.OpcodeInfo, stack: list[_Object], marks: list[int]
 ) -> Sequence[_Object]:
     """Remove from a stack what an instruction takes, and return it."""
@@ -75,8 +75,8 @@ def _taken(
     count = len(before)
     if "mark" in before:
         count = len(stack) - marks.pop() + before.index("mark")
-    taken = stack[len(stack) - count :]
-    if len(taken) < count:
+    popped = stack[len(stack) - count :]
+    if len(popped) < count:
         raise ValueError("instructions take more objects than there are")
     del stack[len(stack) - count :]
-    return taken
+    return popped

@@ -11,12 +11,12 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
 from ganexplain.inputs.specification import Call
-from ganexplain.networks.axis_tracking import AxisTracker
+from ganexplain.networks.axes.axis_tracking import AxisTracker
+from ganexplain.networks.axes.unit_axes import OutputAxes
 from ganexplain.networks.calling import check_repeatable, find_calling, no_batch_axis
 from ganexplain.networks.copies import unwrap
 from ganexplain.networks.grad_mode import needs_gradients_kept, watch_grad_mode
 from ganexplain.networks.layer_outputs import LayerOutput, Observed, observe_outputs
-from ganexplain.networks.unit_axes import OutputAxes
 from ganexplain.networks.units import Unit
 
 OUTPUT = "output"  # the name of the layer that is the whole network

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganexplain.networks.axis_rules import Axes
-from ganexplain.networks.axis_tracking import AxisTracker, Work
-from ganexplain.networks.outputs import real_values, tensor_at, tensors_by_path
-from ganexplain.networks.unit_axes import (
+from ganexplain.networks.axes.axis_rules import Axes
+from ganexplain.networks.axes.axis_tracking import AxisTracker, Work
+from ganexplain.networks.axes.unit_axes import (
     OutputAxes,
     find_batch,
     find_copies,
     output_axes,
     plain_axes,
 )
+from ganexplain.networks.outputs import real_values, tensor_at, tensors_by_path
 
 Path = tuple[str, str]  # of a tensor: the name of its layer, and where it is in what that returns
 CONVOLUTIONS = (

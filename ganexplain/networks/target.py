@@ -21,8 +21,8 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, network_device
-from ganexplain.networks.bridge import bridge_between
-from ganexplain.networks.features import load_features
+from ganexplain.networks.bridges.bridge import bridge_between
+from ganexplain.networks.bridges.features import load_features
 from ganexplain.networks.loaders.factories import code_of, is_factory
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import (

@@ -22,16 +22,22 @@ from ganexplain.inputs.hugging_face import Description
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_from, input_values
 from ganexplain.inputs.specification_text import specification_text
-from ganexplain.networks.comparison import (
+from ganexplain.networks.descriptions.comparison import (
     Comparison,
     check_steps,
     compare,
     computed_input,
     spanning,
 )
-from ganexplain.networks.input_search import SAME, Given, find_input, given_features, mend_input
-from ganexplain.networks.input_sources import InputSource, read_source
-from ganexplain.networks.references import Reference
+from ganexplain.networks.descriptions.input_search import (
+    SAME,
+    Given,
+    find_input,
+    given_features,
+    mend_input,
+)
+from ganexplain.networks.descriptions.input_sources import InputSource, read_source
+from ganexplain.networks.descriptions.references import Reference
 from ganexplain.runs.progress import Progress
 
 USUAL = FrontEnd()

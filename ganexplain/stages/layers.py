@@ -15,9 +15,9 @@ from ganexplain.files.checkpoints import is_checkpoint
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.adapter import OUTPUT, axes_of_layers, layer_type, named_layers
+from ganexplain.networks.axes.unit_axes import plain_axes
 from ganexplain.networks.hooks import record_outputs
 from ganexplain.networks.target import NetworkSource, example_inputs, load_target
-from ganexplain.networks.unit_axes import plain_axes
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 

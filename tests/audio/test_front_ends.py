@@ -22,7 +22,7 @@ from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.log_mel import CHOICES, FrontEnd
 from ganexplain.inputs.specification import input_from
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.spectra import LogMel
+from ganexplain.networks.bridges.spectra import LogMel
 
 
 def front_end_of(**values: Any) -> FrontEnd:

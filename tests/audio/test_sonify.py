@@ -12,7 +12,7 @@ from ganexplain.audio.io import load_excerpt
 from ganexplain.audio.log_mel import log_mel, magnitudes
 from ganexplain.audio.sonify import FADE_SECONDS, PEAK, highest_level, mel_to_magnitudes, sonify
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks import spectra
+from ganexplain.networks.bridges import spectra
 
 FRONT_END = FrontEnd()
 FLOOR = np.log(FRONT_END.floor)

@@ -26,7 +26,7 @@ from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.spectra import MOMENTUM, PHASE_STEPS, SMALLEST, Waveform
+from ganexplain.networks.bridges.spectra import MOMENTUM, PHASE_STEPS, SMALLEST, Waveform
 from ganexplain.networks.target import NetworkSource, load_target
 
 CPU, OURS = torch.device("cpu"), FrontEnd()

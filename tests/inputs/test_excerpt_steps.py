@@ -26,9 +26,9 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import CHOICES, FrontEnd
 from ganexplain.inputs.specification import input_from, input_values
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.bridge import bridge_between
-from ganexplain.networks.excerpt_steps import excerpt_steps
-from ganexplain.networks.spectra import LogMel
+from ganexplain.networks.bridges.bridge import bridge_between
+from ganexplain.networks.bridges.excerpt_steps import excerpt_steps
+from ganexplain.networks.bridges.spectra import LogMel
 
 SMALL = {"sample_rate": 16000, "frame_length": 256, "hop_length": 128, "mel_bands": 8,
          "lowest_hz": 200.0, "excerpt_frames": 20}  # fmt: skip

@@ -31,8 +31,8 @@ from ganexplain.inputs.specification import (
     read_input_file,
 )
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.bridge import bridge_between
-from ganexplain.networks.spectra import LogMel, Resampled
+from ganexplain.networks.bridges.bridge import bridge_between
+from ganexplain.networks.bridges.spectra import LogMel, Resampled
 
 OURS = FrontEnd()
 

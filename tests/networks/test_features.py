@@ -14,7 +14,7 @@ from ganexplain.config import AttributeConfig
 from ganexplain.errors import UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.bridge import bridge_between
+from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.runs.progress import NullProgress

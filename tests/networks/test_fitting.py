@@ -18,7 +18,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call, call_from, input_from
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.bridge import bridge_between
+from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.target import adapt_network
 
 RATE = 8000

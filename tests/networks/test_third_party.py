@@ -22,7 +22,7 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.networks.adapter import named_layers
-from ganexplain.networks.bridge import bridge_between
+from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.runs.progress import NullProgress

@@ -24,10 +24,10 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.descriptions.references import extractor_reference
 from ganexplain.networks.hooks import layer_output, unit_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import completed_specification
-from ganexplain.networks.references import extractor_reference
 from ganexplain.networks.target import NetworkSource, adapt_network, load_target
 from ganexplain.networks.units import Unit
 

@@ -30,7 +30,7 @@ from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shif
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.bridge import bridge_between
+from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.runs.progress import NullProgress
 
 RATE = 8000

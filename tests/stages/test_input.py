@@ -23,8 +23,8 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, Input, read_input_file
 from ganexplain.inputs.specification_text import specification_text
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.bridge import bridge_between
-from ganexplain.networks.references import function_reference
+from ganexplain.networks.bridges.bridge import bridge_between
+from ganexplain.networks.descriptions.references import function_reference
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.input import describe_input
 

@@ -325,7 +325,7 @@ def _settings() -> list[Reader]:
     from ganexplain.inputs.picture import ImageInput
     from ganexplain.inputs.specification import input_values, read_input_file
     from ganexplain.inputs.waveform import WaveformInput
-    from ganexplain.networks.bridge import bridge_between
+    from ganexplain.networks.bridges.bridge import bridge_between
 
     def taken(path: Path) -> None:
         found, call = read_input_file(path)

@@ -15,11 +15,11 @@ from ganexplain.attribution.methods.map_axes import on_input_axes
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.axes.unit_axes import PLACES
 from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
 from ganexplain.networks.hooks import find_layer, record_outputs, tap_outputs
 from ganexplain.networks.layer_outputs import LayerOutput
 from ganexplain.networks.taps import Tap, gradients_at
-from ganexplain.networks.unit_axes import PLACES
 
 ROWS = ("bands", "rows")  # what the axes of an input count
 COLUMNS = ("frames", "columns", "steps")

@@ -10,13 +10,13 @@ from ganexplain.files.bounded import read_toml
 from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.hugging_face import Description, is_folder, read_extractor
 from ganexplain.inputs.specification import call_from
-from ganexplain.networks.loaders.factories import is_factory
-from ganexplain.networks.references import (
+from ganexplain.networks.descriptions.references import (
     Reference,
     array_reference,
     extractor_reference,
     function_reference,
 )
+from ganexplain.networks.loaders.factories import is_factory
 
 KINDS = (
     "a folder with preprocessor_config.json, a convention, a TOML file, module:function or FILE.npy"

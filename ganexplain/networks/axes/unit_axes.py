@@ -12,7 +12,7 @@ from math import prod
 
 from torch import Tensor
 
-from ganexplain.networks.axis_rules import EXAMPLES, Axes, Axis, names_of
+from ganexplain.networks.axes.axis_rules import EXAMPLES, Axes, Axis, names_of
 from ganexplain.networks.outputs import real_values
 
 PLACES = "places"  # what an axis counts of which nothing is known

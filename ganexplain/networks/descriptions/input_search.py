@@ -17,8 +17,13 @@ from ganexplain.errors import GanexplainError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.layouts import arrangements
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.comparison import Comparison, compare, computed_input, spanning
-from ganexplain.networks.references import Reference
+from ganexplain.networks.descriptions.comparison import (
+    Comparison,
+    compare,
+    computed_input,
+    spanning,
+)
+from ganexplain.networks.descriptions.references import Reference
 
 SAME = 1e-3  # RMS difference, as a share of the deviation, up to which features are the same
 AS_GOOD = (2.0, 1e-6)  # factor and summand by which it may grow where a key is as it was

@@ -16,7 +16,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.agreement import Agreement, agreement
-from ganexplain.networks.bridge import bridge_between
+from ganexplain.networks.bridges.bridge import bridge_between
 
 FEWEST, LEAST_SHARE = 4, 0.01  # steps of features of fixed length, and share of those of the sound
 

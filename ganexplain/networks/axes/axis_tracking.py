@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from ganexplain.networks.axis_rules import EXAMPLES, UNKNOWN, Axes, Axis, Call, axes_of_output
+from ganexplain.networks.axes.axis_rules import EXAMPLES, UNKNOWN, Axes, Axis, Call, axes_of_output
 
 
 @dataclass

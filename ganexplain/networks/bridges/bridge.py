@@ -20,9 +20,15 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.excerpt_steps import excerpt_steps
-from ganexplain.networks.fitting import PictureSize, fit_length
-from ganexplain.networks.spectra import LogMel, Magnitudes, Resampled, Waveform, preemphasised
+from ganexplain.networks.bridges.excerpt_steps import excerpt_steps
+from ganexplain.networks.bridges.fitting import PictureSize, fit_length
+from ganexplain.networks.bridges.spectra import (
+    LogMel,
+    Magnitudes,
+    Resampled,
+    Waveform,
+    preemphasised,
+)
 
 FEATURES = "zero-features"  # a `fit` of log-mel, not of the sound before it
 SAME_FRAMES = (

@@ -1,0 +1,1 @@
+"""The axes of outputs of layers: examples, units and places."""

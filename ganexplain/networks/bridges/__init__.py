@@ -1,0 +1,1 @@
+"""Conversions of a GAN's output to what a network takes."""

@@ -1,0 +1,1 @@
+"""Descriptions of the input of a network: found, compared and checked."""
