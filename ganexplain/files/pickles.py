@@ -23,7 +23,7 @@ class _Object(NamedTuple):
 def check_instructions(pickled: bytes | IO[bytes]) -> None:
     """ValueError for incomplete instructions, or for few that take much memory or time.
 
-    Those are the number of an object, for which memory is popped, tuples that are nested deeply,
+    Those are the number of an object, for which memory is taken, tuples that are nested deeply,
     and a key that is a tuple of tuples: it may contain the same one again and again, and is hashed
     as if they were different. Of a file, the instructions up to the next end are read.
     """
