@@ -20,6 +20,7 @@ PLAIN = "biufUS"  # kinds of array values: no objects, no records
 LAST_CHARACTER = 0x10FFFF
 ZIP = b"PK\x03\x04"  # the first bytes of an archive with files
 # Records at the end of an archive: a mark, and the length and offset of its directory.
+END_MARK, LONGEST_COMMENT = b"PK\5\6", 2**16
 END = struct.Struct("<4s8xLL2x")
 LARGE_END = struct.Struct("<4s36xQQ")
 LOCATOR = struct.Struct("<4s4xQ4x")  # the offset of LARGE_END
@@ -44,17 +45,22 @@ def _check_directory(archive: zipfile.ZipFile, size: int) -> None:
     """ValueError unless the directory of an archive ends where its end records begin."""
     stream = archive.fp
     assert stream is not None  # it is open
-    end = size - END.size - len(archive.comment)
+    end = max(size - END.size - LONGEST_COMMENT, 0)
     stream.seek(end)
-    mark, length, offset = END.unpack(stream.read(END.size))
+    tail = stream.read()
+    last = tail.rfind(END_MARK)  # there may be other bytes behind it
+    if last < 0 or len(tail) - last < END.size:
+        raise ValueError("an archive without an end")
+    end += last
+    _, length, offset = END.unpack_from(tail, last)
     stream.seek(max(end - LOCATOR.size, 0))
     locator = stream.read(LOCATOR.size)
-    is_sound = mark == b"PK\5\6"
+    is_sound = True
     if locator.startswith(b"PK\6\7"):  # of an archive that may be larger than 4 GiB
         end -= LOCATOR.size + LARGE_END.size
         stream.seek(max(end, 0))
         mark, length, offset = LARGE_END.unpack(stream.read(LARGE_END.size))
-        is_sound = is_sound and mark == b"PK\6\6" and LOCATOR.unpack(locator)[1] == end
+        is_sound = mark == b"PK\6\6" and LOCATOR.unpack(locator)[1] == end
     if not is_sound or offset + length != end:
         raise ValueError("an archive whose directory is not where its end says")
 
