@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.untrained import noise_log_mel as mel
 from torch import Tensor, nn
 from torch.nn.utils import rnn
 
@@ -30,10 +31,6 @@ from ganexplain.networks.target import TargetNetwork, adapt_network
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
-
-
-def mel(rows: int = 5) -> Tensor:
-    return torch.randn(rows, 80, 115, generator=torch.Generator().manual_seed(4)) * 2 - 3
 
 
 class Plain(nn.Module):

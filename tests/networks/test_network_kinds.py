@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pytest
 import torch
+from support.untrained import noise_log_mel as mel
 from torch import Tensor, nn
 
 from ganexplain import layers, respond
@@ -31,10 +32,6 @@ from ganexplain.networks.tracing import subnetwork_after
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")
-
-
-def mel(rows: int = 5) -> Tensor:
-    return torch.randn(rows, 80, 115, generator=torch.Generator().manual_seed(4)) * 2 - 3
 
 
 class Plain(nn.Module):

@@ -19,3 +19,8 @@ def untrained_network() -> SVDNet:
 @pytest.fixture(scope="module")
 def noise_excerpts() -> torch.Tensor:
     return torch.randn(3, 80, 115, generator=torch.Generator().manual_seed(0))
+
+
+def noise_log_mel(rows: int = 5) -> torch.Tensor:
+    """Noise (N, F, T) at the level of soft music."""
+    return torch.randn(rows, 80, 115, generator=torch.Generator().manual_seed(4)) * 2 - 3
