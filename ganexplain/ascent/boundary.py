@@ -27,7 +27,7 @@ from ganexplain.networks.decisions import (
     probability_threshold,
 )
 from ganexplain.networks.hooks import Response, find_layer, layer_output
-from ganexplain.networks.readings import unit_values
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit

@@ -21,7 +21,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.networks.adapter import OUTPUT, OutputNames, network_device
 from ganexplain.networks.decisions import AUTO, class_names, guess_output_kind
 from ganexplain.networks.fast.optimize import optimize_frozen
-from ganexplain.networks.readings import unit_values
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.target import OUR_OUTPUT, NetworkSource, example_inputs, load_target
 from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit

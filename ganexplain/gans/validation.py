@@ -16,7 +16,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import find_layer, last_hidden_layer, record_outputs
-from ganexplain.networks.readings import unit_values
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.runs.machine import random_stream
 
 EXCERPTS = 500

@@ -15,8 +15,8 @@ from ganexplain.inputs.specification import UNIT_AXES
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, has_weights, named_layers
 from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.layer_outputs import LayerOutput
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.outputs import tensor_at
-from ganexplain.networks.readings import unit_values
 from ganexplain.networks.taps import Batch, Tap, edges_of, joined
 from ganexplain.networks.units import Unit
 

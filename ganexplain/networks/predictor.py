@@ -30,7 +30,7 @@ from ganexplain.networks.decisions import (
     guess_output_kind,
     probability_threshold,
 )
-from ganexplain.networks.readings import unit_values
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.target import TargetNetwork, example_inputs
 from ganexplain.runs.progress import NullProgress, Progress
 

@@ -26,32 +26,9 @@ from ganexplain.errors import UsageError, short_repr
 from ganexplain.files.arrays import read_vector
 from ganexplain.files.atomic import file_hash
 from ganexplain.files.names import safe_name_part
+from ganexplain.networks.layer_units import LayerUnits, unit_values, weighted_units
 
 HASH_LENGTH = 8  # digits of the file's hash in the name of a direction
-
-
-def unit_values(activation: Tensor) -> Tensor:
-    """Activations (B, U) of a layer's units: the mean over places of an output (B, U, ...).
-
-    A layer with an output (B,) has one unit.
-    """
-    if activation.ndim < 2:
-        return activation.reshape(-1, 1)
-    return activation if activation.ndim == 2 else activation.flatten(2).mean(2)
-
-
-@dataclass(frozen=True)
-class LayerUnits:
-    """The number of a layer's units, and the sizes of the axes behind that of the units."""
-
-    layer: str
-    count: int
-    places: tuple[int, ...] = ()
-
-    def check(self, where: str, *numbers: int) -> None:
-        """Raise UsageError, which begins with `where`, for a unit that the layer does not have."""
-        if max(numbers, default=0) >= self.count:
-            raise UsageError(f"{where}: layer {self.layer} has units 0 to {self.count - 1}")
 
 
 class Reading(ABC):
@@ -304,16 +281,11 @@ class Direction(Reading):
 
     def read(self, activation: Tensor) -> Tensor:
         """The weighted sum; UsageError if the file has changed."""
-        return self._along(self.weights, activation)
+        return weighted_units(activation, self.weights)
 
     def magnitude(self, activation: Tensor) -> Tensor:
         """The sum of the sizes of all units, weighted by the absolute weights."""
-        return self._along(self.weights.abs(), activation.abs())
-
-    @staticmethod
-    def _along(weights: Tensor, activation: Tensor) -> Tensor:
-        values = unit_values(activation)
-        return (values * weights.to(values)).sum(1)  # autocast would round a matrix product
+        return weighted_units(activation.abs(), self.weights.abs())
 
 
 FORMS: tuple[type[Reading], ...] = (Channel, OverUnits, Direction, Peak, Place, Difference)

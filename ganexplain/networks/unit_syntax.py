@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.networks.adapter import OUTPUT, OutputNames
 from ganexplain.networks.hooks import known_layer, layer_shape
-from ganexplain.networks.readings import FORMS, Channel, Difference, LayerUnits, Reading
+from ganexplain.networks.layer_units import LayerUnits
+from ganexplain.networks.readings import FORMS, Channel, Difference, Reading
 from ganexplain.networks.units import Unit
 
 FIRST = "0"  # the unit where `--neuron` is not given

@@ -42,7 +42,7 @@ from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.hooks import unit_response
-from ganexplain.networks.readings import LayerUnits
+from ganexplain.networks.layer_units import LayerUnits
 from ganexplain.networks.unit_syntax import parse_readings
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import LineProgress, NullProgress

@@ -15,7 +15,8 @@ from ganexplain.classifiers.svdnet import SVDNet
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapter import OutputNames
 from ganexplain.networks.hooks import layer_shape, responses_and_features, unit_response
-from ganexplain.networks.readings import LayerUnits, parse_reading
+from ganexplain.networks.layer_units import LayerUnits
+from ganexplain.networks.readings import parse_reading
 from ganexplain.networks.unit_syntax import parse_readings, parse_unit, parse_units
 from ganexplain.networks.units import Unit
 

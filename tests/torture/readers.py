@@ -491,7 +491,7 @@ def _names(folder: Path) -> list[Reader]:
     from ganexplain.audio.log_mel import FrontEnd
     from ganexplain.corpora.single import split_seconds
     from ganexplain.networks.adapter import OutputNames
-    from ganexplain.networks.readings import LayerUnits
+    from ganexplain.networks.layer_units import LayerUnits
     from ganexplain.networks.unit_syntax import parse_readings
 
     names = OutputNames("fc9", ("nosing", "sing"))

@@ -16,7 +16,7 @@ from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.maps import maps_and_gradient
 from ganexplain.networks.decisions import class_logits, guess_output_kind
 from ganexplain.networks.fast.optimize import optimize_frozen
-from ganexplain.networks.readings import unit_values
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.target import TargetNetwork, example_inputs
 
 BATCH = 32  # masked inputs in a pass

@@ -25,7 +25,7 @@ from ganexplain.networks.decisions import class_logits
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.hooks import find_layer, layer_output, record_outputs
-from ganexplain.networks.readings import unit_values
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.tracing import subnetwork_after
 from ganexplain.runs.distributed import average_gradients, rank_slice
