@@ -1,8 +1,8 @@
 """Each operator against the cases that ONNX itself publishes, and whole graphs against onnxruntime.
 
 The cases stand in the package onnx: a model of one node, inputs, and the outputs that its
-definition has. Left out is what no network of ours can have: strings, trees, training, values of
-fewer than eight bits.
+definition has. Left out is what no network of ours can have: strings, trees, training, floating
+point of eight bits or fewer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.onnx.dtypes import to_tensor
+from ganexplain.networks.onnx.dtypes import NARROW, to_tensor
 from ganexplain.networks.onnx.graph import Graph, NotRunnable
 from ganexplain.networks.onnx.node import OPERATORS
 from ganexplain.networks.tracing import LeafTracer
@@ -32,7 +32,7 @@ NOT_OURS = re.compile(
     "string|uint16|uint32|uint64|maxpool_2d_uint8|reduce_m.._empty_set|bitwise_not_3d"
     "|(bf16|fp16)_expanded$"  # steps of 16 bits between those of another precision
     "|downsample_scales_(linear|cubic)_align_corners"  # of a part of a value, unlike onnxruntime
-    "|top_k_uint64|FLOAT8|FLOAT4|INT4|INT2|_e8m0_|e4m3fn|e5m2|int4|int2|float4e2m1"
+    "|top_k_uint64|FLOAT8|FLOAT4|_e8m0_|e4m3fn|e5m2|float4e2m1"
 )
 EXPECTED_CASES = 1000  # of onnx 1.23; far fewer would mean that the cases are no longer found
 
@@ -56,6 +56,8 @@ def tensor_of(value: Any) -> Any:
     array = np.asarray(value)
     if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.astype(np.float32)).bfloat16()
+    if re.fullmatch("u?int[24]", array.dtype.name):
+        return torch.from_numpy(array.astype(np.int8)).view(getattr(torch, array.dtype.name))
     return torch.from_numpy(np.array(array))
 
 
@@ -66,6 +68,8 @@ def equal(ours: Any, theirs: Any, rtol: float, atol: float) -> bool:
         )
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
         return False
+    if theirs.dtype in NARROW:
+        return bool(torch.equal(ours.view(torch.int8), theirs.view(torch.int8)))
     if theirs.dtype == torch.bool:
         return bool(torch.equal(ours, theirs))
     return torch.allclose(ours.double(), theirs.double(), rtol, atol, equal_nan=True)
@@ -389,3 +393,47 @@ def test_functions_that_double_are_refused(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "n.onnx")
     with pytest.raises(GanexplainError, match="its functions are more than"):
         load_network(str(tmp_path / "n.onnx"))
+
+
+def test_weights_of_four_bits_are_what_their_blocks_say(tmp_path: Path) -> None:
+    rows = torch.randint(-8, 8, (8, 4), generator=torch.Generator().manual_seed(0))
+    scales, zeros = torch.tensor([[0.5, 2, 1, 3], [1.5, 1, 4, 0.25]]), torch.tensor([[1, 0, -3, 2]])
+    weights = [
+        helper.make_tensor("w", TensorProto.INT4, rows.shape, rows.flatten().tolist()),
+        helper.make_tensor("s", TensorProto.FLOAT, scales.shape, scales.flatten().tolist()),
+        helper.make_tensor("z", TensorProto.INT4, (2, 4), zeros.expand(2, 4).flatten().tolist()),
+    ]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["real"], axis=0, block_size=4),
+        helper.make_node("MatMul", ["x", "real"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "graph", [value("x", ["n", 8])], [value("y", ["n", 4])], initializer=weights
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]),
+              tmp_path / "n.onnx")  # fmt: skip
+    x = torch.randn(3, 8, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    real = torch.cat([(rows[:4] - zeros) * scales[0], (rows[4:] - zeros) * scales[1]])
+    found = load_network(str(tmp_path / "n.onnx"))(x)
+    torch.testing.assert_close(found, x @ real)
+    (gradient,) = torch.autograd.grad(found[:, 1].sum(), x)
+    torch.testing.assert_close(gradient, real[:, 1].expand(3, 8))
+
+
+def test_places_to_sample_are_computed_and_sampled(tmp_path: Path) -> None:
+    """A network that turns its map, as a spatial transformer."""
+    sizes = helper.make_tensor("sizes", TensorProto.INT64, [4], [2, 1, 5, 6])
+    nodes = [
+        helper.make_node("AffineGrid", ["theta", "sizes"], ["grid"]),
+        helper.make_node("GridSample", ["x", "grid"], ["y"], mode="linear"),
+    ]
+    inputs = [value("x", [2, 1, 5, 6]), value("theta", [2, 2, 3])]
+    graph = helper.make_graph(nodes, "graph", inputs, [value("y", [])], initializer=[sizes])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]),
+              tmp_path / "n.onnx")  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    x, theta = (torch.randn(shape, generator=generator) for shape in ((2, 1, 5, 6), (2, 2, 3)))
+    grid = torch.nn.functional.affine_grid(theta, [2, 1, 5, 6], align_corners=False)
+    wanted = torch.nn.functional.grid_sample(x, grid, align_corners=False)
+    network = load_network(str(tmp_path / "n.onnx"))
+    torch.testing.assert_close(network(x, theta=theta), wanted, atol=1e-5, rtol=1e-4)

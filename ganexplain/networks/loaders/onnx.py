@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,15 @@ def _expanded(model: Any) -> Any:
     if model.functions:
         _check_size(model)
         model = inliner.inline_local_functions(model)
-    unknown = _operators_of(model.graph) - set(OPERATORS)
+    unknown = {node.op_type for node in _nodes_of(model.graph)} - set(OPERATORS)
     if not unknown or not hasattr(inliner, "inline_selected_functions"):
         return model
     for weight in model.graph.initializer:  # whose types the inliner does not look up
         known = helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
         model.graph.value_info.append(known)
+    for node in _nodes_of(model.graph):
+        if node.op_type in unknown and node.domain in DOMAINS:
+            _write_defaults(node, model)
     chosen = [("", name) for name in sorted(unknown)]
     try:
         return inliner.inline_selected_functions(model, chosen, inline_schema_functions=True)
@@ -72,14 +76,27 @@ def _expanded(model: Any) -> Any:
         return model
 
 
-def _operators_of(graph: Any) -> set[str]:
-    """The operators of a graph and of the branches and bodies in it."""
-    found = {node.op_type for node in graph.node}
+def _nodes_of(graph: Any) -> Iterator[Any]:
+    """The nodes of a graph and of the branches and bodies in it."""
     for node in graph.node:
+        yield node
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                found |= _operators_of(attribute.g)
-    return found
+                yield from _nodes_of(attribute.g)
+
+
+def _write_defaults(node: Any, model: Any) -> None:
+    """Add the attributes that a node leaves out: the inliner does not look up their defaults."""
+    from onnx import defs
+
+    opset = max(entry.version for entry in model.opset_import if entry.domain in DOMAINS)
+    if not defs.has(node.op_type, node.domain):
+        return
+    known = defs.get_schema(node.op_type, opset, node.domain).attributes
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in known.items():
+        if name not in given and attribute.default_value.name:
+            node.attribute.append(attribute.default_value)
 
 
 def _check_size(model: Any) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganexplain.networks.onnx.dtypes import torch_dtype
+from ganexplain.networks.onnx.dtypes import converted, torch_dtype
 from ganexplain.networks.onnx.node import (
     Node,
     UnsupportedUse,
@@ -96,24 +96,25 @@ def is_infinite(node: Node, x: Tensor) -> Tensor:
 @operator("Cast")
 def cast(node: Node, x: Tensor) -> Tensor:
     """Values in another type."""
-    return x.to(torch_dtype(node.get("to")))
+    return converted(x, torch_dtype(node.get("to")))
 
 
 @operator("CastLike")
 def cast_like(node: Node, x: Tensor, like: Tensor) -> Tensor:
     """Values in the type of another tensor."""
-    return x.to(like.dtype)
+    return converted(x, like.dtype)
 
 
-@operator("CumSum")
-def cumulative_sum(node: Node, x: Tensor, axis: Tensor) -> Tensor:
-    """Sums up to each place of an axis, with or without it, from either end."""
+@operator("CumSum", "CumProd")
+def cumulate(node: Node, x: Tensor, axis: Tensor) -> Tensor:
+    """Sums or products up to each place of an axis, with or without it, from either end."""
     along = int(axis)
     reverse = bool(node.get("reverse", 0))
-    found = (x.flip(along) if reverse else x).cumsum(along, dtype=x.dtype)
+    join, empty = (torch.cumsum, 0) if node.op == "CumSum" else (torch.cumprod, 1)
+    found = join(x.flip(along) if reverse else x, along, dtype=x.dtype)
     if node.get("exclusive", 0):
         found = found.roll(1, along)
-        found = found.index_fill(along, torch.zeros(1, dtype=torch.int64, device=x.device), 0)
+        found = found.index_fill(along, torch.zeros(1, dtype=torch.int64, device=x.device), empty)
     return found.flip(along) if reverse else found
 
 

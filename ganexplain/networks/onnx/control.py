@@ -97,6 +97,9 @@ def _without(sequence: list[Tensor], at: Tensor | None = None) -> list[Tensor]:
 
 enter_plain(
     {
+        "Optional": lambda value=None: value,
+        "OptionalGetElement": lambda value: value,
+        "OptionalHasElement": lambda value=None: torch.tensor(value is not None),
         "SequenceAt": lambda sequence, at: sequence[int(at)],
         "SequenceConstruct": lambda *values: list(values),
         "SequenceEmpty": lambda: [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,12 @@ class Window:
     def symmetric(self) -> bool:
         """Whether as much is added before as behind."""
         return self.before == self.behind
+
+    def steps(self, sizes: Sequence[int]) -> list[int]:
+        """The number of windows along axes of those sizes, padding included."""
+        reach = [d * (k - 1) + 1 for k, d in zip(self.lengths, self.dilations, strict=True)]
+        each = zip(sizes, reach, self.strides, strict=True)
+        return [(size - far) // stride + 1 for size, far, stride in each]
 
     def to_whole_windows(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """What is added behind so that the windows of `ceil_mode` end within the input."""
@@ -116,15 +123,77 @@ def convolve_transposed(
 
 
 @operator("MaxPool")
-def max_pool(node: Node, x: Tensor) -> Tensor:
-    """The largest value of each window."""
-    if len(node.outputs) > 1:
-        raise UnsupportedUse("it has a second output, the places of the largest values")
+def max_pool(node: Node, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each window; further output: its place among all values of the input."""
     window = Window.of(node, node.get("kernel_shape"), x.shape[2:])
     behind = window.to_whole_windows(x.shape[2:]) if node.get("ceil_mode", 0) else window.behind
     pool, lowest = MAX_POOLS[x.ndim - 3], float("-inf")
     full = padded(x, window.before, behind, lowest)
-    return pool(full, window.lengths, window.strides, 0, window.dilations)
+    if len(node.outputs) == 1:
+        return pool(full, window.lengths, window.strides, 0, window.dilations)
+    if node.get("storage_order", 0):
+        raise UnsupportedUse("it counts places column by column (storage_order)")
+    numbers = torch.arange(x.numel(), device=x.device).reshape(x.shape)
+    numbers = padded(numbers, window.before, behind).flatten(2)
+    found, at = pool(full, window.lengths, window.strides, 0, window.dilations, return_indices=True)
+    return found, numbers.gather(2, at.flatten(2)).reshape(at.shape)
+
+
+@operator("MaxUnpool")
+def max_unpool(node: Node, x: Tensor, at: Tensor, shape: Tensor | None = None) -> Tensor:
+    """Values at the places that MaxPool returned; zero elsewhere."""
+    window = Window.of(node, node.get("kernel_shape"), x.shape[2:])
+    pads = zip(window.before, window.behind, strict=True)
+    steps = zip(x.shape[2:], window.strides, window.lengths, pads, strict=True)
+    sizes = [(n - 1) * stride + length - sum(pad) for n, stride, length, pad in steps]
+    empty = x.new_zeros(*x.shape[:2], *sizes)
+    found = empty.reshape(-1).scatter(0, at.reshape(-1), x.reshape(-1)).reshape(empty.shape)
+    if shape is None:
+        return found
+    more = [int(size) - n for size, n in zip(shape[2:], sizes, strict=True)]
+    return padded(found, [0] * len(more), more)
+
+
+@operator("LpPool")
+def root_pool(node: Node, x: Tensor) -> Tensor:
+    """The p-th root of the sum of p-th powers of each window."""
+    window, p = Window.of(node, node.get("kernel_shape"), x.shape[2:]), node.get("p", 2)
+    behind = window.to_whole_windows(x.shape[2:]) if node.get("ceil_mode", 0) else window.behind
+    return _sums(padded(x.abs() ** p, window.before, behind), window) ** (1 / p)
+
+
+@operator("Col2Im")
+def image_of_columns(node: Node, x: Tensor, image: Tensor, block: Tensor) -> Tensor:
+    """Blocks (B, C x block, steps) added up at their places in an image (B, C, ...)."""
+    sizes, lengths = image.tolist(), block.tolist()
+    window = Window.of(node, lengths, sizes)
+    ends = zip(sizes, window.before, window.behind, strict=True)
+    steps = window.steps([size + before + behind for size, before, behind in ends])
+    values = math.prod(lengths)
+    columns = x.reshape(-1, values, *steps)
+    each = torch.eye(values, dtype=x.dtype, device=x.device).reshape(values, 1, *lengths)
+    none = [0] * len(lengths)
+    whole = torch.convolution(
+        columns, each, None, list(window.strides), none, list(window.dilations), True, none, 1
+    )
+    cut = zip(sizes, window.before, whole.shape[2:], strict=True)
+    behind = [size + before - full for size, before, full in cut]
+    found = padded(whole, [-before for before in window.before], behind)
+    return found.reshape(len(x), -1, *sizes)
+
+
+INTERPOLATIONS = {"linear": "bilinear", "cubic": "bicubic"}  # the later names of the modes
+
+
+@operator("GridSample")
+def sample_at_places(node: Node, x: Tensor, grid: Tensor) -> Tensor:
+    """Values between those of maps (B, C, ...), at places (B, ..., axes) from -1 to 1."""
+    mode = node.get("mode", "bilinear")
+    mode = INTERPOLATIONS.get(mode, mode)
+    if mode == "bicubic" and x.ndim > 4:
+        raise UnsupportedUse("it interpolates over three axes by cubic functions")
+    outside, corners = node.get("padding_mode", "zeros"), bool(node.get("align_corners", 0))
+    return functional.grid_sample(x, grid.to(x.dtype), mode, outside, corners)
 
 
 @operator("AveragePool")

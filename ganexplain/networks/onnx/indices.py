@@ -5,13 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganexplain.networks.onnx.node import (
-    Node,
-    UnsupportedUse,
-    attribute_or_input,
-    integers,
-    operator,
-)
+from ganexplain.networks.onnx.node import Node, attribute_or_input, integers, operator
 
 
 def _from_the_start(index: Tensor, length: int) -> Tensor:
@@ -65,12 +59,14 @@ def scatter_elements(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> T
 
 @operator("ScatterND")
 def scatter_nd(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Tensor:
-    """The input with slices replaced, or added to those that are there."""
+    """The input with slices replaced, or joined with those that are there."""
     reduction = node.get("reduction", "none")
-    if reduction not in ("none", "add"):
-        raise UnsupportedUse(f"reduction is {reduction}")
     places = tuple(_from_the_start(each, x.shape[k]) for k, each in enumerate(index.unbind(-1)))
-    return x.index_put(places, updates, accumulate=reduction == "add")
+    if reduction == "none":
+        return x.index_put(places, updates)
+    numbers = torch.arange(x.numel(), device=x.device).reshape(x.shape)[places].reshape(-1)
+    found = x.reshape(-1).scatter_reduce(0, numbers, updates.reshape(-1), REDUCTIONS[reduction])
+    return found.reshape(x.shape)
 
 
 @operator("Compress")

@@ -1,4 +1,4 @@
-"""Operators on values of eight bits. No gradient passes through what is rounded."""
+"""Operators on values of eight bits or fewer. No gradient passes through what is rounded."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ import torch
 from torch import Tensor
 
 from ganexplain.networks.onnx.convolutions import convolve
-from ganexplain.networks.onnx.dtypes import torch_dtype
-from ganexplain.networks.onnx.node import Node, UnsupportedUse, operator
+from ganexplain.networks.onnx.dtypes import clamp_to, computable, torch_dtype
+from ganexplain.networks.onnx.node import Node, operator
+
+UINT8 = 2  # of `TensorProto.DataType`
 
 
-def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
-    """A number for all, or one for each place of an axis, in the shape that broadcasts."""
+def _along(values: Tensor, x: Tensor, axis: int, block: int = 0) -> Tensor:
+    """A number for all, one for each place of an axis or one for each `block` of its places, in
+    the shape that broadcasts.
+    """
+    if block:
+        return values.repeat_interleave(block, axis).narrow(axis, 0, x.shape[axis])
     if values.numel() == 1:
         return values.reshape(())
     shape = [1] * x.ndim
@@ -21,46 +27,37 @@ def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
     return values.reshape(shape)
 
 
-def _dequantised(x: Tensor, scale: Tensor, zero: Tensor | None, axis: int = 1) -> Tensor:
-    offset = 0 if zero is None else _along(zero, x, axis).to(torch.float32)
-    return (x.to(torch.float32) - offset) * _along(scale, x, axis)
+def _dequantised(
+    x: Tensor, scale: Tensor, zero: Tensor | None, axis: int = 1, block: int = 0
+) -> Tensor:
+    offset = 0 if zero is None else _along(computable(zero), x, axis, block).to(torch.float32)
+    return (computable(x).to(torch.float32) - offset) * _along(scale, x, axis, block)
 
 
 def _quantised(
     x: Tensor,
     scale: Tensor,
     zero: Tensor | None,
-    axis: int = 1,
+    along: tuple[int, int] = (1, 0),
     usual: torch.dtype = torch.uint8,
 ) -> Tensor:
-    dtype = usual if zero is None else zero.dtype
-    offset = 0 if zero is None else _along(zero, x, axis).to(torch.float32)
-    limits = torch.iinfo(dtype)
-    whole = torch.round(x / _along(scale, x, axis)) + offset
-    return whole.clamp(limits.min, limits.max).to(dtype)
-
-
-UINT8 = 2  # of `TensorProto.DataType`
-
-
-def _refuse_blocks(node: Node) -> None:
-    if node.get("block_size", 0):
-        raise UnsupportedUse("its scales are of blocks (block_size)")
+    """Values in the type of the zero, or the usual one; `along` are axis and block of the scale."""
+    offset = 0 if zero is None else _along(computable(zero), x, *along).to(torch.float32)
+    whole = torch.round(x / _along(scale, x, *along)) + offset
+    return clamp_to(whole, usual if zero is None else zero.dtype)
 
 
 @operator("QuantizeLinear")
 def quantise(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     """round(x / scale) + zero, within the limits of the type."""
-    _refuse_blocks(node)
-    usual = torch_dtype(node.get("output_dtype") or UINT8)
-    return _quantised(x, scale, zero, node.get("axis", 1), usual)
+    along = node.get("axis", 1), node.get("block_size", 0)
+    return _quantised(x, scale, zero, along, torch_dtype(node.get("output_dtype") or UINT8))
 
 
 @operator("DequantizeLinear")
 def dequantise(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     """(x - zero) times scale."""
-    _refuse_blocks(node)
-    return _dequantised(x, scale, zero, node.get("axis", 1))
+    return _dequantised(x, scale, zero, node.get("axis", 1), node.get("block_size", 0))
 
 
 @operator("DynamicQuantizeLinear")
