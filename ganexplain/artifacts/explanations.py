@@ -39,7 +39,8 @@ class ExplanationMeta:
 
     `class_name` is the unit's class, or empty. `layer_axes` are the axes of the layer's output if
     its units are not on the first, as `frames 115 x units 32`, or empty. `example_iterations` and
-    `lost` are known when the search is done. Fields that older files do not have are empty or have
+    `lost` are known when the search is done. `beyond` is `output` if the search held the outputs of
+    the network. Fields that older files do not have are empty or have
     the value of that time.
     `settings` are all settings of the run, as in the file.
     """
@@ -65,6 +66,7 @@ class ExplanationMeta:
     example_iterations: int = 0
     lost: LostSearches | None = None
     layer_axes: str = ""
+    beyond: str = ""
 
     @classmethod
     def from_json(cls, fields: Fields) -> ExplanationMeta:
@@ -85,6 +87,7 @@ class ExplanationMeta:
             example_iterations=fields.optional(fields.integer, "example_iterations") or 0,
             lost=LostSearches.from_json(fields),
             layer_axes=fields.text("layer_axes", "") or "",
+            beyond=fields.text("beyond", "") or "",
             **{name: fields.text(name) for name in needed},
             **{name: fields.text(name, value) or value for name, value in (usual | OLDEST).items()},
         )

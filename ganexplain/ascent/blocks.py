@@ -15,6 +15,7 @@ import torch
 from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import PART, Part, SearchTarget, part_path
+from ganexplain.ascent.beyond import search_response
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
 from ganexplain.ascent.search_networks import SearchNetworks
@@ -22,7 +23,7 @@ from ganexplain.ascent.search_task import SearchTask
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.networks.hooks import responses_and_features, unit_response
+from ganexplain.networks.hooks import responses_and_features
 from ganexplain.networks.units import Unit
 from ganexplain.runs.precision import in_precision
 
@@ -35,7 +36,8 @@ class BlockSearch:
         self.networks = networks or SearchNetworks.load(task.config)
         self.device = self.networks.device
         self.starts = start_latents(self.config.seed, self.config.examples, LATENT_SIZE)
-        self.fast = self.networks.fast({target.unit.layer for target in task.metas})
+        layers = {target.unit.layer for target in task.metas}
+        self.fast = self.networks.fast(layers | ({task.held.layer} if task.held else set()))
         self.features_layer = next(iter(task.metas.values())).features_layer
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
@@ -78,11 +80,14 @@ class BlockSearch:
 
     @contextmanager
     def objective(self, unit: Unit) -> Iterator[Objective]:
-        """A function from latents to the unit's responses, in the precision of the settings."""
+        """A function from latents to the unit's responses, in the precision of the settings.
+
+        With `--beyond` it returns the held outputs, too.
+        """
         generator, network = self.fast
         with (
             in_precision(self.config.precision, self.device),
-            unit_response(network, unit) as respond,
+            search_response(network, unit, self.task.held) as respond,
         ):
             yield lambda latent: respond(generator(latent))
 

@@ -87,8 +87,8 @@ class Run:
         """Do `steps` evaluations, or fewer if a response is not finite."""
         latents, responses_of_steps = [], []
         for _ in range(steps):
-            latents.append(self.ascent.latent)
             responses_of_steps.append(self.ascent.step())
+            latents.append(self.ascent.evaluated)
         responses = torch.stack(responses_of_steps).cpu().numpy()
         finite = np.isfinite(responses).all(axis=1)
         count = len(finite) if finite.all() else int(finite.argmin())

@@ -3,6 +3,9 @@
 Each row is a search with its own learning rate and prior weight. Rows are independent (no batch
 statistics, an element-wise optimiser), so they do not depend on the batches, but for rounding.
 Iteration counts are snapshots of one trajectory.
+
+An objective may return numbers to hold behind the response: (R, 1 + H). They stay as they were at
+the starts (`held.py`); responses are then those at the nearest latent where they are the same.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.gradients import vanishes
+from ganexplain.ascent.held import Level
 from ganexplain.ascent.langevin import Langevin
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import Diverged, UsageError
@@ -24,7 +28,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' 
 HYSTERESIS = 0.1  # of the authors: the change of |response| from which an iterate is kept
 REPORT_EVERY = 10  # iterations; a report of the response synchronises the device
 
-Objective = Callable[[Tensor], Tensor]  # latents (R, Z) to responses (R,)
+Objective = Callable[[Tensor], Tensor]  # latents (R, Z) to responses (R,) or (R, 1 + H)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ def start_latents(seed: int, examples: int, size: int) -> np.ndarray:
 class Ascent:
     """R searches that are run step by step.
 
-    `iteration` counts the steps; `latent` (R, Z) is z_iteration, not yet evaluated. The best of
+    `iteration` counts the steps; `latent` (R, Z) is z_iteration, not yet evaluated; `evaluated` is
+    the latent of the last responses. The best of
     z_0 to z_(iteration - 1), or with `hysteresis` the authors' choice, are in `best_latent`
     (R, Z), `best` (R,; signed, higher is better) and `best_iteration` (R,). `no_gradient` (R,) is
     true if the response had no gradient at any step.
@@ -66,7 +71,8 @@ class Ascent:
         self.prior = settings.resolved_prior
         self.iteration = 0
         start, self.rate, self.weight = starts.on(settings.device)
-        self.latent = start = self.prior.project(start)
+        self.latent = self.evaluated = start = self.prior.project(start)
+        self.wanted: Tensor | None = None  # (R, H), the held numbers of the starts
         self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
         self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
         self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
@@ -74,22 +80,42 @@ class Ascent:
 
     def step(self) -> Tensor:
         """Evaluate the latents, keep the best so far, and do a step; returns responses (R,)."""
-        response, gradient = evaluate(self.objective, self.latent, self.batch_size)
+        response, gradient, level = self._evaluate()
         self._keep_best(response)
         self.no_gradient &= vanishes(gradient)
         descent = self.prior.descent(self.latent, self.sign * gradient, self.weight)
+        if level:
+            descent = level.along(descent)
         self.iteration += 1
         moved = _adam(self.latent, descent, self.momentum, self.square, self.rate, self.iteration)
+        if level:
+            moved = self.evaluated + level.along(moved - self.latent)
         self.latent = self.prior.project(moved)
         return response
 
-    @torch.no_grad()
     def finish(self) -> Tensor:
         """Evaluate the latents and keep the best as `step`, without a step; returns responses."""
-        parts = [self.objective(z) for z in self.latent.split(self.batch_size)]
-        response = torch.cat(parts)
+        if self.wanted is not None:
+            response = self._evaluate()[0]
+        else:
+            self.evaluated = self.latent
+            with torch.no_grad():
+                parts = [self.objective(z) for z in self.latent.split(self.batch_size)]
+            response = torch.cat(parts)
         self._keep_best(response)
         return response
+
+    def _evaluate(self) -> tuple[Tensor, Tensor, Level | None]:
+        """Responses (R,) and gradients (R, Z) at the latents and, with held numbers, the level."""
+        values, gradients = evaluate_all(self.objective, self.latent, self.batch_size)
+        self.evaluated, response, gradient = self.latent, values[:, 0], gradients[:, 0]
+        if values.shape[1] == 1:
+            return response, gradient, None
+        if self.wanted is None:
+            self.wanted = values[:, 1:]
+        level = Level(gradients[:, 1:], values[:, 1:] - self.wanted)
+        self.evaluated = self.latent + level.back
+        return response + (gradient * level.back).sum(dim=1), gradient, level
 
     def kept(self) -> tuple[Tensor, Tensor, Tensor]:
         """Latents (R, Z), responses and iterations (R,) of the best iterates so far."""
@@ -100,28 +126,42 @@ class Ascent:
         if self.hysteresis:  # of absolute values, as in the authors' code, also if signs differ
             better &= (response.abs() - self.best.abs()).abs() >= HYSTERESIS
         self.best = torch.where(better, self.sign * response, self.best)
-        self.best_latent = torch.where(better[:, None], self.latent, self.best_latent)
+        self.best_latent = torch.where(better[:, None], self.evaluated, self.best_latent)
         self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
 
 
 def evaluate(objective: Objective, latent: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
     """Responses (R,) of latents (R, Z) and their gradients (R, Z), `batch_size` rows at once."""
-    responses, gradients = [], []
+    values, gradients = evaluate_all(objective, latent, batch_size)
+    return values[:, 0], gradients[:, 0]
+
+
+def evaluate_all(objective: Objective, latent: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
+    """All values (R, 1 + H) of an objective at latents (R, Z) and their gradients (R, 1 + H, Z)."""
+    values, gradients = [], []
     for part in latent.split(batch_size):
         z = part.detach().requires_grad_(True)
-        response = objective(z)
-        if not response.requires_grad:
+        value = objective(z)
+        if not value.requires_grad:
             raise UsageError(
                 "the unit's response has no gradient: the network rounds, compares or detaches on "
                 "the way to it; choose a unit before that"
             )
+        columns = value.reshape(len(part), -1).unbind(1)
         # With an operator without a gradient torch treats the latent as unused.
-        (gradient,) = torch.autograd.grad(
-            response.sum(), z, allow_unused=True, materialize_grads=True
-        )
-        responses.append(response.detach())
-        gradients.append(gradient)
-    return torch.cat(responses), torch.cat(gradients)
+        slopes = [
+            torch.autograd.grad(
+                column.sum(),
+                z,
+                retain_graph=k + 1 < len(columns),
+                allow_unused=True,
+                materialize_grads=True,
+            )[0]
+            for k, column in enumerate(columns)
+        ]
+        values.append(torch.stack(columns, 1).detach())
+        gradients.append(torch.stack(slopes, 1))
+    return torch.cat(values), torch.cat(gradients)
 
 
 def begin_search(

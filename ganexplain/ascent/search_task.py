@@ -13,6 +13,7 @@ from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import DIRECTIONS, Part, Plan, SearchTarget
 from ganexplain.artifacts.responses import given_path, read_responses
+from ganexplain.ascent.beyond import HeldOutputs, check_beyond
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.search_networks import SearchNetworks
@@ -35,7 +36,7 @@ class SearchTask:
     """The units to search and the metas of their files.
 
     `aims` are the real responses (R,) that are the aim of a unit's adaptive search; `warnings` are
-    about the units of this shard.
+    about the units of this shard; `held` are the outputs that the search leaves as they are.
     """
 
     config: ExplainConfig
@@ -44,6 +45,7 @@ class SearchTask:
     metas: Mapping[SearchTarget, ExplanationMeta]
     aims: Mapping[SearchTarget, np.ndarray]
     warnings: Sequence[str]
+    held: HeldOutputs | None = None
 
     @classmethod
     def open(cls, config: ExplainConfig, shard: Shard | None) -> tuple[SearchTask, SearchNetworks]:
@@ -68,7 +70,10 @@ class SearchTask:
         own = {part.target: None for part in shard_parts(plan.all_parts(), shard)}
         starts = start_latents(config.seed, config.examples, LATENT_SIZE)
         warnings = check_units(own, explained, networks.generator, starts, batch_size)
-        return cls(config, batch_size, plan, metas, aims, warnings), networks
+        held = HeldOutputs.measure(networks) if config.beyond else None
+        if held:
+            warnings += check_beyond(own, networks, held, starts)
+        return cls(config, batch_size, plan, metas, aims, warnings, held), networks
 
 
 def _base_meta(
@@ -97,6 +102,7 @@ def _base_meta(
         precision=config.precision,
         hysteresis=config.hysteresis,
         search=config.search,
+        beyond=config.beyond,
         layer_axes=_unusual_axes(explained, target.unit.layer),
         settings={k: value for k, value in asdict(config).items() if k not in HOW_ONLY},
     )

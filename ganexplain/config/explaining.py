@@ -55,6 +55,11 @@ class ExplainConfig(NamesNetwork, Computes):
         "Number of iterations; repeat for several.", (100, 500, 1000)
     )
     examples: int = setting("Number of examples for each setting.", 50, 2, MOST_EXAMPLES)
+    beyond: str = setting(
+        "Values that stay as they are at the start of a search: output (the outputs of the "
+        "network, to find what else drives the unit) or empty (none).",
+        "",
+    )
     hysteresis: bool = setting(
         "Keep a better iterate only if |response| changes by 0.1 or more, as the authors do.", False
     )

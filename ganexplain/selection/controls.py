@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import torch
 
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.responses import HELD_OUT
+from ganexplain.ascent.beyond import HeldOutputs, search_response
 from ganexplain.ascent.candidate import Target
-from ganexplain.ascent.engine import ascend, begin_search, start_latents
+from ganexplain.ascent.engine import Objective, ascend, begin_search, start_latents
 from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.search_networks import SearchNetworks
@@ -148,14 +150,10 @@ class Controls:
         meta, device = self.meta, self.networks.device
         iterations = int(self.explanations.arrays["iterations"][chosen])
         seed = meta.seed + len(self.starts)
-        fast = self.networks.fast([self.unit.layer])
         try:
-            with (
-                in_precision(meta.precision, device),
-                unit_response(fast[1], self.unit) as respond,
-            ):
+            with in_precision(meta.precision, device), self._objective() as objective:
                 found = ascend(
-                    lambda z: respond(fast[0](z)),
+                    objective,
                     self._starts(seed, chosen),
                     [iterations],
                     self._settings(),
@@ -185,11 +183,10 @@ class Controls:
             scale = spread_ratio(_pool(self.real, "response"), own)
             ordered = np.sort(own.astype(np.float64) * scale)
             real = ordered[-count:] if meta.direction == "max" else ordered[:count]
-            fast = self.networks.fast([self.unit.layer])
             most = int(made["iterations"].max())
-            with unit_response(fast[1], self.unit) as respond:
+            with self._objective() as objective:
                 search = begin_search(
-                    lambda z: respond(fast[0](z)) * scale,
+                    lambda z: objective(z) * scale,
                     self._starts(meta.seed, chosen),
                     self._settings(),
                 )
@@ -199,6 +196,14 @@ class Controls:
         self.no_gradient["reinitialised"] = found.no_gradient
         mel = self._generated(found.latent)
         return replace(self._evaluate(mel), latent=found.latent.cpu().numpy())
+
+    @contextmanager
+    def _objective(self) -> Iterator[Objective]:
+        """A function from latents to responses, and to held outputs if the run held them."""
+        held = HeldOutputs.measure(self.networks) if self.meta.beyond else None
+        generator, network = self.networks.fast([self.unit.layer, *([held.layer] if held else [])])
+        with search_response(network, self.unit, held) as respond:
+            yield lambda z: respond(generator(z))
 
     def input_ascent(self, seed: int, progress: Progress) -> Examples:
         """Ascend the input itself, without the GAN, and stop nearest to the real responses."""

@@ -28,6 +28,7 @@ from ganexplain.artifacts.plan import (
 )
 from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, check_aim, search_budget
+from ganexplain.ascent.beyond import BEYOND
 from ganexplain.ascent.blocks import BlockSearch
 from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
@@ -202,6 +203,8 @@ def check_settings(config: ExplainConfig) -> None:
     check_known("--direction", config.direction, DIRECTIONS)
     check_known("--precision", config.precision, SEARCH_PRECISIONS)
     check_known("--search", config.search, SEARCHES)
+    if config.beyond:
+        check_known("--beyond", config.beyond, BEYOND)
     samples = PRIORS[config.prior].samples
     job_count(config.jobs, 1, worth_it=False)
     for option, values in (
@@ -218,6 +221,11 @@ def check_settings(config: ExplainConfig) -> None:
             if not (0 < value < float("inf") or (value == 0 and may_be_zero)):
                 kind = "zero or above" if may_be_zero else "above zero"
                 raise UsageError(f"{option} {value:g}: must be a finite number {kind}")
+    if config.beyond and samples:
+        raise UsageError(
+            f"--prior {config.prior}: samples a density and cannot hold the outputs; with --beyond "
+            f"use {', '.join(SEARCH_PRIORS)}"
+        )
     if config.examples < 2:
         raise UsageError(f"--examples {config.examples}: a distance needs at least 2")
     if config.seed + config.examples > LARGEST_SEED:
