@@ -1,8 +1,9 @@
 # make demo                set up .venv, install, and explain the classifier in
 #                          sample_data/pretrained/ with the GAN there
 # make demo-from-scratch   the same after training both on sample_data/ for some minutes
-# make test                set up .venv, install, and run the tests
-# make coverage            the same tests, and the lines of each module that they run (a third slower)
+# make test                set up .venv, install, and run the tests, but for the slow ones
+# make test-slow           the tests that take more than ten seconds each
+# make coverage            all tests, and the lines of each module that they run (a third slower)
 # make torture             faults and hostile inputs for 20 minutes on two cores (MINUTES=60: longer)
 #
 # The stages are file targets: editing sample_data/demo/STAGE.toml reruns that stage and those
@@ -23,7 +24,7 @@ VENV := .venv
 CORPUS_FILES := $(wildcard $(CORPUS)/filelists/*) $(filter %.csv,$(CORPUS))
 GANEXPLAIN := $(VENV)/bin/ganexplain
 
-.PHONY: demo demo-from-scratch test coverage torture lint clean
+.PHONY: demo demo-from-scratch test test-slow coverage torture lint clean
 .DELETE_ON_ERROR:
 
 demo: $(RUN)/report/report.html
@@ -66,12 +67,17 @@ lint: $(VENV)/installed
 
 # A process a core with one thread each, and the tests of a file in one process: they share what
 # is slow to make. The files with slow tests come first, in the order of tests/conftest.py.
-test: $(VENV)/installed
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile \
-	    --no-loadscope-reorder --durations=10 $(COVERAGE)
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 \
+    --dist loadfile --no-loadscope-reorder --durations=10
 
-coverage: COVERAGE := --cov=ganexplain --cov-report=term:skip-covered
-coverage: test
+test: $(VENV)/installed
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/installed
+	$(PYTEST) -m slow
+
+coverage: $(VENV)/installed
+	$(PYTEST) --cov=ganexplain --cov-report=term:skip-covered
 
 torture: $(VENV)/installed
 	$(VENV)/bin/python -m tests.torture --minutes $(MINUTES)

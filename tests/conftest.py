@@ -30,6 +30,7 @@ for variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):  # one for all tests, whate
     os.environ.setdefault(variable, str(ROOT / ".pytest_cache" / variable.lower()))
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m leaves any out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first: a worker that starts one last would keep others waiting."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))

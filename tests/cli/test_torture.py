@@ -19,7 +19,7 @@ KINDS = ("SIGKILL", "SIGINT", "full disk", "read-only", "memory")
 @pytest.mark.parametrize(
     ("stage", "kinds"),
     [
-        ("explain", (*KINDS, "two at once")),
+        pytest.param("explain", (*KINDS, "two at once"), marks=pytest.mark.slow),
         ("train-classifier", ("SIGTERM", "again")),
         ("predict", ("SIGKILL", "file limit")),
     ],

