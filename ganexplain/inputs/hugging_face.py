@@ -19,6 +19,7 @@ FILES = ("preprocessor_config.json", "processor_config.json")
 PARTS = ("feature_extractor", "image_processor")  # in the file of several processors
 KIND_KEYS = ("feature_extractor_type", "image_processor_type")
 BYTE = 1 / 255  # the usual `rescale_factor`
+CLAP_FITS = {"repeatpad": "repeat-whole", "repeat": "repeat", "pad": "zeros"}  # by its `padding`
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,10 @@ def read_extractor(folder: Path) -> tuple[str, Description | None]:
     if kind.removesuffix("Fast") in AUDIO:
         defaults, describe = AUDIO[kind.removesuffix("Fast")]
         return kind, describe(Fields(fields.place, {**defaults, **fields.values}, fields.remedy))
-    if "size" in fields and (KIND_KEYS[1] in fields or "image_mean" in fields):
+    if KIND_KEYS[1] in fields or ("size" in fields and "image_mean" in fields):
         return kind, _picture(fields)
+    if "sampling_rate" in fields.values:
+        fields.positive("sampling_rate")
     return kind, None
 
 
@@ -84,7 +87,7 @@ def _whisper(fields: Fields) -> Description:
         "hop_length": hop, "mel_bands": fields.positive("feature_size"),
         "excerpt_frames": samples // hop,
     }  # fmt: skip
-    return Description(values, samples=samples)
+    return Description(values, {"fit": "zeros"}, samples)
 
 
 def _ast(fields: Fields) -> Description:
@@ -95,9 +98,11 @@ def _ast(fields: Fields) -> Description:
         "excerpt_frames": fields.positive("max_length"),
     }  # fmt: skip
     if fields.flag("do_normalize"):
+        if fields.number("std") <= 0:
+            raise fields.wrong("std", "above 0")
         values |= {"mean": fields.number("mean"), "deviation": 2 * fields.number("std")}
     samples = 160 * (fields.positive("max_length") - 1) + 400
-    return Description(values, {"layout": "TF"}, samples)
+    return Description(values, {"layout": "TF", "fit": "zero-features"}, samples)
 
 
 def _kaldi(fields: Fields) -> Description:
@@ -121,7 +126,8 @@ def _kaldi(fields: Fields) -> Description:
 def _clap(fields: Fields) -> Description:
     rate, hop = fields.positive("sampling_rate"), fields.positive("hop_length")
     samples = fields.positive("max_length_s") * rate
-    fuses = fields.text("truncation") == "fusion"
+    fuses = _choice(fields, "truncation", ("fusion", "rand_trunc")) == "fusion"
+    fit = CLAP_FITS[_choice(fields, "padding", tuple(CLAP_FITS))]
     values: JsonObject = {
         "convention": "clap", "sample_rate": rate, "hop_length": hop,
         "frame_length": fields.positive("fft_window_size"),
@@ -130,10 +136,18 @@ def _clap(fields: Fields) -> Description:
         "highest_hz": fields.number("frequency_max"), "excerpt_frames": samples // hop + 1,
     }  # fmt: skip
     if not fuses:
-        return Description(values, {"layout": "1TF"}, samples)
+        return Description(values, {"layout": "1TF", "fit": fit}, samples)
     values |= {"mel_scale": "htk", "filters": "peak"}
     unlike = "of longer recordings three parts and the whole made shorter"
-    return Description(values, {"layout": "4TF"}, samples, (unlike,))
+    return Description(values, {"layout": "4TF", "fit": fit}, samples, (unlike,))
+
+
+def _choice(fields: Fields, name: str, known: tuple[str, ...]) -> str:
+    """A text that is one of some."""
+    found = fields.text(name)
+    if found not in known:
+        raise fields.wrong(name, " or ".join(known))
+    return found
 
 
 def _picture(fields: Fields) -> Description:
@@ -208,7 +222,7 @@ AUDIO: dict[str, tuple[Document, Callable[[Fields], Description]]] = {
         {
             "feature_size": 64, "sampling_rate": 48000, "hop_length": 480, "max_length_s": 10,
             "fft_window_size": 1024, "frequency_min": 0, "frequency_max": 14000,
-            "truncation": "fusion",
+            "truncation": "fusion", "padding": "repeatpad",
         },
         _clap,
     ),

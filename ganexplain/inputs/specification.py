@@ -18,7 +18,7 @@ from ganexplain.inputs.kinds import KINDS
 
 LARGEST_BATCH = 4096
 UNIT_AXES = ("auto", "first", "last")
-FITS = ("zeros", "repeat", "reflect", "zero-features")
+FITS = ("zeros", "repeat", "repeat-whole", "reflect", "zero-features")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Call:
       pictures, `W` for waveforms; a digit is an axis of so many copies (1: of length one, 3: a
       plane as the three colours of a picture); empty: as here.
     - `fit` extends an excerpt that is shorter than the input: by silence (`zeros`), the same again
-      (`repeat`) or backwards (`reflect`), or by frames of zeros (`zero-features`).
+      (`repeat`), by as many whole copies as there is room for and then silence (`repeat-whole`),
+      backwards (`reflect`), or by frames of zeros (`zero-features`).
     - `batch` is the only length of a batch that it takes, each of which then has one input; 0: any,
       or as is found by trying.
     - `argument` is the name by which the input is passed, `batch.mel` being the value `mel` in a

@@ -24,6 +24,7 @@ from ganexplain.inputs.specification import Call, Input, read_input_file
 from ganexplain.inputs.specification_text import specification_text
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.bridge import bridge_between
+from ganexplain.networks.descriptions.input_sources import read_source
 from ganexplain.networks.descriptions.references import function_reference
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.input import describe_input
@@ -124,6 +125,52 @@ def test_a_setting_that_is_no_length_is_named_with_its_file(
     with pytest.raises(GanexplainError, match="hop_length is") as raised:
         read_extractor(tmp_path)
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "document, message",
+    [
+        ({"feature_extractor_type": "ASTFeatureExtractor", "std": 0}, "std is 0, not above 0"),
+        (
+            {"feature_extractor_type": "ClapFeatureExtractor", "padding": "x"},
+            "padding is 'x', not ",
+        ),
+        ({"image_processor_type": "ViTImageProcessor"}, "size.height is missing"),
+        ({"image_processor_type": "ViTImageProcessor", "size": "224"}, "size is '224', not an"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    tmp_path: Path, document: dict[str, object], message: str
+) -> None:
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(document))
+    with pytest.raises(GanexplainError, match=rf"preprocessor_config\.json: {message}"):
+        read_extractor(tmp_path)
+
+
+@pytest.mark.third_party
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"feature_extractor_type": "NoSuchExtractor"}, "load feature_extractor_type NoSuchExtr"),
+        ({}, "an extractor without a type"),
+        (
+            {"feature_extractor_type": "UnivNetFeatureExtractor", "sampling_rate": 0},
+            "_rate is 0, no",
+        ),
+        (
+            {"feature_extractor_type": "UnivNetFeatureExtractor", "sampling_rate": "8"},
+            "is '8', not",
+        ),
+    ],
+)
+def test_an_extractor_that_transformers_cannot_make_is_named(
+    tmp_path: Path, settings: dict[str, object], message: str
+) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(GanexplainError, match=message) as raised:
+        read_source(str(tmp_path), "")
+    assert str(tmp_path) in str(raised.value)
 
 
 def test_a_title_with_line_breaks_writes_no_keys() -> None:

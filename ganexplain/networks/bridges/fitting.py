@@ -15,18 +15,23 @@ def fit_length(available: int, wanted: int, fit: str, unit: str, value: float = 
     """The module that gives the last axis of `available` values the `wanted` length.
 
     Of more values it keeps those in the middle. Behind fewer it puts `value` (`fit` is zeros or
-    zero-features), the same values again (repeat), or these backwards and forwards in turn
-    (reflect). Raises UsageError, which counts in `unit`, for fewer values without `fit`.
+    zero-features), the same values again (repeat), whole copies of them and then `value`
+    (repeat-whole), or these backwards and forwards in turn (reflect). Raises UsageError, which
+    counts in `unit`, for fewer values without `fit`.
     """
     if available >= wanted:
         return Middle(wanted)
     if not fit or available < 1:
         raise UsageError(
             f"the network takes {wanted} {unit}, an excerpt of the GAN has {max(available, 0)}; "
-            'extend it with fit = "zeros", "repeat", "reflect" or "zero-features" under [network] '
-            "in the file of --input, or train a GAN on longer excerpts (excerpt_frames of "
-            "train-gan --input)"
+            'extend it with fit = "zeros", "repeat", "repeat-whole", "reflect" or "zero-features" '
+            "under [network] in the file of --input, or train a GAN on longer excerpts "
+            "(excerpt_frames of train-gan --input)"
         )
+    if fit == "repeat-whole":
+        copied = wanted - wanted % available
+        copies = Again(available, copied, reflect=False)
+        return nn.Sequential(copies, nn.ConstantPad1d((0, wanted - copied), value))
     if fit in ("repeat", "reflect"):
         return Again(available, wanted, reflect=fit == "reflect")
     return nn.ConstantPad1d((0, wanted - available), value)

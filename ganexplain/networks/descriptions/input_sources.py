@@ -58,7 +58,7 @@ def read_source(name: str, features: str) -> InputSource:
 
 def _folder(path: Path, given: Reference | None) -> InputSource:
     kind, description = read_extractor(path)
-    reference = given or extractor_reference(path)
+    reference = given or extractor_reference(path, kind)
     if description is None and reference is None:
         raise UsageError(
             f"{path}: {kind or 'its extractor'} is not known here; install transformers, which "

@@ -114,8 +114,8 @@ def array_reference(path: Path) -> Reference:
     return Reference(str(path), lambda values, rate: np.array(found), is_fixed=True)
 
 
-def extractor_reference(folder: Path) -> Reference | None:
-    """The extractor of a folder of Hugging Face; None if transformers is not installed.
+def extractor_reference(folder: Path, named: str = "") -> Reference | None:
+    """The extractor `named` in a folder of Hugging Face; None if transformers is not installed.
 
     It is data: no code in the folder is run. Raises UsageError if transformers cannot make it, or
     if it has code of its own.
@@ -144,7 +144,11 @@ def extractor_reference(folder: Path) -> Reference | None:
         if hasattr(extractor, "sampling_rate"):
             return Reference(name, _sound_extractor(extractor), rate=extractor.sampling_rate)
         return Reference(name, _picture_extractor(extractor))
-    raise UsageError(f"{folder}: transformers cannot load its extractor ({faults[0]})")
+    key = f"feature_extractor_type {named}" if named else "an extractor without a type"
+    raise UsageError(
+        f"{folder}: transformers {transformers.__version__} cannot load {key} ({faults[0]}); "
+        "correct preprocessor_config.json, or name a function of (samples, rate)"
+    )
 
 
 def _sound_extractor(extractor: Any) -> Callable[[np.ndarray, int], np.ndarray]:

@@ -23,12 +23,6 @@ from ganexplain.runs.progress import LOGGER
 
 CONFIG = "config.json"
 PATTERNS = (CONFIG, *FILES, "*.safetensors*", "pytorch_model*.bin*")
-# How extractors extend shorter recordings, as `fit` in a specification.
-EXTENSIONS = {
-    "ASTFeatureExtractor": "zero-features",
-    "ClapFeatureExtractor": "repeat",  # whole copies, and silence where the next does not fit
-    "WhisperFeatureExtractor": "zeros",
-}
 REFUSED = {
     "auto_map": "has code of its own, which would run; if you trust its author, write a function "
     "that returns the network (trust_remote_code=True) and name it, file.py:function",
@@ -83,8 +77,7 @@ def _own_input(folder: Path, seconds: float) -> tuple[Input, Call]:
     values = dict(description.values)
     if values.get("kind") == "waveform":
         values["samples"] = int(seconds * float(str(values["sample_rate"])))
-    network = {"fit": EXTENSIONS.get(kind, ""), **description.network}
-    return input_from(str(folder), values), call_from(str(folder), network)
+    return input_from(str(folder), values), call_from(str(folder), description.network)
 
 
 def _own_call(folder: Path) -> Call:
