@@ -1,0 +1,171 @@
+"""The prediction test: do examples of a unit tell which of two excerpts excites it more?
+
+An explanation is worth what can be predicted with it (machine interpretability score, Zimmermann et
+al. 2024). An encoder that had no part in the search turns excerpts into vectors. The `contrast` of
+an excerpt is its mean similarity to examples that excite the unit, less that to examples that do
+not. The score is the share of pairs of excerpts, one strong and one weak, in which the strong one
+has the higher contrast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.distance import cdist, pdist
+
+from ganexplain.metrics.bootstrap import interval, resample_rows
+from ganexplain.metrics.regression import fitted, residual
+from ganexplain.runs.machine import random_stream
+
+FEW, SOME = 0.01, 0.1  # shares of excerpts that are compared with others
+MOST_PAIRS = 20_000  # drawn at random where there are more
+BLOCK = 10  # excerpts of nearly the same outputs, of which the first and the last are a pair
+MOST_FOR_WIDTH = 2000  # excerpts whose distances decide the width of the kernel
+
+
+BEYOND = "beyond_"  # prefix of the pairs by what the outputs of the network leave unexplained
+DIFFICULTIES: Mapping[str, str] = {
+    "extreme": "top 1 % against bottom 1 %",
+    "top": "top 10 % against the rest",
+    "random": "two random excerpts",
+    "matched": "two excerpts of the same outputs",
+    "beyond_extreme": "beyond the outputs, top 1 % against bottom 1 %",
+    "beyond_top": "beyond the outputs, top 10 % against the rest",
+    "beyond_random": "beyond the outputs, two random excerpts",
+}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A Gaussian kernel around M encoded excerpts (M, D), as wide as their median distance."""
+
+    excerpts: np.ndarray
+    width: float
+
+    @classmethod
+    def around(cls, excerpts: np.ndarray) -> Kernel:
+        """The kernel of excerpts; of many, equally spaced ones decide the width."""
+        rows = np.asarray(excerpts, dtype=np.float64)
+        some = rows[:: -(-len(rows) // MOST_FOR_WIDTH)]
+        return cls(rows, float(np.median(pdist(some))) if len(some) > 1 else 0.0)
+
+    def similarities(self, examples: np.ndarray) -> np.ndarray:
+        """Similarities (M, N), 0 to 1, of the excerpts to N encoded examples (N, D)."""
+        distances = cdist(self.excerpts, np.asarray(examples, dtype=np.float64))
+        if not self.width:  # the excerpts are all the same: they cannot be told apart
+            return np.ones_like(distances)
+        return np.asarray(np.exp(-((distances / self.width) ** 2) / 2))
+
+    def contrast(self, strong: np.ndarray, weak: np.ndarray) -> np.ndarray:
+        """Mean similarity (M,) to strong examples (N, D) minus that to weak ones (N', D)."""
+        ours, theirs = self.similarities(strong), self.similarities(weak)
+        return np.asarray(ours.mean(axis=1) - theirs.mean(axis=1))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows (P,) of excerpts: `strong` excite the unit more than the `weak` of the same place."""
+
+    strong: np.ndarray
+    weak: np.ndarray
+
+    @classmethod
+    def between(cls, strong: np.ndarray, weak: np.ndarray, stream: np.random.Generator) -> Pairs:
+        """Each of some rows (A,) with each of others (B,); of many such pairs some at random."""
+        count = len(strong) * len(weak)
+        chosen = (
+            np.arange(count) if count <= MOST_PAIRS else stream.integers(count, size=MOST_PAIRS)
+        )
+        return cls(strong[chosen // len(weak)], weak[chosen % len(weak)])
+
+    def ordered(self, response: np.ndarray) -> Pairs:
+        """The pairs, turned where the response (M,) is the other way; equal ones are left out."""
+        apart = response[self.strong] - response[self.weak]
+        strong = np.where(apart > 0, self.strong, self.weak)
+        weak = np.where(apart > 0, self.weak, self.strong)
+        return Pairs(strong[apart != 0], weak[apart != 0])
+
+
+def choose_pairs(response: np.ndarray, outputs: np.ndarray, seed: int) -> dict[str, Pairs]:
+    """The pairs of each of `DIFFICULTIES`, of excerpts with responses (M,) and outputs (M, K)."""
+    left = residual(response, outputs)
+    if np.ptp(left) <= 1e-9 * np.ptp(response):  # only rounding is left
+        left = np.zeros_like(left)
+    found = {"matched": _matched(response, outputs)}
+    stream = random_stream(seed, "pairs of excerpts")
+    for prefix, values in (("", np.asarray(response, dtype=np.float64)), (BEYOND, left)):
+        order, count = np.argsort(values, kind="stable"), len(values)
+        few, some = (max(round(share * count), 1) for share in (FEW, SOME))
+        between = {
+            "extreme": (order[-few:], order[:few]),
+            "top": (order[-some:], order[:-some]),
+            "random": (order, order),
+        }
+        for name, sets in between.items():
+            found[prefix + name] = Pairs.between(*sets, stream).ordered(values)
+    return {name: found[name] for name in DIFFICULTIES}
+
+
+def _matched(response: np.ndarray, outputs: np.ndarray) -> Pairs:
+    """Of each block of excerpts of nearly the same outputs, the strongest and the weakest.
+
+    The outputs are the same where they predict the same response.
+    """
+    order = np.argsort(fitted(response, outputs), kind="stable")
+    blocks = order[: len(order) // BLOCK * BLOCK].reshape(-1, BLOCK)
+    inside, rows = np.asarray(response)[blocks], np.arange(len(blocks))
+    pairs = Pairs(blocks[rows, inside.argmax(axis=1)], blocks[rows, inside.argmin(axis=1)])
+    return pairs.ordered(np.asarray(response))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pairs between G recordings: `right` (..., G, G) of `all` (G, G)."""
+
+    right: np.ndarray
+    all: np.ndarray
+
+    @classmethod
+    def of(cls, contrast: np.ndarray, pairs: Pairs, recording: np.ndarray) -> Counts:
+        """Count pairs that contrasts (..., M) order rightly; a tie is half right.
+
+        `recording` (M,) is the number of the recording of each excerpt.
+        """
+        groups = int(recording.max()) + 1
+        cell = recording[pairs.strong] * groups + recording[pairs.weak]
+        rows = contrast.reshape(-1, contrast.shape[-1])
+        right = (np.sign(rows[:, pairs.strong] - rows[:, pairs.weak]) + 1) / 2
+        counted = [np.bincount(cell, each, groups**2) for each in right]
+        shape = (*contrast.shape[:-1], groups, groups)
+        everything = np.bincount(cell, minlength=groups**2).reshape(groups, groups)
+        return cls(np.reshape(counted, shape), everything.astype(np.float64))
+
+    @property
+    def share(self) -> np.ndarray:
+        """The share (...) of pairs in the right order; NaN without pairs."""
+        return self.resampled(np.ones((1, len(self.all))))[..., 0]
+
+    def resampled(self, weights: np.ndarray) -> np.ndarray:
+        """The shares (..., B) where recordings occur as often as weights (B, G) say."""
+        number = np.einsum("bg,gh,bh->b", weights, self.all, weights)
+        right = np.einsum("bg,...gh,bh->...b", weights, self.right, weights)
+        return np.divide(right, number, out=np.full_like(right, np.nan), where=number > 0)
+
+
+def recording_weights(recordings: int, seed: int) -> np.ndarray:
+    """How often each of G recordings occurs (B, G) in B bootstrap samples of recordings."""
+    rows = (
+        resample_rows(recordings, seed, "recordings") if recordings > 1 else np.zeros((1, 1), int)
+    )
+    return np.stack([np.bincount(row, minlength=recordings) for row in rows]).astype(np.float64)
+
+
+def share_interval(share: float, resampled: np.ndarray, recordings: int) -> tuple[float, float]:
+    """95 % bounds of a share from its resamples (B,), of G `recordings`; of one, 0 to 1."""
+    known = resampled[np.isfinite(resampled)]
+    if recordings < 2 or not known.size:
+        return 0.0, 1.0
+    low, high = np.clip(interval(np.array(share), known, recordings), 0, 1)
+    return float(low), float(high)

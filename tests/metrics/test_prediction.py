@@ -1,0 +1,130 @@
+"""The prediction test: closed forms, a loop over all pairs, and intervals over recordings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganexplain.metrics.prediction import (
+    DIFFICULTIES,
+    Counts,
+    Kernel,
+    Pairs,
+    choose_pairs,
+    recording_weights,
+    share_interval,
+)
+
+Excerpts = tuple[np.ndarray, np.ndarray, np.ndarray]  # responses, outputs, recordings
+
+
+@pytest.fixture
+def excerpts() -> Excerpts:
+    stream = np.random.default_rng(0)
+    outputs = stream.normal(size=(120, 2))
+    response = outputs @ [1.0, -0.5] + 0.5 * stream.normal(size=120)
+    return response, outputs, np.arange(120) // 12
+
+
+def shares(contrast: np.ndarray, excerpts: Excerpts) -> dict[str, float]:
+    response, outputs, recording = excerpts
+    pairs = choose_pairs(response, outputs, 0)
+    return {name: float(Counts.of(contrast, each, recording).share) for name, each in pairs.items()}
+
+
+def test_an_encoder_that_is_the_unit_predicts_every_pair(excerpts: Excerpts) -> None:
+    response = excerpts[0]
+    beyond = np.abs(response).max() + np.array([[0.1], [0.4]])  # examples behind all excerpts
+    contrast = Kernel.around(response[:, None]).contrast(beyond, -beyond)
+    found = shares(contrast, excerpts)
+    assert {name: found[name] for name in ("extreme", "top", "random", "matched")} == {
+        "extreme": 1.0,
+        "top": 1.0,
+        "random": 1.0,
+        "matched": 1.0,
+    }
+
+
+def test_a_constant_encoder_predicts_half(excerpts: Excerpts) -> None:
+    same = np.ones((120, 3))
+    contrast = Kernel.around(same).contrast(same[:5], same[:7])
+    assert set(shares(contrast, excerpts).values()) == {0.5}
+
+
+def test_identical_sets_predict_half(excerpts: Excerpts) -> None:
+    stream = np.random.default_rng(1)
+    encoded, examples = stream.normal(size=(120, 3)), stream.normal(size=(9, 3))
+    contrast = Kernel.around(encoded).contrast(examples, examples)
+    assert set(shares(contrast, excerpts).values()) == {0.5}
+
+
+def test_the_contrast_is_that_of_a_loop() -> None:
+    stream = np.random.default_rng(2)
+    encoded, strong, weak = (stream.normal(size=(n, 4)) for n in (11, 3, 5))
+    every = [np.linalg.norm(a - b) for i, a in enumerate(encoded) for b in encoded[:i]]
+    width = np.median(every)
+
+    def near(x: np.ndarray, examples: np.ndarray) -> float:
+        return float(np.mean([np.exp(-np.sum((x - y) ** 2) / 2 / width**2) for y in examples]))
+
+    wanted = [near(x, strong) - near(x, weak) for x in encoded]
+    np.testing.assert_allclose(Kernel.around(encoded).contrast(strong, weak), wanted, atol=1e-14)
+
+
+def test_the_shares_are_those_of_a_loop_over_all_pairs(excerpts: Excerpts) -> None:
+    response = excerpts[0]
+    contrast = np.round(np.random.default_rng(3).normal(size=120), 1)  # with ties
+    order = np.argsort(response)
+    every = [(a, b) for a in range(120) for b in range(120) if response[a] > response[b]]
+    sets = {
+        "extreme": [(order[-1], order[0])],
+        "top": [(a, b) for a in order[-12:] for b in order[:-12]],
+        "random": every,
+    }
+    found = shares(contrast, excerpts)
+    for name, pairs in sets.items():
+        right = [(np.sign(contrast[a] - contrast[b]) + 1) / 2 for a, b in pairs]
+        assert found[name] == pytest.approx(np.mean(right))
+
+
+def test_pairs_beyond_the_outputs_follow_what_least_squares_leaves(excerpts: Excerpts) -> None:
+    response, outputs, _ = excerpts
+    design = np.column_stack([np.ones(120), outputs])
+    left = response - design @ np.linalg.lstsq(design, response, rcond=None)[0]
+    found = shares(left, excerpts)
+    assert {name for name in DIFFICULTIES if found[name] == 1.0} >= {
+        "beyond_extreme",
+        "beyond_top",
+        "beyond_random",
+    }
+
+
+def test_nothing_is_left_beyond_outputs_that_are_the_response(excerpts: Excerpts) -> None:
+    response, _, recording = excerpts
+    pairs = choose_pairs(response, response[:, None], 0)
+    assert len(pairs["beyond_random"].strong) == 0
+    assert np.isnan(Counts.of(response, pairs["beyond_random"], recording).share)
+
+
+def test_a_pair_counts_as_often_as_its_recordings_occur() -> None:
+    pairs = Pairs(np.array([0, 1]), np.array([2, 3]))
+    counts = Counts.of(np.array([1.0, 0.0, 0.0, 1.0]), pairs, np.array([0, 1, 2, 2]))
+    weights = np.array([[1, 1, 1], [3, 1, 2], [0, 2, 1], [1, 1, 0]], float)
+    np.testing.assert_array_equal(counts.resampled(weights), [0.5, 0.75, 0.0, np.nan])
+
+
+def test_intervals_over_recordings_contain_the_true_share() -> None:
+    stream, groups, each, trials = np.random.default_rng(4), 24, 6, 120
+    recording, weights = np.repeat(np.arange(groups), each), recording_weights(groups, 0)
+    truth = 0.5 + np.arcsin(1 / np.sqrt(2)) / np.pi  # of normal values that correlate so
+    inside = 0
+    for _ in range(trials):
+        response, noise = (  # half of the variance of each is that of recordings
+            stream.normal(size=groups)[recording] + stream.normal(size=len(recording))
+            for _ in range(2)
+        )
+        pairs = choose_pairs(response, stream.normal(size=len(recording)), 0)["random"]
+        counts = Counts.of(response + noise, pairs, recording)
+        low, high = share_interval(float(counts.share), counts.resampled(weights), groups)
+        inside += low <= truth <= high
+    assert 0.88 <= inside / trials <= 1
