@@ -34,6 +34,7 @@ from ganexplain.cli.results import (
     show_plain_path,
     show_predictions,
     show_ranking,
+    show_validation,
 )
 from ganexplain.errors import (
     UsageError,
@@ -108,7 +109,8 @@ def _app(
     train-classifier, train-gan, explain, select and report each read the output of the commands
     before. predict applies a classifier to recordings; input describes
     what a network takes; layers lists the layers of a network;
-    responses finds the excerpts of a corpus that drive a unit; attribute explains single
+    responses finds the excerpts of a corpus that drive a unit; validate tests what can be
+    predicted with the examples of a run; attribute explains single
     decisions, also with networks from train-explainer; counterfactual finds what would have to
     change for another decision; label-stems makes a corpus; rerun repeats a run and compares.
     """
@@ -209,6 +211,7 @@ _add_stage("responses", show_paths)
 _add_stage("explain", show_paths, under_torchrun="apart")
 _add_stage("train-explainer", show_explainer, under_torchrun="together")
 _add_stage("select", show_ranking)
+_add_stage("validate", show_validation)
 _add_stage("attribute", show_attributions)
 _add_stage("report", show_path)
 _add_command("rerun", config.RerunConfig, "rerun:rerun", show_differences)

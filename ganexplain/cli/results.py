@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.counterfactuals import Counterfactuals
     from ganexplain.artifacts.input_description import InputDescription
     from ganexplain.artifacts.layers import NetworkLayers
+    from ganexplain.artifacts.prediction import Prediction
     from ganexplain.artifacts.predictions import Predictions
     from ganexplain.artifacts.selection import Selection
     from ganexplain.stages.attribute import AttributeResult
@@ -80,6 +81,13 @@ def show_ranking(found: list[Selection] | AttributionRanking, as_json: bool) -> 
         print_result(json_text({"units": [each.to_json() for each in found]}))
     else:
         print_result(chosen_table(found, width))
+
+
+def show_validation(found: Prediction, as_json: bool) -> None:
+    """What can be predicted with the examples, in a sentence and a table for each encoder."""
+    from ganexplain.report.prediction import prediction_text
+
+    print_result(json_text(found.to_json()) if as_json else prediction_text(found))
 
 
 def show_predictions(found: Predictions, as_json: bool) -> None:

@@ -15,11 +15,10 @@ from ganexplain.config.explaining import (
     CounterfactualConfig,
     ExplainConfig,
     LayersConfig,
-    ReportConfig,
     RerunConfig,
     ResponsesConfig,
-    SelectConfig,
 )
+from ganexplain.config.selecting import ReportConfig, SelectConfig, ValidateConfig
 from ganexplain.config.setting import (
     LONGEST_SETTINGS,
     toml_bytes,
@@ -39,7 +38,7 @@ __all__ = [
     "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "InputConfig", "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
     "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
-    "TrainGanConfig", "toml_bytes", "toml_text", "with_preset",
+    "TrainGanConfig", "ValidateConfig", "toml_bytes", "toml_text", "with_preset",
 ]  # fmt: skip
 
 # The stages that write a run directory: settings, and module and function in ganexplain.stages.
@@ -52,6 +51,7 @@ STAGES: dict[str, tuple[type[Any], str]] = {
     "explain": (ExplainConfig, "explain:explain"),
     "train-explainer": (TrainExplainerConfig, "train_explainer:train_explainer"),
     "select": (SelectConfig, "select:select"),
+    "validate": (ValidateConfig, "validate:validate"),
     "attribute": (AttributeConfig, "attribute:attribute"),
     "report": (ReportConfig, "report:write_report"),
 }

@@ -1,4 +1,4 @@
-"""Settings of the stages that explain a unit, select explanations and show them."""
+"""Settings of the stages that explain a unit and find real excerpts, and of reruns."""
 
 from __future__ import annotations
 
@@ -184,91 +184,6 @@ class ResponsesConfig(SeeksExcerpts, NamesNetwork, Computes):
     neuron: str = setting(NEURON, "0")
     features: str = setting(FEATURES, "")
     top: int = setting("Number of excerpts with the highest and with the lowest response.", 50, 2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelectConfig(SeeksExcerpts, Computes):
-    """Rank the settings by distance to the real excerpts that drive the unit: OUT/selection.json.
-
-    `ganexplain select runs/explain/explanations.npz --corpus sample_data --out runs/select`
-    """
-
-    explanations: str = setting(
-        "Path of explanations.npz, or run directory of `explain` or `attribute`.",
-        argument=True,
-        reads=True,
-    )
-    corpus: tuple[str, ...] = setting(
-        "Corpus whose training split contains the real excerpts; repeat for several.",
-        (),
-        reads=True,
-    )
-    responses: str = setting(
-        "Path of responses.npz, or its directory, from an earlier run; replaces --corpus.",
-        "",
-        reads=True,
-    )
-    classifier: str = setting(
-        "Current path of classifier.pt; empty: the path when it was explained. A "
-        "factory must be named again, because it runs code.",
-        "",
-        reads=True,
-    )
-    trust_pickle: bool = setting(
-        "Load a pickled network that was explained. This runs any code that the file contains.",
-        False,
-    )
-    trust_features: bool = setting(
-        "Compute the input of the network by the function that the file of its --input names as "
-        "features. This runs its code.",
-        False,
-    )
-    gan: str = setting("Current path of gan.pt; empty: the path when it was used.", "", reads=True)
-    top: int = setting("Number of real excerpts to compare with; 0: the number of examples.", 0, 0)
-    by: str = setting(
-        "Score to rank by: composite (default: mean rank by fid-response and nearest real), "
-        "fid-response (the paper's), fid-features, kid or wasserstein; for `attribute` a "
-        "measure such as faithfulness (default), deletion or truth_area.",
-        "",
-    )
-    judge: tuple[str, ...] = setting(
-        "Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; repeat "
-        "for several.",
-        (),
-        reads=True,
-    )
-    controls: bool = setting(
-        "Score controls: no search, no GAN, and a classifier with shuffled weights.", True
-    )
-    seed: int = setting("Seed of the bootstrap and of the controls.", 0, 0, LAST_SEED)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportConfig:
-    """Show and play the chosen setting beside real excerpts, controls and the rest of the grid.
-
-    `ganexplain report runs/explain/explanations.npz --selection runs/select --out runs/report`
-
-    Writes OUT/report.html; for a run of several units, one page per unit and OUT/index.html.
-    """
-
-    explanations: str = setting(
-        "Path of explanations.npz, or run directory of `explain`.", argument=True, reads=True
-    )
-    selection: str = setting("Path of selection.json, or run directory of `select`.", reads=True)
-    responses: str = setting(
-        "Path of responses.npz, or its directory; empty: the directory of the selection.",
-        "",
-        reads=True,
-    )
-    examples: int = setting("Number of examples shown for each setting.", 6, 1)
-    heard: int = setting(
-        "Number of these that have sound when a cell of the grid is selected.", 2, 0
-    )
-    griffin_lim_iterations: int = setting(
-        "Number of iterations of the phase reconstruction (Griffin-Lim).", 100, 1
-    )
-    seed: int = setting("Seed of the initial phases.", 0, 0, LAST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)

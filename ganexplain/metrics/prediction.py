@@ -10,7 +10,7 @@ has the higher contrast.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.distance import cdist, pdist
@@ -30,10 +30,10 @@ DIFFICULTIES: Mapping[str, str] = {
     "extreme": "top 1 % against bottom 1 %",
     "top": "top 10 % against the rest",
     "random": "two random excerpts",
-    "matched": "two excerpts of the same outputs",
-    "beyond_extreme": "beyond the outputs, top 1 % against bottom 1 %",
-    "beyond_top": "beyond the outputs, top 10 % against the rest",
-    "beyond_random": "beyond the outputs, two random excerpts",
+    "matched": "two with the same outputs",
+    "beyond_extreme": "beyond the outputs: top 1 %",
+    "beyond_top": "beyond the outputs: top 10 %",
+    "beyond_random": "beyond the outputs: random",
 }
 
 
@@ -93,7 +93,7 @@ def choose_pairs(response: np.ndarray, outputs: np.ndarray, seed: int) -> dict[s
     left = residual(response, outputs)
     if np.ptp(left) <= 1e-9 * np.ptp(response):  # only rounding is left
         left = np.zeros_like(left)
-    found = {"matched": _matched(response, outputs)}
+    found = {"matched": _matched(left, fitted(response, outputs))}
     stream = random_stream(seed, "pairs of excerpts")
     for prefix, values in (("", np.asarray(response, dtype=np.float64)), (BEYOND, left)):
         order, count = np.argsort(values, kind="stable"), len(values)
@@ -108,16 +108,17 @@ def choose_pairs(response: np.ndarray, outputs: np.ndarray, seed: int) -> dict[s
     return {name: found[name] for name in DIFFICULTIES}
 
 
-def _matched(response: np.ndarray, outputs: np.ndarray) -> Pairs:
+def _matched(left: np.ndarray, explained: np.ndarray) -> Pairs:
     """Of each block of excerpts of nearly the same outputs, the strongest and the weakest.
 
-    The outputs are the same where they predict the same response.
+    The outputs are the same where the response (M,) that they explain is; the pairs are ordered by
+    what is left (M,) of it.
     """
-    order = np.argsort(fitted(response, outputs), kind="stable")
+    order = np.argsort(explained, kind="stable")
     blocks = order[: len(order) // BLOCK * BLOCK].reshape(-1, BLOCK)
-    inside, rows = np.asarray(response)[blocks], np.arange(len(blocks))
+    inside, rows = left[blocks], np.arange(len(blocks))
     pairs = Pairs(blocks[rows, inside.argmax(axis=1)], blocks[rows, inside.argmin(axis=1)])
-    return pairs.ordered(np.asarray(response))
+    return pairs.ordered(left)
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,32 @@ class Counts:
         number = np.einsum("bg,gh,bh->b", weights, self.all, weights)
         right = np.einsum("bg,...gh,bh->...b", weights, self.right, weights)
         return np.divide(right, number, out=np.full_like(right, np.nan), where=number > 0)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """M held-out excerpts: responses (M,) of a unit, outputs (M, K) and recordings (M,)."""
+
+    response: np.ndarray
+    outputs: np.ndarray
+    recording: np.ndarray
+
+    def counts(self, contrast: np.ndarray, seed: int) -> dict[str, Counts]:
+        """Count the pairs of each of `DIFFICULTIES` that contrasts (S, M) of S sets order rightly.
+
+        Pairs beyond the outputs are ordered by what the outputs leave of a contrast, too.
+        """
+        beyond = residual(contrast.T, self.outputs).T
+        pairs = choose_pairs(self.response, self.outputs, seed)
+        return {
+            name: Counts.of(beyond if name.startswith(BEYOND) else contrast, each, self.recording)
+            for name, each in pairs.items()
+        }
+
+    def shuffled(self, seed: int) -> HeldOut:
+        """The same excerpts with the responses of others, as a control."""
+        stream = random_stream(seed, "shuffled responses")
+        return replace(self, response=stream.permutation(self.response))
 
 
 def recording_weights(recordings: int, seed: int) -> np.ndarray:

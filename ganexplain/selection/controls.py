@@ -20,7 +20,7 @@ from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
-from ganexplain.config import SelectConfig
+from ganexplain.config import SelectConfig, ValidateConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
 from ganexplain.gans.checkpoint import load_generator
@@ -50,7 +50,7 @@ MEANINGS = {
 
 
 def load_target_network(
-    config: SelectConfig, explanations: Explanations, device: torch.device
+    config: SelectConfig | ValidateConfig, explanations: Explanations, device: torch.device
 ) -> TargetNetwork:
     """Load the network of explanations; UsageError if the file is missing or another one."""
     settings = explanations.meta.settings

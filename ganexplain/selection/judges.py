@@ -162,14 +162,18 @@ def load_judges(
     A judge has the name of its file, of the folder of a `classifier.pt`, or of the module of its
     factory.
     """
-    judges: list[Judge] = []
+    names = network_names(texts)
+    return [Judge(text, name, explained, device) for text, name in zip(texts, names, strict=True)]
+
+
+def network_names(texts: Sequence[str]) -> list[str]:
+    """A unique name for each of several networks, which values of `--judge` name."""
+    names: list[str] = []
     for text in texts:
         name = _short_name(judge_source(text).name)
-        names = {judge.name for judge in judges}
         numbered = (f"{name}-{k}" for k in range(2, len(texts) + 2))
-        name = next(n for n in (name, *numbered) if n not in names)
-        judges.append(Judge(text, name, explained, device))
-    return judges
+        names.append(next(n for n in (name, *numbered) if n not in names))
+    return names
 
 
 def _short_name(source: str) -> str:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ganexplain.artifacts.axes import axes_for, check_arrays
 from ganexplain.artifacts.controls import read_controls
-from ganexplain.artifacts.explanations import read_explanation_meta, read_explanations
-from ganexplain.artifacts.merging import explanation_files
-from ganexplain.artifacts.responses import REAL_AXES, given_path, read_responses
+from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.artifacts.prediction import Prediction, read_prediction
+from ganexplain.artifacts.responses import REAL_AXES, read_responses
 from ganexplain.artifacts.selection import read_selection
+from ganexplain.artifacts.unit_files import UnitFiles, unit_files
 from ganexplain.audio.sonify import make_sounds
 from ganexplain.config import ReportConfig
-from ganexplain.errors import UsageError
-from ganexplain.files.atomic import write_bytes, write_text
+from ganexplain.files.atomic import file_hash, write_bytes, write_text
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line
 from ganexplain.report.unit.page import render
@@ -41,14 +40,17 @@ def write_report(
     GanexplainError for files that do not fit together, naming the file and the field.
     """
     units = unit_files(config)
-    first = read_evidence(units[0], config.examples)  # what is wrong is said before the run begins
+    tested = read_prediction(Path(config.validation)) if config.validation else None
+    first = read_evidence(
+        units[0], config.examples, tested
+    )  # what is wrong is said before the run begins
     with RunDirectory(out, "report", config, overwrite) as run:
         progress = run.keep_notes(progress)
         lines: list[UnitLine] = []
         sizes: list[int] = []
         players = 0
         for unit in units:
-            evidence = first if unit is units[0] else read_evidence(unit, config.examples)
+            evidence = first if unit is units[0] else read_evidence(unit, config.examples, tested)
             page = _page(evidence, unit, run, config, progress)
             path = out / unit.name / "report.html"
             write_bytes(path, page)
@@ -109,58 +111,7 @@ def _sounds(
     return rows, settings | {index: listen(mel) for index, mel in grid.items()}
 
 
-@dataclass(frozen=True)
-class UnitFiles:
-    """Where the inputs of one unit's page are; `name` is its folder, empty for a single unit."""
-
-    name: str
-    explanations: Path
-    selection: Path
-    responses: Path
-
-    @property
-    def controls(self) -> Path:
-        """Written by `select` beside its ranking, where controls were asked for."""
-        return self.selection.with_name("controls.npz")
-
-    @property
-    def inputs(self) -> dict[str, Path]:
-        """The files there are, by name."""
-        files = {name: getattr(self, name) for name in ("explanations", "selection", "responses")}
-        return files | ({"controls": self.controls} if self.controls.is_file() else {})
-
-
-def unit_files(config: ReportConfig) -> list[UnitFiles]:
-    """The inputs of each unit that the options name.
-
-    Explanations are a file, or the run directory of `explain`; the selection is a file, or the
-    directory of `select`, in which each of several units has a folder. Real responses are those
-    beside the selection unless named. Raises UsageError where files do not go together or are
-    missing.
-    """
-    paths = explanation_files(Path(config.explanations))
-    given, several = Path(config.selection), len(paths) > 1
-    if several and not given.is_dir():
-        raise UsageError(
-            f"--selection {given}: {config.explanations} holds {len(paths)} units; name the "
-            "directory that select wrote for them"
-        )
-    units = []
-    for path in paths:
-        selection = given / path.parent.name / "selection.json"
-        if not several and not selection.is_file():
-            selection = given / "selection.json" if given.is_dir() else given
-        responses = selection.with_name("responses.npz")
-        if config.responses:
-            responses = given_path(Path(config.responses), read_explanation_meta(path).target)
-        for needed in (selection, responses):
-            if not needed.is_file():
-                raise UsageError(f"{needed}: no such file; run select on {config.explanations}")
-        units.append(UnitFiles(path.parent.name if several else "", path, selection, responses))
-    return units
-
-
-def read_evidence(files: UnitFiles, examples: int) -> Evidence:
+def read_evidence(files: UnitFiles, examples: int, tested: Prediction | None = None) -> Evidence:
     """The inputs of one page, checked against each other; errors as `write_report`."""
     explanations = read_explanations(files.explanations, exploded=True)
     meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
@@ -181,6 +132,8 @@ def read_evidence(files: UnitFiles, examples: int) -> Evidence:
         selection=read_selection(files.selection, explanations),
         front_end=explanations.front_end,
         seeds=examples,
+        prediction=tested.of(meta.target, file_hash(files.explanations)) if tested else None,
+        encoders=tested.encoders if tested else {},
     )
 
 

@@ -18,6 +18,7 @@ from support.report_artifacts import Artifacts
 
 from ganexplain.artifacts.explanations import TRACES, read_explanations
 from ganexplain.artifacts.selection import read_selection
+from ganexplain.artifacts.unit_files import UnitFiles
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig
 from ganexplain.errors import GanexplainError
@@ -31,7 +32,7 @@ from ganexplain.report.unit.page import render
 from ganexplain.report.unit.story import build_page
 from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.attributions import rank_attributions
-from ganexplain.stages.report import UnitFiles, read_evidence
+from ganexplain.stages.report import read_evidence
 
 CPU = torch.device("cpu")
 NAMES = ("explanations.npz", "selection.json", "responses.npz")

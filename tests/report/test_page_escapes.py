@@ -15,13 +15,14 @@ from support.report_artifacts import Artifacts
 from torch import nn
 
 import ganexplain
+from ganexplain.artifacts.unit_files import unit_files
 from ganexplain.config import AttributeConfig
 from ganexplain.files.atomic import write_json
 from ganexplain.files.checkpoints import load_data
 from ganexplain.report.unit.index import render_index, unit_line
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.attribute import attribute
-from ganexplain.stages.report import read_evidence, unit_files
+from ganexplain.stages.report import read_evidence
 
 EVIL = "</td></svg><script>pwned=1</script><img src=x onerror=pwned=1>\"'&"
 

@@ -13,9 +13,10 @@ from support.report_artifacts import SHOWN, Artifacts
 pytest.importorskip("websockets")
 from support.browser import CHROMIUM, Page, browser
 
+from ganexplain.artifacts.unit_files import unit_files
 from ganexplain.report.html.notation import signed
 from ganexplain.report.unit.index import render_index, unit_line
-from ganexplain.stages.report import read_evidence, unit_files
+from ganexplain.stages.report import read_evidence
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is absent")
 

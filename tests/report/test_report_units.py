@@ -11,13 +11,14 @@ from support.commands import Run
 from support.elements import Elements
 from support.paths import PRETRAINED, ROOT
 
+from ganexplain.artifacts.unit_files import unit_files
 from ganexplain.config import ExplainConfig, ReportConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json, write_json
 from ganexplain.report.html.notation import number
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.explain import explain
-from ganexplain.stages.report import unit_files, write_report
+from ganexplain.stages.report import write_report
 from ganexplain.stages.select import select
 
 UNITS = ["fc8-3-max", "fc8-3-min"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.figures import Score
+from ganexplain.artifacts.prediction import UnitPrediction
 from ganexplain.artifacts.selection import Selection
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.words import Words
@@ -24,7 +25,7 @@ class Evidence:
     `made` and `real` have the keys of the artifacts. `real` is sorted, strongest first, with `mel`,
     `response`, `file`, `start_s` and, for log-mel, `audio`; so is `held_out`, which may be empty.
     `driven` contains `mel` and `response` of controls by name. `seeds` is the number of displayed
-    examples.
+    examples. `prediction` is the entry of a test, and `encoders` the paths of its encoders.
     """
 
     made: Mapping[str, np.ndarray]
@@ -35,6 +36,8 @@ class Evidence:
     selection: Selection
     front_end: Input
     seeds: int
+    prediction: UnitPrediction | None = None
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> Words:

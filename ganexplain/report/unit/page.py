@@ -39,7 +39,7 @@ class Section:
     identity: str
     heading: str
     note: str
-    content: Markup
+    content: Child
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.grid import build_grid
 from ganexplain.report.unit.page import Page, Section, Table
 from ganexplain.report.unit.plots import norm_chart, response_chart, strip_chart
+from ganexplain.report.unit.prediction_section import prediction_section
 from ganexplain.report.unit.rows import mean_and_deviation, score_text, shown_rows
 
 OTHERS = (
@@ -158,6 +159,8 @@ def _comparisons(evidence: Evidence) -> list[Section]:
                 controls,
             )
         )
+    if section := prediction_section(evidence):
+        sections.append(section)
     if judges:
         note = (
             "A judge is another network that had no part in the search. The shares are of examples "

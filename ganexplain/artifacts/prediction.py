@@ -1,0 +1,184 @@
+"""`prediction.json`: what can be predicted with the examples of units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganexplain.artifacts.plan import SearchTarget
+from ganexplain.errors import UsageError
+from ganexplain.files.atomic import JsonObject, read_json
+from ganexplain.files.fields import Fields
+
+REMEDY = "run validate again"
+GENERATED, OTHER, SHUFFLED = "generated", "other_unit", "shuffled"
+SETS: Mapping[str, str] = {
+    GENERATED: "the examples of the chosen setting",
+    "real": "real excerpts of the training split, the strongest and the weakest",
+    "real_beyond": "real excerpts of the training split, the strongest and the weakest beyond the "
+    "outputs of the network",
+    OTHER: "the examples of another unit of the layer, whose responses go along with this one's",
+    "reinitialised": "the same search for a network of shuffled weights, which learned nothing",
+    "start": "samples of the GAN before the search, those of higher responses and the others",
+    SHUFFLED: "the examples of the chosen setting, where each excerpt has the response of another",
+}
+
+
+@dataclass(frozen=True)
+class PairShare:
+    """The share of pairs in the right order, and its 95 % interval.
+
+    `difference` is the interval of the share minus that of the generated examples, None for these.
+    """
+
+    share: float
+    interval: tuple[float, float]
+    difference: tuple[float, float] | None = None
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> PairShare:
+        """An entry of `shares`; errors as `Fields`."""
+        return cls(
+            fields.share("share"),
+            fields.interval("interval"),
+            fields.optional(fields.interval, "difference"),
+        )
+
+    def to_json(self) -> JsonObject:
+        """An entry of `shares`."""
+        apart = {"difference": list(self.difference)} if self.difference else {}
+        return {"share": self.share, "interval": list(self.interval), **apart}
+
+
+# By the name of an encoder, of a set of examples and of a difficulty. Without pairs there is none.
+Shares = Mapping[str, Mapping[str, Mapping[str, PairShare]]]
+
+
+def shares_from_json(fields: Fields) -> Shares:
+    """The shares in a field `shares`; errors as `Fields`."""
+    return {
+        encoder: {
+            examples: {
+                name: PairShare.from_json(fields.child(encoder).child(examples).child(name))
+                for name in fields.child(encoder).child(examples)
+            }
+            for examples in fields.child(encoder)
+        }
+        for encoder in fields
+    }
+
+
+def shares_to_json(shares: Shares) -> JsonObject:
+    """The field `shares`."""
+    return {
+        encoder: {
+            examples: {name: share.to_json() for name, share in by_name.items()}
+            for examples, by_name in sets.items()
+        }
+        for encoder, sets in shares.items()
+    }
+
+
+@dataclass(frozen=True)
+class UnitPrediction:
+    """What can be predicted with the examples of one unit.
+
+    `directions` has the hash of the explanations of each direction. `explained_share` is the share
+    of the variance of its responses that is linear in the outputs of the network.
+    """
+
+    layer: str
+    neuron: int | str
+    unit: str
+    directions: Mapping[str, str]
+    explained_share: float
+    shares: Shares
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> UnitPrediction:
+        """An entry of `units`; errors as `Fields`."""
+        directions = fields.child("directions")
+        return cls(
+            layer=fields.text("layer"),
+            neuron=fields.neuron("neuron"),
+            unit=fields.text("unit", "") or "",
+            directions={name: directions.text(name) for name in directions},
+            explained_share=fields.share("explained_share"),
+            shares=shares_from_json(fields.child("shares")),
+        )
+
+    def to_json(self) -> JsonObject:
+        """An entry of `units`."""
+        return {
+            "layer": self.layer,
+            "neuron": self.neuron,
+            "unit": self.unit,
+            "directions": dict(self.directions),
+            "explained_share": self.explained_share,
+            "shares": shares_to_json(self.shares),
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`prediction.json`: the held-out excerpts, the encoders, and the shares of each unit.
+
+    `encoders` has the path of each, empty without a network; `layers` the means over the units of
+    each layer that has several.
+    """
+
+    corpus: tuple[str, ...]
+    split: str
+    excerpts: int
+    recordings: int
+    encoders: Mapping[str, str]
+    notes: tuple[str, ...]
+    units: tuple[UnitPrediction, ...]
+    layers: Mapping[str, Shares]
+
+    def of(self, target: SearchTarget, explanations_hash: str) -> UnitPrediction:
+        """The entry of a unit; UsageError if other explanations of it were tested."""
+        unit = target.unit
+        for each in self.units:
+            if (each.layer, each.neuron) == (unit.layer, unit.neuron):
+                if each.directions.get(target.direction) == explanations_hash:
+                    return each
+                break
+        raise UsageError(
+            f"--validation: tests other explanations than those of {target.name}; {REMEDY}"
+        )
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Prediction:
+        """The document; errors as `Fields`."""
+        encoders, layers = fields.child("encoders"), fields.child("layers")
+        return cls(
+            corpus=fields.texts("corpus"),
+            split=fields.text("split"),
+            excerpts=fields.positive("excerpts"),
+            recordings=fields.positive("recordings"),
+            encoders={name: encoders.text(name) for name in encoders},
+            notes=fields.texts("notes"),
+            units=tuple(map(UnitPrediction.from_json, fields.children("units"))),
+            layers={name: shares_from_json(layers.child(name)) for name in layers},
+        )
+
+    def to_json(self) -> JsonObject:
+        """The document."""
+        return {
+            "corpus": list(self.corpus),
+            "split": self.split,
+            "excerpts": self.excerpts,
+            "recordings": self.recordings,
+            "encoders": dict(self.encoders),
+            "notes": list(self.notes),
+            "units": [unit.to_json() for unit in self.units],
+            "layers": {name: shares_to_json(shares) for name, shares in self.layers.items()},
+        }
+
+
+def read_prediction(path: Path) -> Prediction:
+    """Read `prediction.json`, a file or in a folder; GanexplainError names a wrong field."""
+    path = path / "prediction.json" if path.is_dir() else path
+    return Prediction.from_json(Fields(f"{path}: ", read_json(path), REMEDY))

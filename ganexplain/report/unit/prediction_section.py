@@ -1,0 +1,51 @@
+"""The section of a page on what can be predicted with its examples."""
+
+from __future__ import annotations
+
+from ganexplain.artifacts.prediction import GENERATED, SETS, PairShare
+from ganexplain.metrics.prediction import DIFFICULTIES
+from ganexplain.report.html.markup import Child, element
+from ganexplain.report.html.notation import percent
+from ganexplain.report.html.wide_table import Line, wide_table
+from ganexplain.report.prediction import prediction_sentence, set_title
+from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.page import Section
+
+NOTE = (
+    "A test of the explanation: of two {many} that no network and no search has met, which excites "
+    "the neuron more? The answer is the one that is more similar to the examples of high responses "
+    "and less to those of low ones. 50 % is chance. Real {many} and the examples of another unit "
+    "are asked the same. “Beyond the outputs” leaves out what the outputs of the network, to which "
+    "{explained} of the variance of this neuron’s responses belongs, says as well."
+)
+
+
+def prediction_section(evidence: Evidence) -> Section | None:
+    """Return a sentence and a table for each encoder; None without a test."""
+    tested = evidence.prediction
+    if tested is None:
+        return None
+    content: list[Child] = []
+    examples = f"{evidence.words.whole}s"
+    for encoder, sets in tested.shares.items():
+        path = evidence.encoders.get(encoder, "")
+        content.append(element("p", prediction_sentence(encoder, path, sets, examples)))
+        shown = [name for name in DIFFICULTIES if name in sets.get(GENERATED, {})]
+        heads = [encoder, *(DIFFICULTIES[name] for name in shown), "Which examples"]
+        lines: list[Line] = []
+        for name, shares in sets.items():
+            cells = [_cell(shares.get(difficulty)) for difficulty in shown]
+            lines.append((set_title(name), [*cells, SETS.get(name, "")]))
+        content.append(wide_table(heads, lines))
+    explained = percent(tested.explained_share)
+    note = evidence.words.fill(NOTE, explained=explained)
+    return Section("prediction", "Prediction: what the examples foretell", note, content)
+
+
+def _cell(share: PairShare | None) -> Child:
+    if share is None:
+        return ""
+    low, high = (f"{100 * end:.0f}" for end in share.interval)
+    return element(
+        "span", percent(share.share), " ", element("span", f"{low} to {high}", class_="detail")
+    )

@@ -1,0 +1,219 @@
+"""The prediction test of a run: which of two held-out excerpts excites a unit more?
+
+Every set of examples answers by itself: those of the chosen setting, and sets to compare it with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ganexplain.artifacts.prediction import (
+    GENERATED,
+    OTHER,
+    SETS,
+    SHUFFLED,
+    PairShare,
+    Shares,
+    UnitPrediction,
+)
+from ganexplain.corpora.interfaces import AnySplit
+from ganexplain.metrics.bootstrap import interval
+from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights, share_interval
+from ganexplain.metrics.regression import explained_share
+from ganexplain.networks.hooks import find_layer, record_outputs
+from ganexplain.networks.readings import unit_values
+from ganexplain.networks.target import TargetNetwork
+from ganexplain.networks.units import Unit
+from ganexplain.runs.progress import Progress
+from ganexplain.selection.encoders import BATCH, Encoder
+
+
+@dataclass(frozen=True)
+class ExampleSet:
+    """Strong examples (N, ...) of a unit and weak ones (N', ...), or both encoded (N, D)."""
+
+    strong: np.ndarray
+    weak: np.ndarray
+
+    def encoded(self, encoder: Encoder) -> ExampleSet:
+        """The same as vectors."""
+        return ExampleSet(encoder.encode(self.strong), encoder.encode(self.weak))
+
+
+@dataclass(frozen=True)
+class Probes:
+    """M held-out excerpts as the network and the encoders see them.
+
+    `responses` has the responses (M,) of units, `outputs` (M, K) those of the network, `encoded`
+    the vectors (M, D) by the name of an encoder, `recording` (M,) numbers of recordings.
+    """
+
+    responses: Mapping[Unit, np.ndarray]
+    outputs: np.ndarray
+    encoded: Mapping[str, np.ndarray]
+    recording: np.ndarray
+
+    @classmethod
+    def measure(
+        cls,
+        split: AnySplit,
+        hop_frames: int,
+        explained: TargetNetwork,
+        units: Sequence[Unit],
+        encoders: Sequence[Encoder],
+        progress: Progress,
+    ) -> Probes:
+        """Pass all excerpts of a split through the network and the encoders, once."""
+        centres, output = split.whole_excerpts(hop_frames), explained.names.output
+        layers = {unit.layer for unit in units} | {output}
+        wanted = {layer: find_layer(explained.network, layer) for layer in layers}
+        parts: dict[str | Unit, list[np.ndarray]] = {}
+        progress.start("held-out excerpts", len(centres))
+        for first in range(0, len(centres), BATCH):
+            mel = split.gather(centres[first : first + BATCH])
+            with record_outputs(explained.network, wanted) as found, torch.no_grad():
+                explained.network(torch.from_numpy(mel).to(explained.device))
+            values: dict[str | Unit, torch.Tensor] = {"": unit_values(found[output])}
+            values |= {unit: unit.read(found[unit.layer]) for unit in units}
+            for key, value in values.items():
+                parts.setdefault(key, []).append(value.cpu().numpy())
+            for encoder in encoders:
+                parts.setdefault(encoder.name, []).append(encoder.encode(mel))
+            progress.advance(len(mel))
+        whole = {key: np.concatenate(rows) for key, rows in parts.items()}
+        return cls(
+            {unit: whole[unit] for unit in units},
+            whole[""],
+            {encoder.name: whole[encoder.name] for encoder in encoders},
+            np.unique(centres[:, 0], return_inverse=True)[1],
+        )
+
+    def held_out(self, unit: Unit) -> HeldOut:
+        """The excerpts of the test of one unit."""
+        return HeldOut(self.responses[unit], self.outputs, self.recording)
+
+
+@dataclass(frozen=True)
+class TestedUnit:
+    """A unit with its sets of examples, encoded, by the names of encoder and set.
+
+    `directions` has the hash of its explanations by direction, `name` its class or an empty string.
+    """
+
+    unit: Unit
+    name: str
+    directions: Mapping[str, str]
+    sets: Mapping[str, Mapping[str, ExampleSet]]
+
+
+class PredictionTest:
+    """The test of all units of a run, with the same excerpts and resamples."""
+
+    def __init__(self, probes: Probes, units: Sequence[TestedUnit], seed: int) -> None:
+        self.probes, self.units, self.seed = probes, units, seed
+        self.recordings = int(probes.recording.max()) + 1
+        self.weights = recording_weights(self.recordings, seed)
+        self.kernels = {name: Kernel.around(rows) for name, rows in probes.encoded.items()}
+        # Shares, and those of resamples (B,), of each unit by encoder, set and difficulty.
+        self.found: dict[Unit, dict[tuple[str, str, str], tuple[float, np.ndarray]]] = {}
+
+    def run(self, progress: Progress) -> list[UnitPrediction]:
+        """Test each unit."""
+        progress.start("units", len(self.units))
+        found = []
+        for index, tested in enumerate(self.units):
+            self.found[tested.unit] = self._shares(index)
+            held_out = self.probes.held_out(tested.unit)
+            found.append(
+                UnitPrediction(
+                    layer=tested.unit.layer,
+                    neuron=tested.unit.neuron,
+                    unit=tested.name,
+                    directions=tested.directions,
+                    explained_share=float(explained_share(held_out.response, held_out.outputs)),
+                    shares=self._described([tested.unit]),
+                )
+            )
+            progress.advance()
+        return found
+
+    def layers(self) -> dict[str, Shares]:
+        """Means over the units of each layer that has several; call `run` first."""
+        layers: dict[str, list[Unit]] = {}
+        for unit in self.found:
+            layers.setdefault(unit.layer, []).append(unit)
+        return {name: self._described(units) for name, units in layers.items() if len(units) > 1}
+
+    def _shares(self, index: int) -> dict[tuple[str, str, str], tuple[float, np.ndarray]]:
+        tested, found = self.units[index], {}
+        held_out = self.probes.held_out(tested.unit)
+        other = self._other_unit(index)
+        for encoder, kernel in self.kernels.items():
+            sets = dict(tested.sets[encoder])
+            if other is not None:
+                sets[OTHER] = other.sets[encoder][GENERATED]
+            contrast = np.stack([kernel.contrast(each.strong, each.weak) for each in sets.values()])
+            shuffled = held_out.shuffled(self.seed + index)
+            generated = contrast[list(sets).index(GENERATED)][None]
+            for excerpts, rows, names in (
+                (held_out, contrast, list(sets)),
+                (shuffled, generated, [SHUFFLED]),
+            ):
+                for difficulty, counts in excerpts.counts(rows, self.seed).items():
+                    resampled = counts.resampled(self.weights)
+                    for name, share, spread in zip(names, counts.share, resampled, strict=True):
+                        found[encoder, name, difficulty] = float(share), spread
+        return found
+
+    def _other_unit(self, index: int) -> TestedUnit | None:
+        """The next unit of the same layer whose responses correlate with this one's, or None."""
+        own = self.units[index].unit
+        for step in range(1, len(self.units)):
+            other = self.units[(index + step) % len(self.units)]
+            if other.unit.layer == own.layer:
+                pair = self.probes.responses[own], self.probes.responses[other.unit]
+                if min(map(np.ptp, pair)) > 0 and np.corrcoef(*pair)[0, 1] > 0:
+                    return other
+        return None
+
+    def _described(self, units: Iterable[Unit]) -> Shares:
+        """Shares, their means over several units, with intervals and differences."""
+        each = [self.found[unit] for unit in units]
+        found: dict[str, dict[str, dict[str, PairShare]]] = {}
+        for key in dict.fromkeys(key for shares in each for key in shares):
+            encoder, name, difficulty = key
+            share, resampled = _mean([shares[key] for shares in each if key in shares])
+            if np.isnan(share):
+                continue
+            own, others = _mean([shares[encoder, GENERATED, difficulty] for shares in each])
+            apart = None if name == GENERATED else self._difference(share - own, resampled - others)
+            bounds = share_interval(share, resampled, self.recordings)
+            entry = PairShare(share, bounds, apart)
+            found.setdefault(encoder, {}).setdefault(name, {})[difficulty] = entry
+        return {
+            encoder: {name: sets[name] for name in SETS if name in sets}
+            for encoder, sets in found.items()
+        }
+
+    def _difference(self, apart: float, resampled: np.ndarray) -> tuple[float, float] | None:
+        known = resampled[np.isfinite(resampled)]
+        if self.recordings < 2 or not known.size or np.isnan(apart):
+            return None
+        low, high = interval(np.array(apart), known, self.recordings)
+        return float(low), float(high)
+
+
+def _mean(shares: Sequence[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
+    """The mean share and resamples (B,) of units; of those that have pairs."""
+    known = [(share, resampled) for share, resampled in shares if not np.isnan(share)]
+    if not known:
+        return float("nan"), shares[0][1]
+    stacked = np.stack([resampled for _, resampled in known])
+    number = np.isfinite(stacked).sum(axis=0)
+    total = np.nansum(stacked, axis=0)
+    mean = np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
+    return float(np.mean([share for share, _ in known])), mean

@@ -1,0 +1,148 @@
+"""`validate`: explanations, their selection and held-out excerpts -> `prediction.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.artifacts.prediction import Prediction
+from ganexplain.artifacts.unit_files import UnitFiles, unit_files
+from ganexplain.config import ValidateConfig
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.interfaces import AnyCorpus
+from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
+from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.files.atomic import write_json
+from ganexplain.inputs.base import Input
+from ganexplain.networks.target import TargetNetwork
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import Progress, note_skipped
+from ganexplain.selection.controls import load_target_network
+from ganexplain.selection.encoders import Encoder, load_encoders
+from ganexplain.selection.example_sets import by_unit, tested_unit
+from ganexplain.selection.prediction import PredictionTest, Probes
+
+SPLITS = ("test", "valid", "train")
+FEWEST = 20  # excerpts with which a test says something
+FEW_RECORDINGS = 10
+
+
+@dataclass(frozen=True)
+class ValidateTask:
+    """What a test is made of, opened and checked before the run begins."""
+
+    config: ValidateConfig
+    files: Sequence[UnitFiles]
+    explained: TargetNetwork
+    encoders: Sequence[Encoder]
+    corpus: AnyCorpus
+    input_spec: Input
+
+    @classmethod
+    def open(cls, config: ValidateConfig) -> ValidateTask:
+        """The task that the settings ask for; errors of settings and of every file."""
+        for name in config.split.split("+"):
+            check_known("--split", name, SPLITS)
+        files = unit_files(config)
+        first, device = read_explanations(files[0].explanations), pick_device(config.device)
+        corpus = open_corpus(config.corpus, config.skip_bad_files)
+        if not any(corpus.split(name) for name in config.split.split("+")):
+            raise UsageError(f"--split {config.split}: {corpus.name} has no such recordings")
+        explained = load_target_network(config, first, device)
+        encoders = load_encoders(config.encoder, (first.path, first.front_end), device)
+        return cls(
+            config, files, explained, encoders, corpus, input_spec_for(corpus, first.front_end)
+        )
+
+    def notes(self, excerpts: int, recordings: int) -> list[str]:
+        """Reasons why the result says less than it seems to."""
+        found = []
+        if seen := [name for name in self.config.split.split("+") if name != "test"]:
+            found.append(
+                f"the split {' and '.join(seen)} was used to train or to choose the networks and "
+                "the examples: it is not held out"
+            )
+        if recordings < FEW_RECORDINGS:
+            found.append(
+                f"{excerpts} excerpts are of {recordings} recording{'s' * (recordings > 1)} only: "
+                "intervals may be too narrow"
+            )
+        digest = self.explained_digest
+        for encoder in self.encoders:
+            if encoder.source and encoder.source.digest() == digest:
+                found.append(f"encoder {encoder.name} is the explained network: no independent one")
+        return found
+
+    @property
+    def explained_digest(self) -> str:
+        """The hash of the explained network."""
+        return read_explanations(self.files[0].explanations).meta.classifier_hash
+
+
+def validate(
+    config: ValidateConfig, out: Path, progress: Progress, overwrite: bool = False
+) -> Prediction:
+    """Test which of two held-out excerpts the examples of each unit say excites it more.
+
+    Returns what is written as `prediction.json`. Raises UsageError for settings and files that do
+    not go together, and GanexplainError for fewer than 20 excerpts.
+    """
+    task = ValidateTask.open(config)
+    with RunDirectory(out, "validate", config, overwrite) as run:
+        progress = run.keep_notes(progress)
+        note_skipped(progress, task.corpus.skipped)
+        task_files(task, run)
+        found = _tested(task, progress)
+        for note in found.notes:
+            progress.note(note)
+        write_json(out / "prediction.json", found.to_json())
+    return found
+
+
+def task_files(task: ValidateTask, run: RunDirectory) -> None:
+    """Record the files and recordings that the test reads."""
+    for each in task.files:
+        for name, path in each.inputs.items():
+            run.used(f"{each.name} {name}".strip(), path)
+    for encoder in task.encoders:
+        for name, path in encoder.source.files().items() if encoder.source else ():
+            run.used(f"encoder {encoder.name} {name}", path)
+    for name in task.config.split.split("+"):
+        run.used_recordings(name, task.corpus.split(name))
+
+
+def _tested(task: ValidateTask, progress: Progress) -> Prediction:
+    config, files = task.config, by_unit(task.files)
+    split = load_split(
+        task.corpus,
+        config.split,
+        task.input_spec,
+        cache_directory(config.cache),
+        progress,
+        config.skip_bad_files,
+    )
+    probes = Probes.measure(
+        split, config.hop_frames, task.explained, list(files), task.encoders, progress
+    )
+    excerpts = len(probes.recording)
+    if excerpts < FEWEST:
+        raise GanexplainError(
+            f"{task.corpus.name}: {excerpts} excerpts in the split {config.split}; the test needs "
+            f"at least {FEWEST}"
+        )
+    units = [tested_unit(each, task.encoders) for each in files.values()]
+    test = PredictionTest(probes, units, config.seed)
+    predictions = test.run(progress)
+    return Prediction(
+        corpus=config.corpus,
+        split=config.split,
+        excerpts=excerpts,
+        recordings=test.recordings,
+        encoders={e.name: e.source.name if e.source else "" for e in task.encoders},
+        notes=tuple(task.notes(excerpts, test.recordings)),
+        units=tuple(predictions),
+        layers=test.layers(),
+    )

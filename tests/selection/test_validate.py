@@ -1,0 +1,140 @@
+"""`validate` and its place in a report, on the shipped classifier and written explanations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.commands import Run
+from support.paths import PRETRAINED
+from support.report_artifacts import Artifacts
+
+from ganexplain.artifacts.prediction import Prediction, read_prediction
+from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import read_corpus
+from ganexplain.corpora.splits import load_log_mel_split
+from ganexplain.files.atomic import file_hash
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.runs.progress import NullProgress
+
+CLASSIFIER, JUDGE = PRETRAINED / "classifier.pt", PRETRAINED / "judge.pt"
+HOP = 115
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    """Explanations of the shipped classifier's output, with their ranking and real excerpts."""
+    written = Artifacts(tmp_path_factory.mktemp("artifacts"))
+    for meta in (written.meta, written.real_meta):
+        meta["classifier_hash"] = file_hash(CLASSIFIER)
+    written.meta["classifier"] = str(CLASSIFIER)
+    written.write()
+    return written
+
+
+def words(artifacts: Artifacts, corpus: Path, out: Path, *more: object) -> list[object]:
+    return ["validate", artifacts.folder / "explanations.npz", "--selection", artifacts.folder,
+            "--corpus", corpus, "--hop-frames", HOP, "--out", out, "-q", *more]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tested(
+    artifacts: Artifacts,
+    some_of_the_sample: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    run: Run,
+) -> tuple[str, Path]:
+    """What the command prints, and its directory."""
+    out = tmp_path_factory.mktemp("tested") / "v"
+    more = ("--encoder", "descriptors", "--encoder", JUDGE)
+    return run(*map(str, words(artifacts, some_of_the_sample, out, *more))).out, out
+
+
+@pytest.fixture(scope="module")
+def document(tested: tuple[str, Path]) -> Prediction:
+    return read_prediction(tested[1])
+
+
+def test_the_record_is_read_as_it_was_written(tested: tuple[str, Path]) -> None:
+    written = json.loads((tested[1] / "prediction.json").read_text())
+    assert read_prediction(tested[1]).to_json() == written
+
+
+def test_the_outputs_explain_all_of_an_output(document: Prediction) -> None:
+    (unit,) = document.units
+    assert unit.explained_share == pytest.approx(1)
+    names = {name for sets in unit.shares.values() for name in sets["generated"]}
+    assert names == {"extreme", "top", "random"}  # nothing is left beyond the outputs
+
+
+def test_the_share_of_real_excerpts_is_that_of_a_loop(
+    artifacts: Artifacts, document: Prediction, some_of_the_sample: Path
+) -> None:
+    split = load_log_mel_split(
+        read_corpus(some_of_the_sample), "test", FrontEnd(), cache_directory(""), NullProgress()
+    )
+    mel = split.gather(split.whole_excerpts(HOP))
+    networks = [load_classifier(path, torch.device("cpu")).network for path in (CLASSIFIER, JUDGE)]
+    with torch.no_grad():
+        response = networks[0](torch.from_numpy(mel))[:, 0].numpy()
+        seen: list[np.ndarray] = []
+        hook = (
+            networks[1]
+            .get_submodule("fc8")
+            .register_forward_hook(lambda module, inputs, output: seen.append(output.numpy()))
+        )
+        for part in (mel, artifacts.real["mel"], artifacts.real["bottom_mel"]):
+            networks[1](torch.from_numpy(part))
+        hook.remove()
+    excerpts, strong, weak = (each.astype(np.float64) for each in seen)
+    width = np.median([np.linalg.norm(a - b) for i, a in enumerate(excerpts) for b in excerpts[:i]])
+
+    def similarity(x: np.ndarray, examples: np.ndarray) -> float:
+        return float(np.mean(np.exp(-((x - examples) ** 2).sum(axis=1) / 2 / width**2)))
+
+    contrast = np.array([similarity(x, strong) - similarity(x, weak) for x in excerpts])
+    order = np.argsort(response, kind="stable")
+    some = round(len(order) / 10)
+    right = [contrast[a] > contrast[b] for a in order[-some:] for b in order[:-some]]
+    found = document.units[0].shares["judge"]["real"]["top"]
+    assert found.share == pytest.approx(np.mean(right), abs=1e-3)
+    assert found.interval[0] <= found.share <= found.interval[1]
+
+
+def test_the_result_is_printed_in_words(tested: tuple[str, Path], document: Prediction) -> None:
+    share = document.units[0].shares["judge"]["generated"]["random"].share
+    assert f"another network (judge) tells in {100 * share:.0f} % of pairs" in tested[0]
+    assert "top 10 % against the rest" in tested[0]
+
+
+def test_a_report_shows_the_test_of_its_explanations(
+    artifacts: Artifacts, tested: tuple[str, Path], tmp_path: Path, run: Run
+) -> None:
+    given = ["report", artifacts.folder / "explanations.npz", "--selection", artifacts.folder,
+             "--validation", tested[1], "--griffin-lim-iterations", "1"]  # fmt: skip
+    run(*map(str, given), "--out", str(tmp_path / "r"), "-q")
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "Prediction: what the examples foretell" in page
+    assert page.count("of pairs which of two new excerpts excites the unit more") == 2
+
+
+@pytest.mark.parametrize("more, status, error", [
+    (("--split", "tset"), 2, "--split"),
+    (("--encoder", "none.pt"), 2, "none.pt"),
+    (("--hop-frames", "100000"), 1, "at least 20"),
+])  # fmt: skip
+def test_what_cannot_be_tested_is_refused(
+    artifacts: Artifacts,
+    some_of_the_sample: Path,
+    tmp_path: Path,
+    run: Run,
+    more: tuple[str, ...],
+    status: int,
+    error: str,
+) -> None:
+    given = words(artifacts, some_of_the_sample, tmp_path / "v", *more)
+    assert error in run(*map(str, given), status=status).error_line()
