@@ -11,7 +11,7 @@ import numpy as np
 from ganexplain.artifacts.axes import axes_for, check_range, check_shapes, check_values
 from ganexplain.artifacts.lost_gradients import LostSearches
 from ganexplain.artifacts.plan import SearchTarget
-from ganexplain.artifacts.responses import MeasuredUnit
+from ganexplain.artifacts.responses import BEYOND, MeasuredUnit
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import LAST_SEED
 from ganexplain.errors import GanexplainError, UsageError
@@ -29,6 +29,8 @@ EXPLANATION_AXES = {
     "best_iteration": "CN", "start_mel": "NFT", "start_response": "N",
     "response_trace": "LNS", "latent_norm_trace": "LNS",
 }  # fmt: skip
+# Of a search that held the outputs of the network: those numbers, in standard deviations.
+HELD_AXES = {"held": "CNO", "start_held": "NO"}
 TRACES = ("response_trace", "latent_norm_trace")  # NaN behind the iterations of their settings
 OLDEST = {"prior": "l2", "precision": "float32", "search": "grid"}  # for files without these
 
@@ -125,6 +127,11 @@ class ExplanationMeta:
         return self.target.direction
 
     @property
+    def prefix(self) -> str:
+        """The prefix of the keys of the real excerpts with which to compare."""
+        return (BEYOND if self.beyond else "") + ("" if self.direction == "max" else "bottom_")
+
+    @property
     def measured(self) -> MeasuredUnit:
         """The unit and networks with which comparable real excerpts are measured."""
         return MeasuredUnit(self.unit, self.features_layer, self.classifier_hash, self.front_end)
@@ -152,7 +159,7 @@ class Explanations:
     @property
     def prefix(self) -> str:
         """The prefix of the keys of the real excerpts with which to compare."""
-        return "" if self.meta.direction == "max" else "bottom_"
+        return self.meta.prefix
 
 
 def read_explanations(path: Path, exploded: bool = False) -> Explanations:
@@ -163,9 +170,10 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
     arrays, document = read_arrays(path, KIND, tuple(EXPLANATION_AXES))
     meta = ExplanationMeta.from_json(meta_fields(path, document))
     front_end = read_front_end(path, meta.front_end)
-    sizes = check_shapes(path, arrays, axes_for(front_end, EXPLANATION_AXES), {})
+    axes = EXPLANATION_AXES | {k: v for k, v in HELD_AXES.items() if k in arrays}
+    sizes = check_shapes(path, arrays, axes_for(front_end, axes), {})
     unchecked = (*TRACES, "mel") if exploded else TRACES
-    check_values(path, arrays, [name for name in EXPLANATION_AXES if name not in unchecked])
+    check_values(path, arrays, [name for name in axes if name not in unchecked])
     if set(arrays["trajectory"].tolist()) != set(range(sizes["L"])):
         raise GanexplainError(f"{path}: trajectory does not name all of 0 to {sizes['L'] - 1}")
     counts = arrays["iterations"]

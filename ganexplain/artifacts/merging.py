@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts.explanations import KIND, ExplanationMeta, meta_fields
+from ganexplain.artifacts.explanations import HELD_AXES, KIND, ExplanationMeta, meta_fields
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import (
@@ -28,6 +28,7 @@ BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
 BY_TRAJECTORY = ("response_trace", "latent_norm_trace")
 SAME_INPUTS = ("classifier_hash", "gan_hash", "responses_hash")
 STARTS = ("start_mel", "start_response")
+HELD, START_HELD = HELD_AXES  # only of searches that held outputs
 
 
 def explanation_files(path: Path) -> list[Path]:
@@ -112,10 +113,13 @@ def _gathered(parts: Sequence[Mapping[str, np.ndarray]], grid: Grid) -> dict[str
     def joined(name: str, axis: int = 0) -> np.ndarray:
         return np.concatenate([arrays[name] for arrays in parts], axis=axis)
 
+    def present(*names: str) -> list[str]:
+        return [name for name in names if name in parts[0] or name not in HELD_AXES]
+
     return {
         **grid.arrays(),
-        **{name: grid.by_setting(joined(name, axis=1)) for name in BY_SETTING},
+        **{n: grid.by_setting(joined(n, axis=1)) for n in present(*BY_SETTING, HELD)},
         **{name: joined(name).reshape(lines, examples, -1) for name in BY_TRAJECTORY},
-        **{name: joined(name) for name in STARTS},
+        **{name: joined(name) for name in present(*STARTS, START_HELD)},
         "no_gradient": joined("no_gradient").reshape(lines, examples),
     }

@@ -11,10 +11,11 @@ import numpy as np
 from ganexplain.artifacts.axes import axes_for, check_range, check_same, check_shapes, check_values
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.audio.log_mel import read_front_end
-from ganexplain.errors import GanexplainError
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.files.atomic import Document, JsonObject
 from ganexplain.files.fields import Fields
+from ganexplain.metrics.sharing import Sharing
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.units import Unit
 
@@ -22,6 +23,8 @@ REAL_AXES = {
     "mel": "RFT", "response": "R", "features": "RD", "file": "R", "start_s": "R", "audio": "RW",
 }  # fmt: skip
 HELD_OUT = "held_out_"  # prefix of the keys of excerpts of the valid and test splits
+BEYOND = "beyond_"  # of those whose response is most beyond what the outputs explain
+SHARING = "response_sharing"  # field of a meta
 LONGEST = 1e9  # seconds of a recording
 VARIATION = "response_variation"  # field of a meta and of selection.json
 
@@ -54,12 +57,13 @@ class MeasuredUnit:
 class ResponsesMeta:
     """The unit that real excerpts drive, and the settings of the search for them.
 
-    `variation` is that of the responses to all excerpts of the training split, None in files
-    without it.
+    `variation` is that of the responses to all excerpts of the training split, `sharing` what they
+    share with the outputs and with other units; both are None in files without them.
     """
 
     measured: MeasuredUnit
     variation: Variation | None
+    sharing: Sharing | None
     corpus: tuple[str, ...]
     hop_frames: int
     overlapping: bool
@@ -74,6 +78,7 @@ class ResponsesMeta:
         return cls(
             measured,
             variation=Variation.from_json(fields, VARIATION),
+            sharing=Sharing.from_json(fields, SHARING),
             corpus=(fields.text("corpus"),) if one else fields.texts("corpus"),
             hop_frames=fields.optional(fields.integer, "hop_frames") or 0,
             overlapping=fields.flag("overlapping"),
@@ -84,6 +89,7 @@ class ResponsesMeta:
         return {
             **self.measured.to_json(),
             **({VARIATION: self.variation.to_json()} if self.variation else {}),
+            **({SHARING: self.sharing.to_json()} if self.sharing else {}),
             "corpus": list(self.corpus),
             "hop_frames": self.hop_frames,
             "overlapping": self.overlapping,
@@ -124,6 +130,8 @@ def read_responses(
     groups = ["", "bottom_"]
     if f"{HELD_OUT}response" in arrays:
         groups += [HELD_OUT, f"{HELD_OUT}bottom_"]
+    if f"{BEYOND}response" in arrays:
+        groups += [BEYOND, f"{BEYOND}bottom_"]
     for prefix in groups:
         mine = {prefix + name: letters for name, letters in real_axes.items()}
         for name in mine:
@@ -133,6 +141,15 @@ def read_responses(
         _check_real(path, arrays, prefix, real_axes)
     fields = Fields(f"{path}: ", document)
     return RealResponses(arrays, ResponsesMeta.from_json(wanted, fields))
+
+
+def check_group(place: object, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
+    """Raise UsageError if a unit has no real excerpts whose keys begin with a prefix."""
+    if f"{prefix}response" not in arrays:
+        raise UsageError(
+            f"{place}: has no real excerpts for a search beyond the outputs; make it again with "
+            "`ganexplain responses`"
+        )
 
 
 def _check_real(

@@ -97,7 +97,7 @@ class BlockSearch:
         """Arrays of a search's results and of its starts (N, Z), with inputs and responses."""
         mel, response, features = self._generated(unit, found.latent)
         start_mel, start_response, _ = self._generated(unit, starts[None])
-        return {
+        return self._held(unit, mel, start_mel) | {
             "latent": found.latent,
             "mel": mel,
             "response": response,
@@ -108,6 +108,20 @@ class BlockSearch:
             "start_mel": start_mel[0],
             "start_response": start_response[0],
         }
+
+    def _held(self, unit: Unit, mel: np.ndarray, start_mel: np.ndarray) -> dict[str, np.ndarray]:
+        """Held outputs of examples (P, R, F, T) and starts (1, N, F, T); empty without any."""
+        held, network = self.task.held, self.networks.explained.network
+        if not held:
+            return {}
+        with torch.no_grad(), search_response(network, unit, held) as respond:
+
+            def outputs(inputs: np.ndarray) -> np.ndarray:
+                rows = torch.from_numpy(inputs.reshape(-1, *inputs.shape[2:])).to(self.device)
+                found = [respond(part)[:, 1:] for part in rows.split(self.task.batch_size)]
+                return torch.cat(found).cpu().numpy().reshape(*inputs.shape[:2], -1)
+
+            return {"held": outputs(mel), "start_held": outputs(start_mel)[0]}
 
     def _generated(
         self, unit: Unit, latent: np.ndarray

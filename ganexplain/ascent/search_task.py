@@ -12,7 +12,7 @@ from torch import Tensor
 from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import DIRECTIONS, Part, Plan, SearchTarget
-from ganexplain.artifacts.responses import given_path, read_responses
+from ganexplain.artifacts.responses import check_group, given_path, read_responses
 from ganexplain.ascent.beyond import HeldOutputs, check_beyond
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.gradients import check_units
@@ -117,7 +117,8 @@ def _unusual_axes(explained: TargetNetwork, layer: str) -> str:
 def _aim(path: Path, meta: ExplanationMeta) -> np.ndarray:
     """Responses (R,) of the real excerpts of a unit in a file; errors as `read_responses`."""
     arrays = read_responses(path, Path(meta.classifier), meta.measured, {}).arrays
-    return arrays["response" if meta.direction == "max" else "bottom_response"]
+    check_group(path, arrays, meta.prefix)
+    return arrays[f"{meta.prefix}response"]
 
 
 def make_plan(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -207,6 +207,22 @@ def layer_response(network: nn.Module, layer: str) -> Iterator[Response]:
     """
     with layer_output(network, layer) as compute:
         yield lambda x: unit_values(compute(x))
+
+
+@contextmanager
+def layers_responses(network: nn.Module, layers: Sequence[str]) -> Iterator[Response]:
+    """A function from inputs (B, ...) to `layer_response` of several layers side by side (B, U).
+
+    It passes inputs through the whole network.
+    """
+    wanted = {layer: find_layer(network, layer) for layer in layers}
+    with record_outputs(network, wanted) as outputs:
+
+        def respond(x: Tensor) -> Tensor:
+            network(x)
+            return torch.cat([unit_values(outputs[layer]) for layer in layers], dim=1)
+
+        yield respond
 
 
 @contextmanager

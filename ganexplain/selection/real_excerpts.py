@@ -1,14 +1,23 @@
-"""The real excerpts of a corpus with the strongest and the weakest responses of a unit."""
+"""The real excerpts of a corpus with the strongest and the weakest responses of a unit.
+
+Those whose response is most above or below what the outputs of the network explain are found, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ganexplain.artifacts.responses import HELD_OUT, MeasuredUnit, RealResponses, ResponsesMeta
+from ganexplain.artifacts.responses import (
+    BEYOND,
+    HELD_OUT,
+    MeasuredUnit,
+    RealResponses,
+    ResponsesMeta,
+)
 from ganexplain.ascent.responses import excerpt_responses, strongest
 from ganexplain.config import ResponsesConfig, SelectConfig
 from ganexplain.corpora.cache import cache_directory
@@ -16,11 +25,15 @@ from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.load import input_spec_for, load_split
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.base import Input
+from ganexplain.metrics.regression import residual
+from ganexplain.metrics.sharing import Sharing, regressors
 from ganexplain.metrics.variation import Variation
-from ganexplain.networks.adapter import network_device
+from ganexplain.networks.adapter import OUTPUT, network_device
+from ganexplain.networks.decisions import guess_output_kind, output_logits
 from ganexplain.networks.hooks import (
     Response,
-    layer_response,
+    layer_shape,
+    layers_responses,
     responses_and_features,
     unit_response,
 )
@@ -33,7 +46,7 @@ SearchSettings = ResponsesConfig | SelectConfig
 
 
 class CorpusResponses:
-    """Responses of units to the excerpts of a corpus, by one pass of the network for each layer.
+    """Responses of units to the excerpts of a corpus, by one pass of the network for all layers.
 
     The excerpts are those of the training split and, separately, of the held-out recordings: the
     splits `valid` and `test` together, if the corpus has them.
@@ -48,7 +61,8 @@ class CorpusResponses:
         if hop < 1:
             raise UsageError(f"--hop-frames {hop}: must be at least 1")
         self.hop = hop
-        self.last: tuple[Unit, dict[str, np.ndarray], Variation] | None = None
+        self.last: tuple[Unit, dict[str, np.ndarray], Variation, Sharing] | None = None
+        (self.output,) = explained.layers((OUTPUT,))
         self.spread: LayerSpread | None = None
 
     @property
@@ -58,13 +72,15 @@ class CorpusResponses:
         return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
 
     def prepare(self, units: Iterable[Unit], progress: Progress) -> None:
-        """Read the splits and compute the responses (M, U) of the layers of single units.
+        """Read the splits and compute the responses (M, U) of the layers of single units, and the
+        outputs.
 
         Those of a place, a difference or a direction are computed by `for_unit`.
         """
         note_skipped(progress, self.corpus.skipped)
         self.progress = progress
-        wanted = list(dict.fromkeys(unit.layer for unit in units if unit.channel is not None))
+        layers = [unit.layer for unit in units if unit.channel is not None]
+        wanted = list(dict.fromkeys([*layers, self.output]))
         self.pools = {key: self._pool(name, wanted) for key, name in self.splits.items()}
 
     def _pool(self, name: str, layers: Sequence[str]) -> _Pool:
@@ -72,9 +88,13 @@ class CorpusResponses:
         cache, skip = cache_directory(config.cache), config.skip_bad_files
         split = load_split(self.corpus, name, self.front_end, cache, progress, skip)
         pool = _Pool(name, split, split.whole_excerpts(self.hop), {})
-        for layer in layers:
-            with layer_response(self.explained.network, layer) as respond:
-                pool.responses[layer] = self._responses(pool, layer, respond)
+        network = self.explained.network
+        example = torch.zeros(1, *self.front_end.shape, device=self.explained.device)
+        widths = [layer_shape(network, layer, example)[0] for layer in layers]
+        with layers_responses(network, layers) as respond:
+            found = self._responses(pool, ", ".join(layers), respond)
+        parts = np.split(found, np.cumsum(widths)[:-1], axis=1)
+        pool.responses.update(zip(layers, parts, strict=True))
         return pool
 
     def _responses(self, pool: _Pool, name: str, respond: Response) -> np.ndarray:
@@ -99,31 +119,66 @@ class CorpusResponses:
         config, unit = self.config, measured.unit
         if not self.last or self.last[0] != unit:  # both directions come one after the other
             arrays = self._strongest(measured, config.top or examples)
-            self.last = unit, arrays, self._variation(unit)
-        _, arrays, variation = self.last
+            sharing = self._sharing(unit)
+            if not sharing.is_all:
+                arrays |= self._strongest_beyond(measured, config.top or examples)
+            self.last = unit, arrays, self._variation(unit), sharing
+        _, arrays, variation, sharing = self.last
         meta = ResponsesMeta(
-            measured, variation, config.corpus, config.hop_frames, config.overlapping
+            measured, variation, sharing, config.corpus, config.hop_frames, config.overlapping
         )
         return RealResponses(arrays, meta)
 
     def _strongest(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
         """Return the `count` excerpts of the highest and of the lowest responses, as arrays."""
-        network, unit = self.explained.network, measured.unit
-        apart = 0 if self.config.overlapping else self.front_end.length
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
-            response = self._unit_responses(pool, unit)
-            found = {
-                prefix: strongest(response, pool.centres, count, apart, direction)
-                for prefix, direction in (("", "max"), ("bottom_", "min"))
-            }
+            found = self._rows(pool, self._unit_responses(pool, measured.unit), count)
             if self._enough(key, min(map(len, found.values())), count):
-                for prefix, rows in found.items():
-                    described = _described(
-                        pool.split, pool.centres[rows], network, unit, measured.features_layer
-                    )
-                    arrays.update({key + prefix + name: v for name, v in described.items()})
+                arrays |= self._arrays(pool, found, measured, key)
         return arrays
+
+    def _strongest_beyond(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
+        """Return the same of what the outputs do not explain, linearly, in the training split."""
+        pool = self.pools[""]
+        beyond = residual(self._unit_responses(pool, measured.unit), self._outputs(pool))
+        return self._arrays(pool, self._rows(pool, beyond, count), measured, BEYOND)
+
+    def _rows(self, pool: _Pool, response: np.ndarray, count: int) -> dict[str, np.ndarray]:
+        """Return the rows with the highest and the lowest of responses (M,), by their prefix."""
+        apart = 0 if self.config.overlapping else self.front_end.length
+        return {
+            prefix: strongest(response, pool.centres, count, apart, direction)
+            for prefix, direction in (("", "max"), ("bottom_", "min"))
+        }
+
+    def _arrays(
+        self, pool: _Pool, found: Mapping[str, np.ndarray], measured: MeasuredUnit, key: str
+    ) -> dict[str, np.ndarray]:
+        """Return the arrays of rows, whose names begin with `key` and their prefix."""
+        network, unit, layer = self.explained.network, measured.unit, measured.features_layer
+        return {
+            key + prefix + name: values
+            for prefix, rows in found.items()
+            for name, values in _described(
+                pool.split, pool.centres[rows], network, unit, layer
+            ).items()
+        }
+
+    def _outputs(self, pool: _Pool) -> np.ndarray:
+        """Return what a response is regressed on: the logits of the outputs, (M, H)."""
+        if pool.regressors is None:
+            outputs = torch.from_numpy(pool.responses[self.output])
+            logits = output_logits(outputs, guess_output_kind(outputs))
+            pool.regressors = regressors(logits.double().numpy())
+        return pool.regressors
+
+    def _sharing(self, unit: Unit) -> Sharing:
+        """Return what a unit shares with the outputs and its layer over the training split."""
+        pool = self.pools[""]
+        response = self._unit_responses(pool, unit)
+        layer = pool.responses.get(unit.layer, response[:, None][:, :0])
+        return Sharing.of(response, self._outputs(pool), layer, unit.channel)
 
     def _variation(self, unit: Unit) -> Variation:
         """Return how much the response of a unit varies over the training split."""
@@ -148,17 +203,19 @@ class CorpusResponses:
         return found >= 2
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Pool:
     """Excerpts of a split around centres (M, 2), and the responses computed so far.
 
-    The responses are those (M, U) of the units of a layer, by its name, or (M,) of a unit.
+    The responses are those (M, U) of the units of a layer, by its name, or (M,) of a unit;
+    `regressors` (M, H) are the numbers that stand for the outputs.
     """
 
     name: str
     split: AnySplit
     centres: np.ndarray
     responses: dict[str | Unit, np.ndarray]
+    regressors: np.ndarray | None = None
 
 
 def _described(

@@ -12,7 +12,7 @@ from ganexplain.artifacts.controls import write_controls
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.figures import Control, JudgeAgreement
 from ganexplain.artifacts.lost_gradients import LostSearches
-from ganexplain.artifacts.responses import HELD_OUT, RealResponses
+from ganexplain.artifacts.responses import HELD_OUT, RealResponses, check_group
 from ganexplain.artifacts.selection import Selection
 from ganexplain.audio.display import display_inputs
 from ganexplain.files.arrays import write_arrays
@@ -47,6 +47,7 @@ class UnitSelection:
         self.task, self.config, self.networks = task, task.config, task.networks
         self.explanations, self.folder = explanations, folder
         self.all_real, self.variation = real.arrays, real.meta.variation
+        check_group(explanations.meta.target.name, real.arrays, explanations.prefix)
         self.real = real_examples(real.arrays, explanations.prefix)
         self.compared = self._compared(self.real)
         unit, direction = explanations.meta.class_name, explanations.meta.direction

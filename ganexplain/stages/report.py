@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from ganexplain.artifacts.axes import axes_for, check_arrays
 from ganexplain.artifacts.controls import read_controls
 from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.artifacts.prediction import Prediction, read_prediction
-from ganexplain.artifacts.responses import REAL_AXES, read_responses
+from ganexplain.artifacts.responses import BEYOND, REAL_AXES, check_group, read_responses
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.artifacts.unit_files import UnitFiles, unit_files
 from ganexplain.audio.sonify import make_sounds
@@ -115,7 +115,9 @@ def read_evidence(files: UnitFiles, examples: int, tested: Prediction | None = N
     """The inputs of one page, checked against each other; errors as `write_report`."""
     explanations = read_explanations(files.explanations, exploded=True)
     meta, sizes, prefix = explanations.meta, explanations.sizes, explanations.prefix
-    real = read_responses(files.responses, explanations.path, meta.measured, sizes).arrays
+    responses = read_responses(files.responses, explanations.path, meta.measured, sizes)
+    real, upwards = responses.arrays, meta.direction == "max"
+    check_group(files.responses, real, prefix)
     real_axes = axes_for(explanations.front_end, REAL_AXES)
     names = {name: f"held_out_{prefix}{name}" for name in SHOWN_OF_REAL if name in real_axes}
     held_out = {}
@@ -126,8 +128,10 @@ def read_evidence(files: UnitFiles, examples: int, tested: Prediction | None = N
     return Evidence(
         made=explanations.arrays,
         meta=meta,
-        real=_strongest_first({name: real[prefix + name] for name in real_axes}, prefix == ""),
-        held_out=_strongest_first(held_out, prefix == "") if held_out else {},
+        real=_real_rows(real, prefix, real_axes, upwards),
+        held_out=_strongest_first(held_out, upwards) if held_out else {},
+        beyond={} if meta.beyond else _real_rows(real, BEYOND + prefix, real_axes, upwards),
+        sharing=responses.meta.sharing,
         driven=read_controls(files.controls, explanations) if files.controls.is_file() else {},
         selection=read_selection(files.selection, explanations),
         front_end=explanations.front_end,
@@ -135,6 +139,16 @@ def read_evidence(files: UnitFiles, examples: int, tested: Prediction | None = N
         prediction=tested.of(meta.target, file_hash(files.explanations)) if tested else None,
         encoders=tested.encoders if tested else {},
     )
+
+
+def _real_rows(
+    real: Mapping[str, np.ndarray], prefix: str, names: Iterable[str], descending: bool
+) -> dict[str, np.ndarray]:
+    """Arrays of the real excerpts of a prefix, strongest first; empty if there are none."""
+    if f"{prefix}response" not in real:
+        return {}
+    arrays = {name: real[prefix + name] for name in names}
+    return arrays if prefix.startswith(BEYOND) else _strongest_first(arrays, descending)
 
 
 def _strongest_first(real: Mapping[str, np.ndarray], descending: bool) -> dict[str, np.ndarray]:

@@ -9,11 +9,15 @@ import torch
 from ganexplain.artifacts.responses import MeasuredUnit
 from ganexplain.config import ResponsesConfig
 from ganexplain.corpora.load import open_corpus
+from ganexplain.files.atomic import write_text
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_values
+from ganexplain.metrics.sharing import Sharing
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
 from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.networks.unit_syntax import parse_units
+from ganexplain.networks.units import Unit
+from ganexplain.report.sharing import sharing_summary, sharing_table
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
@@ -25,7 +29,8 @@ def responses(
 ) -> list[Path]:
     """Find the excerpts of the training split that drive units most and least.
 
-    Returns the paths of the `responses.npz`: in `out` for one unit, else in `out/LAYER-NEURON`.
+    Returns the paths of the `responses.npz`: in `out` for one unit, else in `out/LAYER-NEURON`,
+    beside `units.csv`, a table of what each unit shares with the outputs and with other units.
     Raises the errors of the corpus, UsageError for an unknown layer or unit, and GanexplainError
     if fewer than two excerpts are found.
     """
@@ -49,15 +54,21 @@ def responses(
         run.used_recordings("train", corpus.split("train"))
         found.prepare(units, progress)
         weak: dict[str, str] = {}
+        shared: dict[Unit, Sharing] = {}
         for unit in units:
             real = found.for_unit(MeasuredUnit(unit, features, digest, values))
             variation = real.meta.variation
+            if real.meta.sharing:
+                shared[unit] = real.meta.sharing
             if variation and variation.weakness:
                 progress.note(f"{unit}: {variation.weakness}")
                 weak[str(unit)] = variation.weakness
             folder = out if len(units) == 1 else out / unit.file_name
             real.write(folder / "responses.npz")
             paths.append(folder / "responses.npz")
+        if len(units) > 1:
+            write_text(out / "units.csv", sharing_table(shared))
+            progress.note(f"{sharing_summary(list(shared.values()))}: {out / 'units.csv'}")
         if weak:
             run.results["hardly_responding"] = weak
     return paths

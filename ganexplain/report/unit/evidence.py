@@ -14,6 +14,7 @@ from ganexplain.artifacts.selection import Selection
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.words import Words
 from ganexplain.metrics.scores import SCORES, ScoreKind
+from ganexplain.metrics.sharing import Sharing
 
 MOST_EXPLORED = 64  # most settings with examples on a page
 
@@ -24,6 +25,8 @@ class Evidence:
 
     `made` and `real` have the keys of the artifacts. `real` is sorted, strongest first, with `mel`,
     `response`, `file`, `start_s` and, for log-mel, `audio`; so is `held_out`, which may be empty.
+    `beyond` has the real excerpts that are strongest beyond the outputs, or is empty; of a search
+    that held the outputs, `real` has them. `sharing` is what responses share with the outputs.
     `driven` contains `mel` and `response` of controls by name. `seeds` is the number of displayed
     examples. `prediction` is the entry of a test, and `encoders` the paths of its encoders.
     """
@@ -32,6 +35,8 @@ class Evidence:
     meta: ExplanationMeta
     real: Mapping[str, np.ndarray]
     held_out: Mapping[str, np.ndarray]
+    beyond: Mapping[str, np.ndarray]
+    sharing: Sharing | None
     driven: Mapping[str, Mapping[str, np.ndarray]]
     selection: Selection
     front_end: Input
@@ -106,6 +111,8 @@ class Evidence:
         landmarks = {name: self.made["mel"][index] for name, index in self.landmarks.items()}
         rows = {"real": self.real["mel"], "chosen": landmarks.pop("chosen")}
         rows |= {"start": self.made["start_mel"]}
+        if self.beyond:
+            rows["beyond"] = self.beyond["mel"]
         if self.held_out:
             rows["held_out"] = self.held_out["mel"]
         rows |= {name: arrays["mel"] for name, arrays in self.driven.items()}

@@ -50,6 +50,8 @@ def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str
             ),
         ),
     }
+    if evidence.beyond:
+        rows["beyond"] = _beyond_row(evidence, sounds.get("beyond", NONE))
     if evidence.held_out:
         rows["held_out"] = _held_out_row(evidence, sounds.get("held_out", NONE))
     for name, arrays in evidence.driven.items():
@@ -201,14 +203,26 @@ def _recorded_facts(
 
 def _real_row(evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.ndarray) -> Row:
     word = "highest" if evidence.upwards else "lowest"
+    beyond = " beyond what the outputs explain" if evidence.meta.beyond else ""
     return Row(
         "real",
         f"Real {evidence.words.many}",
-        f"with the {word} responses in the training {evidence.words.sources}",
+        f"with the {word} responses in the training {evidence.words.sources}{beyond}",
         _recorded_facts(evidence, real),
         _recorded(evidence, real, sounds),
         note=RESYNTH if evidence.front_end.keeps_recording else "",
         against_real=False,
+    )
+
+
+def _beyond_row(evidence: Evidence, sounds: np.ndarray) -> Row:
+    way = "above" if evidence.upwards else "below"
+    return Row(
+        "beyond",
+        f"Real {evidence.words.many} beyond the decision",
+        f"whose response is furthest {way} what the outputs of the network let expect",
+        _recorded_facts(evidence, evidence.beyond),
+        _recorded(evidence, evidence.beyond, sounds),
     )
 
 

@@ -11,6 +11,7 @@ from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.medium import medium_for
 from ganexplain.report.html.notation import capitalise, interval, number, ordinal, setting, spread
 from ganexplain.report.unit.comparison import controls_table, judges_table
+from ganexplain.report.unit.decision import decision_lines
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.grid import build_grid
 from ganexplain.report.unit.page import Page, Section, Table
@@ -87,6 +88,7 @@ def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
             f" generated, against {spread(*mean_and_deviation(real))} real and "
             f"{spread(*mean_and_deviation(start))} before the search (mean ± standard deviation)",
         ]),
+        *decision_lines(evidence),
     ]  # fmt: skip
 
 

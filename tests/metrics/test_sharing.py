@@ -1,0 +1,71 @@
+"""What responses share with outputs and with other units, against numpy's own least squares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganexplain.errors import GanexplainError
+from ganexplain.files.fields import Fields
+from ganexplain.metrics.regression import residual
+from ganexplain.metrics.sharing import Sharing, correlations, regressors
+
+RANDOM = np.random.default_rng(0)
+OUTPUTS = RANDOM.normal(size=(400, 3)) * (1, 5, 0.1)
+DETECTOR = RANDOM.normal(size=400)
+
+
+def sharing(response: np.ndarray, layer: np.ndarray = OUTPUTS[:, :0]) -> Sharing:
+    return Sharing.of(response, regressors(OUTPUTS), layer, None)
+
+
+def test_a_combination_of_the_outputs_is_explained_whole() -> None:
+    found = sharing(OUTPUTS @ [2, -1, 3] + 5)
+    assert found.is_all and found.explained == pytest.approx(1) and found.outputs == 3
+
+
+def test_the_share_is_the_squared_multiple_correlation() -> None:
+    response = OUTPUTS @ [1, 0.1, 0] + DETECTOR
+    basis = np.column_stack([OUTPUTS, np.ones(400)])
+    fit = basis @ np.linalg.lstsq(basis, response, rcond=None)[0]
+    assert sharing(response).explained == pytest.approx(np.corrcoef(fit, response)[0, 1] ** 2)
+    np.testing.assert_allclose(residual(response, regressors(OUTPUTS)), response - fit, atol=1e-9)
+
+
+def test_an_independent_detector_is_hardly_explained() -> None:
+    assert sharing(DETECTOR).explained < 0.03
+    assert sharing(np.ones(400)).explained == 0
+
+
+def test_many_outputs_stand_for_no_more_numbers_than_the_excerpts_can_fit() -> None:
+    outputs = np.concatenate([OUTPUTS @ RANDOM.normal(size=(3, 197)), np.ones((400, 3))], axis=1)
+    numbers = regressors(outputs)
+    assert numbers.shape == (400, 40)
+    assert Sharing.of(OUTPUTS[:, 0], numbers, OUTPUTS[:, :0], None).explained > 0.999
+    noise = RANDOM.normal(size=(400, 399))  # they would fit anything
+    assert Sharing.of(DETECTOR, regressors(noise), OUTPUTS[:, :0], None).explained < 0.3
+
+
+def test_units_alike_are_those_of_a_large_correlation_either_way() -> None:
+    layer = np.column_stack(
+        [DETECTOR, 3 - DETECTOR, DETECTOR + RANDOM.normal(size=400), np.ones(400),
+         DETECTOR + 0.1 * RANDOM.normal(size=400)]
+    )  # fmt: skip
+    found = Sharing.of(DETECTOR, regressors(OUTPUTS), layer, 0)
+    assert list(found.alike) == [1, 4]
+    wanted = [np.corrcoef(DETECTOR, layer[:, k])[0, 1] for k in (1, 4)]
+    np.testing.assert_allclose(list(found.alike.values()), wanted)
+    np.testing.assert_allclose(correlations(DETECTOR, layer)[3], 0)
+
+
+def test_it_is_read_as_it_was_written() -> None:
+    found = Sharing(400, 3, 0.5, {7: 0.99, 2: -0.9})
+    assert Sharing.from_json(Fields("", {"s": found.to_json()}), "s") == found
+    assert Sharing.from_json(Fields("", {}), "s") is None
+
+
+@pytest.mark.parametrize("name, value", [("explained", 2), ("alike", {"x": 1}), ("outputs", "3")])
+def test_impossible_fields_are_named(name: str, value: object) -> None:
+    spoilt = Sharing(400, 3, 0.5, {}).to_json() | {name: value}
+    with pytest.raises(GanexplainError, match=name):
+        Sharing.from_json(Fields("", {"s": spoilt}), "s")

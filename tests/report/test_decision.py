@@ -1,0 +1,53 @@
+"""A page's words on the part that the decision has in a unit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from support.report_artifacts import EXAMPLES, Artifacts, real_side
+
+from ganexplain.metrics.sharing import Sharing
+
+
+def page(made: Artifacts) -> str:
+    """The texts of the page, without markup."""
+    text = made.report()
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
+
+
+def with_beyond(folder: Path) -> Artifacts:
+    made = Artifacts(folder)
+    made.real |= real_side("beyond_", [500.0, 700.0], [3.0, 5.0])
+    made.real |= real_side("beyond_bottom_", [500.0, 700.0], [-3.0, -5.0])
+    made.real_meta["response_sharing"] = Sharing(1234, 2, 0.9412, {3: 0.97, 12: -0.95}).to_json()
+    return made
+
+
+def test_the_share_of_the_decision_and_the_units_alike_are_named(tmp_path: Path) -> None:
+    text = page(with_beyond(tmp_path))
+    assert "94.1 % of the variance of the response over 1,234 real excerpts is linear in" in text
+    assert "explain --beyond output searches for the rest" in text
+    assert "fc9:3 (+0.97), fc9:12 (−0.95): correlation of at least 0.9 in size" in text
+    assert "Real excerpts beyond the decision" in text
+    assert "beyond_song700.0.ogg" in text
+
+
+def test_files_of_earlier_versions_have_no_such_lines(tmp_path: Path) -> None:
+    text = page(Artifacts(tmp_path))
+    assert "The decision" not in text and "beyond the decision" not in text
+
+
+def test_a_page_of_a_search_that_held_the_outputs_says_how_far_they_moved(tmp_path: Path) -> None:
+    made = with_beyond(tmp_path)
+    made.meta["beyond"] = "output"
+    held = np.zeros((len(made.grid), EXAMPLES, 2), np.float32)
+    made.made |= {"start_held": held[0], "held": held + np.float32(0.25)}
+    made.made["held"][0, 0, 0] = 0.5
+    text = page(made)
+    assert "moved by 0.281 on average and by 0.500 at most" in text
+    assert "searches for the rest" not in text
+    # The real excerpts are those beyond the outputs; they are not sorted by their response.
+    assert text.index("+3.00") < text.index("+5.00")
+    assert "with the highest responses in the training recordings beyond what the outputs" in text
