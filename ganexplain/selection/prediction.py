@@ -186,10 +186,11 @@ class PredictionTest:
         found: dict[str, dict[str, dict[str, PairShare]]] = {}
         for key in dict.fromkeys(key for shares in each for key in shares):
             encoder, name, difficulty = key
-            share, resampled = _mean([shares[key] for shares in each if key in shares])
+            those = [shares for shares in each if key in shares]
+            share, resampled = _mean([shares[key] for shares in those])
             if np.isnan(share):
                 continue
-            own, others = _mean([shares[encoder, GENERATED, difficulty] for shares in each])
+            own, others = _mean([shares[encoder, GENERATED, difficulty] for shares in those])
             apart = None if name == GENERATED else self._difference(share - own, resampled - others)
             bounds = share_interval(share, resampled, self.recordings)
             entry = PairShare(share, bounds, apart)
