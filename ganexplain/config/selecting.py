@@ -52,9 +52,15 @@ class SelectConfig(SeeksExcerpts, Computes):
     top: int = setting("Number of real excerpts to compare with; 0: the number of examples.", 0, 0)
     by: str = setting(
         "Score to rank by: composite (default: mean rank by fid-response and nearest real), "
-        "fid-response (the paper's), fid-features, kid or wasserstein; for `attribute` a "
+        "fid-response (the paper's), fid-features, kid, wasserstein or prediction (of "
+        "validation excerpts, as of `validate`); for `attribute` a "
         "measure such as faithfulness (default), deletion or truth_area.",
         "",
+    )
+    encoder: str = setting(
+        "Encoder of --by prediction: descriptors, classifier.pt or MODEL@INPUT.toml.",
+        "descriptors",
+        reads=True,
     )
     judge: tuple[str, ...] = setting(
         "Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; repeat "

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 NEIGHBOURS = 5  # k of Naeem et al.
+COARSE = 5  # bands and frames of a cell, in which excerpts are compared directly
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -114,6 +115,15 @@ def densities(generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBO
     """The density (N,) of each generated example; its mean is that of `manifold_scores`."""
     a, b = as_sample(generated), as_sample(real)
     return _shares(cdist(a, b) < _radius(b, neighbours)[None], neighbours)
+
+
+def coarse_cells(mel: np.ndarray) -> np.ndarray:
+    """Means (N, D) of excerpts (N, F, T) over cells, scaled so that distances are RMS distances."""
+    rows, columns = (max(size // COARSE, 1) for size in mel.shape[-2:])
+    cut = mel[..., : rows * COARSE, : columns * COARSE].astype(np.float64)
+    height, width = cut.shape[-2] // rows, cut.shape[-1] // columns
+    cells = cut.reshape(len(mel), -1, rows, height, columns, width).mean(axis=(3, 5))
+    return cells.reshape(len(mel), -1) / np.sqrt(cells[0].size)
 
 
 def nearest_distances(these: np.ndarray, those: np.ndarray) -> np.ndarray:

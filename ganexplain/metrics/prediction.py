@@ -80,6 +80,11 @@ class Pairs:
         )
         return cls(strong[chosen // len(weak)], weak[chosen % len(weak)])
 
+    def errors(self, contrast: np.ndarray) -> np.ndarray:
+        """The share (...) of pairs that contrasts (..., M) order wrongly; a tie is half wrong."""
+        apart = contrast[..., self.weak] - contrast[..., self.strong]
+        return np.asarray((np.sign(apart) + 1).mean(axis=-1) / 2)
+
     def ordered(self, response: np.ndarray) -> Pairs:
         """The pairs, turned where the response (M,) is the other way; equal ones are left out."""
         apart = response[self.strong] - response[self.weak]
@@ -179,6 +184,34 @@ class HeldOut:
         """The same excerpts with the responses of others, as a control."""
         stream = random_stream(seed, "shuffled responses")
         return replace(self, response=stream.permutation(self.response))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Held-out excerpts by which a selection tests examples of one direction.
+
+    The pairs are of the tenth that excites the unit most that way, and the rest; `baseline` (M,) is
+    the similarity of the excerpts to samples of the GAN, which stand for the other direction.
+    """
+
+    kernel: Kernel
+    pairs: Pairs
+    baseline: np.ndarray
+
+    @classmethod
+    def of(
+        cls, encoded: np.ndarray, held_out: HeldOut, direction: str, samples: np.ndarray, seed: int
+    ) -> Probe:
+        """The probe of excerpts encoded as (M, D), for `max` or `min`, and encoded samples."""
+        kernel, sign = Kernel.around(encoded), 1 if direction == "max" else -1
+        pairs = choose_pairs(sign * held_out.response, held_out.outputs, seed)["top"]
+        return cls(kernel, pairs, kernel.similarities(samples).mean(axis=1))
+
+    def errors(self, examples: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Shares of wrong pairs (B,) of B sets with example i (N, D) `counts` (B, N) times."""
+        share = counts / counts.sum(axis=1, keepdims=True)
+        near = self.kernel.similarities(examples)
+        return np.array([self.pairs.errors(near @ each - self.baseline) for each in share])
 
 
 def recording_weights(recordings: int, seed: int) -> np.ndarray:

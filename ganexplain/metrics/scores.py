@@ -10,6 +10,7 @@ import numpy as np
 
 from ganexplain.metrics.distances import (
     as_sample,
+    coarse_cells,
     densities,
     frechet_distance,
     frechet_distances,
@@ -19,28 +20,36 @@ from ganexplain.metrics.distances import (
     manifold_scores,
     nearest_distances,
 )
+from ganexplain.metrics.prediction import Probe
 from ganexplain.registry import Registry
 
-COARSE = 5  # bands and frames of a cell, in which excerpts are compared directly
 BLENDED = ("fid_response", "nearest_real")  # the scores in the composite
 
 
 @dataclass(frozen=True)
 class Examples:
-    """N examples: log-mel (N, F, T), responses (N,) and features (N, D); latents (N, Z) if any."""
+    """N examples: log-mel (N, F, T), responses (N,) and features (N, D); latents (N, Z) if any.
+
+    `encoded` (N, E) is what the encoder of a prediction test makes of them.
+    """
 
     mel: np.ndarray
     response: np.ndarray
     features: np.ndarray
     latent: np.ndarray | None = None
+    encoded: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Examples and real ones to compare them with; values for several scores are computed once."""
+    """Examples and real ones to compare them with; values for several scores are computed once.
+
+    With a `probe` it is tested what they predict.
+    """
 
     examples: Examples
     real: Examples
+    probe: Probe | None = None
 
     @cached_property
     def manifold(self) -> dict[str, float]:
@@ -60,7 +69,7 @@ class Comparison:
     @cached_property
     def nearest(self) -> np.ndarray:
         """Distance (N,) of each example to the nearest real one, in coarse cells."""
-        return nearest_distances(_coarse(self.examples.mel), _coarse(self.real.mel))
+        return nearest_distances(coarse_cells(self.examples.mel), coarse_cells(self.real.mel))
 
     def scores(self) -> dict[str, float]:
         """All scores of `SCORES` with `compute` that are defined for the examples.
@@ -72,7 +81,8 @@ class Comparison:
 
     def resampled(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The scores (B,) with `resample` of B resamples, given as rows (B, N)."""
-        return {k: score.resample(self, rows) for k, score in SCORES.items() if score.resample}
+        found = {k: score.resample(self, rows) for k, score in SCORES.items() if score.resample}
+        return {key: values for key, values in found.items() if values is not None}
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,8 @@ class ScoreKind:
     """A score of a selection.
 
     `compute` returns the score of examples, None if it is not defined for them; `resample` the
-    scores (B,) of resamples, given as rows (B, N) of the examples. `rank` instead compares C
-    settings: it returns their scores (C, ...) from the other scores (C, ...) by key.
+    scores (B,) of resamples, given as rows (B, N) of the examples, or None. `rank` instead compares
+    C settings: it returns their scores (C, ...) from the other scores (C, ...) by key.
     """
 
     key: str
@@ -89,7 +99,7 @@ class ScoreKind:
     meaning: str
     better: str  # `low` or `high`
     compute: Callable[[Comparison], float | None] | None = None
-    resample: Callable[[Comparison, np.ndarray], np.ndarray] | None = None
+    resample: Callable[[Comparison, np.ndarray], np.ndarray | None] | None = None
     rank: Callable[[Mapping[str, np.ndarray]], np.ndarray] | None = None
     floor: float = 0.0  # the lowest possible score
     rule: str = ""  # its name in `select --by`, which needs `resample` or `rank`; empty for none
@@ -107,6 +117,18 @@ def _counts(rows: np.ndarray) -> np.ndarray:
 def _latent_norm_error(pair: Comparison) -> float | None:
     latent = pair.examples.latent
     return None if latent is None else latent_norm_error(latent)
+
+
+def _prediction_errors(pair: Comparison, counts: np.ndarray) -> np.ndarray | None:
+    """Shares of wrong pairs (B,) of B sets with example i `counts` (B, N) times."""
+    if pair.probe is None or pair.examples.encoded is None:
+        return None
+    return pair.probe.errors(pair.examples.encoded, counts)
+
+
+def _prediction_error(pair: Comparison) -> float | None:
+    found = _prediction_errors(pair, np.ones((1, len(pair.examples.response))))
+    return None if found is None else float(found[0])
 
 
 def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -140,15 +162,6 @@ def _wassersteins(pair: Comparison, rows: np.ndarray) -> np.ndarray:
     )
     apart = np.abs(np.cumsum(weight[:, order], axis=1)[:, :-1])
     return np.asarray(apart @ np.diff(whole[order]))
-
-
-def _coarse(mel: np.ndarray) -> np.ndarray:
-    """Means (N, D) of excerpts (N, F, T) over cells, scaled so that distances are RMS distances."""
-    rows, columns = (max(size // COARSE, 1) for size in mel.shape[-2:])
-    cut = mel[..., : rows * COARSE, : columns * COARSE].astype(np.float64)
-    height, width = cut.shape[-2] // rows, cut.shape[-1] // columns
-    cells = cut.reshape(len(mel), -1, rows, height, columns, width).mean(axis=(3, 5))
-    return cells.reshape(len(mel), -1) / np.sqrt(cells[0].size)
 
 
 SCORES: Registry[ScoreKind] = Registry(
@@ -205,6 +218,16 @@ SCORES: Registry[ScoreKind] = Registry(
                 "low",
                 rank=composite,
                 rule="composite",
+            ),
+            ScoreKind(
+                "prediction_error",
+                "prediction error",
+                "share of pairs of validation excerpts of which the examples name the wrong one as "
+                "that which excites the unit more",
+                "low",
+                _prediction_error,
+                lambda pair, rows: _prediction_errors(pair, _counts(rows)),
+                rule="prediction",
             ),
             ScoreKind(
                 "precision",

@@ -10,6 +10,7 @@ import numpy as np
 
 from ganexplain.artifacts.figures import RESPONSES, SETTING, Figures, Score
 from ganexplain.metrics.bootstrap import interval, order_to_ranks, resample_rows, tied_with_best
+from ganexplain.metrics.prediction import Probe
 from ganexplain.metrics.scores import RULES, SCORES, Comparison, Examples
 
 TIE_RULE = (
@@ -25,7 +26,8 @@ Table = dict[str, np.ndarray]
 
 def setting_examples(made: Mapping[str, np.ndarray], index: int) -> Examples:
     """Return the N examples of one setting."""
-    return Examples(*(made[name][index] for name in ("mel", "response", "features", "latent")))
+    names = ("mel", "response", "features", "latent", "encoded")
+    return Examples(**{name: made[name][index] for name in names if name in made})
 
 
 def real_examples(real: Mapping[str, np.ndarray], prefix: str) -> Examples:
@@ -34,19 +36,25 @@ def real_examples(real: Mapping[str, np.ndarray], prefix: str) -> Examples:
 
 
 def score_settings(
-    made: Mapping[str, np.ndarray], real: Examples, by: str, seed: int, judged: np.ndarray
+    made: Mapping[str, np.ndarray],
+    real: Examples,
+    by: str,
+    seed: int,
+    judged: np.ndarray,
+    probe: Probe | None = None,
 ) -> Table:
     """Return the arrays of `selection.npz`, with a row for each of C settings.
 
     Each resampled score has an `_interval` (C, 2), low and high. `rank` starts at 1 for the
     smallest score by the rule `by`; of equal scores the least optimised setting is first. `tied`
     marks settings within one standard error of the best. `judges` are the shares `judged` (C, J).
+    The rule `prediction` needs a `probe`.
     """
     count, examples = made["response"].shape
     rows = resample_rows(examples, seed)
     scored, resampled = [], []
     for index in range(count):
-        pair = Comparison(setting_examples(made, index), real)
+        pair = Comparison(setting_examples(made, index), real, probe)
         scored.append(pair.scores())
         resampled.append(pair.resampled(rows))
     table = {name: np.array([one[name] for one in scored]) for name in scored[0]}
@@ -89,12 +97,13 @@ def setting_scores(table: Table, index: int, judges: Sequence[str]) -> Score:
 class ChosenSetting:
     """The setting that controls are compared with: its scores are resampled once for all.
 
-    `real` are the real excerpts; `seed` as for `score_settings`.
+    `real` are the real excerpts; `seed` and `probe` as for `score_settings`.
     """
 
     examples: Examples
     real: Examples
     seed: int
+    probe: Probe | None = None
 
     @property
     def count(self) -> int:
@@ -104,13 +113,13 @@ class ChosenSetting:
     @cached_property
     def scores(self) -> dict[str, float]:
         """Its scores by key."""
-        return Comparison(self.examples, self.real).scores()
+        return Comparison(self.examples, self.real, self.probe).scores()
 
     @cached_property
     def resampled(self) -> dict[str, np.ndarray]:
         """Its scores (B,) in B resamples."""
         rows = resample_rows(self.count, self.seed)
-        return Comparison(self.examples, self.real).resampled(rows)
+        return Comparison(self.examples, self.real, self.probe).resampled(rows)
 
 
 def score_control(control: Examples, chosen: ChosenSetting, name: str) -> Figures:
@@ -122,7 +131,7 @@ def score_control(control: Examples, chosen: ChosenSetting, name: str) -> Figure
     """
     count = len(control.response)
     alone = name in OTHER_SEEDS or count != chosen.count
-    compared = Comparison(control, chosen.real)
+    compared = Comparison(control, chosen.real, chosen.probe)
     scores = compared.scores()
     resampled = compared.resampled(resample_rows(count, chosen.seed, name if alone else ""))
     intervals, differences = {}, {}

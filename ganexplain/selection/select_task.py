@@ -11,7 +11,8 @@ from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import RealResponses, given_path, read_responses
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.config import SelectConfig
-from ganexplain.corpora.load import open_corpus
+from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.load import load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.metrics.scores import DEFAULT_RULE, RULES
 from ganexplain.networks.units import Unit
@@ -23,8 +24,12 @@ from ganexplain.selection.controls import (
     load_target_network,
     training_corpora,
 )
+from ganexplain.selection.encoders import Encoder, load_encoders
 from ganexplain.selection.judges import Judge, load_judges
+from ganexplain.selection.prediction import Probes
 from ganexplain.selection.real_excerpts import CorpusResponses
+
+PREDICTION = "prediction"  # the rule that needs an encoder
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class SelectTask:
     judges: Sequence[Judge]
     networks: SearchNetworks | None
     corpora: Sequence[str]  # on which the explained network was trained, where that is known
+    encoder: Encoder | None = None  # of a ranking by prediction
 
     @classmethod
     def open(cls, config: SelectConfig) -> SelectTask:
@@ -71,7 +77,10 @@ class SelectTask:
             found = CorpusResponses(config, explained, corpus, first.front_end)
         units = [meta.unit for meta in metas]
         corpora = training_corpora(config, first) if judges else ()
-        return cls(config, files, units, first, given, found, judges, networks, corpora)
+        ours, encoder = (first.path, first.front_end), None
+        if config.by == PREDICTION:
+            (encoder,) = load_encoders((config.encoder,), ours, device)
+        return cls(config, files, units, first, given, found, judges, networks, corpora, encoder)
 
     @property
     def rule(self) -> str:
@@ -93,14 +102,24 @@ class SelectTask:
                     "explained was: it is no stranger (the README's gallery has two)"
                 )
 
-    def prepare(self, run: RunDirectory, progress: Progress) -> None:
-        """Compute the responses of a corpus for all units, where there is one."""
+    def prepare(self, run: RunDirectory, progress: Progress) -> Probes | None:
+        """Compute the responses of a corpus for all units, where there is one.
+
+        Returns the excerpts of the validation split for a ranking by prediction.
+        """
         if not self.found:
-            return
+            return None
         for key, name in self.found.splits.items():
             recordings = [r for part in name.split("+") for r in self.found.corpus.split(part)]
             run.used_recordings("held-out" if key else name, recordings)
         self.found.prepare(self.units, progress)
+        if not self.encoder:
+            return None
+        found, cache = self.found, cache_directory(self.config.cache)
+        skip = self.config.skip_bad_files
+        split = load_split(found.corpus, "valid", found.front_end, cache, progress, skip)
+        units = list(dict.fromkeys(self.units))
+        return Probes.measure(split, found.hop, found.explained, units, [self.encoder], progress)
 
     def explanations(self, index: int) -> Explanations:
         """Those of one unit."""
@@ -119,6 +138,11 @@ def _check_settings(config: SelectConfig) -> None:
         raise UsageError(
             "name the real excerpts with --corpus or, from an earlier run, with --responses"
         )
+    if config.by == PREDICTION:
+        if not config.corpus:
+            raise UsageError("--by prediction: name a --corpus, whose validation split it predicts")
+        if not open_corpus(config.corpus, config.skip_bad_files).split("valid"):
+            raise UsageError(f"--by prediction: {config.corpus[0]} has no validation split")
     if config.top == 1:
         raise UsageError("--top 1: a distance needs at least 2 real excerpts")
 

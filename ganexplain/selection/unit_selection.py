@@ -16,10 +16,12 @@ from ganexplain.artifacts.responses import HELD_OUT, RealResponses, check_group
 from ganexplain.artifacts.selection import Selection
 from ganexplain.audio.display import display_inputs
 from ganexplain.files.arrays import write_arrays
+from ganexplain.metrics.prediction import Probe
 from ganexplain.metrics.scores import Examples
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.controls import MEANINGS, Controls
 from ganexplain.selection.judges import Verdict, judge_agreement
+from ganexplain.selection.prediction import Probes
 from ganexplain.selection.ranking import (
     TIE_RULE,
     ChosenSetting,
@@ -43,6 +45,7 @@ class UnitSelection:
         explanations: Explanations,
         real: RealResponses,
         folder: Path,
+        probes: Probes | None = None,
     ) -> None:
         self.task, self.config, self.networks = task, task.config, task.networks
         self.explanations, self.folder = explanations, folder
@@ -50,6 +53,7 @@ class UnitSelection:
         check_group(explanations.meta.target.name, real.arrays, explanations.prefix)
         self.real = real_examples(real.arrays, explanations.prefix)
         self.compared = self._compared(self.real)
+        self.probe = self._probe(probes) if probes else None
         unit, direction = explanations.meta.class_name, explanations.meta.direction
         self.verdicts = [j.verdict(unit, direction, self.real.mel) for j in task.judges]
 
@@ -58,12 +62,15 @@ class UnitSelection:
         config, explanations = self.config, self.explanations
         generated = explanations.arrays["mel"]
         made = {**explanations.arrays, "mel": display_inputs(explanations.front_end, generated)}
+        if self.task.encoder and self.probe:
+            made["encoded"] = np.stack([self.task.encoder.encode(each) for each in generated])
         judged = (
             np.array([v.agreement(generated) for v in self.verdicts]).reshape(-1, len(generated)).T
         )
         warnings = self._warnings(made)  # before any score
         progress.note(f"scoring {len(made['response'])} settings of {self.name}")
-        table = score_settings(made, self.compared, self.task.rule, config.seed, judged)
+        rule, probe = self.task.rule, self.probe
+        table = score_settings(made, self.compared, rule, config.seed, judged, probe)
         chosen = chosen_setting(table)
         controls, lost = self._controls(chosen, progress)
         for name, counts in lost.items():
@@ -72,10 +79,10 @@ class UnitSelection:
         judges = [v.judge.name for v in self.verdicts]
         meta = {"by": self.task.rule, "judges": judges}
         write_arrays(self.folder / "selection.npz", "selection", table, meta)
-        best = ChosenSetting(setting_examples(made, chosen), self.compared, config.seed)
+        best = ChosenSetting(setting_examples(made, chosen), self.compared, config.seed, probe)
         return Selection(
             chosen=chosen,
-            rule=self.task.rule,
+            rule=rule,
             tie_rule=TIE_RULE,
             warnings=tuple(warnings),
             variation=self.variation,
@@ -117,8 +124,18 @@ class UnitSelection:
         return judge_agreement(verdict, agreement, self.real.mel, weak, samples, same)
 
     def _compared(self, examples: Examples) -> Examples:
-        """Examples as they are compared: waveforms as log-mel."""
-        return replace(examples, mel=display_inputs(self.explanations.front_end, examples.mel))
+        """Examples as they are compared: waveforms as log-mel, and encoded for a test."""
+        encoder, mel = self.task.encoder, display_inputs(self.explanations.front_end, examples.mel)
+        return replace(examples, mel=mel, encoded=encoder.encode(examples.mel) if encoder else None)
+
+    def _probe(self, probes: Probes) -> Probe | None:
+        """The validation excerpts of the test by which the settings are ranked."""
+        encoder, meta = self.task.encoder, self.explanations.meta
+        if encoder is None:
+            return None
+        samples = encoder.encode(self.explanations.arrays["start_mel"])
+        encoded, held_out = probes.encoded[encoder.name], probes.held_out(meta.unit)
+        return Probe.of(encoded, held_out, meta.direction, samples, self.config.seed)
 
     @property
     def name(self) -> str:

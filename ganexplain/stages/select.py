@@ -11,6 +11,7 @@ from ganexplain.files.atomic import write_json
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.attributions import attributions_in, rank_attributions
+from ganexplain.selection.prediction import Probes
 from ganexplain.selection.select_task import SelectTask
 from ganexplain.selection.unit_selection import UnitSelection
 
@@ -32,13 +33,16 @@ def select(
     with RunDirectory(out, "select", config, overwrite) as run:
         progress = run.keep_notes(progress)
         task.note_judges(run, progress)
-        task.prepare(run, progress)
-        selections = [_rank_unit(task, index, run, progress) for index in range(len(task.files))]
+        probes = task.prepare(run, progress)
+        numbers = range(len(task.files))
+        selections = [_rank_unit(task, index, run, progress, probes) for index in numbers]
         run.results["chosen"] = [selection.chosen for selection in selections]
     return selections
 
 
-def _rank_unit(task: SelectTask, index: int, run: RunDirectory, progress: Progress) -> Selection:
+def _rank_unit(
+    task: SelectTask, index: int, run: RunDirectory, progress: Progress, probes: Probes | None
+) -> Selection:
     """Rank the settings of one unit and write its files."""
     path, single = task.files[index], len(task.files) == 1
     folder = run.path if single else run.path / path.parent.name
@@ -46,7 +50,7 @@ def _rank_unit(task: SelectTask, index: int, run: RunDirectory, progress: Progre
     explanations = task.explanations(index)
     real = task.real(index, explanations)
     real.write(folder / "responses.npz")
-    unit = UnitSelection(task, explanations, real, folder)
+    unit = UnitSelection(task, explanations, real, folder, probes)
     selection = unit.select(progress, digest)
     for warning in selection.warnings:
         in_the_table = single or warning == unit.weakness

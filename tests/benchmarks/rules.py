@@ -38,6 +38,9 @@ from ganexplain.metrics.scores import RULES, Examples
 from ganexplain.selection.judges import Judge, load_judges
 from ganexplain.selection.ranking import Table, real_examples, score_settings
 
+# Those that need no more than the examples.
+RANKED = {rule: key for rule, key in RULES.items() if rule != "prediction"}
+
 # Of examples (M, ...) how far each is on the side asked for, and whether it is.
 Heard = tuple[np.ndarray, np.ndarray]
 Ear = Callable[[np.ndarray], Heard]
@@ -111,14 +114,14 @@ def compare(
         group = slice(first, first + size)
         part = {name: made[name][:, group] for name in MADE} | {n: made[n] for n in SETTING}
         none = np.empty((settings, 0))
-        tables = {rule: score_settings(part, real, rule, 0, none) for rule in RULES}
+        tables = {rule: score_settings(part, real, rule, 0, none) for rule in RANKED}
         tied = tables["fid-response"]["tied"]
         both = [
             [values.reshape(settings, examples)[:, group].mean(axis=1) for values in one]
             for one in heard
         ]
         for margin, _ in both:
-            for key in (*RULES.values(), "nearest_real"):
+            for key in (*RANKED.values(), "nearest_real"):
                 score = tables["fid-response"][key]
                 ranks[f"{key}, all"].append(-spearmanr(score, margin).statistic)
                 if tied.sum() > 3:
@@ -161,7 +164,7 @@ def main() -> None:
 
 def _print_ranks(results: list[dict[str, list[float]]]) -> None:
     print("| score | rank correlation, all settings | tied ones |\n|---|---|---|")
-    for key in (*RULES.values(), "nearest_real"):
+    for key in (*RANKED.values(), "nearest_real"):
         cells = []
         for which in ("all", "tied"):
             values = [v for ranks in results for v in ranks.get(f"{key}, {which}", [])]

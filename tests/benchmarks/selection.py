@@ -32,6 +32,9 @@ from ganexplain.networks.units import Unit
 from ganexplain.selection.judges import Judge, load_judges
 from ganexplain.selection.ranking import chosen_setting, real_examples, score_settings
 
+# Those that need no more than the examples.
+RANKED = {rule: key for rule, key in RULES.items() if rule != "prediction"}
+
 LOUDEST = 6.0  # nat: what full scale reaches in a mel band
 CPU = torch.device("cpu")
 
@@ -133,7 +136,7 @@ def compare(
         for judge, verdict in zip(judges, verdicts, strict=True):
             truths[f"votes of {judge.name}"] = verdict.agreement(part["mel"])
             truths[f"density by {judge.name}"] = density(judge, part["mel"], real.mel)
-        for rule, key in RULES.items():
+        for rule, key in RANKED.items():
             table = score_settings(part, real, rule, 0, np.empty((len(part["mel"]), 0)))
             chosen = chosen_setting(table)
             row: dict[str, Any] = {"rule": rule, "unit": name_of(explanations), "first": first}
@@ -151,7 +154,7 @@ def name_of(explanations: Explanations) -> str:
 
 def print_rules(rows: list[dict[str, Any]], columns: list[str]) -> None:
     print(f"| rule | {' | '.join(columns)} | mean |\n|---|{'---|' * (len(columns) + 1)}")
-    for rule in RULES:
+    for rule in RANKED:
         mine = [row for row in rows if row["rule"] == rule]
         values = [np.mean([row[c] for row in mine if c in row] or [np.nan]) for c in columns]
         cells = [f"{value:.3f}" for value in [*values, np.mean(values)]]
@@ -185,7 +188,7 @@ def main() -> None:
         if other is not None:
             print(f"\n{'holds' if other > worst[name] else 'FAILS'}  7 {name[:-4]}: the worst of "
                   f"min ({other:.3g}) is beyond the worst of max ({worst[name]:.3g})")  # fmt: skip
-    groups = len(rows) // len(RULES)
+    groups = len(rows) // len(RANKED)
     for kind, what in (("rank", "rank correlation"), ("chosen", "what the setting chosen has")):
         columns = sorted({key for row in rows for key in row if key.startswith(kind)})
         print(f"\n{what}, mean of {groups} groups of {arguments.size} examples")

@@ -21,6 +21,7 @@ from ganexplain.metrics.distances import (
     manifold_scores,
     nearest_distances,
 )
+from ganexplain.metrics.prediction import HeldOut, Probe
 from ganexplain.metrics.scores import (
     RULES,
     SCORES,
@@ -30,6 +31,13 @@ from ganexplain.metrics.scores import (
 )
 
 rng = np.random.default_rng(0)
+
+
+def probe(direction: str) -> Probe:
+    """40 encoded excerpts whose response is the sum of their code, of eight recordings."""
+    encoded = np.random.default_rng(1).normal(size=(40, 3))
+    held_out = HeldOut(encoded.sum(axis=1), encoded[:, :1], np.arange(40) // 5)
+    return Probe.of(encoded, held_out, direction, np.zeros((1, 3)), 0)
 
 
 def examples(count: int, shift: float = 0.0, latent: bool = False) -> Examples:
@@ -180,7 +188,8 @@ def test_shell_distance_of_prior_and_mode() -> None:
 
 
 def test_every_score_has_a_value_and_a_meaning() -> None:
-    found = Comparison(examples(12, latent=True), examples(9)).scores()
+    made = replace(examples(12, latent=True), encoded=rng.normal(size=(12, 3)))
+    found = Comparison(made, examples(9), probe("max")).scores()
     assert set(found) | {"composite"} == set(SCORES)
     assert all(np.isfinite(value) for value in found.values())
     assert set(RULES.values()) <= set(SCORES)
@@ -229,9 +238,9 @@ def test_the_composite_is_a_mean_rank() -> None:
 
 
 def test_resamples_hold_the_scores_of_what_they_name() -> None:
-    made, real = examples(10), examples(8, 0.3)
+    made, real = replace(examples(10), encoded=rng.normal(0.3, 1, (10, 3))), examples(8, 0.3)
     rows = np.array([np.arange(10), [0, 1, 2, 3, 4, 4, 4, 4, 4, 4]])
-    pair = Comparison(made, real)
+    pair = Comparison(made, real, probe("max"))
     found, whole = pair.resampled(rows), pair.scores()
     assert set(found) | {"composite"} == set(RULES.values()) | {"nearest_real", "density"}
     for name, values in found.items():
@@ -244,11 +253,25 @@ def test_resamples_hold_the_scores_of_what_they_name() -> None:
     )
 
 
+@pytest.mark.parametrize("direction, sign", [("max", 1), ("min", -1)])
+def test_examples_far_out_in_the_direction_of_the_unit_predict_it(
+    direction: str, sign: int
+) -> None:
+    far = sign * np.full((4, 3), 2.0)
+    right, wrong = (
+        Comparison(replace(examples(4), encoded=code), examples(5), probe(direction)).scores()
+        for code in (far, -far)
+    )
+    assert right["prediction_error"] < 0.1
+    assert wrong["prediction_error"] > right["prediction_error"] + 0.1
+    assert "prediction_error" not in Comparison(examples(4), examples(5)).scores()
+
+
 def test_kid_is_in_units_of_the_real_features() -> None:
     """A cubic kernel is made for values near one; the unit of a layer's features cancels."""
     made, real = examples(10), examples(8, 0.3)
-    large = [replace(side, features=1000 * side.features) for side in (made, real)]
-    assert Comparison(*large).scores()["kid"] == pytest.approx(
+    large, those = (replace(side, features=1000 * side.features) for side in (made, real))
+    assert Comparison(large, those).scores()["kid"] == pytest.approx(
         Comparison(made, real).scores()["kid"]
     )
     unit = np.sqrt(np.mean(real.features**2))

@@ -517,3 +517,27 @@ def test_controls_are_searched_with_the_setting_chosen(chosen: dict[str, Path]) 
         fresh = controls.fresh(setting, NullProgress())["fresh"].latent
         assert bool(np.abs(shuffled - controls.starts).max() > 0.05) is moves
         assert bool(np.abs(fresh - behind).max() > 0.05) is moves
+
+
+def test_a_ranking_by_prediction_is_what_validate_finds_on_the_validation_split(
+    run: Run, chosen: dict[str, Path], tmp_path: Path
+) -> None:
+    common = ("--corpus", SAMPLE, "--hop-frames", "230", "-q", "--json")
+    done = run("select", chosen["explain"], "--by", "prediction", "--no-controls",
+               "--out", tmp_path / "s", *common)  # fmt: skip
+    ranked = json.loads(done.out)
+    errors = [row["prediction_error"] for row in ranked["configurations"]]
+    assert errors[ranked["chosen"]] == min(errors)
+    done = run("validate", chosen["explain"], "--selection", tmp_path / "s", "--split", "valid",
+               "--out", tmp_path / "v", *common)  # fmt: skip
+    (unit,) = json.loads(done.out)["units"]
+    share = unit["shares"]["descriptors"]["generated"]["top"]["share"]
+    assert share == pytest.approx(1 - min(errors))
+
+
+def test_a_ranking_by_prediction_needs_a_corpus(
+    run: Run, chosen: dict[str, Path], tmp_path: Path
+) -> None:
+    done = run("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
+               "--by", "prediction", "--out", tmp_path / "s", "-q", status=2)  # fmt: skip
+    assert "--by prediction: name a --corpus" in done.error_line()
