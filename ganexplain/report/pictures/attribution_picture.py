@@ -12,11 +12,14 @@ from ganexplain.report.charts.axes import frame_edges, hz_ticks
 from ganexplain.report.charts.spectrograms import colour_scale
 from ganexplain.report.html.notation import drawable
 from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.panels import Grid, axis_beside
 from ganexplain.report.pictures.png import figure_png, png_bytes
 
 DPI = 100  # dots per inch
 MAP_COLOURS = "RdBu_r"
 OPACITY = 0.75  # of the strongest cell
+SPECTROGRAMS = Grid(left=0.7, right=0.9, bottom=0.5, top=0.4, across=0.15)
+PICTURES = Grid(left=0.1, right=0.9, bottom=0.15, top=0.4, across=0.1)
 
 Extent = tuple[float, float, float, float]  # left, right, bottom and top, in an axis's units
 
@@ -79,7 +82,7 @@ def attribution_picture(
     start, stop = frame_edges(mel.shape[1], front_end)
     grey = scale.indices(mel) / 255.0
     over = MapOver(grey, area, kept, (start, stop, 0.0, float(mel.shape[0])))
-    figure, (left, right) = _pair(over, (11.0, 4.2), title)
+    figure, (left, right) = _pair(over, (11.0, 4.2), SPECTROGRAMS, title)
     left.imshow(
         mel, cmap="magma", vmin=scale.low, vmax=scale.high,
         extent=over.extent, origin="lower", aspect="auto",
@@ -105,7 +108,7 @@ def picture_attribution(
     size = (9.0, min(max(4.0 * height / width + 0.8, 2.5), 9.0))
     up = (slice(None, None, -1),)  # the figure has its origin at the bottom
     over = MapOver(luminance(picture)[up], area[up], kept[up], extent)
-    figure, axes = _pair(over, size, title)
+    figure, axes = _pair(over, size, PICTURES, title)
     axes[0].imshow(shown[up], extent=extent, origin="lower")
     for axis in axes:
         axis.set_xticks([])
@@ -114,20 +117,21 @@ def picture_attribution(
     return figure_png(figure)
 
 
-def _pair(over: MapOver, size: tuple[float, float], title: str) -> tuple[Any, Any]:
+def _pair(over: MapOver, size: tuple[float, float], grid: Grid, title: str) -> tuple[Any, Any]:
     """Return a figure and its two axes: the left one is empty, the right one has the map."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=size, dpi=DPI)
+    left, right = grid.axes(figure, 1, 2)[0]
     colours = overlaid(over.grey, over.area)
     right.imshow(colours, extent=over.extent, origin="lower", aspect="auto")
     outline(right, over.kept, over.extent)
     for axis in (left, right):
         axis.tick_params(labelsize=8)
-    bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), MAP_COLOURS), ax=right, pad=0.02)
+    beside = axis_beside(figure, size[0] - grid.right + 0.12, grid)
+    bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), MAP_COLOURS), cax=beside)
     bar.set_label("against   ←   score   →   for", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     figure.suptitle(drawable(title), fontsize=10)

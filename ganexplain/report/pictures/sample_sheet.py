@@ -14,8 +14,10 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.panels import Grid, axis_beside
 from ganexplain.report.pictures.png import figure_png, png_bytes
 
+SHEET = Grid(left=0.55, right=0.85, bottom=0.4, top=0.3, across=0.08, down=0.28)
 SIDE = 96  # about the pixels of a picture on screen, along each side
 GAP = 4
 
@@ -35,8 +37,9 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
     first = next(iter(rows.values()))
     low, high = np.percentile(first, [1, 99.9])
     columns = max(len(panels) for panels in rows.values())
-    figure = Figure(figsize=(1.6 * columns + 1.2, 1.7 * len(rows) + 0.5), layout="constrained")
-    axes = figure.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
+    size = (1.6 * columns + 1.2, 1.7 * len(rows) + 0.5)
+    figure = Figure(figsize=size)
+    axes = SHEET.axes(figure, len(rows), columns)
     centres = mel_frequencies(front_end)[1:-1]
     positions = np.interp(TICKS_HZ, centres, np.arange(len(centres)))
     seconds = first.shape[2] / front_end.frame_rate
@@ -56,7 +59,8 @@ def sample_sheet(rows: dict[str, np.ndarray], front_end: FrontEnd) -> bytes:
         axis.set_xlabel("s", fontsize=7)
         axis.tick_params(labelsize=7)
     if image is not None:
-        figure.colorbar(image, ax=axes, label=front_end.unit, shrink=0.6)
+        beside = axis_beside(figure, size[0] - SHEET.right + 0.12, SHEET)
+        figure.colorbar(image, cax=beside, label=front_end.unit)
     return figure_png(figure)
 
 
