@@ -73,15 +73,21 @@ def some_of_the_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def brief_validation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GAN in training is validated on few samples, and its sheets are empty."""
+def few_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GAN in training is validated on few samples."""
     from ganexplain.gans import validation
-    from ganexplain.report.pictures import sample_sheet
     from ganexplain.stages import train_gan
 
     monkeypatch.setattr(validation, "EXCERPTS", 20)
     monkeypatch.setattr(validation, "CANDIDATES", 20)
     monkeypatch.setattr(train_gan, "EXCERPTS", 20)
+
+
+@pytest.fixture
+def brief_validation(few_validated: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `few_validated`, and the sheets of samples are empty."""
+    from ganexplain.report.pictures import sample_sheet
+
     monkeypatch.setattr(sample_sheet, "GRIFFIN_LIM_ITERATIONS", 1)
     monkeypatch.setattr(sample_sheet, "sample_sheet", lambda rows, front_end: b"")
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from support.commands import Run
 from support.elements import Elements
-from support.paths import PRETRAINED, ROOT
+from support.paths import PRETRAINED
 
 from ganexplain.artifacts.unit_files import unit_files
 from ganexplain.config import ExplainConfig, ReportConfig, SelectConfig
@@ -25,7 +25,7 @@ UNITS = ["fc8-3-max", "fc8-3-min"]
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(some_of_the_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`explain` and `select` of both directions of a hidden unit of the shipped classifier."""
     root = tmp_path_factory.mktemp("units")
     explain(
@@ -38,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     select(
         SelectConfig(
-            explanations=str(root / "explain"), corpus=(str(ROOT / "sample_data"),),
+            explanations=str(root / "explain"), corpus=(str(some_of_the_sample),),
             hop_frames=2000, cache=str(root / "cache"),
         ),
         root / "select", NullProgress(),

@@ -32,7 +32,8 @@ def tensors(path: Path, kind: str, key: str) -> dict[str, torch.Tensor]:
 def test_a_gan_trained_in_two_parts_is_that_trained_in_one(
     command: Run, jamendo: JamendoFolder, tmp_path: Path, loss: str
 ) -> None:
-    words = ("train-gan", jamendo.root, "--loss", loss, *GAN)
+    (tmp_path / "mel.toml").write_text("mel_bands = 16\nexcerpt_frames = 24\n")
+    words = ("train-gan", jamendo.root, "--input", tmp_path / "mel.toml", "--loss", loss, *GAN)
     assert command(*words, "--steps", "6", "--out", tmp_path / "one").code == 0
     assert command(*words, "--steps", "3", "--out", tmp_path / "two").code == 0
     assert command(*words, "--steps", "6", "--out", tmp_path / "two", "--resume").code == 0
