@@ -32,7 +32,9 @@ EXPLANATION_AXES = {
 # Of a search that held the outputs of the network: those numbers, in standard deviations.
 HELD_AXES = {"held": "CNO", "start_held": "NO"}
 TRACES = ("response_trace", "latent_norm_trace")  # NaN behind the iterations of their settings
-OLDEST = {"prior": "l2", "precision": "float32", "search": "grid"}  # for files without these
+OLDEST = {  # for files without these
+    "prior": "l2", "precision": "float32", "search": "grid", "objective": "response",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class ExplanationMeta:
     precision: str
     hysteresis: bool
     search: str
+    objective: str
     settings: Document
     example_iterations: int = 0
     lost: LostSearches | None = None

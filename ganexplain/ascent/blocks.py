@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ import torch
 from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import PART, Part, SearchTarget, part_path
+from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.beyond import search_response
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
+from ganexplain.ascent.match import MATCH, RealActivations, match_response
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import SearchTask
+from ganexplain.ascent.search_task import SearchTask, real_array
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.files.arrays import write_arrays
 from ganexplain.gans.dcgan import LATENT_SIZE
@@ -37,8 +40,10 @@ class BlockSearch:
         self.device = self.networks.device
         self.starts = start_latents(self.config.seed, self.config.examples, LATENT_SIZE)
         layers = {target.unit.layer for target in task.metas}
-        self.fast = self.networks.fast(layers | ({task.held.layer} if task.held else set()))
         self.features_layer = next(iter(task.metas.values())).features_layer
+        layers |= {task.held.layer} if task.held else set()
+        layers |= {self.features_layer} if self.config.objective == MATCH else set()
+        self.fast = self.networks.fast(layers)
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the R rows of a part for P iteration counts, and write its arrays (P, R, ...).
@@ -62,12 +67,13 @@ class BlockSearch:
         examples = rows % config.examples
         settings = Grid.from_settings(config).of_rows(rows)
         starts = Starts(self.starts[examples], *settings, config.seed + examples)
-        with self.objective(target.unit) as objective:
+        batch = len(rows) if config.objective == MATCH else self.task.batch_size
+        with self._objective_of(target, examples) as objective:
             return ascend(
                 objective,
                 starts,
                 config.iterations,
-                self.settings(target),
+                replace(self.settings(target), batch_size=batch),
                 lambda units, response: advance(units),
             )
 
@@ -90,6 +96,28 @@ class BlockSearch:
             search_response(network, unit, self.task.held) as respond,
         ):
             yield lambda latent: respond(generator(latent))
+
+    @contextmanager
+    def _objective_of(self, target: SearchTarget, examples: np.ndarray) -> Iterator[Objective]:
+        """The objective of searches with numbers `examples` (R,), all of one batch for `match`."""
+        if self.config.objective != MATCH:
+            with self.objective(target.unit) as objective:
+                yield objective
+            return
+        generator, network = self.fast
+        real, sign = self._real(target), self.settings(target).sign
+        with (
+            in_precision(self.config.precision, self.device),
+            match_response(network, real, examples, sign, self.task.held) as respond,
+        ):
+            yield lambda latent: respond(generator(latent))
+
+    def _real(self, target: SearchTarget) -> RealActivations:
+        """The activations that searches match: of the unit's layer and of that of the features."""
+        path = given_path(Path(self.config.responses), target)
+        inputs = real_array(path, self.task.metas[target], "mel")
+        layers = dict.fromkeys((target.unit.layer, self.features_layer))
+        return RealActivations.measure(self.networks.explained.network, layers, inputs)
 
     def arrays_of(
         self, unit: Unit, found: Trajectories | Found, starts: np.ndarray

@@ -16,6 +16,7 @@ from ganexplain.artifacts.responses import check_group, given_path, read_respons
 from ganexplain.ascent.beyond import HeldOutputs, check_beyond
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.gradients import check_units
+from ganexplain.ascent.match import MATCH
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.config import ExplainConfig
 from ganexplain.files.atomic import file_hash
@@ -35,7 +36,8 @@ Shard = tuple[int, int]  # i of n
 class SearchTask:
     """The units to search and the metas of their files.
 
-    `aims` are the real responses (R,) that are the aim of a unit's adaptive search; `warnings` are
+    `aims` are the real responses (R,) that are the aim of a unit's adaptive search, or of whose
+    excerpts the activations are; `warnings` are
     about the units of this shard; `held` are the outputs that the search leaves as they are.
     """
 
@@ -62,7 +64,7 @@ class SearchTask:
         metas, aims = {}, {}
         for target in plan.targets:
             meta = replace(base, target=target, class_name=explained.class_of(target.unit))
-            if adaptive:
+            if adaptive or config.objective == MATCH:
                 path = given_path(Path(config.responses), target)
                 aims[target] = _aim(path, meta)
                 meta = replace(meta, responses_hash=file_hash(path))
@@ -102,6 +104,7 @@ def _base_meta(
         precision=config.precision,
         hysteresis=config.hysteresis,
         search=config.search,
+        objective=config.objective,
         beyond=config.beyond,
         layer_axes=_unusual_axes(explained, target.unit.layer),
         settings={k: value for k, value in asdict(config).items() if k not in HOW_ONLY},
@@ -116,9 +119,14 @@ def _unusual_axes(explained: TargetNetwork, layer: str) -> str:
 
 def _aim(path: Path, meta: ExplanationMeta) -> np.ndarray:
     """Responses (R,) of the real excerpts of a unit in a file; errors as `read_responses`."""
+    return real_array(path, meta, "response")
+
+
+def real_array(path: Path, meta: ExplanationMeta, name: str) -> np.ndarray:
+    """An array of the real excerpts of a unit in a `responses.npz`; errors as `read_responses`."""
     arrays = read_responses(path, Path(meta.classifier), meta.measured, {}).arrays
     check_group(path, arrays, meta.prefix)
-    return arrays[f"{meta.prefix}response"]
+    return arrays[meta.prefix + name]
 
 
 def make_plan(

@@ -55,6 +55,11 @@ class ExplainConfig(NamesNetwork, Computes):
         "Number of iterations; repeat for several.", (100, 500, 1000)
     )
     examples: int = setting("Number of examples for each setting.", 50, 2, MOST_EXAMPLES)
+    objective: str = setting(
+        "Objective: response (drive the unit) or match (activations like those of the real "
+        "excerpts of --responses that drive it).",
+        "response",
+    )
     beyond: str = setting(
         "Values that stay as they are at the start of a search: output (the outputs of the "
         "network, to find what else drives the unit) or empty (none).",
@@ -68,7 +73,8 @@ class ExplainConfig(NamesNetwork, Computes):
         "grid",
     )
     responses: str = setting(
-        "Path of responses.npz, or run directory of `responses`; required by --search adaptive.",
+        "Path of responses.npz, or run directory of `responses`; required by --search adaptive and "
+        "--objective match.",
         "",
         reads=True,
     )

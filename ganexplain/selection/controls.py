@@ -16,6 +16,7 @@ from ganexplain.ascent.beyond import HeldOutputs, search_response
 from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import Objective, ascend, begin_search, start_latents
 from ganexplain.ascent.input_ascent import InputSpace, ascend_input
+from ganexplain.ascent.match import MATCH
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
@@ -132,10 +133,14 @@ class Controls:
                 f"{self.explanations.path}: features holds {width} values an example, layer "
                 f"{self.meta.features_layer} of the network puts out {here}; make it again"
             )
-        found = self.fresh(chosen, progress) | {
+        matches = self.meta.objective == MATCH
+        found = ({} if matches else self.fresh(chosen, progress)) | {
             "start": replace(start, latent=self.starts),
             "input_ascent": self.input_ascent(seed, progress),
         }
+        if matches:
+            progress.note("controls that maximise the response from other starts are left out")
+            return found
         if not has_weights_to_shuffle(self.network):
             progress.note("the weights of the network are constants: none can be shuffled")
             return found

@@ -30,6 +30,7 @@ from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, check_aim, search_budget
 from ganexplain.ascent.beyond import BEYOND
 from ganexplain.ascent.blocks import BlockSearch
+from ganexplain.ascent.match import MATCH, OBJECTIVES
 from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import SearchTask, shard_parts
@@ -198,11 +199,32 @@ def _without_unused_weights(config: ExplainConfig) -> ExplainConfig:
     return replace(config, prior_weight=(0.0,)) if weightless else config
 
 
+def check_match(config: ExplainConfig) -> None:
+    """Raise UsageError for settings with which no activations can be matched."""
+    if not config.responses:
+        raise UsageError(
+            "--objective match: matches real excerpts; find them with `ganexplain responses` and "
+            "pass them with --responses"
+        )
+    for option, given in (
+        ("--search adaptive", config.search == "adaptive"),
+        ("--hysteresis", config.hysteresis),
+    ):
+        if given:
+            raise UsageError(
+                f"{option}: is about the response, which --objective match does not maximise; "
+                "leave it out"
+            )
+
+
 def check_settings(config: ExplainConfig) -> None:
     """Raise UsageError, which names the option, for a value out of range or given twice."""
     check_known("--direction", config.direction, DIRECTIONS)
     check_known("--precision", config.precision, SEARCH_PRECISIONS)
     check_known("--search", config.search, SEARCHES)
+    check_known("--objective", config.objective, OBJECTIVES)
+    if config.objective == MATCH:
+        check_match(config)
     if config.beyond:
         check_known("--beyond", config.beyond, BEYOND)
     samples = PRIORS[config.prior].samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganexplain.ascent.match import MATCH
 from ganexplain.report.charts.curves import Curves, curves
 from ganexplain.report.charts.strips import Strip, strips
 from ganexplain.report.html.markup import Child, Markup, element
@@ -81,8 +82,11 @@ def response_chart(evidence: Evidence) -> Chart:
     real = evidence.real["response"]
     name = f"median of the real {'top' if evidence.upwards else 'bottom'} {len(real)}"
     level = float(np.median(real))
-    drawing = _curves(evidence, "Response against iteration", "response_trace", level, name)
-    return Chart("Response", _reading(name), drawing)
+    title = "Response"
+    if evidence.meta.objective == MATCH:
+        title, name, level = "Distance of activations", "the same activations", 0.0
+    drawing = _curves(evidence, f"{title} against iteration", "response_trace", level, name)
+    return Chart(title, _reading(name), drawing)
 
 
 def norm_chart(evidence: Evidence) -> Chart:
