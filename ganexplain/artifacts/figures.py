@@ -155,7 +155,8 @@ class JudgeAgreement:
 
     `weak_agreement` is that of the real excerpts which drive the unit least; `sample_agreement`
     is how well the explained network orders samples of the GAN by the judge's votes (AUROC);
-    `same_corpora` names the corpora on which both were trained.
+    `same_corpora` names the corpora on which both were trained. `interval` is the exact 95 %
+    binomial interval of `agreement`, None in older files.
     """
 
     agreement: float | None
@@ -166,6 +167,7 @@ class JudgeAgreement:
     weak_agreement: float | None = None
     sample_agreement: float | None = None
     same_corpora: tuple[str, ...] = ()
+    interval: tuple[float, float] | None = None
 
     @classmethod
     def from_json(cls, fields: Fields) -> JudgeAgreement:
@@ -179,6 +181,7 @@ class JudgeAgreement:
             weak_agreement=fields.optional(fields.share, "weak_agreement"),
             sample_agreement=fields.optional(fields.share, "sample_agreement"),
             same_corpora=fields.texts("same_corpora"),
+            interval=fields.optional(fields.interval, "agreement_interval"),
         )
 
     def to_json(self) -> JsonObject:
@@ -188,6 +191,7 @@ class JudgeAgreement:
             "sha256": self.sha256,
             "class": self.class_name,
             "agreement": self.agreement,
+            **({"agreement_interval": list(self.interval)} if self.interval else {}),
             "real_agreement": self.real_agreement,
             "weak_agreement": self.weak_agreement,
             "sample_agreement": self.sample_agreement,

@@ -18,6 +18,7 @@ from ganexplain.audio.display import display_inputs
 from ganexplain.files.arrays import write_arrays
 from ganexplain.metrics.prediction import Probe
 from ganexplain.metrics.scores import Examples
+from ganexplain.metrics.shares import exact_interval
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.controls import MEANINGS, Controls
 from ganexplain.selection.judges import Verdict, judge_agreement
@@ -121,7 +122,8 @@ class UnitSelection:
         samples = made["start_mel"], made["start_response"] * (1 if upwards else -1)
         weak = self.all_real["bottom_mel" if upwards else "mel"]
         same = self.task.same_corpora(verdict.judge)
-        return judge_agreement(verdict, agreement, self.real.mel, weak, samples, same)
+        found = judge_agreement(verdict, agreement, self.real.mel, weak, samples, same)
+        return replace(found, interval=exact_interval(agreement, made["response"].shape[1]))
 
     def _compared(self, examples: Examples) -> Examples:
         """Examples as they are compared: waveforms as log-mel, and encoded for a test."""

@@ -143,6 +143,16 @@ def test_what_a_judge_says(agreement: float | None, real: float | None, said: st
     assert said in judge_finding(judge, EXAMPLES, EXAMPLES)
 
 
+@pytest.mark.parametrize(("examples", "few"), [(4, True), (50, False)])
+def test_votes_of_few_examples_do_not_show_that_they_are_as_many(examples: int, few: bool) -> None:
+    said = judge_finding(JudgeAgreement(1.0, 1.0, "sing", "judge.pt", ""), examples, examples)
+    z = 1.959963984540054  # Wilson's lower end of N of N is N / (N + z^2)
+    lower = 1 - examples / (examples + z**2)
+    expected = f"{examples} are too few to say so: the share may be {100 * lower:.0f}\u00a0% lower"
+    assert (expected in said) == few
+    assert ("convince a network" in said) != few
+
+
 def test_every_control_has_every_conclusion() -> None:
     for conclusions in CONCLUSIONS.values():
         assert set(conclusions) == {"worse", "alike", "better", "mixed"}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ganexplain.artifacts.figures import Figures
 from ganexplain.metrics.scores import SCORES
+from ganexplain.metrics.shares import exact_interval
 from ganexplain.report.html.markup import Child, Markup, element
 from ganexplain.report.html.notation import capitalise, interval, number, percent, spread
 from ganexplain.report.html.wide_table import Line, wide_table
@@ -90,9 +91,10 @@ def judges_table(evidence: Evidence) -> Markup | None:
     heads += [control_name(name, words) for name in shown]
     lines: list[Line] = []
     for name, judge in judges.items():
-        shares = [judge.agreement, judge.real_agreement]
-        shares += [controls[n].figures.judges.get(name) for n in shown]
-        cells: list[Child] = [judge.class_name or DASH, *map(_share, shares)]
+        shares = [(judge.agreement, examples), (judge.real_agreement, real)]
+        for control in (controls[n] for n in shown):
+            shares.append((control.figures.judges.get(name), control.examples or examples))
+        cells: list[Child] = [judge.class_name or DASH, *(_votes(*each) for each in shares)]
         finding = capitalise(judge_finding(judge, examples, real, words)) + "."
         cells.append(" ".join([finding, *doubts(name, evidence)]))
         lines.append((judge_label(name), cells))
@@ -105,6 +107,15 @@ def judge_files(evidence: Evidence) -> Mapping[str, Child]:
         judge_label(name): [judge.path or "unnamed", element("code", f"sha256 {judge.sha256}")]
         for name, judge in evidence.selection.judges.items()
     }
+
+
+def _votes(share: float | None, examples: int) -> Child:
+    """A share of votes with its exact 95 % interval."""
+    if share is None:
+        return DASH
+    low, high = (f"{100 * end:.0f}" for end in exact_interval(share, examples))
+    more = element("span", f"{low} to {high}", class_="detail")
+    return element("span", percent(share), " ", more)
 
 
 def _share(share: float | None) -> str:

@@ -11,6 +11,7 @@ from ganexplain.report.unit.findings import standing
 from ganexplain.report.unit.sanity_check import is_discerning
 
 AGREES = 0.9  # AUROC from which a judge agrees with the explained network
+TOO_FEW = 0.25  # lower share of votes that too few examples do not tell from an equal one
 
 
 def judge_label(judge: str) -> str:
@@ -30,6 +31,12 @@ def judge_finding(judge: JudgeAgreement, examples: int, real: int, words: Words 
             return (
                 f"{words.perceives} it in few real {words.many} either: this judge is of little "
                 "use here"
+            )
+        if apart[0] < -TOO_FEW:
+            fewest, lower = min(examples, real), percent(-apart[0])
+            return (
+                f"{words.perceives} it in the examples no less often than in real {words.many}, "
+                f"but {fewest} are too few to say so: the share may be {lower} lower"
             )
         return (
             f"{words.perceives} it in the examples as it does in real {words.many}: they convince "

@@ -166,7 +166,7 @@ def _comparisons(evidence: Evidence) -> list[Section]:
     if judges:
         note = (
             "A judge is another network that had no part in the search. The shares are of examples "
-            "for which it gives the wanted answer."
+            "for which it gives the wanted answer, with exact 95 % binomial intervals."
         )
         sections.append(
             Section("judges", words.fill("Judges: what other networks {perceive}"), note, judges)
