@@ -16,8 +16,9 @@ from support.recordings import JamendoFolder
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.runs.distributed import rank_and_world_size
 
-CLASSIFIER: list[str] = ("--preset paper --level 6 --mix 0.5 --masks --mixup 0.3 --epochs 1 "
-              "--updates-per-epoch 3 --batch-size 8 --checkpoint-every 2 -q").split()  # fmt: skip
+CLASSIFIER: list[str] = ("--preset paper --learning-rate 0.001 --level 6 --mix 0.5 --masks "
+              "--mixup 0.3 --epochs 1 --updates-per-epoch 3 --batch-size 8 "
+              "--checkpoint-every 2 -q").split()  # fmt: skip
 GAN: list[str] = ("--loss wgan-gp --precision float32 --augment --autoencoder-steps 0 --steps 2 "
        "--batch-size 6 --encoder-steps 0 --sample-every 2 --quiet").split()  # fmt: skip
 
@@ -51,15 +52,20 @@ def one_and_two(tmp_path: Path, *words: str | Path) -> list[dict[str, Any]]:
 def test_a_classifier_s_steps_in_two_processes_are_those_of_one(
     jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
-    """Same gradients, so same weights: momentum carries a difference in any of three steps on.
+    """The momentum, which sums the gradients of all three steps, is the same but for rounding.
 
-    Sums over halves of a batch round otherwise: 3e-6 was seen on a processor with AVX2 alone.
+    Sums over halves of a batch round otherwise, and where a rectifier is near 0 this shows: 4e-6
+    to 5e-3 of its length were seen for eight seeds. Gradients of one half differ by half of it.
     """
     words: tuple[str | Path, ...] = ("train-classifier", jamendo.root, *CLASSIFIER)
-    one, two = (state["network"] for state in one_and_two(tmp_path, *words))
-    for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=2e-5)
-    assert one["fc9.bias"].abs().max() > 1e-5  # it moved at all
+    one, two = one_and_two(tmp_path, *words)
+    for name, weights in one["network"].items():
+        torch.testing.assert_close(two["network"][name], weights, rtol=1e-3, atol=1e-4)
+    moments = (state["optimiser"]["state"] for state in (one, two))
+    for alone, shared in zip(*(found.values() for found in moments), strict=True):
+        difference = shared["momentum_buffer"] - alone["momentum_buffer"]
+        assert alone["momentum_buffer"].norm() > 0
+        assert difference.norm() < 0.02 * alone["momentum_buffer"].norm()
     again = train(tmp_path / "cache", 2, *words, "--out", tmp_path / "2", "--resume")
     assert again.returncode == 0, again.stderr
 

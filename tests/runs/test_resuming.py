@@ -45,7 +45,11 @@ def test_a_gan_trained_in_two_parts_is_that_trained_in_one(
 
 
 @pytest.mark.parametrize(
-    "recipe", ["--preset paper", "--preset best --schedule step --masks --mixup 0.2 --workers 2"]
+    "recipe",
+    [
+        "--preset paper --learning-rate 0.001",
+        "--preset best --schedule step --masks --mixup 0.2 --workers 2",
+    ],
 )
 def test_a_classifier_trained_in_two_parts_is_that_trained_in_one(
     command: Run, jamendo: JamendoFolder, tmp_path: Path, recipe: str
