@@ -13,10 +13,11 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.axes.axis_tracking import AxisTracker
 from ganexplain.networks.axes.unit_axes import OutputAxes
-from ganexplain.networks.calling import check_repeatable, find_calling, no_batch_axis
+from ganexplain.networks.calling import find_calling, no_batch_axis
 from ganexplain.networks.copies import unwrap
 from ganexplain.networks.grad_mode import needs_gradients_kept, watch_grad_mode
 from ganexplain.networks.layer_outputs import LayerOutput, Observed, observe_outputs
+from ganexplain.networks.repeatability import check_repeatable
 from ganexplain.networks.units import Unit
 
 OUTPUT = "output"  # the name of the layer that is the whole network
@@ -77,7 +78,7 @@ class NetworkAdapter(nn.Module):
         with watch_grad_mode(ignore=False) as switched:
             observed = self._observe(converted, input_axes)
             if observed.returned is None:
-                raise no_batch_axis(found.output, len(examples))
+                raise no_batch_axis(found.output, len(examples), found.others)
             self.reached = {
                 n: replace(each, units=call.units) for n, each in observed.layers.items()
             }

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +17,7 @@ from ganexplain.inputs.specification import Call
 from ganexplain.networks.copies import copy_network
 from ganexplain.networks.loaders.torchscript import ScriptedNetwork
 from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode, Values
-from ganexplain.networks.outputs import find_part, first_tensor
+from ganexplain.networks.outputs import find_part, floating_tensor, other_parts
 from ganexplain.networks.recurrent_sizes import check_recurrent_sizes
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
@@ -72,7 +70,7 @@ class Calling:
 
     def tensor(self, raw: Any) -> Any:
         """The tensor in what a pass returns that `call` selects, or None."""
-        found = first_tensor(find_part(raw, self.call.output))
+        found = floating_tensor(find_part(raw, self.call.output))
         alone = self.copies == 1 and found is not None and not found.ndim
         return found.reshape(1) if alone else found
 
@@ -87,6 +85,7 @@ class Accepted:
 
     `output` is that for the inputs with which it was tried (of passes one by one, one behind
     another), `alone` that for the last of them alone; `plain` if a pass returns this tensor itself.
+    `others` names what else a pass returns, in words of an error.
     """
 
     network: nn.Module
@@ -94,6 +93,7 @@ class Accepted:
     output: Tensor
     alone: Tensor
     plain: bool
+    others: str = ""
 
 
 def find_calling(network: nn.Module, call: Call, x: Tensor) -> Accepted:
@@ -110,7 +110,7 @@ def find_calling(network: nn.Module, call: Call, x: Tensor) -> Accepted:
     try:
         return _with_arguments(network, Calling(call), x)
     except UsageError as error:
-        others = [dtype for dtype in _precisions(network) if dtype != torch.float32]
+        others = [dtype for dtype in weight_precisions(network) if dtype != torch.float32]
         if not others:
             raise
         refusal = error
@@ -165,18 +165,18 @@ def _tried(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
             with suppress(Exception):
                 return _one_by_one(network, replace(calling, copies=copies), x)
         raise _refusal(tuple(x.shape), error) from error
-    output = _checked(calling.tensor(raw), len(x))
+    output, others = _checked(calling, raw, len(x))
     try:
-        alone = _checked(calling.tensor(calling.raw(network, x[-1:])), 1)
+        alone, _ = _checked(calling, calling.raw(network, x[-1:]), 1)
         if alone.ndim != output.ndim:  # as of code that squeezes its output
-            raise no_batch_axis(alone, 1)
+            raise no_batch_axis(alone, 1, others)
     except Exception:  # it takes pairs only, or needs several inputs for their mean and variance
         if len(output) != len(x):
-            raise no_batch_axis(output, len(x)) from None
+            raise no_batch_axis(output, len(x), others) from None
         pairs = _one_by_one(network, replace(calling, copies=len(x)), x)
         return replace(pairs, alone=output[-1:])
     plain = isinstance(raw, Tensor) and not calling.call.output
-    return Accepted(network, calling, output, alone, plain)
+    return Accepted(network, calling, output, alone, plain, others)
 
 
 def _one_by_one(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
@@ -187,11 +187,12 @@ def _one_by_one(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
         raise
     except Exception as error:  # its code may raise anything
         raise _refusal(tuple(passes[0].shape), error) from error
-    rows = [_checked(calling.tensor(each), calling.copies) for each in raw]
+    found = [_checked(calling, each, calling.copies) for each in raw]
+    rows, others = [output for output, _ in found], found[0][1]
     if any(calling.copies not in each.shape for each in rows):
-        raise no_batch_axis(rows[0], calling.copies)
+        raise no_batch_axis(rows[0], calling.copies, others)
     rows = [each[: 1 if len(each) == calling.copies else None] for each in rows]
-    return Accepted(network, calling, torch.cat(rows), rows[-1], False)
+    return Accepted(network, calling, torch.cat(rows), rows[-1], False, others)
 
 
 def _refusal(shape: tuple[int, ...], error: Exception) -> UsageError:
@@ -201,79 +202,24 @@ def _refusal(shape: tuple[int, ...], error: Exception) -> UsageError:
     )
 
 
-def _checked(found: Any, rows: int) -> Tensor:
-    """The output for `rows` inputs; UsageError if it is none or has no batch axis."""
-    if found is None:
+def _checked(calling: Calling, raw: Any, rows: int) -> tuple[Tensor, str]:
+    """The output for `rows` inputs and its other parts; UsageError for none or no batch axis."""
+    tensor = calling.tensor(raw)
+    if tensor is None:
         raise UsageError("--model: the network's output contains no tensor")
-    tensor: Tensor = found
+    others = other_parts(raw, tensor)
     if not any(size and size % rows == 0 for size in tensor.shape):
-        raise no_batch_axis(tensor, rows)
-    return tensor
+        raise no_batch_axis(tensor, rows, others)
+    return tensor, others
 
 
-def no_batch_axis(output: Tensor, rows: int) -> UsageError:
-    """The error for an output of which no axis counts the inputs."""
+def no_batch_axis(output: Tensor, rows: int, others: str) -> UsageError:
+    """The error for an output of which no axis counts the inputs; `others` are its other parts."""
     return UsageError(
         f"--model: the output for {rows} inputs has shape {tuple(output.shape)}, of which no axis "
         "counts the inputs (in --input choose a part with output =, or, if it is one output for "
-        "the whole batch, batch = 1 under [network])"
+        f"the whole batch, batch = 1 under [network]){others}"
     )
-
-
-def check_repeatable(run: Callable[[Tensor], Tensor], x: Tensor, found: Accepted) -> None:
-    """Raise UsageError, with the cause, if the output for an input is not always that in `found`.
-
-    `run` passes the inputs x (2, ...) with which the network was tried. They are passed once more,
-    behind a louder one, which changes whatever is computed of the whole batch.
-    """
-    with torch.no_grad():
-        behind = run(torch.cat([2 * x[:1], x]))[1:]
-        if not is_close(found.output, behind) and not is_close(found.output, run(x)):
-            cause = (
-                "draws random numbers (noise, or dropout that eval() does not end); remove them"
-                if is_close(_seeded(run, x), _seeded(run, x))
-                else "keeps a state between passes; reset it at the beginning of forward"
-            )
-            raise UsageError(
-                f"--model: the network returns other values for the same input: it {cause}"
-            )
-    rounding = _rounding(found)
-    others = torch.cat([found.alone, behind])
-    usual = torch.cat([found.output[-1:], found.output])
-    if not torch.allclose(others, usual, rtol=0, atol=rounding, equal_nan=True):
-        raise UsageError(
-            "--model: the network mixes the inputs of a batch: beside others, one has another "
-            "output (an average or a maximum over the batch, BatchNorm in training mode, or a "
-            "recurrent layer without batch_first); change that, or pass each input alone with "
-            "batch = 1 under [network] in the file of --input"
-        )
-
-
-def _rounding(found: Accepted) -> float:
-    """How far rounding may move an output if its input is alone in a batch.
-
-    Layers that quantise what they get do it in steps of the largest value in the batch.
-    """
-    values = found.output.float().abs().nan_to_num(0, 0, 0)
-    largest = float(values.max()) if values.numel() else 0.0
-    kinds = (f"{type(m).__module__} {getattr(m, 'kind', '')}" for m in found.network.modules())
-    step = 1 / 16 if any("quantize" in kind.lower() for kind in kinds) else 1e-3
-    epsilons = [torch.finfo(precision).eps for precision in _precisions(found.network)]
-    return 1e-5 + max([step, *(16 * epsilon for epsilon in epsilons)]) * largest
-
-
-def _seeded(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The output after all random generators were set to the same state, which is restored."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            random.seed(0)
-            np.random.seed(0)
-            return run(x)
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
 
 
 def _put(arguments: Values, name: str, value: Tensor) -> None:
@@ -293,7 +239,7 @@ def is_close(first: Tensor, second: Tensor) -> bool:
     return torch.allclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
-def _precisions(network: nn.Module) -> list[torch.dtype]:
+def weight_precisions(network: nn.Module) -> list[torch.dtype]:
     """The floating-point precisions of its weights and buffers, the most frequent first."""
     kept = (*network.parameters(), *network.buffers())
     counts = Counter(tensor.dtype for tensor in kept if tensor.is_floating_point())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganexplain.errors import UsageError, did_you_mean
 
 DEEPEST = 8  # nested levels that are searched
+MOST_NAMED = 6  # parts in an error
 
 
 def named_parts(output: object) -> dict[str, object]:
@@ -33,6 +34,30 @@ def named_parts(output: object) -> dict[str, object]:
         declared = [field.name for field in getattr(output, "__attrs_attrs__", ())]
     found = {name: getattr(output, name, None) for name in declared}
     return found or dict(getattr(output, "__dict__", {}))
+
+
+def floating_tensor(output: object) -> Any:
+    """The first floating-point tensor in an output, or the first of another kind, or None."""
+    if isinstance(output, Tensor):
+        return output
+    found = tensors_by_path(output)
+    floating = (tensor for tensor in found.values() if tensor.is_floating_point())
+    return next(floating, found.get(""))
+
+
+def other_parts(output: object, used: object) -> str:
+    """The floating-point tensors of an output beside the one in use, in words of an error."""
+    paths = {
+        f"{name}.{path}".rstrip("."): tensor
+        for name, part in named_parts(output).items()
+        for path, tensor in tensors_by_path(part).items()
+    }
+    named = [
+        f"{path} {tuple(tensor.shape)}"
+        for path, tensor in paths.items()
+        if tensor is not used and tensor.is_floating_point()
+    ]
+    return f"; other parts: {', '.join(named[:MOST_NAMED])}" if named else ""
 
 
 def first_tensor(output: object, deepest: int = DEEPEST) -> Any:
