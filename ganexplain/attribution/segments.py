@@ -20,8 +20,8 @@ def grid(height: int, width: int, rows: int, columns: int) -> np.ndarray:
     """
     if not (1 <= rows <= height and 1 <= columns <= width):
         raise UsageError(
-            f"--segments {columns}x{rows}: an input of {width} frames and {height} bands has "
-            f"at most {width}x{height}"
+            f"--segments {columns}x{rows}: the input has {width} x {height} values, columns x "
+            f"rows; give at most {width}x{height}"
         )
     row = np.minimum(np.arange(height) // (height // rows), rows - 1)
     column = np.minimum(np.arange(width) // (width // columns), columns - 1)
