@@ -25,7 +25,8 @@ class ExcerptSteps:
       librosa); beneath the bands or as channels (`delta_axis`);
     - `standardise`, over the excerpt or over the time of each band, or only less the mean of each
       band, or to the range from 0 to 1; with `unbiased` deviations (divided by N - 1) or not;
-    - minus `mean`, by `deviation`: one number, or one a band or channel.
+    - minus `mean`, by `deviation`: one number, or one a band or channel;
+    - `stack` frames joined to one, the bands of the later beneath those of the earlier.
     """
 
     relative: bool = False
@@ -47,6 +48,7 @@ class ExcerptSteps:
     unbiased: bool = True
     mean: tuple[float, ...] = (0.0,)
     deviation: tuple[float, ...] = (1.0,)
+    stack: int = 1
 
     @property
     def channels(self) -> int:
@@ -77,6 +79,7 @@ class ExcerptSteps:
             "delta_width": not 3 <= self.delta_width <= MOST_FRAMES
             or self.delta_width % 2 == 0
             or bool(parabolas and self.delta_width > frames),
+            "stack": not 1 <= self.stack <= frames or bool(self.stack > 1 and self.channels),
             "mean": len(self.mean) not in lengths,
             "deviation": len(self.deviation) not in lengths or min(self.deviation, default=0) <= 0,
         }

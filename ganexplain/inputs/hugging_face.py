@@ -68,15 +68,16 @@ def read_extractor(folder: Path) -> tuple[str, Description | None]:
 def _waveform(fields: Fields) -> Description:
     channels = fields.positive("feature_size")
     values: JsonObject = {"kind": "waveform", "sample_rate": fields.positive("sampling_rate")}
-    if fields.flag("do_normalize"):
+    if "do_normalize" in fields and fields.flag("do_normalize"):
         values |= {"standardise": True, "variance_offset": 1e-7}
     unlike = (f"{channels} channels",) if channels > 1 else ()
     return Description(values, unlike=unlike)
 
 
 def _waveform_with_channel(fields: Fields) -> Description:
-    found = _waveform(fields)
-    return Description(found.values, {"layout": "1W"}, unlike=found.unlike)
+    found, channels = _waveform(fields), fields.positive("feature_size")
+    unlike = (f"{channels} channels, which are the same here",) if channels > 1 else ()
+    return Description(found.values, {"layout": f"{channels}W"}, unlike=unlike)
 
 
 def _whisper(fields: Fields) -> Description:
@@ -116,10 +117,40 @@ def _kaldi(fields: Fields) -> Description:
     if not fields.flag("normalize_means"):
         raise UsageError(f"{fields.place}normalize_means = false: no key describes this")
     if fields.positive("stride") != 1:
-        raise UsageError(
-            f"{fields.place}stride is {fields.positive('stride')}: no key joins frames; write the "
-            'features as a function, features = "module:function"'
-        )
+        values["stack"] = fields.positive("stride")
+    return Description(values, {"layout": "TF"})
+
+
+def _parakeet(fields: Fields) -> Description:
+    values: JsonObject = {
+        "convention": "nemo", "sample_rate": fields.positive("sampling_rate"),
+        "frame_length": fields.positive("n_fft"), "window_length": fields.positive("win_length"),
+        "hop_length": fields.positive("hop_length"), "mel_bands": fields.positive("feature_size"),
+        "preemphasis": fields.number("preemphasis"), "highest_hz": 0.0,
+    }  # fmt: skip
+    unlike = "the last frame is zeros, and left out of mean and deviation"
+    return Description(values, {"layout": "TF"}, unlike=(unlike,))
+
+
+def _lasr(fields: Fields) -> Description:
+    values: JsonObject = {
+        "sample_rate": fields.positive("sampling_rate"),
+        "frame_length": fields.positive("win_length"), "fft_length": fields.positive("n_fft"),
+        "hop_length": fields.positive("hop_length"), "mel_bands": fields.positive("feature_size"),
+        "lowest_hz": 125.0, "highest_hz": 7500.0, "filters": "peak", "triangles": "mel",
+        "power": 2.0, "floor": 1e-5,
+    }  # fmt: skip
+    return Description(values, {"layout": "TF"})
+
+
+def _granite(fields: Fields) -> Description:
+    """Torchaudio's spectrogram, of which two frames are one; the package itself is needed there."""
+    values: JsonObject = {
+        "convention": "torchaudio", "sample_rate": fields.positive("sampling_rate"),
+        "frame_length": fields.positive("n_fft"), "window_length": fields.positive("win_length"),
+        "hop_length": fields.positive("hop_length"), "mel_bands": fields.positive("n_mels"),
+        "logarithm": "log10", "range_below": 8.0, "scale": 0.25, "shift": 1.0, "stack": 2,
+    }  # fmt: skip
     return Description(values, {"layout": "TF"})
 
 
@@ -190,6 +221,28 @@ AUDIO: dict[str, tuple[Document, Callable[[Fields], Description]]] = {
         _waveform_with_channel,
     ),
     "DacFeatureExtractor": ({"feature_size": 1, "sampling_rate": 16000}, _waveform_with_channel),
+    "SpeechT5FeatureExtractor": (
+        {"feature_size": 1, "sampling_rate": 16000, "do_normalize": False},
+        _waveform,
+    ),
+    "ParakeetFeatureExtractor": (
+        {
+            "feature_size": 80, "sampling_rate": 16000, "hop_length": 160, "n_fft": 512,
+            "win_length": 400, "preemphasis": 0.97,
+        },
+        _parakeet,
+    ),
+    "LasrFeatureExtractor": (
+        {
+            "feature_size": 128, "sampling_rate": 16000, "hop_length": 160, "n_fft": 512,
+            "win_length": 400,
+        },
+        _lasr,
+    ),
+    "GraniteSpeechFeatureExtractor": (
+        {"sampling_rate": 16000, "hop_length": 160, "n_fft": 512, "win_length": 400, "n_mels": 80},
+        _granite,
+    ),
     "Speech2TextFeatureExtractor": (
         {
             "sampling_rate": 16000, "num_mel_bins": 80, "normalize_means": True,

@@ -164,7 +164,8 @@ class FrontEnd(Input, ExcerptSteps):
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one excerpt, (F, T) or (C, F, T)."""
-        plane = self.rows(self.mel_bands), self.excerpt_frames
+        stack = min(max(self.stack, 1), self.excerpt_frames)  # others are refused by `check`
+        plane = self.rows(self.mel_bands) * stack, self.excerpt_frames // max(stack, 1)
         return (self.channels, *plane) if self.channels else plane
 
     @property

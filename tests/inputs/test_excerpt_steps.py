@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import librosa
@@ -23,12 +26,14 @@ from ganexplain.audio.log_mel import (
 )
 from ganexplain.errors import UsageError
 from ganexplain.inputs.base import Input
+from ganexplain.inputs.hugging_face import read_extractor
 from ganexplain.inputs.log_mel import CHOICES, FrontEnd
 from ganexplain.inputs.specification import input_from, input_values
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.bridges.excerpt_steps import excerpt_steps
 from ganexplain.networks.bridges.spectra import LogMel
+from ganexplain.networks.descriptions.comparison import spanning
 
 SMALL = {"sample_rate": 16000, "frame_length": 256, "hop_length": 128, "mel_bands": 8,
          "lowest_hz": 200.0, "excerpt_frames": 20}  # fmt: skip
@@ -113,6 +118,60 @@ def test_features_of_speech_to_text_are_standardised_over_the_time_of_each_band(
         sound, sampling_rate=16000, return_tensors="np"
     )["input_features"][0]
     np.testing.assert_allclose(features(sound, front_end), theirs.T, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "kind, last",
+    [
+        ("SeamlessM4TFeatureExtractor", 0),  # two frames are one
+        ("LasrFeatureExtractor", 0),
+        ("SpeechT5FeatureExtractor", 0),
+        ("ParakeetFeatureExtractor", 1),  # masked, of which a warning is given
+    ],
+)
+def test_settings_of_an_extractor_are_read(tmp_path: Path, kind: str, last: int) -> None:
+    transformers = pytest.importorskip("transformers")
+    extractor, sound = getattr(transformers, kind)(), music(1.675, 16000)
+    extractor.save_pretrained(tmp_path)
+    _, described = read_extractor(tmp_path)
+    assert described is not None and len(described.unlike) == last
+    length = {"samples": 1} if "kind" in described.values else {}
+    spec = spanning(input_from("x", {**described.values, **length}), sound.size)
+    theirs = extractor(sound, sampling_rate=16000, return_tensors="np")
+    wanted = theirs[extractor.model_input_names[0]][0]
+    wanted = wanted[: len(wanted) - last]
+    if last:
+        assert isinstance(spec, FrontEnd)
+        spec = replace(spec, excerpt_frames=len(wanted))
+    np.testing.assert_allclose(features(sound, spec).T, wanted, atol=1e-4)
+    assert spec.shape == wanted.T.shape
+
+
+def test_granite_s_features_are_torchaudio_s_two_frames_at_a_time(tmp_path: Path) -> None:
+    """By librosa, as torchaudio cannot be had everywhere: clipped 8 below the loudest."""
+    settings = {"feature_extractor_type": "GraniteSpeechFeatureExtractor"}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    _, described = read_extractor(tmp_path)
+    assert described is not None
+    sound = music(1.0, 16000)
+    power = librosa.feature.melspectrogram(
+        y=sound, sr=16000, n_fft=512, win_length=400, hop_length=160, n_mels=80, htk=True,
+        norm=None, pad_mode="reflect",
+    ).T  # fmt: skip
+    levels = np.log10(np.maximum(power, 1e-10))
+    wanted = np.maximum(levels, levels.max() - 8)[:100] / 4 + 1
+    ours = features(sound, spanning(input_from("x", described.values), sound.size))
+    np.testing.assert_allclose(ours.T, wanted.reshape(50, 160), atol=1e-4)
+
+
+def test_stacked_frames_are_read_like_a_reshaped_array() -> None:
+    front_end = front_end_of(**SMALL, stack=3)
+    mel = np.random.default_rng(0).normal(size=(8, 20))
+    np.testing.assert_allclose(steps(front_end, mel).T, mel.T[:18].reshape(6, 24))
+    assert front_end.shape == (24, 6)
+    for wrong in (0, 21):
+        with pytest.raises(UsageError, match=f"stack = {wrong} cannot be used"):
+            front_end_of(**SMALL, stack=wrong)
 
 
 @pytest.mark.parametrize("level", [1.0, 1e-3, 1e-4])

@@ -376,3 +376,29 @@ def test_a_feature_is_explained_selected_and_attributed_from_the_shell(
         )  # fmt: skip
         assert done.code == 0, done.err
         assert len(json.loads(done.out)["inputs"]) == 1
+
+
+def test_of_a_network_of_text_and_sound_the_features_of_the_sound_are_explained(
+    tmp_path: Path,
+) -> None:
+    """Granite Speech, whose first argument is text; two frames of its log-mel are one."""
+    sound = {"hidden_dim": 16, "num_layers": 1, "num_heads": 2, "dim_head": 8, "output_dim": 6}
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "intermediate_size": 16}  # fmt: skip
+    config = transformers.GraniteSpeechConfig(
+        encoder_config=sound,
+        projector_config={"model_type": "blip_2_qformer", "encoder_hidden_size": 16, **small},
+        text_config={"model_type": "granite", "vocab_size": 20, "num_key_value_heads": 2, **small},
+    )
+    torch.manual_seed(0)
+    plain = transformers.GraniteSpeechForConditionalGeneration(config).eval()
+    plain.save_pretrained(tmp_path)
+    settings = {"feature_extractor_type": "GraniteSpeechFeatureExtractor"}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    target = load_target(NetworkSource(model=str(tmp_path)), FrontEnd(), CPU)
+    mel = torch.rand(2, 80, 115) * 6 - 7
+    with torch.no_grad():
+        found, given = target.network(mel), target.network.get_submodule("bridge")(mel)
+        wanted = plain.get_audio_features(given).pooler_output
+    assert given.shape[1:] == (57, 160)
+    torch.testing.assert_close(found.mT, wanted, atol=1e-5, rtol=1e-4)

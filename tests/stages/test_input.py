@@ -80,7 +80,7 @@ def input_of(path: Path, samples: np.ndarray) -> tuple[np.ndarray, Input, Call]:
         ("WhisperFeatureExtractor", {"chunk_length": 2}, 2.0, ""),
         ("Wav2Vec2FeatureExtractor", {}, 1.675, ""),
         ("Speech2TextFeatureExtractor", {}, 1.675, "TF"),
-        ("SeamlessM4TFeatureExtractor", {"stride": 1}, 1.675, "TF"),
+        ("SeamlessM4TFeatureExtractor", {}, 1.675, "TF"),
         ("ClapFeatureExtractor", {"max_length_s": 2, "truncation": "rand_trunc"}, 2.0, "1TF"),
         ("ClapFeatureExtractor", {"max_length_s": 2}, 2.0, "4TF"),
     ],

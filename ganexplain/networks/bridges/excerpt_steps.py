@@ -33,6 +33,8 @@ def excerpt_steps(front_end: FrontEnd) -> list[nn.Module]:
         steps.append(Standardised(front_end.standardise, front_end.unbiased))
     if front_end.mean != (0.0,) or front_end.deviation != (1.0,):
         steps.append(Constants(front_end))
+    if front_end.stack > 1:
+        steps.append(Stacked(front_end.stack))
     return steps
 
 
@@ -187,3 +189,16 @@ class Constants(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """The standardised values."""
         return (value - self.mean) / self.deviation
+
+
+class Stacked(nn.Module):
+    """Values (B, F, T) -> (B, n F, T // n): n frames are one, without those that are left over."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, value: Tensor) -> Tensor:
+        """The longer frames."""
+        whole = value[..., : value.shape[-1] // self.count * self.count]
+        return whole.unflatten(-1, (-1, self.count)).movedim(-1, 1).flatten(1, 2)

@@ -7,6 +7,7 @@ code in it is run, and nothing is fetched from the network.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def _own_input(folder: Path, seconds: float) -> tuple[Input, Call]:
 def _own_call(folder: Path) -> Call:
     """How the network is called: its classes, and the audio part of networks of text and sound."""
     config = _config(folder)
-    if "audio_config" in config and "text_config" in config:  # CLAP
+    kind = _class_of(folder, config)
+    if hasattr(kind, "get_audio_features") and "input_ids" in _arguments(kind.forward)[:2]:
         return Call(method="get_audio_features", output="pooler_output")
     labels = config.get("id2label")
     if not (_architecture(folder, config).endswith("Classification") and isinstance(labels, dict)):
@@ -130,9 +132,13 @@ def read_pretrained(folder: Path) -> nn.Module:
             f"{', ...' if len(wrong) > 3 else ''}, which would be random; train or load the whole "
             f"{kind.__name__} and save it again"
         )
-    if "decoder_input_ids" in inspect.signature(type(network).forward).parameters:
+    if "decoder_input_ids" in _arguments(type(network).forward):
         return network.get_encoder()
     return network
+
+
+def _arguments(function: Callable[..., object]) -> list[str]:
+    return list(inspect.signature(function).parameters)
 
 
 def _config(folder: Path) -> JsonObject:
@@ -172,7 +178,9 @@ def _class_of(folder: Path, config: JsonObject) -> Any:
     transformers.utils.logging.disable_progress_bar()
     name = _architecture(folder, config)
     if name == "AutoModel":
-        return transformers.AutoModel
+        usual = transformers.PreTrainedConfig
+        known = transformers.CONFIG_MAPPING.get(str(config["model_type"]), usual)
+        return transformers.MODEL_MAPPING.get(known, transformers.AutoModel)
     kind = getattr(transformers, name, None) if name.isidentifier() else None
     if not (inspect.isclass(kind) and issubclass(kind, transformers.PreTrainedModel)):
         raise UsageError(
