@@ -52,9 +52,15 @@ $(RUN)/select/selection.json: $(SETTINGS)/select.toml $(RUN)/explain/explanation
 	$(GANEXPLAIN) select $(RUN)/explain/explanations.npz --config $< --corpus $(CORPUS) \
 	    --out $(@D) --overwrite
 
-$(RUN)/report/report.html: $(SETTINGS)/report.toml $(RUN)/explain/explanations.npz $(RUN)/select/selection.json | $(VENV)/installed
+$(RUN)/validate/prediction.json: $(RUN)/explain/explanations.npz $(RUN)/select/selection.json | $(VENV)/installed
+	$(GANEXPLAIN) validate $(RUN)/explain/explanations.npz --selection $(RUN)/select/selection.json \
+	    --corpus $(CORPUS) --hop-frames 35 --encoder descriptors --encoder $(PRETRAINED)/referee.pt \
+	    --out $(@D) --overwrite
+
+$(RUN)/report/report.html: $(SETTINGS)/report.toml $(RUN)/explain/explanations.npz $(RUN)/select/selection.json $(RUN)/validate/prediction.json | $(VENV)/installed
 	$(GANEXPLAIN) report $(RUN)/explain/explanations.npz --config $< \
 	    --selection $(RUN)/select/selection.json --responses $(RUN)/select/responses.npz \
+	    --validation $(RUN)/validate/prediction.json \
 	    --out $(@D) --overwrite
 
 lint: $(VENV)/installed

@@ -18,7 +18,7 @@ SETS: Mapping[str, str] = {
     "real": "real excerpts of the training split, the strongest and the weakest",
     "real_beyond": "real excerpts of the training split, the strongest and the weakest beyond the "
     "outputs of the network",
-    OTHER: "the examples of another unit of the layer, whose responses go along with this one's",
+    OTHER: "the examples of another unit of the layer, whose responses go along with this one’s",
     "reinitialised": "the same search for a network of shuffled weights, which learned nothing",
     "start": "samples of the GAN before the search, those of higher responses and the others",
     SHUFFLED: "the examples of the chosen setting, where each excerpt has the response of another",

@@ -17,6 +17,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from ganexplain.metrics.bootstrap import interval, resample_rows
 from ganexplain.metrics.regression import fitted, residual
+from ganexplain.metrics.shares import exact_interval
 from ganexplain.runs.machine import random_stream
 
 FEW, SOME = 0.01, 0.1  # shares of excerpts that are compared with others
@@ -149,6 +150,11 @@ class Counts:
         return cls(np.reshape(counted, shape), everything.astype(np.float64))
 
     @property
+    def recordings(self) -> int:
+        """The number of recordings with strong excerpts or that with weak ones, the smaller."""
+        return min(int(np.any(self.all, axis=axis).sum()) for axis in (0, 1))
+
+    @property
     def share(self) -> np.ndarray:
         """The share (...) of pairs in the right order; NaN without pairs."""
         return self.resampled(np.ones((1, len(self.all))))[..., 0]
@@ -223,9 +229,13 @@ def recording_weights(recordings: int, seed: int) -> np.ndarray:
 
 
 def share_interval(share: float, resampled: np.ndarray, recordings: int) -> tuple[float, float]:
-    """95 % bounds of a share from its resamples (B,), of G `recordings`; of one, 0 to 1."""
+    """95 % bounds of a share from its resamples (B,); the excerpts are of G `recordings`.
+
+    Resamples that are all the same, as of a share of 1, have no spread: the bounds are then those
+    of the exact binomial interval of a share of G.
+    """
     known = resampled[np.isfinite(resampled)]
-    if recordings < 2 or not known.size:
-        return 0.0, 1.0
+    if recordings < 2 or not np.ptp(known) > 0:
+        return exact_interval(share, recordings)
     low, high = np.clip(interval(np.array(share), known, recordings), 0, 1)
     return float(low), float(high)

@@ -110,6 +110,36 @@ class TestedUnit:
     sets: Mapping[str, Mapping[str, ExampleSet]]
 
 
+@dataclass(frozen=True)
+class MeasuredShare:
+    """A share of pairs, NaN without any, and that of resamples (B,); of how many recordings."""
+
+    share: float
+    resampled: np.ndarray
+    recordings: int
+
+    @classmethod
+    def mean(cls, shares: Sequence[MeasuredShare]) -> MeasuredShare:
+        """The mean over units, of those that have pairs."""
+        known = [each for each in shares if not np.isnan(each.share)]
+        if not known:
+            return shares[0]
+        stacked = np.stack([each.resampled for each in known])
+        number, total = np.isfinite(stacked).sum(axis=0), np.nansum(stacked, axis=0)
+        mean = np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
+        share = float(np.mean([each.share for each in known]))
+        return cls(share, mean, min(each.recordings for each in known))
+
+    def minus(self, other: MeasuredShare) -> tuple[float, float] | None:
+        """95 % bounds of the difference to another share of the same excerpts, if it has any."""
+        apart = self.resampled - other.resampled
+        known, count = apart[np.isfinite(apart)], min(self.recordings, other.recordings)
+        if count < 2 or not known.size:
+            return None
+        low, high = interval(np.array(self.share - other.share), known, count)
+        return float(low), float(high)
+
+
 class PredictionTest:
     """The test of all units of a run, with the same excerpts and resamples."""
 
@@ -118,8 +148,8 @@ class PredictionTest:
         self.recordings = int(probes.recording.max()) + 1
         self.weights = recording_weights(self.recordings, seed)
         self.kernels = {name: Kernel.around(rows) for name, rows in probes.encoded.items()}
-        # Shares, and those of resamples (B,), of each unit by encoder, set and difficulty.
-        self.found: dict[Unit, dict[tuple[str, str, str], tuple[float, np.ndarray]]] = {}
+        # By encoder, set and difficulty.
+        self.found: dict[Unit, dict[tuple[str, str, str], MeasuredShare]] = {}
 
     def run(self, progress: Progress) -> list[UnitPrediction]:
         """Test each unit."""
@@ -148,7 +178,7 @@ class PredictionTest:
             layers.setdefault(unit.layer, []).append(unit)
         return {name: self._described(units) for name, units in layers.items() if len(units) > 1}
 
-    def _shares(self, index: int) -> dict[tuple[str, str, str], tuple[float, np.ndarray]]:
+    def _shares(self, index: int) -> dict[tuple[str, str, str], MeasuredShare]:
         tested, found = self.units[index], {}
         held_out = self.probes.held_out(tested.unit)
         other = self._other_unit(index)
@@ -166,7 +196,8 @@ class PredictionTest:
                 for difficulty, counts in excerpts.counts(rows, self.seed).items():
                     resampled = counts.resampled(self.weights)
                     for name, share, spread in zip(names, counts.share, resampled, strict=True):
-                        found[encoder, name, difficulty] = float(share), spread
+                        measured = MeasuredShare(float(share), spread, counts.recordings)
+                        found[encoder, name, difficulty] = measured
         return found
 
     def _other_unit(self, index: int) -> TestedUnit | None:
@@ -187,34 +218,14 @@ class PredictionTest:
         for key in dict.fromkeys(key for shares in each for key in shares):
             encoder, name, difficulty = key
             those = [shares for shares in each if key in shares]
-            share, resampled = _mean([shares[key] for shares in those])
-            if np.isnan(share):
+            mean = MeasuredShare.mean([shares[key] for shares in those])
+            if np.isnan(mean.share):
                 continue
-            own, others = _mean([shares[encoder, GENERATED, difficulty] for shares in those])
-            apart = None if name == GENERATED else self._difference(share - own, resampled - others)
-            bounds = share_interval(share, resampled, self.recordings)
-            entry = PairShare(share, bounds, apart)
+            own = MeasuredShare.mean([shares[encoder, GENERATED, difficulty] for shares in those])
+            bounds = share_interval(mean.share, mean.resampled, mean.recordings)
+            entry = PairShare(mean.share, bounds, None if name == GENERATED else mean.minus(own))
             found.setdefault(encoder, {}).setdefault(name, {})[difficulty] = entry
         return {
             encoder: {name: sets[name] for name in SETS if name in sets}
             for encoder, sets in found.items()
         }
-
-    def _difference(self, apart: float, resampled: np.ndarray) -> tuple[float, float] | None:
-        known = resampled[np.isfinite(resampled)]
-        if self.recordings < 2 or not known.size or np.isnan(apart):
-            return None
-        low, high = interval(np.array(apart), known, self.recordings)
-        return float(low), float(high)
-
-
-def _mean(shares: Sequence[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
-    """The mean share and resamples (B,) of units; of those that have pairs."""
-    known = [(share, resampled) for share, resampled in shares if not np.isnan(share)]
-    if not known:
-        return float("nan"), shares[0][1]
-    stacked = np.stack([resampled for _, resampled in known])
-    number = np.isfinite(stacked).sum(axis=0)
-    total = np.nansum(stacked, axis=0)
-    mean = np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
-    return float(np.mean([share for share, _ in known])), mean

@@ -109,6 +109,14 @@ def test_a_pair_counts_as_often_as_its_recordings_occur() -> None:
     np.testing.assert_array_equal(counts.resampled(weights), [0.5, 0.75, 0.0, np.nan])
 
 
+def test_a_share_of_all_pairs_has_the_exact_interval_of_its_recordings() -> None:
+    pairs = Pairs(np.array([0, 1, 2, 3]), np.array([4, 5, 6, 6]))
+    counts = Counts.of(-np.arange(7.0), pairs, np.array([0, 0, 1, 2, 3, 4, 5]))
+    assert counts.share == 1 and counts.recordings == 3
+    low, high = share_interval(1.0, counts.resampled(recording_weights(6, 0)), counts.recordings)
+    assert (low, high) == (pytest.approx(0.025 ** (1 / 3)), 1.0)
+
+
 def test_intervals_over_recordings_contain_the_true_share() -> None:
     stream, groups, each, trials = np.random.default_rng(4), 24, 6, 120
     recording, weights = np.repeat(np.arange(groups), each), recording_weights(groups, 0)

@@ -15,8 +15,8 @@ NOTE = (
     "A test of the explanation: of two {many} that no network and no search has met, which excites "
     "the neuron more? The answer is the one that is more similar to the examples of high responses "
     "and less to those of low ones. 50 % is chance. Real {many} and the examples of another unit "
-    "are asked the same. “Beyond the outputs” leaves out what the outputs of the network, to which "
-    "{explained} of the variance of this neuron’s responses belongs, says as well."
+    "are asked the same. The outputs of the network explain {explained} of the variance of the "
+    "neuron’s responses; “beyond the outputs” is what they leave."
 )
 
 
