@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,13 +13,15 @@ LIBRARIES = ("torch", "numpy", "scipy", "librosa", "soundfile", "soxr")
 
 def library_versions() -> dict[str, str]:
     """Versions by name of the library; `absent` if it is not installed."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "absent"
-    return found
+    return {name: _installed_version(name) for name in LIBRARIES}
+
+
+@cache
+def _installed_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def tensorboard_writer(folder: Path) -> Any:
