@@ -24,7 +24,8 @@ TIMEOUT = 300  # s, of a busy machine
 # package itself is imported by each command, so that it starts as it does for users.
 FORKED = get_context("forkserver")
 FORKED.set_forkserver_preload(
-    "torch torch._dynamo scipy.fft scipy.sparse scipy.stats librosa soundfile typer rich".split()
+    "torch torch._dynamo scipy.fft scipy.sparse scipy.stats librosa soundfile typer rich"
+    " numba matplotlib.figure matplotlib.backends.backend_agg PIL.Image".split()
 )
 
 
