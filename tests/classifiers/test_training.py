@@ -38,7 +38,7 @@ def three_classes(root: Path) -> Path:
     for number, (label, hertz) in enumerate((("low", 150), ("middle", 900), ("high", 4000))):
         for split, seconds in (("train", 3.0), ("valid", 2.0), ("test", 2.0)):
             name = f"{label} {split}.wav"
-            sound = noise(seconds, seed=number) + tone(hertz, seconds)
+            sound = noise(seconds, level=0.01, seed=number) + tone(hertz, seconds)
             write_sound(root / name, sound, RATE)
             rows.append(f"{name},,,{label},{split}")
     manifest = root / "manifest.csv"
@@ -70,11 +70,11 @@ def test_figures_of_a_song_without_singing_are_left_empty(command: Run, tmp_path
 def test_three_classes_are_learnt_and_their_units_explained(command: Run, tmp_path: Path) -> None:
     manifest = three_classes(tmp_path / "sounds")
     classifier, gan = tmp_path / "c", tmp_path / "g"
-    words = "--epochs 3 --updates-per-epoch 60 --batch-size 8 --learning-rate 0.001 -q".split()
-    words += "--preset paper --augment 0".split()
+    words = "--epochs 1 --updates-per-epoch 120 --batch-size 8 --no-batch-norm -q".split()
+    words += "--augment 0 --level 0 --mix 0 --no-masks --precision float32".split()
     done = command("train-classifier", manifest, "--out", classifier, *words, "--json")
     assert done.code == 0, done.err
-    assert json.loads(done.out)["test"]["frame_error"] < 0.5  # by chance 2/3
+    assert json.loads(done.out)["test"]["frame_error"] < 0.1
     content = read_checkpoint(classifier / "classifier.pt", "classifier")
     assert content["classes"] == ["high", "low", "middle"] and content["outputs"] == 3
     done = command("train-gan", manifest, "--out", gan,
