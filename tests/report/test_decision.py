@@ -50,4 +50,18 @@ def test_a_page_of_a_search_that_held_the_outputs_says_how_far_they_moved(tmp_pa
     assert "searches for the rest" not in text
     # The real excerpts are those beyond the outputs; they are not sorted by their response.
     assert text.index("+3.00") < text.index("+5.00")
-    assert "with the highest responses in the training recordings beyond what the outputs" in text
+    extreme = "the highest responses beyond what the outputs explain"
+    assert f"with {extreme} in the training recordings" in text
+    assert "response, while the outputs of the network stay; " in text
+    assert f"that have {extreme}, and what they lack" in text
+    assert (
+        "neuron 0 (sing), upwards beyond the decision" in text and "output of the network" in text
+    )
+
+
+def test_a_page_of_matched_activations_does_not_claim_to_maximise(tmp_path: Path) -> None:
+    made = with_beyond(tmp_path)
+    made.meta["objective"] = "match"
+    text = page(made)
+    assert "searched for those whose activations in the network are like those of real" in text
+    assert "Distance of activations" in text and "raise the neuron" not in text

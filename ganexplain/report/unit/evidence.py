@@ -60,6 +60,13 @@ class Evidence:
         return self.meta.direction == "max"
 
     @property
+    def extreme(self) -> str:
+        """Which responses the real excerpts have, such as `highest responses`."""
+        word = "highest" if self.upwards else "lowest"
+        beyond = " beyond what the outputs explain" if self.meta.beyond else ""
+        return f"{word} responses{beyond}"
+
+    @property
     def scores(self) -> tuple[Score, ...]:
         """The settings in the order of the arrays."""
         return self.selection.scores

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from pathlib import Path
 
+from ganexplain.ascent.match import RESPONSE
 from ganexplain.config import ReportConfig
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import read_json
@@ -40,6 +41,8 @@ def provenance(
         *([("axes of the layer", meta.layer_axes)] if meta.layer_axes else []),
         ("classes", ", ".join(meta.classes) or "unknown"),
         ("direction", meta.direction),
+        *([("objective", meta.objective)] if meta.objective != RESPONSE else []),
+        *([("held", f"{meta.beyond} of the network")] if meta.beyond else []),
         ("prior", meta.prior),
         ("examples", f"{len(seeds)}, seeds {seeds.min()} to {seeds.max()}"),
         ("shown", f"the first {len(evidence.shown['start'])}, not picked by {words.picked_by}"),

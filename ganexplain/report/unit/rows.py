@@ -202,12 +202,10 @@ def _recorded_facts(
 
 
 def _real_row(evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.ndarray) -> Row:
-    word = "highest" if evidence.upwards else "lowest"
-    beyond = " beyond what the outputs explain" if evidence.meta.beyond else ""
     return Row(
         "real",
         f"Real {evidence.words.many}",
-        f"with the {word} responses in the training {evidence.words.sources}{beyond}",
+        f"with the {evidence.extreme} in the training {evidence.words.sources}",
         _recorded_facts(evidence, real),
         _recorded(evidence, real, sounds),
         note=RESYNTH if evidence.front_end.keeps_recording else "",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ganexplain.ascent.match import MATCH
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.medium import medium_for
@@ -61,16 +62,22 @@ def title(evidence: Evidence) -> str:
     meta = evidence.meta
     name = f" ({meta.class_name})" if meta.class_name else ""
     way = "upwards" if evidence.upwards else "downwards"
-    return f"What drives {meta.unit.layer}, neuron {meta.unit.neuron}{name}, {way}"
+    beyond = " beyond the decision" if meta.beyond else ""
+    return f"What drives {meta.unit.layer}, neuron {meta.unit.neuron}{name}, {way}{beyond}"
 
 
 def _guide(evidence: Evidence) -> str:
-    drive, most = ("raise", "highest") if evidence.upwards else ("lower", "lowest")
-    words = evidence.words
+    drive, words = "raise" if evidence.upwards else "lower", evidence.words
+    if evidence.meta.objective == MATCH:
+        wanted = f"whose activations in the network are like those of real {words.many}"
+    else:
+        wanted = f"that {drive} the neuron’s response"
+    if evidence.meta.beyond:
+        wanted += ", while the outputs of the network stay"
     return (
-        f"A generator of {words.generated} was searched for those that {drive} the neuron’s "
-        f"response; {words.heading.lower()} below what they share with the real "
-        f"{words.many} that have the {most} responses, and what they lack before the search."
+        f"A generator of {words.generated} was searched for those {wanted}; "
+        f"{words.heading.lower()} below what they share with the real {words.many} that have the "
+        f"{evidence.extreme}, and what they lack before the search."
     )
 
 
@@ -116,12 +123,11 @@ def _fresh(evidence: Evidence) -> str:
 def _reason(evidence: Evidence) -> str:
     """Return the meaning of the score, and the rank of the chosen setting."""
     kind, count, rank = evidence.kind, len(evidence.scores), evidence.chosen.rank
-    word = "highest" if evidence.upwards else "lowest"
     first = "smallest" if kind.better == "low" else "largest"
     place = f"the {first}" if rank == 1 else f"the {ordinal(rank)} {first}"
     return (
         f", {place} of {count} settings: {kind.meaning}, held against the "
-        f"{len(evidence.real['response'])} real {evidence.words.many} with the {word} responses"
+        f"{len(evidence.real['response'])} real {evidence.words.many} with the {evidence.extreme}"
     )
 
 
