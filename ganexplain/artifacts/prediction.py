@@ -153,6 +153,8 @@ class Prediction:
     def from_json(cls, fields: Fields) -> Prediction:
         """The document; errors as `Fields`."""
         encoders, layers = fields.child("encoders"), fields.child("layers")
+        if not fields.children("units"):
+            raise fields.wrong("units", "a list of units")
         return cls(
             corpus=fields.texts("corpus"),
             split=fields.text("split"),

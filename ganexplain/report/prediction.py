@@ -81,7 +81,10 @@ def _block(found: Prediction, title: str, shares: Shares) -> str:
                 row = [words, _percent(own), f"{low}-{high}"]
                 cells = [sets[name].get(key) for name in others]
                 table.append(row + [_percent(cell) if cell else "" for cell in cells])
-        lines += [prediction_sentence(encoder, found.encoders[encoder], sets), aligned(table, 1)]
+        lines += [
+            prediction_sentence(encoder, found.encoders.get(encoder, ""), sets),
+            aligned(table, 1),
+        ]
     return "\n".join(lines)
 
 

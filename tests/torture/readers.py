@@ -264,9 +264,11 @@ def _documents(folder: Path) -> list[Reader]:
 
     from ganexplain.artifacts.explanations import read_explanations
     from ganexplain.artifacts.plan import read_plan
+    from ganexplain.artifacts.prediction import read_prediction
     from ganexplain.artifacts.selection import read_selection
     from ganexplain.config import SelectConfig
     from ganexplain.files.atomic import read_json
+    from ganexplain.report.prediction import prediction_text
     from ganexplain.runs.progress import NullProgress
     from ganexplain.selection.attributions import rank_attributions
 
@@ -285,6 +287,15 @@ def _documents(folder: Path) -> list[Reader]:
         "units": [{"layer": "fc9", "neuron": 0, "direction": "max"}],
         "bounds": [0, 48, 96],
     }
+
+    share = {"share": 0.5, "interval": [0.25, 0.75], "difference": [-0.5, 0.5]}
+    shares = {"descriptors": {"generated": {"top": share}, "real": {"top": share}}}
+    unit = {"layer": "fc9", "neuron": 0, "unit": "sing", "explained_share": 1.0, "shares": shares}
+    prediction = {
+        "corpus": ["songs"], "split": "test", "excerpts": 20, "recordings": 2, "notes": [],
+        "encoders": {"descriptors": ""}, "layers": {"fc9": shares},
+        "units": [{**unit, "directions": {"max": "a" * 64}}],
+    }  # fmt: skip
 
     def ranked(path: Path) -> None:
         out = path.parent / "ranked"
@@ -312,6 +323,7 @@ def _documents(folder: Path) -> list[Reader]:
         *kinds("selection.json", selection, lambda path: read_selection(path, explanations)),
         *kinds("attributions.json", attributions, ranked),
         *kinds("plan.json", plan, planned),
+        *kinds("prediction.json", prediction, lambda path: prediction_text(read_prediction(path))),
     ]
 
 
