@@ -48,7 +48,7 @@ class Steps(nn.Module):
     """Steps one behind another; `values` of the last pass are copies, by name.
 
     `axes` are those of the output of a layer: b examples, u units, others places, 1 of length
-    one; (bt) is folded.
+    one; (bt) is folded. Without u there is one unit.
     """
 
     def __init__(self, *steps: Step) -> None:
@@ -74,6 +74,8 @@ def in_order(output: Tensor, axes: str, examples: int) -> Tensor:
         folded = (examples, -1) if axes.startswith("(b") else (-1, examples)
         output = output.reshape(*folded, *output.shape[1:])
         axes = axes.replace("(", "").replace(")", "")
+    if "u" not in axes:
+        output, axes = output.unsqueeze(-1), axes + "u"
     if axes[-1] != "1":  # an axis of length one behind the units stays a place
         ones = [k for k, axis in enumerate(axes) if axis == "1"]
         output, axes = output.squeeze(ones), axes.replace("1", "")
@@ -220,6 +222,34 @@ class Product(nn.Module):
 
 def graph_convolution(x: Tensor, edges: nn.Linear, dense: nn.Linear) -> Tensor:
     return edges.weight.softmax(1) @ dense(x)
+
+
+def graph_convolution_by_weights(x: Tensor, edges: nn.Linear, dense: nn.Linear) -> Tensor:
+    return edges.weight @ dense(x)
+
+
+def mixed_by_an_equation(x: Tensor, tokens: nn.Linear) -> Tensor:
+    return torch.einsum("b...c, st -> bsc", x, tokens.weight)
+
+
+def time_first_by_an_equation(x: Tensor, weights: nn.Linear) -> Tensor:
+    return torch.einsum("bft,of->tbo", x, weights.weight)
+
+
+def statistics(x: Tensor, conv: nn.Conv1d) -> Tensor:
+    left, right = conv(x).unflatten(1, (2, 4)).unbind(1)
+    product = left * right
+    return torch.stack([product.mean(2), product.std(2)], dim=2)
+
+
+def stacked_cells(x: Tensor, first_cell: nn.LSTMCell, second_cell: nn.LSTMCell) -> Tensor:
+    states: list[Any] = [None, tuple(x.new_zeros(2, len(x), 5))]
+    found = []
+    for values in x.unbind(2):
+        states[0] = first_cell(values, states[0])
+        states[1] = second_cell(states[0][0], states[1])
+        found.append(states[1][0])
+    return torch.stack(found)
 
 
 def channel_first_attention(x: Tensor, *layers: nn.Module) -> Tensor:
@@ -601,6 +631,65 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
         MEAN,
         head(5),
     ],
+    "graph convolution by weights": lambda: [
+        SWAP,
+        (
+            "graph",
+            Product(graph_convolution_by_weights, nn.Linear(18, 18), nn.Linear(12, 5)),
+            "btu",
+        ),
+        MEAN,
+        head(5),
+    ],
+    "tokens mixed by an equation": lambda: [
+        SWAP,
+        ("project", nn.Linear(12, 6), "btu"),
+        ("mixed", Product(mixed_by_an_equation, nn.Linear(18, 18)), "btu"),
+        MEAN,
+        head(6),
+    ],
+    "time first by an equation": lambda: [
+        ("product", Product(time_first_by_an_equation, nn.Linear(12, 5)), "tbu"),
+        ("", lambda x: x.mean(0), ""),
+        head(5),
+    ],
+    "statistics": lambda: [
+        ("both", Product(statistics, nn.Conv1d(12, 8, 3)), "buc"),
+        ("", lambda x: x.mean(2), ""),
+        head(4),
+    ],
+    "stacked cells": lambda: [
+        ("cells", Product(stacked_cells, nn.LSTMCell(12, 5), nn.LSTMCell(5, 5)), "tbu"),
+        ("", lambda x: x.mean(0), ""),
+        head(5),
+    ],
+    "norm of bands": lambda: [
+        PICTURE,
+        ("conv", nn.Conv2d(1, 4, 3, padding=1), "bucd"),
+        ("", lambda x: x.transpose(2, 3), ""),
+        ("norm", nn.LayerNorm(12), "bucd"),
+        OVER_MAP,
+        head(4),
+    ],
+    "a number for each frame": lambda: [
+        SWAP,
+        ("gru", nn.GRU(12, 5, batch_first=True), "btu"),
+        ("", first, ""),
+        ("class", nn.Linear(5, 1), "btu"),
+        ("", lambda x: x[..., 0], ""),
+        ("act", nn.Sigmoid(), "bt"),
+    ],
+    "a number for each frame, time first": lambda: [
+        ("conv", nn.Conv1d(12, 1, 3, stride=2), "but"),
+        ("", lambda x: x.squeeze(1).T, ""),
+        ("act", nn.Sigmoid(), "tb"),
+    ],
+    "a mask": lambda: [
+        PICTURE,
+        ("conv", nn.Conv2d(1, 1, 3, padding=1), "bucd"),
+        ("", lambda x: x.squeeze(1), ""),
+        ("act", nn.Sigmoid(), "bcd"),
+    ],
     "attention of channels first": lambda: [
         ("conv", nn.Conv1d(12, 8, 1), "but"),
         (
@@ -689,6 +778,20 @@ def test_all_units_of_all_layers_are_those_of_a_plain_pass(case: str) -> None:
     assert not any("parametrizations" in layer for layer in named_layers(found))
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "case",
+    ["time first by an equation", "stacked cells", "gru of time first", "transformer",
+     "a number for each frame, time first", "statistics"],
+)  # fmt: skip
+def test_so_are_those_of_networks_that_get_one_input_at_a_time(case: str) -> None:
+    network, x = network_of(case), mel()
+    expected = wanted(network, x)
+    outputs = recorded(adapted(network, Call(batch=1)).network, x)
+    for layer, value in expected.items():
+        torch.testing.assert_close(outputs[layer], value, atol=1e-5, rtol=1e-5, msg=layer)
+
+
 def test_the_table_is_large() -> None:
     assert len(CASES) >= 40
 
@@ -757,6 +860,9 @@ def test_axes_are_named_by_what_they_count() -> None:
     assert named("transformer of time first", "encoder") == "frames 18 x units 8"
     assert named("folded frames", "conv") == "frames 18 x units 4 x bands 8"
     assert named("ecapa", "id") == "units 5"
+    assert named("a number for each frame", "act") == "units 1 x frames 18"
+    assert named("stacked cells", "cells") == "frames 18 x units 5"
+    assert named("norm of bands", "norm") == "units 4 x frames 18 x bands 12"
 
 
 class OneByOne(nn.Module):
@@ -798,6 +904,15 @@ def test_so_are_units_of_folded_examples_that_run_one_by_one() -> None:
     for batch in (1, 2):
         outputs = recorded(adapted(network, Call(batch=batch)).network, x)
         torch.testing.assert_close(outputs["dense"], network.dense(x.mT).mT)
+
+
+def test_the_frames_of_an_output_of_one_class_can_be_made_units() -> None:
+    network, x = network_of("a number for each frame"), mel()
+    expected = wanted(network, x)["act"]
+    found = adapted(network, Call(units="last"))
+    assert (found.outputs, adapted(network).outputs) == (FRAMES, 1)
+    with torch.no_grad():
+        torch.testing.assert_close(found.network(x), expected[:, 0])
 
 
 def test_classes_are_those_of_a_frame_wise_output() -> None:

@@ -23,6 +23,7 @@ PRODUCTS = {"mm", "bmm", "addmm", "baddbmm", "linear", "_addmm_activation", "_tr
 MATRICES = {"mm", "bmm", "addmm", "baddbmm"}  # whose last two tensors are multiplied as they are
 ATTENTION = {"_native_multi_head_attention", "_transformer_encoder_layer_fwd"}
 EMBEDDINGS = {"embedding", "_embedding_bag"}
+CONSTANTS = {"new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided"}
 RECURRENT = ("rnn", "lstm", "gru")
 
 
@@ -40,6 +41,11 @@ class Axes:
         mixed = [k for k, names in enumerate(counted) if "units" in names]
         alone = [k for k in mixed if len(counted[k]) == 1]
         return (alone or mixed)[-1] if mixed else None
+
+
+def without_units(axis: Axis) -> Axis:
+    """An axis that counts the same but for units."""
+    return tuple((length, names - {"units"}) for length, names in axis)
 
 
 def names_of(axis: Axis) -> Names:
@@ -79,14 +85,22 @@ class Call:
     @property
     def makes_units(self) -> bool:
         """Whether the units of its output are not those of its input."""
-        one_axis = len(self.given.get("normalized_shape") or ()) == 1
         return (
             self.is_convolution
             or self.is_norm_of_channels
             or self.is_recurrent
             or self.name in PRODUCTS | ATTENTION | EMBEDDINGS
-            or (one_axis and self.name in ("native_layer_norm", "_fused_rms_norm"))
+            or self._is_norm_of_units
         )
+
+    @property
+    def _is_norm_of_units(self) -> bool:
+        """Whether it normalises the last axis alone, and no other is that of the units."""
+        if self.name not in ("native_layer_norm", "_fused_rms_norm"):
+            return False
+        before = self.axes[0]
+        others = before and before.units is not None and "units" not in names_of(before.each[-1])
+        return len(self.given["normalized_shape"]) == 1 and not others
 
     @property
     def multiplies(self) -> bool:
@@ -106,7 +120,7 @@ def axes_of_output(
     """
     shape = tuple(output.shape)
     inputs = [(s, axes) for s, axes in zip(shapes, call.axes, strict=True) if axes]
-    if not inputs and not call.makes_units:
+    if (not inputs and not call.makes_units) or call.name in CONSTANTS:
         return None
     if call.makes_units:
         kept = _units_of_factors(call)
@@ -123,7 +137,19 @@ def axes_of_output(
     if stacked and found:
         at = call.given["dim"] % len(found)
         found = (*found[:at], stacked, *found[at + 1 :])
-    return Axes(found if len(found) == len(shape) else (UNKNOWN,) * len(shape), axes.age)
+    if len(found) != len(shape):
+        return Axes((UNKNOWN,) * len(shape), axes.age)
+    if call.name not in _MOVES:
+        found = _with_names_of(found, [each.each for s, each in inputs if s == shape])
+    return Axes(found, axes.age)
+
+
+def _with_names_of(found: tuple[Axis, ...], others: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
+    """The axes, those of which nothing is known with what they count in another input."""
+    return tuple(
+        axis or next((without_units(each[k]) for each in others if each[k]), UNKNOWN)
+        for k, axis in enumerate(found)
+    )
 
 
 def _units_of_factors(call: Call) -> tuple[Axis, ...]:
@@ -159,10 +185,7 @@ def _with_new_units(call: Call, inputs: Sequence[tuple[Axis, ...]], rank: int) -
     if not before and call.name in EMBEDDINGS:
         before = (*next(iter(inputs), ()), UNKNOWN)
     before = before if len(before) == rank else (UNKNOWN,) * rank
-    return tuple(
-        UNITS if k == at else tuple((n, names - {"units"}) for n, names in axis)
-        for k, axis in enumerate(before)
-    )
+    return tuple(UNITS if k == at else without_units(axis) for k, axis in enumerate(before))
 
 
 # --- how other operators move axes ------------------------------------------------------------
@@ -233,6 +256,20 @@ def _regroup(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) ->
     return tuple(found)
 
 
+def _restride(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
+    """Axes by their steps in memory: of frames the longer step counts frames, not the values."""
+    memory = call.tensors[0].stride()
+    behind = sorted(zip(memory, axes, before, strict=True), key=lambda each: -each[0])
+    steps = list(zip(call.given["stride"], range(len(after)), after, strict=True))
+    found = [UNKNOWN] * len(after)
+    for step, place, size in sorted(steps, reverse=True):
+        at = [k for k, (inner, _, n) in enumerate(behind) if inner <= step and n > 1]
+        if at and size > 1:
+            found[place] = behind[at[0]][1]
+            del behind[: at[0] + 1]
+    return tuple(found)
+
+
 def _parts(axis: Axis, size: int) -> Axis:
     """The axes merged in one, as one if they do not have its length any more."""
     known = prod(length for length, _ in axis) == size and len(axis) > 1
@@ -245,6 +282,7 @@ _MOVES: dict[str, Move] = {
     **dict.fromkeys(("unsqueeze", "stack"), _insert),
     **dict.fromkeys(("unfold", "view_as_real"), _append),
     "view_as_complex": _without_last,
+    "as_strided": _restride,
     **dict.fromkeys(
         ("view", "_unsafe_view", "reshape", "_reshape_alias", "view_copy", "_reshape_copy"),
         _regroup,

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ganexplain.networks.axes.axis_rules import EXAMPLES, UNKNOWN, Axes, Axis, Call, axes_of_output
+from ganexplain.networks.axes.equations import axes_of_equation
 
 
 @dataclass
@@ -26,6 +28,23 @@ class Work:
 
     kernel_axes: int = 0  # of its last convolution: 2 as for Conv2d, 0 without a convolution
     multiplies: bool = False  # by weights, as a linear, recurrent or convolutional layer
+
+
+@dataclass(frozen=True)
+class Step:
+    """Places `first` to `last` of an axis with `length` places, of which a tensor is computed."""
+
+    length: int
+    axis: Axis
+    first: int
+    last: int
+
+    def with_places_of(self, other: Step) -> Step:
+        """These places and those of another step along the same axis."""
+        if (other.length, other.axis) != (self.length, self.axis):
+            return self
+        ends = min(self.first, other.first), max(self.last, other.last)
+        return Step(self.length, self.axis, *ends)
 
 
 class AxisTracker(TorchDispatchMode):
@@ -44,7 +63,17 @@ class AxisTracker(TorchDispatchMode):
         self.known = WeakTensorKeyDictionary()
         self.work = Work()
         self.time = 0
-        self.steps: dict[int, Axis] = {}  # axes along which code takes steps, by their length
+        self.steps = WeakTensorKeyDictionary()  # axes along which code takes steps, by results
+        self.equations = _Equations(self)
+
+    def __enter__(self) -> AxisTracker:
+        super().__enter__()
+        self.equations.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.equations.__exit__(*error)
+        super().__exit__(*error)
 
     def name_axes(self, network_input: Tensor, names: Sequence[str]) -> None:
         """Name the axes of an input (B, ...) behind the batch's; empty for one without a name."""
@@ -72,16 +101,43 @@ class AxisTracker(TorchDispatchMode):
         if call.is_convolution and call.tensors:
             self.work.kernel_axes = call.tensors[0].ndim - 2
         self.work.multiplies |= call.multiplies
-        if call.name in ("unbind", "select") and call.axes[0]:
-            at = call.given["dim"]
-            self.steps[shapes[0][at]] = call.axes[0].each[at]
-        stacked = self.steps.get(len(shapes), UNKNOWN) if call.name == "stack" else UNKNOWN
-        for output in _tensors(result):
+        stacked = self._stacked(call)
+        for place, output in enumerate(_tensors(result)):
             found = axes_of_output(call, shapes, output, self.time, stacked)
             if found is not None:
                 self.known[output] = found
                 self._note_written(output, found)
+            self._note_step(call, shapes, output, place)
         return result
+
+    def note_equation(self, equation: object, operands: Sequence[object], result: Tensor) -> None:
+        """Note the axes of what `torch.einsum` returned, as far as its equation tells them."""
+        if isinstance(equation, str) and all(isinstance(each, Tensor) for each in operands):
+            factors = [(each.ndim, self.known.get(each)) for each in _tensors(list(operands))]
+            found = axes_of_equation(equation, factors, self.time)
+            if found is not None and len(found.each) == result.ndim:
+                self.known[result] = found
+
+    def _note_step(
+        self, call: Call, shapes: Sequence[tuple[int, ...]], output: Tensor, place: int
+    ) -> None:
+        """Note of which places along an axis the output number `place` of a call is computed."""
+        if call.name in ("unbind", "select") and call.axes[0]:
+            at = call.given["dim"]
+            length = shapes[0][at]
+            place = call.given.get("index", place) % length
+            self.steps[output] = Step(length, call.axes[0].each[at], place, place)
+            return
+        known = [step for step in map(self.steps.get, call.tensors) if step]
+        if known and call.name != "stack":
+            self.steps[output] = reduce(Step.with_places_of, known)
+
+    def _stacked(self, call: Call) -> Axis:
+        """What the new axis of a stack counts: the steps, if there is a tensor of each."""
+        steps = [self.steps.get(tensor) for tensor in call.tensors] if call.name == "stack" else []
+        kinds = {(step.length, step.axis) for step in steps if step}
+        whole = kinds == {(len(steps), steps[0].axis)} if steps and steps[0] else False
+        return steps[0].axis if whole and len(set(steps)) == len(steps) else UNKNOWN
 
     def _call(self, func: Any, args: Sequence[Any], named: Any) -> Call:
         name, defaults = _signature(func)
@@ -97,6 +153,23 @@ class AxisTracker(TorchDispatchMode):
             by_step = {step: axis for step, size, axis in steps if size > 1}
             each = (by_step.get(step, UNKNOWN) for step in whole.stride())
             self.known[whole] = Axes(tuple(each), axes.age)
+
+
+class _Equations(TorchFunctionMode):
+    """While active, tells a tracker of calls of `torch.einsum`, which torch takes apart."""
+
+    def __init__(self, tracker: AxisTracker) -> None:
+        super().__init__()
+        self.tracker = tracker
+
+    def __torch_function__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """The result of a function of torch."""
+        result = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "") == "einsum" and isinstance(result, Tensor):
+            self.tracker.note_equation(args[0], args[1:], result)
+        return result
 
 
 @cache

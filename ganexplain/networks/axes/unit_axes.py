@@ -12,7 +12,7 @@ from math import prod
 
 from torch import Tensor
 
-from ganexplain.networks.axes.axis_rules import EXAMPLES, Axes, Axis, names_of
+from ganexplain.networks.axes.axis_rules import EXAMPLES, NO_UNITS, Axes, Axis, names_of
 from ganexplain.networks.outputs import real_values
 
 PLACES = "places"  # what an axis counts of which nothing is known
@@ -22,6 +22,7 @@ PLACES = "places"  # what an axis counts of which nothing is known
 class OutputAxes:
     """The axes of an output for one input: `sizes`, what they count, and which has the units.
 
+    With `units` None the output is that of one unit, and all axes count places.
     The axis of the examples is before axis `batch` of these. If it is `folded` with that one, the
     output has the product of both as one axis, with all steps of an example after each other or,
     if it is folded `inwards`, all examples of a step.
@@ -29,7 +30,7 @@ class OutputAxes:
 
     sizes: tuple[int, ...]
     names: tuple[str, ...]
-    units: int = 0
+    units: int | None = 0
     batch: int = 0
     folded: bool = False
     inwards: bool = False
@@ -41,17 +42,17 @@ class OutputAxes:
             for k, (name, size) in enumerate(zip(self.names, self.sizes, strict=True))
             if k not in self.squeezed
         ]
-        return " x ".join(shown) or "units 1"
+        return " x ".join(["units 1"] * (self.units is None) + shown) or "units 1"
 
     @property
     def is_plain(self) -> bool:
         """Whether outputs are (B, U, ...) as they are."""
-        return not (self.units or self.batch or self.folded)
+        return self.units == 0 and not (self.batch or self.folded)
 
     @property
     def squeezed(self) -> tuple[int, ...]:
         """The axes of length one in front of the units, which are no places."""
-        return tuple(k for k in range(self.units) if self.sizes[k] == 1)
+        return tuple(k for k in range(self.units or 0) if self.sizes[k] == 1)
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -81,6 +82,8 @@ class OutputAxes:
             output = output.unflatten(batch, sizes)
             batch += self.inwards
         output = output.movedim(batch, 0) if batch else output
+        if self.units is None:
+            return output.unsqueeze(1)
         output = output.movedim(1 + self.units, 1) if self.units else output
         behind = tuple(2 + k for k in self.squeezed)
         return output.squeeze(behind) if behind else output
@@ -134,12 +137,21 @@ def output_axes(output: Tensor, batch: int, examples: int, found: Axes) -> Outpu
         sizes[batch] = steps
     else:
         del sizes[batch], each[batch]
-    units = Axes(tuple(each)).units if each else 0
     names = [_name(axis) for axis in each]
-    if sizes:
-        units = _usual_units(batch, folded, len(sizes)) if units is None else units
+    units = Axes(tuple(each)).units if each else 0
+    if units is None and not _is_one_unit(sizes, names, found):
+        units = _usual_units(batch, folded, len(sizes))
+    if units is not None and sizes:
         names[units] = "units"
-    return OutputAxes(tuple(sizes), tuple(names), units or 0, batch, folded, inwards)
+    return OutputAxes(tuple(sizes), tuple(names), units, batch, folded, inwards)
+
+
+def _is_one_unit(sizes: Sequence[int], names: Sequence[str], found: Axes) -> bool:
+    """Whether an output has one unit without an axis, as a frame-wise one of one class (B, T).
+
+    All its axes then count what axes of the input do, though layers with units have made it.
+    """
+    return found.age != NO_UNITS and prod(sizes) > 1 and PLACES not in names
 
 
 def _usual_units(batch: int, folded: bool, count: int) -> int:
