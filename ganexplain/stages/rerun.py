@@ -78,6 +78,24 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """A file of a repeated run: the first difference, and the keys that only the new file has.
+
+    A later version writes more keys; the file is repeated if all that it had is the same.
+    """
+
+    difference: str = ""
+    new_keys: tuple[str, ...] = ()
+
+    def in_words(self) -> str:
+        """The difference, or `equal` and the new keys."""
+        if self.difference or not self.new_keys:
+            return self.difference or "equal"
+        more = ", ..." if len(self.new_keys) > 3 else ""
+        return f"equal, but for new keys: {', '.join(self.new_keys[:3])}{more}"
+
+
+@dataclass(frozen=True)
 class Repetition:
     """The differences of a repeated run: for each file a text, or `equal`."""
 
@@ -113,16 +131,16 @@ def rerun(
         module, function = STAGES[record.stage][1].split(":")
         stage = getattr(import_module(f"ganexplain.stages.{module}"), function)
         stage(settings, out=out, progress=progress, overwrite=overwrite)
-    apart = differences(before, out)
+    files = compare_runs(before, out)
     inputs = RunRecord.read(out).inputs
     changed = [name for name, digest in record.inputs.items() if inputs.get(name) != digest]
     return Repetition(
         stage=record.stage,
         run=str(before),
         out=str(out),
-        equal=not any(apart.values()) and not changed,
+        equal=not any(found.difference for found in files.values()) and not changed,
         inputs_changed=tuple(changed),
-        files={name: change or "equal" for name, change in apart.items()},
+        files={name: found.in_words() for name, found in files.items()},
     )
 
 
@@ -195,39 +213,39 @@ def artifacts_of(run: Path) -> dict[str, Path]:
     }
 
 
-def differences(one: Path, other: Path) -> dict[str, str]:
-    """The difference of each artifact of two runs as a text, empty if they are equal.
+def compare_runs(before: Path, again: Path) -> dict[str, Comparison]:
+    """The comparison of each artifact of a run and its repetition, by its name.
 
     Files are compared byte by byte; arrays and documents that differ are compared key by key,
     without the wall-clock time of attributions.
     """
-    ours, theirs = artifacts_of(one), artifacts_of(other)
+    ours, theirs = artifacts_of(before), artifacts_of(again)
     return {
-        name: f"missing in {one if name not in ours else other}"
+        name: Comparison(f"missing in {before if name not in ours else again}")
         if name not in ours or name not in theirs
-        else difference(ours[name], theirs[name])
+        else compare_files(ours[name], theirs[name])
         for name in sorted(ours | theirs)
     }
 
 
-def difference(one: Path, other: Path) -> str:
-    """The first key in which two files differ, and by how much; empty if they are equal."""
-    if file_hash(one) == file_hash(other):
-        return ""
-    if one.suffix not in (".npz", ".npy", ".pt", ".json", ".jsonl"):
-        return "other content"
+def compare_files(before: Path, again: Path) -> Comparison:
+    """The first key in which a repeated file differs, and by how much; or the keys that it adds."""
+    if file_hash(before) == file_hash(again):
+        return Comparison()
+    if before.suffix not in (".npz", ".npy", ".pt", ".json", ".jsonl"):
+        return Comparison("other content")
     try:
-        ours, theirs = (dict(_leaves(read_any(path))) for path in (one, other))
+        ours, theirs = (dict(_leaves(read_any(path))) for path in (before, again))
     except GanexplainError as error:
-        return str(error)
-    for name in ours | theirs:
+        return Comparison(str(error))
+    for name, value in ours.items():
         if name.split(".")[-1] == WALL_CLOCK:
             continue
-        if name not in ours or name not in theirs:
-            return f"{name}: missing in {one if name not in ours else other}"
-        if change := _apart(ours[name], theirs[name]):
-            return f"{name}: {change}"
-    return ""
+        if name not in theirs:
+            return Comparison(f"{name}: missing in {again}")
+        if change := _apart(value, theirs[name]):
+            return Comparison(f"{name}: {change}")
+    return Comparison(new_keys=tuple(name for name in theirs if name not in ours))
 
 
 def _apart(one: Any, other: Any) -> str:

@@ -13,7 +13,7 @@ from support.paths import ROOT
 from support.recordings import JamendoFolder, song, write_sound
 
 from ganexplain.files.arrays import write_arrays
-from ganexplain.stages.rerun import difference, differences
+from ganexplain.stages.rerun import Comparison, compare_files, compare_runs
 
 CLASSIFIER = "--epochs 1 --updates-per-epoch 2 --batch-size 4 --preset quick --quiet".split()
 
@@ -122,18 +122,21 @@ def test_differences_are_told_by_key_and_size(tmp_path: Path) -> None:
         write_arrays(run / "a.npz", "attribution", {**values, **changed}, meta)
 
     def told() -> str:
-        return difference(one / "a.npz", other / "a.npz")
+        return compare_files(one / "a.npz", other / "a.npz").difference
 
     write(one)
     write(other)
     assert told() == ""
     write(other, seconds=9.0)
-    assert differences(one, other) == {"a.npz": ""}  # another time, the same result
+    assert compare_runs(one, other) == {"a.npz": Comparison()}  # another time, the same result
     write(other, response=np.array([1.0, 2.5]))
     assert told() == "response: by at most 0.5, of at most 2"
     write(other, file=np.array(["b"]))
     assert told() == "file: other texts"
     write(other, file=np.array(["b", "c"]))
     assert told().startswith("file: <U1 (1,) against <U1 (2,)")
+    write(other, more=np.ones(2))  # as a later version may write
+    assert compare_runs(one, other) == {"a.npz": Comparison(new_keys=("more",))}
+    assert compare_runs(other, one)["a.npz"].difference == f"more: missing in {one / 'a.npz'}"
     (other / "a.npz").unlink()
-    assert differences(one, other) == {"a.npz": f"missing in {other}"}
+    assert compare_runs(one, other) == {"a.npz": Comparison(f"missing in {other}")}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import UNFINISHED, try_lock
-from ganexplain.stages.rerun import differences, read_any
+from ganexplain.stages.rerun import compare_runs, read_any
 
 
 def broken_features(cache: Path) -> list[str]:
@@ -85,4 +85,5 @@ def is_locked(run: Path) -> bool:
 
 def unequal(run: Path, wanted: Path) -> list[str]:
     """Artifacts that are not those of the other run, with what differs."""
-    return [f"{name}: {told}" for name, told in differences(run, wanted).items() if told]
+    found = compare_runs(run, wanted)
+    return [f"{name}: {each}" for name, each in found.items() if each.in_words() != "equal"]
