@@ -402,3 +402,20 @@ def test_of_a_network_of_text_and_sound_the_features_of_the_sound_are_explained(
         wanted = plain.get_audio_features(given).pooler_output
     assert given.shape[1:] == (57, 160)
     torch.testing.assert_close(found.mT, wanted, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("MusicgenForCausalLM", r"takes text \(input_ids\) first; name the argument"),
+        ("AudioFlamingo3ForConditionalGeneration", "needs input_features_mask; write a function"),
+    ],
+)
+def test_a_network_of_text_without_features_of_sound_is_refused_by_its_class(
+    tmp_path: Path, name: str, message: str
+) -> None:
+    config = getattr(transformers, name).config_class()
+    document = {"model_type": config.model_type, "architectures": [name]}
+    (tmp_path / "config.json").write_text(json.dumps(document))
+    with pytest.raises(UsageError, match=f"{name}.*{message}"):
+        completed_specification(str(tmp_path), (WaveformInput(sample_rate=1, samples=1), Call()), 1)

@@ -49,7 +49,7 @@ def completed_specification(
     """What `given` leaves open, as a folder says it, if `model` is one.
 
     Its input is that of its extractor, of `seconds` where that takes any length. Raises UsageError
-    for an extractor that is not known.
+    for an extractor that is not known, and for a network that takes text alone.
     """
     input_spec, call = given
     if not is_pretrained(model):
@@ -58,7 +58,7 @@ def completed_specification(
     if input_spec is None and is_folder(folder):
         input_spec, described = _own_input(folder, seconds)
         call = replace(described, classes=call.classes)
-    if call.method or call.output:
+    if call.method or call.output or call.argument:
         return input_spec, call
     own = _own_call(folder)
     classes = call.classes or own.classes
@@ -85,7 +85,8 @@ def _own_call(folder: Path) -> Call:
     """How the network is called: its classes, and the audio part of networks of text and sound."""
     config = _config(folder)
     kind = _class_of(folder, config)
-    if hasattr(kind, "get_audio_features") and "input_ids" in _arguments(kind.forward)[:2]:
+    if "input_ids" in _arguments(kind.forward)[:2]:
+        _check_hears(folder, kind)
         return Call(method="get_audio_features", output="pooler_output")
     labels = config.get("id2label")
     if not (_architecture(folder, config).endswith("Classification") and isinstance(labels, dict)):
@@ -95,6 +96,28 @@ def _own_call(folder: Path) -> Call:
     except ValueError as error:
         raise GanexplainError(f"--model {folder / CONFIG}: id2label: {error}") from error
     return Call(classes=tuple(name for _, name in numbered))
+
+
+def _check_hears(folder: Path, kind: Any) -> None:
+    """UsageError if of a class whose first argument is text no method takes sound alone."""
+    method = getattr(kind, "get_audio_features", None)
+    if method is None:
+        raise UsageError(
+            f"--model {folder}: {kind.__name__} takes text (input_ids) first; name the argument "
+            "that takes sound, argument = under [network] in the file of --input, or write a "
+            "function that returns the part that hears, file.py:function"
+        )
+    masks = [name for name in _arguments(method) if name.endswith("_mask") and _needs(method, name)]
+    if masks:
+        raise UsageError(
+            f"--model {folder}: {kind.__name__}.get_audio_features needs {', '.join(masks)}; write "
+            "a function that returns a module which gives it, file.py:function"
+        )
+
+
+def _needs(function: Callable[..., object], name: str) -> bool:
+    parameter = inspect.signature(function).parameters[name]
+    return parameter.default is parameter.empty
 
 
 def read_pretrained(folder: Path) -> nn.Module:
