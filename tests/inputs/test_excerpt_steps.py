@@ -28,7 +28,7 @@ from ganexplain.errors import UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.hugging_face import read_extractor
 from ganexplain.inputs.log_mel import CHOICES, FrontEnd
-from ganexplain.inputs.specification import input_from, input_values
+from ganexplain.inputs.specification import input_from, input_values, read_input_file
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.bridges.excerpt_steps import excerpt_steps
@@ -162,6 +162,39 @@ def test_granite_s_features_are_torchaudio_s_two_frames_at_a_time(tmp_path: Path
     wanted = np.maximum(levels, levels.max() - 8)[:100] / 4 + 1
     ours = features(sound, spanning(input_from("x", described.values), sound.size))
     np.testing.assert_allclose(ours.T, wanted.reshape(50, 160), atol=1e-4)
+
+
+def test_resemblyzer_s_input_in_the_gallery_is_that_of_its_package() -> None:
+    """`librosa.feature.melspectrogram`, as in resemblyzer/audio.py."""
+    sound = music(2.0, 16000)
+    wanted = librosa.feature.melspectrogram(y=sound, sr=16000, n_fft=400, hop_length=160, n_mels=40)
+    spec, _ = read_input_file(ROOT / "sample_data" / "networks" / "resemblyzer.toml")
+    ours = features(sound, spanning(spec, sound.size))
+    np.testing.assert_allclose(ours, wanted, atol=1e-5 * wanted.max())
+
+
+def test_the_input_of_p808_in_the_gallery_is_that_of_its_package() -> None:
+    """`audio_melspec` of speechmos/dnsmos.py, which leaves the last hop out."""
+    sound = music(2.0, 16000)
+    mel = librosa.feature.melspectrogram(
+        y=sound[:-160], sr=16000, n_fft=321, hop_length=160, n_mels=120
+    )
+    wanted = (librosa.power_to_db(mel, ref=np.max) + 40) / 40
+    spec, _ = read_input_file(ROOT / "sample_data" / "networks" / "dnsmos_p808.toml")
+    ours = features(sound, spanning(spec, sound.size))
+    np.testing.assert_allclose(ours[:, :197], wanted[:, :197], atol=1e-4)  # whole frames
+
+
+def test_beat_this_s_input_in_the_gallery_is_that_of_its_package() -> None:
+    """MelSpectrogram(normalized="frame_length") of torchaudio, then log1p(1000 x)."""
+    sound = music(2.0, 22050)
+    mel = librosa.feature.melspectrogram(
+        y=sound, sr=22050, n_fft=1024, hop_length=441, n_mels=128, fmin=30, fmax=11000, power=1.0,
+        norm=None, pad_mode="reflect",
+    )  # fmt: skip
+    spec, _ = read_input_file(ROOT / "sample_data" / "networks" / "beat_this.toml")
+    ours = features(sound, spanning(spec, sound.size))
+    np.testing.assert_allclose(ours, np.log1p(1000 * mel / 1024**0.5), atol=1e-4)
 
 
 def test_stacked_frames_are_read_like_a_reshaped_array() -> None:
