@@ -9,6 +9,7 @@ from ganexplain.metrics.prediction import DIFFICULTIES
 from ganexplain.report.tables import aligned
 
 HEADLINE, BEYOND = "random", "beyond_random"  # difficulties of a sentence
+SUMMARY = (GENERATED, "real", OTHER)  # sets in the rows of units
 # Names of sets in sentences; the word for examples is filled in.
 NAMES = {"real": "real excerpts", OTHER: "another unit’s {examples}"}
 TITLES = {"reinitialised": "shuffled weights", "start": "before search", "shuffled": "by chance"}
@@ -38,11 +39,13 @@ def prediction_sentence(
 
 
 def prediction_text(found: Prediction) -> str:
-    """Return sentences and tables: the means of layers with several units, else those of units."""
+    """Return sentences and tables: of each unit, or of the means and a summary of several."""
     alone = [unit for unit in found.units if unit.layer not in found.layers]
     several = {name: _count(found, name) for name in found.layers}
-    blocks = [_block(found, f"{several[name]} units of {name}", found.layers[name])
-              for name in found.layers]  # fmt: skip
+    blocks = []
+    for name, shares in found.layers.items():
+        blocks.append(_block(found, f"{several[name]} units of {name}", shares))
+        blocks += [_units(found, name, encoder) for encoder in shares]
     for unit in alone:
         title = f"{unit.layer}:{unit.neuron}" + f" ({unit.unit})" * bool(unit.unit)
         blocks.append(_block(found, title, unit.shares))
@@ -58,6 +61,19 @@ def prediction_text(found: Prediction) -> str:
     )
     tail = f"the outputs of the network explain {share} % of the variance of the responses"
     return "\n".join([head, *blocks, tail, *found.notes])
+
+
+def _units(found: Prediction, layer: str, encoder: str) -> str:
+    """Return a table of the random pairs, a row for each unit of a layer."""
+    table = [[f"two random excerpts, {encoder}", *map(set_title, SUMMARY), "beyond", "explained"]]
+    for unit in found.units:
+        if unit.layer == layer and encoder in unit.shares:
+            sets = unit.shares[encoder]
+            cells = [sets.get(name, {}).get(HEADLINE) for name in SUMMARY]
+            cells.append(sets.get(GENERATED, {}).get(BEYOND))
+            row = [_percent(cell) if cell else "" for cell in cells]
+            table.append([f"{layer}:{unit.neuron}", *row, f"{100 * unit.explained_share:.0f} %"])
+    return aligned(table, 1)
 
 
 def set_title(name: str) -> str:
