@@ -2,7 +2,7 @@
 #                          sample_data/pretrained/ with the GAN there
 # make demo-from-scratch   the same after training both on sample_data/ for some minutes
 # make test                set up .venv, install, and run the tests, but for the slow ones
-# make test-slow           the tests that take more than ten seconds each
+# make test-slow           the tests that take more than five seconds each
 # make coverage            all tests, and the lines of each module that they run (a third slower)
 # make torture             faults and hostile inputs for 20 minutes on two cores (MINUTES=60: longer)
 #

@@ -280,6 +280,7 @@ def test_what_must_be_held_as_a_whole_has_a_length(
         load_mono(path, RATE)
 
 
+@pytest.mark.slow
 def test_an_excerpt_of_ten_hours_is_found(command: Run, tmp_path: Path) -> None:
     path = long_recording(tmp_path / "long.wav", 10)
     done = command(

@@ -230,6 +230,7 @@ def test_torchrun_shares_the_parts_out(several: Path, tmp_path: Path) -> None:
     assert_same_run(tmp_path / "e", several)
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_share_the_parts_out(several: Path, tmp_path: Path) -> None:
     """With the variables that torchrun sets, as another launcher may set them."""
     words = ("explain", "--config", several / "config.toml", "--quiet", "--out", tmp_path / "e")
@@ -421,6 +422,7 @@ def small_networks(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="no wait4")
+@pytest.mark.slow
 def test_eight_units_take_no_more_memory_than_one(tmp_path: Path) -> None:
     """The excerpts of one fill 12 MB, those of all nearly a quarter of what the process takes."""
     peaks, networks = [], small_networks(tmp_path)

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.commands import Run
 
 from ganexplain import __version__
 from ganexplain.errors import did_you_mean
@@ -138,11 +139,13 @@ def test_a_missing_option_and_a_wrong_value_are_usage_errors() -> None:
         ("--iterations 0", "--iterations 0"),
     ],
 )
-def test_settings_out_of_range_are_refused_before_anything_runs(words: str, message: str) -> None:
-    done = cli(*f"explain --classifier c.pt --gan g.pt --out x {words}".split())
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and message in done.stderr
-    assert not Path("x").exists()
+def test_settings_out_of_range_are_refused_before_anything_runs(
+    command: Run, tmp_path: Path, words: str, message: str
+) -> None:
+    given = f"explain --classifier c.pt --gan g.pt {words}".split()
+    done = command(*given, "--out", tmp_path / "x")
+    assert done.code == 2 and message in done.error_line()
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(

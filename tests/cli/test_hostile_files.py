@@ -666,6 +666,7 @@ def test_the_fuzzer_sees_what_is_broken(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(session.findings) == 3
 
 
+@pytest.mark.slow
 def test_command_lines_withstand_some_fuzzing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.torture.command_line", str(tmp_path), "50", "1", "200"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

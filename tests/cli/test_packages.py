@@ -176,6 +176,7 @@ classes = ["soft", "loud"]
 """
 
 
+@pytest.mark.slow
 def test_a_package_adds_a_kind_of_input(
     packaged: Run, jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_package_adds_a_kind_of_input(
     assert "Why " in (runs["attribute"] / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_broken_package_is_one_line_where_it_is_asked_for(packaged: Run, tmp_path: Path) -> None:
     points = {group: {"crooked": "crooked:ENTRY"} for group in POINTS}
     install(tmp_path / "site", "crooked", points, "raise ValueError('bent')")

@@ -16,10 +16,11 @@ from torture.table import Room, Round, table
 KINDS = ("SIGKILL", "SIGINT", "full disk", "read-only", "memory")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "kinds"),
     [
-        pytest.param("explain", (*KINDS, "two at once"), marks=pytest.mark.slow),
+        ("explain", (*KINDS, "two at once")),
         ("train-classifier", ("SIGTERM", "again")),
         ("predict", ("SIGKILL", "file limit")),
     ],

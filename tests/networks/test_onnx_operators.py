@@ -85,6 +85,7 @@ def run(case: Any) -> Iterator[tuple[Any, Any]]:
         yield from zip(found, [tensor_of(each) for each in outputs], strict=False)
 
 
+@pytest.mark.slow
 def test_operators_are_as_onnx_defines_them(cases: list[Any]) -> None:
     wrong, agreed, refused = [], 0, set()
     for case in cases:

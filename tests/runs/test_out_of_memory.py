@@ -70,7 +70,7 @@ def _small_room() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory is Linux's")
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_file_too_large_for_the_memory_is_not_called_damaged(tmp_path: Path, jobs: str) -> None:
     """A tensor of 600 MB, and as much for all that a process is; here, or in one it starts."""
     path, script = tmp_path / "net.pt", tmp_path / "reads.py"
