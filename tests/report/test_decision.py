@@ -34,6 +34,13 @@ def test_the_share_of_the_decision_and_the_units_alike_are_named(tmp_path: Path)
     assert "beyond_song700.0.ogg" in text
 
 
+def test_every_row_of_a_page_has_a_colour(tmp_path: Path) -> None:
+    text = with_beyond(tmp_path).complete().report()
+    kinds = set(re.findall(r'class="row ([a-z-]+)', text))
+    assert {"beyond", "held-out", "real"} <= kinds
+    assert {kind for kind in kinds if f".row.{kind}" not in text} == set()
+
+
 def test_files_of_earlier_versions_have_no_such_lines(tmp_path: Path) -> None:
     text = page(Artifacts(tmp_path))
     assert "The decision" not in text and "beyond the decision" not in text
