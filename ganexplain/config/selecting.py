@@ -52,8 +52,8 @@ class SelectConfig(SeeksExcerpts, Computes):
     top: int = setting("Number of real excerpts to compare with; 0: the number of examples.", 0, 0)
     by: str = setting(
         "Score to rank by: composite (default: mean rank by fid-response and nearest real), "
-        "fid-response (the paper's), fid-features, kid, wasserstein or prediction (of "
-        "validation excerpts, as of `validate`); for `attribute` a "
+        "fid-response (the paper's), fid-features, kid, kad, wasserstein, sliced-wasserstein or "
+        "prediction (of validation excerpts, as of `validate`); for `attribute` a "
         "measure such as faithfulness (default), deletion or truth_area.",
         "",
     )

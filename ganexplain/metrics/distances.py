@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 NEIGHBOURS = 5  # k of Naeem et al.
+Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (N, D) and (R, D) to (N, R)
 COARSE = 5  # bands and frames of a cell, in which excerpts are compared directly
 
 
@@ -51,25 +54,42 @@ def _root(samples: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.qr(a, mode="r")) if a.shape[1] > a.shape[2] else a
 
 
-def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
+def cubic_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(x . y / D + 1)^3 (N, R) of samples (N, D) and (R, D), as of KID (Binkowski et al. 2018)."""
+    return np.asarray((a @ b.T / a.shape[1] + 1) ** 3)
+
+
+def gaussian_kernel(real: np.ndarray) -> Kernel:
+    """exp(-|x - y|^2 / 2 s^2) with s the median distance of two of `real` (R, D).
+
+    As of the Kernel Audio Distance (Chung et al. 2025, section 3.2).
+    """
+    scale = float(np.median(pdist(as_sample(real)))) or 1.0
+    return lambda a, b: np.exp(-cdist(a, b, "sqeuclidean") / (2 * scale**2))
+
+
+def kernel_distance(first: np.ndarray, second: np.ndarray, kernel: Kernel = cubic_kernel) -> float:
     """Unbiased estimate of the squared MMD of samples (N, D) or (N,) and (R, D) or (R,).
 
-    Kernel (x . y / D + 1)^3, as of KID (Binkowski et al. 2018, eq. 4 and section 4). Zero on
-    average for samples of one distribution whatever N and D are, so it can fall below zero. Raises
-    ValueError as `frechet_distance` does.
+    Binkowski et al. 2018, eq. 4. Zero on average for samples of one distribution whatever N and D
+    are, so it can fall below zero. Raises ValueError as `frechet_distance` does.
     """
     a, b = as_sample(first), as_sample(second)
     within = np.ones((1, len(a)))
-    return float(kernel_distances(a, b, within)[0])
+    return float(kernel_distances(a, b, within, kernel)[0])
 
 
-def kernel_distances(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def kernel_distances(
+    first: np.ndarray, second: np.ndarray, counts: np.ndarray, kernel: Kernel = cubic_kernel
+) -> np.ndarray:
     """`kernel_distance` (B,) for B samples that contain example i of `first` `counts` (B, N) times.
 
     Two copies of one example are not a pair, as their kernel does not depend on the distribution.
     """
     a, b = as_sample(first), as_sample(second)
-    ours, theirs, across = _kernel(a, a), _kernel(b, b), _kernel(a, b).mean(axis=1)
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"samples have {a.shape[1]} and {b.shape[1]} dimensions")
+    ours, theirs, across = kernel(a, a), kernel(b, b), kernel(a, b).mean(axis=1)
     pairs = counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1)
     if not pairs.all():
         raise ValueError("a sample holds copies of one example only")
@@ -78,12 +98,6 @@ def kernel_distances(first: np.ndarray, second: np.ndarray, counts: np.ndarray) 
     between_ours = np.einsum("bi,ij,bj->b", counts, ours, counts) / pairs
     between_theirs = theirs.sum() / (len(b) * (len(b) - 1))
     return between_ours + between_theirs - 2 * counts @ across / counts.sum(axis=1)
-
-
-def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"samples have {a.shape[1]} and {b.shape[1]} dimensions")
-    return (a @ b.T / a.shape[1] + 1) ** 3
 
 
 def manifold_scores(

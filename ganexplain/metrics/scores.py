@@ -12,15 +12,15 @@ from ganexplain.metrics.distances import (
     as_sample,
     coarse_cells,
     densities,
-    frechet_distance,
     frechet_distances,
-    kernel_distance,
+    gaussian_kernel,
     kernel_distances,
     latent_norm_error,
     manifold_scores,
     nearest_distances,
 )
 from ganexplain.metrics.prediction import Probe
+from ganexplain.metrics.transport import sliced_distances, wasserstein_distances
 from ganexplain.registry import Registry
 
 BLENDED = ("fid_response", "nearest_real")  # the scores in the composite
@@ -72,11 +72,11 @@ class Comparison:
         return nearest_distances(coarse_cells(self.examples.mel), coarse_cells(self.real.mel))
 
     def scores(self) -> dict[str, float]:
-        """All scores of `SCORES` with `compute` that are defined for the examples.
+        """All scores of `SCORES` that are defined for the examples.
 
         Raises ValueError as `frechet_distance`.
         """
-        found = {k: score.compute(self) for k, score in SCORES.items() if score.compute}
+        found = {key: score.of(self) for key, score in SCORES.items()}
         return {key: value for key, value in found.items() if value is not None}
 
     def resampled(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -90,8 +90,9 @@ class ScoreKind:
     """A score of a selection.
 
     `compute` returns the score of examples, None if it is not defined for them; `resample` the
-    scores (B,) of resamples, given as rows (B, N) of the examples, or None. `rank` instead compares
-    C settings: it returns their scores (C, ...) from the other scores (C, ...) by key.
+    scores (B,) of resamples, given as rows (B, N) of the examples, or None, and without `compute`
+    that of all examples too. `rank` instead compares C settings: it returns their scores (C, ...)
+    from the other scores (C, ...) by key.
     """
 
     key: str
@@ -108,6 +109,14 @@ class ScoreKind:
         if self.rule and (self.better != "low" or not (self.resample or self.rank)):
             raise ValueError(f"{self.key}: a score with a rule needs better = low and resample")
 
+    def of(self, pair: Comparison) -> float | None:
+        """The score of examples; None if it is not defined for them."""
+        if self.compute:
+            return self.compute(pair)
+        rows = np.arange(len(pair.examples.response))[None]
+        values = self.resample(pair, rows) if self.resample else None
+        return None if values is None else float(values[0])
+
 
 def _counts(rows: np.ndarray) -> np.ndarray:
     """The number (B, N) of times that each example occurs in resamples, given as rows (B, N)."""
@@ -119,16 +128,11 @@ def _latent_norm_error(pair: Comparison) -> float | None:
     return None if latent is None else latent_norm_error(latent)
 
 
-def _prediction_errors(pair: Comparison, counts: np.ndarray) -> np.ndarray | None:
-    """Shares of wrong pairs (B,) of B sets with example i `counts` (B, N) times."""
+def _prediction_errors(pair: Comparison, rows: np.ndarray) -> np.ndarray | None:
+    """Shares of wrong pairs (B,)."""
     if pair.probe is None or pair.examples.encoded is None:
         return None
-    return pair.probe.errors(pair.examples.encoded, counts)
-
-
-def _prediction_error(pair: Comparison) -> float | None:
-    found = _prediction_errors(pair, np.ones((1, len(pair.examples.response))))
-    return None if found is None else float(found[0])
+    return pair.probe.errors(pair.examples.encoded, _counts(rows))
 
 
 def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -138,30 +142,12 @@ def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.mean([rankdata(table[name], axis=0) for name in BLENDED], axis=0)
 
 
-def _wasserstein(pair: Comparison) -> float:
-    """1-D Wasserstein distance of order 1 between responses and real ones."""
-    from scipy.stats import wasserstein_distance  # half a second
-
-    return float(wasserstein_distance(pair.examples.response, pair.real.response))
-
-
 def _wassersteins(pair: Comparison, rows: np.ndarray) -> np.ndarray:
-    """1-D Wasserstein distances (B,) of order 1 between resampled responses and real ones.
+    return wasserstein_distances(pair.examples.response, pair.real.response, _counts(rows))
 
-    The distance is the area between both cumulative distributions.
-    """
-    first, second, counts = pair.examples.response, pair.real.response, _counts(rows)
-    whole = np.concatenate([as_sample(first)[:, 0], second.astype(np.float64)])
-    order = np.argsort(whole)
-    weight = np.concatenate(
-        [
-            counts / counts.sum(axis=1, keepdims=True),
-            np.full((len(counts), len(second)), -1 / len(second)),
-        ],
-        axis=1,
-    )
-    apart = np.abs(np.cumsum(weight[:, order], axis=1)[:, :-1])
-    return np.asarray(apart @ np.diff(whole[order]))
+
+def _gaussian_distances(pair: Comparison, rows: np.ndarray) -> np.ndarray:
+    return kernel_distances(*pair.scaled, _counts(rows), gaussian_kernel(pair.scaled[1]))
 
 
 SCORES: Registry[ScoreKind] = Registry(
@@ -175,8 +161,7 @@ SCORES: Registry[ScoreKind] = Registry(
                 "FID response",
                 "Fréchet distance of the responses (the paper's)",
                 "low",
-                lambda pair: frechet_distance(pair.examples.response, pair.real.response),
-                lambda pair, rows: frechet_distances(
+                resample=lambda pair, rows: frechet_distances(
                     as_sample(pair.examples.response)[rows], pair.real.response
                 ),
                 rule="fid-response",
@@ -186,8 +171,7 @@ SCORES: Registry[ScoreKind] = Registry(
                 "Wasserstein",
                 "earth mover's distance of the unit's responses",
                 "low",
-                _wasserstein,
-                _wassersteins,
+                resample=_wassersteins,
                 rule="wasserstein",
             ),
             ScoreKind(
@@ -195,8 +179,7 @@ SCORES: Registry[ScoreKind] = Registry(
                 "FID features",
                 "Fréchet distance of a layer's features",
                 "low",
-                lambda pair: frechet_distance(pair.examples.features, pair.real.features),
-                lambda pair, rows: frechet_distances(
+                resample=lambda pair, rows: frechet_distances(
                     as_sample(pair.examples.features)[rows], pair.real.features
                 ),
                 rule="fid-features",
@@ -206,10 +189,26 @@ SCORES: Registry[ScoreKind] = Registry(
                 "KID",
                 "kernel distance of a layer's features, unbiased",
                 "low",
-                lambda pair: kernel_distance(*pair.scaled),
-                lambda pair, rows: kernel_distances(*pair.scaled, _counts(rows)),
+                resample=lambda pair, rows: kernel_distances(*pair.scaled, _counts(rows)),
                 floor=-np.inf,  # an unbiased estimate can be below zero
                 rule="kid",
+            ),
+            ScoreKind(
+                "kad",
+                "KAD",
+                "kernel distance of a layer's features with a Gaussian kernel, unbiased",
+                "low",
+                resample=_gaussian_distances,
+                floor=-np.inf,
+                rule="kad",
+            ),
+            ScoreKind(
+                "sliced_wasserstein",
+                "sliced W",
+                "earth mover's distance of a layer's features, mean over directions",
+                "low",
+                resample=lambda pair, rows: sliced_distances(*pair.scaled, _counts(rows)),
+                rule="sliced-wasserstein",
             ),
             ScoreKind(
                 "composite",
@@ -225,8 +224,7 @@ SCORES: Registry[ScoreKind] = Registry(
                 "share of pairs of validation excerpts of which the examples name the wrong one as "
                 "that which excites the unit more",
                 "low",
-                _prediction_error,
-                lambda pair, rows: _prediction_errors(pair, _counts(rows)),
+                resample=_prediction_errors,
                 rule="prediction",
             ),
             ScoreKind(

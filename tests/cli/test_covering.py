@@ -172,7 +172,15 @@ EXPLAIN = {
     "batch": ("0", "1", "3"),
     "features": ("", "conv"),
     "seed": ("0", "7"),
-    "by": ("fid-response", "kid", "wasserstein", "composite", "fid-features"),
+    "by": (
+        "fid-response",
+        "kid",
+        "kad",
+        "wasserstein",
+        "sliced-wasserstein",
+        "composite",
+        "fid-features",
+    ),
     "overlapping": ("", "--overlapping"),
 }
 

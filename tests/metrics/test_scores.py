@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from ganexplain.metrics.distances import (
     densities,
     frechet_distance,
     frechet_distances,
+    gaussian_kernel,
     kernel_distance,
     kernel_distances,
     latent_norm_error,
@@ -29,6 +31,7 @@ from ganexplain.metrics.scores import (
     Examples,
     composite,
 )
+from ganexplain.metrics.transport import sliced_distances
 
 rng = np.random.default_rng(0)
 
@@ -55,8 +58,8 @@ def test_kernel_distance_of_a_hand_computed_case() -> None:
     first, second = np.array([0.0, 2.0]), np.array([1.0, 3.0])
     assert kernel_distance(first, second) == 1 + 64 - 2 * 93
     # The kernel takes the mean over dimensions: repeating a dimension changes nothing.
-    twice = [np.stack([side, side], axis=1) for side in (first, second)]
-    assert kernel_distance(*twice) == 1 + 64 - 2 * 93
+    one, other = (np.stack([side, side], axis=1) for side in (first, second))
+    assert kernel_distance(one, other) == 1 + 64 - 2 * 93
 
 
 @pytest.mark.parametrize("shift, expected", [(0.0, 0.0), (1.0, 22.0)])
@@ -336,3 +339,42 @@ def test_pairing_tells_settings_apart_whose_intervals_overlap() -> None:
     bounds = interval(score, resampled, 50)
     assert bounds[1, 0] < bounds[0, 1]  # they overlap
     assert tied_with_best(score, resampled).tolist() == [True, False, True, False]
+
+
+def test_kad_is_the_unbiased_mmd_with_a_gaussian_as_wide_as_the_median_distance() -> None:
+    """Against loops over pairs; samples of one distribution are at no distance on average."""
+    made, real = examples(7, 0.4), examples(9)
+    width = np.median([np.linalg.norm(x - y) for x, y in combinations(real.features, 2)])
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.exp(-np.sum((x - y) ** 2) / (2 * width**2)))
+
+    def within(rows: np.ndarray) -> float:
+        return float(np.mean([kernel(x, y) for x, y in combinations(rows, 2)]))
+
+    across = np.mean([kernel(x, y) for x in made.features for y in real.features])
+    assert Comparison(made, real).scores()["kad"] == pytest.approx(
+        within(made.features) + within(real.features) - 2 * across
+    )
+    stream = np.random.default_rng(3)
+    same = [
+        kernel_distance(first, second, gaussian_kernel(second))
+        for first, second in (stream.normal(size=(2, 20, 3)) for _ in range(200))
+    ]
+    assert abs(np.mean(same)) < 3 * np.std(same) / np.sqrt(len(same))
+
+
+def test_sliced_wasserstein_is_a_mean_over_directions_of_the_sphere() -> None:
+    """Against SciPy's in one dimension; of a shift by v in a plane it is 2 |v| / pi."""
+    stream = np.random.default_rng(4)
+    a, b = stream.normal(size=(12, 1)), stream.normal(size=(9, 1))
+    once = np.ones((1, 12))
+    assert sliced_distances(a, b, once)[0] == pytest.approx(wasserstein_distance(a[:, 0], b[:, 0]))
+    plane = stream.normal(size=(12, 2))
+    shifted = plane + np.array([3.0, 4.0])
+    assert sliced_distances(shifted, plane, once)[0] == pytest.approx(5 * 2 / np.pi, rel=0.15)
+    rows = np.array([0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8])
+    counts = np.bincount(rows, minlength=12)[None].astype(float)
+    assert sliced_distances(plane, shifted, counts)[0] == pytest.approx(
+        sliced_distances(plane[rows], shifted, once)[0]
+    )

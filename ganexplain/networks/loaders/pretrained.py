@@ -111,7 +111,7 @@ def _check_hears(folder: Path, kind: Any) -> None:
     if masks:
         raise UsageError(
             f"--model {folder}: {kind.__name__}.get_audio_features needs {', '.join(masks)}; write "
-            "a function that returns a module which gives it, file.py:function"
+            "a function that returns a module which passes it, file.py:function"
         )
 
 
