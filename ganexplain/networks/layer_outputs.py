@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganexplain.networks.axes.axis_rules import Axes
 from ganexplain.networks.axes.axis_tracking import AxisTracker, Work
+from ganexplain.networks.axes.named_axes import Axes
 from ganexplain.networks.axes.unit_axes import (
     OutputAxes,
     find_batch,

@@ -671,6 +671,15 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
         OVER_MAP,
         head(4),
     ],
+    "time in chunks, as in CLAP": lambda: [
+        ("norm", nn.BatchNorm1d(12), "but"),
+        ("", lambda x: x.unflatten(2, (3, 6)).permute(0, 2, 1, 3).flatten(1, 2)[:, None], ""),
+        ("conv", nn.Conv2d(1, 4, 3, padding=1), "bucd"),
+        ("", lambda x: x.permute(0, 2, 3, 1).reshape(-1, 6, 6, 6, 4), ""),
+        ("norm_of_windows", nn.LayerNorm(4), "bwcdu"),
+        ("", lambda x: x.mean((1, 2, 3)), ""),
+        head(4),
+    ],
     "a number for each frame": lambda: [
         SWAP,
         ("gru", nn.GRU(12, 5, batch_first=True), "btu"),
@@ -862,6 +871,10 @@ def test_axes_are_named_by_what_they_count() -> None:
     assert named("ecapa", "id") == "units 5"
     assert named("a number for each frame", "act") == "units 1 x frames 18"
     assert named("stacked cells", "cells") == "frames 18 x units 5"
+    clap = "time in chunks, as in CLAP"
+    assert named(clap, "conv") == "units 4 x bands/blocks of frames 36 x frames 6"
+    blocks = "blocks of bands/blocks of frames 6 x bands 6 x frames 6 x units 4"
+    assert named(clap, "norm_of_windows") == blocks
     assert named("norm of bands", "norm") == "units 4 x frames 18 x bands 12"
 
 

@@ -15,6 +15,7 @@ from ganexplain.attribution.methods.map_axes import on_input_axes
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import UsageError
 from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.axes.named_axes import BLOCKS
 from ganexplain.networks.axes.unit_axes import PLACES
 from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
 from ganexplain.networks.hooks import find_layer, record_outputs, tap_outputs
@@ -67,7 +68,8 @@ def places(activation: Tensor, layer: LayerOutput) -> int:
     patches, or one of the input's axes is on two.
     """
     names = [name for name in layer.place_names if name != PLACES]
-    mixed = any("/" in name for name in names) or len(set(names)) < len(names)
+    parted = any("/" in name or name.startswith(BLOCKS) for name in names)
+    mixed = parted or len(set(names)) < len(names)
     if activation.ndim not in (3, 4) or mixed:
         return 0
     return prod(activation.shape[2:])

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import gcd, prod
 from typing import Any
 
 from torch import Tensor
 
-Names = frozenset[str]  # what an axis counts: units, or axes of the input
-Axis = tuple[tuple[int, Names], ...]  # the lengths of the axes merged in one, and what each counts
-Shape = tuple[int, ...]
-UNITS: Axis = ((0, frozenset({"units"})),)  # the length of one that is not merged is not needed
-SECOND_UNITS: Axis = ((0, frozenset({"units", "places"})),)  # count where there are no others
-UNKNOWN: Axis = ()
-EXAMPLES = "examples"
-NO_UNITS = 1 << 62  # the age of axes without units
+from ganexplain.networks.axes.axis_moves import MOVES, keep
+from ganexplain.networks.axes.named_axes import (
+    NO_UNITS,
+    SECOND_UNITS,
+    UNITS,
+    UNKNOWN,
+    Axes,
+    Axis,
+    Shape,
+    names_of,
+    without_units,
+)
 
 # Operators, without the namespace and the `_` of those that work in place.
 PRODUCTS = {"mm", "bmm", "addmm", "baddbmm", "linear", "_addmm_activation", "_trilinear"}
@@ -24,34 +27,8 @@ MATRICES = {"mm", "bmm", "addmm", "baddbmm"}  # whose last two tensors are multi
 ATTENTION = {"_native_multi_head_attention", "_transformer_encoder_layer_fwd"}
 EMBEDDINGS = {"embedding", "_embedding_bag"}
 CONSTANTS = {"new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided"}
+LAYER_NORMS = ("native_layer_norm", "_fused_rms_norm")
 RECURRENT = ("rnn", "lstm", "gru")
-
-
-@dataclass(frozen=True)
-class Axes:
-    """What each axis of a tensor counts, and when in the pass its units were made."""
-
-    each: tuple[Axis, ...]
-    age: int = NO_UNITS
-
-    @property
-    def units(self) -> int | None:
-        """The axis of the units: one that counts nothing else if there is one, else the last."""
-        counted = list(map(names_of, self.each))
-        mixed = [k for k, names in enumerate(counted) if "units" in names]
-        alone = [k for k in mixed if len(counted[k]) == 1]
-        return (alone or mixed)[-1] if mixed else None
-
-
-def without_units(axis: Axis) -> Axis:
-    """An axis that counts the same but for units."""
-    return tuple((length, names - {"units"}) for length, names in axis)
-
-
-def names_of(axis: Axis) -> Names:
-    """All that an axis counts; axes of length one that are merged in it count nothing."""
-    counting = [names for length, names in axis if length != 1]
-    return frozenset().union(*(counting or [names for _, names in axis]))
 
 
 @dataclass(frozen=True)
@@ -78,6 +55,11 @@ class Call:
         return self.name.endswith(("batch_norm", "batch_norm_legit_no_training", "group_norm"))
 
     @property
+    def is_norm(self) -> bool:
+        """Whether it is a normalisation of any kind."""
+        return self.is_norm_of_channels or self.name in LAYER_NORMS
+
+    @property
     def is_recurrent(self) -> bool:
         """Whether it is a whole recurrent layer."""
         return any(kind in self.name for kind in RECURRENT)
@@ -96,7 +78,7 @@ class Call:
     @property
     def _is_norm_of_units(self) -> bool:
         """Whether it normalises the last axis alone, and no other is that of the units."""
-        if self.name not in ("native_layer_norm", "_fused_rms_norm"):
+        if self.name not in LAYER_NORMS:
             return False
         before = self.axes[0]
         others = before and before.units is not None and "units" not in names_of(before.each[-1])
@@ -133,13 +115,13 @@ def axes_of_output(
             len(each[0]) != len(shape), each[1].age == NO_UNITS, each[0] != shape, each[1].age
         ),
     )  # fmt: skip
-    found = _MOVES.get(call.name, _keep)(call, before, axes.each, shape)
+    found = MOVES.get(call.name, keep)(call.given, before, axes.each, shape)
     if stacked and found:
         at = call.given["dim"] % len(found)
         found = (*found[:at], stacked, *found[at + 1 :])
     if len(found) != len(shape):
         return Axes((UNKNOWN,) * len(shape), axes.age)
-    if call.name not in _MOVES:
+    if call.name not in MOVES:
         found = _with_names_of(found, [each.each for s, each in inputs if s == shape])
     return Axes(found, axes.age)
 
@@ -185,106 +167,11 @@ def _with_new_units(call: Call, inputs: Sequence[tuple[Axis, ...]], rank: int) -
     if not before and call.name in EMBEDDINGS:
         before = (*next(iter(inputs), ()), UNKNOWN)
     before = before if len(before) == rank else (UNKNOWN,) * rank
-    return tuple(UNITS if k == at else without_units(axis) for k, axis in enumerate(before))
+    made = [without_units(axis) for axis in before]
+    made[at] = _counting_units(before[at]) if call.is_norm else UNITS
+    return tuple(made)
 
 
-# --- how other operators move axes ------------------------------------------------------------
-
-Move = Callable[[Call, Shape, tuple[Axis, ...], Shape], tuple[Axis, ...]]
-
-
-def _keep(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
-    """The same axes, aligned at the last as in broadcasting, or without those reduced."""
-    if len(after) >= len(before):
-        return (UNKNOWN,) * (len(after) - len(before)) + axes
-    given = call.given.get("dim")
-    if given is None:
-        removed = {k for k, size in enumerate(before) if size == 1}
-    else:
-        removed = {k % len(before) for k in (given if isinstance(given, list | tuple) else [given])}
-    return tuple(axis for k, axis in enumerate(axes) if k not in removed)
-
-
-def _permute(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
-    return tuple(axes[k] for k in call.given["dims"])
-
-
-def _transpose(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
-    found = list(axes)
-    one, other = call.given.get("dim0", 0), call.given.get("dim1", -1)  # `t` has neither
-    found[one], found[other] = found[other], found[one]
-    return tuple(found)
-
-
-def _insert(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
-    at = call.given.get("dim", 0) % len(after)
-    return (*axes[:at], UNKNOWN, *axes[at:])
-
-
-def _append(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
-    return (*axes, UNKNOWN)
-
-
-def _without_last(
-    call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape
-) -> tuple[Axis, ...]:
-    return axes[:-1]
-
-
-def _regroup(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
-    """Axes that are merged or divided; what was merged is divided again as it was."""
-    if prod(before) != prod(after) or not prod(after):
-        return ()
-    left = [part for size, axis in zip(before, axes, strict=True) for part in _parts(axis, size)]
-    found = []
-    for place, size in enumerate(after):
-        merged: list[tuple[int, Names]] = []
-        total = 1
-        while total < size:
-            length, names = left.pop(0)
-            fitting = gcd(length, size // total)
-            if fitting == 1 < length:  # neither divides the other
-                return ()
-            merged.append((fitting, names))
-            total *= fitting
-            left[:0] = [(length // fitting, names)] if length > fitting else []
-        wanted = 1 if size == 1 else 0 if after[place + 1 : place + 2] == (1,) else len(left)
-        while wanted and left and left[0][0] == 1:  # axes of length one
-            merged.append(left.pop(0))
-            wanted -= 1
-        found.append(tuple(merged))
-    return tuple(found)
-
-
-def _restride(call: Call, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
-    """Axes by their steps in memory: of frames the longer step counts frames, not the values."""
-    memory = call.tensors[0].stride()
-    behind = sorted(zip(memory, axes, before, strict=True), key=lambda each: -each[0])
-    steps = list(zip(call.given["stride"], range(len(after)), after, strict=True))
-    found = [UNKNOWN] * len(after)
-    for step, place, size in sorted(steps, reverse=True):
-        at = [k for k, (inner, _, n) in enumerate(behind) if inner <= step and n > 1]
-        if at and size > 1:
-            found[place] = behind[at[0]][1]
-            del behind[: at[0] + 1]
-    return tuple(found)
-
-
-def _parts(axis: Axis, size: int) -> Axis:
-    """The axes merged in one, as one if they do not have its length any more."""
-    known = prod(length for length, _ in axis) == size and len(axis) > 1
-    return axis if known else ((size, names_of(axis)),)
-
-
-_MOVES: dict[str, Move] = {
-    "permute": _permute,
-    **dict.fromkeys(("transpose", "t", "swapaxes", "numpy_T"), _transpose),
-    **dict.fromkeys(("unsqueeze", "stack"), _insert),
-    **dict.fromkeys(("unfold", "view_as_real"), _append),
-    "view_as_complex": _without_last,
-    "as_strided": _restride,
-    **dict.fromkeys(
-        ("view", "_unsafe_view", "reshape", "_reshape_alias", "view_copy", "_reshape_copy"),
-        _regroup,
-    ),
-}
+def _counting_units(axis: Axis) -> Axis:
+    """An axis that counts the same, and units."""
+    return tuple((length, names | {"units"}) for length, names in axis) or UNITS

@@ -18,8 +18,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from ganexplain.networks.axes.axis_rules import EXAMPLES, UNKNOWN, Axes, Axis, Call, axes_of_output
+from ganexplain.networks.axes.axis_rules import Call, axes_of_output
 from ganexplain.networks.axes.equations import axes_of_equation
+from ganexplain.networks.axes.named_axes import EXAMPLES, UNKNOWN, Axes, Axis
 
 
 @dataclass

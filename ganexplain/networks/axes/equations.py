@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganexplain.networks.axes.axis_rules import UNITS, UNKNOWN, Axes, without_units
+from ganexplain.networks.axes.named_axes import UNITS, UNKNOWN, Axes, without_units
 
 DIGITS = "0123456789"  # stand for the axes of an ellipsis, the last for its last
 

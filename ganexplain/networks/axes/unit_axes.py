@@ -12,7 +12,7 @@ from math import prod
 
 from torch import Tensor
 
-from ganexplain.networks.axes.axis_rules import EXAMPLES, NO_UNITS, Axes, Axis, names_of
+from ganexplain.networks.axes.named_axes import BLOCKS, EXAMPLES, NO_UNITS, Axes, Axis, names_of
 from ganexplain.networks.outputs import real_values
 
 PLACES = "places"  # what an axis counts of which nothing is known
@@ -137,7 +137,7 @@ def output_axes(output: Tensor, batch: int, examples: int, found: Axes) -> Outpu
         sizes[batch] = steps
     else:
         del sizes[batch], each[batch]
-    names = [_name(axis) for axis in each]
+    names = _names(each)
     units = Axes(tuple(each)).units if each else 0
     if units is None and not _is_one_unit(sizes, names, found):
         units = _usual_units(batch, folded, len(sizes))
@@ -174,5 +174,13 @@ def _ends_equal(values: Tensor, axis: int) -> bool:
     return bool((values.select(axis, 0) - values.select(axis, -1)).abs().max() <= rounding)
 
 
-def _name(axis: Axis) -> str:
-    return "/".join(sorted(names_of(axis) - {"units", EXAMPLES})) or PLACES
+def _names(axes: Sequence[Axis]) -> list[str]:
+    """What each axis counts; blocks of frames are frames, unless another axis counts those."""
+    counted = [names_of(axis) - {"units", EXAMPLES} for axis in axes]
+    found = []
+    for k, names in enumerate(counted):
+        others = frozenset().union(*counted[:k], *counted[k + 1 :])
+        whole = {n if n.removeprefix(BLOCKS) in others else n.removeprefix(BLOCKS) for n in names}
+        apart = {n for n in whole if n.removeprefix(BLOCKS) == n or n[len(BLOCKS) :] not in whole}
+        found.append("/".join(sorted(apart)) or PLACES)
+    return found
