@@ -113,10 +113,9 @@ class FrontEnd(Input, ExcerptSteps):
     @property
     def bins(self) -> range:
         """The numbers of the spectral bins from `lowest_hz` to `highest_hz`."""
-        width = self.sample_rate / self.transform_length
-        highest = self.highest_hz or self.sample_rate / 2
-        first, last = math.ceil(self.lowest_hz / width), math.floor(highest / width)
-        return range(first, min(last, self.transform_length // 2) + 1)
+        length, highest = self.transform_length, self.highest_hz or self.sample_rate / 2
+        first, last = (round(hz * length / self.sample_rate, 6) for hz in (self.lowest_hz, highest))
+        return range(math.ceil(first), min(math.floor(last), length // 2) + 1)
 
     @property
     def unpadded(self) -> FrontEnd:

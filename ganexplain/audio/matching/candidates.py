@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
+import numpy as np
+
+from ganexplain.inputs.conventions import CONVENTIONS
 from ganexplain.inputs.log_mel import CHOICES, FrontEnd
 
 RATES = (16000, 22050, 44100, 48000, 32000, 8000, 24000, 11025)  # the most usual first
@@ -25,6 +29,21 @@ HIGHEST = (
 )  # fmt: skip
 ENDS = ((0.0, 30.0, 60.0, 125.0), (0.0, 3800.0, 7000.0, 7600.0, 8000.0, 11025.0, 14000.0, 16000.0))
 OFFSETS = (0.0, *(10.0**k for k in range(-14, 2)), *(3 * 10.0**k for k in range(-14, 1)))
+
+TOGETHER = (
+    "mel_scale", "filters", "triangles", "lowest_hz", "power", "window", "window_shape", "centred",
+    "pad_mode", "preemphasis", "preemphasis_of", "remove_mean",
+)  # fmt: skip
+UNITS = ("slaney", "peak")  # of filters
+CEPSTRAL_BANDS = (40, 128, 26, 23, 64, 80, 20, 24, 30, 32, 60, 96)  # of which MFCC are computed
+MOST_CEPSTRA = 64
+SHORTEST_SPECTRUM = 128  # samples
+# Seconds, gain, bias and power: of librosa, and of Wang et al. and Lostanlen et al. for far sound.
+PCEN = ((0.4, 0.98, 2.0, 0.5), (0.06, 0.8, 10.0, 0.25), (0.025, 0.98, 2.0, 0.5))
+PCEN_GAINS = (1.0, 2.0**31, 2.0**15, 2.0**30)
+PCEN_SECONDS = (0.4, 0.06, 0.025, 0.1, 0.2, 0.5, 0.8, 1.0)
+PCEN_POWERS = (0.98, 0.8, 0.5, 0.6, 0.7, 0.9, 0.95, 0.96, 1.0)
+PCEN_BIASES = (2.0, 10.0, 1.0, 0.5, 5.0)
 
 BANDS = ("mel_scale", "filters", "triangles")
 
@@ -56,9 +75,9 @@ def frames(front_end: FrontEnd) -> Iterator[FrontEnd]:
 
 
 def framed(front_end: FrontEnd) -> Iterator[FrontEnd]:
-    """Frames of usual lengths in milliseconds."""
-    for each in MILLISECONDS:
-        yield replace(front_end, frame_length=round(front_end.sample_rate * each / 1000))
+    """Frames of usual lengths."""
+    for length in frame_lengths(front_end.sample_rate):
+        yield replace(front_end, frame_length=length)
 
 
 def bands(front_end: FrontEnd) -> Iterator[FrontEnd]:
@@ -68,12 +87,60 @@ def bands(front_end: FrontEnd) -> Iterator[FrontEnd]:
             yield replace(front_end, mel_scale=scale, highest_hz=highest_hz)
 
 
-def bins(front_end: FrontEnd) -> FrontEnd:
-    """As many spectral bins as there are bands."""
-    return replace(
-        front_end, filters="none", lowest_hz=0.0, highest_hz=0.0,
-        frame_length=2 * max(front_end.mel_bands - 1, 2),
-    )  # fmt: skip
+def bins(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """As many spectral bins as there are bands, with the highest or without."""
+    bands, rate = front_end.mel_bands, front_end.sample_rate
+    for length in (2 * bands - 2, 2 * bands):
+        if length >= SHORTEST_SPECTRUM:
+            window = front_end.frame_length if front_end.frame_length < length else 0
+            highest_hz = rate / 2 if length == 2 * bands - 2 else rate / 2 - rate / length
+            yield replace(
+                front_end, filters="none", mel_scale="linear", lowest_hz=0.0, highest_hz=highest_hz,
+                frame_length=length, window_length=window, triangles="hz",
+            )  # fmt: skip
+            yield replace(
+                front_end, filters="none", mel_scale="linear", lowest_hz=0.0, highest_hz=highest_hz,
+                frame_length=length, triangles="hz",
+            )  # fmt: skip
+
+
+def cepstra(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """As many cepstra as there are bands, of usual numbers of these."""
+    count = front_end.mel_bands
+    for mel_bands in CEPSTRAL_BANDS:
+        if mel_bands >= count:
+            yield from bands(replace(front_end, mel_bands=mel_bands, cepstra=count))
+
+
+def energies(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Per-channel energy normalisation with usual settings."""
+    for each, gain, power in product(normalised(front_end), PCEN_GAINS, (1.0, 2.0)):
+        yield from bands(replace(each, gain=gain, power=power))
+
+
+def normalised(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Usual settings of per-channel energy normalisation."""
+    for seconds, gain, bias, power in PCEN:
+        yield replace(
+            front_end, logarithm="pcen", pcen_seconds=seconds, pcen_gain=gain, pcen_bias=bias,
+            pcen_power=power,
+        )  # fmt: skip
+
+
+def kinds(front_end: FrontEnd, features: np.ndarray, is_linear: bool) -> list[list[FrontEnd]]:
+    """The kinds of features (T, F) that may be, each at the times of a front end."""
+    found = [list(places(front_end)), list(bins(front_end))]
+    if not is_linear:
+        if features.shape[1] <= MOST_CEPSTRA:
+            found.append(list(cepstra(front_end)))
+        if features.min() >= 0:
+            found.append(list(energies(front_end)))
+    return [kind for kind in found if kind]
+
+
+def needs_rows(front_end: FrontEnd) -> bool:
+    """Whether all values of a kind count, row by row: there is no floor that shows."""
+    return bool(front_end.cepstra) or front_end.logarithm == "pcen"
 
 
 def places(front_end: FrontEnd) -> Iterator[FrontEnd]:
@@ -149,6 +216,64 @@ def highest(front_end: FrontEnd) -> Iterator[FrontEnd]:
     for hz in HIGHEST:
         if hz < half:
             yield replace(front_end, highest_hz=hz)
+
+
+def heights(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Other heights of the filters, which may be those of each row."""
+    if front_end.filters != "none":
+        for filters in UNITS:
+            yield replace(front_end, filters=filters)
+
+
+def conventions(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Settings that go together in usual packages; each alone may not help."""
+    for named in CONVENTIONS.values():
+        if named.get("kind", "log-mel") == "log-mel":
+            keys: Any = {key: value for key, value in named.items() if key in TOGETHER}
+            length = front_end.frame_length
+            fft_length = 1 << (length - 1).bit_length() if "fft_length" in named else 0
+            yield replace(front_end, fft_length=fft_length, highest_hz=0.0, **keys)
+
+
+def cepstral_bands(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Other numbers of bands of which cepstra are computed."""
+    for mel_bands in CEPSTRAL_BANDS:
+        yield replace(front_end, mel_bands=mel_bands)
+
+
+def floors(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Other floors, each with filters of unit area and of unit height."""
+    for filters, exponent in product(UNITS, range(-28, 5)):
+        yield replace(front_end, filters=filters, floor=10.0 ** (exponent / 2), offset=0.0)
+
+
+def smoothing(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Other levels and times of per-channel energy normalisation."""
+    for seconds, gain, start in product(PCEN_SECONDS, PCEN_GAINS, (1.0, 0.0)):
+        yield replace(front_end, pcen_seconds=seconds, gain=gain, pcen_start=start)
+
+
+def compression(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Other gains, biases and powers of per-channel energy normalisation."""
+    for gain, bias, power in product(PCEN_POWERS, PCEN_BIASES, (0.5, 0.25, 0.33, 1.0)):
+        yield replace(front_end, pcen_gain=gain, pcen_bias=bias, pcen_power=power)
+
+
+def bends(front_end: FrontEnd) -> Iterator[FrontEnd]:
+    """Other offsets before the logarithm, each with filters of unit area and of unit height."""
+    for filters, offset in product(UNITS, OFFSETS):
+        yield replace(front_end, filters=filters, offset=offset, floor=1e-10)
+
+
+def of_kind(front_end: FrontEnd) -> tuple[Neighbours, ...]:
+    """The groups of keys that a kind of features has beside those of all."""
+    if front_end.filters == "none":
+        return (offsets,)
+    if front_end.logarithm == "pcen":
+        return smoothing, compression
+    return (
+        (cepstral_bands, conventions, floors, bends) if front_end.cepstra else (conventions, bends)
+    )
 
 
 GROUPS: tuple[Neighbours, ...] = (mel_filters, ends, highest, lowest, windows, samples, powers)

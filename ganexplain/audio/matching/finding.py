@@ -7,13 +7,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ganexplain.audio.matching.candidates import HOPS
+from ganexplain.audio.matching.candidates import HOPS, UNITS
+from ganexplain.audio.matching.forms import levels_alone
 from ganexplain.audio.matching.level_curve import LevelCurve
-from ganexplain.audio.matching.levels import Target
-from ganexplain.audio.matching.search import Search, coarse_starts, find_front_end, refine_all
+from ganexplain.audio.matching.levels import Target, band_lines, mel_levels
+from ganexplain.audio.matching.row_values import (
+    Rows,
+    cepstral,
+    constants,
+    energies,
+    standardised_rows,
+)
+from ganexplain.audio.matching.search import FOUND, Search, find_front_end, refine_all
+from ganexplain.audio.matching.stacked import Stack
+from ganexplain.audio.matching.starts import coarse_starts
 from ganexplain.audio.matching.values import (
     Extremes,
     bent,
+    logarithm_of,
     standardisation,
     standardised,
     with_values,
@@ -27,6 +38,7 @@ HOP_SECONDS = (0.001, 0.15)  # shortest and longest
 LONGEST_FRAME = 0.1  # seconds, by which uncentred frames may end before a sound
 MOST_HOPS = 12
 NEAR = 0.85  # residual of the coarse grid from which on features are like no log-mel
+APART = 0.1  # share of the residual of all rows together that they leave on their own
 UNLIKE = 0.2  # by which the other axis follows the level of the sound less than time does
 
 
@@ -36,6 +48,7 @@ class Heard:
 
     With `is_whole` the frames span the sound; else they begin with it. `silence` is what the
     features are without any sound, and `curve` how they bend with the level, where that is known.
+    `stack` says which slopes follow on these features.
     """
 
     features: np.ndarray
@@ -43,6 +56,7 @@ class Heard:
     is_whole: bool = True
     silence: float | None = None
     curve: LevelCurve | None = None
+    stack: Stack | None = None
 
     def transposed(self) -> Heard:
         """The same with the axes swapped."""
@@ -91,8 +105,19 @@ class Heard:
 
     def completed(self, search: Search, front_end: FrontEnd) -> Iterator[FrontEnd]:
         """A front end that was found with the keys of its values, in each way that may be."""
+        for each in self._with_values(search, _of_likely_power(search, front_end)):
+            yield self.stack.on(each) if self.stack else each
+
+    def _with_values(self, search: Search, front_end: FrontEnd) -> Iterator[FrontEnd]:
+        if self.is_by_row(search, front_end):
+            yield from self._by_row(search, front_end)
+            return
         extremes, line = Extremes.of(self.features, self.silence), search.line(front_end)
         if not line.slope:  # as of features that are constant where they are compared
+            return
+        if front_end.logarithm == "pcen":
+            line = search.of(replace(search.target, by_band=False)).line(front_end)
+            yield from energies(front_end, line.slope, line.intercept)
             return
         if self.curve is not None:
             yield from bent(front_end, line, self.curve)
@@ -108,6 +133,43 @@ class Heard:
         if plain is not None and standardise != "range":
             yield plain
 
+    def is_by_row(self, search: Search, front_end: FrontEnd) -> bool:
+        """Whether features follow a front end in each row, but not with one line for all rows."""
+        if front_end.cepstra:
+            return True
+        if search.target.is_linear or self.curve is not None or front_end.logarithm == "pcen":
+            return False
+        together = search.of(replace(search.target, by_band=False)).residual(front_end)
+        return search.of(search.target.by_rows).residual(front_end) < APART * together
+
+    def _by_row(self, search: Search, front_end: FrontEnd) -> Iterator[FrontEnd]:
+        """A front end with the keys of its values by row."""
+        # What filters are scaled by is in the intercepts.
+        ways = [replace(front_end, filters=each) for each in (front_end.filters, *UNITS)]
+        rows = {each: found for each in ways if (found := self._rows(search, each))}
+        standardise = standardisation(self.features)
+        if standardise.startswith("band"):
+            for each, found in rows.items():
+                yield from standardised_rows(each, found, standardise)
+        for each, found in rows.items():
+            if each.cepstra:
+                yield from cepstral(each, found)
+        if front_end in rows:
+            yield from constants(front_end, rows[front_end])
+
+    def _rows(self, search: Search, front_end: FrontEnd) -> Rows | None:
+        """The line of each row; None for an impossible front end."""
+        values, alone = search.values(front_end), levels_alone(front_end)
+        whole = replace(
+            search, sounds=self.sounds, target=Target.of(self.features), levels={}, spectra={}
+        )
+        magnitudes = whole.magnitudes(alone)
+        if values is None or magnitudes is None:
+            return None
+        loudest = float(mel_levels(magnitudes, alone).max()) + front_end.offset
+        slopes, intercepts = band_lines(values, search.target)
+        return Rows(slopes, intercepts, self.features.std(0), loudest)
+
     def likeness_in_time(self) -> float:
         """How far the mean over bands follows the level of the sound: a correlation."""
         steps = len(self.features)
@@ -117,7 +179,22 @@ class Heard:
         course = self.features.mean(1)
         if not self.is_whole or steps < FEWEST_FRAMES or not course.std() > 0:
             return 0.0
+        if not any(self.hops(rate) for rate in self.sounds):  # too few or too many for frames
+            return 0.0
         return max(abs(float(np.corrcoef(course, x)[0, 1])) for x in (energy, np.log(energy)))
+
+
+def _of_likely_power(search: Search, front_end: FrontEnd) -> FrontEnd:
+    """The front end with the power of spectral bins, which their logarithms leave open."""
+    if front_end.filters != "none":
+        return front_end
+
+    def unlikely(each: FrontEnd) -> tuple[bool, float]:
+        slope = search.line(each).slope
+        plain = not search.target.is_linear and slope > 0 and logarithm_of(slope)[1] == 1
+        return not plain, abs(slope - 1)
+
+    return min((replace(front_end, power=power) for power in (1.0, 2.0)), key=unlikely)
 
 
 @dataclass(frozen=True)
@@ -140,20 +217,24 @@ def find(heard: Heard, note: Callable[[], object]) -> Found | None:
             starts = coarse_starts(search)
             if starts and starts[0][0] < NEAR:
                 begun.append((starts[0][0], each, search, [start for _, start in starts]))
+    found: list[Found] = []
     for _, each, search, likely in sorted(begun, key=lambda entry: entry[0]):
-        best = find_front_end(search, likely)
+        searched, best = find_front_end(search, likely)
         whole = tuple(each.completed(search, best))
         if whole:
-            return Found(whole, search.residual(best))
-    return None
+            found.append(Found(whole, searched.residual(best)))
+            if found[-1].residual < FOUND:
+                break
+    return min(found, key=lambda each: each.residual, default=None)
 
 
 def mend(heard: Heard, front_end: FrontEnd, note: Callable[[], object]) -> Found | None:
     """The front end of features that nearly equals another one; None where none is near."""
     mended = []
     for search in heard.search(note, hops=(front_end.hop_length,)):
-        best = refine_all(search, replace(front_end, offset=front_end.offset / front_end.gain))
+        start = replace(front_end, offset=front_end.offset / front_end.gain)
+        searched, best = refine_all(search, start)
         whole = tuple(heard.completed(search, best))
         if whole:
-            mended.append(Found(whole, search.residual(best)))
+            mended.append(Found(whole, searched.residual(best)))
     return min(mended, key=lambda each: each.residual, default=None)

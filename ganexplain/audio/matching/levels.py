@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ganexplain.audio.filterbank import mel_filterbank
+from ganexplain.audio.matching.forms import levels_alone
 from ganexplain.inputs.log_mel import QUIETEST, FrontEnd
 
 SAME = 1e-5  # of the range of values: closer ones are equal
@@ -59,6 +60,11 @@ class Target:
         return replace(self, counted=self.counted & louder, by_band=by_band or self.by_band)
 
     @property
+    def by_rows(self) -> Target:
+        """All values, where each row may have a scale and a shift of its own."""
+        return replace(self, counted=np.ones_like(self.counted), by_band=True)
+
+    @property
     def frames(self) -> int:
         """The number of frames."""
         return len(self.features)
@@ -87,24 +93,25 @@ NO_LINE = Line(0.0, 0.0, 1.0)
 def spectral_bins(front_end: FrontEnd) -> FrontEnd:
     """The front end with the same frames whose bands are the magnitudes of all spectral bins."""
     return replace(
-        front_end, filters="none", mel_scale="htk", triangles="hz", lowest_hz=0.0, highest_hz=0.0,
-        mel_bands=front_end.transform_length // 2 + 1, power=1.0, logarithm="none", gain=1.0,
-        offset=0.0, floor=QUIETEST, scale=1.0, shift=0.0,
+        levels_alone(front_end), filters="none", mel_scale="linear", triangles="hz", lowest_hz=0.0,
+        highest_hz=0.0, mel_bands=front_end.transform_length // 2 + 1, power=1.0, logarithm="none",
+        floor=QUIETEST,
     )  # fmt: skip
 
 
 def mel_levels(magnitudes: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """Mel levels (T, F) before the logarithm, without gain and offset, of magnitudes (T, bins)."""
+    if front_end.filters == "none":
+        bins = magnitudes[:, front_end.bins.start : front_end.bins.stop]
+        return np.asarray(bins ** np.float32(front_end.power))
     filters = mel_filterbank(front_end)
     return magnitudes[:, : len(filters)] ** np.float32(front_end.power) @ filters
 
 
-def fitted_line(levels: np.ndarray, offset: float, target: Target) -> Line:
-    """The line from ln(levels + offset) to the features of a target, by least squares."""
-    frames = min(len(levels), target.frames)
-    counted = target.counted[:frames]
-    x = np.log(np.maximum(levels[:frames].astype(np.float64) + offset, QUIETEST))
-    y = target.features[:frames]
+def fitted_line(values: np.ndarray, target: Target) -> Line:
+    """The line from values (T, rows) of a form to the features of a target, by least squares."""
+    frames = min(len(values), target.frames)
+    x, y, counted = values[:frames], target.features[:frames], target.counted[:frames]
     if target.by_band:
         return _by_band(x, y, counted)
     x, y = x[counted], y[counted]
@@ -117,6 +124,18 @@ def fitted_line(levels: np.ndarray, offset: float, target: Target) -> Line:
     intercept = y_mean - slope * x_mean
     residual = np.sqrt(np.square(slope * x + intercept - y).mean()) / y.std()
     return Line(float(slope), float(intercept), float(residual))
+
+
+def band_lines(values: np.ndarray, target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and intercept (rows,) of the line of each row, from values (T, rows) of a form."""
+    frames = min(len(values), target.frames)
+    x, y = values[:frames], target.features[:frames]
+    weight = target.counted[:frames].astype(np.float64)
+    count = np.maximum(weight.sum(0), 1)
+    x_mean, y_mean = (weight * x).sum(0) / count, (weight * y).sum(0) / count
+    power = (weight * np.square(x - x_mean)).sum(0)
+    slopes = (weight * (x - x_mean) * (y - y_mean)).sum(0) / np.maximum(power, QUIETEST)
+    return slopes, y_mean - slopes * x_mean
 
 
 def _by_band(x: np.ndarray, y: np.ndarray, counted: np.ndarray) -> Line:

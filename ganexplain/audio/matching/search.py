@@ -1,20 +1,21 @@
 """A search for the front end whose log-mel of a sound equals given features.
 
-First rate, hop and frame together on a coarse grid, then one key after the other from the best few
-starts until no change of one key helps, then frequencies and lengths in ever smaller steps. The
-louder half of the features comes first, with a scale of its own for each band, so that filters,
-frames and times are right before their levels are.
+From each start one key after the other until no change of one key helps, then frequencies and
+lengths in ever smaller steps. The louder half of the features comes first, with a scale of its own
+for each band, so that filters, frames and times are right before their levels are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 
 from ganexplain.audio.log_mel import frame_count, log_mel
 from ganexplain.audio.matching import candidates
+from ganexplain.audio.matching.forms import form, levels_alone
 from ganexplain.audio.matching.levels import (
     NO_LINE,
     Line,
@@ -26,22 +27,20 @@ from ganexplain.audio.matching.levels import (
 from ganexplain.errors import UsageError
 from ganexplain.inputs.log_mel import FrontEnd
 
-STARTS = 3  # of the coarse grid from which one key after the other is changed
-COARSE = 46  # ms: length of a frame at first
-COARSE_STEPS = (candidates.ends, candidates.framed, candidates.places)
-TIMES = 12  # rates and hops for which other ends, and frames of all lengths, are tried
 EQUAL = 2e-6  # residual of rounding: nothing better is looked for
-FOUND = 1e-4  # residual of a start after which no other is tried
+FOUND = 5e-3  # residual of a start after which no other is tried
 BETTER = 0.999  # a change must lower the residual to this share of it
 CLOSE = 0.5  # residual from which on numbers are moved in small steps
 PROMISING = 0.2  # residual by band up to which levels are looked for
-MOST_ROUNDS = 4
+APART = 0.1  # share of the residual of all rows together that they leave on their own
+MOST_ROUNDS = 6
 MOST_MOVES = 4  # by one step
 SPARE_FRAMES = 3  # by which conventions differ in the number of frames of a sound
 KEPT_SPECTRA = 4
 NO_SOUND = np.empty(0, np.float32)
+PCEN_KEYS = ("pcen_seconds", "pcen_gain", "pcen_bias", "pcen_power", "pcen_eps", "gain")
 HZ_STEPS = (500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5)
-OFFSET_FACTORS = (1.2, 1.03, 1.005, 1.0007, 1.0001)
+FACTORS = (1.2, 1.03, 1.005, 1.0007, 1.0001)
 SAMPLE_STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
 
 
@@ -69,24 +68,30 @@ class Search:
         return self.tried[front_end]
 
     def _line(self, front_end: FrontEnd) -> Line:
-        sound = self.sounds.get(front_end.sample_rate, NO_SOUND)
+        values = self.values(front_end)
+        if values is None or values.shape[1] != self.target.features.shape[1]:
+            return NO_LINE
+        return fitted_line(values, self.target)
+
+    def values(self, front_end: FrontEnd) -> np.ndarray | None:
+        """What features are an affine function of, (T, rows); None for an impossible front end."""
         try:
             front_end.check("")
-            if frame_count(sound.size, front_end) < self.target.frames - SPARE_FRAMES:
-                return NO_LINE
-            levels = self._levels(replace(front_end, offset=0.0), sound)
+            alone = levels_alone(front_end)
+            if alone not in self.levels:  # of the one before, which is tried with many offsets
+                magnitudes = self.magnitudes(front_end)
+                self.levels.clear()
+                if magnitudes is not None:
+                    self.levels[alone] = mel_levels(magnitudes, alone)
         except (UsageError, ValueError):  # impossible together, or a band without a bin
-            return NO_LINE
-        return fitted_line(levels, front_end.offset, self.target)
+            return None
+        return form(self.levels[alone], front_end) if alone in self.levels else None
 
-    def _levels(self, front_end: FrontEnd, sound: np.ndarray) -> np.ndarray:
-        if front_end not in self.levels:  # of the one before, which is tried with many offsets
-            magnitudes = self._magnitudes(spectral_bins(front_end), sound)
-            self.levels.clear()
-            self.levels[front_end] = mel_levels(magnitudes, front_end)
-        return self.levels[front_end]
-
-    def _magnitudes(self, bins: FrontEnd, sound: np.ndarray) -> np.ndarray:
+    def magnitudes(self, front_end: FrontEnd) -> np.ndarray | None:
+        """The magnitudes (T, bins) of all spectral bins; None where the sound is too short."""
+        sound, bins = self.sounds.get(front_end.sample_rate, NO_SOUND), spectral_bins(front_end)
+        if frame_count(sound.size, front_end) < self.target.frames - SPARE_FRAMES:
+            return None
         if bins not in self.spectra:
             while len(self.spectra) >= KEPT_SPECTRA:
                 self.spectra.pop(next(iter(self.spectra)))
@@ -108,56 +113,40 @@ class Search:
         return replace(self, target=target, tried={}, spectra={}, levels={})
 
 
-def find_front_end(search: Search, starts: Iterable[FrontEnd]) -> FrontEnd:
-    """The best front end that is found from some starts, but for the map of levels to values."""
-    found: list[FrontEnd] = []
+def find_front_end(search: Search, starts: Iterable[FrontEnd]) -> tuple[Search, FrontEnd]:
+    """The best front end that is found from some starts, but for the map of levels to values.
+
+    Also the search in which it is the best.
+    """
+    found: list[tuple[Search, FrontEnd]] = []
     for start in starts:
         found.append(refine_all(search, start))
-        if search.residual(found[-1]) < FOUND:
+        if found[-1][0].residual(found[-1][1]) < FOUND:
             break
-    return search.best(found)
+    return min(found, key=lambda entry: entry[0].residual(entry[1]))
 
 
-def refine_all(search: Search, front_end: FrontEnd) -> FrontEnd:
-    """A front end after all changes that help: times and filters first, then levels."""
-    by_band = search.of(search.target.loud(by_band=True))
-    loud = search.of(search.target.loud(by_band=False))
+def refine_all(search: Search, front_end: FrontEnd) -> tuple[Search, FrontEnd]:
+    """A front end after all changes that help: times and filters first, then levels.
+
+    Also the search in which it is as good as it can be: by row where all rows together are not.
+    """
+    rows = search.of(search.target.by_rows)
+    by_band = rows
+    if not candidates.needs_rows(front_end):
+        by_band = search.of(search.target.loud(by_band=True))
+    own = candidates.of_kind(front_end)
     times = (candidates.frames, _rates_and_hops(search))  # first: other keys make up for wrong ones
-    best = _refined(by_band, front_end, (candidates.powers, *times, *candidates.GROUPS))
-    if by_band.residual(best) > PROMISING:
-        return best
+    best = _refined(by_band, front_end, (candidates.powers, *own, *times, *candidates.GROUPS))
+    if by_band.residual(best) > PROMISING or by_band is rows:
+        return by_band, best
+    loud = search.of(search.target.loud(by_band=False))
+    best = loud.best([best, *_changed(best, candidates.heights)])
+    if rows.residual(best) < APART * loud.residual(best):  # rows have constants of their own
+        return rows, _refined(rows, best, (*own, *candidates.GROUPS))
     best = _refined(loud, best, candidates.GROUPS)
     best = search.best([best, *candidates.offsets(best)])
-    return _refined(search, best, (*candidates.GROUPS, candidates.offsets))
-
-
-def coarse_starts(search: Search) -> list[tuple[float, FrontEnd]]:
-    """The best of a grid of rates, hops and frames with plain filters, and their residuals."""
-    search = search.of(search.target.loud(by_band=True))
-    plain = FrontEnd(
-        mel_bands=search.target.features.shape[1], lowest_hz=0.0, highest_hz=0.0, floor=1e-10,
-        filters="peak", power=2.0, window="periodic", excerpt_frames=search.target.frames,
-    )  # fmt: skip
-    times = [
-        replace(plain, sample_rate=rate, hop_length=hop, frame_length=rate * COARSE // 1000)
-        for rate in search.sounds
-        for hop in search.hops[rate]
-    ]
-    grid = [
-        search.best(
-            place
-            for placed in (each, replace(each, centred=True))
-            for place in (*candidates.bands(placed), candidates.bins(placed))
-        )
-        for each in times
-    ]
-    for neighbours in COARSE_STEPS:
-        grid = sorted(grid, key=search.residual)[:TIMES]
-        grid = [search.best([each, *_changed(each, neighbours)]) for each in grid]
-    by_rate: dict[int, FrontEnd] = {}
-    for each in sorted(grid, key=search.residual):
-        by_rate.setdefault(each.sample_rate, each)
-    return [(search.residual(each), each) for each in list(by_rate.values())[:STARTS]]
+    return search, _refined(search, best, (*candidates.GROUPS, candidates.offsets))
 
 
 def _changed(front_end: FrontEnd, neighbours: candidates.Neighbours) -> Iterator[FrontEnd]:
@@ -199,13 +188,16 @@ def _rates_and_hops(search: Search) -> candidates.Neighbours:
 
 
 def _in_small_steps(search: Search, front_end: FrontEnd) -> FrontEnd:
-    """Ends of the bands in Hz and lengths in samples, moved as long as that helps."""
+    """Numbers of a kind of features; if these do not help, ends in Hz and lengths in samples."""
     best = front_end
+    for name, factor in product(_moving(best), FACTORS):
+        value = getattr(best, name)
+        near = (value * factor**n for n in range(-MOST_MOVES, MOST_MOVES + 1))
+        best = search.best([best, *(replace(best, **{name: each}) for each in near)])
+    if search.residual(best) < BETTER * search.residual(front_end):
+        return best  # other keys first: ends of bands would make up for them
     if not best.highest_hz:
         best = replace(best, highest_hz=best.sample_rate / 2)
-    for factor in OFFSET_FACTORS if best.offset else ():
-        best = search.best([best, *(replace(best, offset=best.offset * factor**n) for n in
-                                    range(-MOST_MOVES, MOST_MOVES + 1))])  # fmt: skip
     for steps, names in (
         (HZ_STEPS, ("highest_hz", "lowest_hz")),
         (SAMPLE_STEPS, ("frame_length", "window_length", "hop_length")),
@@ -218,6 +210,14 @@ def _in_small_steps(search: Search, front_end: FrontEnd) -> FrontEnd:
                     break
                 best = better
     return best
+
+
+def _moving(front_end: FrontEnd) -> Sequence[str]:
+    """Keys of a kind of features that are moved by factors."""
+    if front_end.logarithm == "pcen":
+        return PCEN_KEYS
+    return [name for name in ("offset", "floor") if getattr(front_end, name) and
+            (front_end.cepstra or name == "offset")]  # fmt: skip
 
 
 def _moved(front_end: FrontEnd, name: str, step: float) -> FrontEnd:

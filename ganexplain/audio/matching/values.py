@@ -65,7 +65,7 @@ def standardised(
         floor=QUIETEST if front_end.offset else USUAL_FLOOR, scale=1.0, shift=0.0,
     )  # fmt: skip
     if standardise == "band-mean":
-        logarithm, scale = _logarithm(line.slope)
+        logarithm, scale = logarithm_of(line.slope)
         found = replace(found, logarithm=logarithm, scale=scale)
     elif extremes.lowest is not None and not standardise.startswith("band"):
         found = _with_reach(found, line, extremes, extremes.lowest)
@@ -110,7 +110,7 @@ def with_values(
             return None
         scale = rounded(math.exp(line.intercept))
         return replace(front_end, logarithm="none", offset=0.0, floor=1e-30, scale=scale)
-    logarithm, scale = _logarithm(line.slope)
+    logarithm, scale = logarithm_of(line.slope)
     span = extremes.largest - (extremes.lowest if extremes.lowest is not None else 0.0)
     found = _with_offset(
         replace(front_end, logarithm=logarithm, scale=scale), line, SAME * abs(span)
@@ -136,7 +136,7 @@ def bent(front_end: FrontEnd, line: Line, curve: LevelCurve) -> Iterator[FrontEn
     )  # fmt: skip
 
 
-def _logarithm(slope: float) -> tuple[str, float]:
+def logarithm_of(slope: float) -> tuple[str, float]:
     """The logarithm that leaves the scale 1, or the roundest."""
     scales = {name: rounded(slope / unit) for name, unit in SLOPES.items()}
     for wanted in (lambda scale: scale == 1, is_round):

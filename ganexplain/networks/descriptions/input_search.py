@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import singledispatch
 from typing import Any
@@ -13,10 +13,11 @@ import numpy as np
 from ganexplain.audio.matching.candidates import RATES
 from ganexplain.audio.matching.finding import Found, Heard, find, mend
 from ganexplain.audio.matching.level_curve import LevelCurve, level_curve
+from ganexplain.audio.matching.stacked import Stack, stacks
 from ganexplain.errors import GanexplainError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.layouts import arrangements
-from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.log_mel import CHOICES, FrontEnd
 from ganexplain.networks.descriptions.comparison import (
     Comparison,
     compare,
@@ -76,12 +77,17 @@ class Given:
         found = _compared(input_spec, sound, self.reference.of(sound, rate))
         return found is not None and found.agreement.share <= 3 * SAME
 
-    def heard(self, rates: Sequence[int], bands: int = 0) -> Heard | None:
+    def heard(
+        self, rates: Sequence[int], bands: int = 0, stack: Stack | None = None
+    ) -> Heard | None:
         """The features (T, F) for a search at some rates; None if they are no plane.
 
-        The axis of so many bands is F, if there is one.
+        Those of a stack, if given; else the axis of so many bands is F, if there is one.
         """
         planes = [plane.T for _, plane in arrangements(self.features, "FT")]
+        if stack:
+            sounds = {rate: self.load(rate) for rate in rates}
+            return Heard(stack.features, sounds, not self.is_fixed, stack=stack)
         if not planes:
             return None
         plane = next((each for each in planes if each.shape[1] == bands), planes[0])
@@ -146,8 +152,9 @@ def given_features(
 def find_input(given: Given, note: Note) -> FrontEnd | None:
     """The log-mel input that is nearest to features; None if they are like none."""
     found = []
+    stack = next(stacks(given.features), None)
     for rates in given.rates:
-        heard = given.heard(rates)
+        heard = given.heard(rates, stack=stack)
         if heard is None:
             return None
         found.append(find(heard, note))
@@ -162,8 +169,21 @@ def find_input(given: Given, note: Note) -> FrontEnd | None:
 def _most_likely(given: Given, found: Found) -> FrontEnd:
     """Of the front ends that may be that of the features the one that also is for other sound."""
     same = [each for each in found.front_ends if given.share(each) <= SAME]
+    same += [each for every in same for each in _cut(every) if given.share(each) <= SAME]
     general = (each for each in same if given.holds_for_other_sound(each))
-    return next(general, min(found.front_ends, key=given.share))
+    likely = next(general, None) or min(found.front_ends, key=given.share)
+    if given.share(likely) < ROUNDED:
+        return likely
+    # The search has not heard the end of the sound, and its beginning may be silent.
+    ends = (replace(likely, pad_mode=mode) for mode in CHOICES["pad_mode"])
+    return min((likely, *ends), key=given.share)
+
+
+def _cut(found: FrontEnd) -> Iterator[FrontEnd]:
+    """A front end cut at a usual range below the loudest, which quiet parts alone show."""
+    usual = {"db": 80.0, "log10": 8.0}
+    if found.logarithm in usual and not found.range_below:
+        yield replace(found, range_below=usual[found.logarithm])
 
 
 def _rounded(given: Given, found: FrontEnd) -> FrontEnd:
@@ -177,7 +197,10 @@ def _rounded(given: Given, found: FrontEnd) -> FrontEnd:
     for name in NUMBERS:
         value = getattr(found, name)
         short: Any
-        for short in (0.0, *(float(f"{value:.{digits}g}") for digits in (1, 2, 3))):
+        zero = () if name == "range_below" else (0.0,)  # which quiet parts alone show
+        for short in (*zero, *(float(f"{value:.{digits}g}") for digits in (1, 2, 3))):
+            if short == value:
+                break
             rounded = replace(found, **{name: short})
             if given.share(rounded) <= enough:
                 found = rounded
