@@ -137,6 +137,7 @@ def test_what_the_users_code_prints_is_no_result(command: Run, folder: Path) -> 
         ("n.tflite", r"tf2onnx\.convert --output network\.onnx --tflite .*n\.tflite"),
         ("n.pb", r"--graphdef .*n\.pb --inputs NAME:0"),
         ("saved/saved_model.pb", r"--saved-model .*saved$"),
+        ("musicnn/checkpoint", r"--checkpoint .*musicnn/NAME.meta"),
         ("n.nemo", r"ModelPT\.restore_from\('.*n\.nemo'\)\.export\(\"network\.onnx\"\)"),
         ("n.mlmodel", "Core ML"),
         ("n.mlpackage/Manifest.json", "Core ML"),
@@ -157,6 +158,16 @@ def test_files_of_other_kinds_are_answered_with_the_way_to_go(
     with pytest.raises(UsageError, match=message) as caught:
         load_network(str(named))
     assert "\n" not in str(caught.value)
+
+
+def test_a_config_json_of_others_does_not_hide_the_kind_of_a_folder(tmp_path: Path) -> None:
+    """As of musicnn, a checkpoint of TensorFlow beside its own config.json."""
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="has no model_type"):
+        load_network(str(tmp_path))
+    (tmp_path / "checkpoint").touch()
+    with pytest.raises(UsageError, match="a checkpoint of TensorFlow; convert it to ONNX"):
+        load_network(str(tmp_path))
 
 
 def test_an_ending_of_several_kinds_is_told_apart(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ ADVICE = {
     ".h5": KERAS,
     ".hdf5": KERAS,
     "saved_model.pb": "a SavedModel of TensorFlow; " + WRITTEN_BY_TF2ONNX + "saved-model {path}",
+    "checkpoint": "a checkpoint of TensorFlow; "
+    + WRITTEN_BY_TF2ONNX
+    + "checkpoint {path}/NAME.meta --inputs NAME:0 --outputs NAME:0",
     ".tflite": "a network of TensorFlow Lite; " + WRITTEN_BY_TF2ONNX + "tflite {path}",
     ".pb": "a graph of TensorFlow; "
     + WRITTEN_BY_TF2ONNX

@@ -20,6 +20,7 @@ from ganexplain.files.bounded import parse_json, read_text
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.hugging_face import FILES, is_folder, read_extractor
 from ganexplain.inputs.specification import Call, call_from, input_from
+from ganexplain.networks.loaders.other_formats import advice_for
 from ganexplain.runs.progress import LOGGER
 
 CONFIG = "config.json"
@@ -171,9 +172,12 @@ def _config(folder: Path) -> JsonObject:
     except (OSError, ValueError) as error:
         raise GanexplainError(f"--model {path}: cannot be read ({error})") from error
     if not isinstance(found, dict) or not isinstance(found.get("model_type"), str):
+        other = advice_for(folder)
         raise UsageError(
-            f"--model {path}: has no model_type, so it is not of transformers; name the file of "
-            "the network, or its factory"
+            f"--model {folder}: {other}"
+            if other
+            else f"--model {path}: has no model_type, so it is not of transformers; name the file "
+            "of the network, or its factory"
         )
     return found
 
