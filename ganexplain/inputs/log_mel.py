@@ -97,7 +97,11 @@ class FrontEnd(Input, ExcerptSteps):
     @property
     def layouts(self) -> tuple[str, ...]:
         """Those of pictures, or with and without one channel."""
-        return ("CFT", "CTF", "FTC", "TFC") if self.channels else ("FT", "TF", "1FT", "1TF", "3FT")
+        return (
+            ("CFT", "CTF", "FTC", "TFC")
+            if self.channels
+            else ("FT", "TF", "1FT", "1TF", "3FT", "2FT")
+        )
 
     @property
     def transform_length(self) -> int:

@@ -22,7 +22,7 @@ class WaveformInput(Input):
     """
 
     axes, array_axes = "W", "W"
-    layouts = ("W", "1W", "W1")
+    layouts = ("W", "1W", "W1", "2W")
     plural, words = "waveforms", SOUND
 
     kind: str = "waveform"

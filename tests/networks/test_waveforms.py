@@ -17,6 +17,7 @@ from support.commands import Run
 from support.elements import Elements
 from support.paths import ROOT
 from support.recordings import JamendoFolder, song, tone
+from torch import nn
 
 from ganexplain.audio.display import display_front_end, display_inputs
 from ganexplain.audio.log_mel import log_mel
@@ -29,8 +30,10 @@ from ganexplain.gans.networks import discriminator_for, encoder_for, generator_f
 from ganexplain.gans.wavegan import WaveDiscriminator, WaveGenerator, phase_shifts, shift_in_time
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
+from ganexplain.inputs.specification import Call
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.bridge import bridge_between
+from ganexplain.networks.target import adapt_network
 from ganexplain.runs.progress import NullProgress
 
 RATE = 8000
@@ -269,3 +272,28 @@ def test_what_waveforms_cannot_do_is_said(command: Run, beside: Path) -> None:
     assert "different front ends: kind is log-mel and waveform" in done.error_line()
     done = command("train-classifier", "corpus", "--input", "input.toml", "--out", "c", "-q")
     assert "classifiers of sound have the paper's front end" in done.error_line()
+
+
+class Stereo(nn.Module):
+    """Middle and side (B, 2, W) of two channels (B, 2, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv1d(2, 2, 1, bias=False)
+        self.layer.weight.data = torch.tensor([[0.5, 0.5], [0.5, -0.5]])[..., None]
+
+    def forward(self, sound: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layer(sound)
+        return found
+
+
+def test_a_network_of_two_channels_gets_the_same_sound_twice() -> None:
+    """Its layout is named where it is not given."""
+    cpu = torch.device("cpu")
+    with pytest.raises(UsageError, match=r'it runs with layout = "2W" under'):
+        adapt_network(Stereo(), SECOND, None, Call(), cpu)
+    target = adapt_network(Stereo(), SECOND, None, Call(layout="2W"), cpu)
+    sound = torch.randn(3, 4000)
+    middle, side = target.network(sound).unbind(1)
+    torch.testing.assert_close(middle, sound)
+    assert not side.any()
