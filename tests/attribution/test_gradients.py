@@ -16,6 +16,9 @@ from ganexplain.attribution.methods.grad_cam import convolutions, enlarged, grad
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.attribution.segments import grid
 from ganexplain.errors import UsageError
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.specification import Call
+from ganexplain.networks.target import adapt_network
 
 SHIPPED, _, REFERENCE = classifier()
 EXCERPT = torch.randn(80, 115, generator=torch.Generator().manual_seed(0)) * 2 - 5
@@ -212,3 +215,61 @@ def test_captum_does_not_warn_of_its_own_hooks(recwarn: pytest.WarningsRecorder)
     for name in ("DeepLift", "GuidedBackprop", "Deconvolution"):
         captum(name)
     assert not recwarn.list
+
+
+class Recurrent(nn.Module):
+    """Layers with units last, or with time before the examples; one returns a tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.gru, self.dense = nn.GRU(12, 5), nn.Linear(5, 4)
+        self.maps, self.head = nn.Linear(1, 3), nn.Linear(7, 2)
+
+    def states(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.gru(x.permute(2, 0, 1))[0]
+        return found
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        frames = self.dense(self.states(x)).tanh().mean(0)
+        places = self.maps(x.mT[..., None]).tanh().square().mean((1, 2))  # (B, frames, bands, 3)
+        return self.head(torch.cat([frames, places], dim=1))
+
+
+@pytest.mark.parametrize("layer", ["gru", "maps"])
+@pytest.mark.parametrize("name", ["LayerGradCam", "LayerGradientXActivation"])
+def test_layer_attributions_follow_the_axis_of_the_units(layer: str, name: str) -> None:
+    pytest.importorskip("captum")
+    network = Recurrent().eval()
+    x = torch.randn(12, 18, generator=torch.Generator().manual_seed(1))
+    if layer == "gru":
+        value = network.states(x[None]).permute(1, 2, 0).detach().requires_grad_()  # (1, 5, frames)
+        frames = network.dense(value.permute(2, 0, 1)).tanh().mean(0)
+        places = network.maps(x.mT[None, ..., None]).tanh().square().mean((1, 2))
+    else:
+        value = network.maps(x[None, ..., None]).permute(0, 3, 1, 2).detach().requires_grad_()
+        frames = network.dense(network.states(x[None])).tanh().mean(0)
+        places = value.tanh().square().mean((2, 3))
+    logit = network.head(torch.cat([frames, places], dim=1))
+    (gradient,) = torch.autograd.grad(logit[0, 1], value)
+    if name == "LayerGradCam":
+        gradient = gradient.flatten(2).mean(2).reshape(1, -1, *[1] * (value.ndim - 2))
+    expected = (gradient * value)[0].sum(0).detach().expand(12, 18)
+    target = adapt_network(
+        network, FrontEnd(mel_bands=12, excerpt_frames=18), None, Call(), torch.device("cpu")
+    )
+    scorer, labels = Scorer(target.network, 1), np.zeros((12, 18), int)
+    found = captum_map(Captum(name, layer), target.network, scorer, x, torch.zeros_like(x), labels)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
+    assert not any(module._forward_hooks for module in target.network.modules())
+
+
+def test_a_turned_map_of_guided_grad_cam_is_refused() -> None:
+    pytest.importorskip("captum")
+    front_end = FrontEnd(mel_bands=12, excerpt_frames=18)
+    network = adapt_network(
+        Recurrent().eval(), front_end, None, Call(), torch.device("cpu")
+    ).network
+    x, labels = torch.zeros(12, 18), np.zeros((12, 18), int)
+    with pytest.raises(UsageError, match="maps: captum's GuidedGradCam does not turn"):
+        captum_map(Captum("GuidedGradCam", "maps"), network, Scorer(network, 1), x, x, labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Self, TypedDict
 
@@ -20,10 +20,17 @@ from ganexplain.attribution.methods.base import (
     Question,
     require_network,
 )
-from ganexplain.attribution.methods.grad_cam import enlarged, find_layer_of_map, over_input, upright
+from ganexplain.attribution.methods.grad_cam import (
+    enlarged,
+    find_layer_of_map,
+    is_turned,
+    over_input,
+    upright,
+)
 from ganexplain.attribution.methods.learned import Explainer
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
+from ganexplain.networks.arranged import arranged_output
 from ganexplain.networks.gradient_faults import find_gradient_fault
 from ganexplain.networks.in_place import activations_out_of_place
 from ganexplain.networks.layer_outputs import LayerOutput
@@ -104,15 +111,15 @@ def captum_map(
         x, fill = x[None], fill[None]
     kind = getattr(_captum(), name)
     has_layer = "layer" in inspect.signature(kind.__init__).parameters
-    named = _layer(network, counted, x, method.cam_layer) if has_layer else None
-    module = named[1].module if named else None
+    named = _layer(network, counted, x, method) if has_layer else None
     try:
-        attributor = _attributor(kind, name, counted, module)
         arguments = _arguments(kind, method, x, fill, labels)
         with (
+            arranged_output(named[1]) if named else nullcontext() as module,
             _random_state_restored(),
             activations_out_of_place(counted, counted.logit, x[None], module),
         ):
+            attributor = _attributor(kind, name, counted, module)
             torch.manual_seed(seed)
             np.random.seed(seed)
             found = attributor.attribute(x[None].detach().requires_grad_(True), **arguments)
@@ -202,13 +209,15 @@ def _arguments(
     return arguments
 
 
-def _layer(network: nn.Module, counted: _Counted, x: Tensor, name: str) -> tuple[str, LayerOutput]:
-    """Return the layer of a layer attribution; UsageError where captum cannot read its output."""
-    name, layer = find_layer_of_map(network, counted.logit, x[None], name)
-    if not layer.is_plain:
+def _layer(
+    network: nn.Module, counted: _Counted, x: Tensor, method: Captum
+) -> tuple[str, LayerOutput]:
+    """Return the layer of a layer attribution; UsageError where captum would misplace its map."""
+    name, layer = find_layer_of_map(network, counted.logit, x[None], method.cam_layer)
+    if method.attribution == "GuidedGradCam" and is_turned(layer):
         raise UsageError(
-            f"--cam-layer {name}: captum reads units on the first axis behind the batch's only; "
-            "use --method grad-cam, or name a convolution"
+            f"--cam-layer {name}: captum's GuidedGradCam does not turn its places, which are "
+            f"{' x '.join(layer.place_names)}; use --method grad-cam"
         )
     return name, layer
 

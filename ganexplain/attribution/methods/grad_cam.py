@@ -84,8 +84,13 @@ def upright(area: Tensor, layer: LayerOutput, axes: int) -> Tensor:
     names = layer.place_names
     if axes == 1:
         return area[..., None] if names and names[0] in ROWS else area[..., None, :]
-    turned = len(names) == 2 and names[0] in COLUMNS and names[1] in ROWS
-    return area.mT if turned else area
+    return area.mT if is_turned(layer) else area
+
+
+def is_turned(layer: LayerOutput) -> bool:
+    """Return whether the rows of a layer's map are columns of the input, and its columns rows."""
+    names = layer.place_names
+    return len(names) == 2 and names[0] in COLUMNS and names[1] in ROWS
 
 
 def grad_cam(

@@ -88,6 +88,19 @@ class OutputAxes:
         behind = tuple(2 + k for k in self.squeezed)
         return output.squeeze(behind) if behind else output
 
+    def restore(self, arranged: Tensor) -> Tensor:
+        """The output as the layer returns it, from (B, U, ...): the inverse of `arrange`."""
+        output = arranged
+        for k in self.squeezed:
+            output = output.unsqueeze(2 + k)
+        if self.units is None:
+            output = output.squeeze(1)
+        else:
+            output = output.movedim(1, 1 + self.units) if self.units else output
+        batch = self.batch + (self.folded and self.inwards)
+        output = output.movedim(0, batch) if batch else output
+        return output.flatten(self.batch, self.batch + 1) if self.folded else output
+
 
 def plain_axes(shape: Sequence[int]) -> OutputAxes:
     """The axes of an output (B, U, ...) of which nothing else is known."""
