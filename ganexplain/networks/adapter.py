@@ -15,7 +15,11 @@ from ganexplain.networks.axes.axis_tracking import AxisTracker
 from ganexplain.networks.axes.unit_axes import OutputAxes
 from ganexplain.networks.calling import find_calling, no_batch_axis
 from ganexplain.networks.copies import unwrap
-from ganexplain.networks.grad_mode import needs_gradients_kept, watch_grad_mode
+from ganexplain.networks.grad_mode import (
+    needs_gradients_kept,
+    watch_grad_mode,
+    without_reentrant_checkpoints,
+)
 from ganexplain.networks.layer_outputs import LayerOutput, Observed, observe_outputs
 from ganexplain.networks.repeatability import check_repeatable
 from ganexplain.networks.units import Unit
@@ -125,7 +129,8 @@ class NetworkAdapter(nn.Module):
 
     def _pass(self, converted: Tensor) -> Tensor:
         kept = self.lifts and torch.is_grad_enabled()
-        with watch_grad_mode(ignore=True) if kept else nullcontext():
+        lifted = watch_grad_mode(ignore=True) if kept else nullcontext()
+        with lifted, without_reentrant_checkpoints():
             output = self.calling.raw(self.explained, converted)
         if self.plain:
             plain: Tensor = output

@@ -1,4 +1,7 @@
-"""Gradients through code of a network that switches them off: torch.no_grad and inference_mode."""
+"""Gradients through code of a network that switches them off or stores nothing for them.
+
+These are torch.no_grad, inference_mode and reentrant checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import checkpoint
 
 from ganexplain.networks.calling import is_close
 
@@ -66,6 +70,38 @@ def _replace(change: int) -> None:
         ours = (_set_grad_enabled, _inference_mode)
         functions: tuple[Any, Any] = ours if _OPEN[0] else (_SET_GRAD_ENABLED, _INFERENCE_MODE)
         torch._C._set_grad_enabled, torch._C._InferenceMode = functions  # type: ignore[misc]
+
+
+class _Stored:
+    """Runs what code puts behind a reentrant checkpoint as if it were not."""
+
+    @staticmethod
+    def apply(function: Callable[..., Any], preserve: bool, *arguments: Any) -> Any:
+        """What the function returns."""
+        return function(*arguments)
+
+
+_REENTRANT, _STORING = checkpoint.CheckpointFunction, [0]  # and the blocks, of all threads
+
+
+@contextmanager
+def without_reentrant_checkpoints() -> Iterator[None]:
+    """While open, a pass stores what its gradients need, also behind reentrant checkpoints.
+
+    These allow gradients with respect to weights alone, and none of what layers return.
+    """
+    _store(1)
+    try:
+        yield
+    finally:
+        _store(-1)
+
+
+def _store(change: int) -> None:
+    with _LOCK:
+        _STORING[0] += change
+        function: Any = _Stored if _STORING[0] else _REENTRANT
+        checkpoint.CheckpointFunction = function  # type: ignore[misc]
 
 
 def needs_gradients_kept(run: Callable[[Tensor], Tensor], x: Tensor, output: Tensor) -> bool:

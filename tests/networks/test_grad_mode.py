@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils import checkpoint
 
 from ganexplain.attribution.methods.grad_cam import grad_cam
 from ganexplain.attribution.scorer import Scorer
@@ -164,3 +165,33 @@ def test_other_threads_switch_gradients_off_as_ever() -> None:
             assert not torch.is_inference_mode_enabled()
     with torch.no_grad(), torch.inference_mode():
         assert torch.is_inference_mode_enabled() and not torch.is_grad_enabled()
+
+
+class Checkpointed(Plain):
+    def features(self, x: Tensor) -> Tensor:
+        found: Tensor = checkpoint.checkpoint(super().features, x, use_reentrant=True)
+        return found
+
+
+def test_reentrant_checkpoints_change_neither_values_nor_gradients() -> None:
+    torch.manual_seed(0)
+    network, x = Checkpointed().eval(), mel().requires_grad_()
+    found = adapt_network(network, FrontEnd(), None, Call(), torch.device("cpu")).network
+    hidden = torch.tanh(network.conv(x))
+    expected = network.fc(hidden.mean(2))
+    output = found(x)
+    torch.testing.assert_close(output, expected)
+    (wanted,) = torch.autograd.grad(expected[:, 1].sum(), x, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(output[:, 1].sum(), x)[0], wanted)
+    with layer_output(found, "conv") as run:
+        convolved = run(x)
+        torch.testing.assert_close(convolved, network.conv(x))
+        (wanted,) = torch.autograd.grad(network.conv(x)[:, 2].sum(), x)
+        torch.testing.assert_close(torch.autograd.grad(convolved[:, 2].sum(), x)[0], wanted)
+    area = grad_cam(found, Scorer(found, 1), x[0].detach(), "conv")
+    value = network.conv(x[:1]).detach().requires_grad_()
+    logit = network.fc(torch.tanh(value).mean(2))[0, 1]
+    weights = torch.autograd.grad(logit, value)[0].mean(2)
+    map_by_hand = torch.relu((weights[..., None] * value).sum(1)).detach()
+    torch.testing.assert_close(area, map_by_hand)
+    assert checkpoint.CheckpointFunction.__module__ == "torch.utils.checkpoint"
