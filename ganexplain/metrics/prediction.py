@@ -23,6 +23,7 @@ from ganexplain.runs.machine import random_stream
 FEW, SOME = 0.01, 0.1  # shares of excerpts that are compared with others
 MOST_PAIRS = 20_000  # drawn at random where there are more
 BLOCK = 10  # excerpts of nearly the same outputs, of which the first and the last are a pair
+ROUNDING = 1e-9  # share of values up to which differences are only rounding
 MOST_FOR_WIDTH = 2000  # excerpts whose distances decide the width of the kernel
 
 
@@ -40,21 +41,30 @@ DIFFICULTIES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """A Gaussian kernel around M encoded excerpts (M, D), as wide as their median distance."""
+    """A Gaussian kernel around M encoded excerpts (M, D), as wide as their median distance.
+
+    The unit of each dimension is its deviation over the excerpts: `scale` (D,) is its inverse, 0
+    for those that never change. The excerpts are in these units.
+    """
 
     excerpts: np.ndarray
     width: float
+    scale: np.ndarray
 
     @classmethod
     def around(cls, excerpts: np.ndarray) -> Kernel:
         """The kernel of excerpts; of many, equally spaced ones decide the width."""
         rows = np.asarray(excerpts, dtype=np.float64)
+        deviation = rows.std(axis=0)
+        changes = deviation > ROUNDING * np.abs(rows).max(axis=0)
+        scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=changes)
+        rows = rows * scale
         some = rows[:: -(-len(rows) // MOST_FOR_WIDTH)]
-        return cls(rows, float(np.median(pdist(some))) if len(some) > 1 else 0.0)
+        return cls(rows, float(np.median(pdist(some))) if len(some) > 1 else 0.0, scale)
 
     def similarities(self, examples: np.ndarray) -> np.ndarray:
         """Similarities (M, N), 0 to 1, of the excerpts to N encoded examples (N, D)."""
-        distances = cdist(self.excerpts, np.asarray(examples, dtype=np.float64))
+        distances = cdist(self.excerpts, np.asarray(examples, dtype=np.float64) * self.scale)
         if not self.width:  # the excerpts are all the same: they cannot be told apart
             return np.ones_like(distances)
         return np.asarray(np.exp(-((distances / self.width) ** 2) / 2))
@@ -97,7 +107,7 @@ class Pairs:
 def choose_pairs(response: np.ndarray, outputs: np.ndarray, seed: int) -> dict[str, Pairs]:
     """The pairs of each of `DIFFICULTIES`, of excerpts with responses (M,) and outputs (M, K)."""
     left = residual(response, outputs)
-    if np.ptp(left) <= 1e-9 * np.ptp(response):  # only rounding is left
+    if np.ptp(left) <= ROUNDING * np.ptp(response):
         left = np.zeros_like(left)
     found = {"matched": _matched(left, fitted(response, outputs))}
     stream = random_stream(seed, "pairs of excerpts")

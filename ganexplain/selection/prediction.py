@@ -120,7 +120,7 @@ class MeasuredShare:
 
     @classmethod
     def mean(cls, shares: Sequence[MeasuredShare]) -> MeasuredShare:
-        """The mean over units, of those that have pairs."""
+        """The mean over units, of those that have pairs; of the recordings of the most varied."""
         known = [each for each in shares if not np.isnan(each.share)]
         if not known:
             return shares[0]
@@ -128,7 +128,7 @@ class MeasuredShare:
         number, total = np.isfinite(stacked).sum(axis=0), np.nansum(stacked, axis=0)
         mean = np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
         share = float(np.mean([each.share for each in known]))
-        return cls(share, mean, min(each.recordings for each in known))
+        return cls(share, mean, max(each.recordings for each in known))
 
     def minus(self, other: MeasuredShare) -> tuple[float, float] | None:
         """95 % bounds of the difference to another share of the same excerpts, if it has any."""

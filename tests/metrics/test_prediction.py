@@ -56,7 +56,9 @@ def test_identical_sets_predict_half(excerpts: Excerpts) -> None:
 
 def test_the_contrast_is_that_of_a_loop() -> None:
     stream = np.random.default_rng(2)
-    encoded, strong, weak = (stream.normal(size=(n, 4)) for n in (11, 3, 5))
+    encoded, strong, weak = (stream.normal(size=(n, 4)) * [1, 50, 0.2, 3] for n in (11, 3, 5))
+    contrast = Kernel.around(encoded).contrast(strong, weak)
+    encoded, strong, weak = (each / encoded.std(axis=0) for each in (encoded, strong, weak))
     every = [np.linalg.norm(a - b) for i, a in enumerate(encoded) for b in encoded[:i]]
     width = np.median(every)
 
@@ -64,7 +66,17 @@ def test_the_contrast_is_that_of_a_loop() -> None:
         return float(np.mean([np.exp(-np.sum((x - y) ** 2) / 2 / width**2) for y in examples]))
 
     wanted = [near(x, strong) - near(x, weak) for x in encoded]
-    np.testing.assert_allclose(Kernel.around(encoded).contrast(strong, weak), wanted, atol=1e-14)
+    np.testing.assert_allclose(contrast, wanted, atol=1e-13)
+
+
+def test_the_unit_of_a_dimension_and_one_that_never_changes_do_not_matter() -> None:
+    stream = np.random.default_rng(5)
+    encoded, strong, weak = (stream.normal(size=(n, 3)) for n in (12, 3, 4))
+    other = [np.column_stack([each * [1e3, 1, 1e-3], np.full(len(each), 0.1)])
+             for each in (encoded, strong, weak)]  # fmt: skip
+    np.testing.assert_allclose(
+        Kernel.around(other[0]).contrast(*other[1:]), Kernel.around(encoded).contrast(strong, weak)
+    )
 
 
 def test_the_shares_are_those_of_a_loop_over_all_pairs(excerpts: Excerpts) -> None:

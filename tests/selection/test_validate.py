@@ -90,7 +90,8 @@ def test_the_share_of_real_excerpts_is_that_of_a_loop(
         for part in (mel, artifacts.real["mel"], artifacts.real["bottom_mel"]):
             networks[1](torch.from_numpy(part))
         hook.remove()
-    excerpts, strong, weak = (each.astype(np.float64) for each in seen)
+    deviation = seen[0].astype(np.float64).std(axis=0)
+    excerpts, strong, weak = (each.astype(np.float64) / deviation for each in seen)
     width = np.median([np.linalg.norm(a - b) for i, a in enumerate(excerpts) for b in excerpts[:i]])
 
     def similarity(x: np.ndarray, examples: np.ndarray) -> float:
