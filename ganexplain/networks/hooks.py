@@ -17,7 +17,7 @@ from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.layer_outputs import LayerOutput
 from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.outputs import tensor_at
-from ganexplain.networks.taps import Batch, Tap, edges_of, joined
+from ganexplain.networks.taps import Batch, Tap, check_alike, edges_of, joined
 from ganexplain.networks.units import Unit
 
 Response = Callable[[Tensor], Tensor]
@@ -67,7 +67,9 @@ def run_to_layer(network: nn.Module, layer: LayerOutput) -> Iterator[Callable[[T
     def run(x: Tensor) -> Tensor:
         if not one_by_one or layer.module is network:
             return run_pass(x)
-        return torch.cat([run_pass(one)[:1] for one in x.split(1)])
+        found = [run_pass(one)[:1] for one in x.split(1)]
+        check_alike(layer.name, [each.shape for each in found])
+        return torch.cat(found)
 
     def run_pass(x: Tensor) -> Tensor:
         nonlocal expected
@@ -106,7 +108,7 @@ def record_outputs(
         if found is not None and (parts := batch.add(name, batch.rows(found).clone())):
             outputs[name] = joined(parts)
 
-    with _hooked(layers, record):
+    with _hooked(layers, record), _at_the_end(network, batch):
         yield outputs
 
 
@@ -133,8 +135,21 @@ def tap_outputs(
             taps[name] = Tap.joined(parts)
         return output.clone() if apart and isinstance(output, Tensor) else None
 
-    with _hooked(layers, tap):
+    with _hooked(layers, tap), _at_the_end(network, batch):
         yield taps
+
+
+@contextmanager
+def _at_the_end(network: nn.Module, batch: Batch[Any]) -> Iterator[None]:
+    """While open, the parts of a batch are checked at the end of each pass of the network."""
+    if not (isinstance(network, NetworkAdapter) and network.calling.copies):
+        yield
+        return
+    handle = network.register_forward_hook(batch.end)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from ganexplain.errors import UsageError
 from ganexplain.networks.adapter import NetworkAdapter
 from ganexplain.networks.layer_outputs import LayerOutput
 
@@ -48,6 +49,16 @@ class Tap:
 def edges_of(output: Tensor) -> tuple[GradientEdge, ...]:
     """The edge of a tensor in the graph, if it has a gradient."""
     return (get_gradient_edge(output),) if output.requires_grad else ()
+
+
+def check_alike(layer: str, shapes: Iterable[Sequence[int]]) -> None:
+    """Raise UsageError if the outputs of a layer for the inputs of a batch have several shapes."""
+    found = sorted({tuple(shape)[1:] for shape in shapes})
+    if len(found) > 1:
+        raise UsageError(
+            f"--layer {layer}: its output has the shape {found[0]} for one input and {found[1]} "
+            "for another; name a layer whose output always has the same"
+        )
 
 
 def joined(parts: Sequence[Tensor]) -> Tensor:
@@ -104,6 +115,15 @@ class Batch(Generic[Part]):
         kept[row] = part
         alike = len({each.shape for each in kept.values()}) == 1
         return [*kept.values()] if alike and len(kept) == self.network.rows else []
+
+    def end(self, *passed: object) -> None:
+        """Forget the parts at the end of a batch, for whose last input the network has run.
+
+        Raises UsageError for a layer whose outputs for the inputs have several shapes.
+        """
+        for name, kept in self.parts.items():
+            check_alike(name, [part.shape for part in kept.values()])
+        self.parts.clear()
 
     @property
     def _row(self) -> int | None:

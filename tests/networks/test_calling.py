@@ -137,6 +137,34 @@ class Twice(nn.Module):
         return self.fc(self.conv(torch.relu(self.conv(x))).mean(2))
 
 
+class Cut(nn.Module):
+    """Hears a part of its input, which is longer for loud ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv1d(80, 4, 5), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = 40 if float(x.detach().mean()) > 0 else 30
+        return self.fc(self.conv(x[..., :frames]).mean(2))
+
+
+def test_a_layer_whose_output_differs_in_length_is_named() -> None:
+    network = plain(Cut)
+    found = adapted(network, batch=1, layout="FT").network
+    x = mel(2) - mel(2).mean() + torch.tensor([1.0, -1.0])[:, None, None]
+    line = r"--layer conv: its output has the shape \(4, 26\) for one input and \(4, 36\)"
+    with pytest.raises(UsageError, match=line), layer_output(found, "conv") as run:
+        run(x)
+    layers = named_layers(found)
+    for read in (record_outputs, tap_outputs):
+        with pytest.raises(UsageError, match=line), read(found, layers):
+            found(x)
+    with record_outputs(found, layers) as outputs:
+        found(x[:1])
+    torch.testing.assert_close(outputs["conv"], network.conv(x[:1, :, :40]))
+
+
 def test_the_last_call_of_a_layer_counts_in_each_input_of_a_batch() -> None:
     network = plain(Twice)
     found = adapted(network, batch=1, layout="FT").network
