@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import recordings
 from support.commands import (
     Finished,
@@ -28,6 +29,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 for variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):  # one for all tests, whatever their cache
     os.environ.setdefault(variable, str(ROOT / ".pytest_cache" / variable.lower()))
+
+# A busy machine is slow to make examples, and to run them.
+settings.register_profile(
+    "busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m leaves any out

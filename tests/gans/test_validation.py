@@ -311,6 +311,7 @@ def test_after_divergence_the_best_generator_is_there(
     assert not (out / "gan.pt").exists()
 
 
+@pytest.mark.usefixtures("few_validated")
 def test_samples_are_shown_and_sounded_at_every_look(
     command: Run, jamendo: JamendoFolder, tmp_path: Path
 ) -> None:

@@ -221,6 +221,7 @@ def test_training_resumes_exactly(command: Run, beside: Path, loss: str) -> None
     assert rate == RATE and len(played) > 5 * 800 and Path("whole/samples-000004.png").is_file()
 
 
+@pytest.mark.usefixtures("few_validated")
 def test_a_network_of_sound_is_explained_through_waveforms(command: Run, beside: Path) -> None:
     network = ("--model", "their_detector:detector", "--input", "input.toml")
     words = ("train-gan", "corpus", "--input", "input.toml", *TINY, "--steps", "2")
@@ -260,6 +261,7 @@ def test_a_network_of_sound_is_explained_through_waveforms(command: Run, beside:
     assert all("Spectrogram" in e.attributes["aria-label"] for e in page.of("svg", "picture"))
 
 
+@pytest.mark.usefixtures("few_validated")
 def test_what_waveforms_cannot_do_is_said(command: Run, beside: Path) -> None:
     words = ("train-gan", "corpus", "--input", "input.toml", *TINY, "--steps", "2", "--out", "g")
     assert "--augment: applies to log-mel" in command(*words, "--augment").error_line()
