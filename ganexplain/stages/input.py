@@ -14,7 +14,7 @@ from ganexplain.audio.formats.sound_files import sound_streams
 from ganexplain.audio.io import load_mono
 from ganexplain.config import InputConfig
 from ganexplain.corpora.single import load_example
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError, UsageError, short_repr
 from ganexplain.files.atomic import JsonObject, write_text
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.conventions import CONVENTIONS
@@ -42,6 +42,7 @@ from ganexplain.runs.progress import Progress
 
 USUAL = FrontEnd()
 USUAL_SECONDS = USUAL.excerpt_samples / USUAL.sample_rate  # that the shipped GAN covers
+SHORTEST = 0.1  # seconds of an example by which a function or an array is searched
 LONGEST = 20.0  # seconds of an example that are compared
 TRIES = 1500  # of a usual search
 BATCH = "the axes are taken for {}; if the first is that of the batch, make it {}"
@@ -165,10 +166,16 @@ def _searched(config: InputConfig, source: InputSource, progress: Progress) -> I
     assert reference is not None  # read_source has one or the other
     own = sound_streams(Path(config.example))[0].rate
     given = _given(config, reference, config.sample_rate or reference.rate or own)
+    length = given.load(given.rates[0][0]).size / given.rates[0][0]
+    if length < SHORTEST:
+        raise UsageError(
+            f"--example {config.example}: {length:.2g} s are too short for a search; give a "
+            "recording of some seconds"
+        )
     found = find_input(given, _counter(progress))
     comparison = given.compared(found) if found else None
     if found is None or not _agrees(comparison):
-        raise _nothing_fits(reference, found, comparison)
+        raise _nothing_fits(reference, found, comparison, given.features.shape)
     if not given.holds_for_other_sound(found):
         raise GanexplainError(
             f"{reference.name}: equals a log-mel for this example only, not for the same sound "
@@ -220,16 +227,22 @@ def _agrees(comparison: Comparison | None) -> bool:
 
 
 def _nothing_fits(
-    reference: Reference, nearest: Input | None, comparison: Comparison | None
-) -> GanexplainError:
-    """The error for features that no description equals, with the nearest that was found."""
+    reference: Reference, nearest: Input | None, comparison: Comparison | None,
+    shape: tuple[int, ...] = (),
+) -> GanexplainError:  # fmt: skip
+    """The error for features, of that shape, that no description equals; with the nearest found."""
     advice = 'give the function as features = "module:function"'
     if nearest is None or comparison is None:
-        shape = f", shape {comparison.theirs}" if comparison else ""
-        return GanexplainError(f"{reference.name}: like no log-mel{shape}; {advice}")
-    keys = ", ".join(f"{key} = {value}" for key, value in input_values(nearest).items())
+        size = " x ".join(map(str, comparison.theirs if comparison else shape))
+        return GanexplainError(
+            f"{reference.name}: its features {size} are like no log-mel, spectrum, cepstra or PCEN "
+            f"of the example; {advice}"
+        )
+    values = input_values(nearest).items()
+    keys = ", ".join(f"{key} = {short_repr(value)}" for key, value in values)
     return GanexplainError(
         f"{reference.name}: no description equals its features; the nearest differs by "
-        f"{comparison.agreement.share:.2g} of their deviation, correlation "
+        f"{comparison.agreement.share:.2g} of their deviation, at most by "
+        f"{comparison.agreement.largest:.2g}, correlation "
         f"{comparison.agreement.correlation:.4f} ({keys}); {advice}"
     )

@@ -13,7 +13,7 @@ import scipy.signal
 from support.described import RATE, described, input_of, sound
 from support.recordings import write_sound
 
-from ganexplain.errors import GanexplainError
+from ganexplain.errors import GanexplainError, UsageError
 
 FUNCTIONS = """
 import librosa, numpy as np, scipy.signal, torch
@@ -127,6 +127,44 @@ def test_an_array_whose_logarithm_bends_is_described(tmp_path: Path) -> None:
     assert found.input["offset"] == pytest.approx(0.01, rel=1e-3)
     assert found.comparison is not None
     assert found.comparison.agreement.share < 1e-4
+
+
+SOUNDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "silent at first": lambda x: np.concatenate([np.zeros(4 * RATE, np.float32), x]),
+    "quiet": lambda x: x * np.float32(1e-4),
+    "off zero and clipped": lambda x: np.clip(x * 3 + 0.2, -1, 1),
+}
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_the_sound_of_an_example_may_be_poor(tmp_path: Path, name: str) -> None:
+    samples = SOUNDS[name](sound(1.5))
+    mel = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=512, hop_length=160, n_mels=40)
+    np.save(tmp_path / "mel.npy", librosa.power_to_db(mel, top_db=None))
+    write_sound(tmp_path / "a.wav", samples, RATE, "FLOAT")
+    found = described(
+        tmp_path / "mel.npy", tmp_path / "a.wav", tmp_path / "i.toml", sample_rate=RATE
+    )
+    wanted = {"frame_length": 512, "hop_length": 160, "mel_bands": 40, "logarithm": "db"}
+    assert wanted.items() <= found.input.items()
+
+
+def test_half_precision_and_axes_of_length_one_are_read(tmp_path: Path) -> None:
+    mel = librosa.feature.melspectrogram(y=sound(1.5), sr=RATE, n_fft=512, hop_length=160)
+    values = librosa.power_to_db(mel).T[None, None].astype(np.float16)
+    np.save(tmp_path / "half.npy", values)
+    write_sound(tmp_path / "a.wav", sound(1.5), RATE, "FLOAT")
+    found = described(
+        tmp_path / "half.npy", tmp_path / "a.wav", tmp_path / "i.toml", sample_rate=RATE
+    )
+    assert found.network == {"layout": "11TF"}
+    assert found.input["mel_bands"] == 128
+
+
+def test_an_example_that_is_too_short_is_named(tmp_path: Path, functions: Path) -> None:
+    write_sound(tmp_path / "a.wav", sound(0.05), RATE, "FLOAT")
+    with pytest.raises(UsageError, match=r"0\.05 s are too short"):
+        described(f"{functions}:decibels", tmp_path / "a.wav", tmp_path / "i.toml")
 
 
 def test_what_is_no_function_of_mel_bands_is_refused(tmp_path: Path) -> None:

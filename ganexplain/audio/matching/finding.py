@@ -32,6 +32,7 @@ from ganexplain.audio.matching.values import (
 from ganexplain.inputs.log_mel import FrontEnd
 
 SECONDS = 3.0  # of sound that are compared while searching
+SILENT = 1e-3  # of the loudest sample
 FEWEST_FRAMES = 4
 MOST_FRAMES = 250  # that are compared while searching where their hop is not known
 HOP_SECONDS = (0.001, 0.15)  # shortest and longest
@@ -78,13 +79,14 @@ class Heard:
     def search(self, note: Callable[[], object], hops: Sequence[int] = ()) -> Iterator[Search]:
         """Searches for the front end, with a logarithm and without; none for impossible axes.
 
-        They compare the first seconds.
+        They compare the first seconds from where the sound begins.
         """
         possible = {rate: [*self.hops(rate), *hops] for rate in self.sounds}
         if not any(possible.values()) or len(self.features) < FEWEST_FRAMES:
             return
-        length = max(sound.size / rate for rate, sound in self.sounds.items())
-        share = min(1.0, SECONDS / length) if self.is_whole else 1.0
+        rate, sound = max(self.sounds.items(), key=lambda entry: entry[1].size / entry[0])
+        seconds = SECONDS + _silent_samples(sound) / rate
+        share = min(1.0, seconds * rate / sound.size) if self.is_whole else 1.0
         count = max(FEWEST_FRAMES, int(len(self.features) * share))
         count = count if self.is_whole else min(count, MOST_FRAMES)
         sounds = {
@@ -182,6 +184,12 @@ class Heard:
         if not any(self.hops(rate) for rate in self.sounds):  # too few or too many for frames
             return 0.0
         return max(abs(float(np.corrcoef(course, x)[0, 1])) for x in (energy, np.log(energy)))
+
+
+def _silent_samples(sound: np.ndarray) -> int:
+    """The number of samples before the first that is heard."""
+    level = np.abs(sound)
+    return int(np.argmax(level > SILENT * level.max()))
 
 
 def _of_likely_power(search: Search, front_end: FrontEnd) -> FrontEnd:
