@@ -12,35 +12,39 @@ from ganexplain.files.fields import Fields
 from ganexplain.metrics.regression import explained_share
 
 ALIKE = 0.9  # |correlation| from which two units of a layer say the same
-EXCERPTS_PER_OUTPUT = 10  # fewer fit any response by chance
+EXCERPTS_PER_NUMBER = 10  # fewer fit any response by chance
+POWERS = (2, 3)  # of outputs: of a rectified layer a line in the output leaves a curve of it
 ALL = 1 - 1e-6  # share from which only rounding is left
 
 
 def regressors(outputs: np.ndarray) -> np.ndarray:
-    """Outputs (M, K), or as many of their first principal components as M excerpts can fit.
+    """Numbers (M, H) whose weighted sums are curves of outputs (M, K): these, squares and cubes.
 
-    Outputs are taken in standard deviations; constant ones are left out.
+    Outputs are taken in standard deviations; constant ones are left out. If M excerpts cannot fit
+    so many numbers, there are no cubes, no squares, or only the first principal components.
     """
     centred = outputs - outputs.mean(axis=0, dtype=np.float64)
     deviation = centred.std(axis=0)
     standard = centred[:, deviation > 0] / deviation[deviation > 0]
-    most = max(1, len(outputs) // EXCERPTS_PER_OUTPUT)
+    most = max(1, len(outputs) // EXCERPTS_PER_NUMBER)
     if standard.shape[1] <= most:
-        return np.asarray(standard)
+        powers = [standard**power for power in POWERS if power * standard.shape[1] <= most]
+        return np.concatenate([standard, *powers], axis=1)
     _, _, axes = np.linalg.svd(standard, full_matrices=False)
     return np.asarray(standard @ axes[:most].T)
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """The share of a unit's variance over real `excerpts` that `outputs` numbers explain, linearly.
+    """The share of a unit's variance over real `excerpts` that the outputs explain.
 
+    They explain it as weighted sums of as many `numbers` as `regressors` makes of them.
     `alike` has the correlations with the units of its layer of at least `ALIKE` in size, by number,
     the largest first.
     """
 
     excerpts: int
-    outputs: int
+    numbers: int
     explained: float
     alike: Mapping[int, float]
 
@@ -73,7 +77,7 @@ class Sharing:
             raise GanexplainError(f"{alike.place} names what is no number of a unit; make it again")
         return cls(
             excerpts=found.integer("excerpts"),
-            outputs=found.integer("outputs"),
+            numbers=found.optional(found.integer, "numbers") or 0,
             explained=found.share("explained"),
             alike={int(key): alike.number(key) for key in numbers},
         )
@@ -82,14 +86,14 @@ class Sharing:
         """The field of a meta."""
         return {
             "excerpts": self.excerpts,
-            "outputs": self.outputs,
+            "numbers": self.numbers,
             "explained": self.explained,
             "alike": {str(number): value for number, value in self.alike.items()},
         }
 
     @property
     def is_all(self) -> bool:
-        """Whether the unit is a linear function of the outputs."""
+        """Whether nothing of the unit is left beyond the outputs."""
         return self.explained >= ALL
 
 

@@ -16,11 +16,11 @@ def sharing_table(found: Mapping[Unit, Sharing]) -> str:
     """Return a line for each unit, in their order: share of the outputs, and units alike."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["layer", "unit", "excerpts", "outputs", "explained_by_outputs", "alike"])
+    lines.writerow(["layer", "unit", "excerpts", "numbers", "explained_by_outputs", "alike"])
     for unit, one in found.items():
         alike = " ".join(f"{number}({value:+.3f})" for number, value in one.alike.items())
         share = f"{one.explained:.4f}"
-        lines.writerow([unit.layer, unit.neuron, one.excerpts, one.outputs, share, alike])
+        lines.writerow([unit.layer, unit.neuron, one.excerpts, one.numbers, share, alike])
     return text.getvalue()
 
 

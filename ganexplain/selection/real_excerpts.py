@@ -139,7 +139,7 @@ class CorpusResponses:
         return arrays
 
     def _strongest_beyond(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
-        """Return the same of what the outputs do not explain, linearly, in the training split."""
+        """Return the same of what the outputs do not explain in the training split."""
         pool = self.pools[""]
         beyond = residual(self._unit_responses(pool, measured.unit), self._outputs(pool))
         return self._arrays(pool, self._rows(pool, beyond, count), measured, BEYOND)

@@ -27,7 +27,10 @@ def with_beyond(folder: Path) -> Artifacts:
 
 def test_the_share_of_the_decision_and_the_units_alike_are_named(tmp_path: Path) -> None:
     text = page(with_beyond(tmp_path))
-    assert "94.1 % of the variance of the response over 1,234 real excerpts is linear in" in text
+    assert (
+        "94.1 % of the variance of the response over 1,234 real excerpts is a function of the"
+        in text
+    )
     assert "explain --beyond output searches for the rest" in text
     assert "fc9:3 (+0.97), fc9:12 (−0.95): correlation of at least 0.9 in size" in text
     assert "Real excerpts beyond the decision" in text

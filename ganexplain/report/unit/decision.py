@@ -27,11 +27,10 @@ def decision_lines(evidence: Evidence) -> list[tuple[str, Child]]:
 
 def _explained(evidence: Evidence, sharing: Sharing) -> Child:
     if sharing.is_all:
-        return "the neuron is an output of the network, or a linear function of its outputs"
-    numbers = "one output" if sharing.outputs == 1 else f"{sharing.outputs} outputs"
+        return "the neuron is an output of the network, or a function of its outputs"
     text = (
         f" of the variance of the response over {sharing.excerpts:,} real {evidence.words.many} "
-        f"is linear in {numbers} of the network"
+        "is a function of the outputs of the network"
     )
     if sharing.explained >= MOSTLY and not evidence.meta.beyond:
         text += (
