@@ -44,7 +44,10 @@ class Headed(nn.Module):
 
     def __init__(self, planted: nn.Module) -> None:
         super().__init__()
-        self.planted, self.head = planted, nn.Linear(UNITS, 2)
+        self.planted = planted
+        with torch.random.fork_rng(devices=()):  # commands build it, whatever ran before
+            torch.manual_seed(0)
+            self.head = nn.Linear(UNITS, 2)
 
     def hidden(self, x: Tensor) -> Tensor:
         found: Tensor = self.planted(x.transpose(1, 2))
