@@ -245,7 +245,7 @@ def share_interval(share: float, resampled: np.ndarray, recordings: int) -> tupl
     of the exact binomial interval of a share of G.
     """
     known = resampled[np.isfinite(resampled)]
-    if recordings < 2 or not np.ptp(known) > 0:
+    if recordings < 2 or not known.size or np.ptp(known) <= ROUNDING:
         return exact_interval(share, recordings)
     low, high = np.clip(interval(np.array(share), known, recordings), 0, 1)
     return float(low), float(high)

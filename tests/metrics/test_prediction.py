@@ -14,6 +14,7 @@ from ganexplain.metrics.prediction import (
     recording_weights,
     share_interval,
 )
+from ganexplain.metrics.shares import exact_interval
 
 Excerpts = tuple[np.ndarray, np.ndarray, np.ndarray]  # responses, outputs, recordings
 
@@ -127,6 +128,8 @@ def test_a_share_of_all_pairs_has_the_exact_interval_of_its_recordings() -> None
     assert counts.share == 1 and counts.recordings == 3
     low, high = share_interval(1.0, counts.resampled(recording_weights(6, 0)), counts.recordings)
     assert (low, high) == (pytest.approx(0.025 ** (1 / 3)), 1.0)
+    rounded = 0.5 + np.array([0, 1e-16, 2e-16])  # as a mean of units is
+    assert share_interval(0.5, rounded, 2) == exact_interval(0.5, 2)
 
 
 def test_intervals_over_recordings_contain_the_true_share() -> None:
