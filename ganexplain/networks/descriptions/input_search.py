@@ -151,19 +151,22 @@ def given_features(
 
 def find_input(given: Given, note: Note) -> FrontEnd | None:
     """The log-mel input that is nearest to features; None if they are like none."""
-    found = []
+    found: list[tuple[float, Found]] = []
     stack = next(stacks(given.features), None)
     for rates in given.rates:
         heard = given.heard(rates, stack=stack)
         if heard is None:
             return None
-        found.append(find(heard, note))
-        if given.reference.is_fixed and (found[-1] is None or found[-1].residual > SAME):
-            found.append(find(replace(heard, is_whole=False), note))  # of its beginning
-        if any(each and each.residual <= SAME for each in found):
-            break
-    best = min((each for each in found if each), key=lambda each: each.residual, default=None)
-    return _rounded(given, _most_likely(given, best)) if best else None
+        beginning = (replace(heard, is_whole=False),) if given.reference.is_fixed else ()
+        for each in (heard, *beginning):
+            if one := find(each, note):
+                found.append((min(map(given.share, one.front_ends)), one))
+                if found[-1][0] <= SAME:
+                    return _rounded(given, _most_likely(given, one))
+    if not found:
+        return None
+    _, best = min(found, key=lambda entry: (entry[0], entry[1].residual))
+    return _rounded(given, _most_likely(given, best))
 
 
 def _most_likely(given: Given, found: Found) -> FrontEnd:
