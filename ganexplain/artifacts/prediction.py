@@ -85,7 +85,7 @@ class UnitPrediction:
     """What can be predicted with the examples of one unit.
 
     `directions` has the hash of the explanations of each direction. `explained_share` is the share
-    of the variance of its responses that is linear in the outputs of the network.
+    of the variance of its responses that the outputs of the network explain.
     """
 
     layer: str

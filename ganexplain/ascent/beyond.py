@@ -30,7 +30,7 @@ from ganexplain.networks.hooks import (
     record_outputs,
     unit_response,
 )
-from ganexplain.networks.readings import unit_values
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.units import Unit
 
 BEYOND = (OUTPUT,)  # choices of `--beyond`

@@ -24,8 +24,9 @@ from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.metrics.bootstrap import interval
 from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights, share_interval
 from ganexplain.metrics.regression import explained_share
+from ganexplain.metrics.sharing import regressors
 from ganexplain.networks.hooks import find_layer, record_outputs
-from ganexplain.networks.readings import unit_values
+from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
@@ -48,8 +49,9 @@ class ExampleSet:
 class Probes:
     """M held-out excerpts as the network and the encoders see them.
 
-    `responses` has the responses (M,) of units, `outputs` (M, K) those of the network, `encoded`
-    the vectors (M, D) by the name of an encoder, `recording` (M,) numbers of recordings.
+    `responses` has the responses (M,) of units, `outputs` (M, H) the `regressors` of the outputs of
+    the network, `encoded` the vectors (M, D) by the name of an encoder, `recording` (M,) numbers of
+    recordings.
     """
 
     responses: Mapping[Unit, np.ndarray]
@@ -87,7 +89,7 @@ class Probes:
         whole = {key: np.concatenate(rows) for key, rows in parts.items()}
         return cls(
             {unit: whole[unit] for unit in units},
-            whole[""],
+            regressors(whole[""]),
             {encoder.name: whole[encoder.name] for encoder in encoders},
             np.unique(centres[:, 0], return_inverse=True)[1],
         )
