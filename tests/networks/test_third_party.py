@@ -208,6 +208,8 @@ def test_onnx_files_of_the_gallery_hear_what_the_gan_generates(name: str) -> Non
             feed["state"] = np.zeros((2, 1, 128), np.float32)
         expected = session.run([call.output or names[0]], feed)[0][0]
         expected = expected.T if call.units == "last" else expected
+        if name == "swift_f0":
+            expected = expected[None]  # one unit, the confidence, over frames
         np.testing.assert_allclose(row.detach().numpy(), expected, atol=1e-3)
     (gradient,) = torch.autograd.grad(found.square().sum(), mel)
     assert gradient.isfinite().all() and gradient.flatten(1).any(1).all()
