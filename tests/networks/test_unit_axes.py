@@ -271,6 +271,20 @@ def linear_attention(x: Tensor, *layers: nn.Module) -> Tensor:
     return torch.einsum("bhdn,bhde->bhen", q.softmax(2), sums).flatten(1, 2)
 
 
+def bilinear(x: Tensor, layer: nn.Module) -> Tensor:
+    found: Tensor = layer(x, x)
+    return found
+
+
+def chosen_tokens(x: Tensor, scores: nn.Module) -> Tensor:
+    best = scores(x).squeeze(-1).topk(4, 1).indices
+    return x.gather(1, best[..., None].expand(-1, -1, x.shape[2]))
+
+
+def scores_by_a_vector(x: Tensor, vector: nn.Linear) -> Tensor:
+    return x @ vector.weight[0]
+
+
 class UNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -727,6 +741,24 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
         ("product", Product(product_by_computed_weights, nn.Linear(12, 60)), "but"),
         OVER_TIME,
         head(5),
+    ],
+    "bilinear": lambda: [
+        SWAP,
+        ("product", Product(bilinear, nn.Bilinear(12, 12, 5)), "btu"),
+        MEAN,
+        head(5),
+    ],
+    "chosen tokens": lambda: [
+        SWAP,
+        ("project", nn.Linear(12, 6), "btu"),
+        ("chosen", Product(chosen_tokens, nn.Linear(6, 1)), "btu"),
+        MEAN,
+        head(6),
+    ],
+    "scores by a vector": lambda: [
+        SWAP,
+        ("project", nn.Linear(12, 6), "btu"),
+        ("scores", Product(scores_by_a_vector, nn.Linear(6, 1)), "bt"),
     ],
     "linear attention": lambda: [
         ("conv", nn.Conv1d(12, 8, 1), "but"),

@@ -59,6 +59,11 @@ def _without_last(
     return axes[:-1]
 
 
+def _by_vector(given: Any, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
+    """The rows of a matrix that is multiplied by a vector; a vector's axis stays."""
+    return axes[: len(after)]
+
+
 def _regroup(given: Any, before: Shape, axes: tuple[Axis, ...], after: Shape) -> tuple[Axis, ...]:
     """Axes that are merged or divided; what was merged is divided again as it was."""
     if prod(before) != prod(after) or not prod(after):
@@ -117,7 +122,8 @@ MOVES: dict[str, Move] = {
     **dict.fromkeys(("transpose", "t", "swapaxes", "numpy_T"), _transpose),
     **dict.fromkeys(("unsqueeze", "stack"), _insert),
     **dict.fromkeys(("unfold", "view_as_real"), _append),
-    "view_as_complex": _without_last,
+    **dict.fromkeys(("mv", "addmv"), _by_vector),
+    **dict.fromkeys(("view_as_complex", "unfold_backward"), _without_last),
     "as_strided": _restride,
     **dict.fromkeys(
         ("view", "_unsafe_view", "reshape", "_reshape_alias", "view_copy", "_reshape_copy"),

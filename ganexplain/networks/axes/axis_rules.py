@@ -99,9 +99,12 @@ def axes_of_output(
 
     Of several inputs the axes are those of the one with the earliest units among those of the
     output's shape: a branch that is added to a stream does not change the axes of the stream.
+    Those of an index, which may have the output's shape, are not what it chooses.
     """
     shape = tuple(output.shape)
     inputs = [(s, axes) for s, axes in zip(shapes, call.axes, strict=True) if axes]
+    if call.name == "gather" and call.axes[0]:
+        inputs = inputs[:1]
     if (not inputs and not call.makes_units) or call.name in CONSTANTS:
         return None
     if call.makes_units:
@@ -161,7 +164,8 @@ def _with_new_units(call: Call, inputs: Sequence[tuple[Axis, ...]], rank: int) -
     """The axes of the output of a layer with units of its own."""
     first = call.is_convolution or call.is_norm_of_channels
     at = min(1, rank - 1) if first else rank - 1
-    if call.name in PRODUCTS and call.axes[-2:-1] == (None,) and call.axes[-1]:
+    of_two = call.name in PRODUCTS - {"_trilinear"}  # which has its weights between two values
+    if of_two and call.axes[-2:-1] == (None,) and call.axes[-1]:
         at = rank - 2  # weights times values, not values times weights
     before: tuple[Axis, ...] = next((each for each in inputs if len(each) == rank), ())
     if not before and call.name in EMBEDDINGS:
