@@ -54,7 +54,7 @@ class Sharing:
     ) -> Sharing:
         """That of responses (M,) with numbers (M, H) of the outputs and units (M, U) of the layer.
 
-        `unit` is the column of the unit itself, None if it has none.
+        `unit` is the column of the unit itself, None for several or all.
         """
         explained = float(explained_share(response, numbers))
         found = {

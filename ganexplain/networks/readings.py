@@ -89,7 +89,7 @@ class Reading(ABC):
 
 @dataclass(frozen=True)
 class OneUnit(Reading):
-    """A form whose text names one unit and nothing else."""
+    """A form of one unit; its text may be the number alone."""
 
     number: int
 
@@ -144,11 +144,10 @@ class Peak(OneUnit):
 
 
 @dataclass(frozen=True)
-class Place(Reading):
+class Place(OneUnit):
     """The value of one unit at one place: `17@12,30`."""
 
     form = re.compile(r"(\d+)@(\d+(?:,\d+)*)")
-    number: int
     at: tuple[int, ...]
 
     @classmethod

@@ -43,6 +43,12 @@ class Unit:
         return self.reading.channel
 
     @property
+    def number(self) -> int | None:
+        """The number of the only unit that is read, at whichever place, or None for several."""
+        numbers = self.reading.numbers
+        return numbers[0] if len(numbers) == 1 else None
+
+    @property
     def file_name(self) -> str:
         """Its part of the names of files and folders."""
         return f"{safe_name_part(self.layer)}-{self.reading.file_name}"

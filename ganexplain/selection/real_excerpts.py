@@ -178,7 +178,7 @@ class CorpusResponses:
         pool = self.pools[""]
         response = self._unit_responses(pool, unit)
         layer = pool.responses.get(unit.layer, response[:, None][:, :0])
-        return Sharing.of(response, self._outputs(pool), layer, unit.channel)
+        return Sharing.of(response, self._outputs(pool), layer, unit.number)
 
     def _variation(self, unit: Unit) -> Variation:
         """Return how much the response of a unit varies over the training split."""

@@ -79,3 +79,24 @@ def test_an_output_has_no_excerpts_beyond_itself(jamendo: JamendoFolder, tmp_pat
     real = read(path, "fc9:0")
     assert real.meta.sharing is not None and real.meta.sharing.is_all
     assert not [name for name in real.arrays if name.startswith(BEYOND)]
+
+
+def test_another_reading_of_a_unit_is_not_its_twin(jamendo: JamendoFolder, tmp_path: Path) -> None:
+    settings = replace(config(jamendo, tmp_path), neuron="7,7@max")  # fc8 has no places
+    one, peak = (
+        read(path, unit).meta.sharing
+        for path, unit in zip(
+            responses(settings, tmp_path / "run", NullProgress()), ("fc8:7", "fc8:7@max"),
+            strict=True,
+        )
+    )  # fmt: skip
+    assert one is not None and peak is not None
+    assert one.alike and peak.alike == one.alike
+    assert 7 not in peak.alike
+
+
+@pytest.mark.parametrize(
+    "text, number", [("7", 7), ("7@max", 7), ("7@1,2", 7), ("7-minus-1", None), ("mean", None)]
+)
+def test_the_only_unit_of_a_text_has_a_number(text: str, number: int | None) -> None:
+    assert Unit.parse(f"fc8:{text}").number == number
