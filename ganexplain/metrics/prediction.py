@@ -22,7 +22,7 @@ from ganexplain.runs.machine import random_stream
 
 FEW, SOME = 0.01, 0.1  # shares of excerpts that are compared with others
 MOST_PAIRS = 20_000  # drawn at random where there are more
-BLOCK = 10  # excerpts of nearly the same outputs, of which the first and the last are a pair
+BLOCK = 10  # excerpts of nearly the same fit, of which the strongest and the weakest are a pair
 ROUNDING = 1e-9  # share of values up to which differences are only rounding
 MOST_FOR_WIDTH = 2000  # excerpts whose distances decide the width of the kernel
 
@@ -32,7 +32,7 @@ DIFFICULTIES: Mapping[str, str] = {
     "extreme": "top 1 % against bottom 1 %",
     "top": "top 10 % against the rest",
     "random": "two random excerpts",
-    "matched": "two with the same outputs",
+    "matched": "two with the same response as fitted by the outputs",
     "beyond_extreme": "beyond the outputs: top 1 %",
     "beyond_top": "beyond the outputs: top 10 %",
     "beyond_random": "beyond the outputs: random",
@@ -125,10 +125,10 @@ def choose_pairs(response: np.ndarray, outputs: np.ndarray, seed: int) -> dict[s
 
 
 def _matched(left: np.ndarray, explained: np.ndarray) -> Pairs:
-    """Of each block of excerpts of nearly the same outputs, the strongest and the weakest.
+    """Of each block of excerpts of nearly the same fit, the strongest and the weakest.
 
-    The outputs are the same where the response (M,) that they explain is; the pairs are ordered by
-    what is left (M,) of it.
+    `explained` (M,) is the response as fitted by the outputs; several outputs may differ where it
+    is the same. The pairs are ordered by what is left (M,) of the response.
     """
     order = np.argsort(explained, kind="stable")
     blocks = order[: len(order) // BLOCK * BLOCK].reshape(-1, BLOCK)

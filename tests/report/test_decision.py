@@ -28,8 +28,9 @@ def with_beyond(folder: Path) -> Artifacts:
 def test_the_share_of_the_decision_and_the_units_alike_are_named(tmp_path: Path) -> None:
     text = page(with_beyond(tmp_path))
     assert (
-        "94.1 % of the variance of the response over 1,234 real excerpts is a function of the"
-        in text
+        "94.1 % of the variance of the response over 1,234 real excerpts is fitted by a "
+        "weighted sum of the outputs of the network, their squares and cubes (as many as the "
+        "excerpts can fit: 2 numbers)" in text
     )
     assert "explain --beyond output searches for the rest" in text
     assert "fc9:3 (+0.97), fc9:12 (−0.95): correlation of at least 0.9 in size" in text

@@ -30,14 +30,20 @@ def _explained(evidence: Evidence, sharing: Sharing) -> Child:
         return "the neuron is an output of the network, or a function of its outputs"
     text = (
         f" of the variance of the response over {sharing.excerpts:,} real {evidence.words.many} "
-        "is a function of the outputs of the network"
+        "is fitted by a weighted sum of the outputs of the network, their squares and cubes"
     )
+    if sharing.numbers:
+        text += f" (as many as the {evidence.words.many} can fit: {_counted(sharing.numbers)})"
     if sharing.explained >= MOSTLY and not evidence.meta.beyond:
         text += (
             ": most of what drives the neuron is what drives the decision; explain --beyond output "
             "searches for the rest"
         )
     return [element("strong", f"{100 * sharing.explained:.1f} %"), text]
+
+
+def _counted(numbers: int) -> str:
+    return f"{numbers} number" + "s" * (numbers > 1)
 
 
 def _alike(evidence: Evidence, sharing: Sharing) -> str:
