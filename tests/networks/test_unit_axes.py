@@ -285,6 +285,40 @@ def scores_by_a_vector(x: Tensor, vector: nn.Linear) -> Tensor:
     return x @ vector.weight[0]
 
 
+def prototypes(x: Tensor, vectors: nn.Linear) -> Tensor:
+    return ((x[:, :, None] - vectors.weight) ** 2).sum(-1)
+
+
+def heads_of_one_class(x: Tensor, *heads: nn.Module) -> Tensor:
+    return torch.stack([each(x).squeeze(-1) for each in heads], -1)
+
+
+def curve_by_steps(x: Tensor, *layers: nn.Module) -> Tensor:
+    cell, dense = layers
+    state, found = x.new_zeros(len(x), 6), []
+    for values in x.unbind(2):
+        state = cell(values, state)
+        found.append(dense(state)[:, 0])
+    return torch.stack(found, 1)
+
+
+def joined_curve(x: Tensor, *layers: nn.Module) -> Tensor:
+    cell, dense = layers
+    state, found = x.new_zeros(len(x), 6), []
+    for frame in range(x.shape[2]):
+        state = cell(x[:, :, frame], state)
+        found.append(dense(torch.cat([x[:, :, frame], state], 1)))
+    return torch.cat(found, 1)
+
+
+def masked_sound(x: Tensor, dense: nn.Module) -> Tensor:
+    """A sound (B, samples) from one (B, samples), by a mask of its spectrum."""
+    window = torch.hann_window(8)
+    spectra = torch.stft(x, 8, 2, window=window, return_complex=True)
+    mask = dense(spectra.abs().mT).sigmoid().mT
+    return torch.istft(spectra * mask, 8, 2, window=window, length=x.shape[1])
+
+
 class UNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -759,6 +793,28 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
         SWAP,
         ("project", nn.Linear(12, 6), "btu"),
         ("scores", Product(scores_by_a_vector, nn.Linear(6, 1)), "bt"),
+    ],
+    "prototypes": lambda: [
+        ("conv", nn.Conv1d(12, 5, 3), "but"),
+        ("", swap, ""),
+        ("distances", Product(prototypes, nn.Linear(5, 7)), "btu"),
+        MEAN,
+        head(7),
+    ],
+    "heads of one class": lambda: [
+        SWAP,
+        ("project", nn.Linear(12, 5), "btu"),
+        ("heads", Product(heads_of_one_class, *(nn.Linear(5, 1) for _ in range(4))), "btu"),
+    ],
+    "a curve by steps": lambda: [
+        ("curve", Product(curve_by_steps, nn.GRUCell(12, 6), nn.Linear(6, 1)), "bt"),
+    ],
+    "a joined curve": lambda: [
+        ("curve", Product(joined_curve, nn.GRUCell(12, 6), nn.Linear(18, 1)), "bt"),
+    ],
+    "sound by a mask": lambda: [
+        ("", lambda x: x.mean(1), ""),
+        ("sound", Product(masked_sound, nn.Linear(5, 5)), "bt"),
     ],
     "linear attention": lambda: [
         ("conv", nn.Conv1d(12, 8, 1), "but"),

@@ -123,19 +123,20 @@ class AxisTracker(TorchDispatchMode):
         self, call: Call, shapes: Sequence[tuple[int, ...]], output: Tensor, place: int
     ) -> None:
         """Note of which places along an axis the output number `place` of a call is computed."""
+        known = [step for step in map(self.steps.get, call.tensors) if step]
         if call.name in ("unbind", "select") and call.axes[0]:
             at = call.given["dim"]
             length = shapes[0][at]
             place = call.given.get("index", place) % length
-            self.steps[output] = Step(length, call.axes[0].each[at], place, place)
-            return
-        known = [step for step in map(self.steps.get, call.tensors) if step]
+            if length > 1 or not known:  # the only place of an axis is no step along it
+                self.steps[output] = Step(length, call.axes[0].each[at], place, place)
+                return
         if known and call.name != "stack":
             self.steps[output] = reduce(Step.with_places_of, known)
 
     def _stacked(self, call: Call) -> Axis:
-        """What the new axis of a stack counts: the steps, if there is a tensor of each."""
-        steps = [self.steps.get(tensor) for tensor in call.tensors] if call.name == "stack" else []
+        """What the axis counts on which tensors are joined: the steps, if there is one of each."""
+        steps = [self.steps.get(tensor) for tensor in call.tensors] if _joins_places(call) else []
         kinds = {(step.length, step.axis) for step in steps if step}
         whole = kinds == {(len(steps), steps[0].axis)} if steps and steps[0] else False
         return steps[0].axis if whole and len(set(steps)) == len(steps) else UNKNOWN
@@ -171,6 +172,13 @@ class _Equations(TorchFunctionMode):
         if getattr(func, "__name__", "") == "einsum" and isinstance(result, Tensor):
             self.tracker.note_equation(args[0], args[1:], result)
         return result
+
+
+def _joins_places(call: Call) -> bool:
+    """Whether each tensor becomes one place of an axis."""
+    at = call.given.get("dim")
+    of_one = call.name == "cat" and all(t.ndim and t.shape[at] == 1 for t in call.tensors)
+    return call.name == "stack" or of_one
 
 
 @cache

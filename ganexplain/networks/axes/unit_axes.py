@@ -153,7 +153,7 @@ def output_axes(output: Tensor, batch: int, examples: int, found: Axes) -> Outpu
     names = _names(each)
     units = Axes(tuple(each)).units if each else 0
     if units is None and not _is_one_unit(sizes, names, found):
-        units = _usual_units(batch, folded, len(sizes))
+        units = _usual_units(batch, folded, names, found)
     if units is not None and sizes:
         names[units] = "units"
     return OutputAxes(tuple(sizes), tuple(names), units, batch, folded, inwards)
@@ -167,9 +167,16 @@ def _is_one_unit(sizes: Sequence[int], names: Sequence[str], found: Axes) -> boo
     return found.age != NO_UNITS and prod(sizes) > 1 and PLACES not in names
 
 
-def _usual_units(batch: int, folded: bool, count: int) -> int:
-    """The axis of the units of an output that no layer with units has made."""
-    return count - 1 if batch else min(int(folded), count - 1)
+def _usual_units(batch: int, folded: bool, names: Sequence[str], found: Axes) -> int:
+    """The axis where units usually are, of an output of which it is not known.
+
+    After layers with units it is one that counts nothing of the input, if there is one.
+    """
+    usual = len(names) - 1 if batch else min(int(folded), len(names) - 1)
+    free = [k for k, name in enumerate(names) if name == PLACES]
+    if found.age == NO_UNITS or not free or usual in free:
+        return usual
+    return free[0] if batch else free[-1]
 
 
 def _is_folded_inwards(output: Tensor, batch: int, steps: int) -> bool:
