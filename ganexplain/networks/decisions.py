@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ganexplain.errors import UsageError
+from ganexplain.metrics.sharing import regressors
 
 AUTO = "auto"  # of `--outputs`: guess their kind
 OUTPUTS = ("logits", "probabilities", "activations")
@@ -69,6 +71,12 @@ def output_logits(outputs: Tensor, kind: str) -> Tensor:
     if outputs.shape[1] > 1:
         return logarithms
     return logarithms - (1 - outputs).clamp_min(SMALLEST).log()
+
+
+def output_regressors(outputs: np.ndarray) -> np.ndarray:
+    """The `regressors` (M, H) of the logits of outputs (M, K), whose kind is guessed."""
+    found = torch.from_numpy(outputs)
+    return regressors(output_logits(found, guess_output_kind(found)).double().numpy())
 
 
 def class_probabilities(outputs: Tensor, kind: str) -> Tensor:

@@ -24,7 +24,7 @@ from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.metrics.bootstrap import interval
 from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights, share_interval
 from ganexplain.metrics.regression import explained_share
-from ganexplain.metrics.sharing import regressors
+from ganexplain.networks.decisions import output_regressors
 from ganexplain.networks.hooks import find_layer, record_outputs
 from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.target import TargetNetwork
@@ -49,7 +49,7 @@ class ExampleSet:
 class Probes:
     """M held-out excerpts as the network and the encoders see them.
 
-    `responses` has the responses (M,) of units, `outputs` (M, H) the `regressors` of the outputs of
+    `responses` has the responses (M,) of units, `outputs` (M, H) the `output_regressors` of
     the network, `encoded` the vectors (M, D) by the name of an encoder, `recording` (M,) numbers of
     recordings.
     """
@@ -89,7 +89,7 @@ class Probes:
         whole = {key: np.concatenate(rows) for key, rows in parts.items()}
         return cls(
             {unit: whole[unit] for unit in units},
-            regressors(whole[""]),
+            output_regressors(whole[""]),
             {encoder.name: whole[encoder.name] for encoder in encoders},
             np.unique(centres[:, 0], return_inverse=True)[1],
         )

@@ -26,10 +26,10 @@ from ganexplain.corpora.load import input_spec_for, load_split
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.metrics.regression import residual
-from ganexplain.metrics.sharing import Sharing, regressors
+from ganexplain.metrics.sharing import Sharing
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapter import OUTPUT, network_device
-from ganexplain.networks.decisions import guess_output_kind, output_logits
+from ganexplain.networks.decisions import output_regressors
 from ganexplain.networks.hooks import (
     Response,
     layer_shape,
@@ -168,9 +168,7 @@ class CorpusResponses:
     def _outputs(self, pool: _Pool) -> np.ndarray:
         """Return what a response is regressed on: the logits of the outputs, (M, H)."""
         if pool.regressors is None:
-            outputs = torch.from_numpy(pool.responses[self.output])
-            logits = output_logits(outputs, guess_output_kind(outputs))
-            pool.regressors = regressors(logits.double().numpy())
+            pool.regressors = output_regressors(pool.responses[self.output])
         return pool.regressors
 
     def _sharing(self, unit: Unit) -> Sharing:

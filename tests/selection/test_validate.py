@@ -19,6 +19,7 @@ from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.atomic import file_hash
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.networks.decisions import output_regressors
 from ganexplain.runs.progress import NullProgress
 
 CLASSIFIER, JUDGE = PRETRAINED / "classifier.pt", PRETRAINED / "judge.pt"
@@ -69,6 +70,16 @@ def test_the_outputs_explain_all_of_an_output(document: Prediction) -> None:
     assert unit.explained_share == pytest.approx(1)
     names = {name for sets in unit.shares.values() for name in sets["generated"]}
     assert names == {"extreme", "top", "random"}  # nothing is left beyond the outputs
+
+
+def test_probabilities_explain_the_logits_that_they_are_made_of() -> None:
+    logit = 3 * np.random.default_rng(0).normal(size=400)
+    for logits in (np.stack([logit, np.zeros(400)], axis=1), logit[:, None]):
+        values = torch.from_numpy(logits)
+        outputs = values.softmax(dim=1) if logits.shape[1] > 1 else values.sigmoid()
+        design = np.column_stack([np.ones(400), output_regressors(outputs.numpy())])
+        left = logit - design @ np.linalg.lstsq(design, logit, rcond=None)[0]
+        assert left.std() < 1e-6
 
 
 def test_the_share_of_real_excerpts_is_that_of_a_loop(
