@@ -92,8 +92,13 @@ class Pairs:
         return cls(strong[chosen // len(weak)], weak[chosen % len(weak)])
 
     def errors(self, contrast: np.ndarray) -> np.ndarray:
-        """The share (...) of pairs that contrasts (..., M) order wrongly; a tie is half wrong."""
+        """The share (...) of pairs that contrasts (..., M) order wrongly; a tie is half wrong.
+
+        Without pairs it is a half, as nothing can be told.
+        """
         apart = contrast[..., self.weak] - contrast[..., self.strong]
+        if not len(self.strong):
+            return np.full(contrast.shape[:-1], 0.5)
         return np.asarray((np.sign(apart) + 1).mean(axis=-1) / 2)
 
     def ordered(self, response: np.ndarray) -> Pairs:

@@ -21,6 +21,7 @@ from ganexplain.artifacts.prediction import (
     UnitPrediction,
 )
 from ganexplain.corpora.interfaces import AnySplit
+from ganexplain.errors import GanexplainError
 from ganexplain.metrics.bootstrap import interval
 from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights, share_interval
 from ganexplain.metrics.regression import explained_share
@@ -31,6 +32,16 @@ from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.encoders import BATCH, Encoder
+
+FEWEST = 20  # excerpts with which a test says something
+
+
+def check_enough(corpus: str, split: str, excerpts: int) -> None:
+    """Raise GanexplainError if a test of the excerpts of a split says nothing."""
+    if excerpts < FEWEST:
+        raise GanexplainError(
+            f"{corpus}: {excerpts} excerpts in the split {split}; the test needs at least {FEWEST}"
+        )
 
 
 @dataclass(frozen=True)

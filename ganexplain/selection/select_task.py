@@ -26,7 +26,7 @@ from ganexplain.selection.controls import (
 )
 from ganexplain.selection.encoders import Encoder, load_encoders
 from ganexplain.selection.judges import Judge, load_judges
-from ganexplain.selection.prediction import Probes
+from ganexplain.selection.prediction import Probes, check_enough
 from ganexplain.selection.real_excerpts import CorpusResponses
 
 PREDICTION = "prediction"  # the rule that needs an encoder
@@ -105,19 +105,22 @@ class SelectTask:
     def prepare(self, run: RunDirectory, progress: Progress) -> Probes | None:
         """Compute the responses of a corpus for all units, where there is one.
 
-        Returns the excerpts of the validation split for a ranking by prediction.
+        Returns the excerpts of the validation split for a ranking by prediction; GanexplainError
+        for fewer than 20.
         """
         if not self.found:
             return None
         for key, name in self.found.splits.items():
             recordings = [r for part in name.split("+") for r in self.found.corpus.split(part)]
             run.used_recordings("held-out" if key else name, recordings)
-        self.found.prepare(self.units, progress)
         if not self.encoder:
+            self.found.prepare(self.units, progress)
             return None
         found, cache = self.found, cache_directory(self.config.cache)
         skip = self.config.skip_bad_files
         split = load_split(found.corpus, "valid", found.front_end, cache, progress, skip)
+        check_enough(found.corpus.name, "valid", len(split.whole_excerpts(found.hop)))
+        found.prepare(self.units, progress)
         units = list(dict.fromkeys(self.units))
         return Probes.measure(split, found.hop, found.explained, units, [self.encoder], progress)
 
@@ -135,12 +138,17 @@ class SelectTask:
 def _check_settings(config: SelectConfig) -> None:
     check_known("--by", config.by or DEFAULT_RULE, RULES)
     if bool(config.responses) == bool(config.corpus):
+        if config.corpus:
+            raise UsageError("--corpus and --responses both name the real excerpts; name one")
         raise UsageError(
             "name the real excerpts with --corpus or, from an earlier run, with --responses"
         )
     if config.by == PREDICTION:
         if not config.corpus:
-            raise UsageError("--by prediction: name a --corpus, whose validation split it predicts")
+            raise UsageError(
+                "--by prediction: name a --corpus, whose validation split it predicts, not "
+                "--responses"
+            )
         if not open_corpus(config.corpus, config.skip_bad_files).split("valid"):
             raise UsageError(f"--by prediction: {config.corpus[0]} has no validation split")
     if config.top == 1:

@@ -108,7 +108,13 @@ class UnitSelection:
         """What makes the scores less sure than they look, the gravest first."""
         lost = self.explanations.meta.lost
         grave = (self.weakness, lost.in_words(self.explanations.sizes["N"]) if lost else "")
-        return [text for text in grave if text] + score_warnings(made, self.compared)
+        found = [text for text in grave if text]
+        if self.probe and not len(self.probe.pairs.strong):
+            found.append(
+                f"the response is the same to all {len(self.probe.baseline)} excerpts of the "
+                "validation split: no setting can predict better than another"
+            )
+        return found + score_warnings(made, self.compared)
 
     @property
     def weakness(self) -> str:

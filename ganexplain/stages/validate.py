@@ -13,7 +13,7 @@ from ganexplain.config import ValidateConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
-from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import write_json
 from ganexplain.inputs.base import Input
 from ganexplain.networks.target import TargetNetwork
@@ -23,10 +23,9 @@ from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.selection.controls import load_target_network
 from ganexplain.selection.encoders import Encoder, load_encoders
 from ganexplain.selection.example_sets import by_unit, tested_unit
-from ganexplain.selection.prediction import PredictionTest, Probes
+from ganexplain.selection.prediction import PredictionTest, Probes, check_enough
 
 SPLITS = ("test", "valid", "train")
-FEWEST = 20  # excerpts with which a test says something
 FEW_RECORDINGS = 10
 
 
@@ -44,12 +43,15 @@ class ValidateTask:
     @classmethod
     def open(cls, config: ValidateConfig) -> ValidateTask:
         """The task that the settings ask for; errors of settings and of every file."""
-        for name in config.split.split("+"):
+        splits = config.split.split("+")
+        for name in splits:
             check_known("--split", name, SPLITS)
+            if splits.count(name) > 1:
+                raise UsageError(f"--split {config.split}: names {name} twice; name it once")
         files = unit_files(config)
         first, device = read_explanations(files[0].explanations), pick_device(config.device)
         corpus = open_corpus(config.corpus, config.skip_bad_files)
-        if not any(corpus.split(name) for name in config.split.split("+")):
+        if not any(map(corpus.split, splits)):
             raise UsageError(f"--split {config.split}: {corpus.name} has no such recordings")
         explained = load_target_network(config, first, device)
         encoders = load_encoders(config.encoder, (first.path, first.front_end), device)
@@ -128,11 +130,7 @@ def _tested(task: ValidateTask, progress: Progress) -> Prediction:
         split, config.hop_frames, task.explained, list(files), task.encoders, progress
     )
     excerpts = len(probes.recording)
-    if excerpts < FEWEST:
-        raise GanexplainError(
-            f"{task.corpus.name}: {excerpts} excerpts in the split {config.split}; the test needs "
-            f"at least {FEWEST}"
-        )
+    check_enough(task.corpus.name, config.split, excerpts)
     units = [tested_unit(each, task.encoders) for each in files.values()]
     test = PredictionTest(probes, units, config.seed)
     predictions = test.run(progress)

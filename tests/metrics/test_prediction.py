@@ -8,8 +8,10 @@ import pytest
 from ganexplain.metrics.prediction import (
     DIFFICULTIES,
     Counts,
+    HeldOut,
     Kernel,
     Pairs,
+    Probe,
     choose_pairs,
     recording_weights,
     share_interval,
@@ -113,6 +115,13 @@ def test_nothing_is_left_beyond_outputs_that_are_the_response(excerpts: Excerpts
     pairs = choose_pairs(response, response[:, None], 0)
     assert len(pairs["beyond_random"].strong) == 0
     assert np.isnan(Counts.of(response, pairs["beyond_random"], recording).share)
+
+
+def test_nothing_can_be_predicted_of_a_unit_that_never_changes(excerpts: Excerpts) -> None:
+    _, outputs, recording = excerpts
+    examples = outputs[:4]
+    probe = Probe.of(outputs, HeldOut(np.ones(120), outputs, recording), "max", examples, 0)
+    assert probe.errors(examples, np.ones((3, 4))).tolist() == [0.5, 0.5, 0.5]
 
 
 def test_a_pair_counts_as_often_as_its_recordings_occur() -> None:

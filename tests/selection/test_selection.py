@@ -539,6 +539,16 @@ def test_a_ranking_by_prediction_is_what_validate_finds_on_the_validation_split(
 def test_a_ranking_by_prediction_needs_a_corpus(
     run: Run, chosen: dict[str, Path], tmp_path: Path
 ) -> None:
-    done = run("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
-               "--by", "prediction", "--out", tmp_path / "s", "-q", status=2)  # fmt: skip
-    assert "--by prediction: name a --corpus" in done.error_line()
+    given = ("select", chosen["explain"], "--responses", chosen["select"] / "responses.npz",
+             "--by", "prediction", "--out", tmp_path / "s", "-q")  # fmt: skip
+    assert "--by prediction: name a --corpus" in run(*given, status=2).error_line()
+    assert "name one" in run(*given, "--corpus", SAMPLE, status=2).error_line()
+
+
+def test_a_ranking_by_prediction_needs_enough_excerpts(
+    run: Run, chosen: dict[str, Path], some_of_the_sample: Path, tmp_path: Path
+) -> None:
+    done = run("select", chosen["explain"], "--corpus", some_of_the_sample, "--hop-frames",
+               "100000", "--by", "prediction", "--out", tmp_path / "s", "-q", status=1)  # fmt: skip
+    listed = (some_of_the_sample / "filelists" / "valid").read_text().split()
+    assert f"{len(listed)} excerpts in the split valid" in done.error_line()

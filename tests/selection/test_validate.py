@@ -136,6 +136,7 @@ def test_a_report_shows_the_test_of_its_explanations(
 
 @pytest.mark.parametrize("more, status, error", [
     (("--split", "tset"), 2, "--split"),
+    (("--split", "test+test"), 2, "names test twice"),
     (("--encoder", "none.pt"), 2, "none.pt"),
     (("--hop-frames", "100000"), 1, "at least 20"),
 ])  # fmt: skip
