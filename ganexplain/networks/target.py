@@ -23,6 +23,7 @@ from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, network_device
 from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.bridges.features import load_features
+from ganexplain.networks.loaders.exported import set_eval_mode
 from ganexplain.networks.loaders.factories import code_of, is_factory
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import (
@@ -212,7 +213,7 @@ def adapt_network(
     Without `network_input` the network gets the generator's output unchanged. The network is
     frozen and in eval mode. Raises UsageError for `features` that are not trusted.
     """
-    network.eval()
+    set_eval_mode(network)
     examples = example_inputs(generator_output)
     features = load_features(network_input, trust_features)
     taken = network_input or generator_output
@@ -278,10 +279,9 @@ def _layout_advice(layouts: Sequence[str]) -> str:
 
 def _check_output(output: Tensor, call: Call, outputs: int) -> None:
     if not output.is_floating_point():
-        raise UsageError(
-            f"--model: the output is {output.dtype}, not floating point; choose another part with "
-            "output = in --input"
-        )
+        scores = "let the network return the scores from which it is computed"
+        advice = "choose another part with output = in --input" if call.output else scores
+        raise UsageError(f"--model: the output is {output.dtype}, not floating point; {advice}")
     if call.classes and len(call.classes) not in {outputs, 2 if outputs == 1 else outputs}:
         raise UsageError(
             f"classes: {len(call.classes)} names for {outputs} output units; give one each"

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganexplain.errors import GanexplainError, reason_of
+from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.files.archives import check_archive
 from ganexplain.networks.loaders.pure_operators import impure, is_pure
 
@@ -79,6 +79,17 @@ def read_exported(path: Path) -> nn.Module:
         if earlier:
             return torch.export.unflatten(_read_earlier(path, content))
         return torch.export.unflatten(torch.export.load(io.BytesIO(content)))
+
+
+def set_eval_mode(network: nn.Module) -> None:
+    """Set eval mode; UsageError for what torch.export made without a file, which has no modes."""
+    try:
+        network.eval()
+    except NotImplementedError as error:
+        raise UsageError(
+            f"--model: the network has no eval mode ({reason_of(error)}); if torch.export made it, "
+            "write the program with torch.export.save(program, 'FILE.pt2'), and give FILE.pt2"
+        ) from error
 
 
 def _refused_earlier(content: bytes) -> Iterator[str]:
