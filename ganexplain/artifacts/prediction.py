@@ -10,18 +10,20 @@ from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import JsonObject, read_json
 from ganexplain.files.fields import Fields
+from ganexplain.inputs.kinds import KINDS
+from ganexplain.inputs.words import Words
 
 REMEDY = "run validate again"
 GENERATED, OTHER, SHUFFLED = "generated", "other_unit", "shuffled"
-SETS: Mapping[str, str] = {
+SETS: Mapping[str, str] = {  # texts for `Words.fill`
     GENERATED: "the examples of the chosen setting",
-    "real": "real excerpts of the training split, the strongest and the weakest",
-    "real_beyond": "real excerpts of the training split, the strongest and the weakest beyond the "
+    "real": "real {many} of the training split, the strongest and the weakest",
+    "real_beyond": "real {many} of the training split, the strongest and the weakest beyond the "
     "outputs of the network",
     OTHER: "the examples of another unit of the layer, whose responses go along with this one’s",
     "reinitialised": "the same search for a network of shuffled weights, which learned nothing",
     "start": "samples of the GAN before the search, those of higher responses and the others",
-    SHUFFLED: "the examples of the chosen setting, where each excerpt has the response of another",
+    SHUFFLED: "the examples of the chosen setting, where each {one} has the response of another",
 }
 
 
@@ -125,7 +127,8 @@ class Prediction:
     """`prediction.json`: the held-out excerpts, the encoders, and the shares of each unit.
 
     `encoders` has the path of each, empty without a network; `layers` the means over the units of
-    each layer that has several.
+    each layer that has several. `explained_encoders` are the names of those that are the explained
+    network; `input` is the name of the kind of the excerpts.
     """
 
     corpus: tuple[str, ...]
@@ -136,6 +139,18 @@ class Prediction:
     notes: tuple[str, ...]
     units: tuple[UnitPrediction, ...]
     layers: Mapping[str, Shares]
+    explained_encoders: tuple[str, ...] = ()
+    input: str = "log-mel"
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the split is of excerpts that neither the networks nor the examples are of."""
+        return self.split == "test"
+
+    @property
+    def words(self) -> Words:
+        """The words for the excerpts."""
+        return KINDS[self.input].words
 
     def of(self, target: SearchTarget, explanations_hash: str) -> UnitPrediction:
         """The entry of a unit; UsageError if other explanations of it were tested."""
@@ -155,6 +170,10 @@ class Prediction:
         encoders, layers = fields.child("encoders"), fields.child("layers")
         if not fields.children("units"):
             raise fields.wrong("units", "a list of units")
+        kind = fields.text("input", "log-mel") or ""
+        if kind not in KINDS:
+            raise fields.wrong("input", f"one of {', '.join(KINDS)}")
+        names = "explained_encoders"
         return cls(
             corpus=fields.texts("corpus"),
             split=fields.text("split"),
@@ -164,6 +183,8 @@ class Prediction:
             notes=fields.texts("notes"),
             units=tuple(map(UnitPrediction.from_json, fields.children("units"))),
             layers={name: shares_from_json(layers.child(name)) for name in layers},
+            explained_encoders=fields.texts(names) if names in fields else (),
+            input=kind,
         )
 
     def to_json(self) -> JsonObject:
@@ -174,6 +195,8 @@ class Prediction:
             "excerpts": self.excerpts,
             "recordings": self.recordings,
             "encoders": dict(self.encoders),
+            "explained_encoders": list(self.explained_encoders),
+            "input": self.input,
             "notes": list(self.notes),
             "units": [unit.to_json() for unit in self.units],
             "layers": {name: shares_to_json(shares) for name, shares in self.layers.items()},

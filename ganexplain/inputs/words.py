@@ -18,6 +18,7 @@ class Words:
     perceives: str
     perceived: str
     sense: str  # what one perceives with: "ear"
+    description: str  # what the descriptors of one are of
     looks_for: str  # what a judge does
     heading: str
     alike: str  # what the GAN keeps examples like
@@ -36,6 +37,7 @@ SOUND = Words(
     one="excerpt", many="excerpts", whole="sound", sources="recordings",
     elsewhere="of other recordings",
     perceive="hear", perceives="hears", perceived="heard", sense="ear", looks_for="Listens for",
+    description="spectrum and modulation",
     heading="See and hear", alike="music", reality="real sound", generated="sound excerpts",
     picked_by="eye or ear", input_table="Front end and sound", folders=0,
 )  # fmt: skip
@@ -43,6 +45,7 @@ PICTURES = Words(
     one="picture", many="pictures", whole="picture", sources="pictures",
     elsewhere="kept from training",
     perceive="see", perceives="sees", perceived="seen", sense="eye", looks_for="Looks for",
+    description="rows of pixels",
     heading="See", alike="real pictures", reality="real pictures", generated="pictures",
     picked_by="eye", input_table="Pictures", folders=1,
 )  # fmt: skip

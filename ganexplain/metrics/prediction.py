@@ -28,10 +28,10 @@ MOST_FOR_WIDTH = 2000  # excerpts whose distances decide the width of the kernel
 
 
 BEYOND = "beyond_"  # prefix of the pairs by what the outputs of the network leave unexplained
-DIFFICULTIES: Mapping[str, str] = {
+DIFFICULTIES: Mapping[str, str] = {  # {many}: the word for excerpts
     "extreme": "top 1 % against bottom 1 %",
     "top": "top 10 % against the rest",
-    "random": "two random excerpts",
+    "random": "two random {many}",
     "matched": "two with the same response as fitted by the outputs",
     "beyond_extreme": "beyond the outputs: top 1 %",
     "beyond_top": "beyond the outputs: top 10 %",

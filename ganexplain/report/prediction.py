@@ -10,32 +10,44 @@ from ganexplain.report.tables import aligned
 
 HEADLINE, BEYOND = "random", "beyond_random"  # difficulties of a sentence
 SUMMARY = (GENERATED, "real", OTHER)  # sets in the rows of units
-# Names of sets in sentences; the word for examples is filled in.
-NAMES = {"real": "real excerpts", OTHER: "another unit’s {examples}"}
+# Names of sets in sentences, for `Words.fill`.
+NAMES = {"real": "real {many}", OTHER: "another unit’s {whole}s"}
 TITLES = {"reinitialised": "shuffled weights", "start": "before search", "shuffled": "by chance"}
 
 
 def prediction_sentence(
-    encoder: str, path: str, sets: Mapping[str, Mapping[str, PairShare]], examples: str = "sounds"
+    found: Prediction, encoder: str, sets: Mapping[str, Mapping[str, PairShare]]
 ) -> str:
     """Return what an encoder predicts with the examples of a unit, and with others.
 
-    `path` is that of its network, empty for descriptors; `sets` are its shares.
+    `sets` are its shares.
     """
-    own = sets.get(GENERATED, {})
+    own, words = sets.get(GENERATED, {}), found.words
     if HEADLINE not in own:
-        return f"{encoder}: all excerpts have the same response, so there is nothing to predict."
-    who = f"another network ({encoder})" if path else "a description of spectrum and modulation"
+        return f"{encoder}: all {words.many} have one response, so there is nothing to predict."
+    pair = (
+        f"two new {words.many}"
+        if found.held_out
+        else f"two {words.many} of the split {found.split}"
+    )
     parts = [
-        f"With these {examples} alone, {who} tells in {_percent(own[HEADLINE])} of pairs which of "
-        "two new excerpts excites the unit more"
+        f"With these {words.whole}s alone, {_who(found, encoder)} tells in "
+        f"{_percent(own[HEADLINE])} of pairs which of {pair} excites the unit more"
     ]
-    for name, words in NAMES.items():
+    for name, title in NAMES.items():
         if HEADLINE in sets.get(name, {}):
-            parts.append(f"{words.format(examples=examples)}: {_percent(sets[name][HEADLINE])}")
+            parts.append(f"{words.fill(title)}: {_percent(sets[name][HEADLINE])}")
     if BEYOND in own:
         parts.append(f"beyond the decision: {_percent(own[BEYOND])}")
     return "; ".join(parts) + "."
+
+
+def _who(found: Prediction, encoder: str) -> str:
+    if encoder in found.explained_encoders:
+        return f"the explained network itself ({encoder})"
+    if found.encoders.get(encoder):
+        return f"another network ({encoder})"
+    return f"a description of {found.words.description}"
 
 
 def prediction_text(found: Prediction) -> str:
@@ -49,10 +61,7 @@ def prediction_text(found: Prediction) -> str:
     for unit in alone:
         title = f"{unit.layer}:{unit.neuron}" + f" ({unit.unit})" * bool(unit.unit)
         blocks.append(_block(found, title, unit.shares))
-    head = (
-        f"{found.excerpts} excerpts of {found.recordings} recordings, split {found.split}; shares "
-        "of pairs, 50 % is chance"
-    )
+    head = f"{_tested(found)}, split {found.split}; shares of pairs, 50 % is chance"
     explained = [f"{100 * unit.explained_share:.0f}" for unit in found.units]
     share = (
         explained[0]
@@ -63,9 +72,17 @@ def prediction_text(found: Prediction) -> str:
     return "\n".join([head, *blocks, tail, *found.notes])
 
 
+def _tested(found: Prediction) -> str:
+    many, sources, count = found.words.many, found.words.sources, found.recordings
+    if sources == many:
+        return f"{found.excerpts} {many}"
+    return f"{found.excerpts} {many} of {count} {sources if count > 1 else sources[:-1]}"
+
+
 def _units(found: Prediction, layer: str, encoder: str) -> str:
     """Return a table of the random pairs, a row for each unit of a layer."""
-    table = [[f"two random excerpts, {encoder}", *map(set_title, SUMMARY), "beyond", "explained"]]
+    title = f"{found.words.fill(DIFFICULTIES[HEADLINE])}, {encoder}"
+    table = [[title, *map(set_title, SUMMARY), "beyond", "explained"]]
     for unit in found.units:
         if unit.layer == layer and encoder in unit.shares:
             sets = unit.shares[encoder]
@@ -91,16 +108,13 @@ def _block(found: Prediction, title: str, shares: Shares) -> str:
         table = [[f"{title}, {encoder}", GENERATED, "95 %"]]
         others = [name for name in sets if name != GENERATED]
         table[0] += map(set_title, others)
-        for key, words in DIFFICULTIES.items():
+        for key, pairs in DIFFICULTIES.items():
             if own := sets.get(GENERATED, {}).get(key):
                 low, high = (f"{100 * end:.0f}" for end in own.interval)
-                row = [words, _percent(own), f"{low}-{high}"]
+                row = [found.words.fill(pairs), _percent(own), f"{low}-{high}"]
                 cells = [sets[name].get(key) for name in others]
                 table.append(row + [_percent(cell) if cell else "" for cell in cells])
-        lines += [
-            prediction_sentence(encoder, found.encoders.get(encoder, ""), sets),
-            aligned(table, 1),
-        ]
+        lines += [prediction_sentence(found, encoder, sets), aligned(table, 1)]
     return "\n".join(lines)
 
 

@@ -137,7 +137,7 @@ def read_evidence(files: UnitFiles, examples: int, tested: Prediction | None = N
         front_end=explanations.front_end,
         seeds=examples,
         prediction=tested.of(meta.target, file_hash(files.explanations)) if tested else None,
-        encoders=tested.encoders if tested else {},
+        validation=tested,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ganexplain.artifacts.explanations import read_explanations
@@ -72,16 +73,15 @@ class ValidateTask:
                 f"{excerpts} excerpts are of {recordings} recording{'s' * (recordings > 1)} only: "
                 "intervals may be too narrow"
             )
-        digest = self.explained_digest
-        for encoder in self.encoders:
-            if encoder.source and encoder.source.digest() == digest:
-                found.append(f"encoder {encoder.name} is the explained network: no independent one")
+        for name in self.explained_encoders:
+            found.append(f"encoder {name} is the explained network: no independent one")
         return found
 
-    @property
-    def explained_digest(self) -> str:
-        """The hash of the explained network."""
-        return read_explanations(self.files[0].explanations).meta.classifier_hash
+    @cached_property
+    def explained_encoders(self) -> tuple[str, ...]:
+        """The names of encoders that are the explained network."""
+        digest = read_explanations(self.files[0].explanations).meta.classifier_hash
+        return tuple(e.name for e in self.encoders if e.source and e.source.digest() == digest)
 
 
 def validate(
@@ -143,4 +143,6 @@ def _tested(task: ValidateTask, progress: Progress) -> Prediction:
         notes=tuple(task.notes(excerpts, test.recordings)),
         units=tuple(predictions),
         layers=test.layers(),
+        explained_encoders=task.explained_encoders,
+        input=task.input_spec.kind,
     )

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+from support.report_artifacts import Artifacts
+
 from ganexplain.artifacts.prediction import PairShare, Prediction, Shares, UnitPrediction
+from ganexplain.files.atomic import file_hash, write_json
 from ganexplain.report.prediction import prediction_sentence, prediction_text
+from ganexplain.runs.progress import NullProgress
+from ganexplain.stages.report import write_report
 
 
 def shares(**random: float) -> Shares:
@@ -22,7 +30,7 @@ def prediction(*units: Shares, layers: dict[str, Shares] | None = None) -> Predi
 
 def test_a_sentence_compares_the_examples_with_real_ones_and_another_unit() -> None:
     found = shares(generated=0.87, real=0.91, other_unit=0.8)["judge"]
-    assert prediction_sentence("judge", "judge.pt", found) == (
+    assert prediction_sentence(prediction(), "judge", found) == (
         "With these sounds alone, another network (judge) tells in 87 % of pairs which of two new "
         "excerpts excites the unit more; real excerpts: 91 %; another unit’s sounds: 80 %; beyond "
         "the decision: 64 %."
@@ -44,4 +52,37 @@ def test_units_of_a_layer_have_a_row_each() -> None:
 
 
 def test_a_unit_that_never_changes_predicts_nothing() -> None:
-    assert "nothing to predict" in prediction_sentence("judge", "judge.pt", {"generated": {}})
+    assert "nothing to predict" in prediction_sentence(prediction(), "judge", {"generated": {}})
+
+
+def test_the_words_follow_the_split_the_encoder_and_the_kind_of_excerpts() -> None:
+    found = replace(prediction(), split="train+test", explained_encoders=("judge",))
+    sentence = prediction_sentence(found, "judge", shares(generated=0.87)["judge"])
+    assert "the explained network itself (judge)" in sentence and "another network" not in sentence
+    assert "which of two excerpts of the split train+test excites" in sentence
+    one = {"descriptors": shares(generated=0.8, real=0.9)["judge"]}
+    seen = prediction_text(replace(prediction(one), input="image", encoders={"descriptors": ""}))
+    assert seen.startswith("90 pictures, split test")
+    assert "With these pictures alone, a description of rows of pixels" in seen
+    assert "two new pictures" in seen and "two random pictures" in seen and "real pictures" in seen
+    assert not [word for word in ("sound", "excerpt", "recording", "spectrum") if word in seen]
+
+
+def test_a_page_has_the_notes_of_a_test_and_claims_no_more_than_they_allow(tmp_path: Path) -> None:
+    config = Artifacts(tmp_path).write()
+    unit = UnitPrediction(
+        "fc9", 0, "sing", {"max": file_hash(tmp_path / "explanations.npz")}, 1.0,
+        shares(generated=0.8),
+    )  # fmt: skip
+    held_out = replace(prediction(), units=(unit,))
+    seen = replace(held_out, split="valid", notes=("the split <valid> is not held out",))
+    texts = []
+    for tested in (held_out, seen):
+        write_json(tmp_path / "prediction.json", tested.to_json())
+        given = replace(config, validation=str(tmp_path))
+        texts.append(write_report(given, tmp_path / tested.split, NullProgress()).read_text())
+    claim = "that no network and no search has met"
+    assert claim in texts[0] and "two new excerpts" in texts[0]
+    assert claim not in texts[1] and "two new excerpts" not in texts[1]
+    assert "two excerpts of the split valid" in texts[1]
+    assert "the split &lt;valid&gt; is not held out" in texts[1]

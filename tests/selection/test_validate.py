@@ -121,6 +121,7 @@ def test_the_result_is_printed_in_words(tested: tuple[str, Path], document: Pred
     share = document.units[0].shares["judge"]["generated"]["random"].share
     assert f"another network (judge) tells in {100 * share:.0f} % of pairs" in tested[0]
     assert "top 10 % against the rest" in tested[0]
+    assert (document.input, document.explained_encoders) == ("log-mel", ())
 
 
 def test_a_report_shows_the_test_of_its_explanations(

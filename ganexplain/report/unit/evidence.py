@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.figures import Score
-from ganexplain.artifacts.prediction import UnitPrediction
+from ganexplain.artifacts.prediction import Prediction, UnitPrediction
 from ganexplain.artifacts.selection import Selection
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.words import Words
@@ -28,7 +28,7 @@ class Evidence:
     `beyond` has the real excerpts that are strongest beyond the outputs, or is empty; of a search
     that held the outputs, `real` has them. `sharing` is what responses share with the outputs.
     `driven` contains `mel` and `response` of controls by name. `seeds` is the number of displayed
-    examples. `prediction` is the entry of a test, and `encoders` the paths of its encoders.
+    examples. `validation` is a test of them, and `prediction` its entry of the unit.
     """
 
     made: Mapping[str, np.ndarray]
@@ -42,7 +42,7 @@ class Evidence:
     front_end: Input
     seeds: int
     prediction: UnitPrediction | None = None
-    encoders: Mapping[str, str] = field(default_factory=dict)
+    validation: Prediction | None = None
 
     @property
     def words(self) -> Words:

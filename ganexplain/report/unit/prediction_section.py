@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganexplain.artifacts.prediction import GENERATED, SETS, PairShare
 from ganexplain.metrics.prediction import DIFFICULTIES
+from ganexplain.report.html.document import warning_box
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.notation import percent
 from ganexplain.report.html.wide_table import Line, wide_table
@@ -11,34 +12,34 @@ from ganexplain.report.prediction import prediction_sentence, set_title
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import Section
 
+HELD_OUT, SPLIT = "that no network and no search has met", "of the split {split}"
 NOTE = (
-    "A test of the explanation: of two {many} that no network and no search has met, which excites "
-    "the neuron more? The answer is the one that is more similar to the examples of high responses "
-    "and less to those of low ones. 50 % is chance. Real {many} and the examples of another unit "
-    "are asked the same. The outputs of the network explain {explained} of the variance of the "
-    "neuron’s responses; “beyond the outputs” is what they leave."
+    "A test of the explanation: of two {many} {origin}, which excites the neuron more? The answer "
+    "is the one that is more similar to the examples of high responses and less to those of low "
+    "ones. 50 % is chance. Real {many} and the examples of another unit are asked the same. The "
+    "outputs of the network explain {explained} of the variance of the neuron’s responses; “beyond "
+    "the outputs” is what they leave."
 )
 
 
 def prediction_section(evidence: Evidence) -> Section | None:
     """Return a sentence and a table for each encoder; None without a test."""
-    tested = evidence.prediction
-    if tested is None:
+    tested, unit = evidence.validation, evidence.prediction
+    if tested is None or unit is None:
         return None
-    content: list[Child] = []
-    examples = f"{evidence.words.whole}s"
-    for encoder, sets in tested.shares.items():
-        path = evidence.encoders.get(encoder, "")
-        content.append(element("p", prediction_sentence(encoder, path, sets, examples)))
+    words = tested.words
+    content: list[Child] = [warning_box(tested.notes)]
+    for encoder, sets in unit.shares.items():
+        content.append(element("p", prediction_sentence(tested, encoder, sets)))
         shown = [name for name in DIFFICULTIES if name in sets.get(GENERATED, {})]
-        heads = [encoder, *(DIFFICULTIES[name] for name in shown), "Which examples"]
+        heads = [encoder, *(words.fill(DIFFICULTIES[name]) for name in shown), "Which examples"]
         lines: list[Line] = []
         for name, shares in sets.items():
             cells = [_cell(shares.get(difficulty)) for difficulty in shown]
-            lines.append((set_title(name), [*cells, SETS.get(name, "")]))
+            lines.append((set_title(name), [*cells, words.fill(SETS.get(name, ""))]))
         content.append(wide_table(heads, lines))
-    explained = percent(tested.explained_share)
-    note = evidence.words.fill(NOTE, explained=explained)
+    origin = HELD_OUT if tested.held_out else SPLIT.format(split=tested.split)
+    note = words.fill(NOTE, origin=origin, explained=percent(unit.explained_share))
     return Section("prediction", "Prediction: what the examples foretell", note, content)
 
 
