@@ -35,6 +35,7 @@ from ganexplain.networks.descriptions.input_search import (
     find_input,
     given_features,
     mend_input,
+    shows_rate,
 )
 from ganexplain.networks.descriptions.input_sources import InputSource, read_source
 from ganexplain.networks.descriptions.references import Reference
@@ -46,6 +47,10 @@ SHORTEST = 0.1  # seconds of an example by which a function or an array is searc
 LONGEST = 20.0  # seconds of an example that are compared
 TRIES = 1500  # of a usual search
 BATCH = "the axes are taken for {}; if the first is that of the batch, make it {}"
+RATE = (
+    "sample_rate is that of the example: features like these are the same at every rate; if the "
+    "network has another one, give it with --sample-rate"
+)
 LENGTHS = ("samples", "excerpt_frames")  # keys
 
 
@@ -190,7 +195,8 @@ def _searched(config: InputConfig, source: InputSource, progress: Progress) -> I
         sized = _of_seconds(found, config.seconds)
     layout = comparison.layout
     network = {"layout": layout} if layout != found.axes else {}
-    notes = (BATCH.format(layout, layout[1:]),) if layout[0] == "1" else ()
+    batch = (BATCH.format(layout, layout[1:]),) if layout[0] == "1" else ()
+    notes = batch if shows_rate(given, found) else (*batch, RATE)
     values = input_values(sized)
     return InputDescription("", values, network, reference.name, comparison, (), notes)
 

@@ -94,6 +94,7 @@ def test_features_of_each_kind_are_described(tmp_path: Path, functions: Path, na
     example, out = functions.with_name("example.wav"), tmp_path / "input.toml"
     found = described(f"{functions}:{name}", example, out, sample_rate=RATE, seconds=2.0)
     assert WANTED[name].items() <= found.input.items()
+    assert not [each for each in found.notes if "--sample-rate" in each]  # which is given
     code: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
     exec(FUNCTIONS, code)
     samples = sound(2.0)[::-1].copy()
@@ -115,6 +116,22 @@ def test_cepstra_that_no_lifter_weights_have_deviations_of_their_own(tmp_path: P
     deviations = np.array(found.input["deviation"])
     np.testing.assert_allclose(deviations[1:], 1, atol=1e-3)
     np.testing.assert_allclose(deviations[0], np.sqrt(0.5), atol=1e-3)
+
+
+def test_a_rate_that_does_not_show_is_that_of_the_example(tmp_path: Path, functions: Path) -> None:
+    samples = sound(2.0, 11025)
+    write_sound(tmp_path / "a.wav", samples, 11025, "FLOAT")
+    found = described(
+        f"{functions}:compressed", tmp_path / "a.wav", tmp_path / "i.toml", seconds=2.0
+    )
+    assert found.input["sample_rate"] == 11025
+    assert [each for each in found.notes if "--sample-rate" in each]
+    spectrum = librosa.stft(
+        samples, n_fft=512, hop_length=160, win_length=400, window="hamming", pad_mode="reflect"
+    )
+    wanted = np.log1p(np.abs(spectrum))
+    values, _, _ = input_of(tmp_path / "i.toml", samples)
+    assert np.sqrt(np.square(values - wanted).mean()) < 1e-3 * wanted.std()
 
 
 def test_an_array_whose_logarithm_bends_is_described(tmp_path: Path) -> None:

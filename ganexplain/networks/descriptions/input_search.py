@@ -150,7 +150,18 @@ def given_features(
 
 
 def find_input(given: Given, note: Note) -> FrontEnd | None:
-    """The log-mel input that is nearest to features; None if they are like none."""
+    """The log-mel input that is nearest to features; None if they are like none.
+
+    At the first rate of `given` where the features are the same at every rate.
+    """
+    found = _nearest(given, note)
+    if found is None:
+        return None
+    first = at_rate(found, given.rates[0][0])
+    return _rounded(given, first if given.share(first) <= _as_good(given, found) else found)
+
+
+def _nearest(given: Given, note: Note) -> FrontEnd | None:
     found: list[tuple[float, Found]] = []
     stack = next(stacks(given.features), None)
     for rates in given.rates:
@@ -162,11 +173,40 @@ def find_input(given: Given, note: Note) -> FrontEnd | None:
             if one := find(each, note):
                 found.append((min(map(given.share, one.front_ends)), one))
                 if found[-1][0] <= SAME:
-                    return _rounded(given, _most_likely(given, one))
+                    return _most_likely(given, one)
     if not found:
         return None
     _, best = min(found, key=lambda entry: (entry[0], entry[1].residual))
-    return _rounded(given, _most_likely(given, best))
+    return _most_likely(given, best)
+
+
+def at_rate(front_end: FrontEnd, rate: int) -> FrontEnd:
+    """The front end that computes the same of the same samples, if their rate is another one.
+
+    Exactly without mel: bands at even distances, or spectral bins.
+    """
+    faster = rate / front_end.sample_rate
+    found = replace(
+        front_end, sample_rate=rate, lowest_hz=front_end.lowest_hz * faster,
+        highest_hz=front_end.highest_hz * faster,
+    )  # fmt: skip
+    if found.filters == "slaney":  # whose height is that of unit area over Hz
+        found = replace(found, gain=found.gain * faster)
+    if found.logarithm == "pcen":
+        found = replace(found, pcen_seconds=found.pcen_seconds / faster)
+    return found
+
+
+def shows_rate(given: Given, found: FrontEnd) -> bool:
+    """Whether the rate was known, or the features are others where the sound has another rate."""
+    other = next((rate for rate in given.rates[0] if rate != found.sample_rate), None)
+    return other is None or given.share(at_rate(found, other)) > _as_good(given, found)
+
+
+def _as_good(given: Given, found: FrontEnd) -> float:
+    """The share up to which another front end is as good."""
+    factor, summand = AS_GOOD
+    return given.share(found) * factor + summand
 
 
 def _most_likely(given: Given, found: Found) -> FrontEnd:
@@ -241,8 +281,7 @@ def _mend_log_mel(described: FrontEnd, given: Given, note: Note) -> Input | None
 
 def _as_described(given: Given, best: FrontEnd, described: FrontEnd) -> FrontEnd:
     """The best input with the described value of each key for which it is as good."""
-    factor, summand = AS_GOOD
-    enough = given.share(best) * factor + summand
+    enough = _as_good(given, best)
     for names in (*TOGETHER, *((each.name,) for each in fields(FrontEnd))):
         before = replace(best, **{name: getattr(described, name) for name in names})
         if given.share(before) <= enough:
