@@ -150,6 +150,7 @@ def _gaussian_distances(pair: Comparison, rows: np.ndarray) -> np.ndarray:
     return kernel_distances(*pair.scaled, _counts(rows), gaussian_kernel(pair.scaled[1]))
 
 
+PREDICTION = "prediction"  # the rule that needs an encoder and validation excerpts
 SCORES: Registry[ScoreKind] = Registry(
     ScoreKind,
     "ganexplain.scores",
@@ -225,7 +226,7 @@ SCORES: Registry[ScoreKind] = Registry(
                 "that which excites the unit more",
                 "low",
                 resample=_prediction_errors,
-                rule="prediction",
+                rule=PREDICTION,
             ),
             ScoreKind(
                 "precision",

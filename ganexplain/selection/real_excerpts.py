@@ -26,6 +26,7 @@ from ganexplain.corpora.load import input_spec_for, load_split
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.metrics.regression import residual
+from ganexplain.metrics.scores import PREDICTION
 from ganexplain.metrics.sharing import Sharing
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapter import OUTPUT, network_device
@@ -49,7 +50,8 @@ class CorpusResponses:
     """Responses of units to the excerpts of a corpus, by one pass of the network for all layers.
 
     The excerpts are those of the training split and, separately, of the held-out recordings: the
-    splits `valid` and `test` together, if the corpus has them.
+    splits `valid` and `test` together, if the corpus has them. If settings are ranked by the
+    prediction of the split `valid`, they are of `test` only.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class CorpusResponses:
     @property
     def splits(self) -> dict[str, str]:
         """The splits to search, as `load_split` takes them, by the prefix of their keys."""
-        held_out = [*self.corpus.split("valid"), *self.corpus.split("test")]
-        return {"": "train"} | ({HELD_OUT: "valid+test"} if held_out else {})
+        ranks = isinstance(self.config, SelectConfig) and self.config.by == PREDICTION
+        names = ("test",) if ranks else ("valid", "test")
+        held_out = {HELD_OUT: "+".join(names)} if any(map(self.corpus.split, names)) else {}
+        return {"": "train"} | held_out
 
     def prepare(self, units: Iterable[Unit], progress: Progress) -> None:
         """Read the splits and compute the responses (M, U) of the layers of single units, and the

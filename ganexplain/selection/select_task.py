@@ -14,7 +14,7 @@ from ganexplain.config import SelectConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
-from ganexplain.metrics.scores import DEFAULT_RULE, RULES
+from ganexplain.metrics.scores import DEFAULT_RULE, PREDICTION, RULES
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
@@ -28,8 +28,6 @@ from ganexplain.selection.encoders import Encoder, load_encoders
 from ganexplain.selection.judges import Judge, load_judges
 from ganexplain.selection.prediction import Probes, check_enough
 from ganexplain.selection.real_excerpts import CorpusResponses
-
-PREDICTION = "prediction"  # the rule that needs an encoder
 
 
 @dataclass(frozen=True)

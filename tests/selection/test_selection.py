@@ -534,6 +534,9 @@ def test_a_ranking_by_prediction_is_what_validate_finds_on_the_validation_split(
     (unit,) = json.loads(done.out)["units"]
     share = unit["shares"]["descriptors"]["generated"]["top"]["share"]
     assert share == pytest.approx(1 - min(errors))
+    held_out = read_arrays(tmp_path / "s" / "responses.npz", "responses", ())[0]["held_out_file"]
+    tested = (SAMPLE / "filelists" / "test").read_text().split()
+    assert set(held_out) <= set(tested)  # the pairs are of the validation split
 
 
 def test_a_ranking_by_prediction_needs_a_corpus(
