@@ -12,7 +12,7 @@ from ganexplain.artifacts.axes import axes_for, check_range, check_same, check_s
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.files.arrays import read_arrays, write_arrays
+from ganexplain.files.arrays import read_arrays, read_meta, write_arrays
 from ganexplain.files.atomic import Document, JsonObject
 from ganexplain.files.fields import Fields
 from ganexplain.metrics.sharing import Sharing
@@ -70,16 +70,12 @@ class ResponsesMeta:
 
     @classmethod
     def from_json(cls, measured: MeasuredUnit, fields: Fields) -> ResponsesMeta:
-        """The meta of a file whose unit is known; errors as `Fields`.
-
-        The first versions wrote one corpus, as a text.
-        """
-        one = isinstance(fields.values.get("corpus"), str)
+        """The meta of a file whose unit is known; errors as `Fields`."""
         return cls(
             measured,
             variation=Variation.from_json(fields, VARIATION),
             sharing=Sharing.from_json(fields, SHARING),
-            corpus=(fields.text("corpus"),) if one else fields.texts("corpus"),
+            corpus=_corpus(fields),
             hop_frames=fields.optional(fields.integer, "hop_frames") or 0,
             overlapping=fields.flag("overlapping"),
         )
@@ -141,6 +137,17 @@ def read_responses(
         _check_real(path, arrays, prefix, real_axes)
     fields = Fields(f"{path}: ", document)
     return RealResponses(arrays, ResponsesMeta.from_json(wanted, fields))
+
+
+def searched_corpora(path: Path) -> tuple[str, ...]:
+    """The corpora in whose training split the excerpts of `responses.npz` were found."""
+    return _corpus(Fields(f"{path}: ", read_meta(path, "responses")))
+
+
+def _corpus(fields: Fields) -> tuple[str, ...]:
+    """The corpora of a meta; the first versions wrote one, as a text."""
+    one = isinstance(fields.values.get("corpus"), str)
+    return (fields.text("corpus"),) if one else fields.texts("corpus")
 
 
 def check_group(place: object, arrays: Mapping[str, np.ndarray], prefix: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.artifacts.prediction import Prediction
+from ganexplain.artifacts.responses import searched_corpora
 from ganexplain.artifacts.unit_files import UnitFiles, unit_files
 from ganexplain.config import ValidateConfig
 from ganexplain.corpora.cache import cache_directory
@@ -24,6 +25,7 @@ from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.selection.controls import load_target_network
 from ganexplain.selection.encoders import Encoder, load_encoders
 from ganexplain.selection.example_sets import by_unit, tested_unit
+from ganexplain.selection.leaks import leak_note
 from ganexplain.selection.prediction import PredictionTest, Probes, check_enough
 
 SPLITS = ("test", "valid", "train")
@@ -73,6 +75,10 @@ class ValidateTask:
                 f"{excerpts} excerpts are of {recordings} recording{'s' * (recordings > 1)} only: "
                 "intervals may be too narrow"
             )
+        searched = {searched_corpora(each.responses): None for each in self.files}
+        skip = self.config.skip_bad_files
+        leaks = [leak_note(self.corpus, self.config.split, each, skip) for each in searched]
+        found += [note for note in leaks if note]
         for name in self.explained_encoders:
             found.append(f"encoder {name} is the explained network: no independent one")
         return found

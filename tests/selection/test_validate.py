@@ -33,6 +33,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     for meta in (written.meta, written.real_meta):
         meta["classifier_hash"] = file_hash(CLASSIFIER)
     written.meta["classifier"] = str(CLASSIFIER)
+    written.real_meta["corpus"] = [str(written.folder / "gone")]
     written.write()
     return written
 
@@ -70,6 +71,11 @@ def test_the_outputs_explain_all_of_an_output(document: Prediction) -> None:
     assert unit.explained_share == pytest.approx(1)
     names = {name for sets in unit.shares.values() for name in sets["generated"]}
     assert names == {"extreme", "top", "random"}  # nothing is left beyond the outputs
+
+
+def test_a_corpus_of_real_excerpts_that_is_gone_is_said(document: Prediction) -> None:
+    (note,) = [note for note in document.notes if "it is not known" in note]
+    assert "gone: no such corpus" in note
 
 
 def test_probabilities_explain_the_logits_that_they_are_made_of() -> None:
