@@ -70,10 +70,12 @@ class ValidateTask:
                 f"the split {' and '.join(seen)} was used to train or to choose the networks and "
                 "the examples: it is not held out"
             )
-        if recordings < FEW_RECORDINGS:
+        if recordings == 1:
+            found.append(f"{excerpts} excerpts are of 1 recording: no interval can be given")
+        elif recordings < FEW_RECORDINGS:
             found.append(
-                f"{excerpts} excerpts are of {recordings} recording{'s' * (recordings > 1)} only: "
-                "intervals may be too narrow"
+                f"{excerpts} excerpts are of {recordings} recordings only: intervals may be too "
+                "narrow"
             )
         searched = {searched_corpora(each.responses): None for each in self.files}
         skip = self.config.skip_bad_files
