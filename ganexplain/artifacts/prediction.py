@@ -27,6 +27,14 @@ SETS: Mapping[str, str] = {  # texts for `Words.fill`
 }
 
 
+TITLES = {"reinitialised": "shuffled weights", "start": "before search", "shuffled": "by chance"}
+
+
+def set_title(name: str) -> str:
+    """The short name of a set of examples."""
+    return TITLES.get(name, name.replace("_", " "))
+
+
 @dataclass(frozen=True)
 class PairShare:
     """The share of pairs in the right order, and its 95 % interval.

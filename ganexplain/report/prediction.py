@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ganexplain.artifacts.prediction import GENERATED, OTHER, PairShare, Prediction, Shares
+from ganexplain.artifacts.prediction import (
+    GENERATED,
+    OTHER,
+    PairShare,
+    Prediction,
+    Shares,
+    set_title,
+)
 from ganexplain.metrics.prediction import DIFFICULTIES
 from ganexplain.report.tables import aligned
 
@@ -12,7 +19,6 @@ HEADLINE, BEYOND = "random", "beyond_random"  # difficulties of a sentence
 SUMMARY = (GENERATED, "real", OTHER)  # sets in the rows of units
 # Names of sets in sentences, for `Words.fill`.
 NAMES = {"real": "real {many}", OTHER: "another unit’s {whole}s"}
-TITLES = {"reinitialised": "shuffled weights", "start": "before search", "shuffled": "by chance"}
 
 
 def prediction_sentence(
@@ -91,11 +97,6 @@ def _units(found: Prediction, layer: str, encoder: str) -> str:
             row = [_percent(cell) if cell else "" for cell in cells]
             table.append([f"{layer}:{unit.neuron}", *row, f"{100 * unit.explained_share:.0f} %"])
     return aligned(table, 1)
-
-
-def set_title(name: str) -> str:
-    """Return the short name of a set of examples."""
-    return TITLES.get(name, name.replace("_", " "))
 
 
 def _count(found: Prediction, layer: str) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from ganexplain.artifacts.prediction import (
     PairShare,
     Shares,
     UnitPrediction,
+    set_title,
 )
 from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.errors import GanexplainError
@@ -33,6 +35,7 @@ from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.encoders import BATCH, Encoder
 
+RANDOM = "random"  # the pairs by which sets are compared in words
 FEWEST = 20  # excerpts with which a test says something
 
 
@@ -186,10 +189,30 @@ class PredictionTest:
 
     def layers(self) -> dict[str, Shares]:
         """Means over the units of each layer that has several; call `run` first."""
+        return {name: self._described(units) for name, units in self._several().items()}
+
+    def notes(self) -> list[str]:
+        """What to say of means over fewer units of a layer than that of the examples."""
+        found = []
+        for layer, units in self._several().items():
+            for encoder, name in product(self.kernels, SETS):
+                some = [unit for unit in units if (encoder, name, RANDOM) in self.found[unit]]
+                sets = self._described(some).get(encoder, {}) if len(some) < len(units) else {}
+                if RANDOM in sets.get(name, {}):
+                    share, own = (100 * sets[each][RANDOM].share for each in (name, GENERATED))
+                    found.append(
+                        f"{layer}, {encoder}: the column “{set_title(name)}” is of {len(some)} of "
+                        f"{len(units)} units; for these it has {share:.0f} % of random pairs, and "
+                        f"“{GENERATED}” has {own:.0f} %"
+                    )
+        return found
+
+    def _several(self) -> dict[str, list[Unit]]:
+        """The units of each layer that has several."""
         layers: dict[str, list[Unit]] = {}
         for unit in self.found:
             layers.setdefault(unit.layer, []).append(unit)
-        return {name: self._described(units) for name, units in layers.items() if len(units) > 1}
+        return {name: units for name, units in layers.items() if len(units) > 1}
 
     def _shares(self, index: int) -> dict[tuple[str, str, str], MeasuredShare]:
         tested, found = self.units[index], {}

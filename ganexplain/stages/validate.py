@@ -148,7 +148,7 @@ def _tested(task: ValidateTask, progress: Progress) -> Prediction:
         excerpts=excerpts,
         recordings=test.recordings,
         encoders={e.name: e.source.name if e.source else "" for e in task.encoders},
-        notes=tuple(task.notes(excerpts, test.recordings)),
+        notes=(*task.notes(excerpts, test.recordings), *test.notes()),
         units=tuple(predictions),
         layers=test.layers(),
         explained_encoders=task.explained_encoders,

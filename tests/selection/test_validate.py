@@ -20,7 +20,9 @@ from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.atomic import file_hash
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.decisions import output_regressors
+from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import NullProgress
+from ganexplain.selection import prediction
 
 CLASSIFIER, JUDGE = PRETRAINED / "classifier.pt", PRETRAINED / "judge.pt"
 HOP = 115
@@ -158,3 +160,28 @@ def test_what_cannot_be_tested_is_refused(
 ) -> None:
     given = words(artifacts, some_of_the_sample, tmp_path / "v", *more)
     assert error in run(*map(str, given), status=status).error_line()
+
+
+def test_a_column_of_fewer_units_is_compared_with_the_examples_of_the_same() -> None:
+    stream = np.random.default_rng(0)
+    encoded, one = stream.normal(size=(60, 4)), stream.normal(size=60)
+    responses = [one, one + 0.1 * stream.normal(size=60), -one]  # nothing goes along with the last
+    units = [Unit.parse(f"conv:{k}") for k in range(3)]
+    probes = prediction.Probes(
+        dict(zip(units, responses, strict=True)), one[:, None] ** 2, {"e": encoded},
+        np.arange(60) // 5,
+    )  # fmt: skip
+    tested = [
+        prediction.TestedUnit(
+            unit,
+            "",
+            {},
+            {"e": {"generated": prediction.ExampleSet(*stream.normal(size=(2, 5, 4)))}},
+        )
+        for unit in units
+    ]
+    test = prediction.PredictionTest(probes, tested, 0)
+    each = [unit.shares["e"]["generated"]["random"].share for unit in test.run(NullProgress())]
+    (note,) = test.notes()
+    assert "“other unit” is of 2 of 3 units" in note
+    assert note.endswith(f"“generated” has {50 * (each[0] + each[1]):.0f} %")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ganexplain.artifacts.prediction import GENERATED, SETS, PairShare
+from ganexplain.artifacts.prediction import GENERATED, SETS, PairShare, set_title
 from ganexplain.metrics.prediction import DIFFICULTIES
 from ganexplain.report.html.document import warning_box
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.notation import percent
 from ganexplain.report.html.wide_table import Line, wide_table
-from ganexplain.report.prediction import prediction_sentence, set_title
+from ganexplain.report.prediction import prediction_sentence
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import Section
 
