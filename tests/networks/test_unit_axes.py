@@ -311,6 +311,15 @@ def joined_curve(x: Tensor, *layers: nn.Module) -> Tensor:
     return torch.cat(found, 1)
 
 
+def curve_of_chunks(x: Tensor, *layers: nn.Module) -> Tensor:
+    gru, dense = layers
+    state, found = None, []
+    for frame in range(x.shape[1]):
+        values, state = gru(x[:, frame : frame + 1], state)
+        found.append(dense(values[:, -1]))
+    return torch.cat(found, 1)
+
+
 def masked_sound(x: Tensor, dense: nn.Module) -> Tensor:
     """A sound (B, samples) from one (B, samples), by a mask of its spectrum."""
     window = torch.hann_window(8)
@@ -811,6 +820,10 @@ CASES: dict[str, Callable[[], Sequence[Step]]] = {
     ],
     "a joined curve": lambda: [
         ("curve", Product(joined_curve, nn.GRUCell(12, 6), nn.Linear(18, 1)), "bt"),
+    ],
+    "a curve of chunks": lambda: [
+        SWAP,
+        ("curve", Product(curve_of_chunks, nn.GRU(12, 6, batch_first=True), nn.Linear(6, 1)), "bt"),
     ],
     "sound by a mask": lambda: [
         ("", lambda x: x.mean(1), ""),

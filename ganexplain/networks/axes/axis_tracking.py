@@ -124,14 +124,16 @@ class AxisTracker(TorchDispatchMode):
     ) -> None:
         """Note of which places along an axis the output number `place` of a call is computed."""
         known = [step for step in map(self.steps.get, call.tensors) if step]
-        if call.name in ("unbind", "select") and call.axes[0]:
+        if call.name in ("unbind", "select", "slice") and call.axes[0]:
             at = call.given["dim"]
             length = shapes[0][at]
-            place = call.given.get("index", place) % length
-            if length > 1 or not known:  # the only place of an axis is no step along it
+            place = (call.given.get("index", call.given.get("start", place)) or 0) % length
+            of_one = call.name != "slice" or output.shape[at] == 1
+            # The only place of an axis is no step along it.
+            if of_one and (length > 1 or not known):
                 self.steps[output] = Step(length, call.axes[0].each[at], place, place)
                 return
-        if known and call.name != "stack":
+        if known and (call.name != "stack" or len(call.tensors) == 1):  # as of one frame alone
             self.steps[output] = reduce(Step.with_places_of, known)
 
     def _stacked(self, call: Call) -> Axis:
