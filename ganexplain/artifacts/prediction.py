@@ -37,13 +37,13 @@ def set_title(name: str) -> str:
 
 @dataclass(frozen=True)
 class PairShare:
-    """The share of pairs in the right order, and its 95 % interval.
+    """The share of pairs in the right order, and its 95 % interval, None for one recording.
 
     `difference` is the interval of the share minus that of the generated examples, None for these.
     """
 
     share: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     difference: tuple[float, float] | None = None
 
     @classmethod
@@ -51,14 +51,15 @@ class PairShare:
         """An entry of `shares`; errors as `Fields`."""
         return cls(
             fields.share("share"),
-            fields.interval("interval"),
+            fields.optional(fields.interval, "interval"),
             fields.optional(fields.interval, "difference"),
         )
 
     def to_json(self) -> JsonObject:
         """An entry of `shares`."""
         apart = {"difference": list(self.difference)} if self.difference else {}
-        return {"share": self.share, "interval": list(self.interval), **apart}
+        within = {"interval": list(self.interval)} if self.interval else {}
+        return {"share": self.share, **within, **apart}
 
 
 # By the name of an encoder, of a set of examples and of a difficulty. Without pairs there is none.

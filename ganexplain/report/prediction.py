@@ -111,8 +111,8 @@ def _block(found: Prediction, title: str, shares: Shares) -> str:
         table[0] += map(set_title, others)
         for key, pairs in DIFFICULTIES.items():
             if own := sets.get(GENERATED, {}).get(key):
-                low, high = (f"{100 * end:.0f}" for end in own.interval)
-                row = [found.words.fill(pairs), _percent(own), f"{low}-{high}"]
+                ends = "-".join(f"{100 * end:.0f}" for end in own.interval or ())
+                row = [found.words.fill(pairs), _percent(own), ends]
                 cells = [sets[name].get(key) for name in others]
                 table.append(row + [_percent(cell) if cell else "" for cell in cells])
         lines += [prediction_sentence(found, encoder, sets), aligned(table, 1)]

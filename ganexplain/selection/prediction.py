@@ -258,7 +258,9 @@ class PredictionTest:
             if np.isnan(mean.share):
                 continue
             own = MeasuredShare.mean([shares[encoder, GENERATED, difficulty] for shares in those])
-            bounds = share_interval(mean.share, mean.resampled, mean.recordings)
+            bounds = None
+            if self.recordings > 1:
+                bounds = share_interval(mean.share, mean.resampled, mean.recordings)
             entry = PairShare(mean.share, bounds, None if name == GENERATED else mean.minus(own))
             found.setdefault(encoder, {}).setdefault(name, {})[difficulty] = entry
         return {

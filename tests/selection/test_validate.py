@@ -12,12 +12,13 @@ from support.commands import Run
 from support.paths import PRETRAINED
 from support.report_artifacts import Artifacts
 
-from ganexplain.artifacts.prediction import Prediction, read_prediction
+from ganexplain.artifacts.prediction import PairShare, Prediction, read_prediction
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpus
 from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.atomic import file_hash
+from ganexplain.files.fields import Fields
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.decisions import output_regressors
 from ganexplain.networks.units import Unit
@@ -122,7 +123,7 @@ def test_the_share_of_real_excerpts_is_that_of_a_loop(
     right = [contrast[a] > contrast[b] for a in order[-some:] for b in order[:-some]]
     found = document.units[0].shares["judge"]["real"]["top"]
     assert found.share == pytest.approx(np.mean(right), abs=1e-3)
-    assert found.interval[0] <= found.share <= found.interval[1]
+    assert found.interval and found.interval[0] <= found.share <= found.interval[1]
 
 
 def test_the_result_is_printed_in_words(tested: tuple[str, Path], document: Prediction) -> None:
@@ -160,6 +161,19 @@ def test_what_cannot_be_tested_is_refused(
 ) -> None:
     given = words(artifacts, some_of_the_sample, tmp_path / "v", *more)
     assert error in run(*map(str, given), status=status).error_line()
+
+
+def test_one_recording_has_no_interval() -> None:
+    stream = np.random.default_rng(1)
+    unit, values = Unit.parse("conv:0"), stream.normal(size=(30, 2))
+    probes = prediction.Probes(
+        {unit: values[:, 0]}, values[:, 1:], {"e": values}, np.zeros(30, np.int64)
+    )
+    sets = {"e": {"generated": prediction.ExampleSet(values[:5], values[5:])}}
+    test = prediction.PredictionTest(probes, [prediction.TestedUnit(unit, "", {}, sets)], 0)
+    (found,) = test.run(NullProgress())
+    for each in found.shares["e"]["generated"].values():
+        assert each.interval is None and PairShare.from_json(Fields("", each.to_json(), "")) == each
 
 
 def test_a_column_of_fewer_units_is_compared_with_the_examples_of_the_same() -> None:

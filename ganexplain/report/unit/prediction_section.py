@@ -46,7 +46,5 @@ def prediction_section(evidence: Evidence) -> Section | None:
 def _cell(share: PairShare | None) -> Child:
     if share is None:
         return ""
-    low, high = (f"{100 * end:.0f}" for end in share.interval)
-    return element(
-        "span", percent(share.share), " ", element("span", f"{low} to {high}", class_="detail")
-    )
+    ends = " to ".join(f"{100 * end:.0f}" for end in share.interval or ())
+    return element("span", percent(share.share), " ", element("span", ends, class_="detail"))
