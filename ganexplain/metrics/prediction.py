@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist, pdist
 from ganexplain.metrics.bootstrap import interval, resample_rows
 from ganexplain.metrics.regression import fitted, residual
 from ganexplain.metrics.shares import exact_interval
+from ganexplain.metrics.sharing import ALL
 from ganexplain.runs.machine import random_stream
 
 FEW, SOME = 0.01, 0.1  # shares of excerpts that are compared with others
@@ -112,7 +113,7 @@ class Pairs:
 def choose_pairs(response: np.ndarray, outputs: np.ndarray, seed: int) -> dict[str, Pairs]:
     """The pairs of each of `DIFFICULTIES`, of excerpts with responses (M,) and outputs (M, K)."""
     left = residual(response, outputs)
-    if np.ptp(left) <= ROUNDING * np.ptp(response):
+    if left.var() <= (1 - ALL) * np.var(response, dtype=np.float64):
         left = np.zeros_like(left)
     found = {"matched": _matched(left, fitted(response, outputs))}
     stream = random_stream(seed, "pairs of excerpts")
