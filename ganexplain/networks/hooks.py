@@ -41,7 +41,6 @@ def run_to_layer(network: nn.Module, layer: LayerOutput) -> Iterator[Callable[[T
     layer at fault if the network's code allows no gradient.
     """
     found: list[Tensor] = []
-    one_by_one = isinstance(network, NetworkAdapter) and network.calling.copies > 0
     calls = expected = 0
     running = False
 
@@ -64,13 +63,6 @@ def run_to_layer(network: nn.Module, layer: LayerOutput) -> Iterator[Callable[[T
         finally:
             running = False
 
-    def run(x: Tensor) -> Tensor:
-        if not one_by_one or layer.module is network:
-            return run_pass(x)
-        found = [run_pass(one)[:1] for one in x.split(1)]
-        check_alike(layer.name, [each.shape for each in found])
-        return torch.cat(found)
-
     def run_pass(x: Tensor) -> Tensor:
         nonlocal expected
         if not expected:
@@ -84,12 +76,25 @@ def run_to_layer(network: nn.Module, layer: LayerOutput) -> Iterator[Callable[[T
             expected = calls if calls < expected else 0  # it may be called less often than before
         raise RuntimeError("the pass did not reach the requested layer")
 
+    copies = isinstance(network, NetworkAdapter) and network.calling.copies > 0
+    run = _one_by_one(run_pass, layer) if copies and layer.module is not network else run_pass
     handle = layer.module.register_forward_hook(hook)
     try:
         with gradient_errors_named(network, run) as watched:
             yield watched
     finally:
         handle.remove()
+
+
+def _one_by_one(run: Response, layer: LayerOutput) -> Response:
+    """A pass for each input, for a network whose passes take copies of one."""
+
+    def run_all(x: Tensor) -> Tensor:
+        found = [run(one)[:1] for one in x.split(1)]
+        check_alike(layer.name, [each.shape for each in found])
+        return torch.cat(found)
+
+    return run_all
 
 
 @contextmanager
