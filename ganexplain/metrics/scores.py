@@ -222,8 +222,8 @@ SCORES: Registry[ScoreKind] = Registry(
             ScoreKind(
                 "prediction_error",
                 "prediction error",
-                "share of pairs of validation excerpts of which the examples name the wrong one as "
-                "that which excites the unit more",
+                "share of pairs of the validation split of which the examples name the wrong one "
+                "as that which excites the unit more",
                 "low",
                 resample=_prediction_errors,
                 rule=PREDICTION,

@@ -78,7 +78,8 @@ class NetworkAdapter(nn.Module):
             converted = bridge(examples)
         found = find_calling(unwrap(explained), call, converted)
         self.explained, self.calling, self.plain = found.network, found.calling, found.plain
-        self.explained.requires_grad_(False)  # or torch multiplies matrices in another order
+        for weights in self.explained.parameters():  # a script has no `requires_grad_`
+            weights.requires_grad_(False)  # or torch multiplies matrices in another order
         self.lifts = False
         with watch_grad_mode(ignore=False) as switched:
             observed = self._observe(converted, input_axes)
