@@ -12,6 +12,12 @@ from ganexplain.selection.ranking import ChosenSetting, score_control
 KEYS = ("fid_response", "kid", "nearest_real")
 
 
+@pytest.fixture(autouse=True)
+def few_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sliced distance is resampled with the others, but not among `KEYS`."""
+    monkeypatch.setattr("ganexplain.metrics.transport.DIRECTIONS", 2)
+
+
 def examples(stream: np.random.Generator, response: np.ndarray) -> Examples:
     """Examples with these responses, features near them and mels of one cell."""
     features = response[:, None] + stream.normal(0, 1, (len(response), 2))

@@ -378,6 +378,7 @@ def test_a_feature_is_explained_selected_and_attributed_from_the_shell(
         assert len(json.loads(done.out)["inputs"]) == 1
 
 
+@pytest.mark.slow
 def test_of_a_network_of_text_and_sound_the_features_of_the_sound_are_explained(
     tmp_path: Path,
 ) -> None:
