@@ -222,10 +222,10 @@ def test_resolved_settings_run_again(run: Run, walk: dict[str, Path], tmp_path: 
 @pytest.mark.parametrize(
     "edited, rerun",
     [
-        ("train-classifier", ["train-classifier", "explain", "select", "report"]),
-        ("train-gan", ["train-gan", "explain", "select", "report"]),
-        ("explain", ["explain", "select", "report"]),
-        ("select", ["select", "report"]),
+        ("train-classifier", ["train-classifier", "explain", "select", "validate", "report"]),
+        ("train-gan", ["train-gan", "explain", "select", "validate", "report"]),
+        ("explain", ["explain", "select", "validate", "report"]),
+        ("select", ["select", "validate", "report"]),
         ("report", ["report"]),
         (None, []),
     ],
@@ -234,9 +234,10 @@ def test_make_reruns_an_edited_stage_and_those_after_it(
     tmp_path: Path, edited: str | None, rerun: list[str]
 ) -> None:
     settings = tmp_path / "settings"
-    stages = ["train-classifier", "train-gan", "explain", "select", "report"]
+    stages = ["train-classifier", "train-gan", "explain", "select", "validate", "report"]
     products = ["classifier/classifier.pt", "gan/gan.pt", "explain/explanations.npz",
-                "select/selection.json", "report/report.html"]  # fmt: skip
+                "select/selection.json", "validate/prediction.json",
+                "report/report.html"]  # fmt: skip
     newest = max(p.stat().st_mtime for p in (SAMPLE / "filelists").iterdir())
     settings.mkdir()
     for at, (stage, product) in enumerate(zip(stages, products, strict=True)):
@@ -262,7 +263,7 @@ def test_the_demo_trains_nothing(tmp_path: Path) -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     ran = [line.split()[1] for line in planned.splitlines() if "/ganexplain " in line]
-    assert ran == ["explain", "select", "report"]
+    assert ran == ["explain", "select", "validate", "report"]
     assert "sample_data/pretrained/classifier.pt" in planned
 
 
