@@ -46,6 +46,7 @@ def called_different(
     return different / draws
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "shared", "name"), [(12, 0.8, "start"), (50, 0.5, "start"), (20, 0.0, "held_out")]
 )
