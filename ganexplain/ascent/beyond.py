@@ -101,7 +101,7 @@ class HeldOutputs:
 
 
 @contextmanager
-def response_and_held(network: nn.Module, unit: Unit, held: HeldOutputs) -> Iterator[Response]:
+def response_and_outputs(network: nn.Module, unit: Unit, held: HeldOutputs) -> Iterator[Response]:
     """A function from inputs (B, ...) to the unit's responses and held numbers (B, 1 + H)."""
     layers = {"unit": find_layer(network, unit.layer), "held": find_layer(network, held.layer)}
     with record_outputs(network, layers) as outputs:
@@ -117,8 +117,8 @@ def response_and_held(network: nn.Module, unit: Unit, held: HeldOutputs) -> Iter
 def search_response(
     network: nn.Module, unit: Unit, held: HeldOutputs | None
 ) -> AbstractContextManager[Response]:
-    """What a search evaluates: `unit_response`, or with held outputs `response_and_held`."""
-    return response_and_held(network, unit, held) if held else unit_response(network, unit)
+    """What a search evaluates: `unit_response`, or with held outputs `response_and_outputs`."""
+    return response_and_outputs(network, unit, held) if held else unit_response(network, unit)
 
 
 def check_beyond(
@@ -139,7 +139,7 @@ def check_beyond(
 
 def _left(networks: SearchNetworks, unit: Unit, held: HeldOutputs, latent: Tensor) -> float:
     """The largest share of the length of a unit's gradient that leaves the outputs as they are."""
-    with response_and_held(networks.explained.network, unit, held) as respond:
+    with response_and_outputs(networks.explained.network, unit, held) as respond:
         values, gradients = evaluate_all(lambda z: respond(networks.generator(z)), latent, BATCH)
     uphill, jacobian = gradients[:, 0], gradients[:, 1:]
     if vanishes(jacobian.flatten(1)).all():

@@ -125,7 +125,7 @@ class BlockSearch:
         """Arrays of a search's results and of its starts (N, Z), with inputs and responses."""
         mel, response, features = self._generated(unit, found.latent)
         start_mel, start_response, _ = self._generated(unit, starts[None])
-        return self._held(unit, mel, start_mel) | {
+        return self._held_outputs(unit, mel, start_mel) | {
             "latent": found.latent,
             "mel": mel,
             "response": response,
@@ -137,7 +137,9 @@ class BlockSearch:
             "start_response": start_response[0],
         }
 
-    def _held(self, unit: Unit, mel: np.ndarray, start_mel: np.ndarray) -> dict[str, np.ndarray]:
+    def _held_outputs(
+        self, unit: Unit, mel: np.ndarray, start_mel: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Held outputs of examples (P, R, F, T) and starts (1, N, F, T); empty without any."""
         held, network = self.task.held, self.networks.explained.network
         if not held:

@@ -68,23 +68,15 @@ def gaussian_kernel(real: np.ndarray) -> Kernel:
     return lambda a, b: np.exp(-cdist(a, b, "sqeuclidean") / (2 * scale**2))
 
 
-def kernel_distance(first: np.ndarray, second: np.ndarray, kernel: Kernel = cubic_kernel) -> float:
-    """Unbiased estimate of the squared MMD of samples (N, D) or (N,) and (R, D) or (R,).
-
-    Binkowski et al. 2018, eq. 4. Zero on average for samples of one distribution whatever N and D
-    are, so it can fall below zero. Raises ValueError as `frechet_distance` does.
-    """
-    a, b = as_sample(first), as_sample(second)
-    within = np.ones((1, len(a)))
-    return float(kernel_distances(a, b, within, kernel)[0])
-
-
 def kernel_distances(
     first: np.ndarray, second: np.ndarray, counts: np.ndarray, kernel: Kernel = cubic_kernel
 ) -> np.ndarray:
-    """`kernel_distance` (B,) for B samples that contain example i of `first` `counts` (B, N) times.
+    """Unbiased estimates (B,) of the squared MMD of B samples and one sample (R, D) or (R,).
 
-    Two copies of one example are not a pair, as their kernel does not depend on the distribution.
+    The samples contain example i of `first` (N, D) or (N,) `counts` (B, N) times; two copies of one
+    example are not a pair, as their kernel does not depend on the distribution. Binkowski et al.
+    2018, eq. 4. Zero on average for samples of one distribution whatever N and D are, so it can
+    fall below zero. Raises ValueError as `frechet_distance` does.
     """
     a, b = as_sample(first), as_sample(second)
     if a.shape[1] != b.shape[1]:

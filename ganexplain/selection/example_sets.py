@@ -10,15 +10,13 @@ import numpy as np
 from ganexplain.artifacts.controls import read_controls
 from ganexplain.artifacts.explanations import Explanations, read_explanation_meta, read_explanations
 from ganexplain.artifacts.prediction import GENERATED
-from ganexplain.artifacts.responses import read_responses
+from ganexplain.artifacts.responses import BEYOND, read_responses
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.artifacts.unit_files import UnitFiles
 from ganexplain.files.atomic import file_hash
 from ganexplain.networks.units import Unit
 from ganexplain.selection.encoders import Encoder
 from ganexplain.selection.prediction import ExampleSet, TestedUnit
-
-BEYOND = "beyond_"  # prefix of the keys of real excerpts that are strong beyond the outputs
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.artifacts.explanations import read_explanation_meta, read_explanations
 from ganexplain.artifacts.prediction import Prediction
 from ganexplain.artifacts.responses import searched_corpora
 from ganexplain.artifacts.unit_files import UnitFiles, unit_files
@@ -88,7 +88,7 @@ class ValidateTask:
     @cached_property
     def explained_encoders(self) -> tuple[str, ...]:
         """The names of encoders that are the explained network."""
-        digest = read_explanations(self.files[0].explanations).meta.classifier_hash
+        digest = read_explanation_meta(self.files[0].explanations).classifier_hash
         return tuple(e.name for e in self.encoders if e.source and e.source.digest() == digest)
 
 

@@ -13,11 +13,12 @@ from scipy.stats import chi, wasserstein_distance
 
 from ganexplain.metrics.bootstrap import interval, resample_rows, tied_with_best
 from ganexplain.metrics.distances import (
+    Kernel,
+    cubic_kernel,
     densities,
     frechet_distance,
     frechet_distances,
     gaussian_kernel,
-    kernel_distance,
     kernel_distances,
     latent_norm_error,
     manifold_scores,
@@ -51,6 +52,10 @@ def examples(count: int, shift: float = 0.0, latent: bool = False) -> Examples:
 
 
 # --- kernel distance ------------------------------------------------------------------------
+
+
+def kernel_distance(first: np.ndarray, second: np.ndarray, kernel: Kernel = cubic_kernel) -> float:
+    return float(kernel_distances(first, second, np.ones((1, len(first))), kernel)[0])
 
 
 def test_kernel_distance_of_a_hand_computed_case() -> None:

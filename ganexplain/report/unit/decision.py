@@ -21,7 +21,7 @@ def decision_lines(evidence: Evidence) -> list[tuple[str, Child]]:
         if evidence.sharing.alike:
             lines.append(("Neurons that say the same", _alike(evidence, evidence.sharing)))
     if "held" in evidence.made:
-        lines.append(("Outputs", _held(evidence)))
+        lines.append(("Outputs", _held_outputs(evidence)))
     return lines
 
 
@@ -54,7 +54,7 @@ def _alike(evidence: Evidence, sharing: Sharing) -> str:
     return f"{names}{more}: correlation of at least {ALIKE:g} in size over the real excerpts"
 
 
-def _held(evidence: Evidence) -> Child:
+def _held_outputs(evidence: Evidence) -> Child:
     made = evidence.made
     change = np.abs(made["held"][evidence.selection.chosen] - made["start_held"]).astype(np.float64)
     return [
