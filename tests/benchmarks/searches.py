@@ -253,7 +253,7 @@ def _print_rules(run: str, those: Sequence[UnitOfRun]) -> None:
     _print(rows | {"the best of all": [one.best() for one in those]})
     for rule, each in rows.items():
         for key in each[0]:
-            if rule != BASE and (key.endswith("density") or key.partition(": ")[2] in SHOWN):
+            if rule.startswith(PREDICTION) and key.partition(": ")[2] in ("density", *SHOWN):
                 apart = np.array([a[key] - b[key] for a, b in zip(each, rows[BASE], strict=True)])
                 drawn = apart[resample_rows(len(apart), 0, "units")].mean(axis=1)
                 low, high = interval(np.array(apart.mean()), drawn, len(apart))
