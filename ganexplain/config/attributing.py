@@ -42,8 +42,8 @@ class AttributeConfig(NamesNetwork, Computes):
         reads=True,
     )
     method: tuple[str, ...] = setting(
-        "Attribution method: occlusion, lime, elime, grad-cam, captum:NAME, random, or, with "
-        "--explainer, cgan or parts; repeat for several.",
+        "Attribution method: occlusion, lime, lime-forest, elime, grad-cam, captum:NAME, random, "
+        "or, with --explainer, cgan or parts; repeat for several.",
         ("lime",),
         packages="ganexplain.methods",
     )
@@ -67,10 +67,15 @@ class AttributeConfig(NamesNetwork, Computes):
         ("mean",),
     )
     samples: int = setting(
-        "LIME: number of random subsets (all subsets if there are fewer).", 2000, 10, MOST_SUBSETS
+        "LIME, lime-forest: number of random subsets (all subsets if there are fewer).",
+        2000,
+        10,
+        MOST_SUBSETS,
     )
-    distance: str = setting("LIME: distance to the full input, cosine or l2.", "cosine")
-    width: float = setting("LIME: width of the distance kernel.", 0.25, 1e-3)
+    distance: str = setting(
+        "LIME, lime-forest: distance to the full input, cosine or l2.", "cosine"
+    )
+    width: float = setting("LIME, lime-forest: width of the distance kernel.", 0.25, 1e-3)
     ridge: float = setting("LIME: ridge penalty of the regression.", 1.0, 0)
     founders: int = setting(
         "E-LIME: subsets in the first generation, a balanced design.", 65, 5, WIDEST_DESIGN

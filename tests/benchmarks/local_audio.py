@@ -25,6 +25,7 @@ from ganexplain.attribution.methods.lime import (
     proximity,
     random_subsets,
 )
+from ganexplain.attribution.methods.lime_forest import lime_forest
 from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.methods.registry import attribute, method_for
 from ganexplain.attribution.scorer import Scorer
@@ -33,6 +34,13 @@ from ganexplain.config import AttributeConfig
 
 FILLS = ("mean", "training-mean", "noise", "min", "silence", "segment-mean", "blur")
 LIME_SAMPLES = 300
+WEIGHERS: dict[str, tuple[Callable[[SubsetScore], np.ndarray], int]] = {
+    "occlusion": (lambda score: occlusion(score, 10), 60),
+    f"LIME, {LIME_SAMPLES}": (lambda score: lime(score, 10, LIME_SAMPLES).weights, 20),
+    f"LIME, forest, {LIME_SAMPLES}": (
+        lambda score: lime_forest(score, 10, LIME_SAMPLES).weights, 20,
+    ),
+}  # fmt: skip
 
 
 class Detector:
@@ -56,16 +64,11 @@ def fills(corpus: Path, names: Sequence[str]) -> None:
     print(f"| fill | way | excerpts of {corpus.name} | 3 of 3 found | 2 | 1 | 0 | mean |")
     print("|---|---|---|---|---|---|---|---|")
     for name in names:
-        for way in ("occlusion", f"LIME, {LIME_SAMPLES}"):
-            some = detector.excerpts if way == "occlusion" else detector.excerpts[:20]
-            hits = []
-            for each in some:
-                score = detector.score(each.mel, each.labels, name)
-                if way == "occlusion":
-                    weights = occlusion(score, 10)
-                else:
-                    weights = lime(score, 10, LIME_SAMPLES).weights
-                hits.append(int(each.voiced[np.argsort(-weights, kind="stable")[:3]].sum()))
+        for way, (weigh, most) in WEIGHERS.items():
+            some = detector.excerpts[:most]
+            scores = [detector.score(each.mel, each.labels, name) for each in some]
+            orders = [np.argsort(-weigh(score), kind="stable") for score in scores]
+            hits = [int(p.voiced[order[:3]].sum()) for p, order in zip(some, orders, strict=True)]
             counts = " | ".join(map(str, np.bincount(hits, minlength=4)[::-1]))
             print(f"| {name} | {way} | {len(some)} | {counts} | {np.mean(hits):.2f} |", flush=True)
 
@@ -108,7 +111,7 @@ def _fit(table: np.ndarray, distance: str, samples: int, seed: int) -> np.ndarra
 
 # --- a known change -------------------------------------------------------------------------
 
-WAYS = ("occlusion", "lime", "elime", "grad-cam")
+WAYS = ("occlusion", "lime", "lime-forest", "elime", "grad-cam")
 CHANGED, VERACITY_SAMPLES, TRIPLES = 20, 1000, 100
 NAMED, STEP, LEAST_LOGIT = 3, 0.5, -1.0
 

@@ -79,27 +79,66 @@ def lime(
     Raises:
         UsageError: the distance is unknown, or there are fewer than 10 samples.
     """
+    subsets = score_subsets(score, count, samples, distance, width, seed)
+    kept, scores, near = subsets.kept, subsets.scores, subsets.near
+    if subsets.exhaustive:
+        ridge = min(ridge, UNSHRUNK)  # its purpose is to reduce the noise of sampling
+    fit = fit_linear(kept, scores, near, ridge)
+    agreement, named = 1.0, min(TOP, count)
+    if not subsets.exhaustive:
+        parts = [slice(k, None, BLOCKS) for k in range(BLOCKS)]
+        fits = [fit_linear(kept[p], scores[p], near[p], ridge).weights for p in parts]
+        agreement, named = expected_agreement(np.array(fits)), distinct_top(np.array(fits))
+    return LimeResult(
+        fit.weights, fit.intercept, fit.r_squared, fit.local_error, subsets.effective, len(kept),
+        subsets.exhaustive, agreement, named,
+        (*_poor_fit(fit.r_squared), *subsets.warnings(agreement)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ScoredSubsets:
+    """Subsets `kept` (B, n) with scores (B,) and kernel weights `near` (B,); the first is full.
+
+    `exhaustive` says whether they are all subsets.
+    """
+
+    kept: np.ndarray
+    scores: np.ndarray
+    near: np.ndarray
+    exhaustive: bool
+
+    @property
+    def effective(self) -> float:
+        """The number of subsets of equal weight that would be as informative."""
+        return float(self.near.sum() ** 2 / np.square(self.near).sum())
+
+    def warnings(self, agreement: float) -> tuple[str, ...]:
+        """Return warnings of too few subsets and of a low `agreement` of runs."""
+        warnings, count = [], self.kept.shape[1]
+        if self.effective < FEW_A_PART * count:
+            warnings.append(
+                f"only {self.effective:.0f} samples weigh in for {count} segments: take more "
+                "--samples, a wider --width, or occlusion"
+            )
+        if not self.exhaustive and agreement < POOR_AGREEMENT:
+            warnings.append(
+                f"another seed would order the segments otherwise (expected rank correlation "
+                f"{agreement:.2f}): take more --samples, or fewer segments"
+            )
+        return tuple(warnings)
+
+
+def score_subsets(
+    score: SubsetScore, count: int, samples: int, distance: str, width: float, seed: int
+) -> ScoredSubsets:
+    """Score random subsets, or all if these are not more; arguments and errors as of `lime`."""
     check_known("--distance", distance, DISTANCES)
     if samples < BLOCKS * 2:
         raise UsageError(f"--samples {samples}: at least {BLOCKS * 2} are needed")
     exhaustive = 2.0**count <= samples
-    if exhaustive:
-        ridge = min(ridge, UNSHRUNK)  # its purpose is to reduce the noise of sampling
     kept = all_subsets(count) if exhaustive else random_subsets(count, samples, seed)
-    scores = score(kept)
-    near = proximity(kept, distance, width)
-    fit = fit_linear(kept, scores, near, ridge)
-    effective = float(near.sum() ** 2 / np.square(near).sum())
-    agreement, named = 1.0, min(TOP, count)
-    if not exhaustive:
-        parts = [slice(k, None, BLOCKS) for k in range(BLOCKS)]
-        fits = [fit_linear(kept[p], scores[p], near[p], ridge).weights for p in parts]
-        agreement, named = _agreement(np.array(fits)), distinct_top(np.array(fits))
-    return LimeResult(
-        fit.weights, fit.intercept, fit.r_squared, fit.local_error, effective, len(kept),
-        exhaustive, agreement, named,
-        _warnings(fit.r_squared, effective, count, agreement, exhaustive),
-    )  # fmt: skip
+    return ScoredSubsets(kept, score(kept), proximity(kept, distance, width), exhaustive)
 
 
 def random_subsets(count: int, samples: int, seed: int) -> np.ndarray:
@@ -161,31 +200,22 @@ def mean_correlation(weights: np.ndarray) -> float:
     return float(np.mean([rank_correlation(weights[i], weights[j]) for i, j in pairs]))
 
 
-def _agreement(fits: np.ndarray) -> float:
+def expected_agreement(fits: np.ndarray) -> float:
+    """Return the rank correlation of two runs, each as long as all rows of `fits` (R, n).
+
+    By the formula of Spearman and Brown, from weights that are fitted separately to R parts.
+    """
     short = max(mean_correlation(fits), 0.0)
     return len(fits) * short / (1 + (len(fits) - 1) * short)
 
 
-def _warnings(
-    r_squared: float, effective: float, count: int, agreement: float, exhaustive: bool
-) -> tuple[str, ...]:
-    warnings = []
-    if r_squared < POOR_FIT:
-        warnings.append(
-            f"the weights explain only {100 * max(r_squared, 0):.0f} % of how the score varies: "
-            "segments act together, not each by itself"
-        )
-    if effective < FEW_A_PART * count:
-        warnings.append(
-            f"only {effective:.0f} samples weigh in for {count} segments: take more --samples, "
-            "a wider --width, or occlusion"
-        )
-    if not exhaustive and agreement < POOR_AGREEMENT:
-        warnings.append(
-            f"another seed would order the segments otherwise (expected rank correlation "
-            f"{agreement:.2f}): take more --samples, or fewer segments"
-        )
-    return tuple(warnings)
+def _poor_fit(r_squared: float) -> tuple[str, ...]:
+    if r_squared >= POOR_FIT:
+        return ()
+    return (
+        f"the weights explain only {100 * max(r_squared, 0):.0f} % of how the score varies: "
+        "segments act together, not each by itself",
+    )
 
 
 @dataclass(frozen=True)
