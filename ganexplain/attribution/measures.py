@@ -1,4 +1,9 @@
-"""Measures of the quality of an attribution, the same for every method."""
+"""Measures of the quality of an attribution, the same for every method.
+
+`drop`, `increase` and `gain` are AD, AI and AG of a single input, `removal` its faithfulness on
+spectra (FF) in L-MAC (Paissan, Ravanelli and Subakan, arXiv 2403.13086). The mask is the positive
+weights divided by the largest.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +39,16 @@ class Measure:
 MEASURES = {
     "deletion": Measure("deletion", "area under the score as parts are removed", "low"),
     "insertion": Measure("insertion", "area under the score as parts are added", "high"),
-    "faithfulness": Measure("faithful", "insertion minus deletion", "high"),
+    "faithfulness": Measure(
+        "faithful", "insertion minus deletion, the symmetric relevance gain (SRG)", "high"
+    ),
     "drop": Measure("drop", "loss of score if the parts are scaled by their weights", "low"),
     "increase": Measure(
         "increase", "whether that score is above the full input's (0 or 1)", "high"
+    ),
+    "gain": Measure("gain", "gain of that score, as a share of what the full input lacks", "high"),
+    "removal": Measure(
+        "removal", "loss of score if the parts are removed in proportion to their weights", "high"
     ),
     "flip": Measure("flip", "removing the first 3 parts changes the class (0 or 1)", "high"),
     "complexity": Measure("complexity", "entropy of the weights, 0 to 1", "low"),
@@ -70,7 +81,7 @@ class MeasuredAttribution:
 def measure(
     question: Question, found: Attribution, truth: np.ndarray | None = None
 ) -> MeasuredAttribution:
-    """Measure an attribution, by 2n + 4 passes.
+    """Measure an attribution, by 2n + 5 passes.
 
     `truth` (H, W), bool, marks the cells that are known to matter.
     """
@@ -80,7 +91,8 @@ def measure(
     everything = np.ones(parts.count, dtype=bool)
     values = scorer.class_values(parts.compose(np.stack([everything, kept, ~kept, ~top])))
     full, kept_score, removed = map(float, scorer.class_scores(values[:3]))
-    soft = float(scorer(parts.blend(soft_share(found.weights)))[0])
+    share = soft_share(found.weights)
+    soft, without = (float(scorer(parts.blend(each))[0]) for each in (share, 1 - share))
     course = curves(question.score, found.weights, parts.sizes)
     classes = scorer.outputs != "activations"
     probability = classes and scorer.score == "probability"
@@ -90,6 +102,8 @@ def measure(
         "faithfulness": course.insertion_area - course.deletion_area,
         "drop": drop(full, soft) if probability else None,
         "increase": float(soft > full),
+        "gain": gain(full, soft) if probability else None,
+        "removal": full - without,
         "flip": float(values[3].argmax() != values[0].argmax()) if classes else None,
         "complexity": complexity(found.weights),
         "passes": float(found.passes),
@@ -171,6 +185,8 @@ def curves(score: SubsetScore, weights: np.ndarray, sizes: np.ndarray) -> Curves
     """Compute deletion and insertion (Petsiuk, Das and Saenko 2018) by 2n passes.
 
     Parts have weights (n,) and areas `sizes` (n,); those of equal weight go by their number.
+    Insertion is the removal of the least relevant parts first, seen from its end. So insertion
+    minus deletion is the symmetric relevance gain (Blücher et al. 2024, arXiv 2401.06654).
     """
     order = np.argsort(-weights, kind="stable")
     count = len(weights)
@@ -199,6 +215,11 @@ def soft_share(weights: np.ndarray) -> np.ndarray:
 def drop(full: float, kept: float) -> float:
     """Return the relative loss of a probability, 0..1 (average drop, Chattopadhyay et al. 2018)."""
     return max(full - kept, 0.0) / max(full, 1e-12)
+
+
+def gain(full: float, kept: float) -> float:
+    """Return the gain of a probability as a share of what it lacks to 1 (average gain, L-MAC)."""
+    return max(kept - full, 0.0) / max(1 - full, 1e-12)
 
 
 def complexity(weights: np.ndarray) -> float:

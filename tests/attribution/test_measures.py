@@ -24,6 +24,7 @@ from ganexplain.attribution.measures import (
     complexity,
     curves,
     drop,
+    gain,
     measure,
     soft_share,
     top_parts,
@@ -60,6 +61,30 @@ def test_curves_of_an_additive_score_are_sums() -> None:
     assert found.deletion_area == pytest.approx(0.075 + 0.105 + 0.03 + 0.02)
 
 
+def test_faithfulness_is_the_area_between_removal_of_the_least_and_of_the_most_relevant() -> None:
+    """The symmetric relevance gain, by removing parts one after the other in both orders."""
+    random = np.random.default_rng(0)
+    weights, sizes = random.standard_normal(6), random.integers(1, 9, 6)
+    table = random.random(64)
+
+    def score(kept: np.ndarray) -> np.ndarray:
+        return table[kept @ (1 << np.arange(6))]
+
+    def area(order: np.ndarray) -> float:
+        kept, before, total = np.ones((1, 6), dtype=bool), score(np.ones((1, 6), dtype=bool)), 0.0
+        for part in order:
+            kept[0, part] = False
+            after = score(kept)
+            total += float(before[0] + after[0]) / 2 * sizes[part] / sizes.sum()
+            before = after
+        return total
+
+    least, most = np.argsort(weights), np.argsort(-weights)
+    found = curves(score, weights, sizes)
+    gained = found.insertion_area - found.deletion_area
+    assert gained == pytest.approx(area(least) - area(most))
+
+
 @given(st.lists(st.floats(0.01, 1), min_size=2, max_size=9), st.randoms())
 def test_no_order_is_more_faithful_than_the_true_one(values: list[float], random: object) -> None:
     weights = np.array(values)
@@ -76,6 +101,8 @@ def test_small_measures() -> None:
     assert soft_share(np.zeros(3)).tolist() == [0, 0, 0]
     assert drop(0.8, 0.6) == pytest.approx(0.25)
     assert drop(0.8, 0.9) == 0
+    assert gain(0.8, 0.9) == pytest.approx(0.5)
+    assert gain(0.8, 0.6) == 0 and gain(1.0, 1.0) == 0
     assert complexity(np.array([0, 0, 5.0])) == 0
     assert complexity(np.ones(7)) == pytest.approx(1)
     assert complexity(np.array([5.0])) == 0 and complexity(np.zeros(1)) == 1
@@ -172,9 +199,11 @@ def test_measures_of_a_linear_network_are_those_by_hand(bias: float, flips: floa
     areas = [sum((a + b) / 8 for a, b in itertools.pairwise(way)) for way in (fall, rise)]
     share = (full - without[2]) / (full - without[0])  # of c where a is kept whole
     soft = sigmoid(3 + 0.5 * share + bias)
+    without_soft = sigmoid(-1 + 0.5 * (1 - share) + bias)
     expected = {
         "deletion": areas[0], "insertion": areas[1], "faithfulness": areas[1] - areas[0],
         "drop": max(full - soft, 0) / full, "increase": 1.0, "flip": flips, "passes": 5.0,
+        "gain": max(soft - full, 0) / (1 - full), "removal": full - without_soft,
     }  # fmt: skip
     for name, value in expected.items():
         assert held.measures[name] == pytest.approx(value, abs=1e-6), name
