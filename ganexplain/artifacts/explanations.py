@@ -29,8 +29,8 @@ EXPLANATION_AXES = {
     "best_iteration": "CN", "start_mel": "NFT", "start_response": "N",
     "response_trace": "LNS", "latent_norm_trace": "LNS",
 }  # fmt: skip
-# Of a search that held the outputs of the network: those numbers, in standard deviations.
-HELD_AXES = {"held": "CNO", "start_held": "NO"}
+# Of a search that fixed the outputs of the network: those numbers, in standard deviations.
+FIXED_AXES = {"fixed_outputs": "CNO", "start_fixed_outputs": "NO"}
 TRACES = ("response_trace", "latent_norm_trace")  # NaN behind the iterations of their settings
 OLDEST = {  # for files without these
     "prior": "l2", "precision": "float32", "search": "grid", "objective": "response",
@@ -43,9 +43,8 @@ class ExplanationMeta:
 
     `class_name` is the unit's class, or empty. `layer_axes` are the axes of the layer's output if
     its units are not on the first, as `frames 115 x units 32`, or empty. `example_iterations` and
-    `lost` are known when the search is done. `beyond` is `output` if the search held the outputs of
-    the network. Fields that older files do not have are empty or have
-    the value of that time.
+    `lost` are known when the search is done. `beyond` is `output` if the search fixed the outputs
+    of the network. Fields that older files do not have are empty or have the value of that time.
     `settings` are all settings of the run, as in the file.
     """
 
@@ -173,7 +172,7 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
     arrays, document = read_arrays(path, KIND, tuple(EXPLANATION_AXES))
     meta = ExplanationMeta.from_json(meta_fields(path, document))
     front_end = read_front_end(path, meta.front_end)
-    axes = EXPLANATION_AXES | {k: v for k, v in HELD_AXES.items() if k in arrays}
+    axes = EXPLANATION_AXES | {k: v for k, v in FIXED_AXES.items() if k in arrays}
     sizes = check_shapes(path, arrays, axes_for(front_end, axes), {})
     unchecked = (*TRACES, "mel") if exploded else TRACES
     check_values(path, arrays, [name for name in axes if name not in unchecked])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts.explanations import HELD_AXES, KIND, ExplanationMeta, meta_fields
+from ganexplain.artifacts.explanations import FIXED_AXES, KIND, ExplanationMeta, meta_fields
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import (
@@ -28,7 +28,7 @@ BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
 BY_TRAJECTORY = ("response_trace", "latent_norm_trace")
 SAME_INPUTS = ("classifier_hash", "gan_hash", "responses_hash")
 STARTS = ("start_mel", "start_response")
-HELD, START_HELD = HELD_AXES  # only of searches that held outputs
+FIXED, START_FIXED = FIXED_AXES  # only of searches that fixed outputs
 
 
 def explanation_files(path: Path) -> list[Path]:
@@ -114,12 +114,12 @@ def _gathered(parts: Sequence[Mapping[str, np.ndarray]], grid: Grid) -> dict[str
         return np.concatenate([arrays[name] for arrays in parts], axis=axis)
 
     def present(*names: str) -> list[str]:
-        return [name for name in names if name in parts[0] or name not in HELD_AXES]
+        return [name for name in names if name in parts[0] or name not in FIXED_AXES]
 
     return {
         **grid.arrays(),
-        **{n: grid.by_setting(joined(n, axis=1)) for n in present(*BY_SETTING, HELD)},
+        **{n: grid.by_setting(joined(n, axis=1)) for n in present(*BY_SETTING, FIXED)},
         **{name: joined(name).reshape(lines, examples, -1) for name in BY_TRAJECTORY},
-        **{name: joined(name) for name in present(*STARTS, START_HELD)},
+        **{name: joined(name) for name in present(*STARTS, START_FIXED)},
         "no_gradient": joined("no_gradient").reshape(lines, examples),
     }

@@ -1,7 +1,7 @@
-"""What a unit hears that the decision does not: searches that hold the outputs of the network.
+"""What a unit hears that the decision does not: searches that fix the outputs of the network.
 
-The outputs are held as logits in standard deviations over samples of the GAN; of more than
-`MOST_HELD` the first principal components are. Each held number costs a backward pass a step.
+The outputs are fixed as logits in standard deviations over samples of the GAN; of more than
+`MOST_FIXED` the first principal components are. Each fixed number costs a backward pass a step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.ascent.engine import evaluate_all, start_latents
 from ganexplain.ascent.gradients import vanishes
-from ganexplain.ascent.held import Level
+from ganexplain.ascent.projection import Level
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.errors import UsageError
 from ganexplain.gans.dcgan import LATENT_SIZE
@@ -34,7 +34,7 @@ from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.units import Unit
 
 BEYOND = (OUTPUT,)  # choices of `--beyond`
-MOST_HELD = 8
+MOST_FIXED = 8
 SAMPLES, BATCH = 64, 16  # of the GAN, over which outputs vary
 CHECKED = 8  # starts at which a unit must have a gradient that leaves the outputs
 LEAST_LEFT = 1e-3  # share of its length
@@ -45,8 +45,8 @@ ONLY_OUTPUTS = (
 
 
 @dataclass(frozen=True)
-class HeldOutputs:
-    """The H numbers that a search holds: logits of `layer`, summed with `weights` (K, H).
+class FixedOutputs:
+    """The H numbers that a search fixes: logits of `layer`, summed with `weights` (K, H).
 
     `kind` is that of the outputs in `decisions.OUTPUTS`; `share` is how much of their variance
     over samples of the GAN the numbers have.
@@ -58,7 +58,7 @@ class HeldOutputs:
     share: float
 
     @classmethod
-    def measure(cls, networks: SearchNetworks) -> HeldOutputs:
+    def measure(cls, networks: SearchNetworks) -> FixedOutputs:
         """Those of a network; UsageError for outputs that do not vary."""
         explained = networks.explained
         (layer,) = explained.layers((OUTPUT,))
@@ -71,16 +71,16 @@ class HeldOutputs:
         if not bool((deviation > 0).any()):
             raise UsageError(
                 "--beyond output: the outputs are the same for all samples of the GAN, so there is "
-                "nothing to hold; leave it out"
+                "nothing to fix; leave it out"
             )
         scale = torch.where(deviation > 0, 1 / deviation, 0.0)
         weights, share = torch.diag(scale)[:, deviation > 0], 1.0
-        if weights.shape[1] > MOST_HELD:
+        if weights.shape[1] > MOST_FIXED:
             standard = (logits - logits.mean(dim=0)) * scale
             _, sizes, axes = torch.linalg.svd(standard, full_matrices=False)
             variances = sizes.square() / (len(logits) - 1)
-            share = float(variances[:MOST_HELD].sum() / variances.sum())
-            weights = scale[:, None] * axes[:MOST_HELD].T / variances[:MOST_HELD].sqrt()
+            share = float(variances[:MOST_FIXED].sum() / variances.sum())
+            weights = scale[:, None] * axes[:MOST_FIXED].T / variances[:MOST_FIXED].sqrt()
         return cls(layer, kind, weights.float(), share)
 
     def read(self, activation: Tensor) -> Tensor:
@@ -90,39 +90,51 @@ class HeldOutputs:
 
     @property
     def words(self) -> str:
-        """What is held if it is not all outputs, or an empty text."""
-        count, held = self.weights.shape
-        if count == held:
+        """What is fixed if it is not all outputs, or an empty text."""
+        count, numbers = self.weights.shape
+        if count == numbers:
             return ""
         return (
-            f"of {count} outputs the first {held} principal components are held, with "
+            f"of {count} outputs the first {numbers} principal components are fixed, with "
             f"{self.share:.0%} of their variance"
         )
 
 
 @contextmanager
-def response_and_outputs(network: nn.Module, unit: Unit, held: HeldOutputs) -> Iterator[Response]:
-    """A function from inputs (B, ...) to the unit's responses and held numbers (B, 1 + H)."""
-    layers = {"unit": find_layer(network, unit.layer), "held": find_layer(network, held.layer)}
+def response_and_outputs(
+    network: nn.Module, unit: Unit, fixed_outputs: FixedOutputs
+) -> Iterator[Response]:
+    """A function from inputs (B, ...) to the unit's responses and fixed numbers (B, 1 + H)."""
+    layers = {
+        "unit": find_layer(network, unit.layer),
+        "outputs": find_layer(network, fixed_outputs.layer),
+    }
     with record_outputs(network, layers) as outputs:
 
         def respond(x: Tensor) -> Tensor:
             network(x)
             response = unit.read(outputs["unit"])
-            return torch.cat([response[:, None], held.read(outputs["held"])], dim=1)
+            return torch.cat([response[:, None], fixed_outputs.read(outputs["outputs"])], dim=1)
 
         yield respond
 
 
 def search_response(
-    network: nn.Module, unit: Unit, held: HeldOutputs | None
+    network: nn.Module, unit: Unit, fixed_outputs: FixedOutputs | None
 ) -> AbstractContextManager[Response]:
-    """What a search evaluates: `unit_response`, or with held outputs `response_and_outputs`."""
-    return response_and_outputs(network, unit, held) if held else unit_response(network, unit)
+    """What a search evaluates: `unit_response`, or with fixed outputs `response_and_outputs`."""
+    return (
+        response_and_outputs(network, unit, fixed_outputs)
+        if fixed_outputs
+        else unit_response(network, unit)
+    )
 
 
 def check_beyond(
-    targets: Iterable[SearchTarget], networks: SearchNetworks, held: HeldOutputs, start: np.ndarray
+    targets: Iterable[SearchTarget],
+    networks: SearchNetworks,
+    fixed_outputs: FixedOutputs,
+    start: np.ndarray,
 ) -> list[str]:
     """Notes on units of which nothing is left beyond the outputs; UsageError if that is all units.
 
@@ -130,21 +142,25 @@ def check_beyond(
     """
     units = list(dict.fromkeys(target.unit for target in targets))
     latent = torch.from_numpy(start[:CHECKED]).to(networks.device)
-    bound = [str(unit) for unit in units if _left(networks, unit, held, latent) < LEAST_LEFT]
+    bound = [
+        str(unit) for unit in units if _left(networks, unit, fixed_outputs, latent) < LEAST_LEFT
+    ]
     said = ONLY_OUTPUTS.format(units=", ".join(bound[:3]) + ", ..." * (len(bound) > 3))
     if bound and len(bound) == len(units):
         raise UsageError(said)
-    return [text for text in (held.words, said if bound else "") if text]
+    return [text for text in (fixed_outputs.words, said if bound else "") if text]
 
 
-def _left(networks: SearchNetworks, unit: Unit, held: HeldOutputs, latent: Tensor) -> float:
+def _left(
+    networks: SearchNetworks, unit: Unit, fixed_outputs: FixedOutputs, latent: Tensor
+) -> float:
     """The largest share of the length of a unit's gradient that leaves the outputs as they are."""
-    with response_and_outputs(networks.explained.network, unit, held) as respond:
+    with response_and_outputs(networks.explained.network, unit, fixed_outputs) as respond:
         values, gradients = evaluate_all(lambda z: respond(networks.generator(z)), latent, BATCH)
     uphill, jacobian = gradients[:, 0], gradients[:, 1:]
     if vanishes(jacobian.flatten(1)).all():
         raise UsageError(
-            "--beyond output: the outputs have no gradient, so they cannot be held; leave it out"
+            "--beyond output: the outputs have no gradient, so they cannot be fixed; leave it out"
         )
     along = Level(jacobian, torch.zeros_like(values[:, 1:])).along(uphill)
     return float((along.norm(dim=1) / uphill.norm(dim=1).clamp_min(1e-30)).max())

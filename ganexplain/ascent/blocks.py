@@ -41,7 +41,7 @@ class BlockSearch:
         self.starts = start_latents(self.config.seed, self.config.examples, LATENT_SIZE)
         layers = {target.unit.layer for target in task.metas}
         self.features_layer = next(iter(task.metas.values())).features_layer
-        layers |= {task.held.layer} if task.held else set()
+        layers |= {task.fixed_outputs.layer} if task.fixed_outputs else set()
         layers |= {self.features_layer} if self.config.objective == MATCH else set()
         self.fast = self.networks.fast(layers)
 
@@ -88,12 +88,12 @@ class BlockSearch:
     def objective(self, unit: Unit) -> Iterator[Objective]:
         """A function from latents to the unit's responses, in the precision of the settings.
 
-        With `--beyond` it returns the held outputs, too.
+        With `--beyond` it returns the fixed outputs, too.
         """
         generator, network = self.fast
         with (
             in_precision(self.config.precision, self.device),
-            search_response(network, unit, self.task.held) as respond,
+            search_response(network, unit, self.task.fixed_outputs) as respond,
         ):
             yield lambda latent: respond(generator(latent))
 
@@ -108,7 +108,7 @@ class BlockSearch:
         real, sign = self._real(target), self.settings(target).sign
         with (
             in_precision(self.config.precision, self.device),
-            match_response(network, real, examples, sign, self.task.held) as respond,
+            match_response(network, real, examples, sign, self.task.fixed_outputs) as respond,
         ):
             yield lambda latent: respond(generator(latent))
 
@@ -125,7 +125,7 @@ class BlockSearch:
         """Arrays of a search's results and of its starts (N, Z), with inputs and responses."""
         mel, response, features = self._generated(unit, found.latent)
         start_mel, start_response, _ = self._generated(unit, starts[None])
-        return self._held_outputs(unit, mel, start_mel) | {
+        return self._fixed_outputs(unit, mel, start_mel) | {
             "latent": found.latent,
             "mel": mel,
             "response": response,
@@ -137,21 +137,21 @@ class BlockSearch:
             "start_response": start_response[0],
         }
 
-    def _held_outputs(
+    def _fixed_outputs(
         self, unit: Unit, mel: np.ndarray, start_mel: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Held outputs of examples (P, R, F, T) and starts (1, N, F, T); empty without any."""
-        held, network = self.task.held, self.networks.explained.network
-        if not held:
+        """Fixed outputs of examples (P, R, F, T) and starts (1, N, F, T); empty without any."""
+        fixed_outputs, network = self.task.fixed_outputs, self.networks.explained.network
+        if not fixed_outputs:
             return {}
-        with torch.no_grad(), search_response(network, unit, held) as respond:
+        with torch.no_grad(), search_response(network, unit, fixed_outputs) as respond:
 
             def outputs(inputs: np.ndarray) -> np.ndarray:
                 rows = torch.from_numpy(inputs.reshape(-1, *inputs.shape[2:])).to(self.device)
                 found = [respond(part)[:, 1:] for part in rows.split(self.task.batch_size)]
                 return torch.cat(found).cpu().numpy().reshape(*inputs.shape[:2], -1)
 
-            return {"held": outputs(mel), "start_held": outputs(start_mel)[0]}
+            return {"fixed_outputs": outputs(mel), "start_fixed_outputs": outputs(start_mel)[0]}
 
     def _generated(
         self, unit: Unit, latent: np.ndarray

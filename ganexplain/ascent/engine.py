@@ -4,8 +4,9 @@ Each row is a search with its own learning rate and prior weight. Rows are indep
 statistics, an element-wise optimiser), so they do not depend on the batches, but for rounding.
 Iteration counts are snapshots of one trajectory.
 
-An objective may return numbers to hold behind the response: (R, 1 + H). They stay as they were at
-the starts (`held.py`); responses are then those at the nearest latent where they are the same.
+An objective may return numbers to fix behind the response: (R, 1 + H). They stay as they were at
+the starts (`projection.py`); responses are then those at the nearest latent where these numbers are
+the same.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.gradients import vanishes
-from ganexplain.ascent.held import Level
 from ganexplain.ascent.langevin import Langevin
+from ganexplain.ascent.projection import Level
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import Diverged, UsageError
 
@@ -72,7 +73,7 @@ class Ascent:
         self.iteration = 0
         start, self.rate, self.weight = starts.on(settings.device)
         self.latent = self.evaluated = start = self.prior.project(start)
-        self.wanted: Tensor | None = None  # (R, H), the held numbers of the starts
+        self.wanted: Tensor | None = None  # (R, H), the fixed numbers of the starts
         self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
         self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
         self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
@@ -106,7 +107,7 @@ class Ascent:
         return response
 
     def _evaluate(self) -> tuple[Tensor, Tensor, Level | None]:
-        """Responses (R,) and gradients (R, Z) at the latents and, with held numbers, the level."""
+        """Responses (R,) and gradients (R, Z) at the latents and, with fixed numbers, the level."""
         values, gradients = evaluate_all(self.objective, self.latent, self.batch_size)
         self.evaluated, response, gradient = self.latent, values[:, 0], gradients[:, 0]
         if values.shape[1] == 1:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.beyond import HeldOutputs
+from ganexplain.ascent.beyond import FixedOutputs
 from ganexplain.networks.adapter import network_device
 from ganexplain.networks.hooks import Response, find_layer, record_outputs
 
@@ -75,16 +75,16 @@ def match_response(
     real: RealActivations,
     examples: np.ndarray,
     sign: float,
-    held: HeldOutputs | None,
+    fixed_outputs: FixedOutputs | None,
 ) -> Iterator[Response]:
     """A function from the inputs (B, ...) of searches `examples` (B,) to what they maximise (B,).
 
     This is minus the mean squared distance to the activations of their real excerpts, in mean
     variances of the activations of a layer over the excerpts; it is multiplied by `sign`, that of
-    the direction. With held outputs they follow (B, 1 + H).
+    the direction. With fixed outputs they follow (B, 1 + H).
     """
     layers = {layer: find_layer(network, layer) for layer in real.layers}
-    more = {"": find_layer(network, held.layer)} if held else {}
+    more = {"": find_layer(network, fixed_outputs.layer)} if fixed_outputs else {}
     wanted, variances = real.of(examples), real.variances
     with record_outputs(network, layers | more) as outputs:
 
@@ -95,6 +95,10 @@ def match_response(
                 for layer, each in wanted.layers.items()
             ]
             value = -sign * torch.stack(distances).mean(dim=0)
-            return torch.cat([value[:, None], held.read(outputs[""])], 1) if held else value
+            return (
+                torch.cat([value[:, None], fixed_outputs.read(outputs[""])], 1)
+                if fixed_outputs
+                else value
+            )
 
         yield respond

@@ -13,7 +13,7 @@ from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import DIRECTIONS, Part, Plan, SearchTarget
 from ganexplain.artifacts.responses import check_group, given_path, read_responses
-from ganexplain.ascent.beyond import HeldOutputs, check_beyond
+from ganexplain.ascent.beyond import FixedOutputs, check_beyond
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.match import MATCH
@@ -37,8 +37,8 @@ class SearchTask:
     """The units to search and the metas of their files.
 
     `aims` are the real responses (R,) that are the aim of a unit's adaptive search, or of whose
-    excerpts the activations are; `warnings` are
-    about the units of this shard; `held` are the outputs that the search leaves as they are.
+    excerpts the activations are; `warnings` are about the units of this shard; `fixed_outputs` are
+    the outputs that the search leaves as they are.
     """
 
     config: ExplainConfig
@@ -47,7 +47,7 @@ class SearchTask:
     metas: Mapping[SearchTarget, ExplanationMeta]
     aims: Mapping[SearchTarget, np.ndarray]
     warnings: Sequence[str]
-    held: HeldOutputs | None = None
+    fixed_outputs: FixedOutputs | None = None
 
     @classmethod
     def open(cls, config: ExplainConfig, shard: Shard | None) -> tuple[SearchTask, SearchNetworks]:
@@ -72,10 +72,10 @@ class SearchTask:
         own = {part.target: None for part in shard_parts(plan.all_parts(), shard)}
         starts = start_latents(config.seed, config.examples, LATENT_SIZE)
         warnings = check_units(own, explained, networks.generator, starts, batch_size)
-        held = HeldOutputs.measure(networks) if config.beyond else None
-        if held:
-            warnings += check_beyond(own, networks, held, starts)
-        return cls(config, batch_size, plan, metas, aims, warnings, held), networks
+        fixed_outputs = FixedOutputs.measure(networks) if config.beyond else None
+        if fixed_outputs:
+            warnings += check_beyond(own, networks, fixed_outputs, starts)
+        return cls(config, batch_size, plan, metas, aims, warnings, fixed_outputs), networks
 
 
 def _base_meta(

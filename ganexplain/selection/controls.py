@@ -12,7 +12,7 @@ import torch
 
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.responses import HELD_OUT
-from ganexplain.ascent.beyond import HeldOutputs, search_response
+from ganexplain.ascent.beyond import FixedOutputs, search_response
 from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import Objective, ascend, begin_search, start_latents
 from ganexplain.ascent.input_ascent import InputSpace, ascend_input
@@ -204,10 +204,10 @@ class Controls:
 
     @contextmanager
     def _objective(self) -> Iterator[Objective]:
-        """A function from latents to responses, and to held outputs if the run held them."""
-        held = HeldOutputs.measure(self.networks) if self.meta.beyond else None
-        generator, network = self.networks.fast([self.unit.layer, *([held.layer] if held else [])])
-        with search_response(network, self.unit, held) as respond:
+        """A function from latents to responses, and to fixed outputs if the run fixed them."""
+        fixed = FixedOutputs.measure(self.networks) if self.meta.beyond else None
+        generator, network = self.networks.fast({self.unit.layer, (fixed or self.unit).layer})
+        with search_response(network, self.unit, fixed) as respond:
             yield lambda z: respond(generator(z))
 
     def input_ascent(self, seed: int, progress: Progress) -> Examples:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.ascent.adaptive import search_settings
-from ganexplain.ascent.beyond import HeldOutputs, check_beyond, search_response
+from ganexplain.ascent.beyond import FixedOutputs, check_beyond, search_response
 from ganexplain.ascent.engine import Objective, ascend, start_latents
-from ganexplain.ascent.held import Level
+from ganexplain.ascent.projection import Level
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import ExplainConfig
@@ -70,8 +70,8 @@ def networks(
 
 def searched(pair: SearchNetworks, unit: str, direction: str = "max") -> tuple[np.ndarray, Tensor]:
     """The latents found from all starts, and their pixels along the axes."""
-    held = HeldOutputs.measure(pair)
-    with search_response(pair.explained.network, Unit.parse(unit), held) as respond:
+    fixed_outputs = FixedOutputs.measure(pair)
+    with search_response(pair.explained.network, Unit.parse(unit), fixed_outputs) as respond:
         found = ascend(
             lambda z: respond(pair.generator(z)),
             Starts(STARTS, 0.1, 0.0),
@@ -111,35 +111,37 @@ def test_without_the_constraint_the_output_moves_as_far_as_the_detector() -> Non
 
 def test_many_outputs_are_held_as_principal_components() -> None:
     pair = networks(12)
-    held = HeldOutputs.measure(pair)
-    assert held.weights.shape == (12, 8)
-    assert 0.7 < held.share < 1 and "of 12 outputs the first 8" in held.words
+    fixed_outputs = FixedOutputs.measure(pair)
+    assert fixed_outputs.weights.shape == (12, 8)
+    assert 0.7 < fixed_outputs.share < 1 and "of 12 outputs the first 8" in fixed_outputs.words
     latents = torch.from_numpy(start_latents(0, 64, LATENT_SIZE))
     outputs = pair.explained.network(pair.generator(latents)).double().numpy()
     standard = (outputs - outputs.mean(0)) / outputs.std(0, ddof=1)
     values = np.linalg.svd(standard, compute_uv=False)
-    scores = outputs @ held.weights.double().numpy()
+    scores = outputs @ fixed_outputs.weights.double().numpy()
     np.testing.assert_allclose(scores.std(0, ddof=1), 1, rtol=1e-4)
-    assert held.share == pytest.approx((values[:8] ** 2).sum() / (values**2).sum(), rel=1e-4)
+    assert fixed_outputs.share == pytest.approx(
+        (values[:8] ** 2).sum() / (values**2).sum(), rel=1e-4
+    )
     found, after = searched(pair, "hidden:2")
     assert ((after - along(pair, STARTS))[:, 15] > 3).all()
     kept = pair.explained.network(pair.generator(torch.from_numpy(STARTS)))
     now = pair.explained.network(pair.generator(torch.from_numpy(found)))
-    change = ((now - kept).double() @ held.weights.double()).abs()
+    change = ((now - kept).double() @ fixed_outputs.weights.double()).abs()
     assert change.max() < 0.02
 
 
 @pytest.mark.parametrize("unit", ["hidden:0", "output:0"])
 def test_a_unit_that_is_the_output_has_nothing_beyond_it(unit: str) -> None:
     pair = networks()
-    held = HeldOutputs.measure(pair)
+    fixed_outputs = FixedOutputs.measure(pair)
     target = SearchTarget(Unit.parse(unit), "max")
     with pytest.raises(UsageError, match=f"^{unit}: nothing is left to hear beyond the outputs"):
-        check_beyond([target], pair, held, STARTS)
+        check_beyond([target], pair, fixed_outputs, STARTS)
     other = SearchTarget(Unit.parse("hidden:1"), "max")
-    (note,) = check_beyond([target, other], pair, held, STARTS)
+    (note,) = check_beyond([target, other], pair, fixed_outputs, STARTS)
     assert note.startswith(f"{unit}: nothing")
-    assert check_beyond([other], pair, held, STARTS) == []
+    assert check_beyond([other], pair, fixed_outputs, STARTS) == []
 
 
 def test_outputs_without_a_gradient_are_refused() -> None:
@@ -150,7 +152,7 @@ def test_outputs_without_a_gradient_are_refused() -> None:
     pair = networks(network=Decided())
     with pytest.raises(UsageError, match="the outputs have no gradient"):
         target = SearchTarget(Unit.parse("hidden:1"), "max")
-        check_beyond([target], pair, HeldOutputs.measure(pair), STARTS)
+        check_beyond([target], pair, FixedOutputs.measure(pair), STARTS)
 
 
 def test_constant_outputs_are_refused() -> None:
@@ -159,7 +161,7 @@ def test_constant_outputs_are_refused() -> None:
             return 0 * super().forward(x)
 
     with pytest.raises(UsageError, match="the outputs are the same for all samples"):
-        HeldOutputs.measure(networks(network=Constant()))
+        FixedOutputs.measure(networks(network=Constant()))
 
 
 def test_the_move_back_is_that_of_the_pseudo_inverse() -> None:
@@ -182,7 +184,7 @@ def test_numbers_that_depend_on_each_other_are_held_as_one() -> None:
 
 
 def curved(latent: Tensor) -> Tensor:
-    """The first coordinate, with the norm to hold: the best is the pole of a sphere."""
+    """The first coordinate, with the norm to fix: the best is the pole of a sphere."""
     return torch.stack([latent[:, 0], latent.norm(dim=1)], 1)
 
 

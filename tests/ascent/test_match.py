@@ -139,5 +139,5 @@ def test_blocks_match_the_real_excerpts_of_their_own_examples(
     before, after = whole["response_trace"][0].mean(axis=0)[[0, -1]]
     assert before < after < 0
     np.testing.assert_allclose(divided["latent"], whole["latent"], atol=1e-3)
-    change = np.abs(whole["held"][0] - whole["start_held"])
+    change = np.abs(whole["fixed_outputs"][0] - whole["start_fixed_outputs"])
     assert change.max() < 0.5

@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/beyond.py --units 0 7 --examples 12 --iterations 50
 
 In one process, for units of fc8 of the shipped classifier, from the same starts: the plain search,
-the search that holds the outputs (`explain --beyond output`) in both directions, and, in place of
+the search that fixes the outputs (`explain --beyond output`) in both directions, and, in place of
 the projection, penalties on the squared change of the output in deviations. Moves are means over
 the examples, in nat and in standard deviations over samples of the GAN; `residual` is the unit less
 its regression on the output. Time is that of the processor.
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.ascent.beyond import HeldOutputs, search_response
+from ganexplain.ascent.beyond import FixedOutputs, search_response
 from ganexplain.ascent.engine import Objective, ascend, start_latents
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
@@ -38,15 +38,15 @@ class Bench:
     """The networks, one unit, and its starts (N, Z) with their responses and outputs (N, 1 + H)."""
 
     networks: SearchNetworks
-    held: HeldOutputs
+    fixed_outputs: FixedOutputs
     unit: Unit
     starts: np.ndarray
     arguments: argparse.Namespace
 
     def values(self, latents: np.ndarray) -> np.ndarray:
-        """Responses and held outputs (N, 1 + H) of latents (N, Z)."""
+        """Responses and fixed outputs (N, 1 + H) of latents (N, Z)."""
         network, generator = self.networks.explained.network, self.networks.generator
-        with torch.no_grad(), search_response(network, self.unit, self.held) as respond:
+        with torch.no_grad(), search_response(network, self.unit, self.fixed_outputs) as respond:
             rows = torch.from_numpy(latents).split(BATCH)
             return torch.cat([respond(generator(z)) for z in rows]).double().numpy()
 
@@ -54,9 +54,9 @@ class Bench:
         self, beyond: bool, direction: str, penalty: float, deviation: float
     ) -> tuple[np.ndarray, float]:
         """Latents (N, Z) found, and the processor's seconds."""
-        generator, network = self.networks.fast({LAYER, self.held.layer})
-        held = self.held if beyond or penalty else None
-        with search_response(network, self.unit, held) as respond:
+        generator, network = self.networks.fast({LAYER, self.fixed_outputs.layer})
+        fixed_outputs = self.fixed_outputs if beyond or penalty else None
+        with search_response(network, self.unit, fixed_outputs) as respond:
             objective: Objective = lambda z: respond(generator(z))  # noqa: E731
             if penalty:
                 wanted = objective(torch.from_numpy(self.starts)).detach()[:, 1:]
@@ -74,7 +74,7 @@ class Bench:
 def penalised(
     objective: Objective, wanted: Tensor, weight: float, deviation: float
 ) -> Callable[[Tensor], Tensor]:
-    """The response in deviations less the weighted squared change of the held outputs."""
+    """The response in deviations less the weighted squared change of the fixed outputs."""
 
     def value(latent: Tensor) -> Tensor:
         found = objective(latent)
@@ -94,10 +94,10 @@ def main() -> None:
     folder = "sample_data/pretrained"
     config = ExplainConfig(classifier=f"{folder}/classifier.pt", gan=f"{folder}/gan.pt")
     networks = SearchNetworks.load(config)
-    held = HeldOutputs.measure(networks)
+    fixed_outputs = FixedOutputs.measure(networks)
     starts = start_latents(0, arguments.examples, LATENT_SIZE)
     for number in arguments.units:
-        bench = Bench(networks, held, Unit.parse(f"{LAYER}:{number}"), starts, arguments)
+        bench = Bench(networks, fixed_outputs, Unit.parse(f"{LAYER}:{number}"), starts, arguments)
         compare(bench)
 
 

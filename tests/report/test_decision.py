@@ -53,9 +53,12 @@ def test_files_of_earlier_versions_have_no_such_lines(tmp_path: Path) -> None:
 def test_a_page_of_a_search_that_held_the_outputs_says_how_far_they_moved(tmp_path: Path) -> None:
     made = with_beyond(tmp_path)
     made.meta["beyond"] = "output"
-    held = np.zeros((len(made.grid), EXAMPLES, 2), np.float32)
-    made.made |= {"start_held": held[0], "held": held + np.float32(0.25)}
-    made.made["held"][0, 0, 0] = 0.5
+    fixed_outputs = np.zeros((len(made.grid), EXAMPLES, 2), np.float32)
+    made.made |= {
+        "start_fixed_outputs": fixed_outputs[0],
+        "fixed_outputs": fixed_outputs + np.float32(0.25),
+    }
+    made.made["fixed_outputs"][0, 0, 0] = 0.5
     text = page(made)
     assert "moved by 0.281 on average and by 0.500 at most" in text
     assert "searches for the rest" not in text

@@ -20,8 +20,8 @@ def decision_lines(evidence: Evidence) -> list[tuple[str, Child]]:
         lines.append(("The decision", _explained(evidence, evidence.sharing)))
         if evidence.sharing.alike:
             lines.append(("Neurons that say the same", _alike(evidence, evidence.sharing)))
-    if "held" in evidence.made:
-        lines.append(("Outputs", _held_outputs(evidence)))
+    if "fixed_outputs" in evidence.made:
+        lines.append(("Outputs", _fixed_outputs(evidence)))
     return lines
 
 
@@ -54,11 +54,13 @@ def _alike(evidence: Evidence, sharing: Sharing) -> str:
     return f"{names}{more}: correlation of at least {ALIKE:g} in size over the real excerpts"
 
 
-def _held_outputs(evidence: Evidence) -> Child:
+def _fixed_outputs(evidence: Evidence) -> Child:
     made = evidence.made
-    change = np.abs(made["held"][evidence.selection.chosen] - made["start_held"]).astype(np.float64)
+    change = np.abs(
+        made["fixed_outputs"][evidence.selection.chosen] - made["start_fixed_outputs"]
+    ).astype(np.float64)
     return [
-        element("strong", "held"),
+        element("strong", "fixed"),
         f": each search left the outputs of the network as they were at its start, so the examples "
         f"show what the neuron hears besides the decision. They moved by {number(change.mean())} "
         f"on average and by {number(change.max())} at most, in standard deviations over the "

@@ -26,7 +26,7 @@ class Evidence:
     `made` and `real` have the keys of the artifacts. `real` is sorted, strongest first, with `mel`,
     `response`, `file`, `start_s` and, for log-mel, `audio`; so is `held_out`, which may be empty.
     `beyond` has the real excerpts that are strongest beyond the outputs, or is empty; of a search
-    that held the outputs, `real` has them. `sharing` is what responses share with the outputs.
+    that fixed the outputs, `real` has them. `sharing` is what responses share with the outputs.
     `driven` contains `mel` and `response` of controls by name. `seeds` is the number of displayed
     examples. `validation` is a test of them, and `prediction` its entry of the unit.
     """

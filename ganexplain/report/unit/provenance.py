@@ -42,7 +42,7 @@ def provenance(
         ("classes", ", ".join(meta.classes) or "unknown"),
         ("direction", meta.direction),
         *([("objective", meta.objective)] if meta.objective != RESPONSE else []),
-        *([("held", f"{meta.beyond} of the network")] if meta.beyond else []),
+        *([("fixed", f"{meta.beyond} of the network")] if meta.beyond else []),
         ("prior", meta.prior),
         ("examples", f"{len(seeds)}, seeds {seeds.min()} to {seeds.max()}"),
         ("shown", f"the first {len(evidence.shown['start'])}, not picked by {words.picked_by}"),

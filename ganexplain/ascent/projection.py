@@ -1,6 +1,6 @@
 """Latents at which some numbers stay as they were, while a search moves: projected gradients.
 
-A search that holds H numbers knows their Jacobian J at each latent. Moves lose their part in the
+A search that fixes H numbers knows their Jacobian J at each latent. Moves lose their part in the
 rows of J, so that the numbers stay to first order, and what is left of the drift d is taken back by
 the smallest move that does it, -J'(JJ')^-1 d (Rosen 1961, gradient projection).
 """
