@@ -137,7 +137,8 @@ class Prediction:
 
     `encoders` has the path of each, empty without a network; `layers` the means over the units of
     each layer that has several. `explained_encoders` are the names of those that are the explained
-    network; `input` is the name of the kind of the excerpts.
+    network; `input` is the name of the kind of the excerpts. `held_out` is whether it is known that
+    neither the explained network nor the GAN nor the search has met the recordings.
     """
 
     corpus: tuple[str, ...]
@@ -150,11 +151,7 @@ class Prediction:
     layers: Mapping[str, Shares]
     explained_encoders: tuple[str, ...] = ()
     input: str = "log-mel"
-
-    @property
-    def held_out(self) -> bool:
-        """Whether the split is of excerpts that neither the networks nor the examples are of."""
-        return self.split == "test"
+    held_out: bool = False
 
     @property
     def words(self) -> Words:
@@ -194,6 +191,7 @@ class Prediction:
             layers={name: shares_from_json(layers.child(name)) for name in layers},
             explained_encoders=fields.texts(names) if names in fields else (),
             input=kind,
+            held_out=fields.flag("held_out"),
         )
 
     def to_json(self) -> JsonObject:
@@ -206,6 +204,7 @@ class Prediction:
             "encoders": dict(self.encoders),
             "explained_encoders": list(self.explained_encoders),
             "input": self.input,
+            "held_out": self.held_out,
             "notes": list(self.notes),
             "units": [unit.to_json() for unit in self.units],
             "layers": {name: shares_to_json(shares) for name, shares in self.layers.items()},

@@ -20,6 +20,7 @@ from ganexplain.files.checkpoints import (
     freeze_network,
     plain_value,
     read_checkpoint,
+    training_corpora,
     write_checkpoint,
 )
 from ganexplain.inputs.base import Input
@@ -104,14 +105,8 @@ def load_classifier(path: Path, device: torch.device) -> Classifier:
         classes=tuple(classes),
         threshold=threshold,
         figures=plain_value(path, content, "figures", dict),
-        corpora=_corpora(content.get("config")),
+        corpora=training_corpora(content),
     )
-
-
-def _corpora(config: object) -> tuple[str, ...]:
-    """The corpora in a checkpoint's settings, as they were typed."""
-    named = config.get("corpus") if isinstance(config, Mapping) else None
-    return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
 
 
 def build_classifier(architecture: str, outputs: int, input_spec: Input) -> ExcerptNet:

@@ -55,6 +55,13 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
     return content
 
 
+def training_corpora(content: Document) -> tuple[str, ...]:
+    """The corpora in the settings that a checkpoint contains, as they were typed; empty if none."""
+    config = content.get("config")
+    named = config.get("corpus") if isinstance(config, Mapping) else None
+    return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
+
+
 def load_data(path: Path) -> Any:
     """Tensors and plain values of a `.pt` on the CPU; no code in the file is run.
 

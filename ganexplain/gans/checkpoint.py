@@ -18,6 +18,7 @@ from ganexplain.files.checkpoints import (
     freeze_network,
     plain_value,
     read_checkpoint,
+    training_corpora,
     write_checkpoint,
 )
 from ganexplain.gans.dcgan import CHANNELS, LATENT_SIZE
@@ -72,6 +73,11 @@ def load_gan(path: Path, device: torch.device) -> tuple[AnyGenerator, AnyEncoder
 def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
     """Read the frozen generator of `gan.pt` and its input type; raises as `read_checkpoint`."""
     return _generator(path, read_checkpoint(path, "gan", ("generator", "front_end")), device)
+
+
+def gan_corpora(path: Path) -> tuple[str, ...]:
+    """The corpora that a `gan.pt` was trained on, as typed then; raises as `read_checkpoint`."""
+    return training_corpora(read_checkpoint(path, "gan"))
 
 
 def load_encoder(path: Path, device: torch.device) -> AnyEncoder:

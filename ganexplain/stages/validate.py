@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ganexplain.artifacts.explanations import read_explanation_meta, read_explanations
+from ganexplain.artifacts.explanations import (
+    ExplanationMeta,
+    read_explanation_meta,
+    read_explanations,
+)
 from ganexplain.artifacts.prediction import Prediction
 from ganexplain.artifacts.responses import searched_corpora
 from ganexplain.artifacts.unit_files import UnitFiles, unit_files
@@ -16,7 +20,8 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
-from ganexplain.files.atomic import write_json
+from ganexplain.files.atomic import file_hash, write_json
+from ganexplain.gans.checkpoint import gan_corpora
 from ganexplain.inputs.base import Input
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.directory import RunDirectory
@@ -25,7 +30,7 @@ from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.selection.controls import load_target_network
 from ganexplain.selection.encoders import Encoder, load_encoders
 from ganexplain.selection.example_sets import by_unit, tested_unit
-from ganexplain.selection.leaks import leak_note
+from ganexplain.selection.leaks import Use, held_out, leak_notes
 from ganexplain.selection.prediction import PredictionTest, Probes, check_enough
 
 SPLITS = ("test", "valid", "train")
@@ -77,19 +82,36 @@ class ValidateTask:
                 f"{excerpts} excerpts are of {recordings} recordings only: intervals may be too "
                 "narrow"
             )
-        searched = {searched_corpora(each.responses): None for each in self.files}
-        skip = self.config.skip_bad_files
-        leaks = [leak_note(self.corpus, self.config.split, each, skip) for each in searched]
-        found += [note for note in leaks if note]
+        found += self.leaks
         for name in self.explained_encoders:
             found.append(f"encoder {name} is the explained network: no independent one")
         return found
+
+    @cached_property
+    def leaks(self) -> tuple[str, ...]:
+        """Reasons why recordings of the test split may not be held out."""
+        searched = dict.fromkeys(searched_corpora(each.responses) for each in self.files)
+        uses = [
+            Use("the explained network", self.explained.corpora),
+            Use("the GAN", _gan_corpora(read_explanation_meta(self.files[0].explanations))),
+            *(Use("the search for real excerpts", each, ("train",)) for each in searched),
+        ]
+        tested = held_out(self.corpus, self.config.split)
+        notes = [leak_notes(tested, use, self.config.skip_bad_files) for use in uses]
+        return tuple(note for each in notes for note in each)
 
     @cached_property
     def explained_encoders(self) -> tuple[str, ...]:
         """The names of encoders that are the explained network."""
         digest = read_explanation_meta(self.files[0].explanations).classifier_hash
         return tuple(e.name for e in self.encoders if e.source and e.source.digest() == digest)
+
+
+def _gan_corpora(meta: ExplanationMeta) -> tuple[str, ...]:
+    """The corpora of the training of the GAN; empty if its file is no longer in its place."""
+    path = Path(meta.gan)
+    known = path.is_file() and file_hash(path) == meta.gan_hash
+    return gan_corpora(path) if known else ()
 
 
 def validate(
@@ -153,4 +175,5 @@ def _tested(task: ValidateTask, progress: Progress) -> Prediction:
         layers=test.layers(),
         explained_encoders=task.explained_encoders,
         input=task.input_spec.kind,
+        held_out=config.split == "test" and not task.leaks,
     )

@@ -24,7 +24,15 @@ def shares(**random: float) -> Shares:
 def prediction(*units: Shares, layers: dict[str, Shares] | None = None) -> Prediction:
     entries = [UnitPrediction("fc8", k, "", {}, 0.5 + k / 4, each) for k, each in enumerate(units)]
     return Prediction(
-        ("songs",), "test", 90, 8, {"judge": "judge.pt"}, (), tuple(entries), layers or {}
+        ("songs",),
+        "test",
+        90,
+        8,
+        {"judge": "judge.pt"},
+        (),
+        tuple(entries),
+        layers or {},
+        held_out=True,
     )
 
 
@@ -56,7 +64,7 @@ def test_a_unit_that_never_changes_predicts_nothing() -> None:
 
 
 def test_the_words_follow_the_split_the_encoder_and_the_kind_of_excerpts() -> None:
-    found = replace(prediction(), split="train+test", explained_encoders=("judge",))
+    found = replace(prediction(), split="train+test", held_out=False, explained_encoders=("judge",))
     sentence = prediction_sentence(found, "judge", shares(generated=0.87)["judge"])
     assert "the explained network itself (judge)" in sentence and "another network" not in sentence
     assert "which of two excerpts of the split train+test excites" in sentence
@@ -75,13 +83,15 @@ def test_a_page_has_the_notes_of_a_test_and_claims_no_more_than_they_allow(tmp_p
         shares(generated=0.8),
     )  # fmt: skip
     held_out = replace(prediction(), units=(unit,))
-    seen = replace(held_out, split="valid", notes=("the split <valid> is not held out",))
+    seen = replace(
+        held_out, split="valid", held_out=False, notes=("the split <valid> is not held out",)
+    )
     texts = []
     for tested in (held_out, seen):
         write_json(tmp_path / "prediction.json", tested.to_json())
         given = replace(config, validation=str(tmp_path))
         texts.append(write_report(given, tmp_path / tested.split, NullProgress()).read_text())
-    claim = "that no network and no search has met"
+    claim = "that neither network, GAN nor search has met"
     assert claim in texts[0] and "two new excerpts" in texts[0]
     assert claim not in texts[1] and "two new excerpts" not in texts[1]
     assert "two excerpts of the split valid" in texts[1]

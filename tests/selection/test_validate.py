@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from support.commands import Run
 from support.paths import PRETRAINED
+from support.recordings import JamendoFolder, song
 from support.report_artifacts import Artifacts
 
 from ganexplain.artifacts.prediction import PairShare, Prediction, read_prediction
+from ganexplain.artifacts.unit_files import unit_files
 from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.config import ValidateConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.load import read_corpus
+from ganexplain.corpora.load import open_corpus, read_corpus
 from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.atomic import file_hash
+from ganexplain.files.checkpoints import write_checkpoint
 from ganexplain.files.fields import Fields
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.decisions import output_regressors
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import NullProgress
 from ganexplain.selection import prediction
+from ganexplain.stages.validate import ValidateTask
 
 CLASSIFIER, JUDGE = PRETRAINED / "classifier.pt", PRETRAINED / "judge.pt"
 HOP = 115
@@ -77,8 +85,38 @@ def test_the_outputs_explain_all_of_an_output(document: Prediction) -> None:
 
 
 def test_a_corpus_of_real_excerpts_that_is_gone_is_said(document: Prediction) -> None:
-    (note,) = [note for note in document.notes if "it is not known" in note]
-    assert "gone: no such corpus" in note
+    (note,) = [note for note in document.notes if "gone" in note]
+    assert "it is not known whether the search for real excerpts had recordings" in note
+    assert "gone: no such corpus" in note and not document.held_out
+
+
+def test_excerpts_are_held_out_where_all_corpora_are_known(
+    jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    """Network, GAN and search are of one corpus, and so are the recordings of its test split."""
+    written, root = Artifacts(tmp_path), str(jamendo.root)
+    write_checkpoint(tmp_path / "gan.pt", "gan", {"config": {"corpus": [root]}})
+    written.meta |= {"gan": str(tmp_path / "gan.pt"), "gan_hash": file_hash(tmp_path / "gan.pt")}
+    written.real_meta["corpus"] = [root]
+    config = ValidateConfig(
+        explanations=written.write().explanations, selection=str(tmp_path), corpus=(root,)
+    )
+
+    def leaks(trained_on: tuple[str, ...], corpus: str = root) -> tuple[str, ...]:
+        explained = cast(TargetNetwork, SimpleNamespace(corpora=trained_on))
+        files, found = unit_files(config), open_corpus([corpus])
+        return ValidateTask(config, files, explained, (), found, FrontEnd()).leaks
+
+    assert leaks((root,)) == ()
+    (note,) = leaks(())
+    assert note.startswith("it is not known whether the explained network had recordings")
+    other = JamendoFolder(tmp_path / "other")
+    other.add("test", "copy.wav", song(0))  # as one.wav of the training split
+    for split in ("train", "valid"):
+        other.add(split, f"{split}.wav", song(7))
+    assert [" ".join(note.split()[:6]) for note in leaks((root,), str(other.root))] == [
+        "1 of 1 recordings are also"
+    ] * 3
 
 
 def test_probabilities_explain_the_logits_that_they_are_made_of() -> None:
@@ -141,7 +179,7 @@ def test_a_report_shows_the_test_of_its_explanations(
     run(*map(str, given), "--out", str(tmp_path / "r"), "-q")
     page = (tmp_path / "r" / "report.html").read_text()
     assert "Prediction: what the examples foretell" in page
-    assert page.count("of pairs which of two new excerpts excites the unit more") == 2
+    assert page.count("of pairs which of two excerpts of the split test excites the unit more") == 2
 
 
 @pytest.mark.parametrize("more, status, error", [

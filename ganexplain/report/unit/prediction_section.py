@@ -12,7 +12,7 @@ from ganexplain.report.prediction import prediction_sentence
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import Section
 
-HELD_OUT, SPLIT = "that no network and no search has met", "of the split {split}"
+HELD_OUT, SPLIT = "that neither network, GAN nor search has met", "of the split {split}"
 NOTE = (
     "A test of the explanation: of two {many} {origin}, which excites the neuron more? The answer "
     "is the one that is more similar to the examples of high responses and less to those of low "
