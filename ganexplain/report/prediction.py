@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 
 from ganexplain.artifacts.prediction import (
     GENERATED,
@@ -16,6 +17,21 @@ from ganexplain.metrics.prediction import DIFFICULTIES
 from ganexplain.report.tables import aligned
 
 HEADLINE, BEYOND = "random", "beyond_random"  # difficulties of a sentence
+WIDTH = 100  # characters of a line
+COLUMNS: Mapping[str, str] = {  # titles of the difficulties
+    "extreme": "top 1 %",
+    "top": "top 10 %",
+    "random": "random",
+    "matched": "matched",
+    "beyond_extreme": "beyond 1 %",
+    "beyond_top": "beyond 10 %",
+    "beyond_random": "beyond random",
+}
+LEGEND = (  # for `Words.fill`
+    "Pairs: one of the strongest 1 % and one of the weakest, one of the strongest 10 % and one of "
+    "the rest, two random {many}, two with the same response as fitted by the outputs; “beyond” "
+    "are the first three for what the outputs leave of the response"
+)
 SUMMARY = (GENERATED, "real", OTHER)  # sets in the rows of units
 # Names of sets in sentences, for `Words.fill`.
 NAMES = {"real": "real {many}", OTHER: "another unit’s {whole}s"}
@@ -68,6 +84,7 @@ def prediction_text(found: Prediction) -> str:
         title = f"{unit.layer}:{unit.neuron}" + f" ({unit.unit})" * bool(unit.unit)
         blocks.append(_block(found, title, unit.shares))
     head = f"{_tested(found)}, split {found.split}; shares of pairs, 50 % is chance"
+    legend = found.words.fill(LEGEND)
     explained = [f"{100 * unit.explained_share:.0f}" for unit in found.units]
     share = (
         explained[0]
@@ -75,7 +92,7 @@ def prediction_text(found: Prediction) -> str:
         else f"{min(explained, key=int)} to " + max(explained, key=int)
     )
     tail = f"the outputs of the network explain {share} % of the variance of the responses"
-    return "\n".join([head, *blocks, tail, *found.notes])
+    return "\n".join([head, *blocks, *_wrapped(legend), tail, *_wrapped(*found.notes)])
 
 
 def _tested(found: Prediction) -> str:
@@ -104,19 +121,30 @@ def _count(found: Prediction, layer: str) -> int:
 
 
 def _block(found: Prediction, title: str, shares: Shares) -> str:
+    """Return a sentence and a table for each encoder: a row for each set of examples."""
     lines = []
     for encoder, sets in shares.items():
-        table = [[f"{title}, {encoder}", GENERATED, "95 %"]]
-        others = [name for name in sets if name != GENERATED]
-        table[0] += map(set_title, others)
-        for key, pairs in DIFFICULTIES.items():
-            if own := sets.get(GENERATED, {}).get(key):
-                ends = "-".join(f"{100 * end:.0f}" for end in own.interval or ())
-                row = [found.words.fill(pairs), _percent(own), ends]
-                cells = [sets[name].get(key) for name in others]
-                table.append(row + [_percent(cell) if cell else "" for cell in cells])
-        lines += [prediction_sentence(found, encoder, sets), aligned(table, 1)]
+        own = sets.get(GENERATED, {})
+        shown = [name for name in DIFFICULTIES if name in own]
+        table = [["", *(COLUMNS[name] for name in shown)]]
+        table.append([GENERATED, *(_percent(own[name]) for name in shown)])
+        table.append(["  95 %", *(_ends(own[name]) for name in shown)])
+        for examples, pairs in sets.items():
+            if examples != GENERATED:
+                cells = [_percent(pairs[name]) if name in pairs else "" for name in shown]
+                table.append([set_title(examples), *cells])
+        lines.append(f"{title}, {encoder}")
+        lines += _wrapped(prediction_sentence(found, encoder, sets))
+        lines += [aligned(table, 1)] if shown else []
     return "\n".join(lines)
+
+
+def _wrapped(*texts: str) -> list[str]:
+    return [line for text in texts for line in wrap(text, WIDTH)]
+
+
+def _ends(share: PairShare) -> str:
+    return "-".join(f"{100 * end:.0f}" for end in share.interval or ())
 
 
 def _percent(share: PairShare) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from support.report_artifacts import Artifacts
 
-from ganexplain.artifacts.prediction import PairShare, Prediction, Shares, UnitPrediction
+from ganexplain.artifacts.prediction import SETS, PairShare, Prediction, Shares, UnitPrediction
 from ganexplain.files.atomic import file_hash, write_json
+from ganexplain.metrics.prediction import DIFFICULTIES
 from ganexplain.report.prediction import prediction_sentence, prediction_text
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.report import write_report
@@ -53,10 +54,20 @@ def test_units_of_a_layer_have_a_row_each() -> None:
     rows = [line.split() for line in lines]
     assert "fc8:0 80 % 90 % 64 % 50 %".split() in rows
     assert "fc8:1 70 % 95 % 64 % 75 %".split() in rows
-    assert "two random excerpts 75 % 40-100 92 %".split() in rows
+    assert "generated 75 % 64 %".split() in rows and "95 % 40-100 60-70".split() in rows
+    assert "real 92 %".split() in rows and "random beyond random".split() in rows
     assert lines[-1] == (
         "the outputs of the network explain 50 to 75 % of the variance of the responses"
     )
+
+
+def test_a_table_of_all_pairs_and_examples_is_readable_in_a_hundred_columns() -> None:
+    pairs = {name: PairShare(1.0, (1.0, 1.0)) for name in DIFFICULTIES}
+    unit: Shares = {"descriptors": dict.fromkeys(SETS, pairs)}
+    notes = ("a reason why the result says less than it seems to: " + "words " * 40,)
+    text = prediction_text(replace(prediction(unit), notes=notes))
+    assert max(map(len, text.splitlines())) <= 100
+    assert sum("100 %" in line for line in text.splitlines()) >= len(SETS)
 
 
 def test_a_unit_that_never_changes_predicts_nothing() -> None:
@@ -71,6 +82,7 @@ def test_the_words_follow_the_split_the_encoder_and_the_kind_of_excerpts() -> No
     one = {"descriptors": shares(generated=0.8, real=0.9)["judge"]}
     seen = prediction_text(replace(prediction(one), input="image", encoders={"descriptors": ""}))
     assert seen.startswith("90 pictures, split test")
+    seen = " ".join(seen.split())
     assert "With these pictures alone, a description of rows of pixels" in seen
     assert "two new pictures" in seen and "two random pictures" in seen and "real pictures" in seen
     assert not [word for word in ("sound", "excerpt", "recording", "spectrum") if word in seen]

@@ -8,7 +8,7 @@ from ganexplain.report.html.document import warning_box
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.notation import percent
 from ganexplain.report.html.wide_table import Line, wide_table
-from ganexplain.report.prediction import prediction_sentence
+from ganexplain.report.prediction import COLUMNS, LEGEND, prediction_sentence
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.page import Section
 
@@ -17,8 +17,8 @@ NOTE = (
     "A test of the explanation: of two {many} {origin}, which excites the neuron more? The answer "
     "is the one that is more similar to the examples of high responses and less to those of low "
     "ones. 50 % is chance. Real {many} and the examples of another unit are asked the same. The "
-    "outputs of the network explain {explained} of the variance of the neuron’s responses; “beyond "
-    "the outputs” is what they leave."
+    "outputs of the network explain {explained} of the variance of the neuron’s responses. "
+    "{legend}."
 )
 
 
@@ -32,14 +32,15 @@ def prediction_section(evidence: Evidence) -> Section | None:
     for encoder, sets in unit.shares.items():
         content.append(element("p", prediction_sentence(tested, encoder, sets)))
         shown = [name for name in DIFFICULTIES if name in sets.get(GENERATED, {})]
-        heads = [encoder, *(words.fill(DIFFICULTIES[name]) for name in shown), "Which examples"]
+        heads = [encoder, *(COLUMNS[name] for name in shown), "Which examples"]
         lines: list[Line] = []
         for name, shares in sets.items():
             cells = [_cell(shares.get(difficulty)) for difficulty in shown]
             lines.append((set_title(name), [*cells, words.fill(SETS.get(name, ""))]))
         content.append(wide_table(heads, lines))
     origin = HELD_OUT if tested.held_out else SPLIT.format(split=tested.split)
-    note = words.fill(NOTE, origin=origin, explained=percent(unit.explained_share))
+    explained, legend = percent(unit.explained_share), words.fill(LEGEND)
+    note = words.fill(NOTE, origin=origin, explained=explained, legend=legend)
     return Section("prediction", "Prediction: what the examples foretell", note, content)
 
 
