@@ -1,9 +1,10 @@
 # make demo                set up .venv, install, and explain the classifier in
 #                          sample_data/pretrained/ with the GAN there
 # make demo-from-scratch   the same after training both on sample_data/ for some minutes
-# make test                set up .venv, install, and run the tests, but for the slow ones
+# make test                set up .venv, install, and run the tests, but for the slow ones; prints
+#                          the ten longest, and how many of the lines of ganexplain/ ran
 # make test-slow           the tests that take more than five seconds each
-# make coverage            all tests, and the lines of each module that they run (a third slower)
+# make coverage            all tests, and for each module the lines that none runs
 # make torture             faults and hostile inputs for 20 minutes on two cores (MINUTES=60: longer)
 #
 # The stages are file targets: editing sample_data/demo/STAGE.toml reruns that stage and those
@@ -73,17 +74,22 @@ lint: $(VENV)/installed
 
 # A process a core with one thread each, and the tests of a file in one process: they share what
 # is slow to make. The files with slow tests come first, in the order of tests/conftest.py.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --maxprocesses 8 \
-    --dist loadfile --no-loadscope-reorder --durations=10
+PYTHON_OF_TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/python
+PYTEST := -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations=10
+# SlipCover takes its probe out of a line that has run; tracing every line would cost a third.
+# Numba compiles kernels.py, and cannot compile a probe.
+SLIPCOVER := $(PYTHON_OF_TESTS) -m slipcover --source ganexplain \
+    --omit ganexplain/networks/fast/kernels.py
 
 test: $(VENV)/installed
-	$(PYTEST) -m "not slow"
+	$(SLIPCOVER) --json --out .coverage.json $(PYTEST) -m "not slow"
+	$(VENV)/bin/python tests/lines.py .coverage.json
 
 test-slow: $(VENV)/installed
-	$(PYTEST) -m slow
+	$(PYTHON_OF_TESTS) $(PYTEST) -m slow
 
 coverage: $(VENV)/installed
-	$(PYTEST) --cov=ganexplain --cov-report=term:skip-covered
+	$(SLIPCOVER) --skip-covered $(PYTEST)
 
 torture: $(VENV)/installed
 	$(VENV)/bin/python -m tests.torture --minutes $(MINUTES)
