@@ -10,9 +10,8 @@ from ganexplain.files.fields import Fields
 from ganexplain.metrics.regression import residual
 from ganexplain.metrics.sharing import Sharing, correlations, regressors
 
-RANDOM = np.random.default_rng(0)
-OUTPUTS = RANDOM.normal(size=(400, 3)) * (1, 5, 0.1)
-DETECTOR = RANDOM.normal(size=400)
+OUTPUTS = np.random.default_rng(0).normal(size=(400, 3)) * (1, 5, 0.1)
+DETECTOR = np.random.default_rng(1).normal(size=400)
 
 
 def sharing(response: np.ndarray, layer: np.ndarray = OUTPUTS[:, :0]) -> Sharing:
@@ -57,19 +56,20 @@ def test_an_independent_detector_is_hardly_explained() -> None:
 
 
 def test_many_outputs_stand_for_no_more_numbers_than_the_excerpts_can_fit() -> None:
-    outputs = np.concatenate([OUTPUTS @ RANDOM.normal(size=(3, 197)), np.ones((400, 3))], axis=1)
+    random = np.random.default_rng(2)
+    outputs = np.concatenate([OUTPUTS @ random.normal(size=(3, 197)), np.ones((400, 3))], axis=1)
     numbers = regressors(outputs)
     assert numbers.shape == (400, 40)
     assert Sharing.of(OUTPUTS[:, 0], numbers, OUTPUTS[:, :0], None).explained > 0.999
-    noise = RANDOM.normal(size=(400, 399))  # they would fit anything
+    noise = random.normal(size=(400, 399))  # they would fit anything
     assert Sharing.of(DETECTOR, regressors(noise), OUTPUTS[:, :0], None).explained < 0.3
 
 
 def test_units_alike_are_those_of_a_large_correlation_either_way() -> None:
+    noise = np.random.default_rng(2).normal(size=(2, 400))
     layer = np.column_stack(
-        [DETECTOR, 3 - DETECTOR, DETECTOR + RANDOM.normal(size=400), np.ones(400),
-         DETECTOR + 0.1 * RANDOM.normal(size=400)]
-    )  # fmt: skip
+        [DETECTOR, 3 - DETECTOR, DETECTOR + noise[0], np.ones(400), DETECTOR + 0.1 * noise[1]]
+    )
     found = Sharing.of(DETECTOR, regressors(OUTPUTS), layer, 0)
     assert list(found.alike) == [1, 4]
     wanted = [np.corrcoef(DETECTOR, layer[:, k])[0, 1] for k in (1, 4)]
