@@ -108,6 +108,14 @@ def brief_validation(few_validated: None, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
+def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The median response, which a counterfactual of a hidden unit crosses, is of few samples."""
+    from ganexplain.ascent import boundary
+
+    monkeypatch.setattr(boundary, "MEDIAN_SAMPLES", 8)
+
+
+@pytest.fixture
 def command(corpus_cache: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in this process: the same words and exit status, sooner."""
 

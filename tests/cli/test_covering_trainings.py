@@ -357,6 +357,7 @@ COUNTERFACTUAL_ROWS += [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("few_samples")
 @pytest.mark.parametrize("row", COUNTERFACTUAL_ROWS)
 def test_counterfactual_of_every_pair_of_options(command: Run, tmp_path: Path, row: Row) -> None:
     out, starts = tmp_path / "out", row["start"].split()

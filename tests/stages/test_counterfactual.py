@@ -459,6 +459,7 @@ def test_a_sample_that_is_not_a_number_is_named(command: Run, tmp_path: Path) ->
     assert done.error_line() == found
 
 
+@pytest.mark.usefixtures("few_samples")
 @pytest.mark.parametrize(
     ("words", "layer", "neuron"),
     [
