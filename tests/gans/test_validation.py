@@ -14,7 +14,7 @@ from support.recordings import JamendoFolder
 from torch import nn
 
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
-from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.classifiers.compactnet import CompactNet
 from ganexplain.config import TrainClassifierConfig, TrainGanConfig
 from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
@@ -92,7 +92,7 @@ def test_features_and_responses_come_from_the_classifier(
 ) -> None:
     monkeypatch.setattr("ganexplain.gans.validation.EXCERPTS", 80)
     torch.manual_seed(0)
-    network = SVDNet().eval()
+    network = CompactNet().eval()
     validation = Validation(0, train, valid, CPU, network)
     excerpts = validation.excerpts(valid, 80)
     assert validation.real.features.shape == (len(excerpts), 64)
@@ -223,7 +223,7 @@ def classifiers(tmp_path: Path) -> tuple[Path, Path]:
         torch.manual_seed(seed)
         write_classifier(
             path,
-            Classifier(SVDNet(), FrontEnd(), ("nosing", "sing"), 0.5, {}),
+            Classifier(CompactNet(), FrontEnd(), ("nosing", "sing"), 0.5, {}),
             TrainClassifierConfig(corpus=()),
         )
     return paths
