@@ -18,6 +18,7 @@ from ganexplain.report.tables import aligned
 
 HEADLINE, BEYOND = "random", "beyond_random"  # difficulties of a sentence
 WIDTH = 100  # characters of a line
+NO_BREAK = "\N{NO-BREAK SPACE}"
 COLUMNS: Mapping[str, str] = {  # titles of the difficulties
     "extreme": "top 1 %",
     "top": "top 10 %",
@@ -140,7 +141,9 @@ def _block(found: Prediction, title: str, shares: Shares) -> str:
 
 
 def _wrapped(*texts: str) -> list[str]:
-    return [line for text in texts for line in wrap(text, WIDTH)]
+    """Return lines of at most `WIDTH` characters, none of which begins with a sign of per cent."""
+    parts = (wrap(text.replace(" %", f"{NO_BREAK}%"), WIDTH) for text in texts)
+    return [line.replace(NO_BREAK, " ") for lines in parts for line in lines]
 
 
 def _ends(share: PairShare) -> str:

@@ -37,7 +37,7 @@ def leak_notes(tested: Sequence[Recording], use: Use, skip_bad_files: bool = Fal
     """What to say of tested recordings that were used already, or of which that is not known."""
     if not tested:
         return []
-    unknown = f"it is not known whether {use.words} had recordings that are tested here"
+    unknown = f"it is not known whether {use.words} had files that are tested here"
     if not use.corpora:
         return [f"{unknown}: its corpus is not on record"]
     notes = []
@@ -51,7 +51,7 @@ def leak_notes(tested: Sequence[Recording], use: Use, skip_bad_files: bool = Fal
         if found:
             first, more = found[0].path.name, len(found) - 1
             notes.append(
-                f"{len(found)} of {len(tested)} recordings are also in {name}, split "
+                f"{len(found)} of {len(tested)} files are also in {name}, split "
                 f"{' or '.join(use.splits)}, which {use.words} had "
                 f"({first}{f' and {more} more' if more else ''}): they are not held out"
             )

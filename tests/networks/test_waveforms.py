@@ -19,6 +19,7 @@ from support.paths import ROOT
 from support.recordings import JamendoFolder, song, tone
 from torch import nn
 
+from ganexplain.artifacts.prediction import read_prediction
 from ganexplain.audio.display import display_front_end, display_inputs
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.corpora.load import read_corpus
@@ -244,8 +245,16 @@ def test_a_network_of_sound_is_explained_through_waveforms(command: Run, beside:
     assert real["mel"].shape == (4, 4000) and "audio" not in real
     whole, rate = sf.read(f"corpus/audio/{real['file'][0]}", dtype="float32")
     assert real["start_s"].max() <= 3.5 and rate == 22050 and np.abs(whole).max() > 0.1
-    done = command("report", "explain", "--selection", "select", "--examples", "2", "--heard", "1",
-                   "--out", "report", "-q")  # fmt: skip
+    done = command("validate", "explain", "--selection", "select", "--corpus", "corpus",
+                   "--classifier", "their_detector:detector", "--hop-frames", "2",
+                   "--out", "validate", "-q")  # fmt: skip
+    assert done.code == 0, done.err
+    tested = read_prediction(Path("validate"))
+    assert tested.input == "waveform" and tested.excerpts >= 20 and not tested.held_out
+    assert tested.units[0].explained_share == pytest.approx(1, abs=1e-3)  # an output
+    assert {"generated", "real"} <= set(tested.units[0].shares["descriptors"])
+    done = command("report", "explain", "--selection", "select", "--validation", "validate",
+                   "--examples", "2", "--heard", "1", "--out", "report", "-q")  # fmt: skip
     assert done.code == 0, done.err
     page = Elements(Path("report/report.html").read_text())
     players = page.of("audio")

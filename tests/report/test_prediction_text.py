@@ -67,6 +67,7 @@ def test_a_table_of_all_pairs_and_examples_is_readable_in_a_hundred_columns() ->
     notes = ("a reason why the result says less than it seems to: " + "words " * 40,)
     text = prediction_text(replace(prediction(unit), notes=notes))
     assert max(map(len, text.splitlines())) <= 100
+    assert not [line for line in text.splitlines() if line.startswith("%")]
     assert sum("100 %" in line for line in text.splitlines()) >= len(SETS)
 
 

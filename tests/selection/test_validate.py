@@ -86,7 +86,7 @@ def test_the_outputs_explain_all_of_an_output(document: Prediction) -> None:
 
 def test_a_corpus_of_real_excerpts_that_is_gone_is_said(document: Prediction) -> None:
     (note,) = [note for note in document.notes if "gone" in note]
-    assert "it is not known whether the search for real excerpts had recordings" in note
+    assert "it is not known whether the search for real excerpts had files" in note
     assert "gone: no such corpus" in note and not document.held_out
 
 
@@ -109,13 +109,13 @@ def test_excerpts_are_held_out_where_all_corpora_are_known(
 
     assert leaks((root,)) == ()
     (note,) = leaks(())
-    assert note.startswith("it is not known whether the explained network had recordings")
+    assert note.startswith("it is not known whether the explained network had files")
     other = JamendoFolder(tmp_path / "other")
     other.add("test", "copy.wav", song(0))  # as one.wav of the training split
     for split in ("train", "valid"):
         other.add(split, f"{split}.wav", song(7))
     assert [" ".join(note.split()[:6]) for note in leaks((root,), str(other.root))] == [
-        "1 of 1 recordings are also"
+        "1 of 1 files are also"
     ] * 3
 
 

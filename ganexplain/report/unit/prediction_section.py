@@ -32,7 +32,7 @@ def prediction_section(evidence: Evidence) -> Section | None:
     for encoder, sets in unit.shares.items():
         content.append(element("p", prediction_sentence(tested, encoder, sets)))
         shown = [name for name in DIFFICULTIES if name in sets.get(GENERATED, {})]
-        heads = [encoder, *(COLUMNS[name] for name in shown), "Which examples"]
+        heads = [encoder, *(_unbroken(COLUMNS[name]) for name in shown), "Which examples"]
         lines: list[Line] = []
         for name, shares in sets.items():
             cells = [_cell(shares.get(difficulty)) for difficulty in shown]
@@ -42,6 +42,10 @@ def prediction_section(evidence: Evidence) -> Section | None:
     explained, legend = percent(unit.explained_share), words.fill(LEGEND)
     note = words.fill(NOTE, origin=origin, explained=explained, legend=legend)
     return Section("prediction", "Prediction: what the examples foretell", note, content)
+
+
+def _unbroken(title: str) -> str:
+    return title.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _cell(share: PairShare | None) -> Child:
