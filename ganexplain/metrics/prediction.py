@@ -145,8 +145,14 @@ def _matched(left: np.ndarray, explained: np.ndarray) -> Pairs:
 
 @dataclass(frozen=True)
 class Counts:
-    """Pairs between G recordings: `right` (..., G, G) of `all` (G, G)."""
+    """Pairs between recordings: `right` (..., K) of `all` (K,), in K pairs of recordings.
 
+    `strong` and `weak` (K,) are the numbers of the recordings. Pictures are as many recordings, so
+    K is only of those that have pairs.
+    """
+
+    strong: np.ndarray
+    weak: np.ndarray
     right: np.ndarray
     all: np.ndarray
 
@@ -157,28 +163,33 @@ class Counts:
         `recording` (M,) is the number of the recording of each excerpt.
         """
         groups = int(recording.max()) + 1
-        cell = recording[pairs.strong] * groups + recording[pairs.weak]
+        cells, cell = np.unique(
+            recording[pairs.strong] * groups + recording[pairs.weak], return_inverse=True
+        )
         rows = contrast.reshape(-1, contrast.shape[-1])
         right = (np.sign(rows[:, pairs.strong] - rows[:, pairs.weak]) + 1) / 2
-        counted = [np.bincount(cell, each, groups**2) for each in right]
-        shape = (*contrast.shape[:-1], groups, groups)
-        everything = np.bincount(cell, minlength=groups**2).reshape(groups, groups)
-        return cls(np.reshape(counted, shape), everything.astype(np.float64))
+        counted = np.array([np.bincount(cell, each, len(cells)) for each in right])
+        shape = (*contrast.shape[:-1], len(cells))
+        everything = np.bincount(cell, minlength=len(cells)).astype(np.float64)
+        return cls(cells // groups, cells % groups, counted.reshape(shape), everything)
 
     @property
     def recordings(self) -> int:
         """The number of recordings with strong excerpts or that with weak ones, the smaller."""
-        return min(int(np.any(self.all, axis=axis).sum()) for axis in (0, 1))
+        return min(len(np.unique(each)) for each in (self.strong, self.weak))
 
     @property
     def share(self) -> np.ndarray:
         """The share (...) of pairs in the right order; NaN without pairs."""
-        return self.resampled(np.ones((1, len(self.all))))[..., 0]
+        return self._shares(np.ones((1, len(self.all))))[..., 0]
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
         """The shares (..., B) where recordings occur as often as weights (B, G) say."""
-        number = np.einsum("bg,gh,bh->b", weights, self.all, weights)
-        right = np.einsum("bg,...gh,bh->...b", weights, self.right, weights)
+        return self._shares(weights[:, self.strong] * weights[:, self.weak])
+
+    def _shares(self, often: np.ndarray) -> np.ndarray:
+        """The shares (..., B) where pairs of recordings occur so `often` (B, K)."""
+        number, right = often @ self.all, self.right @ often.T
         return np.divide(right, number, out=np.full_like(right, np.nan), where=number > 0)
 
 

@@ -132,6 +132,17 @@ def test_a_pair_counts_as_often_as_its_recordings_occur() -> None:
     np.testing.assert_array_equal(counts.resampled(weights), [0.5, 0.75, 0.0, np.nan])
 
 
+def test_as_many_recordings_as_pictures_can_be_resampled() -> None:
+    count = 20_000  # a table of all pairs of them would have 3 GB
+    strong, weak = np.arange(0, count, 2), np.arange(1, count, 2)
+    contrast = np.random.default_rng(2).normal(size=count)
+    counts = Counts.of(contrast, Pairs(strong, weak), np.arange(count))
+    weights = np.random.default_rng(3).integers(3, size=(4, count)).astype(float)
+    often = weights[:, strong] * weights[:, weak]
+    right = np.average(np.tile(contrast[strong] > contrast[weak], (4, 1)), axis=1, weights=often)
+    np.testing.assert_allclose(counts.resampled(weights), right)
+
+
 def test_a_share_of_all_pairs_has_the_exact_interval_of_its_recordings() -> None:
     pairs = Pairs(np.array([0, 1, 2, 3]), np.array([4, 5, 6, 6]))
     counts = Counts.of(-np.arange(7.0), pairs, np.array([0, 0, 1, 2, 3, 4, 5]))
