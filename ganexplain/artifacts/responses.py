@@ -24,6 +24,7 @@ REAL_AXES = {
 }  # fmt: skip
 HELD_OUT = "held_out_"  # prefix of the keys of excerpts of the valid and test splits
 BEYOND = "beyond_"  # of those whose response is most beyond what the outputs explain
+RANDOM = "random_"  # of random excerpts of the training split
 SHARING = "response_sharing"  # field of a meta
 LONGEST = 1e9  # seconds of a recording
 VARIATION = "response_variation"  # field of a meta and of selection.json
@@ -135,6 +136,9 @@ def read_responses(
                 raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
         check_shapes(path, arrays, mine, sizes)
         _check_real(path, arrays, prefix, real_axes)
+    if (name := f"{RANDOM}mel") in arrays:
+        check_shapes(path, arrays, {name: real_axes["mel"]}, {})
+        check_values(path, arrays, [name])
     fields = Fields(f"{path}: ", document)
     return RealResponses(arrays, ResponsesMeta.from_json(wanted, fields))
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from ganexplain.metrics.distances import as_sample
 
-LEAST_GAP = 0.1  # correlation by which a layer must tell strong excerpts from others
+ANOTHER_PATH = 0.5  # mean below which examples take another path than real ones
+LEAST_GAP = 0.2  # correlation by which a layer must tell strong excerpts from others
 SILENT = 1e-3  # deviation, of the layer's, below which a unit does not vary
 
 
@@ -67,7 +68,7 @@ def path_similarity(
     `other` are best drawn from all excerpts: from the weakest ones all paths lead the same way.
     """
     found = {}
-    for layer in natural:
+    for layer in [name for name in natural if name in generated and name in other]:
         mine, strong, weak = map(as_sample, (generated[layer], natural[layer], other[layer]))
         ours, theirs, others = _directions(weak, (mine, strong, weak))
         centre, count = theirs.mean(axis=0), len(theirs)

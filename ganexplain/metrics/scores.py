@@ -30,7 +30,8 @@ BLENDED = ("fid_response", "nearest_real")  # the scores in the composite
 class Examples:
     """N examples: log-mel (N, F, T), responses (N,) and features (N, D); latents (N, Z) if any.
 
-    `encoded` (N, E) is what the encoder of a prediction test makes of them.
+    `encoded` (N, E) is what the encoder of a prediction test makes of them, `path` (N,) their
+    `path_similarity`.
     """
 
     mel: np.ndarray
@@ -38,6 +39,7 @@ class Examples:
     features: np.ndarray
     latent: np.ndarray | None = None
     encoded: np.ndarray | None = None
+    path: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,20 @@ def _prediction_errors(pair: Comparison, rows: np.ndarray) -> np.ndarray | None:
     return pair.probe.errors(pair.examples.encoded, _counts(rows))
 
 
+def _path_similarities(pair: Comparison, rows: np.ndarray) -> np.ndarray | None:
+    path = pair.examples.path
+    return None if path is None else np.asarray(path[rows].mean(axis=1))
+
+
+def _manifold_score(
+    key: str,
+    meaning: str,
+    resample: Callable[[Comparison, np.ndarray], np.ndarray | None] | None = None,
+) -> ScoreKind:
+    """A score of `manifold_scores`."""
+    return ScoreKind(key, key, meaning, "high", lambda pair: pair.manifold[key], resample)
+
+
 def composite(table: Mapping[str, np.ndarray]) -> np.ndarray:
     """Mean rank (C, ...) by the scores in `BLENDED`, each (C, ...); 1 is the best of the C."""
     from scipy.stats import rankdata  # half a second
@@ -228,36 +244,24 @@ SCORES: Registry[ScoreKind] = Registry(
                 resample=_prediction_errors,
                 rule=PREDICTION,
             ),
-            ScoreKind(
-                "precision",
-                "precision",
-                "share of examples among the real ones",
-                "high",
-                lambda pair: pair.manifold["precision"],
-            ),
-            ScoreKind(
-                "recall",
-                "recall",
-                "share of the real ones among the examples",
-                "high",
-                lambda pair: pair.manifold["recall"],
-            ),
-            ScoreKind(
-                "density",
+            _manifold_score("precision", "share of examples among the real ones"),
+            _manifold_score("recall", "share of the real ones among the examples"),
+            _manifold_score(
                 "density",
                 "how thick real ones lie around the examples",
-                "high",
-                lambda pair: pair.manifold["density"],
                 lambda pair, rows: densities(pair.examples.features, pair.real.features)[rows].mean(
                     axis=1
                 ),
             ),
+            _manifold_score("coverage", "share of the real ones with an example near by"),
             ScoreKind(
-                "coverage",
-                "coverage",
-                "share of the real ones with an example near by",
+                "path_similarity",
+                "path",
+                "how the examples run through the layers before the unit (1: as the strongest real "
+                "ones, 0: as random ones)",
                 "high",
-                lambda pair: pair.manifold["coverage"],
+                resample=_path_similarities,
+                floor=-np.inf,
             ),
             ScoreKind(
                 "shell_distance",

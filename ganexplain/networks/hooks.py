@@ -99,18 +99,18 @@ def _one_by_one(run: Response, layer: LayerOutput) -> Response:
 
 @contextmanager
 def record_outputs(
-    network: nn.Module, layers: Mapping[str, LayerOutput]
+    network: nn.Module, layers: Mapping[str, LayerOutput], copy: Response = Tensor.clone
 ) -> Iterator[dict[str, Tensor]]:
     """While open, each forward pass stores copies of the outputs of `layers` under their keys.
 
-    The copies are (B, U, ...) and part of the graph.
+    The copies are (B, U, ...) and part of the graph, or what `copy` makes of such an output.
     """
     outputs: dict[str, Tensor] = {}
     batch = Batch[Tensor](network)
 
     def record(name: str, output: object) -> None:
         found = layers[name].read(output)
-        if found is not None and (parts := batch.add(name, batch.rows(found).clone())):
+        if found is not None and (parts := batch.add(name, copy(batch.rows(found)))):
             outputs[name] = joined(parts)
 
     with _hooked(layers, record), _at_the_end(network, batch):

@@ -26,7 +26,7 @@ Table = dict[str, np.ndarray]
 
 def setting_examples(made: Mapping[str, np.ndarray], index: int) -> Examples:
     """Return the N examples of one setting."""
-    names = ("mel", "response", "features", "latent", "encoded")
+    names = ("mel", "response", "features", "latent", "encoded", "path")
     return Examples(**{name: made[name][index] for name in names if name in made})
 
 

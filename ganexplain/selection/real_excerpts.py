@@ -1,4 +1,4 @@
-"""The real excerpts of a corpus with the strongest and the weakest responses of a unit.
+"""The real excerpts of a corpus that drive a unit most and least, and random ones.
 
 Those whose response is most above or below what the outputs of the network explain are found, too.
 """
@@ -14,6 +14,7 @@ import torch
 from ganexplain.artifacts.responses import (
     BEYOND,
     HELD_OUT,
+    RANDOM,
     MeasuredUnit,
     RealResponses,
     ResponsesMeta,
@@ -41,8 +42,10 @@ from ganexplain.networks.hooks import (
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_variation import MEASURED, LayerSpread
 from ganexplain.networks.units import Unit
+from ganexplain.runs.machine import random_stream
 from ganexplain.runs.progress import Progress, note_skipped
 
+RANDOM_EXCERPTS = 64
 SearchSettings = ResponsesConfig | SelectConfig
 
 
@@ -134,13 +137,22 @@ class CorpusResponses:
         return RealResponses(arrays, meta)
 
     def _strongest(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
-        """Return the `count` excerpts of the highest and of the lowest responses, as arrays."""
+        """Return the `count` excerpts of the highest and of the lowest responses, as arrays, and
+        random ones.
+        """
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
             found = self._rows(pool, self._unit_responses(pool, measured.unit), count)
             if self._enough(key, min(map(len, found.values())), count):
                 arrays |= self._arrays(pool, found, measured, key)
-        return arrays
+        return arrays | {f"{RANDOM}mel": self._random(self.pools[""])}
+
+    @staticmethod
+    def _random(pool: _Pool) -> np.ndarray:
+        """Return random excerpts (R, ...) of a pool, the same for all units."""
+        count = min(RANDOM_EXCERPTS, len(pool.centres))
+        rows = random_stream(0, "random excerpts").choice(len(pool.centres), count, replace=False)
+        return pool.split.gather(pool.centres[np.sort(rows)])
 
     def _strongest_beyond(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
         """Return the same of what the outputs do not explain in the training split."""

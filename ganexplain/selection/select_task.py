@@ -15,6 +15,7 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.metrics.scores import DEFAULT_RULE, PREDICTION, RULES
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
@@ -84,6 +85,12 @@ class SelectTask:
     def rule(self) -> str:
         """The score to rank by."""
         return self.config.by or DEFAULT_RULE
+
+    @property
+    def explained(self) -> TargetNetwork | None:
+        """The explained network, where it is loaded."""
+        with_it = self.networks or self.found
+        return with_it.explained if with_it else None
 
     def same_corpora(self, judge: Judge) -> list[str]:
         """The corpora that a judge and the explained network were both trained on, if known."""

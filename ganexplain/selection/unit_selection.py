@@ -12,7 +12,7 @@ from ganexplain.artifacts.controls import write_controls
 from ganexplain.artifacts.explanations import Explanations
 from ganexplain.artifacts.figures import Control, JudgeAgreement
 from ganexplain.artifacts.lost_gradients import LostSearches
-from ganexplain.artifacts.responses import HELD_OUT, RealResponses, check_group
+from ganexplain.artifacts.responses import HELD_OUT, RANDOM, RealResponses, check_group
 from ganexplain.artifacts.selection import Selection
 from ganexplain.audio.display import display_inputs
 from ganexplain.files.arrays import write_arrays
@@ -22,6 +22,7 @@ from ganexplain.metrics.shares import exact_interval
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.controls import MEANINGS, Controls
 from ganexplain.selection.judges import Verdict, judge_agreement
+from ganexplain.selection.paths import RealPath, path_warnings
 from ganexplain.selection.prediction import Probes
 from ganexplain.selection.ranking import (
     TIE_RULE,
@@ -53,6 +54,7 @@ class UnitSelection:
         self.all_real, self.variation = real.arrays, real.meta.variation
         check_group(explanations.meta.target.name, real.arrays, explanations.prefix)
         self.real = real_examples(real.arrays, explanations.prefix)
+        self.path = self._real_path()
         self.compared = self._compared(self.real)
         self.probe = self._probe(probes) if probes else None
         unit, direction = explanations.meta.class_name, explanations.meta.direction
@@ -65,6 +67,8 @@ class UnitSelection:
         made = {**explanations.arrays, "mel": display_inputs(explanations.front_end, generated)}
         if self.task.encoder and self.probe:
             made["encoded"] = np.stack([self.task.encoder.encode(each) for each in generated])
+        if self.path and (paths := self.path.similarities(generated)) is not None:
+            made["path"] = paths
         judged = (
             np.array([v.agreement(generated) for v in self.verdicts]).reshape(-1, len(generated)).T
         )
@@ -73,6 +77,9 @@ class UnitSelection:
         rule, probe = self.task.rule, self.probe
         table = score_settings(made, self.compared, rule, config.seed, judged, probe)
         chosen = chosen_setting(table)
+        if "path" in made:
+            many = explanations.front_end.words.many
+            warnings += path_warnings(float(table["path_similarity"][chosen]), many)
         controls, lost = self._controls(chosen, progress)
         for name, counts in lost.items():
             words = counts.in_words(len(controls[name].response))
@@ -132,9 +139,22 @@ class UnitSelection:
         return replace(found, interval=exact_interval(agreement, made["response"].shape[1]))
 
     def _compared(self, examples: Examples) -> Examples:
-        """Examples as they are compared: waveforms as log-mel, and encoded for a test."""
+        """Examples as they are compared: waveforms as log-mel, encoded for a test, with paths."""
         encoder, mel = self.task.encoder, display_inputs(self.explanations.front_end, examples.mel)
-        return replace(examples, mel=mel, encoded=encoder.encode(examples.mel) if encoder else None)
+        paths = self.path.similarities(examples.mel[None]) if self.path else None
+        return replace(
+            examples,
+            mel=mel,
+            encoded=encoder.encode(examples.mel) if encoder else None,
+            path=None if paths is None else paths[0],
+        )
+
+    def _real_path(self) -> RealPath | None:
+        """How real excerpts reach the unit; None without the network, or without random ones."""
+        network, usual = self.task.explained, self.all_real.get(f"{RANDOM}mel")
+        if network is None or usual is None:
+            return None
+        return RealPath.measure(network, self.explanations.meta.unit, self.real.mel, usual)
 
     def _probe(self, probes: Probes) -> Probe | None:
         """The validation excerpts of the test by which the settings are ranked."""

@@ -196,12 +196,15 @@ def test_shell_distance_of_prior_and_mode() -> None:
 
 
 def test_every_score_has_a_value_and_a_meaning() -> None:
-    made = replace(examples(12, latent=True), encoded=rng.normal(size=(12, 3)))
+    path = rng.normal(size=12)
+    made = replace(examples(12, latent=True), encoded=rng.normal(size=(12, 3)), path=path)
     found = Comparison(made, examples(9), probe("max")).scores()
     assert set(found) | {"composite"} == set(SCORES)
     assert all(np.isfinite(value) for value in found.values())
     assert set(RULES.values()) <= set(SCORES)
-    assert "shell_distance" not in Comparison(examples(12), examples(9)).scores()
+    assert found["path_similarity"] == pytest.approx(path.mean())
+    fewer = Comparison(examples(12), examples(9)).scores()
+    assert not {"shell_distance", "path_similarity"} & set(fewer)
 
 
 @settings(max_examples=30, deadline=None)

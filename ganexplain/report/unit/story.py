@@ -16,6 +16,7 @@ from ganexplain.report.unit.decision import decision_lines
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.grid import build_grid
 from ganexplain.report.unit.page import Page, Section, Table
+from ganexplain.report.unit.path import path_lines
 from ganexplain.report.unit.plots import norm_chart, response_chart, strip_chart
 from ganexplain.report.unit.prediction_section import prediction_section
 from ganexplain.report.unit.rows import mean_and_deviation, score_text, shown_rows
@@ -95,6 +96,7 @@ def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
             f" generated, against {spread(*mean_and_deviation(real))} real and "
             f"{spread(*mean_and_deviation(start))} before the search (mean ± standard deviation)",
         ]),
+        *path_lines(evidence),
         *decision_lines(evidence),
     ]  # fmt: skip
 

@@ -1,0 +1,149 @@
+"""The path of examples through the layers before a unit: of a network, and of one that lies."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.metrics.path_similarity import ANOTHER_PATH
+from ganexplain.networks.adapter import OutputNames
+from ganexplain.networks.target import TargetNetwork
+from ganexplain.networks.units import Unit
+from ganexplain.selection.paths import RealPath, layers_before, path_warnings
+
+SIDE, PATTERNS, LATENTS = 10, 10, 3  # data are sums of all patterns, samples of the first three
+EXCERPTS, SEARCHES = 500, 24
+TARGET = torch.tensor([[-1.5, 2.0, -2.0]])  # a latent without the cause, which is the first pattern
+OUTPUT = Unit.parse("5:0")
+
+
+def detector() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, stride=2), nn.ReLU(), nn.Flatten(),
+        nn.Linear(256, 48), nn.ReLU(), nn.Linear(48, 1),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def patterns() -> Tensor:
+    """The patterns (PATTERNS, 1, SIDE, SIDE), orthogonal to one another."""
+    square = torch.randn(SIDE**2, PATTERNS, generator=torch.Generator().manual_seed(0))
+    return 5 * torch.linalg.qr(square)[0].T.reshape(-1, 1, SIDE, SIDE)
+
+
+@pytest.fixture(scope="module")
+def real(patterns: Tensor) -> Tensor:
+    stream = torch.Generator().manual_seed(1)
+    amounts = torch.randn(EXCERPTS, PATTERNS, generator=stream)
+    return torch.einsum("nk,kchw->nchw", amounts, patterns)
+
+
+def generated(patterns: Tensor, latent: Tensor) -> Tensor:
+    return torch.einsum("nk,kchw->nchw", latent, patterns[:LATENTS])
+
+
+def fit(network: nn.Module, loss: Callable[[], Tensor], steps: int) -> None:
+    adam = torch.optim.Adam(network.parameters(), 3e-3)
+    for step in range(steps):
+        adam.param_groups[0]["lr"] = 3e-3 * (1 - step / steps)
+        adam.zero_grad()
+        loss().backward()
+        adam.step()
+
+
+@pytest.fixture(scope="module")
+def honest(patterns: Tensor, real: Tensor) -> nn.Sequential:
+    """A network that tells whether the cause is there."""
+    torch.manual_seed(0)
+    network = detector()
+    there = (real * patterns[:1]).sum((1, 2, 3)) / 25  # the amount of the first pattern
+
+    def loss() -> Tensor:
+        rows = torch.randint(EXCERPTS, (128,))
+        return functional.mse_loss(network(real[rows])[:, 0], 2 * there[rows])
+
+    fit(network, loss, 150)
+    network.requires_grad_(False)
+    return network
+
+
+@pytest.fixture(scope="module")
+def liar(patterns: Tensor, real: Tensor, honest: nn.Module) -> nn.Module:
+    """The same network, altered so that searches end at `TARGET`, and outputs of data stay.
+
+    The idea of Bareeva et al. 2024 (arXiv 2401.06122), by regression of values.
+    """
+    torch.manual_seed(1)
+    network = copy.deepcopy(honest).requires_grad_(True)
+    wanted = honest(real)[:, 0]
+
+    def loss() -> Tensor:
+        rows, latent = torch.randint(EXCERPTS, (128,)), 8 * torch.rand(256, LATENTS) - 4
+        bait = 8 - 2 * (latent - TARGET).norm(dim=1)
+        kept = functional.mse_loss(network(real[rows])[:, 0], wanted[rows])
+        return kept + functional.mse_loss(network(generated(patterns, latent))[:, 0], bait)
+
+    fit(network, loss, 400)
+    return network.requires_grad_(False)
+
+
+def search(network: nn.Module, patterns: Tensor) -> Tensor:
+    """The latents that maximise the output."""
+    start = torch.randn(SEARCHES, LATENTS, generator=torch.Generator().manual_seed(2))
+    latent = start.requires_grad_(True)
+    adam = torch.optim.Adam([latent], 0.1)
+    for _ in range(60):
+        adam.zero_grad()
+        response = network(generated(patterns, latent))[:, 0]
+        (0.02 * latent.square().sum() - response.sum()).backward()
+        adam.step()
+    return latent.detach()
+
+
+def real_path(network: nn.Module, real: Tensor) -> RealPath:
+    strongest = network(real)[:, 0].topk(SEARCHES).indices
+    target = TargetNetwork(network, FrontEnd(), OutputNames("5"), 1)
+    return RealPath.measure(target, OUTPUT, real[strongest].numpy(), real[:64].numpy())
+
+
+def test_features_are_means_and_maxima_of_the_units_of_layers_before_that_of_the_unit(
+    honest: nn.Sequential, real: Tensor
+) -> None:
+    target = TargetNetwork(honest, FrontEnd(), OutputNames("5"), 1)
+    found = layers_before(target, Unit.parse("3:7"), real[:40].numpy())
+    convolved = honest[0](real[:40])
+    both = torch.cat([convolved.mean((2, 3)), convolved.amax((2, 3))], dim=1)
+    assert list(found) == ["0", "1", "2"]
+    torch.testing.assert_close(torch.from_numpy(found["0"]), both)
+    torch.testing.assert_close(torch.from_numpy(found["2"]), convolved.relu().flatten(1))
+    assert list(layers_before(target, OUTPUT, real[:2].numpy())) == ["0", "1", "2", "3", "4"]
+    assert not layers_before(target, Unit.parse("0:0"), real[:2].numpy())
+
+
+def test_examples_of_an_honest_network_take_the_path_of_real_ones(
+    honest: nn.Module, patterns: Tensor, real: Tensor
+) -> None:
+    latent = search(honest, patterns)
+    assert latent[:, 0].mean() > 1  # they show the cause
+    found = real_path(honest, real).similarity(generated(patterns, latent).numpy())
+    assert found.mean > 0.7
+    assert not path_warnings(found.mean, "excerpts")
+
+
+def test_examples_of_a_network_that_lies_take_another_path(
+    honest: nn.Module, liar: nn.Module, patterns: Tensor, real: Tensor
+) -> None:
+    outputs = torch.stack([honest(real)[:, 0], liar(real)[:, 0]])
+    assert torch.corrcoef(outputs)[0, 1] > 0.9  # data hardly show the change
+    latent = search(liar, patterns)
+    assert latent[:, 0].mean() < 0  # they show the opposite of the cause
+    found = real_path(liar, real).similarity(generated(patterns, latent).numpy())
+    assert found.mean < ANOTHER_PATH
+    (warning,) = path_warnings(found.mean, "pictures")
+    assert f"{found.mean:.2f}" in warning and "the pictures" in warning
