@@ -172,6 +172,7 @@ def test_controls_say_what_an_explanation_is_worth(
         assert controls[name]["fid_response"] > 3 * mine["fid_response"]
         assert controls[name]["judges"]["judge"] < mine["judges"]["judge"]
     assert controls["held_out"]["fid_features"] < mine["fid_features"]
+    assert controls["start"]["path_similarity"] < 0.25 < mine["path_similarity"]
     # Without the GAN responses get as high, and are stopped there, but it is not music.
     real, _ = read_arrays(chosen["select"] / "responses.npz", "responses", ())
     noise = controls["input_ascent"]

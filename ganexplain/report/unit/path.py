@@ -9,9 +9,9 @@ from ganexplain.report.unit.evidence import Evidence
 
 KEY = "path_similarity"
 SAME = ": the generated {many} run through the layers before the neuron as real ones do"
-OTHER = (
-    ": the generated {many} reach the neuron by another path through the network than real ones. "
-    "They may not show what excites it in real {many}. Either the generator cannot make that, or "
+OTHER = ": the generated {many} reach the neuron by another path through the network than real ones"
+DOUBT = (
+    ". They may not show what excites it in real {many}: either the generator cannot make that, or "
     "the network was altered to mislead"
 )
 COMPARED = {
@@ -30,7 +30,7 @@ def path_lines(evidence: Evidence) -> list[tuple[str, Child]]:
     compared = [
         f"{COMPARED[n]} {number(value)}" for n, value in values.items() if value is not None
     ]
-    text = OTHER if similarity < ANOTHER_PATH else SAME
-    scale = "1: as the strongest real ones, 0: as random ones"
-    text += f" ({'; '.join([scale, *compared])})"
+    scale = "; ".join(["1: as the strongest real ones, 0: as random ones", *compared])
+    away = similarity < ANOTHER_PATH
+    text = f"{OTHER if away else SAME} ({scale}){DOUBT * away}"
     return [("Path", [element("strong", number(similarity)), evidence.words.fill(text)])]
