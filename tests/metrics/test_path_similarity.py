@@ -54,7 +54,8 @@ def test_examples_of_another_path_are_less_similar_than_half(paths: np.ndarray) 
 def test_the_similarity_is_that_of_the_rank_correlations_of_all_pairs() -> None:
     """By `scipy.stats.spearmanr`, pair by pair."""
     stream = np.random.default_rng(0)
-    natural, other = stream.normal(1, 2, (5, 6)), stream.normal(-1, 1, (7, 6))
+    natural = np.arange(6) + stream.normal(1, 2, (5, 6))
+    other = stream.normal(-1, 1, (7, 6))
     made = stream.normal(size=(4, 6))
     middle, unit = other.mean(axis=0), other.std(axis=0)
     made_, natural_, other_ = ((x - middle) / unit for x in (made, natural, other))
