@@ -14,10 +14,12 @@ from ganexplain.report.charts.spectrograms import colour_scale
 from ganexplain.report.parts_page import FilterParts, Patch
 from ganexplain.report.pictures.attribution_picture import Extent, outline
 from ganexplain.report.pictures.default_style import default_style
+from ganexplain.report.pictures.panels import Grid
 from ganexplain.report.pictures.png import figure_png
 
 COLUMNS = 4  # inputs of each filter
 DIMMED = 0.25  # brightness of a picture outside of the part
+PANELS = Grid(left=0.55, right=0.1, bottom=0.25, top=0.25, across=0.1, down=0.25)
 
 
 @default_style()
@@ -31,20 +33,18 @@ def parts_sheet(filters: Sequence[FilterParts], input_spec: Input) -> bytes:
     panels = _LogMel(input_spec) if isinstance(input_spec, FrontEnd) else _Pictures()
     columns = min(COLUMNS, len(filters[0].patches))
     size = (2.3 * (columns + 1), 1.7 * len(filters) + 0.3)
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
-    axes = figure.subplots(len(filters), columns + 1, squeeze=False)
+    figure = Figure(figsize=size, dpi=100)
+    axes = PANELS.axes(figure, len(filters), columns + 1)
+    for axis in axes.flat:  # all share two scales, and each image would set them anew
+        axis.autoscale(False)
+        axis.tick_params(labelsize=6, length=2)
     for axis, each in zip(axes, filters, strict=True):
-        panels.mean_part(axis[0], each)
+        extent = panels.mean_part(axis[0], each)
         axis[0].set_title(each.title, fontsize=7, loc="left")
         for place, patch in zip(axis[1:], each.patches, strict=False):
             panels.patch(place, patch)
             place.set_title(patch.name(12), fontsize=7)
-    for axis in axes.flat:
-        axis.tick_params(labelsize=6, length=2)
-    for axis in axes[:-1].flat:
-        axis.set_xticklabels([])
-    for axis in axes[:, 1:].flat:
-        axis.set_yticklabels([])
+    axes[0, 0].set(xlim=extent[:2], ylim=extent[2:])
     return figure_png(figure)
 
 
@@ -60,10 +60,10 @@ class _LogMel:
         axis.imshow(values, extent=extent, origin="lower", aspect="auto", **colours)
         return extent
 
-    def mean_part(self, axis: Any, each: FilterParts) -> None:
-        self._show(axis, each.where, cmap="viridis", vmin=0)
+    def mean_part(self, axis: Any, each: FilterParts) -> Extent:
         heights, names = zip(*hz_ticks(self.front_end), strict=True)
         axis.set_yticks(heights, [f"{name} Hz" for name in names])
+        return self._show(axis, each.where, cmap="viridis", vmin=0)
 
     def patch(self, axis: Any, patch: Patch) -> None:
         scale = colour_scale(patch.mel[None], self.front_end)
@@ -82,8 +82,8 @@ class _Pictures:
         axis.imshow(values[::-1], extent=extent, origin="lower", aspect="equal", **colours)
         return extent
 
-    def mean_part(self, axis: Any, each: FilterParts) -> None:
-        self._show(axis, each.where, cmap="viridis", vmin=0)
+    def mean_part(self, axis: Any, each: FilterParts) -> Extent:
+        return self._show(axis, each.where, cmap="viridis", vmin=0)
 
     def patch(self, axis: Any, patch: Patch) -> None:
         share = DIMMED + (1 - DIMMED) * patch.window
