@@ -211,7 +211,12 @@ class Prediction:
         }
 
 
+def prediction_file(path: Path) -> Path:
+    """Return the file of a test: `path` itself, or `prediction.json` in the folder `path`."""
+    return path / "prediction.json" if path.is_dir() else path
+
+
 def read_prediction(path: Path) -> Prediction:
     """Read `prediction.json`, a file or in a folder; GanexplainError names a wrong field."""
-    path = path / "prediction.json" if path.is_dir() else path
+    path = prediction_file(path)
     return Prediction.from_json(Fields(f"{path}: ", read_json(path), REMEDY))

@@ -10,7 +10,7 @@ import numpy as np
 from ganexplain.artifacts.axes import axes_for, check_arrays
 from ganexplain.artifacts.controls import read_controls
 from ganexplain.artifacts.explanations import read_explanations
-from ganexplain.artifacts.prediction import Prediction, read_prediction
+from ganexplain.artifacts.prediction import Prediction, prediction_file, read_prediction
 from ganexplain.artifacts.responses import BEYOND, REAL_AXES, check_group, read_responses
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.artifacts.unit_files import UnitFiles, unit_files
@@ -71,9 +71,12 @@ def _page(
     evidence: Evidence, unit: UnitFiles, run: RunDirectory, config: ReportConfig, progress: Progress
 ) -> bytes:
     label = f"{unit.name} " if unit.name else ""
-    hashes = {name: run.used(label + name, path) for name, path in unit.inputs.items()}
+    inputs = unit.inputs
+    if evidence.prediction:
+        inputs |= {"validation": prediction_file(Path(config.validation))}
+    hashes = {name: run.used(label + name, path) for name, path in inputs.items()}
     sounds, heard = _sounds(evidence, config, progress, label)
-    sources = provenance(evidence, config, unit.inputs, hashes)
+    sources = provenance(evidence, config, inputs, hashes)
     return render(build_page(evidence, sounds, heard, sources)).encode(errors="backslashreplace")
 
 

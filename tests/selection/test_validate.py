@@ -181,6 +181,10 @@ def test_a_report_shows_the_test_of_its_explanations(
     page = (tmp_path / "r" / "report.html").read_text()
     assert "Prediction: what the examples foretell" in page
     assert page.count("of pairs which of two excerpts of the split test excites the unit more") == 2
+    digest = file_hash(tested[1] / "prediction.json")
+    assert f"sha256 {digest}" in page and ">validate</th>" in page
+    record = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert record["inputs"]["validation"] == digest
 
 
 @pytest.mark.parametrize("more, status, error", [

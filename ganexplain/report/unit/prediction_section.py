@@ -30,7 +30,7 @@ def prediction_section(evidence: Evidence) -> Section | None:
     words = tested.words
     content: list[Child] = [warning_box(tested.notes)]
     for encoder, sets in unit.shares.items():
-        content.append(element("p", prediction_sentence(tested, encoder, sets)))
+        content.append(element("p", prediction_sentence(tested, encoder, sets), class_="finding"))
         shown = [name for name in DIFFICULTIES if name in sets.get(GENERATED, {})]
         heads = [encoder, *(_unbroken(COLUMNS[name]) for name in shown), "Which examples"]
         lines: list[Line] = []
