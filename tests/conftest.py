@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,6 @@ from support.commands import (
     Run,
     finished_fork,
     finished_here,
-    finished_process,
     status_here,
 )
 from support.paths import ROOT
@@ -60,15 +59,9 @@ def jamendo(tmp_path: Path) -> JamendoFolder:
 
 @pytest.fixture
 def ganexplain(tmp_path: Path) -> Run:
-    """Runs the command in a process of its own: a new one where its start can matter."""
+    """Runs the command in a process of its own."""
 
-    def run(
-        *words: str | Path,
-        environment: Mapping[str, str] | None = None,
-        before: Callable[[], None] | None = None,
-    ) -> Finished:
-        if environment or before:
-            return finished_process(words, tmp_path / "cache", environment, before)
+    def run(*words: str | Path) -> Finished:
         return finished_fork(words, tmp_path / "cache")
 
     return run

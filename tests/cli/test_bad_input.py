@@ -525,17 +525,14 @@ def test_bad_stems_are_named(command: Run, tmp_path: Path) -> None:
 # --- full disk and Ctrl-C -------------------------------------------------------------------
 
 
-def test_file_system_that_takes_no_more_is_one_line(
-    ganexplain: Run, jamendo: JamendoFolder, tmp_path: Path
-) -> None:
+def test_file_system_that_takes_no_more_is_one_line(jamendo: JamendoFolder, tmp_path: Path) -> None:
     # A limit of 1 MB a file: features fit, the state of the training (17 MB) does not.
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-
     out = tmp_path / "out"
-    done = ganexplain(
-        "train-classifier", jamendo.root, "--out", out, *TINY, "--quiet", before=limit
-    )
+    words = ("train-classifier", jamendo.root, "--out", out, *TINY, "--quiet")
+    started = start_fork(words, tmp_path / "cache")
+    assert started.process.pid is not None
+    resource.prlimit(started.process.pid, resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+    done = started.finished()
     assert (done.code, done.out) == (1, "")
     assert f"{out / 'training.pt'}: " in done.error_line()
     assert_nothing_made(out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -56,24 +55,6 @@ def cli_environment(cache: Path) -> dict[str, str]:
         "NO_COLOR": "1",
         "COLUMNS": "200",
     }
-
-
-def finished_process(
-    words: Sequence[str | Path],
-    cache: Path,
-    environment: Mapping[str, str] | None = None,
-    before: Callable[[], None] | None = None,
-) -> Finished:
-    """How the command line ends in a process of its own; `before` is called there first."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        env={**cli_environment(cache), **(environment or {})},
-        preexec_fn=before,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass(frozen=True)
