@@ -16,6 +16,7 @@ from support.commands import Run
 from support.elements import Elements
 from support.paths import ROOT
 
+from ganexplain.artifacts.prediction import read_prediction
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.corpora.batches import shift_picture
@@ -124,6 +125,24 @@ def test_real_pictures_are_found_by_class(walk: dict[str, Path]) -> None:
     assert made["mel"].min() >= 0 and made["mel"].max() <= 1
     sheets = sorted(walk["gan"].glob("samples-*.png"))
     assert len(sheets) == 2 and Image.open(sheets[0]).size == (8 * 100 - 4, 2 * 100 - 4)
+
+
+@pytest.mark.slow
+def test_pictures_of_a_digit_foretell_which_new_pictures_excite_its_unit(
+    digits: Path, walk: dict[str, Path], run: Run, tmp_path: Path
+) -> None:
+    made = walk["explain"] / "fc9-3-max"
+    out, judge = ("--out", tmp_path / "validate", "--quiet"), ("--encoder", walk["classifier"])
+    ranked = walk["select"] / "fc9-3-max"
+    printed = run("validate", made / "explanations.npz", "--selection", ranked, "--corpus", digits,
+                  "--encoder", "descriptors", *judge, *out).out  # fmt: skip
+    tested = read_prediction(tmp_path / "validate")
+    assert tested.input == "image" and tested.excerpts == tested.recordings and tested.held_out
+    assert len(tested.explained_encoders) == 1
+    found = tested.units[0].shares["descriptors"]["real"]["top"]
+    assert found.interval and found.interval[0] > 0.5  # chance
+    assert "two new pictures" in " ".join(printed.split())
+    assert max(map(len, printed.splitlines())) <= 100
 
 
 @pytest.mark.slow
