@@ -97,6 +97,6 @@ def path_warnings(similarity: float, many: str) -> list[str]:
     return [
         f"the {many} reach the unit by another path through the network than real ones (path "
         f"similarity {similarity:.2f}; 1: as the strongest real ones, 0: as random ones); they may "
-        "not show what excites it in real ones. Either the generator cannot make that, or the "
-        "network was altered to mislead"
+        "not show what excites it in real ones. In honest networks this happens too, above all in "
+        "hidden layers: it is no proof that the network was altered to mislead"
     ]

@@ -11,8 +11,8 @@ KEY = "path_similarity"
 SAME = ": the generated {many} run through the layers before the neuron as real ones do"
 OTHER = ": the generated {many} reach the neuron by another path through the network than real ones"
 DOUBT = (
-    ". They may not show what excites it in real {many}: either the generator cannot make that, or "
-    "the network was altered to mislead"
+    ". They may not show what excites it in real {many}. In honest networks this happens too, "
+    "above all in hidden layers: it is no proof that the network was altered to mislead"
 )
 COMPARED = {
     "held_out": "real {many} {elsewhere} have",
