@@ -1,0 +1,176 @@
+"""The tables of the planted-truth lab, from the results of its causes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from ganexplain.attribution.measures import MEASURES
+from ganexplain.metrics.scores import SCORES
+from ganexplain.metrics.transfer import GENERATED_ALONE
+
+Results = Mapping[str, Mapping[str, Any]]
+
+DRAWN = 0.5  # share of the planted effect from which a cause counts as drawn
+TRUTHS = ("time_truth", "band_truth")
+UNMEASURED = ("truth_area", "truth_mass", "passes", "seconds")  # no measure of quality
+
+
+def print_tables(results: Results) -> None:
+    """Print all tables in Markdown."""
+    for table in (
+        networks,
+        drawn,
+        paths,
+        transfers,
+        attributions,
+        counterfactuals,
+        measures,
+        rules,
+    ):
+        print(f"\n### {table.__doc__}\n")
+        table(results)
+
+
+def networks(results: Results) -> None:
+    """Networks: AUROC on the test excerpts"""
+    header("cause", "its measure", "detector", "twin (singing)", "liar", "outputs of liar, r")
+    for name, one in results.items():
+        found = one["auroc"]
+        values = one["measure_auroc"], *found.values(), one["liar_correlation"]
+        line(name, *map(two, values))
+
+
+def drawn(results: Results) -> None:
+    """Share of the planted effect that `explain` draws"""
+    header("cause", "detector", "twin", "liar")
+    shares = {name: one["share_drawn"] for name, one in results.items()}
+    for name, share in shares.items():
+        line(name, *(two(share[network]) for network in ("detector", "twin", "liar")))
+    line(f"at least {DRAWN}", *(
+        f"{sum(share[network] >= DRAWN for share in shares.values())} of {len(shares)}"
+        for network in ("detector", "twin", "liar")
+    ))  # fmt: skip
+
+
+def paths(results: Results) -> None:
+    """Path similarity of the examples: mean over layers"""
+    kinds = ("detector", "twin", "liar")
+    ways = ("plain", "from_samples")
+    header("cause", *kinds, *(f"{kind}, from samples" for kind in kinds))
+    means = {
+        name: [one["path_similarity"][kind][way]["mean"] for way in ways for kind in kinds]
+        for name, one in results.items()
+    }
+    for name, values in means.items():
+        line(name, *map(two, values))
+
+
+def transfers(results: Results) -> None:
+    """Share of a search's gain that its changes bring to real excerpts"""
+    kinds = ("detector", "twin", "liar")
+    header("cause", *kinds)
+    shares = {name: [one["transfer"][kind] for kind in kinds] for name, one in results.items()}
+    for name, values in shares.items():
+        line(name, *map(two, values))
+    flags = (np.array(list(shares.values())) < GENERATED_ALONE).sum(axis=0)
+    line(f"flagged, below {GENERATED_ALONE}", *(f"{count} of {len(shares)}" for count in flags))
+
+
+def attributions(results: Results) -> None:
+    """Attributions: AUROC of the map for where the cause is, mean over causes (least)"""
+    header("method", "in time", "in frequency", "causes with a place in time, in frequency")
+    for method in methods(results):
+        cells, counts = [], []
+        for key in TRUTHS:
+            means = [v for v in per_cause(results, method, key).values() if np.isfinite(v)]
+            cells.append(f"{two(np.mean(means))} ({two(min(means))})")
+            counts.append(str(len(means)))
+        line(method, *cells, ", ".join(counts))
+
+
+def counterfactuals(results: Results) -> None:
+    """Counterfactuals: share of the planted effect that goes where the decision is changed"""
+    header("cause", "decisions changed", "mean share that goes")
+    for name, one in results.items():
+        shares = [each for each in one["counterfactual"] if each is not None]
+        mean = two(np.mean(shares)) if shares else ""
+        line(name, f"{len(shares)} of {len(one['counterfactual'])}", mean)
+
+
+def measures(results: Results) -> None:
+    """Measures of `attribute`: rank correlation over methods with the truth"""
+    rows: dict[str, list[float]] = {}
+    for one in results.values():
+        names = [name for name in one["attributions"][0] if name != "random"]
+        truth = np.array([_truth(one, name) for name in names])
+        if not np.isfinite(truth).all():
+            continue
+        for key, measure in MEASURES.items():
+            values = np.array([_mean(one, name, key) for name in names])
+            if key not in UNMEASURED and np.isfinite(values).all() and np.ptp(values) > 0:
+                sign = 1 if measure.better == "high" else -1
+                rows.setdefault(key, []).append(float(spearmanr(sign * values, truth)[0]))
+    _distributions("measure", rows)
+
+
+def rules(results: Results) -> None:
+    """Scores of `select`: rank correlation over settings with the error of the cause"""
+    rows: dict[str, list[float]] = {}
+    for one in results.values():
+        error = np.array(one["rules"]["error"])
+        table = {key: np.array(values) for key, values in one["rules"]["scores"].items()}
+        table |= {key: s.rank(table) for key, s in SCORES.items() if s.rank}
+        for key, values in table.items():
+            if len(values) == len(error) and np.ptp(values) > 0:
+                sign = 1 if SCORES[key].better == "low" else -1
+                rows.setdefault(key, []).append(float(spearmanr(sign * values, error)[0]))
+    _distributions("score", rows)
+
+
+def _distributions(what: str, rows: Mapping[str, Sequence[float]]) -> None:
+    header(what, "causes", "lowest", "quarter", "median", "three quarters", "highest")
+    for key in sorted(rows, key=lambda name: -float(np.median(rows[name]))):
+        line(key, str(len(rows[key])), *map(two, np.quantile(rows[key], (0, 0.25, 0.5, 0.75, 1))))
+
+
+def methods(results: Results) -> list[str]:
+    """The methods that were asked."""
+    return list(next(iter(results.values()))["attributions"][0])
+
+
+def per_cause(results: Results, method: str, key: str) -> dict[str, float]:
+    """The mean of a key over the excerpts of each cause; NaN where none has it."""
+    return {name: _mean(one, method, key) for name, one in results.items()}
+
+
+def _truth(one: Mapping[str, Any], method: str) -> float:
+    """The mean of the agreements in time and in frequency, of those that there are."""
+    found = [_mean(one, method, key) for key in TRUTHS]
+    kept = [each for each in found if np.isfinite(each)]
+    return float(np.mean(kept)) if kept else float("nan")
+
+
+def _mean(one: Mapping[str, Any], method: str, key: str) -> float:
+    values = [row[method].get(key) for row in one["attributions"]]
+    found = [each for each in values if each is not None and np.isfinite(each)]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def two(value: float | np.floating[Any]) -> str:
+    """Two digits."""
+    return f"{value:.2f}"
+
+
+def header(*cells: str) -> None:
+    """Print the first two lines of a table."""
+    line(*cells)
+    print("|" + "---|" * len(cells))
+
+
+def line(*cells: str) -> None:
+    """Print a line of a table."""
+    print(f"| {' | '.join(cells)} |")
