@@ -27,7 +27,8 @@ REMEDY = "run select again"
 class Selection:
     """`selection.json`: `chosen` has rank 1 or is tied with it; `rule` is the choice of `--by`.
 
-    `variation` is that of the responses to real excerpts, None in files without it.
+    `variation` is that of the responses to real excerpts, `transfer` the `transferred_share` of the
+    chosen setting; both are None in files without them.
     """
 
     chosen: int
@@ -44,6 +45,7 @@ class Selection:
     controls: Mapping[str, Control]
     judges: Mapping[str, JudgeAgreement]
     explanations_hash: str
+    transfer: float | None = None
 
     @property
     def by(self) -> str:
@@ -73,6 +75,7 @@ class Selection:
             rule=fields.text("by"),
             warnings=fields.texts("warnings"),
             variation=Variation.from_json(fields, VARIATION),
+            transfer=fields.optional(fields.number, "transfer"),
             neuron=fields.neuron("neuron"),
             scores=tuple(map(Score.from_json, fields.children("configurations"))),
             controls={name: Control.from_json(controls.child(name)) for name in controls},
@@ -90,6 +93,7 @@ class Selection:
             "tie_rule": self.tie_rule,
             "warnings": list(self.warnings),
             VARIATION: self.variation.to_json() if self.variation else None,
+            "transfer": self.transfer,
             "layer": self.layer,
             "neuron": self.neuron,
             "unit": self.unit,

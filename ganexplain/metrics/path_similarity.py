@@ -14,7 +14,6 @@ import numpy as np
 
 from ganexplain.metrics.distances import as_sample
 
-ANOTHER_PATH = 0.5  # mean below which examples take another path than real ones
 LEAST_GAP = 0.2  # correlation by which a layer must tell strong excerpts from others
 SILENT = 1e-3  # deviation, of the layer's, below which a unit does not vary
 

@@ -9,17 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.metrics.path_similarity import ANOTHER_PATH, PathSimilarity, path_similarity
+from ganexplain.metrics.path_similarity import PathSimilarity, path_similarity
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.hooks import record_outputs
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 
 BATCH = 32
-FEWEST, MOST = (
-    8,
-    8192,
-)  # features of a layer: of fewer, ranks mean little; of more, some are left out
+FEWEST = 8  # features of a layer: of fewer, ranks mean little
+MOST = 8192  # of more, some are left out
 
 
 @dataclass(frozen=True)
@@ -88,15 +86,3 @@ def _pooled(output: Tensor) -> Tensor:
     kept = places[:, :: -(-places.shape[1] // MOST)]
     both = kept[..., 0] if kept.shape[2] == 1 else torch.cat([kept.mean(2), kept.amax(2)], dim=1)
     return torch.nan_to_num(both.float())
-
-
-def path_warnings(similarity: float, many: str) -> list[str]:
-    """What to say of examples, which are called `many`, that do not take the path of real ones."""
-    if similarity >= ANOTHER_PATH:
-        return []
-    return [
-        f"the {many} reach the unit by another path through the network than real ones (path "
-        f"similarity {similarity:.2f}; 1: as the strongest real ones, 0: as random ones); they may "
-        "not show what excites it in real ones. In honest networks this happens too, above all in "
-        "hidden layers: it is no proof that the network was altered to mislead"
-    ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ganexplain.artifacts.controls import write_controls
 from ganexplain.artifacts.explanations import Explanations
@@ -16,13 +17,16 @@ from ganexplain.artifacts.responses import HELD_OUT, RANDOM, RealResponses, chec
 from ganexplain.artifacts.selection import Selection
 from ganexplain.audio.display import display_inputs
 from ganexplain.files.arrays import write_arrays
+from ganexplain.inputs.words import Words
 from ganexplain.metrics.prediction import Probe
 from ganexplain.metrics.scores import Examples
 from ganexplain.metrics.shares import exact_interval
+from ganexplain.metrics.transfer import GENERATED_ALONE, transferred_share
+from ganexplain.networks.hooks import unit_response
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.controls import MEANINGS, Controls
 from ganexplain.selection.judges import Verdict, judge_agreement
-from ganexplain.selection.paths import RealPath, path_warnings
+from ganexplain.selection.paths import BATCH, RealPath
 from ganexplain.selection.prediction import Probes
 from ganexplain.selection.ranking import (
     TIE_RULE,
@@ -77,9 +81,8 @@ class UnitSelection:
         rule, probe = self.task.rule, self.probe
         table = score_settings(made, self.compared, rule, config.seed, judged, probe)
         chosen = chosen_setting(table)
-        if "path" in made:
-            many = explanations.front_end.words.many
-            warnings += path_warnings(float(table["path_similarity"][chosen]), many)
+        transfer = self._transfer(generated[chosen])
+        warnings += transfer_warnings(transfer, explanations.front_end.words)
         controls, lost = self._controls(chosen, progress)
         for name, counts in lost.items():
             words = counts.in_words(len(controls[name].response))
@@ -94,6 +97,7 @@ class UnitSelection:
             tie_rule=TIE_RULE,
             warnings=tuple(warnings),
             variation=self.variation,
+            transfer=transfer,
             layer=explanations.meta.unit.layer,
             neuron=explanations.meta.unit.neuron,
             direction=explanations.meta.direction,
@@ -156,6 +160,26 @@ class UnitSelection:
             return None
         return RealPath.measure(network, self.explanations.meta.unit, self.real.mel, usual)
 
+    @torch.no_grad()
+    def _transfer(self, examples: np.ndarray) -> float | None:
+        """What the changes of examples (N, ...) bring to random real ones; None as `_real_path`.
+
+        None also where the search gained nothing.
+        """
+        network, usual = self.task.explained, self.all_real.get(f"{RANDOM}mel")
+        if network is None or usual is None:
+            return None
+        unit, starts = self.explanations.meta.unit, self.explanations.arrays["start_mel"]
+        with unit_response(network.network, unit) as run:
+
+            def respond(inputs: np.ndarray) -> np.ndarray:
+                rows = torch.from_numpy(np.ascontiguousarray(inputs)).to(network.device)
+                return np.concatenate([run(part).cpu().numpy() for part in rows.split(BATCH)])
+
+            bounds = self.explanations.front_end.bounds
+            share = transferred_share(respond, examples, starts, usual, bounds)
+        return share if np.isfinite(share) else None
+
     def _probe(self, probes: Probes) -> Probe | None:
         """The validation excerpts of the test by which the settings are ranked."""
         encoder, meta = self.task.encoder, self.explanations.meta
@@ -200,3 +224,14 @@ class UnitSelection:
         judges = {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts}
         count = len(examples.response)
         return Control(MEANINGS[name], count, replace(figures, judges=judges), lost)
+
+
+def transfer_warnings(share: float | None, words: Words) -> list[str]:
+    """What to say of a search whose changes bring real inputs only a `share` of its gain."""
+    if share is None or share >= GENERATED_ALONE:
+        return []
+    return [
+        f"added to real {words.many}, the changes of the search bring {100 * share:.0f} % of the "
+        f"response that they bring to generated ones: what it found may excite the unit in "
+        f"generated {words.many} alone"
+    ]

@@ -1,4 +1,4 @@
-"""A page's words on the path of the examples through the network."""
+"""A page's words on how the examples reach the unit."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ import pytest
 from support.report_artifacts import Artifacts
 
 
-def page(folder: Path, similarity: float) -> str:
+def page(folder: Path, similarity: float, transfer: float | None = None) -> str:
     """The texts of the page, without markup."""
     made = Artifacts(folder).complete()
     chosen = made.selection["configurations"][made.selection["chosen"]]
     chosen["path_similarity"] = similarity
+    made.selection["transfer"] = transfer
     made.selection["controls"]["held_out"]["path_similarity"] = 0.8125
     made.selection["controls"]["start"]["path_similarity"] = -0.0625
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", made.report()))
 
 
-@pytest.mark.parametrize(
-    ("similarity", "words"),
-    [
-        (0.75, "the generated excerpts run through the layers before the neuron as real ones do"),
-        (0.25, "the generated excerpts reach the neuron by another path through the network"),
-    ],
-)
-def test_a_page_says_by_which_path_the_examples_reach_the_unit(
-    tmp_path: Path, similarity: float, words: str
+def test_a_page_says_how_alike_the_paths_of_real_and_generated_examples_are(
+    tmp_path: Path,
 ) -> None:
-    text = page(tmp_path, similarity)
-    assert f"{similarity}: {words}" in re.sub(r"(\d)0 ?:", r"\1:", text)
+    text = page(tmp_path, 0.75)
+    assert re.search("0.750?: how alike generated and real excerpts are in the layers", text)
     assert "0: as random ones; real excerpts of other recordings have 0.812" in text
-    assert ("altered to mislead" in text) == (similarity < 0.5)
+    assert "is also gained" not in text
+
+
+@pytest.mark.parametrize(("transfer", "shown", "alone"), [(0.6, 60, False), (-0.04, -4, True)])
+def test_a_page_says_what_the_changes_of_the_search_do_to_real_examples(
+    tmp_path: Path, transfer: float, shown: int, alone: bool
+) -> None:
+    text = page(tmp_path, 0.25, transfer)
+    assert f"{shown} % of the gain of the search is also gained" in text
+    assert ("altered to mislead" in text) == alone

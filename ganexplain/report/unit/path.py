@@ -1,36 +1,51 @@
-"""What a page says of the path of the examples through the network."""
+"""What a page says of how examples reach the unit: their path, and what they do to real ones."""
 
 from __future__ import annotations
 
-from ganexplain.metrics.path_similarity import ANOTHER_PATH
+from ganexplain.metrics.transfer import GENERATED_ALONE
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.notation import number
 from ganexplain.report.unit.evidence import Evidence
 
 KEY = "path_similarity"
-SAME = ": the generated {many} run through the layers before the neuron as real ones do"
-OTHER = ": the generated {many} reach the neuron by another path through the network than real ones"
-DOUBT = (
-    ". They may not show what excites it in real {many}. In honest networks this happens too, "
-    "above all in hidden layers: it is no proof that the network was altered to mislead"
+PATH = (
+    ": how alike generated and real {many} are in the layers before the neuron (1: as the "
+    "strongest real ones to one another, 0: as random ones"
 )
 COMPARED = {
     "held_out": "real {many} {elsewhere} have",
     "start": "samples of the generator before the search have",
 }
+TRANSFER = (
+    " of the gain of the search is also gained where its changes are added to random real {many}"
+)
+ALONE = (
+    ". What it found may excite the neuron in generated {many} alone, as in networks that were "
+    "altered to mislead"
+)
 
 
 def path_lines(evidence: Evidence) -> list[tuple[str, Child]]:
-    """Return the line of the answer on the path; none where it was not measured."""
+    """Return the lines of the answer on the path and on real inputs, where they were measured."""
+    return [*_path(evidence), *_transfer(evidence)]
+
+
+def _path(evidence: Evidence) -> list[tuple[str, Child]]:
     similarity = evidence.chosen.figures.values.get(KEY)
     if similarity is None:
         return []
     controls = evidence.selection.controls
     values = {n: controls[n].figures.values.get(KEY) for n in COMPARED if n in controls}
     compared = [
-        f"{COMPARED[n]} {number(value)}" for n, value in values.items() if value is not None
+        f"; {COMPARED[n]} {number(value)}" for n, value in values.items() if value is not None
     ]
-    scale = "; ".join(["1: as the strongest real ones, 0: as random ones", *compared])
-    away = similarity < ANOTHER_PATH
-    text = f"{OTHER if away else SAME} ({scale}){DOUBT * away}"
-    return [("Path", [element("strong", number(similarity)), evidence.words.fill(text)])]
+    text = evidence.words.fill(f"{PATH}{''.join(compared)})")
+    return [("Path", [element("strong", number(similarity)), text])]
+
+
+def _transfer(evidence: Evidence) -> list[tuple[str, Child]]:
+    share = evidence.selection.transfer
+    if share is None:
+        return []
+    text = evidence.words.fill(TRANSFER + ALONE * (share < GENERATED_ALONE))
+    return [("On real ones", [element("strong", f"{100 * share:.0f} %"), text])]
