@@ -50,6 +50,54 @@ class PathSimilarity:
         return min(self.layers.values(), default=float("nan"))
 
 
+@dataclass(frozen=True)
+class LayerPath:
+    """The path of the strongest real examples of a unit through a layer of D features.
+
+    `middle` (D,) and `scale` (D,) are mean and deviation of other real examples, `centre` (D,) is
+    the mean direction of the strongest. `alike` is the mean correlation of two of the strongest,
+    `apart` that of one of them with another real one.
+    """
+
+    middle: np.ndarray
+    scale: np.ndarray
+    centre: np.ndarray
+    alike: float
+    apart: float
+
+    @classmethod
+    def measure(cls, natural: np.ndarray, other: np.ndarray) -> LayerPath:
+        """That of the strongest real examples (M, D) and others (R, D)."""
+        strong, usual = as_sample(natural), as_sample(other)
+        middle, spread, count = usual.mean(axis=0), usual.std(axis=0), len(strong)
+        least = SILENT * np.sqrt(np.mean(spread**2))
+        scale = np.maximum(spread, least) if least > 0 else np.ones_like(spread)
+        theirs, others = (_directions((each - middle) / scale) for each in (strong, usual))
+        centre = theirs.mean(axis=0)
+        # Of M unit vectors the mean product of two different ones; of constant examples it is zero.
+        own = np.square(theirs).sum()
+        alike = float(count**2 * centre @ centre - own) / (count * (count - 1))
+        return cls(middle, scale, centre, alike, float(others.mean(axis=0) @ centre))
+
+    @property
+    def tells(self) -> bool:
+        """Whether the strongest are more similar to one another than to others."""
+        return self.alike - self.apart > LEAST_GAP
+
+    def similarity(self, features: np.ndarray) -> np.ndarray:
+        """The similarity (N,) of examples (N, D) to the strongest."""
+        mine = _directions((features - self.middle) / self.scale)
+        return np.asarray((mine @ self.centre - self.apart) / (self.alike - self.apart))
+
+
+def layer_paths(
+    natural: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]
+) -> dict[str, LayerPath]:
+    """The paths by layer, without layers in which the strongest are not like one another."""
+    found = {name: LayerPath.measure(natural[name], other[name]) for name in natural}
+    return {name: path for name, path in found.items() if path.tells}
+
+
 def path_similarity(
     generated: Mapping[str, np.ndarray],
     natural: Mapping[str, np.ndarray],
@@ -66,31 +114,18 @@ def path_similarity(
     (Spearman), so that an example that only drives all units of a path harder is on that path.
     `other` are best drawn from all excerpts: from the weakest ones all paths lead the same way.
     """
-    found = {}
-    for layer in [name for name in natural if name in generated and name in other]:
-        mine, strong, weak = map(as_sample, (generated[layer], natural[layer], other[layer]))
-        ours, theirs, others = _directions(weak, (mine, strong, weak))
-        centre, count = theirs.mean(axis=0), len(theirs)
-        # Of M unit vectors the mean product of two different ones; of constant examples it is zero.
-        own = np.square(theirs).sum()
-        alike = (count**2 * centre @ centre - own) / (count * (count - 1))
-        apart = float(others.mean(axis=0) @ centre)
-        if alike - apart > LEAST_GAP:
-            found[layer] = (ours @ centre - apart) / (alike - apart)
-    return PathSimilarity(found)
+    shared = [name for name in natural if name in generated and name in other]
+    paths = layer_paths({name: natural[name] for name in shared}, other)
+    return PathSimilarity(
+        {name: path.similarity(as_sample(generated[name])) for name, path in paths.items()}
+    )
 
 
-def _directions(usual: np.ndarray, samples: tuple[np.ndarray, ...]) -> list[np.ndarray]:
-    """Vectors of samples (N, D) whose products are Spearman correlations: length 1, or 0."""
+def _directions(sample: np.ndarray) -> np.ndarray:
+    """Vectors of a sample (N, D) whose products are Spearman correlations: length 1, or 0."""
     from scipy.stats import rankdata  # half a second
 
-    centre, spread = usual.mean(axis=0), usual.std(axis=0)
-    least = SILENT * np.sqrt(np.mean(spread**2))
-    scale = np.maximum(spread, least) if least > 0 else np.ones_like(spread)
-    found = []
-    for sample in samples:
-        ranks = rankdata((sample - centre) / scale, axis=1)
-        ranks -= ranks.mean(axis=1, keepdims=True)
-        length = np.linalg.norm(ranks, axis=1, keepdims=True)
-        found.append(np.divide(ranks, length, out=np.zeros_like(ranks), where=length > 0))
-    return found
+    ranks = rankdata(sample, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(ranks, axis=1, keepdims=True)
+    return np.divide(ranks, length, out=np.zeros_like(ranks), where=length > 0)

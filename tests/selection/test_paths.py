@@ -138,6 +138,75 @@ def test_features_are_means_and_maxima_of_the_units_of_layers_before_that_of_the
     assert not layers_before(target, Unit.parse("0:0"), real[:2].numpy())
 
 
+class Shared(nn.Module):
+    """A network that runs one ReLU behind three layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b, self.c = nn.Linear(20, 16), nn.Linear(16, 24), nn.Linear(24, 10)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.c(self.relu(self.b(self.relu(self.a(x))))))
+
+
+def as_target(network: nn.Module) -> TargetNetwork:
+    return TargetNetwork(network.requires_grad_(False), FrontEnd(), OutputNames("c"), 1)
+
+
+INPUTS = torch.randn(40, 20, generator=torch.Generator().manual_seed(0))
+
+
+def test_what_a_layer_returns_after_that_of_the_unit_does_not_count() -> None:
+    network = Shared()
+    target, first = as_target(network), network.a(INPUTS).relu()
+    before = layers_before(target, Unit.parse("b:0"), INPUTS.numpy())
+    assert list(before) == ["a", "relu"]
+    torch.testing.assert_close(torch.from_numpy(before["relu"]), first)
+    before = layers_before(target, Unit.parse("relu:0"), INPUTS.numpy())  # read at its last call
+    assert list(before) == ["a", "b", "c"]
+    torch.testing.assert_close(torch.from_numpy(before["b"]), network.b(first))
+
+
+def test_a_layer_that_returns_what_that_of_the_unit_returns_is_left_out() -> None:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Linear(16, 12), nn.Sequential(nn.ReLU(), nn.Flatten()))
+    target = as_target(nn.Sequential(nn.Linear(20, 16), nn.ReLU(), block, nn.Linear(12, 10)))
+    assert list(layers_before(target, Unit.parse("2:0"), INPUTS.numpy())) == ["0", "1", "2.0"]
+    before = layers_before(target, Unit.parse("3:0"), INPUTS.numpy())
+    assert list(before) == ["0", "1", "2.0", "2.1.0"]
+
+
+def test_a_layer_whose_first_axis_is_not_the_batch_is_left_out() -> None:
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.turned, self.b = nn.Linear(20, 16), nn.Identity(), nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(self.turned(self.a(x).unflatten(1, (2, 8)).transpose(0, 1))[-1])
+
+    assert list(layers_before(as_target(Turned()), Unit.parse("b:0"), INPUTS.numpy())) == ["a"]
+
+
+def test_the_layers_compared_are_the_same_for_all_settings() -> None:
+    torch.manual_seed(0)
+    first = nn.Linear(20, 16)
+    network = nn.Sequential(first, nn.ReLU(), nn.Linear(16, 10))
+    strongest, others = INPUTS[0] + 0.3 * INPUTS[1:12], INPUTS[12:]
+    path = RealPath.measure(
+        as_target(network), Unit.parse("2:0"), strongest.numpy(), others.numpy()
+    )
+    positive = (1 - first.bias) @ torch.linalg.pinv(first.weight).T + 0.01 * INPUTS[:6]
+    assert (first(positive) > 0).all()  # so the ReLU returns what it gets
+    settings = torch.stack([positive, INPUTS[:6]]).numpy()
+    assert [list(path.similarity(each).layers) for each in settings] == [["0", "1"]] * 2
+    found = path.similarities(settings)
+    assert found is not None
+    np.testing.assert_allclose(found, [path.similarity(each).each for each in settings])
+
+
 def test_examples_of_an_honest_network_take_the_path_of_real_ones(
     honest: nn.Module, patterns: Tensor, real: Tensor
 ) -> None:
