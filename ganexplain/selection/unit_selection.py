@@ -164,17 +164,18 @@ class UnitSelection:
     def _transfer(self, examples: np.ndarray) -> float | None:
         """What the changes of examples (N, ...) bring to random real ones; None as `_real_path`.
 
-        None also where the search gained nothing.
+        None also where the search gained nothing in its direction.
         """
         network, usual = self.task.explained, self.all_real.get(f"{RANDOM}mel")
         if network is None or usual is None:
             return None
         unit, starts = self.explanations.meta.unit, self.explanations.arrays["start_mel"]
+        sign = 1 if self.explanations.meta.direction == "max" else -1
         with unit_response(network.network, unit) as run:
 
             def respond(inputs: np.ndarray) -> np.ndarray:
-                rows = torch.from_numpy(np.ascontiguousarray(inputs)).to(network.device)
-                return np.concatenate([run(part).cpu().numpy() for part in rows.split(BATCH)])
+                parts = torch.from_numpy(np.ascontiguousarray(inputs, np.float32)).split(BATCH)
+                return sign * np.concatenate([run(p.to(network.device)).cpu() for p in parts])
 
             bounds = self.explanations.front_end.bounds
             share = transferred_share(respond, examples, starts, usual, bounds)

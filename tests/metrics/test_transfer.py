@@ -18,8 +18,12 @@ def total(inputs: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_linear_unit_gains_as_much_in_real_inputs_whichever_way_it_is_driven(sign: int) -> None:
-    share = transferred_share(total, STARTS + sign * CHANGE, STARTS, REAL[:12])
-    assert share == pytest.approx(1)
+    def respond(inputs: np.ndarray) -> np.ndarray:
+        return sign * total(inputs)
+
+    for count in (4, 12, 15):
+        share = transferred_share(respond, STARTS + sign * CHANGE, STARTS, REAL[:count])
+        assert share == pytest.approx(1)
 
 
 def test_a_unit_that_changes_only_where_inputs_are_generated_gains_nothing_in_real_ones() -> None:
@@ -49,3 +53,6 @@ def test_changed_inputs_stay_within_the_bounds_of_an_input() -> None:
 
 def test_without_a_gain_there_is_no_share() -> None:
     assert np.isnan(transferred_share(total, STARTS, STARTS, REAL))
+    assert np.isnan(transferred_share(total, STARTS - CHANGE, STARTS, REAL))
+    by_chance = STARTS + CHANGE * np.array([[1, -1, 1, -1, 1, -1]]).T
+    assert np.isnan(transferred_share(total, by_chance, STARTS, REAL))
