@@ -136,9 +136,8 @@ def read_responses(
                 raise GanexplainError(f"{path}: key {name!r} is missing; make it again")
         check_shapes(path, arrays, mine, sizes)
         _check_real(path, arrays, prefix, real_axes)
-    if (name := f"{RANDOM}mel") in arrays:
-        check_shapes(path, arrays, {name: real_axes["mel"]}, {})
-        check_values(path, arrays, [name])
+    if f"{RANDOM}mel" in arrays:
+        _check_random(path, arrays, real_axes["mel"])
     fields = Fields(f"{path}: ", document)
     return RealResponses(arrays, ResponsesMeta.from_json(wanted, fields))
 
@@ -161,6 +160,15 @@ def check_group(place: object, arrays: Mapping[str, np.ndarray], prefix: str) ->
             f"{place}: has no real excerpts for a search beyond the outputs; make it again with "
             "`ganexplain responses`"
         )
+
+
+def _check_random(path: Path, arrays: Mapping[str, np.ndarray], letters: str) -> None:
+    """Raise GanexplainError for random excerpts unlike the others in shape, or fewer than two."""
+    name, inputs = f"{RANDOM}mel", letters.removeprefix("R")
+    sizes = dict(zip(inputs, arrays["mel"].shape[1:], strict=True))
+    if check_shapes(path, arrays, {name: letters}, sizes)["R"] < 2:
+        raise GanexplainError(f"{path}: {name} contains fewer than two excerpts; make it again")
+    check_values(path, arrays, [name])
 
 
 def _check_real(

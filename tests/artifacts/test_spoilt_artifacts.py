@@ -136,6 +136,26 @@ def test_every_array_spoilt_in_every_way(made: Artifacts, file: str) -> None:
     assert {each for each in accepted if each[1] != "missing" or file != "controls"} == set()
 
 
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda mel: mel[..., :-1], "random_mel has shape"),
+        (lambda mel: mel[:1], "random_mel contains fewer than two excerpts"),
+        (one_value(np.nan), "random_mel contains values that are not finite"),
+    ],
+)
+def test_random_excerpts_are_like_the_others(made: Artifacts, spoil: Spoil, fault: str) -> None:
+    path = made.folder / "responses.npz"
+    whole = path.read_bytes()
+    try:
+        for mel, line in ((made.real["mel"], ""), (spoil(made.real["mel"]), fault)):
+            write_arrays(path, "responses", {**made.real, "random_mel": mel}, made.real_meta)
+            assert line in (found := refused(made.folder, path.name, "random_mel"))
+            assert bool(found) == bool(line)
+    finally:
+        path.write_bytes(whole)
+
+
 def test_traces_end_with_the_iterations_of_their_setting(made: Artifacts) -> None:
     """NaN stands there where a shorter search has ended, and nowhere else."""
     path = made.folder / "explanations.npz"
