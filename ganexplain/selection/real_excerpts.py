@@ -125,7 +125,7 @@ class CorpusResponses:
         """
         config, unit = self.config, measured.unit
         if not self.last or self.last[0] != unit:  # both directions come one after the other
-            arrays = self._strongest(measured, config.top or examples)
+            arrays = self._excerpts(measured, config.top or examples)
             sharing = self._sharing(unit)
             if not sharing.is_all:
                 arrays |= self._strongest_beyond(measured, config.top or examples)
@@ -136,10 +136,8 @@ class CorpusResponses:
         )
         return RealResponses(arrays, meta)
 
-    def _strongest(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
-        """Return the `count` excerpts of the highest and of the lowest responses, as arrays, and
-        random ones.
-        """
+    def _excerpts(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
+        """Return `count` excerpts of the highest responses, of the lowest, and random ones."""
         arrays: dict[str, np.ndarray] = {}
         for key, pool in self.pools.items():
             found = self._rows(pool, self._unit_responses(pool, measured.unit), count)
