@@ -23,6 +23,9 @@ def transferred_share(
 ) -> float:
     """The share of a search's gain that its changes bring to real inputs.
 
+    It says little of units that respond to what has no detail, such as silence or reverberation:
+    added changes make no input smooth.
+
     Args:
         respond: function from inputs (B, ...) to the responses (B,) of the unit, with a minus
             sign if the search minimised them.

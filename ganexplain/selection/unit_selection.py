@@ -17,11 +17,10 @@ from ganexplain.artifacts.responses import HELD_OUT, RANDOM, RealResponses, chec
 from ganexplain.artifacts.selection import Selection
 from ganexplain.audio.display import display_inputs
 from ganexplain.files.arrays import write_arrays
-from ganexplain.inputs.words import Words
 from ganexplain.metrics.prediction import Probe
 from ganexplain.metrics.scores import Examples
 from ganexplain.metrics.shares import exact_interval
-from ganexplain.metrics.transfer import GENERATED_ALONE, transferred_share
+from ganexplain.metrics.transfer import transferred_share
 from ganexplain.networks.hooks import unit_response
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.controls import MEANINGS, Controls
@@ -81,8 +80,6 @@ class UnitSelection:
         rule, probe = self.task.rule, self.probe
         table = score_settings(made, self.compared, rule, config.seed, judged, probe)
         chosen = chosen_setting(table)
-        transfer = self._transfer(generated[chosen])
-        warnings += transfer_warnings(transfer, explanations.front_end.words)
         controls, lost = self._controls(chosen, progress)
         for name, counts in lost.items():
             words = counts.in_words(len(controls[name].response))
@@ -97,7 +94,7 @@ class UnitSelection:
             tie_rule=TIE_RULE,
             warnings=tuple(warnings),
             variation=self.variation,
-            transfer=transfer,
+            transfer=self._transfer(generated[chosen]),
             layer=explanations.meta.unit.layer,
             neuron=explanations.meta.unit.neuron,
             direction=explanations.meta.direction,
@@ -225,14 +222,3 @@ class UnitSelection:
         judges = {v.judge.name: float(v.agreement(examples.mel)) for v in self.verdicts}
         count = len(examples.response)
         return Control(MEANINGS[name], count, replace(figures, judges=judges), lost)
-
-
-def transfer_warnings(share: float | None, words: Words) -> list[str]:
-    """What to say of a search whose changes bring real inputs only a `share` of its gain."""
-    if share is None or share >= GENERATED_ALONE:
-        return []
-    return [
-        f"added to real {words.many}, the changes of the search bring {100 * share:.0f} % of the "
-        f"response that they bring to generated ones: what it found may excite the unit in "
-        f"generated {words.many} alone"
-    ]

@@ -87,7 +87,7 @@ def attributions(results: Results) -> None:
         cells, counts = [], []
         for key in TRUTHS:
             means = [v for v in per_cause(results, method, key).values() if np.isfinite(v)]
-            cells.append(f"{two(np.mean(means))} ({two(min(means))})")
+            cells.append(f"{two(np.mean(means))} ({two(min(means))})" if means else "")
             counts.append(str(len(means)))
         line(method, *cells, ", ".join(counts))
 

@@ -21,7 +21,8 @@ TRANSFER = (
 )
 ALONE = (
     ". What it found may excite the neuron in generated {many} alone, as in networks that were "
-    "altered to mislead"
+    "altered to mislead. Where a neuron responds to smooth or quiet {many}, this says little: "
+    "changes that are added make none"
 )
 
 
