@@ -73,10 +73,14 @@ def transfers(results: Results) -> None:
     """Share of a search's gain that its changes bring to real excerpts"""
     kinds = ("detector", "twin", "liar")
     header("cause", *kinds)
-    shares = {name: [one["transfer"][kind] for kind in kinds] for name, one in results.items()}
+    shares = {
+        name: [one["transfer"][kind] for kind in kinds]
+        for name, one in results.items()
+        if "transfer" in one
+    }
     for name, values in shares.items():
         line(name, *map(two, values))
-    flags = (np.array(list(shares.values())) < GENERATED_ALONE).sum(axis=0)
+    flags = (np.array(list(shares.values()), dtype=float) < GENERATED_ALONE).sum(axis=0)
     line(f"flagged, below {GENERATED_ALONE}", *(f"{count} of {len(shares)}" for count in flags))
 
 
@@ -160,9 +164,9 @@ def _mean(one: Mapping[str, Any], method: str, key: str) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def two(value: float | np.floating[Any]) -> str:
-    """Two digits."""
-    return f"{value:.2f}"
+def two(value: float | np.floating[Any] | None) -> str:
+    """Two digits; nothing for a missing value."""
+    return "" if value is None else f"{value:.2f}"
 
 
 def header(*cells: str) -> None:

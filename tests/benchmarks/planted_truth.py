@@ -113,11 +113,13 @@ def run_cause(
             for name in networks
         },
         "transfer": {
-            name: transferred_share(
-                lambda mel, name=name: outputs(networks[name], mel),  # type: ignore[misc]
-                most[name].chosen,
-                most[name].start,
-                test.clean[:OTHERS] if name == "twin" else test.absent[:OTHERS],
+            name: _finite(
+                transferred_share(
+                    lambda mel, name=name: outputs(networks[name], mel),  # type: ignore[misc]
+                    most[name].chosen,
+                    most[name].start,
+                    test.clean[:OTHERS] if name == "twin" else test.absent[:OTHERS],
+                )
             )
             for name in networks
         },
@@ -141,6 +143,10 @@ def run_cause(
     found["counterfactual"] = [None if share is None else share / effect for share in shares]
     say("counterfactuals")
     return found
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _clock(name: str) -> Callable[[str], None]:
