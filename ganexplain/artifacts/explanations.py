@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ EXPLANATION_AXES = {
 }  # fmt: skip
 # Of a search that fixed the outputs of the network: those numbers, in standard deviations.
 FIXED_AXES = {"fixed_outputs": "CNO", "start_fixed_outputs": "NO"}
+OLD_NAMES = {"fixed_outputs": "held", "start_fixed_outputs": "start_held"}  # first names of arrays
 TRACES = ("response_trace", "latent_norm_trace")  # NaN behind the iterations of their settings
 OLDEST = {  # for files without these
     "prior": "l2", "precision": "float32", "search": "grid", "objective": "response",
@@ -169,7 +170,7 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
 
     With `exploded` its excerpts may contain values that are not finite, which a page reports.
     """
-    arrays, document = read_arrays(path, KIND, tuple(EXPLANATION_AXES))
+    arrays, document = read_searches(path, KIND, tuple(EXPLANATION_AXES))
     meta = ExplanationMeta.from_json(meta_fields(path, document))
     front_end = read_front_end(path, meta.front_end)
     axes = EXPLANATION_AXES | {k: v for k, v in FIXED_AXES.items() if k in arrays}
@@ -195,6 +196,20 @@ def read_explanations(path: Path, exploded: bool = False) -> Explanations:
             check_values(path, {name: arrays[name][line, :, : count + 1]}, [name])
     _check_settings(path, arrays)
     return Explanations(path, arrays, meta, front_end, sizes)
+
+
+def read_searches(
+    path: Path, kind: str, keys: Sequence[str]
+) -> tuple[dict[str, np.ndarray], Document]:
+    """Arrays, by their present names, and meta of `explanations.npz` or a part of it.
+
+    Errors as `read_arrays`.
+    """
+    arrays, document = read_arrays(path, kind, keys)
+    for name, old in OLD_NAMES.items():
+        if old in arrays:
+            arrays[name] = arrays.pop(old)
+    return arrays, document
 
 
 def read_explanation_meta(path: Path, kind: str = KIND) -> ExplanationMeta:

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ganexplain.artifacts.explanations import FIXED_AXES, KIND, ExplanationMeta, meta_fields
+from ganexplain.artifacts.explanations import (
+    FIXED_AXES,
+    KIND,
+    ExplanationMeta,
+    meta_fields,
+    read_searches,
+)
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import (
@@ -22,7 +28,7 @@ from ganexplain.artifacts.plan import (
     read_plan,
 )
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.files.arrays import read_arrays, write_arrays
+from ganexplain.files.arrays import write_arrays
 
 BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
 BY_TRAJECTORY = ("response_trace", "latent_norm_trace")
@@ -98,8 +104,8 @@ def _merge(out: Path, plan: Plan, target: SearchTarget) -> None:
 
 
 def read_part(path: Path) -> tuple[dict[str, np.ndarray], ExplanationMeta]:
-    """Arrays and meta of a part; errors as `read_arrays` and `Fields`."""
-    arrays, document = read_arrays(path, PART, BY_SETTING + BY_TRAJECTORY + STARTS)
+    """Arrays and meta of a part; errors as `read_searches` and `Fields`."""
+    arrays, document = read_searches(path, PART, BY_SETTING + BY_TRAJECTORY + STARTS)
     return arrays, ExplanationMeta.from_json(meta_fields(path, document))
 
 
@@ -114,7 +120,8 @@ def _gathered(parts: Sequence[Mapping[str, np.ndarray]], grid: Grid) -> dict[str
         return np.concatenate([arrays[name] for arrays in parts], axis=axis)
 
     def present(*names: str) -> list[str]:
-        return [name for name in names if name in parts[0] or name not in FIXED_AXES]
+        found = set().union(*parts)
+        return [name for name in names if name in found or name not in FIXED_AXES]
 
     return {
         **grid.arrays(),

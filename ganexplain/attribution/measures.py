@@ -25,6 +25,7 @@ Measures = Mapping[str, float | None]
 REPEATS = 3  # runs for a stability
 WALL_CLOCK = "seconds"  # the only measure that differs from run to run
 SMALL_CHANGE = 0.05  # share of the input's deviation
+CERTAIN = 1e-6  # what a probability lacks to 1 that is next to the rounding of 32 bits
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class MeasuredAttribution:
 def measure(
     question: Question, found: Attribution, truth: np.ndarray | None = None
 ) -> MeasuredAttribution:
-    """Measure an attribution, by 2n + 5 passes.
+    """Measure an attribution, by 2n + 6 passes.
 
     `truth` (H, W), bool, marks the cells that are known to matter.
     """
@@ -218,8 +219,12 @@ def drop(full: float, kept: float) -> float:
 
 
 def gain(full: float, kept: float) -> float:
-    """Return the gain of a probability as a share of what it lacks to 1 (average gain, L-MAC)."""
-    return max(kept - full, 0.0) / max(1 - full, 1e-12)
+    """Return the gain of a probability as a share of what it lacks to 1 (average gain, L-MAC).
+
+    It is 0 where that is less than 1e-6: such a gain would be one of rounding.
+    """
+    lacks = 1 - full
+    return max(kept - full, 0.0) / lacks if lacks >= CERTAIN else 0.0
 
 
 def complexity(weights: np.ndarray) -> float:

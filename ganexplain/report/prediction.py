@@ -141,8 +141,19 @@ def _block(found: Prediction, title: str, shares: Shares) -> str:
 
 
 def _wrapped(*texts: str) -> list[str]:
-    """Return lines of at most `WIDTH` characters, none of which begins with a sign of per cent."""
-    parts = (wrap(text.replace(" %", f"{NO_BREAK}%"), WIDTH) for text in texts)
+    """Return lines of at most `WIDTH` characters, none of which begins with a sign of per cent.
+
+    A word, such as a path, is not broken, and may be longer than that.
+    """
+    parts = (
+        wrap(
+            text.replace(" %", f"{NO_BREAK}%"),
+            WIDTH,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        for text in texts
+    )
     return [line.replace(NO_BREAK, " ") for lines in parts for line in lines]
 
 

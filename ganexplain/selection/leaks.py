@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import open_corpus
@@ -16,12 +17,13 @@ from ganexplain.runs.inputs import Recording
 class Use:
     """The `splits` of `corpora` that were used for something; `words` name it.
 
-    `corpora` are as typed then, and empty where they are not known.
+    `corpora` are as typed then, and empty where they are not known: `unknown` says why.
     """
 
     words: str
     corpora: tuple[str, ...]
     splits: tuple[str, ...] = ("train", "valid")
+    unknown: str = "its corpus is not on record"
 
 
 def copies(recordings: Sequence[Recording], others: Sequence[Recording]) -> list[Recording]:
@@ -33,29 +35,42 @@ def copies(recordings: Sequence[Recording], others: Sequence[Recording]) -> list
     return [each for each in alike if file_hash(each.path) in contents]
 
 
-def leak_notes(tested: Sequence[Recording], use: Use, skip_bad_files: bool = False) -> list[str]:
+def leak_notes(
+    tested: Sequence[Recording], uses: Sequence[Use], skip_bad_files: bool = False
+) -> list[str]:
     """What to say of tested recordings that were used already, or of which that is not known."""
-    if not tested:
-        return []
-    unknown = f"it is not known whether {use.words} had files that are tested here"
-    if not use.corpora:
-        return [f"{unknown}: its corpus is not on record"]
+
+    @cache
+    def opened(name: str) -> AnyCorpus:
+        return open_corpus([name], skip_bad_files)
+
+    @cache  # uses often have the same corpora
+    def copied(name: str, split: str) -> list[Recording]:
+        return copies(tested, opened(name).split(split))
+
     notes = []
-    for name in use.corpora:
-        try:
-            corpus = open_corpus([name], skip_bad_files)
-            found = copies(tested, [each for split in use.splits for each in corpus.split(split)])
-        except (GanexplainError, OSError) as error:
-            notes.append(f"{unknown}: its corpus cannot be read ({error})")
-            continue
-        if found:
-            first, more = found[0].path.name, len(found) - 1
-            notes.append(
-                f"{len(found)} of {len(tested)} files are also in {name}, split "
-                f"{' or '.join(use.splits)}, which {use.words} had "
-                f"({first}{f' and {more} more' if more else ''}): they are not held out"
-            )
+    for use in uses if tested else ():
+        unknown = f"it is not known whether {use.words} had files that are tested here"
+        if not use.corpora:
+            notes.append(f"{unknown}: {use.unknown}")
+        for name in use.corpora:
+            try:
+                met = [each for split in use.splits for each in copied(name, split)]
+            except (GanexplainError, OSError) as error:
+                notes.append(f"{unknown}: its corpus cannot be read ({error})")
+                continue
+            if found := [each for each in tested if each in met]:
+                notes.append(_copies_note(found, len(tested), name, use))
     return notes
+
+
+def _copies_note(found: Sequence[Recording], tested: int, name: str, use: Use) -> str:
+    first, more = found[0].path.name, len(found) - 1
+    return (
+        f"{len(found)} of {tested} files are also in {name}, split {' or '.join(use.splits)}, "
+        f"which {use.words} had ({first}{f' and {more} more' if more else ''}): they are not "
+        "held out"
+    )
 
 
 def held_out(corpus: AnyCorpus, split: str) -> Sequence[Recording]:

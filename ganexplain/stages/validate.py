@@ -93,12 +93,11 @@ class ValidateTask:
         searched = dict.fromkeys(searched_corpora(each.responses) for each in self.files)
         uses = [
             Use("the explained network", self.explained.corpora),
-            Use("the GAN", _gan_corpora(read_explanation_meta(self.files[0].explanations))),
+            _use_of_gan(read_explanation_meta(self.files[0].explanations)),
             *(Use("the search for real excerpts", each, ("train",)) for each in searched),
         ]
         tested = held_out(self.corpus, self.config.split)
-        notes = [leak_notes(tested, use, self.config.skip_bad_files) for use in uses]
-        return tuple(note for each in notes for note in each)
+        return tuple(leak_notes(tested, uses, self.config.skip_bad_files))
 
     @cached_property
     def explained_encoders(self) -> tuple[str, ...]:
@@ -107,11 +106,21 @@ class ValidateTask:
         return tuple(e.name for e in self.encoders if e.source and e.source.digest() == digest)
 
 
-def _gan_corpora(meta: ExplanationMeta) -> tuple[str, ...]:
-    """The corpora of the training of the GAN; empty if its file is no longer in its place."""
-    path = Path(meta.gan)
-    known = path.is_file() and file_hash(path) == meta.gan_hash
-    return gan_corpora(path) if known else ()
+def _use_of_gan(meta: ExplanationMeta) -> Use:
+    """The corpora of the training of the GAN, or why they are not known."""
+    path, words = Path(meta.gan), "the GAN"
+    if not meta.gan_hash:  # of an older file
+        return Use(words, ())
+    if not path.is_file():
+        why = (
+            f"{path} is not there; put it back"
+            + ", or run this in the folder in which explain ran" * (not path.is_absolute())
+        )
+        return Use(words, (), unknown=why)
+    if file_hash(path) != meta.gan_hash:
+        why = f"{path} has changed since explain; put back the file that explain used"
+        return Use(words, (), unknown=why)
+    return Use(words, gan_corpora(path))
 
 
 def validate(

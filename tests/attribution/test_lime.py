@@ -158,6 +158,8 @@ def test_an_l2_kernel_tends_to_leaving_one_out() -> None:
         exact = lime(model, 10, samples=2**10, distance="l2", ridge=1e-9)
         assert drawn.effective_samples < 12
         assert any("samples weigh in" in warning for warning in drawn.warnings)
+        (few,) = (warning for warning in exact.warnings if "samples weigh in" in warning)
+        assert few.endswith("take a wider --width, or occlusion")  # there are no more samples
         left_out = occlusion(model, 10)
         assert np.corrcoef(exact.weights, left_out)[0, 1] > 0.98
 

@@ -18,9 +18,10 @@ from ganexplain.attribution.methods.lime import (
     rank_correlation,
 )
 from ganexplain.attribution.methods.lime_forest import (
+    Forest,
     fit_forest,
     lime_forest,
-    signed_effects,
+    mean_changes,
     weighted_r_squared,
 )
 from ganexplain.errors import UsageError
@@ -38,13 +39,18 @@ def either(kept: np.ndarray) -> np.ndarray:
     return (kept[:, 0] ^ kept[:, 1]).astype(float)
 
 
-def test_two_parts_that_count_together_have_the_effect_of_one_times_the_share_of_the_other() -> (
-    None
-):
-    found, linear = lime_forest(both, COUNT), lime(both, COUNT)
-    share = NEAR @ KEPT[:, 1] / NEAR.sum()  # with it, the first adds 1; without it, nothing
-    np.testing.assert_allclose(found.weights[:2], share, atol=0.01)
-    assert np.abs(found.weights[2:]).max() < 0.01
+@pytest.mark.parametrize(("samples", "tolerance"), [(2**COUNT, 1e-9), (1000, 0.05)])
+def test_two_parts_that_count_together_have_the_effect_of_one_times_the_share_of_the_other(
+    samples: int, tolerance: float
+) -> None:
+    """Of all subsets of 8 parts, and of random ones of 12."""
+    count = COUNT if samples == 2**COUNT else 12
+    found, linear = lime_forest(both, count, samples), lime(both, count, samples)
+    kept = all_subsets(count)
+    near = proximity(kept, "cosine", 0.25)
+    share = near @ kept[:, 1] / near.sum()  # with it, the first adds 1; without it, nothing
+    np.testing.assert_allclose(found.weights[:2], share, atol=tolerance)
+    assert np.abs(found.weights[2:]).max() < tolerance
     assert linear.r_squared < 0.8 < 0.99 < found.r_squared
     assert found.cancelled < 0.05 and found.warnings == ()
 
@@ -53,16 +59,17 @@ def test_effects_that_change_their_sign_cancel_and_are_reported() -> None:
     """XOR: the first part adds 1 without the second, and takes 1 with it."""
     found, linear = lime_forest(either, COUNT), lime(either, COUNT)
     share = NEAR @ KEPT[:, 1] / NEAR.sum()
-    np.testing.assert_allclose(found.weights[:2], 1 - 2 * share, atol=0.02)
-    assert found.cancelled == pytest.approx(1 - abs(1 - 2 * share), abs=0.05)
-    assert linear.r_squared < 0.1 and found.r_squared > 0.9
+    np.testing.assert_allclose(found.weights[:2], 1 - 2 * share)
+    assert found.cancelled == pytest.approx(1 - abs(1 - 2 * share))
+    assert linear.r_squared < 0.1 and found.r_squared == 1
     assert "of the effects cancel" in " ".join(found.warnings)
 
 
 def test_the_forest_and_the_line_order_the_parts_of_a_linear_score_alike() -> None:
     weights = np.linspace(1, -1, COUNT)
-    found, linear = (ask(lambda kept: kept @ weights, COUNT) for ask in (lime_forest, lime))
-    assert rank_correlation(found.weights, linear.weights) == pytest.approx(1)
+    found, linear = (ask(lambda kept: kept @ weights, COUNT, 255) for ask in (lime_forest, lime))
+    assert not found.exhaustive
+    assert rank_correlation(found.weights, linear.weights) > 0.95
     assert (np.sign(found.weights) == np.sign(weights)).all()
     assert found.r_squared > 0.9 and found.local_error < 0.1
 
@@ -72,7 +79,8 @@ def test_effects_are_differences_of_the_partial_dependence_of_scikit_learn() -> 
     kept, scores = random.random((60, 4)) < 0.5, random.standard_normal(60)
     near = random.random(60)
     forest = RandomForestRegressor(10, random_state=0).fit(kept.astype(np.float32), scores)
-    effects, sizes = signed_effects(forest.predict, kept, near)
+    changes = Forest(forest.estimators_, np.empty(0)).changes(kept)
+    effects, sizes = mean_changes(changes, near)
     for part in range(4):
         curve = partial_dependence(
             forest, kept.astype(np.float32), [part], kind="average", method="brute",
@@ -148,11 +156,17 @@ def test_a_score_of_noise_is_reported_as_unpredictable_and_unstable() -> None:
     assert "samples weigh in for 20 segments" in text
 
 
-def test_one_part_and_a_constant_score_have_effects_too() -> None:
-    one = lime_forest(lambda kept: kept[:, 0] * 1.0, 1)
-    assert one.weights[0] == pytest.approx(0.5, abs=0.15)  # half of the bags have both subsets
-    constant = lime_forest(lambda kept: np.ones(len(kept)), 3)
-    assert constant.weights.tolist() == [0, 0, 0] and constant.cancelled == 0
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_effects_of_all_subsets_are_exact_and_nothing_is_asked_for(count: int) -> None:
+    found = lime_forest(lambda kept: kept @ np.array([2.0, -1.0, 0.5])[:count], count)
+    np.testing.assert_allclose(found.weights, [2.0, -1.0, 0.5][:count])
+    assert found.exhaustive and found.r_squared == 1 and found.warnings == ()
+
+
+@pytest.mark.parametrize("count", [3, 20])
+def test_a_constant_score_has_no_effects_and_no_warning_of_a_poor_fit(count: int) -> None:
+    found = lime_forest(lambda kept: np.ones(len(kept)), count, samples=200)
+    assert not found.weights.any() and found.cancelled == 0 and found.warnings == ()
 
 
 def test_a_kernel_that_vanishes_leaves_a_forest() -> None:

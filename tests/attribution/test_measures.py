@@ -103,6 +103,7 @@ def test_small_measures() -> None:
     assert drop(0.8, 0.9) == 0
     assert gain(0.8, 0.9) == pytest.approx(0.5)
     assert gain(0.8, 0.6) == 0 and gain(1.0, 1.0) == 0
+    assert gain(1 - 2.0**-24, 1.0) == 0 and gain(1 - 1e-5, 1.0) == pytest.approx(1)
     assert complexity(np.array([0, 0, 5.0])) == 0
     assert complexity(np.ones(7)) == pytest.approx(1)
     assert complexity(np.array([5.0])) == 0 and complexity(np.zeros(1)) == 1

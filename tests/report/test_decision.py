@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from support.report_artifacts import EXAMPLES, Artifacts, real_side
 
+from ganexplain.artifacts.merging import read_part
+from ganexplain.artifacts.plan import PART
+from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.metrics.sharing import Sharing
 
 
@@ -71,6 +74,19 @@ def test_a_page_of_a_search_that_held_the_outputs_says_how_far_they_moved(tmp_pa
     assert (
         "neuron 0 (sing), upwards beyond the decision" in text and "output of the network" in text
     )
+
+
+def test_a_file_with_the_first_names_of_fixed_outputs_is_read(tmp_path: Path) -> None:
+    made = with_beyond(tmp_path)
+    made.meta["beyond"] = "output"
+    held = np.zeros((len(made.grid), EXAMPLES, 2), np.float32)
+    made.made |= {"start_held": held[0], "held": held + np.float32(0.25)}
+    assert "moved by 0.250 on average and by 0.250 at most" in page(made)
+    arrays, meta = read_arrays(tmp_path / "explanations.npz", "explanations", ("held",))
+    write_arrays(tmp_path / "part.npz", PART, arrays, meta | {"kind": PART})
+    part, _ = read_part(tmp_path / "part.npz")
+    np.testing.assert_array_equal(part["start_fixed_outputs"], held[0])
+    assert "fixed_outputs" in part and not {"held", "start_held"} & set(part)
 
 
 def test_a_page_of_matched_activations_does_not_claim_to_maximise(tmp_path: Path) -> None:

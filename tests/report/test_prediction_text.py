@@ -109,3 +109,9 @@ def test_a_page_has_the_notes_of_a_test_and_claims_no_more_than_they_allow(tmp_p
     assert claim not in texts[1] and "two new excerpts" not in texts[1]
     assert "two excerpts of the split valid" in texts[1]
     assert "the split &lt;valid&gt; is not held out" in texts[1]
+
+
+def test_a_path_in_a_note_is_not_broken() -> None:
+    path = "/home/music-voice/" + "experiments-of-november/" * 5 + "gan.pt"
+    text = prediction_text(replace(prediction(shares(generated=0.8)), notes=(f"no file {path}",)))
+    assert path in text.splitlines()

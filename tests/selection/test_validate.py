@@ -110,6 +110,13 @@ def test_excerpts_are_held_out_where_all_corpora_are_known(
     assert leaks((root,)) == ()
     (note,) = leaks(())
     assert note.startswith("it is not known whether the explained network had files")
+    (tmp_path / "gan.pt").rename(tmp_path / "moved.pt")
+    (note,) = leaks((root,))
+    assert note.endswith(f"here: {tmp_path / 'gan.pt'} is not there; put it back")
+    (tmp_path / "gan.pt").write_bytes(b"another")
+    (note,) = leaks((root,))
+    assert "gan.pt has changed since explain; put back the file that explain used" in note
+    (tmp_path / "moved.pt").replace(tmp_path / "gan.pt")
     other = JamendoFolder(tmp_path / "other")
     other.add("test", "copy.wav", song(0))  # as one.wav of the training split
     for split in ("train", "valid"):

@@ -117,9 +117,10 @@ class ScoredSubsets:
         """Return warnings of too few subsets and of a low `agreement` of runs."""
         warnings, count = [], self.kept.shape[1]
         if self.effective < FEW_A_PART * count:
+            more = "" if self.exhaustive else "more --samples, "
             warnings.append(
-                f"only {self.effective:.0f} samples weigh in for {count} segments: take more "
-                "--samples, a wider --width, or occlusion"
+                f"only {self.effective:.0f} samples weigh in for {count} segments: take {more}"
+                "a wider --width, or occlusion"
             )
         if not self.exhaustive and agreement < POOR_AGREEMENT:
             warnings.append(

@@ -7,7 +7,7 @@ signed effects and the figures of reliability are ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.attribution.methods.lime import (
     BLOCKS,
     POOR_FIT,
+    TOP,
     ScoredSubsets,
     distinct_top,
     expected_agreement,
@@ -35,7 +36,8 @@ class ForestResult:
     """Signed effects `weights` (n,) of the parts, and figures of their reliability.
 
     The effect of a part is the mean difference of the forest's prediction with the part kept and
-    with it removed, over the subsets, weighted by the kernel. Impurity and permutation importance
+    with it removed, over the subsets, weighted by the kernel. If all subsets were scored, it is the
+    difference of the scores themselves, and there is no forest. Impurity and permutation importance
     have no sign: they would mix evidence for the class with evidence against it, and a map of them
     could not be compared with those of other methods. What they see and a mean does not is a part
     that speaks for the class beside some parts and against it beside others (XOR). Therefore
@@ -44,8 +46,8 @@ class ForestResult:
 
     `r_squared` is the weighted R^2 out of bag: each subset is predicted by the trees that were not
     fitted to it. `local_error` is |forest - score| at the full input. `effective_samples`,
-    `samples`, `agreement` and `named` are those of LIME; if all subsets were scored, two runs
-    differ by the forests alone.
+    `samples`, `exhaustive`, `agreement` and `named` are those of LIME. An exhaustive run has an
+    `r_squared` of 1 and a `local_error` of 0.
     """
 
     weights: np.ndarray
@@ -54,6 +56,7 @@ class ForestResult:
     cancelled: float
     effective_samples: float
     samples: int
+    exhaustive: bool
     agreement: float
     named: int
     warnings: tuple[str, ...]
@@ -69,23 +72,29 @@ def lime_forest(
 ) -> ForestResult:
     """Fit a random forest to the scores of the subsets of LIME, with the same kernel weights.
 
-    The arguments are those of `lime`, and so are the subsets of a seed.
+    The arguments are those of `lime`, and so are the subsets of a seed. If all subsets are scored,
+    the effects are computed from their scores.
 
     Raises:
         UsageError: the distance is unknown, or there are fewer than 10 samples.
     """
     subsets = score_subsets(score, count, samples, distance, width, seed)
-    forest = fit_forest(subsets, TREES, seed)
-    effects, sizes = signed_effects(forest.predict, subsets.kept, subsets.near)
-    r_squared = weighted_r_squared(subsets.scores, forest.out_of_bag, subsets.near)
+    if subsets.exhaustive:
+        changes = exact_changes(subsets)
+        r_squared, local_error, agreement, named = 1.0, 0.0, 1.0, min(TOP, count)
+    else:
+        forest = fit_forest(subsets, TREES, seed)
+        changes = forest.changes(subsets.kept)
+        r_squared = weighted_r_squared(subsets.scores, forest.out_of_bag, subsets.near)
+        local_error = abs(float(forest.predict(subsets.kept[:1])[0] - subsets.scores[0]))
+        fits = np.array([_effects_of_block(subsets, block, seed) for block in range(1, BLOCKS + 1)])
+        agreement, named = expected_agreement(fits), distinct_top(fits)
+    effects, sizes = mean_changes(changes, subsets.near)
     cancelled = float(1 - np.abs(effects).sum() / sizes.sum()) if sizes.any() else 0.0
-    fits = np.array([_effects_of_block(subsets, block, seed) for block in range(1, BLOCKS + 1)])
-    agreement = expected_agreement(fits)
-    local_error = abs(float(forest.predict(subsets.kept[:1])[0] - subsets.scores[0]))
     return ForestResult(
         effects, r_squared, local_error, cancelled, subsets.effective, len(subsets.kept),
-        agreement, distinct_top(fits),
-        (*_warnings(r_squared, cancelled), *subsets.warnings(agreement)),
+        subsets.exhaustive, agreement, named,
+        _warnings(subsets, r_squared, cancelled, agreement),
     )  # fmt: skip
 
 
@@ -103,6 +112,21 @@ class Forest:
         """Return the predicted scores (B,) of subsets (B, n)."""
         rows = kept.astype(np.float32)
         return np.mean([tree.predict(rows, check_input=False) for tree in self.trees], axis=0)
+
+    def changes(self, kept: np.ndarray) -> np.ndarray:
+        """Return what each part changes in the predictions of subsets (B, n), as (B, n).
+
+        That is the prediction with the part less the prediction without it, all else as it is. A
+        tree predicts both alike unless it asks for the part on the way from its root to the subset.
+        """
+        changes = np.zeros(kept.shape)
+        for tree in self.trees:
+            subset, part = np.nonzero(_asked(tree, kept))
+            other = kept[subset].astype(np.float32)
+            before = tree.predict(kept.astype(np.float32), check_input=False)[subset]
+            other[np.arange(len(part)), part] = ~kept[subset, part]
+            changes[subset, part] += before - tree.predict(other, check_input=False)
+        return np.where(kept, changes, -changes) / len(self.trees)
 
 
 def fit_forest(subsets: ScoredSubsets, trees: int, seed: int, block: int = 0) -> Forest:
@@ -128,22 +152,26 @@ def fit_forest(subsets: ScoredSubsets, trees: int, seed: int, block: int = 0) ->
     return Forest(fitted, np.where(votes > 0, total / np.maximum(votes, 1), np.nan))
 
 
-def signed_effects(
-    predict: Callable[[np.ndarray], np.ndarray], kept: np.ndarray, near: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted means (n,) of the effects of each part, and of their sizes.
+def _asked(tree: Any, kept: np.ndarray) -> np.ndarray:
+    """Return which parts (B, n) a tree asks for on its way to each of the subsets (B, n)."""
+    nodes = tree.tree_.feature
+    asks = nodes[:, None] == np.arange(kept.shape[1])  # leaves have the number -2
+    path = tree.decision_path(kept.astype(np.float32), check_input=False)
+    return np.asarray(path @ asks.astype(np.float32)) > 0
 
-    The effect of a part in one of the subsets `kept` (B, n) is the prediction with the part less
-    the prediction without it; subsets have weights `near` (B,).
-    """
-    before, share = predict(kept), near / near.sum()
-    effects, sizes = np.zeros(kept.shape[1]), np.zeros(kept.shape[1])
-    for part in range(kept.shape[1]):
-        other = kept.copy()
-        other[:, part] ^= True
-        difference = np.where(kept[:, part], 1, -1) * (before - predict(other))
-        effects[part], sizes[part] = share @ difference, share @ np.abs(difference)
-    return effects, sizes
+
+def exact_changes(subsets: ScoredSubsets) -> np.ndarray:
+    """Return what each part changes in the scores of all 2^n subsets, as (2^n, n)."""
+    kept, scores = subsets.kept, subsets.scores
+    # Row r contains the parts whose bits are not in r (`all_subsets`).
+    other = np.arange(len(kept))[:, None] ^ (1 << np.arange(kept.shape[1]))
+    return np.where(kept, 1, -1) * (scores[:, None] - scores[other])
+
+
+def mean_changes(changes: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means (n,) of changes (B, n), and of their sizes, with weights `near` (B,)."""
+    share = near / near.sum()
+    return share @ changes, share @ np.abs(changes)
 
 
 def weighted_r_squared(scores: np.ndarray, predicted: np.ndarray, near: np.ndarray) -> float:
@@ -159,22 +187,20 @@ def weighted_r_squared(scores: np.ndarray, predicted: np.ndarray, near: np.ndarr
 
 
 def _effects_of_block(subsets: ScoredSubsets, block: int, seed: int) -> np.ndarray:
-    """Return the effects (n,) in a forest of a fifth of the trees, with bags of its own.
-
-    It is fitted to a fifth of random subsets, or to all subsets where all are scored.
-    """
-    if not subsets.exhaustive:
-        rows = slice(block - 1, None, BLOCKS)
-        subsets = ScoredSubsets(
-            subsets.kept[rows], subsets.scores[rows], subsets.near[rows], exhaustive=False
-        )
-    forest = fit_forest(subsets, TREES // BLOCKS, seed, block)
-    return signed_effects(forest.predict, subsets.kept, subsets.near)[0]
+    """Return the effects (n,) in a forest of a fifth of the trees, fitted to a fifth of subsets."""
+    rows = slice(block - 1, None, BLOCKS)
+    fifth = ScoredSubsets(
+        subsets.kept[rows], subsets.scores[rows], subsets.near[rows], exhaustive=False
+    )
+    forest = fit_forest(fifth, TREES // BLOCKS, seed, block)
+    return mean_changes(forest.changes(fifth.kept), fifth.near)[0]
 
 
-def _warnings(r_squared: float, cancelled: float) -> tuple[str, ...]:
+def _warnings(
+    subsets: ScoredSubsets, r_squared: float, cancelled: float, agreement: float
+) -> tuple[str, ...]:
     warnings = []
-    if r_squared < POOR_FIT:
+    if r_squared < POOR_FIT and np.ptp(subsets.scores) > 0:  # else there is nothing to fit
         warnings.append(
             f"the forest predicts only {100 * max(r_squared, 0):.0f} % of how the score varies: "
             "take more --samples, or fewer segments"
@@ -184,7 +210,8 @@ def _warnings(r_squared: float, cancelled: float) -> tuple[str, ...]:
             f"{100 * cancelled:.0f} % of the effects cancel: segments speak for it beside some "
             "segments and against it beside others, and their weights are only means"
         )
-    return tuple(warnings)
+    # Effects of all subsets are known, however few of them weigh in.
+    return tuple(warnings) if subsets.exhaustive else (*warnings, *subsets.warnings(agreement))
 
 
 @dataclass(frozen=True)
