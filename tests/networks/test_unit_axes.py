@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -869,18 +868,13 @@ def recorded(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return outputs
 
 
-# `make test` measures lines with SlipCover, whose probes torch.compile cannot trace.
-WITHOUT_PROBES = (
-    pytest.mark.slow,
-    pytest.mark.skipif("slipcover" in sys.modules, reason="torch.compile cannot trace probes"),
-)
-
-
+# `make test` measures lines with SlipCover, whose probes torch.compile cannot trace, so the case
+# with it is one of the slow ones.
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, marks=WITHOUT_PROBES if case == "compiled inside" else ())
+        pytest.param(case, marks=pytest.mark.slow if case == "compiled inside" else ())
         for case in CASES
     ],
 )
