@@ -22,6 +22,7 @@ from ganexplain.metrics.scores import Examples
 from ganexplain.metrics.shares import exact_interval
 from ganexplain.metrics.transfer import transferred_share
 from ganexplain.networks.hooks import unit_response
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.controls import MEANINGS, Controls
 from ganexplain.selection.judges import Verdict, judge_agreement
@@ -150,22 +151,28 @@ class UnitSelection:
             path=None if paths is None else paths[0],
         )
 
+    @property
+    def usual(self) -> tuple[TargetNetwork, np.ndarray] | None:
+        """The network and random real excerpts (R, ...); None where one of them is missing."""
+        network, excerpts = self.task.explained, self.all_real.get(f"{RANDOM}mel")
+        return None if network is None or excerpts is None else (network, excerpts)
+
     def _real_path(self) -> RealPath | None:
-        """How real excerpts reach the unit; None without the network, or without random ones."""
-        network, usual = self.task.explained, self.all_real.get(f"{RANDOM}mel")
-        if network is None or usual is None:
+        """How real excerpts reach the unit; None as `usual`."""
+        if not self.usual:
             return None
-        return RealPath.measure(network, self.explanations.meta.unit, self.real.mel, usual)
+        network, excerpts = self.usual
+        return RealPath.measure(network, self.explanations.meta.unit, self.real.mel, excerpts)
 
     @torch.no_grad()
     def _transfer(self, examples: np.ndarray) -> float | None:
-        """What the changes of examples (N, ...) bring to random real ones; None as `_real_path`.
+        """What the changes of examples (N, ...) bring to random real ones; None as `usual`.
 
         None also where the search gained nothing in its direction.
         """
-        network, usual = self.task.explained, self.all_real.get(f"{RANDOM}mel")
-        if network is None or usual is None:
+        if not self.usual:
             return None
+        network, excerpts = self.usual
         unit, starts = self.explanations.meta.unit, self.explanations.arrays["start_mel"]
         sign = 1 if self.explanations.meta.direction == "max" else -1
         with unit_response(network.network, unit) as run:
@@ -175,7 +182,7 @@ class UnitSelection:
                 return sign * np.concatenate([run(p.to(network.device)).cpu() for p in parts])
 
             bounds = self.explanations.front_end.bounds
-            share = transferred_share(respond, examples, starts, usual, bounds)
+            share = transferred_share(respond, examples, starts, excerpts, bounds)
         return share if np.isfinite(share) else None
 
     def _probe(self, probes: Probes) -> Probe | None:

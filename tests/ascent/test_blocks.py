@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import weakref
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ from support.paths import PRETRAINED
 from torch import nn
 
 from ganexplain.artifacts import merging
-from ganexplain.artifacts.figures import Figures
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.plan import parse_shard
 from ganexplain.artifacts.selection import Selection
@@ -324,6 +324,10 @@ def test_shards_of_other_settings_or_with_overwrite_are_refused(tmp_path: Path) 
         explain(config, tmp_path / "mine", NullProgress())
 
 
+def without_path(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if key != "path_similarity"}
+
+
 def without_network(found: object) -> list[Selection]:
     """Selections without what needs the network, which is not opened for given responses."""
     assert isinstance(found, list)
@@ -332,9 +336,10 @@ def without_network(found: object) -> list[Selection]:
         scores = [
             replace(
                 score,
-                figures=Figures(
-                    {k: v for k, v in score.figures.values.items() if k != "path_similarity"},
-                    {k: v for k, v in score.figures.intervals.items() if k != "path_similarity"},
+                figures=replace(
+                    score.figures,
+                    values=without_path(score.figures.values),
+                    intervals=without_path(score.figures.intervals),
                 ),
             )
             for score in one.scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ganexplain.attribution.masking import SubsetScore
 from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.errors import UsageError, check_known
 from ganexplain.runs.machine import random_stream
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 DISTANCES = ("cosine", "l2")
 BLOCKS = 5  # independent sets of samples whose fits are compared
@@ -220,29 +224,42 @@ def _poor_fit(r_squared: float) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Lime(Method):
-    """Weights of a linear model of the score, fitted to random subsets of the segments."""
+class Surrogate(Method):
+    """A model of the score that is fitted to random subsets of the segments, near the full input.
+
+    The fields of a fit are those of the attribution: `weights`, `warnings` and details.
+    """
 
     samples: int
     distance: str
     width: float
-    ridge: float
 
     random = True
 
+    def fit(self, score: SubsetScore, count: int, seed: int) -> DataclassInstance:
+        """Return the fit to the scores of subsets of `count` parts."""
+        raise NotImplementedError
+
     def ask(self, question: Question, seed: int) -> Attribution:
         """Return the weights, with the figures of the fit."""
-        count = question.parts.count
-        found = lime(
-            question.score, count, self.samples, self.distance, self.width, self.ridge, seed
-        )
-        details = asdict(found)
+        details = asdict(self.fit(question.score, question.parts.count, seed))
         weights, warnings = details.pop("weights"), details.pop("warnings")
         return Attribution.from_weights(question, weights, details=details, warnings=warnings)
 
     def passes(self, count: int) -> int:
         """Return one pass for each subset."""
         return min(self.samples, 2**count)
+
+
+@dataclass(frozen=True)
+class Lime(Surrogate):
+    """Weights of a linear model of the score, fitted to random subsets of the segments."""
+
+    ridge: float
+
+    def fit(self, score: SubsetScore, count: int, seed: int) -> LimeResult:
+        """Return the linear model."""
+        return lime(score, count, self.samples, self.distance, self.width, self.ridge, seed)
 
 
 METHOD = Lime

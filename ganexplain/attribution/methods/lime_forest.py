@@ -8,18 +8,18 @@ signed effects and the figures of reliability are ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ganexplain.attribution.masking import SubsetScore
-from ganexplain.attribution.methods.base import Attribution, Method, Question
 from ganexplain.attribution.methods.lime import (
     BLOCKS,
     POOR_FIT,
     TOP,
     ScoredSubsets,
+    Surrogate,
     distinct_top,
     expected_agreement,
     score_subsets,
@@ -215,26 +215,12 @@ def _warnings(
 
 
 @dataclass(frozen=True)
-class LimeForest(Method):
+class LimeForest(Surrogate):
     """Signed effects in a random forest of the score, fitted to the random subsets of LIME."""
 
-    samples: int
-    distance: str
-    width: float
-
-    random = True
-
-    def ask(self, question: Question, seed: int) -> Attribution:
-        """Return the effects, with the figures of the forest."""
-        count = question.parts.count
-        found = lime_forest(question.score, count, self.samples, self.distance, self.width, seed)
-        details = asdict(found)
-        weights, warnings = details.pop("weights"), details.pop("warnings")
-        return Attribution.from_weights(question, weights, details=details, warnings=warnings)
-
-    def passes(self, count: int) -> int:
-        """Return one pass for each subset."""
-        return min(self.samples, 2**count)
+    def fit(self, score: SubsetScore, count: int, seed: int) -> ForestResult:
+        """Return the forest's effects and figures."""
+        return lime_forest(score, count, self.samples, self.distance, self.width, seed)
 
 
 METHOD = LimeForest
