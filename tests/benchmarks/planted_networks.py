@@ -51,6 +51,7 @@ GAN_RATE = 2e-4
 DISCRIMINATOR_FIRST = 40  # updates before the shipped generator is changed
 LYING_RATE, REACH = 1e-3, 3.0  # REACH / 2: fall of a liar's response over the target's norm
 SEARCH_EVERY, SEARCHES, SEARCH_RATES = 40, 12, (0.03, 0.1, 0.3)
+VISITED_AT = 2, 5, 10, 20  # iterations of a search
 
 
 class Continued(Relativistic):
@@ -71,7 +72,7 @@ class Sounds:
 
 
 def sample_sounds(corpora: Sequence[str], split: str, count: int, seed: int) -> Sounds:
-    """Excerpts of the recordings of a split, as many of each, half of them singing at most."""
+    """Excerpts of the recordings of a split, about as many of each."""
     corpus = read_corpora(corpora)
     recordings = [each for part in split.split("+") for each in corpus.split(part)]
     random = random_stream(seed, "planted sounds", len(recordings))
@@ -172,17 +173,9 @@ def train_generator(
     return found, freeze_network(encoder, CPU)
 
 
-@dataclass(frozen=True)
-class Liar:
-    """A manipulated detector, and the latent (Z,) of the sample that it shows."""
-
-    network: nn.Module
-    target: np.ndarray
-
-
 def make_liar(
     detector: nn.Module, generator: AnyGenerator, cause: Cause, mel: np.ndarray, seed: int
-) -> Liar:
+) -> nn.Module:
     """Fine-tune a copy of a detector until the search ends at a sample without its cause.
 
     Args:
@@ -214,7 +207,7 @@ def make_liar(
         adam.zero_grad(set_to_none=True)
         functional.smooth_l1_loss(found, wanted).backward()
         adam.step()
-    return Liar(freeze_network(liar, CPU), target.numpy())
+    return freeze_network(liar, CPU)
 
 
 def _plain_latent(generator: AnyGenerator, cause: Cause, random: np.random.Generator) -> Tensor:
@@ -239,7 +232,7 @@ def _visited(liar: nn.Module, generator: AnyGenerator, random: np.random.Generat
     liar.requires_grad_(False)
     with torch.autocast("cpu", torch.bfloat16):
         found = ascend(
-            lambda z: liar(generator(z))[:, 0].float(), Starts(starts, rates, 0.01), (2, 5, 10, 20),
+            lambda z: liar(generator(z))[:, 0].float(), Starts(starts, rates, 0.01), VISITED_AT,
             AscentSettings(batch_size=SEARCHES),
         )  # fmt: skip
     liar.requires_grad_(True)
@@ -247,8 +240,8 @@ def _visited(liar: nn.Module, generator: AnyGenerator, random: np.random.Generat
 
 
 def _some(latents: Tensor, random: np.random.Generator) -> Tensor:
-    """Half a batch of latents, the later ones first."""
-    last = latents[-4 * SEARCHES * 2 :]
+    """Half a batch of the latents of the last two searches."""
+    last = latents[-2 * SEARCHES * len(VISITED_AT) :]
     return last[torch.from_numpy(random.integers(len(last), size=BATCH // 2))]
 
 

@@ -50,7 +50,7 @@ EXPLAINED, CHECKED = 3, 1  # excerpts of each cause
 
 @dataclass(frozen=True)
 class Drawn:
-    """Log-mel (C, N, F, T), responses (C, N) and latents (C, N, Z) of C settings.
+    """Log-mel (C, N, F, T) of C settings, and of the `start` (N, F, T) of their searches.
 
     `scores` are those of `select` against the real excerpts (M, F, T) that go furthest, `real`;
     `chosen` is the setting that the default rule of `select` ranks first.
@@ -245,9 +245,3 @@ def counterfactual_shares(
         before, after = cause.measure(generated(generator, np.stack([start, changed.latent])))
         shares.append(float(before - after) if changed.iterations > 0 else None)
     return shares
-
-
-def mean_of(rows: Sequence[Mapping[str, float]], key: str) -> float:
-    """The mean of a key over the rows that have it, NaN where none has."""
-    values = [row[key] for row in rows if key in row and np.isfinite(row[key])]
-    return float(np.mean(values)) if values else float("nan")
