@@ -14,7 +14,9 @@ from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
-from ganexplain.metrics.distances import frechet_distance
+from ganexplain.metrics.distances import frechet_distance, manifold_scores
+from ganexplain.metrics.texture import lattice, note_lengths, onset_strengths
+from ganexplain.metrics.transport import wasserstein_distances
 from ganexplain.networks.hooks import find_layer, last_hidden_layer, record_outputs
 from ganexplain.networks.layer_units import unit_values
 from ganexplain.runs.machine import random_stream
@@ -65,6 +67,7 @@ class Validation:
         self.real = self._statistics(self.excerpts(valid, EXCERPTS))
         self.real_distance = _mean_distance(self.real.coarse)
         training = self._statistics(self.excerpts(train, EXCERPTS)).features
+        self.training = training
         self.floor = frechet_distance(training, self.real.features)
         # The validation split alone has too few songs: a generator of all the training music would
         # score worse than a monotonous one near those songs.
@@ -87,10 +90,11 @@ class Validation:
         """Return figures of a generator.
 
         `score` is the Frechet distance of the features of its samples to those of the training and
-        the validation split together, `held_out` to those of the validation split alone.
-        `diversity` is the mean distance between samples over that between real excerpts.
-        `response_mean` and `response_std` need a classifier. Raises Diverged where samples are not
-        finite.
+        the validation split together, `held_out` to those of the validation split alone, and
+        `precision`, `recall`, `density` and `coverage` are those of `manifold_scores` for the
+        validation split. `diversity` is the mean distance between samples over that between real
+        excerpts. `response_mean` and `response_std` need a classifier. Raises Diverged where
+        samples are not finite.
         """
         samples = self._statistics(self.samples(generator))
         if not np.isfinite(samples.features).all():
@@ -101,12 +105,38 @@ class Validation:
             "score": frechet_distance(samples.features, self.both),
             "held_out": frechet_distance(samples.features, self.real.features),
             "diversity": _mean_distance(samples.coarse) / max(self.real_distance, 1e-9),
+            **manifold_scores(samples.features, self.real.features),
         }
         return figures | _responses("response", samples.response)
 
     def reference(self) -> dict[str, float]:
         """Return `floor`, the distance of training to held-out excerpts, and real responses."""
         return {"floor": self.floor} | _responses("real_response", self.real.response)
+
+    def training_manifold(self) -> dict[str, float]:
+        """Return the figures of `manifold_scores` that training excerpts have for held-out ones."""
+        return manifold_scores(self.training, self.real.features)
+
+    def texture(self, excerpts: np.ndarray) -> dict[str, float]:
+        """Return how far excerpts (N, ...) are from held-out ones in their onsets and notes.
+
+        Wasserstein distances of the strengths of onsets in nat and of the lengths of notes in
+        frames, and the two figures of `lattice`. Pictures have none of them.
+        """
+        shown = display_spec(self.train.front_end)
+        if not shown.sound_rate:
+            return {}
+        mel, real = (
+            display_inputs(self.train.front_end, values)
+            for values in (excerpts, self.excerpts(self.valid, EXCERPTS))
+        )
+        bands, frames = lattice(mel)
+        return {
+            "onsets": _distance(onset_strengths(mel), onset_strengths(real)),
+            "notes": _distance(note_lengths(mel), note_lengths(real)),
+            "lattice_bands": bands,
+            "lattice_frames": frames,
+        }
 
     def nearest(self, generator: AnyGenerator) -> dict[str, float]:
         """Return median distances to the nearest neighbour, in standard deviations of a cell.
@@ -182,6 +212,12 @@ def _responses(name: str, response: np.ndarray) -> dict[str, float]:
     if not response.size:
         return {}
     return {f"{name}_mean": float(response.mean()), f"{name}_std": float(response.std())}
+
+
+def _distance(values: np.ndarray, real: np.ndarray) -> float:
+    """Wasserstein distance of values (M,) to real ones (R,); of none at all, as of one zero."""
+    values, real = (found if found.size else np.zeros(1) for found in (values, real))
+    return float(wasserstein_distances(values, real, np.ones((1, len(values))))[0])
 
 
 def _mean_distance(coarse: np.ndarray) -> float:

@@ -20,7 +20,7 @@ from ganexplain.gans.best import GeneratorChoice, collapse_advice
 from ganexplain.gans.checkpoint import GanFile, write_gan
 from ganexplain.gans.encoder import reconstruction_error, train_encoder
 from ganexplain.gans.training import GanTraining, check_settings
-from ganexplain.gans.validation import EXCERPTS, Validation
+from ganexplain.gans.validation import EXCERPTS, NEIGHBOUR_SAMPLES, Validation
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end, read_input_file
 from ganexplain.report.pictures.sample_sheet import (
@@ -174,6 +174,7 @@ def _with_encoder(choice: GeneratorChoice, progress: Progress) -> GanFile:
         **gan.figures,
         "reconstruction": reconstruction_error(encoder, generator, held_out),
         **validation.nearest(generator),
+        **validation.texture(validation.samples(generator, NEIGHBOUR_SAMPLES)),
     }
     for line in summary(gan.step, figures):
         progress.note(line)
@@ -186,7 +187,8 @@ def summary(step: int, figures: Mapping[str, float]) -> list[str]:
     lines = [
         f"best at step {step}: score {figures['score']:.4g}; distance to held-out excerpts "
         f"{figures['held_out']:.4g} (of training excerpts {figures['floor']:.4g}); diversity "
-        f"{figures['diversity']:.2f} of real excerpts"
+        f"{figures['diversity']:.2f} of real excerpts; precision "
+        f"{figures['precision']:.2f}, recall {figures['recall']:.2f}"
     ]
     if advice := collapse_advice(figures):
         lines.append(f"the generator kept is collapsed: {advice}")
@@ -201,4 +203,10 @@ def summary(step: int, figures: Mapping[str, float]) -> list[str]:
         f"{figures['nearest_held_out']:.3f} (held-out to training "
         f"{figures['held_out_to_training']:.3f}); reconstruction {figures['reconstruction']:.3f}"
     )
+    if "onsets" in figures:
+        lines.append(
+            f"distance to held-out excerpts: onsets {figures['onsets']:.3f} nat, notes "
+            f"{figures['notes']:.2f} frames; lattice of the strides {figures['lattice_bands']:.2f} "
+            f"in bands, {figures['lattice_frames']:.2f} in frames (recordings: about 1)"
+        )
     return lines

@@ -60,17 +60,31 @@ def yamnet() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Singing(nn.Module):
-    """Log-mel (B, 1, 96, 64) -> the largest logit (B, 1) of YAMNet's kinds of singing."""
+class Loudest(nn.Module):
+    """Log-mel (B, 1, 96, 64) -> the largest logit (B, 1) of several of YAMNet's kinds of sound."""
 
     rows: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__()
         self.network = yamnet()
-        rows = [number for number, name in enumerate(classes()) if name in SUNG]
+        rows = [number for number, name in enumerate(classes()) if name in names]
         self.register_buffer("rows", torch.tensor(rows))
 
     def forward(self, mel: Tensor) -> Tensor:
         """Logits (B, 1)."""
         return self.network(mel)[:, self.rows].amax(dim=1, keepdim=True)
+
+
+class Singing(Loudest):
+    """The largest logit of the kinds of singing, for yamnet_singing.toml."""
+
+    def __init__(self) -> None:
+        super().__init__(SUNG)
+
+
+class Music(Loudest):
+    """The logit of music, for yamnet_music.toml."""
+
+    def __init__(self) -> None:
+        super().__init__(("Music",))

@@ -126,6 +126,17 @@ def test_a_diverse_generator_is_not_called_collapsed() -> None:
     )
 
 
+def test_real_excerpts_have_the_precision_and_the_texture_of_real_ones(
+    validation: Validation, valid: Split
+) -> None:
+    real = validation.excerpts(valid, 500)
+    figures = validation.measure(playback(real)) | validation.texture(real)
+    assert figures["precision"] == figures["recall"] == 1.0
+    assert figures["onsets"] == pytest.approx(0) and figures["notes"] == pytest.approx(0)
+    smeared = validation.texture((real[..., 1:] + real[..., :-1]) / 2)
+    assert smeared["onsets"] > 0.1 and smeared["lattice_frames"] == pytest.approx(1, abs=0.3)
+
+
 def test_learning_by_heart_shows(validation: Validation, train: Split, valid: Split) -> None:
     copied = validation.nearest(playback(validation.excerpts(train, 200)))
     assert copied["nearest_training"] < 0.01 < copied["nearest_held_out"]
@@ -267,7 +278,9 @@ def test_the_file_holds_a_large_generator_its_encoder_and_its_figures(
     content = read_checkpoint(out / "gan.pt", "gan")
     assert content["step"] in (2, 4)
     assert {"score", "held_out", "floor", "diversity", "reconstruction", "nearest_training",
-            "nearest_held_out", "held_out_to_training"} == set(content["figures"])  # fmt: skip
+            "nearest_held_out", "held_out_to_training", "precision", "recall", "density",
+            "coverage", "onsets", "notes", "lattice_bands", "lattice_frames"
+            } == set(content["figures"])  # fmt: skip
 
 
 def test_a_file_without_the_size_holds_the_small_generator(tmp_path: Path) -> None:
