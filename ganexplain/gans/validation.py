@@ -215,8 +215,8 @@ def _responses(name: str, response: np.ndarray) -> dict[str, float]:
 
 
 def _distance(values: np.ndarray, real: np.ndarray) -> float:
-    """Wasserstein distance of values (M,) to real ones (R,); of none at all, as of one zero."""
-    values, real = (found if found.size else np.zeros(1) for found in (values, real))
+    """Wasserstein distance of values (M,) to real ones (R,); none at all count as zeros."""
+    values, real = (np.resize(found, max(found.size, 2)) for found in (values, real))
     return float(wasserstein_distances(values, real, np.ones((1, len(values))))[0])
 
 
