@@ -162,6 +162,11 @@ class TrainGanConfig(ReadsRecordings, Computes):
     features_of: str = setting(
         "Path of another classifier.pt, whose features a second discriminator uses.", "", reads=True
     )
+    start: str = setting(
+        "Path of a gan.pt to train on, in place of --autoencoder-steps; empty: random weights.",
+        "",
+        reads=True,
+    )
     augment: bool = setting("Augment the inputs of the discriminators, for small corpora.", False)
     channels: int = setting("Channels of the generator's first layer.", 128, 16)
     autoencoder_steps: int = setting(

@@ -19,7 +19,14 @@ from ganexplain.gans.augment import augment, draw_changes
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.feature_discriminator import FeatureDiscriminator, LayerOutputs
 from ganexplain.gans.losses import LOSSES, add_spectral_norm, autoencoder_loss
-from ganexplain.gans.networks import discriminator_for, encoder_for, generator_for
+from ganexplain.gans.networks import (
+    AnyEncoder,
+    AnyGenerator,
+    discriminator_for,
+    encoder_for,
+    generator_for,
+    unfold_norms,
+)
 from ganexplain.gans.wavegan import WaveDiscriminator, phase_shifts
 from ganexplain.inputs.base import Input
 from ganexplain.runs.distributed import average_gradients, check_divisible, rank_slice
@@ -36,6 +43,7 @@ from ganexplain.runs.resume import (
 Scored = TypeVar("Scored", Tensor, list[Tensor])  # a batch, or its features
 AUTOENCODER_RATE = 2e-3
 FEATURE_EXAMPLES = 64
+START_LATENTS = 500  # for which the norms of a generator that is trained on change nothing
 
 
 def check_settings(config: TrainGanConfig, input_spec: Input) -> None:
@@ -50,9 +58,10 @@ def check_settings(config: TrainGanConfig, input_spec: Input) -> None:
 class GanTraining:
     """The networks, optimisers and running average of one adversarial training.
 
-    With a frozen `classifier`, a second discriminator reads the outputs of its layers. In a
-    distributed run each process computes its part of every batch; batch normalisation and
-    minibatch deviation are computed over that part.
+    With a frozen `classifier`, a second discriminator reads the outputs of its layers. `start` are
+    the generator and the encoder of an earlier training, which are trained on. In a distributed run
+    each process computes its part of every batch; batch normalisation and minibatch deviation are
+    computed over that part.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class GanTraining:
         split: AnySplit,
         device: torch.device,
         classifier: nn.Module | None = None,
+        start: tuple[AnyGenerator, AnyEncoder] | None = None,
     ) -> None:
         self.config, self.split, self.device = config, split, device
         check_settings(config, split.front_end)
@@ -69,10 +79,12 @@ class GanTraining:
         self.batch_size = config.batch_size or self.recipe.batch_size
         self.centres = split.whole_excerpts()
         torch.manual_seed(config.seed)
-        self._make_networks(classifier)
+        self._make_networks(start)
+        if classifier is not None:
+            self._make_feature_discriminator(classifier)
         self._make_optimisers()
 
-    def _make_networks(self, classifier: nn.Module | None) -> None:
+    def _make_networks(self, start: tuple[AnyGenerator, AnyEncoder] | None) -> None:
         recipe, input_spec = self.recipe, self.split.front_end
         self.generator = generator_for(input_spec, recipe.normalise_generator, self.config.channels)
         self.discriminator, self.encoder = discriminator_for(input_spec), encoder_for(input_spec)
@@ -83,6 +95,8 @@ class GanTraining:
             network.to(self.device)
             # On a CPU a step takes a quarter less time than in the default layout.
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if start is not None:
+            self._start_from(*start)
         if recipe.spectral_norm:
             add_spectral_norm(self.discriminator)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
@@ -92,16 +106,23 @@ class GanTraining:
             "encoder": self.encoder,
             "average": self.average,
         }
-        self.layer_outputs = None
-        if classifier is not None:
-            self.layer_outputs = LayerOutputs(classifier)
-            with torch.no_grad():
-                chosen = (len(self.centres), FEATURE_EXAMPLES, 0, self.config.seed)
-                rows = self.centres[batch_rows(*chosen, "feature examples")]
-                real = torch.from_numpy(self.split.gather(rows)).to(self.device)
-                examples = self.layer_outputs(real)
-            self.feature_discriminator = FeatureDiscriminator(examples).to(self.device)
-            self.networks["feature discriminator"] = self.feature_discriminator
+        self.layer_outputs: LayerOutputs | None = None
+
+    def _start_from(self, generator: AnyGenerator, encoder: AnyEncoder) -> None:
+        stream = random_stream(self.config.seed, "latents of the norms")
+        latents = stream.standard_normal((START_LATENTS, LATENT_SIZE), np.float32)
+        unfold_norms(generator, self.generator, torch.from_numpy(latents).to(self.device))
+        self.encoder.load_state_dict(encoder.state_dict())
+
+    def _make_feature_discriminator(self, classifier: nn.Module) -> None:
+        self.layer_outputs = LayerOutputs(classifier)
+        with torch.no_grad():
+            chosen = (len(self.centres), FEATURE_EXAMPLES, 0, self.config.seed)
+            rows = self.centres[batch_rows(*chosen, "feature examples")]
+            real = torch.from_numpy(self.split.gather(rows)).to(self.device)
+            examples = self.layer_outputs(real)
+        self.feature_discriminator = FeatureDiscriminator(examples).to(self.device)
+        self.networks["feature discriminator"] = self.feature_discriminator
 
     def _make_optimisers(self) -> None:
         rate = self.config.learning_rate or self.recipe.learning_rate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,8 +17,9 @@ from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.best import GeneratorChoice, collapse_advice
-from ganexplain.gans.checkpoint import GanFile, write_gan
+from ganexplain.gans.checkpoint import GanFile, load_gan, write_gan
 from ganexplain.gans.encoder import reconstruction_error, train_encoder
+from ganexplain.gans.networks import AnyEncoder, AnyGenerator
 from ganexplain.gans.training import GanTraining, check_settings
 from ganexplain.gans.validation import EXCERPTS, NEIGHBOUR_SAMPLES, Validation
 from ganexplain.inputs.base import Input
@@ -34,6 +35,15 @@ from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 
 SHEET_COLUMNS, SOUNDS = 8, 5
+
+
+@dataclass(frozen=True)
+class NamedNetworks:
+    """The networks of `--classifier`, `--features-of` and `--start`, None where not named."""
+
+    judge: nn.Module | None
+    teacher: nn.Module | None
+    start: tuple[AnyGenerator, AnyEncoder] | None
 
 
 def train_gan(
@@ -61,11 +71,7 @@ def train_gan(
     )
     check_settings(config, input_spec)
     device = pick_device(config.device)
-    networks = {
-        option: _network(path, input_spec, Path(config.corpus[0]), device)
-        for option, path in (("classifier", config.classifier), ("features-of", config.features_of))
-        if path
-    }
+    networks = _named_networks(config, input_spec, device)
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
@@ -90,7 +96,7 @@ def _prepare(
     corpus: AnyCorpus,
     input_spec: Input,
     device: torch.device,
-    networks: Mapping[str, nn.Module],
+    networks: NamedNetworks,
     run: RunDirectory,
     progress: Progress,
 ) -> GeneratorChoice:
@@ -99,25 +105,45 @@ def _prepare(
     for name in ("train", "valid"):
         run.used_recordings(name, corpus.split(name))
         splits[name] = load_split(corpus, name, input_spec, cache, progress, config.skip_bad_files)
-    for option in networks:
-        run.used(option, Path(getattr(config, option.replace("-", "_"))))
-    judge, teacher = (networks.get(option) for option in ("classifier", "features-of"))
-    training = GanTraining(config, splits["train"], device, teacher)
-    validation = Validation(config.seed, splits["train"], splits["valid"], device, judge)
+    for option in ("classifier", "features-of", "start"):
+        if path := getattr(config, option.replace("-", "_")):
+            run.used(option, Path(path))
+    training = GanTraining(config, splits["train"], device, networks.teacher, networks.start)
+    validation = Validation(config.seed, splits["train"], splits["valid"], device, networks.judge)
     return GeneratorChoice(training, validation)
 
 
-def _network(name: str, input_spec: Input, corpus: Path, device: torch.device) -> nn.Module:
-    """A classifier of the generator's output; UsageError if it has another input."""
-    classifier = load_classifier(Path(name), device)
-    check_same_front_end((Path(name), classifier.front_end), (corpus, input_spec))
-    return classifier.network
+def _named_networks(
+    config: TrainGanConfig, input_spec: Input, device: torch.device
+) -> NamedNetworks:
+    """Load what the config names; UsageError for networks of another size or input."""
+    corpus = (Path(config.corpus[0]), input_spec)
+
+    def classifier(name: str) -> nn.Module | None:
+        if not name:
+            return None
+        found = load_classifier(Path(name), device)
+        check_same_front_end((Path(name), found.front_end), corpus)
+        return found.network
+
+    judge, teacher = classifier(config.classifier), classifier(config.features_of)
+    if not config.start:
+        return NamedNetworks(judge, teacher, None)
+    path = Path(config.start)
+    generator, encoder, generated = load_gan(path, device)
+    check_same_front_end((path, generated), corpus)
+    if generator.channels != config.channels:
+        raise UsageError(
+            f"--start {path}: its generator has {generator.channels} channels; give --channels "
+            f"{generator.channels}"
+        )
+    return NamedNetworks(judge, teacher, (generator, encoder))
 
 
 def _adversarial_steps(
     config: TrainGanConfig, choice: GeneratorChoice, run: RunDirectory, progress: Progress
 ) -> None:
-    training, warm = choice.training, config.autoencoder_steps
+    training, warm = choice.training, 0 if config.start else config.autoencoder_steps
     total = warm + config.steps
     for step in resumable_steps(run, choice, total, config.checkpoint_every, progress):
         done = step + 1 - warm

@@ -20,13 +20,14 @@ from ganexplain.corpora.splits import Split
 from ganexplain.errors import Diverged
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.gans.best import GeneratorChoice, collapse_advice
-from ganexplain.gans.checkpoint import load_encoder, load_generator
-from ganexplain.gans.dcgan import Generator
+from ganexplain.gans.checkpoint import GanFile, load_encoder, load_gan, load_generator, write_gan
+from ganexplain.gans.dcgan import Encoder, Generator
 from ganexplain.gans.encoder import reconstruction_error, train_encoder
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import Validation
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.metrics.texture import onset_strengths
 from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")
@@ -133,6 +134,8 @@ def test_real_excerpts_have_the_precision_and_the_texture_of_real_ones(
     figures = validation.measure(playback(real)) | validation.texture(real)
     assert figures["precision"] == figures["recall"] == 1.0
     assert figures["onsets"] == pytest.approx(0) and figures["notes"] == pytest.approx(0)
+    silent = validation.texture(np.zeros_like(real))
+    assert silent["onsets"] == pytest.approx(onset_strengths(real).mean())
     smeared = validation.texture((real[..., 1:] + real[..., :-1]) / 2)
     assert smeared["onsets"] > 0.1 and smeared["lattice_frames"] == pytest.approx(1, abs=0.3)
 
@@ -240,19 +243,34 @@ def classifiers(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """A small gan.pt to train on."""
+    torch.manual_seed(0)
+    generator = Generator(channels=32).eval()
+    gan = GanFile(generator.state_dict(), 32, 1, {}, FrontEnd(), Encoder().state_dict())
+    write_gan(tmp_path / "earlier.pt", gan, TrainGanConfig(corpus=()))
+    return tmp_path / "earlier.pt"
+
+
 @pytest.mark.usefixtures("brief_validation")
-@pytest.mark.parametrize("loss", ["non-saturating", "relativistic", "hinge"])
+@pytest.mark.parametrize(
+    ("loss", "start"), [("non-saturating", False), ("relativistic", True), ("hinge", False)]
+)
 def test_everything_at_once_in_two_parts_is_that_in_one(
     command: Run,
     jamendo: JamendoFolder,
     tmp_path: Path,
     classifiers: tuple[Path, Path],
+    earlier: Path,
     loss: str,
+    start: bool,
 ) -> None:
     judge, teacher = classifiers
+    begin = ("--start", earlier) if start else ()
     words = ("train-gan", jamendo.root, *GAN, "--loss", loss, "--classifier", judge,
              "--features-of", teacher, "--augment", "--precision", "bfloat16", "--channels",
-             "32")  # fmt: skip
+             "32", *begin)  # fmt: skip
     assert command(*words, "--out", tmp_path / "one").code == 0
     assert command(*words, "--steps", "3", "--out", tmp_path / "two").code == 0
     assert command(*words, "--out", tmp_path / "two", "--resume").code == 0
@@ -291,6 +309,29 @@ def test_a_file_without_the_size_holds_the_small_generator(tmp_path: Path) -> No
     content = {"generator": Generator().state_dict(), "front_end": asdict(FrontEnd())}
     write_checkpoint(tmp_path / "gan.pt", "gan", content)
     assert load_generator(tmp_path / "gan.pt", CPU)[0].channels == 128
+
+
+def test_a_gan_of_another_size_is_not_trained_on(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, earlier: Path
+) -> None:
+    done = command("train-gan", jamendo.root, "--start", earlier, "--out", tmp_path / "gan")
+    assert done.code == 2
+    assert "its generator has 32 channels; give --channels 32" in done.error_line()
+
+
+def test_a_training_starts_from_the_function_of_an_earlier_generator(
+    train: Split, earlier: Path
+) -> None:
+    generator, encoder, _ = load_gan(earlier, CPU)
+    config = TrainGanConfig(corpus=(), batch_size=4, channels=32)
+    started = GanTraining(config, train, CPU, start=(generator, encoder))
+    latents = torch.randn(4, 128)
+    with torch.no_grad():
+        expected = generator(latents)
+        torch.testing.assert_close(started.average.fold_norms()(latents), expected)
+        batch = started.generator(torch.randn(256, 128))  # normalised by the batch, as in training
+    torch.testing.assert_close(batch.mean((0, 2)), expected.mean((0, 2)), atol=0.1, rtol=0)
+    assert started.step(0)["generator"] > 0
 
 
 def test_one_classifier_does_not_teach_and_judge(
