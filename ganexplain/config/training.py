@@ -75,6 +75,10 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
     mixup: float = setting(
         "Parameter x of mixup, which blends pairs of excerpts by Beta(x, x); 0: off.", 0.0, 0
     )
+    balance: bool = setting(
+        "Draw each class equally often, and in a class each kind of recording (column `kind`).",
+        False,
+    )
     precision: str = setting(
         "Precision of convolutions in training: bfloat16 or float32.", "bfloat16"
     )

@@ -50,10 +50,15 @@ class Batches:
         self.rows = split.labelled_frames()
         self.mean = split.band_statistics()[0]
 
+    def choose(self, step: int) -> np.ndarray:
+        """The rows (B, 3) of the batch of one update."""
+        config = self.config
+        return self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
+
     def make(self, step: int) -> Batch:
         """The batch of one update; with several processes the part of this one."""
         config = self.config
-        rows = self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
+        rows = self.choose(step)
         mine = np.arange(len(rows))[rank_slice()]
         label, share = rows[:, 2], np.ones(len(rows), dtype=np.float32)
         if not config.mixup:
@@ -88,6 +93,17 @@ class ExcerptBatches(Batches):
         self.split, self.waveforms = split, waveforms
         two_classes = self.rows.classes().max() == 1
         self.absent = self.rows.of_class(0 if config.mix and two_classes else UNLABELLED)
+        kinds = [recording.kind for recording in split.recordings]
+        by_class = [self.rows.of_class(number) for number in self.rows.classes()]
+        self.kinds = [rows.of_kinds(kinds) for rows in by_class]
+
+    def choose(self, step: int) -> np.ndarray:
+        """The rows (B, 3); with `config.balance` each class as often, and each kind in a class."""
+        if not self.config.balance:
+            return super().choose(step)
+        stream = random_stream(self.config.seed, "balanced order", step)
+        classes = np.resize(stream.permutation(len(self.kinds)), self.config.batch_size)
+        return np.concatenate([_draw(self.kinds[number], stream) for number in classes])
 
     def inputs(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
         """Log-mel excerpts (C, F, T)."""
@@ -112,6 +128,12 @@ class ExcerptBatches(Batches):
         own = [alterations[k] for k in chosen]
         front_end = self.split.front_end
         return alter_excerpts(self.waveforms, rows[chosen], own, added[chosen], front_end)
+
+
+def _draw(kinds: Sequence[LabelledFrames], stream: np.random.Generator) -> np.ndarray:
+    """One row (1, 3), of any kind with equal chance."""
+    rows = kinds[int(stream.integers(len(kinds)))]
+    return rows[stream.integers(len(rows), size=1)]
 
 
 def draw_masks(

@@ -22,10 +22,11 @@ from ganexplain.corpora.recordings import (
     label_span,
     usable_duration,
 )
-from ganexplain.errors import GanexplainError, did_you_mean
+from ganexplain.errors import BadFile, GanexplainError, did_you_mean
 from ganexplain.files.bounded import split_lines
 
 MANIFEST_COLUMNS = ("path", "start", "end", "label", "split")
+KIND = "kind"  # a column that may be left out
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')  # some programs write it for Excel
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
@@ -41,10 +42,13 @@ class ManifestRow:
     end: str
     label: str
     split: str
+    kind: str = ""
 
 
 def manifest_rows(path: Path) -> list[ManifestRow]:
     """The rows of a manifest, with columns in any order, without other columns and empty rows.
+
+    The column `kind`, what music a recording is, may be left out.
 
     Commas, semicolons, tabs or bars separate cells; names of columns may be in capitals, and
     seconds may have a decimal comma. Raises BadFile if the file is not text, GanexplainError for a
@@ -65,7 +69,9 @@ def manifest_rows(path: Path) -> list[ManifestRow]:
             )
     if len(rows) == 1:
         raise GanexplainError(f"{path}: no rows after the first line; add one for each label")
-    places = [header.index(column) for column in MANIFEST_COLUMNS]
+    if header.count(KIND) > 1:
+        raise GanexplainError(f"{path}, line 1: more than one column {KIND!r}; leave one")
+    places = [header.index(column) for column in (*MANIFEST_COLUMNS, KIND) if column in header]
     return [_row(f"{path}, line {number}", cells, places) for number, cells in rows[1:]]
 
 
@@ -97,11 +103,11 @@ def _cells(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]
 
 def _row(where: str, cells: list[str], places: Sequence[int]) -> ManifestRow:
     values = [cells[place] if place < len(cells) else "" for place in places]
-    path, start, end, label, split = values
+    path, start, end, label, split, *kind = values
     for column, value in (("path", path), ("label", label), ("split", split)):
         if not value:
             raise GanexplainError(f"{where}: {column} is empty")
-    return ManifestRow(where, path, _point(start), _point(end), label, split)
+    return ManifestRow(where, path, _point(start), _point(end), label, split, *kind)
 
 
 def _point(seconds: str) -> str:
@@ -141,4 +147,10 @@ def _manifest_recording(
         line = row.where.removeprefix(f"{manifest}, ")
         segments[line] = Segment(start, end, classes.index(row.label))
     check_contradictions(manifest, segments, classes)
-    return Recording(audio, rows[0].split, tuple(segments.values()), manifest)
+    other = next((row for row in rows if row.kind != rows[0].kind), None)
+    if other:
+        raise BadFile(
+            f"{other.where}: kind {other.kind!r}, but {rows[0].kind!r} in an earlier row of "
+            f"{rows[0].path}; a recording has one kind"
+        )
+    return Recording(audio, rows[0].split, tuple(segments.values()), manifest, rows[0].kind)

@@ -35,12 +35,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Recording:
-    """A sound file, its split and its labels."""
+    """A sound file, its split and its labels; `kind` is what music it is, empty where not said."""
 
     path: Path
     split: str
     segments: tuple[Segment, ...]
     labelled_in: Path  # the file with its labels
+    kind: str = ""
 
     def frame_labels(self, frames: int, front_end: FrontEnd) -> np.ndarray:
         """Class number of each frame (T,), int16, at the frame's centre; -1 if unlabelled."""

@@ -221,6 +221,11 @@ class LabelledFrames:
         """The rows of one class."""
         return LabelledFrames(self.runs[self.runs[:, 2] == number])
 
+    def of_kinds(self, kinds: Sequence[str]) -> list[LabelledFrames]:
+        """The rows of each kind that occurs, where recording i is of kind `kinds[i]`."""
+        own = np.array(kinds)[self.runs[:, 0]]
+        return [LabelledFrames(self.runs[own == kind]) for kind in np.unique(own)]
+
     def classes(self) -> np.ndarray:
         """The numbers of the classes that occur, ascending."""
         return np.unique(self.runs[:, 2])

@@ -107,6 +107,7 @@ CLASSIFIER = {
     "augment": ("0", "1"),
     "mix": ("0", "1"),
     "mixup": ("0", "0.5"),
+    "balance": ("", "--balance"),
     "precision": ("float32", "bfloat16"),
     "workers": ("0", "1"),
     "batch-size": ("1", "3"),
@@ -144,7 +145,8 @@ def test_train_classifier_of_every_pair_of_options(command: Run, tmp_path: Path,
     done = command(
         "train-classifier", row["corpus"], "--epochs", "1", "--updates-per-epoch", "1",
         *words(row, "skip", "preset", "architecture", "outputs", "optimiser", "schedule", "batch",
-               "level", "masks", "augment", "mix", "mixup", "precision", "workers", "batch-size"),
+               "level", "masks", "augment", "mix", "mixup", "balance", "precision",
+               "workers", "batch-size"),
         "--out", out, "-q",
     )  # fmt: skip
     assert ended(done, out, "")
@@ -271,7 +273,6 @@ EXPLAINER = {
     "gradient": ("", "--no-gradient"),
     "size": ("0", "8"),
     "clip": ("0", "1"),
-    "ema-decay": ("0", "0.9"),
     "precision": ("float32", "bfloat16"),
     "batch-size": ("2", "3"),
     "look-every": ("1", "2"),

@@ -94,6 +94,20 @@ def test_mixup_is_a_weighted_sum_of_two_excerpts_and_their_labels() -> None:
         assert mixed.other[k] in plain.label[partners]
 
 
+def test_balanced_batches_have_each_class_and_each_kind_in_it_as_often() -> None:
+    """Of 4 s of band, 1 s of speech and 1 s of voice, which would be 66, 17 and 17 %."""
+    split, _ = split_of([BAND, BAND[:RATE], VOICE[:RATE]], [0, 0, 1])
+    kinds = zip(split.recordings, ("band", "speech", "band"), strict=True)
+    split = replace(split, recordings=tuple(replace(r, kind=kind) for r, kind in kinds))
+    batches = ExcerptBatches(replace(PLAIN, balance=True, batch_size=256), split, [])
+    rows = np.concatenate([batches.choose(step) for step in range(4)])
+    assert (batches.make(3).label == batches.choose(3)[:, 2]).all()
+    share = np.bincount(rows[:, 0]) / len(rows)
+    assert share[2] == 0.5
+    assert share[:2] == pytest.approx(0.25, abs=0.06)  # 0.016 is the deviation of the draw
+    assert len(np.unique(rows, axis=0)) > 300  # of some 400 frames
+
+
 def test_masks_hide_at_most_forty_frames_and_sixteen_bands_behind_the_mean() -> None:
     mean = np.arange(80, dtype=np.float32)
     mel = np.full((200, 80, 115), -50, dtype=np.float32)

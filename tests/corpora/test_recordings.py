@@ -296,6 +296,18 @@ def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
     assert "manifest.csv, line 6: " in message_of(manifest_with(tmp_path, rows))
 
 
+def test_a_manifest_may_say_of_what_kind_recordings_are(tmp_path: Path) -> None:
+    assert {r.kind for r in read_corpus(manifest_with(tmp_path, GOOD_ROWS)).recordings} == {""}
+    kinds = ["folk", "folk", "rock", ""]
+    rows = [f"{row},{kind}" for row, kind in zip(GOOD_ROWS, kinds, strict=True)]
+    path = manifest_with(tmp_path, rows)
+    path.write_text(path.read_text().replace("split", "split,Kind", 1))
+    assert [r.kind for r in read_corpus(path).recordings] == ["folk", "rock", ""]
+    path.write_text(path.read_text().replace("train,folk", "train,rock", 1))
+    message = message_of(path, BadFile)
+    assert "line 3: kind 'folk', but 'rock' in an earlier row of a.wav" in message
+
+
 def test_one_label_only_is_refused(tmp_path: Path) -> None:
     rows = ["a.wav,0,2,voice,train", "b.wav,0,2,voice,valid"]
     message = message_of(manifest_with(tmp_path, rows))
