@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,18 +10,19 @@ from torch import Tensor, nn
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 
-BANDS, FRAMES = 80, 115  # F and T of an excerpt
+BANDS = 80  # F of an excerpt
 SLOPE = 0.01  # of every leaky rectifier
 
 
 class ExcerptNet(nn.Module):
-    """A network on excerpts (B, F=80, T=115) of natural-log mel in nat.
+    """A network on excerpts (B, F=80, T) of natural-log mel in nat; T is that of its `front_end`.
 
     The mean and standard deviation of each band in training are its buffers `mean` and `deviation`
     (F,), so its input is log-mel from the front end or a generator. The name of a layer means the
     layer's own output: `fc8` is (B, 64) before its rectifier, `fc9` are the logits.
     """
 
+    front_end: ClassVar[FrontEnd] = FrontEnd()
     mean: Tensor
     deviation: Tensor
     fc9: nn.Linear
@@ -38,17 +39,18 @@ class ExcerptNet(nn.Module):
 
     @classmethod
     def accepts(cls, input_spec: Input) -> bool:
-        """Whether it can be trained on such inputs: of log-mel, the usual."""
-        return input_spec == FrontEnd()
+        """Whether it can be trained on such inputs: of log-mel, those of its front end."""
+        return input_spec == cls.front_end
 
     @classmethod
     def misfit(cls, input_spec: Input) -> str:
         """Why the network cannot take inputs that a checkpoint names; empty where it can."""
-        if input_spec.shape == (BANDS, FRAMES):
+        if input_spec.shape == cls.front_end.shape:
             return ""
+        bands, frames = cls.front_end.shape
         return (
             f"front_end has excerpts of {input_spec.shape}, a {cls.__name__.lower()} takes "
-            f"mel_bands = {BANDS} and excerpt_frames = {FRAMES}"
+            f"mel_bands = {bands} and excerpt_frames = {frames}"
         )
 
     @property
@@ -61,9 +63,9 @@ class ExcerptNet(nn.Module):
         return ((mel - self.mean[:, None]) / self.deviation[:, None]).unsqueeze(1)
 
     def forward_dense(self, mel: Tensor) -> Tensor:
-        """Logits (B, T - 114, outputs) of all centre frames of recordings (B, F, T) in one pass.
+        """Logits (B, T', outputs) of all centre frames of recordings (B, F, T) in one pass.
 
-        Output t equals `forward` of frames t .. t + 114.
+        Output t equals `forward` of the excerpt that begins at frame t.
         """
         raise NotImplementedError
 
@@ -76,6 +78,11 @@ def register(architecture: type[Network]) -> type[Network]:
     """Add a class to `ARCHITECTURES` under its name in lower case."""
     ARCHITECTURES[architecture.__name__.lower()] = architecture
     return architecture
+
+
+def sound_architectures() -> list[str]:
+    """The names of those that are trained on sound, each with a front end of its own."""
+    return [name for name, each in ARCHITECTURES.items() if each.accepts(each.front_end)]
 
 
 def architectures_for(input_spec: Input) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 
 from ganexplain import classifiers
 from ganexplain.audio.log_mel import read_front_end
-from ganexplain.classifiers.base import ARCHITECTURES, ExcerptNet, architectures_for
+from ganexplain.classifiers.base import ARCHITECTURES, ExcerptNet, sound_architectures
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.errors import GanexplainError, short_repr
 from ganexplain.files.checkpoints import (
@@ -30,7 +30,7 @@ from ganexplain.inputs.specification import input_values
 for _each in iter_modules(classifiers.__path__):
     if _each.name.endswith("net"):  # the module of an architecture registers its class
         import_module(f"{classifiers.__name__}.{_each.name}")
-LOG_MEL_ARCHITECTURES = tuple(architectures_for(FrontEnd()))  # the choices of `--architecture`
+LOG_MEL_ARCHITECTURES = tuple(sound_architectures())  # the choices of `--architecture`
 
 CLASSIFIER_KEYS = ("outputs", "weights", "front_end", "classes", "threshold", "figures")
 

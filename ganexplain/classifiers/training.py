@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganexplain.classifiers.base import ExcerptNet, architectures_for, initialise
+from ganexplain.classifiers.base import ARCHITECTURES, ExcerptNet, architectures_for, initialise
 from ganexplain.classifiers.checkpoint import LOG_MEL_ARCHITECTURES, build_classifier
 from ganexplain.classifiers.evaluation import evaluate
 from ganexplain.classifiers.training_form import (
@@ -24,6 +24,7 @@ from ganexplain.corpora.batches import Batch
 from ganexplain.corpora.interfaces import LabelledSplit
 from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.inputs.base import Input
+from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.distributed import average_gradients, check_divisible, rank_and_world_size
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast
@@ -203,9 +204,18 @@ def architecture_for(config: TrainClassifierConfig, input_spec: Input) -> str:
     Raises UsageError where none does.
     """
     fitting = architectures_for(input_spec)
-    if not fitting:
-        raise UsageError("--input: classifiers of sound have the paper's front end; leave it out")
-    return config.architecture if config.architecture in fitting else fitting[0]
+    if config.architecture in fitting:
+        return config.architecture
+    if not fitting or input_spec.sound_rate:
+        raise UsageError("--input: classifiers of sound have front ends of their own; leave it out")
+    return fitting[0]
+
+
+def sound_input(config: TrainClassifierConfig) -> FrontEnd:
+    """The front end of the architecture asked for; UsageError if there is no such architecture."""
+    return ARCHITECTURES[
+        check_known("--architecture", config.architecture, LOG_MEL_ARCHITECTURES)
+    ].front_end
 
 
 def new_network(config: TrainClassifierConfig, outputs: int, split: LabelledSplit) -> ExcerptNet:

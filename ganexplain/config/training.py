@@ -36,7 +36,9 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
     input: str = setting(
         "TOML file with the size and channels of pictures; empty: as in the files.", "", reads=True
     )
-    architecture: str = setting("Architecture: svdnet or compactnet.", "svdnet")
+    architecture: str = setting(
+        "Architecture: svdnet, compactnet, or temporalnet, which hears 4.9 s.", "svdnet"
+    )
     outputs: int = setting(
         "Number of output units; 0: one for two classes, otherwise one per class.", 0, 0
     )

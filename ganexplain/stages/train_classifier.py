@@ -11,7 +11,7 @@ import torch
 from ganexplain.audio.log_mel import check_frame_by_frame
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, choose_threshold, evaluate, figures_text
-from ganexplain.classifiers.training import ClassifierTraining, check_settings
+from ganexplain.classifiers.training import ClassifierTraining, check_settings, sound_input
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import batches_for
 from ganexplain.corpora.cache import cache_directory
@@ -49,6 +49,8 @@ def train_classifier(
     given = read_input_file(Path(config.input))[0] if config.input else None
     if given:
         check_frame_by_frame(given)
+    elif corpus.has_sound:
+        given = sound_input(config)
     input_spec = input_spec_for(corpus, given)
     outputs = _output_count(config.outputs, len(corpus.classes))
     check_settings(config, input_spec)

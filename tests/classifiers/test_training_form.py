@@ -6,24 +6,25 @@ import pytest
 import torch
 from torch import nn
 
-from ganexplain.classifiers.base import ExcerptNet, initialise
+from ganexplain.classifiers.base import ARCHITECTURES, ExcerptNet, initialise
 from ganexplain.classifiers.checkpoint import (
     LOG_MEL_ARCHITECTURES,
     architecture_name,
     build_classifier,
 )
 from ganexplain.classifiers.compactnet import CompactNet
+from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.classifiers.temporalnet import TemporalNet
 from ganexplain.classifiers.training_form import (
     add_batch_norm,
     to_plain_form,
     use_zero_mean_filters,
 )
 from ganexplain.inputs.base import Input
-from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
 
 TAKEN: dict[str, Input] = {
-    **dict.fromkeys(LOG_MEL_ARCHITECTURES, FrontEnd()),
+    **{name: ARCHITECTURES[name].front_end for name in LOG_MEL_ARCHITECTURES},
     "picturenet": ImageInput(channels=3, height=24, width=20),
 }
 
@@ -31,9 +32,6 @@ TAKEN: dict[str, Input] = {
 def inputs(architecture: str) -> torch.Tensor:
     shape = TAKEN[architecture].shape
     return torch.randn(6, *shape, generator=torch.Generator().manual_seed(0)) * 3 - 2
-
-
-MEL = inputs("svdnet")
 
 
 def trained_a_little(architecture: str, zero_mean: bool, batch_norm: bool) -> ExcerptNet:
@@ -85,9 +83,10 @@ def test_the_plain_network_is_the_trained_one(
 def test_filters_of_zero_mean_do_not_hear_a_gain(architecture: str) -> None:
     kept = to_plain_form(trained_a_little(architecture, zero_mean=True, batch_norm=True))
     hears = to_plain_form(trained_a_little(architecture, zero_mean=False, batch_norm=True))
+    mel = inputs(architecture)
     with torch.no_grad():
-        torch.testing.assert_close(kept(MEL + 2.3), kept(MEL), rtol=0, atol=1e-4)
-        assert (hears(MEL + 2.3) - hears(MEL)).abs().max() > 1e-2
+        torch.testing.assert_close(kept(mel + 2.3), kept(mel), rtol=0, atol=1e-4)
+        assert (hears(mel + 2.3) - hears(mel)).abs().max() > 1e-2
 
 
 def test_every_convolution_is_normalised_and_nothing_else() -> None:
@@ -97,17 +96,21 @@ def test_every_convolution_is_normalised_and_nothing_else() -> None:
     assert isinstance(network.fc8, nn.Linear)
 
 
-def test_the_compact_network_sees_one_excerpt_and_no_more() -> None:
-    network = CompactNet().eval()
+@pytest.mark.parametrize(
+    "kind, parameters", [(SVDNet, 1_408_225), (CompactNet, 296_225), (TemporalNet, 355_769)]
+)
+def test_a_network_sees_one_excerpt_and_no_more(kind: type[ExcerptNet], parameters: int) -> None:
+    network = kind.for_inputs(1, kind.front_end).eval()
     initialise(network, 0)
-    assert sum(p.numel() for p in network.parameters()) == 296_225
-    long = torch.randn(1, 80, 150, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    length, stream = kind.front_end.excerpt_frames, torch.Generator().manual_seed(1)
+    long = torch.randn(1, 80, length + 21, generator=stream, requires_grad=True)
     out = network.forward_dense(long)
-    assert out.shape == (1, 36, 1)
+    assert out.shape == (1, 22, 1)
     (gradient,) = torch.autograd.grad(out[0, 10, 0], long)
     seen = gradient[0].abs().sum(0).nonzero().flatten()
-    assert seen.min() == 10 and seen.max() == 124
-    windows = long.detach()[0].unfold(1, 115, 1).transpose(0, 1)
+    assert 10 <= seen.min() < 13 and length + 6 < seen.max() <= length + 9
+    windows = long.detach()[0].unfold(1, length, 1).transpose(0, 1)
     with torch.no_grad():
         torch.testing.assert_close(network.forward_dense(long)[0], network(windows), atol=1e-6,
                                    rtol=0)  # fmt: skip

@@ -97,7 +97,7 @@ CLASSIFIER = {
     "corpus": ("sound", "pictures", "sound-broken", "pictures-broken"),
     "skip": ("", "--skip-bad-files"),
     "preset": ("best", "quick", "paper"),
-    "architecture": ("svdnet", "compactnet"),
+    "architecture": ("svdnet", "compactnet", "temporalnet"),
     "outputs": ("0", "1", "2", "3"),
     "optimiser": ("adamw", "sgd"),
     "schedule": ("cosine", "step"),
@@ -130,7 +130,8 @@ def classifier_refused(row: Row) -> str:
         return "--level-invariant: applies to sound"
     one = row.get("batch-size") == "1" and row.get("batch") == ""
     sound = "sound" in row.get("corpus", "") or row.get("level") == "--level-invariant"
-    if one and sound and row.get("architecture") == "compactnet":  # which ends in one place
+    ends_in_one_place = row.get("architecture") in ("compactnet", "temporalnet")
+    if one and sound and ends_in_one_place:
         return "--batch-size: batch normalisation needs more than one excerpt"
     return broken(row)
 
