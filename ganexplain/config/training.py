@@ -81,6 +81,12 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
         "Draw each class equally often, and in a class each kind of recording (column `kind`).",
         False,
     )
+    ema_decay: float = setting(
+        "Decay per update of the moving average of the weights that is kept; 0: no average.",
+        0.0,
+        0,
+        1,
+    )
     precision: str = setting(
         "Precision of convolutions in training: bfloat16 or float32.", "bfloat16"
     )
