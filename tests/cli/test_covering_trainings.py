@@ -96,7 +96,7 @@ def words(row: Row, *names: str) -> list[str]:
 CLASSIFIER = {
     "corpus": ("sound", "pictures", "sound-broken", "pictures-broken"),
     "skip": ("", "--skip-bad-files"),
-    "preset": ("best", "quick", "paper"),
+    "preset": ("best", "quick", "paper", "detector"),
     "architecture": ("svdnet", "compactnet", "temporalnet"),
     "outputs": ("0", "1", "2", "3"),
     "optimiser": ("adamw", "sgd"),
@@ -127,10 +127,11 @@ def classifier_refused(row: Row) -> str:
         return broken(row)
     if row.get("outputs") == "3":
         return "--outputs 3: the corpus has 2 classes; use 1 or 2"
-    if row.get("level") == "--level-invariant" and "pictures" in row.get("corpus", ""):
+    invariant = row.get("level") == "--level-invariant" or row.get("preset") == "detector"
+    if invariant and "pictures" in row.get("corpus", ""):
         return "--level-invariant: applies to sound"
     one = row.get("batch-size") == "1" and row.get("batch") == ""
-    sound = "sound" in row.get("corpus", "") or row.get("level") == "--level-invariant"
+    sound = "sound" in row.get("corpus", "") or invariant
     ends_in_one_place = row.get("architecture") in ("compactnet", "temporalnet")
     if one and sound and ends_in_one_place:
         return "--batch-size: batch normalisation needs more than one excerpt"
