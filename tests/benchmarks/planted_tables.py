@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ def print_tables(results: Results) -> None:
         counterfactuals,
         measures,
         rules,
+        choices,
     ):
         print(f"\n### {table.__doc__}\n")
         table(results)
@@ -124,20 +125,35 @@ def measures(results: Results) -> None:
 def rules(results: Results) -> None:
     """Scores of `select`: rank correlation over settings with the error of the cause"""
     rows: dict[str, list[float]] = {}
+    for key, values, error in _scored(results):
+        rows.setdefault(key, []).append(float(spearmanr(values, error)[0]))
+    _distributions("score", rows)
+
+
+def choices(results: Results) -> None:
+    """Scores of `select`: error of the cause of the setting ranked first, above the least error"""
+    rows: dict[str, list[float]] = {}
+    for key, values, error in _scored(results):
+        rows.setdefault(key, []).append(float(error[np.argmin(values)] - error.min()))
+    _distributions("score", rows, highest_first=False)
+
+
+def _scored(results: Results) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Each score of each cause over the settings (low is good), and the error of the cause."""
     for one in results.values():
         error = np.array(one["rules"]["error"])
         table = {key: np.array(values) for key, values in one["rules"]["scores"].items()}
         table |= {key: s.rank(table) for key, s in SCORES.items() if s.rank}
         for key, values in table.items():
             if len(values) == len(error) and np.ptp(values) > 0:
-                sign = 1 if SCORES[key].better == "low" else -1
-                rows.setdefault(key, []).append(float(spearmanr(sign * values, error)[0]))
-    _distributions("score", rows)
+                yield key, (1 if SCORES[key].better == "low" else -1) * values, error
 
 
-def _distributions(what: str, rows: Mapping[str, Sequence[float]]) -> None:
+def _distributions(
+    what: str, rows: Mapping[str, Sequence[float]], highest_first: bool = True
+) -> None:
     header(what, "causes", "lowest", "quarter", "median", "three quarters", "highest")
-    for key in sorted(rows, key=lambda name: -float(np.median(rows[name]))):
+    for key in sorted(rows, key=lambda name: float(np.median(rows[name])), reverse=highest_first):
         line(key, str(len(rows[key])), *map(two, np.quantile(rows[key], (0, 0.25, 0.5, 0.75, 1))))
 
 
