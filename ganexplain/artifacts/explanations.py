@@ -22,7 +22,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.networks.units import Unit
 
 KIND = "explanations"
-# Axis letters as in the README: a letter has the same length in all files of a run.
+# Axis letters as in docs/reference/files.md: a letter has the same length in all files of a run.
 EXPLANATION_AXES = {
     "learning_rate": "C", "prior_weight": "C", "iterations": "C", "trajectory": "C",
     "seed": "N", "latent": "CNZ", "mel": "CNFT", "response": "CN", "features": "CND",

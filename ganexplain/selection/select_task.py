@@ -104,7 +104,7 @@ class SelectTask:
             if same := self.same_corpora(judge):
                 progress.note(
                     f"judge {judge.name} was trained on {', '.join(same)}, as the network "
-                    "explained was: it is no stranger (the README's gallery has two)"
+                    "explained was: it is no stranger (docs/how-to/judges.md names two)"
                 )
 
     def prepare(self, run: RunDirectory, progress: Progress) -> Probes | None:

@@ -1,4 +1,4 @@
-"""The README's "A network of your own", as it is printed."""
+"""The tutorial "A network of your own", as it is printed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from support.recordings import JamendoFolder
 
 
 def blocks(kind: str) -> list[str]:
-    """The section's blocks of code of a kind."""
-    text = (ROOT / "README.md").read_text()
-    section = text[text.index("\n## A network of your own\n") :]
-    section = section[: section.index("\n## ", 1)]
-    return re.findall(rf"^```{kind}\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    """The page's blocks of code of a kind."""
+    page = (ROOT / "docs/tutorials/own-network.md").read_text()
+    return re.findall(rf"^```{kind}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 def test_the_steps_work_as_printed(

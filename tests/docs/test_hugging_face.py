@@ -1,4 +1,4 @@
-"""The example of docs/networks.md, as it is printed."""
+"""The tutorial of a Hugging Face model, as it is printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.recordings import JamendoFolder
 
 from ganexplain.files.arrays import read_arrays
 
-PAGE = (ROOT / "docs" / "networks.md").read_text()
+PAGE = (ROOT / "docs/tutorials/hugging-face.md").read_text()
 
 
 def test_a_folder_of_transformers_is_explained_as_printed(
