@@ -5,6 +5,7 @@
 #                          the ten longest, and how many of the lines of ganexplain/ ran
 # make test-slow           the tests that take more than five seconds each
 # make coverage            all tests, and for each module the lines that none runs
+# make docs                write the documentation site to build/site; warnings are errors
 # make torture             faults and hostile inputs for 20 minutes on two cores (MINUTES=60: longer)
 #
 # The stages are file targets: editing sample_data/demo/STAGE.toml reruns that stage and those
@@ -25,7 +26,7 @@ VENV := .venv
 CORPUS_FILES := $(wildcard $(CORPUS)/filelists/*) $(filter %.csv,$(CORPUS))
 GANEXPLAIN := $(VENV)/bin/ganexplain
 
-.PHONY: demo demo-from-scratch test test-slow coverage torture lint clean
+.PHONY: demo demo-from-scratch test test-slow coverage torture lint docs clean
 .DELETE_ON_ERROR:
 
 demo: $(RUN)/report/report.html
@@ -91,6 +92,15 @@ test-slow: $(VENV)/installed
 # torch.compile cannot trace a probe.
 coverage: $(VENV)/installed
 	$(SLIPCOVER) --skip-covered $(PYTEST) -k "not (compiled and inside)"
+
+# The site brings all that it loads: no font, script or picture comes from elsewhere.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --quiet --strict
+	@echo "$(abspath build/site/index.html)"
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
 
 torture: $(VENV)/installed
 	$(VENV)/bin/python -m tests.torture --minutes $(MINUTES)

@@ -1,0 +1,47 @@
+"""The site and what the package says of itself: tables of options, pages in the navigation."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields
+from importlib import import_module
+
+import pytest
+from support.paths import ROOT
+
+from ganexplain import config
+from ganexplain.version import __version__
+
+COMMANDS = import_module("commands")  # docs/build/commands.py
+
+
+def section_of(command: str) -> str:
+    tables: str = COMMANDS.command_tables()
+    return tables.partition(f"## {command}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("command", config.STAGES)
+def test_every_setting_of_a_command_has_a_row_with_its_help(command: str) -> None:
+    rows = [line for line in section_of(command).splitlines() if line.startswith("| `")]
+    for field in fields(config.STAGES[command][0]):
+        name = field.name.replace("_", "-")
+        label = f"`{field.name.upper()}`" if field.metadata["argument"] else f"`--{name}`"
+        (row,) = [row for row in rows if label in row.split(" | ")[0]]
+        assert field.metadata["help"].replace("|", "\\|") in row
+    assert any("`--out`" in row and "required" in row for row in rows)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = set(
+        re.findall(r"^ +- ([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    )
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert {name for name in listed if not name.startswith("repository/")} == pages | {"index.md"}
+
+
+def test_the_version_to_cite_is_the_packages() -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {__version__}\n" in citation
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["urls"]["Paper"] in citation
