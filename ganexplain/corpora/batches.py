@@ -123,11 +123,16 @@ class ExcerptBatches(Batches):
         added = np.full((len(rows), 2), -1)
         if len(self.absent):
             is_mixed = stream.random(len(rows)) < config.mix
-            places = stream.integers(len(self.absent), size=len(rows))
-            added[is_mixed] = self.absent[places[is_mixed]][:, :2]
+            added[is_mixed] = self._draw_absent(stream, len(rows))[is_mixed, :2]
         own = [alterations[k] for k in chosen]
         front_end = self.split.front_end
         return alter_excerpts(self.waveforms, rows[chosen], own, added[chosen], front_end)
+
+    def _draw_absent(self, stream: np.random.Generator, count: int) -> np.ndarray:
+        """Rows (N, 3) of the class "absent"; with `config.balance` each kind as often."""
+        if self.config.balance:
+            return np.concatenate([_draw(self.kinds[0], stream) for _ in range(count)])
+        return self.absent[stream.integers(len(self.absent), size=count)]
 
 
 def _draw(kinds: Sequence[LabelledFrames], stream: np.random.Generator) -> np.ndarray:

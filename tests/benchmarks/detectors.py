@@ -122,7 +122,7 @@ def logits(classifier: Classifier, front_end: FrontEnd, inputs: Tensor, fit: str
     """Logits (N,) of log-mel inputs of another length, too, which are extended by `fit`."""
     bridge: nn.Module = bridge_between(front_end, classifier.sound, fit=fit)
     parts = [classifier.network(bridge(part)) for part in inputs.split(50)]
-    return np.array(torch.cat(parts)[:, 0])
+    return torch.cat(parts)[:, 0].numpy()
 
 
 def print_votes(classifiers: dict[str, Classifier], gan: str, fit: str) -> None:
