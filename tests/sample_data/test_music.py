@@ -19,6 +19,7 @@ import soundfile as sf
 from ganexplain.corpora.load import read_corpus
 from ganexplain.files.atomic import file_hash
 from sample_data.pretrained.music.__main__ import build_corpus
+from sample_data.pretrained.music.check import voice_share
 from sample_data.pretrained.music.listing import (
     LISTING,
     Listing,
@@ -95,6 +96,16 @@ def test_an_artist_in_two_splits_is_refused() -> None:
 def test_a_piece_with_a_voice_is_refused() -> None:
     with pytest.raises(ValueError, match="a voice is heard in 20%"):
         check_listing(Listing((dataclasses.replace(PIECE, voice=0.2),), (), ()))
+
+
+def test_a_frame_has_a_voice_if_speech_or_singing_is_likely() -> None:
+    speech, singing, music, unsure = (
+        (0.6, 0.1, 0.0),
+        (0.1, 0.9, 0.9),
+        (0.0, 0.2, 1.0),
+        (0.4, 0.4, 0),
+    )
+    assert voice_share(np.array([speech, singing, music, unsure])) == 0.5
 
 
 def write_tone(path: Path, hertz: float, seconds: float, rate: int = RATE) -> None:

@@ -18,7 +18,7 @@ SHORTEST, SHORTEST_MUSIC = 4.0, 20.0  # s of a voice, of music under a voice
 PITCH, FORMANTS = 3.0, 2.5  # semitones up or down
 LEVEL = (-6.0, 9.0)  # dB of a voice above the music while it sings
 SPEECH_LEVEL = (-9.0, 9.0)
-ROOM, WET, DRY = (0.2, 1.8), (-18.0, -5.0), 0.3  # s, dB, share of voices without a room
+ROOM, WET, DRY = (0.2, 1.4), (-20.0, -7.0), 0.3  # s, dB, share of voices without a room
 PEAK = (-10.0, -0.5)  # dB of the loudest sample of a mix, of full scale
 
 
