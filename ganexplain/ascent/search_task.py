@@ -28,7 +28,7 @@ from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.version import __version__
 
 BATCH_SIZES = {"cpu": 48, "cuda": 512}
-HOW_ONLY = ("jobs", "shard")  # settings on which the result does not depend
+HOW_ONLY = ("workers", "scheduler_file", "shard")  # settings on which the result does not depend
 Shard = tuple[int, int]  # i of n
 
 

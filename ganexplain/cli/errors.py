@@ -52,11 +52,11 @@ def _line_of(error: BaseException) -> str | None:
     """What is told of an error whose cause the user can mend; None of others."""
     # First: what could not be read for want of memory looks damaged.
     if isinstance(error, Exception) and is_out_of_memory(error):
-        return "out of memory; finished work is kept. Free some, or lower --batch-size or --jobs"
+        return "out of memory; finished work is kept. Free some, or lower --batch-size or --workers"
     if isinstance(error, GanexplainError):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        return "too many open files; raise the limit (ulimit -n), or lower --jobs"
+        return "too many open files; raise the limit (ulimit -n), or lower --workers"
     if isinstance(error, OSError) and error.filename is not None:  # of what the command names
         return f"{short_repr(str(error.filename))}: {error.strerror}"
     if isinstance(error, OSError) and error.errno in NO_SPACE:  # of a library's own cache

@@ -24,8 +24,12 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
         return None
     with one_line_errors():
         values = read_toml("--config", path)
-        flags = [max(p.opts, key=len).removeprefix("--") for p in context.command.params]
-        names = dict(zip(flags, (p.name for p in context.command.params), strict=True))
+        names = {
+            flag.removeprefix("--"): p.name
+            for p in context.command.params
+            for flag in p.opts
+            if flag.startswith("--") or not flag.startswith("-")
+        }
         known = [flag for flag in names if flag not in ("config", "help")]
         for key in values:
             if key not in known:
@@ -62,8 +66,14 @@ def field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
     flag = "--" + field.name.replace("_", "-")
     if default is True:
         flag += "/--no-" + flag.removeprefix("--")
+    former = [f"--{meta['former']}"] if "former" in meta else []
     info = typer.Option(
-        flag, help=meta["help"], min=meta["min"], max=meta["max"], show_default=not required
+        flag,
+        *former,
+        help=meta["help"],
+        min=meta["min"],
+        max=meta["max"],
+        show_default=not required,
     )
     return option(field.name, kind, default, info)
 

@@ -13,6 +13,7 @@ from ganexplain.config.shared import (
     NEURON,
     OUTPUTS,
     Computes,
+    Divides,
     NamesNetwork,
     SeeksExcerpts,
 )
@@ -21,7 +22,7 @@ MOST_EXAMPLES = 10**6  # whose starts are drawn one by one, before the search
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplainConfig(NamesNetwork, Computes):
+class ExplainConfig(NamesNetwork, Computes, Divides):
     """Generate inputs that drive units, over a grid of settings: OUT/explanations.npz.
 
     `ganexplain explain --classifier runs/classifier/classifier.pt --gan runs/gan/gan.pt
@@ -84,9 +85,6 @@ class ExplainConfig(NamesNetwork, Computes):
     )
     batch_size: int = setting(
         "Searches per batch and per saved block; 0: 48 on a CPU, 512 on a GPU.", 0, 0
-    )
-    jobs: str = setting(
-        "Number of processes; auto: one per core if the run is long enough.", "auto", extends=True
     )
     shard: str = setting(
         "Share of the run, i/n: every n-th block, starting with block i (0 to n - 1).",

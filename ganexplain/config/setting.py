@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, field
+from dataclasses import MISSING, asdict, field, fields
 from typing import Any, TypeVar
 
 import tomli_w
@@ -39,6 +39,19 @@ def setting(
     metadata = {"help": meaning, "min": minimum, "max": maximum, "argument": argument}
     metadata |= {"reads": reads, "extends": extends, "packages": packages}
     return field(default=default, metadata=metadata)
+
+
+def renamed(made: Any, former: str) -> Any:
+    """The field of a setting that an earlier version named `former`; both names are read."""
+    return field(default=made.default, metadata={**made.metadata, "former": former})
+
+
+def current_names(kind: type[Any]) -> dict[str, str]:
+    """Names of a config's settings, by those and by their former names."""
+    own = {each.name: each.name for each in fields(kind)}
+    return own | {
+        each.metadata["former"]: each.name for each in fields(kind) if "former" in each.metadata
+    }
 
 
 def with_preset(kind: type[Config], given: Preset, asked: set[str]) -> Config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganexplain.config.setting import setting
+from ganexplain.config.setting import renamed, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,26 @@ class Computes:
     """Settings of every stage that computes with networks."""
 
     device: str = setting("Device: auto, cpu, cuda or cuda:N.", "auto", extends=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divides:
+    """Settings of every stage whose work several processes or machines can share."""
+
+    workers: str = renamed(
+        setting(
+            "Workers: a number of processes; auto: one per core if the run is long enough; or the "
+            "address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.",
+            "auto",
+            extends=True,
+        ),
+        former="jobs",
+    )
+    scheduler_file: str = setting(
+        "File that a Dask scheduler has written (--scheduler-file), in place of its address.",
+        "",
+        extends=True,
+    )
 
 
 CORPORA = (

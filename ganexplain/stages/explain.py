@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
 from ganexplain.runs.precision import SEARCH_PRECISIONS
 from ganexplain.runs.progress import Progress
-from ganexplain.runs.workers import job_count, run_in_processes
+from ganexplain.runs.workers import DividedWork, Workers
 
 SEARCHES = ("grid", "adaptive")
 LARGEST_SEED = 2**32  # of NumPy's legacy generator
@@ -55,15 +56,18 @@ def explain(
     progress: Progress,
     overwrite: bool = False,
     resume: bool = False,
+    executor: Executor | None = None,
 ) -> list[Path]:
     """Search the latent space for inputs that drive units, over the grid of settings.
 
     Returns the paths of the `explanations.npz`, one for each unit and direction; for a shard the
     folder of its parts, which `select` merges. Raises UsageError for an unknown layer, unit or
     direction, for settings out of range, and for checkpoints that do not belong together.
+    An `executor` of any kind does the searches in place of the workers of the settings.
     """
     config = _without_unused_weights(config)
     check_settings(config)
+    workers = Workers.of(config, executor)
     shard = _own_shard(config)
     if shard and overwrite:
         raise UsageError(
@@ -91,7 +95,7 @@ def explain(
         todo = [part for part in parts if not _is_done(out, plan, part, task.metas[part.target])]
         if len(todo) < len(parts):
             progress.note(f"{len(parts) - len(todo)} of {len(parts)} parts were done before")
-        spent = _search(task, networks, todo, out, progress)
+        spent = _search(task, networks, todo, out, progress, workers)
         run.results["example_iterations"] = spent  # of this call; the files have those of all
         progress.note(f"{spent:,} example-iterations")
         whole = all(plan.path(out, target).is_file() for target in plan.targets)
@@ -153,6 +157,7 @@ def _search(
     parts: Sequence[Part],
     out: Path,
     progress: Progress,
+    workers: Workers,
 ) -> int:
     """Search all parts, on a CPU in several processes if that is faster.
 
@@ -171,11 +176,10 @@ def _search(
         progress.advance(units)
 
     single = networks.device.type != "cpu" or rank_and_world_size()[1] > 1
-    jobs = job_count(config.jobs, len(parts), worth_it=not single and total >= WORTH_PROCESSES)
     progress.start(_describe([part.target for part in parts]), total)
     prepare = AdaptiveBlockSearch if adaptive else BlockSearch
-    shared = networks if jobs == 1 else None  # other processes load their own
-    run_in_processes(parts, jobs, prepare, (task, out, shared), advance)
+    work = DividedWork(prepare, (task, out), out, loaded=(networks,))
+    workers.do(parts, work, advance, worth_it=not single and total >= WORTH_PROCESSES)
     return spent
 
 
@@ -228,7 +232,6 @@ def check_settings(config: ExplainConfig) -> None:
     if config.beyond:
         check_known("--beyond", config.beyond, BEYOND)
     samples = PRIORS[config.prior].samples
-    job_count(config.jobs, 1, worth_it=False)
     for option, values in (
         ("--learning-rate", config.learning_rate),
         ("--prior-weight", config.prior_weight),

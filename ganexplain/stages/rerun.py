@@ -14,6 +14,7 @@ import torch
 
 from ganexplain.attribution.measures import WALL_CLOCK
 from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
+from ganexplain.config.setting import current_names
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.archives import read_npz
 from ganexplain.files.arrays import damage_reported, open_array
@@ -148,10 +149,12 @@ def _settings(run: Path, stage: str) -> Any:
     """The config of a run; UsageError if this version has other settings."""
     kind = STAGES[check_known(f"{run}: stage", stage, STAGES)][0]
     written = read_toml("rerun:", run / "config.toml", LONGEST_SETTINGS)
-    values = {name.replace("-", "_"): value for name, value in written.items()}
-    known = {field.name: field for field in fields(kind)}
-    for name in values:
-        check_known(f"{run / 'config.toml'}", name, known)
+    names, known = current_names(kind), {field.name: field for field in fields(kind)}
+    place = f"{run / 'config.toml'}"
+    values = {
+        names[check_known(place, name.replace("-", "_"), names)]: value
+        for name, value in written.items()
+    }
     kinds = get_type_hints(kind)
     for name, field in known.items():
         if name in values and not _is_of(values[name], kinds[name]):

@@ -210,7 +210,7 @@ def test_the_adaptive_search_holds_numbers_too() -> None:
 SMALL = ExplainConfig(
     classifier=str(PRETRAINED / "classifier.pt"), gan=str(PRETRAINED / "gan.pt"), layer=("fc8",),
     neuron="7", direction="both", beyond="output", learning_rate=(0.03,), prior_weight=(0.001,),
-    iterations=(2,), examples=2, jobs="1",
+    iterations=(2,), examples=2, workers="1",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,6 @@ from ganexplain.networks.layer_units import LayerUnits
 from ganexplain.networks.unit_syntax import parse_readings
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import LineProgress, NullProgress
-from ganexplain.runs.workers import job_count
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
 from ganexplain.stages.select import select
@@ -61,7 +61,7 @@ SMALL = ExplainConfig(
     iterations=(2, 4),
     examples=3,
     batch_size=2,
-    jobs="1",
+    workers="1",
 )
 SEVERAL = replace(SMALL, layer=("fc8", "conv5"), neuron="1,3", direction="both")
 NAMES = [f"{layer}-{n}-{d}" for layer in ("fc8", "conv5") for n in (1, 3) for d in ("max", "min")]
@@ -271,6 +271,39 @@ def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
     assert_same_run(out, several)
 
 
+def test_an_executor_searches_the_same(several: Path, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        explain(SEVERAL, tmp_path / "e", NullProgress(), executor=threads)
+    assert_same_run(tmp_path / "e", several)
+
+
+@pytest.mark.slow
+def test_workers_of_a_scheduler_search_the_same_though_one_is_killed(
+    several: Path, tmp_path: Path
+) -> None:
+    """The first half is searched by this process, the rest resumed by two of a scheduler."""
+    distributed = pytest.importorskip("distributed", reason="Dask is absent")
+    out = tmp_path / "e"
+    explain(replace(SEVERAL, shard="0/2"), out, NullProgress())
+    (out / "run-0-of-2.json").rename(out / "run.json")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        words = ("explain", "--config", several / "config.toml", "--out", out, "--resume",
+                 "--workers", cluster.scheduler_address)  # fmt: skip
+        running = start_fork(words, tmp_path / "cache")
+        with cluster.get_client() as client:
+            first = next(iter(client.run(os.getpid).values()))
+        deadline = time.monotonic() + 300  # of a busy machine
+        while len(list((out / "parts").glob("*.npz"))) < 13 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(first, signal.SIGKILL)
+        done = running.finished()
+    assert done.code == 0, done.err
+    assert "12 of 24 parts were done before" in done.err
+    assert_same_run(out, several)
+
+
 def test_parts_of_another_network_are_refused(tmp_path: Path) -> None:
     """By the shard that made them, and by the merge of two shards of which one had another."""
     link, other = tmp_path / "link.pt", tmp_path / "classifier.pt"
@@ -292,7 +325,7 @@ def test_parts_of_another_network_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"jobs": "two"}, {"search": "adaptive", "iterations": (90,), "responses": "/nowhere"},
+    [{"workers": "two"}, {"search": "adaptive", "iterations": (90,), "responses": "/nowhere"},
      {"neuron": "9"}, {"gan": "nowhere.pt"}],
 )  # fmt: skip
 def test_what_cannot_run_overwrites_nothing(tmp_path: Path, wrong: dict[str, Any]) -> None:
@@ -502,13 +535,8 @@ def test_units_that_cannot_be_are_refused(text: str) -> None:
         parse_readings(text, LayerUnits("fc8", 6))
 
 
-def test_shards_and_jobs_are_read() -> None:
+def test_shards_are_read() -> None:
     assert parse_shard("") is None and parse_shard("0/8") == (0, 8) and parse_shard("7/8") == (7, 8)
     for text in ("8/8", "1", "1/0", "-1/2", "a/b"):
         with pytest.raises(UsageError, match="--shard"):
             parse_shard(text)
-    assert job_count("3", 10, False) == 3 and job_count("3", 2, False) == 2
-    assert job_count("auto", 10, False) == 1
-    for text in ("0", "-1", "two"):
-        with pytest.raises(UsageError, match="--jobs"):
-            job_count(text, 10, True)

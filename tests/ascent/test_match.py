@@ -127,7 +127,7 @@ def test_blocks_match_the_real_excerpts_of_their_own_examples(
     (real,) = responses(found, tmp_path / "responses", NullProgress())
     config = replace(
         CONFIG, responses=str(real), layer=("fc8",), neuron="7", learning_rate=(0.03,),
-        prior_weight=(0.001,), iterations=(2,), examples=2, jobs="1", beyond="output",
+        prior_weight=(0.001,), iterations=(2,), examples=2, workers="1", beyond="output",
     )  # fmt: skip
     made = []
     for batch in (2, 1):

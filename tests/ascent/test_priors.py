@@ -40,7 +40,7 @@ SMALL = ExplainConfig(
     prior_weight=(0.1, 0.01),
     iterations=(3, 6),
     examples=3,
-    jobs="1",
+    workers="1",
 )
 
 

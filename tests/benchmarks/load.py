@@ -170,7 +170,7 @@ def make_parts(folder: Path, units: int) -> None:
         config = ExplainConfig(
             classifier=str(PRETRAINED / "classifier.pt"), gan=str(PRETRAINED / "gan.pt"),
             layer=("fc7",), learning_rate=(0.1, 0.01), prior_weight=(0.1, 0.01),
-            iterations=(20, 100), examples=4, jobs="1",
+            iterations=(20, 100), examples=4, workers="1",
         )  # fmt: skip
         explain(config, real, NullProgress())
     arrays, meta = read_arrays(real / "explanations.npz", "explanations", ())

@@ -67,6 +67,14 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
     assert settings["learning-rate"] == [0.1, 0.01, 0.001]
 
 
+def test_the_former_name_of_workers_is_read(command: Run, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('jobs = "3"\n')
+    words = f"explain --config {file} --gan g.pt --out x --dry-run".split()
+    assert tomllib.loads(command(*words).out)["workers"] == "3"
+    assert tomllib.loads(command(*words, "--jobs", "2").out)["workers"] == "2"
+
+
 def test_a_preset_gives_way_to_settings_of_a_file_and_those_to_flags(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('preset = "paper"\nepochs = 3\nlearning-rate = 0.5\n')

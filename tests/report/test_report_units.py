@@ -32,7 +32,7 @@ def runs(some_of_the_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         ExplainConfig(
             classifier=str(PRETRAINED / "classifier.pt"), gan=str(PRETRAINED / "gan.pt"),
             layer=("fc8",), neuron="3", direction="both", learning_rate=(0.1, 0.01),
-            prior_weight=(0.01,), iterations=(2, 4), examples=3, jobs="1",
+            prior_weight=(0.01,), iterations=(2, 4), examples=3, workers="1",
         ),
         root / "explain", NullProgress(),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganexplain.runs import cores
-from ganexplain.runs.workers import job_count
+from ganexplain.runs.workers import Workers
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def test_cores_that_a_quota_pays_for(
 ) -> None:
     write(machine, own, files)
     assert cores.usable_cores() == expected
-    assert job_count("auto", 100, worth_it=True) == expected
-    assert job_count("5", 100, worth_it=True) == 5  # a number is as it is
+    assert Workers("auto").count(100, worth_it=True) == expected
+    assert Workers("5").count(100, worth_it=True) == 5  # a number is as it is
 
 
 def test_without_any_control_groups_the_affinity_counts(machine: Path) -> None:

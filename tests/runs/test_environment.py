@@ -34,8 +34,9 @@ from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.report.pictures.default_style import default_style
 from ganexplain.report.pictures.parts_sheet import parts_sheet
 from ganexplain.report.pictures.sample_sheet import sample_sheet
+from ganexplain.runs.engine import block_interrupts
 from ganexplain.runs.environment import disarm_warnings, set_cache_dirs, user_cache
-from ganexplain.runs.workers import block_interrupts, run_in_processes
+from ganexplain.runs.workers import DividedWork, Workers
 
 # --- streams ------------------------------------------------------------------------------
 
@@ -189,9 +190,9 @@ def test_without_shared_locks_one_process_does_the_work(
     monkeypatch.setattr(multiprocessing.context.BaseContext, "Queue", refused)
     kept: list[int] = []
     units: list[int] = []
-    run_in_processes([1, 2, 3], 2, doubled, (kept,), units.append)
+    Workers("2").do([1, 2, 3], DividedWork(doubled, (kept,)), units.append)
     assert kept == [2, 4, 6] and units == [1, 1, 1]
-    assert "--jobs 2: one process does the work" in caplog.text
+    assert "--workers 2: one process does the work" in caplog.text
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of open files are of Unix")
@@ -205,7 +206,7 @@ def test_too_few_open_files_are_an_error_of_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "error: too many open files; raise the limit (ulimit -n), or lower --jobs"
+        "error: too many open files; raise the limit (ulimit -n), or lower --workers"
     ]
 
 

@@ -20,7 +20,7 @@ from support.commands import cli_environment
 from ganexplain.errors import GanexplainError, is_out_of_memory
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.networks.fast import pooled
-from ganexplain.runs.workers import run_in_processes
+from ganexplain.runs.workers import DividedWork, Workers
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ import sys
 from pathlib import Path
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.cli.app import one_line_errors
-from ganexplain.runs.workers import run_in_processes
+from ganexplain.runs.workers import DividedWork, Workers
 
 def prepare():
     return lambda task, advance: read_checkpoint(Path(task), "net")
 
 if __name__ == "__main__":
     with one_line_errors():
-        run_in_processes([sys.argv[1]] * 2, int(sys.argv[2]), prepare, (), print)
+        Workers(sys.argv[2]).do([sys.argv[1]] * 2, DividedWork(prepare, ()), print)
 """
 
 
@@ -135,10 +135,10 @@ def test_a_thread_that_cannot_start_ends_the_wait(monkeypatch: pytest.MonkeyPatc
 
     heard: list[int] = []
     hook = threading.excepthook
-    run_in_processes([1, 2, 3], 2, _prepare, (), heard.append)
+    Workers("2").do([1, 2, 3], DividedWork(_prepare, ()), heard.append)
     assert sum(heard) == 6
     monkeypatch.setattr(multiprocessing.queues.Queue, "_start_thread", refused)
     with pytest.raises(RuntimeError, match="can't start new thread") as caught:
-        run_in_processes([1, 2, 3], 2, _prepare, (), heard.append)
+        Workers("2").do([1, 2, 3], DividedWork(_prepare, ()), heard.append)
     assert is_out_of_memory(caught.value) and threading.excepthook is hook
     assert not multiprocessing.active_children()
