@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections import Counter
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_origin
@@ -16,6 +18,8 @@ from ganexplain.files.bounded import read_toml
 
 # What `--out` is, by what a command does.
 WRITTEN = {"writes": "Run directory to write.", "writes a file": "TOML file to write."}
+
+SEVERAL = re.compile(r"(\S+) for several\b")  # in the help of an option: a value that names several
 
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -78,11 +82,31 @@ def field_option(field: Field[Any], kind: Any) -> inspect.Parameter:
     return option(field.name, kind, default, info)
 
 
+def _takes_one_value(parameter: Any) -> bool:
+    """Whether a parameter of a command is an option with one value; flags have none."""
+    return isinstance(parameter, TyperOption) and not parameter.multiple and not parameter.is_flag
+
+
 def command_class(config_class: type[Any]) -> type[TyperCommand]:
-    """A command whose own help lists the choices that other installed packages add."""
+    """A command that refuses repeated options, and lists the choices of other packages in its help.
+
+    Of an option that takes one value and is repeated, the parser would keep the last value.
+    """
     groups = {f.name: f.metadata["packages"] for f in fields(config_class)}
 
     class Command(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            given = list(args)  # the parser empties `args`
+            rest = super().parse_args(ctx, args)
+            _, _, order = self.make_parser(ctx).parse_args(args=given)
+            for parameter, times in Counter(order).items():
+                if times > 1 and _takes_one_value(parameter):
+                    flag = max(parameter.opts, key=len)
+                    example = SEVERAL.search(getattr(parameter, "help", None) or "")
+                    remedy = f"name several as {flag} {example[1]}" if example else "give it once"
+                    raise UsageError(f"{flag} takes one value and is given {times} times; {remedy}")
+            return rest
+
         def format_help(self, ctx: Any, formatter: Any) -> None:
             from ganexplain.registry import installed  # slow to import: not for other commands
 

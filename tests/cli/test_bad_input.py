@@ -85,11 +85,13 @@ def write_small_gan(path: Path, front_end: FrontEnd = FrontEnd()) -> Path:  # no
 
 def explain_with(run: Run, folder: Path, *more: str | Path) -> Finished:
     """The smallest search in `folder`, from its classifier.pt and gan.pt."""
+    paths = {"--classifier": "classifier.pt", "--gan": "gan.pt", "--out": "explain"}
+    others = {flag: folder / name for flag, name in paths.items() if flag not in more}
     return run(
         "explain",
-        *("--classifier", folder / "classifier.pt", "--gan", folder / "gan.pt"),
+        *(word for pair in others.items() for word in pair),
         *("--learning-rate", "0.01", "--prior-weight", "0.01"),
-        *("--iterations", "2", "--examples", "2", "--out", folder / "explain", "--quiet"),
+        *("--iterations", "2", "--examples", "2", "--quiet"),
         *more,
     )
 

@@ -8,9 +8,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer.main
 from support.commands import Run
+from typer.core import TyperGroup, TyperOption
 
 from ganexplain import __version__
+from ganexplain.cli.app import app
 from ganexplain.errors import did_you_mean
 
 STAGES = (
@@ -24,6 +27,10 @@ STAGES = (
     "label-stems",
     "input",
 )
+
+GROUP = typer.main.get_command(app)
+assert isinstance(GROUP, TyperGroup)
+COMMANDS = GROUP.commands
 
 
 def cli(*words: str) -> subprocess.CompletedProcess[str]:
@@ -154,6 +161,29 @@ def test_settings_out_of_range_are_refused_before_anything_runs(
     done = command(*given, "--out", tmp_path / "x")
     assert done.code == 2 and message in done.error_line()
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_of_one_value_is_given_once(run: Run, tmp_path: Path, name: str) -> None:
+    parameters = [p for p in COMMANDS[name].params if not getattr(p, "is_flag", False)]
+    words = {p: [*p.opts, "x"] if isinstance(p, TyperOption) else ["x"] for p in parameters}
+    settings = tmp_path / "settings.toml"
+    settings.write_text("")
+    for option in (p for p in parameters if isinstance(p, TyperOption) and not p.multiple):
+        value = settings if option.name == "config" else str(option.default) or "x"
+        others = [word for p in parameters if p.required and p is not option for word in words[p]]
+        refused = run(name, *others, *[*option.opts, value] * 2, status=2)
+        flag = option.opts[0]
+        assert refused.error_line().startswith(f"{flag} takes one value and is given 2 times; ")
+
+
+def test_several_units_are_one_value_and_others_may_be_repeated(run: Run, tmp_path: Path) -> None:
+    words = [*"explain --classifier c --gan g --quiet --quiet --dry-run --out".split(), tmp_path]
+    refused = run(*words, "--neuron", "3", "--neuron", "4", status=2)
+    assert refused.error_line().endswith("name several as --neuron 0,3,8-11")
+    done = run(*words, *"--neuron 3,4 --iterations 5 --iterations 9".split())
+    shown = tomllib.loads(done.out)
+    assert (shown["neuron"], shown["iterations"]) == ("3,4", [5, 9])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
-from support.commands import Run, start_fork, wait_for
+from support.commands import Run, start_fork, wait_for, with_options
 from support.paths import PRETRAINED, ROOT
 from support.recordings import jamendo_folder
 from support.resumed import assert_equal
@@ -77,7 +77,13 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 def test_in_two_parts_it_ends_as_in_one(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path, options: str
 ) -> None:
-    words = ("train-explainer", digits, "--classifier", networks[0], *TINY, *options.split())
+    words = (
+        "train-explainer",
+        digits,
+        "--classifier",
+        networks[0],
+        *with_options(TINY, *options.split()),
+    )
     one, two = tmp_path / "one", tmp_path / "two"
     done = command(*words, "--steps", "6", "--out", one)
     assert done.code == 0, done.err
@@ -270,8 +276,8 @@ def test_settings_that_cannot_be(
     words: tuple[str, ...], message: str,
 ) -> None:  # fmt: skip
     done = command(
-        "train-explainer", digits, "--classifier", networks[0], *TINY, *words, "--out",
-        tmp_path / "run",
+        "train-explainer", digits, "--classifier", networks[0], *with_options(TINY, *words),
+        "--out", tmp_path / "run",
     )  # fmt: skip
     assert done.code == 2
     assert message in done.error_line()

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from support.commands import Run
+from support.commands import Run, with_options
 from support.recordings import JamendoFolder
 from torch import nn
 
@@ -113,8 +113,8 @@ def test_a_collapsed_generator_is_reported_after_two_looks_too(
     monkeypatch.setattr(
         Validation, "measure", lambda self, drawn: measured(self, drawn) | {"diversity": 0.04}
     )
-    done = command("train-gan", jamendo.root, "--out", tmp_path / "gan", *GAN[:-1],
-                   "--steps", "2", "--sample-every", "1")  # fmt: skip
+    done = command("train-gan", jamendo.root, "--out", tmp_path / "gan",
+                   *with_options(GAN[:-1], "--steps", "2", "--sample-every", "1"))  # fmt: skip
     assert done.code == 0, done.err
     (line,) = [line for line in done.err.splitlines() if "collapsed" in line]
     assert "the generator kept is collapsed: samples differ 0.04 times as much" in line
@@ -269,10 +269,9 @@ def test_everything_at_once_in_two_parts_is_that_in_one(
     judge, teacher = classifiers
     begin = ("--start", earlier) if start else ()
     words = ("train-gan", jamendo.root, *GAN, "--loss", loss, "--classifier", judge,
-             "--features-of", teacher, "--augment", "--precision", "bfloat16", "--channels",
-             "32", *begin)  # fmt: skip
+             "--features-of", teacher, "--augment", "--precision", "bfloat16", *begin)  # fmt: skip
     assert command(*words, "--out", tmp_path / "one").code == 0
-    assert command(*words, "--steps", "3", "--out", tmp_path / "two").code == 0
+    assert command(*with_options(words, "--steps", "3"), "--out", tmp_path / "two").code == 0
     assert command(*words, "--out", tmp_path / "two", "--resume").code == 0
     one, two = (read_checkpoint(tmp_path / name / "gan.pt", "gan") for name in ("one", "two"))
     assert one["figures"] == two["figures"] and one["step"] == two["step"]
@@ -288,7 +287,8 @@ def test_the_file_holds_a_large_generator_its_encoder_and_its_figures(
     command: Run, jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
     out = tmp_path / "gan"
-    assert command("train-gan", jamendo.root, *GAN, "--channels", "64", "--out", out).code == 0
+    words = with_options(GAN, "--channels", "64")
+    assert command("train-gan", jamendo.root, *words, "--out", out).code == 0
     generator, front_end = load_generator(out / "gan.pt", CPU)
     assert generator.channels == 64 and front_end == FrontEnd()
     mean, log_variance = load_encoder(out / "gan.pt", CPU)(generator(torch.zeros(2, 128)))
@@ -372,7 +372,8 @@ def test_samples_are_shown_and_sounded_at_every_look(
     import soundfile as sf
 
     out = tmp_path / "gan"
-    assert command("train-gan", jamendo.root, *GAN, "--steps", "3", "--out", out).code == 0
+    words = with_options(GAN, "--steps", "3")
+    assert command("train-gan", jamendo.root, *words, "--out", out).code == 0
     for step in (2, 3):
         sound, rate = sf.read(out / f"samples-{step:06d}.flac")
         assert rate == 22050 and sound.size == 5 * 36934 + 4 * 8820

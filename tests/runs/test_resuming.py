@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.commands import Run, Started, start_fork, wait_for
+from support.commands import Run, Started, start_fork, wait_for, with_options
 from support.recordings import JamendoFolder
 from support.resumed import assert_equal
 
@@ -18,7 +18,7 @@ from ganexplain.files.checkpoints import read_checkpoint
 
 GAN = ("--batch-size", "4", "--sample-every", "4", "--autoencoder-steps", "3", "--checkpoint-every",
        "2", "--encoder-steps", "2", "--channels", "16", "--quiet")  # fmt: skip
-KILLED = (*GAN, "--sample-every", "20")
+KILLED = with_options(GAN, "--sample-every", "20")
 CLASSIFIER = ("--updates-per-epoch", "3", "--batch-size", "4", "--checkpoint-every", "2", "--quiet")
 
 pytestmark = pytest.mark.usefixtures("brief_validation")

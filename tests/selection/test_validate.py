@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from support.commands import Run
+from support.commands import Run, with_options
 from support.paths import PRETRAINED
 from support.recordings import JamendoFolder, song
 from support.report_artifacts import Artifacts
@@ -49,9 +49,9 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     return written
 
 
-def words(artifacts: Artifacts, corpus: Path, out: Path, *more: object) -> list[object]:
+def words(artifacts: Artifacts, corpus: Path, out: Path, *more: str | Path) -> list[str | Path]:
     return ["validate", artifacts.folder / "explanations.npz", "--selection", artifacts.folder,
-            "--corpus", corpus, "--hop-frames", HOP, "--out", out, "-q", *more]  # fmt: skip
+            "--corpus", corpus, "--hop-frames", str(HOP), "--out", out, "-q", *more]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def test_what_cannot_be_tested_is_refused(
     status: int,
     error: str,
 ) -> None:
-    given = words(artifacts, some_of_the_sample, tmp_path / "v", *more)
+    given = with_options(words(artifacts, some_of_the_sample, tmp_path / "v"), *more)
     assert error in run(*map(str, given), status=status).error_line()
 
 

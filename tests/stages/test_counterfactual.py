@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support.commands import Finished, Run, finished_fork
+from support.commands import Finished, Run, finished_fork, with_options
 from support.paths import PRETRAINED, ROOT
 
 from ganexplain.ascent.counterfactual import BEYOND, cross_boundary, refine_latent
@@ -369,7 +369,8 @@ def test_an_excerpt_alone_gives_what_it_gives_in_company(
 def test_a_hidden_unit_crosses_the_median_of_samples_or_the_level_given(
     command: Run, tmp_path: Path
 ) -> None:
-    words = ("--start-from", f"{SUNG}@5", *SHIPPED, *QUICK.split(), "--layer", "fc8")
+    where: tuple[str | Path, ...] = ("--start-from", f"{SUNG}@5", "--layer", "fc8")
+    words = (*where, *SHIPPED, *QUICK.split())
     done = command("counterfactual", *words, "--neuron", 3, "--json", "--out", tmp_path / "m")
     assert done.code == 0, done.err
     divide = json.loads(done.out)["divide"]
@@ -379,8 +380,8 @@ def test_a_hidden_unit_crosses_the_median_of_samples_or_the_level_given(
         samples = respond(generator(torch.from_numpy(start_latents(0, 256, 128)))).numpy()
     median = float(divide.removeprefix("level "))
     assert (samples <= median + 1e-4).mean() == pytest.approx(0.5, abs=0.01)
-    level = ("--level", "99", "--prior", "sphere", "--iterations", 1)
-    done = command("counterfactual", *words, "--neuron", 3, *level, "--out", tmp_path / "l")
+    above = ("--level", "99", "--prior", "sphere", "--iterations", "1", "--out", tmp_path / "l")
+    done = command("counterfactual", *with_options(words, *above), "--neuron", 3)
     assert done.code == 0 and "below 99" in done.out and "never changed side" in done.out
     arrays, _ = read_arrays(tmp_path / "l" / "counterfactual.npz", "counterfactual", ())
     assert arrays["iterations"].tolist() == [-1]
@@ -389,8 +390,10 @@ def test_a_hidden_unit_crosses_the_median_of_samples_or_the_level_given(
 
 
 def test_what_never_changed_side_is_said(command: Run, tmp_path: Path) -> None:
-    words = [w for w in QUICK.split() if w != "-q"]
-    words += ["--iterations", "1", "--learning-rate", "1e-6", "--refine-steps", "40"]
+    quick = [w for w in QUICK.split() if w != "-q"]
+    words = with_options(
+        quick, "--iterations", "1", "--learning-rate", "1e-6", "--refine-steps", "40"
+    )
     asked = ("--start-from", f"{PLAYED}@3.25", *SHIPPED, *words)
     done = command("counterfactual", *asked, "--out", tmp_path / "n")
     assert done.code == 0

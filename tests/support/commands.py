@@ -152,6 +152,13 @@ def finished_here(words: Sequence[str | Path], cache: Path) -> Finished:
     return Finished(code, out.getvalue(), err.getvalue())
 
 
+def with_options(words: Sequence[str | Path], *options: str | Path) -> tuple[str | Path, ...]:
+    """Words of a command, with `options` (flags and their values) in place of the same flags."""
+    flags = options[::2]
+    replaced = {at + i for at, word in enumerate(words) if word in flags for i in (0, 1)}
+    return (*(word for at, word in enumerate(words) if at not in replaced), *options)
+
+
 def torchrun_variables(rank: int, world: int) -> dict[str, str]:
     """What torchrun sets for one of the processes that it starts."""
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
