@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.spatial.distance import cdist, pdist
@@ -59,13 +60,22 @@ def cubic_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray((a @ b.T / a.shape[1] + 1) ** 3)
 
 
+def gaussian(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
+    """exp(-|x - y|^2 / 2 width^2) (N, R) of samples (N, D) and (R, D)."""
+    return np.asarray(np.exp(-cdist(a, b, "sqeuclidean") / (2 * width**2)))
+
+
+def median_distance(sample: np.ndarray) -> float:
+    """The median distance of two of a sample (N, D) with N > 1: the width of its kernel."""
+    return float(np.median(pdist(sample)))
+
+
 def gaussian_kernel(real: np.ndarray) -> Kernel:
-    """exp(-|x - y|^2 / 2 s^2) with s the median distance of two of `real` (R, D).
+    """The Gaussian kernel as wide as the median distance of two of `real` (R, D).
 
     As of the Kernel Audio Distance (Chung et al. 2025, section 3.2).
     """
-    scale = float(np.median(pdist(as_sample(real)))) or 1.0
-    return lambda a, b: np.exp(-cdist(a, b, "sqeuclidean") / (2 * scale**2))
+    return partial(gaussian, width=median_distance(as_sample(real)) or 1.0)
 
 
 def kernel_distances(

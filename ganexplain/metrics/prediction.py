@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial.distance import cdist, pdist
 
 from ganexplain.metrics.bootstrap import interval, resample_rows
+from ganexplain.metrics.distances import gaussian, median_distance
 from ganexplain.metrics.regression import fitted, residual
 from ganexplain.metrics.shares import exact_interval
 from ganexplain.metrics.sharing import ALL
@@ -61,14 +61,14 @@ class Kernel:
         scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=changes)
         rows = rows * scale
         some = rows[:: -(-len(rows) // MOST_FOR_WIDTH)]
-        return cls(rows, float(np.median(pdist(some))) if len(some) > 1 else 0.0, scale)
+        return cls(rows, median_distance(some) if len(some) > 1 else 0.0, scale)
 
     def similarities(self, examples: np.ndarray) -> np.ndarray:
         """Similarities (M, N), 0 to 1, of the excerpts to N encoded examples (N, D)."""
-        distances = cdist(self.excerpts, np.asarray(examples, dtype=np.float64) * self.scale)
         if not self.width:  # the excerpts are all the same: they cannot be told apart
-            return np.ones_like(distances)
-        return np.asarray(np.exp(-((distances / self.width) ** 2) / 2))
+            return np.ones((len(self.excerpts), len(examples)))
+        scaled = np.asarray(examples, dtype=np.float64) * self.scale
+        return gaussian(self.excerpts, scaled, self.width)
 
     def contrast(self, strong: np.ndarray, weak: np.ndarray) -> np.ndarray:
         """Mean similarity (M,) to strong examples (N, D) minus that to weak ones (N', D)."""
