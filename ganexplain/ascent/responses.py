@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +19,26 @@ class Excerpts(Protocol):
         """The excerpts (N, ...) at `centres` (N, 2+), float32."""
 
 
+def batches(rows: np.ndarray, size: int = BATCH) -> Iterator[np.ndarray]:
+    """Rows (N, ...) in batches (B, ...) of a size."""
+    return (rows[i : i + size] for i in range(0, len(rows), size))
+
+
 @torch.no_grad()
+def batch_responses(
+    respond: Callable[[Tensor], Tensor],
+    inputs: Iterable[np.ndarray],
+    device: torch.device,
+    advance: Callable[[int], None] = lambda units: None,
+) -> np.ndarray:
+    """Responses (N,) to inputs that come in batches (B, ...)."""
+    values = []
+    for batch in inputs:
+        values.append(respond(torch.from_numpy(batch).to(device)).cpu().numpy())
+        advance(len(batch))
+    return np.concatenate(values)
+
+
 def excerpt_responses(
     split: Excerpts,
     centres: np.ndarray,
@@ -28,12 +47,7 @@ def excerpt_responses(
     advance: Callable[[int], None] = lambda units: None,
 ) -> np.ndarray:
     """Responses (M,) to excerpts around `centres` (M, 2), computed in batches."""
-    values = []
-    for i in range(0, len(centres), BATCH):
-        mel = torch.from_numpy(split.gather(centres[i : i + BATCH])).to(device)
-        values.append(respond(mel).cpu().numpy())
-        advance(len(mel))
-    return np.concatenate(values)
+    return batch_responses(respond, map(split.gather, batches(centres)), device, advance)
 
 
 def strongest(

@@ -18,6 +18,7 @@ from ganexplain.ascent.engine import Objective, ascend, begin_search, start_late
 from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.match import MATCH
 from ganexplain.ascent.nearest import ascend_to_nearest
+from ganexplain.ascent.responses import batch_responses, batches
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
@@ -255,13 +256,10 @@ class Controls:
         parts = latent.to(self.networks.device).split(BATCH)
         return torch.cat([self.networks.generator(part) for part in parts]).cpu().numpy()
 
-    @torch.no_grad()
     def _responses(self, mel: np.ndarray) -> np.ndarray:
         """Return responses (N,) of the network, in its present state, to examples (N, ...)."""
-        device = self.networks.device
         with unit_response(self.network, self.unit) as respond:
-            parts = [respond(part.to(device)) for part in torch.from_numpy(mel).split(BATCH)]
-        return torch.cat(parts).cpu().numpy()
+            return batch_responses(respond, batches(mel, BATCH), self.networks.device)
 
     @torch.no_grad()
     def _evaluate(self, mel: np.ndarray) -> Examples:

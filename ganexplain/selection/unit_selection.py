@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ganexplain.artifacts.controls import write_controls
 from ganexplain.artifacts.explanations import Explanations
@@ -15,6 +14,7 @@ from ganexplain.artifacts.figures import Control, JudgeAgreement
 from ganexplain.artifacts.lost_gradients import LostSearches
 from ganexplain.artifacts.responses import HELD_OUT, RANDOM, RealResponses, check_group
 from ganexplain.artifacts.selection import Selection
+from ganexplain.ascent.responses import batch_responses, batches
 from ganexplain.audio.display import display_inputs
 from ganexplain.files.arrays import write_arrays
 from ganexplain.metrics.prediction import Probe
@@ -26,7 +26,7 @@ from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.progress import Progress
 from ganexplain.selection.controls import MEANINGS, Controls
 from ganexplain.selection.judges import Verdict, judge_agreement
-from ganexplain.selection.paths import BATCH, RealPath
+from ganexplain.selection.paths import RealPath
 from ganexplain.selection.prediction import Probes
 from ganexplain.selection.ranking import (
     TIE_RULE,
@@ -164,7 +164,6 @@ class UnitSelection:
         network, excerpts = self.usual
         return RealPath.measure(network, self.explanations.meta.unit, self.real.mel, excerpts)
 
-    @torch.no_grad()
     def _transfer(self, examples: np.ndarray) -> float | None:
         """What the changes of examples (N, ...) bring to random real ones; None as `usual`.
 
@@ -178,8 +177,8 @@ class UnitSelection:
         with unit_response(network.network, unit) as run:
 
             def respond(inputs: np.ndarray) -> np.ndarray:
-                parts = torch.from_numpy(np.ascontiguousarray(inputs, np.float32)).split(BATCH)
-                return sign * np.concatenate([run(p.to(network.device)).cpu() for p in parts])
+                rows = np.ascontiguousarray(inputs, np.float32)
+                return sign * batch_responses(run, batches(rows), network.device)
 
             bounds = self.explanations.front_end.bounds
             share = transferred_share(respond, examples, starts, excerpts, bounds)
