@@ -34,6 +34,7 @@ from ganexplain.selection.judges import judge_source, load_judges
 HERE, NETWORKS = Path(__file__).parent, Path(__file__).parents[1] / "networks"
 CPU = torch.device("cpu")
 SAMPLES, ROW = 16, 8
+HEARD = 200  # excerpts that other networks listen to; each is made a waveform
 OURS = ("referee", "classifier", "judge")  # the last one taught the GAN
 FEATURES = f"{NETWORKS}/yamnet.py:yamnet@{NETWORKS}/yamnet.toml"
 EARS = {
@@ -106,7 +107,7 @@ def main() -> None:
     }
     print_texture(rows, validation)
     if arguments.ears:
-        print_heard(rows)
+        print_heard({name: excerpts[:HEARD] for name, excerpts in rows.items()})
     nearest = validation.nearest(generator)
     print(
         f"\nnearest training excerpt {nearest['nearest_training']:.3f}, held-out "

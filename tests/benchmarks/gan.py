@@ -4,10 +4,12 @@
 
 Each recipe trains for the same processor time on the training split (one thread, so a busy
 machine distorts nothing), from random weights or after a quarter of the time as the decoder of
-an autoencoder. The running average's samples are compared with excerpts of the test split by the
-Frechet distance of the last hidden layer of `--classifier`; the feature discriminator of `features`
-has another network. All recipes of one seed run before those of the next, so what was cut short
-is still even; lines already in `--out` are not run again, and the table is made of all of them.
+an autoencoder, or with --start from the generator of a gan.pt. The running average's samples are
+compared with excerpts of the test split by features of --judge, a classifier.pt or
+MODEL@INPUT.toml that should have no part in the training, and by their onsets, notes and lattice.
+The feature discriminator of `features` has another network. All recipes of one seed run before
+those of the next, so what was cut short is still even; lines already in `--out` are not run again,
+and the table is made of all of them.
 """
 
 from __future__ import annotations
@@ -26,17 +28,23 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import read_corpora
-from ganexplain.corpora.splits import Split, load_log_mel_split
+from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.files.atomic import write_bytes
+from ganexplain.gans.checkpoint import load_gan
 from ganexplain.gans.training import GanTraining
-from ganexplain.gans.validation import Validation
+from ganexplain.gans.validation import EXCERPTS, Validation
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.networks.target import load_target
 from ganexplain.report.pictures.sample_sheet import sample_sheet
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.runs.progress import NullProgress
+from ganexplain.selection.judges import judge_source
 
 PRETRAINED = Path("sample_data/pretrained")
 CPU = torch.device("cpu")
+COLUMNS = (
+    "precision", "recall", "density", "coverage", "onsets", "notes", "lattice_frames", "diversity"
+)  # fmt: skip
 LOSSES = ("wgan-gp", "non-saturating", "relativistic", "hinge")
 SETTINGS: dict[str, dict[str, Any]] = {
     **{loss: {"loss": loss, "autoencoder_steps": 0} for loss in LOSSES},
@@ -47,44 +55,40 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def train_for(
-    seconds: float, config: TrainGanConfig, split: Split, teacher: torch.nn.Module
-) -> tuple[GanTraining, int]:
-    training = GanTraining(config, split, CPU, teacher if config.features_of else None)
+def train_for(seconds: float, training: GanTraining, start: bool) -> int:
+    """Train for some seconds of processor time; returns the number of adversarial steps."""
     started = time.process_time()
     for step in itertools.count():
-        if not config.autoencoder_steps or time.process_time() - started > seconds / 4:
+        warm = training.config.autoencoder_steps and not start
+        if not warm or time.process_time() - started > seconds / 4:
             break
         training.autoencoder_step(step)
     for step in itertools.count():
         if time.process_time() - started > seconds:
-            return training, step
+            return step
         training.step(step)
     raise AssertionError
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    print("| recipe | seeds | steps | Frechet distance | each | std of responses | diversity |")
-    print("|---|---|---|---|---|---|---|")
+def print_table(rows: list[dict[str, Any]], real: dict[str, float]) -> None:
+    print(f"| recipe | steps | ratio of seeds | {' | '.join(COLUMNS)} |")
+    print("|---" * (3 + len(COLUMNS)) + "|")
     for recipe in SETTINGS:
         mine = sorted((r for r in rows if r["recipe"] == recipe), key=lambda r: r["seed"])
-        if not mine:
-            continue
-        score, share, diversity, steps = (
-            np.array([row[key] for row in mine])
-            for key in ("score", "response_share", "diversity", "steps")
-        )
-        each = ", ".join(f"{value:.1f}" for value in score)
-        print(
-            f"| {recipe} | {len(mine)} | {steps.mean():.0f} | {score.mean():.1f} | {each} | "
-            f"{share.mean():.2f} | {diversity.mean():.2f} |"
-        )
+        if mine:
+            steps = np.mean([row["steps"] for row in mine])
+            each = ", ".join(f"{row['ratio']:.2f}" for row in mine)
+            means = [f"{np.mean([row[name] for row in mine]):.2f}" for name in COLUMNS]
+            print(f"| {recipe} | {steps:.0f} | {each} | {' | '.join(means)} |")
+    reference = [f"{real[name]:.2f}" if name in real else "" for name in COLUMNS]
+    print(f"| training excerpts | | 1.00 | {' | '.join(reference)} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", nargs="+")
-    parser.add_argument("--classifier", type=Path, default=PRETRAINED / "classifier.pt")
+    parser.add_argument("--judge", default=f"{PRETRAINED / 'referee.pt'}")
+    parser.add_argument("--start", type=Path, help="gan.pt whose generator all recipes train on")
     parser.add_argument("--features-of", type=Path, default=PRETRAINED / "judge.pt")
     parser.add_argument("--minutes", type=float, default=1.5)
     parser.add_argument("--seeds", type=int, default=3)
@@ -99,9 +103,11 @@ def main() -> None:
         for name in ("train", "test")
     )
     teacher = load_classifier(arguments.features_of, CPU).network
-    judge = load_classifier(arguments.classifier, CPU).network
+    judge = load_target(judge_source(arguments.judge), FrontEnd(), CPU).network
     validation = Validation(0, train, test, CPU, judge)
-    real = validation.reference()
+    texture = validation.texture(validation.excerpts(train, EXCERPTS))
+    real = {**validation.training_manifold(), **texture}
+    start = load_gan(arguments.start, CPU)[:2] if arguments.start else None
     rows = []
     if arguments.out.is_file():
         rows = [json.loads(line) for line in arguments.out.read_text().splitlines()]
@@ -111,24 +117,25 @@ def main() -> None:
         if (recipe, seed) in done:
             continue
         config = TrainGanConfig(corpus=(), seed=seed, ema_decay=0.99, **SETTINGS[recipe])
-        training, steps = train_for(60 * arguments.minutes, config, train, teacher)
-        figures = validation.measure(training.average.fold_norms())
-        figures["score"] = figures.pop("held_out")  # a benchmark's alone is the test split
-        figures["response_share"] = figures["response_std"] / real["real_response_std"]
+        taught = teacher if config.features_of else None
+        training = GanTraining(config, train, CPU, taught, start)
+        steps = train_for(60 * arguments.minutes, training, start is not None)
+        generator = training.average.fold_norms()
+        figures = validation.measure(generator) | validation.texture(validation.samples(generator))
+        figures["ratio"] = figures.pop("held_out") / validation.floor
         rows.append({"recipe": recipe, "seed": seed, "steps": steps, **figures})
         with arguments.out.open("a") as stream:
             stream.write(json.dumps(rows[-1]) + "\n")
-        print(f"{recipe}, seed {seed}: {steps} steps, {figures['score']:.2f}", flush=True)
+        print(f"{recipe}, seed {seed}: {steps} steps, {figures['ratio']:.2f}", flush=True)
         if arguments.sheets:
             drawn = validation.samples(training.average, 16)
             sheet = sample_sheet({"first": drawn[:8], "next": drawn[8:]}, FrontEnd())
             write_bytes(arguments.sheets / f"{recipe}-{seed}.png", sheet)
     print(
         f"{torch.get_num_threads()} thread(s), {arguments.minutes:g} min each, {corpus.name}; "
-        f"training to test excerpts {real['floor']:.2f}, responses of test excerpts "
-        f"{real['real_response_mean']:.2f} +- {real['real_response_std']:.2f}"
+        f"{arguments.judge}: Frechet distance of training to test excerpts {validation.floor:.2f}"
     )
-    print_table(rows)
+    print_table(rows, real)
 
 
 if __name__ == "__main__":
