@@ -14,7 +14,12 @@ from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
-from ganexplain.metrics.distances import frechet_distance, manifold_scores
+from ganexplain.metrics.distances import (
+    frechet_distance,
+    gaussian_kernel,
+    kernel_distances,
+    manifold_scores,
+)
 from ganexplain.metrics.texture import lattice, note_lengths, onset_strengths
 from ganexplain.metrics.transport import wasserstein_distances
 from ganexplain.networks.hooks import find_layer, last_hidden_layer, record_outputs
@@ -90,11 +95,10 @@ class Validation:
         """Return figures of a generator.
 
         `score` is the Frechet distance of the features of its samples to those of the training and
-        the validation split together, `held_out` to those of the validation split alone, and
-        `precision`, `recall`, `density` and `coverage` are those of `manifold_scores` for the
-        validation split. `diversity` is the mean distance between samples over that between real
-        excerpts. `response_mean` and `response_std` need a classifier. Raises Diverged where
-        samples are not finite.
+        the validation split together, `held_out` to those of the validation split alone, to which
+        `apart_from_held_out` adds. `diversity` is the mean distance between samples over that
+        between real excerpts. `response_mean` and `response_std` need a classifier. Raises Diverged
+        where samples are not finite.
         """
         samples = self._statistics(self.samples(generator))
         if not np.isfinite(samples.features).all():
@@ -105,7 +109,7 @@ class Validation:
             "score": frechet_distance(samples.features, self.both),
             "held_out": frechet_distance(samples.features, self.real.features),
             "diversity": _mean_distance(samples.coarse) / max(self.real_distance, 1e-9),
-            **manifold_scores(samples.features, self.real.features),
+            **self.apart_from_held_out(samples.features),
         }
         return figures | _responses("response", samples.response)
 
@@ -113,9 +117,16 @@ class Validation:
         """Return `floor`, the distance of training to held-out excerpts, and real responses."""
         return {"floor": self.floor} | _responses("real_response", self.real.response)
 
-    def training_manifold(self) -> dict[str, float]:
-        """Return the figures of `manifold_scores` that training excerpts have for held-out ones."""
-        return manifold_scores(self.training, self.real.features)
+    def apart_from_held_out(self, features: np.ndarray) -> dict[str, float]:
+        """Return how features (N, D) differ from those of held-out excerpts.
+
+        `kernel` is the squared Kernel Audio Distance, which unlike the Frechet distance does not
+        depend on N: with more dimensions than excerpts that one is mostly bias. The others are
+        those of `manifold_scores`.
+        """
+        real, once = self.real.features, np.ones((1, len(features)))
+        kernel = kernel_distances(features, real, once, gaussian_kernel(real))
+        return {"kernel": float(kernel[0]), **manifold_scores(features, real)}
 
     def texture(self, excerpts: np.ndarray) -> dict[str, float]:
         """Return how far excerpts (N, ...) are from held-out ones in their onsets and notes.

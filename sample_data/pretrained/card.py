@@ -46,13 +46,14 @@ EARS = {
 def print_judged(name: str, validation: Validation, generator: AnyGenerator) -> None:
     """Two lines of the table of judges: of samples, and of training excerpts in their place."""
     figures = validation.measure(generator)
-    ratio = figures["held_out"] / validation.floor
-    for row, share, found in (
-        (f"samples, by {name}", ratio, figures),
-        ("training excerpts", 1.0, validation.training_manifold()),
+    training = validation.apart_from_held_out(validation.training)
+    ratios = figures["held_out"] / validation.floor, figures["kernel"] / training["kernel"]
+    for row, both, found in (
+        (f"samples, by {name}", ratios, figures),
+        ("training excerpts", (1.0, 1.0), training),
     ):
         four = (found[key] for key in ("precision", "recall", "density", "coverage"))
-        print(f"| {row} |", " | ".join(f"{value:.2f}" for value in (share, *four)), "|", flush=True)
+        print(f"| {row} |", " | ".join(f"{value:.2f}" for value in (*both, *four)), "|", flush=True)
 
 
 def print_texture(rows: dict[str, np.ndarray], validation: Validation) -> None:

@@ -133,6 +133,7 @@ def test_real_excerpts_have_the_precision_and_the_texture_of_real_ones(
     real = validation.excerpts(valid, 500)
     figures = validation.measure(playback(real)) | validation.texture(real)
     assert figures["precision"] == figures["recall"] == 1.0
+    assert figures["kernel"] == pytest.approx(0, abs=0.01)
     assert figures["onsets"] == pytest.approx(0) and figures["notes"] == pytest.approx(0)
     silent = validation.texture(np.zeros_like(real))
     assert silent["onsets"] == pytest.approx(onset_strengths(real).mean())
@@ -296,7 +297,7 @@ def test_the_file_holds_a_large_generator_its_encoder_and_its_figures(
     content = read_checkpoint(out / "gan.pt", "gan")
     assert content["step"] in (2, 4)
     assert {"score", "held_out", "floor", "diversity", "reconstruction", "nearest_training",
-            "nearest_held_out", "held_out_to_training", "precision", "recall", "density",
+            "nearest_held_out", "held_out_to_training", "kernel", "precision", "recall", "density",
             "coverage", "onsets", "notes", "lattice_bands", "lattice_frames"
             } == set(content["figures"])  # fmt: skip
 
