@@ -66,6 +66,10 @@ def skipping_bad_file(skip: bool, note: Callable[[str], object]) -> Iterator[Non
         note(str(error))
 
 
+class EmptySplit(GanexplainError):
+    """A split of a corpus without any file that can be used."""
+
+
 class SilentFile(BadFile):
     """A recording without any sound: no use as a mixture, meaningful as a stem."""
 

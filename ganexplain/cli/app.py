@@ -145,11 +145,12 @@ def _add_command(
     show: Callable[[Any, bool], None],
     result: str = "writes",
     under_torchrun: str = "",
+    resumes: bool = False,
 ) -> None:
     """Add the command whose options are the fields of `config_class`, run by `module:function`.
 
     Its result is what it `writes` into a run directory, else what it `prints` or `prints a path`
-    of. What can run `under_torchrun` can be resumed.
+    of. What can run `under_torchrun` can be resumed, and so can what `resumes`.
     """
     kinds = get_type_hints(config_class)
     settings = fields(config_class)
@@ -186,7 +187,7 @@ def _add_command(
         *(field_option(f, kinds[f.name]) for f in settings),
         *common_options(result),
     ]
-    if under_torchrun:
+    if under_torchrun or resumes:
         meaning = "Continue an earlier run in --out; if there is none, start one."
         parameters.append(option("resume", bool, False, typer.Option("--resume", help=meaning)))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -195,10 +196,15 @@ def _add_command(
     app.command(name, cls=command_class(config_class))(command)
 
 
-def _add_stage(name: str, show: Callable[[Any, bool], None], under_torchrun: str = "") -> None:
+def _add_stage(
+    name: str,
+    show: Callable[[Any, bool], None],
+    under_torchrun: str = "",
+    resumes: bool = False,
+) -> None:
     """Add the command of a stage that writes a run directory."""
     config_class, stage = config.STAGES[name]
-    _add_command(name, config_class, stage, show, under_torchrun=under_torchrun)
+    _add_command(name, config_class, stage, show, under_torchrun=under_torchrun, resumes=resumes)
 
 
 _add_stage("train-classifier", show_path, under_torchrun="together")
@@ -207,7 +213,7 @@ _add_stage("train-gan", show_path, under_torchrun="together")
 _add_stage("counterfactual", show_counterfactuals)
 _add_command("input", config.InputConfig, "input:describe_input", show_input, "writes a file")
 _add_command("layers", config.LayersConfig, "layers:layers", show_layers, result="prints")
-_add_stage("responses", show_paths)
+_add_stage("responses", show_paths, resumes=True)
 _add_stage("explain", show_paths, under_torchrun="apart")
 _add_stage("train-explainer", show_explainer, under_torchrun="together")
 _add_stage("select", show_ranking)

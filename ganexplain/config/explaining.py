@@ -168,14 +168,14 @@ class LayersConfig(Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResponsesConfig(SeeksExcerpts, NamesNetwork, Computes):
+class ResponsesConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
     """Find the real excerpts that drive units most and least: OUT/responses.npz.
 
     `ganexplain responses sample_data --classifier runs/classifier/classifier.pt --layer fc8
     --neuron all --out runs/responses`
 
     `explain --search adaptive` uses these responses as its target; `select` takes them in place
-    of a corpus.
+    of a corpus. Finished parts are kept for --resume.
     """
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,8 +33,16 @@ class AnyCorpus(Protocol):
     def split(self, name: str) -> Sequence[Recording]:
         """The files of one split."""
 
+    def only(self, recordings: Sequence[Any]) -> AnyCorpus:
+        """The same corpus with some of its files."""
+
     def default_input(self) -> Input:
         """The inputs that are made of it where nothing else is specified."""
+
+
+def split_files(corpus: AnyCorpus, name: str) -> list[Recording]:
+    """The files of a split, or of several as in `valid+test`."""
+    return [file for part in name.split("+") for file in corpus.split(part)]
 
 
 class AnySplit(Protocol):

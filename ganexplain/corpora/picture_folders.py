@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ganexplain.corpora.listed_files import files_below, is_hidden
 from ganexplain.corpora.picture_files import is_picture, load_picture, picture_spec
 from ganexplain.corpora.recordings import SPLITS
-from ganexplain.errors import GanexplainError, UsageError, skipping_bad_file
+from ganexplain.errors import EmptySplit, GanexplainError, UsageError, skipping_bad_file
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.progress import Progress
 
@@ -47,6 +47,10 @@ class ImageCorpus:
     def split(self, name: str) -> list[Picture]:
         """The pictures of one split, by path."""
         return [picture for picture in self.recordings if picture.split == name]
+
+    def only(self, recordings: Sequence[Picture]) -> ImageCorpus:
+        """The same corpus with some of its pictures."""
+        return replace(self, recordings=tuple(recordings))
 
     def default_input(self) -> ImageInput:
         """As the first picture is."""
@@ -181,7 +185,7 @@ def load_image_split(
     """
     listed = [picture for part in name.split("+") for picture in corpus.split(part)]
     if not listed:
-        raise GanexplainError(f"{corpus.name}: the {name} split is empty; put pictures into it")
+        raise EmptySplit(f"{corpus.name}: the {name} split is empty; put pictures into it")
     progress.start(f"pictures of {name}", len(listed))
     pictures = np.empty((len(listed), *input_spec.shape), dtype=np.float32)
     for row, picture in enumerate(listed):

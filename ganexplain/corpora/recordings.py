@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,10 @@ class Corpus:
     skipped: tuple[str, ...] = ()
 
     has_sound = True
+
+    def only(self, recordings: Sequence[Recording]) -> Corpus:
+        """The same corpus with some of its recordings."""
+        return replace(self, recordings=tuple(recordings))
 
     def default_input(self) -> FrontEnd:
         """The usual log-mel."""

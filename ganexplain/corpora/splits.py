@@ -13,7 +13,7 @@ from ganexplain.audio.io import load_excerpt, to_pcm
 from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.recordings import UNLABELLED, Corpus, Recording
-from ganexplain.errors import GanexplainError, skipping_bad_file
+from ganexplain.errors import EmptySplit, GanexplainError, skipping_bad_file
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.progress import Progress, note_skipped
@@ -157,7 +157,7 @@ def read_recordings(
             recordings.append(recording)
         progress.advance()
     if not recordings:
-        raise GanexplainError(f"{corpus.name}: the {name} split is empty; list recordings in it")
+        raise EmptySplit(f"{corpus.name}: the {name} split is empty; list recordings in it")
     return tuple(recordings), tuple(arrays)
 
 

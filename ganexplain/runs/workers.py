@@ -99,3 +99,6 @@ class Workers:
         if self.executor:
             return nullcontext(Engine(self.executor, do_task, (job,)))
         return dask_workers(self.address, job) if self.address else process_pool(count, job)
+
+
+HERE = Workers()  # this process

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,12 +20,13 @@ from ganexplain.artifacts.responses import (
     RealResponses,
     ResponsesMeta,
 )
-from ganexplain.ascent.responses import excerpt_responses, strongest
-from ganexplain.config import ResponsesConfig, SelectConfig
+from ganexplain.ascent.responses import strongest
+from ganexplain.config import SelectConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.load import input_spec_for, load_split
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.files.arrays import try_open_array
 from ganexplain.inputs.base import Input
 from ganexplain.metrics.regression import residual
 from ganexplain.metrics.scores import PREDICTION
@@ -32,21 +34,23 @@ from ganexplain.metrics.sharing import Sharing
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapter import OUTPUT, network_device
 from ganexplain.networks.decisions import output_regressors
-from ganexplain.networks.hooks import (
-    Response,
-    layer_shape,
-    layers_responses,
-    responses_and_features,
-    unit_response,
-)
+from ganexplain.networks.hooks import responses_and_features
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_variation import MEASURED, LayerSpread
 from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.progress import Progress, note_skipped
+from ganexplain.runs.workers import HERE, DividedWork, Workers
+from ganexplain.selection.response_parts import (
+    Measured,
+    PartResponses,
+    ResponsePart,
+    SearchSettings,
+    read_parts,
+)
 
 RANDOM_EXCERPTS = 64
-SearchSettings = ResponsesConfig | SelectConfig
+WORTH_PROCESSES = 16  # parts from which several processes are faster
 
 
 class CorpusResponses:
@@ -78,45 +82,68 @@ class CorpusResponses:
         held_out = {HELD_OUT: "+".join(names)} if any(map(self.corpus.split, names)) else {}
         return {"": "train"} | held_out
 
-    def prepare(self, units: Iterable[Unit], progress: Progress) -> None:
-        """Read the splits and compute the responses (M, U) of the layers of single units, and the
-        outputs.
+    def prepare(
+        self,
+        units: Iterable[Unit],
+        progress: Progress,
+        folder: Path,
+        workers: Workers = HERE,
+        out: Path | None = None,
+    ) -> None:
+        """Read the splits, and the responses of the units, of their layers and of the outputs.
 
-        Those of a place, a difference or a direction are computed by `for_unit`.
+        The responses are made by `workers`, in parts whose files are in `folder`; those of an
+        earlier run are kept. `out` is the run directory that workers must see.
         """
         note_skipped(progress, self.corpus.skipped)
         self.progress = progress
-        layers = [unit.layer for unit in units if unit.channel is not None]
-        wanted = list(dict.fromkeys([*layers, self.output]))
-        self.pools = {key: self._pool(name, wanted) for key, name in self.splits.items()}
+        single = [unit.layer for unit in units if unit.channel is not None]
+        others = [unit for unit in units if unit.channel is None]
+        layers = dict.fromkeys([*single, self.output])
+        measured = Measured(tuple(layers), tuple(dict.fromkeys(others)))
+        parts = {key: ResponsePart.all_of(self.corpus, name) for key, name in self.splits.items()}
+        work = DividedWork(
+            PartResponses,
+            (self.config, measured, self.hop, folder),
+            out,
+            loaded=((self.explained, self.corpus, self.front_end),),
+        )
+        self._make_parts([part for each in parts.values() for part in each], work, workers)
+        self.pools = {
+            key: self._pool(name, parts[key], measured, folder) for key, name in self.splits.items()
+        }
 
-    def _pool(self, name: str, layers: Sequence[str]) -> _Pool:
-        config, progress = self.config, self.progress
+    def _make_parts(
+        self, parts: Sequence[ResponsePart], work: DividedWork, workers: Workers
+    ) -> None:
+        """Make the parts that are not made yet."""
+        folder: Path = work.arguments[-1]
+        todo = [part for part in parts if try_open_array(part.path(folder)) is None]
+        if len(todo) < len(parts):
+            self.progress.note(f"{len(parts) - len(todo)} of {len(parts)} parts were done before")
+        files = sum(part.last - part.first for part in todo)
+        self.progress.start("responses of real excerpts, files", files)
+        worth_it = self.explained.device.type == "cpu" and len(todo) >= WORTH_PROCESSES
+        workers.do(todo, work, self.progress.advance, worth_it)
+
+    def _pool(
+        self, name: str, parts: Sequence[ResponsePart], measured: Measured, folder: Path
+    ) -> _Pool:
+        config = self.config
         cache, skip = cache_directory(config.cache), config.skip_bad_files
-        split = load_split(self.corpus, name, self.front_end, cache, progress, skip)
-        pool = _Pool(name, split, split.whole_excerpts(self.hop), {})
-        network = self.explained.network
-        example = torch.zeros(1, *self.front_end.shape, device=self.explained.device)
-        widths = [layer_shape(network, layer, example)[0] for layer in layers]
-        with layers_responses(network, layers) as respond:
-            found = self._responses(pool, ", ".join(layers), respond)
-        parts = np.split(found, np.cumsum(widths)[:-1], axis=1)
-        pool.responses.update(zip(layers, parts, strict=True))
-        return pool
+        split = load_split(self.corpus, name, self.front_end, cache, self.progress, skip)
+        centres = split.whole_excerpts(self.hop)
+        widths = measured.widths(self.explained, self.front_end)
+        found = read_parts(folder, parts, len(centres), sum(widths))
+        columns = np.split(found, np.cumsum(widths)[:-1], axis=1)
+        return _Pool(name, split, centres, dict(zip(measured.names, columns, strict=True)))
 
-    def _responses(self, pool: _Pool, name: str, respond: Response) -> np.ndarray:
-        self.progress.start(f"responses of real excerpts, {pool.name}, {name}", len(pool.centres))
-        device, advance = self.explained.device, self.progress.advance
-        return excerpt_responses(pool.split, pool.centres, respond, device, advance)
-
-    def _unit_responses(self, pool: _Pool, unit: Unit) -> np.ndarray:
-        """Return responses (M,) of a unit, from those of its layer or by a pass of its own."""
+    @staticmethod
+    def _unit_responses(pool: _Pool, unit: Unit) -> np.ndarray:
+        """Return responses (M,) of a unit."""
         if unit.channel is not None:
             return pool.responses[unit.layer][:, unit.channel]
-        if unit not in pool.responses:
-            with unit_response(self.explained.network, unit) as respond:
-                pool.responses[unit] = self._responses(pool, str(unit), respond)
-        return pool.responses[unit]
+        return pool.responses[unit][:, 0]
 
     def for_unit(self, measured: MeasuredUnit, examples: int = 0) -> RealResponses:
         """Return the responses of a unit: as many as `--top`, by default as there are `examples`.
@@ -219,7 +246,7 @@ class CorpusResponses:
 class _Pool:
     """Excerpts of a split around centres (M, 2), and the responses computed so far.
 
-    The responses are those (M, U) of the units of a layer, by its name, or (M,) of a unit;
+    The responses are those (M, U) of the units of a layer, by its name, or (M, 1) of a unit;
     `regressors` (M, H) are the numbers that stand for the outputs.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ganexplain.artifacts.explanations import Explanations, read_explanation_meta, read_explanations
 from ganexplain.artifacts.merging import explanation_files
@@ -119,15 +120,20 @@ class SelectTask:
             recordings = [r for part in name.split("+") for r in self.found.corpus.split(part)]
             run.used_recordings("held-out" if key else name, recordings)
         if not self.encoder:
-            self.found.prepare(self.units, progress)
+            self._find(self.found, progress)
             return None
         found, cache = self.found, cache_directory(self.config.cache)
         skip = self.config.skip_bad_files
         split = load_split(found.corpus, "valid", found.front_end, cache, progress, skip)
         check_enough(found.corpus.name, "valid", len(split.whole_excerpts(found.hop)))
-        found.prepare(self.units, progress)
+        self._find(found, progress)
         units = list(dict.fromkeys(self.units))
         return Probes.measure(split, found.hop, found.explained, units, [self.encoder], progress)
+
+    def _find(self, found: CorpusResponses, progress: Progress) -> None:
+        """Compute the responses of all units in this process; a stopped run keeps none of them."""
+        with TemporaryDirectory() as parts:
+            found.prepare(self.units, progress, Path(parts))
 
     def explanations(self, index: int) -> Explanations:
         """Those of one unit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from pathlib import Path
 
 import torch
@@ -10,33 +11,38 @@ from ganexplain.artifacts.responses import MeasuredUnit
 from ganexplain.config import ResponsesConfig
 from ganexplain.corpora.load import open_corpus
 from ganexplain.files.atomic import write_text
-from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.specification import input_values
 from ganexplain.metrics.sharing import Sharing
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.target import NetworkSource
 from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.networks.units import Unit
 from ganexplain.report.sharing import sharing_summary, sharing_table
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
+from ganexplain.runs.workers import Workers
 from ganexplain.selection.real_excerpts import CorpusResponses
+from ganexplain.selection.response_parts import PARTS_FOLDER, load_explained, remove_parts
 
 
 def responses(
-    config: ResponsesConfig, out: Path, progress: Progress, overwrite: bool = False
+    config: ResponsesConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
 ) -> list[Path]:
     """Find the excerpts of the training split that drive units most and least.
 
     Returns the paths of the `responses.npz`: in `out` for one unit, else in `out/LAYER-NEURON`,
     beside `units.csv`, a table of what each unit shares with the outputs and with other units.
     Raises the errors of the corpus, UsageError for an unknown layer or unit, and GanexplainError
-    if fewer than two excerpts are found.
+    if fewer than two excerpts are found. An `executor` of any kind passes the excerpts through the
+    network in place of the workers of the settings; finished parts are kept for `resume`.
     """
-    source, device = NetworkSource.from_settings(config), pick_device(config.device)
-    generator_output = load_generator(Path(config.gan), device)[1] if config.gan else None
-    explained = load_target(source, generator_output, device)
+    workers = Workers.of(config, executor)
+    source, explained = NetworkSource.from_settings(config), load_explained(config)
     network, front_end = explained.network, explained.front_end
     example = torch.zeros(1, *front_end.shape, device=explained.device)
     layers = explained.layers(config.layer)
@@ -46,13 +52,15 @@ def responses(
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     found = CorpusResponses(config, explained, corpus, front_end)
     paths = []
-    with RunDirectory(out, "responses", config, overwrite) as run:
+    # Without `resume`, what a failed run leaves is no result: the next run may overwrite it.
+    with RunDirectory(out, "responses", config, overwrite, resume or None) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)
         digest, values = source.digest(), input_values(front_end)
         run.used_recordings("train", corpus.split("train"))
-        found.prepare(units, progress)
+        run.note_inputs()
+        found.prepare(units, progress, out / PARTS_FOLDER, workers, out)
         weak: dict[str, str] = {}
         shared: dict[Unit, Sharing] = {}
         for unit in units:
@@ -69,6 +77,7 @@ def responses(
         if len(units) > 1:
             write_text(out / "units.csv", sharing_table(shared))
             progress.note(f"{sharing_summary(list(shared.values()))}: {out / 'units.csv'}")
+        remove_parts(out / PARTS_FOLDER)
         if weak:
             run.results["hardly_responding"] = weak
     return paths

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -52,7 +53,9 @@ class Bench:
         config = ResponsesConfig(corpus=tuple(options.corpus), hop_frames=hop, top=options.top)
         explained = self.networks.explained
         found = CorpusResponses(config, explained, self.corpus, explained.front_end)
-        found.prepare([read_explanations(path).meta.unit for path in files], self.progress)
+        units = [read_explanations(path).meta.unit for path in files]
+        with TemporaryDirectory() as parts:
+            found.prepare(units, self.progress, Path(parts))
         return found
 
     def tested(self, files: Sequence[Path], found: CorpusResponses, control: bool) -> TestedUnit:
