@@ -89,7 +89,8 @@ def listed(entry: str | dict[str, list[str]]) -> str:
     if isinstance(entry, dict):
         return "".join(listed(page) for pages in entry.values() for page in pages)
     title = re.search(r"^# (.*)$", (ROOT / path_of(entry)).read_text(), re.MULTILINE)
-    return f"- [{title[1] if title else entry}]({entry.removesuffix('.md')}.html)\n"
+    address = re.sub(r"(README)?\.md$", lambda end: "index.html" if end[1] else ".html", entry)
+    return f"- [{title[1] if title else entry}]({address})\n"
 
 
 def linked_paths(path: str) -> Iterator[str]:
