@@ -64,7 +64,7 @@ class Workers:
             )
         if address and executor is None:
             check_address(address)
-        return cls(text, address, executor)
+        return cls("1" if address else text, address, executor)
 
     def count(self, tasks: int, worth_it: bool) -> int:
         """Number of processes, at most one per task; for `auto` one if it is not `worth_it`."""

@@ -63,7 +63,8 @@ def job_from_elsewhere(out: Path) -> Job:
 
 def test_any_workers_write_the_same_files(address: str, out: Path) -> None:
     with ThreadPoolExecutor(3) as threads:
-        for workers in (Workers(), Workers(executor=threads), Workers(address=address)):
+        cluster = Workers.of(Divides(workers=address))
+        for workers in (Workers(), Workers(executor=threads), cluster):
             units: list[int] = []
             workers.do(TASKS, DividedWork(Writing, (out,), out), units.append)
             assert sum(units) == 12
