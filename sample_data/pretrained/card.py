@@ -27,7 +27,7 @@ from ganexplain.gans.networks import AnyGenerator
 from ganexplain.gans.validation import EXCERPTS, Validation
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.target import NetworkSource, load_target
-from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds
+from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds, strip
 from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.judges import judge_source, load_judges
 
@@ -47,7 +47,7 @@ def print_judged(name: str, validation: Validation, generator: AnyGenerator) -> 
     """Two lines of the table of judges: of samples, and of training excerpts in their place."""
     figures = validation.measure(generator)
     training = validation.apart_from_held_out(validation.training)
-    ratios = figures["held_out"] / validation.floor, figures["kernel"] / training["kernel"]
+    ratios = figures["kernel"] / training["kernel"], figures["held_out"] / validation.floor
     for row, both, found in (
         (f"samples, by {name}", ratios, figures),
         ("training excerpts", (1.0, 1.0), training),
@@ -94,9 +94,8 @@ def main() -> None:
     judges = {name: NetworkSource(f"{HERE / name}.pt") for name in OURS}
     if arguments.ears:
         judges = {"YAMNet": judge_source(FEATURES), **judges}
-    print(
-        "| | distance ratio | precision | recall | density | coverage |\n|---|---|---|---|---|---|"
-    )
+    print("| | kernel ratio | Frechet ratio | precision | recall | density | coverage |")
+    print("|---|---|---|---|---|---|---|")
     for name, source in judges.items():
         network = load_target(source, FrontEnd(), CPU).network
         validation = Validation(0, train, test, CPU, network)
@@ -120,7 +119,8 @@ def main() -> None:
         drawn = generator(torch.from_numpy(start_latents(0, SAMPLES, LATENT_SIZE))).numpy()
     rows = {"seeds 0 to 7": drawn[:ROW], "seeds 8 to 15": drawn[ROW:]}
     write_bytes(arguments.out / "samples.png", sample_sheet(rows, front_end))
-    write_bytes(arguments.out / "samples.flac", sample_sounds(drawn, front_end))
+    sounds = strip(sample_sounds(front_end, drawn), front_end.sound_rate)
+    write_bytes(arguments.out / "samples.flac", sounds)
     assert np.isfinite(drawn).all()
 
 
