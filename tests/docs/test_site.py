@@ -11,6 +11,10 @@ import pytest
 from support.paths import ROOT
 
 from ganexplain import config
+from ganexplain.artifacts.controls import SEARCHED
+from ganexplain.artifacts.explanations import EXPLANATION_AXES, FIXED_AXES
+from ganexplain.artifacts.responses import BEYOND, HELD_OUT, RANDOM, REAL_AXES
+from ganexplain.metrics.scores import SCORES
 from ganexplain.version import __version__
 
 COMMANDS = import_module("commands")  # docs/build/commands.py
@@ -30,6 +34,16 @@ def test_every_setting_of_a_command_has_a_row_with_its_help(command: str) -> Non
         (row,) = [row for row in rows if label in row.split(" | ")[0]]
         assert field.metadata["help"].replace("|", "\\|") in row
     assert any("`--out`" in row and "required" in row for row in rows)
+
+
+def test_the_page_of_files_names_the_arrays_and_scores_of_artifacts() -> None:
+    page = (ROOT / "docs/reference/files.md").read_text()
+    arrays = {**EXPLANATION_AXES, **FIXED_AXES, **REAL_AXES}
+    controls = [f"{name}_{key}" for name in SEARCHED for key in ("mel", "response")]
+    scores = [kind.key for kind in SCORES.values()]
+    named = [*arrays, *controls, *scores, HELD_OUT, BEYOND, f"{RANDOM}mel"]
+    assert len(named) > 40
+    assert [name for name in named if f"`{name}`" not in page] == []
 
 
 def test_every_page_is_in_the_navigation() -> None:
