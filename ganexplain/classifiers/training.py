@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,12 +28,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.distributed import average_gradients, check_divisible, rank_and_world_size
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast
-from ganexplain.runs.resume import (
-    State,
-    check_same_recordings,
-    restore_optimiser,
-    update_average,
-)
+from ganexplain.runs.resume import State, check_same_recordings, restore_optimiser
 
 LOW_TARGET = 0.02  # targets 0.02 and 0.98, the authors' label smoothing
 OPTIMISERS = ("adamw", "sgd")
@@ -111,7 +105,6 @@ class ClassifierTraining:
         self.architecture = architecture_for(config, self.input_spec)
         network = new_network(config, outputs, split)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.network) if config.ema_decay else self.network
         self.optimiser = _optimiser(config, self.network)
         self.losses: list[float] = []  # of the current epoch
         self.best: BestEpoch | None = None
@@ -131,8 +124,6 @@ class ClassifierTraining:
         loss.backward()
         average_gradients(self.network.parameters())
         self.optimiser.step()
-        if self.average is not self.network:
-            update_average(self.average, self.network, self.config.ema_decay, step)
         value = float(loss.detach())
         if not np.isfinite(value):
             raise Diverged(f"the loss is {value} at update {step}; lower --learning-rate")
@@ -162,7 +153,7 @@ class ClassifierTraining:
 
     def finish_epoch(self, epoch: int, valid: LabelledSplit) -> dict[str, float]:
         """Validate, and keep the weights if they are the best so far; returns the figures."""
-        network = to_plain_form(self.average)
+        network = to_plain_form(self.network)
         evaluation = evaluate(network, valid, None)
         figures = evaluation.figures
         if self.best is None or figures["frame_error"] < self.best.figures["frame_error"]:
@@ -181,7 +172,6 @@ class ClassifierTraining:
         """Tensors and values of the training, for `restore`."""
         return {
             "network": self.network.state_dict(),
-            "average": self.average.state_dict() if self.average is not self.network else {},
             "optimiser": self.optimiser.state_dict(),
             "losses": self.losses,
             "best": self.best.to_state() if self.best else {},
@@ -201,8 +191,6 @@ class ClassifierTraining:
                 "keep --epochs, or use --schedule step"
             )
         self.network.load_state_dict(state["network"])
-        if self.average is not self.network:
-            self.average.load_state_dict(state["average"])
         restore_optimiser(self.optimiser, state["optimiser"])
         self.losses, self.best = [float(loss) for loss in state["losses"]], None
         if state["best"]:

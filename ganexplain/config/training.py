@@ -82,12 +82,6 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
         "Draw each class equally often, and in a class each kind of recording (column `kind`).",
         False,
     )
-    ema_decay: float = setting(
-        "Decay per update of the moving average of the weights that is kept; 0: no average.",
-        0.0,
-        0,
-        1,
-    )
     precision: str = setting(
         "Precision of convolutions in training: bfloat16 or float32.", "bfloat16"
     )
@@ -125,7 +119,6 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
             "epochs": 40,
             "level_invariant": True,
             "balance": True,
-            "ema_decay": 0.999,
         },
     }
 

@@ -108,7 +108,6 @@ CLASSIFIER = {
     "mix": ("0", "1"),
     "mixup": ("0", "0.5"),
     "balance": ("", "--balance"),
-    "ema-decay": ("0", "0.9"),
     "precision": ("float32", "bfloat16"),
     "workers": ("0", "1"),
     "batch-size": ("1", "3"),
@@ -148,7 +147,7 @@ def test_train_classifier_of_every_pair_of_options(command: Run, tmp_path: Path,
     done = command(
         "train-classifier", row["corpus"], "--epochs", "1", "--updates-per-epoch", "1",
         *words(row, "skip", "preset", "architecture", "outputs", "optimiser", "schedule", "batch",
-               "level", "masks", "augment", "mix", "mixup", "balance", "ema-decay", "precision",
+               "level", "masks", "augment", "mix", "mixup", "balance", "precision",
                "workers", "batch-size"),
         "--out", out, "-q",
     )  # fmt: skip

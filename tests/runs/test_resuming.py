@@ -48,7 +48,7 @@ def test_a_gan_trained_in_two_parts_is_that_trained_in_one(
     "recipe",
     [
         "--preset paper --learning-rate 0.001",
-        "--preset best --schedule step --mixup 0.2 --workers 2 --balance --ema-decay 0.9",
+        "--preset best --schedule step --mixup 0.2 --workers 2 --balance",
     ],
 )
 def test_a_classifier_trained_in_two_parts_is_that_trained_in_one(
