@@ -1,11 +1,14 @@
-"""The document of `predict`, for `--json` and its `run.json`."""
+"""The document of `predict`, for `--json` and its `run.json`, and the files of its parts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
 
-from ganexplain.files.atomic import JsonObject
+from ganexplain.files.atomic import JsonObject, read_json, write_json
+from ganexplain.files.fields import Fields
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,19 @@ class RecordingPrediction:
     segments: int
     shares: Mapping[str, float]
 
+    @classmethod
+    def from_json(cls, fields: Fields) -> Self:
+        """An entry as `asdict` makes it; errors as `Fields`."""
+        return cls(
+            file=fields.text("file"),
+            lab=fields.text("lab"),
+            curve=fields.text("curve"),
+            picture=fields.text("picture"),
+            seconds=fields.number("seconds"),
+            segments=fields.integer("segments"),
+            shares=_numbers(fields.child("shares")),
+        )
+
 
 @dataclass(frozen=True)
 class PicturePrediction:
@@ -28,6 +44,12 @@ class PicturePrediction:
     file: str
     class_name: str
     probabilities: Mapping[str, float]
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Self:
+        """An entry of `files`; errors as `Fields`."""
+        probabilities = _numbers(fields.child("probabilities"))
+        return cls(fields.text("file"), fields.text("class"), probabilities)
 
     def to_json(self) -> JsonObject:
         """An entry of `files`."""
@@ -61,3 +83,46 @@ class Predictions:
             "files": recordings or [each.to_json() for each in self.pictures],
             "skipped": list(self.skipped),
         }
+
+
+@dataclass(frozen=True)
+class PredictedPart:
+    """What is predicted for some files of a run, kept until all are done.
+
+    `skipped` are the errors of skipped files, `warnings` what is unusual about others, `inputs`
+    the SHA-256 of recordings by their path.
+    """
+
+    recordings: tuple[RecordingPrediction, ...] = ()
+    pictures: tuple[PicturePrediction, ...] = ()
+    skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    inputs: Mapping[str, str] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The part in a file; errors as `Fields`."""
+        fields = Fields(f"{path}: ", read_json(path))
+        inputs = fields.child("inputs")
+        return cls(
+            tuple(map(RecordingPrediction.from_json, fields.children("recordings"))),
+            tuple(map(PicturePrediction.from_json, fields.children("pictures"))),
+            fields.texts("skipped"),
+            fields.texts("warnings"),
+            {name: inputs.text(name) for name in inputs},
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the file."""
+        document = {
+            "recordings": [asdict(each) for each in self.recordings],
+            "pictures": [each.to_json() for each in self.pictures],
+            "skipped": list(self.skipped),
+            "warnings": list(self.warnings),
+            "inputs": dict(self.inputs or {}),
+        }
+        write_json(path, document)
+
+
+def _numbers(fields: Fields) -> dict[str, float]:
+    return {name: fields.number(name) for name in fields}

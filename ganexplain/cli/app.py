@@ -208,7 +208,7 @@ def _add_stage(
 
 
 _add_stage("train-classifier", show_path, under_torchrun="together")
-_add_stage("predict", show_predictions)
+_add_stage("predict", show_predictions, resumes=True)
 _add_stage("train-gan", show_path, under_torchrun="together")
 _add_stage("counterfactual", show_counterfactuals)
 _add_command("input", config.InputConfig, "input:describe_input", show_input, "writes a file")

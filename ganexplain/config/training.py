@@ -14,6 +14,7 @@ from ganexplain.config.shared import (
     OUTPUTS,
     SEED,
     Computes,
+    Divides,
     NamesNetwork,
     ReadsRecordings,
 )
@@ -124,7 +125,7 @@ class TrainClassifierConfig(ReadsRecordings, Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictConfig(NamesNetwork, ReadsRecordings, Computes):
+class PredictConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
     """Predict the classes over time in recordings: OUT/NAME.csv, NAME.lab and NAME.png per file.
 
     `ganexplain predict song.mp3 --classifier runs/classifier/classifier.pt --out runs/predict`
@@ -132,6 +133,7 @@ class PredictConfig(NamesNetwork, ReadsRecordings, Computes):
     NAME is the name of the file without its extension; if two files share a name, the second is
     NAME-2. For pictures: OUT/predictions.csv, the class and all probabilities of each picture.
     A classifier.pt predicts every frame, a network of your own (--model) one excerpt after another.
+    Files that are done are kept for --resume.
     """
 
     files: tuple[str, ...] = setting(

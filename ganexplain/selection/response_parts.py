@@ -6,7 +6,6 @@ resumed.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,6 @@ from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import NullProgress
 
 SearchSettings = ResponsesConfig | SelectConfig
-PARTS_FOLDER = "parts"
 RECORDINGS, PICTURES = 4, 256  # of a part: about half a minute of a core
 
 
@@ -63,11 +61,6 @@ def read_parts(folder: Path, parts: Sequence[ResponsePart], rows: int, columns: 
             "command again"
         )
     return np.concatenate(arrays)
-
-
-def remove_parts(folder: Path) -> None:
-    """Delete the folder of the parts of a run that has used them."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_explained(config: ResponsesConfig) -> TargetNetwork:

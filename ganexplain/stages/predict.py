@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ganexplain.artifacts.predictions import (
     PicturePrediction,
+    PredictedPart,
     Predictions,
     RecordingPrediction,
 )
@@ -30,7 +32,7 @@ from ganexplain.errors import (
     check_known,
     skipping_bad_file,
 )
-from ganexplain.files.atomic import write_bytes, write_table
+from ganexplain.files.atomic import file_hash, write_bytes, write_table
 from ganexplain.inputs.base import Input
 from ganexplain.networks.decisions import AUTO, OUTPUTS
 from ganexplain.networks.predictor import (
@@ -44,55 +46,177 @@ from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.progress import Progress, note_skipped
+from ganexplain.runs.parts import FilePart, remove_parts
+from ganexplain.runs.progress import (
+    LOGGER,
+    NullProgress,
+    Progress,
+    forward_warnings,
+    note_skipped,
+)
+from ganexplain.runs.workers import DividedWork, Workers
 
 TABLE = "predictions.csv"
+WORTH_PROCESSES = 32  # parts from which several processes are faster
 
 
 def predict(
-    config: PredictConfig, out: Path, progress: Progress, overwrite: bool = False
+    config: PredictConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
 ) -> Predictions:
     """Write NAME.csv, NAME.lab and NAME.png for each recording, or `predictions.csv` for pictures.
 
-    Raises UsageError if no network is named, BadFile for a recording that cannot be used (with
-    `skip_bad_files` it is noted and skipped), GanexplainError if none can be used.
+    Raises UsageError if no network is named or a folder has no pictures, BadFile for a file that
+    cannot be used (with `skip_bad_files` it is noted and skipped), GanexplainError if none can be
+    used. An `executor` of any kind predicts in place of the workers of the settings; files that are
+    done are kept for `resume`.
     """
+    workers = Workers.of(config, executor)
     source = NetworkSource.from_settings(config)
-    predictor = _load(source, config, progress)
-    threshold = predictor.threshold if len(predictor.classes) == 2 else None
-    nothing = Predictions(source.name, tuple(predictor.classes), threshold, ())
-    if not predictor.front_end.sound_rate:
-        return predict_files(config, predictor, nothing, out, progress, overwrite)
-    paths = [Path(name) for name in config.files]
-    found: list[RecordingPrediction] = []
-    skipped: list[str] = []
+    predictor = _load(config, progress)
+    sound = bool(predictor.front_end.sound_rate)
+    paths = _paths(config, sound)
     if not config.skip_bad_files:
-        for path in paths:  # a misspelt name is an error now, not after hours of computation
-            with skipping_bad_file(False, skipped.append):
-                read_duration(path)
-    with RunDirectory(out, "predict", config, overwrite) as run:
+        _check_names(paths, sound)  # a misspelt name is an error now, not after hours
+    # Without `resume`, what a failed run leaves is no result: the next run may overwrite it.
+    with RunDirectory(out, "predict", config, overwrite, resume or None) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)
-        progress.start("predicting", len(paths))
-        for path, name in zip(paths, output_names(paths), strict=True):
-            reasons: list[str] = []
-            with skipping_bad_file(config.skip_bad_files, reasons.append):
-                predicted = predictor.predict(path, cache_directory(config.cache))
-                run.used(str(path), path)
-                found.append(_write(out / name, path, predicted))
-            note_skipped(progress, reasons)
-            skipped += reasons
-            progress.advance()
-        run.results.update(files=[asdict(each) for each in found], skipped=skipped)
-        if not found:
-            raise GanexplainError("no file could be used; each is named above with the reason")
-    return replace(nothing, recordings=tuple(found), skipped=tuple(skipped))
+        run.note_inputs()
+        parts = FilePart.all_of(len(paths), 1 if sound else CHUNK_PICTURES)
+        _make_parts(config, out, parts, workers, predictor, progress)
+        found = _joined(PredictedPart.read(part.path(out)) for part in parts)
+        for warning in found.warnings:  # of other processes
+            LOGGER.warning("%s", warning)
+        note_skipped(progress, found.skipped)
+        threshold = predictor.threshold if len(predictor.classes) == 2 else None
+        done = Predictions(
+            source.name, tuple(predictor.classes), threshold, found.skipped, found.recordings,
+            found.pictures, "" if sound else str(out / TABLE),
+        )  # fmt: skip
+        (_record_recordings if sound else _record_pictures)(run, done, found)
+        remove_parts(out)
+    return done
 
 
-def _load(source: NetworkSource, config: PredictConfig, progress: Progress) -> Predictor:
+def _make_parts(
+    config: PredictConfig,
+    out: Path,
+    parts: Sequence[FilePart],
+    workers: Workers,
+    predictor: Predictor,
+    progress: Progress,
+) -> None:
+    """Predict the parts that are not done yet."""
+    todo = [part for part in parts if not part.path(out).is_file()]
+    if len(todo) < len(parts):
+        progress.note(f"{len(parts) - len(todo)} of {len(parts)} parts were done before")
+    files = sum(part.last - part.first for part in todo)
+    progress.start("predicting", parts[-1].last, parts[-1].last - files)
+    worth_it = pick_device(config.device).type == "cpu" and len(todo) >= WORTH_PROCESSES
+    work = DividedWork(PartPrediction, (config, out), out, loaded=(predictor,))
+    workers.do(todo, work, progress.advance, worth_it)
+
+
+def _joined(parts: Iterable[PredictedPart]) -> PredictedPart:
+    """All parts as one."""
+    found = list(parts)
+    return PredictedPart(
+        tuple(each for part in found for each in part.recordings),
+        tuple(each for part in found for each in part.pictures),
+        tuple(reason for part in found for reason in part.skipped),
+        tuple(warning for part in found for warning in part.warnings),
+        {name: digest for part in found for name, digest in (part.inputs or {}).items()},
+    )
+
+
+def _record_recordings(run: RunDirectory, done: Predictions, found: PredictedPart) -> None:
+    """Write the predictions for recordings into `run.json`."""
+    for name, digest in (found.inputs or {}).items():
+        if run.used(name, Path(name)) != digest:
+            raise GanexplainError(
+                f"{name}: has changed since it was predicted; start again with --overwrite"
+            )
+    run.results.update(files=[asdict(each) for each in done.recordings], skipped=list(done.skipped))
+    if not done.recordings:
+        raise GanexplainError("no file could be used; each is named above with the reason")
+
+
+def _record_pictures(run: RunDirectory, done: Predictions, found: PredictedPart) -> None:
+    """Write the table of the pictures, and their number into `run.json`."""
+    if not done.pictures:
+        raise GanexplainError("no picture could be used; each is named above with the reason")
+    used = [Picture(Path(each.file), "", -1) for each in done.pictures]
+    run.used_recordings("pictures", used)
+    rows = (
+        [each.file, each.class_name, *(f"{p:.6f}" for p in each.probabilities.values())]
+        for each in done.pictures
+    )
+    write_table(Path(done.table), ["file", "class", *done.classes], rows)
+    run.results.update(pictures=len(used), skipped=list(done.skipped))
+
+
+def _paths(config: PredictConfig, sound: bool) -> list[Path]:
+    """The recordings, or the pictures with those below named folders."""
+    return [Path(name) for name in config.files] if sound else list(expand_folders(config.files))
+
+
+def _check_names(paths: Iterable[Path], sound: bool) -> None:
+    """Raise BadFile, as of one of many files, for the first that is missing or no recording."""
+    for path in paths:
+        with skipping_bad_file(False, lambda reason: None):
+            if sound:
+                read_duration(path)
+            elif not path.is_file():
+                raise BadFile(f"{path}: no such file; correct the name")
+
+
+class PartPrediction:
+    """Writes the predictions for parts, with a predictor that is given or loaded once a process."""
+
+    def __init__(
+        self, config: PredictConfig, out: Path, predictor: Predictor | None = None
+    ) -> None:
+        self.config, self.out = config, out
+        self.predictor = predictor or _load(config, NullProgress())
+        self.sound = bool(self.predictor.front_end.sound_rate)
+        self.paths = _paths(config, self.sound)
+        self.names = output_names(self.paths) if self.sound else []
+
+    def __call__(self, part: FilePart, advance: Callable[[int], None]) -> None:
+        """Predict the files of a part, and write its file last."""
+        predict_files = self._recordings if self.sound else self._pictures
+        with forward_warnings(lambda message: None) as warnings:
+            earlier = len(warnings)
+            found = predict_files(range(part.first, part.last))
+            replace(found, warnings=tuple(warnings[earlier:])).write(part.path(self.out))
+        advance(part.last - part.first)
+
+    def _recordings(self, numbers: Iterable[int]) -> PredictedPart:
+        found, skipped, inputs = [], list[str](), {}
+        for number in numbers:
+            path = self.paths[number]
+            with skipping_bad_file(self.config.skip_bad_files, skipped.append):
+                predicted = self.predictor.predict(path, cache_directory(self.config.cache))
+                inputs[str(path)] = file_hash(path)
+                found.append(_write(self.out / self.names[number], path, predicted))
+        return PredictedPart(tuple(found), skipped=tuple(skipped), inputs=inputs)
+
+    def _pictures(self, numbers: Iterable[int]) -> PredictedPart:
+        paths = [self.paths[number] for number in numbers]
+        good, skipped = _read(paths, self.predictor.front_end, self.config.skip_bad_files)
+        found = _predicted(good, self.predictor)
+        return PredictedPart(pictures=tuple(found), skipped=tuple(skipped))
+
+
+def _load(config: PredictConfig, progress: Progress) -> Predictor:
     """What predicts; of a network of the user's own the kind of its outputs is guessed."""
-    device = pick_device(config.device)
+    source, device = NetworkSource.from_settings(config), pick_device(config.device)
     if source.classifier:
         for option in ("outputs", "hop_seconds"):
             if getattr(config, option) != getattr(PredictConfig, option):
@@ -129,54 +253,6 @@ def _write(base: Path, recording: Path, predicted: Predicted) -> RecordingPredic
         segments=len(prediction.segments),
         shares={name: round(share, 4) for name, share in prediction.shares().items()},
     )
-
-
-def predict_files(
-    config: PredictConfig,
-    predictor: Predictor,
-    nothing: Predictions,
-    out: Path,
-    progress: Progress,
-    overwrite: bool,
-) -> Predictions:
-    """Write `predictions.csv`, one line per picture; returns `nothing` with the predictions added.
-
-    Raises UsageError for a folder without pictures, BadFile for a file that is not a picture (with
-    `skip_bad_files` it is noted and skipped), GanexplainError if no picture can be used.
-    """
-    paths = list(expand_folders(config.files))
-    for path in paths:  # a misspelt name is an error before the run begins
-        if not (path.is_file() or config.skip_bad_files):
-            missing = BadFile(f"{path}: no such file; correct the name")
-            missing.one_of_many = True
-            raise missing
-    found: list[PicturePrediction] = []
-    reasons: list[str] = []
-    with RunDirectory(out, "predict", config, overwrite) as run:
-        progress = run.keep_notes(progress)
-        for name, path in NetworkSource.from_settings(config).files().items():
-            run.used(name, path)
-        progress.start("predicting", len(paths))
-        used: list[Path] = []
-        for start in range(0, len(paths), CHUNK_PICTURES):
-            part = paths[start : start + CHUNK_PICTURES]
-            good, skipped = _read(part, predictor.front_end, config.skip_bad_files)
-            note_skipped(progress, skipped)
-            reasons += skipped
-            found += _predicted(good, predictor)
-            used += good
-            progress.advance(len(part))
-        if not used:
-            raise GanexplainError("no picture could be used; each is named above with the reason")
-        run.used_recordings("pictures", [Picture(path, "", -1) for path in used])
-        rows = (
-            [each.file, each.class_name, *(f"{p:.6f}" for p in each.probabilities.values())]
-            for each in found
-        )
-        write_table(out / TABLE, ["file", "class", *predictor.classes], rows)
-        run.results.update(pictures=len(used), skipped=reasons)
-    table = str(out / TABLE)
-    return replace(nothing, table=table, pictures=tuple(found), skipped=tuple(reasons))
 
 
 def expand_folders(names: Iterable[str]) -> Iterable[Path]:

@@ -19,10 +19,11 @@ from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.networks.units import Unit
 from ganexplain.report.sharing import sharing_summary, sharing_table
 from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.parts import PARTS_FOLDER, remove_parts
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import Workers
 from ganexplain.selection.real_excerpts import CorpusResponses
-from ganexplain.selection.response_parts import PARTS_FOLDER, load_explained, remove_parts
+from ganexplain.selection.response_parts import load_explained
 
 
 def responses(
@@ -77,7 +78,7 @@ def responses(
         if len(units) > 1:
             write_text(out / "units.csv", sharing_table(shared))
             progress.note(f"{sharing_summary(list(shared.values()))}: {out / 'units.csv'}")
-        remove_parts(out / PARTS_FOLDER)
+        remove_parts(out)
         if weak:
             run.results["hardly_responding"] = weak
     return paths

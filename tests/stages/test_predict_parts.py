@@ -1,0 +1,109 @@
+"""The parts of `predict`: done by any workers, kept for a resumed run, the same files."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.paths import PRETRAINED
+from support.recordings import noise, song, write_sound
+
+from ganexplain.config import PredictConfig
+from ganexplain.errors import GanexplainError
+from ganexplain.runs.progress import NullProgress
+from ganexplain.stages import predict as stage
+from ganexplain.stages.predict import predict
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> PredictConfig:
+    """Three recordings, the last of them unusually quiet, and one that is none."""
+    paths = [write_sound(tmp_path / f"{seed}.wav", song(seed)) for seed in range(2)]
+    paths.append(write_sound(tmp_path / "quiet.wav", noise(4.0, level=1e-5)))
+    paths.append(tmp_path / "broken.wav")
+    paths[-1].write_bytes(b"RIFF")
+    return PredictConfig(
+        files=tuple(map(str, paths)), classifier=str(PRETRAINED / "classifier.pt"),
+        cache=str(tmp_path / "cache"), skip_bad_files=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PredictConfig:
+    """Five pictures and a network of the mean of each channel, two a part."""
+    monkeypatch.setattr(stage, "CHUNK_PICTURES", 2)
+    generator = np.random.default_rng(0)
+    for number in range(5):
+        values = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(values).save(tmp_path / f"{number}.png")
+    (tmp_path / "net.py").write_text(
+        "import torch\nclass Colours(torch.nn.Module):\n"
+        "    def forward(self, x):\n        return x.mean(dim=(2, 3))\n"
+    )
+    (tmp_path / "picture.toml").write_text(
+        'kind = "image"\nchannels = 3\nheight = 8\nwidth = 8\n[network]\nclasses = ["r","g","b"]\n'
+    )
+    return PredictConfig(
+        files=tuple(str(tmp_path / f"{number}.png") for number in range(5)),
+        model=f"{tmp_path / 'net.py'}:Colours", input=str(tmp_path / "picture.toml"),
+    )  # fmt: skip
+
+
+class Stopped(NullProgress):
+    """Ctrl-C after the first part."""
+
+    def advance(self, units: int = 1, **values: float) -> None:
+        raise KeyboardInterrupt
+
+
+def record(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "run.json").read_text().replace(str(run), "RUN"))
+    return {name: found[name] for name in ("results", "warnings", "inputs", "files")}
+
+
+@pytest.mark.parametrize("kind", ["recordings", "pictures"])
+def test_the_files_are_the_same_whoever_did_the_parts(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    config = request.getfixturevalue(kind)
+    runs = tmp_path / "one", tmp_path / "two"
+    one = predict(config, runs[0], NullProgress())
+    with pytest.raises(KeyboardInterrupt):
+        predict(config, runs[1], Stopped())
+    progress = NullProgress()
+    with ThreadPoolExecutor(2) as threads:
+        two = predict(config, runs[1], progress, resume=True, executor=threads)
+    assert f"1 of {4 if kind == 'recordings' else 3} parts were done before" in progress.notes
+    assert record(runs[0]) == record(runs[1])
+    assert len(one.recordings or one.pictures) == (3 if kind == "recordings" else 5)
+    assert len(one.skipped) == (1 if kind == "recordings" else 0) == len(two.skipped)
+    names = {path.name for path in runs[0].iterdir()}
+    assert names == {path.name for path in runs[1].iterdir()} and "parts" not in names
+    for name in names - {"run.json", "log.txt"}:
+        assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes()
+
+
+def test_what_other_processes_warn_of_is_noted(recordings: PredictConfig, tmp_path: Path) -> None:
+    predict(recordings, tmp_path / "one", NullProgress())
+    warnings = record(tmp_path / "one")["warnings"]
+    assert sum("quiet.wav" in warning for warning in warnings) == 1
+    assert sum("broken.wav" in warning for warning in warnings) == 1
+
+
+def test_a_recording_that_changes_meanwhile_is_named(
+    recordings: PredictConfig, tmp_path: Path
+) -> None:
+    config = replace(recordings, files=recordings.files[:2], skip_bad_files=False)
+    with pytest.raises(KeyboardInterrupt):
+        predict(config, tmp_path / "run", Stopped())
+    write_sound(Path(config.files[0]), song(5))
+    with pytest.raises(GanexplainError, match=r"0\.wav.* has changed since"):
+        predict(config, tmp_path / "run", NullProgress(), resume=True)
