@@ -101,12 +101,12 @@ def _batches(
     }
     one_by_one = isinstance(whole, NetworkAdapter) and whole.calling.copies > 0
     rows = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
-    with record_outputs(whole, before, _pooled) as outputs, run_to_layer(whole, own) as run:
+    with record_outputs(whole, before, pooled) as outputs, run_to_layer(whole, own) as run:
         # A pass that only counts the calls of the unit's layer runs to the end of the network.
         handle = whole.register_forward_pre_hook(lambda *_: outputs.clear())
         try:
             for batch in rows.split(1 if one_by_one else BATCH):
-                returned = _pooled(run(batch.to(network.device))).cpu().numpy()
+                returned = pooled(run(batch.to(network.device))).cpu().numpy()
                 features = {name: values.cpu().numpy() for name, values in outputs.items()}
                 yield returned, {n: each for n, each in features.items() if len(each) == len(batch)}
         finally:
@@ -120,7 +120,7 @@ def _whole(parts: Mapping[str, list[np.ndarray]], count: int) -> dict[str, np.nd
     }
 
 
-def _pooled(output: Tensor) -> Tensor:
+def pooled(output: Tensor) -> Tensor:
     """Features (B, D) of an output (B, U, ...): means and maxima of units over places."""
     places = output.detach()[(..., *[None] * (3 - output.ndim))].flatten(2)
     kept = places[:, :: max(-(-places.shape[1] // MOST), 1)]

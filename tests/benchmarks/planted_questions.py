@@ -30,6 +30,7 @@ from ganexplain.metrics.scores import Comparison, Examples, composite
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.hooks import record_outputs
+from ganexplain.selection.paths import pooled
 
 CPU = torch.device("cpu")
 EXAMPLES, CHUNK = 12, 48
@@ -144,7 +145,9 @@ def layer_features(network: nn.Module, mel: np.ndarray) -> dict[str, np.ndarray]
                 units = (
                     values[name].flatten(2) if values[name].ndim > 2 else values[name][..., None]
                 )
-                found[name].append(torch.cat([units.mean(dim=2), units.amax(dim=2)], dim=1))
+                # Both the mean and the maximum of one place, too, which `pooled` leaves out.
+                places = units.expand(-1, -1, 2) if units.shape[2] == 1 else units
+                found[name].append(pooled(places))
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 

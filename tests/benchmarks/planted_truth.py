@@ -16,6 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.planted_causes import CAUSES, Cause
 from benchmarks.planted_networks import (
+    PlantedSet,
     make_liar,
     plant,
     sample_sounds,
@@ -44,8 +46,10 @@ from benchmarks.planted_questions import (
 )
 from benchmarks.planted_tables import print_tables
 from support.paths import SAMPLE
+from torch import nn
 
 from ganexplain.files.atomic import write_json
+from ganexplain.gans.networks import AnyEncoder, AnyGenerator
 from ganexplain.metrics.detection import auroc
 from ganexplain.metrics.transfer import transferred_share
 from ganexplain.runs.progress import NullProgress
@@ -55,50 +59,88 @@ OTHERS = 60  # random excerpts that the paths are compared with
 CHANGED = 3  # excerpts whose decision is changed
 
 
-def run_cause(cause: Cause, corpora: list[str], seed: int) -> dict[str, Any]:
-    """All results for one cause."""
-    say = _clock(cause.name)
-    train = plant(cause, sample_sounds(corpora, "train+valid", TRAINED_ON, seed), seed)
-    test = plant(cause, sample_sounds(corpora, "test", TESTED_ON, seed), seed + 1)
+@dataclass(frozen=True)
+class Asked:
+    """The networks that are asked, by name, and what they are asked with, for one cause.
+
+    Of each network, `pools` (P, F, T) has the real excerpts that its examples are ranked by and
+    `others` (R, F, T) those that their paths are compared with.
+    """
+
+    generator: AnyGenerator
+    encoder: AnyEncoder
+    networks: Mapping[str, nn.Module]
+    pools: Mapping[str, np.ndarray]
+    others: Mapping[str, np.ndarray]
+
+
+def make_networks(cause: Cause, train: PlantedSet, seed: int, say: Callable[[str], None]) -> Asked:
+    """Train a detector of the cause, its twin and a GAN, and make the detector's liar."""
     detector = train_detector(train.present, train.absent, seed)
-    sung, unsung = train.clean[train.singing], train.clean[~train.singing]
-    twin = train_detector(sung, unsung, seed)
+    twin = train_detector(train.clean[train.singing], train.clean[~train.singing], seed)
     say("classifiers")
     both = np.concatenate([train.present[::2], train.absent[1::2]])
-    generator, encoder = train_generator(
-        both, SAMPLE / "pretrained" / "gan.pt", seed, NullProgress()
-    )
+    start = SAMPLE / "pretrained" / "gan.pt"
+    generator, encoder = train_generator(both, start, seed, NullProgress())
     say("GAN")
     liar = make_liar(detector, generator, cause, both, seed)
     say("liar")
     networks = {"detector": detector, "twin": twin, "liar": liar}
     pools = {"detector": both[::2], "twin": train.clean[::2], "liar": both[::2]}
+    others = {name: pool[1 :: len(both) // 2 // OTHERS] for name, pool in pools.items()}
+    return Asked(generator, encoder, networks, pools, others)
+
+
+def draw_examples(asked: Asked, seed: int) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
+    """What drives each network most, and least; the liar's least is that of the detector."""
 
     def drawn_by(name: str, way: str) -> Drawn:
-        asked = WHOLE_GRID if (name, way) == ("detector", "max") else SMALL_GRID
-        return draw(networks[name], generator, pools[name], way, seed, asked)
+        settings = WHOLE_GRID if (name, way) == ("detector", "max") else SMALL_GRID
+        network, pool = asked.networks[name], asked.pools[name]
+        return draw(network, asked.generator, pool, way, seed, settings)
 
-    most = {name: drawn_by(name, "max") for name in networks}
+    most = {name: drawn_by(name, "max") for name in asked.networks}
     least = {name: drawn_by(name, "min") for name in ("detector", "twin")}
-    least["liar"] = least["detector"]
-    say("explain")
-    planted = cause.measure(test.present)
-    effect = float(planted.mean() - cause.measure(test.absent).mean())
-    shown = np.concatenate([test.present, test.absent])
-    label = np.repeat([True, False], len(planted))
-    heard = {name: outputs(network, shown) for name, network in networks.items()}
-    whole = most["detector"]
-    found: dict[str, Any] = {
-        "cause": cause.name,
-        "seed": seed,
-        "effect": effect,
-        "measure_auroc": auroc(cause.measure(shown), label),
+    return most, least | {"liar": least["detector"]}
+
+
+def recognition(
+    measured: np.ndarray, heard: Mapping[str, np.ndarray], test: PlantedSet
+) -> dict[str, Any]:
+    """How well the cause as `measured` and the outputs of each network tell the labels.
+
+    Those of the twin are for the `clean` test excerpts, others for the `present` and the `absent`.
+    """
+    label = np.repeat([True, False], len(test.present))
+    return {
+        "measure_auroc": auroc(measured, label),
         "auroc": {
             "detector": auroc(heard["detector"], label),
-            "twin": auroc(outputs(twin, test.clean), test.singing),
+            "twin": auroc(heard["twin"], test.singing),
             "liar": auroc(heard["liar"], label),
         },
         "liar_correlation": float(np.corrcoef(heard["detector"], heard["liar"])[0, 1]),
+    }
+
+
+def transfer(network: nn.Module, drawn: Drawn, clean: np.ndarray) -> float | None:
+    """What the changes of the chosen examples bring to excerpts (N, F, T) without the cause."""
+    share = transferred_share(lambda mel: outputs(network, mel), drawn.chosen, drawn.start, clean)
+    return share if np.isfinite(share) else None
+
+
+def compare(
+    cause: Cause,
+    asked: Asked,
+    test: PlantedSet,
+    most: Mapping[str, Drawn],
+    least: Mapping[str, Drawn],
+) -> dict[str, Any]:
+    """What the examples of each network have of the cause, their paths, and what they transfer."""
+    effect = effect_of(cause, test)
+    present, whole = cause.measure(test.present).mean(), most["detector"]
+    clean = {name: test.clean if name == "twin" else test.absent for name in asked.networks}
+    return {
         "share_drawn": {
             name: float(
                 (cause.measure(most[name].chosen) - cause.measure(few.chosen)).mean() / effect
@@ -106,42 +148,60 @@ def run_cause(cause: Cause, corpora: list[str], seed: int) -> dict[str, Any]:
             for name, few in least.items()
         },
         "path_similarity": {
-            name: similarity(networks[name], most[name], pools[name][1 :: len(both) // 2 // OTHERS])
-            for name in networks
+            name: similarity(network, most[name], asked.others[name])
+            for name, network in asked.networks.items()
         },
         "transfer": {
-            name: _finite(
-                transferred_share(
-                    lambda mel, name=name: outputs(networks[name], mel),  # type: ignore[misc]
-                    most[name].chosen,
-                    most[name].start,
-                    test.clean[:OTHERS] if name == "twin" else test.absent[:OTHERS],
-                )
-            )
-            for name in networks
+            name: transfer(network, most[name], clean[name][:OTHERS])
+            for name, network in asked.networks.items()
         },
         "rules": {
             "settings": [list(each) for each in whole.settings],
             "error": [
-                float(abs(cause.measure(mel).mean() - planted.mean()) / effect) for mel in whole.mel
+                float(abs(cause.measure(mel).mean() - present) / effect) for mel in whole.mel
             ],
             "scores": whole.scores,
         },
     }
+
+
+def effect_of(cause: Cause, test: PlantedSet) -> float:
+    """How far the measure of a cause is with it above that without it, on average."""
+    return float(cause.measure(test.present).mean() - cause.measure(test.absent).mean())
+
+
+def run_cause(cause: Cause, corpora: list[str], seed: int) -> dict[str, Any]:
+    """All results for one cause."""
+    say = _clock(cause.name)
+    train = plant(cause, sample_sounds(corpora, "train+valid", TRAINED_ON, seed), seed)
+    test = plant(cause, sample_sounds(corpora, "test", TESTED_ON, seed), seed + 1)
+    asked = make_networks(cause, train, seed, say)
+    most, least = draw_examples(asked, seed)
+    say("explain")
+    shown = np.concatenate([test.present, test.absent])
+    heard = {
+        name: outputs(network, test.clean if name == "twin" else shown)
+        for name, network in asked.networks.items()
+    }
+    effect = effect_of(cause, test)
+    found: dict[str, Any] = {
+        "cause": cause.name,
+        "seed": seed,
+        "effect": effect,
+        **recognition(cause.measure(shown), heard, test),
+        **compare(cause, asked, test, most, least),
+    }
     say("paths and rules")
-    rows = np.flatnonzero(heard["detector"][: len(planted)] > 0)[:EXPLAINED]
+    detector = asked.networks["detector"]
+    rows = np.flatnonzero(heard["detector"][: len(test.present)] > 0)[:EXPLAINED]
     places = [test.planted[k] for k in rows]
     found["attributions"] = attributions(detector, test.present[rows], places, seed)
     say("attributions")
     changed = test.present[rows[:CHANGED]]
-    shares = counterfactual_shares(detector, generator, encoder, cause, changed)
+    shares = counterfactual_shares(detector, asked.generator, asked.encoder, cause, changed)
     found["counterfactual"] = [None if share is None else share / effect for share in shares]
     say("counterfactuals")
     return found
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def _clock(name: str) -> Callable[[str], None]:
