@@ -95,7 +95,7 @@ def dask_workers(address: str, job: Job) -> Iterator[Engine]:
         # A task of its own, so that each worker gets the job once and a lost one is made again.
         shared = client.submit(_job, job, pure=False)
         cause = partial(_cause, address)
-        yield Engine(client.get_executor(pure=False), do_task, (shared,), cause=cause)
+        yield Engine(client.get_executor(pure=False), _do, (shared,), cause=cause)
 
 
 def _note_workers(client: Any, address: str) -> None:
@@ -131,3 +131,17 @@ def _cause(address: str, error: BaseException) -> GanexplainError | None:
 
 def _job(job: Job) -> Job:
     return job
+
+
+def _do(job: Job, number: int, task: Any) -> int:
+    return do_task(job, number, task, _stop_if_cancelled)
+
+
+def _stop_if_cancelled(number: int, units: int) -> None:
+    """End a task whose command has ended, so that it writes nothing into a later run."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    state = worker.state.tasks.get(worker.get_current_task())
+    if state is None or state.state == "cancelled":
+        raise GanexplainError("the command has ended")

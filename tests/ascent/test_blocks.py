@@ -287,7 +287,7 @@ def test_workers_of_a_scheduler_search_the_same_though_one_is_killed(
     explain(replace(SEVERAL, shard="0/2"), out, NullProgress())
     (out / "run-0-of-2.json").rename(out / "run.json")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1"
     ) as cluster:
         words = ("explain", "--config", several / "config.toml", "--out", out, "--resume",
                  "--workers", cluster.scheduler_address)  # fmt: skip

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -44,7 +45,7 @@ class Writing:
 def address() -> Iterator[str]:
     """A scheduler with two workers, in threads of this process."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None,
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=":0",
         host="127.0.0.1",
     ) as cluster:  # fmt: skip
         yield cluster.scheduler_address
@@ -90,6 +91,41 @@ def test_the_error_of_a_task_keeps_its_cause(address: str, out: Path) -> None:
             with pytest.raises(FileNotFoundError) as caught:
                 workers.do(TASKS, DividedWork(Writing, (out, "b"), out), lambda units: None)
             assert caught.value.filename == "/gone/away"
+
+
+class Endless:
+    """Works for ever, but for the task `faulty`, and notes that it was stopped."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def __call__(self, task: str, advance: Callable[[int], None]) -> None:
+        if task == "faulty":
+            while not (self.out / "begun").exists():
+                time.sleep(0.01)
+            raise ValueError("stop")
+        (self.out / "begun").touch()
+        try:
+            while True:
+                advance(1)
+                time.sleep(0.01)
+        finally:
+            (self.out / "stopped").touch()
+
+
+@pytest.mark.slow
+def test_tasks_of_a_command_that_has_ended_stop(out: Path) -> None:
+    """Each worker of the cluster is a process, as a thread would do one task after the other."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1"
+    ) as cluster:
+        workers = Workers(address=cluster.scheduler_address)
+        with pytest.raises(ValueError, match="stop"):
+            workers.do(["endless", "faulty"], DividedWork(Endless, (out,), out), print)
+        deadline = time.monotonic() + 60  # of a busy machine
+        while not (out / "stopped").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert (out / "stopped").exists()
 
 
 # --- what a process of its own checks before a task ---------------------------------------
