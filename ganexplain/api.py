@@ -2,9 +2,9 @@
 
     from ganexplain import explain, layers, rank, respond
 
-A network is a torch module (which stays as it is: a copy is looked into), or the path of what
---classifier or --model take. A GAN is the path of a gan.pt. `input` says what the network takes
-where that is not what the GAN draws: a mapping, or the path of a TOML file.
+A network is a torch module (which is copied), a function from arrays (B, ...) to arrays, or the
+path of what --classifier or --model take. A GAN is the path of a gan.pt. `input` says what the
+network takes where that is not what the GAN draws: a mapping, or the path of a TOML file.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.adapter import named_layers
+from ganexplain.networks.black_box import BlackBox
 from ganexplain.networks.copies import copy_network
 from ganexplain.networks.hooks import layer_shape, unit_response
 from ganexplain.networks.loaders.formats import load_network
@@ -50,7 +51,7 @@ from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 from ganexplain.report.html.medium import input_pictures
 
-Network = nn.Module | str | Path
+Network = nn.Module | Callable[[np.ndarray], object] | str | Path
 Given = Mapping[str, object] | str | Path | None
 ProgressCallback = Callable[[int, int, float], None]  # done, of how many, the mean response
 CPU = torch.device("cpu")
@@ -261,13 +262,8 @@ def _unit(explained: TargetNetwork, unit: str) -> Unit:
 
 def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork:
     input_spec = load_generator(Path(gan), CPU)[1] if gan else None
-    if not isinstance(network, nn.Module | str | Path):
-        raise UsageError(
-            f"network is of type {type(network).__name__}; give a torch module, or what "
-            "--classifier or --model take"
-        )
     network_input, call = _given(given)
-    if not isinstance(network, nn.Module):
+    if isinstance(network, str | Path):
         path = Path(network)
         if path.is_file() and path.suffix == ".pt" and is_checkpoint(path, "classifier"):
             return load_target(NetworkSource(classifier=str(path)), input_spec, CPU)
@@ -275,8 +271,15 @@ def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork
             str(network), (network_input, call), (input_spec or FrontEnd()).seconds
         )
         network = load_network(str(network))
-    else:
+    elif isinstance(network, nn.Module):
         network = copy_network(network)
+    elif callable(network):
+        network = BlackBox(getattr(network, "__name__", type(network).__name__), network)
+    else:
+        raise UsageError(
+            f"network is of type {type(network).__name__}; give a torch module, a function from "
+            "arrays to arrays, or what --classifier or --model take"
+        )
     return adapt_network(
         network,
         input_spec or (network_input or FrontEnd()).generator_output,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ganexplain.artifacts.plan import SearchTarget
 from ganexplain.errors import UsageError
+from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.gradient_faults import find_gradient_fault, quantised_layers
 from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.target import TargetNetwork
@@ -146,6 +147,8 @@ def _look(generator: nn.Module, network: nn.Module, unit: Unit, latents: Tensor)
 
 
 def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str:
+    if black_box := find_black_box(network):
+        return f"{black_box.name} is a black box; search with --search evolution"
     quantised = quantised_layers(network)
     if look.unregistered or quantised:
         where = f"layer {quantised[0]}" if quantised else look.unregistered[0]

@@ -68,7 +68,8 @@ class BringsNetwork:
 
     model: str = setting(
         "Network of your own, in place of --classifier: FILE.pt (TorchScript), FILE.pt2, "
-        "FILE.onnx, a folder of transformers, module:factory or file.py:factory.",
+        "FILE.onnx, a folder of transformers, module:factory or file.py:factory, or a function "
+        "from arrays to arrays, module:function.",
         "",
         reads=True,
     )

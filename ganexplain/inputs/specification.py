@@ -39,6 +39,7 @@ class Call:
     - `output` is the number or name of the part of what it puts out, `1.0` one in a part.
     - `classes` are what the output's units stand for. Of two classes and one output unit the second
       is meant above `threshold`, zero for a logit.
+    - `timeout` is the number of seconds that a call of a black box may take; 0: no limit.
     - `units` is the axis of the units in the outputs of layers, the `first` or the `last` of those
       for one input; `auto`: as it follows from what they compute.
     """
@@ -54,12 +55,15 @@ class Call:
     length: str = ""
     fit: str = ""
     units: str = "auto"
+    timeout: float = 300.0
 
     def check(self, where: str) -> None:
         """UsageError that names `where` and the key, for values that cannot be used."""
         if self.fit:
             check_known(f"{where}: fit", self.fit, FITS)
         check_known(f"{where}: units", self.units, UNIT_AXES)
+        if not self.timeout >= 0:
+            raise UsageError(f"{where}: timeout is {self.timeout:g}; give seconds, 0 for no limit")
         if not 0 <= self.batch <= LARGEST_BATCH:
             raise UsageError(f"{where}: batch is {self.batch}; give 0 for any, to {LARGEST_BATCH}")
 

@@ -13,6 +13,7 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.axes.axis_tracking import AxisTracker
 from ganexplain.networks.axes.unit_axes import OutputAxes
+from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.calling import find_calling, no_batch_axis
 from ganexplain.networks.copies import unwrap
 from ganexplain.networks.grad_mode import (
@@ -78,6 +79,8 @@ class NetworkAdapter(nn.Module):
             converted = bridge(examples)
         found = find_calling(unwrap(explained), call, converted)
         self.explained, self.calling, self.plain = found.network, found.calling, found.plain
+        self.black_box = find_black_box(self.explained)
+        self.shape: tuple[int, ...] = ()  # of an output behind the batch's axis
         for weights in self.explained.parameters():  # a script has no `requires_grad_`
             weights.requires_grad_(False)  # or torch multiplies matrices in another order
         self.lifts = False
@@ -116,17 +119,24 @@ class NetworkAdapter(nn.Module):
     def outputs(self, converted: Tensor) -> Tensor:
         """The network's output (B, U, ...) for what the bridge returns."""
         if not self.calling.copies:
-            return self.axes.arrange(self._pass(converted))
+            return self._checked(self.axes.arrange(self._pass(converted)), converted)
         if isinstance(converted, fx.Proxy):
             raise TypeError("a network with a batch of fixed length cannot be traced")
         passes = self.calling.passes(converted)
         outputs, self.rows = [], len(passes)
         try:
             for self.row, one in enumerate(passes):
-                outputs.append(self.axes.arrange(self._pass(one))[:1])
+                outputs.append(self._checked(self.axes.arrange(self._pass(one))[:1], one[:1]))
         finally:
             self.row = None
         return torch.cat(outputs)
+
+    def _checked(self, output: Tensor, x: Tensor) -> Tensor:
+        """The output for x (B, ...), if no black box returns another shape than before, or NaN."""
+        if self.black_box and isinstance(output, Tensor):  # not traced by torch.fx
+            self.shape = self.shape or output.shape[1:]
+            self.black_box.check(output, (len(x), *self.shape))
+        return output
 
     def _pass(self, converted: Tensor) -> Tensor:
         kept = self.lifts and torch.is_grad_enabled()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganexplain.errors import UsageError, reason_of
+from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.inputs.specification import Call
 from ganexplain.networks.copies import copy_network
 from ganexplain.networks.loaders.torchscript import ScriptedNetwork
@@ -196,9 +196,9 @@ def _one_by_one(network: nn.Module, calling: Calling, x: Tensor) -> Accepted:
 
 
 def _refusal(shape: tuple[int, ...], error: Exception) -> UsageError:
+    reason = str(error) if isinstance(error, GanexplainError) else reason_of(error)
     return UsageError(
-        f"--model: the network does not take {shape} ({reason_of(error)}); "
-        "describe its input with --input"
+        f"--model: the network does not take {shape} ({reason}); describe its input with --input"
     )
 
 

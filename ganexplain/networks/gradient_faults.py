@@ -12,6 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from ganexplain.errors import UsageError, reason_of
 from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
+from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.outputs import first_tensor
 
 ADVICE = "choose a unit before it, or a method without gradients (occlusion, lime, elime)"
@@ -50,6 +51,8 @@ def find_gradient_fault(network: nn.Module, run: Callable[[Tensor], object], x: 
 
     Returns an empty string if no reason is found.
     """
+    if black_box := find_black_box(network):
+        return f"{black_box.name} is a black box, which is only called"
     seen = _Trace()
     layers = named_layers(network).values()
     names = {network: OUTPUT} | {layer.module: layer.name for layer in layers}

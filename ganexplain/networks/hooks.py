@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.inputs.specification import UNIT_AXES
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, has_weights, named_layers
+from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.layer_outputs import LayerOutput
 from ganexplain.networks.layer_units import unit_values
@@ -191,6 +192,11 @@ def find_layer(network: nn.Module, layer: str, option: str = "--layer") -> Layer
     found = known_layer(network, layer)
     if found is None:
         known = named_layers(network)
+        if black_box := find_black_box(network):
+            raise UsageError(
+                f"{option} {layer}: {black_box.name} is a black box, which is only called; it has "
+                f"the layer {OUTPUT} alone"
+            )
         raise UsageError(
             f"{option}: the network has no layer {layer!r}{did_you_mean(layer, known)}; "
             f"layers: {', '.join(known)}"

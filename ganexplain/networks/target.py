@@ -21,6 +21,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, read_input_file
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, OutputNames, network_device
+from ganexplain.networks.black_box import CallFailed, find_black_box
 from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.bridges.features import load_features
 from ganexplain.networks.loaders.exported import set_eval_mode
@@ -214,6 +215,8 @@ def adapt_network(
     frozen and in eval mode. Raises UsageError for `features` that are not trusted.
     """
     set_eval_mode(network)
+    if black_box := find_black_box(network):
+        black_box.timeout = call.timeout
     examples = example_inputs(generator_output)
     features = load_features(network_input, trust_features)
     taken = network_input or generator_output
@@ -253,7 +256,7 @@ def _fitted(
         fitted = adapt(own)
     except UsageError as error:
         for layout in others:
-            with suppress(UsageError):
+            with suppress(UsageError, CallFailed):
                 adapt(layout)
                 layouts.append(layout)
         if not layouts:
@@ -261,7 +264,7 @@ def _fitted(
         raise UsageError(f"{error}; {_layout_advice(layouts)}") from error
     if fitted.calling.copies and not (call.layout or call.batch):
         for layout in others:
-            with suppress(UsageError):
+            with suppress(UsageError, CallFailed):
                 layouts += [] if adapt(layout).calling.copies else [layout]
     if layouts:
         shape = tuple(fitted.bridge(examples).shape)

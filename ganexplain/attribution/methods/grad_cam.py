@@ -17,6 +17,7 @@ from ganexplain.errors import UsageError
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.axes.named_axes import BLOCKS
 from ganexplain.networks.axes.unit_axes import PLACES
+from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.gradient_faults import find_gradient_fault, gradient_errors_named
 from ganexplain.networks.hooks import find_layer, record_outputs, tap_outputs
 from ganexplain.networks.layer_outputs import LayerOutput
@@ -52,6 +53,11 @@ def find_layer_of_map(
     count = {name: places(output, layers[name]) for name, output in outputs.items()}
     wide = [name for name in known if count.get(name, 0) > 1]
     if not (layer or wide):
+        if black_box := find_black_box(network):
+            raise UsageError(
+                f"--method: {black_box.name} is a black box, without layers and gradients; choose "
+                "occlusion, lime, elime or lime-forest"
+            )
         raise UsageError(f"{option}: the network has no convolution; name a layer with places")
     name = layer or wide[-1]
     if count.get(name, 0) < 2:

@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from ganexplain.errors import UsageError, did_you_mean, reason_of
+from ganexplain.networks.black_box import BlackBox
 from ganexplain.networks.copies import unwrap
 
 FACTORY = re.compile(r"(?P<code>[A-Za-z_][\w.]*|.+\.py):(?P<name>[A-Za-z_][\w.]*)")
@@ -38,19 +39,27 @@ def code_of(model: str) -> str:
 def call_factory(model: str) -> nn.Module:
     """The network that a factory returns; a network or a class with that name is accepted, too.
 
-    Raises UsageError if the code cannot be imported, has nothing of that name, or does not make a
-    torch module without arguments.
+    A function with one argument, or one that a factory returns, is a black box from arrays to
+    arrays. Raises UsageError if the code cannot be imported, has nothing of that name, or makes
+    neither a torch module nor a function without arguments.
     """
     found = import_object("--model", model)
+    if _takes_arrays(found):
+        return BlackBox(model, found)
     if not isinstance(found, nn.Module):
         _check_arguments(model, found)
         try:
             found = found()
         except (Exception, SystemExit) as error:  # its code may raise anything
             raise UsageError(f"--model {model}: the factory failed ({reason_of(error)})") from error
-    if not isinstance(found, nn.Module):
-        raise UsageError(f"--model {model}: returned {type(found).__name__}, not a torch module")
-    return unwrap(found)
+    if isinstance(found, nn.Module):
+        return unwrap(found)
+    if not callable(found):
+        raise UsageError(
+            f"--model {model}: returned {type(found).__name__}, not a torch module or a function "
+            "from arrays to arrays"
+        )
+    return BlackBox(model, found)
 
 
 def import_object(option: str, named: str) -> Any:
@@ -124,6 +133,19 @@ def _search_folder(folder: Path) -> Iterator[None]:
     finally:
         if str(folder) in sys.path:
             sys.path.remove(str(folder))
+
+
+def _takes_arrays(found: object) -> bool:
+    """Whether it is a function with one argument that must be given: it gets the inputs."""
+    if isinstance(found, type | nn.Module) or not callable(found):
+        return False
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return False
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in variable]
+    return len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY
 
 
 def _check_arguments(model: str, found: Callable[..., object]) -> None:
