@@ -238,8 +238,19 @@ def test_a_voice_is_mixed_only_over_music_of_its_split() -> None:
     assert {take.split() for take in takes} == {"train", "test"}  # ValueError if mixed
     assert takes == list(plan_mixes(voices, music, "voice-mix", 3))
     assert len({take.name for take in takes}) == len(takes)
-    test_seconds = sum(t.voice.seconds for t in takes if t.voice and t.split() == "test")
-    assert test_seconds == pytest.approx(3 * 150.0)
+
+
+def test_all_of_a_voice_is_mixed_and_music_goes_on_after_it() -> None:
+    music = [layer("long", "train", "rock", 60.0), layer("short", "train", "chip", 25.0)]
+    takes = list(plan_mixes([layer("a", "train", "voice", 200.0)], music, "voice-mix", 2))
+    parts = [take.voice for take in takes if take.voice]
+    assert sum(part.seconds for part in parts) == pytest.approx(2 * 200.0, abs=8.0)
+    for take, part in zip(takes, parts, strict=True):
+        assert take.music is not None
+        end = part.seconds / take.draw.speed + LEAD
+        assert take.music.seconds == pytest.approx(end + LEAD)
+        assert take.music.start + take.music.seconds <= {"long": 60, "short": 25}[take.music.name]
+        assert all(0 <= first < last <= end + 1e-9 for first, last in take.sung())
 
 
 def test_music_is_dealt_evenly_by_kind() -> None:

@@ -129,45 +129,37 @@ def deal_music(music: Sequence[Layer], seed: int) -> Iterator[Layer]:
         yield next(deck)
 
 
-def cut_layer(layer: Layer, longest: float) -> Iterator[Layer]:
-    """A layer in parts of nearly the same length, none longer than `longest` (s)."""
-    count = max(1, int(np.ceil(layer.seconds / longest)))
-    for part in range(count):
-        start = layer.start + part * layer.seconds / count
-        seconds = layer.seconds / count
-        if seconds >= SHORTEST:
-            yield replace(layer, start=start, seconds=seconds)
-
-
 def plan_mixes(
     voices: Sequence[Layer], music: Sequence[Layer], kind: str, variants: int
 ) -> Iterator[Take]:
     """Each voice `variants` times over music of its split, changed anew each time."""
-    level = SPEECH_LEVEL if kind == "speech-mix" else LEVEL
     for split in SPLITS:
         seed = zlib.crc32(f"{kind} {split}".encode())
         dealt = deal_music([layer for layer in music if layer.split == split], seed)
-        for variant, voice in itertools.product(range(variants), voices):
-            if voice.split != split:
-                continue
-            backing = next(dealt, None)
-            if backing is None:
-                break
-            room_for = backing.seconds - 2 * LEAD
-            for number, part in enumerate(cut_layer(voice, room_for * 2 ** (-PITCH / 12))):
-                if number:
-                    backing = next(dealt)
-                name = f"{kind}_{voice.name}_{variant}{chr(97 + number)}_{backing.name}"
-                draw = draw_changes(name, level, shift=kind != "speech-mix")
-                length = min(backing.seconds, part.seconds / draw.speed + 2 * LEAD)
-                yield Take(name, kind, part, cut_music(backing, length, draw.seed), draw)
+        own = [voice for voice in voices if voice.split == split]
+        for variant, voice in itertools.product(range(variants), own):
+            yield from mix_voice(voice, dealt, kind, variant)
+
+
+def mix_voice(voice: Layer, dealt: Iterator[Layer], kind: str, variant: int) -> Iterator[Take]:
+    """A voice from its beginning to its end, in as many mixes as the pieces are long enough for."""
+    level = SPEECH_LEVEL if kind == "speech-mix" else LEVEL
+    rest = voice
+    for number, piece in enumerate(dealt):
+        name = f"{kind}_{voice.name}_{variant}{chr(97 + number)}_{piece.name}"
+        draw = draw_changes(name, level, shift=kind != "speech-mix")
+        seconds = min(rest.seconds, (piece.seconds - 2 * LEAD) * draw.speed)
+        backing = cut_music(piece, seconds / draw.speed + 2 * LEAD, draw.seed)
+        yield Take(name, kind, replace(rest, seconds=seconds), backing, draw)
+        rest = replace(rest, start=rest.start + seconds, seconds=rest.seconds - seconds)
+        if rest.seconds < SHORTEST:
+            return
 
 
 def cut_music(layer: Layer, seconds: float, seed: int) -> Layer:
     """`seconds` of a piece, from a place that is drawn."""
-    latest = max(0.0, layer.seconds - seconds)
-    start = round(np.random.default_rng(seed + 1).uniform(0, latest), 2)
-    return replace(layer, start=start, seconds=min(seconds, layer.seconds))
+    start = np.random.default_rng(seed + 1).uniform(0, max(0.0, layer.seconds - seconds))
+    return replace(layer, start=start, seconds=seconds)
 
 
 def plan_alone(layers: Sequence[Layer], variants: int) -> Iterator[Take]:
