@@ -43,6 +43,11 @@ class Divides:
         extends=True,
     )
 
+    @property
+    def has_scheduler(self) -> bool:
+        """Whether a scheduler is named, by its address or its file."""
+        return bool(self.scheduler_file) or "://" in self.workers
+
 
 CORPORA = (
     "Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders of "

@@ -82,6 +82,8 @@ class Workers:
         The first error of a task ends all and is raised here. Raises GanexplainError for workers
         that are killed, of another version, or without the run directory.
         """
+        if not tasks:
+            return
         count = self.count(len(tasks), worth_it)
         with self._engine(count, work) as engine:
             if engine:

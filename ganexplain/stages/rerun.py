@@ -15,6 +15,7 @@ import torch
 from ganexplain.attribution.measures import WALL_CLOCK
 from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
 from ganexplain.config.setting import current_names
+from ganexplain.config.shared import Divides
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.archives import read_npz
 from ganexplain.files.arrays import damage_reported, open_array
@@ -125,7 +126,7 @@ def rerun(
         raise UsageError(f"--out {out}: is the run to repeat; name another")
     record = RunRecord.read(before)
     with _in_folder(Path(record.folder)), _threads(record.threads):
-        settings = _settings(before, record.stage)
+        settings = _on_this_machine(_settings(before, record.stage))
         _check_files(before, record.files)
         for name, found in _other_versions(record).items():
             progress.note(f"{name} was {found}; figures may round otherwise")
@@ -162,6 +163,13 @@ def _settings(run: Path, stage: str) -> Any:
         if name not in values and field.default is MISSING:
             raise UsageError(f"{run / 'config.toml'}: {name} is missing")
     return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+
+
+def _on_this_machine(settings: Any) -> Any:
+    """The settings without the address of a scheduler, which may be gone; results are the same."""
+    if isinstance(settings, Divides) and settings.has_scheduler:
+        return replace(settings, workers="auto", scheduler_file="")
+    return settings
 
 
 def _is_of(value: Any, kind: Any) -> bool:

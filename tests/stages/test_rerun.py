@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.commands import Run
-from support.paths import ROOT
+from support.paths import PRETRAINED, ROOT
 from support.recordings import JamendoFolder, song, write_sound
 
 from ganexplain.files.arrays import write_arrays
@@ -42,6 +42,22 @@ def test_a_run_is_repeated_from_its_directory_alone(
     assert document["equal"] and set(document["files"].values()) == {"equal"}
     assert {"classifier.pt", "test.csv", "metrics.jsonl"} <= set(document["files"])
     assert Path.cwd() == Path("/")
+
+
+def test_the_workers_of_a_run_may_be_gone_or_have_their_former_name(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done = command(
+        "predict", jamendo.audio("one.wav"), "--classifier", PRETRAINED / "classifier.pt",
+        "--workers", "1", "--out", run, "-q",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    settings = (run / "config.toml").read_text()
+    for number, line in enumerate(('workers = "tcp://127.0.0.1:9"', 'jobs = "1"')):
+        (run / "config.toml").write_text(settings.replace('workers = "1"', line))
+        done = command("rerun", run, "--out", tmp_path / f"again-{number}", "--json", "-q")
+        assert done.code == 0 and json.loads(done.out)["equal"], done.err
 
 
 def test_an_input_that_changed_is_named(
