@@ -1,0 +1,196 @@
+"""Stages whose work is divided: the same bytes, the speed of two workers, and killed processes.
+
+    python tests/benchmarks/scale.py --corpus sample_data --kills 5
+
+`responses`, `predict` and `explain` run with one process, and on a Dask scheduler on loopback with
+one and with two workers. Then a worker, the command and the scheduler are killed in turn, with
+SIGKILL, each `--kills` times; the command is repeated with --resume until it is done. Prints one
+JSON line a measurement: seconds, files that differ from those of one process, and the speed of two
+workers over twice that of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PRETRAINED = ROOT / "sample_data" / "pretrained"
+RESULTS = (".npz", ".csv", ".lab", ".png")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+NETWORKS = ("--classifier", str(PRETRAINED / "classifier.pt"))
+
+
+@dataclass
+class Cluster:
+    """A scheduler on loopback with workers; each is a process that may be killed."""
+
+    workers: int
+    port: int
+    started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler listens."""
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start what does not run, and wait for the scheduler."""
+        where = ("--host", "127.0.0.1", "--port", str(self.port))
+        many = (self.address, "--nworkers", str(self.workers), "--nthreads", "1")
+        for name, words in (("scheduler", where), ("worker", many)):
+            running = self.started.get(name)
+            if running is None or running.poll() is not None:
+                self.started[name] = subprocess.Popen(
+                    [sys.executable, "-m", f"distributed.cli.dask_{name}", *words,
+                     "--no-dashboard"],
+                    env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+
+    def worker_processes(self) -> list[int]:
+        """The processes that do tasks, which the process of `dask worker` restarts."""
+        children = _children(self.started["worker"].pid)
+        return [p for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
+
+    def stop(self) -> None:
+        """End all processes."""
+        for process in self.started.values():
+            process.terminate()
+            process.wait()
+
+
+def _children(pid: int) -> list[int]:
+    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, own) for each in (child, *_children(child))]
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Cluster]:
+    """A running cluster on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with ExitStack() as stack:
+        started = Cluster(workers, port)
+        stack.callback(started.stop)
+        started.start()
+        yield started
+
+
+def start(words: Sequence[str], out: Path, workers: str) -> subprocess.Popen[bytes]:
+    """The command of a stage, which goes on with what is in `out`."""
+    command = [sys.executable, "-m", "ganexplain", *words, "--workers", workers, "--out", str(out)]
+    return subprocess.Popen(
+        [*command, "--resume", "--quiet"], env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def seconds(words: Sequence[str], out: Path, workers: str) -> float:
+    """The time of a stage; its command must succeed."""
+    began = time.monotonic()
+    if status := start(words, out, workers).wait():
+        raise RuntimeError(f"{' '.join(words)}: exit status {status}")
+    return time.monotonic() - began
+
+
+def different(one: Path, other: Path) -> list[str]:
+    """The result files that two runs do not have in common, byte for byte."""
+    runs = [
+        {str(f.relative_to(run)): f.read_bytes() for f in run.rglob("*") if f.suffix in RESULTS}
+        for run in (one, other)
+    ]
+    return sorted(name for name in {*runs[0], *runs[1]} if runs[0].get(name) != runs[1].get(name))
+
+
+def kill(what: str, command: subprocess.Popen[bytes], on: Cluster) -> None:
+    """Kill a worker, the command or the scheduler."""
+    if what == "worker":
+        for process in on.worker_processes()[:1]:
+            os.kill(process, signal.SIGKILL)
+    else:
+        (command if what == "command" else on.started["scheduler"]).send_signal(signal.SIGKILL)
+
+
+def survived(words: Sequence[str], out: Path, what: str, kills: int) -> dict[str, object]:
+    """Kill something every few seconds, `kills` times, and repeat the command until it is done."""
+    draw, killed, commands = random.Random(0), 0, 1
+    with cluster(2) as on:
+        command = start(words, out, on.address)
+        while True:
+            on.start()  # workers end some time after their scheduler
+            try:
+                if command.wait(draw.uniform(4, 12)) == 0:
+                    break
+            except subprocess.TimeoutExpired:
+                if killed < kills:
+                    kill(what, command, on)
+                    killed += 1
+                continue
+            command, commands = start(words, out, on.address), commands + 1
+    return {"killed": what, "times": killed, "commands": commands}
+
+
+def main() -> None:
+    """Print a JSON line a measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", default=str(ROOT / "sample_data"))
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--stages", nargs="*", default=["responses", "predict", "explain"])
+    options = parser.parse_args()
+    sounds = sorted(map(str, (ROOT / "sample_data" / "audio").iterdir()))
+    stages = {
+        "responses": ["responses", options.corpus, *NETWORKS, "--layer", "fc8", "--neuron", "0-3"],
+        "predict": ["predict", *sounds, *NETWORKS],
+        "explain": ["explain", *NETWORKS, "--gan", str(PRETRAINED / "gan.pt"), "--layer", "fc8",
+                    "--neuron", "0-7", "--batch-size", "8", "--examples", "8", "--iterations", "60",
+                    "--learning-rate", "0.1", "--prior-weight", "0.01"],
+    }  # fmt: skip
+    for name in options.stages:
+        with tempfile.TemporaryDirectory() as folder:
+            _measure(name, stages[name], Path(folder), options.kills)
+
+
+def _measure(name: str, words: Sequence[str], folder: Path, kills: int) -> None:
+    alone = seconds(words, folder / "alone", "1")
+    spent = {}
+    for workers in (1, 2):
+        out = folder / f"workers-{workers}"
+        with cluster(workers) as on:
+            spent[workers] = seconds(words, out, on.address)
+        found = {
+            "stage": name,
+            "workers": workers,
+            "seconds": round(spent[workers], 1),
+            "alone": round(alone, 1),
+            "different": different(folder / "alone", out),
+        }
+        if workers == 2:
+            found["efficiency"] = round(spent[1] / (2 * spent[2]), 2)
+        print(json.dumps(found), flush=True)
+    for what in ("worker", "command", "scheduler"):
+        out = folder / f"killed-{what}"
+        result = survived(words, out, what, kills)
+        print(json.dumps({"stage": name, **result, "different": different(folder / "alone", out)}),
+              flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
