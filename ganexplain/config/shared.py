@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from ganexplain.config.setting import renamed, setting
 
@@ -43,10 +44,11 @@ class Divides:
         extends=True,
     )
 
-    @property
-    def has_scheduler(self) -> bool:
-        """Whether a scheduler is named, by its address or its file."""
-        return bool(self.scheduler_file) or "://" in self.workers
+    def without_scheduler(self) -> Self:
+        """The settings for this machine: a scheduler may be gone, and results are the same."""
+        if self.scheduler_file or "://" in self.workers:
+            return replace(self, workers="auto", scheduler_file="")
+        return self
 
 
 CORPORA = (

@@ -126,7 +126,9 @@ def rerun(
         raise UsageError(f"--out {out}: is the run to repeat; name another")
     record = RunRecord.read(before)
     with _in_folder(Path(record.folder)), _threads(record.threads):
-        settings = _on_this_machine(_settings(before, record.stage))
+        settings = _settings(before, record.stage)
+        if isinstance(settings, Divides):
+            settings = settings.without_scheduler()
         _check_files(before, record.files)
         for name, found in _other_versions(record).items():
             progress.note(f"{name} was {found}; figures may round otherwise")
@@ -163,13 +165,6 @@ def _settings(run: Path, stage: str) -> Any:
         if name not in values and field.default is MISSING:
             raise UsageError(f"{run / 'config.toml'}: {name} is missing")
     return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
-
-
-def _on_this_machine(settings: Any) -> Any:
-    """The settings without the address of a scheduler, which may be gone; results are the same."""
-    if isinstance(settings, Divides) and settings.has_scheduler:
-        return replace(settings, workers="auto", scheduler_file="")
-    return settings
 
 
 def _is_of(value: Any, kind: Any) -> bool:
