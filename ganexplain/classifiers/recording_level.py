@@ -10,6 +10,7 @@ from torch import nn
 
 from ganexplain.audio.levels import level_against_training
 from ganexplain.classifiers.base import ExcerptNet
+from ganexplain.classifiers.training_form import hears_level
 
 LOGGER = logging.getLogger("ganexplain")
 
@@ -18,12 +19,12 @@ def warn_of_level(path: Path, mel: np.ndarray, network: nn.Module) -> None:
     """Log a warning if the log-mel (T, F) of a recording is outside the levels of training.
 
     They are known from the bands' mean and deviation in a classifier that was trained here; other
-    networks are not checked.
+    networks are not checked, nor one that does not hear the level.
     """
     if not isinstance(network, ExcerptNet):
         return
     mean, deviation = network.mean.cpu().numpy(), network.deviation.cpu().numpy()
-    if not mean.any():  # it was never trained
+    if not mean.any() or not hears_level(network):  # it was never trained, or so that it does not
         return
     level = level_against_training(mel, mean, deviation)
     if level:

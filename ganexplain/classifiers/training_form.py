@@ -17,6 +17,7 @@ from torch.nn.utils import fusion
 from ganexplain.classifiers.base import ExcerptNet
 
 Net = TypeVar("Net", bound=ExcerptNet)
+ROUNDING = 1e-4  # of a sum of float32, relative to its terms
 
 
 class Normalised(nn.Sequential):
@@ -58,6 +59,14 @@ def use_zero_mean_filters(network: Net) -> Net:
     assert isinstance(layer, nn.Conv2d)
     _replace(network, "conv1", _like(layer, ZeroMeanConv2d, layer.weight))
     return network
+
+
+def hears_level(network: ExcerptNet) -> bool:
+    """Whether a network in its plain form depends on gain: its first filters do not sum to zero."""
+    layer = network.get_submodule("conv1")
+    assert isinstance(layer, nn.Conv2d)
+    filters = layer.weight.detach().flatten(1)
+    return bool((filters.sum(1).abs() > ROUNDING * filters.abs().sum(1)).any())
 
 
 @torch.no_grad()

@@ -18,7 +18,11 @@ from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import Classifier, build_classifier, write_classifier
 from ganexplain.classifiers.prediction import predict_frames
 from ganexplain.classifiers.temporalnet import TemporalNet
-from ganexplain.classifiers.training_form import to_plain_form, use_zero_mean_filters
+from ganexplain.classifiers.training_form import (
+    hears_level,
+    to_plain_form,
+    use_zero_mean_filters,
+)
 from ganexplain.config import TrainClassifierConfig, TrainGanConfig
 from ganexplain.gans.checkpoint import GanFile, write_gan
 from ganexplain.gans.networks import generator_for
@@ -80,7 +84,9 @@ def test_decisions_of_a_level_invariant_detector_are_the_same_forty_decibels_dow
     mel = log_mel(sound, FrontEnd())
     network.mean.copy_(torch.from_numpy(mel.mean(axis=0)))
     network.deviation.copy_(torch.from_numpy(mel.std(axis=0)))
+    assert hears_level(network)
     plain = to_plain_form(use_zero_mean_filters(network))
+    assert not hears_level(plain)
     quiet = log_mel(sound * np.float32(0.01), FrontEnd())
     curves = [predict_frames(plain, each, FrontEnd())[:, 1] for each in (mel, quiet)]
     whole = slice(FrontEnd().excerpt_frames // 2, -(FrontEnd().excerpt_frames // 2))
