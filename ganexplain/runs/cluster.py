@@ -83,7 +83,8 @@ def dask_workers(address: str, job: Job) -> Iterator[Engine]:
     """
     from distributed import Client, Security
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its errors are raised here
+    for name in ("distributed", "distributed.client"):  # their errors are raised here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(
             address, security=Security(), timeout=SECONDS_TO_CONNECT, set_as_default=False

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,6 +129,31 @@ def test_tasks_of_a_command_that_has_ended_stop(out: Path) -> None:
         while not (out / "stopped").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert (out / "stopped").exists()
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_one_line(
+    out: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", *words],
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60  # of a busy machine
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            break
+    timer = threading.Timer(2, scheduler.kill)
+    timer.start()
+    workers = Workers.of(Divides(workers=f"tcp://127.0.0.1:{port}"))
+    with pytest.raises(GanexplainError, match="the scheduler is gone; finished work is kept"):
+        workers.do(TASKS, DividedWork(Writing, (out,), out), print)
+    scheduler.wait()
+    assert "has no workers yet; the run waits for some" in caplog.text
+    assert capfd.readouterr() == ("", "")
 
 
 # --- what a process of its own checks before a task ---------------------------------------
