@@ -35,7 +35,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call, call_from, input_from, read_input_file
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.adapter import named_layers
-from ganexplain.networks.black_box import BlackBox
+from ganexplain.networks.black_box import BlackBox, find_black_box
 from ganexplain.networks.copies import copy_network
 from ganexplain.networks.hooks import layer_shape, unit_response
 from ganexplain.networks.loaders.formats import load_network
@@ -168,19 +168,23 @@ def explain(
     """Inputs that drive a unit, for all combinations of the settings; what `explain` computes.
 
     `progress(done, total, response)` gets example-iterations and the mean response. Warns of
-    searches whose response has no gradient. Raises UsageError for an unknown unit or direction,
-    or one without a gradient at any start, Diverged where a response is not finite.
+    searches whose response has no gradient; those of a black box go without (`--search evolution`).
+    Raises UsageError for an unknown unit or direction, or one without a gradient at any start,
+    Diverged where a response is not finite.
     """
     check_known("direction", direction, DIRECTIONS)
     explained = _explained(network, gan, input)
     generator, input_spec = load_generator(Path(gan), CPU)
     target = SearchTarget(_unit(explained, unit), direction)
     starts = start_latents(seed, examples, LATENT_SIZE)
-    for note in check_units([target], explained, generator, starts, CHUNK):
-        warnings.warn(note, stacklevel=2)
+    black_box = find_black_box(explained.network)
+    settings = AscentSettings(direction, CHUNK, calls=USUAL.calls if black_box else 0)
+    if not black_box:
+        for note in check_units([target], explained, generator, starts, CHUNK):
+            warnings.warn(note, stacklevel=2)
     grid = Grid(learning_rate, prior_weight, iterations, examples, seed)
     with unit_response(explained.network, target.unit) as run:
-        found = _search(lambda z: run(generator(z)), grid, starts, direction, progress)
+        found = _search(lambda z: run(generator(z)), grid, starts, settings, progress)
     no_gradient = found.no_gradient.reshape(-1, examples)
     refuse_lost(target.name, no_gradient)
     lost = LostSearches.count(no_gradient)
@@ -209,7 +213,7 @@ def _search(
     objective: Objective,
     grid: Grid,
     starts: np.ndarray,
-    direction: str,
+    settings: AscentSettings,
     progress: ProgressCallback,
 ) -> Trajectories:
     """Search all rows of a grid, each pair of settings from the starts (N, Z)."""
@@ -222,13 +226,9 @@ def _search(
 
     rates, weights = grid.of_rows(np.arange(grid.rows))
     latent = np.tile(starts, (len(grid.pairs), 1))
-    return ascend(
-        objective,
-        Starts(latent, rates, weights),
-        grid.iterations,
-        AscentSettings(direction, CHUNK),
-        advance,
-    )
+    noise_seed = grid.seed + np.arange(grid.rows) % grid.examples
+    starting = Starts(latent, rates, weights, noise_seed)
+    return ascend(objective, starting, grid.iterations, settings, advance)
 
 
 def rank(explanation: Explanation, real: np.ndarray) -> list[dict[str, float]]:

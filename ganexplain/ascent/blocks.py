@@ -20,6 +20,7 @@ from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.beyond import search_response
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
+from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.match import MATCH, RealActivations, match_response
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import SearchTask, real_array
@@ -81,7 +82,12 @@ class BlockSearch:
         """The settings of the searches of a unit."""
         config = self.config
         return AscentSettings(
-            target.direction, self.task.batch_size, self.device, config.prior, config.hysteresis
+            target.direction,
+            self.task.batch_size,
+            self.device,
+            config.prior,
+            config.hysteresis,
+            config.calls if config.search == EVOLUTION else 0,
         )
 
     @contextmanager

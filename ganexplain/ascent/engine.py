@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.ascent.evolution import EstimatedGradient
 from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
 from ganexplain.ascent.projection import Level
@@ -71,6 +72,7 @@ class Ascent:
         self.sign, self.batch_size = settings.sign, settings.batch_size
         self.prior = settings.resolved_prior
         self.iteration = 0
+        self.estimated = EstimatedGradient(objective, starts, settings) if settings.calls else None
         start, self.rate, self.weight = starts.on(settings.device)
         self.latent = self.evaluated = start = self.prior.project(start)
         self.wanted: Tensor | None = None  # (R, H), the fixed numbers of the starts
@@ -108,6 +110,9 @@ class Ascent:
 
     def _evaluate(self) -> tuple[Tensor, Tensor, Level | None]:
         """Responses (R,) and gradients (R, Z) at the latents and, with fixed numbers, the level."""
+        if self.estimated:
+            self.evaluated = self.latent
+            return *self.estimated.evaluate(self.latent), None
         values, gradients = evaluate_all(self.objective, self.latent, self.batch_size)
         self.evaluated, response, gradient = self.latent, values[:, 0], gradients[:, 0]
         if values.shape[1] == 1:

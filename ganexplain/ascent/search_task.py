@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.grid import Grid
@@ -15,13 +15,17 @@ from ganexplain.artifacts.plan import DIRECTIONS, Part, Plan, SearchTarget
 from ganexplain.artifacts.responses import check_group, given_path, read_responses
 from ganexplain.ascent.beyond import FixedOutputs, check_beyond
 from ganexplain.ascent.engine import start_latents
+from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.match import MATCH
+from ganexplain.ascent.priors import PRIORS
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.config import ExplainConfig
+from ganexplain.errors import UsageError
 from ganexplain.files.atomic import file_hash
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.specification import input_values
+from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
 from ganexplain.networks.target import NetworkSource, TargetNetwork
 from ganexplain.networks.unit_syntax import parse_units
@@ -53,6 +57,7 @@ class SearchTask:
     def open(cls, config: ExplainConfig, shard: Shard | None) -> tuple[SearchTask, SearchNetworks]:
         """The task of the settings and its networks; raises errors of all named files."""
         networks = SearchNetworks.load(config)
+        config, warnings = without_gradients(config, networks.explained.network)
         usual = BATCH_SIZES.get(networks.device.type, BATCH_SIZES["cpu"])
         batch_size = config.batch_size or usual
         explained, adaptive = networks.explained, config.search == "adaptive"
@@ -71,11 +76,41 @@ class SearchTask:
             metas[target] = meta
         own = {part.target: None for part in shard_parts(plan.all_parts(), shard)}
         starts = start_latents(config.seed, config.examples, LATENT_SIZE)
-        warnings = check_units(own, explained, networks.generator, starts, batch_size)
+        if config.search != EVOLUTION:
+            warnings += check_units(own, explained, networks.generator, starts, batch_size)
         fixed_outputs = FixedOutputs.measure(networks) if config.beyond else None
         if fixed_outputs:
             warnings += check_beyond(own, networks, fixed_outputs, starts)
         return cls(config, batch_size, plan, metas, aims, warnings, fixed_outputs), networks
+
+
+def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[ExplainConfig, list[str]]:
+    """The settings, with `--search evolution` for a black box, and notes.
+
+    Raises UsageError for settings with which it does not go.
+    """
+    black_box = find_black_box(network)
+    if black_box and config.search == "grid":
+        config = replace(config, search=EVOLUTION)
+    if config.search != EVOLUTION:
+        return config, []
+    check_evolution(config)
+    calls = Grid.from_settings(config).rows * max(config.iterations) * config.calls
+    chosen = f"{black_box.name} is a black box: " if black_box else ""
+    return config, [f"{chosen}--search evolution, {calls:,} calls of the network for each unit"]
+
+
+def check_evolution(config: ExplainConfig) -> None:
+    """Raise UsageError for settings that need gradients."""
+    for option, given in (
+        (f"--prior {config.prior}", PRIORS[config.prior].samples),
+        ("--objective match", config.objective == MATCH),
+        ("--beyond", config.beyond),
+    ):
+        if given:
+            raise UsageError(
+                f"{option}: needs gradients, which --search evolution does without; leave it out"
+            )
 
 
 def _base_meta(

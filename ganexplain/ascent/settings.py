@@ -19,7 +19,8 @@ class AscentSettings:
 
     `direction` is `max` or `min`. At most `batch_size` rows are computed at once on `device`.
     `prior` is a name in `PRIORS` or a prior. With `hysteresis` iterates are kept by the authors'
-    rule (method, section 4).
+    rule (method, section 4). With `calls` gradients are not computed but estimated from so many
+    values an iteration (`evolution.py`).
     """
 
     direction: str = "max"
@@ -27,6 +28,7 @@ class AscentSettings:
     device: torch.device = CPU
     prior: str | Prior = "l2"
     hysteresis: bool = False
+    calls: int = 0
 
     @property
     def sign(self) -> float:
@@ -44,7 +46,7 @@ class Starts:
     """The starts of R searches, each with its own settings.
 
     `latent` is (R, Z), float32; `learning_rate` and `prior_weight` are (R,) or one number for all
-    rows; `noise_seed` (R,) has the seeds of the noise of `langevin`.
+    rows; `noise_seed` (R,) has the seeds of the noise of `langevin` and `evolution`.
     """
 
     latent: np.ndarray

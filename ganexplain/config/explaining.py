@@ -70,8 +70,16 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
         "Keep a better iterate only if |response| changes by 0.1 or more, as the authors do.", False
     )
     search: str = setting(
-        "Search: grid (all settings) or adaptive (guided by --responses, at a tenth of the cost).",
+        "Search: grid (all settings), adaptive (guided by --responses, at a tenth of the cost) or "
+        "evolution (all settings, without gradients; chosen for black boxes).",
         "grid",
+    )
+    calls: int = setting(
+        "Evolution: calls of the network an iteration and example, of which all but one are for "
+        "the estimate of the gradient.",
+        9,
+        2,
+        129,
     )
     responses: str = setting(
         "Path of responses.npz, or run directory of `responses`; required by --search adaptive and "

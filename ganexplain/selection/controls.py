@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.artifacts.explanations import Explanations
+from ganexplain.artifacts.explanations import Explanations, meta_fields
 from ganexplain.artifacts.responses import HELD_OUT
 from ganexplain.ascent.beyond import FixedOutputs, search_response
 from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import Objective, ascend, begin_search, start_latents
+from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.match import MATCH
 from ganexplain.ascent.nearest import ascend_to_nearest
@@ -29,6 +30,7 @@ from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.metrics.scores import Examples
+from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import has_weights_to_shuffle, weights_shuffled
@@ -122,11 +124,7 @@ class Controls:
         self.no_gradient: dict[str, np.ndarray] = {}
 
     def for_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
-        """Compute all controls of the chosen setting.
-
-        Raises GanexplainError where the explanations have features of another size than the
-        network.
-        """
+        """Compute all controls of the chosen setting; GanexplainError for other features."""
         start = self._evaluate(self.explanations.arrays["start_mel"])
         width, here = self.explanations.sizes["D"], start.features.shape[1]
         if width != here:
@@ -135,10 +133,12 @@ class Controls:
                 f"{self.meta.features_layer} of the network puts out {here}; make it again"
             )
         matches = self.meta.objective == MATCH
-        found = ({} if matches else self.fresh(chosen, progress)) | {
-            "start": replace(start, latent=self.starts),
-            "input_ascent": self.input_ascent(seed, progress),
-        }
+        found = {} if matches else self.fresh(chosen, progress)
+        found["start"] = replace(start, latent=self.starts)
+        if find_black_box(self.network):
+            progress.note("controls that need gradients or weights are left out (a black box)")
+            return found
+        found["input_ascent"] = self.input_ascent(seed, progress)
         if matches:
             progress.note("controls that maximise the response from other starts are left out")
             return found
@@ -241,7 +241,9 @@ class Controls:
     def _settings(self) -> AscentSettings:
         """Return the settings of the search of the run."""
         meta, device = self.meta, self.networks.device
-        return AscentSettings(meta.direction, BATCH, device, meta.prior, meta.hysteresis)
+        known = meta_fields(self.explanations.path, meta.settings)
+        calls = known.integer("calls") if meta.search == EVOLUTION else 0
+        return AscentSettings(meta.direction, BATCH, device, meta.prior, meta.hysteresis, calls)
 
     def _start_progress(
         self, progress: Progress, name: str, count: int

@@ -31,6 +31,7 @@ from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, check_aim, search_budget
 from ganexplain.ascent.beyond import BEYOND
 from ganexplain.ascent.blocks import BlockSearch
+from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.match import MATCH, OBJECTIVES
 from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
@@ -45,7 +46,7 @@ from ganexplain.runs.precision import SEARCH_PRECISIONS
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import DividedWork, Workers
 
-SEARCHES = ("grid", "adaptive")
+SEARCHES = ("grid", "adaptive", EVOLUTION)
 LARGEST_SEED = 2**32  # of NumPy's legacy generator
 WORTH_PROCESSES = 10_000  # example-iterations (a minute) from which several processes are faster
 

@@ -1,0 +1,150 @@
+"""Searches without gradients: estimates from values nearby, against functions that are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.commands import Run
+from support.paths import PRETRAINED
+from torch import Tensor
+
+import ganexplain
+from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.ascent.engine import ascend, start_latents
+from ganexplain.ascent.evolution import EstimatedGradient
+from ganexplain.ascent.settings import AscentSettings, Starts
+
+SIZE = 16
+SLOPES = torch.linspace(-1, 1, SIZE)
+CODE = """
+import numpy as np
+
+def low_and_high(mel):  # (B, F, T): the mean of the lower and of the upper bands
+    half = mel.shape[1] // 2
+    return np.stack([mel[:, :half].mean((1, 2)), mel[:, half:].mean((1, 2))], 1)
+
+def constant(mel):
+    return np.zeros((len(mel), 2))
+"""
+
+
+def linear(z: Tensor) -> Tensor:
+    return z @ SLOPES
+
+
+def bowl(z: Tensor) -> Tensor:
+    return -(z - 1).square().sum(dim=1)
+
+
+def starts(rows: int, rate: float = 0.05, weight: float = 0.0) -> Starts:
+    return Starts(start_latents(0, rows, SIZE), rate, weight, np.arange(rows))
+
+
+def test_the_gradient_of_a_linear_function_is_found() -> None:
+    calls = SIZE + 1  # as many directions as coordinates
+    estimate = EstimatedGradient(linear, starts(3), AscentSettings(calls=calls))
+    latent = torch.from_numpy(starts(3).latent)
+    for _ in range(3):
+        response, gradient = estimate.evaluate(latent)
+    torch.testing.assert_close(response, latent @ SLOPES)
+    torch.testing.assert_close(gradient, SLOPES.expand(3, -1), atol=2e-2, rtol=0)
+
+
+def test_few_calls_an_iteration_find_it_in_more_iterations() -> None:
+    estimate = EstimatedGradient(linear, starts(2), AscentSettings(calls=3))
+    latent = torch.from_numpy(starts(2).latent)
+    for _ in range(4 * SIZE):
+        _, gradient = estimate.evaluate(latent)
+    torch.testing.assert_close(gradient, SLOPES.expand(2, -1), atol=5e-2, rtol=0)
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+def test_a_search_comes_near_the_best_of_a_bowl(direction: str) -> None:
+    sign = 1 if direction == "max" else -1
+    settings = AscentSettings(direction, calls=9)
+    found = ascend(lambda z: sign * bowl(z), starts(4, 0.05), [150], settings)
+    first = np.abs(found.response_trace[:, 0])
+    assert (np.abs(found.response[0]) < 0.05 * first).all()
+
+
+def test_the_prior_is_that_of_a_search_with_gradients() -> None:
+    """With -|z - 1|^2 - w |z|^2 the best latent is 1 / (1 + w) in each coordinate."""
+    settings = AscentSettings(calls=SIZE + 1)
+    given = starts(2, 0.05, 1.0)
+    rows: list[Tensor] = []
+
+    def watched(z: Tensor) -> Tensor:
+        rows.append(z)
+        return bowl(z)
+
+    ascend(watched, given, [200], settings)
+    assert (rows[-1] - 0.5).abs().max() < 0.1
+
+
+def test_results_do_not_depend_on_the_batches() -> None:
+    both = [
+        ascend(bowl, starts(5), [20], AscentSettings(batch_size=size, calls=4)) for size in (2, 48)
+    ]
+    np.testing.assert_allclose(both[0].latent, both[1].latent, atol=1e-4)
+    again = ascend(bowl, starts(5), [20], AscentSettings(batch_size=48, calls=4))
+    np.testing.assert_array_equal(both[1].latent, again.latent)
+
+
+def test_a_constant_response_has_no_gradient() -> None:
+    found = ascend(lambda z: torch.zeros(len(z)), starts(2), [3], AscentSettings(calls=4))
+    assert found.no_gradient.all()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    (tmp_path / "their.py").write_text(CODE)
+    return f"{tmp_path}/their.py:low_and_high"
+
+
+WORDS = (
+    "--gan", PRETRAINED / "gan.pt", "--neuron", "1", "--learning-rate", "0.1", "--prior-weight",
+    "0.01", "--iterations", "8", "--examples", "3", "--calls", "9",
+)  # fmt: skip
+
+
+def test_a_black_box_is_searched_so_and_resumed(model: str, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "explain"
+    done = run("explain", "--model", model, *WORDS, "--out", out)
+    noted = "low_and_high is a black box: --search evolution, 216 calls of the network"
+    assert noted in done.err  # 3 examples, 8 iterations, 9 calls
+    found = read_explanations(out / "explanations.npz")
+    assert found.meta.search == "evolution"
+    assert (found.arrays["response"] > found.arrays["start_response"]).all()
+    upper = found.arrays["mel"][0].reshape(3, 2, -1)[:, 1].mean(1)  # (N, F, T), the upper bands
+    np.testing.assert_allclose(found.arrays["response"][0], upper, rtol=1e-4)
+    again = run("explain", "--model", model, *WORDS, "--out", out, "--resume")
+    assert "1 of 1 parts were done before" in again.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--prior", "langevin"], "--prior langevin: needs gradients, which --search evolution"),
+        (["--beyond", "output"], "--beyond: needs gradients"),
+    ],
+)
+def test_what_needs_gradients_is_refused(
+    model: str, run: Run, tmp_path: Path, words: list[str], message: str
+) -> None:
+    done = run("explain", "--model", model, *WORDS, *words, "--out", tmp_path / "x", status=2)
+    assert message in done.err
+
+
+def test_from_python_a_function_is_explained() -> None:
+    def upper(mel: np.ndarray) -> np.ndarray:
+        return mel[:, 40:].mean((1, 2))[:, None]
+
+    found = ganexplain.explain(
+        upper, PRETRAINED / "gan.pt", learning_rate=[0.1], prior_weight=[0.01], iterations=[5],
+        examples=2,
+    )  # fmt: skip
+    np.testing.assert_allclose(found.response[0], upper(found.inputs[0])[:, 0], rtol=1e-4)
+    assert (found.response[0] > found.start_response).all()
