@@ -7,11 +7,11 @@ done.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import pickle
 import platform
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -44,10 +44,12 @@ def own_versions() -> dict[str, str]:
 class Job:
     """What tasks are done with: `prepare(*arguments)`, pickled, and where the command runs.
 
-    `folder` is the current folder, to which names are relative, `out` the run directory, or None,
-    and `settings` the hash of its settings.
+    `key` is of this job alone: files of the same names may be others in the next one. `folder` is
+    the current folder, to which names are relative, `out` the run directory, or None, and
+    `settings` the hash of its settings.
     """
 
+    key: str
     pickled: bytes
     host: str
     process: int
@@ -60,6 +62,7 @@ class Job:
     def of(cls, prepare: Prepare, arguments: tuple[Any, ...], out: Path | None) -> Job:
         """The job of this process."""
         return cls(
+            key=secrets.token_hex(16),
             pickled=pickle.dumps((prepare, arguments)),
             host=socket.gethostname(),
             process=os.getpid(),
@@ -73,13 +76,6 @@ class Job:
     def is_here(self) -> bool:
         """Whether this process is the one of the command."""
         return (self.host, self.process) == (socket.gethostname(), os.getpid())
-
-    @property
-    def key(self) -> str:
-        """A text that differs where the prepared work does."""
-        return hashlib.sha256(
-            self.pickled + self.folder.encode(errors="surrogateescape")
-        ).hexdigest()
 
 
 _one_at_a_time = threading.Lock()  # networks and torch's settings belong to the process

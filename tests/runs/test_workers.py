@@ -88,6 +88,24 @@ def test_this_process_uses_what_it_has_loaded(out: Path) -> None:
     assert seen == [(1, "network")]
 
 
+class Copying:
+    """Writes for each task what a file contained when the work was prepared."""
+
+    def __init__(self, source: Path, out: Path) -> None:
+        self.text, self.out = source.read_text(), out
+
+    def __call__(self, task: str, advance: Callable[[int], None]) -> None:
+        (self.out / task).write_text(self.text)
+
+
+def test_workers_that_stay_read_the_files_of_each_run_again(address: str, out: Path) -> None:
+    for text in ("first network", "second network"):
+        (out / "network").write_text(text)
+        work = DividedWork(Copying, (out / "network", out), out)
+        Workers(address=address).do(TASKS, work, print)
+        assert {(out / task).read_text() for task in TASKS} == {text}
+
+
 def test_the_error_of_a_task_keeps_its_cause(address: str, out: Path) -> None:
     with ThreadPoolExecutor(1) as threads:
         for workers in (Workers(), Workers(executor=threads), Workers(address=address)):
