@@ -282,7 +282,7 @@ def test_what_waveforms_cannot_do_is_said(command: Run, beside: Path) -> None:
     done = command("explain", "--classifier", ours, "--gan", "g/gan.pt", "--out", "e", "-q")
     assert "different front ends: kind is log-mel and waveform" in done.error_line()
     done = command("train-classifier", "corpus", "--input", "input.toml", "--out", "c", "-q")
-    assert "classifiers of sound have the paper's front end" in done.error_line()
+    assert "classifiers of sound have front ends of their own" in done.error_line()
 
 
 class Stereo(nn.Module):
