@@ -161,6 +161,7 @@ class LayersConfig(Computes):
         "",
     )
     input: str = setting("TOML file that describes the network's input.", "")
+    backend: str = setting("Library that runs a FILE.onnx: torch or onnxruntime.", "torch")
     trust_pickle: bool = setting(
         "Load a pickled network. This runs any code that the file contains.", False
     )

@@ -75,8 +75,8 @@ class BringsNetwork:
 
     model: str = setting(
         "Network of your own, in place of --classifier: FILE.pt (TorchScript), FILE.pt2, "
-        "FILE.onnx, a folder of transformers, module:factory or file.py:factory, or a function "
-        "from arrays to arrays, module:function.",
+        "FILE.onnx, FILE.tflite, a folder of transformers, module:factory or file.py:factory, or a "
+        "function from arrays to arrays, module:function.",
         "",
         reads=True,
     )
@@ -91,6 +91,11 @@ class BringsNetwork:
         "default log-mel.",
         "",
         reads=True,
+    )
+    backend: str = setting(
+        "Library that runs a FILE.onnx: torch (with hidden layers and gradients) or onnxruntime (a "
+        "black box).",
+        "torch",
     )
     trust_pickle: bool = setting(
         "Load a pickled --model. This runs any code that the file contains.", False

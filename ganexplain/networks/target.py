@@ -26,7 +26,7 @@ from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.bridges.features import load_features
 from ganexplain.networks.loaders.exported import set_eval_mode
 from ganexplain.networks.loaders.factories import code_of, is_factory
-from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.formats import TORCH, load_network
 from ganexplain.networks.loaders.pretrained import (
     completed_specification,
     is_pretrained,
@@ -52,6 +52,7 @@ class NetworkSource:
     input: str = ""
     trust_pickle: bool = False
     trust_features: bool = False
+    backend: str = TORCH
 
     @classmethod
     def from_settings(cls, settings: NamesNetwork) -> NetworkSource:
@@ -68,7 +69,7 @@ class NetworkSource:
     def _named(cls, settings: BringsNetwork, classifier: str) -> NetworkSource:
         source = cls(
             classifier, settings.model, settings.weights, settings.input, settings.trust_pickle,
-            settings.trust_features,
+            settings.trust_features, settings.backend,
         )  # fmt: skip
         if bool(source.classifier) == bool(source.model):
             raise UsageError("name the network to explain: --classifier, or --model for your own")
@@ -88,8 +89,8 @@ class NetworkSource:
         not named again as `moved_to`: a factory runs code, and a file alone must not decide to run
         it.
         """
-        classifier, model, weights, described = (
-            _file_name(meta, name) for name in ("classifier", "model", "weights", "input")
+        classifier, model, weights, described, backend = (
+            _text(meta, name) for name in ("classifier", "model", "weights", "input", "backend")
         )
         if is_factory(model) and not moved_to:
             raise UsageError(
@@ -97,7 +98,7 @@ class NetworkSource:
                 f"--classifier {model}"
             )
         if model:  # `classifier` has the same value in a meta
-            return cls("", moved_to or model, weights, described, *trust)
+            return cls("", moved_to or model, weights, described, *trust, backend or TORCH)
         return cls(moved_to or classifier, "", weights, described, *trust)
 
     @property
@@ -137,10 +138,10 @@ class NetworkSource:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _file_name(meta: Document, name: str) -> str:
+def _text(meta: Document, name: str) -> str:
     value = meta.get(name, "")
     if not isinstance(value, str):
-        raise UsageError(f"{name} is {short_repr(value)}, not the name of a file")
+        raise UsageError(f"{name} is {short_repr(value)}, not a text")
     return value
 
 
@@ -187,7 +188,7 @@ def load_target(
         return TargetNetwork(
             ours.network, ours.front_end, names, ours.network.outputs, threshold, ours.corpora
         )
-    network = load_network(source.model, source.weights, source.trust_pickle)
+    network = load_network(source.model, source.weights, source.trust_pickle, source.backend)
     given = read_input_file(Path(source.input)) if source.input else (None, Call())
     seconds = (generator_output or FrontEnd()).seconds
     network_input, call = completed_specification(source.model, given, seconds)

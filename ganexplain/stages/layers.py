@@ -65,7 +65,7 @@ def _source(config: LayersConfig) -> NetworkSource:
         return NetworkSource(classifier=config.network)
     return NetworkSource(
         "", config.network, config.weights, config.input, config.trust_pickle,
-        config.trust_features,
+        config.trust_features, config.backend,
     )  # fmt: skip
 
 

@@ -134,7 +134,6 @@ def test_what_the_users_code_prints_is_no_result(command: Run, folder: Path) -> 
     [
         ("n.keras", r"load_model\('.*n\.keras'\)\.export\(\"network\.onnx\", format=\"onnx\"\)"),
         ("n.H5", "KERAS_BACKEND=torch"),
-        ("n.tflite", r"tf2onnx\.convert --output network\.onnx --tflite .*n\.tflite"),
         ("n.pb", r"--graphdef .*n\.pb --inputs NAME:0"),
         ("saved/saved_model.pb", r"--saved-model .*saved$"),
         ("musicnn/checkpoint", r"--checkpoint .*musicnn/NAME.meta"),

@@ -1,4 +1,4 @@
-"""Loads networks: TorchScript, torch.export or ONNX files, folders, or a factory with weights.
+"""Loads networks: TorchScript, torch.export, ONNX or TFLite files, folders, or a factory.
 
 A file of another kind is answered with the way to a kind that can be loaded.
 """
@@ -14,29 +14,36 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganexplain.errors import GanexplainError, UsageError, reason_of
+from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
 from ganexplain.files.checkpoints import load_data
 from ganexplain.networks.loaders.exported import read_exported
 from ganexplain.networks.loaders.factories import call_factory, is_factory
 from ganexplain.networks.loaders.onnx import read_onnx
 from ganexplain.networks.loaders.other_formats import advice_for
 from ganexplain.networks.loaders.pretrained import is_pretrained, read_pretrained
+from ganexplain.networks.loaders.runtimes import read_onnxruntime, read_tflite
 from ganexplain.networks.loaders.scripted import read_torchscript
 from ganexplain.networks.loaders.weights import load_weights
 
-SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx")
+SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx", ".tflite")
+TORCH, ONNXRUNTIME = BACKENDS = "torch", "onnxruntime"
 OF_THE_HUB = re.compile(r"[\w-][\w.-]*/[\w.-]*\w")
 CHECKPOINTS = (".ckpt", ".bin", ".tar")  # endings of files of torch.save, too
 
 
-def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> nn.Module:
+def load_network(
+    model: str, weights: str = "", trust_pickle: bool = False, backend: str = TORCH
+) -> nn.Module:
     """The network in a file or folder, or made by a factory, on the CPU and otherwise unchanged.
 
+    `backend` is what runs an ONNX file: with `onnxruntime` it is a black box.
     Raises UsageError for a missing file or an unknown kind of file, a factory that cannot be
     called, and a pickled module without `trust_pickle`. Raises GanexplainError for a damaged file,
     weights that do not fit, and an operator that cannot be converted, which is named.
     """
     path = Path(model)
+    if check_known("--backend", backend, BACKENDS) != TORCH and path.suffix != ".onnx":
+        raise UsageError(f"--backend {backend}: runs a FILE.onnx, not {model}; leave it out")
     if is_factory(model):
         network = call_factory(model)
         if weights:
@@ -55,8 +62,10 @@ def load_network(model: str, weights: str = "", trust_pickle: bool = False) -> n
         raise UsageError(f"--model {model}: no such file")
     if path.suffix == ".pt2":
         return _read(path, read_exported)
+    if path.suffix == ".tflite":
+        return _read(path, read_tflite)
     if path.suffix == ".onnx":
-        return read_onnx(path)
+        return read_onnx(path) if backend == TORCH else _read(path, read_onnxruntime)
     return _read_archive(path, trust_pickle)
 
 

@@ -23,7 +23,6 @@ ADVICE = {
     "checkpoint": "a checkpoint of TensorFlow; "
     + WRITTEN_BY_TF2ONNX
     + "checkpoint {path}/NAME.meta --inputs NAME:0 --outputs NAME:0",
-    ".tflite": "a network of TensorFlow Lite; " + WRITTEN_BY_TF2ONNX + "tflite {path}",
     ".pb": "a graph of TensorFlow; "
     + WRITTEN_BY_TF2ONNX
     + "graphdef {path} --inputs NAME:0 --outputs NAME:0",

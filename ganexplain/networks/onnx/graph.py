@@ -38,7 +38,7 @@ class NotRunnable(UsageError):
     def __init__(self, op: str, name: str, reason: str, where: str = "--model") -> None:
         super().__init__(
             f"{where}: operator {op} of node {name!r} cannot be run: {reason}; export the network "
-            "to TorchScript or torch.export instead"
+            "to TorchScript or torch.export, or run it as a black box (--backend onnxruntime)"
         )
         self.op, self.node, self.reason = op, name, reason
 
