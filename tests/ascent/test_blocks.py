@@ -85,6 +85,7 @@ def assert_same_run(one: Path, other: Path) -> None:
         assert found == wanted
 
 
+@pytest.mark.slow
 def test_a_unit_of_several_is_as_by_itself(several: Path, tmp_path: Path) -> None:
     config = replace(SEVERAL, layer=("conv5",), neuron="3", direction="min")
     (alone,) = explain(config, tmp_path / "e", NullProgress())
@@ -123,6 +124,7 @@ def test_the_units_searched_are_counted_once_and_the_end_is_said_once(
     assert len([line for line in lines if f" {searches}/{searches} " in line]) == 1
 
 
+@pytest.mark.slow
 def test_parts_of_any_size_give_the_same_searches(several: Path, tmp_path: Path) -> None:
     config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", batch_size=5)
     (alone,) = explain(config, tmp_path / "e", NullProgress())
@@ -176,6 +178,7 @@ def test_the_authors_kept_iterate_is_that_of_their_loop(tmp_path: Path) -> None:
     assert late > 0  # some search ends with a better one, by less than a tenth
 
 
+@pytest.mark.slow
 def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Path) -> None:
     """Other latents than those of a search in float32, with responses as float32 gives them."""
     config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")
@@ -209,6 +212,7 @@ def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -
     assert progress.notes == ["8 of 8 parts were done before", "0 example-iterations"]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_still_says_what_all_of_it_took(several: Path, tmp_path: Path) -> None:
     whole = json.loads((several / "run.json").read_text())["results"]["example_iterations"]
     assert whole > 0
@@ -271,6 +275,7 @@ def test_a_killed_process_leaves_whole_parts_and_the_rest_is_resumed(
     assert_same_run(out, several)
 
 
+@pytest.mark.slow
 def test_an_executor_searches_the_same(several: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as threads:
         explain(SEVERAL, tmp_path / "e", NullProgress(), executor=threads)

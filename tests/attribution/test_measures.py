@@ -241,7 +241,10 @@ def beside_random() -> list[tuple[Question, np.ndarray, list[dict[str, float]]]]
     return found
 
 
-@pytest.mark.parametrize("method", ["occlusion", "lime", "lime-forest", "elime", "grad-cam"])
+@pytest.mark.parametrize(
+    "method",
+    ["occlusion", "lime", pytest.param("lime-forest", marks=pytest.mark.slow), "elime", "grad-cam"],
+)
 def test_explanations_of_the_detector_beat_random_maps(
     beside_random: list[tuple[Question, np.ndarray, list[dict[str, float]]]], method: str
 ) -> None:

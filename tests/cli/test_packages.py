@@ -136,6 +136,7 @@ def test_a_package_adds_a_score(packaged: Run, some_of_the_sample: Path, tmp_pat
     assert "median gap" in page and "how far the median responses lie apart" in page
 
 
+@pytest.mark.slow
 def test_a_package_adds_a_loss(packaged: Run, jamendo: JamendoFolder, tmp_path: Path) -> None:
     install(tmp_path / "site", "rising", POINTS, MODULE)
     words = ("train-gan", jamendo.root, "--out", tmp_path / "gan", "-q", "--steps", "1",

@@ -16,6 +16,7 @@ from ganexplain.files.arrays import read_arrays
 PAGE = (ROOT / "docs/tutorials/hugging-face.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_folder_of_transformers_is_explained_as_printed(
     command: Run, jamendo: JamendoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

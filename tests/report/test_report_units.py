@@ -22,6 +22,7 @@ from ganexplain.stages.report import write_report
 from ganexplain.stages.select import select
 
 UNITS = ["fc8-3-max", "fc8-3-min"]
+pytestmark = pytest.mark.slow  # they share two selections
 
 
 @pytest.fixture(scope="module")
