@@ -220,6 +220,7 @@ class Ordinary(nn.Module):
         return spectrum.clamp_(min=0.0)
 
 
+@pytest.mark.slow
 def test_ordinary_networks_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     network, x = Ordinary().eval(), torch.randn(2, 80, 115)
     quantised = torch.ao.quantization.quantize_dynamic(network.body, {nn.Linear})

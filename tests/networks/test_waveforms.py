@@ -205,7 +205,7 @@ def beside(tmp_path: Path, jamendo: JamendoFolder, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-@pytest.mark.parametrize("loss", ["relativistic", "wgan-gp"])
+@pytest.mark.parametrize("loss", ["relativistic", pytest.param("wgan-gp", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("few_validated")
 def test_training_resumes_exactly(command: Run, beside: Path, loss: str) -> None:
     Path("short.toml").write_text(f'kind = "waveform"\nsample_rate = {RATE}\nsamples = 800\n')
