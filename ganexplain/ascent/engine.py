@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.ascent.evolution import EstimatedGradient
+from ganexplain.ascent.evolution import Evolution
 from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
 from ganexplain.ascent.projection import Level
@@ -72,7 +72,6 @@ class Ascent:
         self.sign, self.batch_size = settings.sign, settings.batch_size
         self.prior = settings.resolved_prior
         self.iteration = 0
-        self.estimated = EstimatedGradient(objective, starts, settings) if settings.calls else None
         start, self.rate, self.weight = starts.on(settings.device)
         self.latent = self.evaluated = start = self.prior.project(start)
         self.wanted: Tensor | None = None  # (R, H), the fixed numbers of the starts
@@ -110,9 +109,6 @@ class Ascent:
 
     def _evaluate(self) -> tuple[Tensor, Tensor, Level | None]:
         """Responses (R,) and gradients (R, Z) at the latents and, with fixed numbers, the level."""
-        if self.estimated:
-            self.evaluated = self.latent
-            return *self.estimated.evaluate(self.latent), None
         values, gradients = evaluate_all(self.objective, self.latent, self.batch_size)
         self.evaluated, response, gradient = self.latent, values[:, 0], gradients[:, 0]
         if values.shape[1] == 1:
@@ -170,10 +166,13 @@ def evaluate_all(objective: Objective, latent: Tensor, batch_size: int) -> tuple
     return torch.cat(values), torch.cat(gradients)
 
 
-def begin_search(
-    objective: Objective, starts: Starts, settings: AscentSettings
-) -> Ascent | Langevin:
+Search = Ascent | Langevin | Evolution
+
+
+def begin_search(objective: Objective, starts: Starts, settings: AscentSettings) -> Search:
     """The R searches of a prior, before their first step; arguments as for `ascend`."""
+    if settings.calls:
+        return Evolution(objective, starts, settings)
     if not settings.resolved_prior.samples:
         return Ascent(objective, starts, settings)
     both = partial(evaluate, objective, batch_size=settings.batch_size)
@@ -220,9 +219,7 @@ def ascend(
     )
 
 
-def _run(
-    search: Ascent | Langevin, counts: list[int], advance: Callable[[int, float], None]
-) -> Trajectories:
+def _run(search: Search, counts: list[int], advance: Callable[[int, float], None]) -> Trajectories:
     trace, norms, snapshots = [], [], []
     last, reported = counts[-1], 0
     for k in range(last + 1):

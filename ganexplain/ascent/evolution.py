@@ -1,12 +1,14 @@
-"""Gradients of a response of which only values are known, estimated from values nearby.
+"""Searches without gradients: separable CMA-ES (Ros & Hansen 2008), a population for each search.
 
-Every search compares the response at its latent with those at a few latents nearby, in directions
-that are drawn anew and orthogonal to each other. A Kalman filter takes the gradient for a random
-walk and combines the differences of all iterations, so that few calls an iteration are enough.
+Each search keeps a normal distribution of latents with a mean and a variance for each coordinate.
+An iteration draws latents from it, and moves it to the better half of them, by the response and
+the prior; its width adapts. Much of the noise of such a step is in coordinates that do not matter,
+which an estimate of the gradient would follow.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -17,59 +19,118 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.runs.machine import random_stream
 
 EVOLUTION = "evolution"  # as a choice of --search
-DISTANCE = 0.05  # of the latents nearby, along each coordinate
-MEMORY = 0.9  # share of what is known of a gradient that is left an iteration later
-NOISE = 0.05  # variance of a difference, of the variance of a gradient of which nothing is known
+WIDTH = 4.0  # standard deviation of the first population, of the learning rate
 
 
-class EstimatedGradient:
-    """The gradients of R searches, each with its own random stream.
+class Evolution:
+    """R searches that are run step by step, each with its own random stream.
 
-    `settings.calls` is the number of calls an iteration. The directions of row r depend only on
-    `noise_seed[r]`, so results do not depend on the batches, but for rounding.
+    `latent` (R, Z) are the means; an iteration evaluates them and `settings.calls` - 1 latents
+    around them. Those of row r depend only on `noise_seed[r]`, so results do not depend on the
+    batches, but for rounding. The best of all that were evaluated are kept.
     """
 
     def __init__(
         self, objective: Callable[[Tensor], Tensor], starts: Starts, settings: AscentSettings
     ) -> None:
-        assert starts.noise_seed is not None, "the directions need the seeds of their noise"
+        assert starts.noise_seed is not None, "a population needs the seeds of its noise"
         self.objective, self.batch_size = objective, settings.batch_size
-        self.size = starts.latent.shape[1]
-        self.count = min(settings.calls - 1, self.size)
-        self.streams = [random_stream(int(seed), "evolution") for seed in starts.noise_seed]
-        rows, device = len(starts), settings.device
-        self.gradient = torch.zeros(rows, self.size, device=device)
-        self.unknown = torch.eye(self.size, device=device).repeat(rows, 1, 1)  # its covariance
+        self.sign, self.prior = settings.sign, settings.resolved_prior
+        start, rate, self.weight = starts.on(settings.device)
+        self.latent = start = self.prior.project(start)
+        self.streams = [random_stream(int(seed), EVOLUTION) for seed in starts.noise_seed]
+        self.strategy = Strategy(settings.calls - 1, start.shape[1])
+        self.width = WIDTH * rate
+        self.variance, self.path = torch.ones_like(start), torch.zeros_like(start)
+        self.width_path = torch.zeros_like(start)
+        self.iteration = 0
+        self.best, self.best_latent = torch.full_like(rate, -torch.inf), start.clone()
+        self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
+        self.no_gradient = torch.ones_like(rate, dtype=torch.bool)
+
+    def step(self) -> Tensor:
+        """Evaluate a population, keep the best and move; returns responses (R,) of the means."""
+        steps = self._noise() * self.variance.sqrt()[:, None]
+        drawn = self.latent[:, None] + self.width[:, None, None] * steps
+        points = self.prior.project(torch.cat([self.latent[:, None], drawn], 1).flatten(0, 1))
+        found = self._responses(points).view(len(self.latent), -1)
+        self._keep_best(found, points.view(*found.shape, -1))
+        self.no_gradient &= (found == found[:, :1]).all(dim=1)
+        weight = self.weight.repeat_interleave(found.shape[1])
+        value = self.sign * found - self.prior.penalty(points, weight).view_as(found)
+        order = value[:, 1:].argsort(dim=1, descending=True)[:, : self.strategy.parents]
+        self._move(steps.gather(1, order[..., None].expand(-1, -1, steps.shape[2])))
+        self.iteration += 1
+        return found[:, 0]
+
+    def finish(self) -> Tensor:
+        """Evaluate the means and keep the best as `step`, without a step; returns responses."""
+        found = self._responses(self.latent)[:, None]
+        self._keep_best(found, self.latent[:, None])
+        return found[:, 0]
+
+    def kept(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (R, Z), responses and iterations (R,) of the best so far."""
+        return self.best_latent, self.sign * self.best, self.best_iteration
 
     @torch.no_grad()
-    def evaluate(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Responses (R,) at latents (R, Z) and their estimated gradients (R, Z)."""
-        directions = self._directions()
-        distance = DISTANCE * self.size**0.5
-        nearby = latent[:, None] + distance * directions
-        points = torch.cat([latent[:, None], nearby], dim=1).flatten(0, 1)
-        values = torch.cat([self.objective(z) for z in points.split(self.batch_size)])
-        response, others = values.view(len(latent), -1).split([1, self.count], dim=1)
-        self._learn(directions, (others - response) / distance)
-        return response[:, 0], self.gradient
+    def _responses(self, points: Tensor) -> Tensor:
+        return torch.cat([self.objective(z) for z in points.split(self.batch_size)])
 
-    def _directions(self) -> Tensor:
-        """Orthonormal directions (R, P, Z)."""
-        shape = (self.size, self.count)
+    def _keep_best(self, response: Tensor, points: Tensor) -> None:
+        """Keep the best of responses (R, P) at points (R, P, Z)."""
+        best, place = (self.sign * response).max(dim=1)
+        better = best > self.best
+        chosen = points[torch.arange(len(points), device=points.device), place]
+        self.best = torch.where(better, best, self.best)
+        self.best_latent = torch.where(better[:, None], chosen, self.best_latent)
+        self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
+
+    def _noise(self) -> Tensor:
+        """Normal noise (R, P, Z), float32."""
+        shape = (self.strategy.population, self.latent.shape[1])
         drawn = np.stack([stream.standard_normal(shape, np.float32) for stream in self.streams])
-        return torch.from_numpy(np.linalg.qr(drawn)[0]).to(self.gradient.device).mT
+        return torch.from_numpy(drawn).to(self.latent.device)
 
-    def _learn(self, directions: Tensor, slopes: Tensor) -> None:
-        """Correct the gradients by slopes (R, P) along directions (R, P, Z): a Kalman filter.
+    def _move(self, steps: Tensor) -> None:
+        """Move the distribution along the best steps (R, M, Z), the best first."""
+        own, weights = self.strategy, self.strategy.weights.to(steps.device)[:, None]
+        mean = (weights * steps).sum(1)
+        self.latent = self.prior.project(self.latent + self.width[:, None] * mean)
+        share = math.sqrt(own.width_rate * (2 - own.width_rate) * own.mass)
+        straight = share * mean / self.variance.sqrt()
+        self.width_path = (1 - own.width_rate) * self.width_path + straight
+        length = self.width_path.norm(dim=1)
+        settled = math.sqrt(1 - (1 - own.width_rate) ** (2 * (self.iteration + 1)))
+        steady = (length / settled < own.longest)[:, None]  # else the path would grow too fast
+        share = math.sqrt(own.path_rate * (2 - own.path_rate) * own.mass)
+        self.path = (1 - own.path_rate) * self.path + steady * share * mean
+        self.variance = (
+            (1 - own.along_path - own.among_best) * self.variance
+            + own.along_path * self.path.square()
+            + own.among_best * (weights * steps.square()).sum(1)
+        )
+        self.width = self.width * torch.exp(own.damped * (length / own.usual - 1))
 
-        What is unknown is measured against what was so at first, whatever the gradient's size.
-        """
-        unknown = self.unknown / MEMORY
-        unknown = unknown / unknown.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1)[:, None, None]
-        seen = directions @ unknown
-        spread = seen @ directions.mT + NOISE * torch.eye(self.count, device=slopes.device)
-        gain = torch.linalg.solve(spread, seen).mT
-        surprise = slopes[..., None] - directions @ self.gradient[..., None]
-        self.gradient = self.gradient + (gain @ surprise)[..., 0]
-        left = unknown - gain @ seen
-        self.unknown = (left + left.mT) / 2
+
+class Strategy:
+    """The constants of separable CMA-ES for a population of P latents (Z,), as its authors chose.
+
+    The three rates of the variances are for one variance a coordinate, (Z + 2) / 3 times those of
+    a whole covariance.
+    """
+
+    def __init__(self, population: int, size: int) -> None:
+        self.population, self.parents = population, max(1, population // 2)
+        weights = math.log(self.parents + 0.5) - torch.arange(1, self.parents + 1).log()
+        self.weights = weights / weights.sum()
+        self.mass = mass = 1 / float(self.weights.square().sum())
+        self.width_rate = rate = (mass + 2) / (size + mass + 5)
+        self.damped = rate / (1 + 2 * max(0, math.sqrt((mass - 1) / (size + 1)) - 1) + rate)
+        self.path_rate = (4 + mass / size) / (size + 4 + 2 * mass / size)
+        faster = (size + 2) / 3
+        self.along_path = min(1, faster * 2 / ((size + 1.3) ** 2 + mass))
+        among = faster * 2 * (mass - 2 + 1 / mass) / ((size + 2) ** 2 + mass)
+        self.among_best = max(0, min(1 - self.along_path, among))
+        self.usual = math.sqrt(size) * (1 - 1 / (4 * size) + 1 / (21 * size**2))
+        self.longest = (1.4 + 2 / (size + 1)) * self.usual

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from ganexplain.ascent.candidate import PATIENCE, Target
-from ganexplain.ascent.engine import REPORT_EVERY, Ascent
+from ganexplain.ascent.engine import REPORT_EVERY, Search
 from ganexplain.ascent.langevin import Langevin
 from ganexplain.errors import Diverged
 
@@ -26,7 +26,7 @@ class Nearest:
 
 
 def ascend_to_nearest(
-    search: Ascent | Langevin,
+    search: Search,
     target: Target,
     most: int,
     advance: Callable[[int, float], None] = lambda units, response: None,
@@ -62,9 +62,9 @@ def ascend_to_nearest(
 
 
 def _is_over(
-    search: Ascent | Langevin, target: Target, signed: np.ndarray, iteration: int, nearest: Nearest
+    search: Search, target: Target, signed: np.ndarray, iteration: int, nearest: Nearest
 ) -> bool:
     """Whether no later iteration is expected to be nearer, as in `Run.may_reach`."""
     if iteration >= 2 * nearest.iterations + PATIENCE:
         return True
-    return isinstance(search, Ascent) and target.least_later(signed) >= nearest.distance
+    return not isinstance(search, Langevin) and target.least_later(signed) >= nearest.distance

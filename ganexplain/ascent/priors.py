@@ -26,13 +26,15 @@ class Prior:
 
     `descent(latent, uphill, weight)` returns the direction (R, Z) to descend, from latents (R, Z),
     the gradient of the response (R, Z) and prior weights (R,). `project(latent)` moves latents
-    (R, Z) to the nearest ones that the prior allows. A `weightless` prior has no weights. A prior
+    (R, Z) to the nearest ones that the prior allows, and `penalty(latent, weight)` (R,) is what it
+    subtracts from the response. A `weightless` prior has no weights. A prior
     that `samples` is searched by a Markov chain and needs weights above zero; its responses do not
     improve from step to step, so it allows neither the adaptive search nor hysteresis.
     """
 
     descent: Callable[[Tensor, Tensor, Tensor], Tensor]
     project: Callable[[Tensor], Tensor]
+    penalty: Callable[[Tensor, Tensor], Tensor]
     weightless: bool = False
     samples: bool = False
 
@@ -40,6 +42,21 @@ class Prior:
 def l2_descent(latent: Tensor, uphill: Tensor, weight: Tensor) -> Tensor:
     """Gradient of w |z|^2 - f."""
     return 2 * weight[:, None] * latent - uphill
+
+
+def l2_penalty(latent: Tensor, weight: Tensor) -> Tensor:
+    """W |z|^2."""
+    return weight * latent.square().sum(dim=1)
+
+
+def shell_penalty(latent: Tensor, weight: Tensor) -> Tensor:
+    """W (|z| - sqrt(n))^2."""
+    return weight * (latent.norm(dim=1) - math.sqrt(latent.shape[1])).square()
+
+
+def no_penalty(latent: Tensor, weight: Tensor) -> Tensor:
+    """Zeros (R,)."""
+    return torch.zeros_like(weight)
 
 
 def shell_descent(latent: Tensor, uphill: Tensor, weight: Tensor) -> Tensor:
@@ -71,15 +88,15 @@ def near(start: Tensor) -> Prior:
     def descent(latent: Tensor, uphill: Tensor, weight: Tensor) -> Tensor:
         return 2 * weight[:, None] * (latent - start) - uphill
 
-    return Prior(descent, unconstrained)
+    return Prior(descent, unconstrained, lambda latent, weight: l2_penalty(latent - start, weight))
 
 
-L2 = Prior(l2_descent, unconstrained)
+L2 = Prior(l2_descent, unconstrained, l2_penalty)
 PRIORS = {
     "l2": L2,
-    "shell": Prior(shell_descent, unconstrained),
-    "sphere": Prior(sphere_descent, project_to_sphere, weightless=True),
-    "langevin": Prior(l2_descent, unconstrained, samples=True),
+    "shell": Prior(shell_descent, unconstrained, shell_penalty),
+    "sphere": Prior(sphere_descent, project_to_sphere, no_penalty, weightless=True),
+    "langevin": Prior(l2_descent, unconstrained, l2_penalty, samples=True),
 }
 SEARCH_PRIORS = tuple(name for name, prior in PRIORS.items() if not prior.samples)
 

@@ -19,8 +19,8 @@ class AscentSettings:
 
     `direction` is `max` or `min`. At most `batch_size` rows are computed at once on `device`.
     `prior` is a name in `PRIORS` or a prior. With `hysteresis` iterates are kept by the authors'
-    rule (method, section 4). With `calls` gradients are not computed but estimated from so many
-    values an iteration (`evolution.py`).
+    rule (method, section 4). With `calls` the search does without gradients, with so many calls of
+    the objective an iteration and row (`evolution.py`).
     """
 
     direction: str = "max"

@@ -75,11 +75,11 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
         "grid",
     )
     calls: int = setting(
-        "Evolution: calls of the network an iteration and example, of which all but one are for "
-        "the estimate of the gradient.",
-        9,
-        2,
-        129,
+        "Evolution: calls of the network an iteration and example; the learning rate is a quarter "
+        "of the first population's standard deviation.",
+        17,
+        5,
+        1025,
     )
     responses: str = setting(
         "Path of responses.npz, or run directory of `responses`; required by --search adaptive and "
