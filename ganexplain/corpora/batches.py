@@ -41,9 +41,13 @@ def alters_sound(config: TrainClassifierConfig) -> bool:
 
 
 class Batches:
-    """Chooses the rows of each batch, and blends pairs of inputs (`config.mixup`)."""
+    """Chooses the rows of each batch, and blends pairs of inputs (`config.mixup`).
+
+    `kinds` has the rows of each class, in parts of a kind each.
+    """
 
     rows: LabelledFrames | np.ndarray
+    kinds: Sequence[Sequence[LabelledFrames | np.ndarray]]
 
     def __init__(self, config: TrainClassifierConfig, split: Split | ImageSplit) -> None:
         self.config = config
@@ -51,9 +55,16 @@ class Batches:
         self.mean = split.band_statistics()[0]
 
     def choose(self, step: int) -> np.ndarray:
-        """The rows (B, 3) of the batch of one update."""
+        """The rows (B, 3) of the batch of one update.
+
+        With `config.balance` each class is as frequent, and in a class each kind.
+        """
         config = self.config
-        return self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
+        if not config.balance:
+            return self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
+        stream = random_stream(config.seed, "balanced order", step)
+        classes = np.resize(stream.permutation(len(self.kinds)), config.batch_size)
+        return np.concatenate([_draw(self.kinds[number], stream) for number in classes])
 
     def make(self, step: int) -> Batch:
         """The batch of one update; with several processes the part of this one."""
@@ -97,14 +108,6 @@ class ExcerptBatches(Batches):
         by_class = [self.rows.of_class(number) for number in self.rows.classes()]
         self.kinds = [rows.of_kinds(kinds) for rows in by_class]
 
-    def choose(self, step: int) -> np.ndarray:
-        """The rows (B, 3); with `config.balance` each class as often, and each kind in a class."""
-        if not self.config.balance:
-            return super().choose(step)
-        stream = random_stream(self.config.seed, "balanced order", step)
-        classes = np.resize(stream.permutation(len(self.kinds)), self.config.batch_size)
-        return np.concatenate([_draw(self.kinds[number], stream) for number in classes])
-
     def inputs(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
         """Log-mel excerpts (C, F, T)."""
         mel = (
@@ -135,7 +138,9 @@ class ExcerptBatches(Batches):
         return self.absent[stream.integers(len(self.absent), size=count)]
 
 
-def _draw(kinds: Sequence[LabelledFrames], stream: np.random.Generator) -> np.ndarray:
+def _draw(
+    kinds: Sequence[LabelledFrames | np.ndarray], stream: np.random.Generator
+) -> np.ndarray:
     """One row (1, 3), of any kind with equal chance."""
     rows = kinds[int(stream.integers(len(kinds)))]
     return rows[stream.integers(len(rows), size=1)]
@@ -176,6 +181,8 @@ class PictureBatches(Batches):
     def __init__(self, config: TrainClassifierConfig, split: ImageSplit) -> None:
         super().__init__(config, split)
         self.split = split
+        rows = split.labelled_frames()
+        self.kinds = [[rows[rows[:, 2] == number]] for number in split.classes_present()]
 
     def inputs(self, rows: np.ndarray, chosen: np.ndarray, step: int) -> np.ndarray:
         """Pictures (N, C, H, W)."""

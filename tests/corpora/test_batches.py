@@ -15,10 +15,12 @@ from support.recordings import RATE, noise, tone
 
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.corpora.batches import ExcerptBatches, draw_masks, mask_spans
+from ganexplain.corpora.batches import ExcerptBatches, PictureBatches, draw_masks, mask_spans
+from ganexplain.corpora.picture_folders import ImageSplit, Picture
 from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.corpora.splits import Split
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs import prefetch as prefetch_module
 from ganexplain.runs.prefetch import Prefetch
 
@@ -106,6 +108,23 @@ def test_balanced_batches_have_each_class_and_each_kind_in_it_as_often() -> None
     assert share[2] == 0.5
     assert share[:2] == pytest.approx(0.25, abs=0.06)  # 0.016 is the deviation of the draw
     assert len(np.unique(rows, axis=0)) > 300  # of some 400 frames
+
+
+def test_balanced_batches_of_pictures_have_each_class_as_often() -> None:
+    """Of 9 pictures of one class and 1 of the other; without balance each is drawn in turn."""
+    input_spec = ImageInput(8, 8, 1)
+    paths = tuple(Picture(Path(f"{i}.png"), "train", int(i == 9)) for i in range(10))
+    values = np.random.default_rng(0).random((10, *input_spec.shape), dtype=np.float32)
+    split = ImageSplit(paths, values, np.array([p.label for p in paths]), input_spec)
+    config = replace(PLAIN, balance=True, batch_size=20)
+    rows = np.concatenate([PictureBatches(config, split).choose(step) for step in range(5)])
+    assert np.bincount(rows[:, 2]).tolist() == [50, 50]
+    assert len(np.unique(rows[:, 0])) == 10
+    batch = PictureBatches(config, split).make(0)
+    assert np.bincount(batch.label).tolist() == [10, 10]
+    assert (batch.mel[batch.label == 1] == values[9]).all()
+    plain = PictureBatches(replace(config, balance=False), split).make(0)
+    assert np.bincount(plain.label).tolist() == [18, 2]
 
 
 def test_masks_hide_at_most_forty_frames_and_sixteen_bands_behind_the_mean() -> None:
