@@ -64,7 +64,7 @@ class Batches:
             return self.rows[batch_rows(len(self.rows), config.batch_size, step, config.seed)]
         stream = random_stream(config.seed, "balanced order", step)
         classes = np.resize(stream.permutation(len(self.kinds)), config.batch_size)
-        return np.concatenate([_draw(self.kinds[number], stream) for number in classes])
+        return np.concatenate([_draw(self.kinds[int(number)], stream) for number in classes])
 
     def make(self, step: int) -> Batch:
         """The batch of one update; with several processes the part of this one."""
@@ -138,9 +138,7 @@ class ExcerptBatches(Batches):
         return self.absent[stream.integers(len(self.absent), size=count)]
 
 
-def _draw(
-    kinds: Sequence[LabelledFrames | np.ndarray], stream: np.random.Generator
-) -> np.ndarray:
+def _draw(kinds: Sequence[LabelledFrames | np.ndarray], stream: np.random.Generator) -> np.ndarray:
     """One row (1, 3), of any kind with equal chance."""
     rows = kinds[int(stream.integers(len(kinds)))]
     return rows[stream.integers(len(rows), size=1)]

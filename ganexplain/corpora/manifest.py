@@ -22,7 +22,7 @@ from ganexplain.corpora.recordings import (
     label_span,
     usable_duration,
 )
-from ganexplain.errors import BadFile, GanexplainError, did_you_mean
+from ganexplain.errors import GanexplainError, did_you_mean
 from ganexplain.files.bounded import split_lines
 
 MANIFEST_COLUMNS = ("path", "start", "end", "label", "split")
@@ -147,10 +147,12 @@ def _manifest_recording(
         line = row.where.removeprefix(f"{manifest}, ")
         segments[line] = Segment(start, end, classes.index(row.label))
     check_contradictions(manifest, segments, classes)
-    other = next((row for row in rows if row.kind != rows[0].kind), None)
-    if other:
-        raise BadFile(
-            f"{other.where}: kind {other.kind!r}, but {rows[0].kind!r} in an earlier row of "
-            f"{rows[0].path}; a recording has one kind"
-        )
-    return Recording(audio, rows[0].split, tuple(segments.values()), manifest, rows[0].kind)
+    first = rows[0]
+    faults = [
+        f"{row.where}: kind {row.kind!r}, but {first.kind!r} in an earlier row of {row.path}; "
+        "a recording has one kind: correct one, or leave --balance out"
+        for row in rows
+        if row.kind != first.kind
+    ]
+    labels = tuple(segments.values())
+    return Recording(audio, first.split, labels, manifest, first.kind, "".join(faults[:1]))

@@ -7,7 +7,7 @@ manifest for any number of classes (`manifest`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,13 +35,17 @@ class Segment:
 
 @dataclass(frozen=True)
 class Recording:
-    """A sound file, its split and its labels; `kind` is what music it is, empty where not said."""
+    """A sound file, its split and its labels; `kind` is what music it is, empty where not said.
+
+    Where its labels say several kinds, `kind_fault` is the error of what uses kinds.
+    """
 
     path: Path
     split: str
     segments: tuple[Segment, ...]
     labelled_in: Path  # the file with its labels
     kind: str = ""
+    kind_fault: str = ""
 
     def frame_labels(self, frames: int, front_end: FrontEnd) -> np.ndarray:
         """Class number of each frame (T,), int16, at the frame's centre; -1 if unlabelled."""
@@ -77,6 +81,13 @@ class Corpus:
     def split(self, name: str) -> list[Recording]:
         """The recordings of one split, in the order of the list."""
         return [recording for recording in self.recordings if recording.split == name]
+
+
+def check_kinds(recordings: Iterable[object]) -> None:
+    """Raise BadFile for a recording whose labels say several kinds; pictures have none."""
+    for recording in recordings:
+        if isinstance(recording, Recording) and recording.kind_fault:
+            raise BadFile(recording.kind_fault)
 
 
 def collect_recordings(

@@ -17,6 +17,7 @@ from ganexplain.corpora.batches import batches_for
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
+from ganexplain.corpora.recordings import check_kinds
 from ganexplain.corpora.splits import require_classes
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
@@ -46,6 +47,8 @@ def train_classifier(
     Diverged if the loss is not finite.
     """
     corpus = open_corpus(config.corpus, config.skip_bad_files)
+    if config.balance:
+        check_kinds(corpus.split("train"))
     given = read_input_file(Path(config.input))[0] if config.input else None
     if given:
         check_frame_by_frame(given)

@@ -112,7 +112,7 @@ def test_balanced_batches_have_each_class_and_each_kind_in_it_as_often() -> None
 
 def test_balanced_batches_of_pictures_have_each_class_as_often() -> None:
     """Of 9 pictures of one class and 1 of the other; without balance each is drawn in turn."""
-    input_spec = ImageInput(8, 8, 1)
+    input_spec = ImageInput(height=8, width=8, channels=1)
     paths = tuple(Picture(Path(f"{i}.png"), "train", int(i == 9)) for i in range(10))
     values = np.random.default_rng(0).random((10, *input_spec.shape), dtype=np.float32)
     split = ImageSplit(paths, values, np.array([p.label for p in paths]), input_spec)
