@@ -93,6 +93,8 @@ def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[Explai
     if black_box and config.search == "grid":
         config = replace(config, search=EVOLUTION)
     if config.search != EVOLUTION:
+        if config.calls != ExplainConfig.calls:
+            raise UsageError(f"--calls {config.calls}: goes with --search evolution; leave it out")
         return config, []
     check_evolution(config)
     calls = Grid.from_settings(config).rows * max(config.iterations) * config.calls

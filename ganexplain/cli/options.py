@@ -6,6 +6,7 @@ import inspect
 import re
 from collections import Counter
 from dataclasses import MISSING, Field, fields
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
@@ -41,6 +42,9 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
                     f"--config {path}: {key} is not a setting of this command"
                     f"{did_you_mean(key, known)}"
                 )
+        for key, other in combinations(values, 2):
+            if names[key] == names[other]:
+                raise UsageError(f"--config {path}: {key} and {other} are one setting; leave one")
         several = {p.name for p in context.command.params if getattr(p, "multiple", False)}
         context.default_map = {
             names[key]: [value] if names[key] in several and not isinstance(value, list) else value

@@ -53,6 +53,11 @@ def check_settings(config: TrainGanConfig, input_spec: Input) -> None:
     check_divisible(config.batch_size or recipe.batch_size)
     if config.augment and input_spec.values_per_nat is None:
         raise UsageError("--augment: applies to log-mel; leave it out here")
+    if config.start and config.autoencoder_steps not in (0, TrainGanConfig.autoencoder_steps):
+        raise UsageError(
+            f"--autoencoder-steps {config.autoencoder_steps}: prepares random weights, in place of "
+            "which there are those of --start; leave it out"
+        )
 
 
 class GanTraining:

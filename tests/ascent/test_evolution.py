@@ -113,6 +113,11 @@ def test_what_needs_gradients_is_refused(
     assert message in done.err
 
 
+def test_calls_are_only_of_evolution(run: Run, tmp_path: Path) -> None:
+    own = ("--classifier", PRETRAINED / "classifier.pt", *WORDS, "--out", tmp_path / "x")
+    assert "--calls 9: goes with --search evolution" in run("explain", *own, status=2).err
+
+
 def test_from_python_a_function_is_explained() -> None:
     def upper(mel: np.ndarray) -> np.ndarray:
         return mel[:, 40:].mean((1, 2))[:, None]

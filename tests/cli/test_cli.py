@@ -80,6 +80,9 @@ def test_the_former_name_of_workers_is_read(command: Run, tmp_path: Path) -> Non
     words = f"explain --config {file} --gan g.pt --out x --dry-run".split()
     assert tomllib.loads(command(*words).out)["workers"] == "3"
     assert tomllib.loads(command(*words, "--jobs", "2").out)["workers"] == "2"
+    file.write_text('workers = "3"\njobs = "2"\n')
+    done = command(*words)
+    assert done.code == 2 and "workers and jobs are one setting; leave one" in done.error_line()
 
 
 def test_a_preset_gives_way_to_settings_of_a_file_and_those_to_flags(tmp_path: Path) -> None:
@@ -166,13 +169,13 @@ def test_settings_out_of_range_are_refused_before_anything_runs(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_an_option_of_one_value_is_given_once(run: Run, tmp_path: Path, name: str) -> None:
     parameters = [p for p in COMMANDS[name].params if not getattr(p, "is_flag", False)]
-    words = {p: [*p.opts, "x"] if isinstance(p, TyperOption) else ["x"] for p in parameters}
+    words = {p: [p.opts[0], "x"] if isinstance(p, TyperOption) else ["x"] for p in parameters}
     settings = tmp_path / "settings.toml"
     settings.write_text("")
     for option in (p for p in parameters if isinstance(p, TyperOption) and not p.multiple):
         value = settings if option.name == "config" else str(option.default) or "x"
         others = [word for p in parameters if p.required and p is not option for word in words[p]]
-        refused = run(name, *others, *[*option.opts, value] * 2, status=2)
+        refused = run(name, *others, *[option.opts[0], value] * 2, status=2)
         flag = option.opts[0]
         assert refused.error_line().startswith(f"{flag} takes one value and is given 2 times; ")
 
