@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +12,16 @@ PARTS_FOLDER = "parts"  # of a run directory
 
 @dataclass(frozen=True)
 class FilePart:
-    """The files `first` to before `last` of those that a run reads."""
+    """Some of the files that a run reads; `first` is the number of the first."""
 
     first: int
-    last: int
+    files: tuple[Path, ...]
 
     @classmethod
-    def all_of(cls, count: int, size: int) -> list[FilePart]:
-        """The parts of `count` files, of at most `size` each."""
-        return [cls(first, min(first + size, count)) for first in range(0, count, size)]
+    def all_of(cls, files: Sequence[Path], size: int) -> list[FilePart]:
+        """The parts of all files, of at most `size` each."""
+        starts = range(0, len(files), size)
+        return [cls(first, tuple(files[first : first + size])) for first in starts]
 
     def path(self, out: Path) -> Path:
         """The path of its file below the run directory."""

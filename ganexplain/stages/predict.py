@@ -87,8 +87,11 @@ def predict(
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)
+        if not sound:
+            pictures = [Picture(path, "", -1) for path in paths if path.is_file()]
+            run.used_recordings("pictures", pictures)
         run.note_inputs()
-        parts = FilePart.all_of(len(paths), 1 if sound else CHUNK_PICTURES)
+        parts = FilePart.all_of(paths, 1 if sound else CHUNK_PICTURES)
         _make_parts(config, out, parts, workers, predictor, progress)
         found = _joined(PredictedPart.read(part.path(out)) for part in parts)
         for warning in found.warnings:  # of other processes
@@ -116,8 +119,10 @@ def _make_parts(
     todo = [part for part in parts if not part.path(out).is_file()]
     if len(todo) < len(parts):
         progress.note(f"{len(parts) - len(todo)} of {len(parts)} parts were done before")
-    files = sum(part.last - part.first for part in todo)
-    progress.start("predicting", parts[-1].last, parts[-1].last - files)
+    files, left = (sum(len(part.files) for part in some) for some in (parts, todo))
+    progress.start("predicting", files, files - left)
+    if isinstance(predictor, NetworkPredictor):  # a folder may change before a worker reads it
+        config = replace(config, outputs=predictor.kind)
     worth_it = pick_device(config.device).type == "cpu" and len(todo) >= WORTH_PROCESSES
     work = DividedWork(PartPrediction, (config, out), out, loaded=(predictor,))
     workers.do(todo, work, progress.advance, worth_it)
@@ -151,14 +156,12 @@ def _record_pictures(run: RunDirectory, done: Predictions, found: PredictedPart)
     """Write the table of the pictures, and their number into `run.json`."""
     if not done.pictures:
         raise GanexplainError("no picture could be used; each is named above with the reason")
-    used = [Picture(Path(each.file), "", -1) for each in done.pictures]
-    run.used_recordings("pictures", used)
     rows = (
         [each.file, each.class_name, *(f"{p:.6f}" for p in each.probabilities.values())]
         for each in done.pictures
     )
     write_table(Path(done.table), ["file", "class", *done.classes], rows)
-    run.results.update(pictures=len(used), skipped=list(done.skipped))
+    run.results.update(pictures=len(done.pictures), skipped=list(done.skipped))
 
 
 def _paths(config: PredictConfig, sound: bool) -> list[Path]:
@@ -185,31 +188,28 @@ class PartPrediction:
         self.config, self.out = config, out
         self.predictor = predictor or _load(config, NullProgress())
         self.sound = bool(self.predictor.front_end.sound_rate)
-        self.paths = _paths(config, self.sound)
-        self.names = output_names(self.paths) if self.sound else []
+        self.names = output_names(list(map(Path, config.files))) if self.sound else []
 
     def __call__(self, part: FilePart, advance: Callable[[int], None]) -> None:
         """Predict the files of a part, and write its file last."""
         predict_files = self._recordings if self.sound else self._pictures
         with forward_warnings(lambda message: None) as warnings:
             earlier = len(warnings)
-            found = predict_files(range(part.first, part.last))
+            found = predict_files(part)
             replace(found, warnings=tuple(warnings[earlier:])).write(part.path(self.out))
-        advance(part.last - part.first)
+        advance(len(part.files))
 
-    def _recordings(self, numbers: Iterable[int]) -> PredictedPart:
+    def _recordings(self, part: FilePart) -> PredictedPart:
         found, skipped, inputs = [], list[str](), {}
-        for number in numbers:
-            path = self.paths[number]
+        for number, path in enumerate(part.files, part.first):
             with skipping_bad_file(self.config.skip_bad_files, skipped.append):
                 predicted = self.predictor.predict(path, cache_directory(self.config.cache))
                 inputs[str(path)] = file_hash(path)
                 found.append(_write(self.out / self.names[number], path, predicted))
         return PredictedPart(tuple(found), skipped=tuple(skipped), inputs=inputs)
 
-    def _pictures(self, numbers: Iterable[int]) -> PredictedPart:
-        paths = [self.paths[number] for number in numbers]
-        good, skipped = _read(paths, self.predictor.front_end, self.config.skip_bad_files)
+    def _pictures(self, part: FilePart) -> PredictedPart:
+        good, skipped = _read(part.files, self.predictor.front_end, self.config.skip_bad_files)
         found = _predicted(good, self.predictor)
         return PredictedPart(pictures=tuple(found), skipped=tuple(skipped))
 
@@ -268,7 +268,7 @@ def expand_folders(names: Iterable[str]) -> Iterable[Path]:
 
 
 def _read(
-    paths: list[Path], input_spec: Input, skip_bad_files: bool
+    paths: Sequence[Path], input_spec: Input, skip_bad_files: bool
 ) -> tuple[dict[Path, np.ndarray], list[str]]:
     """Pictures by path, and the errors of those skipped."""
     good: dict[Path, np.ndarray] = {}

@@ -107,3 +107,37 @@ def test_a_recording_that_changes_meanwhile_is_named(
     write_sound(Path(config.files[0]), song(5))
     with pytest.raises(GanexplainError, match=r"0\.wav.* has changed since"):
         predict(config, tmp_path / "run", NullProgress(), resume=True)
+
+
+def test_a_folder_with_another_picture_is_not_resumed(
+    pictures: PredictConfig, tmp_path: Path
+) -> None:
+    folder = Path(pictures.files[0]).parent
+    config = replace(pictures, files=(str(folder),))
+    run = tmp_path.with_name(f"{tmp_path.name}-run")
+    with pytest.raises(KeyboardInterrupt):
+        predict(config, run, Stopped())
+    (folder / "00.png").write_bytes((folder / "4.png").read_bytes())
+    with pytest.raises(GanexplainError, match=r"pictures .*are not those of the run.*00\.png"):
+        predict(config, run, NullProgress(), resume=True)
+
+
+def test_a_picture_that_comes_meanwhile_shifts_no_other(
+    pictures: PredictConfig, tmp_path: Path
+) -> None:
+    folder = Path(pictures.files[0]).parent
+    config = replace(pictures, files=(str(folder),))
+    run = tmp_path.with_name(f"{tmp_path.name}-run")
+
+    class Comes(NullProgress):
+        """A picture that sorts before the others comes when the work begins."""
+
+        def start(self, description: str, total: int | None, done: int = 0) -> None:
+            (folder / "00.png").write_bytes((folder / "4.png").read_bytes())
+
+    with ThreadPoolExecutor(1) as threads:  # loads the work by itself, after `start`
+        found = predict(config, run, Comes(), executor=threads)
+    assert [Path(each.file).name for each in found.pictures] == [f"{n}.png" for n in range(5)]
+    for each in found.pictures:
+        mean = np.asarray(Image.open(each.file), dtype=np.float32).mean(axis=(0, 1))
+        assert each.class_name == "rgb"[int(mean.argmax())]
