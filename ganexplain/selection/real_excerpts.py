@@ -38,6 +38,7 @@ from ganexplain.networks.hooks import responses_and_features
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_variation import MEASURED, LayerSpread
 from ganexplain.networks.units import Unit
+from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.workers import HERE, DividedWork, Workers
@@ -81,6 +82,12 @@ class CorpusResponses:
         names = ("test",) if ranks else ("valid", "test")
         held_out = {HELD_OUT: "+".join(names)} if any(map(self.corpus.split, names)) else {}
         return {"": "train"} | held_out
+
+    def note_recordings(self, run: RunDirectory) -> None:
+        """Record what the splits contain in the run that reads them; errors as `used`."""
+        for key, name in self.splits.items():
+            recordings = [r for part in name.split("+") for r in self.corpus.split(part)]
+            run.used_recordings("held-out" if key else name, recordings)
 
     def prepare(
         self,

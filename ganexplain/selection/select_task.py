@@ -116,9 +116,7 @@ class SelectTask:
         """
         if not self.found:
             return None
-        for key, name in self.found.splits.items():
-            recordings = [r for part in name.split("+") for r in self.found.corpus.split(part)]
-            run.used_recordings("held-out" if key else name, recordings)
+        self.found.note_recordings(run)
         if not self.encoder:
             self._find(self.found, progress)
             return None

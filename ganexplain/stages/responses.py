@@ -59,7 +59,7 @@ def responses(
         for name, path in source.files().items():
             run.used(name, path)
         digest, values = source.digest(), input_values(front_end)
-        run.used_recordings("train", corpus.split("train"))
+        found.note_recordings(run)
         run.note_inputs()
         found.prepare(units, progress, out / PARTS_FOLDER, workers, out)
         weak: dict[str, str] = {}

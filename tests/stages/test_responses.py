@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.paths import PRETRAINED
-from support.recordings import JamendoFolder
+from support.recordings import JamendoFolder, song, write_sound
 
 from ganexplain.config import ResponsesConfig
 from ganexplain.errors import GanexplainError, UsageError
@@ -97,3 +97,13 @@ def test_a_run_with_other_settings_is_not_resumed(config: ResponsesConfig, tmp_p
         responses(config, tmp_path / "run", Stopped(after=1))
     with pytest.raises(UsageError, match=r"hop-frames was 60 .*, now 61"):
         responses(replace(config, hop_frames=61), tmp_path / "run", NullProgress(), resume=True)
+
+
+def test_a_held_out_recording_that_changes_meanwhile_is_named(
+    config: ResponsesConfig, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        responses(config, tmp_path / "run", Stopped(after=4))
+    write_sound(jamendo.audio("three.wav"), song(9))
+    with pytest.raises(GanexplainError, match=r"three\.wav has changed since the run"):
+        responses(config, tmp_path / "run", NullProgress(), resume=True)
