@@ -55,8 +55,8 @@ def check_settings(config: TrainGanConfig, input_spec: Input) -> None:
         raise UsageError("--augment: applies to log-mel; leave it out here")
     if config.start and config.autoencoder_steps not in (0, TrainGanConfig.autoencoder_steps):
         raise UsageError(
-            f"--autoencoder-steps {config.autoencoder_steps}: prepares random weights, in place of "
-            "which there are those of --start; leave it out"
+            f"--autoencoder-steps {config.autoencoder_steps}: prepares random weights, "
+            "but those of --start are trained; leave it out"
         )
 
 

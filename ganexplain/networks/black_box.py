@@ -31,14 +31,19 @@ class BlackBox(nn.Module):
     them. It returns an array whose first axis has the B inputs, or several in a tuple or mapping.
     `name` is that of errors. A call ends after `timeout` seconds (0: never).
 
-    Raises CallFailed for an error of the function and for results that are not numbers, and
-    UsageError for a call that takes too long.
+    Raises UsageError for a class in place of a function, and for a call that takes too long;
+    CallFailed for an error of the function and for results that are not numbers.
     """
 
     traced_as_one = True  # torch.fx calls it as a whole
 
     def __init__(self, name: str, function: Callable[..., Any], timeout: float = 0.0) -> None:
         super().__init__()
+        if isinstance(function, type):
+            raise UsageError(
+                f"{name}: a class, {function.__name__}, not a network or a function; give an "
+                f"instance of it, {function.__name__}(...)"
+            )
         self.name, self.function, self.timeout = name, function, timeout
 
     def forward(self, *given: object, **named: object) -> Any:

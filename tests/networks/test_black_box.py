@@ -71,6 +71,9 @@ def hangs(wave):
         except Exception:
             pass
 
+def makes_a_class():
+    return nn.Linear
+
 def random(wave):
     return halves(wave) + np.random.normal(size=(len(wave), 2))
 
@@ -167,6 +170,7 @@ def test_what_a_function_writes_into_its_input_is_not_seen(code: Path) -> None:
         ("exits", "exits fails: SystemExit: 3"),
         ("not_a_number", "not_a_number returns NaN; check that --input describes its input"),
         ("hangs", r"hangs: a call took longer than 0.2 s; give timeout = more seconds"),
+        ("makes_a_class", r"a class, Linear, not a network .* instance of it, Linear\(\.\.\.\)"),
         ("random", "returns other values for the same input: it draws random numbers"),
         ("counts", "returns other values for the same input: it keeps a state"),
         ("seven", r"the output for 2 inputs has shape \(7, 3\), of which no axis counts"),
