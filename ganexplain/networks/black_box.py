@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -51,8 +53,7 @@ class BlackBox(nn.Module):
         arguments = [_as_array(value) for value in given]
         others = {name: _as_array(value) for name, value in named.items()}
         try:
-            with _time_limit(self.timeout):
-                found = self.function(*arguments, **others)
+            found = _call_in_time(partial(self.function, *arguments, **others), self.timeout)
         except _Expired:
             raise UsageError(
                 f"--model {self.name}: a call took longer than {self.timeout:g} s; give timeout = "
@@ -106,12 +107,34 @@ def find_black_box(network: nn.Module) -> BlackBox | None:
     return next((part for part in network.modules() if isinstance(part, BlackBox)), None)
 
 
+def _call_in_time(call: Callable[[], Any], seconds: float) -> Any:
+    """What a call returns; raises _Expired after so many seconds (0: never).
+
+    Only the main thread can be interrupted. For other threads a thread of its own does the call,
+    and is left alone after that time.
+    """
+    if not seconds:
+        return call()
+    if threading.current_thread() is threading.main_thread():
+        with _alarm(seconds):
+            return call()
+    found: Future[Any] = Future()
+
+    def do_call() -> None:
+        try:
+            found.set_result(call())
+        except BaseException as error:  # raised again where the result is taken
+            found.set_exception(error)
+
+    threading.Thread(target=do_call, daemon=True).start()
+    if not wait([found], seconds).done:
+        raise _Expired
+    return found.result()
+
+
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """While open, _Expired is raised after so many seconds; only in the main thread."""
-    if not seconds or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _alarm(seconds: float) -> Iterator[None]:
+    """While open, _Expired is raised in the main thread after so many seconds."""
 
     def expire(number: int, frame: FrameType | None) -> None:
         raise _Expired

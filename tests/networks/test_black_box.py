@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +191,28 @@ def test_a_function_that_cannot_be_used_is_answered_in_one_line(
     with pytest.raises(GanexplainError, match=message) as caught:
         load_target(NetworkSource(model=f"{code}:{name}", input=str(given)), WAVE, CPU)
     assert "\n" not in str(caught.value)
+
+
+def test_a_call_ends_in_time_in_other_threads_too() -> None:
+    """As in the workers of Dask; errors and results are those of the main thread."""
+    end = threading.Event()
+
+    def function(x: np.ndarray) -> np.ndarray:
+        if x[0, 0] == 2:
+            raise TimeoutError("no answer")
+        if x[0, 0] == 1:
+            end.wait(20)
+        return 3 * x
+
+    network = BlackBox("theirs", function, timeout=0.2)
+    with ThreadPoolExecutor(1) as threads:
+        x = torch.tensor([[0.0, 5.0]])
+        assert torch.equal(threads.submit(network, x).result(), 3 * x)
+        with pytest.raises(GanexplainError, match=r"theirs: a call took longer than 0\.2 s"):
+            threads.submit(network, torch.ones(1, 2)).result()
+        with pytest.raises(GanexplainError, match="theirs fails: no answer"):
+            threads.submit(network, 2 * torch.ones(1, 2)).result()
+    end.set()
 
 
 @pytest.mark.parametrize(
