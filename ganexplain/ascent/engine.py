@@ -147,7 +147,7 @@ def evaluate_all(objective: Objective, latent: Tensor, batch_size: int) -> tuple
         if not value.requires_grad:
             raise UsageError(
                 "the unit's response has no gradient: the network rounds, compares or detaches on "
-                "the way to it; choose a unit before that"
+                "the way to it; choose a unit before that, or use explain --search evolution"
             )
         columns = value.reshape(len(part), -1).unbind(1)
         # With an operator without a gradient torch treats the latent as unused.

@@ -154,14 +154,15 @@ def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str
         where = f"layer {quantised[0]}" if quantised else look.unregistered[0]
         return (
             f"{where} is quantised and has no gradient in torch; explain the network as it "
-            "was before, or a unit in front of that layer"
+            "was before or a unit in front of that layer, or use explain --search evolution"
         )
     value = float(look.response[0])
     if varies(look.response, look.size):
         with layer_output(network, layer) as compute:
             compute(generated)  # the first call does a second pass, to count calls
             cause = find_gradient_fault(network, compute, generated)
-        return f"{cause or 'the network rounds, compares or detaches'}; choose a unit before that"
+        cause = cause or "the network rounds, compares or detaches"
+        return f"{cause}; choose a unit before that, or use explain --search evolution"
     if abs(value) <= ROUNDING * torch.finfo(torch.float32).eps * float(look.size.max()):
         return (
             "it is 0 whatever the GAN generates, as of a dead rectifier or of the mean of what a "

@@ -50,7 +50,8 @@ def superpixels(image: np.ndarray, method: str, count: int = SLIC_SEGMENTS) -> n
         from skimage import segmentation
     except ImportError as error:
         raise GanexplainError(
-            f"--segments {method} needs scikit-image: pip install '.[attribution]' in its sources"
+            f"--segments {method} needs scikit-image: "
+            "pip install '.[attribution]' in ganexplain's folder"
         ) from error
     low, high = float(image.min()), float(image.max())
     scaled = (image.astype(np.float64) - low) / max(high - low, 1e-12)

@@ -15,7 +15,10 @@ from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.outputs import first_tensor
 
-ADVICE = "choose a unit before it, or a method without gradients (occlusion, lime, elime)"
+ADVICE = (
+    "choose a unit before it, a method without gradients (occlusion, lime, elime), "
+    "or explain --search evolution"
+)
 IN_PLACE = ("modified by an inplace operation", "in-place operation", "modified inplace")
 NUMPY = "numpy() on Tensor that requires grad"
 NO_DERIVATIVE = ("is not implemented", "implement either the backward")

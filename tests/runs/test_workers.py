@@ -273,5 +273,5 @@ def test_without_dask_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "distributed" else usual(name)
     )
-    with pytest.raises(UsageError, match=r"pip install 'ganexplain\[cluster\]'"):
+    with pytest.raises(UsageError, match=r"pip install '\.\[cluster\]'"):
         Workers.of(Divides(workers="tcp://127.0.0.1:8786"))

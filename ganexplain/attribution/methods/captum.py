@@ -243,7 +243,7 @@ def _captum() -> Any:
         import captum.attr
     except ImportError as error:
         raise GanexplainError(
-            "--method captum: needs captum: pip install '.[attribution]' in its sources"
+            "--method captum: needs captum: pip install '.[attribution]' in ganexplain's folder"
         ) from error
     return captum.attr
 
