@@ -19,7 +19,7 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.runs.machine import random_stream
 
 EVOLUTION = "evolution"  # as a choice of --search
-WIDTH = 4.0  # standard deviation of the first population, of the learning rate
+WIDTH = 4.0  # standard deviation of the first population, in learning rates
 
 
 class Evolution:
@@ -49,7 +49,10 @@ class Evolution:
         self.no_gradient = torch.ones_like(rate, dtype=torch.bool)
 
     def step(self) -> Tensor:
-        """Evaluate a population, keep the best and move; returns responses (R,) of the means."""
+        """Evaluate a population, keep the best and move; returns responses (R,) of the means.
+
+        NaN where any of the population is not finite.
+        """
         steps = self._noise() * self.variance.sqrt()[:, None]
         drawn = self.latent[:, None] + self.width[:, None, None] * steps
         points = self.prior.project(torch.cat([self.latent[:, None], drawn], 1).flatten(0, 1))
@@ -61,7 +64,7 @@ class Evolution:
         order = value[:, 1:].argsort(dim=1, descending=True)[:, : self.strategy.parents]
         self._move(steps.gather(1, order[..., None].expand(-1, -1, steps.shape[2])))
         self.iteration += 1
-        return found[:, 0]
+        return found[:, 0].where(found.isfinite().all(dim=1), torch.nan)
 
     def finish(self) -> Tensor:
         """Evaluate the means and keep the best as `step`, without a step; returns responses."""

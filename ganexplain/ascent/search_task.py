@@ -103,7 +103,12 @@ def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[Explai
 
 
 def check_evolution(config: ExplainConfig) -> None:
-    """Raise UsageError for settings that need gradients."""
+    """Raise UsageError for settings that need gradients or have no effect."""
+    if config.hysteresis:
+        raise UsageError(
+            "--hysteresis: is about the iterates of --search grid, and --search evolution has "
+            "populations; leave it out"
+        )
     for option, given in (
         (f"--prior {config.prior}", PRIORS[config.prior].samples),
         ("--objective match", config.objective == MATCH),

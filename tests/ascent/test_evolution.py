@@ -15,6 +15,7 @@ import ganexplain
 from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
+from ganexplain.errors import Diverged
 
 SIZE = 16
 CODE = """
@@ -68,6 +69,17 @@ def test_results_do_not_depend_on_the_batches() -> None:
     np.testing.assert_array_equal(both[1].latent, again.latent)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_response_that_is_not_finite_is_not_the_best(value: float) -> None:
+    def of_the_mean_alone(z: Tensor) -> Tensor:
+        found = bowl(z)
+        found[1:] = value
+        return found
+
+    with pytest.raises(Diverged, match="not finite"):
+        ascend(of_the_mean_alone, starts(1), [3], AscentSettings(calls=6))
+
+
 def test_a_constant_response_has_no_gradient() -> None:
     found = ascend(lambda z: torch.zeros(len(z)), starts(2), [3], AscentSettings(calls=6))
     assert found.no_gradient.all()
@@ -104,6 +116,7 @@ def test_a_black_box_is_searched_so_and_resumed(model: str, run: Run, tmp_path: 
     [
         (["--prior", "langevin"], "--prior langevin: needs gradients, which --search evolution"),
         (["--beyond", "output"], "--beyond: needs gradients"),
+        (["--hysteresis"], "--hysteresis: is about the iterates of --search grid"),
     ],
 )
 def test_what_needs_gradients_is_refused(
