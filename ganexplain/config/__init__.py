@@ -21,6 +21,7 @@ from ganexplain.config.explaining import (
 from ganexplain.config.selecting import ReportConfig, SelectConfig, ValidateConfig
 from ganexplain.config.setting import (
     LONGEST_SETTINGS,
+    current_settings,
     toml_bytes,
     toml_text,
     with_preset,
@@ -38,7 +39,8 @@ __all__ = [
     "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "InputConfig", "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
     "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
-    "TrainGanConfig", "ValidateConfig", "toml_bytes", "toml_text", "with_preset",
+    "TrainGanConfig", "ValidateConfig", "current_settings", "toml_bytes", "toml_text",
+    "with_preset",
 ]  # fmt: skip
 
 # The stages that write a run directory: settings, and module and function in ganexplain.stages.

@@ -54,6 +54,22 @@ def current_names(kind: type[Any]) -> dict[str, str]:
     }
 
 
+def current_settings(kind: type[Any], written: Preset) -> Preset:
+    """The settings of a TOML file by their present names, with defaults for those it lacks.
+
+    An earlier version may have written it, in which a setting had another name or was absent.
+    """
+    present = current_names(kind)
+    found = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+    for name, value in written.items():
+        own = name.replace("-", "_")
+        found[present.get(own, own)] = value
+    return {
+        name.replace("_", "-"): tuple(value) if isinstance(value, list) else value
+        for name, value in found.items()
+    }
+
+
 def with_preset(kind: type[Config], given: Preset, asked: set[str]) -> Config:
     """The config of the values `given`, where not in `asked` as its preset has them.
 

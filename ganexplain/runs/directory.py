@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ganexplain.config import LONGEST_SETTINGS, toml_bytes, toml_text
+from ganexplain.config import LONGEST_SETTINGS, current_settings, toml_bytes, toml_text
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json, remove_unfinished, write_bytes, write_json
 from ganexplain.files.bounded import read_toml
@@ -35,6 +35,7 @@ from ganexplain.runs.lock import (
     lock_directory,
     result_files,
     run_records,
+    way_on,
 )
 from ganexplain.runs.machine import resolve_device_name, thread_count
 from ganexplain.runs.progress import SKIPPED, Progress, forward_warnings
@@ -105,12 +106,10 @@ class RunDirectory:
                 raise UsageError(f"--out {self.path}: not empty; {self._instead()}")
             return
         if not (overwrite or resume):
-            if not contains_results(
-                self.path, self.stage
-            ):  # a run failed, and this one starts anew
+            if not contains_results(self.path, self.stage):  # a run failed, this one starts anew
                 self._refuse_to_delete_inputs()
                 return
-            raise UsageError(f"--out {self.path}: not empty; add --overwrite or name another")
+            raise UsageError(f"--out {self.path}: not empty; {way_on(self.path, self.resumable)}")
         if not (has_only_start_files(entries) or run_records(self.path)):
             raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
         self._check_same_stage()
@@ -138,8 +137,10 @@ class RunDirectory:
 
     def _check_same_settings(self) -> None:
         self._check_same_stage()
-        before = read_toml("--out", self.path / "config.toml", LONGEST_SETTINGS)
-        now = tomllib.loads(toml_text(self.stage, self.config))
+        written = read_toml("--out", self.path / "config.toml", LONGEST_SETTINGS)
+        before = current_settings(type(self.config), written)
+        written = tomllib.loads(toml_text(self.stage, self.config))
+        now = current_settings(type(self.config), written)
         free = {f.name.replace("_", "-") for f in fields(self.config) if f.metadata.get("extends")}
         for name, value in now.items():
             if name not in free and before.get(name) != value:

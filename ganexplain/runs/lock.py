@@ -14,6 +14,7 @@ from pathlib import Path
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import UNFINISHED, read_json, try_lock
 
+KEPT_FOR_RESUME = ("parts", "training.pt")  # of a run directory
 RECORDS = ("config.toml", "log.txt", "metrics.jsonl", "plan.json")
 
 
@@ -48,6 +49,15 @@ def contains_results(path: Path, stage: str) -> bool:
     lists = [found.get("left") for found in documents if found.get("stage") == stage]
     left = {name for names in lists if isinstance(names, list) for name in map(str, names)}
     return not left.issuperset(map(str, result_files(path)))
+
+
+def way_on(path: Path, resumable: bool) -> str:
+    """The advice for a directory with results, or with work that a `resumable` stage continues."""
+    kept = (path / "config.toml").is_file() and any((path / n).exists() for n in KEPT_FOR_RESUME)
+    ended = all(read_json(run).get("state") == "done" for run in run_records(path))
+    if resumable and kept and not ended:
+        return "--resume to continue, or --overwrite to start again"
+    return "add --overwrite or name another"
 
 
 def result_files(path: Path) -> list[Path]:

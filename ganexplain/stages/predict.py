@@ -82,8 +82,7 @@ def predict(
     paths = _paths(config, sound)
     if not config.skip_bad_files:
         _check_names(paths, sound)  # a misspelt name is an error now, not after hours
-    # Without `resume`, what a failed run leaves is no result: the next run may overwrite it.
-    with RunDirectory(out, "predict", config, overwrite, resume or None) as run:
+    with RunDirectory(out, "predict", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)

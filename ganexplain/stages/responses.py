@@ -53,8 +53,7 @@ def responses(
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     found = CorpusResponses(config, explained, corpus, front_end)
     paths = []
-    # Without `resume`, what a failed run leaves is no result: the next run may overwrite it.
-    with RunDirectory(out, "responses", config, overwrite, resume or None) as run:
+    with RunDirectory(out, "responses", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)

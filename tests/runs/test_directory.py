@@ -173,9 +173,13 @@ def test_a_run_that_failed_before_any_result_does_not_stand_in_the_way(
 
 
 @pytest.mark.parametrize("name", ["training.pt", "parts/a.npz", "parts/run.json", "mine.txt"])
-def test_what_a_failed_run_has_made_is_kept(tmp_path: Path, name: str) -> None:
-    failed(tmp_path, name)
-    with pytest.raises(UsageError, match="not empty; add --overwrite"):
+@pytest.mark.parametrize("error", [GanexplainError, KeyboardInterrupt])
+def test_what_a_failed_run_has_made_is_kept(
+    tmp_path: Path, name: str, error: type[BaseException]
+) -> None:
+    failed(tmp_path, name, error=error)
+    way = "add --overwrite" if name == "mine.txt" else "--resume to continue, or --overwrite"
+    with pytest.raises(UsageError, match=f"not empty; {way}"):
         open_run(tmp_path)
     assert (tmp_path / name).read_text() == "{}"
 
@@ -199,6 +203,21 @@ def test_a_share_after_failed_ones_says_what_to_do(tmp_path: Path) -> None:
         RunDirectory(tmp_path / "out", "explain", other, share="0-of-2")
     with open_run(tmp_path / "out", share="0-of-2") as run:  # the same goes on
         assert run.resumed
+
+
+def test_settings_that_a_run_of_an_earlier_version_lacks_have_their_defaults(
+    tmp_path: Path,
+) -> None:
+    failed(tmp_path)
+    settings = tmp_path / "config.toml"
+    lines = settings.read_text().replace("workers = ", "jobs = ").splitlines()
+    settings.write_text("\n".join(line for line in lines if not line.startswith("calls = ")))
+    with open_run(tmp_path, resume=True) as run:
+        assert run.resumed
+    failed(tmp_path)
+    settings.write_text("\n".join(line for line in lines if not line.startswith("calls = ")))
+    with pytest.raises(UsageError, match=f"calls was {CONFIG.calls} in"):
+        RunDirectory(tmp_path, "explain", replace(CONFIG, calls=CONFIG.calls + 1), resume=True)
 
 
 def attribute_run(path: Path, **settings: object) -> RunDirectory:

@@ -15,7 +15,7 @@ from support.paths import PRETRAINED
 from support.recordings import noise, song, write_sound
 
 from ganexplain.config import PredictConfig
-from ganexplain.errors import GanexplainError
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages import predict as stage
 from ganexplain.stages.predict import predict
@@ -78,6 +78,8 @@ def test_the_files_are_the_same_whoever_did_the_parts(
     one = predict(config, runs[0], NullProgress())
     with pytest.raises(KeyboardInterrupt):
         predict(config, runs[1], Stopped())
+    with pytest.raises(UsageError, match="--resume to continue"):
+        predict(config, runs[1], NullProgress())
     progress = NullProgress()
     with ThreadPoolExecutor(2) as threads:
         two = predict(config, runs[1], progress, resume=True, executor=threads)

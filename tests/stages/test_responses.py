@@ -61,6 +61,8 @@ def test_the_files_are_the_same_whoever_made_the_parts(
     with pytest.raises(KeyboardInterrupt):
         responses(config, tmp_path / "two", Stopped(after=1))
     assert [part.name for part in (tmp_path / "two" / "parts").iterdir()] == ["train-000000.npy"]
+    with pytest.raises(UsageError, match="--resume to continue"):
+        responses(config, tmp_path / "two", NullProgress())
     progress = NullProgress()
     with ThreadPoolExecutor(2) as threads:
         responses(config, tmp_path / "two", progress, resume=True, executor=threads)
