@@ -54,7 +54,9 @@ class AdaptiveBlockSearch(BlockSearch):
         lost = LostSearches.count(found.no_gradient)
         spent = found.example_iterations
         meta = replace(task.metas[target], example_iterations=spent, lost=lost)
-        self.write(part, self._settings(part, found), meta)
+        arrays = self._settings(part, found)
+        advance(0)  # ends a task whose command has ended
+        self.write(part, arrays, meta)
 
     def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:
         config, target = self.config, part.target

@@ -56,6 +56,7 @@ class BlockSearch:
         arrays = self.arrays_of(part.target.unit, found, starts) | {
             "no_gradient": found.no_gradient
         }
+        advance(0)  # ends a task whose command has ended
         self.write(part, arrays, self.task.metas[part.target])
 
     def write(self, part: Part, arrays: Mapping[str, np.ndarray], meta: ExplanationMeta) -> None:

@@ -85,20 +85,33 @@ def dask_workers(address: str, job: Job) -> Iterator[Engine]:
     """
     from distributed import Client, Security
 
-    for name in ("distributed", "distributed.client"):  # their errors are raised here
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with _quiet_dask():
+        try:
+            client = Client(
+                address, security=Security(), timeout=SECONDS_TO_CONNECT, set_as_default=False
+            )
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise _unreachable(address, error) from error
+        with client:
+            _note_workers(client, address)
+            # A task of its own, so that each worker gets the job once and a lost one is made again.
+            shared = client.submit(_job, job, pure=False)
+            cause = partial(_cause, address)
+            yield Engine(client.get_executor(pure=False), _do, (shared,), cause=cause)
+
+
+@contextmanager
+def _quiet_dask() -> Iterator[None]:
+    """While open, Dask logs no errors, since they are raised here."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
     try:
-        client = Client(
-            address, security=Security(), timeout=SECONDS_TO_CONNECT, set_as_default=False
-        )
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        raise _unreachable(address, error) from error
-    with client:
-        _note_workers(client, address)
-        # A task of its own, so that each worker gets the job once and a lost one is made again.
-        shared = client.submit(_job, job, pure=False)
-        cause = partial(_cause, address)
-        yield Engine(client.get_executor(pure=False), _do, (shared,), cause=cause)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _note_workers(client: Any, address: str) -> None:

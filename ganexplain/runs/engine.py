@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,8 @@ class Engine:
     """An executor that calls `do(*job, number, task)`, which returns the units of the task.
 
     `reports` returns what running tasks have done since its last call; `cause` words an error of
-    the executor itself, None for errors of a task.
+    the executor itself, None for errors of a task. `waits` is for tasks that nobody else ends: a
+    run returns, also with an error, when those that have begun are done.
     """
 
     executor: Executor
@@ -34,6 +35,7 @@ class Engine:
     job: tuple[Any, ...] = ()
     reports: Callable[[], Iterable[Report]] = no_reports
     cause: Callable[[BaseException], GanexplainError | None] = lambda error: None
+    waits: bool = False
 
     def run(self, tasks: Sequence[Any], advance: Callable[[int], None]) -> None:
         """Do all tasks; `advance` gets their units. The first error ends all and is raised here."""
@@ -46,8 +48,9 @@ class Engine:
         try:
             self._follow(running, done, advance)
         finally:
-            for future in running:
-                future.cancel()
+            begun = [future for future in running if not future.cancel()]
+            if self.waits:
+                wait(begun)
 
     def _follow(
         self,

@@ -2,7 +2,7 @@
 
 Tasks and the arguments of the work are names, numbers and settings, no large arrays: what a task
 makes is a whole file in the run directory, so it does not matter where, when or how often it is
-done.
+done. Before it writes, it calls `advance(0)`, which raises if the command has ended.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class Workers:
             return nullcontext()
         job = Job.of(work.prepare, work.arguments, work.out)
         if self.executor:
-            return nullcontext(Engine(self.executor, do_task, (job,)))
+            return nullcontext(Engine(self.executor, do_task, (job,), waits=True))
         return dask_workers(self.address, job) if self.address else process_pool(count, job)
 
 

@@ -114,7 +114,9 @@ class PartResponses:
     def __call__(self, part: ResponsePart, advance: Callable[[int], None]) -> None:
         """Write the file of a part; `advance` gets the number of its files."""
         files = split_files(self.corpus, part.split)[part.first : part.last]
-        write_rows(part.path(self.folder), [self._responses(self.corpus.only(files), part.split)])
+        found = self._responses(self.corpus.only(files), part.split)
+        advance(0)  # ends a task whose command has ended
+        write_rows(part.path(self.folder), [found])
         advance(len(files))
 
     def _responses(self, files: AnyCorpus, name: str) -> np.ndarray:

@@ -191,19 +191,20 @@ class PartPrediction:
 
     def __call__(self, part: FilePart, advance: Callable[[int], None]) -> None:
         """Predict the files of a part, and write its file last."""
-        predict_files = self._recordings if self.sound else self._pictures
         with forward_warnings(lambda message: None) as warnings:
             earlier = len(warnings)
-            found = predict_files(part)
+            found = self._recordings(part, advance) if self.sound else self._pictures(part)
+            advance(0)  # ends a task whose command has ended
             replace(found, warnings=tuple(warnings[earlier:])).write(part.path(self.out))
         advance(len(part.files))
 
-    def _recordings(self, part: FilePart) -> PredictedPart:
+    def _recordings(self, part: FilePart, advance: Callable[[int], None]) -> PredictedPart:
         found, skipped, inputs = [], list[str](), {}
         for number, path in enumerate(part.files, part.first):
             with skipping_bad_file(self.config.skip_bad_files, skipped.append):
                 predicted = self.predictor.predict(path, cache_directory(self.config.cache))
                 inputs[str(path)] = file_hash(path)
+                advance(0)
                 found.append(_write(self.out / self.names[number], path, predicted))
         return PredictedPart(tuple(found), skipped=tuple(skipped), inputs=inputs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import socket
 import subprocess
 import sys
@@ -20,6 +21,8 @@ import pytest
 from ganexplain.config.shared import Divides
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.runs import tasks as tasks_module
+from ganexplain.runs.cluster import dask_workers
+from ganexplain.runs.engine import Engine
 from ganexplain.runs.tasks import Job, do_task
 from ganexplain.runs.workers import DividedWork, Workers
 
@@ -104,6 +107,32 @@ def test_workers_that_stay_read_the_files_of_each_run_again(address: str, out: P
         work = DividedWork(Copying, (out / "network", out), out)
         Workers(address=address).do(TASKS, work, print)
         assert {(out / task).read_text() for task in TASKS} == {text}
+
+
+def test_tasks_of_a_given_executor_that_have_begun_are_done_when_a_run_fails() -> None:
+    begun, done = threading.Event(), list[str]()
+
+    def do(number: int, task: str) -> int:
+        if task == "faulty":
+            begun.wait(10)
+            raise ValueError("stop")
+        begun.set()
+        time.sleep(0.3)
+        done.append(task)
+        return 1
+
+    with ThreadPoolExecutor(2) as threads:
+        with pytest.raises(ValueError, match="stop"):
+            Engine(threads, do, waits=True).run(["late", "faulty", "next"], print)
+        assert "late" in done
+
+
+def test_dask_logs_again_after_a_run(address: str, out: Path) -> None:
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    with dask_workers(address, Job.of(Writing, (out,), out)):
+        assert logger.level == logging.CRITICAL
+    assert logger.level == before != logging.CRITICAL
 
 
 def test_the_error_of_a_task_keeps_its_cause(address: str, out: Path) -> None:

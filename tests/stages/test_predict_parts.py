@@ -61,7 +61,8 @@ class Stopped(NullProgress):
     """Ctrl-C after the first part."""
 
     def advance(self, units: int = 1, **values: float) -> None:
-        raise KeyboardInterrupt
+        if units:
+            raise KeyboardInterrupt
 
 
 def record(run: Path) -> dict[str, Any]:
