@@ -433,5 +433,5 @@ def test_what_cannot_be_copied_is_said_in_one_line() -> None:
 
 
 def test_what_is_no_network_is_said() -> None:
-    with pytest.raises(UsageError, match="network is of type function; give a torch module"):
-        respond(cast(Any, lambda x: x), "output:1", mel().numpy())
+    with pytest.raises(UsageError, match="network is of type int; give a torch module, a function"):
+        respond(cast(Any, 17), "output:1", mel().numpy())
