@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,14 +30,14 @@ VOICES = {"voice", "song", "synthetic"}  # kinds of which there is a side for ea
 
 def sides_of_artists(rows: Iterable[dict[str, str]]) -> dict[str, str]:
     """The side of each artist: of voices by their origin, of others so that both are as long."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     sides: dict[str, str] = {}
     for row in rows:
         if row["kind"] in VOICES:
             sides[row["artist"]] = SYNTHETIC if row["artist"].startswith(MADE) else REAL
         elif " + " not in row["artist"]:
             seconds[row["artist"]] += float(row["end"]) - float(row["start"])
-    total = Counter({SYNTHETIC: 0.0, REAL: 0.0})
+    total = {SYNTHETIC: 0.0, REAL: 0.0}
     for artist, length in sorted(seconds.items(), key=lambda item: (-item[1], item[0])):
         if artist not in sides:
             sides[artist] = min(total, key=lambda side: (total[side], side))
