@@ -227,9 +227,8 @@ def test_the_encoder_learns_to_redraw_what_its_generator_draws(
         assert torch.equal(value, before[name])
 
 
-GAN = ("--channels", "32", "--batch-size", "4", "--sample-every", "2", "--encoder-steps", "1",
-       "--steps", "4", "--quiet")  # fmt: skip
-GAN_WARM = ("--autoencoder-steps", "1")
+GAN = ("--channels", "32", "--batch-size", "4", "--sample-every", "2", "--autoencoder-steps", "1",
+       "--encoder-steps", "1", "--steps", "4", "--quiet")  # fmt: skip
 
 
 @pytest.fixture
@@ -269,9 +268,9 @@ def test_everything_at_once_in_two_parts_is_that_in_one(
     start: bool,
 ) -> None:
     judge, teacher = classifiers
-    begin = ("--start", earlier, "--autoencoder-steps", "0") if start else GAN_WARM
-    words = ("train-gan", jamendo.root, *GAN, "--loss", loss, "--classifier", judge,
-             "--features-of", teacher, "--augment", "--precision", "bfloat16", *begin)  # fmt: skip
+    own = with_options(GAN, "--autoencoder-steps", "0", "--start", earlier) if start else GAN
+    words = ("train-gan", jamendo.root, *own, "--loss", loss, "--classifier", judge,
+             "--features-of", teacher, "--augment", "--precision", "bfloat16")  # fmt: skip
     assert command(*words, "--out", tmp_path / "one").code == 0
     assert command(*with_options(words, "--steps", "3"), "--out", tmp_path / "two").code == 0
     assert command(*words, "--out", tmp_path / "two", "--resume").code == 0
@@ -289,7 +288,7 @@ def test_the_file_holds_a_large_generator_its_encoder_and_its_figures(
     command: Run, jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
     out = tmp_path / "gan"
-    words = with_options((*GAN, *GAN_WARM), "--channels", "64")
+    words = with_options(GAN, "--channels", "64")
     assert command("train-gan", jamendo.root, *words, "--out", out).code == 0
     generator, front_end = load_generator(out / "gan.pt", CPU)
     assert generator.channels == 64 and front_end == FrontEnd()
