@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from support.commands import Run, finished_fork
+from support.commands import Run, finished_fork, with_options
 from support.paths import ROOT, SAMPLE
 
 from ganexplain.classifiers.checkpoint import load_classifier
@@ -176,8 +176,8 @@ def test_select_prints_a_table_best_first_or_json(
     assert [int(line.split()[0]) for line in table[1:9]] == list(range(1, 9))
     document = json.loads(run(*common, "--out", tmp_path / "json", "--json").out)
     assert document == json.loads(walk["select"].read_text())
-    by_features = run(*common, "--no-controls", "--out", tmp_path / "features", "--by",
-                      "fid-features", "--json")  # fmt: skip
+    by_features = run(*with_options(common, "--by", "fid-features"), "--json", "--no-controls",
+                      "--out", tmp_path / "features")  # fmt: skip
     rows = json.loads(by_features.out)["configurations"]
     first = min(rows, key=lambda row: row["rank"])
     assert first["rank"] == 1
