@@ -40,6 +40,7 @@ from ganexplain.networks.unit_variation import MEASURED, LayerSpread
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import random_stream
+from ganexplain.runs.parts import parts_to_do
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.workers import HERE, DividedWork, Workers
 from ganexplain.selection.response_parts import (
@@ -115,19 +116,19 @@ class CorpusResponses:
             out,
             loaded=((self.explained, self.corpus, self.front_end),),
         )
-        self._make_parts([part for each in parts.values() for part in each], work, workers)
+        wanted = [part for each in parts.values() for part in each]
+        todo = parts_to_do(
+            wanted, lambda part: try_open_array(part.path(folder)) is not None, progress
+        )
+        self._make_parts(todo, work, workers)
         self.pools = {
             key: self._pool(name, parts[key], measured, folder) for key, name in self.splits.items()
         }
 
     def _make_parts(
-        self, parts: Sequence[ResponsePart], work: DividedWork, workers: Workers
+        self, todo: Sequence[ResponsePart], work: DividedWork, workers: Workers
     ) -> None:
-        """Make the parts that are not made yet."""
-        folder: Path = work.arguments[-1]
-        todo = [part for part in parts if try_open_array(part.path(folder)) is None]
-        if len(todo) < len(parts):
-            self.progress.note(f"{len(parts) - len(todo)} of {len(parts)} parts were done before")
+        """Make the parts that are left."""
         files = sum(part.last - part.first for part in todo)
         self.progress.start("responses of real excerpts, files", files)
         worth_it = self.explained.device.type == "cpu" and len(todo) >= WORTH_PROCESSES

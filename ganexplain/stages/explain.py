@@ -42,6 +42,7 @@ from ganexplain.files.atomic import JsonObject, write_json
 from ganexplain.networks.target import NetworkSource
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
+from ganexplain.runs.parts import parts_to_do
 from ganexplain.runs.precision import SEARCH_PRECISIONS
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import DividedWork, Workers
@@ -93,9 +94,9 @@ def explain(
         run.note_inputs()
         plan = _write_or_keep_plan(config, out, task.plan)
         parts = shard_parts(plan.all_parts(), shard)
-        todo = [part for part in parts if not _is_done(out, plan, part, task.metas[part.target])]
-        if len(todo) < len(parts):
-            progress.note(f"{len(parts) - len(todo)} of {len(parts)} parts were done before")
+        todo = parts_to_do(
+            parts, lambda part: _is_done(out, plan, part, task.metas[part.target]), progress
+        )
         spent = _search(task, networks, todo, out, progress, workers)
         run.results["example_iterations"] = spent  # of this call; the files have those of all
         progress.note(f"{spent:,} example-iterations")

@@ -46,7 +46,7 @@ from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.parts import FilePart, remove_parts
+from ganexplain.runs.parts import FilePart, parts_to_do, remove_parts
 from ganexplain.runs.progress import (
     LOGGER,
     NullProgress,
@@ -115,9 +115,7 @@ def _make_parts(
     progress: Progress,
 ) -> None:
     """Predict the parts that are not done yet."""
-    todo = [part for part in parts if not part.path(out).is_file()]
-    if len(todo) < len(parts):
-        progress.note(f"{len(parts) - len(todo)} of {len(parts)} parts were done before")
+    todo = parts_to_do(parts, lambda part: part.path(out).is_file(), progress)
     files, left = (sum(len(part.files) for part in some) for some in (parts, todo))
     progress.start("predicting", files, files - left)
     if isinstance(predictor, NetworkPredictor):  # a folder may change before a worker reads it
