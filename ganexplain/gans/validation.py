@@ -71,12 +71,11 @@ class Validation:
         self.mean, self.deviation = self._band_statistics()
         self.real = self._statistics(self.excerpts(valid, EXCERPTS))
         self.real_distance = _mean_distance(self.real.coarse)
-        training = self._statistics(self.excerpts(train, EXCERPTS)).features
-        self.training = training
-        self.floor = frechet_distance(training, self.real.features)
+        self.training = self._statistics(self.excerpts(train, EXCERPTS)).features
+        self.floor = frechet_distance(self.training, self.real.features)
         # The validation split alone has too few songs: a generator of all the training music would
         # score worse than a monotonous one near those songs.
-        self.both = np.concatenate([training, self.real.features])
+        self.both = np.concatenate([self.training, self.real.features])
 
     def excerpts(self, split: AnySplit, count: int) -> np.ndarray:
         """Return at most `count` excerpts (N, F, T) of a split, the same ones every time."""
@@ -149,20 +148,20 @@ class Validation:
             "lattice_frames": frames,
         }
 
-    def nearest(self, generator: AnyGenerator) -> dict[str, float]:
+    def nearest(self, samples: np.ndarray) -> dict[str, float]:
         """Return median distances to the nearest neighbour, in standard deviations of a cell.
 
-        The distances are those of samples to training and to equally many held-out excerpts, and
-        of held-out to training excerpts. Samples much nearer to training than to held-out excerpts
-        are memorised.
+        The distances are those of samples (N, ...) to training and to equally many held-out
+        excerpts, and of held-out to training excerpts. Samples much nearer to training than to
+        held-out excerpts are memorised.
         """
         count = min(CANDIDATES, *(len(s.whole_excerpts()) for s in (self.train, self.valid)))
         training = self.coarse(self.excerpts(self.train, count))
         held_out = self.coarse(self.excerpts(self.valid, count))
-        samples = self.coarse(self.samples(generator, NEIGHBOUR_SAMPLES))
+        drawn = self.coarse(samples)
         return {
-            "nearest_training": _nearest(samples, training),
-            "nearest_held_out": _nearest(samples, held_out),
+            "nearest_training": _nearest(drawn, training),
+            "nearest_held_out": _nearest(drawn, held_out),
             "held_out_to_training": _nearest(held_out[:NEIGHBOUR_SAMPLES], training),
         }
 

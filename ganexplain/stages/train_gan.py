@@ -196,11 +196,12 @@ def _with_encoder(choice: GeneratorChoice, progress: Progress) -> GanFile:
         training.encoder, generator, training.split, config.encoder_steps, config.seed, progress
     )
     held_out = validation.excerpts(validation.valid, EXCERPTS)
+    samples = validation.samples(generator, NEIGHBOUR_SAMPLES)
     figures = {
         **gan.figures,
         "reconstruction": reconstruction_error(encoder, generator, held_out),
-        **validation.nearest(generator),
-        **validation.texture(validation.samples(generator, NEIGHBOUR_SAMPLES)),
+        **validation.nearest(samples),
+        **validation.texture(samples),
     }
     for line in summary(gan.step, figures):
         progress.note(line)

@@ -24,7 +24,7 @@ from ganexplain.files.atomic import write_bytes
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
-from ganexplain.gans.validation import EXCERPTS, Validation
+from ganexplain.gans.validation import EXCERPTS, NEIGHBOUR_SAMPLES, Validation
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds, strip
@@ -108,7 +108,7 @@ def main() -> None:
     print_texture(rows, validation)
     if arguments.ears:
         print_heard({name: excerpts[:HEARD] for name, excerpts in rows.items()})
-    nearest = validation.nearest(generator)
+    nearest = validation.nearest(rows["samples"][:NEIGHBOUR_SAMPLES])
     print(
         f"\nnearest training excerpt {nearest['nearest_training']:.3f}, held-out "
         f"{nearest['nearest_held_out']:.3f}; held-out to training "

@@ -142,9 +142,9 @@ def test_real_excerpts_have_the_precision_and_the_texture_of_real_ones(
 
 
 def test_learning_by_heart_shows(validation: Validation, train: Split, valid: Split) -> None:
-    copied = validation.nearest(playback(validation.excerpts(train, 200)))
+    copied = validation.nearest(validation.excerpts(train, 200))
     assert copied["nearest_training"] < 0.01 < copied["nearest_held_out"]
-    new = validation.nearest(playback(validation.excerpts(noise_split(2), 200)))
+    new = validation.nearest(validation.excerpts(noise_split(2), 200))
     for reference in ("nearest_held_out", "held_out_to_training"):
         assert new["nearest_training"] > 0.6 * new[reference]
 
