@@ -41,10 +41,12 @@ class Writing:
         if task == self.faulty:
             raise FileNotFoundError(2, "No such file or directory", "/gone/away")
         assert running.acquire(blocking=False)
-        advance(2)
-        (self.out / task).write_text(task * 3)
-        advance(1)
-        running.release()
+        try:
+            advance(2)  # raises in a task that is still waiting when another has failed
+            (self.out / task).write_text(task * 3)
+            advance(1)
+        finally:
+            running.release()
 
 
 @pytest.fixture(scope="module")
