@@ -26,14 +26,14 @@ def filter_by_share(waveform: np.ndarray, share: np.ndarray, front_end: FrontEnd
     first = margin * hop + around[0]
     padded = np.pad(waveform.astype(np.float64), (first, margin * hop + around[1]))
     frames = ShortTime(shape, hop, (padded.size - length) // hop + 1)
-    gain = _bin_shares(front_end) @ np.asarray(share, dtype=np.float64)
+    gain = bin_shares(front_end) @ np.asarray(share, dtype=np.float64)
     after = frames.count - margin - gain.shape[1]
     gain = np.pad(gain, ((0, 0), (margin, after)), mode="edge")
     sound = frames.waveform(frames.spectrum(padded) * gain.T)
     return sound[first : first + waveform.size].astype(np.float32)
 
 
-def _bin_shares(front_end: FrontEnd) -> np.ndarray:
+def bin_shares(front_end: FrontEnd) -> np.ndarray:
     """Weights (bins, F) of the bands in each spectral bin; each row has unit sum."""
     filters = mel_filterbank(front_end).astype(np.float64)
     bins = front_end.transform_length // 2 + 1
