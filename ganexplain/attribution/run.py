@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -51,6 +52,7 @@ class AttributionRun:
         self.methods = methods
         self.fast = subject.optimized_model()
         self.announced: set[Configuration] = set()
+        self.warned: dict[tuple[str, str], list[str]] = {}  # inputs by configuration and warning
 
     def explain(
         self, piece: Piece, configurations: Sequence[Configuration], place: Path
@@ -69,7 +71,7 @@ class AttributionRun:
             measured = self._measured(first, question, each.method, found, truth)
             folder = place if len(configurations) == 1 else place / each.folder
             for warning in found.warnings:
-                self.progress.note(f"{piece.name}, {each.name}: {warning}")
+                self._warn(piece, each, warning)
             result, section = self._write(folder, piece, target, each, question, found, measured)
             results.append(result)
             sections.append(section)
@@ -85,6 +87,22 @@ class AttributionRun:
             floor=self._floor(first, truth),
         )
         return entry, input_section(piece, target.name, full, whole, sections)
+
+    def _warn(self, piece: Piece, each: Configuration, warning: str) -> None:
+        """Note a warning, unless an earlier input had the same, whatever its numbers."""
+        names = self.warned.setdefault((each.name, re.sub(r"\d[\d.,]*", "#", warning)), [])
+        names.append(piece.name)
+        if len(names) == 1:
+            self.progress.note(f"{piece.name}, {each.name}: {warning}")
+
+    def note_repeated_warnings(self) -> None:
+        """Note how many inputs had a warning that was noted for the first of them alone."""
+        for (configuration, _), (first, *others) in self.warned.items():
+            if others:
+                self.progress.note(
+                    f"{configuration}: the warning about {first} holds for {len(others)} more "
+                    f"input{'s' * (len(others) > 1)}; attributions.json has them"
+                )
 
     def _truth(self, piece: Piece) -> np.ndarray | None:
         """Return the mask of `--truth`; write a note where it cannot be used."""

@@ -68,11 +68,16 @@ def show_paths(paths: list[Path], as_json: bool) -> None:
         print_result("\n".join(map(str, paths)))
 
 
+def _terminal_width() -> int:
+    """Characters of a line of the terminal."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns
+
+
 def show_ranking(found: list[Selection] | AttributionRanking, as_json: bool) -> None:
     """Settings by rank, of one unit or the chosen ones of several; or attributions by rank."""
     from ganexplain.report.tables import attributions_table, chosen_table, ranking_table
 
-    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    width = _terminal_width()
     if not isinstance(found, list):
         print_result(json_text(found.to_json()) if as_json else attributions_table(found))
     elif len(found) == 1:
@@ -105,7 +110,7 @@ def show_predictions(found: Predictions, as_json: bool) -> None:
 
 
 def show_counterfactuals(found: Counterfactuals, as_json: bool) -> None:
-    """A line for each excerpt: what it was, and what would change the decision."""
+    """Lines for each excerpt: what it was, and what would change the decision."""
     if as_json:
         print_result(json_text(found.to_json()))
         return
@@ -115,22 +120,22 @@ def show_counterfactuals(found: Counterfactuals, as_json: bool) -> None:
         way = f"after {count} iterations" if count >= 0 else "never changed side"
         ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change.ranges_db.items())
         hz, seconds = ("{}-{}".format(*ends) for ends in (change.band_hz, change.time_s))
-        fields = [
-            entry.excerpt,
+        lines = [
+            "{}, {:.2f} to {:.2f} s".format(entry.excerpt, *entry.span_s),
             f"{sides.original} {responses.original:.2f}, redrawn {responses.reconstruction:.2f}, "
             f"{sides.counterfactual} {responses.counterfactual:.2f} {way}",
-            f"the recording so changed: {sides.retouched} {responses.retouched:.2f}",
-            f"latent moved {entry.moved:.2f}",
-            f"{ranges} dB",
+            f"latent moved {entry.moved:.2f}: {ranges} dB",
             f"most at {hz} Hz ({change.band_db:+.1f} dB), {seconds} s",
-            "excerpt from {:.2f} to {:.2f} s".format(*entry.span_s),
+            f"the recording so changed: {sides.retouched} {responses.retouched:.2f}",
         ]
-        print_result("\t".join(fields))
+        print_result("\n    ".join(lines))
 
 
 def show_attributions(result: AttributeResult, as_json: bool) -> None:
     """The path of the page, and the table of measures."""
-    text = f"{result.report}\n{result.table}"
+    from ganexplain.report.tables import measures_text
+
+    text = f"{result.report}\n{measures_text(result.table, _terminal_width())}"
     print_result(json_text(result.to_json()) if as_json else text)
 
 
@@ -149,7 +154,7 @@ def show_layers(found: NetworkLayers, as_json: bool) -> None:
     """The table of layers."""
     from ganexplain.report.tables import layers_table
 
-    print_result(json_text(found.to_json()) if as_json else layers_table(found))
+    print_result(json_text(found.to_json()) if as_json else layers_table(found, _terminal_width()))
 
 
 def show_differences(found: Repetition, as_json: bool) -> None:

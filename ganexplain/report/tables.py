@@ -1,9 +1,9 @@
-"""Tables as text: ranked settings, ranked attributions, and the layers of a network."""
+"""Tables as text: ranked settings, measured and ranked attributions, the layers of a network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from textwrap import wrap
 
 from ganexplain.artifacts.attributions import AttributionRanking
@@ -21,16 +21,36 @@ SCORES_SHOWN = (
     "coverage",
     "shell_distance",
 )
-# Titles of columns that are left out on a narrow terminal, in this order.
-EXPENDABLE = (
-    "std",
-    *(SCORES[name].title for name in ("coverage", "density", "shell_distance", "kid")),
-    "FID features",
-    "nearest real",
-    "95 %",
-    "response",
-    "FID response",
+
+
+@dataclass(frozen=True)
+class Expendable:
+    """Titles of the columns that a narrow terminal does without, in this order; who has `all`."""
+
+    titles: tuple[str, ...]
+    all: str
+
+
+RANKING = Expendable(
+    (
+        "std",
+        *(SCORES[name].title for name in ("coverage", "density", "shell_distance", "kid")),
+        "FID features",
+        "nearest real",
+        "95 %",
+        "response",
+        "FID response",
+    ),
+    "selection.json",
 )
+MEASURED = Expendable(
+    (
+        *("seconds", "complexity", "increase", "gain", "passes", "in truth", "flip", "drop"),
+        *("removal", "inputs", "seeds", "random net"),
+    ),
+    "attributions.json",
+)
+LAYERS = Expendable(("units", "weights", "kind"), "--json")  # the axes name the units, too
 MARKS = "* chosen, = within one standard error of the best"
 
 
@@ -53,7 +73,7 @@ def ranking_table(selection: Selection, width: int | None = None) -> str:
         place = ["", "", name.replace("_", " "), "", ""]
         table.append(place + _figures(control.figures, shown, judges))
     first = [selection.weakness] if selection.weakness else []
-    text, left_out = fitted(table, width, SCORES[by].title)
+    text, left_out = fitted(table, width, RANKING, SCORES[by].title)
     notes = [f"by {selection.rule}: {MARKS}; {selection.tie_rule}", *left_out]
     notes += [warning for warning in selection.warnings if warning not in first]
     if width is not None:
@@ -86,7 +106,7 @@ def chosen_table(selections: Sequence[Selection], width: int | None = None) -> s
         table.append(row)
         if selection.weakness:
             weak.append(f"{' '.join(unit)}: {selection.weakness}")
-    text, left_out = fitted(table, width)
+    text, left_out = fitted(table, width, RANKING)
     return "\n".join([*weak, text, *left_out])
 
 
@@ -104,12 +124,22 @@ def attributions_table(ranking: AttributionRanking) -> str:
     return f"{aligned(table)}\nby {by}: {MARKS}"
 
 
-def layers_table(found: NetworkLayers) -> str:
-    """Return a row for each layer of a network, with its units, its axes, and its weights."""
+def measures_text(table: Sequence[Sequence[str]], width: int) -> str:
+    """Return a table of the measures of attributions; `width` as in `ranking_table`."""
+    text, left_out = fitted(table, width, MEASURED, left=1)
+    return "\n".join([text, *left_out])
+
+
+def layers_table(found: NetworkLayers, width: int | None = None) -> str:
+    """Return a row for each layer of a network, with its units, its axes, and its weights.
+
+    `width` as in `ranking_table`.
+    """
     table = [["layer", "kind", "units", "axes", "weights"]]
     for row in found.layers:
         table.append([row.layer, row.kind, str(row.units), row.axes, f"{row.weights:,}"])
-    return aligned(table)
+    text, left_out = fitted(table, width, LAYERS)
+    return "\n".join([text, *left_out])
 
 
 def aligned(table: Sequence[Sequence[str]], left: int = 0) -> str:
@@ -120,25 +150,31 @@ def aligned(table: Sequence[Sequence[str]], left: int = 0) -> str:
 
 
 def fitted(
-    table: Sequence[Sequence[str]], width: int | None, kept: str = ""
+    table: Sequence[Sequence[str]],
+    width: int | None,
+    expendable: Expendable,
+    kept: str = "",
+    left: int = 0,
 ) -> tuple[str, list[str]]:
-    """Align a table in at most `width` characters, without columns of `EXPENDABLE` if necessary.
+    """Align a table in at most `width` characters, without `expendable` columns if necessary.
 
-    Returns the text, and a line with the columns left out, if any. The column `kept` stays.
+    Returns the text, and lines with the columns left out, if any. The column `kept` stays; `left`
+    as in `aligned`.
     """
     left_out: list[str] = []
-    text = aligned(table)
-    for title in EXPENDABLE:
+    text = aligned(table, left)
+    for title in expendable.titles:
         if width is None or max(map(len, text.splitlines())) <= width:
             break
         if title in table[0] and title != kept:
             column = table[0].index(title)
             table = [[*row[:column], *row[column + 1 :]] for row in table]
             left_out.append(title)
-            text = aligned(table)
-    if not left_out:
+            text = aligned(table, left)
+    if width is None or not left_out:
         return text, []
-    return text, [f"left out for want of room: {', '.join(left_out)}; selection.json has all"]
+    note = f"left out for want of room: {', '.join(left_out)}; {expendable.all} has all"
+    return text, wrap(note, width)
 
 
 def _setting(score: Score) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -44,16 +44,16 @@ from ganexplain.runs.progress import Progress
 
 @dataclass(frozen=True)
 class AttributeResult:
-    """The attributions, the path of their page, and the table of mean measures as text."""
+    """The attributions, the path of their page, and the table of mean measures, titles first."""
 
     found: Attributions
     report: Path
-    table: str
+    table: Sequence[Sequence[str]]
 
     def to_json(self) -> JsonObject:
         """The document of `--json`."""
-        found = asdict(self.found)
-        return {**found, "report": str(self.report), "table": self.table.splitlines()}
+        lines = aligned(self.table, left=1).splitlines()
+        return {**asdict(self.found), "report": str(self.report), "table": lines}
 
 
 def attribute(
@@ -95,6 +95,7 @@ def attribute(
             entry, view = attribution_run.explain(piece, configurations, folder)
             entries.append(entry)
             views.append(view)
+        attribution_run.note_repeated_warnings()
         found = Attributions(
             classifier=source.name,
             classifier_hash=source.digest(),
@@ -108,7 +109,7 @@ def attribute(
         page = report_page(found, views, rows, keys, subject.front_end)
         write_text(out / "report.html", page)
         run.results["attributions"] = len(pieces) * len(configurations)
-    table = aligned([["", *(MEASURES[key].title for key in keys)], *rows], left=1)
+    table = [["", *(MEASURES[key].title for key in keys)], *rows]
     return AttributeResult(found, out / "report.html", table)
 
 

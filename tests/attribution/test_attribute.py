@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from support.attributed import CLASSIFIER, ENTRY, SAMPLE, SOUL, Tags, attributio
 from support.commands import Run
 from support.recordings import jamendo_folder, noise, tone, write_sound
 
+from ganexplain.attribution import run
+from ganexplain.attribution.methods.base import Attribution
 from ganexplain.audio.io import load_mono
 from ganexplain.config import AttributeConfig
 from ganexplain.errors import BadFile, UsageError
@@ -111,6 +114,31 @@ def test_runs_are_ranked_over_inputs(command: Run, tmp_path: Path) -> None:
     done = command("select", out, "--by", "deletio", "--out", tmp_path / "no")
     assert done.code == 2
     assert "did you mean 'deletion'" in done.error_line()
+
+
+def test_a_warning_of_many_inputs_is_noted_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    numbers = iter(range(1, 9))
+
+    def with_warning(*args: Any) -> Attribution:
+        return replace(explain(*args), warnings=(f"only 0.{next(numbers)} of it is explained",))
+
+    explain = run.attribute
+    monkeypatch.setattr(run, "attribute", with_warning)
+    monkeypatch.setattr(run.AttributionRun, "_floor", lambda *_: {})
+    config = AttributeConfig(
+        inputs=(f"{SOUL}@4", f"{SOUL}@8", f"{SOUL}@12"),
+        classifier=str(CLASSIFIER),
+        method=("random",),
+        segments=("2x1",),
+    )
+    progress = NullProgress()
+    found = attribute(config, tmp_path / "out", progress).found
+    first, repeated = (note for note in progress.notes if "random, 2x1, mean" in note)
+    assert first == "gig_lea_soul-at-3.99, random, 2x1, mean: only 0.1 of it is explained"
+    assert "gig_lea_soul-at-3.99 holds for 2 more inputs" in repeated
+    assert found.inputs[2].results[0].warnings == ("only 0.3 of it is explained",)
 
 
 @pytest.mark.slow

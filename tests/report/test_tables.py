@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 from support.report_artifacts import Artifacts
 
+from ganexplain.artifacts.layers import Layer, NetworkLayers
 from ganexplain.artifacts.selection import Selection
 from ganexplain.files.fields import Fields
-from ganexplain.report.tables import chosen_table, fitted, ranking_table
+from ganexplain.report.tables import (
+    RANKING,
+    chosen_table,
+    fitted,
+    layers_table,
+    measures_text,
+    ranking_table,
+)
 
 
 @pytest.fixture
@@ -53,10 +61,31 @@ def test_units_beside_each_other_fit_too(selection: Selection) -> None:
 
 def test_no_more_columns_are_left_out_than_must_be() -> None:
     table = [["layer", "std", "coverage", "response"], ["x", "1", "2", "3"]]
-    assert fitted(table, 30) == (
+    assert fitted(table, 30, RANKING) == (
         "layer  std  coverage  response\n    x    1         2         3",
         [],
     )
-    text, note = fitted(table, 29)
-    assert text.splitlines()[0] == "layer  coverage  response" and "std;" in note[0]
-    assert fitted(table, 5, kept="response")[0].splitlines()[0] == "layer  response"
+    text, note = fitted(table, 29, RANKING)
+    assert text.splitlines()[0] == "layer  coverage  response" and "std;" in " ".join(note)
+    assert fitted(table, 5, RANKING, kept="response")[0].splitlines()[0] == "layer  response"
+
+
+def test_the_measures_of_an_attribution_keep_what_ranks_it() -> None:
+    titles = "deletion insertion faithful drop increase gain removal flip complexity truth".split()
+    table = [["", *titles, "in truth", "passes", "seconds"], ["lime, temporal:10, mean", *"123456"]]
+    table[1] += [f"{value:.3g}" for value in (0.735, 0.87, 2000, 51.3, 1, 0, 0.1)]
+    text = measures_text(table, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    head = text.splitlines()[0].split()
+    assert head == ["deletion", "insertion", "faithful", "drop", "removal", "truth"]
+    assert "attributions.json has all" in " ".join(text.splitlines()[2:])
+    assert measures_text(table, 200).splitlines()[0].split()[-1] == "seconds"
+
+
+def test_a_layer_is_never_without_its_name_and_axes() -> None:
+    name = "audio_spectrogram_transformer.encoder.layer.11.attention.query"
+    layer = Layer(name, "Linear", 768, (146,), 590_592, "frames 146 x units 768")
+    text = layers_table(NetworkLayers("n", {}, "output", (), (layer,)), 100)
+    assert max(map(len, text.splitlines())) <= 100
+    assert name in text and layer.axes in text and "Linear" in text
+    assert text.splitlines()[2] == "left out for want of room: units, weights; --json has all"
