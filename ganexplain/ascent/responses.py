@@ -70,3 +70,28 @@ def strongest(
             if len(chosen) == count:
                 break
     return np.array(chosen, dtype=np.int64)
+
+
+class Strongest:
+    """The excerpts with the highest (`max`) or lowest (`min`) response, best first, so far.
+
+    They are those that `strongest` would choose if it had all responses at once: of each
+    recording all come in one call of `add`, recordings in their order. `centres` (N, 2) are theirs.
+    """
+
+    def __init__(self, count: int, apart: int, direction: str) -> None:
+        self.count, self.apart, self.sign = count, apart, 1 if direction == "max" else -1
+        self.heights = np.empty(0)
+        self.centres = np.empty((0, 2), dtype=np.int64)
+
+    def add(self, response: np.ndarray, centres: np.ndarray) -> None:
+        """Compare with responses (m,) to excerpts around `centres` (m, 2) of other recordings."""
+        heights = response * self.sign
+        if len(self.heights) == self.count:  # no other row can come in, or suppress one that does
+            rows = np.flatnonzero(~(heights <= self.heights[-1]))
+            heights, centres = heights[rows], centres[rows]
+        chosen = strongest(heights, centres, self.count, self.apart, "max")
+        both = np.concatenate([self.heights, heights[chosen]])
+        order = np.argsort(-both, kind="stable")[: self.count]
+        self.heights = both[order]
+        self.centres = np.concatenate([self.centres, centres[chosen]])[order]

@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from ganexplain.metrics.moments import Blocks, CentredTriangle
+
+
+@dataclass(frozen=True)
+class OrthogonalBasis:
+    """Sums of numbers (H,) that are orthonormal over the rows from which they were found.
+
+    They are `weights` (H, R) of the numbers less their `mean` (H,). As in `numpy.linalg.lstsq`,
+    what is only rounding in the numbers is left out, so R may be smaller than H.
+    """
+
+    mean: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, blocks: Blocks) -> OrthogonalBasis:
+        """That of the rows (M, H) of all blocks."""
+        found = CentredTriangle.of(blocks)
+        sizes, axes = found.axes()
+        least = np.finfo(np.float64).eps * max(found.count, len(found.mean))
+        kept = sizes > least * sizes.max(initial=0)
+        return cls(found.mean, axes[kept].T / sizes[kept])
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        """The sums (m, R) of numbers (m, H)."""
+        return np.asarray((numbers - self.mean) @ self.weights)
 
 
 def fitted(values: np.ndarray, outputs: np.ndarray) -> np.ndarray:

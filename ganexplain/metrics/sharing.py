@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ganexplain.errors import GanexplainError
 from ganexplain.files.fields import Fields
-from ganexplain.metrics.regression import explained_share
+from ganexplain.metrics.moments import Blocks, CentredTriangle, Mapped, Moments
 
 ALIKE = 0.9  # |correlation| from which two units of a layer say the same
 EXCERPTS_PER_NUMBER = 10  # fewer fit any response by chance
@@ -17,21 +17,42 @@ POWERS = (2, 3)  # of outputs: of a rectified layer a line in the output leaves 
 ALL = 1 - 1e-6  # share from which only rounding is left
 
 
-def regressors(outputs: np.ndarray) -> np.ndarray:
-    """Numbers (M, H) whose weighted sums are curves of outputs (M, K): these, squares and cubes.
+@dataclass(frozen=True)
+class Regressors:
+    """Numbers (H,) whose weighted sums are curves of outputs (K,): these, squares and cubes.
 
-    Outputs are taken in standard deviations; constant ones are left out. If M excerpts cannot fit
-    so many numbers, there are no cubes, no squares, or only the first principal components.
+    Outputs are taken in standard `deviation`s (K,) from their `mean` (K,); constant ones, of
+    deviation 0, are left out. If M excerpts cannot fit so many numbers, there are no cubes, no
+    squares (fewer `powers`), or only the first principal components, along `axes`.
     """
-    centred = outputs - outputs.mean(axis=0, dtype=np.float64)
-    deviation = centred.std(axis=0)
-    standard = centred[:, deviation > 0] / deviation[deviation > 0]
-    most = max(1, len(outputs) // EXCERPTS_PER_NUMBER)
-    if standard.shape[1] <= most:
-        powers = [standard**power for power in POWERS if power * standard.shape[1] <= most]
-        return np.concatenate([standard, *powers], axis=1)
-    _, _, axes = np.linalg.svd(standard, full_matrices=False)
-    return np.asarray(standard @ axes[:most].T)
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    powers: tuple[int, ...] = (1,)
+    axes: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, blocks: Blocks) -> Regressors:
+        """Those for the outputs (m, K) of all blocks together."""
+        moments = Moments.of(blocks)
+        found = cls(moments.mean, moments.deviations())
+        most, varied = (
+            max(1, moments.count // EXCERPTS_PER_NUMBER),
+            int((found.deviation > 0).sum()),
+        )
+        if varied <= most:
+            powers = tuple(power for power in POWERS if power * varied <= most)
+            return replace(found, powers=(1, *powers))
+        _, axes = CentredTriangle.of(Mapped(found, blocks)).axes()
+        return replace(found, axes=axes[:most].T)
+
+    def __call__(self, outputs: np.ndarray) -> np.ndarray:
+        """The numbers (m, H) for outputs (m, K)."""
+        varied = self.deviation > 0
+        standard = (outputs - self.mean)[:, varied] / self.deviation[varied]
+        if self.axes is not None:
+            return np.asarray(standard @ self.axes)
+        return np.concatenate([standard**power for power in self.powers], axis=1)
 
 
 @dataclass(frozen=True)
@@ -50,20 +71,16 @@ class Sharing:
 
     @classmethod
     def of(
-        cls, response: np.ndarray, numbers: np.ndarray, layer: np.ndarray, unit: int | None
+        cls, correlations: np.ndarray, unit: int | None, explained: float, size: tuple[int, int]
     ) -> Sharing:
-        """That of responses (M,) with numbers (M, H) of the outputs and units (M, U) of the layer.
+        """That of a unit with `correlations` (U,) with the units of its layer.
 
-        `unit` is the column of the unit itself, None for several or all.
+        `unit` is its own number among them, None for several or all; `size` is that of the
+        regression (M, H).
         """
-        explained = float(explained_share(response, numbers))
-        found = {
-            k: float(value)
-            for k, value in enumerate(correlations(response, layer))
-            if k != unit and abs(value) >= ALIKE
-        }
-        alike = dict(sorted(found.items(), key=lambda item: -abs(item[1])))
-        return cls(len(response), numbers.shape[1], explained, alike)
+        alike = [k for k, value in enumerate(correlations) if k != unit and abs(value) >= ALIKE]
+        alike.sort(key=lambda k: -abs(correlations[k]))
+        return cls(*size, explained, {k: float(correlations[k]) for k in alike})
 
     @classmethod
     def from_json(cls, fields: Fields, name: str) -> Sharing | None:
@@ -95,11 +112,3 @@ class Sharing:
     def is_all(self) -> bool:
         """Whether nothing of the unit is left beyond the outputs."""
         return self.explained >= ALL
-
-
-def correlations(response: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Correlations (U,) of responses (M,) with those (M, U) of others; 0 for constant ones."""
-    one = response - response.mean(dtype=np.float64)
-    many = others - others.mean(axis=0, dtype=np.float64)
-    size = np.sqrt(np.square(one).sum() * np.square(many).sum(axis=0))
-    return np.asarray(np.divide(one @ many, size, out=np.zeros_like(size), where=size > 0))

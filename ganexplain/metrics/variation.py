@@ -38,13 +38,6 @@ class Variation:
     size: float
 
     @classmethod
-    def of(cls, response: np.ndarray, other_stds: np.ndarray, size: float) -> Variation:
-        """The variation of responses (M,), with the deviations (U,) of other units."""
-        values = response.astype(np.float64)
-        layer = float(np.median(other_stds)) if len(other_stds) else None
-        return cls(len(values), float(values.mean()), float(values.std(ddof=1)), layer, size)
-
-    @classmethod
     def from_json(cls, fields: Fields, name: str) -> Variation | None:
         """The variation in a field of an object, None without it; errors as `Fields`."""
         if name not in fields:

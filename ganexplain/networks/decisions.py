@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganexplain.errors import UsageError
-from ganexplain.metrics.sharing import regressors
+from ganexplain.metrics.moments import Blocks, Mapped
+from ganexplain.metrics.sharing import Regressors
 
 AUTO = "auto"  # of `--outputs`: guess their kind
 OUTPUTS = ("logits", "probabilities", "activations")
@@ -73,10 +75,34 @@ def output_logits(outputs: Tensor, kind: str) -> Tensor:
     return logarithms - (1 - outputs).clamp_min(SMALLEST).log()
 
 
-def output_regressors(outputs: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class OutputRegressors:
     """The `regressors` (M, H) of the logits of outputs (M, K), whose kind is guessed."""
-    found = torch.from_numpy(outputs)
-    return regressors(output_logits(found, guess_output_kind(found)).double().numpy())
+
+    kind: str
+    regressors: Regressors
+
+    @classmethod
+    def of(cls, blocks: Blocks) -> OutputRegressors:
+        """Those for the outputs (m, K) of all blocks, which are writable, together."""
+        ranks = ("probabilities", "activations", "logits")  # one row decides for the higher
+        kinds = (guess_output_kind(torch.from_numpy(block)) for block in blocks)
+        kind = max(kinds, key=ranks.index)
+        logits = Mapped(lambda block: _logits(block, kind), blocks)
+        return cls(kind, Regressors.of(logits))
+
+    def __call__(self, outputs: np.ndarray) -> np.ndarray:
+        """The numbers (m, H) for outputs (m, K)."""
+        return self.regressors(_logits(outputs, self.kind))
+
+
+def _logits(outputs: np.ndarray, kind: str) -> np.ndarray:
+    return output_logits(torch.from_numpy(outputs), kind).double().numpy()
+
+
+def output_regressors(outputs: np.ndarray) -> np.ndarray:
+    """The `OutputRegressors` (M, H) of outputs (M, K)."""
+    return OutputRegressors.of([outputs])(outputs)
 
 
 def class_probabilities(outputs: Tensor, kind: str) -> Tensor:

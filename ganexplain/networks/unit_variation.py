@@ -29,21 +29,17 @@ class LayerSpread:
 
     @classmethod
     def measure(
-        cls,
-        explained: TargetNetwork,
-        layer: str,
-        responses: np.ndarray | None,
-        excerpts: np.ndarray,
+        cls, explained: TargetNetwork, layer: str, std: np.ndarray, excerpts: np.ndarray
     ) -> LayerSpread:
-        """The spread of responses (M, U), which may be missing, and of a few excerpts (N, ...)."""
-        std = np.empty(0) if responses is None else responses.std(0, ddof=1, dtype=np.float64)
+        """The spread of a layer with deviations (U,); its output is for a few excerpts (N, ...)."""
         some = torch.from_numpy(excerpts).to(explained.device)
         with torch.no_grad(), layer_output(explained.network, layer) as compute:
             return cls(layer, std, compute(some))
 
-    def variation(self, unit: Unit, response: np.ndarray) -> Variation:
-        """The variation of a unit of the layer with responses (M,)."""
+    def variation(self, unit: Unit, excerpts: int, mean: float, std: float) -> Variation:
+        """The variation of a unit of the layer with a mean and deviation over so many excerpts."""
         number = unit.channel
         others = self.std[:0] if number is None else np.delete(self.std, number)
+        layer = float(np.median(others)) if len(others) else None
         size = float(unit.magnitude(self.activation).double().mean())
-        return Variation.of(response, others, size)
+        return Variation(excerpts, mean, std, layer, size)

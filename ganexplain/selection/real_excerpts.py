@@ -5,7 +5,7 @@ Those whose response is most above or below what the outputs of the network expl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,20 +20,16 @@ from ganexplain.artifacts.responses import (
     RealResponses,
     ResponsesMeta,
 )
-from ganexplain.ascent.responses import strongest
+from ganexplain.ascent.responses import Strongest
 from ganexplain.config import SelectConfig
-from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
-from ganexplain.corpora.load import input_spec_for, load_split
+from ganexplain.corpora.interfaces import AnyCorpus
+from ganexplain.corpora.load import input_spec_for
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.files.arrays import try_open_array
 from ganexplain.inputs.base import Input
-from ganexplain.metrics.regression import residual
 from ganexplain.metrics.scores import PREDICTION
 from ganexplain.metrics.sharing import Sharing
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.adapter import OUTPUT, network_device
-from ganexplain.networks.decisions import output_regressors
 from ganexplain.networks.hooks import responses_and_features
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_variation import MEASURED, LayerSpread
@@ -48,11 +44,14 @@ from ganexplain.selection.response_parts import (
     PartResponses,
     ResponsePart,
     SearchSettings,
-    read_parts,
 )
+from ganexplain.selection.response_pool import Pool, SearchedSplit
+from ganexplain.selection.unit_statistics import Columns, UnitStatistics, column_of
 
 RANDOM_EXCERPTS = 64
 WORTH_PROCESSES = 16  # parts from which several processes are faster
+TOGETHER = 2**21  # numbers of a part that are compared at once
+DIRECTIONS = {"": "max", "bottom_": "min"}  # by the prefix of keys
 
 
 class CorpusResponses:
@@ -92,23 +91,25 @@ class CorpusResponses:
 
     def prepare(
         self,
-        units: Iterable[Unit],
+        units: Sequence[Unit],
+        count: int,
         progress: Progress,
         folder: Path,
         workers: Workers = HERE,
         out: Path | None = None,
     ) -> None:
-        """Read the splits, and the responses of the units, of their layers and of the outputs.
+        """Find the excerpts of the splits that drive units most and least, up to `count` each.
 
-        The responses are made by `workers`, in parts whose files are in `folder`; those of an
-        earlier run are kept. `out` is the run directory that workers must see.
+        The responses of the units, of their layers and of the outputs are made by `workers`, in
+        parts whose files are in `folder`; those of an earlier run are kept. `out` is the run
+        directory that workers must see. Of the parts one is in memory at a time.
         """
         note_skipped(progress, self.corpus.skipped)
-        self.progress = progress
+        self.progress, self.count = progress, count
+        units = list(dict.fromkeys(units))
         single = [unit.layer for unit in units if unit.channel is not None]
-        others = [unit for unit in units if unit.channel is None]
-        layers = dict.fromkeys([*single, self.output])
-        measured = Measured(tuple(layers), tuple(dict.fromkeys(others)))
+        others = tuple(unit for unit in units if unit.channel is None)
+        measured = Measured(tuple(dict.fromkeys([*single, self.output])), others)
         parts = {key: ResponsePart.all_of(self.corpus, name) for key, name in self.splits.items()}
         work = DividedWork(
             PartResponses,
@@ -117,13 +118,12 @@ class CorpusResponses:
             loaded=((self.explained, self.corpus, self.front_end),),
         )
         wanted = [part for each in parts.values() for part in each]
-        todo = parts_to_do(
-            wanted, lambda part: try_open_array(part.path(folder)) is not None, progress
-        )
+        todo = parts_to_do(wanted, lambda part: part.read(folder) is not None, progress)
         self._make_parts(todo, work, workers)
-        self.pools = {
-            key: self._pool(name, parts[key], measured, folder) for key, name in self.splits.items()
-        }
+        columns = measured.columns(self.explained, self.front_end)
+        width = max(each.stop for each in columns.values())
+        pools = {key: Pool.open(each, folder, width) for key, each in parts.items()}
+        self._search(pools, units, columns)
 
     def _make_parts(
         self, todo: Sequence[ResponsePart], work: DividedWork, workers: Workers
@@ -134,36 +134,39 @@ class CorpusResponses:
         worth_it = self.explained.device.type == "cpu" and len(todo) >= WORTH_PROCESSES
         workers.do(todo, work, self.progress.advance, worth_it)
 
-    def _pool(
-        self, name: str, parts: Sequence[ResponsePart], measured: Measured, folder: Path
-    ) -> _Pool:
-        config = self.config
-        cache, skip = cache_directory(config.cache), config.skip_bad_files
-        split = load_split(self.corpus, name, self.front_end, cache, self.progress, skip)
-        centres = split.whole_excerpts(self.hop)
-        widths = measured.widths(self.explained, self.front_end)
-        found = read_parts(folder, parts, len(centres), sum(widths))
-        columns = np.split(found, np.cumsum(widths)[:-1], axis=1)
-        return _Pool(name, split, centres, dict(zip(measured.names, columns, strict=True)))
+    def _search(self, pools: Mapping[str, Pool], units: Sequence[Unit], columns: Columns) -> None:
+        """Find the excerpts, and what the training split says of the units."""
+        self.searched = {
+            key: SearchedSplit(self.corpus, name, self.front_end, self.config)
+            for key, name in self.splits.items()
+        }
+        for key, pool in pools.items():
+            self.searched[key].note_skipped(pool.files(), self.progress)
+        train = pools[""]
+        self.some = train.centres(np.arange(min(MEASURED, len(train))))
+        count = min(RANDOM_EXCERPTS, len(train))
+        rows = random_stream(0, "random excerpts").choice(len(train), count, replace=False)
+        self.random = self.searched[""].gather(train.centres(np.sort(rows)))
+        self.statistics = UnitStatistics(train, units, columns, self.output)
+        left = [unit for unit in units if not self.statistics.sharing(unit).is_all]
+        apart = 0 if self.config.overlapping else self.front_end.length
 
-    @staticmethod
-    def _unit_responses(pool: _Pool, unit: Unit) -> np.ndarray:
-        """Return responses (M,) of a unit."""
-        if unit.channel is not None:
-            return pool.responses[unit.layer][:, unit.channel]
-        return pool.responses[unit][:, 0]
+        def responses(rows: np.ndarray, some: Sequence[Unit]) -> np.ndarray:
+            return rows[:, [column_of(unit, columns) for unit in some]]
 
-    def for_unit(self, measured: MeasuredUnit, examples: int = 0) -> RealResponses:
-        """Return the responses of a unit: as many as `--top`, by default as there are `examples`.
+        searches = {key: Search(pool, units, responses) for key, pool in pools.items()}
+        searches[BEYOND] = Search(train, left, self.statistics.beyond)
+        self.progress.start("strongest excerpts, parts", sum(s.parts for s in searches.values()))
+        self.strongest = {
+            key: search.run(self.count, apart, self.progress) for key, search in searches.items()
+        }
 
-        Raises GanexplainError for fewer than two.
-        """
+    def for_unit(self, measured: MeasuredUnit) -> RealResponses:
+        """Return the responses of a unit; GanexplainError for fewer than two."""
         config, unit = self.config, measured.unit
         if not self.last or self.last[0] != unit:  # both directions come one after the other
-            arrays = self._excerpts(measured, config.top or examples)
-            sharing = self._sharing(unit)
-            if not sharing.is_all:
-                arrays |= self._strongest_beyond(measured, config.top or examples)
+            arrays = self._excerpts(measured)
+            sharing = self.statistics.sharing(unit)
             self.last = unit, arrays, self._variation(unit), sharing
         _, arrays, variation, sharing = self.last
         meta = ResponsesMeta(
@@ -171,77 +174,48 @@ class CorpusResponses:
         )
         return RealResponses(arrays, meta)
 
-    def _excerpts(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
-        """Return `count` excerpts of the highest responses, of the lowest, and random ones."""
+    def _excerpts(self, measured: MeasuredUnit) -> dict[str, np.ndarray]:
+        """Return the excerpts of the highest responses, of the lowest, and random ones."""
         arrays: dict[str, np.ndarray] = {}
-        for key, pool in self.pools.items():
-            found = self._rows(pool, self._unit_responses(pool, measured.unit), count)
-            if self._enough(key, min(map(len, found.values())), count):
-                arrays |= self._arrays(pool, found, measured, key)
-        return arrays | {f"{RANDOM}mel": self._random(self.pools[""])}
-
-    @staticmethod
-    def _random(pool: _Pool) -> np.ndarray:
-        """Return random excerpts (R, ...) of a pool, the same for all units."""
-        count = min(RANDOM_EXCERPTS, len(pool.centres))
-        rows = random_stream(0, "random excerpts").choice(len(pool.centres), count, replace=False)
-        return pool.split.gather(pool.centres[np.sort(rows)])
-
-    def _strongest_beyond(self, measured: MeasuredUnit, count: int) -> dict[str, np.ndarray]:
-        """Return the same of what the outputs do not explain in the training split."""
-        pool = self.pools[""]
-        beyond = residual(self._unit_responses(pool, measured.unit), self._outputs(pool))
-        return self._arrays(pool, self._rows(pool, beyond, count), measured, BEYOND)
-
-    def _rows(self, pool: _Pool, response: np.ndarray, count: int) -> dict[str, np.ndarray]:
-        """Return the rows with the highest and the lowest of responses (M,), by their prefix."""
-        apart = 0 if self.config.overlapping else self.front_end.length
-        return {
-            prefix: strongest(response, pool.centres, count, apart, direction)
-            for prefix, direction in (("", "max"), ("bottom_", "min"))
-        }
+        for key, split in self.searched.items():
+            found = self.strongest[key][measured.unit]
+            if self._enough(key, min(map(len, found.values()))):
+                arrays |= self._arrays(split, found, measured, key)
+        arrays[f"{RANDOM}mel"] = self.random
+        if beyond := self.strongest[BEYOND].get(measured.unit):
+            arrays |= self._arrays(self.searched[""], beyond, measured, BEYOND)
+        return arrays
 
     def _arrays(
-        self, pool: _Pool, found: Mapping[str, np.ndarray], measured: MeasuredUnit, key: str
+        self,
+        split: SearchedSplit,
+        found: Mapping[str, np.ndarray],
+        measured: MeasuredUnit,
+        key: str,
     ) -> dict[str, np.ndarray]:
-        """Return the arrays of rows, whose names begin with `key` and their prefix."""
-        network, unit, layer = self.explained.network, measured.unit, measured.features_layer
+        """Return the arrays of centres, whose names begin with `key` and their prefix."""
+        network = self.explained.network
         return {
             key + prefix + name: values
-            for prefix, rows in found.items()
-            for name, values in _described(
-                pool.split, pool.centres[rows], network, unit, layer
-            ).items()
+            for prefix, centres in found.items()
+            for name, values in _described(split, centres, network, measured).items()
         }
-
-    def _outputs(self, pool: _Pool) -> np.ndarray:
-        """Return what a response is regressed on: the logits of the outputs, (M, H)."""
-        if pool.regressors is None:
-            pool.regressors = output_regressors(pool.responses[self.output])
-        return pool.regressors
-
-    def _sharing(self, unit: Unit) -> Sharing:
-        """Return what a unit shares with the outputs and its layer over the training split."""
-        pool = self.pools[""]
-        response = self._unit_responses(pool, unit)
-        layer = pool.responses.get(unit.layer, response[:, None][:, :0])
-        return Sharing.of(response, self._outputs(pool), layer, unit.number)
 
     def _variation(self, unit: Unit) -> Variation:
         """Return how much the response of a unit varies over the training split."""
-        pool, layer = self.pools[""], unit.layer
-        if self.spread is None or self.spread.layer != layer:  # units of a layer come together
-            excerpts = pool.split.gather(pool.centres[:MEASURED])
-            all_units = pool.responses.get(layer)
-            self.spread = LayerSpread.measure(self.explained, layer, all_units, excerpts)
-        return self.spread.variation(unit, self._unit_responses(pool, unit))
+        statistics = self.statistics.layers[unit.layer]
+        if self.spread is None or self.spread.layer != unit.layer:  # units of a layer come together
+            excerpts, std = self.searched[""].gather(self.some), statistics.layer_deviations()
+            self.spread = LayerSpread.measure(self.explained, unit.layer, std, excerpts)
+        moments = statistics.moments.count, statistics.mean(unit), statistics.deviation(unit)
+        return self.spread.variation(unit, *moments)
 
-    def _enough(self, key: str, found: int, count: int) -> bool:
+    def _enough(self, key: str, found: int) -> bool:
         """Return whether there are at least two excerpts; note, or raise, what is missing."""
         held_out = " held-out" if key else ""
-        if found < count:
+        if found < self.count:
             self.progress.note(
-                f"only {found}{held_out} excerpts that do not overlap, {count} were asked for"
+                f"only {found}{held_out} excerpts that do not overlap, {self.count} were asked for"
             )
         if found < 2 and not key:
             raise GanexplainError(
@@ -250,38 +224,58 @@ class CorpusResponses:
         return found >= 2
 
 
-@dataclass
-class _Pool:
-    """Excerpts of a split around centres (M, 2), and the responses computed so far.
+@dataclass(frozen=True)
+class Search:
+    """A search of a pool for the excerpts that drive units most and least.
 
-    The responses are those (M, U) of the units of a layer, by its name, or (M, 1) of a unit;
-    `regressors` (M, H) are the numbers that stand for the outputs.
+    `values` returns numbers (m, N) of N units from responses (m, C).
     """
 
-    name: str
-    split: AnySplit
-    centres: np.ndarray
-    responses: dict[str | Unit, np.ndarray]
-    regressors: np.ndarray | None = None
+    pool: Pool
+    units: Sequence[Unit]
+    values: Callable[[np.ndarray, Sequence[Unit]], np.ndarray]
+
+    @property
+    def parts(self) -> int:
+        """The number of parts that are read."""
+        return len(self.pool.parts) if self.units else 0
+
+    def run(self, count: int, apart: int, progress: Progress) -> dict[Unit, dict[str, np.ndarray]]:
+        """The centres (up to `count`, 2) of these excerpts by unit and by prefix of keys."""
+        found = {
+            unit: {prefix: Strongest(count, apart, way) for prefix, way in DIRECTIONS.items()}
+            for unit in self.units
+        }
+        for responses, centres in self.pool.arrays() if self.units else ():
+            step = max(TOGETHER // max(len(responses), 1), 1)
+            for first in range(0, len(self.units), step) if len(responses) else ():
+                some = self.units[first : first + step]
+                for unit, values in zip(some, self.values(responses, some).T, strict=True):
+                    for each in found[unit].values():
+                        each.add(np.ascontiguousarray(values), centres)
+            progress.advance()
+        return {
+            unit: {prefix: each.centres for prefix, each in both.items()}
+            for unit, both in found.items()
+        }
 
 
 def _described(
-    split: AnySplit,
-    centres: np.ndarray,
-    network: torch.nn.Module,
-    unit: Unit,
-    features_layer: str,
+    split: SearchedSplit, centres: np.ndarray, network: torch.nn.Module, measured: MeasuredUnit
 ) -> dict[str, np.ndarray]:
-    device = network_device(network)
-    mel = split.gather(centres)
+    read, own = split.excerpts(centres)
+    mel = read.gather(own)
     response, features = responses_and_features(
-        network, unit, features_layer, torch.from_numpy(mel).to(device)
+        network,
+        measured.unit,
+        measured.features_layer,
+        torch.from_numpy(mel).to(network_device(network)),
     )
     described = {
         "mel": mel,
         "response": response.cpu().numpy(),
         "features": features.cpu().numpy(),
     }
-    described |= split.excerpt_sources(centres)
-    audio = split.excerpt_audio(centres)
+    described |= read.excerpt_sources(own)
+    audio = read.excerpt_audio(own)
     return described if audio is None else described | {"audio": audio}

@@ -1,12 +1,12 @@
 """Responses of units to the files of a corpus, part by part, in any process.
 
 A part is some files of a split. Its responses are a file of their own, so that a run can be
-resumed.
+resumed, and so that there may be more of them than fit into memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,9 @@ import torch
 from ganexplain.ascent.responses import excerpt_responses
 from ganexplain.config import ResponsesConfig, SelectConfig
 from ganexplain.corpora.cache import cache_directory
-from ganexplain.corpora.interfaces import AnyCorpus, split_files
+from ganexplain.corpora.interfaces import AnyCorpus, AnySplit, split_files
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
-from ganexplain.errors import EmptySplit, GanexplainError
+from ganexplain.errors import EmptySplit
 from ganexplain.files.arrays import try_open_array, write_rows
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.base import Input
@@ -50,17 +50,20 @@ class ResponsePart:
         """The path of its file in a folder of parts."""
         return folder / f"{self.split}-{self.first:06d}.npy"
 
+    def centres_path(self, folder: Path) -> Path:
+        """The path of the file with its excerpts."""
+        return folder / f"{self.split}-{self.first:06d}-centres.npy"
 
-def read_parts(folder: Path, parts: Sequence[ResponsePart], rows: int, columns: int) -> np.ndarray:
-    """The responses (M, C) of all parts; GanexplainError if they are not of `rows` excerpts."""
-    found = [try_open_array(part.path(folder)) for part in parts]
-    arrays = [array for array in found if array is not None and array.shape[1:] == (columns,)]
-    if len(arrays) < len(found) or sum(map(len, arrays)) != rows:
-        raise GanexplainError(
-            f"{folder}: the parts are not those of this corpus; remove the folder, and run the "
-            "command again"
-        )
-    return np.concatenate(arrays)
+    def read(self, folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
+        """Its responses (m, C), memory-mapped, and centres (m, 2); None if a file is missing.
+
+        A centre is the number of a file of the split and a place in it.
+        """
+        responses = try_open_array(self.path(folder))
+        centres = try_open_array(self.centres_path(folder))
+        if responses is None or centres is None or centres.shape != (len(responses), 2):
+            return None
+        return responses, np.array(centres)
 
 
 def load_explained(config: ResponsesConfig) -> TargetNetwork:
@@ -82,11 +85,13 @@ class Measured:
         """The layers and the units, in the order of their columns."""
         return (*self.layers, *self.units)
 
-    def widths(self, explained: TargetNetwork, input_spec: Input) -> list[int]:
-        """The number of columns of each layer, and of each of the units."""
+    def columns(self, explained: TargetNetwork, input_spec: Input) -> dict[str | Unit, slice]:
+        """The columns of each layer, and of each of the units."""
         example = torch.zeros(1, *input_spec.shape, device=explained.device)
         sizes = [layer_shape(explained.network, layer, example)[0] for layer in self.layers]
-        return sizes + [1] * len(self.units)
+        ends = np.cumsum(sizes + [1] * len(self.units)).tolist()
+        columns = map(slice, [0, *ends[:-1]], ends)
+        return dict(zip((*self.layers, *self.units), columns, strict=True))
 
 
 class PartResponses:
@@ -112,22 +117,31 @@ class PartResponses:
         self.explained, self.corpus, self.input_spec = loaded
 
     def __call__(self, part: ResponsePart, advance: Callable[[int], None]) -> None:
-        """Write the file of a part; `advance` gets the number of its files."""
+        """Write the files of a part; `advance` gets the number of its recordings or pictures."""
         files = split_files(self.corpus, part.split)[part.first : part.last]
-        found = self._responses(self.corpus.only(files), part.split)
+        cache, skip = cache_directory(self.config.cache), self.config.skip_bad_files
+        corpus = self.corpus.only(files)
+        try:
+            split = load_split(corpus, part.split, self.input_spec, cache, NullProgress(), skip)
+        except EmptySplit:
+            width = max(each.stop for each in self._columns().values())
+            found, centres = np.empty((0, width), np.float32), np.empty((0, 2), np.int64)
+        else:
+            centres = split.whole_excerpts(self.hop)
+            found = self._responses(split, centres)
+            numbers = {file.path: part.first + k for k, file in enumerate(files)}
+            centres[:, 0] = np.array([numbers[r.path] for r in split.recordings])[centres[:, 0]]
         advance(0)  # ends a task whose command has ended
+        write_rows(part.centres_path(self.folder), [centres])
         write_rows(part.path(self.folder), [found])
         advance(len(files))
 
-    def _responses(self, files: AnyCorpus, name: str) -> np.ndarray:
-        cache, skip = cache_directory(self.config.cache), self.config.skip_bad_files
-        try:
-            split = load_split(files, name, self.input_spec, cache, NullProgress(), skip)
-        except EmptySplit:
-            width = sum(self.measured.widths(self.explained, self.input_spec))
-            return np.empty((0, width), dtype=np.float32)
-        network, device = self.explained.network, self.explained.device
-        centres, columns = split.whole_excerpts(self.hop), []
+    def _columns(self) -> dict[str | Unit, slice]:
+        return self.measured.columns(self.explained, self.input_spec)
+
+    def _responses(self, split: AnySplit, centres: np.ndarray) -> np.ndarray:
+        """Responses (m, C) to the excerpts of a split."""
+        network, device, columns = self.explained.network, self.explained.device, []
         with layers_responses(network, self.measured.layers) as respond:
             columns.append(excerpt_responses(split, centres, respond, device))
         for unit in self.measured.units:

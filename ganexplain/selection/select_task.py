@@ -131,7 +131,8 @@ class SelectTask:
     def _find(self, found: CorpusResponses, progress: Progress) -> None:
         """Compute the responses of all units in this process; a stopped run keeps none of them."""
         with TemporaryDirectory() as parts:
-            found.prepare(self.units, progress, Path(parts))
+            count = self.config.top or self.first.sizes["N"]
+            found.prepare(self.units, count, progress, Path(parts))
 
     def explanations(self, index: int) -> Explanations:
         """Those of one unit."""
@@ -140,7 +141,7 @@ class SelectTask:
     def real(self, index: int, explanations: Explanations) -> RealResponses:
         """The real responses of one unit."""
         if self.found:
-            return self.found.for_unit(explanations.meta.measured, explanations.sizes["N"])
+            return self.found.for_unit(explanations.meta.measured)
         return self.given if index == 0 and self.given else _given(self.config, explanations)
 
 

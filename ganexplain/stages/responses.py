@@ -60,7 +60,7 @@ def responses(
         digest, values = source.digest(), input_values(front_end)
         found.note_recordings(run)
         run.note_inputs()
-        found.prepare(units, progress, out / PARTS_FOLDER, workers, out)
+        found.prepare(units, config.top, progress, out / PARTS_FOLDER, workers, out)
         weak: dict[str, str] = {}
         shared: dict[Unit, Sharing] = {}
         for unit in units:

@@ -55,7 +55,7 @@ class Bench:
         found = CorpusResponses(config, explained, self.corpus, explained.front_end)
         units = [read_explanations(path).meta.unit for path in files]
         with TemporaryDirectory() as parts:
-            found.prepare(units, self.progress, Path(parts))
+            found.prepare(units, options.top, self.progress, Path(parts))
         return found
 
     def tested(self, files: Sequence[Path], found: CorpusResponses, control: bool) -> TestedUnit:
@@ -63,7 +63,7 @@ class Bench:
         directions = {}
         for path in files:
             explanations = read_explanations(path)
-            real = found.for_unit(explanations.meta.measured, self.options.top).arrays
+            real = found.for_unit(explanations.meta.measured).arrays
             directions[explanations.meta.direction] = Direction(
                 explanations,
                 explanations.arrays["mel"][self.options.setting],

@@ -7,15 +7,20 @@ import pytest
 
 from ganexplain.errors import GanexplainError
 from ganexplain.files.fields import Fields
-from ganexplain.metrics.regression import residual
-from ganexplain.metrics.sharing import Sharing, correlations, regressors
+from ganexplain.metrics.moments import Moments
+from ganexplain.metrics.regression import explained_share, residual
+from ganexplain.metrics.sharing import ALL, Regressors, Sharing
 
 OUTPUTS = np.random.default_rng(0).normal(size=(400, 3)) * (1, 5, 0.1)
 DETECTOR = np.random.default_rng(1).normal(size=400)
 
 
-def sharing(response: np.ndarray, layer: np.ndarray = OUTPUTS[:, :0]) -> Sharing:
-    return Sharing.of(response, regressors(OUTPUTS), layer, None)
+def regressors(outputs: np.ndarray) -> np.ndarray:
+    return Regressors.of([outputs])(outputs)
+
+
+def explained(response: np.ndarray, outputs: np.ndarray = OUTPUTS) -> float:
+    return float(explained_share(response, regressors(outputs)))
 
 
 def powers(outputs: np.ndarray) -> np.ndarray:
@@ -24,24 +29,24 @@ def powers(outputs: np.ndarray) -> np.ndarray:
 
 
 def test_a_combination_of_the_outputs_is_explained_whole() -> None:
-    found = sharing(OUTPUTS @ [2, -1, 3] + 5)
-    assert found.is_all and found.explained == pytest.approx(1) and found.numbers == 9
+    assert explained(OUTPUTS @ [2, -1, 3] + 5) == pytest.approx(1)
+    assert regressors(OUTPUTS).shape[1] == 9
 
 
 def test_the_share_is_the_squared_multiple_correlation() -> None:
     response = OUTPUTS @ [1, 0.1, 0] + DETECTOR
     basis = powers(OUTPUTS)
     fit = basis @ np.linalg.lstsq(basis, response, rcond=None)[0]
-    assert sharing(response).explained == pytest.approx(np.corrcoef(fit, response)[0, 1] ** 2)
+    assert explained(response) == pytest.approx(np.corrcoef(fit, response)[0, 1] ** 2)
     np.testing.assert_allclose(residual(response, regressors(OUTPUTS)), response - fit, atol=1e-9)
 
 
 def test_a_curve_of_an_output_is_explained_too() -> None:
     output = OUTPUTS[:, 0]
-    assert sharing(output**3 - 2 * output**2).is_all
+    assert explained(output**3 - 2 * output**2) >= ALL
     rectified = np.maximum(output, 0.1 * output)
     line = np.corrcoef(output, rectified)[0, 1] ** 2
-    assert sharing(rectified).explained > 0.95 > line + 0.1
+    assert explained(rectified) > 0.95 > line + 0.1
 
 
 def test_excerpts_that_are_too_few_fit_lines_alone() -> None:
@@ -51,8 +56,8 @@ def test_excerpts_that_are_too_few_fit_lines_alone() -> None:
 
 
 def test_an_independent_detector_is_hardly_explained() -> None:
-    assert sharing(DETECTOR).explained < 0.06
-    assert sharing(np.ones(400)).explained == 0
+    assert explained(DETECTOR) < 0.06
+    assert explained(np.ones(400)) == 0
 
 
 def test_many_outputs_stand_for_no_more_numbers_than_the_excerpts_can_fit() -> None:
@@ -60,9 +65,16 @@ def test_many_outputs_stand_for_no_more_numbers_than_the_excerpts_can_fit() -> N
     outputs = np.concatenate([OUTPUTS @ random.normal(size=(3, 197)), np.ones((400, 3))], axis=1)
     numbers = regressors(outputs)
     assert numbers.shape == (400, 40)
-    assert Sharing.of(OUTPUTS[:, 0], numbers, OUTPUTS[:, :0], None).explained > 0.999
+    assert explained_share(OUTPUTS[:, 0], numbers) > 0.999
     noise = random.normal(size=(400, 399))  # they would fit anything
-    assert Sharing.of(DETECTOR, regressors(noise), OUTPUTS[:, :0], None).explained < 0.3
+    assert explained(DETECTOR, noise) < 0.3
+
+
+def test_numbers_are_the_same_of_outputs_in_blocks() -> None:
+    outputs = np.concatenate([OUTPUTS, np.ones((400, 1)), np.random.rand(400, 60)], axis=1)
+    for some in (OUTPUTS, outputs):  # curves, and principal components
+        whole, split = regressors(some), Regressors.of(np.split(some, [7, 8, 300]))(some)
+        np.testing.assert_allclose(np.abs(split), np.abs(whole), rtol=1e-9, atol=1e-12)
 
 
 def test_units_alike_are_those_of_a_large_correlation_either_way() -> None:
@@ -70,11 +82,12 @@ def test_units_alike_are_those_of_a_large_correlation_either_way() -> None:
     layer = np.column_stack(
         [DETECTOR, 3 - DETECTOR, DETECTOR + noise[0], np.ones(400), DETECTOR + 0.1 * noise[1]]
     )
-    found = Sharing.of(DETECTOR, regressors(OUTPUTS), layer, 0)
-    assert list(found.alike) == [1, 4]
+    moments = Moments(5, [0])
+    moments.add(layer)
+    found = Sharing.of(moments.correlations(0), 0, 0.5, (400, 3))
+    assert list(found.alike) == [1, 4] and (found.excerpts, found.numbers) == (400, 3)
     wanted = [np.corrcoef(DETECTOR, layer[:, k])[0, 1] for k in (1, 4)]
     np.testing.assert_allclose(list(found.alike.values()), wanted)
-    np.testing.assert_allclose(correlations(DETECTOR, layer)[3], 0)
 
 
 def test_it_is_read_as_it_was_written() -> None:

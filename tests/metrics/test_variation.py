@@ -24,6 +24,8 @@ from ganexplain.files.fields import Fields
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.variation import Variation
 from ganexplain.networks.hooks import layer_response
+from ganexplain.networks.unit_variation import LayerSpread
+from ganexplain.networks.units import Unit
 from ganexplain.networks.weight_shuffling import weights_shuffled
 
 
@@ -52,9 +54,13 @@ def of_json(value: object) -> Variation | None:
 
 
 def test_a_variation_is_of_the_unit_and_of_the_others() -> None:
-    found = Variation.of(np.array([1.0, 3.0, 5.0]), np.array([1.0, 2.0, 9.0]), 4.0)
-    assert found == Variation(3, 3.0, 2.0, 2.0, 4.0)
-    assert Variation.of(np.array([1.0, 3.0]), np.empty(0), 4.0).layer_std is None
+    activation = torch.tensor([[3.0, -4.0, 0.0], [5.0, 1.0, 0.0]])
+    found = LayerSpread("fc", np.array([1.0, 2.0, 9.0]), activation).variation(
+        Unit.parse("fc:0"), 3, 0.5, 1.5
+    )
+    assert found == Variation(3, 0.5, 1.5, 5.5, 4.0)
+    alone = LayerSpread("fc", np.empty(0), activation).variation(Unit.parse("fc:0@max"), 3, 0, 1)
+    assert alone.layer_std is None
 
 
 @pytest.mark.parametrize(
@@ -85,9 +91,10 @@ def variations(network: nn.Module, layer: str, music: torch.Tensor) -> list[Vari
     with torch.no_grad(), layer_response(network, layer) as respond:
         found = torch.cat([respond(part) for part in music.split(32)]).numpy()
     std = found.std(axis=0, ddof=1)
+    spread = LayerSpread(layer, std, torch.from_numpy(found))
     return [
-        Variation.of(found[:, k], np.delete(std, k), float(np.abs(found[:, k]).mean()))
-        for k in range(found.shape[1])
+        spread.variation(Unit.parse(f"{layer}:{k}"), len(found), float(mean), float(std[k]))
+        for k, mean in enumerate(found.mean(axis=0, dtype=np.float64))
     ]
 
 

@@ -60,7 +60,8 @@ def test_the_files_are_the_same_whoever_made_the_parts(
     assert len(made) == 4 and not (tmp_path / "one" / "parts").exists()
     with pytest.raises(KeyboardInterrupt):
         responses(config, tmp_path / "two", Stopped(after=1))
-    assert [part.name for part in (tmp_path / "two" / "parts").iterdir()] == ["train-000000.npy"]
+    parts = {part.name for part in (tmp_path / "two" / "parts").iterdir()}
+    assert parts == {"train-000000.npy", "train-000000-centres.npy"}
     with pytest.raises(UsageError, match="--resume to continue"):
         responses(config, tmp_path / "two", NullProgress())
     progress = NullProgress()
@@ -77,8 +78,14 @@ def test_a_part_without_a_usable_file_is_empty(
     jamendo.list("train", "broken.wav")
     jamendo.audio("broken.wav").write_bytes(b"RIFF")
     jamendo.label_file("broken.wav").write_text("0.0 1.0 sing\n")
-    skipping = replace(config, skip_bad_files=True)
-    (found, *_) = responses(skipping, tmp_path / "found", NullProgress())
+    jamendo.list("train", "short.wav")
+    write_sound(jamendo.audio("short.wav"), song(1)[:100])
+    jamendo.label_file("short.wav").write_text("0.0 0.004 sing\n")
+    skipping, progress = replace(config, skip_bad_files=True), NullProgress()
+    (found, *_) = responses(skipping, tmp_path / "found", progress)
+    for name, reason in (("broken", ""), ("short", "shorter than one frame")):
+        notes = [note for note in progress.notes if f"{name}.wav" in note]
+        assert len(notes) == 1 and notes[0].startswith("skipped: ") and reason in notes[0]
     one, other = (read_arrays(path, "responses", ())[0] for path in (whole, found))
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
@@ -89,7 +96,9 @@ def test_a_part_without_a_usable_file_is_empty(
 def test_parts_of_another_corpus_are_refused(config: ResponsesConfig, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         responses(config, tmp_path / "run", Stopped(after=1))
-    np.save(tmp_path / "run" / "parts" / "train-000000.npy", np.zeros((3, 2), np.float32))
+    parts = tmp_path / "run" / "parts"
+    np.save(parts / "train-000000.npy", np.zeros((3, 2), np.float32))
+    np.save(parts / "train-000000-centres.npy", np.zeros((3, 2), np.int64))
     with pytest.raises(GanexplainError, match="parts are not those of this corpus; remove"):
         responses(config, tmp_path / "run", NullProgress(), resume=True)
 
