@@ -1,4 +1,4 @@
-"""Announcement of attributions that need many passes of the network."""
+"""What attributions cost, in passes of the network and in time."""
 
 from __future__ import annotations
 
@@ -15,18 +15,25 @@ LONG = 30.0  # s
 TRIED = 32  # passes that are timed
 
 
-def announcement(question: Question, method: Method, checks: bool, measured: int) -> str:
-    """Return a note for an attribution that takes long, else an empty text.
+def count_passes(question: Question, method: Method, checks: bool, measured: int) -> int:
+    """Return the passes of the network that a method takes for a question.
 
     The measures take two passes for each segment and for each of `measured` segments. With `checks`
-    the method runs several times. If there are many passes, a few are timed. What a method computes
-    from the scores is not in the forecast: lime-forest takes about 5 s of CPU for 100 segments.
+    the method runs several times.
     """
-    count = question.parts.count
     runs = 1 + (2 * REPEATS - 1) * checks
-    passes = runs * method.passes(count) + 2 * (count + measured)
+    return runs * method.passes(question.parts.count) + 2 * (question.parts.count + measured)
+
+
+def announcement(question: Question, passes: int) -> str:
+    """Return a note for an attribution that takes long, else an empty text.
+
+    If there are many passes, a few are timed. What a method computes from the scores is not in the
+    forecast: lime-forest takes about 5 s of CPU for 100 segments.
+    """
     if passes < WORTH_TIMING:
         return ""
+    count = question.parts.count
     started = time.perf_counter()
     question.score(np.ones((TRIED, count), dtype=bool))
     seconds = (time.perf_counter() - started) / TRIED * passes

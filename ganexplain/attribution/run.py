@@ -1,10 +1,10 @@
-"""A run of `attribute`: every configuration explains every input."""
+"""A run of `attribute`: every configuration explains an input."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ from ganexplain.artifacts.attributions import (
     AttributedInput,
     AttributionMeta,
     AttributionResult,
+    Attributions,
     Configuration,
 )
-from ganexplain.attribution.cost import announcement
+from ganexplain.attribution.cost import announcement, count_passes
 from ganexplain.attribution.inputs.piece import Piece, Side
 from ganexplain.attribution.measures import MeasuredAttribution, check, mean_measures, measure
 from ganexplain.attribution.methods.base import Attribution, Method, Question
@@ -35,6 +36,14 @@ from ganexplain.runs.progress import Progress
 FLOOR_MAPS = 5  # random maps whose mean measures are the floor
 
 
+@dataclass(frozen=True)
+class AttributedPiece:
+    """An input with its attributions, and their section of the page."""
+
+    entry: AttributedInput
+    section: InputSection
+
+
 class AttributionRun:
     """Explains the decisions of `subject` and writes the results to folders of a run, `out`."""
 
@@ -45,37 +54,37 @@ class AttributionRun:
         target: Target | None,
         methods: Mapping[str, Method],
         out: Path,
-        progress: Progress,
     ) -> None:
         self.config, self.subject, self.target = config, subject, target
-        self.out, self.progress = out, progress
-        self.methods = methods
+        self.out, self.methods = out, methods
         self.fast = subject.optimized_model()
-        self.announced: set[Configuration] = set()
-        self.warned: dict[tuple[str, str], list[str]] = {}  # inputs by configuration and warning
 
     def explain(
-        self, piece: Piece, configurations: Sequence[Configuration], place: Path
-    ) -> tuple[AttributedInput, InputSection]:
-        """Explain an input by each configuration; returns the results and a section of the page."""
+        self,
+        piece: Piece,
+        name: str,
+        configurations: Sequence[Configuration],
+        place: Path,
+        progress: Progress,
+    ) -> AttributedPiece:
+        """Explain an input by each configuration; `name` is that of the input in notes."""
         target = self.target or self.subject.predicted(self._tensor(piece))
-        truth = self._truth(piece)
+        truth, problem = self._truth(piece)
+        if problem:
+            progress.note(f"{name}: {problem}")
         whole = piece.whole()
         first = self._question(piece, target, configurations[0])
         full = float(first.score(np.ones((1, first.parts.count), dtype=bool))[0])
         results, sections = [], []
         for each in configurations:
             question = first if each == configurations[0] else self._question(piece, target, each)
-            self._announce(each, question, first)
             found = attribute(question, self.methods[each.method], self.config.seed)
             measured = self._measured(first, question, each.method, found, truth)
             folder = place if len(configurations) == 1 else place / each.folder
-            for warning in found.warnings:
-                self._warn(piece, each, warning)
             result, section = self._write(folder, piece, target, each, question, found, measured)
             results.append(result)
             sections.append(section)
-            self.progress.advance()
+            progress.advance()
         write_bytes(place / f"whole.{piece.suffix}", whole.content)
         entry = AttributedInput(
             file=str(piece.path),
@@ -86,48 +95,36 @@ class AttributionRun:
             results=tuple(results),
             floor=self._floor(first, truth),
         )
-        return entry, input_section(piece, target.name, full, whole, sections)
+        return AttributedPiece(entry, input_section(piece, target.name, full, whole, sections))
 
-    def _warn(self, piece: Piece, each: Configuration, warning: str) -> None:
-        """Note a warning, unless an earlier input had the same, whatever its numbers."""
-        names = self.warned.setdefault((each.name, re.sub(r"\d[\d.,]*", "#", warning)), [])
-        names.append(piece.name)
-        if len(names) == 1:
-            self.progress.note(f"{piece.name}, {each.name}: {warning}")
-
-    def note_repeated_warnings(self) -> None:
-        """Note how many inputs had a warning that was noted for the first of them alone."""
-        for (configuration, _), (first, *others) in self.warned.items():
-            if others:
-                self.progress.note(
-                    f"{configuration}: the warning about {first} holds for {len(others)} more "
-                    f"input{'s' * (len(others) > 1)}; attributions.json has them"
-                )
-
-    def _truth(self, piece: Piece) -> np.ndarray | None:
-        """Return the mask of `--truth`; write a note where it cannot be used."""
+    def _truth(self, piece: Piece) -> tuple[np.ndarray | None, str]:
+        """Return the mask of `--truth`, and why it cannot be used, if so."""
         if not self.config.truth:
-            return None
+            return None, ""
         truth = piece.truth(self.config.truth)
         reason = ""
         if truth is None:
             reason = "has nothing of the name of this input"
         elif truth.all() or not truth.any():
             reason = f"marks {'all' if truth.any() else 'nothing'} of this input"
-        if reason:
-            self.progress.note(
-                f"{piece.name}: --truth {self.config.truth} {reason}; agreement with it is left out"
-            )
-        return truth
+        if not reason:
+            return truth, ""
+        return truth, f"--truth {self.config.truth} {reason}; agreement with it is left out"
 
-    def _announce(self, each: Configuration, question: Question, first: Question) -> None:
-        """Note, with the first input, how long a configuration takes if it takes long."""
-        if each not in self.announced:
-            self.announced.add(each)
-            checks, measured = self.config.checks, first.parts.count * (1 + FLOOR_MAPS)
-            note = announcement(question, self.methods[each.method], checks, measured)
-            if note:
-                self.progress.note(f"{each.name}: {note}")
+    def announce(
+        self, piece: Piece, configurations: Sequence[Configuration], progress: Progress
+    ) -> int:
+        """Note how long configurations take, if they take long; returns the passes for an input."""
+        target = self.target or self.subject.predicted(self._tensor(piece))
+        questions = [self._question(piece, target, each) for each in configurations]
+        measured, total = questions[0].parts.count * (1 + FLOOR_MAPS), 0
+        for each, question in zip(configurations, questions, strict=True):
+            method = self.methods[each.method]
+            passes = count_passes(question, method, self.config.checks, measured)
+            if note := announcement(question, passes):
+                progress.note(f"{each.name}: {note}")
+            total += passes
+        return total
 
     def _tensor(self, piece: Piece) -> Tensor:
         return as_tensor(piece.values, device=self.subject.device)
@@ -213,6 +210,27 @@ class AttributionRun:
         sides = write_attribution(folder, piece, question, found, measured, meta)
         setting = f"{each.segments}, {each.fill}"
         return result, method_section(each.method, setting, piece, found, measured, sides)
+
+
+def note_warnings(found: Attributions, names: Sequence[str], progress: Progress) -> None:
+    """Note the warnings about inputs of these names, those of several for the first of them alone.
+
+    Warnings that differ in their numbers are the same.
+    """
+    warned: dict[tuple[str, str], list[str]] = {}
+    for name, entry in zip(names, found.inputs, strict=True):
+        for each, result in zip(found.configurations, entry.results, strict=True):
+            for warning in result.warnings:
+                key = each.name, re.sub(r"\d[\d.,]*", "#", warning)
+                warned.setdefault(key, []).append(name)
+                if len(warned[key]) == 1:
+                    progress.note(f"{name}, {each.name}: {warning}")
+    for (configuration, _), (first, *others) in warned.items():
+        if others:
+            progress.note(
+                f"{configuration}: the warning about {first} holds for {len(others)} more "
+                f"input{'s' * (len(others) > 1)}; attributions.json has them"
+            )
 
 
 def write_attribution(

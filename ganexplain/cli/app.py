@@ -218,7 +218,7 @@ _add_stage("explain", show_paths, under_torchrun="apart")
 _add_stage("train-explainer", show_explainer, under_torchrun="together")
 _add_stage("select", show_ranking)
 _add_stage("validate", show_validation)
-_add_stage("attribute", show_attributions)
+_add_stage("attribute", show_attributions, resumes=True)
 _add_stage("report", show_path)
 _add_command("rerun", config.RerunConfig, "rerun:rerun", show_differences)
 _add_command(

@@ -15,6 +15,7 @@ from ganexplain.config.shared import (
     SEED,
     BringsNetwork,
     Computes,
+    Divides,
     NamesNetwork,
     ReadsRecordings,
 )
@@ -25,7 +26,7 @@ WIDEST_DESIGN = 10**4  # founders: their design is a matrix as wide as they are 
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttributeConfig(NamesNetwork, Computes):
+class AttributeConfig(NamesNetwork, Computes, Divides):
     """Explain single predictions by the parts of the input that matter: OUT/attribution.npz.
 
     `ganexplain attribute song.ogg@12.5 --classifier runs/classifier/classifier.pt

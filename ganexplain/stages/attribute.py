@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -12,13 +14,14 @@ import torch
 from ganexplain.artifacts.attributions import Attributions, Configuration
 from ganexplain.attribution.fills import FILLS
 from ganexplain.attribution.inputs.piece import Piece
+from ganexplain.attribution.inputs.reading import read_pieces
 from ganexplain.attribution.measures import MEASURES
 from ganexplain.attribution.methods.base import Method
 from ganexplain.attribution.methods.captum import CAPTUM, captum_names
 from ganexplain.attribution.methods.lime import DISTANCES
 from ganexplain.attribution.methods.registry import METHODS, method_for
 from ganexplain.attribution.partition import partition
-from ganexplain.attribution.run import AttributionRun
+from ganexplain.attribution.run import AttributedPiece, AttributionRun, note_warnings
 from ganexplain.attribution.scorer import SCORES
 from ganexplain.attribution.story import measures_table, report_page
 from ganexplain.attribution.subject import Subject, load_subject
@@ -39,7 +42,12 @@ from ganexplain.networks.target import NetworkSource
 from ganexplain.report.tables import aligned
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.progress import Progress
+from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
+from ganexplain.runs.parts import remove_parts
+from ganexplain.runs.progress import NullProgress, Progress
+from ganexplain.runs.workers import Workers
+
+WORTH_PROCESSES = 20_000  # passes of the network from which several processes are faster
 
 
 @dataclass(frozen=True)
@@ -57,23 +65,30 @@ class AttributeResult:
 
 
 def attribute(
-    config: AttributeConfig, out: Path, progress: Progress, overwrite: bool = False
+    config: AttributeConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
 ) -> AttributeResult:
     """Explain each input with each configuration.
 
     Writes `attributions.json`, `report.html` and the files of `write_attribution` for each
     attribution, in folders of input and configuration if there are several. Raises UsageError for
-    an impossible setting, BadFile for an input that cannot be used.
+    an impossible setting, BadFile for an input that cannot be used. An `executor` of any kind
+    explains in place of the workers of the settings; inputs that are done are kept for `resume`.
     """
     _check(config)
+    workers = Workers.of(config, executor)
     source = NetworkSource.from_settings(config)
     subject, pieces = load_subject(config, pick_device(config.device), progress)
     configurations = _configurations(config, subject.front_end)
-    target = subject.target(config.target)
     explainers, warnings = explainers_for(config, subject, source)
     methods = {name: method_for(name, config, explainers) for name in config.method}
+    target = subject.target(config.target)
     _check_first_input(config, subject, pieces[0], configurations, methods)
-    with RunDirectory(out, "attribute", config, overwrite) as run:
+    with RunDirectory(out, "attribute", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)
@@ -82,35 +97,112 @@ def attribute(
             if isinstance(subject.front_end, FrontEnd) and source.classifier:
                 sound = load_mono(path, subject.front_end.sample_rate)
                 warn_of_level(path, log_mel(sound, subject.front_end), subject.network)
-        subject = _with_least(subject, config, progress)
         for name in config.explainer:
             run.used(f"explainer {name}", Path(name))
+        run.note_inputs()
         for warning in warnings:
             progress.note(warning)
-        attribution_run = AttributionRun(config, subject, target, methods, out, progress)
-        progress.start("attributions", len(pieces) * len(configurations))
-        entries, views = [], []
-        for piece in pieces:
-            folder = out if len(pieces) == 1 else out / piece.name
-            entry, view = attribution_run.explain(piece, configurations, folder)
-            entries.append(entry)
-            views.append(view)
-        attribution_run.note_repeated_warnings()
+        lowest = _lowest(subject, config, progress)
+        attribution_run = AttributionRun(config, with_lowest(subject, lowest), target, methods, out)
+        done = _attributed(attribution_run, pieces, lowest, workers, progress)
         found = Attributions(
             classifier=source.name,
             classifier_hash=source.digest(),
             score=config.score,
             seed=config.seed,
             configurations=tuple(configurations),
-            inputs=tuple(entries),
+            inputs=tuple(piece.entry for piece in done),
         )
+        note_warnings(found, [piece.name for piece in pieces], progress)
         keys, rows = measures_table(found)
         write_json(out / "attributions.json", found.to_json())
-        page = report_page(found, views, rows, keys, subject.front_end)
+        sections = [piece.section for piece in done]
+        page = report_page(found, sections, rows, keys, subject.front_end)
         write_text(out / "report.html", page)
+        remove_parts(out)
         run.results["attributions"] = len(pieces) * len(configurations)
     table = [["", *(MEASURES[key].title for key in keys)], *rows]
     return AttributeResult(found, out / "report.html", table)
+
+
+@dataclass(frozen=True)
+class PiecePart(NumberedPart):
+    """An input: the text that names it, and its number among the inputs of that text.
+
+    `name` is that of the input, `folder` that of its results in the run directory, empty for the
+    directory itself; `units` is the number of attributions.
+    """
+
+    text: str
+    index: int
+    name: str
+    folder: str
+
+    @classmethod
+    def all_of(cls, pieces: Sequence[Piece], units: int) -> list[PiecePart]:
+        """The parts of all inputs."""
+        found, earlier, single = [], Counter[str](), len(pieces) == 1
+        for number, piece in enumerate(pieces):
+            index, folder = earlier[piece.text], "" if single else piece.name
+            found.append(cls(number, units, piece.text, index, piece.name, folder))
+            earlier[piece.text] += 1
+        return found
+
+
+class PieceAttribution:
+    """Explains inputs of a run in any process, of which `pieces` are read already."""
+
+    def __init__(self, run: AttributionRun, pieces: Sequence[Piece] = ()) -> None:
+        self.run, self.pieces = run, pieces
+        self.configurations = _configurations(run.config, run.subject.front_end)
+        self.last: tuple[str, Sequence[Piece]] = "", ()
+
+    @classmethod
+    def open(
+        cls,
+        config: AttributeConfig,
+        out: Path,
+        lowest: float | None,
+        opened: PieceAttribution | None = None,
+    ) -> PieceAttribution:
+        """What is opened already, or the same by the settings and the least value of the data."""
+        if opened:
+            return opened
+        subject, _ = load_subject(config, pick_device(config.device), NullProgress())
+        explainers, _ = explainers_for(config, subject, NetworkSource.from_settings(config))
+        methods = {name: method_for(name, config, explainers) for name in config.method}
+        subject, target = with_lowest(subject, lowest), subject.target(config.target)
+        return cls(AttributionRun(config, subject, target, methods, out))
+
+    def __call__(self, part: PiecePart, progress: Progress) -> AttributedPiece:
+        """Explain an input, and write its files."""
+        place = self.run.out / part.folder
+        return self.run.explain(self._piece(part), part.name, self.configurations, place, progress)
+
+    def _piece(self, part: PiecePart) -> Piece:
+        if self.pieces:
+            return self.pieces[part.number]
+        if self.last[0] != part.text:
+            self.last = part.text, read_pieces(self.run.subject.front_end, (part.text,))
+        return self.last[1][part.index]
+
+
+def _attributed(
+    run: AttributionRun,
+    pieces: Sequence[Piece],
+    lowest: float | None,
+    workers: Workers,
+    progress: Progress,
+) -> list[AttributedPiece]:
+    """Explain all inputs; those that an earlier run has explained are not explained again."""
+    opened, subject = PieceAttribution(run, pieces), run.subject
+    passes = run.announce(pieces[0], opened.configurations, progress)
+    parts = PiecePart.all_of(pieces, len(opened.configurations))
+    # A folder may change before a worker reads it.
+    config = replace(run.config, inputs=(parts[0].text,), outputs=subject.outputs)
+    work = PartWork(AttributedPiece, PieceAttribution.open, (config, run.out, lowest), (opened,))
+    worth_it = subject.device.type == "cpu" and passes * len(parts) >= WORTH_PROCESSES
+    return PartedRun(run.out, workers, progress, "attributions", worth_it).results(parts, work)
 
 
 def _check(config: AttributeConfig) -> None:
@@ -158,13 +250,17 @@ def _configurations(config: AttributeConfig, input_spec: Input) -> list[Configur
     return [Configuration(*each) for each in dict.fromkeys(combinations)]
 
 
-def _with_least(subject: Subject, config: AttributeConfig, progress: Progress) -> Subject:
-    """The subject with the least standardised value of its data, if a fill needs it."""
+def _lowest(subject: Subject, config: AttributeConfig, progress: Progress) -> float | None:
+    """The least standardised value of the subject's data, if a fill needs it."""
     if "data-min" not in config.fill:
-        return subject
+        return None
     material = open_corpus(config.corpus)
     input_spec = input_spec_for(material, subject.front_end)
     split = load_split(material, "train", input_spec, cache_directory(""), progress)
     values = (torch.as_tensor(each, device=subject.device) for each in split.whole_files())
-    lowest = min(float(subject.reference.standardised(x).min()) for x in values)
+    return min(float(subject.reference.standardised(x).min()) for x in values)
+
+
+def with_lowest(subject: Subject, lowest: float | None) -> Subject:
+    """The subject with the least standardised value of its data."""
     return replace(subject, reference=replace(subject.reference, lowest=lowest))

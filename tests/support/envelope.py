@@ -131,6 +131,10 @@ class EnvelopePiece:
     at, span, suffix = None, None, "png"
 
     @property
+    def text(self) -> str:
+        return str(self.path)
+
+    @property
     def name(self) -> str:
         return self.path.stem
 

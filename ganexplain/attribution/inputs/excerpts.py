@@ -33,11 +33,12 @@ STEM_LEVEL = -40.0  # dB relative to the loudest moment below which a stem is si
 class Moment:
     """An excerpt of a recording: log-mel `mel` (F, T) of `front_end`, `waveform` (samples,).
 
-    `start` is its first sample in the recording, which may be negative, `centre` the time of its
-    middle in seconds. If `raw`, the network's input is the waveform and the log-mel is only
-    displayed; else the input is the log-mel.
+    `text` is FILE@SECONDS or FILE, as given; `start` is its first sample in the recording, which
+    may be negative, `centre` the time of its middle in seconds. If `raw`, the network's input is
+    the waveform and the log-mel is only displayed; else the input is the log-mel.
     """
 
+    text: str
     path: Path
     start: int
     centre: float
@@ -166,7 +167,7 @@ def read_log_mels(text: str, path: Path, at: float | None, front_end: FrontEnd) 
         raise UsageError(f"{text}: the recording ends at {times[-1]:.2f} s")
     else:
         frames = [int(np.argmin(np.abs(times - at)))]
-    return [_log_mel(path, sound, mel, frame, front_end) for frame in frames]
+    return [_log_mel(text, path, sound, mel, frame, front_end) for frame in frames]
 
 
 def _middles(length: int, excerpt: int) -> list[int]:
@@ -177,7 +178,7 @@ def _middles(length: int, excerpt: int) -> list[int]:
 
 
 def _log_mel(
-    path: Path, sound: np.ndarray, mel: np.ndarray, frame: int, front_end: FrontEnd
+    text: str, path: Path, sound: np.ndarray, mel: np.ndarray, frame: int, front_end: FrontEnd
 ) -> Moment:
     length = front_end.excerpt_frames
     first = frame - length // 2
@@ -186,7 +187,7 @@ def _log_mel(
     excerpt = np.pad(mel[low:high].T, outside, constant_values=front_end.silence)
     start = first * front_end.hop_length - front_end.padding[0]
     return Moment(
-        path, start, float(frame_times(frame + 1, front_end)[frame]),
+        text, path, start, float(frame_times(frame + 1, front_end)[frame]),
         excerpt.astype(np.float32), cut(sound, start, front_end.excerpt_samples), front_end,
     )  # fmt: skip
 
@@ -205,7 +206,7 @@ def read_waveforms(
         start = middle - input_spec.samples // 2
         waveform = cut(sound, start, input_spec.samples)
         mel = log_mel(cut(waveform, 0, max(view.excerpt_samples, input_spec.samples)), view).T
-        found.append(Moment(path, start, middle / rate, mel, waveform, view, raw=True))
+        found.append(Moment(text, path, start, middle / rate, mel, waveform, view, raw=True))
     return found
 
 

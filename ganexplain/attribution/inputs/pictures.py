@@ -29,6 +29,11 @@ class Picture:
     suffix = "png"
 
     @property
+    def text(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
     def title(self) -> str:
         """The file's name."""
         return self.path.name

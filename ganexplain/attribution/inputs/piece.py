@@ -24,6 +24,10 @@ class Piece(Protocol):
     suffix: str
 
     @property
+    def text(self) -> str:
+        """The text by which `read_pieces` reads it, of which a recording may have several."""
+
+    @property
     def path(self) -> Path:
         """The file of the input."""
 

@@ -1,0 +1,132 @@
+"""Work in parts whose results are kept in the run directory until the run has all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ganexplain.files.dataclass_files import read_dataclass, write_dataclass
+from ganexplain.runs.parts import PARTS_FOLDER, parts_to_do
+from ganexplain.runs.progress import LOGGER, NullProgress, Progress, forward_warnings
+from ganexplain.runs.tasks import Advance
+from ganexplain.runs.workers import DividedWork, Workers
+
+T = TypeVar("T")
+KIND = "part"
+
+
+@dataclass(frozen=True)
+class NumberedPart:
+    """A task by names and indices, of so many `units` of the progress."""
+
+    number: int
+    units: int
+
+    def path(self, out: Path) -> Path:
+        """The file of its result below the run directory."""
+        return out / PARTS_FOLDER / f"{self.number:06d}.npz"
+
+
+@dataclass(frozen=True)
+class PartResult(Generic[T]):
+    """The result of a part, and the notes and warnings of whichever process did it."""
+
+    result: T
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PartWork(Generic[T]):
+    """What does a part: `prepare(*arguments)(part, progress)` returns its result, a dataclass.
+
+    As in `DividedWork`, arguments are sent to other processes, and `loaded` are further ones that
+    this process has.
+    """
+
+    result: type[T]
+    prepare: Callable[..., Callable[[Any, Progress], T]]
+    arguments: tuple[Any, ...]
+    loaded: tuple[Any, ...] = ()
+
+
+class PartWriter:
+    """Does parts in any process, and writes the file of each last."""
+
+    def __init__(
+        self,
+        prepare: Callable[..., Callable[[Any, Progress], object]],
+        arguments: tuple[Any, ...],
+        out: Path,
+        loaded: tuple[Any, ...] = (),
+    ) -> None:
+        self.do, self.out = prepare(*arguments, *loaded), out
+
+    def __call__(self, part: NumberedPart, advance: Advance) -> None:
+        """Do a part and write its file."""
+        progress = PartProgress(advance)
+        with forward_warnings(lambda message: None) as warnings:
+            earlier = len(warnings)
+            result = self.do(part, progress)
+            advance(0)  # ends a task whose command has ended
+            found = PartResult(result, tuple(progress.notes), tuple(warnings[earlier:]))
+            write_dataclass(part.path(self.out), KIND, found)
+        advance(part.units - progress.units)
+
+
+class PartProgress(NullProgress):
+    """The progress of a part: notes are kept, and `units` are those that it has advanced by."""
+
+    def __init__(self, advance: Advance) -> None:
+        super().__init__()
+        self.by, self.units = advance, 0
+
+    def advance(self, units: int = 1, **values: float) -> None:
+        """Report units of the part."""
+        self.units += units
+        self.by(units)
+
+
+@dataclass(frozen=True)
+class PartedRun:
+    """Where the parts of a run are done, and how that is shown: as a step named `title`."""
+
+    out: Path
+    workers: Workers
+    progress: Progress
+    title: str
+    worth_it: bool
+
+    def results(self, parts: Sequence[NumberedPart], work: PartWork[T]) -> list[T]:
+        """The results of all parts, in their order; those that an earlier run kept are not redone.
+
+        Notes and warnings of a part are reported when it and all before it are done.
+        """
+        out, progress = self.out, self.progress
+        todo = parts_to_do(parts, lambda part: part.path(out).is_file(), progress)
+        total, left = (sum(part.units for part in some) for some in (parts, todo))
+        progress.start(self.title, total, total - left)
+        found: list[T] = []
+
+        def advance(units: int) -> None:
+            progress.advance(units)
+            while len(found) < len(parts) and parts[len(found)].path(out).is_file():
+                found.append(self._read(parts[len(found)], work.result))
+
+        divided = DividedWork(
+            PartWriter, (work.prepare, work.arguments, out), out, loaded=(work.loaded,)
+        )
+        self.workers.do(todo, divided, advance, self.worth_it)
+        return found + [self._read(part, work.result) for part in parts[len(found) :]]
+
+    def _read(self, part: NumberedPart, result: type[T]) -> T:
+        """The result of a part that is done; reports its notes and warnings."""
+        kind: Any = PartResult[result]  # type: ignore[valid-type]
+        kept: PartResult[T] = read_dataclass(part.path(self.out), KIND, kind)
+        for note in kept.notes:
+            self.progress.note(note)
+        for warning in kept.warnings:
+            LOGGER.warning("%s", warning)
+        return kept.result
