@@ -24,7 +24,7 @@ RESULTS = ROOT / "docs/results.md"  # its commands may be of an earlier version
 TUTORIAL = ROOT / "docs/tutorials/singing-voice.md"
 OTHERS_OPTIONS = {
     "--no-deps", "--no-sandbox", "--test", "--local-dir", "--use-energy", "--norm-vars",
-    "--nproc-per-node", "--logdir", "--nthreads",
+    "--nproc-per-node", "--logdir", "--nthreads", "--tiny",
 }  # fmt: skip
 
 
