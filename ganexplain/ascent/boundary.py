@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.gradients import check_gradient, refuse_unfollowed
-from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config import CounterfactualConfig
 from ganexplain.errors import UsageError, check_known
@@ -48,65 +47,93 @@ class DecisionBoundary:
     meaning: str
 
 
+@dataclass(frozen=True)
+class Trials:
+    """Inputs with which a unit is tried: `make` turns starts (N, ...) into the network's inputs.
+
+    `starts` show whether the response has a gradient, `many` returns those of its median.
+    """
+
+    make: nn.Module
+    starts: Tensor
+    many: Callable[[], Tensor]
+
+    @classmethod
+    def of_generator(cls, generator: AnyGenerator, seed: int) -> Trials:
+        """Samples of a GAN."""
+        device = generator.mean.device
+
+        def latents(count: int) -> Tensor:
+            return torch.from_numpy(start_latents(seed, count, LATENT_SIZE)).to(device)
+
+        return cls(generator, latents(BATCH), lambda: latents(MEDIAN_SAMPLES))
+
+    @torch.no_grad()
+    def median(self, response: Response) -> float:
+        """The median response to `many` inputs."""
+        return float(
+            torch.cat([response(self.make(part)) for part in self.many().split(BATCH)]).median()
+        )
+
+
 @contextmanager
 def decision_boundary(
-    config: CounterfactualConfig, explained: TargetNetwork, generator: AnyGenerator
+    config: CounterfactualConfig, explained: TargetNetwork, trials: Trials
 ) -> Iterator[DecisionBoundary]:
     """The boundary of the requested unit, while open; UsageError if it has no gradient."""
     network, names = explained.network, explained.names
-    example = generator(torch.zeros(1, LATENT_SIZE, device=explained.device))
+    with torch.no_grad():
+        example = trials.make(trials.starts[:1])
     (named,) = explained.layers([config.layer])
     layer, colon, _ = named.partition(":")
     find_layer(network, layer)
     requested = named if colon else f"{layer}:{config.neuron}"
     unit = parse_unit(requested, network, example, names, "--neuron")
-    samples = torch.from_numpy(start_latents(config.seed, BATCH, LATENT_SIZE)).to(example.device)
-    unfollowed, _ = check_gradient(generator, network, unit, samples, BATCH)
+    unfollowed, _ = check_gradient(trials.make, network, unit, trials.starts, BATCH)
     refuse_unfollowed([unfollowed] if unfollowed else [], 1)
-    name, kind = explained.class_of(unit), _output_kind(config, explained, generator(samples))
+    name, kind = explained.class_of(unit), _output_kind(config, explained, trials)
     with layer_output(network, unit.layer) as compute:
 
-        def response(mel: Tensor) -> Tensor:
-            return unit.read(compute(mel))
+        def response(inputs: Tensor) -> Tensor:
+            return unit.read(compute(inputs))
 
         if name and unit.channel is not None and kind != "activations" and not config.level:
             others = [other for other in names.classes if other != name]
-            threshold = probability_threshold(explained.threshold, kind)
-            decide = partial(decision_margin, neuron=unit.channel, threshold=threshold)
+            decide = class_margin(explained, unit.channel, kind)
             yield DecisionBoundary(
                 unit,
                 name,
                 response,
-                lambda mel: decide(output_logits(unit_values(compute(mel)), kind)),
+                lambda inputs: decide(unit_values(compute(inputs))),
                 (others[0] if len(others) == 1 else f"not {name}", name),
                 "the classifier's decision",
             )
         else:
             given = config.level
-            level = parse_level(given) if given else _median(config, generator, response)
+            level = parse_level(given) if given else trials.median(response)
             sides = (f"below {level:.4g}", f"above {level:.4g}")
             meaning = f"level {level:.6g}"
             yield DecisionBoundary(
-                unit, name, response, lambda mel: response(mel) - level, sides, meaning
+                unit, name, response, lambda inputs: response(inputs) - level, sides, meaning
             )
 
 
+def class_margin(explained: TargetNetwork, unit: int, kind: str) -> Response:
+    """The margin (B,) of the class of an output unit, from outputs (B, K) of a kind."""
+    threshold = probability_threshold(explained.threshold, kind)
+    decide = partial(decision_margin, neuron=unit, threshold=threshold)
+    return lambda outputs: decide(output_logits(outputs, kind))
+
+
 @torch.no_grad()
-def _output_kind(config: CounterfactualConfig, explained: TargetNetwork, samples: Tensor) -> str:
-    """The kind of the network's outputs, as asked for or as guessed from those for samples."""
-    if isinstance(explained.network, ExcerptNet):
+def _output_kind(config: CounterfactualConfig, explained: TargetNetwork, trials: Trials) -> str:
+    """The kind of the network's outputs, as asked for or as guessed from those for trials."""
+    if config.classifier:
         return "logits"
     check_known("--outputs", config.outputs, (AUTO, *OUTPUTS))
     if config.outputs != AUTO:
         return config.outputs
-    return guess_output_kind(unit_values(explained.network(samples)))
-
-
-@torch.no_grad()
-def _median(config: CounterfactualConfig, generator: AnyGenerator, response: Response) -> float:
-    latents = torch.from_numpy(start_latents(config.seed, MEDIAN_SAMPLES, LATENT_SIZE))
-    parts = latents.to(generator.mean.device).split(BATCH)
-    return float(torch.cat([response(generator(part)) for part in parts]).median())
+    return guess_output_kind(unit_values(explained.network(trials.make(trials.starts))))
 
 
 def parse_level(text: str) -> float:

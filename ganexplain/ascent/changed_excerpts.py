@@ -56,7 +56,8 @@ class CounterfactualTask:
             generator_output,
             f"{gan}: generates {generator_output.plural}, not recordings; name a GAN of log-mel",
         )
-        starts = [parse_start(text, front_end) for text in config.start_from]
+        samples, rate = front_end.excerpt_samples, front_end.sample_rate
+        starts = [parse_start(text, samples, rate) for text in config.start_from]
         return cls(config, source, explained, front_end, generator, encoder, starts)
 
     def note_inputs(self, run: RunDirectory) -> None:

@@ -68,10 +68,12 @@ class StartExcerpt:
     path: Path
     seconds: float
     sound: np.ndarray
+    rate: int
 
-    def span(self, front_end: FrontEnd) -> tuple[float, float]:
+    @property
+    def span(self) -> tuple[float, float]:
         """Its start and end in the recording in seconds."""
-        return self.seconds, self.seconds + front_end.excerpt_samples / front_end.sample_rate
+        return self.seconds, self.seconds + self.sound.size / self.rate
 
 
 def split_seconds(text: str) -> tuple[Path, float | None]:
@@ -86,8 +88,8 @@ def split_seconds(text: str) -> tuple[Path, float | None]:
     return Path(name), seconds
 
 
-def parse_start(text: str, front_end: FrontEnd) -> StartExcerpt:
-    """Read the excerpt that FILE@SECONDS names.
+def parse_start(text: str, samples: int, rate: int) -> StartExcerpt:
+    """Read the excerpt of `samples` samples at `rate` that FILE@SECONDS names.
 
     Raises UsageError if it is not completely in its file; other errors as `load_excerpt`.
     """
@@ -96,7 +98,6 @@ def parse_start(text: str, front_end: FrontEnd) -> StartExcerpt:
         raise UsageError(f"--start-from {text}: give FILE@SECONDS, as in song.ogg@12.5")
     if not path.is_file():
         raise UsageError(f"--start-from {text}: no such file as {path}")
-    samples, rate = front_end.excerpt_samples, front_end.sample_rate
     duration, length = read_duration(path), samples / rate
     if seconds + length > duration:
         latest = f"begin at {duration - length:.3f} s at the latest"
@@ -104,7 +105,7 @@ def parse_start(text: str, front_end: FrontEnd) -> StartExcerpt:
             f"--start-from {text}: an excerpt is {length:.3f} s long and the file "
             f"{duration:.3f} s; {latest if duration >= length else 'name a longer one'}"
         )
-    return StartExcerpt(text, path, seconds, load_excerpt(path, seconds, samples, rate))
+    return StartExcerpt(text, path, seconds, load_excerpt(path, seconds, samples, rate), rate)
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:

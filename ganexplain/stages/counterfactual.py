@@ -10,7 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals, States
-from ganexplain.ascent.boundary import DecisionBoundary, decision_boundary, parse_level
+from ganexplain.ascent.boundary import (
+    DecisionBoundary,
+    Trials,
+    decision_boundary,
+    parse_level,
+)
 from ganexplain.ascent.changed_excerpts import (
     RETOUCHED,
     STATES,
@@ -49,8 +54,9 @@ def counterfactual(
     """
     _check_settings(config)
     task = CounterfactualTask.open(config)
+    trials = Trials.of_generator(task.generator, config.seed)
     with (
-        decision_boundary(config, task.explained, task.generator) as divided,
+        decision_boundary(config, task.explained, trials) as divided,
         RunDirectory(out, "counterfactual", config, overwrite) as run,
     ):
         progress = run.keep_notes(progress)
@@ -167,7 +173,7 @@ class _ExcerptWriter:
         off *= self.front_end.decibels_per_unit
         return ChangedExcerpt(
             excerpt=start.text,
-            span_s=tuple(round(s, 4) for s in start.span(self.front_end)),
+            span_s=tuple(round(s, 4) for s in start.span),
             sides=States(**{s: self._side(float(found[f"{s}_margin"])) for s in states}),
             responses=States(**{s: round(float(found[f"{s}_response"]), 4) for s in states}),
             iterations=int(found["iterations"]),

@@ -11,7 +11,7 @@ from support.commands import Run
 from support.paths import PRETRAINED, SAMPLE
 from support.recordings import JamendoFolder
 
-from ganexplain.ascent.boundary import decision_boundary
+from ganexplain.ascent.boundary import Trials, decision_boundary
 from ganexplain.attribution.subject import load_subject
 from ganexplain.config import AttributeConfig, CounterfactualConfig
 from ganexplain.files.arrays import read_meta
@@ -87,5 +87,6 @@ def test_counterfactual_takes_every_form(forms: dict[str, tuple[str, int | str]]
         config = CounterfactualConfig(
             start_from=(SONG,), classifier=str(CLASSIFIER), gan=str(GAN), layer=text, level="1"
         )
-        with decision_boundary(config, explained, generator) as divided:
+        trials = Trials.of_generator(generator, 0)
+        with decision_boundary(config, explained, trials) as divided:
             assert matches(divided.unit.layer, divided.unit.neuron, kept)
