@@ -18,7 +18,6 @@ from ganexplain.audio.filtering import filter_by_change
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt, parse_start
-from ganexplain.errors import GanexplainError
 from ganexplain.gans.checkpoint import load_gan
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator
 from ganexplain.inputs.log_mel import FrontEnd, require_log_mel
@@ -85,16 +84,6 @@ class ExcerptChanger:
         self.generator, self.encoder = task.generator, task.encoder
         self.front_end = task.front_end
         self.device = task.generator.mean.device
-
-    def change_all(self, advance: Callable[[int], None]) -> list[ExcerptChange]:
-        """Change each excerpt; GanexplainError where none has a gradient."""
-        found = [self.change(start, advance) for start in self.task.starts]
-        if all(one.arrays["no_gradient"] for one in found):
-            raise GanexplainError(
-                f"{self.divided.unit}: the response has no gradient at any of the {len(found)} "
-                "excerpts (a dead rectifier, say); choose other excerpts or another unit"
-            )
-        return found
 
     def change(self, start: StartExcerpt, advance: Callable[[int], None]) -> ExcerptChange:
         """Return log-mel (F, T), response and margin of each state, and both latents (Z,).

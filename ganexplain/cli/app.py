@@ -210,7 +210,7 @@ def _add_stage(
 _add_stage("train-classifier", show_path, under_torchrun="together")
 _add_stage("predict", show_predictions, resumes=True)
 _add_stage("train-gan", show_path, under_torchrun="together")
-_add_stage("counterfactual", show_counterfactuals)
+_add_stage("counterfactual", show_counterfactuals, resumes=True)
 _add_command("input", config.InputConfig, "input:describe_input", show_input, "writes a file")
 _add_command("layers", config.LayersConfig, "layers:layers", show_layers, result="prints")
 _add_stage("responses", show_paths, resumes=True)

@@ -105,7 +105,7 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CounterfactualConfig(NamesNetwork, Computes):
+class CounterfactualConfig(NamesNetwork, Computes, Divides):
     """Change real excerpts until the network's decision changes: OUT/counterfactual.npz, sounds.
 
     `ganexplain counterfactual --start-from song.ogg@12.5 --classifier runs/classifier/classifier.pt

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,43 +30,52 @@ from ganexplain.audio.difference import measure_change
 from ganexplain.audio.io import encode_flac
 from ganexplain.audio.sonify import limit_peak, sonify
 from ganexplain.config import CounterfactualConfig
-from ganexplain.corpora.single import StartExcerpt
-from ganexplain.errors import UsageError, check_known
+from ganexplain.corpora.single import StartExcerpt, parse_start
+from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import JsonObject, write_bytes
 from ganexplain.files.names import LONGEST, distinct_names, shorten_name
 from ganexplain.networks.decisions import AUTO
 from ganexplain.report.pictures.change_picture import change_picture
 from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
+from ganexplain.runs.parts import remove_parts
 from ganexplain.runs.progress import Progress
+from ganexplain.runs.workers import Workers
 from ganexplain.version import __version__
 
+WORTH_PROCESSES = 4000  # steps (about a minute) from which several processes are faster
 MOST_NAME = LONGEST - len(
     "-counterfactual.flac"
 )  # bytes of an excerpt's name in those of its files
 
 
 def counterfactual(
-    config: CounterfactualConfig, out: Path, progress: Progress, overwrite: bool = False
+    config: CounterfactualConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
 ) -> Counterfactuals:
     """Write `counterfactual.npz`, and sounds and a picture of each excerpt.
 
     Raises UsageError for an excerpt that is not there, settings out of range or checkpoints that
-    do not belong together, GanexplainError for a GAN without encoder.
+    do not belong together, GanexplainError for a GAN without encoder. An `executor` of any kind
+    searches in place of the workers of the settings; excerpts that are done are kept for `resume`.
     """
     _check_settings(config)
+    workers = Workers.of(config, executor)
     task = CounterfactualTask.open(config)
     trials = Trials.of_generator(task.generator, config.seed)
     with (
         decision_boundary(config, task.explained, trials) as divided,
-        RunDirectory(out, "counterfactual", config, overwrite) as run,
+        RunDirectory(out, "counterfactual", config, overwrite, resume) as run,
     ):
         progress = run.keep_notes(progress)
         task.note_inputs(run)
-        changer, writer = ExcerptChanger(task, divided), _ExcerptWriter(task, divided)
-        each = config.refine_steps + config.iterations
-        progress.start("counterfactuals", each * len(task.starts))
-        found = changer.change_all(progress.advance)
+        run.note_inputs()
+        found = _change_all(StartChange(task, divided, out), out, workers, progress)
         result = Counterfactuals(
             task.source.name,
             config.gan,
@@ -72,10 +83,7 @@ def counterfactual(
             neuron=divided.unit.neuron,
             unit=divided.name,
             divide=divided.meaning,
-            excerpts=tuple(
-                writer.write(start, out / name, one)
-                for start, name, one in zip(task.starts, _file_names(task), found, strict=True)
-            ),
+            excerpts=tuple(one.excerpt for one in found),
         )
         for entry in result.excerpts:
             for note in _remarks(entry):
@@ -83,10 +91,82 @@ def counterfactual(
         arrays = {key: np.stack([one.arrays[key] for one in found]) for key in found[0].arrays}
         meta = _meta(task, result, run.inputs)
         write_arrays(out / "counterfactual.npz", "counterfactual", arrays, meta)
+        remove_parts(out)
         run.results["excerpts"] = [entry.to_json() for entry in result.excerpts]
         without = sum(entry.no_gradient for entry in result.excerpts)
         run.results["starts_without_gradient"] = without
     return result
+
+
+@dataclass(frozen=True)
+class StartPart(NumberedPart):
+    """An excerpt, FILE@SECONDS, and what the names of its files begin with."""
+
+    text: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ChangedPart:
+    """The arrays of an excerpt in `counterfactual.npz`, and its entry in the document."""
+
+    arrays: Mapping[str, np.ndarray]
+    excerpt: ChangedExcerpt
+
+
+class StartChange:
+    """Changes excerpts of a run in any process, and writes their sounds and pictures."""
+
+    def __init__(self, task: CounterfactualTask, divided: DecisionBoundary, out: Path) -> None:
+        self.task, self.divided, self.out = task, divided, out
+        self.changer, self.writer = ExcerptChanger(task, divided), _ExcerptWriter(task, divided)
+        self.open_for_good: ExitStack | None = None  # of a process that does nothing else
+
+    @classmethod
+    def open(
+        cls, config: CounterfactualConfig, out: Path, opened: StartChange | None = None
+    ) -> StartChange:
+        """What is opened already, or the same by the settings, for the rest of the process."""
+        if opened:
+            return opened
+        task, kept = CounterfactualTask.open(replace(config, start_from=())), ExitStack()
+        trials = Trials.of_generator(task.generator, config.seed)
+        divided = kept.enter_context(decision_boundary(config, task.explained, trials))
+        found = cls(task, divided, out)
+        found.open_for_good = kept
+        return found
+
+    def __call__(self, part: StartPart, progress: Progress) -> ChangedPart:
+        """Change an excerpt."""
+        front_end = self.task.front_end
+        start = parse_start(part.text, front_end.excerpt_samples, front_end.sample_rate)
+        changed = self.changer.change(start, progress.advance)
+        return ChangedPart(changed.arrays, self.writer.write(start, self.out / part.name, changed))
+
+
+def _change_all(
+    opened: StartChange, out: Path, workers: Workers, progress: Progress
+) -> list[ChangedPart]:
+    """Change each excerpt; GanexplainError where none has a gradient, and nothing is kept."""
+    task, config = opened.task, opened.task.config
+    steps = config.refine_steps + config.iterations
+    parts = [
+        StartPart(number, steps, start.text, name)
+        for number, (start, name) in enumerate(zip(task.starts, _file_names(task), strict=True))
+    ]
+    work = PartWork(ChangedPart, StartChange.open, (config, out), (opened,))
+    worth_it = task.explained.device.type == "cpu" and steps * len(parts) >= WORTH_PROCESSES
+    found = PartedRun(out, workers, progress, "counterfactuals", worth_it).results(parts, work)
+    if not all(one.excerpt.no_gradient for one in found):
+        return found
+    for one in found:
+        for path in (*one.excerpt.sounds, one.excerpt.picture):
+            Path(path).unlink(missing_ok=True)
+    remove_parts(out)
+    raise GanexplainError(
+        f"{opened.divided.unit}: the response has no gradient at any of the {len(found)} "
+        "excerpts (a dead rectifier, say); choose other excerpts or another unit"
+    )
 
 
 def _meta(
