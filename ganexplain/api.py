@@ -265,7 +265,7 @@ def _explained(network: Network, gan: str | Path, given: Given) -> TargetNetwork
     network_input, call = _given(given)
     if isinstance(network, str | Path):
         path = Path(network)
-        if path.is_file() and path.suffix == ".pt" and is_checkpoint(path, "classifier"):
+        if is_checkpoint(path, "classifier"):
             return load_target(NetworkSource(classifier=str(path)), input_spec, CPU)
         network_input, call = completed_specification(
             str(network), (network_input, call), (input_spec or FrontEnd()).seconds

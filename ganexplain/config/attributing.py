@@ -17,7 +17,7 @@ from ganexplain.config.shared import (
     Computes,
     Divides,
     NamesNetwork,
-    ReadsRecordings,
+    Trains,
 )
 
 WIDEST = 256  # features of a generator of maps
@@ -108,7 +108,7 @@ class AttributeConfig(NamesNetwork, Computes, Divides):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainExplainerConfig(BringsNetwork, ReadsRecordings, Computes):
+class TrainExplainerConfig(BringsNetwork, Trains):
     """Train a network that explains classifiers: OUT/explainer.pt, for `attribute --explainer`.
 
     `ganexplain train-explainer sample_data --classifier runs/classifier/classifier.pt

@@ -26,6 +26,15 @@ class Computes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trains(ReadsRecordings, Computes):
+    """Settings of every training."""
+
+    format: str = setting(
+        "Format of the trained network's file: pt or safetensors.", "pt", extends=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Divides:
     """Settings of every stage whose work several processes or machines can share."""
 

@@ -17,11 +17,12 @@ from ganexplain.config.shared import (
     Divides,
     NamesNetwork,
     ReadsRecordings,
+    Trains,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClassifierConfig(ReadsRecordings, Computes):
+class TrainClassifierConfig(Trains):
     """Train a classifier on labelled recordings: OUT/classifier.pt.
 
     `ganexplain train-classifier sample_data --out runs/classifier --preset quick`
@@ -146,7 +147,7 @@ class PredictConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainGanConfig(ReadsRecordings, Computes):
+class TrainGanConfig(Trains):
     """Train a GAN that generates excerpts like those of a corpus: OUT/gan.pt, with samples.
 
     `ganexplain train-gan sample_data --out runs/gan --steps 2000`

@@ -1,4 +1,4 @@
-"""Writes and reads checkpoints: tensors and plain values in a `.pt`, without code."""
+"""Writes and reads checkpoints: tensors and plain values, without code, as .pt or .safetensors."""
 
 from __future__ import annotations
 
@@ -13,24 +13,49 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from ganexplain.errors import GanexplainError, UsageError, is_out_of_memory, reason_of, short_repr
+from ganexplain.errors import (
+    GanexplainError,
+    UsageError,
+    check_known,
+    is_out_of_memory,
+    reason_of,
+    short_repr,
+)
 from ganexplain.files.archives import ZIP, check_archive
 from ganexplain.files.arrays import SCHEMA, check_kind
 from ganexplain.files.atomic import Document, atomic_file, existing_file
 from ganexplain.files.pickles import check_instructions
+from ganexplain.files.tensor_files import read_safetensors, safetensors_bytes
 
+FORMATS = ("pt", "safetensors")  # endings of checkpoints
 PICKLES = 5  # in a file of torch before 1.6: its mark, version, machine, content and storages
 
 Network = TypeVar("Network", bound=nn.Module)
 Plain = TypeVar("Plain", int, float, list[Any], dict[str, Any])
 
 
+def checkpoint_path(folder: Path, kind: str, ending: str) -> Path:
+    """The path of a checkpoint in a run directory; UsageError for an unknown `--format`."""
+    return folder / f"{kind}.{check_known('--format', ending, FORMATS)}"
+
+
 def write_checkpoint(path: Path, kind: str, content: Document) -> None:
-    """Write tensors and plain values as a `.pt` that `weights_only=True` can load."""
+    """Write tensors and plain values in the format that the ending of the path names.
+
+    `weights_only=True` can load a `.pt`.
+    """
+    content = {"kind": kind, "schema": SCHEMA, **content}
     buffer = io.BytesIO()  # torch turns a full disk into an error of its own
-    torch.save({"kind": kind, "schema": SCHEMA, **content}, buffer)
+    if _is_safetensors(path):
+        buffer.write(safetensors_bytes(content))
+    else:
+        torch.save(content, buffer)
     with atomic_file(path) as stream:
         stream.write(buffer.getbuffer())
+
+
+def _is_safetensors(path: Path) -> bool:
+    return path.suffix == ".safetensors"
 
 
 def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str, Any]:
@@ -63,11 +88,13 @@ def training_corpora(content: Document) -> tuple[str, ...]:
 
 
 def load_data(path: Path) -> Any:
-    """Tensors and plain values of a `.pt` on the CPU; no code in the file is run.
+    """Tensors and plain values of a checkpoint on the CPU; no code in the file is run.
 
-    Raises errors of torch, and ValueError for an archive that claims to be much larger than it is,
-    or for instructions that would take for ever.
+    Raises errors of torch and of `read_safetensors`, and ValueError for an archive that claims to
+    be much larger than it is, or for instructions that would take for ever.
     """
+    if _is_safetensors(path):
+        return read_safetensors(path)
     source: Path | io.BytesIO = path
     with path.open("rb") as stream:
         is_archive = stream.read(len(ZIP)) == ZIP  # as torch.load tells
@@ -89,11 +116,14 @@ def load_data(path: Path) -> Any:
 
 
 def is_checkpoint(path: Path, kind: str) -> bool:
-    """Whether a file is a checkpoint of ganexplain of that kind."""
+    """Whether a path is that of a checkpoint of ganexplain of that kind."""
+    if path.suffix.removeprefix(".") not in FORMATS or not path.is_file():
+        return False
     try:
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-                return False  # TorchScript
+        if not _is_safetensors(path):
+            with zipfile.ZipFile(path) as archive:
+                if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                    return False  # TorchScript
         content = load_data(path)
     except Exception as error:  # the file is of another kind or damaged
         if is_out_of_memory(error):

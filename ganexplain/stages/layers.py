@@ -59,7 +59,7 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
 
 def _source(config: LayersConfig) -> NetworkSource:
     path = Path(config.network)
-    if path.suffix == ".pt" and path.is_file() and is_checkpoint(path, "classifier"):
+    if is_checkpoint(path, "classifier"):
         if config.weights or config.input or config.trust_pickle or config.trust_features:
             raise UsageError(f"{path}: a classifier.pt; it contains its --weights and --input")
         return NetworkSource(classifier=config.network)

@@ -238,7 +238,7 @@ def compare_files(before: Path, again: Path) -> Comparison:
     """The first key in which a repeated file differs, and by how much; or the keys that it adds."""
     if file_hash(before) == file_hash(again):
         return Comparison()
-    if before.suffix not in (".npz", ".npy", ".pt", ".json", ".jsonl"):
+    if before.suffix not in (".npz", ".npy", ".pt", ".safetensors", ".json", ".jsonl"):
         return Comparison("other content")
     try:
         ours, theirs = (dict(_leaves(read_any(path))) for path in (before, again))
@@ -281,7 +281,7 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def read_any(path: Path) -> Any:
-    """The content of an `.npz`, `.npy`, `.pt`, `.json` or `.jsonl`, for a comparison.
+    """The content of arrays, a checkpoint, a `.json` or a `.jsonl`, for a comparison.
 
     Raises GanexplainError if it is damaged.
     """
@@ -290,7 +290,7 @@ def read_any(path: Path) -> Any:
     with damage_reported(path, path.suffix):
         if path.suffix == ".jsonl":
             return [parse_json(line) for line in split_lines(read_text(path))]
-        if path.suffix == ".pt":
+        if path.suffix in (".pt", ".safetensors"):
             return load_data(path)
         if path.suffix == ".npy":
             return {"array": open_array(path)}

@@ -21,7 +21,7 @@ from ganexplain.corpora.recordings import check_kinds
 from ganexplain.corpora.splits import require_classes
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
-from ganexplain.files.checkpoints import freeze_network
+from ganexplain.files.checkpoints import checkpoint_path, freeze_network
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
@@ -46,6 +46,7 @@ def train_classifier(
     small. Raises the errors of the corpora, UsageError for settings that do not fit them, and
     Diverged if the loss is not finite.
     """
+    path = checkpoint_path(out, "classifier", config.format)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     if config.balance:
         check_kinds(corpus.split("train"))
@@ -85,7 +86,6 @@ def train_classifier(
             threshold,
             figures,
         )
-        path = out / "classifier.pt"
         write_classifier(path, classifier, config)
         run.results.update(figures)
     return path

@@ -15,6 +15,7 @@ from ganexplain.explainers.cgan.teachers import target_classes
 from ganexplain.explainers.methods import LEARNED
 from ganexplain.explainers.task import Task
 from ganexplain.files.atomic import Document, JsonObject, write_json
+from ganexplain.files.checkpoints import checkpoint_path
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.hooks import find_layer
@@ -56,6 +57,7 @@ def train_explainer(
     """
     method = LEARNED[check_known("--method", config.method, LEARNED)]
     config = config.of_method()
+    path = checkpoint_path(out, "explainer", config.format)
     sources = NetworkSource.all_from_settings(config)
     device = pick_device(config.device)
     networks = tuple(load_target(source, None, device) for source in sources)
@@ -88,7 +90,6 @@ def train_explainer(
         trained = training.finish()
         for name, document in trained.documents.items():
             write_json(out / name, document)
-        path = out / "explainer.pt"
         hashes = {source.name: source.digest() for source in sources}
         found = ExplainerFile(config.method, trained.content, trained.figures, input_spec, hashes)
         write_explainer(path, found, config)

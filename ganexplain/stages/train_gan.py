@@ -16,6 +16,7 @@ from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
+from ganexplain.files.checkpoints import checkpoint_path
 from ganexplain.gans.best import GeneratorChoice, collapse_advice
 from ganexplain.gans.checkpoint import GanFile, load_gan, write_gan
 from ganexplain.gans.encoder import reconstruction_error, train_encoder
@@ -65,6 +66,7 @@ def train_gan(
             "--classifier and --features-of are one file, which would judge a GAN that it trained; "
             "name another, or leave --classifier out"
         )
+    path = checkpoint_path(out, "gan", config.format)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     input_spec = input_spec_for(
         corpus, read_input_file(Path(config.input))[0] if config.input else None
@@ -81,12 +83,11 @@ def train_gan(
         except Diverged as error:
             if choice.best is None:
                 raise
-            write_gan(out / "best.pt", best_gan(choice), config)
-            step = choice.best.step
-            raise Diverged(f"{error}; {out / 'best.pt'} is from step {step}") from error
+            best = checkpoint_path(out, "best", config.format)
+            write_gan(best, best_gan(choice), config)
+            raise Diverged(f"{error}; {best} is from step {choice.best.step}") from error
         gan = _with_encoder(choice, progress)
         run.results |= {"step": gan.step, **gan.figures, **choice.noted}
-        path = out / "gan.pt"
         write_gan(path, gan, config)
     return path
 

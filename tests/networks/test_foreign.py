@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from support.commands import Run
 from support.paths import PRETRAINED, ROOT
 from torch import nn
@@ -231,7 +232,7 @@ def test_a_factory_with_weights(beside: Path, kind: str, mel: torch.Tensor) -> N
     weights = {name: value + 1 for name, value in network.state_dict().items()}
     path = beside / f"weights.{'safetensors' if kind == 'safetensors' else 'pt'}"
     if kind == "safetensors":
-        pytest.importorskip("safetensors.torch").save_file(weights, path)
+        save_file(weights, path)
     else:
         torch.save({"state_dict": weights, "epoch": 3} if kind == "nested" else weights, path)
     filled = load_network("their_networks:small", str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from support.commands import Run
 from torch import nn
 
@@ -144,10 +144,7 @@ def test_weights_that_claim_to_be_huge_are_not_compared(tmp_path: Path) -> None:
         load_weights(nn.Linear(2, 2), f"{tmp_path}/weights.pt")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("safetensors") is None, reason="no safetensors")
 def test_safetensors_may_have_prefixes_too(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     own = network().state_dict()
     save_file(behind("model.")(dict(own)), tmp_path / "weights.safetensors")
     filled = network(seed=1)

@@ -213,12 +213,14 @@ def _checkpoints(folder: Path) -> list[Reader]:
     from ganexplain.classifiers.checkpoint import load_classifier
     from ganexplain.explainers.loading import load_explainer
     from ganexplain.files.checkpoints import is_checkpoint, read_checkpoint
+    from ganexplain.files.tensor_files import safetensors_bytes
     from ganexplain.gans.checkpoint import load_encoder, load_generator
     from ganexplain.networks.loaders.weights import read_weights
 
     cpu = torch.device("cpu")
     content = {"kind": "thing", "schema": 1, "state": {"w": torch.arange(6.0).view(2, 3)}, "n": [1]}
     small, old = _torch_bytes(content), _torch_bytes(content, legacy=True)
+    plain_values = safetensors_bytes(content)
 
     def plain(path: Path) -> None:
         is_checkpoint(path, "thing")
@@ -232,6 +234,7 @@ def _checkpoints(folder: Path) -> list[Reader]:
     objects = _torch_bytes({"network": torch.nn.Linear(2, 3), "folder": folder})
     return [
         Reader("checkpoint.pt", plain, [small, old]),
+        Reader("checkpoint.safetensors", plain, [plain_values]),
         Reader("instructions of checkpoint.pt", plain, [_pickle_of(small)], _repacked(small)),
         Reader("weights.pt", read_weights, [weights, old, objects, pickle.dumps(print)]),
         Reader("objects of weights.pt", read_weights, [_pickle_of(objects)], _repacked(objects)),

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
-from ganexplain.files.checkpoints import load_data
+from ganexplain.files.checkpoints import is_checkpoint, load_data
 from ganexplain.networks.loaders.exported import read_exported
 from ganexplain.networks.loaders.factories import call_factory, is_factory
 from ganexplain.networks.loaders.onnx import read_onnx
@@ -28,6 +28,7 @@ from ganexplain.networks.loaders.weights import load_weights
 SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx", ".tflite")
 TORCH, ONNXRUNTIME = BACKENDS = "torch", "onnxruntime"
 OF_THE_HUB = re.compile(r"[\w-][\w.-]*/[\w.-]*\w")
+OURS = "a classifier of ganexplain; pass it with --classifier"
 CHECKPOINTS = (".ckpt", ".bin", ".tar")  # endings of files of torch.save, too
 
 
@@ -82,6 +83,8 @@ def _refusal(path: Path) -> str:
             )
         if path.suffix:
             return "no such file"
+    if is_checkpoint(path, "classifier"):
+        return OURS
     return advice_for(path) or (
         "neither module:factory, file.py:factory, a folder of transformers nor a file with one of "
         f"the endings {', '.join(SUFFIXES)}"
@@ -132,7 +135,7 @@ def _untrusted(path: Path) -> GanexplainError:
             )
         return _damaged(path, error)
     if isinstance(content, Mapping) and str(content.get("kind")) == "classifier":
-        return UsageError(f"--model {path}: a classifier of ganexplain; pass it with --classifier")
+        return UsageError(f"--model {path}: {OURS}")
     return UsageError(
         f"--model {path}: contains weights without a network; name its factory, --model "
         f"file.py:NAME --weights {path}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean, is_out_of_memory, reason_of
@@ -232,16 +233,8 @@ def read_weights(path: Path) -> Any:
     """
     if not path.is_file():
         raise UsageError(f"--weights {path}: no such file")
-    load: Callable[[Path], Any] = _load_checkpoint
-    if path.suffix == ".safetensors":
-        try:
-            from safetensors.torch import load_file as load
-        except ImportError as error:
-            raise UsageError(
-                f"--weights {path}: needs the package safetensors (pip install safetensors)"
-            ) from error
     try:
-        return load(path)
+        return load_file(path) if path.suffix == ".safetensors" else _load_checkpoint(path)
     except Exception as error:  # torch and safetensors raise many kinds
         raise GanexplainError(
             f"--weights {path}: cannot be read as plain data ({reason_of(error)}); save "
