@@ -216,7 +216,7 @@ _add_command("layers", config.LayersConfig, "layers:layers", show_layers, result
 _add_stage("responses", show_paths, resumes=True)
 _add_stage("explain", show_paths, under_torchrun="apart")
 _add_stage("train-explainer", show_explainer, under_torchrun="together")
-_add_stage("select", show_ranking)
+_add_stage("select", show_ranking, resumes=True)
 _add_stage("validate", show_validation)
 _add_stage("attribute", show_attributions, resumes=True)
 _add_stage("report", show_path)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganexplain.config.setting import setting
-from ganexplain.config.shared import LAST_SEED, Computes, ReadsRecordings, SeeksExcerpts
+from ganexplain.config.shared import (
+    LAST_SEED,
+    Computes,
+    Divides,
+    ReadsRecordings,
+    SeeksExcerpts,
+)
 
 CLASSIFIER = (
     "Current path of classifier.pt; empty: the path when it was explained. A factory must be named "
@@ -24,7 +30,7 @@ RESPONSES = "Path of responses.npz, or its directory; empty: the directory of th
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectConfig(SeeksExcerpts, Computes):
+class SelectConfig(SeeksExcerpts, Computes, Divides):
     """Rank the settings by distance to the real excerpts that drive the unit: OUT/selection.json.
 
     `ganexplain select runs/explain/explanations.npz --corpus sample_data --out runs/select`

@@ -89,6 +89,22 @@ class PartProgress(NullProgress):
         self.by(units)
 
 
+class StepProgress(NullProgress):
+    """The progress of steps within a part, which are no units of it."""
+
+    def __init__(self, part: Progress) -> None:
+        super().__init__()
+        self.part = part
+
+    def advance(self, units: int = 1, **values: float) -> None:
+        """Show that something happens, and end a task whose command has ended."""
+        self.part.advance(0)
+
+    def note(self, message: str) -> None:
+        """Note it for the part."""
+        self.part.note(message)
+
+
 @dataclass(frozen=True)
 class PartedRun:
     """Where the parts of a run are done, and how that is shown: as a step named `title`."""

@@ -37,7 +37,12 @@ def attributions_in(path: Path) -> Path | None:
 
 
 def rank_attributions(
-    config: SelectConfig, path: Path, out: Path, progress: Progress, overwrite: bool = False
+    config: SelectConfig,
+    path: Path,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> AttributionRanking:
     """Rank the configurations of a run by the measure `--by` and write `selection.json`.
 
@@ -50,7 +55,7 @@ def rank_attributions(
     known = [key for key in MEASURES if any(key in each for each in inputs[0].measures)]
     by = check_known("--by", wanted, known)
     ranking = rank_configurations(_values(inputs, by), MEASURES[by].better)
-    with RunDirectory(out, "select", config, overwrite) as run:
+    with RunDirectory(out, "select", config, overwrite, resume) as run:
         warnings = (ONE_INPUT,) if len(inputs) == 1 else ()
         progress = run.keep_notes(progress)
         if of_units:

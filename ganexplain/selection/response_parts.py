@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.artifacts.merging import explanation_files
 from ganexplain.ascent.responses import excerpt_responses
 from ganexplain.config import ResponsesConfig, SelectConfig
 from ganexplain.corpora.cache import cache_directory
@@ -27,6 +29,7 @@ from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import NullProgress
+from ganexplain.selection.controls import load_target_network
 
 SearchSettings = ResponsesConfig | SelectConfig
 RECORDINGS, PICTURES = 4, 256  # of a part: about half a minute of a core
@@ -73,6 +76,17 @@ def load_explained(config: ResponsesConfig) -> TargetNetwork:
     return load_target(NetworkSource.from_settings(config), generator_output, device)
 
 
+def _load(config: SearchSettings) -> tuple[TargetNetwork, AnyCorpus, Input]:
+    """The network, the corpus, and the inputs that it is made into, by the settings alone."""
+    corpus = open_corpus(config.corpus, config.skip_bad_files)
+    if isinstance(config, ResponsesConfig):
+        explained = load_explained(config)
+        return explained, corpus, input_spec_for(corpus, explained.front_end)
+    first = read_explanations(explanation_files(Path(config.explanations))[0])
+    explained = load_target_network(config, first, pick_device(config.device))
+    return explained, corpus, input_spec_for(corpus, first.front_end)
+
+
 @dataclass(frozen=True)
 class Measured:
     """What is measured: all units of layers, and single `units` of other forms."""
@@ -109,12 +123,7 @@ class PartResponses:
         loaded: tuple[TargetNetwork, AnyCorpus, Input] | None = None,
     ) -> None:
         self.config, self.measured, self.hop, self.folder = config, measured, hop, folder
-        if loaded is None:
-            assert isinstance(config, ResponsesConfig)  # `select` has loaded them
-            explained = load_explained(config)
-            corpus = open_corpus(config.corpus, config.skip_bad_files)
-            loaded = explained, corpus, input_spec_for(corpus, explained.front_end)
-        self.explained, self.corpus, self.input_spec = loaded
+        self.explained, self.corpus, self.input_spec = loaded or _load(config)
 
     def __call__(self, part: ResponsePart, advance: Callable[[int], None]) -> None:
         """Write the files of a part; `advance` gets the number of its recordings or pictures."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from ganexplain.artifacts.explanations import Explanations, read_explanation_meta, read_explanations
 from ganexplain.artifacts.merging import explanation_files
@@ -20,7 +19,9 @@ from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
+from ganexplain.runs.parts import PARTS_FOLDER
 from ganexplain.runs.progress import Progress
+from ganexplain.runs.workers import Workers
 from ganexplain.selection.controls import (
     load_networks,
     load_target_network,
@@ -67,8 +68,6 @@ class SelectTask:
         given, found = None, None
         if config.responses:
             given = _given(config, first)
-            for path in files[1:]:  # checked now, and read again when their turn comes
-                _given(config, read_explanations(path))
         else:
             corpus = open_corpus(config.corpus, config.skip_bad_files)
             explained = (
@@ -81,6 +80,12 @@ class SelectTask:
         if config.by == PREDICTION:
             (encoder,) = load_encoders((config.encoder,), ours, device)
         return cls(config, files, units, first, given, found, judges, networks, corpora, encoder)
+
+    def check_given(self) -> None:
+        """Raise the errors of responses given for further units, which are read in their turn."""
+        if self.given:
+            for path in self.files[1:]:
+                _given(self.config, read_explanations(path))
 
     @property
     def rule(self) -> str:
@@ -108,8 +113,8 @@ class SelectTask:
                     "explained was: it is no stranger (docs/how-to/judges.md names two)"
                 )
 
-    def prepare(self, run: RunDirectory, progress: Progress) -> Probes | None:
-        """Compute the responses of a corpus for all units, where there is one.
+    def prepare(self, run: RunDirectory, progress: Progress, workers: Workers) -> Probes | None:
+        """Compute the responses of a corpus for all units, where there is one, by `workers`.
 
         Returns the excerpts of the validation split for a ranking by prediction; GanexplainError
         for fewer than 20.
@@ -118,21 +123,21 @@ class SelectTask:
             return None
         self.found.note_recordings(run)
         if not self.encoder:
-            self._find(self.found, progress)
+            self._find(self.found, run.path, progress, workers)
             return None
         found, cache = self.found, cache_directory(self.config.cache)
         skip = self.config.skip_bad_files
         split = load_split(found.corpus, "valid", found.front_end, cache, progress, skip)
         check_enough(found.corpus.name, "valid", len(split.whole_excerpts(found.hop)))
-        self._find(found, progress)
+        self._find(found, run.path, progress, workers)
         units = list(dict.fromkeys(self.units))
         return Probes.measure(split, found.hop, found.explained, units, [self.encoder], progress)
 
-    def _find(self, found: CorpusResponses, progress: Progress) -> None:
-        """Compute the responses of all units in this process; a stopped run keeps none of them."""
-        with TemporaryDirectory() as parts:
-            count = self.config.top or self.first.sizes["N"]
-            found.prepare(self.units, count, progress, Path(parts))
+    def _find(
+        self, found: CorpusResponses, out: Path, progress: Progress, workers: Workers
+    ) -> None:
+        count = self.config.top or self.first.sizes["N"]
+        found.prepare(self.units, count, progress, out / PARTS_FOLDER, workers, out)
 
     def explanations(self, index: int) -> Explanations:
         """Those of one unit."""

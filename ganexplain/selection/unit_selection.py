@@ -77,9 +77,10 @@ class UnitSelection:
             np.array([v.agreement(generated) for v in self.verdicts]).reshape(-1, len(generated)).T
         )
         warnings = self._warnings(made)  # before any score
-        progress.note(f"scoring {len(made['response'])} settings of {self.name}")
+        progress.start(f"scores of {len(made['response'])} settings of {self.name}", 1)
         rule, probe = self.task.rule, self.probe
         table = score_settings(made, self.compared, rule, config.seed, judged, probe)
+        progress.advance()
         chosen = chosen_setting(table)
         controls, lost = self._controls(chosen, progress)
         for name, counts in lost.items():
