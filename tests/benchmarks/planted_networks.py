@@ -105,6 +105,11 @@ class PlantedSet:
     singing: np.ndarray
     planted: Sequence[PlantedSound]
 
+    @property
+    def mixed(self) -> np.ndarray:
+        """One of every two sounds with the cause, the other without it."""
+        return np.concatenate([self.present[::2], self.absent[1::2]])
+
 
 def plant(cause: Cause, sounds: Sounds, seed: int) -> PlantedSet:
     """Plant a cause in all sounds."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from benchmarks.planted_names import Signatures
 from scipy.stats import spearmanr
 
 from ganexplain.attribution.measures import MEASURES
@@ -20,8 +21,8 @@ UNMEASURED = ("truth_area", "truth_mass", "passes", "seconds")  # no measure of 
 
 
 def print_tables(results: Results) -> None:
-    """Print all tables in Markdown."""
-    for table in (
+    """Print in Markdown all tables for which there are results."""
+    tables = (
         networks,
         drawn,
         paths,
@@ -31,9 +32,30 @@ def print_tables(results: Results) -> None:
         measures,
         rules,
         choices,
-    ):
-        print(f"\n### {table.__doc__}\n")
-        table(results)
+    )
+    for table in (names, *tables):
+        key = "examples" if table is names else "auroc"
+        found = {name: one for name, one in results.items() if key in one}
+        if found:
+            print(f"\n### {table.__doc__}\n")
+            table(found)
+
+
+def names(results: Results) -> None:
+    """Share of the own cause, and the cause named: by examples, by real excerpts"""
+    kinds = list(next(iter(results.values()))["examples"])
+    header("cause", *(f"{kind}: {what}" for kind in kinds for what in ("share", "named", "real")))
+    shown = dict.fromkeys(kinds, 0)
+    for name, one in results.items():
+        known, cells = Signatures.from_json(one["signatures"]), []
+        for kind, measured in one["examples"].items():
+            change = known.change(measured["max"], measured["min"])
+            real = known.change(measured["real max"], measured["real min"])
+            cells += [two(known.share(change, name)), known.name(change), known.name(real)]
+            shown[kind] += known.name(change) == name and known.share(change, name) >= DRAWN
+        line(name, *cells)
+    counts = (f"{count} of {len(results)}" for count in shown.values())
+    line(f"at least {DRAWN}, and named", *(cell for count in counts for cell in ("", count, "")))
 
 
 def networks(results: Results) -> None:
