@@ -7,9 +7,48 @@ from typing import TYPE_CHECKING, Any
 from ganexplain.version import __version__
 
 if TYPE_CHECKING:
-    from ganexplain.api import Explanation, explain, layers, rank, respond
+    from ganexplain.api import (
+        Attribution,
+        Counterfactual,
+        Described,
+        Explainer,
+        Explanation,
+        File,
+        Page,
+        Predicted,
+        Rerun,
+        Responses,
+        Run,
+        Selection,
+        TrainedClassifier,
+        TrainedGan,
+        Validated,
+        attribute,
+        counterfactual,
+        describe_input,
+        explain,
+        label_stems,
+        layers,
+        predict,
+        rank,
+        rerun,
+        respond,
+        responses,
+        select,
+        train_classifier,
+        train_explainer,
+        train_gan,
+        validate,
+        write_report,
+    )
 
-__all__ = ["Explanation", "__version__", "explain", "layers", "rank", "respond"]
+__all__ = [
+    "Attribution", "Counterfactual", "Described", "Explainer", "Explanation", "File", "Page",
+    "Predicted", "Rerun", "Responses", "Run", "Selection", "TrainedClassifier", "TrainedGan",
+    "Validated", "__version__", "attribute", "counterfactual", "describe_input", "explain",
+    "label_stems", "layers", "predict", "rank", "rerun", "respond", "responses", "select",
+    "train_classifier", "train_explainer", "train_gan", "validate", "write_report",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, get_type_hints
@@ -50,6 +49,7 @@ from ganexplain.runs.environment import (
 from ganexplain.runs.interrupts import end_process
 from ganexplain.runs.machine import hide_library_warnings, keep_freed_memory
 from ganexplain.runs.progress import stderr_progress
+from ganexplain.stages import load_stage
 from ganexplain.version import __version__
 
 app = typer.Typer(
@@ -168,13 +168,12 @@ def _add_command(
         keep_freed_memory()
         hide_library_warnings()
         limit_threads()
-        module, function = stage.split(":")
         skips = "skip_bad_files" in given
         with one_line_errors(skips), _one_of_several(given, under_torchrun) as first:
             check_current_folder()
             set_cache_dirs()
             with stderr_progress(given["quiet"] or not first) as progress:
-                run = getattr(import_module(f"ganexplain.stages.{module}"), function)
+                run = load_stage(stage)
                 extra = {name: given[name] for name in ("out", "resume") if name in given}
                 overwrite = given.get("overwrite", False)
                 with redirect_stdout(sys.stderr):  # what a network of the user's own prints
@@ -199,19 +198,20 @@ def _add_command(
 def _add_stage(
     name: str,
     show: Callable[[Any, bool], None],
+    result: str = "writes",
     under_torchrun: str = "",
     resumes: bool = False,
 ) -> None:
-    """Add the command of a stage that writes a run directory."""
-    config_class, stage = config.STAGES[name]
-    _add_command(name, config_class, stage, show, under_torchrun=under_torchrun, resumes=resumes)
+    """Add the command of a stage."""
+    config_class, stage = (config.STAGES | config.OTHERS)[name]
+    _add_command(name, config_class, stage, show, result, under_torchrun, resumes)
 
 
 _add_stage("train-classifier", show_path, under_torchrun="together")
 _add_stage("predict", show_predictions, resumes=True)
 _add_stage("train-gan", show_path, under_torchrun="together")
 _add_stage("counterfactual", show_counterfactuals, resumes=True)
-_add_command("input", config.InputConfig, "input:describe_input", show_input, "writes a file")
+_add_stage("input", show_input, "writes a file")
 _add_command("layers", config.LayersConfig, "layers:layers", show_layers, result="prints")
 _add_stage("responses", show_paths, resumes=True)
 _add_stage("explain", show_paths, under_torchrun="apart")
@@ -220,11 +220,5 @@ _add_stage("select", show_ranking, resumes=True)
 _add_stage("validate", show_validation)
 _add_stage("attribute", show_attributions, resumes=True)
 _add_stage("report", show_path)
-_add_command("rerun", config.RerunConfig, "rerun:rerun", show_differences)
-_add_command(
-    "label-stems",
-    config.LabelStemsConfig,
-    "label_stems:label_stems",
-    show_plain_path,
-    result="prints a path",
-)
+_add_stage("rerun", show_differences)
+_add_stage("label-stems", show_plain_path, "prints a path")

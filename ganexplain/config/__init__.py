@@ -35,7 +35,7 @@ from ganexplain.config.training import (
 )
 
 __all__ = [
-    "LAST_SEED", "LONGEST_SETTINGS", "STAGES", "WIDEST",
+    "LAST_SEED", "LONGEST_SETTINGS", "OTHERS", "STAGES", "WIDEST",
     "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "InputConfig", "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
     "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
@@ -56,4 +56,11 @@ STAGES: dict[str, tuple[type[Any], str]] = {
     "validate": (ValidateConfig, "validate:validate"),
     "attribute": (AttributeConfig, "attribute:attribute"),
     "report": (ReportConfig, "report:write_report"),
+}
+
+# The other stages that write files: a TOML file, a run to compare, a manifest beside its tracks.
+OTHERS: dict[str, tuple[type[Any], str]] = {
+    "input": (InputConfig, "input:describe_input"),
+    "rerun": (RerunConfig, "rerun:rerun"),
+    "label-stems": (LabelStemsConfig, "label_stems:label_stems"),
 }

@@ -121,7 +121,9 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
     )
     gan: str = setting("Path of gan.pt.", reads=True)
     outputs: str = setting(OUTPUTS, "auto")
-    layer: str = setting("Layer of the unit, or LAYER:UNIT. Default: the output.", "output")
+    layer: str = setting(
+        "Layer of the unit, LAYER:UNIT, or a class. Default: the output.", "output"
+    )
     neuron: str = setting("Unit, as for `explain`: 3, 17@max, sing, FILE.npy.", "0")
     level: str = setting(
         "Response that separates the two sides; empty: the decision for output units that have a "

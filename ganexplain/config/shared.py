@@ -67,8 +67,8 @@ CORPORA = (
 SEED = "Seed of all random draws."
 LAST_SEED = 2**31 - 1  # with room for one a draw below what NumPy's legacy generator takes
 LAYER = (
-    "Layer of the unit, or LAYER:UNIT; repeat for several. LAYER@first and LAYER@last name the "
-    "axis of its units. Default: the output."
+    "Layer of the unit, LAYER:UNIT, or a class; repeat for several. LAYER@first and LAYER@last "
+    "name the axis of its units. Default: the output."
 )
 NEURON = (
     "Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -44,6 +45,19 @@ class OutputNames:
         if unit.layer != self.output or not self.classes or number is None:
             return ""
         return self.classes[-1] if outputs == 1 else self.classes[number]
+
+    def placed(self, texts: Sequence[str], network: nn.Module) -> list[str]:
+        """Texts of LAYER or LAYER:UNIT with `output` replaced by the layer of that name.
+
+        A class, or a difference of two, that is no layer of `network` is a unit of the output.
+        """
+        found, layers = [], named_layers(network)
+        for text in texts:
+            parts = [text] if text in self.classes else re.split("-minus-|-", text)
+            of_output = set(parts) <= set(self.classes) and text not in layers
+            layer, colon, unit = (OUTPUT, ":", text) if of_output else text.partition(":")
+            found.append(f"{self.output if layer == OUTPUT else layer}{colon}{unit}")
+        return found
 
 
 class NetworkAdapter(nn.Module):

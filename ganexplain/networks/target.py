@@ -162,10 +162,8 @@ class TargetNetwork:
         return network_device(self.network)
 
     def layers(self, requested: Sequence[str]) -> list[str]:
-        """Names of layers in options with `output` replaced; `output` if none is requested."""
-        split = [layer.partition(":") for layer in requested or (OUTPUT,)]
-        names = [self.names.output if name == OUTPUT else name for name, _, _ in split]
-        return [name + colon + unit for name, (_, colon, unit) in zip(names, split, strict=True)]
+        """Names of layers in options, as `OutputNames.placed`; `output` if none is requested."""
+        return self.names.placed(requested or (OUTPUT,), self.network)
 
     def class_of(self, unit: Unit) -> str:
         """The class of an output unit, or an empty string for other units."""

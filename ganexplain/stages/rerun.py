@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -24,6 +23,7 @@ from ganexplain.files.bounded import parse_json, read_text, read_toml, split_lin
 from ganexplain.files.checkpoints import load_data
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.record import library_versions
+from ganexplain.stages import load_stage
 from ganexplain.version import __version__
 
 # Records of when and how a run ran; `tensorboard` repeats metrics.jsonl with the time of day.
@@ -132,8 +132,7 @@ def rerun(
         _check_files(before, record.files)
         for name, found in _other_versions(record).items():
             progress.note(f"{name} was {found}; figures may round otherwise")
-        module, function = STAGES[record.stage][1].split(":")
-        stage = getattr(import_module(f"ganexplain.stages.{module}"), function)
+        stage = load_stage(STAGES[record.stage][1])
         stage(settings, out=out, progress=progress, overwrite=overwrite)
     files = compare_runs(before, out)
     inputs = RunRecord.read(out).inputs

@@ -18,6 +18,7 @@ from ganexplain.errors import GanexplainError, UsageError, check_known, reason_o
 from ganexplain.files.checkpoints import is_checkpoint, load_data
 from ganexplain.networks.loaders.exported import read_exported
 from ganexplain.networks.loaders.factories import call_factory, is_factory
+from ganexplain.networks.loaders.given import load_given
 from ganexplain.networks.loaders.onnx import read_onnx
 from ganexplain.networks.loaders.other_formats import advice_for
 from ganexplain.networks.loaders.pretrained import is_pretrained, read_pretrained
@@ -35,7 +36,7 @@ CHECKPOINTS = (".ckpt", ".bin", ".tar")  # endings of files of torch.save, too
 def load_network(
     model: str, weights: str = "", trust_pickle: bool = False, backend: str = TORCH
 ) -> nn.Module:
-    """The network in a file or folder, or made by a factory, on the CPU and otherwise unchanged.
+    """The network in a file or folder, made by a factory, or given from Python, on the CPU.
 
     `backend` is what runs an ONNX file: with `onnxruntime` it is a black box.
     Raises UsageError for a missing file or an unknown kind of file, a factory that cannot be
@@ -55,6 +56,8 @@ def load_network(
             f"--weights {weights}: applies to --model module:factory or file.py:factory, not to a "
             "whole network"
         )
+    if given := load_given(model):
+        return given
     if is_pretrained(model):
         return read_pretrained(path)
     if path.suffix not in SUFFIXES and not _is_checkpoint(path):

@@ -78,7 +78,7 @@ def test_what_is_wrong_is_said_in_one_line(network: nn.Module) -> None:
     with pytest.raises(UsageError, match=r"did you mean 'max'\?"):
         explain(network, GAN, direction="mx")
     with pytest.raises(UsageError, match=r"^Linear: a class, .* give an instance of it, Linear"):
-        respond(nn.Linear, "output", np.zeros((1, 80, 115)))  # type: ignore[arg-type]
+        respond(nn.Linear, "output", np.zeros((1, 80, 115)))
 
 
 def test_the_package_loads_torch_when_it_is_used() -> None:

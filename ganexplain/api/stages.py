@@ -1,0 +1,107 @@
+"""Every command as a function: settings in, the record of its run out.
+
+Signatures and docstrings are made from the settings in `config/`; `stages.pyi` has them for
+editors and type checkers, and is written by `python docs/build/stubs.py`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ganexplain.api.arguments import arguments_of
+from ganexplain.api.docstrings import docstring
+from ganexplain.api.records import (
+    Attribution,
+    Counterfactual,
+    Described,
+    Explainer,
+    File,
+    Page,
+    Predicted,
+    Rerun,
+    TrainedClassifier,
+    TrainedGan,
+    Validated,
+)
+from ganexplain.api.runs import IN_PLACE, Run, run_command
+from ganexplain.api.units import Explanation, Responses, Selection
+from ganexplain.config import OTHERS, STAGES
+from ganexplain.config.shared import Divides
+
+RECORDS: dict[str, type[Run[Any]]] = {
+    "train-classifier": TrainedClassifier,
+    "predict": Predicted,
+    "train-gan": TrainedGan,
+    "counterfactual": Counterfactual,
+    "responses": Responses,
+    "explain": Explanation,
+    "train-explainer": Explainer,
+    "select": Selection,
+    "validate": Validated,
+    "attribute": Attribution,
+    "report": Page,
+    "input": Described,
+    "rerun": Rerun,
+    "label-stems": File,
+}
+
+
+def run_arguments(command: str, config: type[Any]) -> dict[str, tuple[str, object]]:
+    """The arguments that all functions have, and those of a command that can be resumed."""
+    divides = issubclass(config, Divides)
+    resumes = divides or hasattr(config, "checkpoint_every")
+    return {
+        **({} if command in IN_PLACE else {"out": ("PathName | None", None)}),
+        "overwrite": ("bool", False),
+        **({"resume": ("bool", False)} if resumes else {}),
+        **({"executor": ("Executor | None", None)} if divides else {}),
+        "progress": ("bool | ProgressCallback", False),
+    }
+
+
+def function_of(command: str) -> Callable[..., Any]:
+    """The function of a command."""
+    (config, stage), record = (STAGES | OTHERS)[command], RECORDS[command]
+    own = arguments_of(config)
+    more = run_arguments(command, config)
+    kinds = {True: inspect.Parameter.POSITIONAL_OR_KEYWORD, False: inspect.Parameter.KEYWORD_ONLY}
+    parameters = [
+        inspect.Parameter(
+            each.name,
+            kinds[each.positional],
+            default=inspect.Parameter.empty if each.is_required else each.default,
+            annotation=each.type,
+        )
+        for each in own
+    ] + [
+        inspect.Parameter(name, kinds[False], default=default, annotation=kind)
+        for name, (kind, default) in more.items()
+    ]
+    signature = inspect.Signature(parameters, return_annotation=record.__name__)
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return run_command(command, record, signature.bind(*args, **kwargs).arguments)
+
+    function.__name__ = function.__qualname__ = stage.rpartition(":")[2]
+    function.__module__ = __name__
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__doc__ = docstring(command, own, list(more), record)
+    return function
+
+
+train_classifier = function_of("train-classifier")
+predict = function_of("predict")
+train_gan = function_of("train-gan")
+counterfactual = function_of("counterfactual")
+responses = function_of("responses")
+explain = function_of("explain")
+train_explainer = function_of("train-explainer")
+select = function_of("select")
+validate = function_of("validate")
+attribute = function_of("attribute")
+write_report = function_of("report")
+describe_input = function_of("input")
+rerun = function_of("rerun")
+label_stems = function_of("label-stems")
