@@ -69,8 +69,8 @@ def train_explainer(
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
         for source in sources:
-            for name, path in source.files().items():
-                run.used(name if len(sources) == 1 else str(path), path)
+            for name, file in source.files().items():
+                run.used(name if len(sources) == 1 else str(file), file)
         cache, splits = cache_directory(config.cache), {}
         for name in ("train", "valid"):
             run.used_recordings(name, corpus.split(name))
