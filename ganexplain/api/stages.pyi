@@ -733,6 +733,8 @@ def select(
     judge: PathName | Sequence[PathName] = (),
     controls: bool = True,
     seed: int = 0,
+    workers: str | int = 1,
+    scheduler_file: str = "",
     device: str = "auto",
     cache: str = "",
     skip_bad_files: bool = False,
@@ -741,6 +743,8 @@ def select(
     gan: PathName = "",
     out: PathName | None = None,
     overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Selection:
     """Rank the settings by distance to the real excerpts that drive the unit: OUT/selection.json.
@@ -765,6 +769,10 @@ def select(
             sequence for several.
         controls: Score controls: no search, no GAN, and a classifier with shuffled weights.
         seed: Seed of the bootstrap and of the controls.
+        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
+            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
+            address.
         device: Device: auto, cpu, cuda or cuda:N.
         cache: Directory of the feature cache; empty: the user's cache directory.
         skip_bad_files: Skip files that cannot be used, and list them.
@@ -773,6 +781,8 @@ def select(
         gan: Current path of gan.pt; empty: the path when it was used.
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
+        resume: Continue an earlier run in `out`; if there is none, start one.
+        executor: Executor of concurrent.futures, Dask or another that does the work.
         progress: True: progress as of the command; or a function, which is called with what is
             done, of how much, and a value such as the loss (NaN without one).
 
