@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from ganexplain.files.atomic import JsonObject, read_json, write_json
+from ganexplain.files.atomic import JsonObject, read_json, read_text, write_json, write_table
 from ganexplain.files.fields import Fields
 
 
@@ -71,6 +73,38 @@ class Predictions:
     recordings: tuple[RecordingPrediction, ...] = ()
     pictures: tuple[PicturePrediction, ...] = ()
     table: str = ""
+
+    def write_table(self) -> None:
+        """Write the table of the pictures."""
+        rows = (
+            [each.file, each.class_name, *(f"{p:.6f}" for p in each.probabilities.values())]
+            for each in self.pictures
+        )
+        write_table(Path(self.table), ["file", "class", *self.classes], rows)
+
+    def recorded(self, results: Fields) -> Self | None:
+        """The same with what a finished run recorded; None if one of its files is not there.
+
+        Raises GanexplainError for a record of another form.
+        """
+        skipped = results.texts("skipped")
+        if self.table:
+            pictures = self._read_table() if Path(self.table).is_file() else ()
+            return replace(self, skipped=skipped, pictures=pictures) if pictures else None
+        found = tuple(map(RecordingPrediction.from_json, results.children("files")))
+        files = [path for each in found for path in (each.lab, each.curve, each.picture)]
+        complete = found and all(Path(path).is_file() for path in files)
+        return replace(self, skipped=skipped, recordings=found) if complete else None
+
+    def _read_table(self) -> tuple[PicturePrediction, ...]:
+        """The pictures of the table; none if it is of other classes."""
+        header, *rows = csv.reader(io.StringIO(read_text(Path(self.table)))) or [[]]
+        if header != ["file", "class", *self.classes]:
+            return ()
+        return tuple(
+            PicturePrediction(file, name, dict(zip(self.classes, map(float, values), strict=True)))
+            for file, name, *values in rows
+        )
 
     def to_json(self) -> JsonObject:
         """The document."""

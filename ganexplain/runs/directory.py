@@ -38,8 +38,8 @@ from ganexplain.runs.lock import (
     way_on,
 )
 from ganexplain.runs.machine import resolve_device_name, thread_count
-from ganexplain.runs.progress import SKIPPED, Progress, forward_warnings
-from ganexplain.runs.record import library_versions, tensorboard_writer
+from ganexplain.runs.progress import LoggedProgress, Progress, forward_warnings
+from ganexplain.runs.record import FinishedRun, library_versions, tensorboard_writer
 from ganexplain.version import __version__
 
 
@@ -73,6 +73,8 @@ class RunDirectory:
         self.metrics = 0
         self._board: Any = None  # False if TensorBoard is not installed
         self._read = RunInputs(path)
+        self.finished: FinishedRun | None = None  # the resumed run, if it was done
+        self._kept: FinishedRun | None = None
         self._check_entries(overwrite, bool(resume))
         create_directory(path)
         with ExitStack() as stack:
@@ -98,6 +100,7 @@ class RunDirectory:
             own = [record for record in records if record == self.run_file or not self.share]
             self._read = RunInputs(self.path, own)
             self._read.check_files()
+            self.finished = FinishedRun.read(self.run_file)
             return
         if not entries:
             return
@@ -128,8 +131,7 @@ class RunDirectory:
                 yield from value if isinstance(value, tuple) else (value,)
 
     def _check_same_stage(self) -> None:
-        runs = run_records(self.path)
-        earlier = read_json(runs[0]).get("stage") if runs else self.stage
+        earlier = next((read_json(run).get("stage") for run in run_records(self.path)), self.stage)
         if earlier != self.stage:
             raise UsageError(
                 f"--out {self.path}: contains a run of {earlier}, not of {self.stage}; name another"
@@ -223,6 +225,13 @@ class RunDirectory:
         """Write the inputs so far to `run.json`, so that a killed run can be resumed."""
         self._write_state("running")
 
+    def keep_record(self, progress: Progress) -> None:
+        """Leave `run.json` as the finished run wrote it: nothing is computed again."""
+        self._kept = self.finished
+        done = f"{self.path}: was done before; --overwrite computes it again"
+        for message in (*(self._kept.warnings if self._kept else ()), done):
+            progress.note(message)
+
     def log(self, message: str) -> None:
         """Append a line with the time to `log.txt`."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -260,9 +269,12 @@ class RunDirectory:
 
         Skipped files are also listed under `warnings` in `run.json`.
         """
-        return _LoggedProgress(progress, self)
+        return LoggedProgress(progress, self.log, self.warnings)
 
     def _write_state(self, state: str, **more: str | list[str]) -> None:
+        if self._kept:
+            write_json(self.run_file, self._kept.document)
+            return
         write_json(
             self.run_file,
             {
@@ -286,15 +298,3 @@ class RunDirectory:
                 "files": self._read.files,
             },
         )
-
-
-class _LoggedProgress:
-    def __init__(self, progress: Progress, run: RunDirectory) -> None:
-        self.start, self.advance = progress.start, progress.advance
-        self._progress, self._run = progress, run
-
-    def note(self, message: str) -> None:
-        self._run.log(message)
-        if message.startswith(SKIPPED) and message not in self._run.warnings:
-            self._run.warnings.append(message)
-        self._progress.note(message)

@@ -51,6 +51,21 @@ class NullProgress:
         self.notes.append(message)
 
 
+class LoggedProgress:
+    """A progress like another, whose notes are logged; `warnings` gets those of files left out."""
+
+    def __init__(self, progress: Progress, log: Callable[[str], None], warnings: list[str]) -> None:
+        self.start, self.advance = progress.start, progress.advance
+        self._progress, self._log, self._warnings = progress, log, warnings
+
+    def note(self, message: str) -> None:
+        """Log the note, and report it."""
+        self._log(message)
+        if message.startswith(SKIPPED) and message not in self._warnings:
+            self._warnings.append(message)
+        self._progress.note(message)
+
+
 def note_skipped(progress: Progress, reasons: Iterable[str]) -> None:
     """Note why each of some files is left out; a run lists these notes among its warnings."""
     for reason in reasons:

@@ -89,6 +89,14 @@ def predict(
         if not sound:
             pictures = [Picture(path, "", -1) for path in paths if path.is_file()]
             run.used_recordings("pictures", pictures)
+        threshold = predictor.threshold if len(predictor.classes) == 2 else None
+        done = Predictions(
+            source.name, tuple(predictor.classes), threshold, (),
+            table="" if sound else str(out / TABLE),
+        )  # fmt: skip
+        if run.finished and (again := done.recorded(run.finished.results)):
+            run.keep_record(progress)
+            return again
         run.note_inputs()
         parts = FilePart.all_of(paths, 1 if sound else CHUNK_PICTURES)
         _make_parts(config, out, parts, workers, predictor, progress)
@@ -96,11 +104,9 @@ def predict(
         for warning in found.warnings:  # of other processes
             LOGGER.warning("%s", warning)
         note_skipped(progress, found.skipped)
-        threshold = predictor.threshold if len(predictor.classes) == 2 else None
-        done = Predictions(
-            source.name, tuple(predictor.classes), threshold, found.skipped, found.recordings,
-            found.pictures, "" if sound else str(out / TABLE),
-        )  # fmt: skip
+        done = replace(
+            done, skipped=found.skipped, recordings=found.recordings, pictures=found.pictures
+        )
         (_record_recordings if sound else _record_pictures)(run, done, found)
         remove_parts(out)
     return done
@@ -153,11 +159,7 @@ def _record_pictures(run: RunDirectory, done: Predictions, found: PredictedPart)
     """Write the table of the pictures, and their number into `run.json`."""
     if not done.pictures:
         raise GanexplainError("no picture could be used; each is named above with the reason")
-    rows = (
-        [each.file, each.class_name, *(f"{p:.6f}" for p in each.probabilities.values())]
-        for each in done.pictures
-    )
-    write_table(Path(done.table), ["file", "class", *done.classes], rows)
+    done.write_table()
     run.results.update(pictures=len(done.pictures), skipped=list(done.skipped))
 
 

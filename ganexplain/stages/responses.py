@@ -52,18 +52,23 @@ def responses(
     find_layer(network, features, "--features")
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     found = CorpusResponses(config, explained, corpus, front_end)
-    paths = []
+    folders = [out if len(units) == 1 else out / unit.file_name for unit in units]
+    paths = [folder / "responses.npz" for folder in folders]
+    table = [out / "units.csv"] if len(units) > 1 else []
     with RunDirectory(out, "responses", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         for name, path in source.files().items():
             run.used(name, path)
         digest, values = source.digest(), input_values(front_end)
         found.note_recordings(run)
+        if run.finished and all(path.is_file() for path in (*paths, *table)):
+            run.keep_record(progress)
+            return paths
         run.note_inputs()
         found.prepare(units, config.top, progress, out / PARTS_FOLDER, workers, out)
         weak: dict[str, str] = {}
         shared: dict[Unit, Sharing] = {}
-        for unit in units:
+        for unit, path in zip(units, paths, strict=True):
             real = found.for_unit(MeasuredUnit(unit, features, digest, values))
             variation = real.meta.variation
             if real.meta.sharing:
@@ -71,12 +76,10 @@ def responses(
             if variation and variation.weakness:
                 progress.note(f"{unit}: {variation.weakness}")
                 weak[str(unit)] = variation.weakness
-            folder = out if len(units) == 1 else out / unit.file_name
-            real.write(folder / "responses.npz")
-            paths.append(folder / "responses.npz")
-        if len(units) > 1:
-            write_text(out / "units.csv", sharing_table(shared))
-            progress.note(f"{sharing_summary(list(shared.values()))}: {out / 'units.csv'}")
+            real.write(path)
+        for path in table:
+            write_text(path, sharing_table(shared))
+            progress.note(f"{sharing_summary(list(shared.values()))}: {path}")
         remove_parts(out)
         if weak:
             run.results["hardly_responding"] = weak

@@ -94,6 +94,26 @@ def test_the_files_are_the_same_whoever_did_the_parts(
         assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["recordings", "pictures"])
+def test_a_finished_run_that_is_resumed_has_its_results_and_its_record(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    config, run = request.getfixturevalue(kind), tmp_path / "run"
+    found, written = predict(config, run, NullProgress()), (run / "run.json").read_bytes()
+    progress = NullProgress()
+    with monkeypatch.context() as no_work:
+        no_work.setattr(stage, "PartPrediction", None)
+        assert predict(config, run, progress, resume=True) == found
+    assert progress.notes[-1].endswith("run: was done before; --overwrite computes it again")
+    warnings = json.loads(written)["warnings"]
+    assert len(warnings) == (2 if kind == "recordings" else 0)
+    assert [note for note in progress.notes if note in warnings] == warnings
+    assert (run / "run.json").read_bytes() == written
+    lost = next(run.glob("*.png" if kind == "recordings" else "*.csv"))
+    lost.unlink()
+    assert predict(config, run, NullProgress(), resume=True) == found and lost.is_file()
+
+
 def test_what_other_processes_warn_of_is_noted(recordings: PredictConfig, tmp_path: Path) -> None:
     predict(recordings, tmp_path / "one", NullProgress())
     warnings = record(tmp_path / "one")["warnings"]

@@ -69,6 +69,14 @@ def test_the_files_are_the_same_whoever_made_the_parts(
         responses(config, tmp_path / "two", progress, resume=True, executor=threads)
     assert "1 of 4 parts were done before" in progress.notes
     assert files_of(tmp_path / "two") == made
+    again = NullProgress()
+    written = (tmp_path / "two" / "run.json").read_bytes()
+    assert len(responses(config, tmp_path / "two", again, resume=True)) == 3
+    assert again.notes[-1].endswith("two: was done before; --overwrite computes it again")
+    assert (tmp_path / "two" / "run.json").read_bytes() == written
+    (tmp_path / "two" / "units.csv").unlink()
+    responses(config, tmp_path / "two", NullProgress(), resume=True)
+    assert files_of(tmp_path / "two") == made
 
 
 def test_a_part_without_a_usable_file_is_empty(
