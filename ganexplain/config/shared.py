@@ -53,11 +53,14 @@ class Divides:
         extends=True,
     )
 
-    def without_scheduler(self) -> Self:
-        """The settings for this machine: a scheduler may be gone, and results are the same."""
-        if self.scheduler_file or "://" in self.workers:
-            return replace(self, workers="auto", scheduler_file="")
-        return self
+    @property
+    def names_scheduler(self) -> bool:
+        """Whether the workers are those of a scheduler."""
+        return bool(self.scheduler_file) or "://" in self.workers
+
+    def on_this_machine(self) -> Self:
+        """The settings without a scheduler, with which the results are the same."""
+        return replace(self, workers="auto", scheduler_file="")
 
 
 CORPORA = (

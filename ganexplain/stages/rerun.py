@@ -127,8 +127,9 @@ def rerun(
     record = RunRecord.read(before)
     with _in_folder(Path(record.folder)), _threads(record.threads):
         settings = _settings(before, record.stage)
-        if isinstance(settings, Divides):
-            settings = settings.without_scheduler()
+        if isinstance(settings, Divides) and settings.names_scheduler:
+            progress.note("the run used a Dask scheduler; it is repeated on this machine")
+            settings = settings.on_this_machine()
         _check_files(before, record.files)
         for name, found in _other_versions(record).items():
             progress.note(f"{name} was {found}; figures may round otherwise")

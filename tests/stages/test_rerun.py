@@ -56,8 +56,10 @@ def test_the_workers_of_a_run_may_be_gone_or_have_their_former_name(
     settings = (run / "config.toml").read_text()
     for number, line in enumerate(('workers = "tcp://127.0.0.1:9"', 'jobs = "1"')):
         (run / "config.toml").write_text(settings.replace('workers = "1"', line))
-        done = command("rerun", run, "--out", tmp_path / f"again-{number}", "--json", "-q")
+        done = command("rerun", run, "--out", tmp_path / f"again-{number}", "--json")
         assert done.code == 0 and json.loads(done.out)["equal"], done.err
+        words = "the run used a Dask scheduler; it is repeated on this machine"
+        assert (words in done.err.splitlines()) == (not number)
 
 
 def test_an_input_that_changed_is_named(
