@@ -100,6 +100,17 @@ def test_in_two_parts_it_ends_as_in_one(
                            weights(one)["inner.tail.weight"])  # fmt: skip
 
 
+def test_the_explainer_is_written_beside_the_classifier_and_not_over_it(
+    command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path
+) -> None:
+    before = networks[0].read_bytes()
+    words = ("train-explainer", digits, "--classifier", networks[0], *TINY)
+    done = command(*words, "--steps", "1", "--out", tmp_path / "run")
+    assert done.code == 0 and done.out.splitlines()[0] == str(tmp_path / "run" / "explainer.pt")
+    assert read_explainer(tmp_path / "run" / "explainer.pt").method == "cgan"
+    assert networks[0].read_bytes() == before
+
+
 @pytest.mark.slow
 def test_killed_it_ends_as_if_undisturbed(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path
