@@ -108,7 +108,7 @@ class AttributeConfig(NamesNetwork, Computes, Divides):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainExplainerConfig(BringsNetwork, Trains):
+class TrainExplainerConfig(BringsNetwork, Trains, Divides):
     """Train a network that explains classifiers: OUT/explainer.pt, for `attribute --explainer`.
 
     `ganexplain train-explainer sample_data --classifier runs/classifier/classifier.pt

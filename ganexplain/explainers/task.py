@@ -13,11 +13,15 @@ import torch
 from ganexplain.artifacts.explainer import ExplainerFile
 from ganexplain.attribution.methods.learned import Answer
 from ganexplain.config import TrainExplainerConfig
+from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnySplit
+from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.files.atomic import Document
-from ganexplain.networks.target import TargetNetwork
-from ganexplain.runs.progress import Progress
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.runs.machine import pick_device
+from ganexplain.runs.progress import NullProgress, Progress
 from ganexplain.runs.resume import State
+from ganexplain.runs.workers import HERE, Workers
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Task:
     """The frozen `networks` to explain, with inputs of one type, and splits to learn from.
 
     `names` are the networks' files; `folder` is the run directory, where a method may cache files.
+    `workers` do what a method divides.
     """
 
     config: TrainExplainerConfig
@@ -35,6 +40,22 @@ class Task:
     device: torch.device
     folder: Path
     progress: Progress
+    workers: Workers = HERE
+
+    @classmethod
+    def open(cls, config: TrainExplainerConfig, folder: Path) -> Task:
+        """The task of a run of these settings, as a worker opens it."""
+        sources, device = NetworkSource.all_from_settings(config), pick_device(config.device)
+        networks = tuple(load_target(source, None, device) for source in sources)
+        corpus, skip = open_corpus(config.corpus, config.skip_bad_files), config.skip_bad_files
+        input_spec = input_spec_for(corpus, networks[0].front_end)
+        progress, cache = NullProgress(), cache_directory(config.cache)
+        train, valid = (
+            load_split(corpus, name, input_spec, cache, progress, skip)
+            for name in ("train", "valid")
+        )
+        names = tuple(source.name for source in sources)
+        return cls(config, names, networks, train, valid, device, folder, progress)
 
     @cached_property
     def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:

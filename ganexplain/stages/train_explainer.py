@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
+from ganexplain.runs.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,15 @@ def train_explainer(
     progress: Progress,
     overwrite: bool = False,
     resume: bool = False,
+    executor: Executor | None = None,
 ) -> TrainedExplainer:
     """Train with `config.method` on the training split, and evaluate on the validation split.
 
     Raises the errors of the corpus and the networks, UsageError for settings that do not fit them,
-    and Diverged if a loss is not finite.
+    and Diverged if a loss is not finite. An `executor` of any kind computes the maps of cgan in
+    place of the workers of the settings.
     """
+    workers = Workers.of(config, executor)
     method = LEARNED[check_known("--method", config.method, LEARNED)]
     config = config.of_method()
     path = checkpoint_path(out, "explainer", config.format)
@@ -79,8 +84,9 @@ def train_explainer(
             )
         names = tuple(source.name for source in sources)
         task = Task(
-            config, names, networks, splits["train"], splits["valid"], device, out, progress
-        )
+            config, names, networks, splits["train"], splits["valid"], device, out, progress,
+            workers,
+        )  # fmt: skip
         training = method.start(task)
         for step in resumable_steps(run, training, config.steps, config.checkpoint_every, progress):
             losses = training.step(step)

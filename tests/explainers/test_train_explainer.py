@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from ganexplain.artifacts.explainer import read_explainer
 from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.picturenet import PictureNet
-from ganexplain.config import TrainClassifierConfig
+from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
 from ganexplain.explainers.cgan.evaluation import GRADIENT
 from ganexplain.explainers.cgan.inference import GeneratorSettings, build_generator
 from ganexplain.explainers.cgan.networks import InputNormalizer, PairDiscriminator
@@ -28,6 +29,8 @@ from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import input_values
+from ganexplain.runs.progress import NullProgress
+from ganexplain.stages.train_explainer import train_explainer
 
 CLASSIFIER = PRETRAINED / "classifier.pt"
 SOUL = ROOT / "sample_data" / "audio" / "gig_lea_soul.ogg"
@@ -109,6 +112,23 @@ def test_the_explainer_is_written_beside_the_classifier_and_not_over_it(
     assert done.code == 0 and done.out.splitlines()[0] == str(tmp_path / "run" / "explainer.pt")
     assert read_explainer(tmp_path / "run" / "explainer.pt").method == "cgan"
     assert networks[0].read_bytes() == before
+
+
+def test_maps_are_the_same_whoever_computes_them(
+    digits: Path, networks: tuple[Path, Path], tmp_path: Path
+) -> None:
+    config = TrainExplainerConfig(
+        corpus=(str(digits),), classifier=(str(networks[0]),), examples=40, held_out=8, width=8,
+        batch_size=4, steps=1, occlusion_grid=2,
+    )  # fmt: skip
+    train_explainer(config, tmp_path / "one", NullProgress())
+    with ThreadPoolExecutor(2) as threads:
+        train_explainer(config, tmp_path / "two", NullProgress(), executor=threads)
+    names = ["held-out-000.npy", "train-000.npy", "train-001.npy"]
+    for run in ("one", "two"):
+        assert sorted(path.name for path in (tmp_path / run / "maps").iterdir()) == names
+    for name in [f"maps/{name}" for name in names] + ["explainer.pt", "relevance.json"]:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 @pytest.mark.slow

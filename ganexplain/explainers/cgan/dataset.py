@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganexplain.attribution.fills import Reference
+from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.explainers.cgan.inference import View
 from ganexplain.explainers.cgan.maps import (
@@ -19,12 +21,17 @@ from ganexplain.explainers.cgan.maps import (
 )
 from ganexplain.explainers.cgan.teachers import network_maps, occlusion_maps, target_classes
 from ganexplain.explainers.task import Task
-from ganexplain.files.arrays import try_open_array, write_rows
+from ganexplain.files.arrays import open_array, try_open_array, write_rows
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.weight_shuffling import weights_shuffled
+from ganexplain.runs.distributed import rank_and_world_size
 from ganexplain.runs.machine import random_stream
+from ganexplain.runs.tasks import Advance
+from ganexplain.runs.workers import DividedWork
 
 CHUNK = 32  # inputs in a pass and in a file
+HELD_OUT = "held-out"
+WORTH_PROCESSES = 16  # maps of a chunk by a network from which several processes are faster
 
 
 class MapDataset:
@@ -54,6 +61,14 @@ class MapDataset:
         self.networks = task.networks * (1 + shuffled)
         self.files: list[np.ndarray] = []
 
+    @classmethod
+    def of_task(cls, task: Task, conditions: int, held_out: bool = False) -> MapDataset:
+        """The maps to learn from, or those for evaluation."""
+        config = task.config
+        if held_out:
+            return cls(task, HELD_OUT, task.held_out, conditions, config.held_out)
+        return cls(task, "train", task.train, conditions, config.examples, config.shuffled)
+
     def __len__(self) -> int:
         return len(self.centres) * len(self.networks)
 
@@ -64,21 +79,32 @@ class MapDataset:
 
     def create(self) -> None:
         """Compute the maps that have no file yet, and open all files."""
-        starts = range(0, len(self.centres), CHUNK)
-        self.task.progress.start(f"maps, {self.name}", len(starts) * len(self.networks))
-        for number, start in enumerate(starts):
-            path = self.task.folder / "maps" / f"{self.name}-{number:03d}.npy"
-            found = try_open_array(path)
-            if found is None:
-                x = self.inputs(np.arange(start, min(start + CHUNK, len(self.centres))))
-                variants = range(len(self.networks))
-                made = np.stack([self._variant(number, k, x) for k in variants], axis=1)
-                write_rows(path, [made.reshape(-1, *made.shape[2:])])
-                found = try_open_array(path)
-                assert found is not None
-            else:
-                self.task.progress.advance(len(self.networks))
-            self.files.append(found)
+        task, each = self.task, len(self.networks)
+        numbers = range(-(-len(self.centres) // CHUNK))
+        todo = [number for number in numbers if try_open_array(self.path(number)) is None]
+        done = (len(numbers) - len(todo)) * each
+        task.progress.start(f"maps, {self.name}", len(numbers) * each, done)
+        arguments = task.config, task.folder, self.conditions, self.name == HELD_OUT
+        work = DividedWork(ChunkMaps, arguments, task.folder, loaded=(self,))
+        single = task.device.type != "cpu" or rank_and_world_size()[1] > 1
+        worth_it = not single and len(todo) * each >= WORTH_PROCESSES
+        task.workers.do(todo, work, task.progress.advance, worth_it)
+        self.files = [open_array(self.path(number)) for number in numbers]
+
+    def path(self, number: int) -> Path:
+        """The file of the maps of a chunk of inputs."""
+        return self.task.folder / "maps" / f"{self.name}-{number:03d}.npy"
+
+    def write(self, number: int, advance: Advance) -> None:
+        """Write the file of a chunk; `advance` gets the networks as they are done."""
+        start = number * CHUNK
+        x = self.inputs(np.arange(start, min(start + CHUNK, len(self.centres))))
+        found = []
+        for variant in range(len(self.networks)):
+            found.append(self._variant(number, variant, x))
+            advance(1)
+        made = np.stack(found, axis=1)
+        write_rows(self.path(number), [made.reshape(-1, *made.shape[2:])])
 
     def inputs(self, numbers: np.ndarray) -> Tensor:
         """Return inputs (B, *S) by their numbers (B,)."""
@@ -106,7 +132,6 @@ class MapDataset:
                 target = maps[learnt]
             else:
                 target = self._occlusion(network, x, target_classes(network, x, asked))
-        self.task.progress.advance()
         size = self.task.config.size
         products = input_times_gradient(x, gradient, self.task.statistics[0])
         shown = self.view.generator_maps(maps, products, self.conditions, size)
@@ -120,3 +145,21 @@ class MapDataset:
         mean, deviation = self.task.statistics
         reference = Reference(mean[axes], deviation[axes])
         return occlusion_maps(network, x, classes, reference, self.task.config.occlusion_grid)
+
+
+class ChunkMaps:
+    """Writes the maps of chunks of inputs in any process."""
+
+    def __init__(
+        self,
+        config: TrainExplainerConfig,
+        folder: Path,
+        conditions: int,
+        held_out: bool,
+        opened: MapDataset | None = None,
+    ) -> None:
+        self.maps = opened or MapDataset.of_task(Task.open(config, folder), conditions, held_out)
+
+    def __call__(self, number: int, advance: Advance) -> None:
+        """Write the file of a chunk."""
+        self.maps.write(number, advance)

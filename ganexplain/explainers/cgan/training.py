@@ -74,9 +74,8 @@ class CganTraining:
             layer=self.config.layer,
             gradient=self.config.gradient,
         )
-        examples, shuffled = self.config.examples, self.config.shuffled
-        self.maps = MapDataset(task, "train", task.train, count, examples, shuffled)
-        self.held_out = MapDataset(task, "held-out", task.held_out, count, self.config.held_out)
+        self.maps = MapDataset.of_task(task, count)
+        self.held_out = MapDataset.of_task(task, count, held_out=True)
         for maps in (self.maps, self.held_out):
             maps.create()
         self._make_networks()
