@@ -623,6 +623,8 @@ def train_explainer(
     precision: str = "bfloat16",
     checkpoint_every: int = 100,
     seed: int = 0,
+    workers: str | int = 1,
+    scheduler_file: str = "",
     device: str = "auto",
     cache: str = "",
     skip_bad_files: bool = False,
@@ -635,6 +637,7 @@ def train_explainer(
     out: PathName | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    executor: Executor | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Explainer:
     """Train a network that explains classifiers: OUT/explainer.pt, for `attribute explainer`.
@@ -686,6 +689,10 @@ def train_explainer(
         precision: cgan: precision of the networks in training, bfloat16 or float32.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
+        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
+            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
+            address.
         device: Device: auto, cpu, cuda or cuda:N.
         cache: Directory of the feature cache; empty: the user's cache directory.
         skip_bad_files: Skip files that cannot be used, and list them.
@@ -701,6 +708,7 @@ def train_explainer(
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
         resume: Continue an earlier run in `out`; if there is none, start one.
+        executor: Executor of concurrent.futures, Dask or another that does the work.
         progress: True: progress as of the command; or a function, which is called with what is
             done, of how much, and a value such as the loss (NaN without one).
 
@@ -1001,8 +1009,12 @@ def write_report(
     heard: int = 2,
     griffin_lim_iterations: int = 100,
     seed: int = 0,
+    workers: str | int = 1,
+    scheduler_file: str = "",
     out: PathName | None = None,
     overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Page:
     """Show and play the chosen setting beside real excerpts, controls and the rest of the grid.
@@ -1019,8 +1031,14 @@ def write_report(
         heard: Number of these that have sound when a cell of the grid is selected.
         griffin_lim_iterations: Number of iterations of the phase reconstruction (Griffin-Lim).
         seed: Seed of the initial phases.
+        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
+            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
+            address.
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
+        resume: Continue an earlier run in `out`; if there is none, start one.
+        executor: Executor of concurrent.futures, Dask or another that does the work.
         progress: True: progress as of the command; or a function, which is called with what is
             done, of how much, and a value such as the loss (NaN without one).
 

@@ -118,7 +118,7 @@ class ValidateConfig(ReadsRecordings, Computes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportConfig:
+class ReportConfig(Divides):
     """Show and play the chosen setting beside real excerpts, controls and the rest of the grid.
 
     `ganexplain report runs/explain/explanations.npz --selection runs/select --out runs/report`

@@ -43,13 +43,15 @@ class PartWork(Generic[T]):
     """What does a part: `prepare(*arguments)(part, progress)` returns its result, a dataclass.
 
     As in `DividedWork`, arguments are sent to other processes, and `loaded` are further ones that
-    this process has.
+    this process has. Where a part has `steps`, these have a progress of their own, and a single
+    part is done here, step by step.
     """
 
     result: type[T]
     prepare: Callable[..., Callable[[Any, Progress], T]]
     arguments: tuple[Any, ...]
     loaded: tuple[Any, ...] = ()
+    steps: bool = False
 
 
 class PartWriter:
@@ -60,16 +62,17 @@ class PartWriter:
         prepare: Callable[..., Callable[[Any, Progress], object]],
         arguments: tuple[Any, ...],
         out: Path,
+        steps: bool,
         loaded: tuple[Any, ...] = (),
     ) -> None:
-        self.do, self.out = prepare(*arguments, *loaded), out
+        self.do, self.out, self.steps = prepare(*arguments, *loaded), out, steps
 
     def __call__(self, part: NumberedPart, advance: Advance) -> None:
         """Do a part and write its file."""
         progress = PartProgress(advance)
         with forward_warnings(lambda message: None) as warnings:
             earlier = len(warnings)
-            result = self.do(part, progress)
+            result = self.do(part, StepProgress(progress) if self.steps else progress)
             advance(0)  # ends a task whose command has ended
             found = PartResult(result, tuple(progress.notes), tuple(warnings[earlier:]))
             write_dataclass(part.path(self.out), KIND, found)
@@ -121,6 +124,8 @@ class PartedRun:
         Notes and warnings of a part are reported when it and all before it are done.
         """
         out, progress = self.out, self.progress
+        if work.steps and len(parts) == 1:
+            return [work.prepare(*work.arguments, *work.loaded)(parts[0], progress)]
         todo = parts_to_do(parts, lambda part: part.path(out).is_file(), progress)
         total, left = (sum(part.units for part in some) for some in (parts, todo))
         progress.start(self.title, total, total - left)
@@ -131,9 +136,8 @@ class PartedRun:
             while len(found) < len(parts) and parts[len(found)].path(out).is_file():
                 found.append(self._read(parts[len(found)], work.result))
 
-        divided = DividedWork(
-            PartWriter, (work.prepare, work.arguments, out), out, loaded=(work.loaded,)
-        )
+        arguments = work.prepare, work.arguments, out, work.steps
+        divided = DividedWork(PartWriter, arguments, out, loaded=(work.loaded,))
         self.workers.do(todo, divided, advance, self.worth_it)
         return found + [self._read(part, work.result) for part in parts[len(found) :]]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,61 +25,122 @@ from ganexplain.report.unit.page import render
 from ganexplain.report.unit.provenance import provenance
 from ganexplain.report.unit.story import build_page
 from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
+from ganexplain.runs.parts import remove_parts
 from ganexplain.runs.progress import Progress
+from ganexplain.runs.workers import Workers
 
 SHOWN_OF_REAL = ("mel", "response", "file", "start_s", "audio")  # the last of log-mel only
 
+WORTH_PROCESSES = 4  # pages from which several processes are faster
 LARGE = 20e6  # bytes of a page from which a note says how to make it smaller
 
 
 def write_report(
-    config: ReportConfig, out: Path, progress: Progress, overwrite: bool = False
+    config: ReportConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
 ) -> Path:
     """Write a page for each unit, and for several an index; give the path to open.
 
     That is `report.html`, one file that needs no other; of several units each has one in its
     folder, and `index.html` links them. Raises UsageError for settings that cannot be,
-    GanexplainError for files that do not fit together, naming the file and the field.
+    GanexplainError for files that do not fit together, naming the file and the field. An `executor`
+    of any kind makes the pages in place of the workers of the settings; pages that are done are
+    kept for `resume`.
     """
-    units = unit_files(config)
-    tested = read_prediction(Path(config.validation)) if config.validation else None
-    first = read_evidence(
-        units[0], config.examples, tested
-    )  # what is wrong is said before the run begins
-    with RunDirectory(out, "report", config, overwrite) as run:
+    workers = Workers.of(config, executor)
+    pages = UnitPages(config, out)
+    pages.read_first()  # what is wrong is said before the run begins
+    with RunDirectory(out, "report", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
-        lines: list[UnitLine] = []
-        sizes: list[int] = []
-        players = 0
-        for unit in units:
-            evidence = first if unit is units[0] else read_evidence(unit, config.examples, tested)
-            page = _page(evidence, unit, run, config, progress)
-            path = out / unit.name / "report.html"
-            write_bytes(path, page)
-            if len(page) > LARGE:
-                progress.note(f"{path}: {len(page) / 1e6:.0f} MB; fewer --heard make it smaller")
-            sizes.append(len(page))
-            players += page.count(b"<audio")
-            if unit.name:
-                lines.append(unit_line(evidence, f"{unit.name}/report.html"))
-        if lines:
+        parts = PagePart.all_of(pages, run)
+        run.note_inputs()
+        work = PartWork(WrittenPage, UnitPages.open, (config, out), (pages,), steps=True)
+        parted = PartedRun(out, workers, progress, "pages", len(parts) >= WORTH_PROCESSES)
+        written = parted.results(parts, work)
+        path = out / "report.html"
+        if lines := [page.line for page in written if page.line]:
             path = out / "index.html"
             write_text(path, render_index(lines))
-        run.results.update(bytes=sum(sizes), players=players)
+        remove_parts(out)
+        run.results["bytes"] = sum(page.size for page in written)
+        run.results["players"] = sum(page.players for page in written)
     return path
 
 
-def _page(
-    evidence: Evidence, unit: UnitFiles, run: RunDirectory, config: ReportConfig, progress: Progress
-) -> bytes:
-    label = f"{unit.name} " if unit.name else ""
-    inputs = unit.inputs
-    if evidence.prediction:
-        inputs |= {"validation": prediction_file(Path(config.validation))}
-    hashes = {name: run.used(label + name, path) for name, path in inputs.items()}
-    sounds, heard = _sounds(evidence, config, progress, label)
-    sources = provenance(evidence, config, inputs, hashes)
-    return render(build_page(evidence, sounds, heard, sources)).encode(errors="backslashreplace")
+@dataclass(frozen=True)
+class PagePart(NumberedPart):
+    """A unit by its number in the run, and the hashes of its files by their names."""
+
+    hashes: Mapping[str, str]
+
+    @classmethod
+    def all_of(cls, pages: UnitPages, run: RunDirectory) -> list[PagePart]:
+        """The parts of all units, whose files are recorded."""
+        found = []
+        for number, unit in enumerate(pages.units):
+            label = _label(unit)
+            files = pages.inputs(unit).items()
+            hashes = {name: run.used(label + name, path) for name, path in files}
+            found.append(cls(number, 1, hashes))
+        return found
+
+
+@dataclass(frozen=True)
+class WrittenPage:
+    """The size of a page in bytes, its players, and its line in the index, if there is one."""
+
+    size: int
+    players: int
+    line: UnitLine | None
+
+
+class UnitPages:
+    """Writes the pages of units in any process."""
+
+    def __init__(self, config: ReportConfig, out: Path) -> None:
+        self.config, self.out, self.units = config, out, unit_files(config)
+        self.tested = read_prediction(Path(config.validation)) if config.validation else None
+        self.first: Evidence | None = None
+
+    @classmethod
+    def open(cls, config: ReportConfig, out: Path, opened: UnitPages | None = None) -> UnitPages:
+        """What is opened already, or the same by the settings."""
+        return opened or cls(config, out)
+
+    def read_first(self) -> None:
+        """Read what the first page shows; errors as `write_report`."""
+        self.first = read_evidence(self.units[0], self.config.examples, self.tested)
+
+    def inputs(self, unit: UnitFiles) -> dict[str, Path]:
+        """The files of a unit by their names in a report."""
+        if self.tested:
+            return unit.inputs | {"validation": prediction_file(Path(self.config.validation))}
+        return unit.inputs
+
+    def __call__(self, part: PagePart, progress: Progress) -> WrittenPage:
+        """Write the page of a unit."""
+        config, unit = self.config, self.units[part.number]
+        first = self.first if part.number == 0 else None
+        evidence = first or read_evidence(unit, config.examples, self.tested)
+        sounds, heard = _sounds(evidence, config, progress, _label(unit))
+        sources = provenance(evidence, config, self.inputs(unit), part.hashes)
+        text = render(build_page(evidence, sounds, heard, sources))
+        page, path = text.encode(errors="backslashreplace"), self.out / unit.name / "report.html"
+        write_bytes(path, page)
+        if len(page) > LARGE:
+            progress.note(f"{path}: {len(page) / 1e6:.0f} MB; fewer --heard make it smaller")
+        line = unit_line(evidence, f"{unit.name}/report.html") if unit.name else None
+        return WrittenPage(len(page), page.count(b"<audio"), line)
+
+
+def _label(unit: UnitFiles) -> str:
+    """What the names of its files in the record begin with."""
+    return f"{unit.name} " if unit.name else ""
 
 
 def _sounds(

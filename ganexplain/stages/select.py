@@ -17,7 +17,7 @@ from ganexplain.files.atomic import write_json
 from ganexplain.files.dataclass_files import read_dataclass, write_dataclass
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.part_results import KIND, NumberedPart, PartedRun, PartWork, StepProgress
+from ganexplain.runs.part_results import KIND, NumberedPart, PartedRun, PartWork
 from ganexplain.runs.parts import PARTS_FOLDER, remove_parts
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import Workers
@@ -118,10 +118,6 @@ class UnitRanking:
 
     def __call__(self, part: UnitPart, progress: Progress) -> RankedUnit:
         """Rank the settings of a unit and write its files."""
-        return self.rank(part, StepProgress(progress))
-
-    def rank(self, part: UnitPart, progress: Progress) -> RankedUnit:
-        """The same with the progress of the steps of the unit."""
         folder, explanations = self.out / part.folder, self.task.explanations(part.number)
         wanted, sizes = explanations.meta.measured, explanations.sizes
         real = read_responses(folder / "responses.npz", explanations.path, wanted, sizes)
@@ -139,12 +135,10 @@ def _rank_units(
     todo = [part for part in parts if not part.path(out).is_file()]
     for part in todo:
         opened.write_real(part)
-    if len(parts) == 1:
-        return [opened.rank(parts[0], progress)]
     if opened.probes:
         StoredProbes.write(opened.probes, out)
     on_cpu = task.explained is None or task.explained.device.type == "cpu"
-    work = PartWork(RankedUnit, UnitRanking.open, (config, out), (opened,))
+    work = PartWork(RankedUnit, UnitRanking.open, (config, out), (opened,), steps=True)
     worth_it = on_cpu and config.controls and len(todo) >= WORTH_PROCESSES
     return PartedRun(out, workers, progress, "units", worth_it).results(parts, work)
 

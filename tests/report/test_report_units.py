@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 from support.commands import Run
 from support.elements import Elements
+from support.parted import check_parts
 from support.paths import PRETRAINED
 
 from ganexplain.artifacts.unit_files import unit_files
@@ -40,7 +41,7 @@ def runs(some_of_the_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     select(
         SelectConfig(
             explanations=str(root / "explain"), corpus=(str(some_of_the_sample),),
-            hop_frames=2000, cache=str(root / "cache"),
+            hop_frames=2000, cache=str(root / "cache"), workers="1",
         ),
         root / "select", NullProgress(),
     )  # fmt: skip
@@ -51,6 +52,10 @@ def config(runs: Path, **changes: object) -> ReportConfig:
     values = {"explanations": str(runs / "explain"), "selection": str(runs / "select")}
     fixed = {"examples": 2, "heard": 1, "griffin_lim_iterations": 3}
     return ReportConfig(**{**values, **fixed, **changes})  # type: ignore[arg-type]
+
+
+def test_pages_are_the_same_whoever_makes_them(runs: Path, tmp_path: Path) -> None:
+    check_parts(write_report, config(runs), tmp_path, parts=2)
 
 
 def test_every_unit_has_a_page_and_a_line_in_the_index(runs: Path, tmp_path: Path) -> None:
