@@ -13,11 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from support.paths import PRETRAINED, ROOT
+from support.paths import PRETRAINED, ROOT, SAMPLE
 from support.recordings import noise, write_sound
 from support.report_artifacts import Artifacts
 
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "ganexplain")
+from ganexplain.corpora.manifest import manifest_rows
+
+SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "ganexplain")
 BUILD = """
 import sys
 from setuptools import build_meta
@@ -37,6 +39,13 @@ def built(source: Path, into: Path) -> list[Path]:
     return sorted(into.iterdir(), key=lambda path: path.suffix)  # .gz before .whl
 
 
+def shipped_names() -> list[str]:
+    """What `ganexplain demo` reads, below sample_data/, with the sources of the recordings."""
+    recordings = {row.path for row in manifest_rows(SAMPLE / "demo.csv")}
+    networks = [f"pretrained/{name}.pt" for name in ("classifier", "gan", "judge", "referee")]
+    return ["demo.csv", "SOURCES.md", *networks, *sorted(recordings)]
+
+
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The sdist, the wheel, and the wheel built from the unpacked sdist."""
@@ -51,6 +60,10 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             )
         else:
             shutil.copy(ROOT / name, source / name)
+    for name in shipped_names():  # small files in place of 20 MB; what they contain plays no part
+        (source / "sample_data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / "sample_data" / name).write_text(name)
+    shutil.copy(SAMPLE / "demo.csv", source / "sample_data")
     sdist, wheel = built(source, folder / "first")
     with tarfile.open(sdist) as archive:
         if hasattr(tarfile, "data_filter"):  # of Python 3.11 from 3.11.4 on
@@ -73,9 +86,13 @@ def test_packages_hold_all_that_runs_and_nothing_else(packages: list[Path]) -> N
         for path in (ROOT / "ganexplain").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert code == tracked
+    assert code == tracked | {f"ganexplain/sample_data/{name}" for name in shipped_names()}
     assert {"page.html", "page.css", "grid.js", "sound.js"} <= {Path(n).name for n in code}
     assert contents(packages[2]) == held  # what the sdist lacks would be missing here
+
+
+def test_what_the_package_brings_is_at_most_20_megabytes() -> None:
+    assert sum((SAMPLE / name).stat().st_size for name in shipped_names()) <= 20e6
 
 
 def offline() -> list[str]:

@@ -66,3 +66,13 @@ def test_no_singer_composer_or_band_is_in_two_splits(corpus: Corpus) -> None:
             splits[maker.split(" (")[0].strip()].add(home[cells[0]])
     assert len(splits) > 20
     assert {maker for maker, found in splits.items() if len(found) > 1} == set()
+
+
+def test_the_recordings_of_the_demo_are_some_of_these_with_their_labels_and_splits(
+    corpus: Corpus,
+) -> None:
+    known = {recording.path.name: recording for recording in corpus.recordings}
+    for recording in read_corpus(SAMPLE / "demo.csv").recordings:
+        own = known[recording.path.name]
+        assert (recording.path, recording.split) == (own.path, own.split)
+        assert recording.segments == own.segments

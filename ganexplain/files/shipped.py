@@ -1,0 +1,28 @@
+"""The networks and recordings that come with the package."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ganexplain.errors import GanexplainError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# In an installed package; in a checkout, which has them once, for all its uses.
+PLACES = (PACKAGE / "sample_data", PACKAGE.parent / "sample_data")
+
+
+def shipped(name: str) -> Path:
+    """The path of a shipped file, such as `pretrained/gan.pt`, below the current folder relative.
+
+    Raises GanexplainError if the package was installed without it.
+    """
+    for place in PLACES:
+        if (place / name).is_file():
+            path = place / name
+            inside = path.is_relative_to(Path.cwd())
+            return Path(os.path.relpath(path)) if inside else path
+    raise GanexplainError(
+        f"{PLACES[0] / name}: no such file; install ganexplain from its wheel, or with "
+        "`pip install -e` from a checkout"
+    )
