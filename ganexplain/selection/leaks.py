@@ -53,14 +53,18 @@ def leak_notes(
         unknown = f"it is not known whether {use.words} had files that are tested here"
         if not use.corpora:
             notes.append(f"{unknown}: {use.unknown}")
+        unread = []
         for name in use.corpora:
             try:
                 met = [each for split in use.splits for each in copied(name, split)]
             except (GanexplainError, OSError) as error:
-                notes.append(f"{unknown}: its corpus cannot be read ({error})")
+                unread.append(str(error).partition(";")[0])  # what to do about it is no use here
                 continue
             if found := [each for each in tested if each in met]:
                 notes.append(_copies_note(found, len(tested), name, use))
+        if unread:
+            corpora = "corpus" if len(unread) == 1 else "corpora"
+            notes.append(f"{unknown}: its {corpora} cannot be read ({', '.join(unread)})")
     return notes
 
 

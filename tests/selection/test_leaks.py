@@ -70,4 +70,6 @@ def test_a_corpus_that_cannot_be_known_or_read_is_named(jamendo: JamendoFolder) 
     assert "whether the GAN had files that are tested here" in unrecorded
     assert unrecorded.endswith("its corpus is not on record")
     (unread,) = leak_notes(tested, [Use("the GAN", ("nowhere", str(jamendo.root)))])
-    assert "cannot be read (nowhere: no such corpus" in unread
+    assert "its corpus cannot be read (nowhere: no such corpus" in unread
+    (both,) = leak_notes(tested, [Use("the GAN", ("nowhere", "gone"))])
+    assert "its corpora cannot be read (nowhere: no such corpus, gone: no such corpus)" in both
