@@ -8,8 +8,7 @@
 # make docs                write the documentation site to build/site; warnings are errors
 # make torture             faults and hostile inputs for 20 minutes on two cores (MINUTES=60: longer)
 #
-# The stages are file targets: editing sample_data/demo/STAGE.toml reruns that stage and those
-# after it, no more. Other recordings:
+# Other recordings:
 #   make demo-from-scratch CORPUS=~/jamendo SCRATCH=runs/jamendo SETTINGS=my-settings
 
 PYTHON ?= python3
@@ -18,9 +17,6 @@ SETTINGS ?= sample_data/demo
 RUN ?= runs/demo
 MINUTES ?= 20
 SCRATCH ?= runs/demo-from-scratch
-PRETRAINED := sample_data/pretrained
-CLASSIFIER ?= $(PRETRAINED)/classifier.pt
-GAN ?= $(PRETRAINED)/gan.pt
 VENV := .venv
 # Names with spaces cannot stand in a make rule; a corpus of such names is just not watched.
 CORPUS_FILES := $(wildcard $(CORPUS)/filelists/*) $(filter %.csv,$(CORPUS))
@@ -32,10 +28,10 @@ GANEXPLAIN := $(VENV)/bin/ganexplain
 demo: $(RUN)/report/report.html
 	@echo "$(abspath $<)"
 
-demo-from-scratch:
-	$(MAKE) demo RUN=$(SCRATCH) CLASSIFIER=$(SCRATCH)/classifier/classifier.pt GAN=$(SCRATCH)/gan/gan.pt
+demo-from-scratch: $(SCRATCH)/report/report.html
+	@echo "$(abspath $<)"
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
@@ -46,24 +42,12 @@ $(SCRATCH)/classifier/classifier.pt: $(SETTINGS)/train-classifier.toml $(CORPUS_
 $(SCRATCH)/gan/gan.pt: $(SETTINGS)/train-gan.toml $(CORPUS_FILES) | $(VENV)/installed
 	$(GANEXPLAIN) train-gan $(CORPUS) --config $< --out $(@D) --overwrite
 
-$(RUN)/explain/explanations.npz: $(SETTINGS)/explain.toml $(CLASSIFIER) $(GAN) | $(VENV)/installed
-	$(GANEXPLAIN) explain --config $< --classifier $(CLASSIFIER) --gan $(GAN) \
-	    --out $(@D) --overwrite
+$(RUN)/report/report.html: $(wildcard sample_data/pretrained/*.pt) | $(VENV)/installed
+	$(GANEXPLAIN) demo --out $(RUN) --overwrite
 
-$(RUN)/select/selection.json: $(SETTINGS)/select.toml $(RUN)/explain/explanations.npz | $(VENV)/installed
-	$(GANEXPLAIN) select $(RUN)/explain/explanations.npz --config $< --corpus $(CORPUS) \
-	    --out $(@D) --overwrite
-
-$(RUN)/validate/prediction.json: $(RUN)/explain/explanations.npz $(RUN)/select/selection.json | $(VENV)/installed
-	$(GANEXPLAIN) validate $(RUN)/explain/explanations.npz --selection $(RUN)/select/selection.json \
-	    --corpus $(CORPUS) --hop-frames 35 --encoder descriptors --encoder $(PRETRAINED)/referee.pt \
-	    --out $(@D) --overwrite
-
-$(RUN)/report/report.html: $(SETTINGS)/report.toml $(RUN)/explain/explanations.npz $(RUN)/select/selection.json $(RUN)/validate/prediction.json | $(VENV)/installed
-	$(GANEXPLAIN) report $(RUN)/explain/explanations.npz --config $< \
-	    --selection $(RUN)/select/selection.json --responses $(RUN)/select/responses.npz \
-	    --validation $(RUN)/validate/prediction.json \
-	    --out $(@D) --overwrite
+$(SCRATCH)/report/report.html: $(SETTINGS)/run.toml $(SCRATCH)/classifier/classifier.pt $(SCRATCH)/gan/gan.pt
+	$(GANEXPLAIN) run $(CORPUS) --config $< --classifier $(SCRATCH)/classifier/classifier.pt \
+	    --gan $(SCRATCH)/gan/gan.pt --out $(SCRATCH) --overwrite
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .

@@ -10,7 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, get_type_hints
@@ -24,6 +24,7 @@ from ganexplain.cli.results import (
     print_result,
     show_attributions,
     show_counterfactuals,
+    show_demo,
     show_differences,
     show_explainer,
     show_input,
@@ -106,6 +107,7 @@ def _app(
 ) -> None:
     """What has an audio network learned? A GAN generates inputs that drive its neurons.
 
+    demo makes a first report, and run goes from recordings to a report in one command.
     train-classifier, train-gan, explain, select and report each read the output of the commands
     before. predict applies a classifier to recordings; input describes
     what a network takes; layers lists the layers of a network;
@@ -184,7 +186,7 @@ def _add_command(
     parameters = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(field_option(f, kinds[f.name]) for f in settings),
-        *common_options(result),
+        *common_options(result, getattr(config_class, "OUT", MISSING)),
     ]
     if under_torchrun or resumes:
         meaning = "Continue an earlier run in --out; if there is none, start one."
@@ -220,5 +222,7 @@ _add_stage("select", show_ranking, resumes=True)
 _add_stage("validate", show_validation)
 _add_stage("attribute", show_attributions, resumes=True)
 _add_stage("report", show_path, resumes=True)
+_add_command("run", config.RunConfig, "run:run", show_path, resumes=True)
+_add_command("demo", config.DemoConfig, "demo:demo", show_demo, resumes=True)
 _add_stage("rerun", show_differences)
 _add_stage("label-stems", show_plain_path, "prints a path")

@@ -124,8 +124,8 @@ def command_class(config_class: type[Any]) -> type[TyperCommand]:
     return Command
 
 
-def common_options(result: str) -> list[inspect.Parameter]:
-    """The options that every command of a kind has."""
+def common_options(result: str, out: Any = MISSING) -> list[inspect.Parameter]:
+    """The options that every command of a kind has; `out` is the default of --out, if any."""
     config_info = typer.Option(
         "--config",
         callback=read_config,
@@ -141,7 +141,7 @@ def common_options(result: str) -> list[inspect.Parameter]:
     options = [option("config", Path | None, None, config_info)]
     if result in WRITTEN:
         out_info = typer.Option("--out", help=WRITTEN[result])
-        options.insert(0, option("out", Path, MISSING, out_info))
+        options.insert(0, option("out", Path, out, out_info))
     left_out = {"prints a path": ("as_json",), "prints": ("overwrite",)}
     for name, flags, meaning in switches:
         if name not in left_out.get(result, ()):

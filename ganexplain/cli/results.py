@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.predictions import Predictions
     from ganexplain.artifacts.selection import Selection
     from ganexplain.stages.attribute import AttributeResult
+    from ganexplain.stages.demo import DemoPage
     from ganexplain.stages.rerun import Repetition
     from ganexplain.stages.train_explainer import TrainedExplainer
 
@@ -168,6 +169,25 @@ def show_differences(found: Repetition, as_json: bool) -> None:
             print_result(f"{name}\t{change}")
     if not found.equal:
         raise typer.Exit(1)
+
+
+def show_demo(found: DemoPage, as_json: bool) -> None:
+    """The path of the page, and what to try next."""
+    if as_json:
+        print_result(json_text(found.to_json()))
+        return
+    lines = [f"# {what}\n{line}" for line, what in found.next_commands]
+    print_result(
+        "\n".join(
+            [
+                str(found.page),
+                "",
+                "To see and hear it, open it in a browser.",
+                "To try next:",
+                *lines,
+            ]
+        )
+    )
 
 
 def show_plain_path(path: Path, as_json: bool) -> None:

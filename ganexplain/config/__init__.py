@@ -33,14 +33,15 @@ from ganexplain.config.training import (
     TrainClassifierConfig,
     TrainGanConfig,
 )
+from ganexplain.config.whole_way import DemoConfig, RunConfig
 
 __all__ = [
-    "LAST_SEED", "LONGEST_SETTINGS", "OTHERS", "STAGES", "WIDEST",
-    "AttributeConfig", "CounterfactualConfig", "ExplainConfig", "InputConfig", "LabelStemsConfig",
+    "LAST_SEED", "LONGEST_SETTINGS", "OTHERS", "STAGES", "WIDEST", "AttributeConfig",
+    "CounterfactualConfig", "DemoConfig", "ExplainConfig", "InputConfig", "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
-    "ResponsesConfig", "SelectConfig", "TrainClassifierConfig", "TrainExplainerConfig",
-    "TrainGanConfig", "ValidateConfig", "current_settings", "toml_bytes", "toml_text",
-    "with_preset",
+    "ResponsesConfig", "RunConfig", "SelectConfig", "TrainClassifierConfig",
+    "TrainExplainerConfig", "TrainGanConfig", "ValidateConfig", "current_settings", "toml_bytes",
+    "toml_text", "with_preset",
 ]  # fmt: skip
 
 # The stages that write a run directory: settings, and module and function in ganexplain.stages.

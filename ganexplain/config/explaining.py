@@ -26,9 +26,10 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
     """Generate inputs that drive units, over a grid of settings: OUT/explanations.npz.
 
     `ganexplain explain --classifier runs/classifier/classifier.pt --gan runs/gan/gan.pt
-    --layer fc9 --neuron 0 --direction max --out runs/explain`
+    --search adaptive --responses runs/real --out runs/explain`
 
-    The default grid is that of Mishra et al. (2019): 3 x 3 x 3 settings of 50 examples. With
+    The adaptive search aims at the excerpts of `responses`. The default grid is that of Mishra et
+    al. (2019), 3 x 3 x 3 settings of 50 examples, which takes ten times as long. With
     several units, each has its own folder, OUT/LAYER-NEURON-DIRECTION. Finished blocks are kept
     for --resume.
     """

@@ -24,5 +24,5 @@ def shipped(name: str) -> Path:
             return Path(os.path.relpath(path)) if inside else path
     raise GanexplainError(
         f"{PLACES[0] / name}: no such file; install ganexplain from its wheel, or with "
-        "`pip install -e` from a checkout"
+        "`pip install -e` in a checkout"
     )

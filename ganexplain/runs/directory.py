@@ -13,7 +13,6 @@ import platform
 import shlex
 import sys
 import time
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
@@ -21,10 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ganexplain.config import LONGEST_SETTINGS, current_settings, toml_bytes, toml_text
+from ganexplain.config import toml_bytes
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import read_json, remove_unfinished, write_bytes, write_json
-from ganexplain.files.bounded import read_toml
+from ganexplain.runs.earlier import first_difference
 from ganexplain.runs.inputs import Recording, RunInputs
 from ganexplain.runs.lock import (
     clear_directory,
@@ -139,18 +138,11 @@ class RunDirectory:
 
     def _check_same_settings(self) -> None:
         self._check_same_stage()
-        written = read_toml("--out", self.path / "config.toml", LONGEST_SETTINGS)
-        before = current_settings(type(self.config), written)
-        written = tomllib.loads(toml_text(self.stage, self.config))
-        now = current_settings(type(self.config), written)
-        free = {f.name.replace("_", "-") for f in fields(self.config) if f.metadata.get("extends")}
-        for name, value in now.items():
-            if name not in free and before.get(name) != value:
-                raise UsageError(
-                    f"--{'out' if self.share else 'resume'}: {name} was {before.get(name)!r} in "
-                    f"{self.path}, now {value!r}; give the same, or "
-                    f"{self._instead() if self.share else '--overwrite to start again'}"
-                )
+        if change := first_difference(self.path, self.stage, self.config):
+            raise UsageError(
+                f"--{'out' if self.share else 'resume'}: {change}; give the same, or "
+                f"{self._instead() if self.share else '--overwrite to start again'}"
+            )
 
     def _instead(self) -> str:
         """The advice if a share cannot run; it clears nothing because another may be running."""

@@ -1,0 +1,71 @@
+"""Settings of the commands that go the whole way, from recordings to a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganexplain.config.setting import setting
+from ganexplain.config.shared import (
+    LAYER,
+    NEURON,
+    Computes,
+    Divides,
+    NamesNetwork,
+    SeeksExcerpts,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
+    """Go from recordings to a page, with the stages that you can also run one by one: OUT/report.
+
+    `ganexplain run sample_data --out runs/whole`
+
+    Finds the real excerpts that drive a unit, searches for generated ones, selects, tests and
+    reports. Each stage has its own run directory: OUT/responses, OUT/explain, OUT/select,
+    OUT/validate and OUT/report. Finished stages are kept for --resume.
+    """
+
+    corpus: tuple[str, ...] = setting(
+        "Recordings: folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or "
+        "folders of pictures (CLASS/NAME.png).",
+        argument=True,
+        reads=True,
+    )
+    gan: str = setting("Path of gan.pt; empty: the shipped GAN.", "", reads=True)
+    layer: tuple[str, ...] = setting(LAYER, ())
+    neuron: str = setting(NEURON, "0")
+    direction: str = setting(
+        "Direction: max, min or both (maximise or minimise the activation).", "max"
+    )
+    search: str = setting(
+        "Search: adaptive (guided by the real excerpts), grid (all settings) or evolution.",
+        "adaptive",
+    )
+    iterations: int = setting("Largest number of iterations of a search.", 400, 1)
+    examples: int = setting("Number of examples for each setting; a verdict needs 24.", 24, 2)
+    judge: tuple[str, ...] = setting(
+        "Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; repeat for "
+        "several. Default: two shipped ones where the shipped classifier is explained.",
+        (),
+        reads=True,
+    )
+    encoder: tuple[str, ...] = setting(
+        "Encoder that compares new excerpts with the examples, as of `validate`; repeat for "
+        "several. Default: descriptors and, for the shipped classifier, a shipped network.",
+        (),
+        reads=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig(Computes, Divides):
+    """Explain the shipped singing-voice detector with the recordings that the package carries.
+
+    `ganexplain demo`
+
+    Writes OUT/report/report.html, with the stages and settings of `run`.
+    """
+
+    OUT: ClassVar[str] = "runs/demo"

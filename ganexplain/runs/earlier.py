@@ -1,0 +1,46 @@
+"""Whether an earlier run was made with the same settings, and whether it is finished."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ganexplain.config import LONGEST_SETTINGS, current_settings, toml_text
+from ganexplain.errors import UsageError
+from ganexplain.files.atomic import read_json
+from ganexplain.files.bounded import read_toml
+from ganexplain.runs.inputs import RunInputs
+from ganexplain.runs.lock import run_records
+
+SETTINGS = "config.toml"
+
+
+def first_difference(path: Path, stage: str, config: Any) -> str:
+    """The first setting of the run in `path` that is another now, in words; empty for none.
+
+    Settings that a resumed run may change are not compared.
+    """
+    written = read_toml("--out", path / SETTINGS, LONGEST_SETTINGS)
+    before = current_settings(type(config), written)
+    now = current_settings(type(config), tomllib.loads(toml_text(stage, config)))
+    free = {f.name.replace("_", "-") for f in fields(config) if f.metadata.get("extends")}
+    for name, value in now.items():
+        if name not in free and before.get(name) != value:
+            return f"{name} was {before.get(name)!r} in {path}, now {value!r}"
+    return ""
+
+
+def is_finished(path: Path, stage: str, config: Any) -> bool:
+    """Whether `path` contains a finished run of these settings and of the inputs of now.
+
+    Raises UsageError if a setting is another, and GanexplainError if an input has changed.
+    """
+    records = run_records(path)
+    if not records or any(read_json(record).get("state") != "done" for record in records):
+        return False
+    if change := first_difference(path, stage, config):
+        raise UsageError(f"--resume: {change}; give the same, or --overwrite to start again")
+    RunInputs(path, records).check_files()
+    return True

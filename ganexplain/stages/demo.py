@@ -1,0 +1,77 @@
+"""`demo`: a page from the networks and recordings that come with the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganexplain.config import DemoConfig, RunConfig
+from ganexplain.files.atomic import Document
+from ganexplain.files.shipped import shipped
+from ganexplain.runs.progress import Progress
+from ganexplain.stages.run import run
+
+CORPUS = "demo.csv"
+ITERATIONS = 200  # half of what `run` searches with: a page in a minute and a half
+
+
+@dataclass(frozen=True)
+class DemoPage:
+    """The page, and commands to try next, each with what it does."""
+
+    page: Path
+    next_commands: tuple[tuple[str, str], ...]
+
+    def to_json(self) -> Document:
+        """The entries of `--json`."""
+        commands = [{"command": line, "does": what} for line, what in self.next_commands]
+        return {"path": str(self.page), "next": commands}
+
+
+def demo(
+    config: DemoConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> DemoPage:
+    """Explain the neuron "sing" of the shipped detector; errors as `run`.
+
+    GanexplainError if the package was installed without its data.
+    """
+    corpus = shipped(CORPUS)
+    whole = RunConfig(
+        corpus=(str(corpus),),
+        neuron="sing",
+        iterations=ITERATIONS,
+        device=config.device,
+        workers=config.workers,
+        scheduler_file=config.scheduler_file,
+    )
+    page = run(whole, out, progress, overwrite, resume)
+    return DemoPage(page, next_commands(corpus, out))
+
+
+def next_commands(corpus: Path, out: Path) -> tuple[tuple[str, str], ...]:
+    """Commands that go on from the demo in `out`."""
+    classifier = shipped("pretrained/classifier.pt")
+    song = next(path for path in sorted((corpus.parent / "audio").glob("gig_*.ogg")))
+    return (
+        (
+            f"ganexplain predict YOUR_SONG.mp3 --classifier {classifier} --out runs/predict",
+            "finds where somebody sings in a recording of yours",
+        ),
+        (
+            f"ganexplain attribute {song}@2.65 --classifier {classifier} --out runs/why",
+            "explains a single decision",
+        ),
+        (
+            f"ganexplain select {out / 'explain'} --responses {out / 'responses'} "
+            "--by fid-response --out runs/paper",
+            "ranks the same settings by the score of the paper",
+        ),
+        (
+            "ganexplain run YOUR_RECORDINGS --out runs/mine",
+            "goes the same way with your recordings",
+        ),
+    )

@@ -1,0 +1,185 @@
+"""`run`: recordings -> a page, by the stages one after the other, each with its run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ganexplain.ascent.expected_time import expected_seconds
+from ganexplain.config import (
+    ExplainConfig,
+    ReportConfig,
+    ResponsesConfig,
+    RunConfig,
+    SelectConfig,
+    ValidateConfig,
+)
+from ganexplain.corpora.interfaces import AnyCorpus
+from ganexplain.corpora.load import open_corpus
+from ganexplain.errors import UsageError
+from ganexplain.files.shipped import shipped
+from ganexplain.runs.earlier import is_finished
+from ganexplain.runs.progress import Progress
+from ganexplain.stages.explain import check_settings, explain
+from ganexplain.stages.report import write_report
+from ganexplain.stages.responses import responses
+from ganexplain.stages.select import select
+from ganexplain.stages.validate import validate
+
+HOP_OF_TEST = 35  # frames between excerpts to predict: half a second of the usual log-mel
+SHOWN = 6  # examples of a setting on the page
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of the way: its name, which its folder has too, its function and its settings.
+
+    `purpose` says what it does. A stage that `resumes` keeps parts of its work.
+    """
+
+    name: str
+    do: Callable[..., object]
+    config: Any
+    purpose: str
+    resumes: bool = False
+
+    def run(self, out: Path, progress: Progress, overwrite: bool, resume: bool) -> None:
+        """Do it into its folder in `out`; with `resume` from what an earlier run has left."""
+        progress.note(f"{self.name}: {self.purpose}")
+        folder = out / self.name
+        if self.resumes:
+            self.do(self.config, folder, progress, overwrite, resume)
+        else:
+            self.do(self.config, folder, progress, overwrite or resume)
+
+
+def run(
+    config: RunConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> Path:
+    """Do all stages from recordings to a page; returns the path of the page.
+
+    Raises the errors of the stages, and UsageError if `out` contains a run of other settings.
+    """
+    config = with_shipped(config)
+    corpus = open_corpus(config.corpus, config.skip_bad_files)
+    way = steps(config, corpus, out)
+    searched: ExplainConfig = way[1].config
+    check_settings(searched)
+    if not (overwrite or resume) and any((out / step.name).exists() for step in way):
+        raise UsageError(
+            f"--out {out}: contains an earlier run; --resume to continue, --overwrite to start "
+            "again, or name another"
+        )
+    todo = list(way)
+    while resume and todo and is_finished(out / todo[0].name, todo[0].name, todo[0].config):
+        progress.note(f"{todo.pop(0).name}: done before")
+    announce(todo, expected_seconds(config, searched, corpus), out, progress)
+    for step in todo:
+        step.run(out, progress, overwrite, resume)
+    several = out / "report" / "index.html"
+    return several if several.is_file() else out / "report" / "report.html"
+
+
+def announce(
+    todo: Sequence[Step], expected: Mapping[str, float], out: Path, progress: Progress
+) -> None:
+    """Note what will be done, and how long each stage takes here."""
+    total = sum(expected[step.name] for step in todo)
+    progress.note(f"{len(todo)} stages, each into its folder in {out}, about {in_words(total)}:")
+    for step in todo:
+        progress.note(f"  {step.name:<10}{in_words(expected[step.name]):>8}  {step.purpose}")
+
+
+def in_words(seconds: float) -> str:
+    """A time that is only about right, in seconds or minutes."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def with_shipped(config: RunConfig) -> RunConfig:
+    """The settings, with shipped networks for those that are not named."""
+    gan = config.gan or str(shipped("pretrained/gan.pt"))
+    encoder = config.encoder or ("descriptors",)
+    if config.classifier or config.model:
+        return replace(config, gan=gan, encoder=encoder)
+    own, judge, referee = (
+        str(shipped(f"pretrained/{name}.pt")) for name in ("classifier", "judge", "referee")
+    )
+    return replace(
+        config,
+        gan=gan,
+        classifier=own,
+        judge=config.judge or (judge, referee),
+        encoder=config.encoder or ("descriptors", referee),
+    )
+
+
+def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
+    """The stages of the way; `validate` only where the corpus has recordings to predict."""
+    found, made, chosen = (str(out / name) for name in ("responses", "explain", "select"))
+    tested = bool(corpus.split("test"))
+    way = [
+        Step(
+            "responses",
+            responses,
+            stage_config(ResponsesConfig, config, top=config.examples),
+            "finds the real excerpts that drive the unit most and least",
+            resumes=True,
+        ),
+        Step(
+            "explain",
+            explain,
+            stage_config(
+                ExplainConfig,
+                config,
+                iterations=(config.iterations,),
+                responses=found if config.search == "adaptive" else "",
+            ),
+            "searches the GAN for excerpts that drive it as much",
+            resumes=True,
+        ),
+        Step(
+            "select",
+            select,
+            stage_config(SelectConfig, config, explanations=made, responses=found, corpus=()),
+            "ranks the settings, and compares the best with controls and judges",
+        ),
+        Step(
+            "validate",
+            validate,
+            stage_config(
+                ValidateConfig,
+                config,
+                explanations=made,
+                selection=chosen,
+                hop_frames=HOP_OF_TEST,
+            ),
+            "tests what can be predicted of new recordings with these examples",
+        ),
+        Step(
+            "report",
+            write_report,
+            ReportConfig(
+                explanations=made,
+                selection=chosen,
+                responses=found,
+                validation=str(out / "validate") if tested else "",
+                examples=SHOWN,
+            ),
+            "makes the page",
+        ),
+    ]
+    return [step for step in way if tested or step.name != "validate"]
+
+
+def stage_config(kind: type[Config], config: RunConfig, **own: object) -> Config:
+    """The settings of a stage: its `own`, and those that `run` has under the same name."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    shared = {f.name: getattr(config, f.name) for f in fields(config) if f.name in names}
+    return kind(**{**shared, **own})

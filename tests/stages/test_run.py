@@ -1,0 +1,170 @@
+"""`run` and `demo`: all stages from a corpus to a page, each a run of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganexplain.classifiers.checkpoint import Classifier, write_classifier
+from ganexplain.classifiers.picturenet import PictureNet
+from ganexplain.config import (
+    DemoConfig,
+    ExplainConfig,
+    ResponsesConfig,
+    RunConfig,
+    SelectConfig,
+    TrainClassifierConfig,
+    TrainGanConfig,
+)
+from ganexplain.corpora.load import open_corpus, read_corpus
+from ganexplain.errors import UsageError
+from ganexplain.gans.checkpoint import GanFile, write_gan
+from ganexplain.gans.networks import generator_for
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.runs.progress import NullProgress
+from ganexplain.stages import demo as demo_stage
+from ganexplain.stages.demo import demo
+from ganexplain.stages.explain import explain
+from ganexplain.stages.responses import responses
+from ganexplain.stages.run import run, steps, with_shipped
+from ganexplain.stages.select import select
+
+PIXELS = ImageInput(channels=1, height=8, width=8)
+STAGES = ["responses", "explain", "select", "validate", "report"]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """Pictures of noise, and networks that have learned nothing."""
+    root = tmp_path_factory.mktemp("networks")
+    draw = np.random.default_rng(0)
+    for split, count in (("train", 12), ("valid", 4), ("test", 24)):
+        for index in range(count):
+            path = root / "pictures" / split / "ab"[index % 2] / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
+    torch.manual_seed(0)
+    network, generator = PictureNet(2, PIXELS.shape).eval(), generator_for(PIXELS, channels=16)
+    for weights in (*network.parameters(), *generator.parameters()):
+        torch.nn.init.normal_(weights, 0, 0.2)
+    made = Classifier(network, PIXELS, ("a", "b"), 0.5, {})
+    write_classifier(root / "classifier.pt", made, TrainClassifierConfig(corpus=("x",)))
+    gan = GanFile(generator.state_dict(), 16, 0, {}, PIXELS)
+    write_gan(root / "gan.pt", gan, TrainGanConfig(corpus=("x",)))
+    return RunConfig(
+        corpus=(str(root / "pictures"),),
+        classifier=str(root / "classifier.pt"),
+        gan=str(root / "gan.pt"),
+        iterations=5,
+        examples=3,
+        workers="1",
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(settings: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A whole run, and what it has noted."""
+    out, progress = tmp_path_factory.mktemp("whole") / "out", NullProgress()
+    assert run(settings, out, progress) == out / "report" / "report.html"
+    return out, progress.notes
+
+
+def test_each_stage_is_what_it_is_when_run_by_itself(
+    settings: RunConfig, whole: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    networks, gan = settings.classifier, settings.gan
+    quiet, found, made, chosen = NullProgress(), tmp_path / "r", tmp_path / "e", tmp_path / "s"
+    responses(ResponsesConfig(classifier=networks, corpus=settings.corpus, top=3), found, quiet)
+    search = ExplainConfig(
+        classifier=networks,
+        gan=gan,
+        search="adaptive",
+        responses=str(found),
+        iterations=(5,),
+        examples=3,
+    )
+    explain(search, made, quiet)
+    select(SelectConfig(explanations=str(made), responses=str(found)), chosen, quiet)
+    ours, theirs = (np.load(f / "explanations.npz") for f in (whole[0] / "explain", made))
+    assert sorted(ours) == sorted(theirs)
+    for name in set(ours) - {"meta"}:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+    ranked = [json.loads((f / "selection.json").read_text()) for f in (whole[0] / "select", chosen)]
+    assert ranked[0]["configurations"] == ranked[1]["configurations"]
+
+
+def test_what_it_does_and_how_long_is_noted_first(whole: tuple[Path, list[str]]) -> None:
+    notes = whole[1]
+    assert notes[0].startswith("5 stages")
+    assert [line.split()[0] for line in notes[1:6]] == STAGES
+    assert all(line.split()[2] in ("s", "min") for line in notes[1:6])
+
+
+def test_without_held_out_files_nothing_is_predicted(settings: RunConfig, tmp_path: Path) -> None:
+    shutil.copytree(settings.corpus[0], tmp_path / "pictures")
+    shutil.rmtree(tmp_path / "pictures" / "test")
+    way = steps(settings, open_corpus([str(tmp_path / "pictures")]), tmp_path)
+    assert [step.name for step in way] == [name for name in STAGES if name != "validate"]
+    assert way[-1].config.validation == ""
+
+
+def changed(out: Path) -> dict[str, int]:
+    """When each stage wrote its record."""
+    return {name: (out / name / "run.json").stat().st_mtime_ns for name in STAGES}
+
+
+def test_a_run_goes_on_after_the_stages_that_are_done(
+    settings: RunConfig, whole: tuple[Path, list[str]]
+) -> None:
+    out, _ = whole
+    before, page = changed(out), (out / "report" / "report.html").read_bytes()
+    record = out / "select" / "run.json"  # as if it had been killed there
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"state": "running"}))
+    shutil.rmtree(out / "validate")
+    progress = NullProgress()
+    run(settings, out, progress, resume=True)
+    assert [n for n, time in changed(out).items() if time == before[n]] == ["responses", "explain"]
+    assert progress.notes[:2] == ["responses: done before", "explain: done before"]
+    again = (out / "report" / "report.html").read_bytes()
+    assert len(again) == len(page)
+
+
+def test_a_run_of_other_settings_is_left_alone(
+    settings: RunConfig, whole: tuple[Path, list[str]]
+) -> None:
+    out, _ = whole
+    with pytest.raises(UsageError, match="contains an earlier run; --resume to continue"):
+        run(settings, out, NullProgress())
+    other = replace(settings, examples=4)
+    with pytest.raises(UsageError, match=r"--resume: top was 3 in .*, now 4; give the same"):
+        run(other, out, NullProgress(), resume=True)
+
+
+def test_the_demo_runs_on_what_the_package_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[RunConfig] = []
+
+    def noted(config: RunConfig, out: Path, *rest: object) -> Path:
+        asked.append(with_shipped(config))
+        return out / "report.html"
+
+    monkeypatch.setattr(demo_stage, "run", noted)
+    monkeypatch.chdir(tmp_path)
+    found = demo(DemoConfig(), Path("out"), NullProgress())
+    assert found.page == Path("out/report.html")
+    (config,) = asked
+    named = [*config.corpus, config.classifier, config.gan, *config.judge, config.encoder[1]]
+    assert all(Path(name).is_file() for name in named)
+    songs = {recording.path for recording in read_corpus(Path(config.corpus[0])).recordings}
+    assert len(songs) == 18
+    for line, _ in found.next_commands:
+        assert line.startswith("ganexplain ")
