@@ -144,7 +144,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
             line.append(flag if drawn[0] else f"--no-{flag[2:]}")
         else:
             line += [word for one in drawn for word in (flag, str(one))]
-    if chosen in config.STAGES or chosen == "rerun":
+    if chosen in config.STAGES or chosen in ("rerun", "run", "demo"):
         line += ["--out", draw(st.sampled_from(OUTS))]
     line += draw(
         st.lists(st.sampled_from(["--overwrite", "--json", "-q", "--dry-run"]), max_size=2)
@@ -175,6 +175,8 @@ def try_all(count: int, number: int, until: float) -> dict[str, Any]:
         "label-stems": config.LabelStemsConfig,
         "input": config.InputConfig,
         "rerun": config.RerunConfig,
+        "run": config.RunConfig,
+        "demo": config.DemoConfig,
     })  # fmt: skip
 
     def reached(self: object) -> None:
