@@ -14,6 +14,7 @@ from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.inputs.excerpts import Moment, cut
 from ganexplain.attribution.inputs.piece import Piece
 from ganexplain.attribution.masking import MaskedInput, Parts, SourceMix, source_components
+from ganexplain.audio.formats.file_types import SOUND_FILES
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_expand, log_mel
 from ganexplain.corpora.listed_files import is_hidden
@@ -23,7 +24,6 @@ from ganexplain.files.arrays import try_open_array
 
 KINDS = ("temporal", "spectral", *segments.SUPERPIXELS, "file", "sources")
 QUIETEST = 1e-7  # least level of a source in a cell, to avoid division by zero
-SOUND_FILES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
 
 @dataclass(frozen=True)

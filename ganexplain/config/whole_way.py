@@ -28,8 +28,8 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
     """
 
     corpus: tuple[str, ...] = setting(
-        "Recordings: folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or "
-        "folders of pictures (CLASS/NAME.png).",
+        "Recordings: any folder of sound files, a folder in the Jamendo layout (audio, labels, "
+        "filelists), a CSV manifest, or a folder of pictures (CLASS/NAME.png).",
         argument=True,
         reads=True,
     )

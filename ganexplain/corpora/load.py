@@ -18,6 +18,7 @@ from ganexplain.corpora.picture_folders import (
     load_image_split,
     read_image_corpora,
 )
+from ganexplain.corpora.plain_folders import contains_recordings, read_plain_folder
 from ganexplain.corpora.recordings import Corpus, build_corpus
 from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.corpora.waveform_split import load_waveform_split
@@ -34,7 +35,8 @@ def open_corpus(paths: Sequence[str], skip_bad_files: bool = False) -> AnyCorpus
 
     Raises UsageError for a mix of both; other errors as `read_corpora`, `read_image_corpora`.
     """
-    kinds = {contains_pictures(Path(path)) for path in paths}
+    folders = list(map(Path, paths))
+    kinds = {contains_pictures(path) and not contains_recordings(path) for path in folders}
     if kinds == {True, False}:
         raise UsageError("recordings and pictures cannot be used as one corpus; give one kind")
     read = read_image_corpora if kinds == {True} else read_corpora
@@ -128,19 +130,21 @@ def _pictures(
 
 
 def read_corpus(path: Path, skip_bad_files: bool = False) -> Corpus:
-    """Read a corpus folder (Jamendo layout) or a CSV manifest.
+    """Read a corpus folder (Jamendo layout), a CSV manifest or any folder of recordings.
 
     Raises UsageError if there is none, GanexplainError for a list that contradicts itself, and
     BadFile for a recording or label file that cannot be used; with `skip_bad_files` it is listed
     in `skipped` instead.
     """
     if path.is_dir():
+        if contains_recordings(path):
+            return read_plain_folder(path, skip_bad_files)
         return read_jamendo(path, skip_bad_files)
     if path.is_file():
         return read_manifest(path, skip_bad_files)
     raise UsageError(
         f"{path}: no such corpus; name a folder with audio/, labels/ and filelists/, "
-        "or a CSV manifest"
+        "a CSV manifest, or a folder of recordings"
     )
 
 

@@ -48,6 +48,11 @@ def train_classifier(
     """
     path = checkpoint_path(out, "classifier", config.format)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
+    if not corpus.classes:
+        raise UsageError(
+            f"{corpus.name}: recordings without labels, from which nothing can be learned; name a "
+            "folder with audio/, labels/ and filelists/, or a CSV manifest"
+        )
     if config.balance:
         check_kinds(corpus.split("train"))
     given = read_input_file(Path(config.input))[0] if config.input else None

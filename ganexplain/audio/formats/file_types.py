@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 SNIFFED = 512  # bytes
+SOUND_FILES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif")
+# Sound that is not read; an error says so.
+OTHER_SOUND = (".m4a", ".mp4", ".aac", ".wma", ".wv", ".ape", ".webm")
 TEXTS = {  # beginnings in lower case, without white space
     b"<!doctype html": "an HTML page",
     b"<html": "an HTML page",
