@@ -70,6 +70,10 @@ class EmptySplit(GanexplainError):
     """A split of a corpus without any file that can be used."""
 
 
+class TooFewExcerpts(GanexplainError):
+    """A split with too few excerpts for a test of what can be predicted."""
+
+
 class SilentFile(BadFile):
     """A recording without any sound: no use as a mixture, meaningful as a stem."""
 

@@ -23,7 +23,7 @@ from ganexplain.artifacts.prediction import (
     set_title,
 )
 from ganexplain.corpora.interfaces import AnySplit
-from ganexplain.errors import GanexplainError
+from ganexplain.errors import TooFewExcerpts
 from ganexplain.metrics.bootstrap import interval
 from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights, share_interval
 from ganexplain.metrics.regression import explained_share
@@ -40,9 +40,9 @@ FEWEST = 20  # excerpts with which a test says something
 
 
 def check_enough(corpus: str, split: str, excerpts: int) -> None:
-    """Raise GanexplainError if a test of the excerpts of a split says nothing."""
+    """Raise TooFewExcerpts if a test of the excerpts of a split says nothing."""
     if excerpts < FEWEST:
-        raise GanexplainError(
+        raise TooFewExcerpts(
             f"{corpus}: {excerpts} excerpts in the split {split}; the test needs at least {FEWEST}"
         )
 

@@ -18,7 +18,7 @@ from ganexplain.config import (
 )
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import open_corpus
-from ganexplain.errors import UsageError
+from ganexplain.errors import TooFewExcerpts, UsageError
 from ganexplain.files.shipped import shipped
 from ganexplain.runs.earlier import is_finished
 from ganexplain.runs.progress import Progress
@@ -80,11 +80,28 @@ def run(
     todo = list(way)
     while resume and todo and is_finished(out / todo[0].name, todo[0].name, todo[0].config):
         progress.note(f"{todo.pop(0).name}: done before")
-    announce(todo, expected_seconds(config, searched, corpus), out, progress)
-    for step in todo:
-        step.run(out, progress, overwrite, resume)
+    if todo:
+        announce(todo, expected_seconds(config, searched, corpus), out, progress)
+        do_all(todo, out, progress, overwrite, resume)
     several = out / "report" / "index.html"
     return several if several.is_file() else out / "report" / "report.html"
+
+
+def do_all(
+    todo: Sequence[Step], out: Path, progress: Progress, overwrite: bool, resume: bool
+) -> None:
+    """Do the stages, the last of which makes the page.
+
+    Where there are too few excerpts to predict, the page has no prediction test.
+    """
+    *before, page = todo
+    for step in before:
+        try:
+            step.run(out, progress, overwrite, resume)
+        except TooFewExcerpts as error:
+            progress.note(f"{step.name}: left out ({error})")
+            page = replace(page, config=replace(page.config, validation=""))
+    page.run(out, progress, overwrite, resume)
 
 
 def announce(

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import (
     DemoConfig,
     ExplainConfig,
+    ReportConfig,
     ResponsesConfig,
     RunConfig,
     SelectConfig,
@@ -24,7 +26,7 @@ from ganexplain.config import (
     TrainGanConfig,
 )
 from ganexplain.corpora.load import open_corpus, read_corpus
-from ganexplain.errors import UsageError
+from ganexplain.errors import TooFewExcerpts, UsageError
 from ganexplain.gans.checkpoint import GanFile, write_gan
 from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.picture import ImageInput
@@ -33,10 +35,11 @@ from ganexplain.stages import demo as demo_stage
 from ganexplain.stages.demo import demo
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
-from ganexplain.stages.run import run, steps, with_shipped
+from ganexplain.stages.run import Step, do_all, run, steps, with_shipped
 from ganexplain.stages.select import select
 
 PIXELS = ImageInput(channels=1, height=8, width=8)
+REPORT = ReportConfig(explanations="e", selection="s", validation="v")
 STAGES = ["responses", "explain", "select", "validate", "report"]
 
 
@@ -114,6 +117,19 @@ def test_without_held_out_files_nothing_is_predicted(settings: RunConfig, tmp_pa
     way = steps(settings, open_corpus([str(tmp_path / "pictures")]), tmp_path)
     assert [step.name for step in way] == [name for name in STAGES if name != "validate"]
     assert way[-1].config.validation == ""
+
+
+def test_where_too_little_is_held_out_the_page_has_no_prediction(tmp_path: Path) -> None:
+    done: list[Any] = []
+
+    def too_few(*arguments: object) -> None:
+        raise TooFewExcerpts("x: 7 excerpts in the split test")
+
+    page = Step("report", lambda config, *_: done.append(config), REPORT, "")
+    progress = NullProgress()
+    do_all([Step("validate", too_few, None, ""), page], tmp_path, progress, False, False)
+    assert done == [replace(REPORT, validation="")]
+    assert "validate: left out (x: 7 excerpts in the split test)" in progress.notes
 
 
 def changed(out: Path) -> dict[str, int]:
