@@ -13,7 +13,7 @@ from ganexplain.audio.io import load_excerpt, to_pcm
 from ganexplain.corpora.cache import cached_log_mel
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.recordings import UNLABELLED, Corpus, Recording
-from ganexplain.errors import EmptySplit, GanexplainError, skipping_bad_file
+from ganexplain.errors import EmptySplit, GanexplainError, UsageError, skipping_bad_file
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.progress import Progress, note_skipped
@@ -159,6 +159,15 @@ def read_recordings(
     if not recordings:
         raise EmptySplit(f"{corpus.name}: the {name} split is empty; list recordings in it")
     return tuple(recordings), tuple(arrays)
+
+
+def require_labels(corpus: AnyCorpus) -> None:
+    """Raise UsageError for a corpus without labels."""
+    if not corpus.classes:
+        raise UsageError(
+            f"{corpus.name}: recordings without labels, from which nothing can be learned; name a "
+            "folder with audio/, labels/ and filelists/, or a CSV manifest"
+        )
 
 
 def require_classes(corpus: AnyCorpus, split: LabelledSplit, name: str) -> None:

@@ -49,20 +49,20 @@ def demo(
         scheduler_file=config.scheduler_file,
     )
     page = run(whole, out, progress, overwrite, resume)
-    return DemoPage(page, next_commands(corpus, out))
+    return DemoPage(page, next_commands(out))
 
 
-def next_commands(corpus: Path, out: Path) -> tuple[tuple[str, str], ...]:
+def next_commands(out: Path) -> tuple[tuple[str, str], ...]:
     """Commands that go on from the demo in `out`."""
     classifier = shipped("pretrained/classifier.pt")
-    song = next(path for path in sorted((corpus.parent / "audio").glob("gig_*.ogg")))
+    song = shipped("audio/gig_ria_country.ogg")
     return (
         (
             f"ganexplain predict YOUR_SONG.mp3 --classifier {classifier} --out runs/predict",
             "finds where somebody sings in a recording of yours",
         ),
         (
-            f"ganexplain attribute {song}@2.65 --classifier {classifier} --out runs/why",
+            f"ganexplain attribute {song}@10.5 --classifier {classifier} --out runs/why",
             "explains a single decision",
         ),
         (

@@ -166,6 +166,7 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
             select,
             stage_config(SelectConfig, config, explanations=made, responses=found, corpus=()),
             "ranks the settings, and compares the best with controls and judges",
+            resumes=True,
         ),
         Step(
             "validate",

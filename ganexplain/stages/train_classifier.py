@@ -18,7 +18,7 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.corpora.recordings import check_kinds
-from ganexplain.corpora.splits import require_classes
+from ganexplain.corpora.splits import require_classes, require_labels
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
 from ganexplain.files.checkpoints import checkpoint_path, freeze_network
@@ -48,11 +48,7 @@ def train_classifier(
     """
     path = checkpoint_path(out, "classifier", config.format)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
-    if not corpus.classes:
-        raise UsageError(
-            f"{corpus.name}: recordings without labels, from which nothing can be learned; name a "
-            "folder with audio/, labels/ and filelists/, or a CSV manifest"
-        )
+    require_labels(corpus)
     if config.balance:
         check_kinds(corpus.split("train"))
     given = read_input_file(Path(config.input))[0] if config.input else None
