@@ -183,7 +183,9 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
         Step(
             "report",
             write_report,
-            ReportConfig(
+            stage_config(
+                ReportConfig,
+                config,
                 explanations=made,
                 selection=chosen,
                 responses=found,
@@ -191,6 +193,7 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
                 examples=SHOWN,
             ),
             "makes the page",
+            resumes=True,
         ),
     ]
     return [step for step in way if tested or step.name != "validate"]
