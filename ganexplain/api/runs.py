@@ -17,7 +17,7 @@ from ganexplain.config import OTHERS, STAGES
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import Document, JsonObject, read_json
 from ganexplain.runs.progress import NullProgress, Progress, forward_warnings, stderr_progress
-from ganexplain.stages import load_stage
+from ganexplain.stages import load_stage, with_files_of_the_hub
 
 Result = TypeVar("Result")
 ProgressCallback = Callable[[int, int, float], None]
@@ -123,7 +123,10 @@ def run_command(command: str, kind: type[Run[Any]], given: Values) -> Any:
         more = running.more | ({} if command in IN_PLACE else {"out": out})
         with reported(running.progress) as progress:
             found = load_stage(stage)(
-                config, progress=progress, overwrite=running.overwrite, **more
+                with_files_of_the_hub(config, progress),
+                progress=progress,
+                overwrite=running.overwrite,
+                **more,
             )
     except GanexplainError as error:
         translate(error, [each.name for each in arguments_of(config_class)])

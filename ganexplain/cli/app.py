@@ -50,7 +50,7 @@ from ganexplain.runs.environment import (
 from ganexplain.runs.interrupts import end_process
 from ganexplain.runs.machine import hide_library_warnings, keep_freed_memory
 from ganexplain.runs.progress import stderr_progress
-from ganexplain.stages import load_stage
+from ganexplain.stages import load_stage, with_files_of_the_hub
 from ganexplain.version import __version__
 
 app = typer.Typer(
@@ -175,11 +175,12 @@ def _add_command(
             check_current_folder()
             set_cache_dirs()
             with stderr_progress(given["quiet"] or not first) as progress:
+                settings_here = with_files_of_the_hub(chosen, progress)
                 run = load_stage(stage)
                 extra = {name: given[name] for name in ("out", "resume") if name in given}
                 overwrite = given.get("overwrite", False)
                 with redirect_stdout(sys.stderr):  # what a network of the user's own prints
-                    found = run(chosen, progress=progress, overwrite=overwrite, **extra)
+                    found = run(settings_here, progress=progress, overwrite=overwrite, **extra)
             if first:
                 show(found, given.get("as_json", False))
 

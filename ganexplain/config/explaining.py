@@ -34,7 +34,7 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
     for --resume.
     """
 
-    gan: str = setting("Path of gan.pt.", reads=True)
+    gan: str = setting("Path of gan.pt, or hf://OWNER/NAME.", reads=True)
     layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
     direction: str = setting(
@@ -120,7 +120,7 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
         "repeat for several.",
         reads=True,
     )
-    gan: str = setting("Path of gan.pt.", reads=True)
+    gan: str = setting("Path of gan.pt, or hf://OWNER/NAME.", reads=True)
     outputs: str = setting(OUTPUTS, "auto")
     layer: str = setting(
         "Layer of the unit, LAYER:UNIT, or a class. Default: the output.", "output"

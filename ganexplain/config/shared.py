@@ -87,8 +87,8 @@ class BringsNetwork:
 
     model: str = setting(
         "Network of your own, in place of --classifier: FILE.pt (TorchScript), FILE.pt2, "
-        "FILE.onnx, FILE.tflite, a folder of transformers, module:factory or file.py:factory, or a "
-        "function from arrays to arrays, module:function.",
+        "FILE.onnx, FILE.tflite, a folder of transformers, hf://OWNER/NAME, module:factory or "
+        "file.py:factory, or a function from arrays to arrays, module:function.",
         "",
         reads=True,
     )
@@ -123,7 +123,7 @@ class BringsNetwork:
 class NamesNetwork(BringsNetwork):
     """Settings that name the network to explain: a classifier.pt, or one of the user's own."""
 
-    classifier: str = setting("Path of classifier.pt.", "", reads=True)
+    classifier: str = setting("Path of classifier.pt, or hf://OWNER/NAME.", "", reads=True)
 
 
 OUTPUTS = (

@@ -251,7 +251,7 @@ def test_a_factory_with_weights(beside: Path, kind: str, mel: torch.Tensor) -> N
         ("their_networks:nothing", "returned int, not a torch module"),
         ("no_such_module:small", "cannot be imported"),
         ("their_networks", r"neither module:factory, file\.py:factory, a folder"),
-        ("facebook/wav2vec2-base", r"hf download facebook/wav2vec2-base --local-dir FOLDER"),
+        ("facebook/wav2vec2-base", r"write hf://facebook/wav2vec2-base"),
         ("missing.pt", "no such file"),
         ("network.h5", "no such file"),
     ],

@@ -80,10 +80,7 @@ def _is_checkpoint(path: Path) -> bool:
 def _refusal(path: Path) -> str:
     if not path.exists():
         if OF_THE_HUB.fullmatch(str(path)):
-            return (
-                "no such file; if it is a name of the Hugging Face hub, get its folder first, "
-                f"hf download {path} --local-dir FOLDER"
-            )
+            return f"no such file; if it is a name of the Hugging Face hub, write hf://{path}"
         if path.suffix:
             return "no such file"
     if is_checkpoint(path, "classifier"):
